@@ -1,0 +1,5 @@
+//! Tells the linker which Node-API symbols the host provides.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,119 @@
+//! The one error of this crate: a kind to branch on, a message to read, a source to dig into.
+
+use std::{borrow::Cow, sync::Arc};
+
+/// What every fallible function here answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Something that could not be done, and why.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What went wrong, to branch on.
+    pub kind: Kind,
+    message: Cow<'static, str>,
+    #[source]
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, retryable: $retryable:literal;)*) => {
+        /// Kinds of failure. Each has a stable code that JavaScript sees as `error.code`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// Every kind, for the test that compares this table with `index.d.ts`.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name,)*];
+
+            /// The stable code, `E_…`.
+            pub fn code(self) -> &'static str {
+                match self { $(Kind::$name => $code,)* }
+            }
+
+            /// Whether the same call may succeed later with nothing changed by the caller.
+            pub fn retryable(self) -> bool {
+                match self { $(Kind::$name => $retryable,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The caller passed something that cannot be meant.
+    InvalidArgument = "E_INVALID_ARGUMENT", retryable: false;
+    /// An option or environment variable has a value that cannot be meant.
+    InvalidSettings = "E_INVALID_SETTINGS", retryable: false;
+    /// No connection to the server; nothing was sent.
+    Unavailable = "E_UNAVAILABLE", retryable: true;
+    /// The deadline passed before an answer came.
+    Timeout = "E_TIMEOUT", retryable: true;
+    /// The connection was lost after a write left: it may or may not have been applied.
+    MaybeApplied = "E_MAYBE_APPLIED", retryable: false;
+    /// The service was disconnected by its owner.
+    Closed = "E_CLOSED", retryable: false;
+    /// The server refused the user name or password.
+    Auth = "E_AUTH", retryable: false;
+    /// The key holds another type of value.
+    WrongType = "E_WRONG_TYPE", retryable: false;
+    /// The server has no memory left for this write.
+    OutOfMemory = "E_OUT_OF_MEMORY", retryable: true;
+    /// The server answered with another error.
+    Server = "E_SERVER", retryable: false;
+    /// A stored value is not what this library writes.
+    InvalidData = "E_INVALID_DATA", retryable: false;
+    /// Somebody else holds the lock.
+    LockHeld = "E_LOCK_HELD", retryable: true;
+    /// Other writers kept changing the value; nothing was written.
+    Conflict = "E_CONFLICT", retryable: true;
+    /// This engine or server cannot do that.
+    Unsupported = "E_UNSUPPORTED", retryable: false;
+    /// A bug in this library; the process is unharmed.
+    Internal = "E_INTERNAL", retryable: false;
+}
+
+impl Error {
+    /// An error of this kind with this message.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Keeps what caused it.
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The caller's mistake, in words that say what to do.
+    pub fn argument(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::InvalidArgument, message)
+    }
+
+    /// A mistake in options or environment.
+    pub fn settings(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::InvalidSettings, message)
+    }
+
+    /// What the server said when it refused a command: the first word decides the kind.
+    pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        let kind = match message.split_whitespace().next().unwrap_or_default() {
+            "WRONGTYPE" => Kind::WrongType,
+            "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Auth,
+            "OOM" => Kind::OutOfMemory,
+            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" => Kind::Unavailable,
+            _ => Kind::Server,
+        };
+        Self::new(kind, message)
+    }
+
+    /// Whether there was no server to answer, as opposed to an answer that says no.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable | Kind::Timeout | Kind::MaybeApplied)
+    }
+
+    /// The text, without the kind.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}

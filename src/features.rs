@@ -1,0 +1,1 @@
+//! What a session, a lock or a limit is. Nothing here does I/O: a feature answers a `Call`.

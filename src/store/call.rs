@@ -1,0 +1,211 @@
+//! What a feature asks for: requests to an engine, and how to read the replies.
+
+use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
+
+use super::{Reply, Script};
+use crate::error::{Error, Kind, Result};
+
+/// Arguments of a request, as Redis gets them.
+pub type Args = SmallVec<[Bytes; 4]>;
+
+/// One command or one script run. Atomic; nothing larger is.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What to run.
+    pub verb: Verb,
+    /// Keys and arguments in the order in which Redis takes them; a script's keys come first.
+    pub args: Args,
+    /// Which of the arguments are keys.
+    pub keys: Keys,
+    /// What may travel with others of its kind.
+    pub merge: Merge,
+    /// Whether running it twice does no harm, so that a lost connection may be answered by sending it again.
+    pub repeatable: bool,
+}
+
+/// What a request runs.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// A command by its name in capitals.
+    Command(&'static str),
+    /// A command whose name came from the caller.
+    Custom(String),
+    /// A script of ours.
+    Script(&'static Script),
+}
+
+/// Which arguments are keys: `count` of them, from `first`, every `step`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// At these places.
+    At {
+        /// Index of the first key.
+        first: u16,
+        /// How many.
+        count: u16,
+        /// Distance between two.
+        step: u16,
+    },
+    /// Nobody knows: nothing may be reordered around it.
+    Unknown,
+}
+
+/// How a request may share a round with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// Always alone.
+    No,
+    /// `GET`s of a feature's own keys become one `MGET`. Never for a raw `get`: `MGET` hides a wrong type.
+    Get,
+    /// Runs of one script become one run over many items.
+    Script,
+    /// Equal reads become one.
+    Same,
+}
+
+impl Request {
+    /// A command on no key.
+    pub fn command<const N: usize>(name: &'static str, args: [Bytes; N]) -> Self {
+        Self::with_keys(name, args.into_iter().collect(), 0)
+    }
+
+    /// A command whose first argument is its only key.
+    pub fn keyed<const N: usize>(name: &'static str, args: [Bytes; N]) -> Self {
+        Self::with_keys(name, args.into_iter().collect(), 1)
+    }
+
+    /// A command whose first `keys` arguments are keys.
+    pub fn with_keys(name: &'static str, args: Args, keys: usize) -> Self {
+        let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
+        Self { verb: Verb::Command(name), args, keys, merge: Merge::No, repeatable: false }
+    }
+
+    /// A read of one of a feature's own string keys.
+    pub fn get(key: Bytes) -> Self {
+        Self::keyed("GET", [key]).merging(Merge::Get).repeatable()
+    }
+
+    /// A script run: its keys, then its arguments.
+    pub fn script<const N: usize>(script: &'static Script, args: [Bytes; N]) -> Self {
+        debug_assert!(script.args == 0 && N >= script.keys || N == script.keys + script.args, "{}", script.name);
+        let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
+        let args = args.into_iter().collect();
+        Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false }
+    }
+
+    /// Lets it share a round.
+    pub fn merging(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    /// Says that running it twice does no harm.
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Its name, as errors and logs have it.
+    pub fn name(&self) -> &str {
+        match &self.verb {
+            Verb::Command(name) => name,
+            Verb::Custom(name) => name,
+            Verb::Script(script) => script.name,
+        }
+    }
+
+    /// The keys it touches; `None` when nobody knows.
+    pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
+        match self.keys {
+            Keys::Unknown => None,
+            Keys::At { first, count, step } => {
+                Some(self.args.iter().skip(first as usize).step_by(step.max(1) as usize).take(count as usize))
+            }
+        }
+    }
+}
+
+/// Requests that go out together, and how to read what comes back.
+pub struct Call<T> {
+    /// Sent in this order in one round; each is atomic, the whole is not.
+    pub requests: SmallVec<[Request; 1]>,
+    /// Reads the replies, one a request in the same order.
+    pub read: Read<T>,
+}
+
+/// How replies are read.
+pub type Read<T> = Box<dyn FnOnce(Replies) -> Result<Step<T>> + Send>;
+
+/// What a round led to.
+pub enum Step<T> {
+    /// The answer.
+    Done(T),
+    /// One more round is needed first.
+    Next(Call<T>),
+}
+
+/// The replies to a call's requests.
+pub struct Replies(pub SmallVec<[Result<Reply>; 1]>);
+
+impl Replies {
+    /// The only reply, or the last of several.
+    pub fn one(mut self) -> Result<Reply> {
+        self.0.pop().unwrap_or_else(|| Err(Error::new(Kind::Internal, "an engine left a request without a reply")))
+    }
+
+    /// The replies in order; the first failure wins.
+    pub fn all(self) -> Result<SmallVec<[Reply; 1]>> {
+        self.0.into_iter().collect()
+    }
+}
+
+impl<T: Send + 'static> Call<T> {
+    /// One request and how to read its reply.
+    pub fn new(request: Request, read: impl FnOnce(Reply) -> Result<T> + Send + 'static) -> Self {
+        Self {
+            requests: smallvec![request],
+            read: Box::new(move |replies| replies.one().and_then(read).map(Step::Done)),
+        }
+    }
+
+    /// Several requests of one round.
+    pub fn round(
+        requests: impl IntoIterator<Item = Request>,
+        read: impl FnOnce(Replies) -> Result<Step<T>> + Send + 'static,
+    ) -> Self {
+        Self { requests: requests.into_iter().collect(), read: Box::new(read) }
+    }
+
+    /// An answer that needs no engine.
+    pub fn ready(answer: T) -> Self {
+        Self { requests: SmallVec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
+    }
+
+    /// The same with its answer changed.
+    pub fn map<U: Send + 'static>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
+        let read = self.read;
+        Call {
+            requests: self.requests,
+            read: Box::new(move |replies| {
+                Ok(match read(replies)? {
+                    Step::Done(answer) => Step::Done(change(answer)),
+                    Step::Next(call) => Step::Next(call.map(change)),
+                })
+            }),
+        }
+    }
+
+    /// The same, but answering `fallback` when there is no server to ask.
+    pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
+        let read = self.read;
+        Call {
+            requests: self.requests,
+            read: Box::new(move |replies| match read(replies) {
+                Err(error) if error.is_unavailable() => Ok(Step::Done(fallback())),
+                Ok(Step::Next(call)) => Ok(Step::Next(call.or_when_unavailable(fallback))),
+                other => other,
+            }),
+        }
+    }
+}

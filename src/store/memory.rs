@@ -1,0 +1,1 @@
+//! The embedded engine: Redis commands and scripts, answered in memory.

@@ -1,0 +1,26 @@
+//! Messages between processes: what both engines deliver.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// One published message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Where it was published.
+    pub channel: Bytes,
+    /// What was published.
+    pub payload: Bytes,
+}
+
+/// What to listen to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// One channel.
+    Channel(Bytes),
+    /// Every channel that matches a glob: `*`, `?`, `[a-z]`, `\` escapes.
+    Pattern(Bytes),
+}
+
+/// Gets each message. Called from the engine's own thread, so it must not block.
+pub type Listener = Arc<dyn Fn(Message) + Send + Sync>;

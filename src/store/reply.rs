@@ -1,0 +1,81 @@
+//! What an engine answers: the shapes of RESP2, the protocol both engines speak.
+
+use bytes::Bytes;
+
+use crate::error::{Error, Kind, Result};
+
+/// One answer. A status such as `OK` is a `Bulk`: no caller can tell them apart, so no engine has to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Nothing there.
+    Nil,
+    /// A whole number.
+    Int(i64),
+    /// A string of bytes.
+    Bulk(Bytes),
+    /// Several answers in order.
+    Array(Vec<Reply>),
+}
+
+impl Reply {
+    /// A `Bulk` of text known when this was compiled.
+    pub fn text(text: &'static str) -> Self {
+        Self::Bulk(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// A whole number, from an integer reply or digits.
+    pub fn int(self) -> Result<i64> {
+        match self {
+            Self::Int(n) => Ok(n),
+            Self::Bulk(bytes) => std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .ok_or_else(|| unexpected("a whole number", &Self::Bulk(bytes.clone()))),
+            other => Err(unexpected("a whole number", &other)),
+        }
+    }
+
+    /// Whether something happened: 1 is true; 0 and nil are false.
+    pub fn flag(self) -> Result<bool> {
+        match self {
+            Self::Nil => Ok(false),
+            other => Ok(other.int()? != 0),
+        }
+    }
+
+    /// Bytes, or `None` when there is nothing.
+    pub fn bulk(self) -> Result<Option<Bytes>> {
+        match self {
+            Self::Nil => Ok(None),
+            Self::Bulk(bytes) => Ok(Some(bytes)),
+            Self::Int(n) => Ok(Some(Bytes::from(n.to_string()))),
+            other => Err(unexpected("a string", &other)),
+        }
+    }
+
+    /// The elements of an array; nil is an empty one.
+    pub fn array(self) -> Result<Vec<Reply>> {
+        match self {
+            Self::Nil => Ok(Vec::new()),
+            Self::Array(items) => Ok(items),
+            other => Err(unexpected("an array", &other)),
+        }
+    }
+
+    /// An array of exactly `N` elements.
+    pub fn tuple<const N: usize>(self) -> Result<[Reply; N]> {
+        self.array()?.try_into().map_err(|items: Vec<Reply>| {
+            Error::new(Kind::InvalidData, format!("expected {N} answers from the server, got {}", items.len()))
+        })
+    }
+}
+
+fn unexpected(wanted: &str, got: &Reply) -> Error {
+    let got = match got {
+        Reply::Nil => "nothing",
+        Reply::Int(_) => "a number",
+        Reply::Bulk(_) => "a string",
+        Reply::Array(_) => "an array",
+    };
+    Error::new(Kind::InvalidData, format!("expected {wanted} from the server, got {got}"))
+}
