@@ -25,7 +25,7 @@ impl Script {
 
     /// The SHA-1 that EVALSHA takes, in hexadecimal.
     pub fn sha(&self) -> &str {
-        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).hexdigest())
+        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
     }
 
     /// The same script for many items in one call, and its SHA-1.
@@ -35,7 +35,7 @@ impl Script {
     pub fn many(&self) -> (&str, &str) {
         let (source, sha) = self.many.get_or_init(|| {
             let source = many(self.source, self.keys, self.args);
-            let sha = sha1_smol::Sha1::from(&source).hexdigest();
+            let sha = sha1_smol::Sha1::from(&source).digest().to_string();
             (source, sha)
         });
         (source, sha)
