@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 /// What every fallible function here answers.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Something that could not be done, and why.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -3,6 +3,11 @@
 //! Three layers, each knowing only the one below: `js` (the bridge), `features` (what a session or a lock is) and
 //! `store` (where state lives).
 
+pub mod answer;
 pub mod error;
+mod random;
+pub mod runtime;
+pub mod settings;
 pub mod features;
+mod js;
 pub mod store;

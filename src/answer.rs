@@ -1,0 +1,90 @@
+//! What a promise is resolved with: plain data, made off the main thread.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+
+/// An answer on its way to JavaScript.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// `undefined`.
+    Undefined,
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A string.
+    Text(Bytes),
+    /// A string that is parsed as JSON.
+    Json(Bytes),
+    /// An array.
+    List(Vec<Answer>),
+    /// A plain object with fields in this order.
+    Object(Vec<(Cow<'static, str>, Answer)>),
+    /// An error as a value, as `multi().exec()` answers it.
+    Failure(Error),
+}
+
+impl Answer {
+    /// A string whose text was known when this was compiled.
+    pub fn word(text: &'static str) -> Self {
+        Self::Text(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// A field of an object.
+    pub fn field(name: &'static str, value: impl Into<Answer>) -> (Cow<'static, str>, Answer) {
+        (Cow::Borrowed(name), value.into())
+    }
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Self::Undefined
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+impl From<i64> for Answer {
+    fn from(number: i64) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<u64> for Answer {
+    fn from(number: u64) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<usize> for Answer {
+    fn from(number: usize) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Vec<String>> for Answer {
+    fn from(texts: Vec<String>) -> Self {
+        Self::List(texts.into_iter().map(Answer::from).collect())
+    }
+}
+
+impl<T: Into<Answer>> From<Option<T>> for Answer {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

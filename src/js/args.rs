@@ -1,0 +1,154 @@
+//! Reads what the caller passed. Every refusal names the argument and says what it takes.
+
+use std::{ffi::CStr, ptr};
+
+use napi::sys::{self, ValueType};
+
+use super::js::{Js, Value};
+use crate::error::{Error, Result};
+
+/// Fits nearly every key and most values; longer ones cost a second look.
+const USUAL: usize = 1024;
+
+impl Js {
+    /// A string. Lone surrogates are refused: they have no UTF-8, and two of them would become the same key.
+    pub fn text(self, value: Value, name: &str) -> Result<String> {
+        let mut usual = [0_u8; USUAL];
+        let mut length = 0;
+        // SAFETY: the buffer has the length that is passed; Node-API writes at most that, with a NUL at the end.
+        let status =
+            unsafe { sys::napi_get_value_string_utf8(self.0, value, usual.as_mut_ptr().cast(), USUAL, &mut length) };
+        if status != sys::Status::napi_ok {
+            return Err(self.refuse(value, name, "a string"));
+        }
+        // A character may take 4 bytes, so a string that was cut off fills all but the last 4.
+        let bytes = if length < USUAL - 4 { usual[..length].to_vec() } else { self.long_text(value, name)? };
+        if contains_replacement(&bytes) && self.has_lone_surrogate(value) {
+            return Err(Error::argument(format!("{name} has a lone surrogate, which no text encoding can carry")));
+        }
+        String::from_utf8(bytes).map_err(|_| Error::argument(format!("{name} is no valid text")))
+    }
+
+    /// A string, or `None` when there is none.
+    pub fn optional_text(self, value: Value, name: &str) -> Result<Option<String>> {
+        if self.is_nothing(value) { Ok(None) } else { self.text(value, name).map(Some) }
+    }
+
+    /// A finite number above zero.
+    pub fn positive(self, value: Value, name: &str) -> Result<f64> {
+        match self.as_number(value) {
+            Some(number) if number.is_finite() && number > 0.0 => Ok(number),
+            Some(number) => Err(Error::argument(format!("{name} must be a finite number above 0, not {number}"))),
+            None => Err(self.refuse(value, name, "a number")),
+        }
+    }
+
+    /// A whole number from zero that JavaScript counts exactly.
+    pub fn whole(self, value: Value, name: &str) -> Result<u64> {
+        match self.as_number(value) {
+            Some(number) if (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0 => Ok(number as u64),
+            Some(number) => Err(Error::argument(format!("{name} must be a whole number from 0 to 2^53 - 1, not {number}"))),
+            None => Err(self.refuse(value, name, "a number")),
+        }
+    }
+
+    /// Seconds as a duration of at least a millisecond and at most 100 years.
+    pub fn seconds(self, value: Value, name: &str) -> Result<std::time::Duration> {
+        let seconds = self.positive(value, name)?;
+        if (0.001..=3_153_600_000.0).contains(&seconds) {
+            Ok(std::time::Duration::from_millis((seconds * 1000.0).round() as u64))
+        } else {
+            Err(Error::argument(format!("{name} must lie between 0.001 and 3153600000 seconds, not {seconds}")))
+        }
+    }
+
+    /// Milliseconds as a duration, within the same bounds.
+    pub fn milliseconds(self, value: Value, name: &str) -> Result<std::time::Duration> {
+        let ms = self.positive(value, name)?;
+        if (1.0..=3_153_600_000_000.0).contains(&ms) {
+            Ok(std::time::Duration::from_millis(ms.round() as u64))
+        } else {
+            Err(Error::argument(format!("{name} must lie between 1 and 3153600000000 milliseconds, not {ms}")))
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(self, value: Value, name: &str) -> Result<bool> {
+        self.as_boolean(value).ok_or_else(|| self.refuse(value, name, "true or false"))
+    }
+
+    /// `options.name`, or `None` when there are no options or no such one.
+    pub fn option(self, options: Value, name: &'static CStr) -> Result<Option<Value>> {
+        match self.kind(options) {
+            ValueType::napi_undefined | ValueType::napi_null => return Ok(None),
+            ValueType::napi_object | ValueType::napi_function => {}
+            _ => return Err(self.refuse(options, "options", "an object")),
+        }
+        match self.get(options, name) {
+            Ok(value) if self.kind(value) == ValueType::napi_undefined => Ok(None),
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(Error::argument(format!("reading the option {} threw", name.to_string_lossy()))),
+        }
+    }
+
+    /// An array of strings.
+    pub fn texts(self, value: Value, name: &str) -> Result<Vec<String>> {
+        self.elements(value, name)?.into_iter().map(|item| self.text(item, name)).collect()
+    }
+
+    /// The elements of an array.
+    pub fn elements(self, value: Value, name: &str) -> Result<Vec<Value>> {
+        let length = self.array_length(value).ok_or_else(|| self.refuse(value, name, "an array"))?;
+        (0..length)
+            .map(|index| self.index(value, index).map_err(|_| Error::argument(format!("reading {name} threw"))))
+            .collect()
+    }
+
+    /// The words for a value of the wrong type.
+    pub fn refuse(self, value: Value, name: &str, wanted: &str) -> Error {
+        let got = match self.kind(value) {
+            ValueType::napi_undefined => "undefined",
+            ValueType::napi_null => "null",
+            ValueType::napi_boolean => "a boolean",
+            ValueType::napi_number => "a number",
+            ValueType::napi_string => "a string",
+            ValueType::napi_symbol => "a symbol",
+            ValueType::napi_function => "a function",
+            ValueType::napi_bigint => "a BigInt",
+            _ if self.array_length(value).is_some() => "an array",
+            _ => "an object",
+        };
+        Error::argument(format!("{name} must be {wanted}, not {got}"))
+    }
+
+    fn long_text(self, value: Value, name: &str) -> Result<Vec<u8>> {
+        let mut length = 0;
+        // SAFETY: a null buffer asks for the length only.
+        unsafe { sys::napi_get_value_string_utf8(self.0, value, ptr::null_mut(), 0, &mut length) };
+        if length > 512 << 20 {
+            return Err(Error::argument(format!("{name} is longer than 512 MB, which is more than Redis takes")));
+        }
+        let mut bytes = vec![0_u8; length + 1];
+        // SAFETY: as long as asked for, with room for the NUL.
+        unsafe {
+            sys::napi_get_value_string_utf8(self.0, value, bytes.as_mut_ptr().cast(), bytes.len(), &mut length);
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    fn has_lone_surrogate(self, value: Value) -> bool {
+        let mut length = 0;
+        // SAFETY: a null buffer asks for the length only.
+        unsafe { sys::napi_get_value_string_utf16(self.0, value, ptr::null_mut(), 0, &mut length) };
+        let mut units = vec![0_u16; length + 1];
+        // SAFETY: as long as asked for, with room for the NUL.
+        unsafe { sys::napi_get_value_string_utf16(self.0, value, units.as_mut_ptr(), units.len(), &mut length) };
+        String::from_utf16(&units[..length]).is_err()
+    }
+}
+
+/// Whether the text has U+FFFD, which stands for a lone surrogate unless the caller wrote it.
+fn contains_replacement(bytes: &[u8]) -> bool {
+    !bytes.is_ascii() && bytes.windows(3).any(|window| window == "\u{fffd}".as_bytes())
+}

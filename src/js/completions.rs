@@ -1,0 +1,135 @@
+//! The way back: what the runtime finished, queued until one wake-up carries all of it to the JavaScript thread.
+
+use std::{
+    ffi::c_void,
+    ptr,
+    sync::{Mutex, MutexGuard},
+};
+
+use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
+
+use super::{js::Js, promise::Ticket};
+use crate::{answer::Answer, error::Result, store::Message};
+
+/// Something for the JavaScript thread to do.
+pub enum Done {
+    /// Promises to settle.
+    Calls(Vec<(Result<Answer>, Ticket)>),
+    /// A message for the handler of this number.
+    Message(u64, Message),
+    /// The handler of this number will hear nothing.
+    Unheard(u64),
+}
+
+/// The queue, and the function that wakes the JavaScript thread.
+pub struct Completions(Mutex<State>);
+
+struct State {
+    queue: Vec<Done>,
+    wake: Option<Wake>,
+}
+
+/// A threadsafe function. It is called only under the lock that its finalizer takes before it goes away.
+struct Wake(sys::napi_threadsafe_function);
+
+// SAFETY: threadsafe functions may be called from any thread; ref and unref happen on the JavaScript thread only.
+unsafe impl Send for Wake {}
+
+impl Completions {
+    /// An empty queue that wakes nobody yet.
+    pub fn new() -> Self {
+        Self(Mutex::new(State { queue: Vec::new(), wake: None }))
+    }
+
+    /// Makes the wake-up: `drain` runs on the JavaScript thread with `context`, `gone` when the environment ends or
+    /// `release` was called. It does not keep the process alive until `hold`.
+    pub fn attach(
+        &self,
+        js: Js,
+        context: *mut c_void,
+        drain: sys::napi_threadsafe_function_call_js,
+        gone: sys::napi_finalize,
+    ) -> bool {
+        // Calls may come from our runtime's thread after this environment has ended.
+        retain_current_module_for_unload_safety();
+        let Ok(name) = js.string(b"cinnabar") else { return false };
+        let mut wake = ptr::null_mut();
+        // SAFETY: the name is a string of this environment; context outlives the function, which `gone` marks the end of.
+        let status = unsafe {
+            sys::napi_create_threadsafe_function(
+                js.0,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                name,
+                0,
+                1,
+                context,
+                gone,
+                context,
+                drain,
+                &mut wake,
+            )
+        };
+        if status != sys::Status::napi_ok {
+            return false;
+        }
+        // SAFETY: just made, on its own thread.
+        unsafe { sys::napi_unref_threadsafe_function(js.0, wake) };
+        self.lock().wake = Some(Wake(wake));
+        true
+    }
+
+    /// Queues something; only the first of a batch wakes the thread.
+    pub fn push(&self, done: Done) {
+        let mut state = self.lock();
+        let first = state.queue.is_empty();
+        state.queue.push(done);
+        if let (true, Some(wake)) = (first, &state.wake) {
+            // SAFETY: not finalized yet, or `wake` would be gone: both happen under this lock.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    wake.0,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                );
+            }
+        }
+    }
+
+    /// Everything queued so far. The queue is empty before the work begins, so what comes meanwhile wakes again.
+    pub fn take(&self) -> Vec<Done> {
+        std::mem::take(&mut self.lock().queue)
+    }
+
+    /// Keeps the process alive, or no longer.
+    pub fn hold(&self, js: Js, alive: bool) {
+        if let Some(wake) = &self.lock().wake {
+            // SAFETY: on the JavaScript thread, and not finalized yet.
+            unsafe {
+                if alive {
+                    sys::napi_ref_threadsafe_function(js.0, wake.0);
+                } else {
+                    sys::napi_unref_threadsafe_function(js.0, wake.0);
+                }
+            }
+        }
+    }
+
+    /// Ends the wake-up; `gone` follows.
+    pub fn release(&self) {
+        let wake = self.lock().wake.take();
+        if let Some(wake) = wake {
+            // SAFETY: taken out of the lock, so nobody calls it any more.
+            unsafe { sys::napi_release_threadsafe_function(wake.0, sys::ThreadsafeFunctionReleaseMode::release) };
+        }
+    }
+
+    /// The environment has ended the wake-up itself.
+    pub fn detached(&self) {
+        self.lock().wake = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

@@ -1,0 +1,253 @@
+//! The JavaScript thread while native code runs on it: the few Node-API calls the hot path needs, without wrappers that cost.
+
+use std::ptr;
+
+use napi::sys;
+
+use crate::error::{Error, Kind, Result};
+
+/// A value of the current call; it is gone when the call returns to JavaScript.
+pub type Value = sys::napi_value;
+
+/// The environment of the current call. Holding one means running on its thread.
+#[derive(Clone, Copy)]
+pub struct Js(pub sys::napi_env);
+
+/// Keeps a value beyond the call it came with.
+pub struct Kept(pub sys::napi_ref);
+
+/// What a JavaScript function threw.
+pub struct Thrown(pub Value);
+
+/// Runs a Node-API call that writes one result.
+macro_rules! made {
+    ($result:ident => $call:expr) => {{
+        let mut $result = ptr::null_mut();
+        // SAFETY: `env` is the environment of the running call and the out pointer is a local.
+        let status = unsafe { $call };
+        (status == sys::Status::napi_ok).then_some($result)
+    }};
+}
+
+impl Js {
+    /// `undefined`.
+    pub fn undefined(self) -> Value {
+        made!(value => sys::napi_get_undefined(self.0, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// `null`.
+    pub fn null(self) -> Value {
+        made!(value => sys::napi_get_null(self.0, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(self, flag: bool) -> Value {
+        made!(value => sys::napi_get_boolean(self.0, flag, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// A number.
+    pub fn number(self, number: f64) -> Value {
+        made!(value => sys::napi_create_double(self.0, number, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// A string. ASCII takes the cheaper way; bytes that are no UTF-8 become U+FFFD.
+    pub fn string(self, bytes: &[u8]) -> Result<Value> {
+        let (text, length) = (bytes.as_ptr().cast(), bytes.len() as isize);
+        let made = if bytes.is_ascii() {
+            made!(value => sys::napi_create_string_latin1(self.0, text, length, &mut value))
+        } else {
+            made!(value => sys::napi_create_string_utf8(self.0, text, length, &mut value))
+        };
+        made.ok_or_else(|| {
+            self.clear_exception();
+            Error::new(Kind::InvalidData, format!("a value of {} bytes is too long for a JavaScript string", bytes.len()))
+        })
+    }
+
+    /// An empty object.
+    pub fn object(self) -> Value {
+        made!(value => sys::napi_create_object(self.0, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// Sets `object[name] = value`. Defined, not assigned, so that `__proto__` is a name like any other.
+    pub fn define(self, object: Value, name: Value, value: Value) {
+        let property = sys::napi_property_descriptor {
+            utf8name: ptr::null(),
+            name,
+            method: None,
+            getter: None,
+            setter: None,
+            value,
+            attributes: sys::PropertyAttributes::writable
+                | sys::PropertyAttributes::enumerable
+                | sys::PropertyAttributes::configurable,
+            data: ptr::null_mut(),
+        };
+        // SAFETY: one descriptor that outlives the call.
+        unsafe { sys::napi_define_properties(self.0, object, 1, &property) };
+    }
+
+    /// Sets `object.name = value`, for a name known when this was compiled, with its trailing NUL.
+    pub fn set(self, object: Value, name: &'static std::ffi::CStr, value: Value) {
+        // SAFETY: the name ends in NUL and the values belong to this environment.
+        unsafe { sys::napi_set_named_property(self.0, object, name.as_ptr(), value) };
+    }
+
+    /// `object[name]`, or `undefined`.
+    pub fn get(self, object: Value, name: &'static std::ffi::CStr) -> Result<Value, Thrown> {
+        match made!(value => sys::napi_get_named_property(self.0, object, name.as_ptr(), &mut value)) {
+            Some(value) => Ok(value),
+            None => Err(self.thrown()),
+        }
+    }
+
+    /// An array of this length.
+    pub fn array(self, length: usize) -> Value {
+        made!(value => sys::napi_create_array_with_length(self.0, length, &mut value)).unwrap_or(ptr::null_mut())
+    }
+
+    /// `array[index] = value`.
+    pub fn set_index(self, array: Value, index: usize, value: Value) {
+        // SAFETY: both values belong to this environment.
+        unsafe { sys::napi_set_element(self.0, array, index as u32, value) };
+    }
+
+    /// `array[index]`.
+    pub fn index(self, array: Value, index: usize) -> Result<Value, Thrown> {
+        match made!(value => sys::napi_get_element(self.0, array, index as u32, &mut value)) {
+            Some(value) => Ok(value),
+            None => Err(self.thrown()),
+        }
+    }
+
+    /// The length of an array, or `None` for anything else.
+    pub fn array_length(self, value: Value) -> Option<usize> {
+        let (mut is_array, mut length) = (false, 0);
+        // SAFETY: the out pointers are locals.
+        let status = unsafe { sys::napi_is_array(self.0, value, &mut is_array) };
+        if status != sys::Status::napi_ok || !is_array {
+            return None;
+        }
+        // SAFETY: as above.
+        let status = unsafe { sys::napi_get_array_length(self.0, value, &mut length) };
+        (status == sys::Status::napi_ok).then_some(length as usize)
+    }
+
+    /// What `typeof` says, with `null` apart.
+    pub fn kind(self, value: Value) -> i32 {
+        let mut kind = sys::ValueType::napi_undefined;
+        // SAFETY: the out pointer is a local.
+        unsafe { sys::napi_typeof(self.0, value, &mut kind) };
+        kind
+    }
+
+    /// `undefined` or `null`.
+    pub fn is_nothing(self, value: Value) -> bool {
+        matches!(self.kind(value), sys::ValueType::napi_undefined | sys::ValueType::napi_null)
+    }
+
+    /// The number, if it is one.
+    pub fn as_number(self, value: Value) -> Option<f64> {
+        let mut number = 0.0;
+        // SAFETY: the out pointer is a local.
+        let status = unsafe { sys::napi_get_value_double(self.0, value, &mut number) };
+        (status == sys::Status::napi_ok).then_some(number)
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_boolean(self, value: Value) -> Option<bool> {
+        let mut flag = false;
+        // SAFETY: the out pointer is a local.
+        let status = unsafe { sys::napi_get_value_bool(self.0, value, &mut flag) };
+        (status == sys::Status::napi_ok).then_some(flag)
+    }
+
+    /// Calls a function.
+    pub fn call(self, function: Value, args: &[Value]) -> Result<Value, Thrown> {
+        let this = self.undefined();
+        match made!(value => sys::napi_call_function(self.0, this, function, args.len(), args.as_ptr(), &mut value)) {
+            Some(value) => Ok(value),
+            None => Err(self.thrown()),
+        }
+    }
+
+    /// `new constructor(…args)`.
+    pub fn construct(self, constructor: Value, args: &[Value]) -> Result<Value, Thrown> {
+        match made!(value => sys::napi_new_instance(self.0, constructor, args.len(), args.as_ptr(), &mut value)) {
+            Some(value) => Ok(value),
+            None => Err(self.thrown()),
+        }
+    }
+
+    /// A plain `Error`; its stack is that of the running JavaScript.
+    pub fn error(self, message: &str) -> Option<Value> {
+        let message = self.string(message.as_bytes()).ok()?;
+        made!(value => sys::napi_create_error(self.0, ptr::null_mut(), message, &mut value))
+    }
+
+    /// A native function with a pointer of ours.
+    pub fn function(self, callback: sys::napi_callback, data: *mut std::ffi::c_void) -> Option<Value> {
+        made!(value => sys::napi_create_function(self.0, c"flush".as_ptr(), 5, callback, data, &mut value))
+    }
+
+    /// Keeps a value until `forget`.
+    pub fn keep(self, value: Value) -> Option<Kept> {
+        made!(kept => sys::napi_create_reference(self.0, value, 1, &mut kept)).map(Kept)
+    }
+
+    /// A kept value again.
+    pub fn kept(self, kept: &Kept) -> Value {
+        made!(value => sys::napi_get_reference_value(self.0, kept.0, &mut value)).unwrap_or_else(|| self.undefined())
+    }
+
+    /// Lets a kept value go.
+    pub fn forget(self, kept: Kept) {
+        // SAFETY: the reference was made by `keep` and is used up here.
+        unsafe { sys::napi_delete_reference(self.0, kept.0) };
+    }
+
+    /// A promise and what settles it.
+    pub fn promise(self) -> Option<(Value, sys::napi_deferred)> {
+        let mut deferred = ptr::null_mut();
+        made!(promise => sys::napi_create_promise(self.0, &mut deferred, &mut promise)).map(|promise| (promise, deferred))
+    }
+
+    /// Resolves; the deferred is used up.
+    pub fn resolve(self, deferred: sys::napi_deferred, value: Value) {
+        // SAFETY: every deferred is settled exactly once: its ticket is consumed.
+        unsafe { sys::napi_resolve_deferred(self.0, deferred, value) };
+    }
+
+    /// Rejects; the deferred is used up.
+    pub fn reject(self, deferred: sys::napi_deferred, error: Value) {
+        // SAFETY: as above.
+        unsafe { sys::napi_reject_deferred(self.0, deferred, error) };
+    }
+
+    /// Runs `work` so that the values it makes can be collected right after.
+    pub fn scope<T>(self, work: impl FnOnce() -> T) -> T {
+        let scope = made!(scope => sys::napi_open_handle_scope(self.0, &mut scope));
+        let result = work();
+        if let Some(scope) = scope {
+            // SAFETY: opened above, and nothing made inside is used any more.
+            unsafe { sys::napi_close_handle_scope(self.0, scope) };
+        }
+        result
+    }
+
+    /// Takes the pending exception, so that JavaScript goes on.
+    pub fn thrown(self) -> Thrown {
+        Thrown(
+            made!(error => sys::napi_get_and_clear_last_exception(self.0, &mut error)).unwrap_or_else(|| self.undefined()),
+        )
+    }
+
+    fn clear_exception(self) {
+        let mut pending = false;
+        // SAFETY: the out pointer is a local.
+        unsafe { sys::napi_is_exception_pending(self.0, &mut pending) };
+        if pending {
+            self.thrown();
+        }
+    }
+}

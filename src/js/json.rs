@@ -1,0 +1,35 @@
+//! JSON is V8's job: an object crosses as one string.
+
+use bytes::Bytes;
+use napi::sys::ValueType;
+
+use super::js::{Js, Thrown, Value};
+use crate::error::{Error, Kind, Result};
+
+impl Js {
+    /// `JSON.stringify(value)`.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for what has no JSON: `undefined`, functions, symbols, BigInt, cycles.
+    pub fn stringify(self, stringify: Value, value: Value, name: &str) -> Result<String> {
+        let text = self.call(stringify, &[value]).map_err(|Thrown(error)| {
+            let why = self.get(error, c"message").ok().and_then(|message| self.text(message, name).ok());
+            Error::argument(format!("{name} cannot be written as JSON: {}", why.unwrap_or_else(|| "it threw".into())))
+        })?;
+        if self.kind(text) == ValueType::napi_string {
+            self.text(text, name)
+        } else {
+            Err(self.refuse(value, name, "something that JSON can write"))
+        }
+    }
+
+    /// `JSON.parse(text)`.
+    ///
+    /// # Errors
+    /// `E_INVALID_DATA` when the stored text is no JSON.
+    pub fn parse(self, parse: Value, text: &Bytes) -> Result<Value> {
+        let text = self.string(text)?;
+        self.call(parse, &[text])
+            .map_err(|_| Error::new(Kind::InvalidData, "the stored value is no JSON: something else wrote this key"))
+    }
+}

@@ -1,0 +1,57 @@
+//! Arguments of raw commands: strings, numbers and bytes.
+
+use bytes::Bytes;
+use napi::sys::{self, ValueType};
+
+use super::js::{Js, Value};
+use crate::{
+    error::{Error, Result},
+    store::Args,
+};
+
+impl Js {
+    /// The words of a command.
+    pub fn words(self, value: Value) -> Result<Args> {
+        let length = self.array_length(value).ok_or_else(|| self.refuse(value, "the arguments", "an array"))?;
+        (0..length)
+            .map(|index| {
+                let word = self.index(value, index).map_err(|_| Error::argument("reading the arguments threw"))?;
+                self.word(word, index)
+            })
+            .collect()
+    }
+
+    fn word(self, value: Value, index: usize) -> Result<Bytes> {
+        let name = || format!("argument {}", index + 1);
+        match self.kind(value) {
+            ValueType::napi_string => self.text(value, &name()).map(Bytes::from),
+            ValueType::napi_number => match self.as_number(value) {
+                // Rust prints the shortest digits that read back as the same number, as JavaScript does.
+                Some(number) if number.is_finite() => Ok(Bytes::from(number.to_string())),
+                number => Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN)))),
+            },
+            ValueType::napi_object => {
+                self.bytes(value).ok_or_else(|| self.refuse(value, &name(), "a string, a number or a Uint8Array"))
+            }
+            _ => Err(self.refuse(value, &name(), "a string, a number or a Uint8Array")),
+        }
+    }
+
+    /// The bytes of a `Uint8Array` or `Buffer`, copied.
+    fn bytes(self, value: Value) -> Option<Bytes> {
+        let (mut kind, mut length, mut data) = (0, 0, std::ptr::null_mut());
+        let (mut buffer, mut offset) = (std::ptr::null_mut(), 0);
+        // SAFETY: the out pointers are locals.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(self.0, value, &mut kind, &mut length, &mut data, &mut buffer, &mut offset)
+        };
+        if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
+            return None;
+        }
+        if length == 0 {
+            return Some(Bytes::new());
+        }
+        // SAFETY: `data` points at `length` bytes that JavaScript cannot change while this runs on its thread.
+        Some(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) }))
+    }
+}

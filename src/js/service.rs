@@ -1,0 +1,193 @@
+//! A connection's face: settings in, commands out.
+
+use std::rc::Rc;
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use super::{
+    bridge::{Bridge, Core, Handed},
+    completions::Done,
+    js::Js,
+    operation::{Empty, Operation},
+    options::OnUnavailable,
+    subscription,
+};
+use crate::{
+    answer::Answer,
+    error::Error,
+    features::raw::{self, Shape},
+    runtime,
+    settings::{Server, Settings},
+    store::{Call, Request},
+};
+
+/// A server or an embedded store, as one caller configured it.
+#[napi]
+pub struct Service {
+    pub(super) core: Rc<Core>,
+}
+
+#[napi]
+impl Service {
+    /// Validates the settings. Nothing connects.
+    #[napi(constructor)]
+    pub fn new(env: Env, bridge: &Bridge, options: Unknown, environment: Unknown) -> napi::Result<Self> {
+        let js = Js(env.raw());
+        let inner = &bridge.handle.0;
+        let environment = js.environment(environment.raw());
+        let resolved = js
+            .service_options(options.raw())
+            .and_then(|(options, policy)| Ok((Settings::resolve(options, &environment)?, policy)));
+        let (resolved, policy) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
+        let by_environment = if environment.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
+        let policy = policy.unwrap_or(by_environment);
+        let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default);
+        Ok(Self { core: Rc::new(core) })
+    }
+
+    /// Connects, or waits for the connection.
+    #[napi]
+    pub fn connect(&self, env: Env) -> Handed {
+        let js = Js(env.raw());
+        self.core.reopen();
+        let store = match self.core.store(js) {
+            Ok(store) => store,
+            Err(error) => return Handed(self.core.bridge().rejected(js, error)),
+        };
+        let (promise, ticket) = self.core.bridge().promise(js, Operation { name: "CONNECT", empty: None });
+        if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
+            let completions = self.core.bridge().completions.clone();
+            runtime.spawn(async move {
+                let connected = store.connect().await.map(Answer::from);
+                completions.push(Done::Calls(vec![(connected, ticket)]));
+            });
+        }
+        Handed(promise)
+    }
+
+    /// Lets go of the connection; it ends with the last service that shares it. Calls in flight are still answered.
+    #[napi]
+    pub fn disconnect(&self, env: Env) -> Handed {
+        let js = Js(env.raw());
+        self.core.close(js);
+        Handed(self.core.bridge().resolved(js))
+    }
+
+    /// Whether a connection stands.
+    #[napi(getter)]
+    pub fn is_connected(&self) -> bool {
+        self.core.opened().is_some_and(|store| store.is_connected())
+    }
+
+    /// `{ engine, host, port }`.
+    #[napi]
+    pub fn describe(&self, env: Env) -> Handed {
+        let js = Js(env.raw());
+        let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
+        let object = js.object();
+        let (engine, host, port) = match &self.core.settings.server {
+            Server::Memory(name) => ("memory", name.as_str(), None),
+            Server::Tcp { host, port } => ("redis", host.as_str(), Some(*port)),
+            Server::Unix(path) => ("redis", path.as_str(), None),
+        };
+        js.set(object, c"engine", text(engine));
+        js.set(object, c"host", text(host));
+        js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
+        Handed(object)
+    }
+
+    /// Moves the embedded engine's clock.
+    #[napi]
+    pub fn advance_time(&self, env: Env, ms: Unknown) -> Handed {
+        let js = Js(env.raw());
+        let core = &self.core;
+        let moved = || core.store(js)?.advance(js.milliseconds(ms.raw(), "ms")?);
+        Handed(core.bridge().submit(js, plain("ADVANCE"), || {
+            moved()?;
+            Ok((core.store(js)?, Call::ready(Answer::Undefined)))
+        }))
+    }
+
+    /// A documented command by its wire name.
+    #[napi]
+    pub fn command(&self, env: Env, name: Unknown, args: Unknown) -> Handed {
+        let js = Js(env.raw());
+        let read = js.text(name.raw(), "the command").map(|name| (raw::shape(&name), name));
+        let operation = match &read {
+            Ok((Some((name, shape)), _)) => self.core.operation(name, empty(*shape)),
+            _ => plain("COMMAND"),
+        };
+        self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?))
+    }
+
+    /// Any command: its name, then its arguments.
+    #[napi]
+    pub fn custom(&self, env: Env, words: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("CUSTOM", Empty::Null), |js| {
+            let mut words = js.words(words.raw())?;
+            if words.is_empty() {
+                return Err(Error::argument("sendCommand takes the name of a command, then its arguments"));
+            }
+            let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
+            raw::custom(name, words)
+        })
+    }
+
+    /// Several commands as one: `[[name, …args], …]`.
+    #[napi]
+    pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("MULTI", Empty::List), |js| {
+            let commands = js.elements(commands.raw(), "the commands")?.into_iter().map(|command| {
+                let mut words = js.words(command)?;
+                if words.is_empty() {
+                    return Err(Error::argument("a command of a transaction has no name"));
+                }
+                let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
+                Ok((name, words))
+            });
+            raw::transaction(commands.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Publishes a value as JSON; answers how many connections heard it.
+    #[napi]
+    pub fn publish(&self, env: Env, channel: Unknown, value: Unknown) -> Handed {
+        let core = self.core.clone();
+        self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
+            let channel = subscription::channel(js, channel.raw())?;
+            let value = core.bridge().stringify(js, value.raw(), "value")?;
+            Ok(Call::new(Request::command("PUBLISH", [channel, value.into()]), |reply| reply.int()))
+        })
+    }
+
+    /// Ends a subscription by the number that `subscribe` answered.
+    #[napi]
+    pub fn unsubscribe(&self, env: Env, id: f64) -> Handed {
+        let js = Js(env.raw());
+        self.core.unsubscribe(js, id as u64);
+        Handed(self.core.bridge().resolved(js))
+    }
+
+    /// Calls `handler(value, channel)` for every message; resolves, once they will be heard, to a number that ends it.
+    #[napi]
+    pub fn subscribe(&self, env: Env, channel: Unknown, is_pattern: bool, handler: Unknown) -> Handed {
+        subscription::subscribe(&self.core, &env, channel.raw(), is_pattern, handler.raw())
+    }
+}
+
+fn plain(name: &'static str) -> Operation {
+    Operation { name, empty: None }
+}
+
+/// What a command of this shape answers when there is no server and nobody wants an error.
+fn empty(shape: Shape) -> Empty {
+    match shape {
+        Shape::Text | Shape::Popped | Shape::Score | Shape::Plain => Empty::Null,
+        Shape::Texts => Empty::List,
+        Shape::Number => Empty::Zero,
+        Shape::Flag => Empty::False,
+        Shape::Record => Empty::Object,
+        Shape::Scanned => Empty::Null,
+    }
+}

@@ -1,0 +1,57 @@
+//! Redis and Valkey: the only code that names fred.
+
+mod config;
+mod node;
+mod reply;
+mod subscribe;
+
+use super::{Listener, Reply, Request, Topic, plan::Plan};
+use crate::{error::Result, settings::Settings};
+use node::Node;
+use subscribe::Subscriber;
+
+/// One server, reached through connections of our own making.
+pub struct Engine {
+    node: Node,
+    subscriber: Subscriber,
+}
+
+impl Engine {
+    /// Nothing is dialled before the first call.
+    pub fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings) })
+    }
+
+    /// Runs a round: one reply a request, in order.
+    pub async fn execute(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+        let plan = Plan::new(batch);
+        let replies = self.node.run(&plan.wire).await;
+        plan.scatter(replies)
+    }
+
+    /// Dials if need be, and waits until a connection stands.
+    pub async fn connect(&self) -> Result<()> {
+        self.node.client().await.map(drop)
+    }
+
+    /// Whether a connection stands now.
+    pub fn is_connected(&self) -> bool {
+        self.node.is_connected()
+    }
+
+    /// Delivers what is published from the moment this answers.
+    pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
+        self.subscriber.subscribe(topic, listener).await
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, id: u64) {
+        self.subscriber.unsubscribe(id);
+    }
+
+    /// Lets go of the server.
+    pub fn close(&self) {
+        self.node.close();
+        self.subscriber.close();
+    }
+}

@@ -1,0 +1,281 @@
+//! One server: a connection that is made anew whenever it ends, and rounds sent over it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fred::{
+    bytes_utils::Str,
+    clients::Client,
+    prelude::*,
+    types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, config::Options},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+
+use super::{config, reply};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::{Server, Settings},
+    store::{Reply, Request, Script, Verb, plan::Wire},
+};
+
+/// First wait before dialling again; it doubles up to `LONGEST_WAIT`.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// A server and the connection to it.
+pub struct Node {
+    settings: Arc<Settings>,
+    state: watch::Sender<State>,
+    dialling: AtomicBool,
+    /// Whether scripts may be called by their SHA-1: set by the first that was sent whole, see `run_script`.
+    options: Options,
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nobody has asked for a connection yet, or one is being made.
+    Waiting,
+    Connected(Connection),
+    /// The last attempt failed; the next is on its way.
+    Down(Error),
+    Closed,
+}
+
+/// A standing connection, and the scripts its server knows.
+#[derive(Clone)]
+pub struct Connection {
+    client: Client,
+    ended: watch::Receiver<bool>,
+    loaded: Arc<Loaded>,
+}
+
+/// SHA-1s that this connection's server has been taught.
+#[derive(Default)]
+struct Loaded(std::sync::Mutex<std::collections::HashSet<Bytes>>);
+
+impl Loaded {
+    /// Whether it is known; if not, it is from now on.
+    fn teach(&self, sha: &Bytes) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.contains(sha) || !known.insert(sha.clone())
+    }
+
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+}
+
+impl Node {
+    pub fn new(settings: &Settings) -> Result<Self> {
+        // Settings that cannot make a client are refused now, not at the first call.
+        config::client(settings, RespVersion::RESP2)?;
+        Ok(Self {
+            options: Options { fail_fast: true, timeout: Some(settings.timeout), ..Options::default() },
+            settings: Arc::new(settings.clone()),
+            state: watch::Sender::new(State::Waiting),
+            dialling: AtomicBool::new(false),
+        })
+    }
+
+    pub fn is_connected(&self) -> bool {
+        matches!(&*self.state.borrow(), State::Connected(_))
+    }
+
+    pub fn close(&self) {
+        let old = self.state.send_replace(State::Closed);
+        if let State::Connected(connection) = old {
+            let client = connection.client;
+            tokio::spawn(async move {
+                let _ = timeout(Duration::from_secs(1), client.quit()).await;
+            });
+        }
+    }
+
+    /// The standing connection. Waits for one that is being made, but not for a server whose last answer was no.
+    pub async fn client(&self) -> Result<Connection> {
+        if let State::Connected(connection) = &*self.state.borrow() {
+            return Ok(connection.clone());
+        }
+        if !self.dialling.swap(true, Ordering::AcqRel) {
+            tokio::spawn(keep_connected(self.settings.clone(), self.state.clone()));
+        }
+        let mut state = self.state.subscribe();
+        let waited = timeout(self.settings.connect_wait, async {
+            match state.wait_for(|state| !matches!(state, State::Waiting)).await.map(|state| state.clone()) {
+                Ok(State::Connected(connection)) => Ok(connection),
+                Ok(State::Down(error)) => Err(error),
+                _ => Err(Error::new(Kind::Closed, "this service was disconnected")),
+            }
+        });
+        let waiting = || format!("no connection to {} within {:?}", target(&self.settings), self.settings.connect_wait);
+        waited.await.unwrap_or_else(|_| Err(Error::new(Kind::Unavailable, waiting())))
+    }
+
+    /// Sends a round as one pipeline: one reply each, in order.
+    pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
+        let connection = match self.client().await {
+            Ok(connection) => connection,
+            Err(error) => return wire.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut replies = self.send(&connection, wire, false).await;
+        // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
+        if replies.iter().any(forgotten) {
+            connection.loaded.forget();
+            for (wire, reply) in wire.iter().zip(&mut replies) {
+                if forgotten(reply) {
+                    let again = self.send(&connection, std::slice::from_ref(wire), true).await;
+                    *reply = again.into_iter().next().unwrap_or_else(|| Err(reply::lost()));
+                }
+            }
+        }
+        replies
+    }
+
+    async fn send(&self, connection: &Connection, all: &[Wire], whole: bool) -> Vec<Result<Reply>> {
+        let pipeline = connection.client.pipeline();
+        let commands = pipeline.with_options(&self.options);
+        for wire in all {
+            let (name, args) = spell(wire, &connection.loaded, whole);
+            let command = CustomCommand::new(name, ClusterHash::FirstKey, false);
+            if let Err(error) = commands.custom::<Value, Value>(command, args).await {
+                let error = reply::failure(error);
+                return all.iter().map(|_| Err(error.clone())).collect();
+            }
+        }
+        let mut ended = connection.ended.clone();
+        let deadline = Instant::now() + self.settings.timeout;
+        let answers = tokio::select! {
+            answers = pipeline.try_all::<Value>() => answers,
+            _ = ended.wait_for(|ended| *ended) => return all.iter().map(|_| Err(reply::lost())).collect(),
+            () = tokio::time::sleep_until(deadline) => {
+                let late = Error::new(Kind::Timeout, format!("no answer within {:?}", self.settings.timeout));
+                return all.iter().map(|_| Err(late.clone())).collect();
+            }
+        };
+        if answers.len() != all.len() {
+            // fred answers one error for a whole pipeline that failed.
+            let error = answers.into_iter().find_map(|answer| answer.err().map(reply::failure)).unwrap_or_else(reply::lost);
+            return all.iter().map(|_| Err(error.clone())).collect();
+        }
+        answers.into_iter().map(|answer| answer.map_err(reply::failure).and_then(reply::reply)).collect()
+    }
+}
+
+fn forgotten(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.message().starts_with("NOSCRIPT"))
+}
+
+/// The name and arguments that go over the wire.
+fn spell(wire: &Wire, loaded: &Loaded, whole: bool) -> (Str, Vec<Value>) {
+    match wire {
+        Wire::Get(keys) if keys.len() == 1 => (Str::from_static("GET"), values(keys)),
+        Wire::Get(keys) => (Str::from_static("MGET"), values(keys)),
+        Wire::Many(script, keys, args) if keys.len() == script.keys => {
+            spell_script(script.source, script.sha(), keys.len(), keys.iter().chain(args), loaded, whole)
+        }
+        Wire::Many(script, keys, args) => {
+            let (source, sha) = script.many();
+            spell_script(source, sha, keys.len(), keys.iter().chain(args), loaded, whole)
+        }
+        Wire::One(request @ Request { verb: Verb::Script(script), args, .. }) => {
+            let keys = request.touched().into_iter().flatten().count();
+            spell_script(script.source, script.sha(), keys, args.iter(), loaded, whole)
+        }
+        Wire::One(Request { verb: Verb::Command(name), args, .. }) => (Str::from_static(name), values(args)),
+        Wire::One(Request { verb: Verb::Custom(name), args, .. }) => (Str::from(name.as_str()), values(args)),
+    }
+}
+
+/// A script goes out whole the first time on a connection, which teaches it to the server, and by its SHA-1 from then on.
+fn spell_script<'a>(
+    source: &'static str,
+    sha: &'static str,
+    keys: usize,
+    args: impl Iterator<Item = &'a Bytes>,
+    loaded: &Loaded,
+    whole: bool,
+) -> (Str, Vec<Value>) {
+    let sha = Bytes::from_static(sha.as_bytes());
+    let known = loaded.teach(&sha) && !whole;
+    let (name, script) = if known { ("EVALSHA", sha) } else { ("EVAL", Bytes::from_static(source.as_bytes())) };
+    let head = [Value::Bytes(script), Value::Integer(keys as i64)];
+    (Str::from_static(name), head.into_iter().chain(args.cloned().map(Value::Bytes)).collect())
+}
+
+fn values(args: &[Bytes]) -> Vec<Value> {
+    args.iter().cloned().map(Value::Bytes).collect()
+}
+
+/// Host and port, for messages.
+pub fn target(settings: &Settings) -> String {
+    match &settings.server {
+        Server::Tcp { host, port } => format!("{host}:{port}"),
+        Server::Unix(path) => format!("unix:{path}"),
+        Server::Memory(_) => "memory".into(),
+    }
+}
+
+/// Dials, waits for the connection to end, dials again; ends when the engine does.
+async fn keep_connected(settings: Arc<Settings>, state: watch::Sender<State>) {
+    let mut failures = 0_u32;
+    while !matches!(&*state.borrow(), State::Closed) {
+        match dial(&settings, RespVersion::RESP2).await {
+            Ok((client, task)) => {
+                failures = 0;
+                let (ended, receiver) = watch::channel(false);
+                let connection = Connection { client, ended: receiver, loaded: Arc::default() };
+                if !replace(&state, State::Connected(connection)) {
+                    task.abort();
+                    return;
+                }
+                let _ = task.await;
+                let _ = ended.send(true);
+                replace(&state, State::Waiting);
+            }
+            Err(error) => {
+                replace(&state, State::Down(error));
+                tokio::time::sleep(wait(failures)).await;
+                failures += 1;
+            }
+        }
+    }
+}
+
+/// Changes the state unless the engine was closed.
+fn replace(state: &watch::Sender<State>, new: State) -> bool {
+    state.send_if_modified(|state| {
+        if matches!(state, State::Closed) {
+            return false;
+        }
+        *state = new;
+        true
+    })
+}
+
+/// Full jitter: anywhere from zero to the doubled wait, so that many clients do not come back together.
+pub fn wait(failures: u32) -> Duration {
+    let longest = LONGEST_WAIT.min(FIRST_WAIT * 2_u32.saturating_pow(failures.min(10)));
+    longest.mul_f64(crate::random::fraction())
+}
+
+/// One attempt to connect.
+pub async fn dial(settings: &Settings, version: RespVersion) -> Result<(Client, ConnectHandle)> {
+    let client = config::client(settings, version)?;
+    match timeout(settings.connect_timeout, client.init()).await {
+        Ok(Ok(task)) => Ok((client, task)),
+        Ok(Err(error)) => Err(reply::refusal(&error, &target(settings))),
+        Err(_) => {
+            let message = format!("{} did not answer within {:?}", target(settings), settings.connect_timeout);
+            Err(Error::new(Kind::Unavailable, message))
+        }
+    }
+}
