@@ -5,4 +5,5 @@
 
 pub mod error;
 pub mod features;
+mod random;
 pub mod store;
