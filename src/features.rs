@@ -1,4 +1,10 @@
 //! What a session, a lock or a limit is. Nothing here does I/O: a feature answers a `Call`.
 
-
+pub mod cache;
+mod json;
+mod life;
+pub mod limit;
+pub mod lock;
 pub mod raw;
+pub mod room;
+pub mod session;

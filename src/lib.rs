@@ -5,9 +5,9 @@
 
 pub mod answer;
 pub mod error;
+pub mod features;
+mod js;
 mod random;
 pub mod runtime;
 pub mod settings;
-pub mod features;
-mod js;
 pub mod store;

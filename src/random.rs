@@ -22,3 +22,17 @@ pub fn bytes<const N: usize>() -> Result<[u8; N]> {
 pub fn fraction() -> f64 {
     bytes::<4>().map_or(0.5, |bytes| f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))
 }
+
+/// `N` random bytes as `2 × N` lowercase hexadecimal digits.
+///
+/// # Errors
+/// As for `bytes`.
+pub fn hex<const N: usize>() -> Result<String> {
+    Ok(to_hex(&bytes::<N>()?))
+}
+
+/// Lowercase hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[digit as usize])).collect()
+}

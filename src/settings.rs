@@ -211,7 +211,9 @@ impl Settings {
             "redis" | "valkey" => {}
             "rediss" | "valkeys" => self.tls = true,
             "redis-cluster" | "rediss-cluster" | "redis-sentinel" | "rediss-sentinel" => {
-                return Err(bad("asks for Cluster or Sentinel, which this version cannot speak yet; use redis:// or rediss://"));
+                return Err(bad(
+                    "asks for Cluster or Sentinel, which this version cannot speak yet; use redis:// or rediss://",
+                ));
             }
             _ => return Err(bad("must begin with redis://, rediss://, unix: or memory:")),
         }

@@ -43,8 +43,23 @@ pub fn shape(name: &str) -> Option<(&'static str, Shape)> {
 /// everybody else.
 pub fn custom(name: String, args: Args) -> Result<Call<Answer>> {
     const TAKES_THE_CONNECTION: [&str; 17] = [
-        "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "MULTI", "WATCH", "QUIT", "RESET", "HELLO", "AUTH", "SELECT",
-        "BLPOP", "BRPOP", "BLMOVE", "BZPOPMIN", "BZPOPMAX", "WAIT",
+        "SUBSCRIBE",
+        "PSUBSCRIBE",
+        "SSUBSCRIBE",
+        "MONITOR",
+        "MULTI",
+        "WATCH",
+        "QUIT",
+        "RESET",
+        "HELLO",
+        "AUTH",
+        "SELECT",
+        "BLPOP",
+        "BRPOP",
+        "BLMOVE",
+        "BZPOPMIN",
+        "BZPOPMAX",
+        "WAIT",
     ];
     let upper = name.to_ascii_uppercase();
     if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
@@ -76,7 +91,8 @@ pub fn transaction(commands: Vec<(String, Args)>) -> Result<Call<Answer>> {
     for (name, args) in commands {
         let command = table::find(&name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
         if args.len() > TRANSACTION_ARGS {
-            let message = format!("{name} has {} arguments; a transaction takes {TRANSACTION_ARGS} a command", args.len());
+            let message =
+                format!("{name} has {} arguments; a transaction takes {TRANSACTION_ARGS} a command", args.len());
             return Err(Error::argument(message));
         }
         let (request, shape) = request(command, args)?;
@@ -120,7 +136,10 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
             return Err(Error::argument("a key must not be empty"));
         }
         if key.len() > LONGEST_KEY {
-            return Err(Error::argument(format!("a key of {} bytes is longer than the {LONGEST_KEY} allowed", key.len())));
+            return Err(Error::argument(format!(
+                "a key of {} bytes is longer than the {LONGEST_KEY} allowed",
+                key.len()
+            )));
         }
     }
     if matches!(command.place, Place::First) && request.args.is_empty() {

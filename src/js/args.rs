@@ -46,8 +46,12 @@ impl Js {
     /// A whole number from zero that JavaScript counts exactly.
     pub fn whole(self, value: Value, name: &str) -> Result<u64> {
         match self.as_number(value) {
-            Some(number) if (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0 => Ok(number as u64),
-            Some(number) => Err(Error::argument(format!("{name} must be a whole number from 0 to 2^53 - 1, not {number}"))),
+            Some(number) if (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0 => {
+                Ok(number as u64)
+            }
+            Some(number) => {
+                Err(Error::argument(format!("{name} must be a whole number from 0 to 2^53 - 1, not {number}")))
+            }
             None => Err(self.refuse(value, name, "a number")),
         }
     }
@@ -70,6 +74,26 @@ impl Js {
         } else {
             Err(Error::argument(format!("{name} must lie between 1 and 3153600000000 milliseconds, not {ms}")))
         }
+    }
+
+    /// Any number; what it may be is the feature's business.
+    pub fn any_number(self, value: Value, name: &str) -> Result<f64> {
+        self.as_number(value).ok_or_else(|| self.refuse(value, name, "a number"))
+    }
+
+    /// An option that is a number.
+    pub fn number_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Option<f64>> {
+        self.option(options, name)?.map(|number| self.any_number(number, said)).transpose()
+    }
+
+    /// An option that is a string.
+    pub fn text_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Option<String>> {
+        self.option(options, name)?.map(|text| self.text(text, said)).transpose()
+    }
+
+    /// An option that is an array of strings; none is an empty one.
+    pub fn texts_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Vec<String>> {
+        self.option(options, name)?.map_or(Ok(Vec::new()), |texts| self.texts(texts, said))
     }
 
     /// `true` or `false`.

@@ -114,9 +114,7 @@ impl Core {
         let mut state = self.state.borrow_mut();
         match &*state {
             State::Open(store) => Ok(store.clone()),
-            State::Closed => {
-                Err(Error::new(Kind::Closed, "this service was disconnected; connect() opens it again"))
-            }
+            State::Closed => Err(Error::new(Kind::Closed, "this service was disconnected; connect() opens it again")),
             State::Idle => {
                 let store = shared(&self.settings)?;
                 *state = State::Open(store.clone());
@@ -188,4 +186,9 @@ impl Core {
         // SAFETY: a live value of this environment.
         NapiError::from(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
     }
+}
+
+/// Now, as `new Date().toISOString()` writes it.
+pub fn iso_now() -> String {
+    humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string()
 }

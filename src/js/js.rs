@@ -60,7 +60,10 @@ impl Js {
         };
         made.ok_or_else(|| {
             self.clear_exception();
-            Error::new(Kind::InvalidData, format!("a value of {} bytes is too long for a JavaScript string", bytes.len()))
+            Error::new(
+                Kind::InvalidData,
+                format!("a value of {} bytes is too long for a JavaScript string", bytes.len()),
+            )
         })
     }
 
@@ -99,6 +102,15 @@ impl Js {
             Some(value) => Ok(value),
             None => Err(self.thrown()),
         }
+    }
+
+    /// A plain object of counters.
+    pub fn counts(self, counts: &[(&'static std::ffi::CStr, u64)]) -> Value {
+        let object = self.object();
+        for (name, count) in counts {
+            self.set(object, name, self.number(*count as f64));
+        }
+        object
     }
 
     /// An array of this length.
@@ -209,7 +221,8 @@ impl Js {
     /// A promise and what settles it.
     pub fn promise(self) -> Option<(Value, sys::napi_deferred)> {
         let mut deferred = ptr::null_mut();
-        made!(promise => sys::napi_create_promise(self.0, &mut deferred, &mut promise)).map(|promise| (promise, deferred))
+        made!(promise => sys::napi_create_promise(self.0, &mut deferred, &mut promise))
+            .map(|promise| (promise, deferred))
     }
 
     /// Resolves; the deferred is used up.
@@ -238,7 +251,8 @@ impl Js {
     /// Takes the pending exception, so that JavaScript goes on.
     pub fn thrown(self) -> Thrown {
         Thrown(
-            made!(error => sys::napi_get_and_clear_last_exception(self.0, &mut error)).unwrap_or_else(|| self.undefined()),
+            made!(error => sys::napi_get_and_clear_last_exception(self.0, &mut error))
+                .unwrap_or_else(|| self.undefined()),
         )
     }
 

@@ -1,7 +1,5 @@
 //! What a call is named in warnings, and what it answers when there is no server and nobody wants an error.
 
-use bytes::Bytes;
-
 use crate::answer::Answer;
 
 /// A call as the bridge carries it.
@@ -28,8 +26,6 @@ pub enum Empty {
     List,
     /// `{}`.
     Object,
-    /// An empty string.
-    Text,
 }
 
 impl Empty {
@@ -42,7 +38,6 @@ impl Empty {
             Self::Zero => Answer::Number(0.0),
             Self::List => Answer::List(Vec::new()),
             Self::Object => Answer::Object(Vec::new()),
-            Self::Text => Answer::Text(Bytes::new()),
         }
     }
 }

@@ -260,9 +260,10 @@ impl Inner {
         let Some(functions) = &*functions else { return };
         let result = match result {
             Err(error) if error.is_unavailable() => match ticket.operation.empty {
-                Some(empty) => {
-                    Ok((empty.answer(), Some(format!("Redis not connected - skipping {} operation", ticket.operation.name))))
-                }
+                Some(empty) => Ok((
+                    empty.answer(),
+                    Some(format!("Redis not connected - skipping {} operation", ticket.operation.name)),
+                )),
                 None => Err(error),
             },
             Ok(answer) => Ok((answer, None)),
@@ -321,14 +322,7 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
     let mut data = std::ptr::null_mut();
     // SAFETY: only the data pointer is asked for; the other out pointers may be null.
     unsafe {
-        sys::napi_get_cb_info(
-            env,
-            info,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            &mut data,
-        );
+        sys::napi_get_cb_info(env, info, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), &mut data);
     }
     // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
     let inner = unsafe { &*data.cast::<Inner>() };

@@ -28,7 +28,9 @@ impl Js {
             ValueType::napi_number => match self.as_number(value) {
                 // Rust prints the shortest digits that read back as the same number, as JavaScript does.
                 Some(number) if number.is_finite() => Ok(Bytes::from(number.to_string())),
-                number => Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN)))),
+                number => {
+                    Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN))))
+                }
             },
             ValueType::napi_object => {
                 self.bytes(value).ok_or_else(|| self.refuse(value, &name(), "a string, a number or a Uint8Array"))

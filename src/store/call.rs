@@ -196,6 +196,57 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
+    /// The same, and then what its answer leads to.
+    pub fn then<U: Send + 'static>(self, next: impl FnOnce(T) -> Result<Step<U>> + Send + 'static) -> Call<U> {
+        let read = self.read;
+        Call {
+            requests: self.requests,
+            read: Box::new(move |replies| match read(replies)? {
+                Step::Done(answer) => next(answer),
+                Step::Next(call) => Ok(Step::Next(call.then(next))),
+            }),
+        }
+    }
+
+    /// Several calls whose rounds go out together; their answers in order, or the first failure.
+    pub fn together(calls: Vec<Call<T>>) -> Call<Vec<T>> {
+        Self::gather(calls.into_iter().map(Step::Next).collect())
+    }
+
+    fn gather(steps: Vec<Step<T>>) -> Call<Vec<T>> {
+        let mut requests = SmallVec::new();
+        let waiting: Vec<_> = steps
+            .into_iter()
+            .map(|step| match step {
+                Step::Done(answer) => Err(answer),
+                Step::Next(call) => {
+                    let count = call.requests.len();
+                    requests.extend(call.requests);
+                    Ok((count, call.read))
+                }
+            })
+            .collect();
+        Call {
+            requests,
+            read: Box::new(move |Replies(replies)| {
+                let mut replies = replies.into_iter();
+                let steps = waiting.into_iter().map(|step| match step {
+                    Err(answer) => Ok(Step::Done(answer)),
+                    Ok((count, read)) => read(Replies(replies.by_ref().take(count).collect())),
+                });
+                let steps = steps.collect::<Result<Vec<_>>>()?;
+                if steps.iter().any(|step| matches!(step, Step::Next(_))) {
+                    return Ok(Step::Next(Self::gather(steps)));
+                }
+                let answers = steps.into_iter().filter_map(|step| match step {
+                    Step::Done(answer) => Some(answer),
+                    Step::Next(_) => None,
+                });
+                Ok(Step::Done(answers.collect()))
+            }),
+        }
+    }
+
     /// The same, but answering `fallback` when there is no server to ask.
     pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
         let read = self.read;

@@ -1,1 +1,203 @@
 //! The only place where a key is spelled.
+//!
+//! A documented name stands as it is: `session:{id}` is `session:` and the identifier. What must live in one cluster slot
+//! with key K is called `{K}:suffix`. No prefix and no identifier holds a brace of its own, so Redis hashes both alike, and
+//! no such companion is ever taken for a documented key.
+
+mod glob;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+use bytes::Bytes;
+use ring::digest::{SHA256, digest};
+
+use crate::{
+    error::{Error, Result},
+    random,
+};
+
+pub use glob::pattern;
+
+/// Prefix of sessions, unless an option says otherwise.
+pub const SESSIONS: &str = "session:";
+/// Prefix of cached values, unless an option says otherwise.
+pub const CACHE: &str = "api:";
+/// Prefix of limits, unless an option says otherwise.
+pub const LIMITS: &str = "rate_limit:";
+/// Prefix of locks, unless an option says otherwise.
+pub const LOCKS: &str = "lock:";
+/// Prefix of rooms, unless an option says otherwise.
+pub const ROOMS: &str = "room:";
+
+/// More is no identifier but a mistake.
+const LONGEST: usize = 64 * 1024;
+/// Longer ones are hashed: every key is kept twice, in the store and in each list that names it.
+const LONGEST_PLAIN: usize = 512;
+const LONGEST_PREFIX: usize = 128;
+
+/// What the keys of one feature begin with. Validated once, when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(Arc<str>);
+
+impl Prefix {
+    /// This text as a prefix.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` when it has braces or control characters, or more than 128 bytes.
+    pub fn new(text: &str) -> Result<Self> {
+        if text.len() > LONGEST_PREFIX {
+            return Err(Error::settings(format!(
+                "prefix must have at most {LONGEST_PREFIX} bytes, got {}",
+                text.len()
+            )));
+        }
+        if text.chars().any(|c| matches!(c, '{' | '}') || c.is_control()) {
+            return Err(Error::settings("prefix must have no braces and no control characters"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A session: plain JSON.
+pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    plain(prefix, "id", id)
+}
+
+/// What only one session has: its own life and its tags. In the slot of the session.
+pub fn session_own(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    companion(prefix, "", "id", id, "own")
+}
+
+/// The sessions of a user, by when they end at the latest.
+pub fn session_index_user(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "sessions")
+}
+
+/// The sessions with a tag, by when they end at the latest.
+pub fn session_index_tag(prefix: &Prefix, tag: &str) -> Result<Bytes> {
+    companion(prefix, "tag:", "tag", tag, "sessions")
+}
+
+/// When the sessions of a user were last dropped. In the slot of that user's index.
+pub fn user_gone(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "gone")
+}
+
+/// The counter of a limit.
+pub fn limit(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    plain(prefix, "identifier", id)
+}
+
+/// The counter of an address on a route: `ratelimit:{ip}:{endpoint}`.
+///
+/// Colons of the endpoint are encoded, so that no address and route read like another pair.
+pub fn limit_route(ip: &str, endpoint: &str) -> Result<String> {
+    Ok(format!("ratelimit:{}:{}", identifier("ip", ip)?, identifier("endpoint", endpoint)?.replace(':', "%3A")))
+}
+
+/// A key, or a field within one, exactly as the caller gave it.
+///
+/// # Errors
+/// As for `identifier`.
+pub fn raw(what: &str, text: &str) -> Result<Bytes> {
+    check(what, text)?;
+    Ok(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// Who holds a lock.
+pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
+    plain(prefix, "resource", resource)
+}
+
+/// Who is in a room.
+pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    Ok(format!("{}{}:users", prefix.0, identifier("roomId", id)?).into())
+}
+
+/// The last messages of a room.
+pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    Ok(format!("{}{}:messages", prefix.0, identifier("roomId", id)?).into())
+}
+
+/// A cached value.
+pub fn cache_entry(prefix: &Prefix, name: &str) -> Result<Bytes> {
+    plain(prefix, "key", name)
+}
+
+/// What orders the invalidations of a cache.
+pub fn cache_clock(prefix: &Prefix) -> Bytes {
+    format!("{{{}}}:clock", prefix.0).into()
+}
+
+/// What is known about an image file.
+pub fn cache_image(prefix: &Prefix, file: &str) -> Result<Bytes> {
+    Ok(format!("{}image:{}", prefix.0, identifier("file", file)?).into())
+}
+
+fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
+    Ok([&prefix.0, &*identifier(what, text)?].concat().into())
+}
+
+fn companion(prefix: &Prefix, kind: &str, what: &str, text: &str, suffix: &str) -> Result<Bytes> {
+    Ok(format!("{{{}{kind}{}}}:{suffix}", prefix.0, identifier(what, text)?).into())
+}
+
+/// A caller's identifier as it stands in a key. No two become one.
+///
+/// Braces, `%`, control characters and what means something in a glob are percent-encoded. What would have over 512 bytes
+/// becomes `%sha256:` and its hash, which no encoding yields: a `%` of an encoding is followed by two hexadecimal digits.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 64 KiB.
+pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
+    check(what, text)?;
+    let encoded = encode(text);
+    if encoded.len() <= LONGEST_PLAIN {
+        return Ok(encoded);
+    }
+    Ok(format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref())).into())
+}
+
+fn check(what: &str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::argument(format!("{what} must not be empty")));
+    }
+    if text.len() > LONGEST {
+        return Err(Error::argument(format!("{what} must have at most {LONGEST} bytes, got {}", text.len())));
+    }
+    if text.contains('\0') {
+        return Err(Error::argument(format!("{what} must have no NUL byte")));
+    }
+    Ok(())
+}
+
+fn encode(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(is_special) {
+        return text.into();
+    }
+    let mut encoded = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        push(&mut encoded, c);
+    }
+    encoded.into()
+}
+
+fn push(encoded: &mut String, c: char) {
+    match u8::try_from(c) {
+        Ok(byte) if is_special(byte) => {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        _ => encoded.push(c),
+    }
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'{' | b'}' | b'%' | b'*' | b'?' | b'[' | b']' | b'\\' | 0x00..=0x1f | 0x7f)
+}

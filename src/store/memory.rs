@@ -117,7 +117,10 @@ impl Engine {
 
     fn run(&self, lua: &mut Lua, request: &Request) -> Outcome {
         let name = match &request.verb {
-            Verb::Script(script) => return lua.run(script.sha(), script.source, &request.args, script.keys),
+            Verb::Script(script) => {
+                let keys = request.touched().into_iter().flatten().count();
+                return lua.run(script.sha(), script.source, &request.args, keys);
+            }
             Verb::Command(name) => name,
             Verb::Custom(name) => name.as_str(),
         };

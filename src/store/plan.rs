@@ -119,7 +119,9 @@ impl Planner {
             && keys.len() < MGET_KEYS
         {
             self.note(wire, &request);
-            let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize) else { return Place { wire, item: None } };
+            let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize) else {
+                return Place { wire, item: None };
+            };
             keys.extend(request.args);
             return Place { wire, item: Some(keys.len() as u32 - 1) };
         }

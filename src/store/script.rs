@@ -46,8 +46,12 @@ impl Script {
 macro_rules! script {
     ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal) => {
         #[doc = concat!("The script in `", $file, "`.")]
-        pub static $name: $crate::store::Script =
-            $crate::store::Script::new($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)), $keys, $args);
+        pub static $name: $crate::store::Script = $crate::store::Script::new(
+            $file,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)),
+            $keys,
+            $args,
+        );
     };
 }
 pub(crate) use script;

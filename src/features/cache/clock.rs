@@ -85,13 +85,13 @@ impl Clock {
     /// Takes the answer in. `false` when the clock is another one than the mirror's, which must then be read afresh.
     pub fn learn(&self, reply: Reply) -> Result<bool> {
         let mut items = reply.array()?.into_iter();
-        let (mut epoch, mut number, mut tags) = (None, None, Vec::new());
+        let (mut epoch, mut number, mut floor, mut tags) = (None, None, 0, Vec::new());
         while let (Some(member), Some(score)) = (items.next(), items.next()) {
             let (member, score) = (text(member)?, score_of(score)?);
             match member.as_str() {
                 EPOCH => epoch = Some(score),
                 NUMBER => number = Some(score),
-                FLOOR => {}
+                FLOOR => floor = score,
                 _ => tags.push((member, score)),
             }
         }
@@ -102,6 +102,10 @@ impl Clock {
         }
         if mirror.epoch != epoch {
             return Ok(false);
+        }
+        // Tags that moved since, but were forgotten before anybody here heard of them.
+        if floor > mirror.seq {
+            mirror.floor = floor;
         }
         mirror.learn(tags);
         mirror.seq = mirror.seq.max(number.unwrap_or(0));
@@ -221,7 +225,8 @@ fn epoch() -> Result<Bytes> {
 
 fn text(reply: Reply) -> Result<String> {
     let bytes = reply.bulk()?.unwrap_or_default();
-    String::from_utf8(bytes.to_vec()).map_err(|_| Error::new(Kind::InvalidData, "the tag clock has a tag that is no text"))
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| Error::new(Kind::InvalidData, "the tag clock has a tag that is no text"))
 }
 
 fn score_of(reply: Reply) -> Result<u64> {

@@ -82,19 +82,28 @@ impl Lua {
         })?;
         let (redis, globals) = (lua.create_table()?, lua.create_table()?);
         let space = db.clone();
-        redis.set("call", lua.create_function(move |lua, args: MultiValue| {
-            let answer = invoke(&space, args).map_err(raised)?;
-            into_lua(lua, answer)
-        })?)?;
+        redis.set(
+            "call",
+            lua.create_function(move |lua, args: MultiValue| {
+                let answer = invoke(&space, args).map_err(raised)?;
+                into_lua(lua, answer)
+            })?,
+        )?;
         let space = db.clone();
-        redis.set("pcall", lua.create_function(move |lua, args: MultiValue| {
-            into_lua(lua, invoke(&space, args).unwrap_or_else(Answer::Error))
-        })?)?;
-        redis.set("sha1hex", lua.create_function(|lua, args: MultiValue| {
-            let text = args.front().filter(|_| args.len() == 1).and_then(argument);
-            let text = text.ok_or_else(|| raised(Fault::new("ERR wrong number of arguments")))?;
-            lua.create_string(sha1_smol::Sha1::from(&text).digest().to_string())
-        })?)?;
+        redis.set(
+            "pcall",
+            lua.create_function(move |lua, args: MultiValue| {
+                into_lua(lua, invoke(&space, args).unwrap_or_else(Answer::Error))
+            })?,
+        )?;
+        redis.set(
+            "sha1hex",
+            lua.create_function(|lua, args: MultiValue| {
+                let text = args.front().filter(|_| args.len() == 1).and_then(argument);
+                let text = text.ok_or_else(|| raised(Fault::new("ERR wrong number of arguments")))?;
+                lua.create_string(sha1_smol::Sha1::from(&text).digest().to_string())
+            })?,
+        )?;
         let describe = lua.create_function(|lua, error: Value| lua.create_string(fault(&error).0.as_bytes()))?;
         let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@sandbox");
         let sealed: Table = sandbox.call((redis, &globals, describe))?;
@@ -380,7 +389,9 @@ mod tests {
     fn a_script_cannot_take_all_memory() {
         let mut lua = lua();
         assert!(refusal(&mut lua, "return ('x'):rep(1e9)").contains("not enough memory"));
-        assert!(refusal(&mut lua, "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end").contains("memory"));
+        assert!(
+            refusal(&mut lua, "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end").contains("memory")
+        );
         assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
     }
 

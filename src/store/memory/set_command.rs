@@ -50,7 +50,11 @@ enum Life<'a> {
     Keep,
     /// `PERSIST`.
     Persist,
-    Until { arg: &'a Bytes, unit: Unit, absolute: bool },
+    Until {
+        arg: &'a Bytes,
+        unit: Unit,
+        absolute: bool,
+    },
 }
 
 #[derive(Default)]

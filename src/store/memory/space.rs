@@ -127,7 +127,8 @@ impl Keyspace {
 
     /// Changes a key's value if there is one; an emptied collection is removed.
     pub fn change<T: Kind, R>(&mut self, key: &[u8], f: impl FnOnce(&mut T) -> R) -> Result<Option<R>, Fault> {
-        let found = self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(key, entry)| (i, key.len(), entry)));
+        let found =
+            self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(key, entry)| (i, key.len(), entry)));
         let Some((i, key_len, entry)) = found else { return Ok(None) };
         let done = f(T::of_mut(&mut entry.value).ok_or(Fault::WRONG_TYPE)?);
         let size = size_of_entry(key_len, &entry.value);

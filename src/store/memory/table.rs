@@ -8,7 +8,10 @@ use bytes::Bytes;
 use super::answer::{Fault, Outcome};
 use super::db::Db;
 use super::lua::Lua;
-use super::{expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets, strings};
+use super::{
+    expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets,
+    strings,
+};
 
 /// One command: how it is called and what it needs.
 pub struct Spec {

@@ -24,7 +24,7 @@ use super::{config, reply};
 use crate::{
     error::{Error, Kind, Result},
     settings::{Server, Settings},
-    store::{Reply, Request, Script, Verb, plan::Wire},
+    store::{Reply, Request, Verb, plan::Wire},
 };
 
 /// First wait before dialling again; it doubles up to `LONGEST_WAIT`.
@@ -163,7 +163,8 @@ impl Node {
         };
         if answers.len() != all.len() {
             // fred answers one error for a whole pipeline that failed.
-            let error = answers.into_iter().find_map(|answer| answer.err().map(reply::failure)).unwrap_or_else(reply::lost);
+            let error =
+                answers.into_iter().find_map(|answer| answer.err().map(reply::failure)).unwrap_or_else(reply::lost);
             return all.iter().map(|_| Err(error.clone())).collect();
         }
         answers.into_iter().map(|answer| answer.map_err(reply::failure).and_then(reply::reply)).collect()

@@ -51,5 +51,8 @@ pub fn refusal(error: &FredError, target: &str) -> Error {
 
 /// The connection ended while an answer was awaited.
 pub fn lost() -> Error {
-    Error::new(Kind::MaybeApplied, "the connection was lost before the answer came; the call may or may not have been applied")
+    Error::new(
+        Kind::MaybeApplied,
+        "the connection was lost before the answer came; the call may or may not have been applied",
+    )
 }

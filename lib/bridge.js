@@ -1,0 +1,23 @@
+'use strict'
+
+const binding = require('../binding.js')
+const { readEnvironment } = require('./environment.js')
+const { CinnabarError } = require('./error.js')
+
+let bridge
+
+/** What the native side needs of this realm's JavaScript, made once and at first use: importing starts nothing. */
+function getBridge() {
+  bridge ??= new binding.Bridge({
+    CinnabarError,
+    parse: JSON.parse,
+    stringify: JSON.stringify,
+    queueMicrotask,
+    warn: (text) => console.warn(text),
+    // A stack costs microseconds a call, so only development pays for the line of the caller.
+    captureStack: readEnvironment().NODE_ENV === 'development',
+  })
+  return bridge
+}
+
+module.exports = { binding, getBridge }

@@ -1,0 +1,192 @@
+'use strict'
+
+const { argumentError } = require('./error.js')
+const { assertOptions, describe } = require('./options.js')
+
+/**
+ * The raw client's commands: its camelCase name → the name on the wire, and how the arguments of a call become those
+ * of the command. Without the latter they are taken as they are, arrays spread.
+ */
+const COMMANDS = {
+  ping: ['PING'],
+  info: ['INFO'],
+  dbSize: ['DBSIZE'],
+  flushAll: ['FLUSHALL'],
+  flushDb: ['FLUSHDB'],
+  publish: ['PUBLISH'],
+  eval: ['EVAL'],
+  scan: ['SCAN', scan],
+  type: ['TYPE'],
+  exists: ['EXISTS'],
+  del: ['DEL'],
+  unlink: ['UNLINK'],
+  expire: ['EXPIRE', expire],
+  pExpire: ['PEXPIRE', expire],
+  persist: ['PERSIST'],
+  ttl: ['TTL'],
+  pTTL: ['PTTL'],
+
+  get: ['GET'],
+  set: ['SET', set],
+  incr: ['INCR'],
+  incrBy: ['INCRBY'],
+  decr: ['DECR'],
+  decrBy: ['DECRBY'],
+  mGet: ['MGET'],
+  mSet: ['MSET', pairs],
+
+  hSet: ['HSET', hSet],
+  hGet: ['HGET'],
+  hGetAll: ['HGETALL'],
+  hDel: ['HDEL'],
+  hExists: ['HEXISTS'],
+  hKeys: ['HKEYS'],
+  hVals: ['HVALS'],
+  hLen: ['HLEN'],
+  hMGet: ['HMGET'],
+  hIncrBy: ['HINCRBY'],
+
+  lPush: ['LPUSH'],
+  rPush: ['RPUSH'],
+  lRange: ['LRANGE'],
+  lTrim: ['LTRIM'],
+  lLen: ['LLEN'],
+  lPop: ['LPOP'],
+  rPop: ['RPOP'],
+
+  sAdd: ['SADD'],
+  sRem: ['SREM'],
+  sMembers: ['SMEMBERS'],
+  sIsMember: ['SISMEMBER'],
+  sCard: ['SCARD'],
+
+  zAdd: ['ZADD', zAdd],
+  zRange: ['ZRANGE', zRange],
+  zRevRange: ['ZREVRANGE'],
+  zRangeByScore: ['ZRANGEBYSCORE', zRangeByScore],
+  zScore: ['ZSCORE'],
+  zRem: ['ZREM'],
+  zCard: ['ZCARD'],
+  zIncrBy: ['ZINCRBY', zIncrBy],
+}
+
+/** What goes on the wire for `client[name](...args)`: the command's name and its arguments. Throws for bad ones. */
+function toCommand(name, args) {
+  const [command, shape = spread] = COMMANDS[name]
+  return [command, shape(...args)]
+}
+
+function spread(...args) {
+  return args.flat()
+}
+
+function set(key, value, options) {
+  assertOptions(options, ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL'])
+  const args = [key, value]
+  if (!options) return args
+  const { EX, PX, NX, XX, GET, KEEPTTL } = options
+  if (NX && XX) throw argumentError('NX and XX exclude each other')
+  if ([EX !== undefined, PX !== undefined, Boolean(KEEPTTL)].filter(Boolean).length > 1) {
+    throw argumentError('EX, PX and KEEPTTL exclude each other')
+  }
+  if (NX) args.push('NX')
+  if (XX) args.push('XX')
+  if (GET) args.push('GET')
+  if (EX !== undefined) args.push('EX', positive(EX, 'EX'))
+  if (PX !== undefined) args.push('PX', positive(PX, 'PX'))
+  if (KEEPTTL) args.push('KEEPTTL')
+  return args
+}
+
+function expire(key, time, ...rest) {
+  return [key, whole(time, 'the time to live'), ...rest]
+}
+
+function scan(cursor = '0', options) {
+  assertOptions(options, ['MATCH', 'COUNT'])
+  const args = [cursor]
+  if (options?.MATCH !== undefined) args.push('MATCH', options.MATCH)
+  if (options?.COUNT !== undefined) args.push('COUNT', positive(options.COUNT, 'COUNT'))
+  return args
+}
+
+function hSet(key, field, ...rest) {
+  return isRecord(field) ? [key, ...nonEmpty(Object.entries(field).flat())] : [key, field, ...rest]
+}
+
+function pairs(first, ...rest) {
+  const args = isRecord(first) ? Object.entries(first).flat() : [first, ...rest].flat(2)
+  if (args.length % 2 === 1) throw argumentError('every key needs a value')
+  return nonEmpty(args)
+}
+
+function zAdd(key, members) {
+  const list = Array.isArray(members) ? members : [members]
+  const args = [key]
+  for (const member of nonEmpty(list)) {
+    if (!isRecord(member)) throw argumentError(`a member must be { score, value }, got ${describe(member)}`)
+    args.push(score(member.score), member.value)
+  }
+  return args
+}
+
+function zRange(key, start, stop, options) {
+  assertOptions(options, ['BY', 'REV', 'LIMIT'])
+  const args = [key, bound(start), bound(stop)]
+  const by = options?.BY
+  if (by !== undefined && by !== 'SCORE' && by !== 'LEX') throw argumentError('BY must be "SCORE" or "LEX"')
+  if (by) args.push(`BY${by}`)
+  if (options?.REV) args.push('REV')
+  return args.concat(limit(options?.LIMIT))
+}
+
+function zRangeByScore(key, min, max, options) {
+  assertOptions(options, ['LIMIT'])
+  return [key, bound(min), bound(max), ...limit(options?.LIMIT)]
+}
+
+function zIncrBy(key, increment, member) {
+  return [key, score(increment), member]
+}
+
+function limit(range) {
+  if (range === undefined) return []
+  assertOptions(range, ['offset', 'count'])
+  return ['LIMIT', whole(range.offset, 'LIMIT.offset'), whole(range.count, 'LIMIT.count')]
+}
+
+/** A score as Redis spells it. */
+function score(value) {
+  if (typeof value !== 'number' || Number.isNaN(value)) {
+    throw argumentError(`a score must be a number, got ${describe(value)}`)
+  }
+  return bound(value)
+}
+
+function bound(value) {
+  if (value === Infinity) return '+inf'
+  return value === -Infinity ? '-inf' : value
+}
+
+function positive(value, name) {
+  if (whole(value, name) < 1) throw argumentError(`${name} must be at least 1`)
+  return value
+}
+
+function whole(value, name) {
+  if (!Number.isSafeInteger(value)) {
+    throw argumentError(`${name} must be a whole number, got ${typeof value === 'number' ? value : describe(value)}`)
+  }
+  return value
+}
+
+function nonEmpty(args) {
+  if (args.length === 0) throw argumentError('at least one element is needed')
+  return args
+}
+
+function isRecord(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
+}
+
+module.exports = { COMMANDS, toCommand }

@@ -1,0 +1,33 @@
+'use strict'
+
+const { ApiCache } = require('./cache.js')
+const { checkHealth } = require('./health.js')
+const { RateLimiter } = require('./limit.js')
+const { DistributedLock } = require('./lock.js')
+const { RealtimeDataManager } = require('./room.js')
+const { lazyService } = require('./service.js')
+const { SessionManager } = require('./session.js')
+const { addStaticForms } = require('./statics.js')
+
+/** The service that the environment describes. Made at its first use, connected by its first call. */
+const redisService = lazyService()
+
+addStaticForms(SessionManager, () => redisService.sessions)
+addStaticForms(ApiCache, () => redisService.cache)
+addStaticForms(RateLimiter, () => redisService.limiter)
+addStaticForms(DistributedLock, () => redisService.locks)
+addStaticForms(RealtimeDataManager, () => redisService.rooms)
+
+function publish(channel, value) {
+  return redisService.publish(channel, value)
+}
+
+function subscribe(channel, handler, options) {
+  return redisService.subscribe(channel, handler, options)
+}
+
+function healthCheck(service = redisService) {
+  return checkHealth(service)
+}
+
+module.exports = { healthCheck, publish, redisService, subscribe }

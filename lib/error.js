@@ -1,0 +1,54 @@
+'use strict'
+
+const { sep } = require('node:path')
+
+const BRAND = Symbol.for('cinnabar.error')
+
+/**
+ * The one error of this package. Two copies of the package in one process recognise each other's errors by a shared
+ * brand, because a class identity would differ between them.
+ */
+class CinnabarError extends Error {
+  constructor(message, { code = 'E_INTERNAL', retryable = false, cause, trace } = {}) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.retryable = retryable
+    if (trace) showCaller(this, trace)
+  }
+
+  static [Symbol.hasInstance](value) {
+    // A subclass inherits this method and must not claim every error of ours.
+    if (this !== CinnabarError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && value[BRAND] === true
+  }
+}
+
+for (const [key, value] of [
+  ['name', 'CinnabarError'],
+  [BRAND, true],
+]) {
+  Object.defineProperty(CinnabarError.prototype, key, { value, configurable: true, writable: true })
+}
+
+// An answer arrives on an empty stack. `trace` was made where the call was: its frames, without ours, name that line.
+function showCaller(error, trace) {
+  const frames = String(trace.stack)
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line) && !line.includes(__dirname + sep))
+  const value = [`${error.name}: ${error.message}`, ...frames].join('\n')
+  Object.defineProperty(error, 'stack', { value, configurable: true, writable: true })
+}
+
+/** The caller's mistake, in words that say what to do. */
+function argumentError(message, cause) {
+  return new CinnabarError(message, { code: 'E_INVALID_ARGUMENT', cause })
+}
+
+const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
+
+/** Whether there was no server to answer, as opposed to an answer that says no. */
+function isUnavailable(error) {
+  return error instanceof CinnabarError && UNAVAILABLE.has(error.code)
+}
+
+module.exports = { CinnabarError, argumentError, isUnavailable }

@@ -1,0 +1,58 @@
+'use strict'
+
+const { createHash } = require('node:crypto')
+
+const { argumentError } = require('./error.js')
+const { describe } = require('./options.js')
+
+const SIGNATURES = [
+  ['image/png', [0x89, 0x50, 0x4e, 0x47]],
+  ['image/jpeg', [0xff, 0xd8, 0xff]],
+  ['image/gif', [0x47, 0x49, 0x46, 0x38]],
+  ['image/bmp', [0x42, 0x4d]],
+  ['image/x-icon', [0x00, 0x00, 0x01, 0x00]],
+]
+const EXTENSIONS = {
+  avif: 'image/avif',
+  bmp: 'image/bmp',
+  gif: 'image/gif',
+  ico: 'image/x-icon',
+  jpeg: 'image/jpeg',
+  jpg: 'image/jpeg',
+  png: 'image/png',
+  svg: 'image/svg+xml',
+  webp: 'image/webp',
+}
+
+/** The cache key of what is known about an image file. */
+function imageKey(file) {
+  if (typeof file !== 'string' || file === '') throw argumentError(`file must be a path, got ${describe(file)}`)
+  return `image:${file}`
+}
+
+/** What is worth knowing about an image: read off its bytes, or taken from `image` when that says it already. */
+function imageInfo(file, image) {
+  if (image instanceof ArrayBuffer) return imageInfo(file, new Uint8Array(image))
+  if (image instanceof Uint8Array) {
+    const hash = createHash('sha256').update(image).digest('hex')
+    return { size: image.byteLength, type: typeOf(file, image), hash, timestamp: Date.now() }
+  }
+  if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {
+    throw argumentError(`an image is its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
+  }
+  return { timestamp: Date.now(), ...image }
+}
+
+// Content first: a name can lie.
+function typeOf(file, bytes) {
+  for (const [type, signature] of SIGNATURES) {
+    if (signature.every((byte, at) => bytes[at] === byte)) return type
+  }
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 12)).toString('latin1')
+  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'image/webp'
+  if (head.slice(4, 12) === 'ftypavif') return 'image/avif'
+  const extension = String(file).split('.').pop().toLowerCase()
+  return Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : 'application/octet-stream'
+}
+
+module.exports = { imageInfo, imageKey }

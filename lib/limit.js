@@ -1,0 +1,69 @@
+'use strict'
+
+const { binding } = require('./bridge.js')
+const { argumentError } = require('./error.js')
+const { handleOf } = require('./handle.js')
+const { limitHeaders, routeKey } = require('./headers.js')
+const { assertOptions, describe } = require('./options.js')
+
+const OPTIONS = ['prefix', 'onUnavailable']
+const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
+const PRESETS = Object.freeze({
+  DEFAULT: preset(100, 60),
+  API: preset(1000, 3600),
+  AUTH: preset(5, 300),
+  STATIC: preset(1000, 60),
+})
+
+/** Fixed-window rate limits: an integer with a life under `rate_limit:{identifier}`, counted in one atomic step. */
+class RateLimiter {
+  #native
+
+  static presets = PRESETS
+  static headers = limitHeaders
+  static keyForRoute = routeKey
+
+  constructor(service, options) {
+    assertOptions(options, OPTIONS)
+    this.#native = new binding.Limiter(handleOf(service), options)
+  }
+
+  checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {
+    return this.#native.check(identifier, limit, windowSeconds)
+  }
+
+  resetRateLimit(identifier) {
+    return this.#native.reset(identifier)
+  }
+
+  checkLimit(key, limit, window) {
+    return this.#native.checkKey(key, limit, window)
+  }
+
+  async check(identifier, preset = 'DEFAULT') {
+    const { limit, windowSeconds } = resolve(preset)
+    return this.#native.check(identifier, limit, windowSeconds)
+  }
+
+  headers(result, limit) {
+    return limitHeaders(result, limit)
+  }
+
+  keyForRoute(ip, endpoint) {
+    return routeKey(ip, endpoint)
+  }
+}
+
+function resolve(preset) {
+  if (typeof preset === 'string') {
+    if (Object.hasOwn(PRESETS, preset)) return PRESETS[preset]
+    throw argumentError(`unknown preset; known presets: ${Object.keys(PRESETS).join(', ')}`)
+  }
+  if (typeof preset === 'object' && preset !== null) {
+    assertOptions(preset, ['limit', 'windowSeconds'])
+    return preset
+  }
+  throw argumentError(`a preset is a name or { limit, windowSeconds }, got ${describe(preset)}`)
+}
+
+module.exports = { RateLimiter }

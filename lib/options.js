@@ -1,0 +1,70 @@
+'use strict'
+
+const { argumentError } = require('./error.js')
+
+/** What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. */
+function refuseOptions(options, names) {
+  if (options === undefined) return null
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return argumentError(`options must be an object, got ${describe(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue
+    const near = nearest(name, names)
+    const hint = near ? `; did you mean "${near}"?` : `; known options: ${names.join(', ')}`
+    return argumentError(`unknown option "${shorten(name)}"${hint}`)
+  }
+  return null
+}
+
+/** Throws what `refuseOptions` finds. */
+function assertOptions(options, names) {
+  const error = refuseOptions(options, names)
+  if (error) throw error
+}
+
+/** Throws unless it is a function. */
+function assertFunction(value, name) {
+  if (typeof value !== 'function') throw argumentError(`${name} must be a function, got ${describe(value)}`)
+}
+
+/** A word for what a value is, never the value: it may be a secret. */
+function describe(value) {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
+  return { undefined: 'undefined', object: 'an object' }[typeof value] ?? `a ${typeof value}`
+}
+
+function shorten(name) {
+  return name.length > 40 ? `${name.slice(0, 40)}…` : name
+}
+
+function nearest(name, names) {
+  if (name.length > 40) return undefined
+  let best
+  let least = Math.max(1, Math.floor(name.length / 2)) + 1
+  for (const candidate of names) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < least) {
+      best = candidate
+      least = distance
+    }
+  }
+  return best
+}
+
+function editDistance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitution, row[j] + 1, next[j - 1] + 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}
+
+module.exports = { assertFunction, assertOptions, describe, refuseOptions }

@@ -1,0 +1,142 @@
+'use strict'
+
+const { createHash } = require('node:crypto')
+
+const { binding } = require('./bridge.js')
+const { isUnavailable } = require('./error.js')
+const { flightsOf } = require('./flights.js')
+const { handleOf } = require('./handle.js')
+const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
+const { positiveSeconds } = require('./seconds.js')
+const { tokenOf } = require('./token.js')
+
+const OPTIONS = ['prefix', 'ttl', 'rolling']
+const CREATE_OPTIONS = ['ttl', 'tags', 'id']
+const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie']
+
+/** Sessions: plain JSON under `session:{id}`. */
+class SessionManager {
+  #native
+  #flights
+  #errors = 0
+
+  constructor(service, options) {
+    assertOptions(options, OPTIONS)
+    const handle = handleOf(service)
+    this.#native = new binding.Sessions(handle, options)
+    this.#flights = flightsOf(handle, `session ${options?.prefix ?? 'session:'}`)
+  }
+
+  createSession(userId, data = {}, options) {
+    const refused = refuseOptions(options, CREATE_OPTIONS)
+    return refused ? Promise.reject(refused) : this.#native.create(userId, data, options)
+  }
+
+  getSession(id) {
+    return this.#native.get(id)
+  }
+
+  updateSession(id, changes) {
+    return this.#native.update(id, changes)
+  }
+
+  destroySession(id) {
+    return this.#native.destroy(id)
+  }
+
+  extendSession(id, seconds = 3600) {
+    return this.#native.extend(id, seconds)
+  }
+
+  touch(id) {
+    return this.#native.touch(id)
+  }
+
+  storeSession(id, data, ttl = 3600) {
+    return this.#native.store(id, data, ttl)
+  }
+
+  destroyByTag(tag) {
+    return this.#native.destroyByTag(tag)
+  }
+
+  listSessions(userId) {
+    return this.#native.list(userId)
+  }
+
+  async invalidateUser(userId) {
+    this.#flights.forgetAll()
+    try {
+      return await this.#native.invalidateUser(userId)
+    } finally {
+      // Also what began while it ran may have read the user's old rights.
+      this.#flights.forgetAll()
+    }
+  }
+
+  async validateSession(request, options) {
+    assertOptions(options, VALIDATE_OPTIONS)
+    const { load, ttl = 300, cookie = 'session' } = options ?? {}
+    assertFunction(load, 'options.load')
+    positiveSeconds(ttl, 'ttl')
+    const token = tokenOf(request, cookie)
+    if (!token) return null
+
+    const flight = this.#flights.join(token)
+    let found
+    try {
+      found = await this.#native.lookup(token)
+    } catch (error) {
+      this.#tolerate(error)
+    } finally {
+      this.#flights.leave(token, flight)
+    }
+    if (found && found.user !== null) return found.user
+    return this.#flights.load(token, flight, undefined, () => this.#loadUser(token, found, load, ttl))
+  }
+
+  async #loadUser(token, found, load, ttl) {
+    const hash = found?.hash ?? createHash('sha256').update(token).digest('hex')
+    const user = (await load(hash)) ?? null
+    if (user === null || !found) return user
+    try {
+      await this.#native.fill(hash, found.stamp, user, ttl)
+    } catch (error) {
+      this.#tolerate(error)
+    }
+    return user
+  }
+
+  // Who may come in must not depend on whether the cache of that answer is up.
+  #tolerate(error) {
+    if (!isUnavailable(error)) throw error
+    this.#errors++
+  }
+
+  stats() {
+    const stats = this.#native.stats()
+    return { ...stats, errors: stats.errors + this.#errors }
+  }
+
+  create(userId, data, options) {
+    return this.createSession(userId, data, options)
+  }
+
+  get(id) {
+    return this.#native.get(id)
+  }
+
+  update(id, changes) {
+    return this.#native.update(id, changes)
+  }
+
+  destroy(id) {
+    return this.#native.destroy(id)
+  }
+
+  deleteSession(id) {
+    return this.#native.destroy(id)
+  }
+}
+
+module.exports = { SessionManager }

@@ -1,0 +1,26 @@
+'use strict'
+
+// What answers at once instead of with a promise, and so throws instead of rejecting.
+const SYNCHRONOUS = new Set(['stats', 'keyFor'])
+
+/** Gives a class a static twin of each of its methods, on the instance that `instance()` answers at call time. */
+function addStaticForms(Class, instance) {
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
+    if (typeof value !== 'function' || name === 'constructor' || Object.hasOwn(Class, name)) continue
+    const twin = SYNCHRONOUS.has(name) ? (...args) => instance()[name](...args) : promised(instance, name)
+    Object.defineProperty(twin, 'name', { value: name })
+    Object.defineProperty(Class, name, { value: twin, configurable: true, writable: true })
+  }
+}
+
+function promised(instance, name) {
+  return (...args) => {
+    try {
+      return instance()[name](...args)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+module.exports = { addStaticForms }

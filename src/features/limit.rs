@@ -1,0 +1,179 @@
+//! Rate limits: a fixed window, counted by a plain integer with a life.
+
+use bytes::Bytes;
+
+use super::life;
+use crate::{
+    error::{Error, Result},
+    store::{
+        Call, Merge, Reply, Request,
+        keys::{self, Prefix},
+        script,
+    },
+};
+
+script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
+
+/// The largest whole number up to which all are exact in JavaScript and in Lua.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+/// What a check answers when there is no server to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnavailable {
+    /// Allowed: a limiter that is down must not take the service with it.
+    #[default]
+    Allow,
+    /// Refused.
+    Deny,
+    /// The error itself.
+    Throw,
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The store counted.
+    Store,
+    /// Nobody counted: there was no server.
+    Fallback,
+}
+
+/// What became of one hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether it was within the limit.
+    pub allowed: bool,
+    /// How many more would be, in this window.
+    pub remaining: u64,
+    /// When the window ends, in epoch milliseconds; `None` when nobody knows.
+    pub reset_ms: Option<i64>,
+    /// The limit it was checked against.
+    pub limit: u64,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Options of a limiter.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What its keys begin with; `rate_limit:`.
+    pub prefix: Option<String>,
+    /// What a check answers without a server; `Allow`.
+    pub on_unavailable: OnUnavailable,
+}
+
+/// Counts hits.
+#[derive(Debug)]
+pub struct Limiter {
+    prefix: Prefix,
+    on_unavailable: OnUnavailable,
+}
+
+impl Limiter {
+    /// A limiter with these options.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    pub fn new(options: Options) -> Result<Self> {
+        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::LIMITS))?;
+        Ok(Self { prefix, on_unavailable: options.on_unavailable })
+    }
+
+    /// Counts one hit of `id`: at most `limit` in a window, which begins with its first hit.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` unless the limit is a whole number from 1 to 2^53 and the window a positive number of seconds.
+    /// Asked of a key that holds something else, the server's own error.
+    pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
+        self.count(keys::limit(&self.prefix, id)?, limit, window_seconds)
+    }
+
+    /// The same for a key exactly as given.
+    ///
+    /// # Errors
+    /// As for `check`.
+    pub fn check_key(&self, key: &str, limit: f64, window_seconds: f64) -> Result<Call<bool>> {
+        Ok(self.count(keys::raw("key", key)?, limit, window_seconds)?.map(|checked| checked.allowed))
+    }
+
+    /// Forgets the hits of `id`; answers how many keys went.
+    pub fn reset(&self, id: &str) -> Result<Call<i64>> {
+        Ok(Call::new(Request::keyed("DEL", [keys::limit(&self.prefix, id)?]), Reply::int))
+    }
+
+    fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
+        if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
+            return Err(Error::argument(format!("limit must be a whole number from 1 to 2^53, got {limit}")));
+        }
+        let limit = limit as u64;
+        let window = life::millis(life::of_seconds("window", window_seconds)?);
+        let request = Request::script(&FIXED_WINDOW, [key, limit.to_string().into(), window]).merging(Merge::Script);
+        let call = Call::new(request, move |reply| {
+            let [allowed, remaining, reset] = reply.tuple()?;
+            Ok(Checked {
+                allowed: allowed.flag()?,
+                remaining: remaining.int()?.max(0) as u64,
+                reset_ms: Some(reset.int()?),
+                limit,
+                source: Source::Store,
+            })
+        });
+        let unknown =
+            move |allowed, remaining| Checked { allowed, remaining, reset_ms: None, limit, source: Source::Fallback };
+        Ok(match self.on_unavailable {
+            OnUnavailable::Allow => call.or_when_unavailable(move || unknown(true, limit)),
+            OnUnavailable::Deny => call.or_when_unavailable(move || unknown(false, 0)),
+            OnUnavailable::Throw => call,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::Kind,
+        store::{Replies, Step},
+    };
+
+    fn limiter(on_unavailable: OnUnavailable) -> Limiter {
+        Limiter::new(Options { on_unavailable, ..Options::default() }).unwrap()
+    }
+
+    fn answer<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
+        match (call.read)(Replies([reply].into_iter().collect()))? {
+            Step::Done(answer) => Ok(answer),
+            Step::Next(_) => panic!("one round is enough"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let limiter = limiter(OnUnavailable::Allow);
+        for limit in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY, 2f64.powi(53) + 2.0] {
+            assert_eq!(limiter.check("a", limit, 1.0).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{limit}");
+        }
+        for window in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(limiter.check("a", 1.0, window).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{window}");
+        }
+        assert!(limiter.check("", 1.0, 1.0).is_err() && limiter.check_key("", 1.0, 1.0).is_err());
+    }
+
+    #[test]
+    fn without_a_server_the_option_decides() {
+        let down = || Err(Error::new(Kind::Unavailable, "no server"));
+        let check = |option| answer(limiter(option).check("a", 3.0, 1.0).unwrap(), down());
+        let allowed = check(OnUnavailable::Allow).unwrap();
+        assert_eq!((allowed.allowed, allowed.remaining, allowed.reset_ms), (true, 3, None));
+        assert_eq!(allowed.source, Source::Fallback);
+        assert!(!check(OnUnavailable::Deny).unwrap().allowed);
+        assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::Unavailable);
+    }
+
+    #[test]
+    fn an_answer_that_says_no_is_never_a_fallback() {
+        let wrong = Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
+        let error = answer(limiter(OnUnavailable::Allow).check("a", 3.0, 1.0).unwrap(), wrong).unwrap_err();
+        assert_eq!(error.kind, Kind::WrongType);
+    }
+}

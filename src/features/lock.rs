@@ -1,0 +1,96 @@
+//! Locks between processes: a token that one holds until it is released or its life ends.
+
+use bytes::Bytes;
+
+use super::life;
+use crate::{
+    error::Result,
+    random,
+    store::{
+        Call, Merge, Reply, Request,
+        keys::{self, Prefix},
+        script,
+    },
+};
+
+script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
+script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
+
+/// Options of locks.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What the keys begin with; `lock:`.
+    pub prefix: Option<String>,
+}
+
+/// Takes and gives back locks. Without a server nothing is granted: every method fails.
+#[derive(Debug)]
+pub struct Locks {
+    prefix: Prefix,
+}
+
+impl Locks {
+    /// Locks with these options.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    pub fn new(options: Options) -> Result<Self> {
+        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
+    }
+
+    /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
+    pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let life = life::millis(life::of_seconds("ttl", ttl_seconds)?);
+        let token = random::hex::<16>()?;
+        let value = Bytes::copy_from_slice(token.as_bytes());
+        let args = [key, value, Bytes::from_static(b"PX"), life, Bytes::from_static(b"NX")];
+        Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
+    }
+
+    /// Gives the lock back; false when it is no longer held with this token.
+    pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
+        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes())];
+        Ok(Call::new(Request::script(&RELEASE, args).merging(Merge::Script), Reply::flag))
+    }
+
+    /// Holds the lock for so many seconds from now; false when it is no longer held with this token.
+    pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
+        let life = life::millis(life::of_seconds("ttl", ttl_seconds)?);
+        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), life];
+        Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).repeatable(), Reply::flag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{Error, Kind},
+        store::{Replies, Step},
+    };
+
+    fn acquire(reply: Result<Reply>) -> Result<Option<String>> {
+        let call = Locks::new(Options::default()).unwrap().acquire("res", 30.0).unwrap();
+        assert_eq!(call.requests[0].args[0], "lock:res");
+        match (call.read)(Replies([reply].into_iter().collect()))? {
+            Step::Done(token) => Ok(token),
+            Step::Next(_) => panic!("one round is enough"),
+        }
+    }
+
+    #[test]
+    fn a_lock_is_granted_by_the_store_alone() {
+        assert_eq!(acquire(Ok(Reply::text("OK"))).unwrap().map(|token| token.len()), Some(32));
+        assert_eq!(acquire(Ok(Reply::Nil)).unwrap(), None);
+        for kind in [Kind::Unavailable, Kind::Timeout, Kind::MaybeApplied] {
+            assert_eq!(acquire(Err(Error::new(kind, "lost"))).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let tokens: std::collections::HashSet<_> = (0..1000).map(|_| acquire(Ok(Reply::text("OK"))).unwrap()).collect();
+        assert_eq!(tokens.len(), 1000);
+    }
+}

@@ -1,0 +1,177 @@
+//! `ApiCache`'s native half.
+
+use std::rc::Rc;
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use super::{
+    bridge::{Core, Handed},
+    js::{Js, Value},
+    operation::{Empty, Operation},
+    service::Service,
+};
+use crate::{
+    answer::Answer,
+    error::{Error, Result},
+    features::cache::{self, Keep, Stamp},
+};
+
+/// Cached answers of one service.
+#[napi]
+pub struct Cache {
+    core: Rc<Core>,
+    cache: cache::Cache,
+}
+
+#[napi]
+impl Cache {
+    /// Takes `{ prefix, ttl }`.
+    #[napi(constructor)]
+    pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
+        let js = Js(env.raw());
+        let read = || -> Result<cache::Cache> {
+            cache::Cache::new(cache::Options {
+                prefix: js.text_option(options.raw(), c"prefix", "prefix")?,
+                ttl: js.number_option(options.raw(), c"ttl", "ttl")?,
+            })
+        };
+        let cache = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        Ok(Self { core: service.core.clone(), cache })
+    }
+
+    /// The value, or null.
+    #[napi]
+    pub fn get(&self, env: Env, key: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("GET", Empty::Null), |js| {
+            Ok(self.cache.get(&js.text(key.raw(), "key")?)?.map(json))
+        })
+    }
+
+    /// Several values, or nulls, in the order of the keys.
+    #[napi]
+    pub fn get_many(&self, env: Env, keys: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("GET", Empty::List), |js| {
+            let keys = js.texts(keys.raw(), "keys")?;
+            Ok(self.cache.get_many(&keys)?.map(|values| Answer::List(values.into_iter().map(json).collect())))
+        })
+    }
+
+    /// Stores a value.
+    #[napi]
+    pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
+            let key = js.text(key.raw(), "key")?;
+            let value = self.core.bridge().stringify(js, value.raw(), "value")?;
+            self.cache.set(&key, value, keep(js, options.raw())?)
+        })
+    }
+
+    /// Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`.
+    #[napi]
+    pub fn set_many(&self, env: Env, entries: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
+            let entries = js.elements(entries.raw(), "entries")?.into_iter().map(|entry| {
+                let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
+                let key = js.text(part(c"key")?, "key")?;
+                let value = self.core.bridge().stringify(js, part(c"value")?, "value")?;
+                Ok((key, value, keep(js, entry)?))
+            });
+            self.cache.set_many(entries.collect::<Result<_>>()?)
+        })
+    }
+
+    /// Removes a value; answers how many there were.
+    #[napi]
+    pub fn invalidate(&self, env: Env, key: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
+            self.cache.invalidate(&js.text(key.raw(), "key")?)
+        })
+    }
+
+    /// Makes every entry with a tag a miss.
+    #[napi]
+    pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("INVALIDATE", Empty::Nothing), |js| {
+            self.cache.invalidate_by_tag(&js.text(tag.raw(), "tag")?)
+        })
+    }
+
+    /// Removes every entry whose name matches a glob; answers how many.
+    #[napi]
+    pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
+            self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)
+        })
+    }
+
+    /// What there is at the beginning of a load: `{ value, state, stamp }`.
+    #[napi]
+    pub fn begin(&self, env: Env, key: Unknown, tagged: bool) -> Handed {
+        // Never an empty answer: the caller then loads, and must not believe that the cache is up.
+        self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
+            Ok(self.cache.begin(&js.text(key.raw(), "key")?, tagged)?.map(|found| {
+                let state = match (&found.value, found.stale) {
+                    (None, _) => "miss",
+                    (Some(_), true) => "stale",
+                    (Some(_), false) => "hit",
+                };
+                Answer::Object(vec![
+                    ("value".into(), json(found.value)),
+                    ("state".into(), Answer::word(state)),
+                    Answer::field("stamp", found.stamp.map(|stamp| format!("{}:{}", stamp.epoch, stamp.seq))),
+                ])
+            }))
+        })
+    }
+
+    /// Stores what a load brought.
+    #[napi]
+    pub fn fill(&self, env: Env, key: Unknown, stamp: Unknown, value: Unknown, options: Unknown) -> Handed {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
+            let key = js.text(key.raw(), "key")?;
+            let stamp = js.optional_text(stamp.raw(), "stamp")?.map(|text| read_stamp(&text)).transpose()?;
+            let value = self.core.bridge().stringify(js, value.raw(), "the loaded value")?;
+            self.cache.fill(&key, value, stamp, keep(js, options.raw())?)
+        })
+    }
+
+    /// `cache:{endpoint}:{hash}`.
+    #[napi]
+    pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<Handed> {
+        let js = Js(env.raw());
+        let key = || -> Result<Value> {
+            let endpoint = js.text(endpoint.raw(), "endpoint")?;
+            let params = self.core.bridge().stringify(js, params.raw(), "params")?;
+            js.string(cache::Cache::key_for(&endpoint, &params)?.as_bytes())
+        };
+        key().map(Handed).map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+    }
+
+    /// `{ hits, misses, errors }`.
+    #[napi]
+    pub fn stats(&self, env: Env) -> Handed {
+        let stats = self.cache.stats();
+        Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+    }
+}
+
+fn json(value: Option<bytes::Bytes>) -> Answer {
+    value.map_or(Answer::Null, Answer::Json)
+}
+
+fn keep(js: Js, options: Value) -> Result<Keep> {
+    Ok(Keep {
+        ttl: js.number_option(options, c"ttl", "ttl")?,
+        tags: js.texts_option(options, c"tags", "tags")?,
+        stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
+    })
+}
+
+fn read_stamp(text: &str) -> Result<Stamp> {
+    let (epoch, seq) = text.split_once(':').unwrap_or_default();
+    match (epoch.parse(), seq.parse()) {
+        (Ok(epoch), Ok(seq)) => Ok(Stamp { epoch, seq }),
+        _ => Err(Error::argument("this is no stamp of a load")),
+    }
+}

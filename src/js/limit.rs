@@ -1,0 +1,96 @@
+//! `RateLimiter`'s native half.
+
+use std::rc::Rc;
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use super::{
+    bridge::{Core, Handed},
+    js::Js,
+    operation::Operation,
+    service::Service,
+};
+use crate::{
+    answer::Answer,
+    error::{Error, Result},
+    features::limit::{self, Checked, OnUnavailable, Source},
+};
+
+/// Limits of one service.
+#[napi]
+pub struct Limiter {
+    core: Rc<Core>,
+    limiter: limit::Limiter,
+}
+
+#[napi]
+impl Limiter {
+    /// Takes `{ prefix, onUnavailable }`.
+    #[napi(constructor)]
+    pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
+        let js = Js(env.raw());
+        let read = || -> Result<limit::Limiter> {
+            let options = options.raw();
+            let on_unavailable = match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
+                None | Some("allow") => OnUnavailable::Allow,
+                Some("deny") => OnUnavailable::Deny,
+                Some("throw") => OnUnavailable::Throw,
+                Some(other) => {
+                    let message = format!("onUnavailable must be 'allow', 'deny' or 'throw', not \"{other}\"");
+                    return Err(Error::argument(message));
+                }
+            };
+            let prefix = js.text_option(options, c"prefix", "prefix")?;
+            limit::Limiter::new(limit::Options { prefix, on_unavailable })
+        };
+        let limiter = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        Ok(Self { core: service.core.clone(), limiter })
+    }
+
+    /// Counts a hit: `{ allowed, remaining, resetTime, limit, source }`.
+    #[napi]
+    pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
+        self.core.submit(env, operation("RATE LIMIT"), |js| {
+            let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
+            Ok(self.limiter.check(&js.text(id.raw(), "identifier")?, limit, window)?.map(answer))
+        })
+    }
+
+    /// Counts a hit of a key exactly as given.
+    #[napi]
+    pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> Handed {
+        self.core.submit(env, operation("RATE LIMIT"), |js| {
+            let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "window")?);
+            self.limiter.check_key(&js.text(key.raw(), "key")?, limit, window)
+        })
+    }
+
+    /// Forgets the hits; answers how many keys went.
+    #[napi]
+    pub fn reset(&self, env: Env, id: Unknown) -> Handed {
+        let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
+        self.core.submit(env, operation, |js| self.limiter.reset(&js.text(id.raw(), "identifier")?))
+    }
+}
+
+/// What a check answers without a server is the limiter's own option, not the service's.
+fn operation(name: &'static str) -> Operation {
+    Operation { name, empty: None }
+}
+
+fn answer(checked: Checked) -> Answer {
+    Answer::Object(vec![
+        Answer::field("allowed", checked.allowed),
+        Answer::field("remaining", checked.remaining),
+        ("resetTime".into(), checked.reset_ms.map_or(Answer::Undefined, Answer::from)),
+        Answer::field("limit", checked.limit),
+        (
+            "source".into(),
+            Answer::word(match checked.source {
+                Source::Store => "store",
+                Source::Fallback => "fallback",
+            }),
+        ),
+    ])
+}

@@ -1,0 +1,179 @@
+//! `SessionManager`'s native half.
+
+use std::rc::Rc;
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use super::{
+    bridge::{Core, Handed, iso_now},
+    js::{Js, Value},
+    operation::Empty,
+    service::Service,
+};
+use crate::{
+    answer::Answer,
+    error::{Error, Result},
+    features::session::{self, Create},
+};
+
+/// Sessions of one service.
+#[napi]
+pub struct Sessions {
+    core: Rc<Core>,
+    sessions: session::Sessions,
+}
+
+#[napi]
+impl Sessions {
+    /// Takes `{ prefix, ttl, rolling }`.
+    #[napi(constructor)]
+    pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
+        let js = Js(env.raw());
+        let read = || -> Result<session::Sessions> {
+            let options = options.raw();
+            session::Sessions::new(session::Options {
+                prefix: js.text_option(options, c"prefix", "prefix")?,
+                ttl: js.number_option(options, c"ttl", "ttl")?,
+                rolling: js.option(options, c"rolling")?.map_or(Ok(false), |flag| js.flag(flag, "rolling"))?,
+            })
+        };
+        let sessions = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        Ok(Self { core: service.core.clone(), sessions })
+    }
+
+    /// Creates a session; answers its id.
+    #[napi]
+    pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("CREATE SESSION", Empty::Null), |js| {
+            let user = self.user(js, user.raw())?;
+            let data = self.core.bridge().stringify(js, data.raw(), "data")?;
+            let options = options.raw();
+            let create = Create {
+                ttl: js.number_option(options, c"ttl", "ttl")?,
+                tags: js.texts_option(options, c"tags", "tags")?,
+                id: js.text_option(options, c"id", "id")?,
+            };
+            self.sessions.create(&user, &iso_now(), &data, create)
+        })
+    }
+
+    /// The session, or null.
+    #[napi]
+    pub fn get(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("GET SESSION", Empty::Null), |js| {
+            Ok(self.sessions.get(&js.text(id.raw(), "id")?)?.map(|json| json.map_or(Answer::Null, Answer::Json)))
+        })
+    }
+
+    /// Merges changes; false when it is gone.
+    #[napi]
+    pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
+            let id = js.text(id.raw(), "id")?;
+            self.sessions.update(&id, &self.core.bridge().stringify(js, changes.raw(), "changes")?)
+        })
+    }
+
+    /// Deletes it; answers how many keys went.
+    #[napi]
+    pub fn destroy(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
+            self.sessions.destroy(&js.text(id.raw(), "id")?)
+        })
+    }
+
+    /// Sets the remaining life.
+    #[napi]
+    pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("EXTEND SESSION", Empty::False), |js| {
+            self.sessions.extend(&js.text(id.raw(), "id")?, js.any_number(seconds.raw(), "seconds")?)
+        })
+    }
+
+    /// Renews the life.
+    #[napi]
+    pub fn touch(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("TOUCH SESSION", Empty::False), |js| {
+            self.sessions.touch(&js.text(id.raw(), "id")?)
+        })
+    }
+
+    /// Stores a session under the caller's id.
+    #[napi]
+    pub fn store(&self, env: Env, id: Unknown, data: Unknown, ttl: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("STORE SESSION", Empty::Nothing), |js| {
+            let id = js.text(id.raw(), "id")?;
+            let data = self.core.bridge().stringify(js, data.raw(), "data")?;
+            self.sessions.store(&id, &data, js.any_number(ttl.raw(), "ttl")?)
+        })
+    }
+
+    /// Deletes every session with a tag; answers how many.
+    #[napi]
+    pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
+            self.sessions.destroy_by_tag(&js.text(tag.raw(), "tag")?)
+        })
+    }
+
+    /// Deletes every session of a user; answers how many.
+    #[napi]
+    pub fn invalidate_user(&self, env: Env, user: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("INVALIDATE USER", Empty::Zero), |js| {
+            self.sessions.invalidate_user(&self.user(js, user.raw())?)
+        })
+    }
+
+    /// The ids of a user's sessions.
+    #[napi]
+    pub fn list(&self, env: Env, user: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
+            self.sessions.list(&self.user(js, user.raw())?)
+        })
+    }
+
+    /// What the cache knows of a token: `{ hash, user, stamp }`.
+    #[napi]
+    pub fn lookup(&self, env: Env, token: Unknown) -> Handed {
+        // Never an empty answer: the caller decides what a missing server means, and must hear of it.
+        let operation = super::operation::Operation { name: "VALIDATE SESSION", empty: None };
+        self.core.submit(env, operation, |js| {
+            Ok(self.sessions.lookup(&js.text(token.raw(), "token")?)?.map(|found| {
+                Answer::Object(vec![
+                    Answer::field("hash", found.hash),
+                    ("user".into(), found.user.map_or(Answer::Null, Answer::Json)),
+                    Answer::field("stamp", found.stamp),
+                ])
+            }))
+        })
+    }
+
+    /// Stores what a load brought, unless the user was invalidated since the lookup.
+    #[napi]
+    pub fn fill(&self, env: Env, hash: Unknown, stamp: Unknown, user: Unknown, ttl: Unknown) -> Handed {
+        let operation = super::operation::Operation { name: "VALIDATE SESSION", empty: None };
+        self.core.submit(env, operation, |js| {
+            let hash = js.text(hash.raw(), "hash")?;
+            let stamp = js.whole(stamp.raw(), "stamp")? as i64;
+            let user = self.core.bridge().stringify(js, user.raw(), "the loaded user")?;
+            self.sessions.fill(&hash, stamp, &user, js.any_number(ttl.raw(), "ttl")?)
+        })
+    }
+
+    /// `{ hits, misses, errors }` of validations.
+    #[napi]
+    pub fn stats(&self, env: Env) -> Handed {
+        let stats = self.sessions.stats();
+        Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+    }
+
+    /// A user's id is a string, or a whole number as databases have it.
+    fn user(&self, js: Js, value: Value) -> Result<String> {
+        match js.as_number(value) {
+            Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => Ok(format!("{number}")),
+            Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
+            None => js.text(value, "userId"),
+        }
+    }
+}

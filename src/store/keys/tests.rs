@@ -1,0 +1,95 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn prefix(text: &str) -> Prefix {
+    Prefix::new(text).unwrap()
+}
+
+fn text(key: Result<Bytes>) -> String {
+    String::from_utf8(key.unwrap().to_vec()).unwrap()
+}
+
+#[test]
+fn documented_names_are_literal() {
+    assert_eq!(text(session(&prefix(SESSIONS), "abc")), "session:abc");
+    assert_eq!(text(limit(&prefix(LIMITS), "ip")), "rate_limit:ip");
+    assert_eq!(text(lock(&prefix(LOCKS), "res")), "lock:res");
+    assert_eq!(text(room_users(&prefix(ROOMS), "x")), "room:x:users");
+    assert_eq!(text(room_messages(&prefix(ROOMS), "x")), "room:x:messages");
+    assert_eq!(text(cache_entry(&prefix(CACHE), "name")), "api:name");
+    assert_eq!(text(cache_entry(&prefix(CACHE), "cache:/users:1f")), "api:cache:/users:1f");
+    assert_eq!(limit_route("10.0.0.1", "/login").unwrap(), "ratelimit:10.0.0.1:/login");
+    assert_eq!(text(raw("key", "a{b}*")), "a{b}*");
+    assert_eq!(text(session(&prefix(SESSIONS), "josé ü@x.org")), "session:josé ü@x.org");
+}
+
+#[test]
+fn companions_share_the_slot() {
+    assert_eq!(text(session_own(&prefix(SESSIONS), "abc")), "{session:abc}:own");
+    assert_eq!(text(session_index_user(&prefix(SESSIONS), "u")), "{session:user:u}:sessions");
+    assert_eq!(text(user_gone(&prefix(SESSIONS), "u")), "{session:user:u}:gone");
+    assert_eq!(text(session_index_tag(&prefix(SESSIONS), "u")), "{session:tag:u}:sessions");
+}
+
+#[test]
+fn what_means_something_is_encoded() {
+    assert_eq!(identifier("id", "a{b}%*?[c]\\\n\u{7f}").unwrap(), "a%7Bb%7D%25%2A%3F%5Bc%5D%5C%0A%7F");
+}
+
+#[test]
+fn long_ones_are_hashed() {
+    let (plain, long) = ("a".repeat(512), "a".repeat(513));
+    assert_eq!(identifier("id", &plain).unwrap(), plain);
+    let hashed = identifier("id", &long).unwrap().into_owned();
+    assert_eq!(hashed.len(), 8 + 64);
+    assert_ne!(identifier("id", &hashed).unwrap(), hashed, "somebody else's identifier may read like a hashed one");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for (bad, word) in [(String::new(), "empty"), ("a\0b".into(), "NUL"), ("a".repeat(65_537), "65537")] {
+        let error = identifier("userId", &bad).unwrap_err();
+        assert_eq!(error.kind.code(), "E_INVALID_ARGUMENT");
+        assert!(error.message().contains("userId") && error.message().contains(word), "{error}");
+    }
+    for bad in ["a{b".to_owned(), "a}".into(), "a\nb".into(), "a".repeat(129)] {
+        assert_eq!(Prefix::new(&bad).unwrap_err().kind.code(), "E_INVALID_SETTINGS");
+    }
+}
+
+#[test]
+fn an_address_and_a_route_are_read_one_way() {
+    assert_ne!(limit_route("::1", "2:/x").unwrap(), limit_route("::1:2", "/x").unwrap());
+    assert_eq!(limit_route("::1", "/users/:id").unwrap(), "ratelimit:::1:/users/%3Aid");
+}
+
+#[test]
+fn patterns_keep_their_meaning_and_nothing_else_has_one() {
+    let of = |glob| text(pattern(&prefix(CACHE), glob));
+    assert_eq!(of("user:*"), "api:user:*");
+    assert_eq!(of("a?[^b-d]"), "api:a?[^b-d]");
+    assert_eq!(of("100%{x}]"), "api:100%25%7Bx%7D%5D");
+    assert_eq!(of("a\\*\\\\"), "api:a%2A%5C");
+    assert_eq!(text(pattern(&prefix("a*[b]:"), "*")), "a\\*\\[b\\]:*");
+    for bad in ["", "[abc", "[]", "[a{]", "[^]", "a\0"] {
+        assert_eq!(pattern(&prefix(CACHE), bad).unwrap_err().kind.code(), "E_INVALID_ARGUMENT", "{bad:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_two_identifiers_collide(a in "[ab%{}*0-9A-F:#]{1,8}|.{1,600}", b in "[ab%{}*0-9A-F:#]{1,8}|.{1,600}") {
+        let (Ok(x), Ok(y)) = (identifier("id", &a), identifier("id", &b)) else { return Ok(()) };
+        prop_assert_eq!(a == b, x == y);
+        let special = x.contains(['{', '}', '*', '?', '[', ']', '\\']);
+        prop_assert!(!special && x.len() <= 512);
+    }
+
+    #[test]
+    fn encoding_can_be_undone(a in "[ -~]{1,40}|[%{}*]{1,6}") {
+        let encoded = identifier("id", &a).unwrap().into_owned();
+        let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8().unwrap().into_owned();
+        prop_assert_eq!(decoded, a);
+    }
+}
