@@ -1,0 +1,42 @@
+//! Everything a command may touch.
+
+use bytes::Bytes;
+
+use super::answer::Fault;
+use super::clock::Clock;
+use super::pubsub::Hub;
+use super::space::Keyspace;
+use super::table::{Grows, Spec};
+
+/// Keys, listeners and time.
+pub struct Db {
+    pub space: Keyspace,
+    pub hub: Hub,
+    pub clock: Clock,
+    /// Commands and scripts run so far.
+    pub processed: u64,
+}
+
+impl Db {
+    pub fn new(max_bytes: usize) -> Self {
+        Self { space: Keyspace::new(max_bytes), hub: Hub::default(), clock: Clock::new(), processed: 0 }
+    }
+
+    /// Starts a command or a script: time stands still within it.
+    pub fn begin(&mut self) {
+        self.processed += 1;
+        self.space.begin(self.clock.micros());
+    }
+
+    /// Makes room for what a command may add, by dropping other keys.
+    pub fn make_room(&mut self, spec: &Spec, args: &[Bytes]) -> Result<(), Fault> {
+        if matches!(spec.grows, Grows::No) {
+            return Ok(());
+        }
+        let own: usize = spec.keys(args).map(|key| self.space.touch(key)).sum();
+        // What each argument can cost at most once it lies in a collection.
+        let added = args.iter().map(|arg| arg.len() + super::value::PER_ELEMENT).sum::<usize>() + super::value::PER_KEY;
+        let freed = if matches!(spec.grows, Grows::Replaces) { own } else { 0 };
+        self.space.make_room(added, own, freed)
+    }
+}

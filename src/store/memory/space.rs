@@ -1,0 +1,262 @@
+//! The keys: found, written, expired, counted. Whoever changes a value does it here, so that sizes and deadlines stay true.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+
+use super::answer::Fault;
+use super::value::{Kind, PER_KEY, Value, own};
+
+/// All keys with their values.
+pub struct Keyspace {
+    /// Removal moves the last entry into the gap (`swap_remove`), which is what `scan.rs` relies on.
+    pub(super) entries: IndexMap<Bytes, Entry>,
+    /// Keys by deadline, so that what is over is found without a search.
+    deadlines: BTreeSet<(i64, Bytes)>,
+    used: usize,
+    pub(super) max: usize,
+    micros: i64,
+    /// Number of the running command or script: what it touched is not evicted under it.
+    pub(super) tick: u64,
+    pub(super) random: u64,
+    pub counters: Counters,
+}
+
+/// What `INFO stats` tells.
+#[derive(Default)]
+pub struct Counters {
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    pub evicted: u64,
+}
+
+/// One key's value with its dates.
+pub(super) struct Entry {
+    pub value: Value,
+    /// Milliseconds since 1970.
+    pub deadline: Option<i64>,
+    pub used_at: u64,
+    pub size: usize,
+}
+
+impl Keyspace {
+    pub fn new(max: usize) -> Self {
+        Self {
+            entries: IndexMap::new(),
+            deadlines: BTreeSet::new(),
+            used: 0,
+            max,
+            micros: 0,
+            tick: 0,
+            random: 0x9E37_79B9_7F4A_7C15,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Starts a command or a script.
+    pub fn begin(&mut self, micros: i64) {
+        self.tick += 1;
+        self.micros = micros;
+    }
+
+    /// Now, in microseconds since 1970.
+    pub fn micros(&self) -> i64 {
+        self.micros
+    }
+
+    /// Now, in milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.micros / 1000
+    }
+
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// How many keys there are, without those that are over.
+    pub fn len(&mut self) -> usize {
+        self.sweep(usize::MAX);
+        self.entries.len()
+    }
+
+    /// How many keys have a deadline.
+    pub fn expiring(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Whether it holds this key.
+    pub fn contains(&mut self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Marks a key as just used; its size, 0 when there is none.
+    pub fn touch(&mut self, key: &[u8]) -> usize {
+        self.find(key).and_then(|i| self.entries.get_index(i)).map_or(0, |(_, entry)| entry.size)
+    }
+
+    /// A key's value, whatever kind it is.
+    pub fn value(&mut self, key: &[u8]) -> Option<&Value> {
+        let i = self.find(key)?;
+        self.entries.get_index(i).map(|(_, entry)| &entry.value)
+    }
+
+    /// A key's value of this kind.
+    pub fn get<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, Fault> {
+        let found = self.find(key);
+        match found {
+            Some(_) => self.counters.hits += 1,
+            None => self.counters.misses += 1,
+        }
+        let Some((_, entry)) = found.and_then(|i| self.entries.get_index(i)) else { return Ok(None) };
+        T::of(&entry.value).map(Some).ok_or(Fault::WRONG_TYPE)
+    }
+
+    /// Changes a key's value, which starts empty where there is none; an emptied collection is removed.
+    pub fn edit<T: Kind, R>(&mut self, key: &Bytes, f: impl FnOnce(&mut T) -> R) -> Result<R, Fault> {
+        if self.find(key).is_none() {
+            self.insert(own(key), T::default().into_value(), None);
+        }
+        self.change(key, f).and_then(|done| done.ok_or(Fault::NO_SUCH_KEY))
+    }
+
+    /// Changes a key's value if there is one; an emptied collection is removed.
+    pub fn change<T: Kind, R>(&mut self, key: &[u8], f: impl FnOnce(&mut T) -> R) -> Result<Option<R>, Fault> {
+        let found = self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(key, entry)| (i, key.len(), entry)));
+        let Some((i, key_len, entry)) = found else { return Ok(None) };
+        let done = f(T::of_mut(&mut entry.value).ok_or(Fault::WRONG_TYPE)?);
+        let size = size_of_entry(key_len, &entry.value);
+        let before = std::mem::replace(&mut entry.size, size);
+        let void = entry.value.is_void();
+        self.used = self.used + size - before;
+        if void {
+            self.remove_at(i);
+        }
+        Ok(Some(done))
+    }
+
+    /// Puts a value in place of whatever there was, with this deadline.
+    pub fn put(&mut self, key: &Bytes, value: Value, deadline: Option<i64>) {
+        match self.find(key) {
+            Some(i) => {
+                self.replace_at(i, value);
+                self.set_deadline_at(i, deadline);
+            }
+            None => self.insert(own(key), value, deadline),
+        }
+    }
+
+    /// Puts a value in place of whatever there was; the deadline stays.
+    pub fn put_keeping_deadline(&mut self, key: &Bytes, value: Value) {
+        match self.find(key) {
+            Some(i) => self.replace_at(i, value),
+            None => self.insert(own(key), value, None),
+        }
+    }
+
+    /// Removes a key; whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// Removes a key; its value and deadline.
+    pub fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>)> {
+        let i = self.find(key)?;
+        self.remove_at(i).map(|entry| (entry.value, entry.deadline))
+    }
+
+    /// A key's deadline: `None` without the key, `Some(None)` when it has no end.
+    pub fn deadline(&mut self, key: &[u8]) -> Option<Option<i64>> {
+        let i = self.find(key)?;
+        self.entries.get_index(i).map(|(_, entry)| entry.deadline)
+    }
+
+    /// Changes a key's deadline, if there is such a key.
+    pub fn set_deadline(&mut self, key: &[u8], deadline: Option<i64>) {
+        if let Some(i) = self.find(key) {
+            self.set_deadline_at(i, deadline);
+        }
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.entries = IndexMap::new();
+        self.deadlines.clear();
+        self.used = 0;
+    }
+
+    /// Removes at most `most` keys that are over, oldest deadline first; how many it removed.
+    pub fn sweep(&mut self, most: usize) -> usize {
+        let now = self.now();
+        let mut swept = 0;
+        while swept < most && self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= now) {
+            if let Some((_, key)) = self.deadlines.pop_first()
+                && let Some(i) = self.entries.get_index_of(&key)
+            {
+                self.remove_at(i);
+                self.counters.expired += 1;
+            }
+            swept += 1;
+        }
+        swept
+    }
+
+    pub(super) fn remove_at(&mut self, i: usize) -> Option<Entry> {
+        let (key, entry) = self.entries.swap_remove_index(i)?;
+        self.used -= entry.size;
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, key));
+        }
+        Some(entry)
+    }
+
+    /// Where a live key is. One that is over is removed here: the only place that decides it.
+    fn find(&mut self, key: &[u8]) -> Option<usize> {
+        let now = self.now();
+        let (i, _, entry) = self.entries.get_full_mut(key)?;
+        if entry.deadline.is_some_and(|deadline| deadline <= now) {
+            self.remove_at(i);
+            self.counters.expired += 1;
+            return None;
+        }
+        entry.used_at = self.tick;
+        Some(i)
+    }
+
+    fn insert(&mut self, key: Bytes, value: Value, deadline: Option<i64>) {
+        let size = size_of_entry(key.len(), &value);
+        self.used += size;
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, key.clone()));
+        }
+        self.entries.insert(key, Entry { value, deadline, used_at: self.tick, size });
+    }
+
+    fn replace_at(&mut self, i: usize, value: Value) {
+        if let Some((key, entry)) = self.entries.get_index_mut(i) {
+            let size = size_of_entry(key.len(), &value);
+            self.used = self.used + size - entry.size;
+            entry.size = size;
+            entry.value = value;
+        }
+    }
+
+    fn set_deadline_at(&mut self, i: usize, deadline: Option<i64>) {
+        let Some((key, entry)) = self.entries.get_index_mut(i) else { return };
+        if let Some(old) = std::mem::replace(&mut entry.deadline, deadline) {
+            self.deadlines.remove(&(old, key.clone()));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new, key.clone()));
+        }
+    }
+}
+
+fn size_of_entry(key_len: usize, value: &Value) -> usize {
+    PER_KEY + key_len + value.size()
+}

@@ -1,0 +1,153 @@
+//! The commands this engine knows.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+use super::answer::{Fault, Outcome};
+use super::db::Db;
+use super::lua::Lua;
+use super::{expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets, strings};
+
+/// One command: how it is called and what it needs.
+pub struct Spec {
+    /// In capitals.
+    pub name: &'static str,
+    /// How many words, its name included; at least so many where negative.
+    arity: i32,
+    pub grows: Grows,
+    keys: Places,
+    pub run: Run,
+}
+
+/// What a command may do to memory.
+#[derive(Clone, Copy)]
+pub enum Grows {
+    /// It adds nothing.
+    No,
+    /// It may add its arguments.
+    Adds,
+    /// It may add its arguments, and what was there before is gone.
+    Replaces,
+}
+
+/// Which arguments are keys.
+#[derive(Clone, Copy)]
+enum Places {
+    None,
+    First,
+    All,
+    Odd,
+}
+
+/// What carries a command out.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// Works on the data.
+    Command(fn(&mut Db, &[Bytes]) -> Outcome),
+    /// Works on scripts, so it cannot be called from one.
+    Script(fn(&mut Lua, &[Bytes]) -> Outcome),
+}
+
+impl Spec {
+    /// A command whose first argument is its key, and which adds nothing.
+    pub const fn new(name: &'static str, arity: i32, run: fn(&mut Db, &[Bytes]) -> Outcome) -> Self {
+        Self { name, arity, grows: Grows::No, keys: Places::First, run: Run::Command(run) }
+    }
+
+    /// A command about scripts.
+    pub const fn script(name: &'static str, arity: i32, run: fn(&mut Lua, &[Bytes]) -> Outcome) -> Self {
+        Self { name, arity, grows: Grows::No, keys: Places::None, run: Run::Script(run) }
+    }
+
+    pub const fn adds(self) -> Self {
+        Self { grows: Grows::Adds, ..self }
+    }
+
+    pub const fn replaces(self) -> Self {
+        Self { grows: Grows::Replaces, ..self }
+    }
+
+    pub const fn keyless(self) -> Self {
+        Self { keys: Places::None, ..self }
+    }
+
+    /// All arguments are keys.
+    pub const fn all_keys(self) -> Self {
+        Self { keys: Places::All, ..self }
+    }
+
+    /// Key, value, key, value…
+    pub const fn pairs(self) -> Self {
+        Self { keys: Places::Odd, ..self }
+    }
+
+    /// Its keys among these arguments.
+    pub fn keys<'a>(&self, args: &'a [Bytes]) -> impl Iterator<Item = &'a Bytes> {
+        let (count, step) = match self.keys {
+            Places::None => (0, 1),
+            Places::First => (1, 1),
+            Places::All => (usize::MAX, 1),
+            Places::Odd => (usize::MAX, 2),
+        };
+        args.iter().step_by(step).take(count)
+    }
+
+    /// Whether it takes so many arguments.
+    pub fn takes(&self, args: &[Bytes]) -> bool {
+        let words = args.len() + 1;
+        let wanted = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { words >= wanted } else { words == wanted }
+    }
+
+    pub fn check(&self, args: &[Bytes]) -> Result<(), Fault> {
+        if self.takes(args) { Ok(()) } else { Err(Fault::arity(&self.name.to_ascii_lowercase())) }
+    }
+}
+
+static TABLE: LazyLock<HashMap<&'static str, &'static Spec>> = LazyLock::new(|| {
+    let parts = [
+        expiry::COMMANDS,
+        generic::COMMANDS,
+        hashes::COMMANDS,
+        lists::COMMANDS,
+        pubsub::COMMANDS,
+        scan::COMMANDS,
+        scripts::COMMANDS,
+        server::COMMANDS,
+        set_command::COMMANDS,
+        sets::COMMANDS,
+        sorted_set_ranges::COMMANDS,
+        sorted_sets::COMMANDS,
+        strings::COMMANDS,
+    ];
+    parts.into_iter().flatten().map(|spec| (spec.name, spec)).collect()
+});
+
+/// A command by its name, in any case.
+pub fn find(name: &str) -> Option<&'static Spec> {
+    if let Some(spec) = TABLE.get(name) {
+        return Some(spec);
+    }
+    TABLE.get(name.to_ascii_uppercase().as_str()).copied()
+}
+
+/// Whether the embedded engine knows this command, in any case.
+pub fn knows(name: &str) -> bool {
+    find(name).is_some()
+}
+
+/// What Redis says to a command it does not know: at most 128 characters of name and arguments each.
+pub fn unknown(name: &str, args: &[Bytes]) -> Fault {
+    let mut shown = String::new();
+    for arg in args {
+        if shown.len() >= 128 {
+            break;
+        }
+        let arg = String::from_utf8_lossy(arg);
+        shown += &format!("'{}' ", arg.chars().take(128 - shown.len()).collect::<String>());
+    }
+    let name: String = name.chars().take(128).collect();
+    Fault::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
+}
