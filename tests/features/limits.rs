@@ -68,7 +68,8 @@ fn what_is_no_counter_is_left_as_it_is() {
     }
     engine.raw(&["DEL", "rate_limit:ip"]);
     engine.raw(&["RPUSH", "rate_limit:ip", "a"]);
-    assert_eq!(engine.run(limiter.check("ip", 5.0, 60.0)).unwrap_err().kind, Kind::WrongType);
+    let error = engine.run(limiter.check("ip", 5.0, 60.0)).unwrap_err();
+    assert_eq!(error.kind, Kind::WrongType, "{error}");
 }
 
 #[test]
