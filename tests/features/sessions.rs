@@ -211,6 +211,32 @@ fn whoever_logs_in_while_all_are_dropped_is_listed_or_gone() {
 }
 
 #[test]
+fn who_takes_an_id_that_is_being_destroyed_is_listed() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(8));
+    let store = || sessions.store("mine", r#"{"userId":"u"}"#, 100.0).unwrap().map(drop);
+    let mut lived = 0;
+    for _ in 0..300 {
+        engine.run(Ok(store())).unwrap();
+        engine.advance(Duration::from_secs(40));
+        let drops =
+            [sessions.destroy("mine").unwrap(), sessions.invalidate_user("u").unwrap()].map(|call| call.map(drop));
+        for answer in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
+            answer.unwrap();
+        }
+        let live = engine.text("session:mine").is_some();
+        assert_eq!(
+            engine.run(sessions.list("u")).unwrap().len(),
+            usize::from(live),
+            "a live session that no index names"
+        );
+        assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), i64::from(live));
+        lived += usize::from(live);
+    }
+    assert!((50..250).contains(&lived), "both ends of the race are seen");
+    assert!(listed(&engine, USER).is_empty());
+}
+
+#[test]
 fn a_chosen_id_is_taken_once() {
     let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(6));
     for _ in 0..50 {

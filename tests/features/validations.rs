@@ -58,7 +58,11 @@ fn a_drop_wins_over_whatever_is_under_way() {
             answer.unwrap();
         }
         for token in &tokens {
-            assert_eq!(engine.run(sessions.lookup(token)).unwrap().user, None, "loaded before the drop, found after it");
+            assert_eq!(
+                engine.run(sessions.lookup(token)).unwrap().user,
+                None,
+                "loaded before the drop, found after it"
+            );
         }
         engine.advance(Duration::from_millis(1));
     }
