@@ -241,13 +241,14 @@ fn fault(error: &Value) -> Fault {
             _ => "unknown error".to_owned(),
         },
         Value::Error(error) => {
-            if let Some(Refusal(fault)) = error.downcast_ref::<Refusal>() {
-                return fault.clone();
+            let mut error: &mlua::Error = error;
+            while let mlua::Error::CallbackError { cause, .. } = error {
+                error = cause;
             }
-            match &**error {
-                mlua::Error::SyntaxError { message, .. } => message.clone(),
-                mlua::Error::CallbackError { cause, .. } => cause.to_string(),
-                other => other.to_string(),
+            match (error.downcast_ref(), error) {
+                (Some(Refusal(fault)), _) => return fault.clone(),
+                (None, mlua::Error::SyntaxError { message, .. }) => message.clone(),
+                (None, other) => other.to_string(),
             }
         }
         Value::Nil => "nil".to_owned(),

@@ -1,0 +1,14 @@
+//! What the features promise, run on an engine: first of all when several writers are under way at once.
+
+#[path = "features/limits.rs"]
+mod limits;
+#[path = "features/locks.rs"]
+mod locks;
+#[path = "features/rooms.rs"]
+mod rooms;
+#[path = "features/run.rs"]
+mod run;
+#[path = "features/sessions.rs"]
+mod sessions;
+#[path = "features/validations.rs"]
+mod validations;

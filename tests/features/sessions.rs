@@ -1,0 +1,281 @@
+use std::{collections::HashSet, time::Duration};
+
+use cinnabar::{
+    error::Kind,
+    features::session::{Create, Options, Sessions},
+    store::{Call, Step},
+};
+
+use crate::run::{Dice, Engine};
+
+const USER: &str = "{session:user:u}:sessions";
+
+fn sessions() -> Sessions {
+    Sessions::new(Options::default()).unwrap()
+}
+
+fn own(ttl: f64, tags: &[&str]) -> Create {
+    Create { ttl: Some(ttl), tags: tags.iter().map(|tag| tag.to_string()).collect(), id: None }
+}
+
+fn create(engine: &Engine, sessions: &Sessions, options: Create) -> String {
+    engine.run(sessions.create("u", "2026-01-02", r#"{"l":[],"n":9007199254740993}"#, options)).unwrap()
+}
+
+fn listed(engine: &Engine, index: &str) -> HashSet<String> {
+    let ids = engine.raw(&["ZRANGE", index, "0", "-1"]).array().unwrap().into_iter();
+    ids.map(|id| String::from_utf8(id.bulk().unwrap().unwrap().to_vec()).unwrap()).collect()
+}
+
+/// One that adds 1 to a field of its own, over and over.
+struct Writer {
+    field: String,
+    count: u32,
+    update: Option<Call<bool>>,
+}
+
+#[test]
+fn eight_writers_lose_nothing() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(3));
+    let id = create(&engine, &sessions, Create::default());
+    let mut writers: Vec<_> = (0..8).map(|n| Writer { field: format!("w{n}"), count: 0, update: None }).collect();
+    let mut most = 0;
+    while !writers.is_empty() {
+        let at = dice.below(writers.len());
+        let writer = &mut writers[at];
+        let call = match writer.update.take() {
+            Some(call) => call,
+            None => {
+                let json = String::from_utf8(engine.run(sessions.get(&id)).unwrap().unwrap().to_vec()).unwrap();
+                let before = format!("\"{}\":{}", writer.field, writer.count);
+                assert!(writer.count == 0 || json.contains(&before), "{before} was lost: {json}");
+                sessions.update(&id, &format!("{{\"{}\":{}}}", writer.field, writer.count + 1)).unwrap()
+            }
+        };
+        match engine.step(call).unwrap() {
+            Step::Next(next) => writer.update = Some(next),
+            Step::Done(updated) => {
+                assert!(updated);
+                writer.count += 1;
+                most = most.max(writer.count);
+                if writer.count == 100 {
+                    writers.swap_remove(at);
+                }
+            }
+        }
+    }
+    let json = engine.text(&format!("session:{id}")).unwrap();
+    assert!(json.starts_with(r#"{"userId":"u","createdAt":"2026-01-02","l":[],"n":9007199254740993,"w"#), "{json}");
+    assert_eq!((json.matches(":100").count(), most), (8, 100), "{json}");
+}
+
+#[test]
+fn nothing_brings_a_destroyed_session_back() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(4));
+    for _ in 0..300 {
+        let id = create(&engine, &sessions, own(60.0, &["t"]));
+        let calls = vec![
+            sessions.update(&id, r#"{"a":1}"#).unwrap(),
+            sessions.touch(&id).unwrap(),
+            sessions.destroy(&id).unwrap().map(|count| count == 1),
+            sessions.update(&id, r#"{"b":2}"#).unwrap(),
+            sessions.extend(&id, 3600.0).unwrap(),
+        ];
+        let answers = engine.race(calls, &mut dice);
+        assert!(answers.into_iter().nth(2).unwrap().unwrap(), "it was there to destroy");
+        assert_eq!(engine.text(&format!("session:{id}")), None);
+        assert!(!engine.run(sessions.update(&id, "{}")).unwrap());
+        assert!(!engine.run(sessions.touch(&id)).unwrap() && !engine.run(sessions.extend(&id, 9.0)).unwrap());
+        assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 0);
+    }
+    engine.assert_all_end();
+}
+
+#[test]
+fn lives_are_what_was_asked_for() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let near = |key: &str, seconds: i64| {
+        let left = engine.left(key);
+        assert!((seconds * 1000 - 5_000..=seconds * 1000).contains(&left), "{key} has {left} ms, not {seconds} s");
+    };
+    let plain = format!("session:{}", create(&engine, &sessions, Create::default()));
+    near(&plain, 86_400);
+    engine.advance(Duration::from_secs(1000));
+    engine.run(sessions.update(&plain[8..], "{}")).unwrap();
+    near(&plain, 86_400);
+    engine.run(sessions.extend(&plain[8..], 3600.0)).unwrap();
+    near(&plain, 3600);
+    engine.run(sessions.touch(&plain[8..])).unwrap();
+    near(&plain, 86_400);
+
+    let own = format!("session:{}", create(&engine, &sessions, own(600.0, &[])));
+    near(&own, 600);
+    engine.advance(Duration::from_secs(500));
+    engine.run(sessions.update(&own[8..], "{}")).unwrap();
+    near(&own, 600);
+    engine.run(sessions.extend(&own[8..], 7200.0)).unwrap();
+    near(&own, 7200);
+    engine.run(sessions.touch(&own[8..])).unwrap();
+    near(&own, 600);
+
+    engine.run(sessions.store("mine", r#"{"a":1}"#, 3600.0)).unwrap();
+    near("session:mine", 3600);
+    assert_eq!(engine.text("session:mine").as_deref(), Some(r#"{"a":1}"#));
+    engine.run(sessions.update("mine", "{}")).unwrap();
+    near("session:mine", 86_400);
+    engine.assert_all_end();
+}
+
+#[test]
+fn the_index_names_all_that_live_and_cleans_itself() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let (mut live, short) = (HashSet::new(), create(&engine, &sessions, own(10.0, &["t"])));
+    for _ in 0..20 {
+        live.insert(create(&engine, &sessions, own(1000.0, &["t"])));
+    }
+    let list = || engine.run(sessions.list("u")).unwrap().into_iter().collect::<HashSet<_>>();
+    assert_eq!(list().len(), 21);
+    engine.advance(Duration::from_secs(11));
+    assert_eq!(list(), live, "what ended is not listed");
+
+    // Renewed in each of the ways, they stay listed for as long as they live.
+    let ids: Vec<_> = live.iter().cloned().collect();
+    engine.advance(Duration::from_secs(900));
+    for (n, id) in ids.iter().enumerate() {
+        let renewed = match n % 3 {
+            0 => engine.run(sessions.update(id, r#"{"a":1}"#)),
+            1 => engine.run(sessions.touch(id)),
+            _ => engine.run(sessions.extend(id, 2000.0)),
+        };
+        assert!(renewed.unwrap());
+    }
+    assert!(!listed(&engine, USER).contains(&short));
+    engine.advance(Duration::from_secs(950));
+    assert_eq!(list(), live);
+    engine.advance(Duration::from_secs(100));
+    let extended: HashSet<_> = ids.iter().skip(2).step_by(3).cloned().collect();
+    assert_eq!(list(), extended);
+    assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), extended.len() as i64);
+    assert!(list().is_empty() && listed(&engine, USER).is_disjoint(&extended));
+    engine.assert_all_end();
+    engine.advance(Duration::from_secs(4000));
+    assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
+}
+
+#[test]
+fn a_destroyed_session_leaves_nothing() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let id = create(&engine, &sessions, own(60.0, &["a", "b"]));
+    assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 1);
+    assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
+}
+
+#[test]
+fn dropping_a_user_or_tag_drops_those_and_no_others() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    for n in 0..600 {
+        let tags = vec![format!("t{}", n % 2)];
+        let user = format!("u{}", n % 3);
+        engine.run(sessions.create(&user, "t", "{}", Create { tags, ..Create::default() })).unwrap();
+    }
+    assert_eq!(engine.run(sessions.destroy_by_tag("t0")).unwrap(), 300);
+    assert_eq!(engine.run(sessions.destroy_by_tag("t0")).unwrap(), 0);
+    assert_eq!(engine.run(sessions.invalidate_user("u1")).unwrap(), 100);
+    assert_eq!(engine.run(sessions.list("u1")).unwrap().len(), 0);
+    assert_eq!(engine.run(sessions.list("u2")).unwrap().len(), 100);
+    assert_eq!(engine.run(sessions.invalidate_user("nobody")).unwrap(), 0);
+    engine.assert_all_end();
+}
+
+#[test]
+fn whoever_logs_in_while_all_are_dropped_is_listed_or_gone() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(5));
+    for _ in 0..200 {
+        let before: Vec<_> = (0..3).map(|_| create(&engine, &sessions, own(60.0, &["t"]))).collect();
+        let mut calls: Vec<_> = (0..4)
+            .map(|n| {
+                let id = (n % 2 == 0).then(|| format!("chosen{n}"));
+                sessions.create("u", "t", "{}", Create { id, ..own(60.0, &[]) }).unwrap().map(drop)
+            })
+            .collect();
+        calls.push(sessions.invalidate_user("u").unwrap().map(drop));
+        calls.push(sessions.destroy_by_tag("t").unwrap().map(drop));
+        for answer in engine.race(calls, &mut dice) {
+            answer.unwrap();
+        }
+        assert!(before.iter().all(|id| engine.text(&format!("session:{id}")).is_none()));
+        let live = engine.raw(&["KEYS", "session:*"]).array().unwrap().len();
+        assert_eq!(engine.run(sessions.list("u")).unwrap().len(), live, "a live session that no index names");
+        assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), live as i64);
+    }
+}
+
+#[test]
+fn who_takes_an_id_that_is_being_destroyed_is_listed() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(8));
+    let store = || sessions.store("mine", r#"{"userId":"u"}"#, 100.0).unwrap().map(drop);
+    let mut lived = 0;
+    for _ in 0..300 {
+        engine.run(Ok(store())).unwrap();
+        engine.advance(Duration::from_secs(40));
+        let drops =
+            [sessions.destroy("mine").unwrap(), sessions.invalidate_user("u").unwrap()].map(|call| call.map(drop));
+        for answer in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
+            answer.unwrap();
+        }
+        let live = engine.text("session:mine").is_some();
+        assert_eq!(
+            engine.run(sessions.list("u")).unwrap().len(),
+            usize::from(live),
+            "a live session that no index names"
+        );
+        assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), i64::from(live));
+        lived += usize::from(live);
+    }
+    assert!((50..250).contains(&lived), "both ends of the race are seen");
+    assert!(listed(&engine, USER).is_empty());
+}
+
+#[test]
+fn a_chosen_id_is_taken_once() {
+    let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(6));
+    for _ in 0..50 {
+        let options = || Create { id: Some("mine".into()), ..Create::default() };
+        let calls = (0..5).map(|n| sessions.create(&format!("u{n}"), "t", "{}", options()).unwrap()).collect();
+        let answers = engine.race(calls, &mut dice);
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+        assert!(answers.into_iter().filter_map(Result::err).all(|error| error.kind == Kind::Conflict));
+        assert_eq!(engine.run(sessions.destroy("mine")).unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_rolling_session_lives_while_it_is_read() {
+    let engine = Engine::new();
+    let options = Options { rolling: true, ttl: Some(100.0), ..Options::default() };
+    let sessions = Sessions::new(options).unwrap();
+    let (plain, owned) = (create(&engine, &sessions, Create::default()), create(&engine, &sessions, own(50.0, &["t"])));
+    for _ in 0..10 {
+        engine.advance(Duration::from_secs(40));
+        assert!(engine.run(sessions.get(&plain)).unwrap().is_some());
+        assert!(engine.run(sessions.get(&owned)).unwrap().is_some());
+    }
+    assert_eq!(engine.run(sessions.list("u")).unwrap().len(), 2);
+    engine.run(sessions.extend(&plain, 1000.0)).unwrap();
+    engine.run(sessions.get(&plain)).unwrap();
+    assert!(engine.left(&format!("session:{plain}")) > 900_000, "reading never cuts a life short");
+    engine.advance(Duration::from_secs(51));
+    assert!(engine.run(sessions.get(&owned)).unwrap().is_none());
+    assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), 0);
+}
+
+#[test]
+fn what_others_stored_is_left_alone() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    engine.raw(&["SET", "session:a", "[1]"]);
+    assert_eq!(engine.run(sessions.update("a", "{}")).unwrap_err().kind, Kind::InvalidData);
+    assert_eq!(engine.text("session:a").as_deref(), Some("[1]"));
+    assert!(engine.run(sessions.touch("a")).unwrap());
+    engine.assert_all_end();
+    assert_eq!(engine.run(sessions.destroy("a")).unwrap(), 1);
+}
