@@ -4,10 +4,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, Weak},
+    time::Duration,
 };
 
 use super::Store;
-use crate::{error::Result, settings::Settings};
+use crate::{error::Result, runtime, settings::Settings};
 
 static STORES: LazyLock<Mutex<HashMap<Settings, Weak<Store>>>> = LazyLock::new(Mutex::default);
 
@@ -19,6 +20,20 @@ pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     }
     let store = Arc::new(Store::new(settings)?);
     stores.retain(|_, store| store.strong_count() > 0);
+    if let Store::Memory(_) = *store {
+        runtime::get()?.spawn(keep_tidy(Arc::downgrade(&store)));
+    }
     stores.insert(settings.clone(), Arc::downgrade(&store));
     Ok(store)
+}
+
+/// Gives the memory of what has expired back, once a second, for as long as somebody holds the store.
+async fn keep_tidy(store: Weak<Store>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match store.upgrade().as_deref() {
+            Some(Store::Memory(engine)) => engine.sweep(),
+            _ => return,
+        }
+    }
 }

@@ -1,10 +1,15 @@
 //! Runs calls: round after round, each as one batch, until every call has its answer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
 
 use smallvec::SmallVec;
 
-use super::{Call, Replies, Step, Store};
+use super::{Call, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
 
 impl Store {
@@ -18,7 +23,7 @@ impl Store {
                 waiting.push((call.requests.len(), call.read, tag));
                 batch.extend(call.requests);
             }
-            let mut replies = if batch.is_empty() { Vec::new() } else { self.execute(batch).await }.into_iter();
+            let mut replies = self.replies(batch).await.into_iter();
             let mut done = Vec::with_capacity(waiting.len());
             let mut again = Vec::new();
             for (count, read, tag) in waiting {
@@ -36,6 +41,25 @@ impl Store {
             }
             calls = again;
         }
+    }
+
+    async fn replies(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+        let count = batch.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut execution = pin!(self.execute(batch));
+        // A bug in an engine costs this round, not the promises that wait for it.
+        let guarded = poll_fn(|context| {
+            match catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))) {
+                Ok(poll) => poll,
+                Err(panic) => {
+                    let error = panicked(panic.as_ref());
+                    Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
+                }
+            }
+        });
+        guarded.await
     }
 
     /// Runs one call by itself.
@@ -56,4 +80,51 @@ pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".into());
     Error::new(Kind::Internal, format!("a bug in cinnabar: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::store::memory;
+
+    fn store() -> Store {
+        Store::Memory(memory::Engine::new(1 << 20).unwrap())
+    }
+
+    fn ping(read: impl FnOnce(Reply) -> Result<Bytes> + Send + 'static) -> Call<Bytes> {
+        Call::new(Request::command("PING", []), read)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_error_of_its_own_call() {
+        let calls = vec![
+            (ping(|_| panic!("of this reader")), "panics"),
+            (ping(|reply| Ok(reply.bulk()?.unwrap_or_default())), "answers"),
+        ];
+        let mut seen = Vec::new();
+        store().run(calls, |done| seen.extend(done)).await;
+        seen.sort_by_key(|(_, tag)| *tag);
+        assert_eq!(seen[0].0.as_deref().unwrap(), b"PONG");
+        let error = seen[1].0.clone().unwrap_err();
+        assert_eq!(error.kind, Kind::Internal);
+        assert!(error.message().contains("of this reader"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_call_of_one_round_does_not_wait_for_one_of_two() {
+        let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
+        let calls = vec![(two, "two"), (ping(|_| Ok(Bytes::from_static(b"1"))), "one")];
+        let mut order = Vec::new();
+        store().run(calls, |done| order.extend(done.into_iter().map(|(_, tag)| tag))).await;
+        assert_eq!(order, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn calls_together_answer_in_their_order() {
+        let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
+        let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
+        assert_eq!(store().call(Call::together(calls)).await.unwrap(), ["2", "1", "0"]);
+    }
 }
