@@ -80,7 +80,7 @@ impl Engine {
     pub fn assert_all_end(&self) {
         for key in self.raw(&["KEYS", "*"]).array().unwrap() {
             let key = String::from_utf8(key.bulk().unwrap().unwrap().to_vec()).unwrap();
-            assert!(self.left(&key) >= 0, "{key} never ends");
+            assert_ne!(self.left(&key), -1, "{key} never ends");
         }
     }
 }

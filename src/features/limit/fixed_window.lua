@@ -1,26 +1,27 @@
 -- One hit in a fixed window that begins with its first hit. A refusal writes nothing.
 -- KEYS: the counter. ARGV: limit, window in ms. Answers {allowed, remaining, end of the window in epoch ms}.
-local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local limit, allowed = tonumber(ARGV[1]), 1
 local hits = redis.call('GET', KEYS[1])
 if not hits then
-  redis.call('SET', KEYS[1], '1', 'PX', window)
-  return {1, limit - 1, now + window}
-end
-if not string.find(hits, '^%-?%d+$') then
+  redis.call('SET', KEYS[1], '1', 'PX', ARGV[2])
+  hits = 1
+elseif not string.find(hits, '^%-?%d+$') then
   -- Not a counter: Redis's own error says so, and changes nothing.
   return redis.call('INCR', KEYS[1])
+elseif tonumber(hits) < limit then
+  hits = redis.call('INCR', KEYS[1])
+else
+  hits, allowed = limit, 0
 end
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  -- Whoever wrote this forgot its end, and would be refused for ever.
-  redis.call('PEXPIRE', KEYS[1], window)
-  left = window
+local ends = redis.pcall('PEXPIRETIME', KEYS[1])
+if type(ends) ~= 'number' or ends < 0 then
+  -- Redis before 7 cannot say. A counter without an end, which somebody else wrote, gets one: it would refuse for ever.
+  local left = redis.call('PTTL', KEYS[1])
+  if left < 0 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    left = ARGV[2]
+  end
+  local time = redis.call('TIME')
+  ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 end
-hits = tonumber(hits)
-if hits >= limit then
-  return {0, 0, now + left}
-end
-redis.call('INCR', KEYS[1])
-return {1, limit - hits - 1, now + left}
+return {allowed, limit - hits, ends}
