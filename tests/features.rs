@@ -1,5 +1,7 @@
 //! What the features promise, run on an engine: first of all when several writers are under way at once.
 
+#[path = "features/caches.rs"]
+mod caches;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]

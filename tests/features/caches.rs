@@ -1,0 +1,215 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar::{
+    error::Result,
+    features::cache::{Cache, Keep, Options},
+    store::{Call, Step},
+};
+
+use crate::run::{Dice, Engine};
+
+fn cache() -> Cache {
+    Cache::new(Options::default()).unwrap()
+}
+
+fn tagged(tags: &[&str]) -> Keep {
+    Keep { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..Keep::default() }
+}
+
+fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
+    engine.run(cache.get(name)).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
+}
+
+fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: Keep) {
+    engine.run(cache.set(name, json.into(), keep)).unwrap();
+}
+
+#[test]
+fn a_plain_value_is_plain_json() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", r#"{"n":9007199254740993}"#, Keep::default());
+    assert_eq!(engine.text("api:a").as_deref(), Some(r#"{"n":9007199254740993}"#));
+    assert_eq!(get(&engine, &cache, "a").as_deref(), Some(r#"{"n":9007199254740993}"#));
+    engine.advance(Duration::from_secs(301));
+    assert_eq!(get(&engine, &cache, "a"), None);
+}
+
+#[test]
+fn a_tag_takes_its_entries_and_no_others() {
+    let (engine, here, there) = (Engine::new(), cache(), cache());
+    set(&engine, &here, "a", "1", tagged(&["x", "y"]));
+    set(&engine, &here, "b", "2", tagged(&["y"]));
+    set(&engine, &here, "c", "3", Keep::default());
+    assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process meets its first tag");
+    let before = engine.text("api:a");
+    engine.run(there.invalidate_by_tag("x")).unwrap();
+    assert_eq!(engine.text("api:a"), before, "no entry is touched");
+    for cache in [&here, &there] {
+        assert_eq!(get(&engine, cache, "a"), None);
+        assert_eq!(get(&engine, cache, "b").as_deref(), Some("2"));
+        assert_eq!(get(&engine, cache, "c").as_deref(), Some("3"));
+    }
+    set(&engine, &there, "a", "4", tagged(&["x"]));
+    assert_eq!(get(&engine, &here, "a").as_deref(), Some("4"), "what is set after an invalidation counts");
+    engine.assert_all_end();
+}
+
+#[test]
+fn a_process_that_comes_late_asks_for_what_it_missed() {
+    let (engine, early) = (Engine::new(), cache());
+    set(&engine, &early, "old", "1", tagged(&["x"]));
+    set(&engine, &early, "gone", "1", tagged(&["y"]));
+    engine.run(early.invalidate_by_tag("y")).unwrap();
+    let late = cache();
+    assert_eq!(get(&engine, &late, "gone"), None);
+    assert_eq!(get(&engine, &late, "old").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_lost_clock_is_a_miss_of_everything_tagged() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    assert_eq!(get(&engine, &cache, "a").as_deref(), Some("1"));
+    engine.raw(&["DEL", "{api:}:clock"]);
+    assert_eq!(get(&engine, &cache, "a"), None);
+    set(&engine, &cache, "b", "2", tagged(&["x"]));
+    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"));
+    assert_eq!(get(&engine, &cache, "a"), None, "a new clock does not bring the old entries back");
+}
+
+#[test]
+fn a_load_that_began_before_an_invalidation_never_fills_the_cache() {
+    let (engine, here, there) = (Engine::new(), cache(), cache());
+    let found = engine.run(here.begin("a", true)).unwrap();
+    assert_eq!(found.value, None);
+    engine.run(there.invalidate_by_tag("x")).unwrap();
+    engine.run(here.fill("a", "\"old\"".into(), found.stamp, tagged(&["x"]))).unwrap();
+    assert_eq!((get(&engine, &here, "a"), get(&engine, &there, "a")), (None, None));
+    let found = engine.run(here.begin("a", true)).unwrap();
+    engine.run(here.fill("a", "\"new\"".into(), found.stamp, tagged(&["x"]))).unwrap();
+    assert_eq!(get(&engine, &there, "a").as_deref(), Some("\"new\""));
+}
+
+#[test]
+fn the_last_part_of_a_life_is_the_stale_one() {
+    let (engine, cache) = (Engine::new(), cache());
+    let keep = Keep { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..Keep::default() };
+    set(&engine, &cache, "a", "1", keep);
+    let begin = || engine.run(cache.begin("a", false)).unwrap();
+    assert!(!begin().stale && begin().value.is_some());
+    engine.advance(Duration::from_secs(11));
+    assert!(begin().stale && begin().value.is_some());
+    assert_eq!(get(&engine, &cache, "a"), None, "a plain read has nobody to load a fresh one");
+    engine.advance(Duration::from_secs(5));
+    assert_eq!(begin().value, None);
+}
+
+#[test]
+fn a_pattern_removes_what_it_matches() {
+    let (engine, cache) = (Engine::new(), cache());
+    for name in ["user:1", "user:2", "user", "post:1", "user:*", "user:{x}"] {
+        set(&engine, &cache, name, "1", Keep::default());
+    }
+    for n in 0..3000 {
+        set(&engine, &cache, &format!("many:{n}"), "1", Keep::default());
+    }
+    assert_eq!(engine.run(cache.invalidate_by_pattern("user:\\*")).unwrap(), 1);
+    assert_eq!(engine.run(cache.invalidate_by_pattern("user:*")).unwrap(), 3);
+    assert_eq!(engine.run(cache.invalidate_by_pattern("many:*")).unwrap(), 3000);
+    assert!(get(&engine, &cache, "user").is_some() && get(&engine, &cache, "post:1").is_some());
+}
+
+/// What one of many does at once.
+enum Doing {
+    Begin,
+    Fill,
+    Invalidate,
+    Get(u64),
+}
+
+/// A source that counts up, an invalidation after each change, and loads and reads that race all of it: a read that began
+/// after an invalidation had finished never answers what was loaded before it.
+#[test]
+fn no_read_is_older_than_the_last_finished_invalidation() {
+    for seed in 0..200 {
+        race(&mut Dice(seed));
+    }
+}
+
+fn race(dice: &mut Dice) {
+    let engine = Engine::new();
+    let processes = [cache(), cache(), cache()];
+    let (mut source, mut finished) = (0_u64, 0_u64);
+    // Each flight: which process, what it does, the value at its beginning, its next round.
+    let mut flights: Vec<(usize, Doing, u64, Flight)> = Vec::new();
+    for _ in 0..300 {
+        if flights.len() < 6 {
+            let who = dice.below(3);
+            let cache = &processes[who];
+            flights.push(match dice.below(4) {
+                0 => {
+                    source += 1;
+                    (who, Doing::Invalidate, source, Flight::Done(cache.invalidate_by_tag("x").unwrap()))
+                }
+                1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a").unwrap())),
+                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", true).unwrap())),
+            });
+        }
+        let (who, doing, value, flight) = flights.swap_remove(dice.below(flights.len()));
+        match (doing, flight) {
+            (Doing::Invalidate, Flight::Done(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Invalidate, value, Flight::Done(call))),
+                Step::Done(()) => finished = finished.max(value),
+            },
+            (Doing::Get(before), Flight::Read(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Get(before), 0, Flight::Read(call))),
+                Step::Done(Some(json)) => {
+                    let read: u64 = std::str::from_utf8(&json).unwrap().parse().unwrap();
+                    assert!(read >= before, "read {read} after {before} was declared invalid");
+                }
+                Step::Done(None) => {}
+            },
+            (Doing::Begin, Flight::Begin(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Begin, 0, Flight::Begin(call))),
+                Step::Done(found) => {
+                    // The load itself: what the source says now.
+                    let fill = processes[who].fill("a", source.to_string(), found.stamp, tagged(&["x"]));
+                    flights.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
+                }
+            },
+            (Doing::Fill, Flight::Fill(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Fill, value, Flight::Fill(call))),
+                Step::Done(_) => {}
+            },
+            _ => unreachable!("a flight keeps its kind"),
+        }
+    }
+}
+
+enum Flight {
+    Done(Call<()>),
+    Read(Call<Option<Bytes>>),
+    Begin(Call<cinnabar::features::cache::Found>),
+    Fill(Call<bool>),
+}
+
+#[test]
+fn several_at_once_answer_in_order() -> Result<()> {
+    let (engine, cache) = (Engine::new(), cache());
+    let entries = [("a", "1", Keep::default()), ("b", "2", tagged(&["x"]))];
+    engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
+    let names = ["b", "nope", "a"].map(String::from);
+    let values = engine.run(cache.get_many(&names))?;
+    assert_eq!(values, [Some("2".into()), None, Some("1".into())]);
+    assert_eq!(cache.stats().hits, 2);
+    Ok(())
+}
+
+#[test]
+fn a_name_for_an_endpoint_ignores_the_order_of_its_parameters() {
+    let key = |params| Cache::key_for("/users", params).unwrap();
+    assert_eq!(key(r#"{"a":1,"b":[2]}"#), key(r#"{"b":[2],"a":1}"#));
+    assert_ne!(key(r#"{"a":1}"#), key(r#"{"a":2}"#));
+    assert!(key("{}").starts_with("cache:/users:"));
+}

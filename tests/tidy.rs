@@ -1,0 +1,281 @@
+//! The rules of the tree that no compiler keeps. ARCHITECTURE.md says why they are there.
+//!
+//! They read words, not meaning: a macro could hide anything from them. They keep honest people from slipping.
+//! Each rule first proves on a small text that it can fail.
+
+#[path = "tidy/rule.rs"]
+mod rule;
+#[path = "tidy/source.rs"]
+mod source;
+
+use cinnabar::store::memory::knows;
+use rule::{Findings, Rule};
+use source::File;
+
+#[test]
+fn only_the_bridge_names_napi() {
+    only_in(&["napi", "napi_derive"], &["src/js.rs", "src/js/"])
+        .refuses("src/features/lock.rs", "use napi::Env;")
+        .refuses("src/store.rs", "#[napi_derive::napi] fn a() {}")
+        .allows("src/js/env.rs", "use napi::Env;")
+        .allows("src/store.rs", "//! Knows nothing of napi.")
+        .holds();
+}
+
+#[test]
+fn only_the_redis_engine_names_fred() {
+    only_in(&["fred"], &["src/store/redis.rs", "src/store/redis/"])
+        .refuses("src/store.rs", "pub use fred::prelude::*;")
+        .allows("src/store/redis/node.rs", "use fred::clients::Client;")
+        .holds();
+}
+
+#[test]
+fn only_the_interpreter_names_mlua() {
+    only_in(&["mlua"], &["src/store/memory/lua.rs", "src/store/memory/lua/"])
+        .refuses("src/store/memory.rs", "fn run(lua: &mlua::Lua) {}")
+        .allows("src/store/memory/lua.rs", "use mlua::Lua;")
+        .holds();
+}
+
+/// A feature is what `src/features.rs` makes public; what it keeps private is shared by all of them.
+#[test]
+fn no_feature_imports_another() {
+    let features: Vec<String> = source::files(&["src"], &["features.rs"])
+        .iter()
+        .flat_map(|file| find_where(file, |at| file.has(at, &["pub", "mod"])).map(|at| file.word(at + 2).into()))
+        .collect();
+    assert!(features.iter().any(|name| name == "lock"), "no features found: {features:?}");
+    Rule::for_rust(move |file| siblings(file, &features))
+        .refuses("src/features/session.rs", "use crate::features::lock::Token;")
+        .refuses("src/features/session.rs", "use super::{life, lock};")
+        .refuses("src/features/session/load.rs", "fn a() -> super::super::lock::Token { b() }")
+        .allows("src/features/lock.rs", "use super::life; use crate::features::{lock::Token, life};")
+        .allows("src/features/session/load.rs", "use super::lock;")
+        .allows("src/js/lock.rs", "use crate::features::{lock, session};")
+        .holds();
+}
+
+/// Time belongs to the store: a feature that reads a clock of its own is wrong by the difference of two machines.
+#[test]
+fn no_feature_reads_a_clock() {
+    Rule::for_rust(|file| {
+        let feature = file.is_in(&["src/features.rs", "src/features/"]);
+        find(file, |at| match file.word(at) {
+            "SystemTime" | "Instant" | "UNIX_EPOCH" | "chrono" => feature,
+            "now" => feature && at > 0 && file.word(at - 1) == "::",
+            "elapsed" => feature && file.word(at + 1) == "(",
+            _ => false,
+        })
+    })
+    .refuses("src/features/lock.rs", "let at = std::time::SystemTime::now();")
+    .refuses("src/features/lock.rs", "if started.elapsed() > ttl {}")
+    .refuses("src/features/lock.rs", "let at = Utc::now();")
+    .allows("src/features/lock.rs", "use std::time::Duration; // not Instant")
+    .allows("src/store/redis/watch.rs", "let at = Instant::now();")
+    .holds();
+}
+
+/// A literal looks like a key when a documented prefix begins it, or when it glues a part to a key by a colon: `}:users`,
+/// `{id}:messages`, `:users`.
+#[test]
+fn only_keys_rs_spells_keys() {
+    Rule::for_rust(spelled_keys)
+        .with_endings(&[".rs", ".lua"])
+        .refuses("src/features/lock.rs", r#"let key = format!("lock:{resource}");"#)
+        .refuses("src/features/room.rs", r#"let key = format!("{room}:users");"#)
+        .refuses("src/features/cache/put.lua", "redis.call('GET', 'api:' .. ARGV[1])")
+        .refuses("src/features/cache/put.lua", "redis.call('GET', KEYS[1] .. ':tags')")
+        .allows("src/store/keys.rs", r#"let key = format!("lock:{resource}");"#)
+        .allows("src/features/lock.rs", r#"Error::argument(format!("{what}: must not be empty"))"#)
+        .allows("src/features/lock.rs", r#"script!(RELEASE = "lock/release.lua", keys: 1, args: 1);"#)
+        .allows("src/features/lock.rs", r#"#[cfg(test)] mod tests { const KEY: &str = "lock:a"; }"#)
+        .holds();
+}
+
+/// Clippy says the same in one build; this says it for every target and feature at once.
+#[test]
+fn nothing_panics_on_purpose() {
+    Rule::for_rust(|file| {
+        find(file, |at| match file.word(at) {
+            "unwrap" | "expect" => at > 0 && file.word(at - 1) == "." && file.word(at + 1) == "(",
+            "panic" | "todo" | "unimplemented" | "unreachable" => file.word(at + 1) == "!",
+            _ => false,
+        })
+    })
+    .refuses("src/store.rs", "let a = b.unwrap();")
+    .refuses("src/store.rs", "let a = b.expect(\"a reason\");")
+    .refuses("src/store.rs", "panic!(\"no\");")
+    .allows("src/store.rs", "let a = b.unwrap_or_default(); // not unwrap()")
+    .allows("src/store.rs", "#[cfg(test)] mod tests { fn a() { b.unwrap(); } } fn expect(a: u8) {}")
+    .refuses("src/store.rs", "#[cfg(test)] mod tests { fn a() {} } fn a() { b.unwrap(); }")
+    .holds();
+}
+
+/// Save for the commands that callers themselves put into a transaction.
+#[test]
+fn scripts_call_what_the_embedded_engine_knows() {
+    Rule::for_lua(|file| {
+        if file.is_in(&["src/features/raw/transaction.lua"]) {
+            return Vec::new();
+        }
+        let called = |at, how| file.has(at, &["redis", ".", how, "("]);
+        let calls = find_where(file, |at| called(at, "call") || called(at, "pcall"));
+        calls.filter_map(|at| unknown_call(file, at)).collect()
+    })
+    .refuses("src/features/lock/a.lua", "return redis.call('GTE', KEYS[1])")
+    .refuses("src/features/lock/a.lua", "return redis.pcall('BLPOP', KEYS[1], 0)")
+    .refuses("src/features/lock/a.lua", "return redis.call(ARGV[1], KEYS[1])")
+    .allows("src/features/lock/a.lua", "return redis.call('GET', KEYS[1]) -- not redis.call('GTE')")
+    .holds();
+}
+
+/// They are Redis's additions to Lua, which the embedded engine's Lua does not have.
+#[test]
+fn scripts_use_plain_lua() {
+    Rule::for_lua(|file| {
+        find(file, |at| {
+            let name = file.word(at);
+            matches!(name, "cjson" | "cmsgpack") || matches!(name, "struct" | "bit") && file.word(at + 1) == "."
+        })
+    })
+    .refuses("src/features/lock/a.lua", "return cjson.decode(ARGV[1])")
+    .refuses("src/features/lock/a.lua", "local a = bit.band(1, 2)")
+    .allows("src/features/lock/a.lua", "local bit = 1 -- no cjson")
+    .holds();
+}
+
+#[test]
+fn files_are_short() {
+    fn longer_than(limit: usize) -> impl Fn(&File) -> Findings {
+        move |file| {
+            let lines = file.text.lines().count();
+            if lines > limit { vec![(lines, format!("{lines} lines, of which {limit} may be"))] } else { Vec::new() }
+        }
+    }
+    Rule::for_rust(longer_than(400))
+        .under(&["src", "tests"])
+        .refuses("src/a.rs", &"//\n".repeat(401))
+        .allows("src/a.rs", &"//\n".repeat(400))
+        .holds();
+    Rule::for_lua(longer_than(60))
+        .refuses("src/a.lua", &"--\n".repeat(61))
+        .allows("src/a.lua", &"--\n".repeat(60))
+        .holds();
+}
+
+#[test]
+fn only_the_bridge_is_unsafe_and_says_why() {
+    only_in(&["unsafe"], &["src/js.rs", "src/js/"])
+        .refuses("src/store.rs", "// SAFETY: it is fine.\nunsafe { a() }")
+        .allows("src/js/a.rs", "unsafe { a() }")
+        .holds();
+    Rule::for_rust(|file| {
+        let blocks = find_where(file, |at| file.word(at) == "unsafe" && acts(file, at) && !has_reason(file, at));
+        blocks.map(|at| (file.words[at].line, "unsafe without a `// SAFETY:` reason above it".into())).collect()
+    })
+    .refuses("src/js/a.rs", "fn a() {\n    unsafe { b() }\n}")
+    .refuses("src/js/a.rs", "// SAFETY: of the other one.\nunsafe { a() };\nunsafe { b() };")
+    .allows("src/js/a.rs", "// SAFETY: the pointer\n// is our own.\nlet a =\n    unsafe { b() };")
+    .refuses("src/js/a.rs", "unsafe impl Send for A {}")
+    .allows("src/js/a.rs", "unsafe extern \"C\" fn a(env: Env) {}")
+    .holds();
+}
+
+/// None of these words outside these places.
+fn only_in(words: &'static [&'static str], places: &'static [&'static str]) -> Rule {
+    Rule::for_rust(move |file| find(file, |at| !file.is_in(places) && words.contains(&file.word(at))))
+}
+
+/// The words for which this is true.
+fn find(file: &File, wrong: impl Fn(usize) -> bool) -> Findings {
+    find_where(file, wrong).map(|at| (file.words[at].line, file.words[at].text.clone())).collect()
+}
+
+/// The places of the words for which this is true.
+fn find_where(file: &File, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
+    (0..file.words.len()).filter(move |at| wanted(*at))
+}
+
+/// Where a file under `src/features` names another feature: after `features::`, or after as many `super::` as lead there.
+fn siblings(file: &File, features: &[String]) -> Findings {
+    let Some(inside) = file.path.strip_prefix("src/features/") else { return Vec::new() };
+    let own = inside.split(['/', '.']).next().unwrap_or_default();
+    let depth = inside.matches('/').count() + 1;
+    let mut named = Vec::new();
+    for at in 0..file.words.len() {
+        let supers = (0..).take_while(|i| file.has(at + 2 * i, &["super", "::"])).count();
+        let inner = at > 1 && file.has(at - 2, &["super", "::"]);
+        if file.has(at, &["features", "::"]) {
+            named.extend(heads(file, at + 2));
+        } else if supers == depth && !inner {
+            named.extend(heads(file, at + 2 * supers));
+        }
+    }
+    named.retain(|(_, name)| name != own && features.contains(name));
+    named
+}
+
+/// The first names of a path or, in braces, of each path there.
+fn heads(file: &File, from: usize) -> Findings {
+    let mut depth = 0;
+    let mut found = Vec::new();
+    for at in from..file.words.len() {
+        match file.word(at) {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ if at == from || depth == 1 && matches!(file.word(at - 1), "{" | ",") => {
+                found.push((file.words[at].line, file.word(at).into()));
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    found
+}
+
+fn spelled_keys(file: &File) -> Findings {
+    const PREFIXES: [&str; 8] =
+        ["session:", "api:", "cache:", "rate_limit:", "ratelimit:", "lock:", "room:", "websocket:"];
+    if file.is_in(&["src/store/keys.rs", "src/store/keys/"]) {
+        return Vec::new();
+    }
+    let looks_like_a_key = |text: &str| {
+        let begins = PREFIXES.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with(' ')));
+        let glued = text.rsplit_once(':').is_some_and(|(before, suffix)| {
+            let part = !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            part && (before.is_empty() || before.ends_with('}'))
+        });
+        begins || glued
+    };
+    let found = file.strings.iter().filter(|literal| looks_like_a_key(&literal.text));
+    found.map(|literal| (literal.line, format!("{:?} looks like a key", literal.text))).collect()
+}
+
+/// What is wrong with the `redis.call(` at this place.
+fn unknown_call(file: &File, at: usize) -> Option<(usize, String)> {
+    let line = file.words[at].line;
+    match file.strings.iter().find(|literal| literal.after == at + 4) {
+        Some(name) if knows(&name.text) => None,
+        Some(name) => Some((line, format!("the embedded engine does not know {}", name.text))),
+        None => Some((line, "the command must be a literal, so that this test can read it".into())),
+    }
+}
+
+/// Whether it does something unsafe; a declaration only hands that on to its callers.
+fn acts(file: &File, at: usize) -> bool {
+    matches!(file.word(at + 1), "{" | "impl")
+}
+
+/// Whether the comment above the statement, attributes between them aside, gives a reason.
+fn has_reason(file: &File, at: usize) -> bool {
+    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+    let above = &lines[..file.words[at].line - 1];
+    let is_comment = |line: &&&str| line.starts_with("//");
+    let is_other_statement = |line: &&&str| line.is_empty() || line.ends_with([';', '{', '}']);
+    let statement = above.iter().rev().take_while(|line| !is_comment(line) && !is_other_statement(line)).count();
+    let mut reason = above[..above.len() - statement].iter().rev().take_while(is_comment);
+    reason.any(|line| line.contains("SAFETY:") || line.contains("# Safety"))
+}
