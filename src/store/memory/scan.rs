@@ -8,8 +8,11 @@ use super::db::Db;
 use super::glob;
 use super::table::Spec;
 
-pub const COMMANDS: &[Spec] =
-    &[Spec::new("SCAN", -2, scan).keyless(), Spec::new("KEYS", 2, keys).keyless(), Spec::new("DBSIZE", 1, dbsize).keyless()];
+pub const COMMANDS: &[Spec] = &[
+    Spec::new("SCAN", -2, scan).keyless(),
+    Spec::new("KEYS", 2, keys).keyless(),
+    Spec::new("DBSIZE", 1, dbsize).keyless(),
+];
 
 fn keys(db: &mut Db, args: &[Bytes]) -> Outcome {
     db.space.len();

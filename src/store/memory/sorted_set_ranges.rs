@@ -49,7 +49,8 @@ struct Options {
 
 /// `by` and `reverse` are options of `ZRANGE` only: its older relatives have them in their names.
 fn options(args: &[Bytes], by: Option<By>, reverse: Option<bool>) -> Result<Options, Fault> {
-    let mut options = Options { by: by.unwrap_or(By::Place), reverse: reverse.unwrap_or(false), scores: false, part: None };
+    let mut options =
+        Options { by: by.unwrap_or(By::Place), reverse: reverse.unwrap_or(false), scores: false, part: None };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match args::word(arg).as_str() {
@@ -85,9 +86,9 @@ fn range(db: &mut Db, args: &[Bytes], by: Option<By>, reverse: Option<bool>) -> 
             by_score(sorted_set(db, args)?, min, max, &options)
         }
     };
-    let flat = found.into_iter().flat_map(|(member, score)| {
-        [Some(member), options.scores.then(|| number::write_float(score))]
-    });
+    let flat = found
+        .into_iter()
+        .flat_map(|(member, score)| [Some(member), options.scores.then(|| number::write_float(score))]);
     Ok(Answer::bulks(flat.flatten()))
 }
 

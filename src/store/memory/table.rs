@@ -8,7 +8,10 @@ use bytes::Bytes;
 use super::answer::{Fault, Outcome};
 use super::db::Db;
 use super::lua::Lua;
-use super::{expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets, strings};
+use super::{
+    expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets,
+    strings,
+};
 
 /// One command: how it is called and what it needs.
 pub struct Spec {
@@ -131,6 +134,11 @@ pub fn find(name: &str) -> Option<&'static Spec> {
         return Some(spec);
     }
     TABLE.get(name.to_ascii_uppercase().as_str()).copied()
+}
+
+/// Every command, for the test that compares each with a server.
+pub fn names() -> Vec<&'static str> {
+    TABLE.keys().copied().collect()
 }
 
 /// Whether the embedded engine knows this command, in any case.

@@ -151,10 +151,30 @@ fn a_script_does_not_evict_its_own_keys() {
 fn size_is_what_is_left_after_any_mixture_of_writes() {
     let engine = Engine::new(MB).unwrap();
     let lines = [
-        "SET s abc", "APPEND s def", "SETRANGE s 10 x", "INCR n", "HSET h a 1 b 22", "HSET h a 333", "HDEL h b",
-        "HINCRBY h c 5", "RPUSH l a bb ccc dddd", "LTRIM l 1 2", "LSET l 0 zzzzzz", "LREM l 0 ccc", "SADD t a b c",
-        "SREM t a", "SPOP t", "ZADD z 1 a 2 b 3 c", "ZADD z 5 a", "ZINCRBY z 1 b", "ZPOPMIN z", "ZREM z a",
-        "RENAME z y", "EXPIRE y 100", "MSET m1 a m2 b", "GETDEL m1",
+        "SET s abc",
+        "APPEND s def",
+        "SETRANGE s 10 x",
+        "INCR n",
+        "HSET h a 1 b 22",
+        "HSET h a 333",
+        "HDEL h b",
+        "HINCRBY h c 5",
+        "RPUSH l a bb ccc dddd",
+        "LTRIM l 1 2",
+        "LSET l 0 zzzzzz",
+        "LREM l 0 ccc",
+        "SADD t a b c",
+        "SREM t a",
+        "SPOP t",
+        "ZADD z 1 a 2 b 3 c",
+        "ZADD z 5 a",
+        "ZINCRBY z 1 b",
+        "ZPOPMIN z",
+        "ZREM z a",
+        "RENAME z y",
+        "EXPIRE y 100",
+        "MSET m1 a m2 b",
+        "GETDEL m1",
     ];
     lines.iter().for_each(|line| drop(run(&engine, line)));
     assert!(engine.used_bytes() > 0);
