@@ -30,7 +30,7 @@ use crate::{
 /// One of two engines. Two is a fact, not an extension point.
 pub enum Store {
     /// A server, over the network.
-    Redis(redis::Engine),
+    Redis(Box<redis::Engine>),
     /// The embedded engine.
     Memory(memory::Engine),
 }
@@ -40,7 +40,7 @@ impl Store {
     pub fn new(settings: &Settings) -> Result<Self> {
         Ok(match settings.server {
             Server::Memory(_) => Self::Memory(memory::Engine::new(settings.max_bytes)?),
-            _ => Self::Redis(redis::Engine::new(settings)?),
+            _ => Self::Redis(Box::new(redis::Engine::new(settings)?)),
         })
     }
 

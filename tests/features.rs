@@ -1,5 +1,7 @@
 //! What the features promise, run on an engine: first of all when several writers are under way at once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "features/caches.rs"]
 mod caches;
 #[path = "features/limits.rs"]

@@ -1,8 +1,8 @@
 //! Answers as JavaScript values.
 
 use super::{
+    env::{Js, Value},
     failure::Failures,
-    js::{Js, Value},
 };
 use crate::{answer::Answer, error::Result};
 

@@ -4,7 +4,7 @@ use std::{ffi::CStr, ptr};
 
 use napi::sys::{self, ValueType};
 
-use super::js::{Js, Value};
+use super::env::{Js, Value};
 use crate::error::{Error, Result};
 
 /// Fits nearly every key and most values; longer ones cost a second look.

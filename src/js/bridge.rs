@@ -10,8 +10,8 @@ use napi::{
 use napi_derive::napi;
 
 use super::{
+    env::{Js, Value},
     failure::Failures,
-    js::{Js, Value},
     operation::{Empty, Operation},
     options::OnUnavailable,
     promise::{Functions, Inner},

@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::{
     bridge::{Core, Handed},
-    js::{Js, Value},
+    env::{Js, Value},
     operation::{Empty, Operation},
     service::Service,
 };

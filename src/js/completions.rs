@@ -8,7 +8,7 @@ use std::{
 
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
-use super::{js::Js, promise::Ticket};
+use super::{env::Js, promise::Ticket};
 use crate::{answer::Answer, error::Result, store::Message};
 
 /// Something for the JavaScript thread to do.

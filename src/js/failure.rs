@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use super::js::{Js, Kept, Value};
+use super::env::{Js, Kept, Value};
 use crate::error::Error;
 
 /// Makes errors of the package's class.

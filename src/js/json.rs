@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use napi::sys::ValueType;
 
-use super::js::{Js, Thrown, Value};
+use super::env::{Js, Thrown, Value};
 use crate::error::{Error, Kind, Result};
 
 impl Js {

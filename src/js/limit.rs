@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::{
     bridge::{Core, Handed},
-    js::Js,
+    env::Js,
     operation::Operation,
     service::Service,
 };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use napi::sys::ValueType;
 
-use super::js::{Js, Value};
+use super::env::{Js, Value};
 use crate::{
     error::{Error, Result},
     settings::{Environment, Options},

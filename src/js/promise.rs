@@ -13,8 +13,8 @@ use napi::sys;
 
 use super::{
     completions::{Completions, Done},
+    env::{Js, Kept, Value},
     failure::Failures,
-    js::{Js, Kept, Value},
     operation::Operation,
 };
 use crate::{

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use napi::sys::{self, ValueType};
 
-use super::js::{Js, Value};
+use super::env::{Js, Value};
 use crate::{
     error::{Error, Result},
     store::Args,

@@ -8,7 +8,7 @@ use napi_derive::napi;
 use super::{
     bridge::{Bridge, Core, Handed},
     completions::Done,
-    js::Js,
+    env::Js,
     operation::{Empty, Operation},
     options::OnUnavailable,
     subscription,

@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::{
     bridge::{Core, Handed, iso_now},
-    js::{Js, Value},
+    env::{Js, Value},
     operation::Empty,
     service::Service,
 };

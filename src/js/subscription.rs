@@ -15,7 +15,7 @@ use napi::{Env, sys::ValueType};
 use super::{
     bridge::{Core, Handed},
     completions::Done,
-    js::{Js, Value},
+    env::{Js, Value},
     operation::Operation,
 };
 use crate::{

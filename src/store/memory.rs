@@ -35,6 +35,7 @@ mod strings;
 mod table;
 mod value;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ use self::table::Run;
 use super::{Listener, Reply, Request, Script, Topic, Verb};
 use crate::error::Result;
 
-pub use self::table::knows;
+pub use self::table::{knows, names};
 
 /// A store in this process's memory. Clones share it; all of it is gone with the last clone.
 #[derive(Clone)]
@@ -83,7 +84,7 @@ impl Engine {
     pub fn run_many(&self, script: &'static Script, args: &[Bytes]) -> Result<Reply> {
         let (source, sha) = script.many();
         let items = args.len() / (script.keys + script.args).max(1);
-        let outcome = lock(&self.shared.lua).run(sha, source, args, items * script.keys);
+        let outcome = lock(&self.shared.lua).run(sha, source.as_bytes(), args, items * script.keys);
         self.deliver();
         reply(outcome)
     }
@@ -95,7 +96,9 @@ impl Engine {
 
     /// Stops delivery to one listener.
     pub fn unsubscribe(&self, id: u64) {
-        lock(&self.shared.db).hub.unsubscribe(id);
+        // Dropped with no lock held: what it holds may call the engine.
+        let gone = lock(&self.shared.db).hub.unsubscribe(id);
+        drop(gone);
     }
 
     /// Moves the engine's clock forward.
@@ -119,7 +122,7 @@ impl Engine {
         let name = match &request.verb {
             Verb::Script(script) => {
                 let keys = request.touched().into_iter().flatten().count();
-                return lua.run(script.sha(), script.source, &request.args, keys);
+                return lua.run(script.sha(), script.source.as_bytes(), &request.args, keys);
             }
             Verb::Command(name) => name,
             Verb::Custom(name) => name.as_str(),
@@ -142,7 +145,9 @@ impl Engine {
         let Some(mut next) = lock(&self.shared.db).hub.start_delivery() else { return };
         loop {
             for listener in next.listeners {
-                listener(next.message.clone());
+                let message = next.message.clone();
+                // One that panics must not end delivery to all others for good.
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(message)));
             }
             match lock(&self.shared.db).hub.next_delivery() {
                 Some(delivery) => next = delivery,

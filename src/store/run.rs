@@ -50,13 +50,11 @@ impl Store {
         }
         let mut execution = pin!(self.execute(batch));
         // A bug in an engine costs this round, not the promises that wait for it.
-        let guarded = poll_fn(|context| {
-            match catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))) {
-                Ok(poll) => poll,
-                Err(panic) => {
-                    let error = panicked(panic.as_ref());
-                    Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-                }
+        let guarded = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(panic) => {
+                let error = panicked(panic.as_ref());
+                Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
             }
         });
         guarded.await
@@ -114,7 +112,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_of_one_round_does_not_wait_for_one_of_two() {
-        let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
+        let two =
+            Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![(two, "two"), (ping(|_| Ok(Bytes::from_static(b"1"))), "one")];
         let mut order = Vec::new();
         store().run(calls, |done| order.extend(done.into_iter().map(|(_, tag)| tag))).await;
@@ -123,7 +122,8 @@ mod tests {
 
     #[tokio::test]
     async fn calls_together_answer_in_their_order() {
-        let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
+        let two =
+            Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
         assert_eq!(store().call(Call::together(calls)).await.unwrap(), ["2", "1", "0"]);
     }

@@ -12,7 +12,7 @@ pub fn integer(arg: &[u8]) -> Result<i64, Fault> {
 
 /// A count that is not negative.
 pub fn count(arg: &[u8]) -> Result<usize, Fault> {
-    usize::try_from(integer(arg)?).map_err(|_| Fault::NOT_POSITIVE)
+    number::integer(arg).and_then(|count| usize::try_from(count).ok()).ok_or(Fault::NOT_POSITIVE)
 }
 
 /// A number.

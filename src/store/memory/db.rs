@@ -1,12 +1,14 @@
 //! Everything a command may touch.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::answer::Fault;
 use super::clock::Clock;
 use super::pubsub::Hub;
 use super::space::Keyspace;
 use super::table::{Grows, Spec};
+use super::value::{NEW_KEY, PER_ELEMENT};
 
 /// Keys, listeners and time.
 pub struct Db {
@@ -33,9 +35,12 @@ impl Db {
         if matches!(spec.grows, Grows::No) {
             return Ok(());
         }
-        let own: usize = spec.keys(args).map(|key| self.space.touch(key)).sum();
+        let mut keys: SmallVec<[&Bytes; 1]> = spec.keys(args).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let own: usize = keys.into_iter().map(|key| self.space.touch(key)).sum();
         // What each argument can cost at most once it lies in a collection.
-        let added = args.iter().map(|arg| arg.len() + super::value::PER_ELEMENT).sum::<usize>() + super::value::PER_KEY;
+        let added = args.iter().map(|arg| arg.len() + PER_ELEMENT).sum::<usize>() + NEW_KEY;
         let freed = if matches!(spec.grows, Grows::Replaces) { own } else { 0 };
         self.space.make_room(added, own, freed)
     }

@@ -27,7 +27,7 @@ pub const COMMANDS: &[Spec] = &[
 ];
 
 /// Estimated cost of a field beyond its bytes and its value's.
-const PER_FIELD: usize = 112;
+const PER_FIELD: usize = 132;
 /// Up to so many fields keep the order in which they came, as Redis's small hashes do; beyond, removal must be cheap.
 const ORDERED: usize = 128;
 

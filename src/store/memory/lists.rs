@@ -26,7 +26,7 @@ pub const COMMANDS: &[Spec] = &[
 ];
 
 /// Estimated cost of an element beyond its bytes.
-const PER_ITEM: usize = 48;
+const PER_ITEM: usize = 64;
 
 /// A list.
 #[derive(Default)]

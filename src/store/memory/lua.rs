@@ -105,6 +105,7 @@ impl Lua {
             })?,
         )?;
         let describe = lua.create_function(|lua, error: Value| lua.create_string(fault(&error).0.as_bytes()))?;
+        lua.load(include_str!("lua/redis.lua")).set_name("@redis").call::<()>(&redis)?;
         let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@sandbox");
         let sealed: Table = sandbox.call((redis, &globals, describe))?;
         lua.set_globals(sealed)?;
@@ -113,7 +114,7 @@ impl Lua {
     }
 
     /// Runs a script, compiled if it was not yet. The first `keys` arguments are its keys.
-    pub fn run(&mut self, sha: &str, source: &str, args: &[Bytes], keys: usize) -> Outcome {
+    pub fn run(&mut self, sha: &str, source: &[u8], args: &[Bytes], keys: usize) -> Outcome {
         if !self.compiled.contains_key(sha) {
             self.compile(sha, source, false)?;
         }
@@ -145,7 +146,7 @@ impl Lua {
     }
 
     /// Compiles a script and keeps it.
-    pub fn load(&mut self, sha: &str, source: &str) -> std::result::Result<(), Fault> {
+    pub fn load(&mut self, sha: &str, source: &[u8]) -> std::result::Result<(), Fault> {
         match self.compiled.get_mut(sha) {
             Some(compiled) => {
                 compiled.stays = true;
@@ -166,7 +167,7 @@ impl Lua {
         self.passing.clear();
     }
 
-    fn compile(&mut self, sha: &str, source: &str, stays: bool) -> std::result::Result<(), Fault> {
+    fn compile(&mut self, sha: &str, source: &[u8], stays: bool) -> std::result::Result<(), Fault> {
         let chunk = self.lua.load(source).set_name("@user_script").set_mode(ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| {
             let fault = fault(&Value::Error(Box::new(error)));
@@ -354,85 +355,4 @@ fn whole(number: f64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lua() -> Lua {
-        let db = Arc::new(Mutex::new(Db::new(1 << 20)));
-        Lua::with_patience(db, 1 << 20, Duration::from_millis(50)).unwrap()
-    }
-
-    fn run(lua: &mut Lua, source: &str) -> Outcome {
-        lua.run(source, source, &[], 0)
-    }
-
-    fn refusal(lua: &mut Lua, source: &str) -> String {
-        run(lua, source).unwrap_err().0.into_owned()
-    }
-
-    #[test]
-    fn a_script_that_never_ends_is_stopped() {
-        let mut lua = lua();
-        let loops = [
-            "while true do end",
-            "while true do pcall(function() while true do end end) end",
-            "while true do pcall(redis.call, 'PING') end",
-            "coroutine.wrap(function() while true do end end)()",
-            "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
-        ];
-        for source in loops {
-            assert!(refusal(&mut lua, source).starts_with("ERR Script stopped: it ran for more than"), "{source}");
-            assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
-        }
-    }
-
-    #[test]
-    fn a_script_cannot_take_all_memory() {
-        let mut lua = lua();
-        assert!(refusal(&mut lua, "return ('x'):rep(1e9)").contains("not enough memory"));
-        assert!(
-            refusal(&mut lua, "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end").contains("memory")
-        );
-        assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
-    }
-
-    #[test]
-    fn nothing_survives_a_run() {
-        let mut lua = lua();
-        for source in [
-            "x = 1",
-            "KEYS = 1",
-            "_G.x = 1",
-            "rawset(_G, 'x', 1)",
-            "setmetatable(_G, {})",
-            "string.x = 1",
-            "redis.call = 1",
-            "loadstring('x = 1')()",
-            "getmetatable('').__index.x = 1",
-        ] {
-            assert!(run(&mut lua, source).is_err(), "{source}");
-        }
-        assert!(refusal(&mut lua, "return x").contains("nonexistent global variable 'x'"));
-        assert!(refusal(&mut lua, "return KEYS[1] + x").contains("nonexistent global variable 'x'"));
-    }
-
-    #[test]
-    fn a_script_reaches_nothing_outside() {
-        let mut lua = lua();
-        for name in ["os", "io", "package", "require", "dofile", "loadfile", "debug", "print", "getfenv", "setfenv"] {
-            assert!(refusal(&mut lua, &format!("return {name}")).contains("nonexistent global variable"), "{name}");
-        }
-        assert_eq!(run(&mut lua, "return string.dump"), Ok(Answer::Nil));
-        assert_eq!(run(&mut lua, "return loadstring('\\27Lua')"), Ok(Answer::Nil));
-    }
-
-    #[test]
-    fn scripts_that_merely_pass_are_forgotten() {
-        let mut lua = lua();
-        lua.load("kept", "return 1").unwrap();
-        for i in 0..PASSING + 10 {
-            run(&mut lua, &format!("return {i}")).unwrap();
-        }
-        assert!(lua.knows("kept") && !lua.knows("return 0") && lua.compiled.len() <= PASSING + 1);
-    }
-}
+mod tests;

@@ -35,8 +35,8 @@ impl Hub {
         self.last_id
     }
 
-    pub fn unsubscribe(&mut self, id: u64) {
-        self.listeners.remove(&id);
+    pub fn unsubscribe(&mut self, id: u64) -> Option<(Topic, Listener)> {
+        self.listeners.remove(&id)
     }
 
     /// Puts a message on its way; how many will get it.

@@ -12,12 +12,12 @@ pub const COMMANDS: &[Spec] =
 
 fn eval(lua: &mut Lua, args: &[Bytes]) -> Outcome {
     let keys = keys(args)?;
-    let source = std::str::from_utf8(&args[0]).map_err(|_| Fault::new("ERR a script must be UTF-8"))?;
-    lua.run(&sha(&args[0]), source, &args[2..], keys)
+    lua.run(&sha(&args[0]), &args[0], &args[2..], keys)
 }
 
 fn evalsha(lua: &mut Lua, args: &[Bytes]) -> Outcome {
-    let keys = keys(args)?;
+    // What cannot be a SHA-1 is refused before anything else is looked at.
+    let keys = if args[0].len() == 40 { keys(args)? } else { 0 };
     let sha = String::from_utf8_lossy(&args[0]).to_ascii_lowercase();
     lua.run_known(&sha, &args[2..], keys)
 }
@@ -35,9 +35,8 @@ fn keys(args: &[Bytes]) -> Result<usize, Fault> {
 fn script(lua: &mut Lua, args: &[Bytes]) -> Outcome {
     match (args::word(&args[0]).as_str(), &args[1..]) {
         ("LOAD", [source]) => {
-            let text = std::str::from_utf8(source).map_err(|_| Fault::new("ERR a script must be UTF-8"))?;
             let sha = sha(source);
-            lua.load(&sha, text)?;
+            lua.load(&sha, source)?;
             Ok(Answer::Bulk(Bytes::from(sha)))
         }
         ("EXISTS", shas @ [_, ..]) => {

@@ -43,8 +43,10 @@ pub fn invalid_deadline(name: &str) -> Fault {
 }
 
 /// What becomes of the deadline.
+#[derive(Default)]
 enum Life<'a> {
     /// None is set; `GETEX` leaves the old one.
+    #[default]
     Unsaid,
     /// `KEEPTTL`.
     Keep,
@@ -63,12 +65,6 @@ struct Options<'a> {
     only_old: bool,
     get: bool,
     life: Life<'a>,
-}
-
-impl Default for Life<'_> {
-    fn default() -> Self {
-        Self::Unsaid
-    }
 }
 
 fn options<'a>(args: &'a [Bytes], of_set: bool) -> Result<Options<'a>, Fault> {

@@ -20,7 +20,7 @@ pub const COMMANDS: &[Spec] = &[
 ];
 
 /// Estimated cost of a member beyond its bytes.
-const PER_MEMBER: usize = 72;
+const PER_MEMBER: usize = 80;
 
 /// A set.
 #[derive(Default)]

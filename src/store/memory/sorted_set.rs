@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::value::own;
 
 /// Estimated cost of a member beyond its bytes.
-const PER_MEMBER: usize = 160;
+const PER_MEMBER: usize = 208;
 
 /// Members with scores.
 #[derive(Default)]
@@ -70,6 +70,8 @@ impl SortedSet {
 
     /// Sets a member's score.
     pub fn set(&mut self, member: &Bytes, score: f64) {
+        // Makes 0 of -0, as a server's small sets do.
+        let score = score + 0.0;
         let member = match self.scores.get_key_value(member) {
             Some((member, old)) => {
                 let place = (Score(*old), member.clone());

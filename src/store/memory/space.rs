@@ -6,7 +6,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::answer::Fault;
-use super::value::{Kind, PER_KEY, Value, own};
+use super::value::{Kind, PER_DEADLINE, PER_KEY, Value, own};
 
 /// All keys with their values.
 pub struct Keyspace {
@@ -127,14 +127,11 @@ impl Keyspace {
 
     /// Changes a key's value if there is one; an emptied collection is removed.
     pub fn change<T: Kind, R>(&mut self, key: &[u8], f: impl FnOnce(&mut T) -> R) -> Result<Option<R>, Fault> {
-        let found =
-            self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(key, entry)| (i, key.len(), entry)));
-        let Some((i, key_len, entry)) = found else { return Ok(None) };
+        let found = self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(_, entry)| (i, entry)));
+        let Some((i, entry)) = found else { return Ok(None) };
         let done = f(T::of_mut(&mut entry.value).ok_or(Fault::WRONG_TYPE)?);
-        let size = size_of_entry(key_len, &entry.value);
-        let before = std::mem::replace(&mut entry.size, size);
         let void = entry.value.is_void();
-        self.used = self.used + size - before;
+        self.measure(i);
         if void {
             self.remove_at(i);
         }
@@ -230,21 +227,18 @@ impl Keyspace {
     }
 
     fn insert(&mut self, key: Bytes, value: Value, deadline: Option<i64>) {
-        let size = size_of_entry(key.len(), &value);
-        self.used += size;
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, key.clone()));
         }
-        self.entries.insert(key, Entry { value, deadline, used_at: self.tick, size });
+        let (i, _) = self.entries.insert_full(key, Entry { value, deadline, used_at: self.tick, size: 0 });
+        self.measure(i);
     }
 
     fn replace_at(&mut self, i: usize, value: Value) {
-        if let Some((key, entry)) = self.entries.get_index_mut(i) {
-            let size = size_of_entry(key.len(), &value);
-            self.used = self.used + size - entry.size;
-            entry.size = size;
+        if let Some((_, entry)) = self.entries.get_index_mut(i) {
             entry.value = value;
         }
+        self.measure(i);
     }
 
     fn set_deadline_at(&mut self, i: usize, deadline: Option<i64>) {
@@ -255,9 +249,15 @@ impl Keyspace {
         if let Some(new) = deadline {
             self.deadlines.insert((new, key.clone()));
         }
+        self.measure(i);
     }
-}
 
-fn size_of_entry(key_len: usize, value: &Value) -> usize {
-    PER_KEY + key_len + value.size()
+    /// Puts down anew what an entry takes.
+    fn measure(&mut self, i: usize) {
+        let Some((key, entry)) = self.entries.get_index_mut(i) else { return };
+        let dated = if entry.deadline.is_some() { PER_DEADLINE } else { 0 };
+        let size = PER_KEY + key.len() + entry.value.size() + dated;
+        let before = std::mem::replace(&mut entry.size, size);
+        self.used = self.used + size - before;
+    }
 }

@@ -7,7 +7,7 @@ use super::args;
 use super::db::Db;
 use super::number;
 use super::table::Spec;
-use super::value::{Text, Value, own};
+use super::value::{NEW_KEY, Text, Value, own};
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("GET", 2, get),
@@ -47,7 +47,7 @@ fn mset(db: &mut Db, args: &[Bytes]) -> Outcome {
 }
 
 fn msetnx(db: &mut Db, args: &[Bytes]) -> Outcome {
-    if args.len() % 2 == 0 && args.iter().step_by(2).any(|key| db.space.contains(key)) {
+    if args.len().is_multiple_of(2) && args.iter().step_by(2).any(|key| db.space.contains(key)) {
         return Ok(false.into());
     }
     set_all(db, args, "msetnx")?;
@@ -109,7 +109,7 @@ fn setrange(db: &mut Db, args: &[Bytes]) -> Outcome {
         return Err(Fault::TOO_LONG);
     }
     let own_size = db.space.touch(&args[0]);
-    db.space.make_room(end.saturating_sub(old.len()) + super::value::PER_KEY, own_size, 0)?;
+    db.space.make_room(end.saturating_sub(old.len()) + NEW_KEY, own_size, 0)?;
     let mut bytes = BytesMut::from(&old[..]);
     bytes.resize(bytes.len().max(end), 0);
     bytes[offset..end].copy_from_slice(patch);

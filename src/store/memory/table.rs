@@ -136,6 +136,11 @@ pub fn find(name: &str) -> Option<&'static Spec> {
     TABLE.get(name.to_ascii_uppercase().as_str()).copied()
 }
 
+/// Every command, for the test that compares each with a server.
+pub fn names() -> Vec<&'static str> {
+    TABLE.keys().copied().collect()
+}
+
 /// Whether the embedded engine knows this command, in any case.
 pub fn knows(name: &str) -> bool {
     find(name).is_some()

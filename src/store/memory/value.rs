@@ -8,9 +8,15 @@ use super::sets::Set;
 use super::sorted_set::SortedSet;
 
 /// Estimated cost of a key beyond its own bytes and its value's: table slot, index, allocations.
-pub const PER_KEY: usize = 192;
+pub const PER_KEY: usize = 224;
+/// Estimated cost of a deadline: its place in the order of deadlines.
+pub const PER_DEADLINE: usize = 128;
+/// Estimated cost of a collection before its first element.
+const PER_COLLECTION: usize = 192;
+/// The most a key can cost beyond its bytes and its elements.
+pub const NEW_KEY: usize = PER_KEY + PER_DEADLINE + PER_COLLECTION;
 /// Estimated cost of a collection's element beyond its bytes, at most.
-pub const PER_ELEMENT: usize = 160;
+pub const PER_ELEMENT: usize = 208;
 
 /// A key's value.
 pub enum Value {
@@ -75,13 +81,14 @@ impl Value {
 
     /// Estimated bytes.
     pub fn size(&self) -> usize {
-        match self {
-            Self::Text(text) => text.0.len(),
+        let elements = match self {
+            Self::Text(text) => return text.0.len(),
             Self::Hash(hash) => hash.size(),
             Self::List(list) => list.size(),
             Self::Set(set) => set.size(),
             Self::SortedSet(set) => set.size(),
-        }
+        };
+        PER_COLLECTION + elements
     }
 }
 

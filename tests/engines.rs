@@ -1,0 +1,23 @@
+//! The embedded engine against a real server: the same commands and scripts, the same replies.
+//!
+//! The server is asked over a plain socket, with no client library in between, so that both sides are seen as they are.
+//! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line in
+//! `engines/scripts.rs`.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "engines/commands.rs"]
+mod commands;
+#[path = "engines/lua.rs"]
+mod lua;
+#[path = "engines/pair.rs"]
+mod pair;
+#[path = "engines/random.rs"]
+mod random;
+#[path = "engines/scripts.rs"]
+mod scripts;
+#[path = "support/server.rs"]
+mod server;
+#[path = "engines/wire.rs"]
+mod wire;

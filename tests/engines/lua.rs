@@ -1,0 +1,184 @@
+//! What scripts see and answer. Errors are compared up to ` script: …`: where in which script, versions word differently.
+
+use crate::pair::{Pair, none};
+
+/// Scripts on keys `s` (string), `h` (hash), `l` (list), `z` (sorted set), with arguments.
+const LINES: &str = r#"
+EVAL "return 1" 0
+EVAL "return 'a'" 0
+EVAL "return 3.99" 0
+EVAL "return -3.99" 0
+EVAL "return 2^53" 0
+EVAL "return 2^63" 0
+EVAL "return 1/0" 0
+EVAL "return 0/0" 0
+EVAL "return true" 0
+EVAL "return false" 0
+EVAL "return nil" 0
+EVAL "return" 0
+EVAL "" 0
+EVAL "return 1, 2" 0
+EVAL "return function() end" 0
+EVAL "return {}" 0
+EVAL "return {1, 'b', true, false, 3.5, {4}}" 0
+EVAL "return {1, nil, 3}" 0
+EVAL "return {a = 1}" 0
+EVAL "return {ok = 'fine'}" 0
+EVAL "return {ok = 'two\nlines'}" 0
+EVAL "return {ok = 1}" 0
+EVAL "return {err = 'MY error'}" 0
+EVAL "return {err = 'two\nlines'}" 0
+EVAL "return {err = 1}" 0
+EVAL "return {1, {err = 'MY error'}, {ok = 'fine'}}" 0
+EVAL "return redis.status_reply('fine')" 0
+EVAL "return redis.status_reply(1)" 0
+EVAL "return redis.error_reply('MY error')" 0
+EVAL "return redis.error_reply('-MY error')" 0
+EVAL "return redis.error_reply('ONEWORD')" 0
+EVAL "return redis.error_reply()" 0
+EVAL "return redis.error_reply(1, 2)" 0
+EVAL "return redis.sha1hex('')" 0
+EVAL "return redis.sha1hex(12)" 0
+EVAL "return redis.sha1hex()" 0
+EVAL "return redis.log(redis.LOG_DEBUG, 'x')" 0
+EVAL "return redis.log('x')" 0
+EVAL "return redis.log(7, 'x')" 0
+EVAL "return redis.replicate_commands()" 0
+EVAL "return {#KEYS, #ARGV, KEYS[1], ARGV[1], ARGV[2]}" 1 s a b
+EVAL "return KEYS" 2 s h a
+EVAL "return ARGV" 0
+EVAL "KEYS[1] = 'x' return KEYS" 1 s
+EVAL "return loadstring('return KEYS[1]')()" 1 s
+EVAL "return redis.call('GET', KEYS[1])" 1 s
+EVAL "return redis.call('get', 'missing')" 0
+EVAL "return redis.call('GET', 'missing') == false" 0
+EVAL "return type(redis.call('GET', 'missing'))" 0
+EVAL "return redis.call('SET', 's', 'x')" 0
+EVAL "return redis.call('SET', 's', 'x').ok" 0
+EVAL "return redis.call('SET', 's', 'x', 'NX')" 0
+EVAL "return redis.call('TYPE', 'h')['ok']" 0
+EVAL "return redis.call('LRANGE', 'l', 0, -1)" 0
+EVAL "return #redis.call('LRANGE', 'l', 0, -1)" 0
+EVAL "return redis.call('HGETALL', 'missing')" 0
+EVAL "return redis.call('HMGET', 'h', 'a', 'missing', 'b')" 0
+EVAL "local t = redis.call('HMGET', 'h', 'a', 'missing', 'b') return {#t, tostring(t[2])}" 0
+EVAL "return redis.call('LPOP', 'missing', 2)" 0
+EVAL "return redis.call('ZRANGE', 'z', 0, -1, 'WITHSCORES')" 0
+EVAL "return redis.call('ZSCORE', 'z', 'a') + 1" 0
+EVAL "return redis.call('INCRBY', 'n', 5) * 1.5" 0
+EVAL "return redis.call('ECHO', 1)" 0
+EVAL "return redis.call('ECHO', 1.5)" 0
+EVAL "return redis.call('ECHO', 0.1)" 0
+EVAL "return redis.call('ECHO', -0.1)" 0
+EVAL "return redis.call('ECHO', 1e15)" 0
+EVAL "return redis.call('ECHO', 1700000000000)" 0
+EVAL "return redis.call('ECHO', 1e17)" 0
+EVAL "return redis.call('ECHO', 123456789012345678)" 0
+EVAL "return redis.call('ECHO', 1e300)" 0
+EVAL "return redis.call('ECHO', 1/0)" 0
+EVAL "return redis.call('ECHO', 2^31)" 0
+EVAL "return redis.call('SET', 's', 1 .. '')" 0
+EVAL "return redis.call('ECHO', true)" 0
+EVAL "return redis.call('ECHO', nil)" 0
+EVAL "return redis.call('ECHO', {})" 0
+EVAL "return redis.call()" 0
+EVAL "return redis.call('NOSUCH')" 0
+EVAL "return redis.call('GET')" 0
+EVAL "return redis.call('GET', 'h')" 0
+EVAL "return redis.pcall('GET', 'h')" 0
+EVAL "return redis.pcall('GET', 'h').err" 0
+EVAL "return redis.pcall('GET').err" 0
+EVAL "return redis.pcall('NOSUCH').err" 0
+EVAL "return {redis.pcall('GET', 'h'), 'and on'}" 0
+EVAL "local ok, e = pcall(redis.call, 'GET', 'h') return {tostring(ok), type(e)}" 0
+EVAL "local ok, e = pcall(function() error('x') end) return e" 0
+EVAL "local ok, e = pcall(function() error({err = 'MY error'}) end) return e" 0
+EVAL "local ok, e = pcall(error, 'x') return e" 0
+EVAL "return {pcall(function() return 1, 2 end)}" 0
+EVAL "return {pcall(function() end)}" 0
+EVAL "return redis.call('EVAL', 'return 1', 0)" 0
+EVAL "return redis.call('SCRIPT', 'FLUSH')" 0
+EVAL "error('x')" 0
+EVAL "error('x', 0)" 0
+EVAL "error({err = 'MY error'})" 0
+EVAL "error()" 0
+EVAL "error(12)" 0
+EVAL "return nil + 1" 0
+EVAL "\nreturn nil .. 1" 0
+EVAL "local t = nil return t.x" 0
+EVAL "return x" 0
+EVAL "x = 1" 0
+EVAL "function f() end" 0
+EVAL "KEYS = 1" 0
+EVAL "string.x = 1" 0
+EVAL "redis.x = 1" 0
+EVAL "_G.x = 1" 0
+EVAL "rawset(_G, 'x', 1)" 0
+EVAL "setmetatable(_G, {})" 0
+EVAL "return os" 0
+EVAL "return print" 0
+EVAL "return x +" 0
+EVAL "for" 0
+EVAL "return redis.call('SET', 's', 'half') and redis.call('GET', 'h')" 0
+EVAL "return {math.floor(3.7), math.max(1, 2), tonumber('12'), tonumber('x')}" 0
+EVAL "return {string.format('%d:%s', 3, 'x'), ('a,b'):find(','), string.rep('ab', 3)}" 0
+EVAL "local t = {3, 1, 2} table.sort(t) return {table.concat(t, '-'), unpack(t)}" 0
+EVAL "local t = {} for k, v in ipairs(ARGV) do t[#t + 1] = v .. k end return t" 0 a b
+EVAL "return tostring(1e15) .. tostring(0.1) .. tostring(12)" 0
+EVAL "return {tostring(1700000000000), 1700000000000 .. ''}" 0
+EVAL "return {tonumber(ARGV[1]) + 1, ARGV[1] + 1, ARGV[1] < '5'}" 0 10
+EVAL "return _VERSION" 0
+EVAL "return redis.call('TIME')[1] == redis.call('TIME')[1]" 0
+EVAL "return redis.call('PEXPIRE', 's', 100000)" 0
+EVAL "redis.call('SET', 's', 'v', 'PX', 100000) return redis.call('TTL', 's')" 0
+EVAL "redis.call('PEXPIREAT', 's', 1) return redis.call('EXISTS', 's')" 0
+EVAL "return redis.call('PUBLISH', 'c', 'm')" 0
+EVAL "return redis.call('DEL', 's', 'h', 'l', 'z')" 0
+EVAL "return 1" 1
+EVAL "return 1" x
+EVAL "return 1" -1
+SCRIPT LOAD "return 7"
+SCRIPT LOAD "return +"
+SCRIPT LOAD
+SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db
+SCRIPT EXISTS
+SCRIPT FLUSH what
+SCRIPT what
+EVALSHA x 0
+EVALSHA x y
+"#;
+
+#[test]
+fn scripts_see_and_answer_the_same() {
+    let mut pair = Pair::start();
+    let differences = LINES.lines().filter(|line| !line.is_empty()).filter_map(|line| {
+        pair.difference(&[
+            "SET s hello",
+            "HSET h a 1 b 2",
+            "RPUSH l x y z",
+            "ZADD z 1 a 2.5 b",
+            line,
+            "GET s",
+            "TTL s",
+            "KEYS *",
+        ])
+    });
+    none(differences);
+}
+
+#[test]
+fn scripts_are_kept_by_their_sha() {
+    let mut pair = Pair::start();
+    pair.check(&[
+        "SCRIPT FLUSH",
+        "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0",
+        "EVAL \"return 1\" 0",
+        "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0",
+        "EVALSHA E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 0",
+        "SCRIPT LOAD \"return ARGV[1]\"",
+        "EVALSHA 098e0f0d1448c0a81dafe820f66d460eb09263da 0 x",
+        "SCRIPT EXISTS 098e0f0d1448c0a81dafe820f66d460eb09263da E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 00",
+        "SCRIPT FLUSH SYNC",
+        "SCRIPT EXISTS 098e0f0d1448c0a81dafe820f66d460eb09263da",
+    ]);
+}
