@@ -5,7 +5,7 @@ const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
 const { handleOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
-const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
+const { assertFunction, assertOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 
 const OPTIONS = ['prefix', 'ttl']
@@ -33,39 +33,33 @@ class ApiCache {
     return this.#native.get(key)
   }
 
-  set(key, value, options) {
-    const refused = refuseOptions(options, SET_OPTIONS)
-    if (refused) return Promise.reject(refused)
-    this.#flights.forget(key)
-    return this.#native.set(key, value, options)
+  async set(key, value, options) {
+    assertOptions(options, SET_OPTIONS)
+    return this.#supersede(
+      () => this.#flights.forget(key),
+      () => this.#native.set(key, value, options),
+    )
   }
 
-  async invalidate(key) {
-    this.#flights.forget(key)
-    try {
-      return await this.#native.invalidate(key)
-    } finally {
-      // A load that began while this ran may have read what was just declared invalid.
-      this.#flights.forget(key)
-    }
+  invalidate(key) {
+    return this.#supersede(
+      () => this.#flights.forget(key),
+      () => this.#native.invalidate(key),
+    )
   }
 
-  async invalidateByTag(tag) {
-    this.#flights.forgetTag(tag)
-    try {
-      return await this.#native.invalidateByTag(tag)
-    } finally {
-      this.#flights.forgetTag(tag)
-    }
+  invalidateByTag(tag) {
+    return this.#supersede(
+      () => this.#flights.forgetTag(tag),
+      () => this.#native.invalidateByTag(tag),
+    )
   }
 
-  async invalidateByPattern(pattern) {
-    this.#flights.forgetAll()
-    try {
-      return await this.#native.invalidateByPattern(pattern)
-    } finally {
-      this.#flights.forgetAll()
-    }
+  invalidateByPattern(pattern) {
+    return this.#supersede(
+      () => this.#flights.forgetAll(),
+      () => this.#native.invalidateByPattern(pattern),
+    )
   }
 
   getMany(keys) {
@@ -74,9 +68,23 @@ class ApiCache {
 
   async setMany(entries) {
     if (!Array.isArray(entries)) throw argumentError('entries must be an array of { key, value }')
-    for (const entry of entries) assertOptions(entry, ENTRY)
-    for (const { key } of entries) this.#flights.forget(key)
-    return this.#native.setMany(entries)
+    for (const entry of entries) assertOptions(entry ?? null, ENTRY)
+    const keys = entries.map(({ key }) => key)
+    return this.#supersede(
+      () => this.#flights.forgetEach(keys),
+      () => this.#native.setMany(entries),
+    )
+  }
+
+  // A load that runs now has read what this replaces. So may one that begins while this is on its way: both are told.
+  async #supersede(forget, write) {
+    const filling = forget()
+    if (filling) await filling
+    try {
+      return await write()
+    } finally {
+      forget()
+    }
   }
 
   async getOrSet(key, load, options) {
@@ -87,33 +95,33 @@ class ApiCache {
     try {
       found = await this.#native.begin(key, Boolean(options?.tags?.length))
     } catch (error) {
-      this.#tolerate(error)
+      // A cache that is down makes its callers slower, not wrong.
+      if (!isUnavailable(error)) throw error
     } finally {
       this.#flights.leave(key, flight)
     }
     if (found?.state === 'hit') return found.value
-    const loading = this.#flights.load(key, flight, options?.tags, () => this.#loadValue(key, found, load, options))
+    const fill = (value) => this.#native.fill(key, found.stamp, value, options)
+    const loading = this.#flights.load(key, flight, options?.tags, async (current) => {
+      const value = await load(key)
+      if (value !== undefined && found) await this.#fill(current, () => fill(value))
+      return value
+    })
     if (found?.state !== 'stale') return loading
     // The caller has its answer; what goes wrong with the next one shows in stats, and at the next miss.
     loading.catch(() => this.#errors++)
     return found.value
   }
 
-  async #loadValue(key, found, load, options) {
-    const value = await load(key)
-    if (value === undefined || !found) return value
+  async #fill(flight, fill) {
+    if (flight.superseded) return
     try {
-      await this.#native.fill(key, found.stamp, value, options)
+      flight.filling = fill()
+      await flight.filling
     } catch (error) {
-      this.#tolerate(error)
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
+      this.#errors++
     }
-    return value
-  }
-
-  // A cache that is down makes its callers slower, not wrong.
-  #tolerate(error) {
-    if (!isUnavailable(error) && error?.code !== 'E_OUT_OF_MEMORY') throw error
-    this.#errors++
   }
 
   getCachedResponse(name) {
@@ -133,8 +141,9 @@ class ApiCache {
   }
 
   async setImageInfo(file, image, options) {
+    const key = imageKey(file)
     const info = imageInfo(file, image)
-    await this.set(imageKey(file), info, options)
+    await this.set(key, info, options)
     return info
   }
 

@@ -21,7 +21,7 @@ class RawClient {
   }
 
   async sendCommand(args) {
-    if (!Array.isArray(args))
+    if (!Array.isArray(args) || typeof args[0] !== 'string')
       throw argumentError('sendCommand takes an array: the name of the command, then its arguments')
     return this.#native.custom(args)
   }

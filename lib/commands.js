@@ -133,9 +133,8 @@ function zAdd(key, members) {
 function zRange(key, start, stop, options) {
   assertOptions(options, ['BY', 'REV', 'LIMIT'])
   const args = [key, bound(start), bound(stop)]
-  const by = options?.BY
-  if (by !== undefined && by !== 'SCORE' && by !== 'LEX') throw argumentError('BY must be "SCORE" or "LEX"')
-  if (by) args.push(`BY${by}`)
+  if (options?.BY !== undefined && options.BY !== 'SCORE') throw argumentError('BY must be "SCORE"')
+  if (options?.BY) args.push('BYSCORE')
   if (options?.REV) args.push('REV')
   return args.concat(limit(options?.LIMIT))
 }

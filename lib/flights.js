@@ -12,7 +12,7 @@ class Flights {
   join(key) {
     let flight = this.#flights.get(key)
     if (!flight) {
-      flight = { askers: 0, loading: null, tags: undefined }
+      flight = { askers: 0, loading: null, tags: undefined, superseded: false, filling: null }
       this.#flights.set(key, flight)
     }
     flight.askers++
@@ -30,23 +30,33 @@ class Flights {
     if (current.loading) return current.loading
     this.#flights.set(key, current)
     current.tags = tags
-    current.loading = work().finally(() => this.#drop(key, current))
+    current.loading = work(current).finally(() => this.#drop(key, current))
     return current.loading
   }
 
-  /** Lets no later caller share the load that runs for this key now. */
+  /**
+   * Lets no later caller share the load that runs for this key now, and lets that load fill nothing. Answers a promise
+   * when it is filling already: only what is written after that wins.
+   */
   forget(key) {
+    const flight = this.#flights.get(key)
+    if (!flight) return null
     this.#flights.delete(key)
+    flight.superseded = true
+    return flight.filling && flight.filling.catch(() => {})
+  }
+
+  forgetEach(keys) {
+    const filling = keys.map((key) => this.forget(key)).filter(Boolean)
+    return filling.length > 0 ? Promise.all(filling) : null
   }
 
   forgetTag(tag) {
-    for (const [key, flight] of this.#flights) {
-      if (flight.tags?.includes(tag)) this.#flights.delete(key)
-    }
+    return this.forgetEach([...this.#flights].filter(([, { tags }]) => tags?.includes(tag)).map(([key]) => key))
   }
 
   forgetAll() {
-    this.#flights.clear()
+    return this.forgetEach([...this.#flights.keys()])
   }
 
   #drop(key, flight) {

@@ -61,7 +61,7 @@ function emptyReport() {
     sessionCache: { metrics: metrics(), pool: { size: 0, available: 0, pending: 0 } },
     cache: { metrics: metrics() },
     rateLimiter: { available: false },
-    breaker: { state: 'closed' },
+    breaker: { state: 'open' },
     performance: { ping: null, set: null, get: null },
     alerts: [],
     timestamp: new Date().toISOString(),
@@ -70,12 +70,23 @@ function emptyReport() {
 
 /** What this process knows without asking anybody. */
 function fromProcess(service, native) {
-  const { pool, breaker } = native.describe()
-  const parts = {
-    sessionCache: { metrics: withRate(service.sessions.stats()), pool: pool ?? { size: 0, available: 0, pending: 0 } },
+  const { pool = poolOf(native), breaker = breakerOf(native) } = native.describe()
+  return {
+    sessionCache: { metrics: withRate(service.sessions.stats()), pool },
     cache: { metrics: withRate(service.cache.stats()) },
+    breaker,
   }
-  return breaker ? { ...parts, breaker } : parts
+}
+
+// One connection carries all calls of a process; nobody waits for a turn on it.
+function poolOf({ isConnected }) {
+  const size = isConnected ? 1 : 0
+  return { size, available: size, pending: 0 }
+}
+
+// While there is no connection, calls are refused at once and the server is dialled in the background.
+function breakerOf({ isConnected }) {
+  return { state: isConnected ? 'closed' : 'open' }
 }
 
 function withRate({ hits, misses, errors }) {

@@ -2,19 +2,25 @@
 
 const { argumentError } = require('./error.js')
 
-/** What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. */
+/** What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws. */
 function refuseOptions(options, names) {
   if (options === undefined) return null
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return argumentError(`options must be an object, got ${describe(options)}`)
+  try {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      return argumentError(`options must be an object, got ${describe(options)}`)
+    }
+    const unknown = Object.keys(options).find((name) => !names.includes(name))
+    return unknown === undefined ? null : unknownOption(unknown, names)
+  } catch (error) {
+    // A proxy may throw at any look.
+    return argumentError('options could not be read', error)
   }
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const near = nearest(name, names)
-    const hint = near ? `; did you mean "${near}"?` : `; known options: ${names.join(', ')}`
-    return argumentError(`unknown option "${shorten(name)}"${hint}`)
-  }
-  return null
+}
+
+function unknownOption(name, names) {
+  const near = nearest(name, names)
+  const hint = near ? `; did you mean "${near}"?` : `; known options: ${names.join(', ')}`
+  return argumentError(`unknown option "${shorten(name)}"${hint}`)
 }
 
 /** Throws what `refuseOptions` finds. */

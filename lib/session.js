@@ -87,7 +87,8 @@ class SessionManager {
     try {
       found = await this.#native.lookup(token)
     } catch (error) {
-      this.#tolerate(error)
+      // Who may come in must not depend on whether the cache of that answer is up.
+      if (!isUnavailable(error)) throw error
     } finally {
       this.#flights.leave(token, flight)
     }
@@ -102,15 +103,10 @@ class SessionManager {
     try {
       await this.#native.fill(hash, found.stamp, user, ttl)
     } catch (error) {
-      this.#tolerate(error)
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
+      this.#errors++
     }
     return user
-  }
-
-  // Who may come in must not depend on whether the cache of that answer is up.
-  #tolerate(error) {
-    if (!isUnavailable(error)) throw error
-    this.#errors++
   }
 
   stats() {

@@ -11,3 +11,6 @@ mod random;
 pub mod runtime;
 pub mod settings;
 pub mod store;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

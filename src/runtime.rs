@@ -3,14 +3,27 @@
 //! It is ours and lives as long as the process: napi's own runtime ends with the last JavaScript environment, and would
 //! take the connections of the next one with it. One thread, because two were measured slower on two cores.
 
-use std::sync::LazyLock;
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+    task::yield_now,
+};
 
 use crate::error::{Error, Kind, Result};
 
-static RUNTIME: LazyLock<Option<Runtime>> =
-    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build().ok());
+static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build().ok()?;
+    runtime.spawn(linger());
+    Some(runtime)
+});
 
 /// The runtime, started at the first call.
 ///
@@ -18,4 +31,50 @@ static RUNTIME: LazyLock<Option<Runtime>> =
 /// `E_INTERNAL` when the system gives no thread.
 pub fn get() -> Result<&'static Runtime> {
     RUNTIME.as_ref().ok_or_else(|| Error::new(Kind::Internal, "the system gives no thread for the connections"))
+}
+
+/// How long the thread stays awake for the next event. A sleeping thread takes tens of microseconds to come back, twice a
+/// call: longer than a server on the same machine takes to answer.
+const LINGER: Duration = Duration::from_micros(60);
+/// How often in a row staying awake may be in vain before the thread sleeps at once.
+const PATIENCE: u32 = 4;
+/// While it sleeps at once, every so many events it tries again.
+const TRY_AGAIN: u64 = 256;
+
+static EVENTS: AtomicU64 = AtomicU64::new(0);
+static AWAKE: AtomicBool = AtomicBool::new(false);
+static RISE: Notify = Notify::const_new();
+
+/// Something came in or went out, with few calls under way: the next event may be near.
+///
+/// With many calls under way there is no need: the thread has work all the time, and the cores are better used by others.
+pub fn stir() {
+    EVENTS.fetch_add(1, Ordering::Relaxed);
+    if !AWAKE.load(Ordering::Relaxed) {
+        RISE.notify_one();
+    }
+}
+
+/// Keeps the thread awake between events that follow each other closely, and learns when they do not.
+async fn linger() {
+    let mut in_vain = 0;
+    loop {
+        RISE.notified().await;
+        let mut seen = EVENTS.load(Ordering::Relaxed);
+        if in_vain >= PATIENCE && !seen.is_multiple_of(TRY_AGAIN) {
+            continue;
+        }
+        AWAKE.store(true, Ordering::Relaxed);
+        let (mut since, mut caught) = (Instant::now(), 0_u32);
+        while since.elapsed() < LINGER {
+            // Yielding lets the thread look at its sockets and its inbox before it comes back here.
+            yield_now().await;
+            let events = EVENTS.load(Ordering::Relaxed);
+            if events != seen {
+                (seen, since, caught) = (events, Instant::now(), caught + 1);
+            }
+        }
+        AWAKE.store(false, Ordering::Relaxed);
+        in_vain = if caught >= 2 { 0 } else { in_vain + 1 };
+    }
 }

@@ -254,14 +254,14 @@ fn seconds(env: &Environment) -> Result<Option<Duration>> {
 /// A URL without what must not be seen.
 fn redacted(text: &str) -> String {
     match Url::parse(text) {
-        Ok(mut url) => {
+        Ok(mut url) if url.has_host() => {
             if url.password().is_some() {
                 let _ = url.set_password(Some("***"));
             }
             url.to_string()
         }
-        // What cannot be parsed might hold a password anywhere before an `@`.
-        Err(_) => match text.rsplit_once('@') {
+        // What is no URL with a host might hold a password anywhere before an `@`.
+        _ => match text.rsplit_once('@') {
             Some((_, after)) => format!("***@{after}"),
             None => text.to_owned(),
         },

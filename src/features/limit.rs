@@ -1,5 +1,7 @@
 //! Rate limits: a fixed window, counted by a plain integer with a life.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::life;
@@ -49,6 +51,8 @@ pub struct Checked {
     pub reset_ms: Option<i64>,
     /// The limit it was checked against.
     pub limit: u64,
+    /// How long a window lasts.
+    pub window: Duration,
     /// Who says so.
     pub source: Source,
 }
@@ -106,20 +110,20 @@ impl Limiter {
             return Err(Error::argument(format!("limit must be a whole number from 1 to 2^53, got {limit}")));
         }
         let limit = limit as u64;
-        let window = life::millis(life::of_seconds("window", window_seconds)?);
-        let request = Request::script(&FIXED_WINDOW, [key, limit.to_string().into(), window]).merging(Merge::Script);
+        let window = life::of_seconds("window", window_seconds)?;
+        let args = [key, limit.to_string().into(), life::millis(window)];
+        let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
         let call = Call::new(request, move |reply| {
-            let [allowed, remaining, reset] = reply.tuple()?;
-            Ok(Checked {
-                allowed: allowed.flag()?,
-                remaining: remaining.int()?.max(0) as u64,
-                reset_ms: Some(reset.int()?),
-                limit,
-                source: Source::Store,
-            })
+            let [hits, reset] = reply.tuple()?;
+            let (hits, reset_ms) = (hits.int()?, Some(reset.int()?));
+            let left = i128::from(limit) - i128::from(hits);
+            let (allowed, remaining) = (left >= 0, left.clamp(0, i128::from(limit)) as u64);
+            Ok(Checked { allowed, remaining, reset_ms, limit, window, source: Source::Store })
         });
-        let unknown =
-            move |allowed, remaining| Checked { allowed, remaining, reset_ms: None, limit, source: Source::Fallback };
+        let unknown = move |allowed, remaining| {
+            let source = Source::Fallback;
+            Checked { allowed, remaining, reset_ms: None, limit, window, source }
+        };
         Ok(match self.on_unavailable {
             OnUnavailable::Allow => call.or_when_unavailable(move || unknown(true, limit)),
             OnUnavailable::Deny => call.or_when_unavailable(move || unknown(false, 0)),

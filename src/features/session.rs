@@ -128,7 +128,7 @@ impl Sessions {
     fn create_random(&self, indexes: Vec<Bytes>, value: Bytes, life: Duration, own: Bytes) -> Result<Call<String>> {
         let id = random::hex::<32>()?;
         let place = self.place(&id)?;
-        let mut requests = index::list_new(&indexes, &place.id, life);
+        let mut requests = index::list_first(&indexes, &place.id, life);
         if !own.is_empty() {
             requests.push(set(place.own, own, life + SLACK, None));
         }
@@ -180,7 +180,9 @@ impl Sessions {
     /// The text of a session's JSON, or `None`.
     pub fn get(&self, id: &str) -> Result<Call<Option<Bytes>>> {
         let place = self.place(id)?;
-        Ok(if self.0.rolling { self.read(place) } else { Call::new(Request::get(place.session), Reply::bulk) })
+        let call = if self.0.rolling { self.read(place) } else { Call::new(Request::get(place.session), Reply::bulk) };
+        let sessions = self.clone();
+        Ok(call.inspect(move |result| sessions.0.counters.count(result.map(Option::is_some).ok())))
     }
 
     fn place(&self, id: &str) -> Result<Place> {

@@ -80,10 +80,16 @@ fn operation(name: &'static str) -> Operation {
 }
 
 fn answer(checked: Checked) -> Answer {
+    // Whoever is refused is told when to come back. Where nobody counted, a whole window from now is the safe answer.
+    let guess = || (unix_ms() + checked.window.as_millis() as i64).into();
+    let reset = match checked.reset_ms {
+        None if checked.allowed => Answer::Undefined,
+        reset => reset.map_or_else(guess, Answer::from),
+    };
     Answer::Object(vec![
         Answer::field("allowed", checked.allowed),
         Answer::field("remaining", checked.remaining),
-        ("resetTime".into(), checked.reset_ms.map_or(Answer::Undefined, Answer::from)),
+        ("resetTime".into(), reset),
         Answer::field("limit", checked.limit),
         (
             "source".into(),
@@ -93,4 +99,9 @@ fn answer(checked: Checked) -> Answer {
             }),
         ),
     ])
+}
+
+fn unix_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
 }

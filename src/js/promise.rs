@@ -27,6 +27,9 @@ use crate::{
 /// Values made while settling are collected in portions of this many promises.
 const PORTION: usize = 64;
 
+/// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
+const FEW: usize = 4;
+
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
@@ -215,10 +218,22 @@ impl Inner {
             rest = others;
             let calls: Vec<_> = mine.into_iter().map(|entry| (entry.call, entry.ticket)).collect();
             let completions = self.completions.clone();
+            let few = calls.len() <= FEW;
             match runtime::get() {
-                Ok(runtime) => drop(runtime.spawn(async move {
-                    store.run(calls, |done| completions.push(Done::Calls(done))).await;
-                })),
+                Ok(runtime) => {
+                    if few {
+                        runtime::stir();
+                    }
+                    runtime.spawn(async move {
+                        let settle = |done| {
+                            completions.push(Done::Calls(done));
+                            if few {
+                                runtime::stir();
+                            }
+                        };
+                        store.run(calls, settle).await;
+                    });
+                }
                 Err(error) => completions
                     .push(Done::Calls(calls.into_iter().map(|(_, ticket)| (Err(error.clone()), ticket)).collect())),
             }

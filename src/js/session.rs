@@ -161,7 +161,7 @@ impl Sessions {
         })
     }
 
-    /// `{ hits, misses, errors }` of validations.
+    /// `{ hits, misses, errors }` of reads and validations.
     #[napi]
     pub fn stats(&self, env: Env) -> Handed {
         let stats = self.sessions.stats();

@@ -208,6 +208,25 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
+    /// The same, and `look` sees how it ended.
+    pub fn inspect(self, look: impl FnOnce(Result<&T, &Error>) + Send + 'static) -> Call<T> {
+        let read = self.read;
+        Call {
+            requests: self.requests,
+            read: Box::new(move |replies| match read(replies) {
+                Ok(Step::Next(call)) => Ok(Step::Next(call.inspect(look))),
+                Ok(Step::Done(answer)) => {
+                    look(Ok(&answer));
+                    Ok(Step::Done(answer))
+                }
+                Err(error) => {
+                    look(Err(&error));
+                    Err(error)
+                }
+            }),
+        }
+    }
+
     /// Several calls whose rounds go out together; their answers in order, or the first failure.
     pub fn together(calls: Vec<Call<T>>) -> Call<Vec<T>> {
         Self::gather(calls.into_iter().map(Step::Next).collect())

@@ -199,5 +199,17 @@ fn push(encoded: &mut String, c: char) {
 }
 
 fn is_special(byte: u8) -> bool {
-    matches!(byte, b'{' | b'}' | b'%' | b'*' | b'?' | b'[' | b']' | b'\\' | 0x00..=0x1f | 0x7f)
+    SPECIAL[byte as usize]
 }
+
+/// Every key of every call is looked at byte by byte, so the answer is looked up.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        special[byte as usize] =
+            matches!(byte, b'{' | b'}' | b'%' | b'*' | b'?' | b'[' | b']' | b'\\' | 0x00..=0x1f | 0x7f);
+        byte += 1;
+    }
+    special
+};

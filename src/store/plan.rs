@@ -223,7 +223,7 @@ impl Answers {
             (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
             (Wire::Many(script, keys, _), reply) if keys.len() == script.keys => vec![Some(Ok(reply))],
             (Wire::Get(_), Reply::Array(items)) => items.into_iter().map(|item| Some(Ok(item))).collect(),
-            (_, Reply::Array(items)) => items.into_iter().map(|item| Some(unpack(item))).collect(),
+            (_, Reply::Array(items)) => unpack(items),
             _ => return Self::Failed(missing()),
         };
         Self::Parts(parts)
@@ -242,16 +242,19 @@ impl Answers {
     }
 }
 
-/// One pair of a merged script's answer: `{1, reply}` or `{0, message}`.
-fn unpack(item: Reply) -> Result<Reply> {
-    let mut pair = item.array()?.into_iter();
-    let ok = pair.next().unwrap_or(Reply::Nil).flag()?;
-    let reply = pair.next().unwrap_or(Reply::Nil);
-    if ok {
-        return Ok(reply);
+/// A merged script's answer: `1, reply` or `0, message` an item.
+fn unpack(answers: Vec<Reply>) -> Vec<Option<Result<Reply>>> {
+    let mut answers = answers.into_iter();
+    let mut parts = Vec::with_capacity(answers.len() / 2);
+    while let (Some(ok), Some(reply)) = (answers.next(), answers.next()) {
+        parts.push(Some(match ok {
+            Reply::Int(1) => Ok(reply),
+            _ => reply.bulk().and_then(|message| {
+                Err(Error::from_server(String::from_utf8_lossy(&message.unwrap_or_default()).into_owned()))
+            }),
+        }));
     }
-    let message = reply.bulk()?.unwrap_or_default();
-    Err(Error::from_server(String::from_utf8_lossy(&message).into_owned()))
+    parts
 }
 
 fn missing() -> Error {

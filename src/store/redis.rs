@@ -31,7 +31,7 @@ impl Engine {
 
     /// Dials if need be, and waits until a connection stands.
     pub async fn connect(&self) -> Result<()> {
-        self.node.client().await.map(drop)
+        self.node.connected().await
     }
 
     /// Whether a connection stands now.

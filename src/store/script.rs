@@ -30,7 +30,7 @@ impl Script {
 
     /// The same script for many items in one call, and its SHA-1.
     ///
-    /// KEYS and ARGV hold the items one behind the other. The answer is one pair an item: `{1, reply}`, or `{0, message}`
+    /// KEYS and ARGV hold the items one behind the other. The answer is two elements an item: `1, reply`, or `0, message`
     /// where that item failed: the others are not harmed, exactly as if each had been a call of its own.
     pub fn many(&self) -> (&str, &str) {
         let (source, sha) = self.many.get_or_init(|| {
@@ -66,10 +66,12 @@ for i = 1, #KEYS / {keys} do
   for j = 1, {keys} do keys[j] = KEYS[(i - 1) * {keys} + j] end
   for j = 1, {args} do args[j] = ARGV[(i - 1) * {args} + j] end
   local ok, reply = pcall(item, keys, args)
-  if ok then
-    out[i] = {{1, reply}}
+  if not ok then
+    out[2 * i - 1], out[2 * i] = 0, type(reply) == 'table' and reply.err or tostring(reply)
+  elseif reply == nil then
+    out[2 * i - 1], out[2 * i] = 1, false
   else
-    out[i] = {{0, type(reply) == 'table' and reply.err or tostring(reply)}}
+    out[2 * i - 1], out[2 * i] = 1, reply
   end
 end
 return out

@@ -1,17 +1,10 @@
--- One hit in a fixed window that begins with its first hit. A refusal writes nothing.
--- KEYS: the counter. ARGV: limit, window in ms. Answers {allowed, remaining, end of the window in epoch ms}.
-local limit, allowed = tonumber(ARGV[1]), 1
-local hits = redis.call('GET', KEYS[1])
-if not hits then
-  redis.call('SET', KEYS[1], '1', 'PX', ARGV[2])
-  hits = 1
-elseif not string.find(hits, '^%-?%d+$') then
-  -- Not a counter: Redis's own error says so, and changes nothing.
-  return redis.call('INCR', KEYS[1])
-elseif tonumber(hits) < limit then
-  hits = redis.call('INCR', KEYS[1])
-else
-  hits, allowed = limit, 0
+-- One hit in a fixed window that begins with its first hit. A refused hit is taken back: only admitted ones count.
+-- KEYS: the counter. ARGV: limit, window in ms. Answers {hits with this one, end of the window in epoch ms}.
+local hits = redis.call('INCR', KEYS[1])
+if hits == 1 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif hits > tonumber(ARGV[1]) then
+  redis.call('DECR', KEYS[1])
 end
 local ends = redis.pcall('PEXPIRETIME', KEYS[1])
 if type(ends) ~= 'number' or ends < 0 then
@@ -24,4 +17,4 @@ if type(ends) ~= 'number' or ends < 0 then
   local time = redis.call('TIME')
   ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 end
-return {allowed, limit - hits, ends}
+return {hits, ends}

@@ -24,20 +24,25 @@ const CHUNK: usize = 256;
 /// A hundred years in milliseconds, for what has no end.
 const FOR_EVER: i64 = 3_155_760_000_000;
 
-/// Lists a session that is about to be written.
+/// Lists a session that is about to be written under an id that nobody has.
+pub fn list_first(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
+    list(indexes, id, life + SLACK, Bytes::new())
+}
+
+/// Lists a session that is about to be written, perhaps in place of another.
 pub fn list_new(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
-    list(indexes, id, life + SLACK, life + SLACK)
+    list(indexes, id, life + SLACK, life::millis(life + SLACK))
 }
 
 /// Lists a session whose life is about to be renewed. Where half the slack is left, that is enough: a session in
 /// constant use is listed anew twice a minute, not each time.
 pub fn list_again(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
-    list(indexes, id, life + SLACK, life + SLACK / 2)
+    list(indexes, id, life + SLACK, life::millis(life + SLACK / 2))
 }
 
-fn list(indexes: &[Bytes], id: &Bytes, life: Duration, enough: Duration) -> Vec<Request> {
+fn list(indexes: &[Bytes], id: &Bytes, life: Duration, enough: Bytes) -> Vec<Request> {
     let request = |index: &Bytes| {
-        let args = [index.clone(), id.clone(), life::millis(life), life::millis(enough)];
+        let args = [index.clone(), id.clone(), life::millis(life), enough.clone()];
         Request::script(&ADD, args).merging(Merge::Script).repeatable()
     };
     indexes.iter().map(request).collect()

@@ -76,12 +76,31 @@ fn an_update_is_replayed_on_what_it_finds() {
     assert_eq!(last_args(&call)[2], r#"{"userId":"u","l":[],"n":9007199254740993,"mine":1}"#);
 
     let fresh = r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2}"#;
-    let call = next(call, vec![Reply::Int(0), Reply::text(fresh)]);
+    let call = next(call, vec![Reply::text(fresh)]);
     let args = last_args(&call);
     assert_eq!(args[1], fresh);
     assert_eq!(args[2], r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2,"mine":1}"#);
-    assert_eq!(args[3], "86400000");
-    assert!(done(call, vec![Reply::Int(0), Reply::Int(1)]).unwrap());
+    assert_eq!(args[3..], ["86400000", "86390000"], "a life that began ten seconds ago is not renewed");
+    assert!(done(call, vec![Reply::Int(1)]).unwrap());
+}
+
+#[test]
+fn a_renewed_life_is_listed_first() {
+    let call = sessions().update("a", r#"{"n":1}"#).unwrap();
+    let call = next(call, vec![Reply::text(r#"{"userId":"u"}"#), Reply::Nil]);
+    assert_eq!(names(&call), ["session/cas.lua"]);
+    let call = next(call, vec![Reply::Int(0)]);
+    assert_eq!(names(&call), ["session/index_add.lua", "session/cas.lua"]);
+    assert_eq!(last_args(&call)[4], "0");
+    assert!(done(call, vec![Reply::Int(1), Reply::Int(1)]).unwrap());
+}
+
+#[test]
+fn a_session_that_moves_to_another_user_is_listed_as_theirs() {
+    let call = sessions().update("a", r#"{"userId":"b"}"#).unwrap();
+    let call = next(call, vec![Reply::text(r#"{"userId":"u"}"#), Reply::Nil]);
+    assert_eq!(names(&call), ["session/index_add.lua", "session/cas.lua"]);
+    assert_eq!(call.requests[0].args[0], "{session:user:b}:sessions");
 }
 
 #[test]
@@ -116,6 +135,8 @@ fn an_update_does_not_go_on_for_ever() {
 fn a_session_with_a_life_of_its_own_gets_that_one() {
     let own = Reply::text("60000 [\"t\"]");
     let call = next(sessions().update("a", "{}").unwrap(), vec![Reply::text("{}"), own.clone()]);
+    assert_eq!(last_args(&call)[3..], ["60000", "59400"]);
+    let call = next(call, vec![Reply::Int(0)]);
     assert_eq!(names(&call), ["session/index_add.lua", "PEXPIRE", "session/cas.lua"]);
     assert_eq!(last_args(&call)[3], "60000");
     let call = next(sessions().touch("a").unwrap(), vec![Reply::text("{}"), own.clone()]);

@@ -1,5 +1,7 @@
 //! Changing a session: the caller's patch replayed under compare-and-set until nobody else was faster.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Own, Place, SLACK, Sessions, index};
@@ -9,7 +11,7 @@ use crate::{
     store::{Call, Merge, Reply, Request, Step, script},
 };
 
-script!(CAS = "session/cas.lua", keys: 1, args: 3);
+script!(CAS = "session/cas.lua", keys: 1, args: 4);
 
 /// Rounds after which an update gives up. In each, one of those who write the same session succeeds.
 const ROUNDS: usize = 1000;
@@ -39,31 +41,47 @@ impl Sessions {
             let Some(current) = replies.next().transpose()?.flatten() else { return Ok(Step::Done(false)) };
             let own = replies.next().transpose()?.flatten();
             let (has_own, own) = (own.is_some(), Own::read(own.as_deref()));
-            Update { sessions, place, changes, own, has_own, rounds: 0 }.replay(&current).map(Step::Next)
+            Update { sessions, place, changes, own, has_own, rounds: 0 }.replay(current).map(Step::Next)
         }))
     }
 }
 
 impl Update {
-    fn replay(mut self, current: &Bytes) -> Result<Call<bool>> {
+    fn replay(mut self, current: Bytes) -> Result<Call<bool>> {
         self.rounds += 1;
         if self.rounds > ROUNDS {
             return Err(Error::new(Kind::Conflict, "others kept changing the session; nothing was written"));
         }
-        let next = patch(current, &self.changes)?;
-        let life = self.own.life.unwrap_or(self.sessions.0.life);
-        let mut requests = index::list_again(&self.sessions.indexes_of(&next, &self.own), &self.place.id, life);
-        if self.has_own {
-            requests.push(expire(self.place.own.clone(), life + SLACK));
-        }
-        let args = [self.place.session.clone(), current.clone(), next, life::millis(life)];
-        requests.push(Request::script(&CAS, args).merging(Merge::Script));
-        Ok(Call::round(requests, move |replies| match replies.all()?.pop() {
-            Some(Reply::Int(_)) => Ok(Step::Done(true)),
-            Some(Reply::Bulk(fresh)) => self.replay(&fresh).map(Step::Next),
-            _ => Ok(Step::Done(false)),
-        }))
+        let patched = patch(&current, &self.changes)?;
+        Ok(self.store(current, patched.next, patched.moves))
     }
+
+    /// Stores the patched session. A life that has hardly begun is not renewed, which spares the indexes; one that has is
+    /// renewed only after the indexes know of it.
+    fn store(self, current: Bytes, next: Bytes, renew: bool) -> Call<bool> {
+        let life = self.own.life.unwrap_or(self.sessions.0.life);
+        let mut requests = Vec::new();
+        if renew {
+            requests = index::list_again(&self.sessions.indexes_of(&next, &self.own), &self.place.id, life);
+            if self.has_own {
+                requests.push(expire(self.place.own.clone(), life + SLACK));
+            }
+        }
+        let enough = if renew { Bytes::from_static(b"0") } else { life::millis(life - begun(life)) };
+        let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(life), enough];
+        requests.push(Request::script(&CAS, args).merging(Merge::Script));
+        Call::round(requests, move |replies| match replies.all()?.pop() {
+            Some(Reply::Int(1)) => Ok(Step::Done(true)),
+            Some(Reply::Int(_)) => Ok(Step::Next(self.store(current, next, true))),
+            Some(Reply::Bulk(fresh)) => self.replay(fresh).map(Step::Next),
+            _ => Ok(Step::Done(false)),
+        })
+    }
+}
+
+/// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.
+fn begun(life: Duration) -> Duration {
+    (life / 100).min(Duration::from_secs(10))
 }
 
 impl Place {
@@ -78,8 +96,17 @@ pub(super) fn expire(key: Bytes, life: std::time::Duration) -> Request {
     Request::keyed("PEXPIRE", [key, life::millis(life)]).repeatable()
 }
 
-fn patch(current: &[u8], changes: &[u8]) -> Result<Bytes> {
+/// A session with a patch applied.
+struct Patched {
+    next: Bytes,
+    /// Whether it belongs to another user now.
+    moves: bool,
+}
+
+fn patch(current: &[u8], changes: &[u8]) -> Result<Patched> {
     let stored = Object::parse(current)
         .ok_or_else(|| Error::new(Kind::InvalidData, "the stored session is no JSON object; it was left as it is"))?;
-    Ok(stored.spread(Object::argument("changes", changes)?).to_bytes()?.into())
+    let user = stored.name("userId");
+    let patched = stored.spread(Object::argument("changes", changes)?);
+    Ok(Patched { moves: patched.name("userId") != user, next: patched.to_bytes()?.into() })
 }

@@ -24,7 +24,7 @@ pub struct Lookup {
     pub stamp: i64,
 }
 
-/// How often validations were answered from the store.
+/// How often reads and validations were answered from the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Found.
@@ -40,6 +40,17 @@ pub(super) struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
+}
+
+impl Counters {
+    /// Counts a read: found, not found, or failed.
+    pub(super) fn count(&self, found: Option<bool>) {
+        match found {
+            Some(true) => self.hits.fetch_add(1, Relaxed),
+            Some(false) => self.misses.fetch_add(1, Relaxed),
+            None => self.errors.fetch_add(1, Relaxed),
+        };
+    }
 }
 
 impl Sessions {
@@ -58,11 +69,7 @@ impl Sessions {
                 let [seconds, micros] = replies.next().unwrap_or(Reply::Nil).tuple()?;
                 Ok(Lookup { hash, user, stamp: seconds.int()? * 1_000_000 + micros.int()? })
             });
-            match &found {
-                Ok(Lookup { user: Some(_), .. }) => counters.hits.fetch_add(1, Relaxed),
-                Ok(_) => counters.misses.fetch_add(1, Relaxed),
-                Err(_) => counters.errors.fetch_add(1, Relaxed),
-            };
+            counters.count(found.as_ref().map(|found| found.user.is_some()).ok());
             found.map(Step::Done)
         }))
     }
@@ -100,7 +107,7 @@ impl Sessions {
         }))
     }
 
-    /// What validations found, since these sessions were made.
+    /// What reads and validations found, since these sessions were made.
     pub fn stats(&self) -> Stats {
         let counters = &self.0.counters;
         Stats {

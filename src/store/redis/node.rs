@@ -1,10 +1,13 @@
 //! One server: a connection that is made anew whenever it ends, and rounds sent over it.
 
 use std::{
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -16,8 +19,8 @@ use fred::{
     types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, config::Options},
 };
 use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
+    sync::{Mutex, MutexGuard, watch},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{config, reply};
@@ -36,8 +39,9 @@ pub struct Node {
     settings: Arc<Settings>,
     state: watch::Sender<State>,
     dialling: AtomicBool,
-    /// Whether scripts may be called by their SHA-1: set by the first that was sent whole, see `run_script`.
     options: Options,
+    /// Rounds are handed to the connection in the order in which they came, those that waited for it included.
+    turn: Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -83,6 +87,7 @@ impl Node {
             settings: Arc::new(settings.clone()),
             state: watch::Sender::new(State::Waiting),
             dialling: AtomicBool::new(false),
+            turn: Mutex::new(()),
         })
     }
 
@@ -100,8 +105,13 @@ impl Node {
         }
     }
 
+    /// Waits until a connection stands.
+    pub async fn connected(&self) -> Result<()> {
+        self.client(Instant::now() + self.settings.connect_timeout).await.map(drop)
+    }
+
     /// The standing connection. Waits for one that is being made, but not for a server whose last answer was no.
-    pub async fn client(&self) -> Result<Connection> {
+    pub async fn client(&self, until: Instant) -> Result<Connection> {
         if let State::Connected(connection) = &*self.state.borrow() {
             return Ok(connection.clone());
         }
@@ -109,30 +119,39 @@ impl Node {
             tokio::spawn(keep_connected(self.settings.clone(), self.state.clone()));
         }
         let mut state = self.state.subscribe();
-        let waited = timeout(self.settings.connect_wait, async {
+        let waited = timeout_at(until, async {
             match state.wait_for(|state| !matches!(state, State::Waiting)).await.map(|state| state.clone()) {
                 Ok(State::Connected(connection)) => Ok(connection),
                 Ok(State::Down(error)) => Err(error),
                 _ => Err(Error::new(Kind::Closed, "this service was disconnected")),
             }
         });
-        let waiting = || format!("no connection to {} within {:?}", target(&self.settings), self.settings.connect_wait);
-        waited.await.unwrap_or_else(|_| Err(Error::new(Kind::Unavailable, waiting())))
+        waited.await.unwrap_or_else(|_| Err(self.unconnected()))
+    }
+
+    fn unconnected(&self) -> Error {
+        let message = format!("no connection to {} within {:?}", target(&self.settings), self.settings.connect_wait);
+        Error::new(Kind::Unavailable, message)
     }
 
     /// Sends a round as one pipeline: one reply each, in order.
     pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
-        let connection = match self.client().await {
-            Ok(connection) => connection,
-            Err(error) => return wire.iter().map(|_| Err(error.clone())).collect(),
+        let until = Instant::now() + self.settings.connect_wait;
+        let turn = match timeout_at(until, self.turn.lock()).await {
+            Ok(turn) => turn,
+            Err(_) => return fail_all(wire, &self.unconnected()),
         };
-        let mut replies = self.send(&connection, wire, false).await;
+        let connection = match self.client(until).await {
+            Ok(connection) => connection,
+            Err(error) => return fail_all(wire, &error),
+        };
+        let mut replies = self.send(&connection, wire, false, Some(turn)).await;
         // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
         if replies.iter().any(forgotten) {
             connection.loaded.forget();
             for (wire, reply) in wire.iter().zip(&mut replies) {
                 if forgotten(reply) {
-                    let again = self.send(&connection, std::slice::from_ref(wire), true).await;
+                    let again = self.send(&connection, std::slice::from_ref(wire), true, None).await;
                     *reply = again.into_iter().next().unwrap_or_else(|| Err(reply::lost()));
                 }
             }
@@ -140,35 +159,49 @@ impl Node {
         replies
     }
 
-    async fn send(&self, connection: &Connection, all: &[Wire], whole: bool) -> Vec<Result<Reply>> {
+    async fn send(
+        &self,
+        connection: &Connection,
+        all: &[Wire],
+        whole: bool,
+        turn: Option<MutexGuard<'_, ()>>,
+    ) -> Vec<Result<Reply>> {
         let pipeline = connection.client.pipeline();
         let commands = pipeline.with_options(&self.options);
         for wire in all {
             let (name, args) = spell(wire, &connection.loaded, whole);
             let command = CustomCommand::new(name, ClusterHash::FirstKey, false);
             if let Err(error) = commands.custom::<Value, Value>(command, args).await {
-                let error = reply::failure(error);
-                return all.iter().map(|_| Err(error.clone())).collect();
+                return fail_all(all, &reply::failure(error));
             }
         }
+        let mut answers = pin!(pipeline.try_all::<Value>());
+        // The first poll hands the round over; then it is the next one's turn.
+        let early = poll_fn(|context| Poll::Ready(answers.as_mut().poll(context))).await;
+        drop(turn);
         let mut ended = connection.ended.clone();
-        let deadline = Instant::now() + self.settings.timeout;
-        let answers = tokio::select! {
-            answers = pipeline.try_all::<Value>() => answers,
-            _ = ended.wait_for(|ended| *ended) => return all.iter().map(|_| Err(reply::lost())).collect(),
-            () = tokio::time::sleep_until(deadline) => {
-                let late = Error::new(Kind::Timeout, format!("no answer within {:?}", self.settings.timeout));
-                return all.iter().map(|_| Err(late.clone())).collect();
-            }
+        let answers = match early {
+            Poll::Ready(answers) => answers,
+            Poll::Pending => tokio::select! {
+                answers = answers => answers,
+                _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
+                () = tokio::time::sleep(self.settings.timeout) => {
+                    let message = format!("no answer within {:?}", self.settings.timeout);
+                    return fail_all(all, &Error::new(Kind::Timeout, message));
+                }
+            },
         };
         if answers.len() != all.len() {
             // fred answers one error for a whole pipeline that failed.
-            let error =
-                answers.into_iter().find_map(|answer| answer.err().map(reply::failure)).unwrap_or_else(reply::lost);
-            return all.iter().map(|_| Err(error.clone())).collect();
+            let error = answers.into_iter().find_map(|answer| answer.err().map(reply::failure));
+            return fail_all(all, &error.unwrap_or_else(reply::lost));
         }
         answers.into_iter().map(|answer| answer.map_err(reply::failure).and_then(reply::reply)).collect()
     }
+}
+
+fn fail_all(all: &[Wire], error: &Error) -> Vec<Result<Reply>> {
+    all.iter().map(|_| Err(error.clone())).collect()
 }
 
 fn forgotten(reply: &Result<Reply>) -> bool {
