@@ -1,14 +1,16 @@
 //! The embedded engine against a real server: the same commands and scripts, the same replies.
 //!
 //! The server is asked over a plain socket, with no client library in between, so that both sides are seen as they are.
-//! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line in
-//! `engines/scripts.rs`.
+//! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line for
+//! each thing it may do in `engines/feature_scripts.rs` or `engines/session_scripts.rs`.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "engines/commands.rs"]
 mod commands;
+#[path = "engines/feature_scripts.rs"]
+mod feature_scripts;
 #[path = "engines/lua.rs"]
 mod lua;
 #[path = "engines/pair.rs"]
@@ -19,5 +21,9 @@ mod random;
 mod scripts;
 #[path = "support/server.rs"]
 mod server;
+#[path = "engines/session_scripts.rs"]
+mod session_scripts;
+#[path = "engines/transactions.rs"]
+mod transactions;
 #[path = "engines/wire.rs"]
 mod wire;

@@ -1,6 +1,7 @@
 //! The way back: what the runtime finished, queued until one wake-up carries all of it to the JavaScript thread.
 
 use std::{
+    collections::VecDeque,
     ffi::c_void,
     ptr,
     sync::{Mutex, MutexGuard},
@@ -25,8 +26,32 @@ pub enum Done {
 pub struct Completions(Mutex<State>);
 
 struct State {
-    queue: Vec<Done>,
+    queue: VecDeque<Done>,
     wake: Option<Wake>,
+}
+
+impl State {
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // SAFETY: not finalized yet, or `wake` would be gone: both happen under the lock that holds this state.
+            unsafe {
+                sys::napi_call_threadsafe_function(
+                    wake.0,
+                    ptr::null_mut(),
+                    sys::ThreadsafeFunctionCallMode::nonblocking,
+                );
+            }
+        }
+    }
+}
+
+impl Done {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Calls(calls) => calls.len(),
+            Self::Message(..) | Self::Unheard(_) => 1,
+        }
+    }
 }
 
 /// A threadsafe function. It is called only under the lock that its finalizer takes before it goes away.
@@ -38,7 +63,7 @@ unsafe impl Send for Wake {}
 impl Completions {
     /// An empty queue that wakes nobody yet.
     pub fn new() -> Self {
-        Self(Mutex::new(State { queue: Vec::new(), wake: None }))
+        Self(Mutex::new(State { queue: VecDeque::new(), wake: None }))
     }
 
     /// Makes the wake-up: `drain` runs on the JavaScript thread with `context`, `gone` when the environment ends or
@@ -83,22 +108,36 @@ impl Completions {
     pub fn push(&self, done: Done) {
         let mut state = self.lock();
         let first = state.queue.is_empty();
-        state.queue.push(done);
-        if let (true, Some(wake)) = (first, &state.wake) {
-            // SAFETY: not finalized yet, or `wake` would be gone: both happen under this lock.
-            unsafe {
-                sys::napi_call_threadsafe_function(
-                    wake.0,
-                    ptr::null_mut(),
-                    sys::ThreadsafeFunctionCallMode::nonblocking,
-                );
-            }
+        state.queue.push_back(done);
+        if first {
+            state.wake();
         }
     }
 
-    /// Everything queued so far. The queue is empty before the work begins, so what comes meanwhile wakes again.
-    pub fn take(&self) -> Vec<Done> {
-        std::mem::take(&mut self.lock().queue)
+    /// Up to `room` of what is queued, in order. What is left wakes the thread again, after the JavaScript that this leads to
+    /// has run: the calls it makes are on their way while the rest is settled, instead of all waiting for all.
+    pub fn take(&self, mut room: usize) -> Vec<Done> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        while room > 0 {
+            match state.queue.pop_front() {
+                None => break,
+                Some(Done::Calls(mut calls)) if calls.len() > room => {
+                    let rest = calls.split_off(room);
+                    state.queue.push_front(Done::Calls(rest));
+                    taken.push(Done::Calls(calls));
+                    break;
+                }
+                Some(done) => {
+                    room = room.saturating_sub(done.weight());
+                    taken.push(done);
+                }
+            }
+        }
+        if !state.queue.is_empty() {
+            state.wake();
+        }
+        taken
     }
 
     /// Keeps the process alive, or no longer.

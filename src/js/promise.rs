@@ -27,6 +27,10 @@ use crate::{
 /// Values made while settling are collected in portions of this many promises.
 const PORTION: usize = 64;
 
+/// Promises that are settled in one turn of the event loop, or a quarter of those in flight if that is more. With all of
+/// them in one turn, this thread, the runtime's and the server would each wait for the other two.
+const WAVE: usize = 32;
+
 /// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
 const FEW: usize = 4;
 
@@ -240,9 +244,10 @@ impl Inner {
         }
     }
 
-    /// Settles everything that has come back.
+    /// Settles a wave of what has come back.
     fn drain(&self, js: Js) {
-        for done in self.completions.take() {
+        let wave = (self.in_flight.get() / 4).max(WAVE);
+        for done in self.completions.take(wave) {
             match done {
                 Done::Calls(calls) => {
                     let count = calls.len();

@@ -1,99 +1,168 @@
 //! Every script of ours on both engines: one by one, and many items in one run.
 
+use std::collections::HashSet;
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
 use bytes::Bytes;
 use cinnabar::store::{Keys, Merge, Reply, Request, Script, Verb};
 
-use crate::pair::{How, Pair, same, words};
+use crate::pair::{How, Pair, none, same, words};
+use crate::transactions::TRANSACTION;
 use crate::wire::{Outcome, Words};
+use crate::{feature_scripts, session_scripts};
 
-/// One comparison.
-struct Line {
-    script: &'static Script,
-    /// Commands before it, such as `SET lock:a token`.
-    before: &'static [&'static str],
-    /// Keys, then arguments, as one line. Run twice in a row.
-    args: &'static str,
+/// A script as its feature declares it.
+macro_rules! script {
+    ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal) => {
+        pub static $name: cinnabar::store::Script = cinnabar::store::Script::new(
+            $file,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)),
+            $keys,
+            $args,
+        );
+    };
+}
+pub(crate) use script;
+
+/// Comparisons of one script.
+pub struct Cases {
+    pub script: &'static Script,
     /// `Loosely` where it answers times.
-    how: How,
-    /// Commands after it that show what it did.
-    after: &'static [&'static str],
+    pub how: How,
+    /// Commands that show what it did. None may show a time that the script took from the clock.
+    pub after: &'static [&'static str],
+    /// One a line: `command | command => keys and arguments`.
+    pub lines: &'static str,
 }
 
-/// Here each script under `src/features` gets a line for each thing it may do.
-fn scripts() -> Vec<Line> {
-    static ADD: Script = Script::new(
-        "engines/add.lua",
-        "local n = redis.call('INCRBY', KEYS[1], ARGV[1])
-        if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-        return { n, redis.call('PTTL', KEYS[1]), redis.call('TIME')[1] }",
-        1,
-        2,
-    );
-    vec![
-        Line { script: &ADD, before: &[], args: "n 5 60000", how: How::Loosely, after: &["GET n", "TTL n"] },
-        Line { script: &ADD, before: &["SET n 1 EX 10"], args: "n 5 60000", how: How::Loosely, after: &["TTL n"] },
-        Line { script: &ADD, before: &["SADD n a"], args: "n 5 60000", how: How::Exactly, after: &["SMEMBERS n"] },
-    ]
+/// One comparison.
+struct Case<'a> {
+    of: &'a Cases,
+    line: &'a str,
+    /// Commands before it, such as `SET lock:a token`.
+    before: Vec<&'a str>,
+    /// Keys, then arguments.
+    args: Words,
+}
+
+impl Cases {
+    fn all(&self) -> impl Iterator<Item = Case<'_>> {
+        self.lines.lines().filter(|line| !line.is_empty()).map(|line| {
+            let (before, args) = line.split_once("=>").expect("a =>");
+            let before = before.split(" | ").map(str::trim).filter(|command| !command.is_empty()).collect();
+            Case { of: self, line, before, args: words(args) }
+        })
+    }
+}
+
+fn cases() -> impl Iterator<Item = &'static Cases> {
+    feature_scripts::CASES.iter().chain(session_scripts::CASES)
 }
 
 #[test]
 fn every_script_answers_alike() {
     let mut pair = Pair::start();
-    for line in scripts() {
-        let args = words(line.args);
-        for _ in 0..2 {
-            prepare(&mut pair, &line);
-            for _ in 0..2 {
-                compare_one(&mut pair, &line, &args);
-            }
-            show(&mut pair, &line);
-        }
-        prepare(&mut pair, &line);
-        compare_many(&mut pair, &line, &args);
-        show(&mut pair, &line);
+    let mut differences = Vec::new();
+    for case in cases().flat_map(Cases::all) {
+        let runs: [fn(&mut Pair, &Case) -> _; 2] = [one_after_the_other, many_at_once];
+        differences.extend(runs.iter().filter_map(|run| run(&mut pair, &case).err()));
+    }
+    none(differences);
+}
+
+#[test]
+fn every_script_has_a_line() {
+    let features = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/features");
+    let files = files(&features);
+    let of = |kind: &'static str| files.iter().filter(move |file| file.extension().is_some_and(|found| found == kind));
+    let written: HashSet<String> =
+        of("lua").map(|file| file.strip_prefix(&features).unwrap().to_str().unwrap().replace('\\', "/")).collect();
+    let compared = cases().filter(|cases| cases.all().next().is_some());
+    let scripts: Vec<&Script> = compared.map(|cases| cases.script).chain([&TRANSACTION]).collect();
+    let named: HashSet<String> = scripts.iter().map(|script| script.name.to_owned()).collect();
+    assert!(!written.is_empty());
+    assert_eq!(written.difference(&named).collect::<Vec<_>>(), [""; 0], "no line for these");
+
+    let sources: String = of("rs").map(|file| read_to_string(file).unwrap()).collect();
+    for Script { name, keys, args, .. } in scripts {
+        assert!(sources.contains(&format!("= \"{name}\", keys: {keys}, args: {args})")), "{name} takes something else");
     }
 }
 
-fn prepare(pair: &mut Pair, line: &Line) {
-    pair.check(line.before);
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn show(pair: &mut Pair, line: &Line) {
-    let after: Vec<Words> = line.after.iter().map(|line| words(line)).collect();
-    assert_eq!(pair.differ(&after), None, "after {} {}", line.script.name, line.args);
+/// Twice in a row: what it did is there when it runs again.
+fn one_after_the_other(pair: &mut Pair, case: &Case) -> Result<(), String> {
+    prepare(pair, case)?;
+    for _ in 0..2 {
+        let script = case.of.script;
+        let outcomes = run(pair, script, script.keys, &case.args);
+        agree(case, outcomes)?;
+    }
+    show(pair, case)
 }
 
-fn eval(source: &str, keys: usize, args: &[Vec<u8>]) -> Words {
-    let head = [b"EVAL".to_vec(), source.as_bytes().to_vec(), keys.to_string().into_bytes()];
-    head.into_iter().chain(args.iter().cloned()).collect()
+/// The same item twice in one run, and in between the same on keys that do not exist: no failure harms a neighbour.
+fn many_at_once(pair: &mut Pair, case: &Case) -> Result<(), String> {
+    let script = case.of.script;
+    let (keys, rest) = case.args.split_at(script.keys);
+    // Only a script with a fixed number of arguments can run for many items.
+    if rest.len() != script.args {
+        return Ok(());
+    }
+    prepare(pair, case)?;
+    let fresh: Words = keys.iter().map(|key| [b"fresh:", &key[..]].concat()).collect();
+    let all = [keys, &fresh, keys, rest, rest, rest].concat();
+    let theirs = eval(pair, script.many().0, 3 * keys.len(), &all);
+    let all: Vec<Bytes> = all.into_iter().map(Bytes::from).collect();
+    let ours = pair.engine.run_many(script, &all);
+    agree(case, (ours, theirs))?;
+    show(pair, case)
 }
 
-fn agree(line: &Line, ours: cinnabar::error::Result<Reply>, theirs: Outcome) {
+fn prepare(pair: &mut Pair, case: &Case) -> Result<(), String> {
+    pair.difference(&case.before).map_or(Ok(()), Err)
+}
+
+fn show(pair: &mut Pair, case: &Case) -> Result<(), String> {
+    let after: Vec<Words> = case.of.after.iter().chain(&["KEYS *"]).map(|line| words(line)).collect();
+    let difference = pair.differ(&after).map(|difference| format!("after {}: {difference}", named(case)));
+    difference.map_or(Ok(()), Err)
+}
+
+fn agree(case: &Case, (ours, theirs): (cinnabar::error::Result<Reply>, Outcome)) -> Result<(), String> {
     let short = |text: &str| text.split(" script: ").next().unwrap_or_default().to_owned();
     let (ours, theirs) = (ours.map_err(|error| short(error.message())), theirs.map_err(|text| short(&text)));
-    let what = format!("{} {} after {:?}", line.script.name, line.args, line.before);
-    assert!(same(&ours, &theirs, line.how), "{what}\n  embedded: {ours:?}\n  server:   {theirs:?}");
-}
-
-fn compare_one(pair: &mut Pair, line: &Line, args: &Words) {
-    let theirs = pair.wire.pipeline(&[eval(line.script.source, line.script.keys, args)]).remove(0);
-    let args = args.iter().map(|arg| Bytes::from(arg.clone())).collect();
-    let verb = Verb::Script(line.script);
-    let run = Request { verb, args, keys: Keys::Unknown, merge: Merge::No, repeatable: false };
-    agree(line, pair.engine.execute(&[run]).remove(0), theirs);
-}
-
-/// The same item twice in one run.
-fn compare_many(pair: &mut Pair, line: &Line, args: &Words) {
-    let (keys, rest) = args.split_at(line.script.keys);
-    // Only a script with a fixed number of arguments can run for many items.
-    if line.script.args == 0 || rest.len() != line.script.args {
-        return;
+    if same(&ours, &theirs, case.of.how) {
+        return Ok(());
     }
-    let all = [keys, keys, rest, rest].concat();
-    let (source, _) = line.script.many();
-    let many = eval(source, 2 * keys.len(), &all);
-    let theirs = pair.wire.pipeline(std::slice::from_ref(&many)).remove(0);
-    let all: Vec<Bytes> = all.into_iter().map(Bytes::from).collect();
-    agree(line, pair.engine.run_many(line.script, &all), theirs);
+    Err(format!("{}\n  embedded: {ours:?}\n  server:   {theirs:?}", named(case)))
+}
+
+fn named(case: &Case) -> String {
+    format!("{}: {}", case.of.script.name, case.line)
+}
+
+/// Runs a script on both.
+pub fn run(
+    pair: &mut Pair,
+    script: &'static Script,
+    keys: usize,
+    args: &Words,
+) -> (cinnabar::error::Result<Reply>, Outcome) {
+    let theirs = eval(pair, script.source, keys, args);
+    let args = args.iter().map(|arg| Bytes::from(arg.clone())).collect();
+    let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
+    let request = Request { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false };
+    (pair.engine.execute(&[request]).remove(0), theirs)
+}
+
+fn eval(pair: &mut Pair, source: &str, keys: usize, args: &[Vec<u8>]) -> Outcome {
+    let head = [b"EVAL".to_vec(), source.as_bytes().to_vec(), keys.to_string().into_bytes()];
+    let command = head.into_iter().chain(args.iter().cloned()).collect();
+    pair.wire.pipeline(&[command]).remove(0)
 }

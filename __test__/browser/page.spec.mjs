@@ -1,0 +1,196 @@
+// The example's page in a real browser, on both engines: a person clicks through all of it.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+import { startRedis } from '../support/redis.mjs'
+import { openPage, shows, startBrowser, startExample } from './support.mjs'
+
+const ENGINES = [
+  { name: 'embedded', start: async () => ({ env: {}, words: /Embedded engine/, terminal: /embedded/, stop() {} }) },
+  {
+    name: 'redis',
+    async start() {
+      const redis = await startRedis()
+      const { host } = new URL(redis.url)
+      return {
+        env: { REDIS_URL: redis.url },
+        words: `Redis server at ${host}`,
+        terminal: new RegExp(`Redis server at ${host}`),
+        stop: () => redis.stop(),
+      }
+    },
+  },
+]
+
+for (const { name, start } of ENGINES) {
+  describe(`the page on the ${name} engine`, { timeout: 180_000 }, () => {
+    const cleanUp = []
+    let engine, example, browser, ada, grace
+
+    before(async () => {
+      engine = await start()
+      cleanUp.push(() => engine.stop())
+      example = await startExample(engine.env)
+      cleanUp.push(async () => assert.equal(await example.stop(), 0, example.output()))
+      browser = await startBrowser()
+      cleanUp.push(() => browser.close())
+      ada = await openPage(browser, example.url)
+      grace = await openPage(browser, example.url)
+    })
+
+    after(async () => {
+      for (const step of cleanUp.reverse()) await step()
+    })
+
+    test('says which engine it runs on, on the page and on the terminal', async () => {
+      await shows(ada, '#engine', engine.words)
+      assert.match(example.output(), engine.terminal)
+    })
+
+    test('says in words that nobody is signed in', async () => {
+      await ada.click('#profile-load')
+      await shows(ada, '#cache-outcome', 'Sign in first')
+    })
+
+    test('signs in with a session in the store and a cookie that scripts cannot read', async () => {
+      await signIn(ada, 'Ada')
+      await shows(ada, '#session-facts', /session:\S{6}….*userId.*ada/)
+      const cookies = await ada.context().cookies()
+      assert.deepEqual(
+        cookies.map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite })),
+        [{ httpOnly: true, sameSite: 'Lax' }],
+      )
+      await ada.reload()
+      await shows(ada, '#session-facts', 'Ada')
+    })
+
+    test('changes the session and shows the change', async () => {
+      await ada.fill('#note', 'likes red')
+      await ada.click('#note-form button')
+      await shows(ada, '#session-facts', 'likes red')
+    })
+
+    test('loads the profile slowly once, then from the cache, and slowly again when it was forgotten', async () => {
+      const first = await loadProfile(ada, 'miss')
+      const second = await loadProfile(ada, 'hit')
+      assert.ok(first >= 590, `the source takes 600 ms, the miss took ${first}`)
+      assert.ok(second < first / 2, `the hit took ${second} ms, the miss ${first}`)
+      await ada.click('#profile-forget')
+      await shows(ada, '#cache-outcome', 'Forgotten')
+      await loadProfile(ada, 'miss')
+    })
+
+    test('counts the quota down to a refusal', async () => {
+      for (let left = 4; left >= 0; left--) {
+        await ada.click('#limit-ask')
+        await shows(ada, '#limit-left', `${left} of 5 left`)
+        assert.equal(await ada.locator('#limit-meter .left').count(), left)
+      }
+      await ada.click('#limit-ask')
+      await shows(ada, '#limit-outcome', 'Refused: 5 requests in 10 seconds are used up.')
+      await shows(ada, '#limit-headers', /Retry-After\s*\d+/)
+      await shows(ada, '#limit-window', /ends in \d+ s/)
+      await shows(ada, '#log .status', '429')
+    })
+
+    test('refuses the lock to a second click and names who holds it, in every page', async () => {
+      await ada.click('#counter-hold')
+      await shows(ada, '#lock-state', 'held by Ada')
+      await shows(grace, '#lock-state', 'held by Ada')
+      await grace.click('#counter-add')
+      await shows(grace, '#lock-outcome', 'Refused: Ada holds the lock.')
+      await shows(ada, '#lock-outcome', 'Added one under the lock: 1.')
+      await shows(grace, '#lock-state', 'free')
+      await shows(grace, '#counter-value', '1')
+      await grace.click('#counter-add')
+      await shows(grace, '#lock-outcome', 'Added one under the lock: 2.')
+      await shows(ada, '#counter-value', '2')
+    })
+
+    test('shows who is in the room, and a message in a second page, as text', async () => {
+      const message = '<img src=x onerror=alert(1)> good morning'
+      await grace.fill('#message', 'too early')
+      await grace.click('#say button')
+      await shows(grace, '#room-outcome', 'Sign in first')
+      await signIn(grace, 'Grace')
+      await ada.click('#room-join')
+      await shows(grace, '#room-users', 'Ada')
+      await grace.click('#room-join')
+      await shows(ada, '#room-users', /Ada.*Grace/)
+      await ada.fill('#message', message)
+      await ada.click('#say button')
+      await shows(grace, '#room-messages', message)
+      await shows(ada, '#room-messages', message)
+      await shows(ada, '#room-outcome', 'Said.')
+      for (const page of [ada, grace]) {
+        assert.equal(await page.locator('#room-messages li').count(), 1)
+        assert.equal(await page.locator('#room-messages img').count(), 0)
+      }
+    })
+
+    test('keeps rooms apart', async () => {
+      await grace.selectOption('#room', 'workshop')
+      await shows(grace, '#room-users', 'nobody yet')
+      assert.equal(await grace.locator('#room-messages li').count(), 0)
+      await grace.selectOption('#room', 'lobby')
+      await shows(grace, '#room-messages', 'good morning')
+    })
+
+    test('shows that the store is well', async () => {
+      await ada.click('#health-check')
+      await shows(ada, '#health-status', 'healthy')
+      await shows(ada, '#health-facts', /ping[\d.]+ ms/)
+      const response = await fetch(`${example.url}/health`)
+      assert.equal(response.status, 200)
+      assert.equal((await response.json()).status, 'healthy')
+    })
+
+    test('looks the same by day, by night and on a phone', async () => {
+      for (const [label, media, viewport] of [
+        ['day', 'light', { width: 1360, height: 1250 }],
+        ['night', 'dark', { width: 1360, height: 1250 }],
+        ['phone', 'light', { width: 390, height: 844 }],
+      ]) {
+        await ada.emulateMedia({ colorScheme: media, reducedMotion: 'reduce' })
+        await ada.setViewportSize(viewport)
+        const { scrollWidth, clientWidth } = await ada
+          .locator('html')
+          .evaluate(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }))
+        assert.equal(scrollWidth, clientWidth, `the page is wider than the screen (${label})`)
+        if (!process.env.SCREENSHOT_DIR) continue
+        await ada.screenshot({ path: join(process.env.SCREENSHOT_DIR, `${name}-${label}.png`), fullPage: true })
+      }
+    })
+
+    test('signs out, and leaves the room by it', async () => {
+      await ada.click('#logout')
+      await shows(ada, '#session-outcome', 'Signed out')
+      await shows(ada, '#login', 'Sign in')
+      await shows(grace, '#room-users', /^Grace$/)
+      await ada.reload()
+      await shows(ada, '#session-outcome', 'Nobody is signed in')
+      assert.deepEqual(await ada.context().cookies(), [])
+    })
+
+    test('had no errors in the console but the refusals that were asked for', async () => {
+      const refusals = /^Failed to load resource: the server responded with a status of (401|409|429) /
+      const others = [...ada.complaints(), ...grace.complaints()].filter((text) => !refusals.test(text))
+      assert.deepEqual(others, [])
+    })
+  })
+}
+
+async function signIn(page, name) {
+  await page.fill('#name', name)
+  await page.click('#login button')
+  await shows(page, '#session-outcome', 'Signed in')
+}
+
+/** Loads the profile, waits for hit or miss, and answers the milliseconds shown. */
+async function loadProfile(page, result) {
+  await page.click('#profile-load')
+  await shows(page, '#cache-outcome', new RegExp(`^${result}:`, 'i'))
+  await shows(page, '#cache-result', result)
+  return Number(await page.locator('#cache-ms').textContent())
+}

@@ -1,0 +1,224 @@
+// The example's server without a browser: bad input, what goes wrong around it, and its end.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+
+import { startRedis } from '../support/redis.mjs'
+import { startExample } from './support.mjs'
+
+const JSON_TYPE = { 'Content-Type': 'application/json' }
+
+describe('the example server', { timeout: 60_000 }, () => {
+  let example
+  before(async () => (example = await startExample()))
+  after(async () => assert.equal(await example.stop(), 0, example.output()))
+
+  const ask = async (method, path, options = {}) => {
+    const response = await fetch(example.url + path, { method, ...options })
+    return { status: response.status, headers: response.headers, body: await response.json().catch(() => null) }
+  }
+  const post = (path, body, headers = JSON_TYPE) => ask('POST', path, { body, headers })
+
+  const cookieOf = ({ headers }) => headers.get('set-cookie').split(';')[0]
+
+  test('refuses bodies that are no JSON object, in words', async () => {
+    for (const body of ['{', '[]', 'null', '7', '"x"', '\u0000', '{"name":'.repeat(200)]) {
+      const { status, body: answer } = await post('/api/login', body)
+      assert.equal(status, 400, body)
+      assert.equal(answer.error.code, 'bad_json', body)
+    }
+    assert.equal((await post('/api/login', '{"name":"a"}', { 'Content-Type': 'text/plain' })).status, 415)
+  })
+
+  test('refuses names and messages that cannot be meant', async () => {
+    for (const name of ['', '   ', 'x'.repeat(25), '<b>', 'a\nb', '../x', 7, null, {}, ['a']]) {
+      assert.equal((await post('/api/login', JSON.stringify({ name }))).status, 400, JSON.stringify(name))
+    }
+    assert.equal((await post('/api/login', '{}')).status, 400)
+    assert.equal((await post('/api/counter', '{"hold":"yes"}')).status, 400)
+  })
+
+  test('answers 413 to a huge body and goes on', async () => {
+    const { status } = await post('/api/login', JSON.stringify({ name: 'x'.repeat(5_000_000) }))
+    assert.equal(status, 413)
+    assert.equal((await ask('GET', '/health')).status, 200)
+  })
+
+  test('treats unknown and broken cookies as nobody', async () => {
+    for (const cookie of [
+      'cinnabar_example=',
+      'cinnabar_example=%00',
+      'cinnabar_example=' + 'A'.repeat(32),
+      ';;=;',
+      '=x',
+    ]) {
+      assert.deepEqual((await ask('GET', '/api/session', { headers: { Cookie: cookie } })).body.session, null)
+      assert.equal((await ask('GET', '/api/profile', { headers: { Cookie: cookie } })).status, 401)
+    }
+  })
+
+  test('ends the old session when somebody signs in again, and the session when they sign out', async () => {
+    const first = cookieOf(await post('/api/login', '{"name":"Ada"}'))
+    const second = cookieOf(await post('/api/login', '{"name":"Ada"}', { ...JSON_TYPE, Cookie: first }))
+    assert.notEqual(first, second)
+    assert.equal((await ask('GET', '/api/session', { headers: { Cookie: first } })).body.session, null)
+    assert.equal((await ask('GET', '/api/session', { headers: { Cookie: second } })).body.session.name, 'Ada')
+    const out = await ask('POST', '/api/logout', { headers: { Cookie: second } })
+    assert.match(out.headers.get('set-cookie'), /Max-Age=0/)
+    assert.equal((await ask('GET', '/api/session', { headers: { Cookie: second } })).body.session, null)
+  })
+
+  test('tells of the limit in headers, and refuses with 429 and Retry-After', async () => {
+    const answers = []
+    for (let i = 0; i < 6; i++) answers.push(await ask('GET', '/api/limited'))
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [
+        status,
+        headers.get('x-ratelimit-limit'),
+        headers.get('x-ratelimit-remaining'),
+      ]),
+      [...[4, 3, 2, 1, 0].map((left) => [200, '5', String(left)]), [429, '5', '0']],
+    )
+    const [first, , , , , refused] = answers
+    assert.equal(first.headers.get('retry-after'), null)
+    const wait = Number(refused.headers.get('retry-after'))
+    assert.ok(wait >= 1 && wait <= 10, `Retry-After is ${wait}`)
+    assert.ok(refused.body.resetTime > Date.now())
+    assert.match(refused.body.error.message, /Refused/)
+  })
+
+  test('loses no count when many add at once: each one is counted or refused', async () => {
+    const { value: before } = (await ask('GET', '/api/counter')).body
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post('/api/counter', '{}')))
+    const added = answers.filter(({ status }) => status === 200).length
+    assert.equal(added + answers.filter(({ status }) => status === 409).length, 20)
+    assert.ok(added >= 1)
+    assert.equal((await ask('GET', '/api/counter')).body.value, before + added)
+  })
+
+  test('has nothing at other addresses, and no way out of its folder', async () => {
+    for (const path of [
+      '/nothing',
+      '/api',
+      '/api/rooms/attic',
+      '/%2e%2e/main.mjs',
+      '/page.html/',
+      '/api/rooms/a%2Fb',
+    ]) {
+      assert.equal((await ask('GET', path)).status, 404, path)
+    }
+    const { status, headers } = await ask('DELETE', '/api/login')
+    assert.deepEqual([status, headers.get('allow')], [405, 'POST'])
+    assert.match(await raw('GET /../main.mjs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), /^HTTP\/1.1 404/)
+    assert.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
+  })
+
+  test('answers a room only to those who are in it', async () => {
+    const cookie = cookieOf(await post('/api/login', '{"name":"Mute"}'))
+    const headers = { ...JSON_TYPE, Cookie: cookie }
+    assert.equal((await post('/api/rooms/lobby/say', '{"message":"hi"}', headers)).status, 403)
+    assert.equal((await post('/api/rooms/lobby/join', '{}', headers)).status, 200)
+    assert.equal((await post('/api/rooms/lobby/say', '{"message":"' + 'x'.repeat(201) + '"}', headers)).status, 400)
+    const { body } = await post('/api/rooms/lobby/say', '{"message":"hi"}', headers)
+    assert.deepEqual(
+      body.messages.map(({ name, text }) => [name, text]),
+      [['Mute', 'hi']],
+    )
+  })
+
+  test('sends the page with a policy that keeps other scripts out', async () => {
+    const response = await fetch(example.url)
+    assert.match(response.headers.get('content-security-policy'), /default-src 'self'/)
+    assert.doesNotMatch(await response.text(), /(src|href)="(https?:)?\/\//)
+  })
+
+  /** Sends bytes as they are and answers what came back. */
+  async function raw(text) {
+    const socket = connect(Number(new URL(example.url).port), '127.0.0.1')
+    socket.end(text)
+    let answer = ''
+    for await (const chunk of socket.setEncoding('utf8')) answer += chunk
+    return answer
+  }
+})
+
+describe('the example around its server', { timeout: 60_000 }, () => {
+  test('says in words that a port is taken, and takes the next one when none was asked for', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1')
+    await once(blocker, 'listening')
+    const { port } = blocker.address()
+    await assert.rejects(startExample({ PORT: String(port) }), new RegExp(`Port ${port} is taken`))
+    await assert.rejects(startExample({ PORT: 'abc' }), /PORT must be a number/)
+    blocker.close()
+    // Whether 3000 is free or not, an unset PORT finds one from there on, and two examples find two.
+    const [first, second] = [await startExample({ PORT: '' }), await startExample({ PORT: '' })]
+    assert.ok(Number(new URL(second.url).port) > Number(new URL(first.url).port))
+    assert.deepEqual([await first.stop(), await second.stop()], [0, 0])
+  })
+
+  test('never shows the password of its server', async () => {
+    const example = await startExample({ REDIS_URL: 'redis://somebody:not-to-be-seen@127.0.0.1:1/0' })
+    const { engine } = await (await fetch(`${example.url}/api/session`)).json()
+    assert.deepEqual(engine, { embedded: false, host: '127.0.0.1:1', label: 'Redis server at 127.0.0.1:1' })
+    assert.equal(await example.stop(), 0)
+    assert.doesNotMatch(example.output(), /somebody|not-to-be-seen/)
+  })
+
+  test('says 503 in words when its server is gone, and stops all the same', async () => {
+    const redis = await startRedis()
+    const example = await startExample({ REDIS_URL: redis.url })
+    const login = await fetch(`${example.url}/api/login`, {
+      method: 'POST',
+      body: '{"name":"Ada"}',
+      headers: JSON_TYPE,
+    })
+    assert.equal(login.status, 200)
+    await redis.stop()
+    const refused = await fetch(`${example.url}/api/login`, {
+      method: 'POST',
+      body: '{"name":"Ada"}',
+      headers: JSON_TYPE,
+    })
+    assert.equal(refused.status, 503)
+    assert.match((await refused.json()).error.message, /Redis server|connection was lost/)
+    const health = await fetch(`${example.url}/health`)
+    assert.equal(health.status, 503)
+    assert.equal((await health.json()).status, 'down')
+    assert.equal(await example.stop(), 0, example.output())
+  })
+
+  test('lets go of a held lock and of its live pages when it is stopped', async () => {
+    const example = await startExample()
+    const live = await fetch(`${example.url}/api/rooms/lobby/live`)
+    const reader = live.body.getReader()
+    await reader.read()
+    const held = fetch(`${example.url}/api/counter`, { method: 'POST', body: '{"hold":true}', headers: JSON_TYPE })
+    const { value } = await reader.read()
+    assert.match(Buffer.from(value).toString(), /"holder":\{"name":"a guest"/)
+    const begin = performance.now()
+    assert.equal(await example.stop(), 0, example.output())
+    assert.ok(performance.now() - begin < 2500, 'it waited for the lock to run out')
+    assert.equal((await held).status, 503)
+  })
+
+  test('lets go of the lock even when the one who held it has left', async () => {
+    const redis = await startRedis()
+    const example = await startExample({ REDIS_URL: redis.url })
+    const leaving = new AbortController()
+    const held = fetch(`${example.url}/api/counter`, {
+      method: 'POST',
+      body: '{"hold":true}',
+      headers: JSON_TYPE,
+      signal: leaving.signal,
+    })
+    const locked = () => redis.command('EXISTS', 'lock:example:counter')
+    while ((await locked()) === 0);
+    leaving.abort()
+    await assert.rejects(held)
+    assert.equal(await locked(), 1)
+    assert.equal(await example.stop(), 0, example.output())
+    assert.equal(await locked(), 0)
+    await redis.stop()
+  })
+})

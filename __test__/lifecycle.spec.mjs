@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { describe, test } from 'node:test'
+
+import { root, runJson, runModule } from './helpers.mjs'
+import { engines } from './support/engines.mjs'
+
+const [, redis] = engines
+
+/** How many connections a server has besides the one that asks. */
+async function connections(server) {
+  const list = await server.command('CLIENT', 'LIST')
+  return list.trim().split('\n').length - 1
+}
+
+for (const engine of engines) {
+  describe(`the life of a process on ${engine.name}`, () => {
+    test('a lone top-level await is answered, and the process ends', async () => {
+      const { status, out, err } = await runModule(
+        `import { redisService } from 'cinnabar'
+         console.log(await redisService.get('nothing'))`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out, err], [0, 'null\n', ''])
+    })
+
+    test('an idle script that made one call exits within 200 ms of its last line', async () => {
+      const source = `
+        import { redisService } from 'cinnabar'
+        await redisService.set('k', 'v', { EX: 10 })
+        console.log('last line')`
+      const delays = []
+      for (let i = 0; i < 5; i++) {
+        const env = { PATH: process.env.PATH, ...engine.env() }
+        const child = spawn(process.execPath, ['--input-type=module', '-e', source], { cwd: root, env })
+        let said
+        child.stdout.on('data', () => (said = performance.now()))
+        const status = await new Promise((resolve) => child.on('exit', resolve))
+        delays.push(performance.now() - said)
+        assert.equal(status, 0)
+      }
+      // The median: another process may have had the processor for a moment.
+      assert.ok(delays.sort((a, b) => a - b)[2] < 200, `exits came ${delays.map(Math.round)} ms after the last line`)
+    })
+
+    test('what nobody awaits is still sent, and rejections nobody sees say so', async () => {
+      const sent = await runModule(
+        `import { redisService } from 'cinnabar'; redisService.set('unawaited', 'v', { EX: 100 })`,
+        {
+          env: engine.env(),
+        },
+      )
+      assert.equal(sent.status, 0, sent.err)
+      if (engine.kind === 'redis') assert.equal(await engine.server.command('GET', 'unawaited'), 'v')
+      const unseen = await runModule(`import { redisService } from 'cinnabar'; redisService.get('')`, {
+        env: engine.env(),
+      })
+      assert.equal(unseen.status, 1)
+      assert.match(unseen.err, /E_INVALID_ARGUMENT/)
+    })
+
+    test('process.exit in the middle of calls ends at once', async () => {
+      const { status, out, ms } = await runModule(
+        `import { redisService } from 'cinnabar'
+         await redisService.connect()
+         for (let i = 0; i < 10000; i++) redisService.set('k' + (i % 10), 'v', { EX: 10 })
+         console.log('leaving')
+         process.exit(7)`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out], [7, 'leaving\n'])
+      assert.ok(ms < 5000)
+    })
+
+    test('50 worker threads load, use and end it, and calls on the main thread go on', async () => {
+      if (engine.kind === 'redis') await engine.makeService().then((service) => service.disconnect())
+      const outcome = await runJson(
+        `import { Worker } from 'node:worker_threads'
+         import { redisService } from 'cinnabar'
+         await redisService.set('main', 'v', { EX: 100 })
+         const worker = (n) => new Promise((resolve, reject) => {
+           const thread = new Worker('./__test__/samples/worker.mjs', { workerData: n, execArgv: [] })
+           let right = false
+           thread.on('message', (message) => (right = message))
+           thread.on('error', reject)
+           thread.on('exit', (code) => resolve(right && code === 0))
+         })
+         const outcomes = []
+         for (let round = 0; round < 5; round++) {
+           const workers = Array.from({ length: 10 }, (_, i) => worker(round * 10 + i))
+           outcomes.push(...(await Promise.all(workers)))
+           await redisService.get('main')
+         }
+         const client = redisService.getClient()
+         const clients = ${engine.kind === 'redis'}
+           ? (await client.sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal'])).trim().split('\\n').length : 0
+         console.log(JSON.stringify({ right: outcomes.filter(Boolean).length, clients, main: await redisService.get('main') }))`,
+        { env: engine.env(), timeout: 120_000 },
+      )
+      assert.deepEqual([outcome.right, outcome.main], [50, 'v'])
+      assert.ok(outcome.clients <= 10, `${outcome.clients} connections for a pool of 10`)
+    })
+
+    test('a worker that is terminated in the middle of calls takes nothing down', async () => {
+      const { status, out, err } = await runModule(
+        `import { Worker } from 'node:worker_threads'
+         import { redisService } from 'cinnabar'
+         const source = \`
+           const { redisService, subscribe } = require('cinnabar')
+           const { parentPort } = require('node:worker_threads')
+           subscribe('c', () => {})
+           redisService.connect().then(() => parentPort.postMessage('ready'))
+           setInterval(() => { for (let i = 0; i < 500; i++) redisService.get('k' + i).catch(() => {}) }, 1)\`
+         for (let i = 0; i < 10; i++) {
+           const worker = new Worker(source, { eval: true, execArgv: [] })
+           await new Promise((resolve) => worker.once('message', resolve))
+           await worker.terminate()
+         }
+         console.log(await redisService.set('after', 'v', { EX: 10 }))`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out], [0, 'OK\n'], err)
+    })
+  })
+}
+
+describe('connections', () => {
+  test('100 re-evaluations of a module that makes the default service leave one pool', async () => {
+    const service = await redis.makeService()
+    await service.disconnect()
+    const outcome = await runJson(
+      `import { createRequire } from 'node:module'
+       const require = createRequire(process.cwd() + '/')
+       const path = require.resolve('cinnabar')
+       let last
+       for (let i = 0; i < 100; i++) {
+         // What hot reload does to the JavaScript of a package; the addon itself is loaded once a process.
+         for (const name of Object.keys(require.cache)) if (!name.endsWith('.node')) delete require.cache[name]
+         const { redisService, ApiCache } = require(path)
+         if (redisService === last) throw new Error('it was not evaluated again')
+         last = redisService
+         await redisService.set('k', i)
+         await Promise.all(Array.from({ length: 50 }, (_, n) => ApiCache.set('n' + n, i)))
+       }
+       const list = await last.getClient().sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal'])
+       console.log(JSON.stringify({ clients: list.trim().split('\\n').length, value: await last.get('k') }))`,
+      { env: redis.env() },
+    )
+    assert.equal(outcome.value, '99')
+    assert.ok(outcome.clients <= 10, `${outcome.clients} connections`)
+  })
+
+  test('services of equal settings share their connections; the last one to leave closes them', async () => {
+    const services = []
+    for (let i = 0; i < 30; i++) services.push(await redis.makeService({ poolSize: 2 }))
+    await Promise.all(services.map((service, i) => service.set(`k${i}`, 'v')))
+    assert.ok(
+      (await connections(redis.server)) <= 2 + 1,
+      `${await connections(redis.server)} connections for 30 services`,
+    )
+    const [first, ...others] = services
+    await Promise.all(others.map((service) => service.disconnect()))
+    assert.equal(await first.get('k0'), 'v', 'one that leaves must not cut the others off')
+    await first.disconnect()
+    let left
+    for (let i = 0; i < 200 && (left = await connections(redis.server)) > 0; i++)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.equal(left, 0)
+  })
+})

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { describe, mock, test } from 'node:test'
+
+import { rawClient, refuses, runModule, until } from './helpers.mjs'
+import { engines } from './support/engines.mjs'
+
+for (const engine of engines) {
+  describe(`messages on ${engine.name}`, () => {
+    const withService = (run) => async () => {
+      const service = await engine.makeService()
+      try {
+        await run(service)
+      } finally {
+        await service.disconnect()
+      }
+    }
+
+    test(
+      'reach everyone who listens, in order, as the values they were',
+      withService(async (service) => {
+        const values = [{ a: [] }, 'text', '', 0, null, true, [1, { b: null }], 'ü\u{1f980}\u0000', '5', '"quoted"']
+        const seen = [[], []]
+        const subscriptions = await Promise.all(
+          seen.map((list) => service.subscribe('prism:events', (value, channel) => list.push([value, channel]))),
+        )
+        for (const value of values) assert.ok((await service.publish('prism:events', value)) >= 1)
+        await until('all have come', () => seen.every((list) => list.length === values.length))
+        const expected = values.map((value) => [value, 'prism:events'])
+        assert.deepEqual(seen, [expected, expected])
+        for (const subscription of subscriptions) await subscription.close()
+        assert.equal(await service.publish('prism:events', 1), 0)
+      }),
+    )
+
+    test(
+      'stop at close, which may be called twice; another one goes on',
+      withService(async (service) => {
+        const first = []
+        const second = []
+        const a = await service.subscribe('c', (value) => first.push(value))
+        const b = await service.subscribe('c', (value) => second.push(value))
+        await service.publish('c', 1)
+        await until('both heard', () => first.length === 1 && second.length === 1)
+        await a.close()
+        await a.close()
+        await service.publish('c', 2)
+        await until('the second heard', () => second.length === 2)
+        assert.deepEqual(first, [1])
+        await b[Symbol.asyncDispose]()
+        await service.publish('c', 3)
+        await service.get('round trip')
+        assert.deepEqual(second, [1, 2])
+      }),
+    )
+
+    test(
+      'come by pattern, with the channel they were sent to',
+      withService(async (service) => {
+        const seen = []
+        const literal = []
+        const pattern = await service.subscribe('prism:*', (value, channel) => seen.push([channel, value]), {
+          pattern: true,
+        })
+        const plain = await service.subscribe('prism:*', (value) => literal.push(value))
+        await service.publish('prism:a', 1)
+        await service.publish('other', 2)
+        await service.publish('prism:b:c', 3)
+        await service.publish('prism:*', 4)
+        await until('all have come', () => seen.length === 3 && literal.length === 1)
+        assert.deepEqual(seen, [
+          ['prism:a', 1],
+          ['prism:b:c', 3],
+          ['prism:*', 4],
+        ])
+        assert.deepEqual(literal, [4])
+        await pattern.close()
+        await plain.close()
+      }),
+    )
+
+    test(
+      'that are no JSON arrive as text',
+      withService(async (service) => {
+        const seen = []
+        const subscription = await service.subscribe('c', (value) => seen.push(value))
+        const client = await rawClient(service)
+        await client.publish('c', 'plain text {')
+        await client.publish('c', '{"json":1}')
+        await until('both have come', () => seen.length === 2)
+        assert.deepEqual(seen, ['plain text {', { json: 1 }])
+        await subscription.close()
+      }),
+    )
+
+    test(
+      '10,000 arrive, every one, in order',
+      withService(async (service) => {
+        const seen = []
+        const subscription = await service.subscribe('c', (value) => seen.push(value))
+        const sent = Array.from({ length: 10_000 }, (_, i) => i)
+        await Promise.all(sent.map((i) => service.publish('c', i)))
+        await until('all have come', () => seen.length === sent.length)
+        assert.deepEqual(seen, sent)
+        await subscription.close()
+      }),
+    )
+
+    test(
+      'a handler that throws ends neither the process nor the subscription, and is reported once',
+      withService(async (service) => {
+        const error = mock.method(console, 'error', () => {})
+        const seen = []
+        const subscription = await service.subscribe('c', (value) => {
+          seen.push(value)
+          if (value % 2) throw new Error(`no ${value}`)
+          return Promise.reject(new Error(`no ${value}`))
+        })
+        for (let i = 0; i < 6; i++) await service.publish('c', i)
+        await until('all have come', () => seen.length === 6)
+        await new Promise(setImmediate)
+        error.mock.restore()
+        assert.equal(error.mock.callCount(), 1)
+        assert.match(error.mock.calls[0].arguments[0], /"c"/)
+        await subscription.close()
+      }),
+    )
+
+    test(
+      "a handler runs in its subscriber's asynchronous context",
+      withService(async (service) => {
+        const storage = new AsyncLocalStorage()
+        const seen = []
+        const subscriptions = await Promise.all(
+          ['a', 'b'].map((name) =>
+            storage.run(name, () => service.subscribe('c', () => seen.push(storage.getStore()))),
+          ),
+        )
+        await storage.run('publisher', () => service.publish('c', 1))
+        await until('both heard', () => seen.length === 2)
+        assert.deepEqual(seen.sort(), ['a', 'b'])
+        for (const subscription of subscriptions) await subscription.close()
+      }),
+    )
+
+    test(
+      'refuses what cannot be meant',
+      withService(async (service) => {
+        for (const channel of ['', undefined, null, 42, {}, Symbol('c')]) {
+          await refuses(service.publish(channel, 1), 'E_INVALID_ARGUMENT')
+          await refuses(
+            service.subscribe(channel, () => {}),
+            'E_INVALID_ARGUMENT',
+          )
+        }
+        const cyclic = {}
+        cyclic.self = cyclic
+        for (const value of [undefined, cyclic, 1n, () => 1, Symbol('x')]) {
+          await refuses(service.publish('c', value), 'E_INVALID_ARGUMENT')
+        }
+        for (const handler of [undefined, null, 'text', {}])
+          await refuses(service.subscribe('c', handler), 'E_INVALID_ARGUMENT')
+        await refuses(
+          service.subscribe('c', () => {}, { patern: true }),
+          'E_INVALID_ARGUMENT',
+          /did you mean "pattern"/,
+        )
+      }),
+    )
+
+    test('an open subscription keeps the process alive, a closed one does not', async () => {
+      await engine.makeService().then((service) => service.disconnect())
+      const source = `
+        import { publish, subscribe } from 'cinnabar'
+        const subscription = await subscribe('c', (value) => {
+          console.log(value)
+          if (value === 2) subscription.close()
+        })
+        setTimeout(async () => {
+          await publish('c', 1)
+          await publish('c', 2)
+        }, 20)`
+      const { status, out, err } = await runModule(source, { env: engine.env(), timeout: 20_000 })
+      assert.deepEqual([status, out], [0, '1\n2\n'], err)
+    })
+  })
+}
+
+describe('messages between processes', () => {
+  test('are heard again after the server was away', async () => {
+    const [, redis] = engines
+    const service = await redis.makeService()
+    const seen = new Set()
+    const subscription = await service.subscribe('c', (value) => seen.add(value))
+    await service.publish('c', 'before')
+    await until('it is heard', () => seen.has('before'))
+    await redis.server.stop()
+    await redis.server.start()
+    let n = 0
+    await until(
+      'it is heard again',
+      async () => {
+        await service.publish('c', `after ${n++}`).catch((error) => assert.ok(error.code))
+        return [...seen].some((value) => value.startsWith('after'))
+      },
+      30,
+    )
+    await subscription.close()
+    await service.disconnect()
+  })
+})

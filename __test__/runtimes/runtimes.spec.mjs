@@ -1,0 +1,140 @@
+// The installed package in every runtime, as real processes, on both engines.
+
+import assert from 'node:assert/strict'
+import { copyFileSync } from 'node:fs'
+import { before, describe, it } from 'node:test'
+import { join } from 'node:path'
+
+import { root } from '../../scripts/run.mjs'
+import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
+import { startRedis } from '../support/redis.mjs'
+import { installPackage } from './installed.mjs'
+import { runIn, runtimes } from './runtimes.mjs'
+
+let app
+let server
+
+before(async () => {
+  app = await installPackage()
+  server = await startRedis()
+})
+
+const engines = [
+  { name: 'memory', url: () => 'memory:' },
+  { name: 'redis', url: () => server.url },
+]
+
+for (const runtime of runtimes) {
+  for (const engine of engines) {
+    describe(`${runtime.name} on ${engine.name}`, () => {
+      const run = async (script) => {
+        await server.command('FLUSHALL')
+        return runIn(runtime, join(app, script), { cwd: app, env: { REDIS_URL: engine.url() } })
+      }
+
+      it('every feature answers, and the process ends by itself', async () => {
+        const { out, err } = await run('exercise.mjs')
+        assert.equal(err, '')
+        assert.deepEqual(JSON.parse(out), expected)
+      })
+
+      it('require sees what import sees', async () => {
+        const { names, same, value } = JSON.parse((await run('require.cjs')).out)
+        assert.deepEqual(names, exported)
+        assert.deepEqual([same, value], [true, 'CommonJS'])
+      })
+
+      it('a lone top-level await is answered', async () => {
+        assert.equal((await run('lone.mjs')).out, 'OK\n')
+      })
+
+      it('50 worker threads come and go and leave one pool', async () => {
+        const { answered, counted, clients } = JSON.parse((await run('workers.mjs')).out)
+        assert.deepEqual([answered, counted], [50, '50'])
+        // The pool's ten; nothing that a thread opened for itself.
+        if (engine.name === 'redis') assert.ok(clients >= 1 && clients <= 10, `${clients} connections`)
+      })
+    })
+  }
+}
+
+describe('examples/deno', () => {
+  it('answers, from its cache the second time, and refuses the sixth', async () => {
+    const deno = runtimes.find((runtime) => runtime.id === 'deno')
+    const port = await freePort()
+    copyFileSync(join(root, 'examples/deno/main.ts'), join(app, 'main.ts'))
+    const env = { ...process.env, REDIS_URL: 'memory:', PORT: String(port) }
+    const log = join(temporaryFolder('deno'), 'log')
+    const example = background(deno.command, [...deno.args, 'main.ts'], { cwd: app, env, log })
+    const listening = () => example.log().includes(`:${port}`)
+    await ready(example, 'examples/deno', listening)
+    const answers = []
+    for (let i = 0; i < 6; i++) {
+      const response = await fetch(`http://127.0.0.1:${port}/report`)
+      answers.push([response.status, (await response.json()).from])
+    }
+    const cached = [200, 'cache']
+    assert.deepEqual(answers, [[200, 'source'], cached, cached, cached, cached, [429, undefined]])
+    await end(example)
+  })
+})
+
+const exported = [
+  'ApiCache',
+  'CinnabarError',
+  'DistributedLock',
+  'RateLimiter',
+  'RealtimeDataManager',
+  'RedisService',
+  'SessionManager',
+  'healthCheck',
+  'publish',
+  'redisService',
+  'subscribe',
+]
+
+const validated = { asked: 1, hash: 64 }
+
+const expected = {
+  idle: false,
+  strings: ['OK', null, 'hé\u{1f600}', null, 1, true, 1],
+  hashes: [1, 'value', { field: 'value' }, 1],
+  client: [true, 3, ['a', 'b', 'c'], 2, ['a', 'b'], 2, ['less', 'two'], 1.5, ['list', 'x', 3], 3],
+  multi: [
+    [null, 1],
+    [null, 5],
+    [null, '5'],
+  ],
+  many: true,
+  sessions: [true, { userId: 'user123', createdAt: true, role: 'admin', list: [] }, true, true, 1, true, true, 1, null],
+  validated: [validated, validated, validated],
+  cache: [
+    { name: 'Ada', tags: ['x', null] },
+    null,
+    [{ loads: 1 }, { loads: 1 }, { loads: 1 }],
+    null,
+    true,
+    // What `setMany` answers, undefined, which JSON writes so.
+    null,
+    [1, 2, null],
+    2,
+  ],
+  limits: [
+    [
+      [true, 2, true],
+      [true, 1, true],
+      [true, 0, true],
+      [false, 0, true],
+    ],
+    1,
+    true,
+  ],
+  locks: ['string', null, true, false, 'Could not acquire lock for resource: invoice:7', true, 'done'],
+  rooms: ['red', 'string', 'hello', 'string', {}],
+  messages: [1, { type: 'greeting', n: [1, 2] }, 'prism:events'],
+  failure: [true, 'CinnabarError', 'E_WRONG_TYPE', false],
+  context: 'kept',
+  instance: [null, '1'],
+  closed: 'E_CLOSED',
+  health: ['healthy', true, 'number'],
+}

@@ -1,0 +1,14 @@
+// One of many: answers once, then asks without an end until it is told to end or is ended.
+
+import { parentPort } from 'node:worker_threads'
+
+import { redisService } from 'cinnabar'
+
+let over = false
+parentPort.once('message', () => {
+  over = true
+})
+
+await redisService.connect()
+parentPort.postMessage(await redisService.getClient().incr('workers'))
+while (!over) await Promise.all(Array.from({ length: 20 }, () => redisService.get('workers')))

@@ -1,0 +1,31 @@
+// Loads the addon in many worker threads. Half of them end by themselves, the others are ended in the middle of a call.
+// Prints how many answered, and what a check of the server after it all says.
+
+import { Worker } from 'node:worker_threads'
+
+import { redisService } from 'cinnabar'
+
+const total = 50
+let answered = 0
+
+await redisService.set('workers', '0')
+for (let first = 0; first < total; first += 10) {
+  await Promise.all(Array.from({ length: 10 }, (_, i) => work(first + i)))
+}
+const clients = (await redisService.getClient().info('clients')).match(/connected_clients:(\d+)/)
+console.log(
+  JSON.stringify({ answered, counted: await redisService.get('workers'), clients: clients && Number(clients[1]) }),
+)
+
+async function work(number) {
+  const worker = new Worker(new URL('worker.mjs', import.meta.url))
+  const ended = new Promise((resolve, reject) => {
+    worker.once('exit', resolve)
+    worker.once('error', reject)
+  })
+  await new Promise((resolve) => worker.once('message', resolve))
+  answered++
+  if (number % 2) await worker.terminate()
+  else worker.postMessage('end')
+  await ended
+}

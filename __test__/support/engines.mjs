@@ -1,0 +1,49 @@
+// Both engines, so that each feature's spec runs once on each:
+//
+//   for (const engine of engines) {
+//     describe(`sessions on ${engine.name}`, () => { const service = await engine.makeService() … })
+//   }
+//
+// Every spec file is a process of its own and so has a Redis server of its own; it ends with the process.
+
+import { randomUUID } from 'node:crypto'
+
+import { RedisService } from 'cinnabar'
+import { advanceTime } from 'cinnabar/testing'
+
+import { startRedis } from './redis.mjs'
+
+export { freePort, temporaryFolder } from './processes.mjs'
+export { startPostgres } from './postgres.mjs'
+export { redisCommand, startRedis } from './redis.mjs'
+
+const server = await startRedis()
+
+const memory = {
+  name: 'memory',
+  kind: 'memory',
+  /** A service on a store of its own. */
+  async makeService(options = {}) {
+    return new RedisService({ url: `memory:${randomUUID()}`, ...options })
+  },
+  /** What a child process needs in its environment to use this engine. */
+  env: () => ({ REDIS_URL: 'memory:' }),
+  /** Moves time forward: what expires, expires, without anybody sleeping. */
+  advance: (service, ms) => advanceTime(service, ms),
+}
+
+const redis = {
+  name: 'redis',
+  kind: 'redis',
+  server,
+  /** A service on this file's server, which is running and emptied first. */
+  async makeService(options = {}) {
+    await server.start()
+    await server.command('FLUSHALL')
+    return new RedisService({ url: server.url, ...options })
+  },
+  env: () => ({ REDIS_URL: server.url }),
+  advance: undefined,
+}
+
+export const engines = [memory, redis]

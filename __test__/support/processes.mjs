@@ -1,0 +1,99 @@
+// Child processes that end with the test that started them, however it ends.
+
+import { spawn } from 'node:child_process'
+import { chownSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const children = new Set()
+const folders = new Set()
+
+// The end of this process is the one moment that every way of ending has in common: hooks of a test runner do not run
+// after an uncaught error, and a spec's own `after` hooks may still want the server.
+process.on('exit', () => {
+  for (const child of children) child.kill(child.endSignal)
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+})
+for (const [signal, number] of [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+  ['SIGHUP', 1],
+]) {
+  process.once(signal, () => process.exit(128 + number))
+}
+
+/** A new folder that is removed when this process ends. */
+export function temporaryFolder(name, owner) {
+  const folder = mkdtempSync(join(tmpdir(), `cinnabar-${name}-`))
+  folders.add(folder)
+  if (owner) chownSync(folder, owner.uid, owner.gid)
+  return folder
+}
+
+/**
+ * Starts a program in the background. It neither keeps this process alive nor outlives it: where `setpriv` exists, not
+ * even when this process is killed outright.
+ */
+export function background(command, args, { cwd, env, log, owner, endSignal = 'SIGKILL' } = {}) {
+  const output = log ? openSync(log, 'w') : 'ignore'
+  const guard = existsSync('/usr/bin/setpriv') ? guarded(endSignal, owner) : []
+  const [program, ...rest] = [...guard, command, ...args]
+  const child = spawn(program, rest, { cwd, env: env ?? process.env, stdio: ['ignore', output, output] })
+  child.unref()
+  child.endSignal = endSignal
+  child.log = () => (log ? readFileSync(log, 'utf8') : '')
+  children.add(child)
+  child.ended = new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('exit', (status, signal) => resolve(signal ?? status))
+  }).finally(() => children.delete(child))
+  return child
+}
+
+function guarded(endSignal, owner) {
+  const identity = owner ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : []
+  return ['/usr/bin/setpriv', `--pdeathsig=${endSignal.slice(3)}`, ...identity]
+}
+
+/** Ends a process and waits until it is gone. */
+export async function end(child, signal = 'SIGTERM') {
+  if (!children.has(child)) return
+  child.ref()
+  child.kill(signal)
+  await child.ended
+}
+
+/** Asks again and again until the answer is neither false nor an error, or the process has ended, or time is up. */
+export async function ready(child, what, ask, { seconds = 30 } = {}) {
+  const deadline = Date.now() + seconds * 1000
+  let last
+  while (Date.now() < deadline) {
+    const ended = await Promise.race([child.ended, delay(10, undefined)])
+    if (ended !== undefined) throw new Error(`${what} ended at once (${ended})\n${child.log()}`)
+    try {
+      last = await ask()
+      if (last) return last
+    } catch (error) {
+      last = error.message
+    }
+  }
+  throw new Error(`${what} was not ready after ${seconds} s: ${last}\n${child.log()}`)
+}
+
+/**
+ * A TCP port that nobody listens on. It lies below the range from which systems take ports for outgoing connections, so
+ * that none of those takes it before the server does, nor while a server is down between stop and start.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000)
+    const free = await new Promise((resolve) => {
+      const server = createServer()
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+}

@@ -1,0 +1,81 @@
+// Lines that must not compile. Each says by `@ts-expect-error` that it does not; one that does is an error itself.
+import {
+  ApiCache,
+  CinnabarError,
+  DistributedLock,
+  RateLimiter,
+  RedisService,
+  SessionManager,
+  redisService,
+  subscribe,
+} from 'cinnabar'
+import type { ErrorCode } from 'cinnabar'
+import { advanceTime } from 'cinnabar/testing'
+
+export async function misuse(): Promise<void> {
+  // @ts-expect-error an unknown option
+  new RedisService({ ur: 'redis://localhost' })
+  // @ts-expect-error a port is a number
+  new RedisService({ port: '6379' })
+  // @ts-expect-error one of two words
+  new RedisService({ onUnavailable: 'ignore' })
+  // @ts-expect-error the service comes first
+  new SessionManager({ prefix: 'session:' })
+  // @ts-expect-error a service is needed
+  new ApiCache()
+  // @ts-expect-error nobody sets it
+  redisService.isConnected = true
+  // @ts-expect-error an object is no string
+  await redisService.set('key', { an: 'object' })
+  // @ts-expect-error the option is EX
+  await redisService.set('key', 'value', { ex: 60 })
+  // @ts-expect-error it may be null
+  ;(await redisService.get('key')).length
+  // @ts-expect-error there may be no connection
+  redisService.getClient().get('key')
+  // @ts-expect-error a member is { score, value }
+  await redisService.getClient()?.zAdd('z', ['a'])
+  // @ts-expect-error no such command
+  await redisService.getClient()?.hsett('h', 'f', 'v')
+  // @ts-expect-error a multi collects; it is no promise of a value
+  const collected: Promise<string> = redisService.getClient()!.multi().get('k')
+  // @ts-expect-error a user id is a string or a number
+  await SessionManager.createSession({ id: 42 })
+  // @ts-expect-error data is an object
+  await SessionManager.createSession('user123', 'admin')
+  // @ts-expect-error the option is ttl
+  await SessionManager.createSession('user123', {}, { ttll: 60 })
+  // @ts-expect-error it may be gone
+  ;(await SessionManager.getSession<{ role: string }>('id')).role
+  // @ts-expect-error no such field
+  ;(await SessionManager.getSession<{ role: string }>('id'))?.rule
+  // @ts-expect-error load is needed
+  await SessionManager.validateSession('token', {})
+  // @ts-expect-error a number is no request
+  await SessionManager.validateSession(42, { load: () => null })
+  // @ts-expect-error tags are many
+  await ApiCache.set('key', 1, { tags: 'users' })
+  // @ts-expect-error load is a function
+  await ApiCache.getOrSet('key', 'value')
+  // @ts-expect-error what is loaded has no such field
+  ;(await ApiCache.getOrSet('key', () => ({ name: 'a' }))).rule
+  // @ts-expect-error no such preset
+  await RateLimiter.check('id', 'NONE')
+  // @ts-expect-error presets do not change
+  RateLimiter.presets.AUTH.limit = 6
+  // @ts-expect-error the token may be null
+  await DistributedLock.releaseLock('resource', await DistributedLock.acquireLock('resource'))
+  // @ts-expect-error an operation is needed
+  await DistributedLock.withLock('resource')
+  // @ts-expect-error a handler is needed
+  await subscribe('channel')
+  // @ts-expect-error the option is pattern
+  await subscribe('channel', () => {}, { patern: true })
+  // @ts-expect-error no such code
+  const code: ErrorCode = 'E_NONE'
+  // @ts-expect-error codes do not change
+  new CinnabarError('text').code = 'E_TIMEOUT'
+  // @ts-expect-error the service comes first
+  await advanceTime(1000)
+  void [collected, code]
+}

@@ -1,0 +1,307 @@
+// Everything the package exports, used as its documentation says. Compiled, never run.
+import type { IncomingMessage } from 'node:http'
+
+import {
+  ApiCache,
+  CinnabarError,
+  DistributedLock,
+  RateLimiter,
+  RealtimeDataManager,
+  RedisService,
+  SessionManager,
+  healthCheck,
+  publish,
+  redisService,
+  subscribe,
+} from 'cinnabar'
+import type {
+  CacheEntry,
+  CacheStats,
+  ErrorCode,
+  Health,
+  ImageInfo,
+  RateLimitResult,
+  RawClient,
+  Reply,
+  ServiceHealth,
+  Session,
+  Subscription,
+} from 'cinnabar'
+import { advanceTime } from 'cinnabar/testing'
+
+/** Fails to compile unless both types are the same. */
+function same<A, B>(_: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false): void {}
+
+interface User {
+  name: string
+  roles: string[]
+}
+
+export async function service(): Promise<void> {
+  const service = new RedisService({
+    url: 'redis://localhost:6379/1',
+    host: 'localhost',
+    port: 6379,
+    username: 'app',
+    password: 'given at run time',
+    tls: false,
+    db: 1,
+    poolSize: 10,
+    timeoutMs: 5000,
+    connectTimeoutMs: 10_000,
+    retryAttempts: 3,
+    maxBytes: 1 << 20,
+    onUnavailable: 'empty',
+  })
+  await service.connect()
+  same<boolean, typeof service.isConnected>(true)
+  const value = await service.get('key')
+  same<string | null, typeof value>(true)
+  const stored = await service.set('key', 'value', { EX: 60, NX: true })
+  same<'OK' | null, typeof stored>(true)
+  await service.set(new Uint8Array([1]), 7, { PX: 60, XX: true })
+  const counts: number[] = [await service.del('a', 'b'), await service.exists('a'), await service.hDel('h', 'f', 'g')]
+  const flag: boolean = await service.expire('key', 60)
+  const fields: number = (await service.hSet('h', 'f', 'v')) + (await service.hSet('h', { f: 'v', g: 2 }))
+  const field: string | null = await service.hGet('h', 'f')
+  const hash: Record<string, string> = await service.hGetAll('h')
+  const health: ServiceHealth = await service.healthCheck()
+  const parts: [SessionManager, ApiCache, RateLimiter, DistributedLock, RealtimeDataManager] = [
+    service.sessions,
+    service.cache,
+    service.limiter,
+    service.locks,
+    service.rooms,
+  ]
+  await advanceTime(service, 1000)
+  await service.disconnect()
+  await using disposed = new RedisService({ url: 'memory:' })
+  const client: RawClient | null = redisService.getClient()
+  void [counts, flag, fields, field, hash, health, parts, disposed, client]
+}
+
+export async function client(client: RawClient): Promise<void> {
+  const ready: boolean = client.isReady
+  const previous = await client.set('k', 'v', { GET: true, KEEPTTL: true })
+  same<string | null, typeof previous>(true)
+  const numbers: number[] = [
+    await client.incr('n'),
+    await client.incrBy('n', 2),
+    await client.decr('n'),
+    await client.decrBy('n', 2),
+    await client.ttl('n'),
+    await client.pTTL('n'),
+    await client.dbSize(),
+    await client.unlink('a', ['b', 'c']),
+    await client.lPush('l', 'a', 'b'),
+    await client.rPush('l', ['a', 'b']),
+    await client.lLen('l'),
+    await client.sAdd('s', 'a', 'b'),
+    await client.sRem('s', ['a']),
+    await client.sCard('s'),
+    await client.zAdd('z', [{ score: 1, value: 'a' }]),
+    await client.zAdd('z', { score: Infinity, value: 'b' }),
+    await client.zRem('z', 'a'),
+    await client.zCard('z'),
+    await client.zIncrBy('z', 1, 'a'),
+    await client.hLen('h'),
+    await client.hIncrBy('h', 'f', 1),
+    await client.publish('channel', 'message'),
+  ]
+  const flags: boolean[] = [
+    await client.expire('k', 1),
+    await client.pExpire('k', 1),
+    await client.persist('k'),
+    await client.sIsMember('s', 'a'),
+    await client.hExists('h', 'f'),
+  ]
+  const lists: string[][] = [
+    await client.lRange('l', 0, -1),
+    await client.sMembers('s'),
+    await client.hKeys('h'),
+    await client.hVals('h'),
+    await client.zRange('z', 0, -1, { REV: true }),
+    await client.zRange('z', '(1', '+inf', { BY: 'SCORE', LIMIT: { offset: 0, count: 10 } }),
+    await client.zRevRange('z', 0, -1),
+    await client.zRangeByScore('z', '-inf', 5, { LIMIT: { offset: 0, count: 10 } }),
+  ]
+  const maybe: (string | null)[] = [
+    ...(await client.mGet('a', 'b')),
+    ...(await client.mGet(['a', 'b'])),
+    ...(await client.hMGet('h', 'f')),
+    await client.lPop('l'),
+    await client.rPop('l'),
+  ]
+  const texts: string[] = [
+    await client.mSet({ a: 1, b: 'two' }),
+    await client.mSet([
+      ['a', 1],
+      ['b', 'two'],
+    ]),
+    await client.mSet('a', 1, 'b', 'two'),
+    await client.lTrim('l', 0, 9),
+    await client.info(),
+    await client.info('memory'),
+    await client.type('k'),
+    await client.ping(),
+  ]
+  const score: number | null = await client.zScore('z', 'a')
+  const { cursor, keys }: { cursor: string; keys: string[] } = await client.scan(0, { MATCH: 'a*', COUNT: 100 })
+  const reply: Reply = await client.eval('return KEYS[1]', 1, 'k', 'arg')
+  const typed: number = await client.sendCommand<number>(['STRLEN', 'k'])
+
+  const results = await client
+    .multi()
+    .set('k', 'v', { EX: 1 })
+    .get('k')
+    .hSet('h', 'f', 'v')
+    .hSet('h', { f: 'v' })
+    .zAdd('z', [{ score: 1, value: 'a' }])
+    .exec()
+  const error: CinnabarError | null = results[0][0]
+  const first: string = results[0][1]
+  void [ready, numbers, flags, lists, maybe, texts, score, cursor, keys, reply, typed, error, first]
+}
+
+export async function sessions(request: Request, incoming: IncomingMessage): Promise<void> {
+  const own = new SessionManager(redisService, { prefix: 'session:', ttl: 3600, rolling: true })
+  for (const sessions of [own, SessionManager]) {
+    const id: string = await sessions.createSession(
+      'user123',
+      { role: 'admin' },
+      { ttl: 60, tags: ['tenant:1'], id: 'x' },
+    )
+    const session = await sessions.getSession<User>(id)
+    same<Session<User> | null, typeof session>(true)
+    if (session) same<string, typeof session.name & typeof session.userId & typeof session.createdAt>(true)
+    const loose = await sessions.getSession(id)
+    const anything: unknown = loose?.whatever
+    const flags: boolean[] = [
+      await sessions.updateSession(id, { role: 'user' }),
+      await sessions.extendSession(id),
+      await sessions.extendSession(id, 60),
+      await sessions.touch(id),
+      await sessions.update(id, {}),
+    ]
+    const counts: number[] = [
+      await sessions.destroySession(id),
+      await sessions.destroyByTag('tenant:1'),
+      await sessions.invalidateUser('user123'),
+      await sessions.destroy(id),
+      await sessions.deleteSession(id),
+    ]
+    await sessions.storeSession('user123', { any: 'thing' }, 60)
+    const ids: string[] = await sessions.listSessions('user123')
+    const created: string = await sessions.create('user123')
+    const got = await sessions.get<User>(id)
+    same<Session<User> | null, typeof got>(true)
+    const load = async (tokenHash: string): Promise<User | null> => (tokenHash ? { name: 'a', roles: [] } : null)
+    const user = await sessions.validateSession(request, { load, ttl: 300, cookie: 'sid' })
+    same<User | null, typeof user>(true)
+    await sessions.validateSession(request.headers, { load })
+    await sessions.validateSession(incoming, { load })
+    await sessions.validateSession('token', { load: () => null })
+    const stats: CacheStats = sessions.stats()
+    void [anything, flags, counts, ids, created, stats]
+  }
+}
+
+export async function cache(bytes: Uint8Array): Promise<void> {
+  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300 })
+  for (const cache of [own, ApiCache]) {
+    const user = await cache.get<User>('user:1')
+    same<User | null, typeof user>(true)
+    const untyped = await cache.get('user:1')
+    same<unknown, typeof untyped>(true)
+    await cache.set('user:1', { name: 'a' }, { ttl: 60, tags: ['users'], staleWhileRevalidate: 600 })
+    const counts: number[] = [await cache.invalidate('user:1'), await cache.invalidateByPattern('user:*')]
+    await cache.invalidateByTag('users')
+    const many = await cache.getMany<User>(['a', 'b'])
+    same<(User | null)[], typeof many>(true)
+    const entries: CacheEntry[] = [{ key: 'a', value: 1, ttl: 60, tags: ['t'] }]
+    await cache.setMany(entries)
+    const loaded = await cache.getOrSet('user:1', async (key) => ({ name: key, roles: ['a'] }), { ttl: 60 })
+    same<{ name: string; roles: string[] }, typeof loaded>(true)
+    const stated = await cache.getOrSet<User>('user:1', () => ({ name: 'a', roles: [] }))
+    same<User, typeof stated>(true)
+    const info: ImageInfo = await cache.setImageInfo('a.png', bytes, { ttl: 60 })
+    await cache.setImageInfo('a.png', { size: 1, type: 'image/png', hash: 'x' })
+    const known: ImageInfo | null = await cache.getImageInfo('a.png')
+    counts.push(await cache.invalidateImage('a.png'), await cache.invalidateCache('users'))
+    const response = await cache.getCachedResponse<User[]>('users')
+    same<User[] | null, typeof response>(true)
+    await cache.setCachedResponse('users', [{ name: 'a' }], 60)
+    const key: string = cache.keyFor('/users', { page: 1 })
+    const stats: CacheStats = cache.stats()
+    void [counts, info, known, key, stats]
+  }
+}
+
+export async function limits(): Promise<Response> {
+  const own = new RateLimiter(redisService, { prefix: 'rate_limit:', onUnavailable: 'deny' })
+  let result: RateLimitResult | undefined
+  for (const limiter of [own, RateLimiter]) {
+    result = await limiter.checkRateLimit('user123', 100, 3600)
+    result = await limiter.checkRateLimit('user123')
+    result = await limiter.check('user123', 'AUTH')
+    result = await limiter.check('user123', { limit: 5, windowSeconds: 60 })
+    const removed: number = await limiter.resetRateLimit('user123')
+    const allowed: boolean = await limiter.checkLimit(limiter.keyForRoute('127.0.0.1', '/api'), 5, 60)
+    void [removed, allowed]
+  }
+  const limit: number = RateLimiter.presets.AUTH.limit
+  return new Response(null, { status: 429, headers: RateLimiter.headers(result!, limit) })
+}
+
+export async function locks(): Promise<void> {
+  for (const locks of [new DistributedLock(redisService, { prefix: 'lock:' }), DistributedLock]) {
+    const token: string | null = await locks.acquireLock('resource', 30)
+    if (token === null) return
+    const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
+    const answer = await locks.withLock('resource', async (held) => held.length, 30)
+    same<number, typeof answer>(true)
+    void flags
+  }
+}
+
+export async function rooms(): Promise<void> {
+  for (const rooms of [new RealtimeDataManager(redisService, { prefix: 'room:' }), RealtimeDataManager]) {
+    await rooms.addUserToRoom('room', 'user', { name: 'a' })
+    await rooms.addUserToRoom('room', 'user')
+    const users = await rooms.getRoomUsers<{ name: string }>('room')
+    const user = users['user']
+    if ('joinedAt' in user) same<string, typeof user.name & typeof user.joinedAt>(true)
+    else same<'Invalid data', typeof user.error>(true)
+    await rooms.storeMessage('room', { text: 'hello' })
+    const messages = await rooms.getRecentMessages<{ text: string }>('room', 20)
+    const text: string = messages[0].text + messages[0].timestamp
+    const removed: number = await rooms.removeUserFromRoom('room', 'user')
+    void [text, removed]
+  }
+}
+
+export async function messages(): Promise<void> {
+  const receivers: number = await publish('prism:events', { any: 'thing' })
+  const subscription: Subscription = await subscribe<User>('prism:events', (user, channel) => user.name + channel)
+  await subscription.close()
+  await using all = await redisService.subscribe('prism:*', async (value) => void value, { pattern: true })
+  const again: number = await redisService.publish('prism:events', null)
+  void [receivers, all, again]
+}
+
+export async function health(): Promise<void> {
+  const health: Health = await healthCheck()
+  const other: Health = await healthCheck(new RedisService())
+  const { hitRate }: { hitRate: number } = health.sessionCache.metrics
+  const state: 'healthy' | 'degraded' | 'down' = health.status
+  const ms: number | null = health.performance.ping
+  void [other, hitRate, state, ms]
+}
+
+export function errors(error: unknown): ErrorCode | undefined {
+  if (!(error instanceof CinnabarError)) return undefined
+  const retryable: boolean = error.retryable
+  const cause: unknown = error.cause
+  void [retryable, cause, new CinnabarError('held', { code: 'E_LOCK_HELD', retryable: true })]
+  return error.code
+}

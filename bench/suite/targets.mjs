@@ -1,0 +1,53 @@
+/** What a run must show, as data, and who falls short. */
+import { isPeer } from '../contenders/titles.mjs'
+import { bestPeer } from './summary.mjs'
+
+const RLF = ['rate-limiter-flexible', 'rate-limiter-flexible-auto']
+const IOREDIS = ['ioredis', 'ioredis-auto']
+
+/** `beside`: the peers of which the best one counts; absent means all of them. */
+export const targets = [
+  { group: 'get-400B', inflight: 1, atLeast: 0.8 },
+  { group: 'get-400B', inflight: 64, atLeast: 1.3 },
+  { group: 'get-400B', inflight: 512, atLeast: 2 },
+  { group: 'get-400B', inflight: 64, mainAtMost: 0.5, beside: IOREDIS },
+  { group: 'get-32KB', inflight: 64, atLeast: 1.3, beside: IOREDIS },
+  { group: 'get-32KB', inflight: 64, atLeast: 1, beside: ['glide'] },
+  { group: 'limit', inflight: 64, atLeast: 1.3, beside: RLF },
+  { group: 'limit', inflight: 512, atLeast: 2, beside: RLF },
+  { group: 'session', inflight: 64, atLeast: 1.1, beside: IOREDIS },
+  { group: 'session', inflight: 512, atLeast: 1.3, beside: IOREDIS },
+  { group: 'session', inflight: 64, mainAtMost: 0.5, beside: IOREDIS },
+  { group: 'session', inflight: 512, mainAtMost: 0.5, beside: IOREDIS },
+]
+
+/** One verdict per target that this run was asked for: `{ text, met }`. */
+export const judge = (groups) =>
+  targets.filter((target) => cellOf(groups, target)).map((target) => verdict(target, cellOf(groups, target)))
+
+const cellOf = (groups, { group, inflight }) =>
+  groups.find(({ id }) => id === group)?.cells.find((cell) => cell.inflight === inflight)
+
+function verdict(target, { rows }) {
+  const { group, inflight, beside } = target
+  const peers = rows.filter(({ name }) => isPeer(name) && (beside?.includes(name) ?? true))
+  const ours = rows.find(({ name }) => name === 'cinnabar')
+  const what = `${group} at ${inflight} in flight`
+  if (!ours || peers.length === 0) return { met: false, text: `${what}: no figure` }
+  return target.atLeast === undefined
+    ? mainVerdict(target, what, ours, peers)
+    : opsVerdict(target, what, ours, bestPeer(peers))
+}
+
+function opsVerdict({ atLeast }, what, ours, peer) {
+  const ratio = ours.opsPerSecond.median / peer.opsPerSecond.median
+  return { met: ratio >= atLeast, text: `${what}: ${ratio.toFixed(2)} × ${peer.name}, target ≥ ${atLeast} ×` }
+}
+
+/** The strictest reading: against the peer that needs least of the main thread. */
+function mainVerdict({ mainAtMost }, what, ours, peers) {
+  const least = peers.reduce((best, row) => (row.mainMicros.median < best.mainMicros.median ? row : best))
+  const ratio = ours.mainMicros.median / least.mainMicros.median
+  const text = `${what}: main thread ${ratio.toFixed(2)} × ${least.name} (${ours.mainMicros.median.toFixed(2)} µs), target ≤ ${mainAtMost} ×`
+  return { met: ratio <= mainAtMost, text }
+}

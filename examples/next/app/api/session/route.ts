@@ -1,0 +1,36 @@
+import { cookies } from 'next/headers'
+import { SessionManager } from 'cinnabar'
+
+const COOKIE = 'cinnabar_next'
+const DAY_SECONDS = 86_400
+
+type Data = { name: string }
+
+/** The session of whoever asks, or null. */
+export async function GET() {
+  const id = (await cookies()).get(COOKIE)?.value
+  return Response.json({ session: id ? await SessionManager.getSession<Data>(id) : null })
+}
+
+/** Signs in: `{ "name": "Ada" }`. Any name will do: checking a password is the application's part. */
+export async function POST(request: Request) {
+  const body: unknown = await request.json().catch(() => null)
+  const name = (body as Partial<Data> | null)?.name
+  if (typeof name !== 'string' || !/^[\p{L}\p{N} ._-]{1,24}$/u.test(name)) {
+    return Response.json({ error: 'Give a name of up to 24 letters and digits.' }, { status: 400 })
+  }
+  const id = await SessionManager.createSession(name.toLowerCase(), { name })
+  const secure = new URL(request.url).protocol === 'https:'
+  const options = { httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge: DAY_SECONDS } as const
+  const jar = await cookies()
+  jar.set(COOKIE, id, options)
+  return Response.json({ session: await SessionManager.getSession<Data>(id) })
+}
+
+/** Signs out. */
+export async function DELETE() {
+  const jar = await cookies()
+  const id = jar.get(COOKIE)?.value
+  jar.delete(COOKIE)
+  return Response.json({ destroyed: id ? await SessionManager.destroySession(id) : 0 })
+}

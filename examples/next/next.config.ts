@@ -1,0 +1,19 @@
+import type { NextConfig } from 'next'
+
+const output = process.env.NEXT_OUTPUT === 'standalone' ? 'standalone' : undefined
+
+// This folder has a lock file of its own inside of a repository that has one too: without a word Next would take the
+// repository for the app, and trace and nest the standalone output from there.
+const root = import.meta.dirname
+
+const config: NextConfig = {
+  output,
+  // Each kind of output has a folder of its own, so that both can be built and started side by side.
+  distDir: output ? '.next-standalone' : '.next',
+  // A native addon cannot be bundled: Node loads it from node_modules when the server runs.
+  serverExternalPackages: ['cinnabar'],
+  turbopack: { root },
+  outputFileTracingRoot: root,
+}
+
+export default config

@@ -1,0 +1,88 @@
+// The HTTP server: finds the route of a request, and turns whatever goes wrong into an answer in words.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { describe, HttpError, send } from './http.mjs'
+import { pages } from './pages.mjs'
+import { counterRoutes } from './routes/counter.mjs'
+import { healthRoutes } from './routes/health.mjs'
+import { limitedRoutes } from './routes/limited.mjs'
+import { liveRoutes } from './routes/live.mjs'
+import { profileRoutes } from './routes/profile.mjs'
+import { roomRoutes } from './routes/room.mjs'
+import { sessionRoutes } from './routes/session.mjs'
+
+/** Builds the server. `stopping` is an AbortSignal: whatever would run for long ends when it fires. */
+export function createApp({ engine, stopping }) {
+  const context = { engine, stopping }
+  const routes = [
+    sessionRoutes,
+    profileRoutes,
+    limitedRoutes,
+    counterRoutes,
+    roomRoutes,
+    liveRoutes,
+    healthRoutes,
+    pages,
+  ].flatMap((make) => Object.entries(make(context)).map(([route, handler]) => compile(route, handler)))
+
+  const open = new Set()
+  const running = new Set()
+  const server = createServer((request, response) => {
+    open.add(response)
+    response.once('close', () => open.delete(response))
+    const run = answer(routes, request, response)
+      .catch((error) => {
+        // The client left in the middle of its request: nobody is there to be told.
+        if (request.destroyed && !request.complete) return
+        refuse(response, error)
+      })
+      .finally(() => running.delete(run))
+    running.add(run)
+  })
+  // A client that sends half a request does not hold a connection for minutes.
+  server.requestTimeout = 10_000
+  server.headersTimeout = 10_000
+
+  return {
+    server,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      // Work goes on where the client has left: it may hold a lock, which it lets go of at its end.
+      await Promise.all(running)
+      await Promise.all([...open].map((response) => once(response, 'close')))
+      // What is left are connections without a request, which browsers open ahead and keep.
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+/** 'POST /api/rooms/:room' → what to compare a request with. */
+function compile(route, handler) {
+  const [method, path] = route.split(' ')
+  const pattern = path.replaceAll('.', '\\.').replace(/:(\w+)/g, '(?<$1>[^/]+)')
+  return { method, pattern: new RegExp(`^${pattern}$`), handler }
+}
+
+async function answer(routes, request, response) {
+  const path = request.url.split('?', 1)[0]
+  const found = routes.map((route) => ({ ...route, match: route.pattern.exec(path) })).filter(({ match }) => match)
+  if (found.length === 0) throw new HttpError(404, 'not_found', 'There is nothing at this address.')
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = found.find((candidate) => candidate.method === method)
+  if (!route) {
+    response.setHeader('Allow', found.map((candidate) => candidate.method).join(', '))
+    throw new HttpError(405, 'method_not_allowed', `This address does not answer ${request.method}.`)
+  }
+  await route.handler(request, response, route.match.groups ?? {})
+}
+
+function refuse(response, error) {
+  const { status, code, message } = describe(error)
+  if (status >= 500) console.error(`${status} ${code}: ${message}`)
+  // Half of an answer is out already: all that is left is to end it.
+  if (response.headersSent) return response.destroy()
+  // The rest of a body that is too long is thrown away: closing now would take the answer from a client that still sends.
+  if (status === 413) response.req.resume()
+  send(response, status, { error: { code, message } })
+}

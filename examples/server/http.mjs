@@ -1,0 +1,94 @@
+// What every route needs of HTTP: a JSON body in, JSON out, cookies, and errors that carry a status.
+
+const MAX_BODY_BYTES = 8 * 1024
+
+/** A refusal with a status and words for a person. */
+export class HttpError extends Error {
+  constructor(status, code, message) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}
+
+/** Sends a value as JSON. */
+export function send(response, status, value, headers = {}) {
+  const text = JSON.stringify(value)
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...headers,
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : text)
+}
+
+/** Reads a JSON object of at most 8 KB; no body reads as `{}`. */
+export async function readJson(request) {
+  const chunks = []
+  let size = 0
+  // Leaving the loop early must not destroy the request: the refusal goes out on the same socket.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new HttpError(413, 'too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+    chunks.push(chunk)
+  }
+  if (size === 0) return {}
+  // Other sites' forms cannot send this type, so a browser asks before it lets them.
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
+    throw new HttpError(415, 'not_json', 'Send the body as application/json.')
+  }
+  let value
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch {
+    throw new HttpError(400, 'bad_json', 'The body is not valid JSON.')
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new HttpError(400, 'bad_json', 'The body must be a JSON object.')
+  }
+  return value
+}
+
+/** A cookie's value, or undefined. */
+export function cookie(request, name) {
+  for (const pair of (request.headers.cookie ?? '').split(';')) {
+    const [key, ...value] = pair.split('=')
+    if (key.trim() === name) return value.join('=').trim()
+  }
+}
+
+/** Who asks, as the limiter tells clients apart: the address, IPv4 written one way. */
+export function clientOf(request) {
+  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+}
+
+/** Takes text from a body: present, trimmed, no longer than `max`. */
+export function requireText(body, field, max) {
+  const value = body[field]
+  if (typeof value !== 'string' || value.trim() === '') throw new HttpError(400, 'bad_input', `Give a ${field}.`)
+  const text = value.trim()
+  if (text.length > max) throw new HttpError(400, 'bad_input', `The ${field} may have ${max} characters.`)
+  return text
+}
+
+const WORDS = {
+  E_UNAVAILABLE: 'The Redis server cannot be reached. The example goes on; try again when it is back.',
+  E_TIMEOUT: 'The Redis server did not answer in time. Try again.',
+  E_MAYBE_APPLIED: 'The connection was lost before the answer came: the change may or may not have happened.',
+  E_CLOSED: 'The example is stopping.',
+  E_OUT_OF_MEMORY: 'The Redis server has no memory left for this.',
+}
+
+/** Status, code and words of anything that was thrown. */
+export function describe(error) {
+  if (error instanceof HttpError) return error
+  if (error?.name === 'CinnabarError') {
+    const status = error.code === 'E_INVALID_ARGUMENT' ? 400 : error.code in WORDS ? 503 : 500
+    return { status, code: error.code, message: WORDS[error.code] ?? error.message }
+  }
+  if (error?.name === 'AbortError') return { status: 503, code: 'stopping', message: WORDS.E_CLOSED }
+  console.error(error)
+  return { status: 500, code: 'internal', message: 'Something went wrong on the server.' }
+}

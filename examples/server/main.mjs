@@ -1,0 +1,34 @@
+// Starts the example: picks the engine, listens, prints the address, and stops cleanly on Ctrl-C.
+import { redisService } from '../../index.js'
+import { createApp } from './app.mjs'
+import { chooseEngine } from './engine.mjs'
+import { listen, readPort } from './listen.mjs'
+
+const engine = chooseEngine(process.env)
+const stopping = new AbortController()
+const app = createApp({ engine, stopping: stopping.signal })
+
+try {
+  const address = await listen(app.server, readPort(process.env))
+  console.log(`\n  cinnabar example   ${address}`)
+  console.log(`  engine             ${engine.label}`)
+  if (engine.embedded) console.log('                     (set REDIS_URL=redis://localhost:6379 to use a server)')
+  console.log('  stop               Ctrl-C\n')
+} catch (error) {
+  console.error(error.message)
+  process.exit(1)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
+
+async function stop() {
+  // A second Ctrl-C means now.
+  if (stopping.signal.aborted) process.exit(130)
+  console.log('\nStopping: finishing what is under way …')
+  // An answer that never finishes must not keep the process: the timer itself does not.
+  setTimeout(() => process.exit(1), 5000).unref()
+  stopping.abort()
+  await app.close()
+  await redisService.disconnect()
+  console.log('Stopped.')
+}

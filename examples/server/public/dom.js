@@ -1,0 +1,56 @@
+// Small helpers on the document. Text only ever goes in as text: nothing from outside is read as markup.
+
+export const byId = (id) => document.getElementById(id)
+
+/** Makes an element with text and attributes. */
+export function make(tag, text = '', attributes = {}) {
+  const element = document.createElement(tag)
+  element.textContent = text
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
+  return element
+}
+
+/** Fills a description list from names and values, leaving out what is not known. */
+export function facts(list, entries) {
+  const known = Object.entries(entries).filter(([, value]) => value !== undefined && value !== null && value !== '')
+  list.replaceChildren(...known.flatMap(([name, value]) => [make('dt', name), make('dd', String(value))]))
+}
+
+/** Says in a card what happened: `good`, `bad` or `plain`. */
+export function say(id, text, kind = 'plain') {
+  const outcome = byId(id)
+  outcome.dataset.kind = kind
+  outcome.textContent = text
+}
+
+/** Runs on click; the button waits until it is done, and what went wrong is told in `outcome`. */
+export function onClick(id, outcome, action) {
+  const button = byId(id)
+  button.addEventListener('click', () => run(button, outcome, action))
+}
+
+/** The same for a form, which is cleared when it worked. */
+export function onSubmit(id, outcome, action) {
+  const form = byId(id)
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    const values = Object.fromEntries(new FormData(form))
+    await run(form.querySelector('button'), outcome, async () => {
+      await action(values)
+      form.reset()
+    })
+  })
+}
+
+async function run(button, outcome, action) {
+  // aria-disabled instead of disabled: the button keeps the focus while it waits.
+  if (button.getAttribute('aria-disabled') === 'true') return
+  button.setAttribute('aria-disabled', 'true')
+  try {
+    await action()
+  } catch (error) {
+    say(outcome, error.message, 'bad')
+  } finally {
+    button.removeAttribute('aria-disabled')
+  }
+}

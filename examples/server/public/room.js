@@ -1,0 +1,82 @@
+// The room card: who is there, what was said, and what is said now.
+import { api } from './api.js'
+import { byId, make, onClick, onSubmit, say } from './dom.js'
+import { onLive, watch } from './live.js'
+
+const select = byId('room')
+const path = (action = '') => `/api/rooms/${encodeURIComponent(select.value)}${action}`
+
+// By id: a message comes live, and again in the answer to whoever said it.
+const messages = new Map()
+
+onClick('room-join', 'room-outcome', async () => {
+  show((await api('POST', path('/join'))).body)
+  say('room-outcome', 'You are in the room.', 'good')
+  byId('message').focus()
+})
+
+onClick('room-leave', 'room-outcome', async () => {
+  show((await api('POST', path('/leave'))).body)
+  say('room-outcome', 'You left the room.', 'good')
+})
+
+onSubmit('say', 'room-outcome', async ({ message }) => {
+  show((await api('POST', path('/say'), { message })).body)
+  say('room-outcome', 'Said.', 'good')
+})
+
+select.addEventListener('change', () => {
+  messages.clear()
+  byId('room-users').replaceChildren()
+  draw()
+  say('room-outcome', '')
+  watch(select.value)
+})
+
+onLive('ready', refresh)
+onLive('room', (event) => {
+  if (event.type !== 'message') return refresh()
+  messages.set(event.id, event)
+  draw()
+})
+
+async function refresh() {
+  try {
+    show((await api('GET', path())).body)
+  } catch (error) {
+    say('room-outcome', error.message, 'bad')
+  }
+}
+
+function show(state) {
+  // The answer for a room that was left meanwhile.
+  if (state.room !== select.value) return
+  byId('room-users').replaceChildren(
+    ...(state.users.length
+      ? state.users.map((name) => make('li', name))
+      : [make('li', 'nobody yet', { class: 'none' })]),
+  )
+  for (const message of state.messages) messages.set(message.id, message)
+  draw()
+}
+
+/** Shows what was said, oldest first, and adds only what is new, so that a screen reader reads only that. */
+function draw() {
+  const list = byId('room-messages')
+  const drawn = new Map([...list.children].map((line) => [line.dataset.id, line]))
+  const ordered = [...messages.values()].sort((a, b) => a.at - b.at)
+  const lines = ordered.map((message) => drawn.get(message.id) ?? line(message))
+  const grew = lines.length > drawn.size
+  list.append(...lines.filter((each) => !each.isConnected))
+  for (const [id, old] of drawn) if (!messages.has(id)) old.remove()
+  if (grew) list.scrollTop = list.scrollHeight
+}
+
+function line({ id, at, name, text }) {
+  const item = make('li', '', { 'data-id': id })
+  const time = make('time', new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))
+  item.append(make('strong', name), time, make('span', text))
+  return item
+}
+
+watch(select.value)

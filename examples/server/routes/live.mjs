@@ -1,0 +1,49 @@
+// One stream of events per page: the room it watches and the counter, fed by publish and subscribe.
+import { subscribe } from '../../../index.js'
+import { HttpError } from '../http.mjs'
+import { channelOf, checkRoom } from './room.mjs'
+
+export const COUNTER_CHANNEL = 'example:counter'
+
+const MAX_STREAMS = 200
+// Proxies close a stream that is silent for long.
+const HEARTBEAT_MS = 20_000
+// A page that stopped reading is let go instead of being remembered without end.
+const MAX_UNREAD_BYTES = 1024 * 1024
+const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', Connection: 'close' }
+
+export function liveRoutes({ stopping }) {
+  const streams = new Set()
+  stopping.addEventListener('abort', () => streams.forEach((response) => response.end()))
+
+  return {
+    'GET /api/rooms/:room/live': async (request, response, { room }) => {
+      checkRoom(room)
+      if (request.method === 'HEAD') return response.writeHead(200, HEADERS).end()
+      if (streams.size >= MAX_STREAMS) throw new HttpError(503, 'full', 'Too many pages are watching. Try again later.')
+      streams.add(response)
+      const gone = new Promise((resolve) => response.once('close', resolve))
+      const subscriptions = []
+      try {
+        // Both are in place before the page hears that it is live: it then reads what it missed.
+        subscriptions.push(await subscribe(channelOf(room), (event) => write(response, 'room', event)))
+        subscriptions.push(await subscribe(COUNTER_CHANNEL, (event) => write(response, 'counter', event)))
+        response.writeHead(200, HEADERS)
+        write(response, 'ready', { room })
+        const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS)
+        if (stopping.aborted) response.end()
+        await gone
+        clearInterval(heartbeat)
+      } finally {
+        streams.delete(response)
+        await Promise.all(subscriptions.map((subscription) => subscription.close()))
+      }
+    },
+  }
+}
+
+function write(response, event, data) {
+  if (!response.headersSent || response.destroyed) return
+  if (response.writableLength > MAX_UNREAD_BYTES) return response.destroy()
+  response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+}

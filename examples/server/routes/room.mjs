@@ -1,0 +1,69 @@
+// A room: who is in it, what was said, and a word to everybody who watches.
+import { randomUUID } from 'node:crypto'
+import { publish, RealtimeDataManager } from '../../../index.js'
+import { HttpError, readJson, requireText, send } from '../http.mjs'
+import { requireVisitor } from '../visitor.mjs'
+
+/** The rooms there are; anything else is refused before a key is made of it. */
+export const ROOMS = ['lobby', 'workshop']
+
+const MESSAGES_SHOWN = 20
+
+export function roomRoutes() {
+  return {
+    'GET /api/rooms/:room': async (request, response, { room }) => {
+      checkRoom(room)
+      send(response, 200, await state(room))
+    },
+
+    'POST /api/rooms/:room/join': async (request, response, { room }) => {
+      checkRoom(room)
+      const { session } = await requireVisitor(request)
+      await RealtimeDataManager.addUserToRoom(room, session.userId, { name: session.name })
+      await announce(room, { type: 'join', name: session.name })
+      send(response, 200, await state(room))
+    },
+
+    'POST /api/rooms/:room/leave': async (request, response, { room }) => {
+      checkRoom(room)
+      const { session } = await requireVisitor(request)
+      await RealtimeDataManager.removeUserFromRoom(room, session.userId)
+      await announce(room, { type: 'leave', name: session.name })
+      send(response, 200, await state(room))
+    },
+
+    'POST /api/rooms/:room/say': async (request, response, { room }) => {
+      checkRoom(room)
+      const { session } = await requireVisitor(request)
+      const text = requireText(await readJson(request), 'message', 200)
+      const users = await RealtimeDataManager.getRoomUsers(room)
+      if (!Object.hasOwn(users, session.userId))
+        throw new HttpError(403, 'not_in_room', 'Join the room before you speak.')
+      // The id lets a page that hears a message twice, live and in a list, show it once.
+      const message = { id: randomUUID(), at: Date.now(), name: session.name, text }
+      await RealtimeDataManager.storeMessage(room, message)
+      await announce(room, { type: 'message', ...message })
+      send(response, 200, await state(room))
+    },
+  }
+}
+
+/** The channel a room's events go out on. */
+export const channelOf = (room) => `example:room:${room}`
+
+/** Tells everybody who watches the room. */
+export const announce = (room, event) => publish(channelOf(room), event)
+
+export function checkRoom(room) {
+  if (!ROOMS.includes(room))
+    throw new HttpError(404, 'no_room', `There is no such room. There are: ${ROOMS.join(', ')}.`)
+}
+
+async function state(room) {
+  const [users, messages] = await Promise.all([
+    RealtimeDataManager.getRoomUsers(room),
+    RealtimeDataManager.getRecentMessages(room, MESSAGES_SHOWN),
+  ])
+  const names = Object.entries(users).map(([id, user]) => user?.name ?? id)
+  return { room, users: names.sort(), messages: messages.reverse() }
+}

@@ -1,0 +1,880 @@
+// Types of cinnabar: sessions, API caching, rate limits, locks, rooms and messages over Redis, Valkey or memory.
+// Lives (`ttl`, `…Seconds`) are in seconds; whatever is in milliseconds says so by `…Ms` or `PX`.
+
+/**
+ * What went wrong, to branch on. Stable.
+ *
+ * | code | meaning | may the same call succeed later? |
+ * |---|---|---|
+ * | `E_INVALID_ARGUMENT` | the caller passed something that cannot be meant | no |
+ * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
+ * | `E_UNAVAILABLE` | no connection to the server; nothing was sent | yes |
+ * | `E_TIMEOUT` | the deadline passed before an answer came | yes |
+ * | `E_MAYBE_APPLIED` | the connection was lost after a write left: it may or may not have been applied | no |
+ * | `E_CLOSED` | the service was disconnected by its owner | no |
+ * | `E_AUTH` | the server refused the user name or password, or the permission | no |
+ * | `E_WRONG_TYPE` | the key holds another type of value | no |
+ * | `E_OUT_OF_MEMORY` | the server has no memory left for this write | yes |
+ * | `E_SERVER` | the server answered with another error | no |
+ * | `E_INVALID_DATA` | a stored value is not what this library writes | no |
+ * | `E_LOCK_HELD` | somebody else holds the lock | yes |
+ * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |
+ * | `E_UNSUPPORTED` | this engine or server cannot do that | no |
+ * | `E_INTERNAL` | a bug in this library; the process is unharmed | no |
+ */
+export type ErrorCode =
+  | 'E_INVALID_ARGUMENT'
+  | 'E_INVALID_SETTINGS'
+  | 'E_UNAVAILABLE'
+  | 'E_TIMEOUT'
+  | 'E_MAYBE_APPLIED'
+  | 'E_CLOSED'
+  | 'E_AUTH'
+  | 'E_WRONG_TYPE'
+  | 'E_OUT_OF_MEMORY'
+  | 'E_SERVER'
+  | 'E_INVALID_DATA'
+  | 'E_LOCK_HELD'
+  | 'E_CONFLICT'
+  | 'E_UNSUPPORTED'
+  | 'E_INTERNAL'
+
+/**
+ * Every failure of this package. `instanceof` also recognises the errors of another copy of the package in the same
+ * process.
+ *
+ * @example
+ * try {
+ *   await redisService.get('key')
+ * } catch (error) {
+ *   if (error instanceof CinnabarError && error.code === 'E_UNAVAILABLE') return fallback()
+ *   throw error
+ * }
+ */
+export class CinnabarError extends Error {
+  /** An error of your own with one of these codes. `code` defaults to `E_INTERNAL`, `retryable` to `false`. */
+  constructor(message: string, details?: { code?: ErrorCode; retryable?: boolean; cause?: unknown })
+  /** Always `'CinnabarError'`. */
+  readonly name: 'CinnabarError'
+  /** What went wrong, to branch on. */
+  readonly code: ErrorCode
+  /** Whether the same call may succeed later with nothing changed by the caller. */
+  readonly retryable: boolean
+  /** What caused it, where something did. */
+  readonly cause?: unknown
+}
+
+/** What may be stored under a raw key or in a field. Numbers are written in decimal. */
+export type Storable = string | number | Uint8Array
+
+/** A raw key. */
+export type Key = string | Uint8Array
+
+/** What `JSON.stringify` can write; the features keep values in this form. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+// ---------------------------------------------------------------------------------------------------- service
+
+/** Settings of a service. What is given here wins over the environment. */
+export interface ServiceOptions {
+  /**
+   * `redis://`, `rediss://` (TLS) or `unix:`; a `/2` path selects the database. Not together with `host` or `port`.
+   * `memory:` is the embedded engine, `memory:name` a store of its own within the process.
+   * Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
+   */
+  url?: string
+  /** Used when there is no URL. Default `localhost`. Environment: `REDIS_HOST`. */
+  host?: string
+  /** Used when there is no URL. Default `6379`. Environment: `REDIS_PORT`. */
+  port?: number
+  /** ACL user. Environment: `REDIS_USERNAME`. */
+  username?: string
+  /** Also fills a URL that has none. Environment: `REDIS_PASSWORD`. */
+  password?: string
+  /** Whether to speak TLS when there is no URL. Default `false`. Environment: `REDIS_TLS`. */
+  tls?: boolean
+  /** Number of the database. Default `0`, or what the URL says. */
+  db?: number
+  /** Most connections; they are opened as load asks. Default `10`. Environment: `REDIS_POOL_SIZE`. */
+  poolSize?: number
+  /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
+  timeoutMs?: number
+  /** Deadline of opening a connection, in milliseconds. Default `10000`. */
+  connectTimeoutMs?: number
+  /** How often what is safe to repeat is sent again after a lost connection. Default `3`. Environment: `REDIS_RETRY_ATTEMPTS`. */
+  retryAttempts?: number
+  /** Memory that the embedded engine may use, in bytes; the least recently used goes first. Default 256 MB. */
+  maxBytes?: number
+  /**
+   * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value
+   * (`null`, `false`, `0`, `[]`, `{}`) with one warning per operation name. Default: `'empty'` when
+   * `NODE_ENV=development`, else `'throw'`.
+   */
+  onUnavailable?: 'throw' | 'empty'
+}
+
+/** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */
+export interface SetOptions {
+  /** Life in seconds, at least 1. */
+  EX?: number
+  /** Life in milliseconds, at least 1. */
+  PX?: number
+  /** Only if the key does not exist. */
+  NX?: boolean
+  /** Only if the key exists. */
+  XX?: boolean
+}
+
+/** What `service.healthCheck()` answers. */
+export interface ServiceHealth {
+  /** Whether a PING was answered. */
+  status: 'connected' | 'disconnected'
+  /** How long the PING took, such as `'2ms'`; `'0ms'` when disconnected. */
+  latency: string
+  /** Where the server is; `null` for the embedded engine. */
+  host: string | null
+  /** Its port; `null` for the embedded engine. */
+  port: number | null
+}
+
+/**
+ * One server, cluster or embedded store, and all that works on it. Making one connects to nothing; its first call does.
+ * Services with equal settings share their connections within the process.
+ *
+ * @example
+ * const service = new RedisService({ url: 'redis://localhost:6379' })
+ * const sessions = new SessionManager(service, { prefix: 'session:' })
+ */
+export class RedisService implements AsyncDisposable {
+  /**
+   * @param options Win over the environment, which wins over the defaults.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown option, `E_INVALID_SETTINGS` for a bad value or variable.
+   */
+  constructor(options?: ServiceOptions)
+  /** Connects now instead of at the first call. May be called twice. Rejects with `E_UNAVAILABLE` or `E_AUTH`. */
+  connect(): Promise<void>
+  /** Lets go of the connections; calls after it reject with `E_CLOSED` until `connect()`. May be called twice. */
+  disconnect(): Promise<void>
+  /** Whether there is a connection right now. */
+  get isConnected(): boolean
+  /** The string under `key`, or `null`. */
+  get(key: Key): Promise<string | null>
+  /** Stores a string; `null` when `NX` or `XX` kept it from that. Without `EX` or `PX` it lives until it is deleted. */
+  set(key: Key, value: Storable, options?: SetOptions): Promise<'OK' | null>
+  /** Deletes keys; answers how many there were. */
+  del(...keys: Key[]): Promise<number>
+  /** Counts which of the keys exist; one named twice counts twice. */
+  exists(...keys: Key[]): Promise<number>
+  /** Sets the remaining life in seconds; `false` when there is no such key. */
+  expire(key: Key, seconds: number): Promise<boolean>
+  /** Sets a field of a hash; answers 1 when it is new, else 0. */
+  hSet(key: Key, field: Storable, value: Storable): Promise<number>
+  /** Sets several fields; answers how many are new. */
+  hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
+  /** One field of a hash, or `null`. */
+  hGet(key: Key, field: Storable): Promise<string | null>
+  /** All fields of a hash; `{}` when there is no such key. */
+  hGetAll(key: Key): Promise<Record<string, string>>
+  /** Deletes fields; answers how many there were. */
+  hDel(key: Key, ...fields: Storable[]): Promise<number>
+  /** Sends a value, as JSON, to everyone subscribed to the channel; answers how many got it. */
+  publish(channel: string, value: unknown): Promise<number>
+  /**
+   * Calls `handler` for every message on a channel, in the asynchronous context of this call.
+   * A handler that throws ends neither the process nor the subscription: its first failure is reported on the console.
+   */
+  subscribe<T = unknown>(channel: string, handler: MessageHandler<T>, options?: SubscribeOptions): Promise<Subscription>
+  /** Asks for one PING, for at most 2 s. Never rejects. */
+  healthCheck(): Promise<ServiceHealth>
+  /** The commands themselves, or `null` when there is no connection. */
+  getClient(): RawClient | null
+  /** An `ApiCache` on this service with its default options. */
+  get cache(): ApiCache
+  /** A `SessionManager` on this service with its default options. */
+  get sessions(): SessionManager
+  /** A `RateLimiter` on this service with its default options. */
+  get limiter(): RateLimiter
+  /** A `DistributedLock` on this service with its default options. */
+  get locks(): DistributedLock
+  /** A `RealtimeDataManager` on this service with its default options. */
+  get rooms(): RealtimeDataManager
+  /** `disconnect()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The service that the environment describes. Made at its first use, connected by its first call. */
+export const redisService: RedisService
+
+// ------------------------------------------------------------------------------------------------- raw client
+
+/** What a reply that nobody gave a shape looks like. */
+export type Reply = string | number | null | Reply[]
+
+/** A member of a sorted set with its score. */
+export interface ScoredMember {
+  /** Its place in the order; `Infinity` and `-Infinity` are allowed, `NaN` is not. */
+  score: number
+  /** The member. */
+  value: Storable
+}
+
+/** A part of a range. */
+export interface RangeLimit {
+  /** How many to leave out at the start. */
+  offset: number
+  /** How many to answer at most. */
+  count: number
+}
+
+/** A bound of a range: an index, a score, `'(5'` (exclusive), `'-inf'` or `'+inf'`. */
+export type Bound = number | string
+
+/** The raw commands: name → arguments and answer. The client sends each at once; `multi()` collects the same ones. */
+export interface Commands {
+  /** Answers `'PONG'`. */
+  ping(): Promise<string>
+  /** What the server tells about itself, as text. */
+  info(section?: string): Promise<string>
+  /** How many keys there are. */
+  dbSize(): Promise<number>
+  /** Deletes every key of every database. */
+  flushAll(): Promise<string>
+  /** Deletes every key of this database. */
+  flushDb(): Promise<string>
+  /** Sends a message as it is; answers how many got it. */
+  publish(channel: string, message: Storable): Promise<number>
+  /** Runs a Lua script. `numberOfKeys` of what follows are keys. */
+  eval(script: string, numberOfKeys: number, ...keysAndArgs: Storable[]): Promise<Reply>
+  /** Some of the keys, and the cursor that continues; `'0'` begins and ends. */
+  scan(
+    cursor?: string | number,
+    options?: { MATCH?: string; COUNT?: number },
+  ): Promise<{ cursor: string; keys: string[] }>
+  /** `'string'`, `'hash'`, `'list'`, `'set'`, `'zset'` or `'none'`. */
+  type(key: Key): Promise<string>
+  /** Counts which of the keys exist. */
+  exists(...keys: (Key | Key[])[]): Promise<number>
+  /** Deletes keys; answers how many there were. */
+  del(...keys: (Key | Key[])[]): Promise<number>
+  /** Like `del`; the memory is freed later. */
+  unlink(...keys: (Key | Key[])[]): Promise<number>
+  /** Sets the remaining life in seconds; `false` when there is no such key. */
+  expire(key: Key, seconds: number): Promise<boolean>
+  /** Sets the remaining life in milliseconds; `false` when there is no such key. */
+  pExpire(key: Key, ms: number): Promise<boolean>
+  /** Takes the end of life away; `false` when there was none. */
+  persist(key: Key): Promise<boolean>
+  /** Remaining life in seconds; -1 without one, -2 without a key. */
+  ttl(key: Key): Promise<number>
+  /** Remaining life in milliseconds; -1 without one, -2 without a key. */
+  pTTL(key: Key): Promise<number>
+
+  /** The string under a key, or `null`. */
+  get(key: Key): Promise<string | null>
+  /** Stores a string. With `GET`, answers the value that was there before. */
+  set(key: Key, value: Storable, options: SetOptions & { GET: true; KEEPTTL?: boolean }): Promise<string | null>
+  /** Stores a string; `null` when `NX` or `XX` kept it from that. `KEEPTTL` keeps the life that the key had. */
+  set(key: Key, value: Storable, options?: SetOptions & { GET?: false; KEEPTTL?: boolean }): Promise<'OK' | null>
+  /** Adds 1; answers the sum. */
+  incr(key: Key): Promise<number>
+  /** Adds a whole number; answers the sum. */
+  incrBy(key: Key, increment: number): Promise<number>
+  /** Takes 1 away; answers the difference. */
+  decr(key: Key): Promise<number>
+  /** Takes a whole number away; answers the difference. */
+  decrBy(key: Key, decrement: number): Promise<number>
+  /** Several values in the order of their keys. */
+  mGet(...keys: (Key | Key[])[]): Promise<(string | null)[]>
+  /** Stores several values: an object, an array of pairs, or key, value, key, value… */
+  mSet(
+    values: Readonly<Record<string, Storable>> | readonly (readonly [Key, Storable])[] | readonly Storable[],
+  ): Promise<string>
+  /** Stores several values given one after the other. */
+  mSet(key: Key, value: Storable, ...more: Storable[]): Promise<string>
+
+  /** Sets a field of a hash; answers 1 when it is new, else 0. */
+  hSet(key: Key, field: Storable, value: Storable): Promise<number>
+  /** Sets several fields; answers how many are new. */
+  hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
+  /** One field, or `null`. */
+  hGet(key: Key, field: Storable): Promise<string | null>
+  /** All fields; `{}` when there is no such key. */
+  hGetAll(key: Key): Promise<Record<string, string>>
+  /** Deletes fields; answers how many there were. */
+  hDel(key: Key, ...fields: (Storable | Storable[])[]): Promise<number>
+  /** Whether the hash has a field. */
+  hExists(key: Key, field: Storable): Promise<boolean>
+  /** The names of all fields. */
+  hKeys(key: Key): Promise<string[]>
+  /** The values of all fields. */
+  hVals(key: Key): Promise<string[]>
+  /** How many fields there are. */
+  hLen(key: Key): Promise<number>
+  /** Several fields in the order asked for. */
+  hMGet(key: Key, ...fields: (Storable | Storable[])[]): Promise<(string | null)[]>
+  /** Adds a whole number to a field; answers the sum. */
+  hIncrBy(key: Key, field: Storable, increment: number): Promise<number>
+
+  /** Puts elements before the first; answers the length. */
+  lPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
+  /** Puts elements after the last; answers the length. */
+  rPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
+  /** Elements from `start` to `stop`, both included; -1 is the last. */
+  lRange(key: Key, start: number, stop: number): Promise<string[]>
+  /** Keeps only the elements from `start` to `stop`. */
+  lTrim(key: Key, start: number, stop: number): Promise<string>
+  /** How many elements there are. */
+  lLen(key: Key): Promise<number>
+  /** Takes the first element, or `null`. */
+  lPop(key: Key): Promise<string | null>
+  /** Takes the last element, or `null`. */
+  rPop(key: Key): Promise<string | null>
+
+  /** Adds members; answers how many are new. */
+  sAdd(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
+  /** Removes members; answers how many there were. */
+  sRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
+  /** All members, in no order. */
+  sMembers(key: Key): Promise<string[]>
+  /** Whether it is a member. */
+  sIsMember(key: Key, member: Storable): Promise<boolean>
+  /** How many members there are. */
+  sCard(key: Key): Promise<number>
+
+  /** Adds members or moves them to a new score; answers how many are new. */
+  zAdd(key: Key, members: ScoredMember | readonly ScoredMember[]): Promise<number>
+  /** Members from `start` to `stop`: by rank or by `SCORE`; `REV` answers the highest first. */
+  zRange(
+    key: Key,
+    start: Bound,
+    stop: Bound,
+    options?: { BY?: 'SCORE'; REV?: boolean; LIMIT?: RangeLimit },
+  ): Promise<string[]>
+  /** Members by rank, the highest first. */
+  zRevRange(key: Key, start: number, stop: number): Promise<string[]>
+  /** Members with a score between `min` and `max`. */
+  zRangeByScore(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<string[]>
+  /** The score of a member, or `null`. */
+  zScore(key: Key, member: Storable): Promise<number | null>
+  /** Removes members; answers how many there were. */
+  zRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
+  /** How many members there are. */
+  zCard(key: Key): Promise<number>
+  /** Adds to a member's score; answers the sum. */
+  zIncrBy(key: Key, increment: number, member: Storable): Promise<number>
+}
+
+/**
+ * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping.
+ * An argument that cannot be meant is `E_INVALID_ARGUMENT` before anything is sent.
+ */
+export interface RawClient extends Commands {
+  /** Whether there is a connection right now. */
+  readonly isReady: boolean
+  /** Collects commands to run as one transaction. */
+  multi(): Multi
+  /** Any command at all, its name first, its reply as it comes. */
+  sendCommand<T = Reply>(args: readonly Storable[]): Promise<T>
+}
+
+/**
+ * Commands collected to run as one transaction: nothing is sent before `exec()`, and no other client's comes between.
+ *
+ * @example
+ * const results = await client.multi().incr('hits').expire('hits', 60).exec()
+ * const hits = results[0][1]
+ */
+export type Multi = {
+  /** Adds this command. */
+  [Name in keyof Commands]: (...args: AnyParameters<Commands[Name]>) => Multi
+} & {
+  /**
+   * Runs what was collected; answers `[error, value]` for each command in order, `error` being `null` where there is none.
+   * Rejects with `E_INVALID_ARGUMENT`, with nothing sent, when an argument was bad or it has run before.
+   */
+  exec<T = any>(): Promise<[error: CinnabarError | null, value: T][]>
+}
+
+/** The arguments of a function of up to two overloads. */
+type AnyParameters<F> = F extends { (...args: infer A): any; (...args: infer B): any } ? A | B : never
+
+// --------------------------------------------------------------------------------------------------- sessions
+
+/** Options of a `SessionManager`. */
+export interface SessionManagerOptions {
+  /** What the keys begin with. Default `'session:'`. */
+  prefix?: string
+  /** Life of a session in seconds, renewed by every update. Default `86400`, 24 hours. */
+  ttl?: number
+  /** Whether reading a session renews its life. Default `false`. */
+  rolling?: boolean
+}
+
+/** What `createSession` adds to a session. */
+export interface SessionFields {
+  /** Whose session it is. */
+  userId: string
+  /** When it was created, as an ISO 8601 time. */
+  createdAt: string
+}
+
+/** A session as `getSession` answers it. */
+export type Session<T extends object = Record<string, any>> = SessionFields & T
+
+/** How a session is created. */
+export interface CreateSessionOptions {
+  /** Life in seconds. Default: the manager's. */
+  ttl?: number
+  /** Names to destroy sessions by, such as a tenant or a device. */
+  tags?: readonly string[]
+  /** An id of your own. Default: 192 random bits or more from the system's generator. */
+  id?: string
+}
+
+/** A request that may carry a session token: the token itself, a fetch request or headers, or a Node request. */
+export type TokenSource =
+  | string
+  | { get(name: string): string | null; has(name: string): boolean }
+  | { readonly headers: { get(name: string): string | null } }
+  | { readonly headers: { readonly [name: string]: string | string[] | undefined } }
+
+/** How `validateSession` finds a user. */
+export interface ValidateOptions<User> {
+  /**
+   * Looks the user up where the truth is, by the SHA-256 of the token in hexadecimal; `null` when there is none.
+   * Called on a miss, and whenever the server is down. One call at a time per token.
+   */
+  load: (tokenHash: string) => User | null | undefined | Promise<User | null | undefined>
+  /** How long a found user is kept, in seconds. Default `300`. */
+  ttl?: number
+  /** The cookie that carries the token when there is no `Authorization: Bearer`. Default `'session'`. */
+  cookie?: string
+}
+
+/** Counts since the object was made. */
+export interface CacheStats {
+  /** Answers that were there. */
+  hits: number
+  /** Answers that were not. */
+  misses: number
+  /** Failures of the store that the caller did not see, because it was answered without it. */
+  errors: number
+}
+
+/**
+ * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
+ * default service. `T` is what your sessions hold besides `userId` and `createdAt`.
+ *
+ * @example
+ * const id = await SessionManager.createSession('user123', { role: 'admin' })
+ * const session = await SessionManager.getSession<{ role: string }>(id)
+ */
+export interface SessionManager {
+  /** Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text. */
+  createSession(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
+  /** The session, or `null` when there is none. */
+  getSession<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
+  /**
+   * Merges `changes` into the session, field by field, and renews its life: to 24 h, or to the `ttl` that it was created
+   * with. Concurrent updates of different fields all survive; what is not changed keeps its bytes. `false` when the
+   * session is gone: nothing brings it back.
+   * Rejects with `E_CONFLICT` when other writers never let it through.
+   */
+  updateSession(id: string, changes: object): Promise<boolean>
+  /** Removes the session; answers the number of keys removed, 0 or 1. */
+  destroySession(id: string): Promise<number>
+  /** Sets the remaining life; `false` when the session is gone. */
+  extendSession(id: string, seconds?: number): Promise<boolean>
+  /** Renews the life to what the session was given; `false` when it is gone. */
+  touch(id: string): Promise<boolean>
+  /** Stores any object under an id of your own, for 3600 s unless told. */
+  storeSession(id: string, data: object, ttl?: number): Promise<void>
+  /** Destroys every session created with this tag; answers how many. */
+  destroyByTag(tag: string): Promise<number>
+  /** Destroys every session of a user, validated ones included; answers how many. */
+  invalidateUser(userId: string | number): Promise<number>
+  /** The ids of a user's sessions. */
+  listSessions(userId: string | number): Promise<string[]>
+  /**
+   * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
+   * When the server is down it answers by `load` alone. Calls that come while one token is being loaded share that
+   * load, and so its very object: do not change it.
+   */
+  validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<User | null>
+  /** Counts of `validateSession` since this manager was made. */
+  stats(): CacheStats
+  /** The same as `createSession`. */
+  create(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
+  /** The same as `getSession`. */
+  get<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
+  /** The same as `updateSession`. */
+  update(id: string, changes: object): Promise<boolean>
+  /** The same as `destroySession`. */
+  destroy(id: string): Promise<number>
+  /** The same as `destroySession`. */
+  deleteSession(id: string): Promise<number>
+}
+
+/** Makes a `SessionManager`; also has each of its methods, on the default service. */
+export interface SessionManagerConstructor extends SessionManager {
+  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  new (service: RedisService, options?: SessionManagerOptions): SessionManager
+  readonly prototype: SessionManager
+}
+
+export const SessionManager: SessionManagerConstructor
+
+// ------------------------------------------------------------------------------------------------------ cache
+
+/** Options of an `ApiCache`. */
+export interface ApiCacheOptions {
+  /** What the keys begin with. Default `'api:'`. */
+  prefix?: string
+  /** Life of a value in seconds when it is given none. Default `300`. */
+  ttl?: number
+}
+
+/** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
+export interface CacheSetOptions {
+  /** How long the value is fresh, in seconds. Default: the cache's. */
+  ttl?: number
+  /** Names to invalidate values by. */
+  tags?: readonly string[]
+  /** How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. */
+  staleWhileRevalidate?: number
+}
+
+/** One value of `setMany`. */
+export interface CacheEntry<T = unknown> extends CacheSetOptions {
+  /** Its key. */
+  key: string
+  /** The value: anything that JSON can hold. */
+  value: T
+}
+
+/** What is known about an image. */
+export interface ImageInfo {
+  /** Its size in bytes. */
+  size: number
+  /** Its media type, such as `image/png`: by its content, else by its name. */
+  type: string
+  /** SHA-256 of its bytes in hexadecimal. */
+  hash: string
+  /** When this was stored, in ms since 1970. */
+  timestamp: number
+}
+
+/**
+ * Answers kept for a while under `api:{key}`. Every method also exists as a static one, on the default service.
+ *
+ * @example
+ * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
+ * await ApiCache.invalidateByTag(`user:${id}`)
+ */
+export interface ApiCache {
+  /** The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`. */
+  keyFor(endpoint: string, params?: object): string
+  /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
+  get<T = unknown>(key: string): Promise<T | null>
+  /** Stores a value: anything that JSON can hold. Wins over a load of the same key that is still running. */
+  set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
+  /** Drops a value, and the result of a load of it that is still running; answers the number of keys removed, 0 or 1. */
+  invalidate(key: string): Promise<number>
+  /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
+  invalidateByTag(tag: string): Promise<void>
+  /** Drops every value whose key matches a glob such as `user:*`; answers how many. Walks all keys of the cache. */
+  invalidateByPattern(pattern: string): Promise<number>
+  /** Several values in the order of their keys, `null` for those that are missing. */
+  getMany<T = unknown>(keys: readonly string[]): Promise<(T | null)[]>
+  /** Stores several values in one round. */
+  setMany(entries: readonly CacheEntry[]): Promise<void>
+  /**
+   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process;
+   * callers that come meanwhile share it and so its very object: do not change it. A hit is the caller's own copy.
+   *
+   * - A rejection of `load` reaches everyone who waits for it, and nothing is kept.
+   * - `undefined` is answered but not kept; `null` is kept.
+   * - An invalidation or a `set` that comes while `load` runs wins: the loaded value is answered but not kept. By tag
+   *   wherever it comes from; by key or pattern, and `set`, when it comes from this process.
+   * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
+   *   load only counts in `stats()`.
+   * - When the server is down, `load` alone answers.
+   */
+  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<T>
+  /** The same as `get`. */
+  getCachedResponse<T = unknown>(name: string): Promise<T | null>
+  /** The same as `set`, with the life as a number of seconds, 300 unless told. */
+  setCachedResponse<T = unknown>(name: string, value: T, ttlSeconds?: number): Promise<void>
+  /** The same as `invalidate`. */
+  invalidateCache(name: string): Promise<number>
+  /** What is known about an image file, or `null`. Kept under the key `image:{file}`. */
+  getImageInfo(file: string): Promise<ImageInfo | null>
+  /** Keeps what is known about an image: read off its bytes, or as given (`timestamp` is added). Answers it. */
+  setImageInfo(
+    file: string,
+    image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
+    options?: CacheSetOptions,
+  ): Promise<ImageInfo>
+  /** Forgets what is known about an image; answers the number of keys removed, 0 or 1. */
+  invalidateImage(file: string): Promise<number>
+  /** Counts since this cache was made. */
+  stats(): CacheStats
+}
+
+/** Makes a `ApiCache`; also has each of its methods, on the default service. */
+export interface ApiCacheConstructor extends ApiCache {
+  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  new (service: RedisService, options?: ApiCacheOptions): ApiCache
+  readonly prototype: ApiCache
+}
+
+export const ApiCache: ApiCacheConstructor
+
+// ----------------------------------------------------------------------------------------------------- limits
+
+/** Options of a `RateLimiter`. */
+export interface RateLimiterOptions {
+  /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. */
+  prefix?: string
+  /** What `checkRateLimit` and `checkLimit` do when the server is down: let pass, refuse, or reject. Default `'allow'`. */
+  onUnavailable?: 'allow' | 'deny' | 'throw'
+}
+
+/** What a check found. */
+export interface RateLimitResult {
+  /** Whether the request may go on. */
+  allowed: boolean
+  /** How many more may in this window. */
+  remaining: number
+  /** When the window ends, in ms since 1970. Always there when refused by the store. */
+  resetTime?: number
+  /** How many a window admits. */
+  limit: number
+  /** Whether the store counted, or nobody could be asked. */
+  source: 'store' | 'fallback'
+}
+
+/** How many in how long. */
+export interface RateLimit {
+  /** How many a window admits, at least 1. */
+  limit: number
+  /** The length of the window in seconds. */
+  windowSeconds: number
+}
+
+/** Names of the ready-made limits. */
+export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
+
+/**
+ * Fixed-window limits: a plain integer with a life under `rate_limit:{identifier}`, counted in one atomic step.
+ * Every method also exists as a static one, on the default service.
+ *
+ * @example
+ * const result = await RateLimiter.checkRateLimit(ip, 100, 60)
+ * if (!result.allowed) return new Response('Too many requests', { status: 429, headers: RateLimiter.headers(result) })
+ */
+export interface RateLimiter {
+  /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
+  checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
+  /** Forgets what was counted; answers the number of keys removed, 0 or 1. */
+  resetRateLimit(identifier: string): Promise<number>
+  /** Counts one request under exactly this key; answers whether it may go on. */
+  checkLimit(key: string, limit: number, window: number): Promise<boolean>
+  /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
+  check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
+  /** `ratelimit:{ip}:{endpoint}`, for `checkLimit`. */
+  keyForRoute(ip: string, endpoint: string): string
+  /**
+   * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,
+   * when refused, `Retry-After` (seconds, at least 1). The status to send with a refusal is 429.
+   */
+  headers(
+    result: Omit<RateLimitResult, 'limit' | 'source'> & { limit?: number },
+    limit?: number,
+  ): Record<string, string>
+}
+
+/** Makes a `RateLimiter`; also has each of its methods, on the default service. */
+export interface RateLimiterConstructor extends RateLimiter {
+  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  new (service: RedisService, options?: RateLimiterOptions): RateLimiter
+  readonly prototype: RateLimiter
+  /** Limits for `check`: `DEFAULT` 100 a minute, `API` 1000 an hour, `AUTH` 5 in 5 minutes, `STATIC` 1000 a minute. */
+  readonly presets: Readonly<Record<RateLimitPreset, Readonly<RateLimit>>>
+}
+
+export const RateLimiter: RateLimiterConstructor
+
+// ------------------------------------------------------------------------------------------------------ locks
+
+/** Options of a `DistributedLock`. */
+export interface DistributedLockOptions {
+  /** What the keys begin with. Default `'lock:'`. */
+  prefix?: string
+}
+
+/**
+ * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
+ * one, on the default service.
+ *
+ * @example
+ * await DistributedLock.withLock(`order:${id}`, () => charge(id))
+ */
+export interface DistributedLock {
+  /** Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. */
+  acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
+  /** Releases the lock if it is still held by this token; `false` when it is not. */
+  releaseLock(resource: string, token: string): Promise<boolean>
+  /** Sets the remaining life of the lock to `ttlSeconds` (30) if it is still held by this token; `false` when it is not. */
+  extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>
+  /**
+   * Runs `operation` while holding the lock, and answers what it answers. Rejects with `E_LOCK_HELD` when somebody
+   * else holds it, and with the operation's own error when it fails. Always released: should that fail, the lock dies
+   * after `ttlSeconds` (30). `operation` gets the token, to extend the lock with.
+   */
+  withLock<T>(resource: string, operation: (token: string) => T | Promise<T>, ttlSeconds?: number): Promise<T>
+}
+
+/** Makes a `DistributedLock`; also has each of its methods, on the default service. */
+export interface DistributedLockConstructor extends DistributedLock {
+  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  new (service: RedisService, options?: DistributedLockOptions): DistributedLock
+  readonly prototype: DistributedLock
+}
+
+export const DistributedLock: DistributedLockConstructor
+
+// ------------------------------------------------------------------------------------------ rooms and messages
+
+/** Options of a `RealtimeDataManager`. */
+export interface RealtimeDataManagerOptions {
+  /** What the keys begin with. Default `'room:'`. */
+  prefix?: string
+}
+
+/** A user in a room as `getRoomUsers` answers it. */
+export type RoomUser<T extends object = Record<string, any>> = T & {
+  /** When the user joined. */
+  joinedAt: string
+}
+
+/** What stands in for a stored user that is no JSON. */
+export interface InvalidRoomUser {
+  /** Says so. */
+  error: 'Invalid data'
+}
+
+/** A message as `getRecentMessages` answers it. */
+export type RoomMessage<T extends object = Record<string, any>> = T & {
+  /** When it was stored. */
+  timestamp: string
+}
+
+/** Rooms: who is in them, and the last hundred messages of 24 hours. Every method also exists as a static one, on the default service. */
+export interface RealtimeDataManager {
+  /** Puts a user into a room, or replaces what is known about one. `joinedAt` is added. */
+  addUserToRoom(roomId: string, userId: string, info?: object): Promise<void>
+  /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
+  removeUserFromRoom(roomId: string, userId: string): Promise<number>
+  /** The users of a room by their id; `{}` when it is empty. A value that is no JSON reads `{ error: 'Invalid data' }`. */
+  getRoomUsers<T extends object = Record<string, any>>(
+    roomId: string,
+  ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
+  /** Adds a message, with `timestamp`. The last 100 are kept, for 24 h. */
+  storeMessage(roomId: string, message: object): Promise<void>
+  /** The newest messages first, 10 unless told. */
+  getRecentMessages<T extends object = Record<string, any>>(roomId: string, count?: number): Promise<RoomMessage<T>[]>
+}
+
+/** Makes a `RealtimeDataManager`; also has each of its methods, on the default service. */
+export interface RealtimeDataManagerConstructor extends RealtimeDataManager {
+  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  new (service: RedisService, options?: RealtimeDataManagerOptions): RealtimeDataManager
+  readonly prototype: RealtimeDataManager
+}
+
+export const RealtimeDataManager: RealtimeDataManagerConstructor
+
+/** Gets each message. May be asynchronous; nobody waits for it. */
+export type MessageHandler<T = unknown> = (value: T, channel: string) => unknown
+
+/** How to subscribe. */
+export interface SubscribeOptions {
+  /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
+  pattern?: boolean
+}
+
+/** An open subscription. */
+export interface Subscription extends AsyncDisposable {
+  /** Ends it; no handler is called after that. May be called twice. */
+  close(): Promise<void>
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** `publish` of the default service. */
+export function publish(channel: string, value: unknown): Promise<number>
+
+/** `subscribe` of the default service. */
+export function subscribe<T = unknown>(
+  channel: string,
+  handler: MessageHandler<T>,
+  options?: SubscribeOptions,
+): Promise<Subscription>
+
+// ----------------------------------------------------------------------------------------------------- health
+
+/** Counts with their quotient. */
+export interface HealthMetrics extends CacheStats {
+  /** hits ÷ (hits + misses), from 0 to 1; 0 when nothing was asked yet. */
+  hitRate: number
+}
+
+/** What `healthCheck()` answers. */
+export interface Health {
+  /** `degraded` when there are alerts, `down` when the server does not answer. */
+  status: 'healthy' | 'degraded' | 'down'
+  /** What the server says about itself; `null` where it does not. */
+  redis: {
+    /** Whether it answered. */
+    connected: boolean
+    /** What answered. */
+    engine: 'redis' | 'memory' | null
+    /** Its version. */
+    version: string | null
+    /** Memory in use, in bytes. */
+    usedMemory: number | null
+    /** Its limit of memory in bytes; 0 without one. */
+    maxMemory: number | null
+    /** Connected clients. */
+    clients: number | null
+    /** Keys evicted since it was started. */
+    evictedKeys: number | null
+    /** Connections refused since it was started. */
+    rejectedConnections: number | null
+    /** How long it has been running, in seconds. */
+    uptimeSeconds: number | null
+  }
+  /** Sessions of this service. */
+  sessionCache: {
+    /** Validations by `service.sessions`. */
+    metrics: HealthMetrics
+    /** Connections of this process. */
+    pool: { size: number; available: number; pending: number }
+  }
+  /** Reads of `service.cache`. */
+  cache: { metrics: HealthMetrics }
+  /** Whether limits are counted by the store. */
+  rateLimiter: { available: boolean }
+  /** `closed` while calls go to the server, `open` while they are refused at once because it is away. */
+  breaker: { state: string }
+  /** How long single commands took, in ms; `null` when they failed. */
+  performance: { ping: number | null; set: number | null; get: number | null }
+  /** What is wrong, in words: memory over 90 % of `maxmemory`, evictions or refused connections rising, no answer. */
+  alerts: string[]
+  /** When this was asked, as an ISO 8601 time. */
+  timestamp: string
+}
+
+/** How the default service, or the one given, is doing. Never rejects; answers within 2 s even when the server hangs. */
+export function healthCheck(service?: RedisService): Promise<Health>

@@ -1,0 +1,25 @@
+'use strict'
+
+const { ApiCache } = require('./lib/cache.js')
+const { healthCheck, publish, redisService, subscribe } = require('./lib/default.js')
+const { CinnabarError } = require('./lib/error.js')
+const { RateLimiter } = require('./lib/limit.js')
+const { DistributedLock } = require('./lib/lock.js')
+const { RealtimeDataManager } = require('./lib/room.js')
+const { RedisService } = require('./lib/service.js')
+const { SessionManager } = require('./lib/session.js')
+
+// Plain names in one literal: that is what lets `import { … } from 'cinnabar'` find them without running this file.
+module.exports = {
+  redisService,
+  RedisService,
+  SessionManager,
+  ApiCache,
+  RateLimiter,
+  DistributedLock,
+  RealtimeDataManager,
+  publish,
+  subscribe,
+  healthCheck,
+  CinnabarError,
+}

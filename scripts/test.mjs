@@ -1,0 +1,81 @@
+// `npm test`: prepares what is missing, then runs every test.
+//
+//   node scripts/test.mjs                 everything
+//   node scripts/test.mjs rust types      these parts only
+//   node scripts/test.mjs js cache lock   of the specs, those whose path has one of these words
+
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+
+import { main, root, run } from './run.mjs'
+import { forTesting } from './setup.mjs'
+
+const minute = 60_000
+
+const parts = {
+  rust: () => run('cargo', ['test', '--locked', '--no-fail-fast']),
+  types: () => run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', '__test__/types']),
+  js: (words) =>
+    specs(words, { runtimes: false, timeout: 3 * minute, concurrency: Math.min(2, availableParallelism()) }),
+  // One at a time: each starts other runtimes or builds an app, which keeps both cores busy.
+  runtimes: (words) => specs(words, { runtimes: true, timeout: 10 * minute, concurrency: 1 }),
+}
+
+function specs(words, { runtimes, timeout, concurrency }) {
+  const chosen = readdirSync(join(root, '__test__'), { recursive: true })
+    .filter((path) => path.endsWith('.spec.mjs') && !path.includes('node_modules'))
+    .filter((path) => path.startsWith('runtimes') === runtimes)
+    .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
+    .sort()
+    .map((path) => join('__test__', path))
+  if (chosen.length === 0) throw new Error(`no spec has ${words.join(' or ')} in its path`)
+  const options = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`, '--test-reporter=spec']
+  return run(process.execPath, ['--test', ...options, ...chosen])
+}
+
+/** What the runners' own summaries say, added up. */
+function count(output) {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  const rust = /^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm
+  for (const [, passed, failed, ignored] of output.matchAll(rust)) {
+    total.passed += Number(passed)
+    total.failed += Number(failed)
+    total.skipped += Number(ignored)
+  }
+  const names = { pass: 'passed', fail: 'failed', cancelled: 'failed', skipped: 'skipped', todo: 'skipped' }
+  for (const [, what, number] of output.matchAll(/^ℹ (pass|fail|cancelled|skipped|todo) (\d+)/gm)) {
+    total[names[what]] += Number(number)
+  }
+  return total
+}
+
+await main(async () => {
+  const args = process.argv.slice(2)
+  const named = args.filter((arg) => arg in parts)
+  const words = args.filter((arg) => !(arg in parts))
+  await forTesting()
+
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  const broken = []
+  for (const part of named.length ? named : Object.keys(parts)) {
+    const started = Date.now()
+    console.log(`\n== ${part}`)
+    let output
+    try {
+      output = await parts[part](words)
+    } catch (error) {
+      // The others still run: one round says all that is wrong.
+      output = error.output ?? ''
+      broken.push(`${part}: ${error.message}`)
+    }
+    for (const [what, number] of Object.entries(count(output))) total[what] += number
+    console.log(`== ${part} took ${Math.round((Date.now() - started) / 1000)} s`)
+  }
+
+  // No test may be left out because something is missing: then it fails and says what is missing.
+  if (total.skipped) broken.push(`${total.skipped} skipped`)
+  for (const line of broken) console.error(line)
+  console.log(`\n${total.passed} passed, ${total.failed} failed`)
+  if (broken.length || total.failed) process.exitCode = 1
+})
