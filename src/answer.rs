@@ -25,6 +25,19 @@ pub enum Answer {
     List(Vec<Answer>),
     /// A plain object with fields in this order.
     Object(Vec<(Cow<'static, str>, Answer)>),
+    /// What became of a hit of a limit: made by one call of a JavaScript function, because it is made so often.
+    Checked {
+        /// Within the limit.
+        allowed: bool,
+        /// How many more would be.
+        remaining: u64,
+        /// End of the window in epoch milliseconds.
+        reset_ms: Option<i64>,
+        /// The limit.
+        limit: u64,
+        /// Counted by the store; else a fallback.
+        counted: bool,
+    },
     /// An error as a value, as `multi().exec()` answers it.
     Failure(Error),
 }

@@ -60,7 +60,7 @@ pub struct Create {
     pub ttl: Option<f64>,
     /// What it can be destroyed by.
     pub tags: Vec<String>,
-    /// Its id; 256 random bits in hexadecimal.
+    /// Its id; 192 random bits in hexadecimal.
     pub id: Option<String>,
 }
 
@@ -126,7 +126,7 @@ impl Sessions {
 
     /// Nobody else can have the id, so nothing has to be looked at first.
     fn create_random(&self, indexes: Vec<Bytes>, value: Bytes, life: Duration, own: Bytes) -> Result<Call<String>> {
-        let id = random::hex::<32>()?;
+        let id = random::hex::<24>()?;
         let place = self.place(&id)?;
         let mut requests = index::list_first(&indexes, &place.id, life);
         if !own.is_empty() {

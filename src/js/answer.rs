@@ -2,24 +2,27 @@
 
 use super::{
     env::{Js, Value},
-    failure::Failures,
+    promise::Functions,
 };
-use crate::{answer::Answer, error::Result};
+use crate::{
+    answer::Answer,
+    error::{Error, Kind, Result},
+};
 
 impl Answer {
     /// The JavaScript value.
-    pub fn build(self, js: Js, parse: Value, failures: &Failures) -> Result<Value> {
+    pub fn build(self, js: Js, functions: &Functions) -> Result<Value> {
         Ok(match self {
             Self::Undefined => js.undefined(),
             Self::Null => js.null(),
             Self::Bool(flag) => js.boolean(flag),
             Self::Number(number) => js.number(number),
             Self::Text(text) => js.string(&text)?,
-            Self::Json(text) => js.parse(parse, &text)?,
+            Self::Json(text) => js.parse(js.kept(&functions.parse), &text)?,
             Self::List(items) => {
                 let array = js.array(items.len());
                 for (index, item) in items.into_iter().enumerate() {
-                    let item = item.build(js, parse, failures)?;
+                    let item = item.build(js, functions)?;
                     js.set_index(array, index, item);
                 }
                 array
@@ -27,12 +30,24 @@ impl Answer {
             Self::Object(fields) => {
                 let object = js.object();
                 for (name, value) in fields {
-                    let value = value.build(js, parse, failures)?;
+                    let value = value.build(js, functions)?;
                     js.define(object, js.string(name.as_bytes())?, value);
                 }
                 object
             }
-            Self::Failure(error) => failures.build(js, &error, None),
+            Self::Checked { allowed, remaining, reset_ms, limit, counted } => {
+                let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
+                let args = [
+                    js.boolean(allowed),
+                    js.number(remaining as f64),
+                    reset,
+                    js.number(limit as f64),
+                    js.boolean(counted),
+                ];
+                js.call(js.kept(&functions.checked), &args)
+                    .map_err(|_| Error::new(Kind::Internal, "the answer of a limit could not be made"))?
+            }
+            Self::Failure(error) => functions.failures.build(js, &error, None),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Reads what the caller passed. Every refusal names the argument and says what it takes.
 
-use std::{ffi::CStr, ptr};
+use std::{ffi::CStr, mem::MaybeUninit, ptr};
 
 use napi::sys::{self, ValueType};
 
@@ -13,7 +13,7 @@ const USUAL: usize = 1024;
 impl Js {
     /// A string. Lone surrogates are refused: they have no UTF-8, and two of them would become the same key.
     pub fn text(self, value: Value, name: &str) -> Result<String> {
-        let mut usual = [0_u8; USUAL];
+        let mut usual = MaybeUninit::<[u8; USUAL]>::uninit();
         let mut length = 0;
         // SAFETY: the buffer has the length that is passed; Node-API writes at most that, with a NUL at the end.
         let status =
@@ -22,7 +22,12 @@ impl Js {
             return Err(self.refuse(value, name, "a string"));
         }
         // A character may take 4 bytes, so a string that was cut off fills all but the last 4.
-        let bytes = if length < USUAL - 4 { usual[..length].to_vec() } else { self.long_text(value, name)? };
+        let bytes = if length < USUAL - 4 {
+            // SAFETY: Node-API has just written that many.
+            unsafe { std::slice::from_raw_parts(usual.as_ptr().cast::<u8>(), length) }.to_vec()
+        } else {
+            self.long_text(value, name)?
+        };
         if contains_replacement(&bytes) && self.has_lone_surrogate(value) {
             return Err(Error::argument(format!("{name} has a lone surrogate, which no text encoding can carry")));
         }

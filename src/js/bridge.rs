@@ -50,7 +50,7 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, warn, captureStack }`.
+    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -62,6 +62,7 @@ impl Bridge {
             parse: keep(c"parse")?,
             stringify: keep(c"stringify")?,
             queue_microtask: keep(c"queueMicrotask")?,
+            checked: keep(c"checked")?,
             warn: keep(c"warn")?,
             failures: Failures::new(keep(c"CinnabarError")?),
         };

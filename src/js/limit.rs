@@ -81,24 +81,15 @@ fn operation(name: &'static str) -> Operation {
 
 fn answer(checked: Checked) -> Answer {
     // Whoever is refused is told when to come back. Where nobody counted, a whole window from now is the safe answer.
-    let guess = || (unix_ms() + checked.window.as_millis() as i64).into();
-    let reset = match checked.reset_ms {
-        None if checked.allowed => Answer::Undefined,
-        reset => reset.map_or_else(guess, Answer::from),
-    };
-    Answer::Object(vec![
-        Answer::field("allowed", checked.allowed),
-        Answer::field("remaining", checked.remaining),
-        ("resetTime".into(), reset),
-        Answer::field("limit", checked.limit),
-        (
-            "source".into(),
-            Answer::word(match checked.source {
-                Source::Store => "store",
-                Source::Fallback => "fallback",
-            }),
-        ),
-    ])
+    let guess = || unix_ms() + checked.window.as_millis() as i64;
+    let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
+    Answer::Checked {
+        allowed: checked.allowed,
+        remaining: checked.remaining,
+        reset_ms,
+        limit: checked.limit,
+        counted: checked.source == Source::Store,
+    }
 }
 
 fn unix_ms() -> i64 {

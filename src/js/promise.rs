@@ -37,7 +37,8 @@ const FEW: usize = 4;
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
-    tick: RefCell<Vec<Entry>>,
+    /// The calls of this tick, by the store that they ask.
+    tick: RefCell<Vec<(Arc<Store>, Vec<(Call<Answer>, Ticket)>)>>,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -55,17 +56,12 @@ pub struct Functions {
     pub stringify: Kept,
     /// `queueMicrotask`.
     pub queue_microtask: Kept,
+    /// Makes what a check of a limit answers.
+    pub checked: Kept,
     /// Tells the developer something, once.
     pub warn: Kept,
     /// The package's error class.
     pub failures: Failures,
-}
-
-/// A call that waits for the end of the tick.
-struct Entry {
-    store: Arc<Store>,
-    call: Call<Answer>,
-    ticket: Ticket,
 }
 
 /// A promise on its way through the other threads.
@@ -106,7 +102,7 @@ impl Inner {
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let ticket = Ticket { deferred, trace: None, operation };
         match made {
-            Ok((store, call)) => self.enqueue(js, Entry { store, call, ticket }),
+            Ok((store, call)) => self.enqueue(js, store, call, ticket),
             Err(error) => self.settle(js, Err(error), ticket),
         }
         promise
@@ -191,12 +187,16 @@ impl Inner {
         if self.capture { js.error("").and_then(|error| js.keep(error)) } else { None }
     }
 
-    fn enqueue(&self, js: Js, mut entry: Entry) {
-        entry.ticket.trace = self.trace(js);
+    fn enqueue(&self, js: Js, store: Arc<Store>, call: Call<Answer>, mut ticket: Ticket) {
+        ticket.trace = self.trace(js);
         let first = {
             let mut tick = self.tick.borrow_mut();
-            tick.push(entry);
-            tick.len() == 1
+            let first = tick.is_empty();
+            match tick.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &store)) {
+                Some((_, calls)) => calls.push((call, ticket)),
+                None => tick.push((store, vec![(call, ticket)])),
+            }
+            first
         };
         self.hold(js, 1);
         if first {
@@ -215,12 +215,7 @@ impl Inner {
 
     /// Hands the tick's calls to the runtime: one task a store.
     fn flush(&self) {
-        let mut rest = self.tick.take();
-        while let Some(store) = rest.first().map(|entry| entry.store.clone()) {
-            let (mine, others): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|entry| Arc::ptr_eq(&entry.store, &store));
-            rest = others;
-            let calls: Vec<_> = mine.into_iter().map(|entry| (entry.call, entry.ticket)).collect();
+        for (store, calls) in self.tick.take() {
             let completions = self.completions.clone();
             let few = calls.len() <= FEW;
             match runtime::get() {
@@ -289,9 +284,7 @@ impl Inner {
             Ok(answer) => Ok((answer, None)),
             Err(error) => Err(error),
         };
-        let built = result.and_then(|(answer, warning)| {
-            answer.build(js, js.kept(&functions.parse), &functions.failures).map(|value| (value, warning))
-        });
+        let built = result.and_then(|(answer, warning)| answer.build(js, functions).map(|value| (value, warning)));
         match built {
             Ok((value, warning)) => {
                 js.resolve(ticket.deferred, value);
@@ -328,7 +321,9 @@ impl Inner {
             js.forget(handler);
         }
         if let Some(functions) = self.functions.take() {
-            for kept in [functions.parse, functions.stringify, functions.queue_microtask, functions.warn] {
+            for kept in
+                [functions.parse, functions.stringify, functions.queue_microtask, functions.checked, functions.warn]
+            {
                 js.forget(kept);
             }
             functions.failures.release(js);

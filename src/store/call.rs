@@ -1,7 +1,7 @@
 //! What a feature asks for: requests to an engine, and how to read the replies.
 
 use bytes::Bytes;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::{Reply, Script};
 use crate::error::{Error, Kind, Result};
@@ -129,7 +129,7 @@ impl Request {
 /// Requests that go out together, and how to read what comes back.
 pub struct Call<T> {
     /// Sent in this order in one round; each is atomic, the whole is not.
-    pub requests: SmallVec<[Request; 1]>,
+    pub requests: Vec<Request>,
     /// Reads the replies, one a request in the same order.
     pub read: Read<T>,
 }
@@ -163,10 +163,7 @@ impl Replies {
 impl<T: Send + 'static> Call<T> {
     /// One request and how to read its reply.
     pub fn new(request: Request, read: impl FnOnce(Reply) -> Result<T> + Send + 'static) -> Self {
-        Self {
-            requests: smallvec![request],
-            read: Box::new(move |replies| replies.one().and_then(read).map(Step::Done)),
-        }
+        Self { requests: vec![request], read: Box::new(move |replies| replies.one().and_then(read).map(Step::Done)) }
     }
 
     /// Several requests of one round.
@@ -179,7 +176,7 @@ impl<T: Send + 'static> Call<T> {
 
     /// An answer that needs no engine.
     pub fn ready(answer: T) -> Self {
-        Self { requests: SmallVec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
+        Self { requests: Vec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
     }
 
     /// The same with its answer changed.
@@ -233,7 +230,7 @@ impl<T: Send + 'static> Call<T> {
     }
 
     fn gather(steps: Vec<Step<T>>) -> Call<Vec<T>> {
-        let mut requests = SmallVec::new();
+        let mut requests = Vec::new();
         let waiting: Vec<_> = steps
             .into_iter()
             .map(|step| match step {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use super::{Args, Merge, Reply, Request, Script, Verb};
 use crate::error::{Error, Kind, Result};
@@ -48,7 +49,7 @@ impl Plan {
             order: (!uniform).then(Order::default),
             open_get: None,
             open_scripts: Vec::new(),
-            same: HashMap::new(),
+            same: HashMap::default(),
         };
         for request in batch {
             let place = planner.place(request);
@@ -86,7 +87,7 @@ struct Planner {
     order: Option<Order>,
     open_get: Option<u32>,
     open_scripts: Vec<(&'static Script, u32)>,
-    same: HashMap<(&'static str, Args), u32>,
+    same: HashMap<(&'static str, Args), u32, RandomState>,
 }
 
 impl Planner {
@@ -184,7 +185,7 @@ impl Planner {
 /// Who touched what last.
 #[derive(Default)]
 struct Order {
-    touched: HashMap<Bytes, u32>,
+    touched: HashMap<Bytes, u32, RandomState>,
     barrier: Option<u32>,
 }
 

@@ -27,7 +27,7 @@ impl Engine {
 impl Engine {
     /// One round of a call.
     pub fn step<T>(&self, call: Call<T>) -> Result<Step<T>> {
-        let replies = if call.requests.is_empty() { Vec::new() } else { self.execute(call.requests.into_vec()) };
+        let replies = if call.requests.is_empty() { Vec::new() } else { self.execute(call.requests) };
         (call.read)(Replies(replies.into_iter().collect()))
     }
 

@@ -1,9 +1,10 @@
 -- One hit in a fixed window that begins with its first hit. A refused hit is taken back: only admitted ones count.
 -- KEYS: the counter. ARGV: limit, window in ms. Answers {hits with this one, end of the window in epoch ms}.
+local limit = tonumber(ARGV[1])
 local hits = redis.call('INCR', KEYS[1])
 if hits == 1 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif hits > tonumber(ARGV[1]) then
+elseif hits > limit then
   redis.call('DECR', KEYS[1])
 end
 local ends = redis.pcall('PEXPIRETIME', KEYS[1])
@@ -17,4 +18,5 @@ if type(ends) ~= 'number' or ends < 0 then
   local time = redis.call('TIME')
   ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 end
-return {hits, ends}
+-- One over the limit says as much as any number, and is exact where a foreign counter is not.
+return {math.min(hits, limit + 1), ends}

@@ -39,7 +39,7 @@ fn a_session_is_listed_then_stored_in_one_round() {
     let call = sessions().create("u1", "2026-01-02T03:04:05.678Z", data, Create::default()).unwrap();
     assert_eq!(names(&call), ["session/index_add.lua", "SET"]);
     let args = last_args(&call);
-    assert_eq!(args[0].len(), "session:".len() + 64);
+    assert_eq!(args[0].len(), "session:".len() + 48);
     let json = r#"{"userId":"u1","createdAt":"2026-01-02T03:04:05.678Z","role":"admin","n":9007199254740993}"#;
     assert_eq!(args[1..], [json, "PX", "86400000", "NX"]);
     assert_eq!(format!("session:{}", done(call, vec![Reply::Int(1), Reply::text("OK")]).unwrap()), args[0]);
