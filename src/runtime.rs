@@ -35,7 +35,7 @@ pub fn get() -> Result<&'static Runtime> {
 
 /// How long the thread stays awake for the next event. A sleeping thread takes tens of microseconds to come back, twice a
 /// call: longer than a server on the same machine takes to answer.
-const LINGER: Duration = Duration::from_micros(60);
+const LINGER: Duration = Duration::from_micros(120);
 /// How often in a row staying awake may be in vain before the thread sleeps at once.
 const PATIENCE: u32 = 4;
 /// While it sleeps at once, every so many events it tries again.

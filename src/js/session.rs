@@ -15,6 +15,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::session::{self, Create},
+    store::Call,
 };
 
 /// Sessions of one service.
@@ -54,7 +55,8 @@ impl Sessions {
                 tags: js.texts_option(options, c"tags", "tags")?,
                 id: js.text_option(options, c"id", "id")?,
             };
-            self.sessions.create(&user, &iso_now(), &data, create)
+            let (sessions, now) = (self.sessions.clone(), iso_now());
+            Ok(Call::later(move || sessions.create(&user, &now, &data, create)))
         })
     }
 
@@ -71,7 +73,9 @@ impl Sessions {
     pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
             let id = js.text(id.raw(), "id")?;
-            self.sessions.update(&id, &self.core.bridge().stringify(js, changes.raw(), "changes")?)
+            let changes = self.core.bridge().stringify(js, changes.raw(), "changes")?;
+            let sessions = self.sessions.clone();
+            Ok(Call::later(move || sessions.update(&id, &changes)))
         })
     }
 

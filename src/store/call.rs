@@ -179,6 +179,11 @@ impl<T: Send + 'static> Call<T> {
         Self { requests: Vec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
     }
 
+    /// A call that is made on the runtime's thread, where making it costs nobody's event loop anything.
+    pub fn later(make: impl FnOnce() -> Result<Call<T>> + Send + 'static) -> Self {
+        Self { requests: Vec::new(), read: Box::new(move |_| make().map(Step::Next)) }
+    }
+
     /// The same with its answer changed.
     pub fn map<U: Send + 'static>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
         let read = self.read;

@@ -9,7 +9,7 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::{Call, Replies, Reply, Request, Step, Store};
+use super::{Call, Read, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
 
 impl Store {
@@ -19,21 +19,25 @@ impl Store {
         while !calls.is_empty() {
             let mut batch = Vec::with_capacity(calls.len());
             let mut waiting = Vec::with_capacity(calls.len());
+            let mut done = Vec::with_capacity(calls.len());
             for (call, tag) in calls {
-                waiting.push((call.requests.len(), call.read, tag));
-                batch.extend(call.requests);
+                match made(call) {
+                    Ok(Step::Next(call)) => {
+                        waiting.push((call.requests.len(), call.read, tag));
+                        batch.extend(call.requests);
+                    }
+                    Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+                    Err(error) => done.push((Err(error), tag)),
+                }
             }
             let mut replies = self.replies(batch).await.into_iter();
-            let mut done = Vec::with_capacity(waiting.len());
             let mut again = Vec::new();
             for (count, read, tag) in waiting {
                 let mine: SmallVec<_> = replies.by_ref().take(count).collect();
-                // A bug in reading one reply must not take the neighbours with it.
-                match catch_unwind(AssertUnwindSafe(|| read(Replies(mine)))) {
-                    Ok(Ok(Step::Done(answer))) => done.push((Ok(answer), tag)),
-                    Ok(Ok(Step::Next(call))) => again.push((call, tag)),
-                    Ok(Err(error)) => done.push((Err(error), tag)),
-                    Err(panic) => done.push((Err(panicked(panic.as_ref())), tag)),
+                match guarded(read, Replies(mine)) {
+                    Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+                    Ok(Step::Next(call)) => again.push((call, tag)),
+                    Err(error) => done.push((Err(error), tag)),
                 }
             }
             if !done.is_empty() {
@@ -71,6 +75,22 @@ impl Store {
         .await;
         answer
     }
+}
+
+/// Goes on with a call until it asks for something, so that it takes its place in the round in which it was made.
+fn made<T>(mut call: Call<T>) -> Result<Step<T>> {
+    while call.requests.is_empty() {
+        match guarded(call.read, Replies(SmallVec::new()))? {
+            Step::Next(next) => call = next,
+            done => return Ok(done),
+        }
+    }
+    Ok(Step::Next(call))
+}
+
+/// A bug in reading one reply must not take the neighbours with it.
+fn guarded<T>(read: Read<T>, replies: Replies) -> Result<Step<T>> {
+    catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
 /// A panic as an error: the process goes on.
@@ -118,6 +138,23 @@ mod tests {
         let mut order = Vec::new();
         store().run(calls, |done| order.extend(done.into_iter().map(|(_, tag)| tag))).await;
         assert_eq!(order, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_call_made_later_keeps_its_place() {
+        let set = |value: &'static str| {
+            Call::later(move || {
+                let request = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(value.as_bytes())]);
+                Ok(Call::new(request, |reply| Ok(reply.bulk()?.unwrap_or_default())))
+            })
+        };
+        let get = Call::new(Request::get(Bytes::from_static(b"k")), |reply| Ok(reply.bulk()?.unwrap_or_default()));
+        let refused = Call::later(|| Err(Error::argument("no")));
+        let mut seen = Vec::new();
+        store().run(vec![(set("1"), 0), (get, 1), (refused, 2), (set("2"), 3)], |done| seen.extend(done)).await;
+        seen.sort_by_key(|(_, tag)| *tag);
+        assert_eq!(seen[1].0.as_deref().unwrap(), b"1");
+        assert_eq!(seen[2].0.clone().unwrap_err().kind, Kind::InvalidArgument);
     }
 
     #[tokio::test]
