@@ -11,7 +11,7 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
-  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, warn, captureStack }`. */
+  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`. */
   constructor(hooks: unknown)
 }
 
@@ -139,6 +139,6 @@ export declare class Sessions {
   lookup(token: unknown): Handed
   /** Stores what a load brought, unless the user was invalidated since the lookup. */
   fill(hash: unknown, stamp: unknown, user: unknown, ttl: unknown): Handed
-  /** `{ hits, misses, errors }` of validations. */
+  /** `{ hits, misses, errors }` of reads and validations. */
   stats(): Handed
 }

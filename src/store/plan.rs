@@ -29,8 +29,42 @@ pub enum Wire {
     One(Request),
     /// Several `GET`s.
     Get(Args),
-    /// One script over several items: keys of all, then arguments of all.
-    Many(&'static Script, Vec<Bytes>, Vec<Bytes>),
+    /// One script over several items.
+    Many(Many),
+}
+
+/// A run of one script over several items.
+pub struct Many {
+    /// The script.
+    pub script: &'static Script,
+    /// The keys of all items.
+    pub keys: Vec<Bytes>,
+    /// The arguments of all items.
+    pub args: Vec<Bytes>,
+    /// Whether each of them may be sent twice.
+    pub repeatable: bool,
+}
+
+impl Many {
+    fn items(&self) -> usize {
+        self.keys.len() / self.script.keys.max(1)
+    }
+
+    /// Whether it is one item, which travels as itself.
+    pub fn is_single(&self) -> bool {
+        self.keys.len() == self.script.keys
+    }
+}
+
+impl Wire {
+    /// Whether sending it twice does no harm.
+    pub fn repeatable(&self) -> bool {
+        match self {
+            Self::One(request) => request.repeatable,
+            Self::Get(_) => true,
+            Self::Many(many) => many.repeatable,
+        }
+    }
 }
 
 /// Where a caller's answer is: in which reply, and where in it.
@@ -137,29 +171,32 @@ impl Planner {
         let slot = self.open_scripts.iter().position(|(open, _)| std::ptr::eq(*open, script));
         if let Some(slot) = slot {
             let wire = self.open_scripts[slot].1;
-            if self.may_join(wire, &request) && self.items(wire, script) < SCRIPT_ITEMS {
+            if self.may_join(wire, &request) && self.items(wire) < SCRIPT_ITEMS {
                 self.note(wire, &request);
-                if let Some(Wire::Many(_, keys, args)) = self.plan.wire.get_mut(wire as usize) {
+                if let Some(Wire::Many(many)) = self.plan.wire.get_mut(wire as usize) {
                     let mut all = request.args.into_iter();
-                    keys.extend(all.by_ref().take(script.keys));
-                    args.extend(all);
-                    return Place { wire, item: Some((keys.len() / script.keys) as u32 - 1) };
+                    many.keys.extend(all.by_ref().take(script.keys));
+                    many.args.extend(all);
+                    many.repeatable &= request.repeatable;
+                    return Place { wire, item: Some(many.items() as u32 - 1) };
                 }
             }
             self.open_scripts.swap_remove(slot);
         }
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
+        let repeatable = request.repeatable;
         let mut all = request.args.into_iter();
         let keys = all.by_ref().take(script.keys).collect();
-        self.plan.wire.push(Wire::Many(script, keys, all.collect()));
+        let args = all.collect();
+        self.plan.wire.push(Wire::Many(Many { script, keys, args, repeatable }));
         self.open_scripts.push((script, wire));
         Place { wire, item: Some(0) }
     }
 
-    fn items(&self, wire: u32, script: &Script) -> usize {
+    fn items(&self, wire: u32) -> usize {
         match self.plan.wire.get(wire as usize) {
-            Some(Wire::Many(_, keys, _)) => keys.len() / script.keys.max(1),
+            Some(Wire::Many(many)) => many.items(),
             _ => 0,
         }
     }
@@ -222,7 +259,7 @@ impl Answers {
         let parts = match (wire, reply) {
             // A single GET or a single script run travels as itself.
             (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
-            (Wire::Many(script, keys, _), reply) if keys.len() == script.keys => vec![Some(Ok(reply))],
+            (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
             (Wire::Get(_), Reply::Array(items)) => items.into_iter().map(|item| Some(Ok(item))).collect(),
             (_, Reply::Array(items)) => unpack(items),
             _ => return Self::Failed(missing()),
@@ -279,7 +316,7 @@ mod tests {
         let names = Plan::new(batch).wire.into_iter().map(|wire| match wire {
             Wire::One(request) => request.name().to_owned(),
             Wire::Get(keys) => format!("GET*{}", keys.len()),
-            Wire::Many(script, keys, _) => format!("{}*{}", script.name, keys.len()),
+            Wire::Many(many) => format!("{}*{}", many.script.name, many.items()),
         });
         names.collect::<Vec<_>>().join(" ")
     }

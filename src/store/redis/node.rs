@@ -135,23 +135,42 @@ impl Node {
     }
 
     /// Sends a round as one pipeline: one reply each, in order.
+    ///
+    /// What was lost with its connection is sent again if that does no harm; nothing else is ever sent twice.
     pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
-        let until = Instant::now() + self.settings.connect_wait;
+        let deadline = Instant::now() + self.settings.timeout;
+        let all: Vec<_> = wire.iter().collect();
+        let mut replies = self.attempt(&all, deadline).await;
+        for _ in 0..self.settings.retry_attempts {
+            let lost: Vec<_> = (0..wire.len()).filter(|&at| wire[at].repeatable() && was_lost(&replies[at])).collect();
+            if lost.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            let again: Vec<_> = lost.iter().map(|&at| &wire[at]).collect();
+            for (at, reply) in lost.into_iter().zip(self.attempt(&again, deadline).await) {
+                replies[at] = reply;
+            }
+        }
+        replies
+    }
+
+    async fn attempt(&self, all: &[&Wire], deadline: Instant) -> Vec<Result<Reply>> {
+        let until = deadline.min(Instant::now() + self.settings.connect_wait);
         let turn = match timeout_at(until, self.turn.lock()).await {
             Ok(turn) => turn,
-            Err(_) => return fail_all(wire, &self.unconnected()),
+            Err(_) => return fail_all(all, &self.unconnected()),
         };
         let connection = match self.client(until).await {
             Ok(connection) => connection,
-            Err(error) => return fail_all(wire, &error),
+            Err(error) => return fail_all(all, &error),
         };
-        let mut replies = self.send(&connection, wire, false, Some(turn)).await;
+        let mut replies = self.send(&connection, all, false, deadline, Some(turn)).await;
         // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
         if replies.iter().any(forgotten) {
             connection.loaded.forget();
-            for (wire, reply) in wire.iter().zip(&mut replies) {
+            for (&wire, reply) in all.iter().zip(&mut replies) {
                 if forgotten(reply) {
-                    let again = self.send(&connection, std::slice::from_ref(wire), true, None).await;
+                    let again = self.send(&connection, &[wire], true, deadline, None).await;
                     *reply = again.into_iter().next().unwrap_or_else(|| Err(reply::lost()));
                 }
             }
@@ -162,8 +181,9 @@ impl Node {
     async fn send(
         &self,
         connection: &Connection,
-        all: &[Wire],
+        all: &[&Wire],
         whole: bool,
+        deadline: Instant,
         turn: Option<MutexGuard<'_, ()>>,
     ) -> Vec<Result<Reply>> {
         let pipeline = connection.client.pipeline();
@@ -185,7 +205,7 @@ impl Node {
             Poll::Pending => tokio::select! {
                 answers = answers => answers,
                 _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
-                () = tokio::time::sleep(self.settings.timeout) => {
+                () = tokio::time::sleep_until(deadline) => {
                     let message = format!("no answer within {:?}", self.settings.timeout);
                     return fail_all(all, &Error::new(Kind::Timeout, message));
                 }
@@ -200,8 +220,12 @@ impl Node {
     }
 }
 
-fn fail_all(all: &[Wire], error: &Error) -> Vec<Result<Reply>> {
+fn fail_all(all: &[&Wire], error: &Error) -> Vec<Result<Reply>> {
     all.iter().map(|_| Err(error.clone())).collect()
+}
+
+fn was_lost(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.kind == Kind::MaybeApplied)
 }
 
 fn forgotten(reply: &Result<Reply>) -> bool {
@@ -213,12 +237,10 @@ fn spell(wire: &Wire, loaded: &Loaded, whole: bool) -> (Str, Vec<Value>) {
     match wire {
         Wire::Get(keys) if keys.len() == 1 => (Str::from_static("GET"), values(keys)),
         Wire::Get(keys) => (Str::from_static("MGET"), values(keys)),
-        Wire::Many(script, keys, args) if keys.len() == script.keys => {
-            spell_script(script.source, script.sha(), keys.len(), keys.iter().chain(args), loaded, whole)
-        }
-        Wire::Many(script, keys, args) => {
-            let (source, sha) = script.many();
-            spell_script(source, sha, keys.len(), keys.iter().chain(args), loaded, whole)
+        Wire::Many(many) => {
+            let script = many.script;
+            let (source, sha) = if many.is_single() { (script.source, script.sha()) } else { script.many() };
+            spell_script(source, sha, many.keys.len(), many.keys.iter().chain(&many.args), loaded, whole)
         }
         Wire::One(request @ Request { verb: Verb::Script(script), args, .. }) => {
             let keys = request.touched().into_iter().flatten().count();
