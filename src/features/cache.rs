@@ -111,11 +111,10 @@ impl Cache {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an empty endpoint and for parameters that are no JSON.
     pub fn key_for(endpoint: &str, params: &str) -> Result<String> {
-        keys::raw("endpoint", endpoint)?;
         let params: serde_json::Value = serde_json::from_str(params)
             .map_err(|_| Error::argument("params must be something that JSON can write"))?;
         let hash = random::to_hex(digest(&SHA256, params.to_string().as_bytes()).as_ref());
-        Ok(format!("cache:{endpoint}:{}", &hash[..32]))
+        keys::endpoint(endpoint, &hash[..32])
     }
 
     /// The JSON stored under a name, or `None` when there is none that is fresh.

@@ -29,7 +29,7 @@ const PORTION: usize = 64;
 
 /// Promises that are settled in one turn of the event loop, or a quarter of those in flight if that is more. With all of
 /// them in one turn, this thread, the runtime's and the server would each wait for the other two.
-const WAVE: usize = 32;
+const WAVE: usize = 16;
 
 /// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
 const FEW: usize = 4;

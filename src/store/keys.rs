@@ -131,6 +131,12 @@ pub fn cache_entry(prefix: &Prefix, name: &str) -> Result<Bytes> {
     plain(prefix, "key", name)
 }
 
+/// The name of what an endpoint answers to parameters with this hash: `cache:{endpoint}:{hash}`.
+pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
+    check("endpoint", endpoint)?;
+    Ok(format!("cache:{endpoint}:{hash}"))
+}
+
 /// What orders the invalidations of a cache.
 pub fn cache_clock(prefix: &Prefix) -> Bytes {
     format!("{{{}}}:clock", prefix.0).into()

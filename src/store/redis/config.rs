@@ -24,7 +24,7 @@ use crate::{
 /// A client whose connection ends is thrown away and a new one is built, so that names are resolved anew and no state of
 /// a half-dead connection survives.
 pub fn client(settings: &Settings, version: RespVersion) -> Result<Client> {
-    Builder::from_config(config(settings, version)?)
+    Builder::from_config(config(settings, version.clone())?)
         .with_connection_config(|connection| {
             connection.connection_timeout = settings.connect_timeout;
             connection.internal_command_timeout = settings.connect_timeout;
@@ -39,7 +39,9 @@ pub fn client(settings: &Settings, version: RespVersion) -> Result<Client> {
             };
         })
         .with_performance_config(|performance| {
-            performance.default_command_timeout = settings.timeout;
+            // Calls have a deadline of ours, over the whole call: a second clock for every round would only cost.
+            let subscribes = version == RespVersion::RESP3;
+            performance.default_command_timeout = if subscribes { settings.timeout } else { Duration::ZERO };
             performance.broadcast_channel_capacity = 8192;
         })
         .build()

@@ -83,7 +83,7 @@ impl Node {
         // Settings that cannot make a client are refused now, not at the first call.
         config::client(settings, RespVersion::RESP2)?;
         Ok(Self {
-            options: Options { fail_fast: true, timeout: Some(settings.timeout), ..Options::default() },
+            options: Options { fail_fast: true, ..Options::default() },
             settings: Arc::new(settings.clone()),
             state: watch::Sender::new(State::Waiting),
             dialling: AtomicBool::new(false),
@@ -186,16 +186,7 @@ impl Node {
         deadline: Instant,
         turn: Option<MutexGuard<'_, ()>>,
     ) -> Vec<Result<Reply>> {
-        let pipeline = connection.client.pipeline();
-        let commands = pipeline.with_options(&self.options);
-        for wire in all {
-            let (name, args) = spell(wire, &connection.loaded, whole);
-            let command = CustomCommand::new(name, ClusterHash::FirstKey, false);
-            if let Err(error) = commands.custom::<Value, Value>(command, args).await {
-                return fail_all(all, &reply::failure(error));
-            }
-        }
-        let mut answers = pin!(pipeline.try_all::<Value>());
+        let mut answers = pin!(self.exchange(connection, all, whole));
         // The first poll hands the round over; then it is the next one's turn.
         let early = poll_fn(|context| Poll::Ready(answers.as_mut().poll(context))).await;
         drop(turn);
@@ -217,6 +208,31 @@ impl Node {
             return fail_all(all, &error.unwrap_or_else(reply::lost));
         }
         answers.into_iter().map(|answer| answer.map_err(reply::failure).and_then(reply::reply)).collect()
+    }
+}
+
+impl Node {
+    /// Hands a round to fred before it first waits, and waits for the answers without end: deadlines are the caller's.
+    async fn exchange(&self, connection: &Connection, all: &[&Wire], whole: bool) -> Vec<FredResult<Value>> {
+        let spell = |wire| {
+            let (name, args) = spell(wire, &connection.loaded, whole);
+            (CustomCommand::new(name, ClusterHash::FirstKey, false), args)
+        };
+        if let [wire] = all {
+            // A pipeline of one costs half as much again.
+            let (command, args) = spell(wire);
+            return vec![connection.client.with_options(&self.options).custom(command, args).await];
+        }
+        let pipeline = connection.client.pipeline();
+        // The other order would silently ignore the options.
+        let commands = pipeline.with_options(&self.options);
+        for wire in all {
+            let (command, args) = spell(wire);
+            if let Err(error) = commands.custom::<Value, Value>(command, args).await {
+                return vec![Err(error)];
+            }
+        }
+        pipeline.try_all().await
     }
 }
 
