@@ -95,7 +95,7 @@ export interface ServiceOptions {
   tls?: boolean
   /** Number of the database. Default `0`, or what the URL says. */
   db?: number
-  /** Most connections; they are opened as load asks. Default `10`. Environment: `REDIS_POOL_SIZE`. */
+  /** Most connections to a server, 1 to 1000; this version opens one. Default `10`. Environment: `REDIS_POOL_SIZE`. */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
   timeoutMs?: number

@@ -38,7 +38,7 @@ const FEW: usize = 4;
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask.
-    tick: RefCell<Vec<(Arc<Store>, Vec<(Call<Answer>, Ticket)>)>>,
+    tick: RefCell<Vec<(Arc<Store>, Vec<Asked>)>>,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -63,6 +63,9 @@ pub struct Functions {
     /// The package's error class.
     pub failures: Failures,
 }
+
+/// A call and the promise for its answer.
+type Asked = (Call<Answer>, Ticket);
 
 /// A promise on its way through the other threads.
 pub struct Ticket {
