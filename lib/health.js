@@ -1,7 +1,5 @@
 'use strict'
 
-const { randomUUID } = require('node:crypto')
-
 const { handleOf } = require('./handle.js')
 const { parseInfo } = require('./info.js')
 
@@ -112,7 +110,7 @@ async function ping(native) {
 }
 
 async function measureKey(native, report) {
-  const key = `cinnabar:health:${randomUUID()}`
+  const key = `cinnabar:health:${crypto.randomUUID()}`
   try {
     let start = performance.now()
     await native.command('SET', [key, '1', 'EX', 10])

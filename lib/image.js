@@ -1,7 +1,5 @@
 'use strict'
 
-const { createHash } = require('node:crypto')
-
 const { argumentError } = require('./error.js')
 const { describe } = require('./options.js')
 
@@ -34,7 +32,8 @@ function imageKey(file) {
 function imageInfo(file, image) {
   if (image instanceof ArrayBuffer) return imageInfo(file, new Uint8Array(image))
   if (image instanceof Uint8Array) {
-    const hash = createHash('sha256').update(image).digest('hex')
+    // Loaded here, where it is seldom needed: it would take a fifth of the package's own loading time.
+    const hash = require('node:crypto').createHash('sha256').update(image).digest('hex')
     return { size: image.byteLength, type: typeOf(file, image), hash, timestamp: Date.now() }
   }
   if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {

@@ -42,7 +42,8 @@ pub fn client(settings: &Settings, version: RespVersion) -> Result<Client> {
             // Calls have a deadline of ours, over the whole call: a second clock for every round would only cost.
             let subscribes = version == RespVersion::RESP3;
             performance.default_command_timeout = if subscribes { settings.timeout } else { Duration::ZERO };
-            performance.broadcast_channel_capacity = 8192;
+            // Room for a burst of messages; fred makes eight such channels at once, so calls do without.
+            performance.broadcast_channel_capacity = if subscribes { 8192 } else { 16 };
         })
         .build()
         .map_err(|error| Error::settings(format!("these settings do not work together: {}", error.details())))
