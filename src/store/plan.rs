@@ -11,8 +11,9 @@ use foldhash::fast::RandomState;
 use super::{Args, Merge, Reply, Request, Script, Verb};
 use crate::error::{Error, Kind, Result};
 
-/// Keys of one `MGET`: more would hold the server up for everybody else.
+/// Keys of one `MGET`, and bytes of its answer as far as anybody can tell: more would hold the server up for everybody else.
 const MGET_KEYS: usize = 256;
+const MGET_BYTES: usize = 1 << 20;
 /// Items of one merged script run, for the same reason.
 const SCRIPT_ITEMS: usize = 64;
 
@@ -75,13 +76,14 @@ struct Place {
 }
 
 impl Plan {
-    /// Arranges a round.
-    pub fn new(batch: Vec<Request>) -> Self {
+    /// Arranges a round, where a value that is read has `usual` bytes.
+    pub fn new(batch: Vec<Request>, usual: usize) -> Self {
         let uniform = batch.windows(2).all(|pair| same_group(&pair[0], &pair[1]));
         let mut planner = Planner {
             plan: Plan { wire: Vec::with_capacity(8), places: Vec::with_capacity(batch.len()) },
             order: (!uniform).then(Order::default),
             open_get: None,
+            most_keys: (MGET_BYTES / usual.max(1)).clamp(1, MGET_KEYS),
             open_scripts: Vec::new(),
             same: HashMap::default(),
         };
@@ -90,6 +92,25 @@ impl Plan {
             planner.plan.places.push(place);
         }
         planner.plan
+    }
+
+    /// How many bytes a value had that was read, on average; `None` where none was.
+    pub fn value_bytes(&self, replies: &[Result<Reply>]) -> Option<usize> {
+        let (mut bytes, mut count) = (0, 0);
+        let mut add = |reply: &Reply| {
+            if let Reply::Bulk(value) = reply {
+                bytes += value.len();
+                count += 1;
+            }
+        };
+        for (wire, reply) in self.wire.iter().zip(replies) {
+            match (wire, reply) {
+                (Wire::Get(_), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
+                (Wire::Get(_), Ok(value)) => add(value),
+                _ => {}
+            }
+        }
+        (count > 0).then(|| bytes / count)
     }
 
     /// Hands the replies back, one a request in the order of the batch.
@@ -120,6 +141,7 @@ struct Planner {
     plan: Plan,
     order: Option<Order>,
     open_get: Option<u32>,
+    most_keys: usize,
     open_scripts: Vec<(&'static Script, u32)>,
     same: HashMap<(&'static str, Args), u32, RandomState>,
 }
@@ -151,7 +173,7 @@ impl Planner {
         if let Some(wire) = self.open_get
             && self.may_join(wire, &request)
             && let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize)
-            && keys.len() < MGET_KEYS
+            && keys.len() < self.most_keys
         {
             self.note(wire, &request);
             let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize) else {
@@ -313,7 +335,11 @@ mod tests {
     }
 
     fn shape(batch: Vec<Request>) -> String {
-        let names = Plan::new(batch).wire.into_iter().map(|wire| match wire {
+        shape_of(batch, 100)
+    }
+
+    fn shape_of(batch: Vec<Request>, usual: usize) -> String {
+        let names = Plan::new(batch, usual).wire.into_iter().map(|wire| match wire {
             Wire::One(request) => request.name().to_owned(),
             Wire::Get(keys) => format!("GET*{}", keys.len()),
             Wire::Many(many) => format!("{}*{}", many.script.name, many.items()),
@@ -342,12 +368,15 @@ mod tests {
 
     #[test]
     fn a_group_has_a_bound() {
-        assert_eq!(shape((0..300).map(|_| get("a")).collect()), "GET*256 GET*44");
+        let many = |count| (0..count).map(|_| get("a")).collect();
+        assert_eq!(shape(many(300)), "GET*256 GET*44");
+        assert_eq!(shape_of(many(10), 200 << 10), "GET*5 GET*5", "large values travel in smaller groups");
+        assert_eq!(shape_of(many(2), 100 << 20), "GET*1 GET*1");
     }
 
     #[test]
     fn each_gets_its_own_answer() {
-        let plan = Plan::new(vec![get("a"), set("b"), get("c")]);
+        let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
         let replies = vec![Ok(Reply::Array(vec![Reply::text("A"), Reply::text("C")])), Ok(Reply::text("OK"))];
         let answers: Vec<_> = plan.scatter(replies).into_iter().map(|reply| reply.unwrap()).collect();
         assert_eq!(answers, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);

@@ -5,6 +5,8 @@ mod node;
 mod reply;
 mod subscribe;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::{Listener, Reply, Request, Topic, plan::Plan};
 use crate::{error::Result, settings::Settings};
 use node::Node;
@@ -14,18 +16,25 @@ use subscribe::Subscriber;
 pub struct Engine {
     node: Node,
     subscriber: Subscriber,
+    /// How many bytes a value has that is read here, lately.
+    usual: AtomicUsize,
 }
 
 impl Engine {
     /// Nothing is dialled before the first call.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings) })
+        Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings), usual: AtomicUsize::new(0) })
     }
 
     /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
-        let plan = Plan::new(batch);
+        let usual = self.usual.load(Ordering::Relaxed);
+        let plan = Plan::new(batch, usual);
         let replies = self.node.run(&plan.wire).await;
+        if let Some(bytes) = plan.value_bytes(&replies) {
+            // Half the old and half the new: a few rounds after the values change, the groups fit them.
+            self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
+        }
         plan.scatter(replies)
     }
 
