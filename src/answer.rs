@@ -6,6 +6,21 @@ use bytes::Bytes;
 
 use crate::error::Error;
 
+/// A string on its way to JavaScript. Looked through where it is made, so that the main thread only copies it.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// UTF-8.
+    pub bytes: Bytes,
+    /// Whether it is ASCII, which JavaScript takes more cheaply.
+    pub ascii: bool,
+}
+
+impl Text {
+    fn new(bytes: Bytes) -> Self {
+        Self { ascii: bytes.is_ascii(), bytes }
+    }
+}
+
 /// An answer on its way to JavaScript.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -18,9 +33,9 @@ pub enum Answer {
     /// A number.
     Number(f64),
     /// A string.
-    Text(Bytes),
+    Text(Text),
     /// A string that is parsed as JSON.
-    Json(Bytes),
+    Json(Text),
     /// An array.
     List(Vec<Answer>),
     /// A plain object with fields in this order.
@@ -45,7 +60,17 @@ pub enum Answer {
 impl Answer {
     /// A string whose text was known when this was compiled.
     pub fn word(text: &'static str) -> Self {
-        Self::Text(Bytes::from_static(text.as_bytes()))
+        Self::text(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// A string.
+    pub fn text(bytes: impl Into<Bytes>) -> Self {
+        Self::Text(Text::new(bytes.into()))
+    }
+
+    /// A value by its JSON.
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self::Json(Text::new(bytes.into()))
     }
 
     /// A field of an object.
@@ -86,7 +111,7 @@ impl From<usize> for Answer {
 
 impl From<String> for Answer {
     fn from(text: String) -> Self {
-        Self::Text(text.into())
+        Self::text(text)
     }
 }
 

@@ -17,8 +17,8 @@ impl Answer {
             Self::Null => js.null(),
             Self::Bool(flag) => js.boolean(flag),
             Self::Number(number) => js.number(number),
-            Self::Text(text) => js.string(&text)?,
-            Self::Json(text) => js.parse(js.kept(&functions.parse), &text)?,
+            Self::Text(text) => js.known_string(&text.bytes, text.ascii)?,
+            Self::Json(text) => js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?,
             Self::List(items) => {
                 let array = js.array(items.len());
                 for (index, item) in items.into_iter().enumerate() {

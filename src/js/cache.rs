@@ -15,6 +15,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::cache::{self, Keep, Stamp},
+    store::Call,
 };
 
 /// Cached answers of one service.
@@ -44,7 +45,8 @@ impl Cache {
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("GET", Empty::Null), |js| {
-            Ok(self.cache.get(&js.text(key.raw(), "key")?)?.map(json))
+            let (cache, key) = (self.cache.clone(), js.text(key.raw(), "key")?);
+            Ok(Call::later(move || Ok(cache.get(&key)?.map(json))))
         })
     }
 
@@ -157,7 +159,7 @@ impl Cache {
 }
 
 fn json(value: Option<bytes::Bytes>) -> Answer {
-    value.map_or(Answer::Null, Answer::Json)
+    value.map_or(Answer::Null, Answer::json)
 }
 
 fn keep(js: Js, options: Value) -> Result<Keep> {

@@ -52,8 +52,13 @@ impl Js {
 
     /// A string. ASCII takes the cheaper way; bytes that are no UTF-8 become U+FFFD.
     pub fn string(self, bytes: &[u8]) -> Result<Value> {
+        self.known_string(bytes, bytes.is_ascii())
+    }
+
+    /// The same for bytes that somebody has looked through.
+    pub fn known_string(self, bytes: &[u8], ascii: bool) -> Result<Value> {
         let (text, length) = (bytes.as_ptr().cast(), bytes.len() as isize);
-        let made = if bytes.is_ascii() {
+        let made = if ascii {
             made!(value => sys::napi_create_string_latin1(self.0, text, length, &mut value))
         } else {
             made!(value => sys::napi_create_string_utf8(self.0, text, length, &mut value))

@@ -1,6 +1,5 @@
 //! JSON is V8's job: an object crosses as one string.
 
-use bytes::Bytes;
 use napi::sys::ValueType;
 
 use super::env::{Js, Thrown, Value};
@@ -27,8 +26,7 @@ impl Js {
     ///
     /// # Errors
     /// `E_INVALID_DATA` when the stored text is no JSON.
-    pub fn parse(self, parse: Value, text: &Bytes) -> Result<Value> {
-        let text = self.string(text)?;
+    pub fn parse(self, parse: Value, text: Value) -> Result<Value> {
         self.call(parse, &[text])
             .map_err(|_| Error::new(Kind::InvalidData, "the stored value is no JSON: something else wrote this key"))
     }

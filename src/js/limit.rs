@@ -1,6 +1,6 @@
 //! `RateLimiter`'s native half.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -15,13 +15,14 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::limit::{self, Checked, OnUnavailable, Source},
+    store::Call,
 };
 
 /// Limits of one service.
 #[napi]
 pub struct Limiter {
     core: Rc<Core>,
-    limiter: limit::Limiter,
+    limiter: Arc<limit::Limiter>,
 }
 
 #[napi]
@@ -45,7 +46,7 @@ impl Limiter {
             limit::Limiter::new(limit::Options { prefix, on_unavailable })
         };
         let limiter = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), limiter })
+        Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })
     }
 
     /// Counts a hit: `{ allowed, remaining, resetTime, limit, source }`.
@@ -53,7 +54,8 @@ impl Limiter {
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
-            Ok(self.limiter.check(&js.text(id.raw(), "identifier")?, limit, window)?.map(answer))
+            let (limiter, id) = (self.limiter.clone(), js.text(id.raw(), "identifier")?);
+            Ok(Call::later(move || Ok(limiter.check(&id, limit, window)?.map(answer))))
         })
     }
 

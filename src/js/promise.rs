@@ -263,7 +263,8 @@ impl Inner {
                     let handler = self.handlers.borrow().get(&id).map(|handler| js.kept(handler));
                     let parse = self.function(js, |functions| &functions.parse);
                     // Other programs publish plain text on the same channels: it is delivered as it is.
-                    let value = js.parse(parse, &message.payload).or_else(|_| js.string(&message.payload));
+                    let text = js.string(&message.payload);
+                    let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
                     if let (Some(handler), Ok(value), Ok(channel)) = (handler, value, js.string(&message.channel)) {
                         let _ = js.call(handler, &[value, channel]);
                     }

@@ -55,7 +55,7 @@ impl Rooms {
     #[napi]
     pub fn users(&self, env: Env, room: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
-            Ok(self.rooms.users(&js.text(room.raw(), "roomId")?)?.map(Answer::Json))
+            Ok(self.rooms.users(&js.text(room.raw(), "roomId")?)?.map(Answer::json))
         })
     }
 
@@ -74,7 +74,7 @@ impl Rooms {
     pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("RECENT MESSAGES", Empty::List), |js| {
             let count = js.any_number(count.raw(), "count")?;
-            Ok(self.rooms.recent(&js.text(room.raw(), "roomId")?, count)?.map(Answer::Json))
+            Ok(self.rooms.recent(&js.text(room.raw(), "roomId")?, count)?.map(Answer::json))
         })
     }
 }

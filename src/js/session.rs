@@ -64,7 +64,8 @@ impl Sessions {
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("GET SESSION", Empty::Null), |js| {
-            Ok(self.sessions.get(&js.text(id.raw(), "id")?)?.map(|json| json.map_or(Answer::Null, Answer::Json)))
+            let (sessions, id) = (self.sessions.clone(), js.text(id.raw(), "id")?);
+            Ok(Call::later(move || Ok(sessions.get(&id)?.map(|json| json.map_or(Answer::Null, Answer::json)))))
         })
     }
 
@@ -146,7 +147,7 @@ impl Sessions {
             Ok(self.sessions.lookup(&js.text(token.raw(), "token")?)?.map(|found| {
                 Answer::Object(vec![
                     Answer::field("hash", found.hash),
-                    ("user".into(), found.user.map_or(Answer::Null, Answer::Json)),
+                    ("user".into(), found.user.map_or(Answer::Null, Answer::json)),
                     Answer::field("stamp", found.stamp),
                 ])
             }))

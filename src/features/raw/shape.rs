@@ -47,7 +47,7 @@ impl Shape {
     /// `E_INVALID_DATA` when the server answers something else.
     pub fn read(self, reply: Reply) -> Result<Answer> {
         Ok(match self {
-            Self::Text | Self::Popped => reply.bulk()?.map_or(Answer::Null, Answer::Text),
+            Self::Text | Self::Popped => reply.bulk()?.map_or(Answer::Null, Answer::text),
             Self::Number => match reply {
                 Reply::Nil => Answer::Null,
                 reply => reply.int()?.into(),
@@ -84,7 +84,7 @@ pub fn plain(reply: Reply) -> Answer {
     match reply {
         Reply::Nil => Answer::Null,
         Reply::Int(number) => number.into(),
-        Reply::Bulk(text) => Answer::Text(text),
+        Reply::Bulk(text) => Answer::text(text),
         Reply::Array(items) => Answer::List(items.into_iter().map(plain).collect()),
     }
 }
