@@ -25,7 +25,7 @@ fn exactly_the_limit_is_admitted() {
 }
 
 #[test]
-fn a_refusal_writes_nothing_and_a_window_ends() {
+fn a_refusal_leaves_nothing_and_a_window_ends() {
     let (engine, limiter) = (Engine::new(), limiter());
     let check = || engine.run(limiter.check("ip", 2.0, 60.0)).unwrap();
     let first = check();
