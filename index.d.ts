@@ -682,7 +682,7 @@ export interface RateLimiter {
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
   /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
   check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
-  /** `ratelimit:{ip}:{endpoint}`, for `checkLimit`. */
+  /** `ratelimit:{ip}:{endpoint}`, for `checkLimit`. Colons and `%` of the endpoint are encoded, so that no two pairs meet. */
   keyForRoute(ip: string, endpoint: string): string
   /**
    * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,

@@ -292,3 +292,10 @@ describe('the limiter between processes', () => {
     await service.disconnect()
   })
 })
+
+test('no address and route share a key with another pair', () => {
+  const key = RateLimiter.keyForRoute
+  assert.equal(key('203.0.113.7', '/login'), 'ratelimit:203.0.113.7:/login')
+  assert.notEqual(key('::1', '2:/x'), key('::1:2', '/x'))
+  assert.notEqual(key('a', 'b:c'), key('a', 'b%3Ac'))
+})

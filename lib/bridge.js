@@ -13,7 +13,7 @@ function getBridge() {
     parse: JSON.parse,
     stringify: JSON.stringify,
     queueMicrotask,
-    // A literal here is a fast object there: set field by field from the native side, it takes five times as long.
+    // One call from the native side instead of one a field.
     checked: (allowed, remaining, resetTime, limit, counted) => ({
       allowed,
       remaining,

@@ -25,7 +25,9 @@ function routeKey(ip, endpoint) {
       throw argumentError(`${name} must be a string that is not empty, got ${describe(value)}`)
     }
   }
-  return `ratelimit:${ip}:${endpoint}`
+  // An address may hold colons, so the route must not: the last colon is then always the one between them.
+  const route = endpoint.replaceAll('%', '%25').replaceAll(':', '%3A')
+  return `ratelimit:${ip}:${route}`
 }
 
 module.exports = { limitHeaders, routeKey }

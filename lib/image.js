@@ -32,7 +32,7 @@ function imageKey(file) {
 function imageInfo(file, image) {
   if (image instanceof ArrayBuffer) return imageInfo(file, new Uint8Array(image))
   if (image instanceof Uint8Array) {
-    // Loaded here, where it is seldom needed: it would take a fifth of the package's own loading time.
+    // Loaded here, because it is seldom needed.
     const hash = require('node:crypto').createHash('sha256').update(image).digest('hex')
     return { size: image.byteLength, type: typeOf(file, image), hash, timestamp: Date.now() }
   }

@@ -95,7 +95,7 @@ class SessionManager {
   }
 
   async #loadUser(token, found, load, ttl) {
-    // Loaded here, where it is seldom needed: it would take a fifth of the package's own loading time.
+    // Loaded here, because it is seldom needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
     const user = (await load(hash)) ?? null
     if (user === null || !found) return user

@@ -142,11 +142,6 @@ pub fn cache_clock(prefix: &Prefix) -> Bytes {
     format!("{{{}}}:clock", prefix.0).into()
 }
 
-/// What is known about an image file.
-pub fn cache_image(prefix: &Prefix, file: &str) -> Result<Bytes> {
-    Ok(format!("{}image:{}", prefix.0, identifier("file", file)?).into())
-}
-
 fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
     Ok([&prefix.0, &*identifier(what, text)?].concat().into())
 }

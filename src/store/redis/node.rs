@@ -219,7 +219,7 @@ impl Node {
             (CustomCommand::new(name, ClusterHash::FirstKey, false), args)
         };
         if let [wire] = all {
-            // A pipeline of one costs half as much again.
+            // fred copies every command of a pipeline, which one command does not need.
             let (command, args) = spell(wire);
             return vec![connection.client.with_options(&self.options).custom(command, args).await];
         }
