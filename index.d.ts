@@ -8,9 +8,12 @@
  * |---|---|---|
  * | `E_INVALID_ARGUMENT` | the caller passed something that cannot be meant | no |
  * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
- * | `E_UNAVAILABLE` | no connection to the server; nothing was sent | yes |
- * | `E_TIMEOUT` | the deadline passed before an answer came | yes |
- * | `E_MAYBE_APPLIED` | the connection was lost after a write left: it may or may not have been applied | no |
+ * | `E_UNAVAILABLE` | no connection to the server, or its circuit breaker is open; nothing was sent | yes |
+ * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
+ * | `E_BACKPRESSURE` | too much is waiting for the server already; nothing was sent | yes |
+ * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |
+ * | `E_MAYBE_APPLIED` | a write was sent, and no answer came before the connection or its time was lost: it may or may not have been applied | no |
+ * | `E_ABORTED` | your `AbortSignal` ended it | no |
  * | `E_CLOSED` | the service was disconnected by its owner | no |
  * | `E_AUTH` | the server refused the user name or password, or the permission | no |
  * | `E_WRONG_TYPE` | the key holds another type of value | no |
@@ -26,8 +29,11 @@ export type ErrorCode =
   | 'E_INVALID_ARGUMENT'
   | 'E_INVALID_SETTINGS'
   | 'E_UNAVAILABLE'
+  | 'E_NOT_SENT'
+  | 'E_BACKPRESSURE'
   | 'E_TIMEOUT'
   | 'E_MAYBE_APPLIED'
+  | 'E_ABORTED'
   | 'E_CLOSED'
   | 'E_AUTH'
   | 'E_WRONG_TYPE'

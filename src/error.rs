@@ -44,12 +44,18 @@ kinds! {
     InvalidArgument = "E_INVALID_ARGUMENT", retryable: false;
     /// An option or environment variable has a value that cannot be meant.
     InvalidSettings = "E_INVALID_SETTINGS", retryable: false;
-    /// No connection to the server; nothing was sent.
+    /// No connection to the server, or its circuit breaker is open; nothing was sent.
     Unavailable = "E_UNAVAILABLE", retryable: true;
-    /// The deadline passed before an answer came.
+    /// It waited until its deadline passed or its connection ended; nothing was sent.
+    NotSent = "E_NOT_SENT", retryable: true;
+    /// Too much is waiting for the server already; nothing was sent.
+    Backpressure = "E_BACKPRESSURE", retryable: true;
+    /// What changes nothing was sent, and the deadline passed before an answer came.
     Timeout = "E_TIMEOUT", retryable: true;
-    /// The connection was lost after a write left: it may or may not have been applied.
+    /// What may have changed something was sent, and no answer came before the connection or the time was lost.
     MaybeApplied = "E_MAYBE_APPLIED", retryable: false;
+    /// The caller's own signal ended it.
+    Aborted = "E_ABORTED", retryable: false;
     /// The service was disconnected by its owner.
     Closed = "E_CLOSED", retryable: false;
     /// The server refused the user name or password.
@@ -101,7 +107,9 @@ impl Error {
             "WRONGTYPE" => Kind::WrongType,
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Auth,
             "OOM" => Kind::OutOfMemory,
-            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" => Kind::Unavailable,
+            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "READONLY" | "BUSY" | "MISCONF" | "NOREPLICAS" => {
+                Kind::Unavailable
+            }
             _ => Kind::Server,
         };
         Self::new(kind, message)
@@ -109,7 +117,8 @@ impl Error {
 
     /// Whether there was no server to answer, as opposed to an answer that says no.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable | Kind::Timeout | Kind::MaybeApplied)
+        use Kind::{Backpressure, MaybeApplied, NotSent, Timeout, Unavailable};
+        matches!(self.kind, Unavailable | NotSent | Backpressure | Timeout | MaybeApplied)
     }
 
     /// The text, without the kind.

@@ -10,6 +10,7 @@ mod registry;
 mod reply;
 mod run;
 mod script;
+mod status;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use reply::Reply;
 pub(crate) use run::panicked;
 pub use script::Script;
 pub(crate) use script::script;
+pub use status::{BreakerState, BreakerStatus, PoolStatus, ServerStatus, Status, Topology};
 
 use crate::{
     error::{Error, Kind, Result},

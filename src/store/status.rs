@@ -1,0 +1,84 @@
+//! How an engine is: what a health check shows without asking the server.
+
+use std::time::{Duration, SystemTime};
+
+use crate::error::Error;
+
+/// An engine at one moment.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// How its servers belong together.
+    pub topology: Topology,
+    /// Whether a call would find a connection now.
+    pub connected: bool,
+    /// The last thing that went wrong with the server or the way to it, and when.
+    pub last_error: Option<(Error, SystemTime)>,
+    /// How often a connection was made after one had been lost.
+    pub reconnects: u64,
+    /// Its servers; none for the embedded engine.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// How servers belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// The embedded engine.
+    Memory,
+    /// One server.
+    Single,
+    /// A primary that sentinels name.
+    Sentinel,
+    /// Slots spread over primaries.
+    Cluster,
+}
+
+/// One server at one moment.
+#[derive(Debug, Clone)]
+pub struct ServerStatus {
+    /// Host and port, or the path of a socket.
+    pub target: String,
+    /// Whether it has a connection.
+    pub connected: bool,
+    /// Its connections.
+    pub pool: PoolStatus,
+    /// Whether calls are let through to it.
+    pub breaker: BreakerStatus,
+}
+
+/// Connections to one server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// How many stand.
+    pub size: u32,
+    /// How many of them have nothing to do.
+    pub available: u32,
+    /// How many calls wait to be sent.
+    pub pending: u64,
+}
+
+/// A circuit breaker at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BreakerStatus {
+    /// What it does with calls.
+    pub state: BreakerState,
+    /// Calls within its window.
+    pub calls: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many of them were slow.
+    pub slow: u64,
+    /// When the next probe is let through, if calls are refused.
+    pub retry_in: Option<Duration>,
+}
+
+/// What a circuit breaker does with calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Lets them through.
+    #[default]
+    Closed,
+    /// Lets one through to see how it fares.
+    HalfOpen,
+    /// Refuses them.
+    Open,
+}
