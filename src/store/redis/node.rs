@@ -26,7 +26,7 @@ use tokio::{
 use super::{config, reply};
 use crate::{
     error::{Error, Kind, Result},
-    settings::{Server, Settings},
+    settings::Settings,
     store::{Reply, Request, Verb, plan::Wire},
 };
 
@@ -289,11 +289,7 @@ fn values(args: &[Bytes]) -> Vec<Value> {
 
 /// Host and port, for messages.
 pub fn target(settings: &Settings) -> String {
-    match &settings.server {
-        Server::Tcp { host, port } => format!("{host}:{port}"),
-        Server::Unix(path) => format!("unix:{path}"),
-        Server::Memory(_) => "memory".into(),
-    }
+    settings.server.to_string()
 }
 
 /// Dials, waits for the connection to end, dials again; ends when the engine does.
