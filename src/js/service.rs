@@ -106,7 +106,7 @@ impl Service {
         let js = Js(env.raw());
         let core = &self.core;
         let moved = || core.store(js)?.advance(js.milliseconds(ms.raw(), "ms")?);
-        Handed(core.bridge().submit(js, plain("ADVANCE"), || {
+        Handed(core.bridge().submit(js, plain("ADVANCE"), core.settings.timeout, || {
             moved()?;
             Ok((core.store(js)?, Call::ready(Answer::Undefined)))
         }))

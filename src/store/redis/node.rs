@@ -137,8 +137,7 @@ impl Node {
     /// Sends a round as one pipeline: one reply each, in order.
     ///
     /// What was lost with its connection is sent again if that does no harm; nothing else is ever sent twice.
-    pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
-        let deadline = Instant::now() + self.settings.timeout;
+    pub async fn run(&self, wire: &[Wire], deadline: Instant) -> Vec<Result<Reply>> {
         let all: Vec<_> = wire.iter().collect();
         let mut replies = self.attempt(&all, deadline).await;
         for _ in 0..self.settings.retry_attempts {
@@ -197,8 +196,7 @@ impl Node {
                 answers = answers => answers,
                 _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
                 () = tokio::time::sleep_until(deadline) => {
-                    let message = format!("no answer within {:?}", self.settings.timeout);
-                    return fail_all(all, &Error::new(Kind::Timeout, message));
+                    return fail_all(all, &Error::new(Kind::Timeout, "no answer before the deadline"));
                 }
             },
         };
