@@ -14,6 +14,8 @@ mod status;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use pubsub::{Listener, Message, Topic};
 pub use registry::store as shared;
@@ -46,10 +48,11 @@ impl Store {
         })
     }
 
-    /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not.
-    pub async fn execute(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+    /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the
+    /// deadline gets an error then.
+    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         match self {
-            Self::Redis(engine) => engine.execute(batch).await,
+            Self::Redis(engine) => engine.execute(batch, deadline).await,
             Self::Memory(engine) => engine.execute(&batch),
         }
     }

@@ -7,9 +7,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use napi::sys;
+use tokio::time::Instant;
 
 use super::{
     completions::{Completions, Done},
@@ -37,8 +39,8 @@ const FEW: usize = 4;
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
-    /// The calls of this tick, by the store that they ask.
-    tick: RefCell<Vec<(Arc<Store>, Vec<Asked>)>>,
+    /// The calls of this tick, by the store that they ask and the time that they have.
+    tick: RefCell<Vec<(Arc<Store>, Duration, Vec<Asked>)>>,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -94,18 +96,20 @@ impl Inner {
         inner.completions.attach(js, context, Some(drain), Some(gone)).then_some(inner)
     }
 
-    /// A promise for what `make` asks for. It never throws: what cannot be asked is a rejected promise.
+    /// A promise for what `make` asks for, and at most `timeout` until it is settled, counted from the end of this tick.
+    /// It never throws: what cannot be asked is a rejected promise.
     pub fn submit(
         &self,
         js: Js,
         operation: Operation,
+        timeout: Duration,
         make: impl FnOnce() -> Result<(Arc<Store>, Call<Answer>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let ticket = Ticket { deferred, trace: None, operation };
         match made {
-            Ok((store, call)) => self.enqueue(js, store, call, ticket),
+            Ok((store, call)) => self.enqueue(js, store, timeout, call, ticket),
             Err(error) => self.settle(js, Err(error), ticket),
         }
         promise
@@ -190,14 +194,14 @@ impl Inner {
         if self.capture { js.error("").and_then(|error| js.keep(error)) } else { None }
     }
 
-    fn enqueue(&self, js: Js, store: Arc<Store>, call: Call<Answer>, mut ticket: Ticket) {
+    fn enqueue(&self, js: Js, store: Arc<Store>, timeout: Duration, call: Call<Answer>, mut ticket: Ticket) {
         ticket.trace = self.trace(js);
         let first = {
             let mut tick = self.tick.borrow_mut();
             let first = tick.is_empty();
-            match tick.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &store)) {
-                Some((_, calls)) => calls.push((call, ticket)),
-                None => tick.push((store, vec![(call, ticket)])),
+            match tick.iter_mut().find(|(other, time, _)| Arc::ptr_eq(other, &store) && *time == timeout) {
+                Some((_, _, calls)) => calls.push((call, ticket)),
+                None => tick.push((store, timeout, vec![(call, ticket)])),
             }
             first
         };
@@ -216,9 +220,11 @@ impl Inner {
         }
     }
 
-    /// Hands the tick's calls to the runtime: one task a store.
+    /// Hands the tick's calls to the runtime: one task a store and time.
     fn flush(&self) {
-        for (store, calls) in self.tick.take() {
+        let now = Instant::now();
+        for (store, timeout, calls) in self.tick.take() {
+            let deadline = now + timeout;
             let completions = self.completions.clone();
             let few = calls.len() <= FEW;
             match runtime::get() {
@@ -233,7 +239,7 @@ impl Inner {
                                 runtime::stir();
                             }
                         };
-                        store.run(calls, settle).await;
+                        store.run(calls, deadline, settle).await;
                     });
                 }
                 Err(error) => completions

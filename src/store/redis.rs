@@ -7,6 +7,8 @@ mod subscribe;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::time::Instant;
+
 use super::{Listener, Reply, Request, Topic, plan::Plan};
 use crate::{error::Result, settings::Settings};
 use node::Node;
@@ -26,11 +28,11 @@ impl Engine {
         Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings), usual: AtomicUsize::new(0) })
     }
 
-    /// Runs a round: one reply a request, in order.
-    pub async fn execute(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+    /// Runs a round: one reply a request, in order, by the deadline.
+    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let replies = self.node.run(&plan.wire).await;
+        let replies = self.node.run(&plan.wire, deadline).await;
         if let Some(bytes) = plan.value_bytes(&replies) {
             // Half the old and half the new: a few rounds after the values change, the groups fit them.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);

@@ -13,7 +13,7 @@ use fred::{
 
 use crate::{
     error::{Error, Result},
-    settings::{Server, Settings},
+    settings::{Credentials, Server, Settings},
 };
 
 /// Builds a client that is exactly one connection: it never dials twice and never sends anything again.
@@ -50,19 +50,26 @@ pub fn client(settings: &Settings, version: RespVersion) -> Result<Client> {
 }
 
 fn config(settings: &Settings, version: RespVersion) -> Result<Config> {
+    let (username, password) = match &settings.credentials {
+        Credentials::Fixed { username, password } => (username.clone(), password.clone()),
+        Credentials::Provider(_) => return Err(Error::settings("credentials cannot be a function yet")),
+    };
     let server = match &settings.server {
         Server::Tcp { host, port } => ServerConfig::new_centralized(host.as_str(), *port),
         Server::Unix(path) => ServerConfig::new_unix_socket(path),
+        Server::Cluster(_) | Server::Sentinel { .. } => {
+            return Err(Error::settings("Cluster and Sentinel cannot be reached yet"));
+        }
         Server::Memory(_) => return Err(Error::settings("the embedded engine has no server to connect to")),
     };
     Ok(Config {
         server,
         fail_fast: true,
-        username: settings.username.clone(),
-        password: settings.password.as_ref().map(|secret| secret.reveal().to_owned()),
+        username,
+        password: password.map(|secret| secret.reveal().to_owned()),
         version,
         database: (settings.database != 0).then_some(settings.database),
-        tls: if settings.tls { Some(tls()?.into()) } else { None },
+        tls: if settings.tls.is_some() { Some(tls()?.into()) } else { None },
         ..Config::default()
     })
 }

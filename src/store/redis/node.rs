@@ -26,7 +26,7 @@ use tokio::{
 use super::{config, reply};
 use crate::{
     error::{Error, Kind, Result},
-    settings::{Server, Settings},
+    settings::Settings,
     store::{Reply, Request, Verb, plan::Wire},
 };
 
@@ -137,8 +137,7 @@ impl Node {
     /// Sends a round as one pipeline: one reply each, in order.
     ///
     /// What was lost with its connection is sent again if that does no harm; nothing else is ever sent twice.
-    pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
-        let deadline = Instant::now() + self.settings.timeout;
+    pub async fn run(&self, wire: &[Wire], deadline: Instant) -> Vec<Result<Reply>> {
         let all: Vec<_> = wire.iter().collect();
         let mut replies = self.attempt(&all, deadline).await;
         for _ in 0..self.settings.retry_attempts {
@@ -197,8 +196,7 @@ impl Node {
                 answers = answers => answers,
                 _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
                 () = tokio::time::sleep_until(deadline) => {
-                    let message = format!("no answer within {:?}", self.settings.timeout);
-                    return fail_all(all, &Error::new(Kind::Timeout, message));
+                    return fail_all(all, &Error::new(Kind::Timeout, "no answer before the deadline"));
                 }
             },
         };
@@ -289,11 +287,7 @@ fn values(args: &[Bytes]) -> Vec<Value> {
 
 /// Host and port, for messages.
 pub fn target(settings: &Settings) -> String {
-    match &settings.server {
-        Server::Tcp { host, port } => format!("{host}:{port}"),
-        Server::Unix(path) => format!("unix:{path}"),
-        Server::Memory(_) => "memory".into(),
-    }
+    settings.server.to_string()
 }
 
 /// Dials, waits for the connection to end, dials again; ends when the engine does.
