@@ -125,7 +125,7 @@ export async function startCluster({
     },
     /** Ends the move of a slot. The new owner hears of it first: else, for a moment, nobody had the slot. */
     async settle(slot, from, to) {
-      const others = (await cluster.primaries()).filter((node) => node !== from && node !== to)
+      const others = (await mastersAmong(nodes)).filter((node) => node !== from && node !== to)
       for (const node of [to, from, ...others]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     },
     /** Gives the move of a slot up. */
@@ -210,6 +210,13 @@ async function complete(nodes) {
   const replicas = roles.filter(([role]) => role === 'slave').length
   const seen = (await views(nodes)).map((view) => new Set(view.flatMap(({ replicas }) => replicas)).size)
   return seen.every((size) => size === replicas)
+}
+
+/** The primaries, found without a call that a scenario may count. */
+async function mastersAmong(nodes) {
+  const asked = nodes.filter(awake)
+  const roles = await Promise.all(asked.map((node) => node.command('ROLE')))
+  return asked.filter((_, index) => roles[index][0] === 'master')
 }
 
 /** Whether a node can be asked. */

@@ -3,6 +3,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 
+import { CinnabarError } from 'cinnabar'
+
 import { keySlot } from '../../../__test__/support/slots.mjs'
 import { openWire } from '../../../__test__/support/wire.mjs'
 
@@ -46,6 +48,7 @@ export function follow({ ports, password }) {
         return await wire.together(asked ? [['ASKING'], words] : [words]).at(-1)
       } catch (error) {
         const [name, , address] = error.message.split(' ')
+        if (error.message === 'the connection was closed') throw maybe(error)
         if (!(name in seen)) throw error
         seen[name]++
         asked = undefined
@@ -68,3 +71,6 @@ export function follow({ ports, password }) {
     },
   }
 }
+
+/** What a call is that was sent and not answered. */
+const maybe = (cause) => new CinnabarError('sent, and not answered', { code: 'E_MAYBE_APPLIED', cause })

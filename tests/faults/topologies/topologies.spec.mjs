@@ -11,11 +11,14 @@ import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { startSentinels } from '../../../__test__/support/sentinel.mjs'
 import { keySlot } from '../../../__test__/support/slots.mjs'
 import { openWire } from '../../../__test__/support/wire.mjs'
-import { call, expect } from './callers.mjs'
-import { countSteadily } from './counting.mjs'
+import { Calls } from '../calls.mjs'
+import { Load } from '../load.mjs'
+import { callers } from './callers.mjs'
 import { elected, promoted } from './election.mjs'
 import { follow } from './follower.mjs'
-import { wander } from './moving.mjs'
+import { countErrors, wander } from './moving.mjs'
+import { LOAD } from './outage.mjs'
+import { fromCluster } from './read.mjs'
 
 const portsOf = (nodes) => nodes.map(({ port }) => port)
 
@@ -32,57 +35,55 @@ test('slots wander under callers that follow, who always get their own value', a
   const password = randomUUID()
   const cluster = await startCluster({ password })
   const client = follow({ ports: portsOf(cluster.nodes), password })
+  const calls = new Calls(() => 0)
   const slots = [...cluster.firstSlots, 100]
-  const set = async ({ keys, values, unique }) => {
-    const key = keys[Math.floor(Math.random() * keys.length)]
-    const value = unique()
-    await client.set(key, value)
-    values.set(key, value)
-    return 1
+  const values = new Map()
+  const turn = async ({ caller, unique, pick }, n) => {
+    const key = cluster.keyIn(pick(slots), `of${caller}`)
+    const [make, right, value] =
+      n % 2
+        ? [() => client.set(key, value), (answer) => answer === 'OK', unique()]
+        : [() => client.get(key), (answer) => answer === (values.get(key) ?? null)]
+    await calls.make(key, make, { timeoutMs: 5000, right })
+    if (value) values.set(key, value)
   }
-  const get = async ({ keys, values }) => {
-    const key = keys[Math.floor(Math.random() * keys.length)]
-    expect(`GET ${key}`, await client.get(key), values.get(key) ?? null)
-    return 1
-  }
-  const keysOf = (caller) => slots.flatMap((slot) => [1, 2].map((n) => cluster.keyIn(slot, `${caller}:${n}`)))
   const signal = AbortSignal.timeout(2000)
-  const [moves, total] = await Promise.all([
+  const [moves] = await Promise.all([
     wander(cluster, slots, { signal, pause: 1 }),
-    call([set, get], { callers: 16, keysOf, signal }),
+    callers({ count: 16, signal, timeoutMs: 5000 }, turn),
   ])
+  const asked = await countErrors(cluster, 'ASK')
   await client.close()
   await cluster.close()
-  assert.deepEqual(total.wrong, [])
-  assert.deepEqual(total.failed, {})
-  assert.equal(total.unsettled, 0)
+  assert.deepEqual([calls.faults, calls.codes, calls.wrong, calls.pending.size], [[], {}, 0, 0])
   assert.ok(
     moves.slots > 4 && client.seen.ASK > 10 && client.seen.MOVED > 10,
     JSON.stringify({ moves, ...client.seen }),
   )
+  assert.equal(asked, client.seen.ASK)
 })
 
 test('a cluster elects a replica when a primary dies, and its counters stay exact', async () => {
   const cluster = await startCluster({ replicas: 1 })
   const client = follow({ ports: portsOf(cluster.nodes) })
-  const slots = cluster.firstSlots
-  const keys = slots.flatMap((slot) => [1, 2].map((n) => cluster.keyIn(slot, `count:${n}`)))
-  const load = countSteadily(client, { keys })
+  const calls = new Calls(() => 0)
+  const service = { ...client, getClient: () => client }
+  const load = await new Load(calls, service, { ...LOAD, timeoutMs: 10_000 }).start()
   await delay(300)
-  const dead = await cluster.nodeOf(slots[0])
+  const [slot] = cluster.firstSlots
+  const dead = await cluster.nodeOf(slot)
   const replicas = await cluster.replicasOf(dead)
-  const killed = performance.now()
+  const since = performance.now()
   await cluster.kill(dead)
-  const election = await elected(replicas, { key: cluster.keyIn(slots[0], 'probe'), since: killed })
+  const election = await elected(replicas, { key: cluster.keyIn(slot, 'probe'), since })
   await delay(1000)
-  const end = await load.stop()
-  const misses = await end.misses(client.get)
+  await load.stop()
+  const misses = await load.verify(fromCluster(cluster))
   await client.close()
   await cluster.close()
   assert.ok(election.ms > 500, `elected after ${election.ms} ms`)
-  assert.deepEqual(end.wrong, [])
-  assert.deepEqual(misses, [])
-  assert.equal(end.unsettled, 0)
+  assert.deepEqual([misses, calls.wrong, calls.pending.size], [[], 0, 0])
+  assert.equal(load.between(since + election.ms + 500).failed, 0)
 })
 
 test('sentinels promote a replica when the primary dies', async () => {
