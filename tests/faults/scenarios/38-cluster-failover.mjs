@@ -3,13 +3,14 @@
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
 import { elected } from '../topologies/election.mjs'
-import { LOAD, outage } from '../topologies/outage.mjs'
+import { LOAD, others, outage } from '../topologies/outage.mjs'
 import { fromCluster } from '../topologies/read.mjs'
 
 export default scenario({ number: 38, name: 'cluster fail-over', engine: 'none' }, async (t) => {
   const cluster = await startCluster({ replicas: 1 })
   t.readCounter = fromCluster(cluster)
   const service = await t.service({ url: cluster.url, timeoutMs: 1000 })
+  const othersWork = await others(t, service)
   const load = await t.load({ service, ...LOAD })
   await t.sleep(500)
   t.check(load.failed === 0, 'calls failed before there was any fault')
@@ -28,6 +29,7 @@ export default scenario({ number: 38, name: 'cluster fail-over', engine: 'none' 
       fault: () => fault(primary),
       election: (since) => elected(replicas, { key: cluster.keyIn(slot, 'probe'), since }),
     })
+    await othersWork()
     const failed = load.failed
     await end(primary)
     await cluster.ready()

@@ -3,13 +3,14 @@
 import { startSentinels } from '../../../__test__/support/sentinel.mjs'
 import { scenario } from '../scenario.mjs'
 import { promoted } from '../topologies/election.mjs'
-import { LOAD, outage } from '../topologies/outage.mjs'
+import { LOAD, others, outage } from '../topologies/outage.mjs'
 import { fromSentinels } from '../topologies/read.mjs'
 
 export default scenario({ number: 39, name: 'Sentinel fail-over', engine: 'none', limitMs: 90_000 }, async (t) => {
   const group = await startSentinels()
   t.readCounter = fromSentinels(group)
   const service = await t.service({ url: group.url, timeoutMs: 1000 })
+  const othersWork = await others(t, service)
   const load = await t.load({ service, ...LOAD })
   await t.sleep(500)
   t.check(load.failed === 0, 'calls failed before there was any fault')
@@ -26,6 +27,7 @@ export default scenario({ number: 39, name: 'Sentinel fail-over', engine: 'none'
       fault: () => fault(primary),
       election: (since) => promoted(group, primary, { key: 'probe', since }),
     })
+    await othersWork()
     const failed = load.failed
     await end(primary)
     await group.ready()

@@ -12,7 +12,7 @@ import { openWire } from '../../../__test__/support/wire.mjs'
  * A client of the cluster whose nodes listen at these ports. `call(key, ...words)` sends one command to the node of the key;
  * `seen` counts the redirections by their name.
  */
-export function follow({ ports, password }) {
+export function follow({ ports, password, timeoutMs = 10_000 }) {
   const wires = new Map()
   const owners = new Map()
   const seen = { MOVED: 0, ASK: 0, TRYAGAIN: 0, CLUSTERDOWN: 0, lost: 0 }
@@ -31,7 +31,7 @@ export function follow({ ports, password }) {
   async function call(key, ...words) {
     const slot = keySlot(key)
     let asked
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline;) {
+    for (const deadline = Date.now() + timeoutMs; Date.now() < deadline;) {
       const port = asked ?? owners.get(slot) ?? ports[slot % ports.length]
       let wire
       try {

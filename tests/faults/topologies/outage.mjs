@@ -30,3 +30,25 @@ export async function outage(t, { load, what, fault, election }) {
   t.healMs = Math.max(t.healMs ?? 0, last - since - elected.ms)
   return elected
 }
+
+/** What must work again after a fail-over besides plain commands: scripts, which no new primary knows, and messages. */
+export async function others(t, service) {
+  const limiter = new t.cinnabar.RateLimiter(service)
+  const seen = []
+  await service.subscribe('news', (value) => seen.push(value))
+  let rounds = 0
+  const check = async () => {
+    rounds++
+    for (let n = 0; n < 12; n++) {
+      await t.call(service, 'limit', () => limiter.checkRateLimit(`who${n}`, 100, 600), {
+        right: ({ source, remaining }) => source === 'store' && remaining === 100 - rounds,
+      })
+    }
+    await t.until('messages come', async () => {
+      await t.call(service, 'publish', () => service.publish('news', rounds))
+      return seen.includes(rounds)
+    })
+  }
+  await check()
+  return check
+}

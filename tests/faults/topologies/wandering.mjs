@@ -23,18 +23,27 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
 
   const people = await Promise.all(
     Array.from({ length: count }, async (_, caller) => {
-      const keys = shared.map((slot) => cluster.keyIn(slot, `of${caller}`)).concat(`still:${caller}`, `also:${caller}`)
+      const pairs = shared.map((slot) => ['a', 'b'].map((name) => cluster.keyIn(slot, `${name}${caller}`)))
+      const keys = [...pairs.flat(), `still:${caller}`, `also:${caller}`]
       const values = new Map(keys.map((key) => [key, `${key}=first`]))
       for (const [key, value] of values) await service.set(key, value)
-      const session = await sessions.createSession(`user${caller}`, { n: 0 }, { id: `session-of-${caller}` })
-      return { keys, values, session, n: 0, limited: 0 }
+      const session = await sessions.createSession(
+        `user${caller}`,
+        { n: 0 },
+        { id: `session-of-${caller}`, tags: [`of${caller}`] },
+      )
+      return { pairs, keys, values, session, n: 0, limited: 0 }
     }),
   )
   const others = people.flatMap((_, caller) => [`session:session-of-${caller}`, `rate_limit:who${caller}`])
-  const slots = [...shared, ...new Set(others.map(keySlot))]
+  // A slot of many keys, then some of few, so that a short run moves both.
+  const few = [...new Set(others.map(keySlot))]
+  const slots = shared.flatMap((slot, n) => [slot, ...few.filter((_, at) => at % SHARED === n)])
 
   const make = (name, action, right) => t.call(service, name, action, { timeoutMs, right })
   const get = (mine, key) => make(`GET ${key}`, () => service.get(key), same(mine.values.get(key)))
+  const mget = (mine, keys) =>
+    make(`MGET ${keys}`, () => client.mGet(keys), sameList(keys.map((key) => mine.values.get(key))))
   const kinds = [
     (me, mine) => get(mine, me.pick(mine.keys)),
     // Many calls in one tick, which travel together as far as their nodes are the same.
@@ -45,7 +54,9 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
       await make(`SET ${key}`, () => service.set(key, value), same('OK'))
       mine.values.set(key, value)
     },
-    (me, mine) => make('MGET', () => client.mGet(mine.keys), sameList(mine.keys.map((key) => mine.values.get(key)))),
+    (me, mine) => mget(mine, mine.keys),
+    // Two keys of one slot, which may be at two nodes for a moment.
+    (me, mine) => mget(mine, me.pick(mine.pairs)),
     (me, mine) => {
       const left = LIMIT - ++mine.limited
       return make(
@@ -84,6 +95,7 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
   for (const [code, times] of Object.entries(t.calls.codes)) t.check(false, `${times} calls failed with ${code}`)
 }
 
+/** An answer that differs is put into words only then. */
 const same = (wanted) => (value) =>
   value === wanted || `answered ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}`
-const sameList = (wanted) => (values) => same(wanted.join())(values.join())
+const sameList = (wanted) => (values) => same(wanted.join())(values?.join())
