@@ -1,9 +1,13 @@
 //! What the caller chose, in code and in the environment, validated once.
 
+mod breaker;
+
 use std::{collections::HashMap, time::Duration};
 
 use percent_encoding::percent_decode_str;
 use url::Url;
+
+pub use breaker::{BreakerSettings, Rate};
 
 use crate::error::{Error, Result};
 
