@@ -26,7 +26,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{BreakerState, Event, EventKind, Events, Reply, ServerStatus, plan::Wire},
+    store::{BreakerState, Event, EventKind, Events, Reply, Role, ServerStatus, plan::Wire},
 };
 
 /// A server, its connections, and what keeps it from being asked too much.
@@ -234,6 +234,7 @@ impl Server {
         pool.pending = pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
             target: self.name.clone(),
+            role: Role::Unknown,
             connected: self.pool.is_connected(),
             pool,
             breaker: self.breaker.snapshot(Instant::now()),
