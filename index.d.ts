@@ -8,7 +8,7 @@
  * |---|---|---|
  * | `E_INVALID_ARGUMENT` | the caller passed something that cannot be meant | no |
  * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
- * | `E_UNAVAILABLE` | no connection to the server, or its circuit breaker is open; nothing was sent | yes |
+ * | `E_UNAVAILABLE` | no connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed | yes |
  * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
  * | `E_BACKPRESSURE` | too much is waiting for the server already; nothing was sent | yes |
  * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |

@@ -231,7 +231,8 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // What has no connection yet waits here.
-        pool.pending = pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
+        pool.pending =
+            pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,
