@@ -2,6 +2,7 @@
 
 mod call;
 pub mod keys;
+mod local;
 pub mod memory;
 mod plan;
 mod pubsub;
@@ -15,6 +16,7 @@ mod status;
 use std::time::Duration;
 
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
+pub use local::{Local, local};
 pub use pubsub::{Listener, Message, Topic};
 pub use registry::store as shared;
 pub use reply::Reply;
