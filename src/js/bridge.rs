@@ -177,7 +177,12 @@ impl Core {
 
     /// An operation that answers its empty value when the service wants that.
     pub fn operation(&self, name: &'static str, empty: Empty) -> Operation {
-        Operation { name, empty: (self.on_unavailable == OnUnavailable::Empty).then_some(empty) }
+        Operation { name, empty: self.answers_empty().then_some(empty) }
+    }
+
+    /// Whether the service wants empty values instead of errors when there is no server.
+    pub fn answers_empty(&self) -> bool {
+        self.on_unavailable == OnUnavailable::Empty
     }
 
     /// A promise for what `make` asks of this service's store.
