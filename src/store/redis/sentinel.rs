@@ -139,7 +139,8 @@ impl Sentinels {
         let asked = self.addresses();
         let error = match refused {
             Some(error) if error.kind == Kind::Auth || ignorant.is_empty() => {
-                let message = format!("no sentinel for {:?} answers ({}): {}", self.name, Listed(&asked), error.message());
+                let message =
+                    format!("no sentinel for {:?} answers ({}): {}", self.name, Listed(&asked), error.message());
                 Error::new(error.kind, message).with_source(error)
             }
             _ => {
@@ -210,11 +211,7 @@ impl Sentinels {
 
     /// Who we are to a sentinel.
     fn entry(&self) -> Entry<'_> {
-        Entry {
-            username: self.username.as_deref(),
-            password: self.password.as_ref().map(Secret::reveal),
-            database: 0,
-        }
+        Entry { username: self.username.as_deref(), password: self.password.as_ref().map(Secret::reveal), database: 0 }
     }
 }
 
@@ -247,9 +244,7 @@ async fn try_primary(dialler: &Dialler, place: &Place, limit: Duration) -> Resul
         Ok(true) => Ok(wire),
         // A user who may not ask has to believe the sentinels.
         Err(error) if error.kind == Kind::Auth => Ok(wire),
-        Ok(false) => {
-            Err(Error::new(Kind::Unavailable, format!("{place} is named, but says that it is a replica")))
-        }
+        Ok(false) => Err(Error::new(Kind::Unavailable, format!("{place} is named, but says that it is a replica"))),
         Err(error) => Err(Error::new(Kind::Unavailable, format!("{place} ended the connection: {}", error.message()))),
     }
 }

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Sentinels, super::{dial::{Dialler, Place, enter}, resp::Commands}};
+use super::{
+    super::{
+        dial::{Dialler, Place, enter},
+        resp::Commands,
+    },
+    Sentinels,
+};
 use crate::{
     error::{Error, Kind, Result},
     settings::Address,
@@ -21,7 +27,12 @@ pub struct Named {
 }
 
 /// Asks one sentinel; nothing when it does not know the name.
-pub async fn ask(sentinels: &Sentinels, dialler: &Dialler, address: &Address, limit: Duration) -> Result<Option<Named>> {
+pub async fn ask(
+    sentinels: &Sentinels,
+    dialler: &Dialler,
+    address: &Address,
+    limit: Duration,
+) -> Result<Option<Named>> {
     let asked = async {
         let mut wire = dialler.open(&Place::Tcp(address.clone()), Instant::now() + limit).await?;
         enter(&mut wire, &sentinels.entry()).await?;

@@ -10,21 +10,17 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    LIMIT, Sentinels,
-    ask::{Named, ask},
-};
 use super::super::{
     dial::{Dialler, Place, enter},
     pool::{self, Pool},
     resp::Commands,
     wire::Wire,
 };
-use crate::{
-    error::Result,
-    settings::Address,
-    store::Reply,
+use super::{
+    LIMIT, Sentinels,
+    ask::{Named, ask},
 };
+use crate::{error::Result, settings::Address, store::Reply};
 
 /// The task that listens, for as long as this lives and is not closed.
 pub struct Watch {
