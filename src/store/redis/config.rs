@@ -52,7 +52,7 @@ pub fn client(settings: &Settings, version: RespVersion) -> Result<Client> {
 fn config(settings: &Settings, version: RespVersion) -> Result<Config> {
     let (username, password) = match &settings.credentials {
         Credentials::Fixed { username, password } => (username.clone(), password.clone()),
-        Credentials::Provider(_) => return Err(Error::settings("credentials cannot be a function yet")),
+        Credentials::Provider(_) => (None, None),
     };
     let server = match &settings.server {
         Server::Tcp { host, port } => ServerConfig::new_centralized(host.as_str(), *port),

@@ -26,7 +26,7 @@ use tokio::{
 use super::{config, reply};
 use crate::{
     error::{Error, Kind, Result},
-    settings::Settings,
+    settings::{Credentials, Settings},
     store::{Reply, Request, Verb, plan::Wire},
 };
 
@@ -337,7 +337,13 @@ pub fn wait(failures: u32) -> Duration {
 
 /// One attempt to connect.
 pub async fn dial(settings: &Settings, version: RespVersion) -> Result<(Client, ConnectHandle)> {
-    let client = config::client(settings, version)?;
+    let mut known = settings.clone();
+    if let Credentials::Provider(provider) = &settings.credentials {
+        let late = |_| Error::new(Kind::Unavailable, "the function given as credentials did not answer in time");
+        let (username, password) = timeout(settings.connect_timeout, provider.ask()).await.map_err(late)??;
+        known.credentials = Credentials::Fixed { username, password: Some(password) };
+    }
+    let client = config::client(&known, version)?;
     match timeout(settings.connect_timeout, client.init()).await {
         Ok(Ok(task)) => Ok((client, task)),
         Ok(Err(error)) => Err(reply::refusal(&error, &target(settings))),
