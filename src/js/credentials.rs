@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    settings::{Provider, Secret},
+    settings::{Asked, Provider, Secret},
 };
 
 type Answer = Result<(Option<String>, Secret)>;
@@ -46,6 +46,18 @@ struct Lease {
     id: u64,
 }
 
+impl Lease {
+    fn ask(&self) -> Asked {
+        let (waiting, answer) = oneshot::channel();
+        self.completions.push(Done::Credentials(Order::Ask(self.id, waiting)));
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                Err(refusal("the JavaScript environment with the function given as credentials has ended".into()))
+            })
+        })
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.completions.push(Done::Credentials(Order::Forget(self.id)));
@@ -61,15 +73,7 @@ pub fn provider(bridge: &Rc<Inner>, js: Js, function: Value) -> Result<Provider>
     let id = bridge.sources.number();
     bridge.sources.functions.borrow_mut().insert(id, kept);
     let lease = Lease { completions: bridge.completions.clone(), id };
-    Ok(Provider::new(move || {
-        let (waiting, answer) = oneshot::channel();
-        lease.completions.push(Done::Credentials(Order::Ask(lease.id, waiting)));
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(ended())) })
-    }))
-}
-
-fn ended() -> Error {
-    refusal("the JavaScript environment with the function given as credentials has ended".into())
+    Ok(Provider::new(move || lease.ask()))
 }
 
 fn refusal(why: String) -> Error {
@@ -136,5 +140,51 @@ impl Sources {
             js.forget(function);
         }
         self.waiting.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease() -> Lease {
+        Lease { completions: Arc::new(Completions::new()), id: 1 }
+    }
+
+    fn assert_ended(asked: Asked) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = runtime.block_on(asked).unwrap_err();
+        assert_eq!(error.kind, Kind::Auth);
+        assert!(error.message().contains("has ended"), "{error}");
+    }
+
+    #[test]
+    fn who_waits_learns_that_the_environment_has_ended() {
+        let lease = lease();
+        let asked = lease.ask();
+        lease.completions.detached();
+        assert_ended(asked);
+        assert_ended(lease.ask());
+    }
+
+    #[test]
+    fn who_was_taken_off_the_queue_learns_it_too() {
+        let (lease, sources) = (lease(), Sources::default());
+        let asked = lease.ask();
+        for done in lease.completions.take(1) {
+            if let Done::Credentials(Order::Ask(_, waiting)) = done {
+                sources.waiting.borrow_mut().insert(1, waiting);
+            }
+        }
+        assert_eq!(sources.waiting.borrow().len(), 1);
+        sources.waiting.take();
+        assert_ended(asked);
+    }
+
+    #[test]
+    fn the_last_lease_lets_the_function_go() {
+        let completions = Arc::new(Completions::new());
+        drop(Lease { completions: completions.clone(), id: 7 });
+        assert!(matches!(completions.take(9).as_slice(), [Done::Credentials(Order::Forget(7))]));
     }
 }
