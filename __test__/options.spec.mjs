@@ -154,6 +154,18 @@ describe('an option of a service', () => {
     }
   })
 
+  test('says where a service points, which the service then shows', () => {
+    for (const [url, host, port] of [
+      ['redis://ann:hush@[::1]:7000', '::1', 7000],
+      ['redis-cluster://ann:hush@a,b:7000', 'a:6379,b:7000', null],
+      ['redis-sentinel://ann:hush@a,[::1]:7000/main', 'a:26379,[::1]:7000', null],
+      ['unix:/run/redis.sock', '/run/redis.sock', null],
+    ]) {
+      const shown = inspect(new RedisService({ url }), { breakLength: Infinity })
+      assert.ok(shown.includes(`host: '${host}', port: ${port}`), shown)
+    }
+  })
+
   test('may be a trap, and the error is typed all the same', () => {
     for (const name of [
       'url',
