@@ -33,16 +33,23 @@ pub async fn run<T, Tag>(
         if let Some((number, batch)) = rounds.begin(deadline) {
             crew.add(execute(engine, number, batch, deadline, tell.clone()));
         }
-        // What is told comes first: then a round that is over has told everything.
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            Some((number, replies)) = told.recv() => rounds.take(number, replies),
-            ended = crew.next() => match ended {
-                Some((number, result)) => rounds.end(number, result.err()),
-                None if rounds.again.is_empty() => return,
-                None => {}
-            },
+            Some((number, replies)) = told.recv() => {
+                rounds.take(number, replies);
+                continue;
+            }
+            ended = crew.next() => ended,
             () = &mut overdue => return rounds.overdue(),
+        };
+        // It may have told its last replies just before it ended.
+        while let Ok((number, replies)) = told.try_recv() {
+            rounds.take(number, replies);
+        }
+        match ended {
+            Some((number, result)) => rounds.end(number, result.err()),
+            None if rounds.again.is_empty() => return,
+            None => {}
         }
     }
 }
