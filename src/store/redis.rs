@@ -32,7 +32,7 @@ use subscribe::Subscriber;
 
 /// A server, and whatever reaches it.
 pub struct Engine {
-    server: Server,
+    server: Arc<Server>,
     subscriber: Subscriber,
     /// How many bytes a value has that is read here, lately.
     usual: AtomicUsize,
