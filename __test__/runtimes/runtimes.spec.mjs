@@ -88,6 +88,7 @@ const exported = [
   'RedisService',
   'SessionManager',
   'healthCheck',
+  'healthHandler',
   'publish',
   'redisService',
   'subscribe',
