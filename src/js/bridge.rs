@@ -174,7 +174,7 @@ impl Core {
         T: Into<Answer> + Send + 'static,
     {
         let js = Js(env.raw());
-        Handed(self.bridge().submit(js, operation, || {
+        Handed(self.bridge().submit(js, operation, self.settings.timeout, || {
             let call = make(js)?.map(Into::into);
             Ok((self.store(js)?, call))
         }))

@@ -7,9 +7,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use napi::sys;
+use tokio::time::Instant;
 
 use super::{
     completions::{Completions, Done},
@@ -37,8 +39,8 @@ const FEW: usize = 4;
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
-    /// The calls of this tick, by the store that they ask.
-    tick: RefCell<Vec<(Arc<Store>, Vec<Asked>)>>,
+    /// The calls of this tick, by the store that they ask and the time that they have.
+    tick: RefCell<Vec<Group>>,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -62,6 +64,13 @@ pub struct Functions {
     pub warn: Kept,
     /// The package's error class.
     pub failures: Failures,
+}
+
+/// Calls that go out together.
+struct Group {
+    store: Arc<Store>,
+    timeout: Duration,
+    calls: Vec<Asked>,
 }
 
 /// A call and the promise for its answer.
@@ -94,18 +103,20 @@ impl Inner {
         inner.completions.attach(js, context, Some(drain), Some(gone)).then_some(inner)
     }
 
-    /// A promise for what `make` asks for. It never throws: what cannot be asked is a rejected promise.
+    /// A promise for what `make` asks for, and at most `timeout` until it is settled, counted from the end of this tick.
+    /// It never throws: what cannot be asked is a rejected promise.
     pub fn submit(
         &self,
         js: Js,
         operation: Operation,
+        timeout: Duration,
         make: impl FnOnce() -> Result<(Arc<Store>, Call<Answer>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let ticket = Ticket { deferred, trace: None, operation };
         match made {
-            Ok((store, call)) => self.enqueue(js, store, call, ticket),
+            Ok((store, call)) => self.enqueue(js, store, timeout, call, ticket),
             Err(error) => self.settle(js, Err(error), ticket),
         }
         promise
@@ -139,6 +150,12 @@ impl Inner {
             Some(functions) => functions.failures.build(js, error, trace),
             None => js.undefined(),
         }
+    }
+
+    /// An answer as a value, for what is known without waiting.
+    pub fn value(&self, js: Js, answer: &Answer) -> Value {
+        let built = self.functions.borrow().as_ref().map(|functions| answer.clone().build(js, functions));
+        built.and_then(Result::ok).unwrap_or_else(|| js.undefined())
     }
 
     /// `JSON.stringify(value)`.
@@ -190,14 +207,14 @@ impl Inner {
         if self.capture { js.error("").and_then(|error| js.keep(error)) } else { None }
     }
 
-    fn enqueue(&self, js: Js, store: Arc<Store>, call: Call<Answer>, mut ticket: Ticket) {
+    fn enqueue(&self, js: Js, store: Arc<Store>, timeout: Duration, call: Call<Answer>, mut ticket: Ticket) {
         ticket.trace = self.trace(js);
         let first = {
             let mut tick = self.tick.borrow_mut();
             let first = tick.is_empty();
-            match tick.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &store)) {
-                Some((_, calls)) => calls.push((call, ticket)),
-                None => tick.push((store, vec![(call, ticket)])),
+            match tick.iter_mut().find(|group| Arc::ptr_eq(&group.store, &store) && group.timeout == timeout) {
+                Some(group) => group.calls.push((call, ticket)),
+                None => tick.push(Group { store, timeout, calls: vec![(call, ticket)] }),
             }
             first
         };
@@ -216,9 +233,11 @@ impl Inner {
         }
     }
 
-    /// Hands the tick's calls to the runtime: one task a store.
+    /// Hands the tick's calls to the runtime: one task a store and time.
     fn flush(&self) {
-        for (store, calls) in self.tick.take() {
+        let now = Instant::now();
+        for Group { store, timeout, calls } in self.tick.take() {
+            let deadline = now + timeout;
             let completions = self.completions.clone();
             let few = calls.len() <= FEW;
             match runtime::get() {
@@ -233,7 +252,7 @@ impl Inner {
                                 runtime::stir();
                             }
                         };
-                        store.run(calls, settle).await;
+                        store.run(calls, deadline, settle).await;
                     });
                 }
                 Err(error) => completions

@@ -11,7 +11,7 @@ use super::{
     env::Js,
     operation::{Empty, Operation},
     options::OnUnavailable,
-    subscription,
+    status, subscription,
 };
 use crate::{
     answer::Answer,
@@ -19,7 +19,7 @@ use crate::{
     features::raw::{self, Shape},
     runtime,
     settings::{Server, Settings},
-    store::{Call, Request},
+    store::{Call, Request, Status, Topology},
 };
 
 /// A server or an embedded store, as one caller configured it.
@@ -97,13 +97,26 @@ impl Service {
         Handed(object)
     }
 
+    /// How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
+    #[napi]
+    pub fn status(&self, env: Env) -> Handed {
+        let status = match self.core.opened() {
+            Some(store) => store.status(),
+            None => Status::idle(match self.core.settings.server {
+                Server::Memory(_) => Topology::Memory,
+                _ => Topology::Single,
+            }),
+        };
+        Handed(self.core.bridge().value(Js(env.raw()), &status::answer(&status)))
+    }
+
     /// Moves the embedded engine's clock.
     #[napi]
     pub fn advance_time(&self, env: Env, ms: Unknown) -> Handed {
         let js = Js(env.raw());
         let core = &self.core;
         let moved = || core.store(js)?.advance(js.milliseconds(ms.raw(), "ms")?);
-        Handed(core.bridge().submit(js, plain("ADVANCE"), || {
+        Handed(core.bridge().submit(js, plain("ADVANCE"), core.settings.timeout, || {
             moved()?;
             Ok((core.store(js)?, Call::ready(Answer::Undefined)))
         }))

@@ -2,12 +2,21 @@
 
 mod config;
 mod node;
+mod past;
 mod reply;
 mod subscribe;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use super::{Listener, Reply, Request, Topic, plan::Plan};
+use tokio::time::Instant;
+
+use super::{
+    BreakerStatus, Events, Listener, PoolStatus, Reply, Request, Role, ServerStatus, Status, Topic, Topology,
+    plan::Plan,
+};
 use crate::{error::Result, settings::Settings};
 use node::Node;
 use subscribe::Subscriber;
@@ -21,16 +30,20 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Nothing is dialled before the first call.
-    pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings), usual: AtomicUsize::new(0) })
+    /// Nothing is dialled before the first call. Changes of its state are told to `events`.
+    pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
+        Ok(Self {
+            node: Node::new(settings, events)?,
+            subscriber: Subscriber::new(settings),
+            usual: AtomicUsize::new(0),
+        })
     }
 
-    /// Runs a round: one reply a request, in order.
-    pub async fn execute(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+    /// Runs a round: one reply a request, in order, by the deadline.
+    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let replies = self.node.run(&plan.wire).await;
+        let replies = self.node.run(&plan.wire, deadline).await;
         if let Some(bytes) = plan.value_bytes(&replies) {
             // Half the old and half the new: a few rounds after the values change, the groups fit them.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
@@ -46,6 +59,21 @@ impl Engine {
     /// Whether a connection stands now.
     pub fn is_connected(&self) -> bool {
         self.node.is_connected()
+    }
+
+    /// How it is, without asking the server.
+    pub fn status(&self) -> Status {
+        let connected = self.is_connected();
+        let size = u32::from(connected);
+        let server = ServerStatus {
+            target: self.node.target(),
+            role: Role::Unknown,
+            connected,
+            pool: PoolStatus { size, available: size, pending: 0 },
+            breaker: BreakerStatus::default(),
+        };
+        let (last_error, reconnects) = self.node.past();
+        Status { topology: Topology::Single, connected, last_error, reconnects, servers: vec![server] }
     }
 
     /// Delivers what is published from the moment this answers.

@@ -5,75 +5,164 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use smallvec::SmallVec;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Call, Read, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
 
+/// How long after its deadline an engine may still answer. It knows best what became of a request, so it speaks first; no
+/// promise waits for it any longer.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// A call between two rounds.
+struct Running<T, Tag> {
+    call: Call<T>,
+    tag: Tag,
+    /// Whether an earlier round may have changed something.
+    changed: bool,
+}
+
+/// A call whose round is under way.
+struct Waiting<T, Tag> {
+    requests: usize,
+    read: Read<T>,
+    tag: Tag,
+    changed: bool,
+    /// Whether this round changes nothing, or nothing that doing it again would not.
+    repeatable: bool,
+}
+
 impl Store {
     /// Runs calls that go out together. `settle` gets those that each round finished, with the tag they came with, so that
     /// a call of one round never waits for a neighbour of several.
-    pub async fn run<T, Tag>(&self, mut calls: Vec<(Call<T>, Tag)>, mut settle: impl FnMut(Vec<(Result<T>, Tag)>)) {
-        while !calls.is_empty() {
-            let mut batch = Vec::with_capacity(calls.len());
-            let mut waiting = Vec::with_capacity(calls.len());
-            let mut done = Vec::with_capacity(calls.len());
-            for (call, tag) in calls {
-                match made(call) {
-                    Ok(Step::Next(call)) => {
-                        waiting.push((call.requests.len(), call.read, tag));
-                        batch.extend(call.requests);
-                    }
-                    Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                    Err(error) => done.push((Err(error), tag)),
-                }
+    ///
+    /// The deadline is that of all rounds together. Soon after it, every call is settled, whatever the engine does: dropping
+    /// what it executes takes back what has not left.
+    pub async fn run<T, Tag>(
+        &self,
+        calls: Vec<(Call<T>, Tag)>,
+        deadline: Instant,
+        mut settle: impl FnMut(Vec<(Result<T>, Tag)>),
+    ) {
+        let first = calls.into_iter().map(|(call, tag)| Running { call, tag, changed: false });
+        let mut again = self.round(first, deadline, &mut settle).await;
+        while !again.is_empty() {
+            if Instant::now() >= deadline {
+                return settle(again.into_iter().map(|running| (Err(late(running.changed)), running.tag)).collect());
             }
-            let mut replies = self.replies(batch).await.into_iter();
-            let mut again = Vec::new();
-            for (count, read, tag) in waiting {
-                let mine: SmallVec<_> = replies.by_ref().take(count).collect();
-                match guarded(read, Replies(mine)) {
-                    Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                    Ok(Step::Next(call)) => again.push((call, tag)),
-                    Err(error) => done.push((Err(error), tag)),
-                }
-            }
-            if !done.is_empty() {
-                settle(done);
-            }
-            calls = again;
+            again = self.round(again.into_iter(), deadline, &mut settle).await;
         }
     }
 
-    async fn replies(&self, batch: Vec<Request>) -> Vec<Result<Reply>> {
+    /// One round; answers those that need another.
+    async fn round<T, Tag>(
+        &self,
+        calls: impl ExactSizeIterator<Item = Running<T, Tag>>,
+        deadline: Instant,
+        settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
+    ) -> Vec<Running<T, Tag>> {
+        let mut batch = Vec::with_capacity(calls.len());
+        let mut waiting = Vec::with_capacity(calls.len());
+        let mut done = Vec::with_capacity(calls.len());
+        for Running { call, tag, changed } in calls {
+            match made(call) {
+                Ok(Step::Next(Call { requests, read })) => {
+                    let repeatable = requests.iter().all(|request| request.repeatable);
+                    waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
+                    batch.extend(requests);
+                }
+                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+                Err(error) => done.push((Err(error), tag)),
+            }
+        }
+        let replies = self.replies(batch, deadline).await;
+        let overdue = replies.is_none();
+        let mut replies = replies.unwrap_or_default().into_iter();
+        let mut again = Vec::new();
+        for Waiting { requests, read, tag, changed, repeatable } in waiting {
+            let mine: SmallVec<_> = if overdue {
+                (0..requests).map(|_| Err(unanswered(repeatable))).collect()
+            } else {
+                replies.by_ref().take(requests).collect()
+            };
+            match guarded(read, Replies(mine)) {
+                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+                Ok(Step::Next(_)) if overdue => done.push((Err(unanswered(repeatable && !changed)), tag)),
+                Ok(Step::Next(call)) => again.push(Running { call, tag, changed: changed || !repeatable }),
+                Err(error) => done.push((Err(if changed { partly(error) } else { error }), tag)),
+            }
+        }
+        if !done.is_empty() {
+            settle(done);
+        }
+        again
+    }
+
+    /// The replies, or nothing when the engine let the deadline pass.
+    async fn replies(&self, batch: Vec<Request>, deadline: Instant) -> Option<Vec<Result<Reply>>> {
         let count = batch.len();
         if count == 0 {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        let mut execution = pin!(self.execute(batch));
+        let mut execution = pin!(self.execute(batch, deadline));
         // A bug in an engine costs this round, not the promises that wait for it.
-        let guarded = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))) {
-            Ok(poll) => poll,
-            Err(panic) => {
+        let mut guarded = pin!(poll_fn(|context| {
+            catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
                 let error = panicked(panic.as_ref());
                 Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-            }
-        });
-        guarded.await
+            })
+        }));
+        // What is answered at once needs no timer.
+        if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+            return Some(replies);
+        }
+        tokio::select! {
+            biased;
+            replies = guarded => Some(replies),
+            () = sleep_until(deadline + GRACE) => None,
+        }
     }
 
     /// Runs one call by itself.
-    pub async fn call<T>(&self, call: Call<T>) -> Result<T> {
+    pub async fn call<T>(&self, call: Call<T>, deadline: Instant) -> Result<T> {
         let mut answer = Err(Error::new(Kind::Internal, "the call was never settled"));
-        self.run(vec![(call, ())], |mut done| {
+        self.run(vec![(call, ())], deadline, |mut done| {
             if let Some((result, ())) = done.pop() {
                 answer = result;
             }
         })
         .await;
         answer
+    }
+}
+
+/// No answer from the engine, and nobody knows whether the request has left.
+fn unanswered(repeatable: bool) -> Error {
+    if repeatable {
+        Error::new(Kind::Timeout, "no answer before the deadline")
+    } else {
+        Error::new(Kind::MaybeApplied, "no answer before the deadline; the call may or may not have been applied")
+    }
+}
+
+/// The deadline passed between two rounds.
+fn late(changed: bool) -> Error {
+    let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
+    if changed { partly(error) } else { error }
+}
+
+/// An error after which a caller may try again is no such error when an earlier step has changed something.
+fn partly(error: Error) -> Error {
+    match error.kind {
+        Kind::Unavailable | Kind::NotSent | Kind::Backpressure | Kind::Timeout => {
+            let message = format!("an earlier step of this call may have been applied, a later one was not: {error}");
+            Error::new(Kind::MaybeApplied, message)
+        }
+        _ => error,
     }
 }
 
@@ -105,10 +194,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::memory;
+    use crate::store::{Engine, memory};
 
     fn store() -> Store {
-        Store::Memory(memory::Engine::new(1 << 20).unwrap())
+        Store::over(Engine::Memory(memory::Engine::new(1 << 20).unwrap()))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
     }
 
     fn ping(read: impl FnOnce(Reply) -> Result<Bytes> + Send + 'static) -> Call<Bytes> {
@@ -122,7 +215,7 @@ mod tests {
             (ping(|reply| Ok(reply.bulk()?.unwrap_or_default())), "answers"),
         ];
         let mut seen = Vec::new();
-        store().run(calls, |done| seen.extend(done)).await;
+        store().run(calls, soon(), |done| seen.extend(done)).await;
         seen.sort_by_key(|(_, tag)| *tag);
         assert_eq!(seen[0].0.as_deref().unwrap(), b"PONG");
         let error = seen[1].0.clone().unwrap_err();
@@ -136,7 +229,7 @@ mod tests {
             Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![(two, "two"), (ping(|_| Ok(Bytes::from_static(b"1"))), "one")];
         let mut order = Vec::new();
-        store().run(calls, |done| order.extend(done.into_iter().map(|(_, tag)| tag))).await;
+        store().run(calls, soon(), |done| order.extend(done.into_iter().map(|(_, tag)| tag))).await;
         assert_eq!(order, ["one", "two"]);
     }
 
@@ -151,7 +244,7 @@ mod tests {
         let get = Call::new(Request::get(Bytes::from_static(b"k")), |reply| Ok(reply.bulk()?.unwrap_or_default()));
         let refused = Call::later(|| Err(Error::argument("no")));
         let mut seen = Vec::new();
-        store().run(vec![(set("1"), 0), (get, 1), (refused, 2), (set("2"), 3)], |done| seen.extend(done)).await;
+        store().run(vec![(set("1"), 0), (get, 1), (refused, 2), (set("2"), 3)], soon(), |done| seen.extend(done)).await;
         seen.sort_by_key(|(_, tag)| *tag);
         assert_eq!(seen[1].0.as_deref().unwrap(), b"1");
         assert_eq!(seen[2].0.clone().unwrap_err().kind, Kind::InvalidArgument);
@@ -162,6 +255,6 @@ mod tests {
         let two =
             Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
-        assert_eq!(store().call(Call::together(calls)).await.unwrap(), ["2", "1", "0"]);
+        assert_eq!(store().call(Call::together(calls), soon()).await.unwrap(), ["2", "1", "0"]);
     }
 }

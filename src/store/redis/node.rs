@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -23,11 +23,11 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{config, reply};
+use super::{config, past::Past, reply};
 use crate::{
     error::{Error, Kind, Result},
     settings::{Server, Settings},
-    store::{Reply, Request, Verb, plan::Wire},
+    store::{EventKind, Events, Reply, Request, Verb, plan::Wire},
 };
 
 /// First wait before dialling again; it doubles up to `LONGEST_WAIT`.
@@ -38,6 +38,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Node {
     settings: Arc<Settings>,
     state: watch::Sender<State>,
+    past: Arc<Past>,
     dialling: AtomicBool,
     options: Options,
     /// Rounds are handed to the connection in the order in which they came, those that waited for it included.
@@ -79,16 +80,27 @@ impl Loaded {
 }
 
 impl Node {
-    pub fn new(settings: &Settings) -> Result<Self> {
+    pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
         // Settings that cannot make a client are refused now, not at the first call.
         config::client(settings, RespVersion::RESP2)?;
         Ok(Self {
             options: Options { fail_fast: true, ..Options::default() },
             settings: Arc::new(settings.clone()),
             state: watch::Sender::new(State::Waiting),
+            past: Arc::new(Past::new(events)),
             dialling: AtomicBool::new(false),
             turn: Mutex::new(()),
         })
+    }
+
+    /// Host and port, or the path of a socket.
+    pub fn target(&self) -> String {
+        target(&self.settings)
+    }
+
+    /// The last thing that went wrong, and how often a connection was made after one had been lost.
+    pub fn past(&self) -> (Option<(Error, SystemTime)>, u64) {
+        self.past.told()
     }
 
     pub fn is_connected(&self) -> bool {
@@ -116,7 +128,7 @@ impl Node {
             return Ok(connection.clone());
         }
         if !self.dialling.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep_connected(self.settings.clone(), self.state.clone()));
+            tokio::spawn(keep_connected(self.settings.clone(), self.state.clone(), self.past.clone()));
         }
         let mut state = self.state.subscribe();
         let waited = timeout_at(until, async {
@@ -137,8 +149,7 @@ impl Node {
     /// Sends a round as one pipeline: one reply each, in order.
     ///
     /// What was lost with its connection is sent again if that does no harm; nothing else is ever sent twice.
-    pub async fn run(&self, wire: &[Wire]) -> Vec<Result<Reply>> {
-        let deadline = Instant::now() + self.settings.timeout;
+    pub async fn run(&self, wire: &[Wire], deadline: Instant) -> Vec<Result<Reply>> {
         let all: Vec<_> = wire.iter().collect();
         let mut replies = self.attempt(&all, deadline).await;
         for _ in 0..self.settings.retry_attempts {
@@ -197,8 +208,7 @@ impl Node {
                 answers = answers => answers,
                 _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
                 () = tokio::time::sleep_until(deadline) => {
-                    let message = format!("no answer within {:?}", self.settings.timeout);
-                    return fail_all(all, &Error::new(Kind::Timeout, message));
+                    return fail_all(all, &Error::new(Kind::Timeout, "no answer before the deadline"));
                 }
             },
         };
@@ -297,8 +307,9 @@ pub fn target(settings: &Settings) -> String {
 }
 
 /// Dials, waits for the connection to end, dials again; ends when the engine does.
-async fn keep_connected(settings: Arc<Settings>, state: watch::Sender<State>) {
+async fn keep_connected(settings: Arc<Settings>, state: watch::Sender<State>, past: Arc<Past>) {
     let mut failures = 0_u32;
+    let target = target(&settings);
     while !matches!(&*state.borrow(), State::Closed) {
         match dial(&settings, RespVersion::RESP2).await {
             Ok((client, task)) => {
@@ -309,11 +320,16 @@ async fn keep_connected(settings: Arc<Settings>, state: watch::Sender<State>) {
                     task.abort();
                     return;
                 }
+                past.made(&target);
                 let _ = task.await;
                 let _ = ended.send(true);
-                replace(&state, State::Waiting);
+                if replace(&state, State::Waiting) {
+                    let error = Error::new(Kind::Unavailable, format!("the connection to {target} was lost"));
+                    past.failed(&target, EventKind::Lost, error);
+                }
             }
             Err(error) => {
+                past.failed(&target, EventKind::Down, error.clone());
                 replace(&state, State::Down(error));
                 tokio::time::sleep(wait(failures)).await;
                 failures += 1;
