@@ -68,7 +68,8 @@ for (const engine of engines) {
       assert.deepEqual(health.cache.metrics, { hits: 1, misses: 1, hitRate: 0.5, errors: 0 })
       assert.deepEqual(Object.keys(health.sessionCache.metrics).sort(), ['errors', 'hitRate', 'hits', 'misses'])
       assert.deepEqual(Object.keys(health.sessionCache.pool).sort(), ['available', 'pending', 'size'])
-      assert.ok(health.sessionCache.pool.size >= 1)
+      assert.equal(health.sessionCache.pool.size, engine.kind === 'memory' ? 0 : 1)
+      assert.equal(health.sessionCache.pool.pending, 0)
       assert.equal(health.rateLimiter.available, true)
       assert.deepEqual(Object.keys(health.breaker).sort(), ['calls', 'failed', 'retryInMs', 'slow', 'state'])
       assert.equal(health.breaker.state, 'closed')
@@ -171,9 +172,12 @@ describe('health of a server that does not answer', () => {
     assert.equal((await check(service)).status, 'healthy')
     await server.kill()
     const health = await check(service)
-    assert.deepEqual([health.status, health.redis.connected], ['down', false])
+    assert.deepEqual([health.status, health.redis.connected, health.reconnects], ['down', false, 0])
     await server.start()
-    await until('it is healthy again', async () => (await check(service)).status === 'healthy')
+    let after
+    await until('it is healthy again', async () => (after = await check(service)).status === 'healthy')
+    assert.equal(after.reconnects, 1)
+    assert.ok(after.lastError.code && after.lastError.at >= health.timestamp, JSON.stringify(after.lastError))
   })
 
   test('one that is not to be reached is not hidden by the empty answers of development', async (t) => {

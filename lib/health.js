@@ -48,10 +48,10 @@ async function checkHealth(service, options) {
 
 async function examine(report, service, native, { timeoutMs, slowMs }) {
   const deadline = new Deadline(timeoutMs)
-  const { connected } = statusOf(native)
+  const { connected, topology } = statusOf(native)
   let asked, failure
   try {
-    asked = await askServer(native, { deadline, slowMs, connected })
+    asked = await askServer(native, { deadline, slowMs, connected, inCluster: topology === 'cluster' })
   } catch (error) {
     failure = error
   }
@@ -59,7 +59,7 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
   // Only now, so that the report shows what the questions led to: a connection made, a breaker closed.
   const status = statusOf(native)
   fillFromProcess(report, service, status)
-  report.alerts.push(...alerts.alertsOfBreaker(status.breaker))
+  report.alerts.push(...alerts.alertsOfBreaker(status, isShut(status)))
   if (failure) {
     report.servers = listServers(status.nodes, null)
     report.lastError ??= problemOf(failure)

@@ -29,12 +29,14 @@ function alertOfLoading({ percent, seconds }) {
   return `loading: the server has read ${Math.floor(percent ?? 0)} % of its data${left}`
 }
 
-/** What the breaker does to calls, when it does something. */
-function alertsOfBreaker({ state, failed, calls, retryInMs }) {
-  if (state === 'half-open') return ['breaker: calls are let through one at a time to see how they fare']
-  if (state !== 'open') return []
-  const again = retryInMs === null ? '' : `; the next is let through in ${Math.ceil(retryInMs / 1000)} s`
-  return [`breaker: calls are refused, since ${failed} of ${calls} failed${again}`]
+/** What the breakers do to calls, when it concerns all of them: `servers` are told of one by one. */
+function alertsOfBreaker({ breaker, nodes }, isShut) {
+  if (isShut) {
+    const again = breaker.retryInMs === null ? '' : `; one is let through in ${Math.ceil(breaker.retryInMs / 1000)} s`
+    return [`breaker: calls are refused${again}`]
+  }
+  const states = nodes.length > 0 ? nodes.map((node) => node.breaker) : [breaker.state]
+  return states.includes('half-open') ? ['breaker: calls are let through one at a time to see how they fare'] : []
 }
 
 /** What is wrong with a server that answers. `before` is what the check before this one found, on the same run. */

@@ -12,12 +12,18 @@ class Deadline {
     this.#end = performance.now() + ms
   }
 
+  /** How much of it is left, in ms. */
+  get left() {
+    return Math.max(0, this.#end - performance.now())
+  }
+
   /** What `work` answers, or `E_TIMEOUT` when the span ends first. */
   async race(work) {
     let timer
     const late = new Promise((_, reject) => {
-      const error = () => new CinnabarError(`no answer within ${this.#ms} ms`, { code: 'E_TIMEOUT', retryable: true })
-      timer = setTimeout(() => reject(error()), Math.max(0, this.#end - performance.now()))
+      const error = () =>
+        new CinnabarError(`no answer within ${Math.round(this.#ms)} ms`, { code: 'E_TIMEOUT', retryable: true })
+      timer = setTimeout(() => reject(error()), this.left)
     })
     try {
       return await Promise.race([work, late])

@@ -2,7 +2,10 @@
 
 const { CinnabarError } = require('../error.js')
 const { numberOf, parseInfo } = require('../info.js')
+const { Deadline } = require('./deadline.js')
 const { messageOf } = require('./status.js')
+
+const OTHERS = 8
 
 /**
  * Asks the server what health is about. Rejects when it answers nothing at all. When a PING fails, nothing else is sent:
@@ -10,14 +13,16 @@ const { messageOf } = require('./status.js')
  *
  * Answers `{ ping, set, get, unwritten, info, cluster, untold }`; `unwritten` and `untold` are the errors of what failed.
  */
-async function askServer(native, { deadline, slowMs, connected }) {
+async function askServer(native, { deadline, slowMs, connected, inCluster }) {
+  const reach = inCluster ? () => reachAny(native, deadline.left / 4) : () => ping(native)
   // What the first call takes includes the opening of a connection, which says nothing about the server's speed.
-  if (!connected) await deadline.race(ping(native))
-  let best = await deadline.race(ping(native))
+  if (!connected) await deadline.race(reach())
+  let best = await deadline.race(reach())
   // Once more: what one stall of this process's event loop took is not the server's.
-  if (best > slowMs) best = Math.min(best, await deadline.race(ping(native)))
+  if (best > slowMs) best = Math.min(best, await deadline.race(reach()))
   const [key, told] = await Promise.allSettled([measureKey(native, deadline), askAbout(native, deadline)])
-  if (key.reason?.code === 'E_TIMEOUT' && told.reason?.code === 'E_TIMEOUT') throw told.reason
+  const hangs = key.reason?.code === 'E_TIMEOUT' && told.reason?.code === 'E_TIMEOUT'
+  if (hangs && !inCluster) throw told.reason
   return {
     ping: best,
     ...(key.value ?? { set: null, get: null, unwritten: key.reason }),
@@ -30,11 +35,36 @@ async function ping(native) {
   const start = performance.now()
   const answer = await native.command('PING', [])
   if (answer === 'PONG') return since(start)
-  throw new CinnabarError('Redis is not connected', { code: 'E_UNAVAILABLE', retryable: true })
+  throw unavailable()
+}
+
+// A PING goes to one server of a cluster, and that one may be the only one that hangs: keys of many slots ask the others.
+async function reachAny(native, patienceMs) {
+  try {
+    return await new Deadline(patienceMs).race(ping(native))
+  } catch (error) {
+    const others = Array.from({ length: OTHERS }, () => lookUp(native))
+    return Promise.any([ping(native), ...others]).catch(() => Promise.reject(error))
+  }
+}
+
+async function lookUp(native) {
+  const start = performance.now()
+  // Of a key that is not there: the empty answer of a service without a server would be 0.
+  if ((await native.command('TTL', [testKey()])) === -2) return since(start)
+  throw unavailable()
+}
+
+function unavailable() {
+  return new CinnabarError('Redis is not connected', { code: 'E_UNAVAILABLE', retryable: true })
+}
+
+function testKey() {
+  return `cinnabar:health:${crypto.randomUUID()}`
 }
 
 async function measureKey(native, deadline) {
-  const key = `cinnabar:health:${crypto.randomUUID()}`
+  const key = testKey()
   const times = { set: null, get: null, unwritten: null }
   try {
     let start = performance.now()

@@ -2,20 +2,8 @@
 
 /** What this process knows of its connections without asking anybody. */
 function statusOf(native) {
-  const status = native.status?.() ?? described(native)
+  const status = native.status()
   return { ...status, lastError: status.lastError && problemOf(status.lastError, status.lastError.at) }
-}
-
-// One connection carries all calls of a process; while there is none, calls are refused and the server is dialled.
-function described(native) {
-  const { engine, host, port, isConnected: connected = native.isConnected } = native.describe()
-  const size = connected ? 1 : 0
-  const pool = { size, available: size, pending: 0 }
-  const state = connected ? 'closed' : 'open'
-  const nodes = engine === 'memory' ? [] : [{ host, port, role: 'unknown', connected, breaker: state, pool }]
-  const breaker = { state, calls: 0, failed: 0, slow: 0, retryInMs: null }
-  const topology = engine === 'memory' ? 'memory' : 'single'
-  return { topology, connected, pool, breaker, lastError: null, reconnects: 0, nodes }
 }
 
 /** An error in a report: what it was, never where it passed. */
