@@ -54,14 +54,14 @@ function drawWay({ breaker, servers, sessionCache: { pool } }) {
     role: role === 'unknown' ? 'server' : role,
     connected,
   }))
-  way.replaceChildren(
-    make('span', 'this process'),
-    make('b', `breaker ${breaker.state}`, { 'data-kind': BREAKERS[breaker.state] ?? 'bad' }),
-    connections,
+  const places = make('span', '', { class: 'places' })
+  places.append(
     ...named.map(({ name, role, connected }) =>
       make('b', `${role} ${name}`, { 'data-kind': connected ? 'good' : 'bad' }),
     ),
   )
+  const state = make('b', `breaker ${breaker.state}`, { 'data-kind': BREAKERS[breaker.state] ?? 'bad' })
+  way.replaceChildren(make('span', 'process'), state, connections, places)
   const reached = named.map(({ name, role, connected }) => `${role} ${name} ${connected ? 'is there' : 'is away'}`)
   const waiting = pending > 0 ? `, ${pending} calls wait` : ''
   const counted = `${size} connection${size === 1 ? '' : 's'}, ${busy} busy${waiting}`
