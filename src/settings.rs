@@ -1,23 +1,36 @@
 //! What the caller chose, in code and in the environment, validated once.
 
-use std::{collections::HashMap, time::Duration};
+mod breaker;
+mod credentials;
+mod environment;
+mod location;
+mod options;
+mod secret;
+mod server;
+mod tls;
 
-use percent_encoding::percent_decode_str;
-use url::Url;
+use std::{num::NonZeroU16, time::Duration};
+
+pub use breaker::{BreakerOptions, BreakerSettings, Rate};
+pub use credentials::{Asked, Credentials, Provider};
+pub use environment::Environment;
+pub use options::{Options, SentinelOptions};
+pub use secret::Secret;
+pub use server::{Address, Listed, Server};
+pub use tls::{Tls, TlsOptions};
 
 use crate::error::{Error, Result};
+use location::Location;
 
 /// Where the state lives, and how to reach it.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Which server, or none.
     pub server: Server,
-    /// ACL user; Redis's `default` when absent.
-    pub username: Option<String>,
-    /// Never printed.
-    pub password: Option<Secret>,
-    /// Encrypts the connection.
-    pub tls: bool,
+    /// Who the client says it is.
+    pub credentials: Credentials,
+    /// How the connection is encrypted; absent when it is not.
+    pub tls: Option<Tls>,
     /// Database number, `/3` in a URL.
     pub database: u8,
     /// Most connections to one server. Defaults to 10.
@@ -26,103 +39,30 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long one attempt to connect may take. Defaults to 10 s.
     pub connect_timeout: Duration,
-    /// How long a call waits for a connection. Defaults to 3 s.
+    /// How long a call waits for a connection. Defaults to 3 s, at most `timeout`.
     pub connect_wait: Duration,
     /// How often a call that may safely be repeated is sent again after a lost connection. Defaults to 3.
     pub retry_attempts: u32,
+    /// First wait before dialling again, doubled each time. Defaults to 50 ms.
+    pub reconnect_first_wait: Duration,
+    /// Longest wait before dialling again. Defaults to 2 s.
+    pub reconnect_longest_wait: Duration,
+    /// Most calls that wait for a server. Defaults to 50,000.
+    pub max_queued_calls: usize,
+    /// Most bytes that wait for a server. Defaults to 64 MB.
+    pub max_queued_bytes: usize,
+    /// A connection that has been idle for this long is tried with a PING. Defaults to 10 s.
+    pub keepalive: Duration,
+    /// How long `disconnect` waits for what is in flight: 5 s.
+    pub drain: Duration,
     /// Bound of the embedded engine's memory. Defaults to 256 MB.
     pub max_bytes: usize,
-}
-
-/// Which engine answers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Server {
-    /// The embedded engine; the same name is the same store within a process.
-    Memory(String),
-    /// A Redis or Valkey server.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Its port.
-        port: u16,
-    },
-    /// A server on this machine, by its socket's path.
-    Unix(String),
-}
-
-/// A password: it compares and hashes, but nothing prints it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text, for the connection only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// Options given in code; each wins over the environment.
-#[derive(Default)]
-pub struct Options {
-    /// Any form that `REDIS_URL` takes.
-    pub url: Option<String>,
-    /// Used when there is no URL.
-    pub host: Option<String>,
-    /// Used when there is no URL.
-    pub port: Option<u16>,
-    /// ACL user.
-    pub username: Option<String>,
-    /// Password.
-    pub password: Option<String>,
-    /// Encrypts the connection.
-    pub tls: Option<bool>,
-    /// Database number.
-    pub database: Option<u8>,
-    /// Most connections.
-    pub pool_size: Option<u32>,
-    /// Milliseconds a call may take.
-    pub timeout: Option<Duration>,
-    /// How long one attempt to connect may take.
-    pub connect_timeout: Option<Duration>,
-    /// How often what is safe to repeat is repeated.
-    pub retry_attempts: Option<u32>,
-    /// Bound of the embedded engine's memory.
-    pub max_bytes: Option<usize>,
-}
-
-/// The environment, as the host's language sees it.
-pub struct Environment(pub HashMap<String, String>);
-
-impl Environment {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn parse<T: std::str::FromStr>(&self, name: &str, meant: &str) -> Result<Option<T>> {
-        self.get(name)
-            .map(|value| {
-                value.trim().parse().map_err(|_| Error::settings(format!("{name} must be {meant}, not \"{value}\"")))
-            })
-            .transpose()
-    }
-
-    /// Whether this is development: an operation without a server then answers its empty value.
-    pub fn development(&self) -> bool {
-        self.get("NODE_ENV") == Some("development")
-    }
-
-    fn production(&self) -> bool {
-        self.get("NODE_ENV") == Some("production")
-    }
+    /// When a server counts as failing.
+    pub breaker: BreakerSettings,
 }
 
 /// Settings, and whether nothing had been configured at all.
+#[derive(Debug)]
 pub struct Resolved {
     /// What to connect to.
     pub settings: Settings,
@@ -135,136 +75,169 @@ impl Settings {
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option or the variable.
-    pub fn resolve(options: Options, env: &Environment) -> Result<Resolved> {
-        let mut by_default = false;
-        let mut settings = Self {
-            server: Server::Tcp { host: "localhost".into(), port: 6379 },
-            username: options.username.or_else(|| env.get("REDIS_USERNAME").map(Into::into)),
-            password: None,
-            tls: false,
-            database: options.database.unwrap_or(0),
-            pool_size: or(options.pool_size, || env.parse("REDIS_POOL_SIZE", "a whole number from 1"))?.unwrap_or(10),
-            timeout: match options.timeout {
-                Some(timeout) => timeout,
-                None => seconds(env)?.unwrap_or(Duration::from_secs(5)),
-            },
+    pub fn resolve(mut options: Options, env: &Environment) -> Result<Resolved> {
+        // Everything in the environment is read, even where an option wins: a bad value there is a mistake all the same.
+        let pool_size = env.parse("REDIS_POOL_SIZE", "a whole number from 1 to 1000")?;
+        let retry_attempts = env.parse("REDIS_RETRY_ATTEMPTS", "a whole number from 0 to 100")?;
+        let env_timeout = env.timeout()?;
+        let pool_size = options.pool_size.or(pool_size).unwrap_or(10);
+        if !(1..=1000).contains(&pool_size) {
+            return Err(Error::settings("poolSize (REDIS_POOL_SIZE) must be a whole number from 1 to 1000"));
+        }
+        let retry_attempts = options.retry_attempts.or(retry_attempts).unwrap_or(3);
+        if retry_attempts > 100 {
+            return Err(Error::settings("retryAttempts (REDIS_RETRY_ATTEMPTS) must be a whole number from 0 to 100"));
+        }
+        let timeout = options.timeout.or(env_timeout).unwrap_or(Duration::from_secs(5));
+        let (reconnect_first_wait, reconnect_longest_wait) = reconnect(&options)?;
+        let (place, by_default) = place(&options, env)?;
+        let tls = encryption(options.tls.take(), env, &place)?;
+        let database = options.database.or(place.database).unwrap_or(0);
+        if database != 0 && matches!(place.server, Server::Cluster(_)) {
+            return Err(Error::settings(format!("db is {database}, but a cluster has only database 0")));
+        }
+        let settings = Self {
+            tls,
+            database,
+            pool_size,
+            timeout,
             connect_timeout: options.connect_timeout.unwrap_or(Duration::from_secs(10)),
-            connect_wait: Duration::from_secs(3),
-            retry_attempts: or(options.retry_attempts, || env.parse("REDIS_RETRY_ATTEMPTS", "a whole number from 0"))?
-                .unwrap_or(3),
+            connect_wait: connect_wait(options.connect_wait, timeout)?,
+            retry_attempts,
+            reconnect_first_wait,
+            reconnect_longest_wait,
+            max_queued_calls: options.max_queued_calls.unwrap_or(50_000),
+            max_queued_bytes: options.max_queued_bytes.unwrap_or(64 << 20),
+            keepalive: options.keepalive.unwrap_or(Duration::from_secs(10)),
+            drain: Duration::from_secs(5),
             max_bytes: options.max_bytes.unwrap_or(256 << 20),
+            breaker: BreakerSettings::resolve(options.breaker.take(), timeout)?,
+            server: introduced(place.server, options.sentinel.take())?,
+            credentials: credentials(place.username, place.password, options, env)?,
         };
-        if settings.pool_size == 0 {
-            return Err(Error::settings("poolSize (REDIS_POOL_SIZE) must be at least 1"));
-        }
-        let in_code = options.host.is_some() || options.port.is_some();
-        let url = match (&options.url, in_code) {
-            (Some(url), true) => {
-                return Err(Error::settings(format!("give url or host and port, not both (url is {})", redacted(url))));
-            }
-            (Some(url), false) => Some(("url", url.as_str())),
-            (None, true) => None,
-            (None, false) => env
-                .get("REDIS_URL")
-                .map(|url| ("REDIS_URL", url))
-                .or_else(|| env.get("REDIS_PUBLIC_URL").map(|url| ("REDIS_PUBLIC_URL", url))),
-        };
-        // The parts are read before the URL, so that a bad value is refused even where the URL wins.
-        let (host, port) = (env.get("REDIS_HOST"), env.parse::<u16>("REDIS_PORT", "a port number from 0 to 65535")?);
-        let tls = or(options.tls, || env.parse("REDIS_TLS", "true or false"))?;
-        match url {
-            Some((from, url)) => settings.read_url(from, url, options.database)?,
-            None => {
-                let any = in_code || host.is_some() || port.is_some();
-                if any || env.production() {
-                    settings.server = Server::Tcp {
-                        host: options.host.or(host.map(Into::into)).unwrap_or_else(|| "localhost".into()),
-                        port: options.port.or(port).unwrap_or(6379),
-                    };
-                } else {
-                    by_default = true;
-                    settings.server = Server::Memory(String::new());
-                }
-            }
-        }
-        settings.tls |= tls.unwrap_or(false);
-        if let Some(password) = options.password {
-            settings.password = Some(Secret(password));
-        } else if settings.password.is_none() {
-            settings.password = env.get("REDIS_PASSWORD").map(|password| Secret(password.into()));
-        }
         Ok(Resolved { settings, by_default })
     }
+}
 
-    fn read_url(&mut self, from: &str, text: &str, database: Option<u8>) -> Result<()> {
-        if let Some(name) = text.strip_prefix("memory:") {
-            self.server = Server::Memory(name.trim_start_matches('/').into());
-            return Ok(());
+/// Where the URL points, or the parts that stand in for one.
+struct Place {
+    server: Server,
+    username: Option<String>,
+    password: Option<Secret>,
+    database: Option<u8>,
+    /// Whether a scheme asked for encryption, and in which option or variable. Absent without a URL.
+    url: Option<(&'static str, bool)>,
+}
+
+fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
+    let in_code = options.host.is_some() || options.port.is_some();
+    let url = match (&options.url, in_code) {
+        (Some(_), true) => return Err(Error::settings("give url, or host and port, not both")),
+        (Some(url), false) => Some(("url", url.as_str())),
+        (None, true) => None,
+        (None, false) => ["REDIS_URL", "REDIS_PUBLIC_URL"].into_iter().find_map(|name| Some((name, env.get(name)?))),
+    };
+    // The parts are read before the URL, so that a bad value is refused even where the URL wins.
+    let env_port = env.parse::<NonZeroU16>("REDIS_PORT", "a port number from 1 to 65535")?.map(NonZeroU16::get);
+    let env_host = env.get("REDIS_HOST").map(|host| plain_host("REDIS_HOST", host)).transpose()?;
+    if let Some((from, text)) = url {
+        let Location { server, username, password, encrypted, database } = location::read(from, text)?;
+        return Ok((Place { server, username, password, database, url: Some((from, encrypted)) }, false));
+    }
+    let by_default = !(in_code || env_host.is_some() || env_port.is_some() || env.production());
+    let server = if by_default {
+        Server::Memory(String::new())
+    } else {
+        let in_code = options.host.as_deref().map(|host| plain_host("host", host)).transpose()?;
+        Server::Tcp {
+            host: in_code.or(env_host).unwrap_or_else(|| "localhost".into()),
+            port: options.port.or(env_port).unwrap_or(6379),
         }
-        let bad = |why: &str| Error::settings(format!("{from} {why}: {}", redacted(text)));
-        if let Some(path) = text.strip_prefix("unix:") {
-            self.server = Server::Unix(path.strip_prefix("//").unwrap_or(path).into());
-            return Ok(());
+    };
+    Ok((Place { server, username: None, password: None, database: None, url: None }, by_default))
+}
+
+/// A host that is no URL and has no port. It is never shown: a URL with a password may stand there by mistake.
+fn plain_host(name: &str, text: &str) -> Result<String> {
+    let host = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if location::is_host(host) {
+        return Ok(host.into());
+    }
+    Err(Error::settings(format!("{name} must be a host name or an address, without a scheme and without a port")))
+}
+
+fn encryption(options: Option<TlsOptions>, env: &Environment, place: &Place) -> Result<Option<Tls>> {
+    let by_env = env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false);
+    let by_scheme = place.url.filter(|(_, encrypted)| *encrypted).map(|(from, _)| from);
+    let socket = matches!(place.server, Server::Unix(_));
+    match (options, by_scheme) {
+        (Some(TlsOptions::Off), Some(from)) => Err(Error::settings(format!(
+            "tls is false, but the scheme of {from} asks for TLS; leave tls out, or write the scheme without its second s"
+        ))),
+        (Some(TlsOptions::On(_)), None) if socket => {
+            Err(Error::settings("tls is for servers on the network; a socket of this machine is not encrypted"))
         }
-        let url = Url::parse(text).map_err(|error| bad(&format!("is no URL ({error})")))?;
-        match url.scheme() {
-            "redis" | "valkey" => {}
-            "rediss" | "valkeys" => self.tls = true,
-            "redis-cluster" | "rediss-cluster" | "redis-sentinel" | "rediss-sentinel" => {
-                return Err(bad(
-                    "asks for Cluster or Sentinel, which this version cannot speak yet; use redis:// or rediss://",
-                ));
-            }
-            _ => return Err(bad("must begin with redis://, rediss://, unix: or memory:")),
-        }
-        if let Some(name) = url.query_pairs().map(|(name, _)| name.into_owned()).next() {
-            return Err(bad(&format!("has the parameter \"{name}\", which means nothing here")));
-        }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("names no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        self.server = Server::Tcp { host: host.into(), port: url.port().unwrap_or(6379) };
-        let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-        if !url.username().is_empty() {
-            self.username = Some(decode(url.username()));
-        }
-        self.password = url.password().map(|password| Secret(decode(password)));
-        let path = url.path().trim_start_matches('/');
-        if !path.is_empty() && database.is_none() {
-            self.database = path.parse().map_err(|_| bad("has a path that is no database number from 0 to 255"))?;
-        }
-        Ok(())
+        (Some(TlsOptions::On(tls)), _) => tls.check().map(|()| Some(tls)),
+        (Some(TlsOptions::Off), None) => Ok(None),
+        (None, by_scheme) => Ok((by_scheme.is_some() || (by_env && !socket)).then(Tls::default)),
     }
 }
 
-fn or<T>(option: Option<T>, env: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
-    // The environment is read even where the option wins: a bad value there is a mistake all the same.
-    let env = env()?;
-    Ok(option.or(env))
+fn credentials(
+    username: Option<String>,
+    password: Option<Secret>,
+    options: Options,
+    env: &Environment,
+) -> Result<Credentials> {
+    if let Some(provider) = options.credentials {
+        let in_url = options.url.is_some() && (username.is_some() || password.is_some());
+        if options.username.is_some() || options.password.is_some() || in_url {
+            return Err(Error::settings(
+                "give credentials, a function, or username and password (also in url), not both",
+            ));
+        }
+        return Ok(Credentials::Provider(provider));
+    }
+    Ok(Credentials::Fixed {
+        username: options.username.or(username).or_else(|| env.get("REDIS_USERNAME").map(Into::into)),
+        password: options.password.or(password).or_else(|| env.get("REDIS_PASSWORD").map(Secret::new)),
+    })
 }
 
-fn seconds(env: &Environment) -> Result<Option<Duration>> {
-    let meant = "a number of seconds above 0";
-    let Some(seconds) = env.parse::<f64>("REDIS_TIMEOUT", meant)? else { return Ok(None) };
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(timeout) if timeout >= Duration::from_millis(1) => Ok(Some(timeout)),
-        _ => Err(Error::settings(format!("REDIS_TIMEOUT must be {meant}, not \"{seconds}\""))),
+/// The server, and who the client is to its sentinels.
+fn introduced(server: Server, sentinel: Option<SentinelOptions>) -> Result<Server> {
+    match (server, sentinel) {
+        (server, None) => Ok(server),
+        (Server::Sentinel { addresses, name, .. }, Some(SentinelOptions { username, password })) => {
+            Ok(Server::Sentinel { addresses, name, username, password })
+        }
+        _ => Err(Error::settings(
+            "sentinel is for a url that begins with redis-sentinel:// or rediss-sentinel://; leave it out",
+        )),
     }
 }
 
-/// A URL without what must not be seen.
-fn redacted(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.has_host() => {
-            if url.password().is_some() {
-                let _ = url.set_password(Some("***"));
-            }
-            url.to_string()
-        }
-        // What is no URL with a host might hold a password anywhere before an `@`.
-        _ => match text.rsplit_once('@') {
-            Some((_, after)) => format!("***@{after}"),
-            None => text.to_owned(),
-        },
+fn connect_wait(option: Option<Duration>, timeout: Duration) -> Result<Duration> {
+    match option {
+        None => Ok(timeout.min(Duration::from_secs(3))),
+        Some(wait) if wait > timeout => Err(Error::settings(format!(
+            "connectWaitMs is {wait:?}, but a call ends after timeoutMs (REDIS_TIMEOUT), {timeout:?}; set it to that or less"
+        ))),
+        Some(wait) => Ok(wait),
+    }
+}
+
+/// A bound given alone moves the other one's default out of its way.
+fn reconnect(options: &Options) -> Result<(Duration, Duration)> {
+    let (first, longest) = (Duration::from_millis(50), Duration::from_secs(2));
+    match (options.reconnect_first_wait, options.reconnect_longest_wait) {
+        (None, None) => Ok((first, longest)),
+        (Some(first), None) => Ok((first, longest.max(first))),
+        (None, Some(longest)) => Ok((first.min(longest), longest)),
+        (Some(first), Some(longest)) if first <= longest => Ok((first, longest)),
+        (Some(first), Some(longest)) => Err(Error::settings(format!(
+            "reconnect.firstMs ({first:?}) must not be above reconnect.longestMs ({longest:?})"
+        ))),
     }
 }
 

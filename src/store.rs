@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
-pub use pubsub::{Listener, Message, Topic};
+pub use pubsub::{Heard, Listener, Message, Topic};
 pub use registry::store as shared;
 pub use reply::Reply;
 pub(crate) use run::panicked;

@@ -7,7 +7,7 @@ use napi::sys::ValueType;
 use super::env::{Js, Value};
 use crate::{
     error::{Error, Result},
-    settings::{Environment, Options},
+    settings::{Environment, Options, Secret, Tls, TlsOptions},
 };
 
 /// What `onUnavailable` says.
@@ -50,14 +50,19 @@ impl Js {
             host: text(c"host", "host")?,
             port: whole(c"port", "port", 0..=65_535)?.map(|port| port as u16),
             username: text(c"username", "username")?,
-            password: text(c"password", "password")?,
-            tls: self.option(options, c"tls")?.map(|tls| self.flag(tls, "tls")).transpose()?,
+            password: text(c"password", "password")?.map(Secret::new),
+            tls: self
+                .option(options, c"tls")?
+                .map(|tls| self.flag(tls, "tls"))
+                .transpose()?
+                .map(|on| if on { TlsOptions::On(Tls::default()) } else { TlsOptions::Off }),
             database: whole(c"db", "db", 0..=255)?.map(|db| db as u8),
             pool_size: whole(c"poolSize", "poolSize", 1..=1_000)?.map(|size| size as u32),
             timeout: time(c"timeoutMs", "timeoutMs")?,
             connect_timeout: time(c"connectTimeoutMs", "connectTimeoutMs")?,
             retry_attempts: whole(c"retryAttempts", "retryAttempts", 0..=100)?.map(|count| count as u32),
             max_bytes: whole(c"maxBytes", "maxBytes", 1 << 20..=1 << 40)?.map(|bytes| bytes as usize),
+            ..Options::default()
         };
         Ok((read, on_unavailable))
     }

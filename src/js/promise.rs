@@ -23,7 +23,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     runtime,
-    store::{Call, Store, panicked},
+    store::{Call, Heard, Store, panicked},
 };
 
 /// Values made while settling are collected in portions of this many promises.
@@ -278,18 +278,25 @@ impl Inner {
                     }
                     self.hold(js, -(count as isize));
                 }
-                Done::Message(id, message) => js.scope(|| {
-                    let handler = self.handlers.borrow().get(&id).map(|handler| js.kept(handler));
-                    let parse = self.function(js, |functions| &functions.parse);
-                    // Other programs publish plain text on the same channels: it is delivered as it is.
-                    let text = js.string(&message.payload);
-                    let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
-                    if let (Some(handler), Ok(value), Ok(channel)) = (handler, value, js.string(&message.channel)) {
-                        let _ = js.call(handler, &[value, channel]);
-                    }
-                }),
+                Done::Heard(id, heard) => js.scope(|| self.hear(js, id, heard)),
                 Done::Unheard(id) => self.drop_handler(js, id),
             }
+        }
+    }
+
+    fn hear(&self, js: Js, id: u64, heard: Heard) {
+        let Some(handler) = self.handlers.borrow().get(&id).map(|handler| js.kept(handler)) else { return };
+        match heard {
+            Heard::Message(message) => {
+                let parse = self.function(js, |functions| &functions.parse);
+                // Other programs publish plain text on the same channels: it is delivered as it is.
+                let text = js.string(&message.payload);
+                let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
+                if let (Ok(value), Ok(channel)) = (value, js.string(&message.channel)) {
+                    let _ = js.call(handler, &[value, channel]);
+                }
+            }
+            Heard::Gap => drop(js.call(handler, &[])),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     features::raw::{self, Shape},
     runtime,
-    settings::{Server, Settings},
+    settings::{Listed, Server, Settings},
     store::{Call, Request, Status, Topology},
 };
 
@@ -87,12 +87,15 @@ impl Service {
         let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
         let object = js.object();
         let (engine, host, port) = match &self.core.settings.server {
-            Server::Memory(name) => ("memory", name.as_str(), None),
-            Server::Tcp { host, port } => ("redis", host.as_str(), Some(*port)),
-            Server::Unix(path) => ("redis", path.as_str(), None),
+            Server::Memory(name) => ("memory", name.clone(), None),
+            Server::Tcp { host, port } => ("redis", host.clone(), Some(*port)),
+            Server::Unix(path) => ("redis", path.clone(), None),
+            Server::Cluster(addresses) | Server::Sentinel { addresses, .. } => {
+                ("redis", Listed(addresses).to_string(), None)
+            }
         };
         js.set(object, c"engine", text(engine));
-        js.set(object, c"host", text(host));
+        js.set(object, c"host", text(&host));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
         Handed(object)
     }

@@ -1,0 +1,233 @@
+//! Who waits on a connection: what is to be sent, and what was sent and not answered.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{Commands, Replies};
+use crate::{
+    error::{Error, Kind, Result},
+    store::Reply,
+};
+
+/// Small exchanges are written together up to this many bytes. No more: what is handed over cannot be withdrawn.
+const TOGETHER: usize = 64 << 10;
+
+/// A caller and all its replies.
+pub type Told = (oneshot::Sender<Replies>, Replies);
+
+/// The commands of one caller.
+struct Exchange {
+    number: u64,
+    bytes: Bytes,
+    /// Where each command ends in them.
+    ends: Vec<usize>,
+    /// Where the first begins in all that was ever handed over.
+    start: u64,
+    /// Since when the server owes the answer.
+    since: Instant,
+    answered: usize,
+    replies: Replies,
+    /// `None` when nobody waits any more: replies are then counted and dropped.
+    done: Option<oneshot::Sender<Replies>>,
+}
+
+impl Exchange {
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.ends.last().map_or(0, |&end| end as u64)
+    }
+}
+
+pub struct Queue {
+    next: u64,
+    waiting: VecDeque<Exchange>,
+    sent: VecDeque<Exchange>,
+    /// Commands in either.
+    unanswered: usize,
+    /// Bytes handed to the writer, and those of them that the system has taken, since the beginning.
+    handed: u64,
+    written: u64,
+    last_read: Instant,
+    last_write: Instant,
+    ended: Option<Error>,
+}
+
+impl Queue {
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            next: 0,
+            waiting: VecDeque::new(),
+            sent: VecDeque::new(),
+            unanswered: 0,
+            handed: 0,
+            written: 0,
+            last_read: now,
+            last_write: now,
+            ended: None,
+        }
+    }
+
+    /// Queues commands; the number gives them up.
+    pub fn push(&mut self, commands: Commands, done: Option<oneshot::Sender<Replies>>) -> Result<u64> {
+        if let Some(why) = &self.ended {
+            return Err(why.clone());
+        }
+        let number = self.next;
+        self.next += 1;
+        let (bytes, ends) = commands.finish();
+        self.unanswered += ends.len();
+        let replies = Vec::with_capacity(ends.len());
+        let since = self.last_write;
+        self.waiting.push_back(Exchange { number, bytes, ends, start: 0, since, answered: 0, replies, done });
+        Ok(number)
+    }
+
+    /// The next bytes to write, when all before them were written.
+    pub fn take(&mut self, now: Instant) -> Option<Bytes> {
+        let first = self.hand_over(now)?;
+        let more = |queue: &Self, length| queue.waiting.front().is_some_and(|next| length + next.bytes.len() <= TOGETHER);
+        if !more(self, first.len()) {
+            return Some(first);
+        }
+        let mut together = BytesMut::with_capacity(TOGETHER);
+        together.put(first);
+        while more(self, together.len()) {
+            together.put(self.hand_over(now)?);
+        }
+        Some(together.freeze())
+    }
+
+    fn hand_over(&mut self, now: Instant) -> Option<Bytes> {
+        let mut exchange = self.waiting.pop_front()?;
+        let bytes = std::mem::take(&mut exchange.bytes);
+        exchange.start = self.handed;
+        exchange.since = now;
+        self.handed += bytes.len() as u64;
+        self.sent.push_back(exchange);
+        Some(bytes)
+    }
+
+    /// The system has taken so many more bytes.
+    pub fn wrote(&mut self, count: usize, now: Instant) {
+        let before = self.written;
+        self.written += count as u64;
+        self.last_write = now;
+        // What took a while to write has not been in the server's hands for that long.
+        for exchange in self.sent.iter_mut().rev().take_while(|exchange| exchange.end() > before) {
+            exchange.since = now;
+        }
+    }
+
+    /// A reply has come; answers whom to tell when it was the last of an exchange.
+    ///
+    /// # Errors
+    /// When nobody has asked.
+    pub fn answer(&mut self, reply: Result<Reply>) -> Result<Option<Told>> {
+        let Some(exchange) = self.sent.front_mut() else {
+            return Err(Error::new(Kind::Unavailable, "the server sent an answer to nothing"));
+        };
+        exchange.answered += 1;
+        self.unanswered -= 1;
+        if exchange.done.is_some() {
+            exchange.replies.push(reply);
+        }
+        if exchange.answered < exchange.count() {
+            return Ok(None);
+        }
+        let exchange = self.sent.pop_front();
+        Ok(exchange.and_then(|exchange| Some((exchange.done?, exchange.replies))))
+    }
+
+    pub fn heard(&mut self, now: Instant) {
+        self.last_read = now;
+    }
+
+    /// Nobody waits for this any more: what has not left is withdrawn. What is known of it, `None` when all is over.
+    pub fn give_up(&mut self, number: u64) -> Option<Replies> {
+        if let Ok(at) = self.waiting.binary_search_by_key(&number, |exchange| exchange.number) {
+            let exchange = self.waiting.remove(at)?;
+            self.unanswered -= exchange.count();
+            let why = Error::new(Kind::Unavailable, "its time was over");
+            return Some(not_sent(exchange.count(), &why));
+        }
+        let at = self.sent.binary_search_by_key(&number, |exchange| exchange.number).ok()?;
+        let exchange = self.sent.get_mut(at)?;
+        exchange.done = None;
+        let mut replies = std::mem::take(&mut exchange.replies);
+        replies.extend(late(exchange.count() - exchange.answered));
+        Some(replies)
+    }
+
+    /// Tells everybody that this is over.
+    pub fn end(&mut self, why: &Error) {
+        self.ended = Some(why.clone());
+        self.unanswered = 0;
+        for mut exchange in self.sent.drain(..) {
+            let Some(done) = exchange.done.take() else { continue };
+            for &end in exchange.ends.iter().skip(exchange.answered) {
+                let left = exchange.start + end as u64 <= self.written;
+                exchange.replies.push(Err(if left { lost(why) } else { unsent(why) }));
+            }
+            let _ = done.send(exchange.replies);
+        }
+        for exchange in self.waiting.drain(..) {
+            if let Some(done) = exchange.done {
+                let _ = done.send(not_sent(exchange.ends.len(), why));
+            }
+        }
+    }
+
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.waiting.iter().map(Exchange::count).sum()
+    }
+
+    /// For how long an answer has been owed and nothing at all came. While a request is still being written, progress of that
+    /// counts as well; after that it does not, because a system takes bytes for a peer that is long gone.
+    pub fn silence(&self, now: Instant) -> Duration {
+        let Some(oldest) = self.sent.front() else { return Duration::ZERO };
+        let owed = if oldest.end() > self.written { self.last_write.max(oldest.since) } else { oldest.since };
+        now.saturating_duration_since(owed.max(self.last_read))
+    }
+
+    /// For how long the oldest command has had no reply.
+    pub fn delay(&self, now: Instant) -> Duration {
+        self.sent.front().map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest.since))
+    }
+
+    /// For how long nothing was asked and nothing came.
+    pub fn idle(&self, now: Instant) -> Duration {
+        if self.unanswered > 0 {
+            return Duration::ZERO;
+        }
+        now.saturating_duration_since(self.last_read.max(self.last_write))
+    }
+}
+
+/// Replies for commands that never left.
+pub fn not_sent(count: usize, why: &Error) -> Replies {
+    (0..count).map(|_| Err(unsent(why))).collect()
+}
+
+/// Replies for commands that left and were not answered in time.
+pub fn late(count: usize) -> Replies {
+    (0..count).map(|_| Err(Error::new(Kind::Timeout, "no answer came in time"))).collect()
+}
+
+fn unsent(why: &Error) -> Error {
+    Error::new(Kind::NotSent, format!("nothing was sent: {}", why.message()))
+}
+
+fn lost(why: &Error) -> Error {
+    let message = format!("the connection was lost before the answer came ({}); it may or may not have been applied", why.message());
+    Error::new(Kind::MaybeApplied, message)
+}

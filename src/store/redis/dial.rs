@@ -1,0 +1,212 @@
+//! Making a connection: name, address, stream, TLS, and whatever the server wants to hear before it listens.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::TlsConnector;
+
+use super::{resp::Commands, tls, wire::Wire};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::{Address, Credentials, Secret, Settings},
+    store::Reply,
+};
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    Tcp(Address),
+    Unix(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(Address { host, port }) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(Address { host, port }) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+/// Once the first attempt has been quiet for this long, fresh ones are made beside it, each for as long: whoever is cut off
+/// by a network that swallows packets must not wait for the end of an old attempt when the network is back.
+const BESIDE: Duration = Duration::from_secs(1);
+
+/// Makes connections with one set of settings.
+pub struct Dialler {
+    settings: Arc<Settings>,
+    tls: OnceLock<TlsConnector>,
+}
+
+/// Who is let in, and where to.
+pub struct Entry<'a> {
+    pub username: Option<&'a str>,
+    pub password: Option<&'a str>,
+    pub database: u8,
+}
+
+impl Dialler {
+    pub fn new(settings: Arc<Settings>) -> Result<Self> {
+        let dialler = Self { settings, tls: OnceLock::new() };
+        // Settings that can make no connection are refused now, not at the first call.
+        if dialler.settings.tls.as_ref().is_some_and(|tls| tls.ca.is_some() || tls.cert.is_some()) {
+            dialler.connector()?;
+        }
+        Ok(dialler)
+    }
+
+    /// A connection on which the server has let us in and answered a PING. Names are resolved anew.
+    ///
+    /// # Errors
+    /// `E_AUTH` when the server wants other credentials, else `E_UNAVAILABLE`: nothing of anybody's was sent.
+    pub async fn dial(&self, place: &Place) -> Result<Wire> {
+        let limit = self.settings.connect_timeout;
+        let mut first = std::pin::pin!(self.attempt(place, limit));
+        loop {
+            tokio::select! {
+                done = &mut first => return done,
+                () = tokio::time::sleep(BESIDE) => {}
+            }
+            tokio::select! {
+                done = &mut first => return done,
+                beside = self.attempt(place, BESIDE) => if beside.is_ok() { return beside },
+            }
+        }
+    }
+
+    async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
+        let made = async {
+            let (username, password) = match &self.settings.credentials {
+                Credentials::Fixed { username, password } => (username.clone(), password.clone()),
+                Credentials::Provider(provider) => provider.ask().await.map(|(user, word)| (user, Some(word)))?,
+            };
+            let entry = Entry {
+                username: username.as_deref(),
+                password: password.as_ref().map(Secret::reveal),
+                database: self.settings.database,
+            };
+            let mut wire = self.open(place, Instant::now() + limit).await?;
+            enter(&mut wire, &entry).await?;
+            Ok(wire)
+        };
+        match timeout(limit, made).await {
+            Ok(made) => made.map_err(|error| refusal(error, place)),
+            Err(_) => Err(refusal(Error::new(Kind::Unavailable, format!("no answer within {limit:?}")), place)),
+        }
+    }
+
+    /// A stream to the server, on which nothing was said yet.
+    pub async fn open(&self, place: &Place, deadline: Instant) -> Result<Wire> {
+        match place {
+            Place::Tcp(address) => {
+                let stream = connect(address, deadline).await?;
+                let Some(tls) = &self.settings.tls else { return Ok(Wire::new(stream)) };
+                let name = tls::server_name(tls, &address.host)?;
+                let stream = self.connector()?.connect(name, stream).await.map_err(unreachable)?;
+                Ok(Wire::new(stream))
+            }
+            #[cfg(unix)]
+            Place::Unix(path) => Ok(Wire::new(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?)),
+            #[cfg(not(unix))]
+            Place::Unix(_) => Err(Error::new(Kind::Unsupported, "this system has no Unix sockets")),
+        }
+    }
+
+    fn connector(&self) -> Result<&TlsConnector> {
+        if let (None, Some(tls)) = (self.tls.get(), &self.settings.tls) {
+            let _ = self.tls.set(tls::connector(tls)?);
+        }
+        self.tls.get().ok_or_else(|| Error::new(Kind::Internal, "there is no TLS to speak"))
+    }
+}
+
+/// Says who we are, where we want to go, and that we are here: one round trip.
+pub async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
+    let mut commands = Commands::default();
+    match (entry.username, entry.password) {
+        (Some(username), Some(password)) => {
+            commands.push_words(&[b"AUTH", username.as_bytes(), password.as_bytes()]);
+        }
+        (None, Some(password)) => commands.push_words(&[b"AUTH", password.as_bytes()]),
+        (_, None) => {}
+    }
+    if entry.database != 0 {
+        commands.push_words(&[b"SELECT", entry.database.to_string().as_bytes()]);
+    }
+    commands.push_words(&[b"PING"]);
+    let count = commands.len();
+    wire.send(commands).await?;
+    for at in 0..count {
+        let reply = wire.receive().await?;
+        // Whatever a server says to a password that it does not take, the password is what has to change.
+        if let (0, true, Err(error)) = (at, entry.password.is_some(), &reply) {
+            return Err(Error::new(Kind::Auth, error.message().to_owned()));
+        }
+        reply?;
+    }
+    Ok(())
+}
+
+/// One of the addresses that a name has now. Each gets its share of the time, so that one that swallows everything does not
+/// use up that of the others.
+async fn connect(Address { host, port }: &Address, deadline: Instant) -> Result<TcpStream> {
+    let all: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
+        .await
+        .map_err(|error| Error::new(Kind::Unavailable, format!("its name has no address ({error})")).with_source(error))?
+        .collect();
+    let mut last = Error::new(Kind::Unavailable, "its name has no address");
+    for (at, address) in all.iter().enumerate() {
+        let share = deadline.saturating_duration_since(Instant::now()) / (all.len() - at) as u32;
+        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                prepare(&stream).map_err(unreachable)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = unreachable(error),
+            Err(_) => last = Error::new(Kind::Unavailable, format!("no answer within {share:?}")),
+        }
+    }
+    Err(last)
+}
+
+/// Small writes go out at once, and a peer that is gone without a word is noticed also by the system.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+fn unreachable(error: io::Error) -> Error {
+    let why = tls::explain(&error).unwrap_or_else(|| match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
+        io::ErrorKind::NotFound => "there is no such socket".into(),
+        io::ErrorKind::UnexpectedEof => "the server closed the connection at once; does it speak TLS?".into(),
+        _ => error.to_string(),
+    });
+    Error::new(Kind::Unavailable, why).with_source(error)
+}
+
+/// Why there is no connection: nothing of a caller's was sent.
+fn refusal(error: Error, place: &Place) -> Error {
+    let kind = match error.kind {
+        Kind::Auth | Kind::InvalidSettings | Kind::Unsupported => error.kind,
+        _ => Kind::Unavailable,
+    };
+    Error::new(kind, format!("cannot connect to {place}: {}", error.message())).with_source(error)
+}
+
+/// Whether a server says that it takes writes.
+pub async fn is_primary(wire: &mut Wire) -> Result<bool> {
+    let role = wire.ask(&[b"ROLE"]).await?.array()?.into_iter().next();
+    Ok(matches!(role, Some(Reply::Bulk(role)) if &role[..] == b"master"))
+}

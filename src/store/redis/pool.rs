@@ -1,0 +1,269 @@
+//! The connections to one server: made when they are needed, made anew when they end, replaced when they fall silent.
+
+mod keep;
+
+pub use keep::{suspicion, wait};
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    connection::Connection,
+    dial::{Dialler, Place},
+    source::Source,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Settings,
+    store::{Event, EventKind, Events, PoolStatus},
+};
+
+/// A connection on which an answer takes longer than this is held up by what it carries: others should take another.
+const HELD_UP: Duration = Duration::from_millis(20);
+
+/// Connections to one server. Clones are the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Arc<Settings>,
+    dialler: Arc<Dialler>,
+    source: Source,
+    events: Arc<Events>,
+    state: watch::Sender<State>,
+    members: Mutex<Vec<Member>>,
+    /// Whether the task that keeps connections was started.
+    kept: AtomicBool,
+    growing: AtomicBool,
+    /// Something about the members has changed.
+    changed: Notify,
+    made: AtomicU64,
+    reconnects: AtomicU64,
+    last_error: Mutex<Option<(Error, SystemTime)>>,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// Nobody has asked for a connection yet, or one is being made.
+    Waiting,
+    Ready,
+    /// The last attempt failed; the next is on its way.
+    Down(Error),
+    Closed,
+}
+
+/// One connection, where it leads, and the scripts its server knows.
+#[derive(Clone)]
+pub struct Member {
+    pub connection: Connection,
+    pub place: Place,
+    pub scripts: Arc<Scripts>,
+    /// The server owes an answer and says nothing: nothing more is sent there.
+    silent: Arc<AtomicBool>,
+}
+
+/// SHA-1s that the server was taught over one connection.
+#[derive(Default)]
+pub struct Scripts(Mutex<HashSet<&'static str>>);
+
+impl Scripts {
+    /// Whether it is known; if not, it is from now on.
+    pub fn teach(&self, sha: &'static str) -> bool {
+        !lock(&self.0).insert(sha)
+    }
+
+    pub fn forget(&self) {
+        lock(&self.0).clear();
+    }
+}
+
+impl Pool {
+    /// Dials nothing yet.
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Self {
+        let shared = Shared {
+            settings,
+            dialler,
+            source,
+            events,
+            state: watch::Sender::new(State::Waiting),
+            members: Mutex::default(),
+            kept: AtomicBool::new(false),
+            growing: AtomicBool::new(false),
+            changed: Notify::new(),
+            made: AtomicU64::new(0),
+            reconnects: AtomicU64::new(0),
+            last_error: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The connection that is to carry the next calls. Waits for one that is being made, but not for a server whose last
+    /// answer was no.
+    ///
+    /// # Errors
+    /// Why there is none: `E_UNAVAILABLE`, `E_AUTH`, or `E_CLOSED` after `close`.
+    pub async fn take(&self, until: Instant) -> Result<Member> {
+        if let Some(member) = self.pick() {
+            return Ok(member);
+        }
+        self.start();
+        let mut state = self.shared.state.subscribe();
+        let ready = timeout_at(until, async {
+            loop {
+                let now = state.wait_for(|state| !matches!(state, State::Waiting)).await.map(|state| state.clone());
+                match now {
+                    Ok(State::Ready) => match self.pick() {
+                        Some(member) => return Ok(member),
+                        // It ended, or fell silent, in this very moment.
+                        None => drop(state.changed().await),
+                    },
+                    Ok(State::Down(error)) => return Err(error),
+                    _ => return Err(closed()),
+                }
+            }
+        });
+        ready.await.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.shared.source)))
+        })
+    }
+
+    /// Whether a connection would be found now.
+    pub fn is_connected(&self) -> bool {
+        self.shared.lock().iter().any(Member::is_usable)
+    }
+
+    /// Ends a connection whose server is not what it should be; another is made.
+    pub fn discard(&self, member: &Member, why: &str) {
+        member.connection.end(Error::new(Kind::Unavailable, why.to_owned()));
+        self.shared.changed.notify_one();
+    }
+
+    /// Ends every connection that leads elsewhere: the server has moved.
+    pub fn move_to(&self, place: &Place) {
+        for member in self.shared.lock().iter().filter(|member| member.place != *place) {
+            let why = format!("{} is in charge now", place);
+            member.connection.end(Error::new(Kind::Unavailable, why));
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Ends all connections, for good.
+    pub fn close(&self) {
+        self.shared.state.send_replace(State::Closed);
+        for member in self.shared.lock().drain(..) {
+            member.connection.end(closed());
+        }
+        self.shared.changed.notify_one();
+    }
+
+    pub fn status(&self) -> PoolStatus {
+        let members = self.shared.lock();
+        let usable = members.iter().filter(|member| member.is_usable());
+        PoolStatus {
+            size: usable.clone().count() as u32,
+            available: usable.filter(|member| member.connection.unanswered() == 0).count() as u32,
+            pending: members.iter().map(|member| member.connection.waiting() as u64).sum(),
+        }
+    }
+
+    pub fn last_error(&self) -> Option<(Error, SystemTime)> {
+        lock(&self.shared.last_error).clone()
+    }
+
+    /// Remembers what went wrong, for the health check.
+    pub fn note(&self, error: &Error) {
+        self.shared.note(error);
+    }
+
+    /// How many connections were ever made.
+    pub fn made(&self) -> u64 {
+        self.shared.made.load(Ordering::Relaxed)
+    }
+
+    /// How many commands have been handed over and have no reply.
+    pub fn unanswered(&self) -> u64 {
+        self.shared.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
+    }
+
+    /// How often a connection was made after all had been lost.
+    pub fn reconnects(&self) -> u64 {
+        self.shared.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// The first connection that is not held up, so that calls travel together as long as that is faster; else the least busy.
+    fn pick(&self) -> Option<Member> {
+        let members = self.shared.lock();
+        let mut usable = members.iter().filter(|member| member.is_usable());
+        let now = Instant::now();
+        if let Some(member) = usable.clone().find(|member| member.connection.delay(now) < HELD_UP) {
+            return Some(member.clone());
+        }
+        let least = usable.by_ref().min_by_key(|member| member.connection.unanswered())?.clone();
+        if members.len() < self.shared.settings.pool_size as usize && !self.shared.growing.swap(true, Ordering::AcqRel) {
+            tokio::spawn(keep::grow(self.shared.clone()));
+        }
+        Some(least)
+    }
+
+    fn start(&self) {
+        if !self.shared.kept.swap(true, Ordering::AcqRel) {
+            tokio::spawn(keep::keep(self.shared.clone()));
+        }
+    }
+}
+
+impl Member {
+    fn is_usable(&self) -> bool {
+        !self.silent.load(Ordering::Relaxed) && !self.connection.has_ended()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
+        lock(&self.members)
+    }
+
+    /// Changes the state unless the pool was closed; whether it did.
+    fn replace(&self, new: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let open = !matches!(state, State::Closed);
+            if open {
+                *state = new;
+            }
+            open
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(*self.state.borrow(), State::Closed)
+    }
+
+    fn note(&self, error: &Error) {
+        *lock(&self.last_error) = Some((error.clone(), SystemTime::now()));
+    }
+
+    fn tell(&self, what: EventKind, text: String) {
+        self.events.emit(&Event::new(what, self.source.to_string(), text));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "this service was disconnected")
+}

@@ -1,0 +1,197 @@
+//! The task that sees to a pool's connections, for as long as the pool is open.
+//!
+//! A server that owes an answer and says nothing at all is either busy or gone, and nobody can tell by that connection. So
+//! nothing more is sent there, and a new one is dialled: a server that answers on the new one has forgotten the old one. If
+//! the old one speaks first, the server was busy, and nothing was lost.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Member, Shared, State, closed};
+use crate::{
+    error::{Error, Kind, Result},
+    random,
+    settings::Settings,
+    store::{EventKind, redis::connection::Connection},
+};
+
+/// How often the connections are looked at, and how often while all of them are silent.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOK_CLOSELY: Duration = Duration::from_millis(20);
+/// A further connection that nobody needed for so long is closed.
+const SPARE: Duration = Duration::from_secs(60);
+
+/// Dials, sees to what stands until nothing does, dials again.
+pub async fn keep(shared: Arc<Shared>) {
+    let mut failures = 0;
+    let mut lost_at = None::<Instant>;
+    while !shared.is_closed() {
+        let made = tokio::select! {
+            made = make(&shared) => made.map(Some),
+            () = spoke_again(&shared) => Ok(None),
+        };
+        match made {
+            Ok(member) => {
+                failures = 0;
+                if member.is_some_and(|member| !add(&shared, member)) || !shared.replace(State::Ready) {
+                    return;
+                }
+                greet(&shared, lost_at);
+                let why = watch(&shared).await;
+                if shared.is_closed() {
+                    return;
+                }
+                shared.note(&why);
+                shared.replace(State::Waiting);
+                shared.tell(EventKind::Lost, format!("lost {}: {}", shared.source, why.message()));
+                lost_at = Some(Instant::now());
+                // Whoever else lost it at this moment must not be back at the same one.
+                pause(&shared, 0).await;
+            }
+            Err(error) => {
+                shared.note(&error);
+                if lost_at.is_none() {
+                    lost_at = Some(Instant::now());
+                    shared.tell(EventKind::Down, error.message().to_owned());
+                }
+                shared.replace(State::Down(error));
+                pause(&shared, failures).await;
+                failures += 1;
+            }
+        }
+    }
+}
+
+/// One more connection, because those that stand are held up or silent.
+pub async fn grow(shared: Arc<Shared>) {
+    match make(&shared).await {
+        Ok(member) => drop(add(&shared, member)),
+        Err(error) => {
+            shared.note(&error);
+            // It would be asked for again at every call.
+            sleep(wait(&shared.settings, 4)).await;
+        }
+    }
+    shared.growing.store(false, Ordering::Release);
+}
+
+/// Full jitter: anywhere from zero to the doubled wait, so that many clients do not come back together.
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+pub fn wait(settings: &Settings, failures: u32) -> Duration {
+    let doubled = settings.reconnect_first_wait.saturating_mul(2_u32.saturating_pow(failures.min(16)));
+    settings.reconnect_longest_wait.min(doubled).mul_f64(random::fraction())
+}
+
+async fn pause(shared: &Shared, failures: u32) {
+    tokio::select! {
+        () = sleep(wait(&shared.settings, failures)) => {}
+        () = spoke_again(shared) => {}
+    }
+}
+
+fn greet(shared: &Shared, lost_at: Option<Instant>) {
+    let text = match lost_at {
+        None => format!("connected to {}", shared.source),
+        Some(lost_at) => {
+            shared.reconnects.fetch_add(1, Ordering::Relaxed);
+            format!("connected to {} again after {:.1} s", shared.source, lost_at.elapsed().as_secs_f64())
+        }
+    };
+    shared.tell(EventKind::Connected, text);
+}
+
+async fn make(shared: &Shared) -> Result<Member> {
+    let (place, wire) = shared.source.dial(&shared.dialler).await?;
+    let connection = Connection::start(wire, shared.settings.keepalive);
+    Ok(Member { connection, place, scripts: Arc::default(), silent: Arc::new(AtomicBool::new(false)) })
+}
+
+/// Adds a connection. That it answers is proof that those which are silent have been forgotten.
+fn add(shared: &Arc<Shared>, member: Member) -> bool {
+    let mut members = shared.lock();
+    if shared.is_closed() {
+        member.connection.end(closed());
+        return false;
+    }
+    for silent in members.iter().filter(|member| member.silent.load(Ordering::Relaxed)) {
+        silent.connection.end(Error::new(Kind::Unavailable, "it was silent while the server answered others"));
+    }
+    let (told, connection) = (shared.clone(), member.connection.clone());
+    tokio::spawn(async move {
+        connection.ended().await;
+        told.changed.notify_one();
+    });
+    members.push(member);
+    shared.made.fetch_add(1, Ordering::Relaxed);
+    true
+}
+
+/// Waits until no connection is of use any more; why that is.
+async fn watch(shared: &Arc<Shared>) -> Error {
+    loop {
+        let _ = timeout(LOOK, shared.changed.notified()).await;
+        let ended = remove_ended(shared);
+        let silent = mark_silent(shared);
+        let members = shared.lock().len();
+        if members == 0 {
+            return ended.unwrap_or_else(closed);
+        }
+        if silent == members {
+            let after = suspicion(&shared.settings);
+            return Error::new(Kind::Unavailable, format!("it has said nothing for {after:?} to what it was asked"));
+        }
+        if silent > 0 && !shared.growing.swap(true, Ordering::AcqRel) {
+            tokio::spawn(grow(shared.clone()));
+        }
+    }
+}
+
+/// Waits until a connection that was silent is of use again.
+async fn spoke_again(shared: &Shared) {
+    loop {
+        sleep(LOOK_CLOSELY).await;
+        remove_ended(shared);
+        let silent = mark_silent(shared);
+        if silent < shared.lock().len() {
+            return;
+        }
+    }
+}
+
+fn remove_ended(shared: &Shared) -> Option<Error> {
+    let mut why = None;
+    let mut standing = 0;
+    shared.lock().retain(|Member { connection, .. }: &Member| {
+        why = connection.why_ended().or(why.take());
+        if standing > 0 && connection.idle() >= SPARE {
+            connection.end(closed());
+        }
+        let stands = !connection.has_ended();
+        standing += usize::from(stands);
+        stands
+    });
+    why
+}
+
+/// Tells those that owe an answer and say nothing from the others; how many they are.
+fn mark_silent(shared: &Shared) -> usize {
+    let after = suspicion(&shared.settings);
+    let silent = |member: &&Member| {
+        let silent = member.connection.silence() >= after;
+        member.silent.store(silent, Ordering::Relaxed);
+        silent
+    };
+    shared.lock().iter().filter(silent).count()
+}
+
+/// After how much silence a server that owes an answer is suspected to be gone.
+pub fn suspicion(settings: &Settings) -> Duration {
+    (settings.timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(2))
+}

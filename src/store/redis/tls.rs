@@ -1,0 +1,102 @@
+//! TLS as the settings want it, and in plain words why it failed. rustls over ring: one stack, no system library.
+
+use std::{io, sync::Arc};
+
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    error::{Error, Result},
+    settings::Tls,
+};
+
+/// What makes TLS connections to servers of these settings.
+///
+/// A CA of one's own replaces the system's roots, as in Node: who names one means to trust nobody else. Without one, a
+/// single unreadable system certificate does not spoil the rest.
+pub fn connector(tls: &Tls) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    match &tls.ca {
+        Some(pem) => {
+            for certificate in certificates(pem, "tls.ca")? {
+                roots.add(certificate).map_err(|error| unusable("tls.ca", error))?;
+            }
+        }
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable("tls", error))?
+        .with_root_certificates(roots);
+    let config = match (&tls.cert, &tls.key) {
+        (Some(cert), Some(key)) => {
+            let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|_| no_pem("tls.key"))?;
+            let chain = certificates(cert, "tls.cert")?;
+            config.with_client_auth_cert(chain, key).map_err(|error| unusable("tls.cert and tls.key", error))?
+        }
+        _ => config.with_no_client_auth(),
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The name that the server's certificate must have, which is also sent as SNI.
+pub fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>> {
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    ServerName::try_from(name).map_err(|_| Error::settings("the host is no name that a certificate could have"))
+}
+
+fn certificates(pem: &str, option: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    all.ok().filter(|all| !all.is_empty()).ok_or_else(|| no_pem(option))
+}
+
+fn no_pem(option: &str) -> Error {
+    Error::settings(format!("{option} must be text in PEM format"))
+}
+
+fn unusable(option: &str, error: rustls::Error) -> Error {
+    Error::settings(format!("{option} cannot be used: {error}")).with_source(error)
+}
+
+/// What an error of a TLS stream means and what to do; `None` when TLS has nothing to do with it.
+pub fn explain(error: &io::Error) -> Option<String> {
+    use rustls::Error as Tls;
+    let tls = error.get_ref()?.downcast_ref::<Tls>()?;
+    Some(match tls {
+        Tls::InvalidCertificate(certificate) => match certificate {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the server's certificate has expired".into()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet; is the clock of this machine right?".into()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the server's certificate is for another name; if that is the right server, give its name as \
+                 tls.servername"
+                    .into()
+            }
+            CertificateError::UnknownIssuer => {
+                "the server's certificate is signed by nobody whom this machine trusts; give the CA that signed it as \
+                 tls.ca"
+                    .into()
+            }
+            other => format!("the server's certificate is not accepted: {other}"),
+        },
+        Tls::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired,
+        ) => format!("the server does not accept us without a client certificate it trusts: tls.cert and tls.key ({tls})"),
+        Tls::InvalidMessage(_) => {
+            "the server does not speak TLS; is this a redis:// and not a rediss:// address?".into()
+        }
+        other => format!("TLS failed: {other}"),
+    })
+}

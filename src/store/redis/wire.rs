@@ -1,0 +1,103 @@
+//! The bytes to and from one server: a stream of any kind, and what was read of it and not yet understood.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::resp::{Commands, Decoder};
+use crate::{
+    error::{Error, Kind, Result},
+    store::Reply,
+};
+
+/// A TCP, TLS or Unix stream.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// What is read at once, unless more is surely coming.
+const PORTION: usize = 16 << 10;
+/// However much is surely coming: a server may promise and not keep it.
+const LARGEST_PORTION: usize = 4 << 20;
+
+/// One end of a connection to a server. Its errors say why the connection has ended; whose call that costs, and whether that
+/// may have been applied, others know.
+pub struct Wire {
+    stream: Box<dyn Io>,
+    buffer: BytesMut,
+    decoder: Decoder,
+}
+
+impl Wire {
+    pub fn new(stream: impl Io + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: BytesMut::new(), decoder: Decoder::default() }
+    }
+
+    /// Writes commands, one behind the other.
+    pub async fn send(&mut self, commands: Commands) -> Result<()> {
+        let (bytes, _) = commands.finish();
+        let written = async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        };
+        written.await.map_err(ended)
+    }
+
+    /// The next reply, or the server's refusal. Loses nothing when it is dropped.
+    pub async fn receive(&mut self) -> Result<Result<Reply>> {
+        loop {
+            if let Some(read) = self.decode()? {
+                return Ok(read);
+            }
+            std::future::poll_fn(|context| self.poll_fill(context)).await?;
+        }
+    }
+
+    /// One command and its reply.
+    ///
+    /// # Errors
+    /// The server's refusal, or the end of the connection.
+    pub async fn ask(&mut self, words: &[&[u8]]) -> Result<Reply> {
+        let mut commands = Commands::default();
+        commands.push_words(words);
+        self.send(commands).await?;
+        self.receive().await?
+    }
+
+    /// The next reply among the bytes that are here already.
+    pub fn decode(&mut self) -> Result<Option<Result<Reply>>> {
+        self.decoder.next(&mut self.buffer).map_err(|malformed| {
+            Error::new(Kind::Unavailable, format!("the server sent {malformed}, which is no Redis protocol"))
+        })
+    }
+
+    /// Reads more bytes.
+    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let wanted = self.decoder.wants(&self.buffer);
+        self.buffer.reserve(wanted.clamp(PORTION, LARGEST_PORTION));
+        match pin!(self.stream.read_buf(&mut self.buffer)).poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Kind::Unavailable, "the server closed the connection"))),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(ended(error))),
+        }
+    }
+
+    /// Writes some of these bytes; answers how many.
+    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes).map_err(ended)
+    }
+
+    /// Hands on what was written and is still held, as TLS does.
+    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context).map_err(ended)
+    }
+}
+
+fn ended(error: std::io::Error) -> Error {
+    Error::new(Kind::Unavailable, super::tls::explain(&error).unwrap_or_else(|| error.to_string())).with_source(error)
+}
