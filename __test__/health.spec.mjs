@@ -351,10 +351,18 @@ describe('health of servers that belong together', () => {
 
   test('servers of a cluster that go one by one, and slots that nobody serves', async (t) => {
     const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '500', '--repl-diskless-sync-delay', '0']
-    const [primary, replica, empty] = await Promise.all(Array.from({ length: 3 }, () => startRedis({ args })))
+    // The usual port of a node's bus lies where systems take ports for outgoing connections from.
+    const start = async () => {
+      const bus = await freePort()
+      return { bus, server: await startRedis({ args: [...args, '--cluster-port', bus] }) }
+    }
+    const nodes = await Promise.all([start(), start(), start()])
+    const [primary, replica, empty] = nodes.map(({ server }) => server)
     t.after(() => Promise.all([primary.kill(), replica.kill(), empty.kill()]))
     await primary.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16383)
-    for (const { port } of [replica, empty]) await primary.command('CLUSTER', 'MEET', '127.0.0.1', port)
+    for (const { server, bus } of nodes.slice(1)) {
+      await primary.command('CLUSTER', 'MEET', '127.0.0.1', server.port, bus)
+    }
     const id = await primary.command('CLUSTER', 'MYID')
     await until('they know each other', async () => (await replica.command('CLUSTER', 'NODES')).includes(id))
     await replica.command('CLUSTER', 'REPLICATE', id)

@@ -12,6 +12,7 @@ mod limit;
 mod lock;
 mod operation;
 mod options;
+mod probe;
 mod promise;
 mod raw;
 mod room;

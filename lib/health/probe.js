@@ -8,8 +8,8 @@ const { messageOf } = require('./status.js')
 const OTHERS = 8
 
 /**
- * Asks the server what health is about. Rejects when it answers nothing at all. When a PING fails, nothing else is sent:
- * one failure a check is too little to open a breaker whose server works for everybody else.
+ * Asks the server what health is about. Rejects when it answers nothing at all. When a PING fails, nothing else is sent.
+ * None of it counts for the breaker, so no check cuts off a server that works for everybody else.
  *
  * Answers `{ ping, set, get, unwritten, info, cluster, untold }`; `unwritten` and `untold` are the errors of what failed.
  */
@@ -30,12 +30,11 @@ async function askServer(native, { deadline, slowMs, connected, inCluster }) {
   }
 }
 
-// Without a server, a service may be told to answer "nothing" instead of failing: only PONG is an answer.
 async function ping(native) {
   const start = performance.now()
-  const answer = await native.command('PING', [])
-  if (answer === 'PONG') return since(start)
-  throw unavailable()
+  const answer = await native.probe(['PING'])
+  if (answer !== 'PONG') throw new CinnabarError('a PING was not answered by PONG', { code: 'E_INVALID_DATA' })
+  return since(start)
 }
 
 // A PING goes to one server of a cluster, and that one may be the only one that hangs: keys of many slots ask the others.
@@ -50,13 +49,8 @@ async function reachAny(native, patienceMs) {
 
 async function lookUp(native) {
   const start = performance.now()
-  // Of a key that is not there: the empty answer of a service without a server would be 0.
-  if ((await native.command('TTL', [testKey()])) === -2) return since(start)
-  throw unavailable()
-}
-
-function unavailable() {
-  return new CinnabarError('Redis is not connected', { code: 'E_UNAVAILABLE', retryable: true })
+  await native.probe(['EXISTS', testKey()])
+  return since(start)
 }
 
 function testKey() {
@@ -68,11 +62,11 @@ async function measureKey(native, deadline) {
   const times = { set: null, get: null, unwritten: null }
   try {
     let start = performance.now()
-    const stored = await deadline.race(native.command('SET', [key, '1', 'EX', 10]))
+    const stored = await deadline.race(native.probe(['SET', key, '1', 'EX', 10]))
     if (stored !== 'OK') throw new Error('SET was not answered by OK')
     times.set = since(start)
     start = performance.now()
-    if ((await deadline.race(native.command('GET', [key]))) !== '1') throw new Error('it was gone at once')
+    if ((await deadline.race(native.probe(['GET', key]))) !== '1') throw new Error('it was gone at once')
     times.get = since(start)
   } catch (error) {
     if (error.code === 'E_TIMEOUT') throw error
@@ -82,10 +76,10 @@ async function measureKey(native, deadline) {
 }
 
 async function askAbout(native, deadline) {
-  const info = parseInfo(await deadline.race(native.command('INFO', [])))
+  const info = parseInfo(await deadline.race(native.probe(['INFO'])))
   if (info.get('cluster_enabled') !== '1') return { info, cluster: null, untold: null }
   const [state, nodes] = await deadline.race(
-    Promise.all(['INFO', 'NODES'].map((what) => native.custom(['CLUSTER', what]))),
+    Promise.all(['INFO', 'NODES'].map((what) => native.probe(['CLUSTER', what]))),
   )
   return { info, cluster: { state: parseInfo(state).get('cluster_state') ?? null, nodes }, untold: null }
 }
@@ -93,7 +87,7 @@ async function askAbout(native, deadline) {
 /** How far a server is that answers only that it is loading: `{ percent, seconds }`, or null when it does not say. */
 async function askLoading(native, deadline) {
   try {
-    const info = parseInfo(await deadline.race(native.command('INFO', [])))
+    const info = parseInfo(await deadline.race(native.probe(['INFO'])))
     if (info.get('loading') !== '1') return null
     return { percent: numberOf(info, 'loading_loaded_perc'), seconds: numberOf(info, 'loading_eta_seconds') }
   } catch {

@@ -183,7 +183,7 @@ impl Server {
 
     fn record(&self, pass: Pass, all: &[&Wire], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
-        for (wire, reply) in all.iter().zip(replies) {
+        for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| wire.counted()) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
             tally.count(reply, took, &self.settings.breaker);
