@@ -317,6 +317,46 @@ describe('health of a server that answers, but', () => {
   })
 })
 
+describe('health and the breaker', () => {
+  test('an open breaker is told of, and closes when the server is back', async (t) => {
+    const { server, service } = await onServer(t, { timeoutMs: 100 })
+    assert.equal((await check(service)).status, 'healthy')
+    server.pause()
+    await until('it opens', async () => {
+      await Promise.allSettled(Array.from({ length: 10 }, () => service.get('k')))
+      return (await check(service)).breaker.state === 'open'
+    })
+    const started = performance.now()
+    const health = await check(service)
+    assert.ok(performance.now() - started < 90, 'it asked a server that calls are kept from')
+    assert.equal(health.status, 'down')
+    assert.ok(codes(health).includes('breaker'), JSON.stringify(health.alerts))
+    assert.match(health.alerts.at(-1), /^breaker: calls are refused; one is let through in \d+ s$/)
+    assert.ok(health.breaker.retryInMs > 0 && health.breaker.retryInMs <= 30_000)
+    assert.equal(health.servers[0].breaker, 'open')
+    await server.kill()
+    await server.start()
+    let after
+    await until('it closes', async () => (after = await check(service)).status === 'healthy')
+    assert.deepEqual([after.breaker.state, after.breaker.retryInMs], ['closed', null])
+  })
+
+  test('no check opens it, whatever it meets', async (t) => {
+    const { server, service } = await onServer(t, { timeoutMs: 100 })
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    await server.command('REPLICAOF', '127.0.0.1', await freePort())
+    const many = () => Promise.all(Array.from({ length: 30 }, () => check(service)))
+    for (const { status, breaker } of await many()) {
+      assert.deepEqual([status, breaker.state, breaker.failed], ['degraded', 'closed', 0])
+    }
+    server.pause()
+    for (const { status, breaker } of await many()) {
+      assert.deepEqual([status, breaker.state, breaker.failed], ['down', 'closed', 0])
+    }
+    server.resume()
+  })
+})
+
 describe('health of servers that belong together', () => {
   test('a replica that follows, and is gone', async (t) => {
     const { server, service } = await onServer(t, { args: ['--repl-diskless-sync-delay', '0'] })
