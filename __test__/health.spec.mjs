@@ -326,12 +326,11 @@ describe('health and the breaker', () => {
       await Promise.allSettled(Array.from({ length: 10 }, () => service.get('k')))
       return (await check(service)).breaker.state === 'open'
     })
-    const started = performance.now()
     const health = await check(service)
-    assert.ok(performance.now() - started < 90, 'it asked a server that calls are kept from')
     assert.equal(health.status, 'down')
-    assert.ok(codes(health).includes('breaker'), JSON.stringify(health.alerts))
-    assert.match(health.alerts.at(-1), /^breaker: calls are refused; one is let through in \d+ s$/)
+    // Refused at once: a server that was asked would have led to a timeout.
+    assert.deepEqual(codes(health), ['unavailable', 'breaker'])
+    assert.match(health.alerts[1], /^breaker: calls are refused; one is let through in \d+ s$/)
     assert.ok(health.breaker.retryInMs > 0 && health.breaker.retryInMs <= 30_000)
     assert.equal(health.servers[0].breaker, 'open')
     await server.kill()

@@ -67,14 +67,6 @@ impl Wire {
         }
     }
 
-    /// Whether how it fares counts for the breaker.
-    pub fn counted(&self) -> bool {
-        match self {
-            Self::One(request) => request.counted,
-            Self::Get(_) | Self::Many(_) => true,
-        }
-    }
-
     /// Whether it is of a feature's or a documented making, and not whatever a caller wants to run.
     pub fn is_ours(&self) -> bool {
         match self {
