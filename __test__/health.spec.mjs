@@ -340,6 +340,24 @@ describe('health and the breaker', () => {
     assert.deepEqual([after.breaker.state, after.breaker.retryInMs], ['closed', null])
   })
 
+  test('is tried by checks alone: where nobody else calls, it would stay open for ever', async (t) => {
+    const breaker = { volume: 5, openMs: 50 }
+    const { server, service } = await onServer(t, { timeoutMs: 100, breaker })
+    await service.connect()
+    server.pause()
+    await Promise.allSettled(Array.from({ length: 10 }, () => service.get('k')))
+    let tried
+    await until('one of two checks tries it', async () => {
+      const both = await Promise.all([check(service), check(service)])
+      tried = both.find(({ breaker }) => breaker.state === 'half-open')
+      return tried !== undefined
+    })
+    assert.equal(tried.status, 'down')
+    assert.deepEqual(codes(tried), ['unavailable', 'breaker'])
+    server.resume()
+    await until('it closes', async () => (await check(service)).status === 'healthy')
+  })
+
   test('no check opens it, whatever it meets', async (t) => {
     const { server, service } = await onServer(t, { timeoutMs: 100 })
     await server.command('CONFIG', 'SET', 'maxmemory', '1')

@@ -39,7 +39,7 @@ function show(health) {
   say('health-outcome', alerts.join('. '), 'bad')
 }
 
-/** The way of a call, from this process over its breaker and its connections to the servers. */
+/** The way of a call out of this process: its breaker, its connections, the servers. */
 function drawWay({ breaker, servers, sessionCache: { pool } }) {
   const way = byId('health-way')
   // The embedded engine is called, not connected to.
@@ -61,7 +61,7 @@ function drawWay({ breaker, servers, sessionCache: { pool } }) {
     ),
   )
   const state = make('b', `breaker ${breaker.state}`, { 'data-kind': BREAKERS[breaker.state] ?? 'bad' })
-  way.replaceChildren(make('span', 'process'), state, connections, places)
+  way.replaceChildren(state, connections, places)
   const reached = named.map(({ name, role, connected }) => `${role} ${name} ${connected ? 'is there' : 'is away'}`)
   const waiting = pending > 0 ? `, ${pending} calls wait` : ''
   const counted = `${size} connection${size === 1 ? '' : 's'}, ${busy} busy${waiting}`
