@@ -1054,7 +1054,7 @@ export interface HealthProblem {
  * | `closed` | the service was disconnected by its owner | down |
  * | `settings` | the service, its settings, the environment or the options of the check cannot be meant | down |
  * | `error` | the server answered a PING by another error | down |
- * | `breaker` | the circuit breaker is open (down) or half-open (degraded) | |
+ * | `breaker` | the circuit breaker refuses calls (down), or tries one at a time (degraded, or down when it refused the PING) | |
  * | `replication` | a replica has lost its primary: it answers (degraded), or refuses to (down) | |
  * | `slow` | a PING took longer than `slowMs`, twice | degraded |
  * | `memory` | more than 90 % of `maxmemory` is used | degraded |
@@ -1125,7 +1125,7 @@ export interface Health {
   sessionCache: {
     /** Validations by `service.sessions`. */
     metrics: HealthMetrics
-    /** Connections of this process. */
+    /** Connections of this process, to all servers; none for the embedded engine. */
     pool: HealthPool
   }
   /** Reads of `service.cache`. */
@@ -1158,8 +1158,11 @@ export interface HealthOptions {
  * How the default service, or the one given, is doing. Never rejects, and answers within `timeoutMs` even when the server
  * hangs. A wrong option or a wrong service is an alert, too.
  *
- * It sends one to three PINGs and one INFO, and it writes and reads a key `cinnabar:health:…` that lives for 10 s; when a
- * PING is not answered, it sends nothing else.
+ * It sends one to three PINGs and one INFO, and it writes and reads a key `cinnabar:health:…` that lives for 10 s; to a
+ * cluster, it sends CLUSTER INFO and CLUSTER NODES, too. When a PING is not answered, it sends nothing else, but in a
+ * cluster it asks for keys of eight other slots: one server that hangs is not the cluster. The breaker does not count what
+ * a check meets, and lets it through only where it lets other calls through. A user of an ACL needs `~cinnabar:health:*`
+ * and the permission for PING, SET and GET; without that for INFO, what it tells is `null`.
  *
  * @example
  * const { status, alerts } = await healthCheck()

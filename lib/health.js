@@ -71,7 +71,7 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
   report.redis.connected = true
   report.rateLimiter.available = times.set !== null
   if (info) Object.assign(report.redis, factsOf(info))
-  report.servers = listServers(status.nodes, found(native, info, cluster))
+  report.servers = listServers(status.nodes, found(status, info, cluster))
   report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten }))
   const lost = cluster?.state === 'fail'
   if (lost) report.alerts.unshift('cluster: it refuses calls, because some of its slots have no server')
@@ -80,10 +80,11 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
 }
 
 /** The servers that the answers name, or null where they name none. */
-function found(native, info, cluster) {
-  const where = native.describe()
+function found({ nodes }, info, cluster) {
   if (cluster) return serversOfCluster(cluster.nodes)
-  return info && where.engine !== 'memory' ? serversOfInfo(info, where) : null
+  // Who answered is not in the answer: it is the one that calls go to.
+  const asked = nodes.find(({ role }) => role === 'primary') ?? nodes.find(({ connected }) => connected)
+  return info && asked ? serversOfInfo(info, asked) : null
 }
 
 /** What is wrong now, seen beside what was there before. */
