@@ -80,11 +80,13 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
 }
 
 /** The servers that the answers name, or null where they name none. */
-function found({ nodes }, info, cluster) {
+function found({ topology, nodes }, info, cluster) {
   if (cluster) return serversOfCluster(cluster.nodes)
   // Who answered is not in the answer: it is the one that calls go to.
-  const asked = nodes.find(({ role }) => role === 'primary') ?? nodes.find(({ connected }) => connected)
-  return info && asked ? serversOfInfo(info, asked) : null
+  const asked = nodes.find(({ role }) => role === 'primary') ?? nodes[0]
+  if (topology === 'cluster' || !asked) return null
+  // It answered just now, even if its connection is being replaced at this moment.
+  return info ? serversOfInfo(info, asked) : [{ ...asked, reachable: true, replicas: null }]
 }
 
 /** What is wrong now, seen beside what was there before. */
