@@ -9,7 +9,7 @@ const seed = 1
 describe('faults', async () => {
   for (const one of await scenarios({ short: true })) {
     test(`${one.number} ${one.name}`, { timeout: one.limitMs + 10_000 }, async () => {
-      const row = await runScenario(one, { seed })
+      const row = await runScenario(one, { seed, short: true })
       assert.ok(row.ok, `${row.verdict}\n${row.reasons.join('\n')}\n${row.notes.join('\n')}\n${row.said}`)
     })
   }

@@ -33,7 +33,7 @@ await main(async () => {
   console.log(`seed ${seed}`)
   const rows = []
   for (const one of chosen) {
-    const row = await runScenario(one, { seed })
+    const row = await runScenario(one, { seed, short })
     rows.push(row)
     console.log(
       `${row.verdict.padEnd(8)} ${row.number} ${row.name} (${row.seconds.toFixed(1)} s): ${row.notes.join('; ')}`,

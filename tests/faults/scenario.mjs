@@ -35,7 +35,7 @@ export function scenario(about, run) {
   return { ...defaults, ...about, run }
 }
 
-/** What a scenario is given. */
+/** What a scenario is given. `short` asks it to be as short as it can, `random()` is chance by the seed. */
 export class Run {
   /** What did not hold, in words. */
   reasons = []
@@ -51,8 +51,8 @@ export class Run {
   #cinnabar
   #dropped = new Set()
 
-  constructor({ about, seed, cinnabar, watch }) {
-    Object.assign(this, { about, seed, random: randomFrom(seed) })
+  constructor({ about, seed, short, cinnabar, watch }) {
+    Object.assign(this, { about, seed, short, random: randomFrom(seed) })
     this.#cinnabar = cinnabar
     this.#watch = watch
     this.calls = new Calls((from, to) => watch.lateBetween(from, to))
@@ -76,12 +76,14 @@ export class Run {
     try {
       return new this.#cinnabar.RedisService(settings)
     } catch (error) {
-      // An addon that has no log yet is tested without: its lines are then not looked at.
-      if (!/unknown option "log"/.test(error.message)) throw error
-      const { log, ...others } = settings
-      this.note('this build has no log option')
-      this.#dropped.add('log')
-      return new this.#cinnabar.RedisService(others)
+      // What a build does not have is said, and the rest of the scenario still shows something.
+      const [, name] = /unknown option "(\w+)"/.exec(error.message) ?? []
+      if (!name || !(name in settings)) throw error
+      const { [name]: _, ...others } = settings
+      this.#dropped.add(name)
+      if (name === 'log') this.note('this build has no log option')
+      else this.check(false, `this build has no option "${name}"`)
+      return this.#open(others)
     }
   }
 
@@ -126,6 +128,11 @@ export class Run {
   async heal(action, { dead } = {}) {
     if (this.proxy) await this.proxy.heal({ dead })
     await action?.()
+    this.over()
+  }
+
+  /** Says that the fault is over, or has ended by itself: time to heal counts from here. */
+  over() {
     this.#healAt = performance.now()
   }
 

@@ -33,7 +33,7 @@ function listed(path) {
 }
 
 /** Runs one, and answers its row. A crash and a hang are rows too. */
-export async function runScenario(one, { seed = 1 } = {}) {
+export async function runScenario(one, { seed = 1, short = false } = {}) {
   const started = performance.now()
   const place = one.within ? await (await import('./places.mjs')).place(one.within) : { prefix: [], env: {} }
   const node = [
@@ -43,6 +43,7 @@ export async function runScenario(one, { seed = 1 } = {}) {
     join(folder, 'run.mjs'),
     one.file,
     String(seed),
+    short ? 'short' : 'full',
   ]
   const [command, ...args] = [...place.prefix, ...node]
   const child = spawn(command, args, {

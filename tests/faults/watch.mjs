@@ -33,7 +33,10 @@ export function watch() {
   return {
     /** How long this thread could run nothing between two moments, in ms. */
     lateBetween(from, to) {
-      return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), 0)
+      // A settlement may be seen before the tick that would say how late it all is.
+      const current = performance.now() - before - TICK
+      const now = current > TICK && to > before ? current : 0
+      return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), now)
     },
     /** Forgets what was so far, such as a start that is no part of what is measured. */
     restart() {
