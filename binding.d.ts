@@ -95,6 +95,8 @@ export declare class Service {
   get isConnected(): boolean
   /** `{ engine, host, port }`. */
   describe(): Handed
+  /** How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`. */
+  status(): Handed
   /** Moves the embedded engine's clock. */
   advanceTime(ms: unknown): Handed
   /** A documented command by its wire name. */

@@ -26,8 +26,12 @@ class Subscription {
 /** Calls `handler(value, channel)` for every message, in the asynchronous context of the caller. */
 async function subscribeTo(native, channel, handler, options) {
   assertFunction(handler, 'handler')
-  assertOptions(options, ['pattern'])
-  const deliver = guarded(AsyncResource.bind(handler), channel)
+  assertOptions(options, ['pattern', 'onGap'])
+  if (options?.onGap !== undefined) assertFunction(options.onGap, 'options.onGap')
+  const missed = guarded(AsyncResource.bind(options?.onGap ?? (() => {})), channel)
+  const heard = guarded(AsyncResource.bind(handler), channel)
+  // A gap comes without a message.
+  const deliver = (...message) => (message.length === 0 ? missed({ missed: 'unknown' }) : heard(...message))
   return new Subscription(native, await native.subscribe(channel, options?.pattern === true, deliver))
 }
 

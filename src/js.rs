@@ -17,4 +17,5 @@ mod raw;
 mod room;
 mod service;
 mod session;
+mod status;
 mod subscription;

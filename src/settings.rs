@@ -11,7 +11,7 @@ mod tls;
 
 use std::{num::NonZeroU16, time::Duration};
 
-pub use breaker::{BreakerOptions, BreakerSettings};
+pub use breaker::{BreakerOptions, BreakerSettings, Rate};
 pub use credentials::{Asked, Credentials, Provider};
 pub use environment::Environment;
 pub use options::{Options, SentinelOptions};

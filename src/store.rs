@@ -1,6 +1,7 @@
 //! Where state lives. Features speak Redis; an engine only answers.
 
 mod call;
+mod events;
 pub mod keys;
 pub mod memory;
 mod plan;
@@ -12,18 +13,19 @@ mod run;
 mod script;
 mod status;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
-pub use pubsub::{Listener, Message, Topic};
+pub use events::{Event, EventKind, Events, Watcher};
+pub use pubsub::{Heard, Listener, Message, Topic};
 pub use registry::store as shared;
 pub use reply::Reply;
 pub(crate) use run::panicked;
 pub use script::Script;
 pub(crate) use script::script;
-pub use status::{BreakerState, BreakerStatus, PoolStatus, ServerStatus, Status, Topology};
+pub use status::{BreakerState, BreakerStatus, PoolStatus, Role, ServerStatus, Status, Topology};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -31,8 +33,14 @@ use crate::{
     settings::{Server, Settings},
 };
 
+/// An engine, and who wants to hear how it fares.
+pub struct Store {
+    engine: Engine,
+    events: Arc<Events>,
+}
+
 /// One of two engines. Two is a fact, not an extension point.
-pub enum Store {
+pub enum Engine {
     /// A server, over the network.
     Redis(Box<redis::Engine>),
     /// The embedded engine.
@@ -42,50 +50,81 @@ pub enum Store {
 impl Store {
     /// The engine that these settings ask for. Nothing is dialled yet.
     pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(match settings.server {
-            Server::Memory(_) => Self::Memory(memory::Engine::new(settings.max_bytes)?),
-            _ => Self::Redis(Box::new(redis::Engine::new(settings)?)),
-        })
+        let events = Arc::<Events>::default();
+        let engine = match settings.server {
+            Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
+            _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
+        };
+        Ok(Self { engine, events })
+    }
+
+    /// A store over this engine.
+    pub fn over(engine: Engine) -> Self {
+        Self { engine, events: Arc::default() }
+    }
+
+    /// Changes of its state are told here.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the
     /// deadline gets an error then.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
-        match self {
-            Self::Redis(engine) => engine.execute(batch, deadline).await,
-            Self::Memory(engine) => engine.execute(&batch),
+        match &self.engine {
+            Engine::Redis(engine) => engine.execute(batch, deadline).await,
+            Engine::Memory(engine) => engine.execute(&batch),
         }
     }
 
     /// Waits until the engine can answer.
     pub async fn connect(&self) -> Result<()> {
-        match self {
-            Self::Redis(engine) => engine.connect().await,
-            Self::Memory(_) => Ok(()),
+        match &self.engine {
+            Engine::Redis(engine) => engine.connect().await,
+            Engine::Memory(_) => Ok(()),
         }
     }
 
     /// Whether the engine can answer now.
     pub fn is_connected(&self) -> bool {
-        match self {
-            Self::Redis(engine) => engine.is_connected(),
-            Self::Memory(_) => true,
+        match &self.engine {
+            Engine::Redis(engine) => engine.is_connected(),
+            Engine::Memory(_) => true,
+        }
+    }
+
+    /// How it is, without asking a server.
+    pub fn status(&self) -> Status {
+        match &self.engine {
+            Engine::Redis(engine) => engine.status(),
+            Engine::Memory(_) => Status::idle(Topology::Memory),
         }
     }
 
     /// Delivers what is published to `topic` from the moment this answers; the number ends it.
     pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
-        match self {
-            Self::Redis(engine) => engine.subscribe(topic, listener).await,
-            Self::Memory(engine) => Ok(engine.subscribe(topic, listener)),
+        match &self.engine {
+            Engine::Redis(engine) => engine.subscribe(topic, listener).await,
+            Engine::Memory(engine) => Ok(engine.subscribe(topic, listener)),
+        }
+    }
+
+    /// Frees some of what has expired in the embedded engine; answers whether there is such an engine.
+    pub fn sweep(&self) -> bool {
+        match &self.engine {
+            Engine::Redis(_) => false,
+            Engine::Memory(engine) => {
+                engine.sweep();
+                true
+            }
         }
     }
 
     /// Ends a subscription.
     pub fn unsubscribe(&self, id: u64) {
-        match self {
-            Self::Redis(engine) => engine.unsubscribe(id),
-            Self::Memory(engine) => engine.unsubscribe(id),
+        match &self.engine {
+            Engine::Redis(engine) => engine.unsubscribe(id),
+            Engine::Memory(engine) => engine.unsubscribe(id),
         }
     }
 
@@ -94,9 +133,9 @@ impl Store {
     /// # Errors
     /// `E_UNSUPPORTED` on a server: nobody moves its clock.
     pub fn advance(&self, by: Duration) -> Result<()> {
-        match self {
-            Self::Redis(_) => Err(Error::new(Kind::Unsupported, "time can be moved on the embedded engine only")),
-            Self::Memory(engine) => {
+        match &self.engine {
+            Engine::Redis(_) => Err(Error::new(Kind::Unsupported, "time can be moved on the embedded engine only")),
+            Engine::Memory(engine) => {
                 engine.advance(by);
                 Ok(())
             }
@@ -106,7 +145,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if let (Self::Redis(engine), Ok(runtime)) = (&*self, runtime::get()) {
+        if let (Engine::Redis(engine), Ok(runtime)) = (&self.engine, runtime::get()) {
             let _inside = runtime.enter();
             engine.close();
         }

@@ -10,14 +10,14 @@ use std::{
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
 use super::{env::Js, promise::Ticket};
-use crate::{answer::Answer, error::Result, store::Message};
+use crate::{answer::Answer, error::Result, store::Heard};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {
     /// Promises to settle.
     Calls(Vec<(Result<Answer>, Ticket)>),
-    /// A message for the handler of this number.
-    Message(u64, Message),
+    /// Something for the handler of this number.
+    Heard(u64, Heard),
     /// The handler of this number will hear nothing.
     Unheard(u64),
 }
@@ -49,7 +49,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Message(..) | Self::Unheard(_) => 1,
+            Self::Heard(..) | Self::Unheard(_) => 1,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     runtime,
-    store::{Call, Store, panicked},
+    store::{Call, Heard, Store, panicked},
 };
 
 /// Values made while settling are collected in portions of this many promises.
@@ -40,7 +40,7 @@ const FEW: usize = 4;
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
-    tick: RefCell<Vec<(Arc<Store>, Duration, Vec<Asked>)>>,
+    tick: RefCell<Vec<Group>>,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -64,6 +64,13 @@ pub struct Functions {
     pub warn: Kept,
     /// The package's error class.
     pub failures: Failures,
+}
+
+/// Calls that go out together.
+struct Group {
+    store: Arc<Store>,
+    timeout: Duration,
+    calls: Vec<Asked>,
 }
 
 /// A call and the promise for its answer.
@@ -145,6 +152,12 @@ impl Inner {
         }
     }
 
+    /// An answer as a value, for what is known without waiting.
+    pub fn value(&self, js: Js, answer: &Answer) -> Value {
+        let built = self.functions.borrow().as_ref().map(|functions| answer.clone().build(js, functions));
+        built.and_then(Result::ok).unwrap_or_else(|| js.undefined())
+    }
+
     /// `JSON.stringify(value)`.
     pub fn stringify(&self, js: Js, value: Value, name: &str) -> Result<String> {
         let stringify = self.function(js, |functions| &functions.stringify);
@@ -199,9 +212,9 @@ impl Inner {
         let first = {
             let mut tick = self.tick.borrow_mut();
             let first = tick.is_empty();
-            match tick.iter_mut().find(|(other, time, _)| Arc::ptr_eq(other, &store) && *time == timeout) {
-                Some((_, _, calls)) => calls.push((call, ticket)),
-                None => tick.push((store, timeout, vec![(call, ticket)])),
+            match tick.iter_mut().find(|group| Arc::ptr_eq(&group.store, &store) && group.timeout == timeout) {
+                Some(group) => group.calls.push((call, ticket)),
+                None => tick.push(Group { store, timeout, calls: vec![(call, ticket)] }),
             }
             first
         };
@@ -223,7 +236,7 @@ impl Inner {
     /// Hands the tick's calls to the runtime: one task a store and time.
     fn flush(&self) {
         let now = Instant::now();
-        for (store, timeout, calls) in self.tick.take() {
+        for Group { store, timeout, calls } in self.tick.take() {
             let deadline = now + timeout;
             let completions = self.completions.clone();
             let few = calls.len() <= FEW;
@@ -265,18 +278,25 @@ impl Inner {
                     }
                     self.hold(js, -(count as isize));
                 }
-                Done::Message(id, message) => js.scope(|| {
-                    let handler = self.handlers.borrow().get(&id).map(|handler| js.kept(handler));
-                    let parse = self.function(js, |functions| &functions.parse);
-                    // Other programs publish plain text on the same channels: it is delivered as it is.
-                    let text = js.string(&message.payload);
-                    let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
-                    if let (Some(handler), Ok(value), Ok(channel)) = (handler, value, js.string(&message.channel)) {
-                        let _ = js.call(handler, &[value, channel]);
-                    }
-                }),
+                Done::Heard(id, heard) => js.scope(|| self.hear(js, id, heard)),
                 Done::Unheard(id) => self.drop_handler(js, id),
             }
+        }
+    }
+
+    fn hear(&self, js: Js, id: u64, heard: Heard) {
+        let Some(handler) = self.handlers.borrow().get(&id).map(|handler| js.kept(handler)) else { return };
+        match heard {
+            Heard::Message(message) => {
+                let parse = self.function(js, |functions| &functions.parse);
+                // Other programs publish plain text on the same channels: it is delivered as it is.
+                let text = js.string(&message.payload);
+                let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
+                if let (Ok(value), Ok(channel)) = (value, js.string(&message.channel)) {
+                    let _ = js.call(handler, &[value, channel]);
+                }
+            }
+            Heard::Gap => drop(js.call(handler, &[])),
         }
     }
 

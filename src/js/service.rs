@@ -11,7 +11,7 @@ use super::{
     env::Js,
     operation::{Empty, Operation},
     options::OnUnavailable,
-    subscription,
+    status, subscription,
 };
 use crate::{
     answer::Answer,
@@ -19,7 +19,7 @@ use crate::{
     features::raw::{self, Shape},
     runtime,
     settings::{Listed, Server, Settings},
-    store::{Call, Request},
+    store::{Call, Request, Status, Topology},
 };
 
 /// A server or an embedded store, as one caller configured it.
@@ -98,6 +98,19 @@ impl Service {
         js.set(object, c"host", text(&host));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
         Handed(object)
+    }
+
+    /// How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
+    #[napi]
+    pub fn status(&self, env: Env) -> Handed {
+        let status = match self.core.opened() {
+            Some(store) => store.status(),
+            None => Status::idle(match self.core.settings.server {
+                Server::Memory(_) => Topology::Memory,
+                _ => Topology::Single,
+            }),
+        };
+        Handed(self.core.bridge().value(Js(env.raw()), &status::answer(&status)))
     }
 
     /// Moves the embedded engine's clock.

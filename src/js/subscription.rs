@@ -83,7 +83,7 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
     let subscriptions = core.subscriptions.clone();
     let listener: Listener = {
         let completions = completions.clone();
-        Arc::new(move |message| completions.push(Done::Message(id, message)))
+        Arc::new(move |heard| completions.push(Done::Heard(id, heard)))
     };
     let topic = if is_pattern { Topic::Pattern(channel) } else { Topic::Channel(channel) };
     runtime.spawn(async move {

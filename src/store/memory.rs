@@ -147,7 +147,7 @@ impl Engine {
             for listener in next.listeners {
                 let message = next.message.clone();
                 // One that panics must not end delivery to all others for good.
-                let _ = catch_unwind(AssertUnwindSafe(|| listener(message)));
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(super::Heard::Message(message))));
             }
             match lock(&self.shared.db).hub.next_delivery() {
                 Some(delivery) => next = delivery,

@@ -66,6 +66,24 @@ impl Wire {
             Self::Many(many) => many.repeatable,
         }
     }
+
+    /// Whether it is of a feature's or a documented making, and not whatever a caller wants to run.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::One(request) => !matches!(request.verb, Verb::Custom(_) | Verb::Command("EVAL")),
+            Self::Get(_) | Self::Many(_) => true,
+        }
+    }
+
+    /// How many bytes its keys and arguments have.
+    pub fn bytes(&self) -> usize {
+        let sum = |args: &[Bytes]| args.iter().map(Bytes::len).sum::<usize>();
+        match self {
+            Self::One(request) => sum(&request.args),
+            Self::Get(keys) => sum(keys),
+            Self::Many(many) => sum(&many.keys) + sum(&many.args),
+        }
+    }
 }
 
 /// Where a caller's answer is: in which reply, and where in it.

@@ -22,5 +22,14 @@ pub enum Topic {
     Pattern(Bytes),
 }
 
+/// What a listener hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// A message.
+    Message(Message),
+    /// The connection was lost and made anew: messages may have been missed, nobody knows how many.
+    Gap,
+}
+
 /// Gets each message. Called from the engine's own thread, so it must not block.
-pub type Listener = Arc<dyn Fn(Message) + Send + Sync>;
+pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;

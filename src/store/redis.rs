@@ -1,22 +1,38 @@
-//! Redis and Valkey: the only code that names fred.
+//! Redis and Valkey, over connections of our own. This folder alone speaks to the network.
 
-mod config;
-mod node;
-mod reply;
+mod breaker;
+mod command;
+mod connection;
+mod dial;
+mod pool;
+mod resp;
+mod retry;
+mod server;
+mod source;
 mod subscribe;
+mod tls;
+mod wire;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::time::Instant;
 
-use super::{Listener, Reply, Request, Topic, plan::Plan};
-use crate::{error::Result, settings::Settings};
-use node::Node;
+use super::{Events, Listener, Reply, Request, Status, Topic, Topology, plan::Plan};
+use crate::{
+    error::{Error, Result},
+    settings::{self, Address, Settings},
+};
+use dial::{Dialler, Place};
+use server::Server;
+use source::Source;
 use subscribe::Subscriber;
 
-/// One server, reached through connections of our own making.
+/// A server, and whatever reaches it.
 pub struct Engine {
-    node: Node,
+    server: Server,
     subscriber: Subscriber,
     /// How many bytes a value has that is read here, lately.
     usual: AtomicUsize,
@@ -24,15 +40,28 @@ pub struct Engine {
 
 impl Engine {
     /// Nothing is dialled before the first call.
-    pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self { node: Node::new(settings)?, subscriber: Subscriber::new(settings), usual: AtomicUsize::new(0) })
+    pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
+        let settings = Arc::new(settings.clone());
+        let dialler = Arc::new(Dialler::new(settings.clone())?);
+        let source = match &settings.server {
+            settings::Server::Tcp { host, port } => {
+                Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port }))
+            }
+            settings::Server::Unix(path) => Source::Fixed(Place::Unix(path.clone())),
+            _ => return Err(Error::settings("Cluster and Sentinel are not there yet")),
+        };
+        Ok(Self {
+            subscriber: Subscriber::new(settings.clone(), dialler.clone(), source.clone()),
+            server: Server::new(settings, dialler, source, events),
+            usual: AtomicUsize::new(0),
+        })
     }
 
-    /// Runs a round: one reply a request, in order, by the deadline.
+    /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let replies = self.node.run(&plan.wire, deadline).await;
+        let replies = self.server.run(&plan.wire, deadline).await;
         if let Some(bytes) = plan.value_bytes(&replies) {
             // Half the old and half the new: a few rounds after the values change, the groups fit them.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
@@ -42,12 +71,24 @@ impl Engine {
 
     /// Dials if need be, and waits until a connection stands.
     pub async fn connect(&self) -> Result<()> {
-        self.node.connected().await
+        self.server.connected().await
     }
 
     /// Whether a connection stands now.
     pub fn is_connected(&self) -> bool {
-        self.node.is_connected()
+        self.server.is_connected()
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        let server = self.server.status();
+        Status {
+            topology: Topology::Single,
+            connected: server.connected,
+            last_error: self.server.pool().last_error(),
+            reconnects: self.server.pool().reconnects(),
+            servers: vec![server],
+        }
     }
 
     /// Delivers what is published from the moment this answers.
@@ -62,7 +103,7 @@ impl Engine {
 
     /// Lets go of the server.
     pub fn close(&self) {
-        self.node.close();
+        self.server.pool().close();
         self.subscriber.close();
     }
 }

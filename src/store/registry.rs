@@ -8,7 +8,11 @@ use std::{
 };
 
 use super::Store;
-use crate::{error::Result, runtime, settings::Settings};
+use crate::{
+    error::Result,
+    runtime,
+    settings::{Server, Settings},
+};
 
 static STORES: LazyLock<Mutex<HashMap<Settings, Weak<Store>>>> = LazyLock::new(Mutex::default);
 
@@ -20,7 +24,7 @@ pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     }
     let store = Arc::new(Store::new(settings)?);
     stores.retain(|_, store| store.strong_count() > 0);
-    if let Store::Memory(_) = *store {
+    if matches!(settings.server, Server::Memory(_)) {
         runtime::get()?.spawn(keep_tidy(Arc::downgrade(&store)));
     }
     stores.insert(settings.clone(), Arc::downgrade(&store));
@@ -31,9 +35,8 @@ pub fn store(settings: &Settings) -> Result<Arc<Store>> {
 async fn keep_tidy(store: Weak<Store>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        match store.upgrade().as_deref() {
-            Some(Store::Memory(engine)) => engine.sweep(),
-            _ => return,
+        if !store.upgrade().is_some_and(|store| store.sweep()) {
+            return;
         }
     }
 }

@@ -194,10 +194,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::memory;
+    use crate::store::{Engine, memory};
 
     fn store() -> Store {
-        Store::Memory(memory::Engine::new(1 << 20).unwrap())
+        Store::over(Engine::Memory(memory::Engine::new(1 << 20).unwrap()))
     }
 
     fn soon() -> Instant {

@@ -19,6 +19,42 @@ pub struct Status {
     pub servers: Vec<ServerStatus>,
 }
 
+impl Status {
+    /// An engine that nobody has called yet.
+    pub fn idle(topology: Topology) -> Self {
+        Self { topology, connected: topology == Topology::Memory, last_error: None, reconnects: 0, servers: Vec::new() }
+    }
+
+    /// All connections together.
+    pub fn pool(&self) -> PoolStatus {
+        self.servers.iter().fold(PoolStatus::default(), |sum, server| PoolStatus {
+            size: sum.size + server.pool.size,
+            available: sum.available + server.pool.available,
+            pending: sum.pending + server.pool.pending,
+        })
+    }
+
+    /// All breakers together: open when every one is, closed when every one is, and half-open in between.
+    pub fn breaker(&self) -> BreakerStatus {
+        let states = || self.servers.iter().map(|server| server.breaker.state);
+        let state = if states().all(|state| state == BreakerState::Closed) {
+            BreakerState::Closed
+        } else if states().all(|state| state == BreakerState::Open) {
+            BreakerState::Open
+        } else {
+            BreakerState::HalfOpen
+        };
+        let all = BreakerStatus { state, ..BreakerStatus::default() };
+        self.servers.iter().map(|server| server.breaker).fold(all, |all, one| BreakerStatus {
+            state,
+            calls: all.calls + one.calls,
+            failed: all.failed + one.failed,
+            slow: all.slow + one.slow,
+            retry_in: [all.retry_in, one.retry_in].into_iter().flatten().min(),
+        })
+    }
+}
+
 /// How servers belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
@@ -35,14 +71,28 @@ pub enum Topology {
 /// One server at one moment.
 #[derive(Debug, Clone)]
 pub struct ServerStatus {
-    /// Host and port, or the path of a socket.
+    /// Host and port, or `unix:` and the path of a socket.
     pub target: String,
+    /// What it is to its data.
+    pub role: Role,
     /// Whether it has a connection.
     pub connected: bool,
     /// Its connections.
     pub pool: PoolStatus,
     /// Whether calls are let through to it.
     pub breaker: BreakerStatus,
+}
+
+/// What a server is to its data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It takes writes.
+    Primary,
+    /// It copies a primary.
+    Replica,
+    /// Nobody has asked.
+    #[default]
+    Unknown,
 }
 
 /// Connections to one server.

@@ -80,30 +80,13 @@ impl Connection {
         Self { shared }
     }
 
-    /// Sends commands and waits for their replies until `deadline`.
-    ///
-    /// The commands are handed over before this first waits. Errors that are not the server's own are `E_NOT_SENT` for a
-    /// command that did not leave, `E_MAYBE_APPLIED` for one whose connection was lost after it had left, and `E_TIMEOUT` for
-    /// one that had left when the time was over. Dropping this withdraws what has not left.
-    pub async fn exchange(&self, commands: Commands, deadline: Instant) -> Replies {
-        let count = commands.len();
-        if count == 0 {
-            return Replies::new();
-        }
+    /// Queues commands, which go out in the order of these calls. Dropping what this answers withdraws what has not left.
+    pub fn hand_over(&self, commands: Commands) -> Exchange<'_> {
         let (done, answer) = oneshot::channel();
-        let number = match self.shared.lock().push(commands, Some(done)) {
-            Ok(number) => number,
-            Err(why) => return queue::not_sent(count, &why),
-        };
+        let count = commands.len();
+        let queued = self.shared.lock().push(commands, Some(done));
         self.shared.work.notify_one();
-        let guard = Withdraw { shared: &self.shared, number: Some(number) };
-        let replies = match timeout_at(deadline, answer).await {
-            Ok(Ok(replies)) => replies,
-            Ok(Err(_)) => queue::not_sent(count, &Error::new(Kind::Internal, "a connection forgot a call")),
-            Err(_) => self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(count)),
-        };
-        guard.disarm();
-        replies
+        Exchange { shared: &self.shared, count, queued, answer }
     }
 
     /// How many commands have no reply yet.
@@ -131,9 +114,19 @@ impl Connection {
         self.shared.end(why);
     }
 
+    /// For how long the oldest command has had no reply.
+    pub fn delay(&self, now: Instant) -> Duration {
+        self.shared.lock().delay(now)
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.shared.ended.borrow().is_some()
+    }
+
+    /// Why it has ended, if it has.
+    pub fn why_ended(&self) -> Option<Error> {
+        self.shared.ended.borrow().clone()
     }
 
     /// Waits for its end and says why it ended.
@@ -142,28 +135,40 @@ impl Connection {
         let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
         why.unwrap_or_else(|| Error::new(Kind::Unavailable, "the connection was closed"))
     }
-
-    /// Whether both are the same connection.
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
 }
 
-/// Withdraws an exchange whose caller has gone away.
-struct Withdraw<'a> {
+/// Commands that were handed over.
+pub struct Exchange<'a> {
     shared: &'a Shared,
-    number: Option<u64>,
+    count: usize,
+    /// Its number, until it is over.
+    queued: Result<u64>,
+    answer: oneshot::Receiver<Replies>,
 }
 
-impl Withdraw<'_> {
-    fn disarm(mut self) {
-        self.number = None;
+impl Exchange<'_> {
+    /// Waits for the replies until `deadline`.
+    ///
+    /// Errors that are not the server's own are `E_NOT_SENT` for a command that did not leave, `E_MAYBE_APPLIED` for one whose
+    /// connection was lost after it had left, and `E_TIMEOUT` for one that had left when the time was over.
+    pub async fn replies(mut self, deadline: Instant) -> Replies {
+        let number = match &self.queued {
+            Ok(number) => *number,
+            Err(why) => return queue::not_sent(self.count, why),
+        };
+        let replies = match timeout_at(deadline, &mut self.answer).await {
+            Ok(Ok(replies)) => replies,
+            Ok(Err(_)) => queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection forgot a call")),
+            Err(_) => self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(self.count)),
+        };
+        self.queued = Err(Error::new(Kind::Internal, "it is over"));
+        replies
     }
 }
 
-impl Drop for Withdraw<'_> {
+impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
+        if let Ok(number) = self.queued {
             drop(self.shared.lock().give_up(number));
         }
     }

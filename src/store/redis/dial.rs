@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::{resp::Commands, tls, wire::Wire};
 use crate::{
     error::{Error, Kind, Result},
-    settings::{Address, Settings},
+    settings::{Address, Credentials, Secret, Settings},
     store::Reply,
 };
 
@@ -86,10 +86,13 @@ impl Dialler {
 
     async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
         let made = async {
-            let credentials = self.settings.credentials.get().await?;
+            let (username, password) = match &self.settings.credentials {
+                Credentials::Fixed { username, password } => (username.clone(), password.clone()),
+                Credentials::Provider(provider) => provider.ask().await.map(|(user, word)| (user, Some(word)))?,
+            };
             let entry = Entry {
-                username: credentials.username(),
-                password: credentials.password(),
+                username: username.as_deref(),
+                password: password.as_ref().map(Secret::reveal),
                 database: self.settings.database,
             };
             let mut wire = self.open(place, Instant::now() + limit).await?;

@@ -2,6 +2,8 @@
 
 mod keep;
 
+pub use keep::{suspicion, wait};
+
 use std::{
     collections::HashSet,
     sync::{
@@ -11,7 +13,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, timeout_at},
@@ -49,6 +50,7 @@ struct Shared {
     growing: AtomicBool,
     /// Something about the members has changed.
     changed: Notify,
+    made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
 }
@@ -75,13 +77,12 @@ pub struct Member {
 
 /// SHA-1s that the server was taught over one connection.
 #[derive(Default)]
-pub struct Scripts(Mutex<HashSet<Bytes>>);
+pub struct Scripts(Mutex<HashSet<&'static str>>);
 
 impl Scripts {
     /// Whether it is known; if not, it is from now on.
-    pub fn teach(&self, sha: &Bytes) -> bool {
-        let mut known = lock(&self.0);
-        known.contains(sha) || !known.insert(sha.clone())
+    pub fn teach(&self, sha: &'static str) -> bool {
+        !lock(&self.0).insert(sha)
     }
 
     pub fn forget(&self) {
@@ -102,6 +103,7 @@ impl Pool {
             kept: AtomicBool::new(false),
             growing: AtomicBool::new(false),
             changed: Notify::new(),
+            made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
         };
@@ -181,6 +183,21 @@ impl Pool {
         lock(&self.shared.last_error).clone()
     }
 
+    /// Remembers what went wrong, for the health check.
+    pub fn note(&self, error: &Error) {
+        self.shared.note(error);
+    }
+
+    /// How many connections were ever made.
+    pub fn made(&self) -> u64 {
+        self.shared.made.load(Ordering::Relaxed)
+    }
+
+    /// How many commands have been handed over and have no reply.
+    pub fn unanswered(&self) -> u64 {
+        self.shared.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
+    }
+
     /// How often a connection was made after all had been lost.
     pub fn reconnects(&self) -> u64 {
         self.shared.reconnects.load(Ordering::Relaxed)
@@ -239,7 +256,7 @@ impl Shared {
     }
 
     fn tell(&self, what: EventKind, text: String) {
-        self.events.emit(Event { at: SystemTime::now(), target: self.source.to_string(), what, text });
+        self.events.emit(&Event::new(what, self.source.to_string(), text));
     }
 }
 

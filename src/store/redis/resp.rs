@@ -31,18 +31,17 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Adds one: its name, then its arguments.
-    pub fn push<'a>(&mut self, words: impl ExactSizeIterator<Item = &'a [u8]>) {
-        self.head(b'*', words.len());
-        for word in words {
-            self.word(word);
-        }
+    /// Adds one: some words, then so many more.
+    pub fn push<'a>(&mut self, first: &[&[u8]], count: usize, more: impl Iterator<Item = &'a Bytes>) {
+        self.head(b'*', first.len() + count);
+        first.iter().for_each(|word| self.word(word));
+        more.for_each(|word| self.word(word));
         self.ends.push(self.bytes.len());
     }
 
     /// Adds one of these words.
     pub fn push_words(&mut self, words: &[&[u8]]) {
-        self.push(words.iter().copied());
+        self.push(words, 0, std::iter::empty());
     }
 
     /// How many there are.

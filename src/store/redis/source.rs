@@ -1,10 +1,9 @@
-//! Where the server of a pool is: a fixed place, or whatever the sentinels say when they are asked.
+//! Where the server of a pool is.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use super::{
     dial::{Dialler, Place},
-    sentinel::Sentinels,
     wire::Wire,
 };
 use crate::error::Result;
@@ -12,8 +11,8 @@ use crate::error::Result;
 /// What leads to a server.
 #[derive(Clone)]
 pub enum Source {
+    /// Always the same place.
     Fixed(Place),
-    Sentinels(Arc<Sentinels>),
 }
 
 impl Source {
@@ -21,7 +20,6 @@ impl Source {
     pub async fn dial(&self, dialler: &Dialler) -> Result<(Place, Wire)> {
         match self {
             Self::Fixed(place) => Ok((place.clone(), dialler.dial(place).await?)),
-            Self::Sentinels(sentinels) => sentinels.dial_primary(dialler).await,
         }
     }
 }
@@ -30,7 +28,6 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fixed(place) => place.fmt(f),
-            Self::Sentinels(sentinels) => sentinels.fmt(f),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Subscriptions: connections of their own, which subscribe anew whenever they are made anew.
-//!
-//! All channels share one connection. Each pattern has its own: fred does not say which pattern a message came by, and
-//! Redis sends a message once for every pattern that matches it.
+//! Subscriptions: a connection of their own, which subscribes anew whenever it is made anew and says that something may have
+//! been missed in between.
+
+mod listeners;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -13,201 +13,273 @@ use std::{
 };
 
 use bytes::Bytes;
-use fred::{clients::Client, interfaces::PubsubInterface, prelude::*, types::RespVersion};
 use tokio::{
-    sync::{broadcast::error::RecvError, mpsc, oneshot},
-    time::timeout,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{node, reply};
+use super::{dial::Dialler, pool, resp::Commands, source::Source, wire::Wire};
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{Listener, Message, Topic},
+    store::{Listener, Reply, Topic},
 };
+use listeners::Listeners;
 
 /// Everything this process listens to on one server.
 pub struct Subscriber {
     settings: Arc<Settings>,
+    dialler: Arc<Dialler>,
+    source: Source,
     next: AtomicU64,
-    feeds: Mutex<HashMap<Option<Bytes>, Feed>>,
-}
-
-/// One connection and what is heard over it.
-#[derive(Clone)]
-struct Feed {
     listeners: Arc<Listeners>,
-    orders: mpsc::UnboundedSender<Order>,
+    /// To the task that keeps the connection, while anybody listens.
+    orders: Mutex<Option<mpsc::UnboundedSender<Order>>>,
 }
-
-/// Who listens to what.
-#[derive(Default)]
-struct Listeners(Mutex<HashMap<Topic, Vec<(u64, Listener)>>>);
 
 enum Order {
-    Subscribe(Topic, oneshot::Sender<Result<()>>),
+    Subscribe(Topic, Answer),
     Unsubscribe(Topic),
 }
 
-impl Listeners {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Topic, Vec<(u64, Listener)>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn add(&self, topic: &Topic, id: u64, listener: Listener) {
-        self.lock().entry(topic.clone()).or_default().push((id, listener));
-    }
-
-    /// Takes one away and says which topic nobody hears any more.
-    fn remove(&self, id: u64) -> Option<Topic> {
-        let mut all = self.lock();
-        let topic = all.iter().find(|(_, who)| who.iter().any(|(other, _)| *other == id))?.0.clone();
-        let who = all.get_mut(&topic)?;
-        who.retain(|(other, _)| *other != id);
-        if !who.is_empty() {
-            return None;
-        }
-        all.remove(&topic);
-        Some(topic)
-    }
-
-    fn topics(&self) -> Vec<Topic> {
-        self.lock().keys().cloned().collect()
-    }
-
-    fn hear(&self, pattern: Option<&Bytes>, message: Message) {
-        let topic = match pattern {
-            Some(pattern) => Topic::Pattern(pattern.clone()),
-            None => Topic::Channel(message.channel.clone()),
-        };
-        // Called outside the lock: a listener may well end its own subscription.
-        let who = self.lock().get(&topic).cloned().unwrap_or_default();
-        for (_, listener) in who {
-            listener(message.clone());
-        }
-    }
-}
+type Answer = oneshot::Sender<Result<()>>;
 
 impl Subscriber {
-    pub fn new(settings: &Settings) -> Self {
-        Self { settings: Arc::new(settings.clone()), next: AtomicU64::new(1), feeds: Mutex::default() }
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source) -> Self {
+        let (next, listeners, orders) = (AtomicU64::new(1), Arc::default(), Mutex::default());
+        Self { settings, dialler, source, next, listeners, orders }
     }
 
     /// Answers once the server has confirmed: what is published from then on is heard.
     pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let feed = self.feed(&topic);
-        feed.listeners.add(&topic, id, listener);
+        self.listeners.add(&topic, id, listener);
         let (done, answer) = oneshot::channel();
-        let sent = feed.orders.send(Order::Subscribe(topic, done)).is_ok();
-        let answer = timeout(self.settings.timeout, answer).await;
-        let result = match answer {
-            Ok(Ok(result)) if sent => result,
+        self.order(Order::Subscribe(topic, done));
+        let result = match timeout(self.settings.timeout, answer).await {
+            Ok(Ok(result)) => result,
             Err(_) => Err(Error::new(Kind::Timeout, format!("no subscription within {:?}", self.settings.timeout))),
-            _ => Err(Error::new(Kind::Closed, "this service was disconnected")),
+            Ok(Err(_)) => Err(Error::new(Kind::Closed, "this service was disconnected")),
         };
         if result.is_err() {
-            feed.listeners.remove(id);
+            self.unsubscribe(id);
         }
         result.map(|()| id)
     }
 
     pub fn unsubscribe(&self, id: u64) {
-        let mut feeds = self.lock();
-        for feed in feeds.values() {
-            if let Some(topic) = feed.listeners.remove(id) {
-                let _ = feed.orders.send(Order::Unsubscribe(topic));
-                break;
-            }
+        let Some(topic) = self.listeners.remove(id) else { return };
+        let mut orders = self.lock();
+        if self.listeners.topics().is_empty() {
+            // The task, and the connection with it, ends with its last sender.
+            *orders = None;
+        } else if let Some(orders) = &*orders {
+            let _ = orders.send(Order::Unsubscribe(topic));
         }
-        // A feed that nobody hears is let go; its task ends with its last sender.
-        feeds.retain(|_, feed| !feed.listeners.lock().is_empty());
     }
 
     pub fn close(&self) {
-        self.lock().clear();
+        *self.lock() = None;
     }
 
-    fn feed(&self, topic: &Topic) -> Feed {
-        let pattern = match topic {
-            Topic::Channel(_) => None,
-            Topic::Pattern(pattern) => Some(pattern.clone()),
-        };
-        let mut feeds = self.lock();
-        let feed = feeds.entry(pattern.clone()).or_insert_with(|| {
-            let (orders, inbox) = mpsc::unbounded_channel();
-            let listeners = Arc::new(Listeners::default());
-            tokio::spawn(keep_listening(self.settings.clone(), pattern, listeners.clone(), inbox));
-            Feed { listeners, orders }
+    fn order(&self, order: Order) {
+        let mut orders = self.lock();
+        let sender = orders.get_or_insert_with(|| {
+            let (sender, inbox) = mpsc::unbounded_channel();
+            let feed = Feed {
+                settings: self.settings.clone(),
+                dialler: self.dialler.clone(),
+                source: self.source.clone(),
+                listeners: self.listeners.clone(),
+            };
+            tokio::spawn(feed.keep(inbox));
+            sender
         });
-        feed.clone()
+        let _ = sender.send(order);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Option<Bytes>, Feed>> {
-        self.feeds.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Order>>> {
+        self.orders.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-async fn keep_listening(
+/// The task that keeps the connection.
+struct Feed {
     settings: Arc<Settings>,
-    pattern: Option<Bytes>,
+    dialler: Arc<Dialler>,
+    source: Source,
     listeners: Arc<Listeners>,
-    mut inbox: mpsc::UnboundedReceiver<Order>,
-) {
-    let mut failures = 0;
-    loop {
-        match node::dial(&settings, RespVersion::RESP3).await {
-            Ok((client, task)) => {
-                failures = 0;
-                if listen(&client, task, pattern.as_ref(), &listeners, &mut inbox).await.is_none() {
-                    let _ = timeout(Duration::from_secs(1), client.quit()).await;
-                    return;
+}
+
+impl Feed {
+    /// Dials and listens, again and again, until nobody listens any more.
+    async fn keep(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let (mut failures, mut missed) = (0, false);
+        loop {
+            match self.source.dial(&self.dialler).await {
+                Ok((_, wire)) => {
+                    failures = 0;
+                    let mut line = Line::new(wire, &self.listeners);
+                    if line.listen(&mut inbox, &self.settings, missed).await.is_none() {
+                        return;
+                    }
+                    missed = true;
                 }
-            }
-            Err(error) => {
-                if refuse(&mut inbox, &error, node::wait(failures)).await.is_none() {
-                    return;
+                Err(error) => {
+                    if refuse(&mut inbox, &error, pool::wait(&self.settings, failures)).await.is_none() {
+                        return;
+                    }
+                    failures += 1;
                 }
-                failures += 1;
             }
         }
     }
 }
 
-/// Until the connection ends; `None` when nobody needs it any more.
-async fn listen(
-    client: &Client,
-    mut task: fred::types::ConnectHandle,
-    pattern: Option<&Bytes>,
-    listeners: &Listeners,
-    inbox: &mut mpsc::UnboundedReceiver<Order>,
-) -> Option<()> {
-    let mut messages = client.message_rx();
-    for topic in listeners.topics() {
-        let _ = start(client, &topic).await;
+/// One connection, and what was asked of it.
+struct Line<'a> {
+    wire: Wire,
+    listeners: &'a Listeners,
+    /// What the server confirmed.
+    confirmed: HashSet<Topic>,
+    /// Commands without a reply, in order; the server answers each once, for we name one topic a command.
+    asked: VecDeque<Asked>,
+    /// Who waits for a confirmation.
+    waiting: HashMap<Topic, Vec<Answer>>,
+}
+
+enum Asked {
+    Subscribe { topic: Topic, missed: bool },
+    Unsubscribe(Topic),
+    Ping,
+}
+
+impl<'a> Line<'a> {
+    fn new(wire: Wire, listeners: &'a Listeners) -> Self {
+        let (confirmed, asked, waiting) = (HashSet::new(), VecDeque::new(), HashMap::new());
+        Self { wire, listeners, confirmed, asked, waiting }
     }
-    loop {
-        tokio::select! {
-            message = messages.recv() => match message {
-                Ok(message) => listeners.hear(pattern, Message {
-                    channel: message.channel.into_inner(),
-                    payload: payload(message.value),
-                }),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Some(()),
-            },
-            order = inbox.recv() => match order? {
-                Order::Subscribe(topic, done) => drop(done.send(start(client, &topic).await)),
-                Order::Unsubscribe(topic) => stop(client, &topic).await,
-            },
-            _ = &mut task => return Some(()),
+
+    /// Until the connection ends; `None` when nobody needs it any more.
+    async fn listen(
+        &mut self,
+        inbox: &mut mpsc::UnboundedReceiver<Order>,
+        settings: &Settings,
+        missed: bool,
+    ) -> Option<()> {
+        for topic in self.listeners.topics() {
+            self.ask(Asked::Subscribe { topic, missed }).await.ok();
         }
+        let mut heard = Instant::now();
+        loop {
+            let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
+            tokio::select! {
+                reply = self.wire.receive() => {
+                    heard = Instant::now();
+                    let Ok(reply) = reply else { return Some(()) };
+                    if self.take(reply).is_none() {
+                        return Some(());
+                    }
+                }
+                order = inbox.recv() => {
+                    if self.obey(order?).await.is_err() {
+                        return Some(());
+                    }
+                }
+                () = tokio::time::sleep_until(heard + quiet) => {
+                    // It owes an answer for too long, or is asked whether it is still there.
+                    if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
+                        return Some(());
+                    }
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Subscribe(topic, done) if self.confirmed.contains(&topic) => drop(done.send(Ok(()))),
+            Order::Subscribe(topic, done) => {
+                let waiting = self.waiting.entry(topic.clone()).or_default();
+                waiting.push(done);
+                let is_asked = |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
+                if !self.asked.iter().any(is_asked) {
+                    self.ask(Asked::Subscribe { topic, missed: false }).await?;
+                }
+            }
+            // Somebody may have begun to listen since.
+            Order::Unsubscribe(topic) if self.listeners.is_heard(&topic) => {}
+            Order::Unsubscribe(topic) => {
+                self.confirmed.remove(&topic);
+                self.ask(Asked::Unsubscribe(topic)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, asked: Asked) -> Result<()> {
+        let mut commands = Commands::default();
+        let (subscribe, unsubscribe): (&[u8], &[u8]) = match &asked {
+            Asked::Subscribe { topic: Topic::Channel(_), .. } | Asked::Unsubscribe(Topic::Channel(_)) => {
+                (b"SUBSCRIBE", b"UNSUBSCRIBE")
+            }
+            _ => (b"PSUBSCRIBE", b"PUNSUBSCRIBE"),
+        };
+        match &asked {
+            Asked::Subscribe { topic, .. } => commands.push_words(&[subscribe, name(topic)]),
+            Asked::Unsubscribe(topic) => commands.push_words(&[unsubscribe, name(topic)]),
+            Asked::Ping => commands.push_words(&[b"PING"]),
+        }
+        self.asked.push_back(asked);
+        self.wire.send(commands).await
+    }
+
+    /// Takes a message or the answer to what was asked; `None` when it is neither.
+    fn take(&mut self, reply: Result<Reply>) -> Option<()> {
+        let mut parts = match reply {
+            Err(error) => return self.answered(Err(error)),
+            Ok(Reply::Array(parts)) => parts.into_iter(),
+            Ok(_) => return self.answered(Ok(())),
+        };
+        let mut next = || match parts.next() {
+            Some(Reply::Bulk(bytes)) => Some(bytes),
+            _ => None,
+        };
+        match &next()?[..] {
+            b"message" => {
+                let (channel, payload) = (next()?, next()?);
+                self.listeners.hear(&Topic::Channel(channel.clone()), channel, payload);
+                Some(())
+            }
+            b"pmessage" => {
+                let (pattern, channel, payload) = (next()?, next()?, next()?);
+                self.listeners.hear(&Topic::Pattern(pattern), channel, payload);
+                Some(())
+            }
+            _ => self.answered(Ok(())),
+        }
+    }
+
+    fn answered(&mut self, result: Result<()>) -> Option<()> {
+        if let Asked::Subscribe { topic, missed } = self.asked.pop_front()? {
+            if result.is_ok() {
+                self.confirmed.insert(topic.clone());
+            }
+            for done in self.waiting.remove(&topic).into_iter().flatten() {
+                let _ = done.send(result.clone());
+            }
+            if missed {
+                self.listeners.miss(&topic);
+            }
+        }
+        Some(())
     }
 }
 
 /// Says no to whoever asks during the wait before the next attempt.
 async fn refuse(inbox: &mut mpsc::UnboundedReceiver<Order>, error: &Error, wait: Duration) -> Option<()> {
-    let pause = tokio::time::sleep(wait);
+    let pause = sleep(wait);
     tokio::pin!(pause);
     loop {
         tokio::select! {
@@ -219,31 +291,8 @@ async fn refuse(inbox: &mut mpsc::UnboundedReceiver<Order>, error: &Error, wait:
     }
 }
 
-/// Subscribes and waits for the confirmation: fred answers when it has written, so a PING behind it is awaited too.
-async fn start(client: &Client, topic: &Topic) -> Result<()> {
-    let done = match topic {
-        Topic::Channel(channel) => client.subscribe(text(channel)?).await,
-        Topic::Pattern(pattern) => client.psubscribe(text(pattern)?).await,
-    };
-    done.map_err(reply::failure)?;
-    client.ping::<Value>(None).await.map(drop).map_err(reply::failure)
-}
-
-async fn stop(client: &Client, topic: &Topic) {
-    let _ = match topic {
-        Topic::Channel(channel) => client.unsubscribe(text(channel).unwrap_or_default()).await,
-        Topic::Pattern(pattern) => client.punsubscribe(text(pattern).unwrap_or_default()).await,
-    };
-}
-
-fn text(bytes: &Bytes) -> Result<String> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| Error::argument("a channel must be text"))
-}
-
-fn payload(value: Value) -> Bytes {
-    match value {
-        Value::String(text) => text.into_inner(),
-        Value::Bytes(bytes) => bytes,
-        other => Bytes::from(other.into_string().unwrap_or_default()),
+fn name(topic: &Topic) -> &Bytes {
+    match topic {
+        Topic::Channel(name) | Topic::Pattern(name) => name,
     }
 }

@@ -199,6 +199,11 @@ impl Queue {
         now.saturating_duration_since(owed.max(self.last_read))
     }
 
+    /// For how long the oldest command has had no reply.
+    pub fn delay(&self, now: Instant) -> Duration {
+        self.sent.front().map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest.since))
+    }
+
     /// For how long nothing was asked and nothing came.
     pub fn idle(&self, now: Instant) -> Duration {
         if self.unanswered > 0 {

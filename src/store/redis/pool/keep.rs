@@ -129,6 +129,7 @@ fn add(shared: &Arc<Shared>, member: Member) -> bool {
         told.changed.notify_one();
     });
     members.push(member);
+    shared.made.fetch_add(1, Ordering::Relaxed);
     true
 }
 
@@ -191,14 +192,6 @@ fn mark_silent(shared: &Shared) -> usize {
 }
 
 /// After how much silence a server that owes an answer is suspected to be gone.
-fn suspicion(settings: &Settings) -> Duration {
+pub fn suspicion(settings: &Settings) -> Duration {
     (settings.timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(2))
-}
-
-impl Member {
-    /// A connection that was not looked at yet.
-    #[cfg(test)]
-    pub fn of(connection: Connection, place: super::Place) -> Self {
-        Self { connection, place, scripts: Arc::default(), silent: Arc::default() }
-    }
 }

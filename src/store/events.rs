@@ -1,0 +1,120 @@
+//! What an engine tells about itself: one event a change of state, to whoever listens.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    time::SystemTime,
+};
+
+/// A change of state.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// Whose: host and port, or `unix:` and the path of a socket.
+    pub target: String,
+    /// What happened.
+    pub what: EventKind,
+    /// The same in words, for a log. Never a secret.
+    pub text: String,
+}
+
+/// Kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A connection stands again after `Lost` or `Down`.
+    Connected,
+    /// A connection ended that nobody had closed.
+    Lost,
+    /// The server cannot be reached; told once until it can.
+    Down,
+    /// Calls are refused from now on.
+    BreakerOpen,
+    /// One call is let through to see how it fares.
+    BreakerHalfOpen,
+    /// Calls are let through again.
+    BreakerClosed,
+    /// Another server is the primary now.
+    Failover,
+    /// Slots have moved, or servers have come or gone.
+    TopologyChanged,
+}
+
+impl EventKind {
+    /// Its name in JavaScript.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Lost => "lost",
+            Self::Down => "down",
+            Self::BreakerOpen => "breaker-open",
+            Self::BreakerHalfOpen => "breaker-half-open",
+            Self::BreakerClosed => "breaker-closed",
+            Self::Failover => "failover",
+            Self::TopologyChanged => "topology-changed",
+        }
+    }
+}
+
+impl Event {
+    /// An event of this moment.
+    pub fn new(what: EventKind, target: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { at: SystemTime::now(), target: target.into(), what, text: text.into() }
+    }
+}
+
+/// Gets each event on the thread that emits it: it must neither wait nor emit.
+pub type Watcher = dyn Fn(&Event) + Send + Sync;
+
+/// Who listens to a store.
+#[derive(Default)]
+pub struct Events(Mutex<Vec<Weak<Watcher>>>);
+
+impl Events {
+    /// Tells `watcher` of every event for as long as somebody holds it.
+    pub fn watch(&self, watcher: &Arc<Watcher>) {
+        self.lock().push(Arc::downgrade(watcher));
+    }
+
+    /// Tells everybody.
+    pub fn emit(&self, event: &Event) {
+        let watchers: Vec<_> = {
+            let mut all = self.lock();
+            all.retain(|watcher| watcher.strong_count() > 0);
+            all.iter().filter_map(Weak::upgrade).collect()
+        };
+        // Called outside the lock: a watcher may let go of the store.
+        for watcher in watchers {
+            watcher(event);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Watcher>>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn who_has_let_go_hears_nothing() {
+        let events = Events::default();
+        let heard = Arc::new(AtomicUsize::new(0));
+        let watcher = || -> Arc<Watcher> {
+            let heard = heard.clone();
+            Arc::new(move |_| {
+                heard.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        let (stays, goes) = (watcher(), watcher());
+        events.watch(&stays);
+        events.watch(&goes);
+        drop(goes);
+        events.emit(&Event::new(EventKind::Lost, "here", "text"));
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+        assert_eq!(events.lock().len(), 1, "what is gone is forgotten");
+    }
+}

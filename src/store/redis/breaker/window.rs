@@ -1,0 +1,70 @@
+//! What became of the calls of the last seconds.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Tally;
+
+const BUCKETS: usize = 10;
+
+/// Counts of a time that moves along. It forgets a tenth at a time, so it reaches back nine to ten tenths of its length.
+#[derive(Debug)]
+pub struct Window {
+    /// How long one bucket collects.
+    span: Duration,
+    /// The time of the first call, from which spans are counted.
+    begun: Option<Instant>,
+    /// The span of the newest bucket.
+    latest: u64,
+    buckets: [Bucket; BUCKETS],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    span: u64,
+    calls: u64,
+    failed: u64,
+    slow: u64,
+}
+
+impl Window {
+    /// An empty one of this length.
+    pub fn new(length: Duration) -> Self {
+        let span = (length / BUCKETS as u32).max(Duration::from_nanos(1));
+        Self { span, begun: None, latest: 0, buckets: Default::default() }
+    }
+
+    /// Counts these in.
+    pub fn add(&mut self, tally: Tally, now: Instant) {
+        self.begun.get_or_insert(now);
+        // Threads may come in another order than that in which they looked at the clock.
+        self.latest = self.latest.max(self.span_of(now));
+        let bucket = &mut self.buckets[(self.latest % BUCKETS as u64) as usize];
+        if bucket.span != self.latest {
+            *bucket = Bucket { span: self.latest, ..Bucket::default() };
+        }
+        bucket.calls += tally.calls();
+        bucket.failed += u64::from(tally.failed);
+        bucket.slow += u64::from(tally.slow);
+    }
+
+    /// Calls, failed and slow ones of those that it still remembers.
+    pub fn sums(&self, now: Instant) -> (u64, u64, u64) {
+        let span = self.latest.max(self.span_of(now));
+        let remembered = self.buckets.iter().filter(|bucket| bucket.span + BUCKETS as u64 > span);
+        remembered.fold((0, 0, 0), |(calls, failed, slow), bucket| {
+            (calls + bucket.calls, failed + bucket.failed, slow + bucket.slow)
+        })
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.buckets = Default::default();
+    }
+
+    fn span_of(&self, now: Instant) -> u64 {
+        let since = self.begun.map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun));
+        u64::try_from(since.as_nanos() / self.span.as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,299 @@
+//! One server: rounds sent to it, repeated where that does no harm, refused where it keeps failing or has too much to do.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    breaker::{Breaker, Pass, Tally},
+    command::spell,
+    connection::Replies,
+    dial::Dialler,
+    pool::{Member, Pool},
+    resp::Commands,
+    retry::{self, Verdict},
+    source::Source,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Settings,
+    store::{BreakerState, Event, EventKind, Events, Reply, Role, ServerStatus, plan::Wire},
+};
+
+/// A server, its connections, and what keeps it from being asked too much.
+pub struct Server {
+    name: String,
+    settings: Arc<Settings>,
+    events: Arc<Events>,
+    pool: Pool,
+    breaker: Breaker,
+    queued: Queued,
+    /// Rounds are handed over in the order in which they came, those that waited for a connection included.
+    turn: Mutex<()>,
+    /// How many connections had been made when the breaker was last told.
+    made: AtomicU64,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct Queued {
+    calls: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Server {
+    /// Dials nothing yet.
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Self {
+        Self {
+            name: source.to_string(),
+            breaker: Breaker::new(settings.breaker),
+            pool: Pool::new(settings.clone(), dialler, source, events.clone()),
+            settings,
+            events,
+            queued: Queued::default(),
+            turn: Mutex::new(()),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until a connection stands.
+    pub async fn connected(&self) -> Result<()> {
+        self.pool.take(Instant::now() + self.settings.connect_timeout).await.map(drop)
+    }
+
+    /// Sends a round: one reply each, in order. What is lost is sent again if that does no harm; nothing else ever is.
+    pub async fn run(&self, wire: &[Wire], deadline: Instant) -> Vec<Result<Reply>> {
+        let all: Vec<_> = wire.iter().collect();
+        let mut replies = self.attempt(&all, deadline).await;
+        for attempt in 0..self.settings.retry_attempts {
+            let verdicts: Vec<_> = wire.iter().zip(&replies).map(|(wire, reply)| retry::judge(wire, reply)).collect();
+            let worst = verdicts.iter().copied().max().unwrap_or(Verdict::Final);
+            let pause = if worst >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
+            if worst == Verdict::Final || Instant::now() + pause >= deadline {
+                break;
+            }
+            sleep(pause).await;
+            let again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
+            let wires: Vec<_> = again.iter().map(|&at| &wire[at]).collect();
+            for (at, reply) in again.into_iter().zip(self.attempt(&wires, deadline).await) {
+                replies[at] = reply;
+            }
+        }
+        wire.iter().zip(replies).map(|(wire, reply)| retry::settle(wire, reply)).collect()
+    }
+
+    /// Sends requests once: in one piece, in order, over one connection.
+    pub async fn attempt(&self, all: &[&Wire], deadline: Instant) -> Replies {
+        match self.admit(all, deadline).await {
+            Ok((pass, _room)) => {
+                let since = Instant::now();
+                let replies = self.send(all, deadline).await;
+                self.record(pass, all, &replies, since);
+                replies
+            }
+            Err(error) => fail_all(all, &error),
+        }
+    }
+
+    /// Whether a round may go now: there is room for it, and the breaker lets it.
+    async fn admit(&self, all: &[&Wire], deadline: Instant) -> Result<(Pass, Room<'_>)> {
+        let room = self.queued.enter(all, &self.settings)?;
+        self.tell_reconnected();
+        let pass = self.pass()?;
+        if !pass.is_probe() {
+            return Ok((pass, room));
+        }
+        self.probe(pass, deadline).await?;
+        Ok((self.pass()?, room))
+    }
+
+    fn pass(&self) -> Result<Pass> {
+        let pass = self.breaker.admit(Instant::now());
+        self.tell_breaker();
+        pass.map_err(|refused| {
+            let why = self.pool.last_error().map(|(error, _)| format!(" after: {}", error.message()));
+            let message = format!(
+                "{} has failed too often and is left alone for another {:.1} s{}",
+                self.name,
+                refused.retry_in.as_secs_f64(),
+                why.unwrap_or_default()
+            );
+            Error::new(Kind::Unavailable, message)
+        })
+    }
+
+    /// Sees with a PING whether the server is back, so that no caller's request is risked for that.
+    async fn probe(&self, pass: Pass, deadline: Instant) -> Result<()> {
+        let since = Instant::now();
+        let until = deadline.min(since + self.settings.breaker.probe_timeout);
+        let answer = match self.pool.take(until).await {
+            Ok(member) => {
+                let mut ping = Commands::default();
+                ping.push_words(&[b"PING"]);
+                let pong = member.connection.hand_over(ping).replies(until).await.pop();
+                pong.unwrap_or_else(|| Err(Error::new(Kind::Unavailable, "no answer to a probe")))
+            }
+            Err(error) => Err(error),
+        };
+        let mut tally = Tally::default();
+        tally.count(&answer, since.elapsed(), &self.settings.breaker);
+        self.breaker.record(pass, tally, Instant::now());
+        self.tell_breaker();
+        answer.map(drop).map_err(|error| {
+            Error::new(Kind::Unavailable, format!("{} still does not answer: {}", self.name, error.message()))
+        })
+    }
+
+    async fn send(&self, all: &[&Wire], deadline: Instant) -> Replies {
+        let until = deadline.min(Instant::now() + self.settings.connect_wait);
+        let taken = match timeout_at(until, self.turn.lock()).await {
+            Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
+            Err(_) => Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.name))),
+        };
+        let (turn, member) = match taken {
+            Ok(taken) => taken,
+            Err(error) => return fail_all(all, &error),
+        };
+        let mut replies = exchange(&member, all, false, deadline, Some(turn)).await;
+        // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
+        if replies.iter().any(is_forgotten) {
+            member.scripts.forget();
+            for (wire, reply) in all.iter().zip(&mut replies) {
+                if is_forgotten(reply)
+                    && let Some(again) = exchange(&member, &[wire], true, deadline, None).await.pop()
+                {
+                    *reply = again;
+                }
+            }
+        }
+        if all.iter().zip(&replies).any(|(wire, reply)| retry::judge(wire, reply) == Verdict::Elsewhere) {
+            self.pool.discard(&member, "the server became a replica");
+        }
+        replies
+    }
+
+    fn record(&self, pass: Pass, all: &[&Wire], replies: &[Result<Reply>], since: Instant) {
+        let (now, mut tally) = (Instant::now(), Tally::default());
+        for (wire, reply) in all.iter().zip(replies) {
+            // How long a caller's own script takes is the caller's affair.
+            let took = if wire.is_ours() { now - since } else { Duration::ZERO };
+            tally.count(reply, took, &self.settings.breaker);
+        }
+        if tally.failed > 0
+            && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
+        {
+            self.pool.note(error);
+        }
+        self.breaker.record(pass, tally, now);
+        if tally.failed > 0 || tally.slow > 0 {
+            self.tell_breaker();
+        }
+    }
+
+    /// A server that came back must not stay cut off until the breaker's time is over.
+    fn tell_reconnected(&self) {
+        let made = self.pool.made();
+        if self.made.swap(made, Ordering::Relaxed) != made {
+            self.breaker.reconnected(Instant::now());
+        }
+    }
+
+    fn tell_breaker(&self) {
+        let Some(state) = self.breaker.news(Instant::now()) else { return };
+        let (what, text) = match state {
+            BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are refused for now"),
+            BreakerState::HalfOpen => (EventKind::BreakerHalfOpen, "is tried again"),
+            BreakerState::Closed => (EventKind::BreakerClosed, "answers: calls are let through again"),
+        };
+        self.events.emit(&Event::new(what, self.name.clone(), format!("{} {text}", self.name)));
+    }
+
+    /// Whether a call would find a connection now.
+    pub fn is_connected(&self) -> bool {
+        self.pool.is_connected()
+    }
+
+    /// The connections.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub fn status(&self) -> ServerStatus {
+        self.tell_reconnected();
+        let mut pool = self.pool.status();
+        // What has no connection yet waits here.
+        pool.pending = pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
+        ServerStatus {
+            target: self.name.clone(),
+            role: Role::Unknown,
+            connected: self.pool.is_connected(),
+            pool,
+            breaker: self.breaker.snapshot(Instant::now()),
+        }
+    }
+}
+
+/// One exchange over this connection. `turn` is given back as soon as the commands are handed over.
+async fn exchange(
+    member: &Member,
+    all: &[&Wire],
+    whole: bool,
+    deadline: Instant,
+    turn: Option<MutexGuard<'_, ()>>,
+) -> Replies {
+    let mut commands = Commands::default();
+    all.iter().for_each(|wire| spell(wire, &member.scripts, whole, &mut commands));
+    let exchange = member.connection.hand_over(commands);
+    drop(turn);
+    exchange.replies(deadline).await
+}
+
+impl Queued {
+    /// Makes room for these, or says that there is none. Whoever is alone always has room.
+    fn enter(&self, all: &[&Wire], settings: &Settings) -> Result<Room<'_>> {
+        let (calls, bytes) = (all.len(), all.iter().map(|wire| wire.bytes()).sum());
+        let queued = self.calls.fetch_add(calls, Ordering::Relaxed);
+        let waiting = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room { queued: self, calls, bytes };
+        let (most, largest) = (settings.max_queued_calls, settings.max_queued_bytes);
+        if queued > 0 && (queued + calls > most || waiting + bytes > largest) {
+            let message = format!(
+                "{queued} calls with {waiting} bytes are under way already (maxQueuedCalls is {most}, maxQueuedBytes \
+                 {largest}); nothing was sent"
+            );
+            return Err(Error::new(Kind::Backpressure, message));
+        }
+        Ok(room)
+    }
+}
+
+/// The place of a round among what is under way.
+struct Room<'a> {
+    queued: &'a Queued,
+    calls: usize,
+    bytes: usize,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.queued.calls.fetch_sub(self.calls, Ordering::Relaxed);
+        self.queued.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+fn fail_all(all: &[&Wire], error: &Error) -> Replies {
+    all.iter().map(|_| Err(error.clone())).collect()
+}
+
+fn is_forgotten(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.message().starts_with("NOSCRIPT"))
+}
