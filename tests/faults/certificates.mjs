@@ -1,8 +1,9 @@
 // Certificates made for one run, by the openssl program: an authority of our own and what it signs.
 
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 import { temporaryFolder } from '../../__test__/support/processes.mjs'
 import { program } from '../../scripts/system.mjs'
@@ -11,14 +12,16 @@ const day = 86_400_000
 
 /**
  * An authority in a folder that goes with this process: `{ caFile, ca, sign }`. `sign(name, { names, client, expired })`
- * answers `{ certFile, keyFile, cert, key }`: files for a server, texts for a client.
+ * resolves with
+ * `{ certFile, keyFile, cert, key }`: files for a server and texts
+ * for a client.
  */
-export function authority(name = 'Faults') {
+export async function authority(name = 'Faults') {
   const openssl = program('openssl')
   if (!openssl) throw new Error('openssl not found: run npm run setup')
   const folder = temporaryFolder('certificates')
   const path = (file) => join(folder, file)
-  const run = (...args) => execFileSync(openssl, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const run = (...args) => promisify(execFile)(openssl, args, { cwd: folder })
   const text = (file) => readFileSync(path(file), 'utf8')
 
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
@@ -47,7 +50,7 @@ commonName = supplied
 `,
   )
   const subject = ['-subj', `/CN=${name} Authority`]
-  run(
+  await run(
     'req',
     '-x509',
     ...newKey,
@@ -64,10 +67,10 @@ commonName = supplied
     'ca.crt',
   )
 
-  function sign(file, { names = ['DNS:localhost', 'IP:127.0.0.1'], client = false, expired = false } = {}) {
+  async function sign(file, { names = ['DNS:localhost', 'IP:127.0.0.1'], client = false, expired = false } = {}) {
     const usage = client ? 'clientAuth' : 'serverAuth'
     writeFileSync(path(`${file}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=${usage}\n`)
-    run(
+    await run(
       'req',
       '-new',
       ...newKey,
@@ -83,7 +86,7 @@ commonName = supplied
     const [from, to] = expired ? [-3, -1] : [-1, 2]
     const life = ['-startdate', stamp(from), '-enddate', stamp(to)]
     const signer = ['-cert', 'ca.crt', '-keyfile', 'ca.key']
-    run(
+    await run(
       'ca',
       '-batch',
       '-config',

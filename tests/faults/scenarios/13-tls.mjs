@@ -8,13 +8,13 @@ import { startProxy } from '../proxy.mjs'
 import { scenario } from '../scenario.mjs'
 
 export default scenario({ number: 13, name: 'TLS', engine: 'none', short: true, limitMs: 90_000 }, async (t) => {
-  const ours = authority()
+  const ours = await authority()
   const { ca } = ours
-  const others = authority('Another').ca
-  const good = ours.sign('good')
-  const expired = ours.sign('expired', { expired: true })
-  const elsewhere = ours.sign('elsewhere', { names: ['DNS:redis.internal'] })
-  const client = ours.sign('client', { client: true })
+  const others = (await authority('Another')).ca
+  const good = await ours.sign('good')
+  const expired = await ours.sign('expired', { expired: true })
+  const elsewhere = await ours.sign('elsewhere', { names: ['DNS:redis.internal'] })
+  const client = await ours.sign('client', { client: true })
   const port = await freePort()
   const files = (pair) => ['tls-cert-file', pair.certFile, 'tls-key-file', pair.keyFile]
   const tlsArgs = ['tls-port', port, 'tls-auth-clients', 'no', 'tls-ca-cert-file', ours.caFile, ...files(good)]
@@ -54,7 +54,7 @@ export default scenario({ number: 13, name: 'TLS', engine: 'none', short: true, 
   await wantClients('yes')
   await refused('no client certificate', await open({ ca }, { db: 3 }), /certificate/i)
   await works('a client certificate', await open({ ca, cert: client.cert, key: client.key }))
-  const stranger = authority('Stranger').sign('stranger', { client: true })
+  const stranger = await (await authority('Stranger')).sign('stranger', { client: true })
   await refused(
     "a stranger's certificate",
     await open({ ca, cert: stranger.cert, key: stranger.key }),

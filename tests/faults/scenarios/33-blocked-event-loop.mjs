@@ -1,8 +1,9 @@
 // The caller's own event loop stands still for 5 s: answers that came meanwhile are answers, and the server is not blamed.
+// That the event loop is late is the fault itself here.
 
 import { scenario } from '../scenario.mjs'
 
-export default scenario({ number: 33, name: 'event loop blocked 5 s', short: true }, async (t) => {
+export default scenario({ number: 33, name: 'event loop blocked 5 s', short: true, lagMs: Infinity }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })
   await service.set('key', 'value')
   const { ever } = await t.proxy.counters()
