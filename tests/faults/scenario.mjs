@@ -131,6 +131,11 @@ export class Run {
     this.over()
   }
 
+  /** Says that what came before was preparation, whose cost is not the library's. */
+  begin() {
+    this.#watch.restart()
+  }
+
   /** Says that the fault is over, or has ended by itself: time to heal counts from here. */
   over() {
     this.#healAt = performance.now()

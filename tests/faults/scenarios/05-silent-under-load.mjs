@@ -13,7 +13,7 @@ export default scenario(
     await t.proxy.silent()
     await t.sleep(t.short ? 6000 : 20_000)
     const { connections } = await t.proxy.counters()
-    const open = connections.filter((one) => one.openedAt < silentAt && !(one.closedAt < silentAt))
+    const open = connections.filter((one) => one.openedAt < silentAt && (one.closedAt ?? Infinity) > silentAt)
     const closed = open.filter((one) => one.closedBy === 'client')
     const found = Math.max(...closed.map((one) => one.closedAt)) - silentAt
     t.check(

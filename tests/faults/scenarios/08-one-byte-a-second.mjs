@@ -2,7 +2,7 @@
 
 import { scenario } from '../scenario.mjs'
 
-export default scenario({ number: 8, name: 'replies at one byte a second', short: true }, async (t) => {
+export default scenario({ number: 8, name: 'replies at one byte a second' }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })
   const load = await t.load({ service, rate: 100 })
   await t.sleep(300)

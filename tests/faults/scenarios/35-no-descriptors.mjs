@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs'
 
 import { scenario } from '../scenario.mjs'
 
-export default scenario({ number: 35, name: 'no file descriptors left', short: true }, async (t) => {
+export default scenario({ number: 35, name: 'no file descriptors left' }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })
   const load = await t.load({ service, rate: 100 })
   // A helper that is started before: later nothing can be.
