@@ -17,7 +17,7 @@ export declare class Bridge {
 
 /** Cached answers of one service. */
 export declare class Cache {
-  /** Takes `{ prefix, ttl }`. */
+  /** Takes `{ prefix, ttl, onUnavailable }`. */
   constructor(service: Service, options: unknown)
   /** The value, or null. */
   get(key: unknown): Handed

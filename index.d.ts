@@ -8,7 +8,7 @@
  * |---|---|---|
  * | `E_INVALID_ARGUMENT` | the caller passed something that cannot be meant | no |
  * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
- * | `E_UNAVAILABLE` | no connection to the server, or its circuit breaker is open; nothing was sent | yes |
+ * | `E_UNAVAILABLE` | no connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed | yes |
  * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
  * | `E_BACKPRESSURE` | too much is waiting for the server already; nothing was sent | yes |
  * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |
@@ -463,13 +463,22 @@ export interface CacheStats {
   hits: number
   /** Answers that were not. */
   misses: number
-  /** Failures of the store that the caller did not see, because it was answered without it. */
+  /** Failures of the store, those that the caller did not see included: it was answered without it. */
   errors: number
+}
+
+/** Counts since the manager was made. */
+export interface SessionStats extends CacheStats {
+  /** How often `validateSession` had to answer by `load` alone, because the server could not be reached. */
+  fallbacks: number
 }
 
 /**
  * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
  * default service. `T` is what your sessions hold besides `userId` and `createdAt`.
+ *
+ * Without a server every method rejects, `validateSession` excepted: a session must not seem gone because its server is.
+ * Only a service that was told so (`onUnavailable: 'empty'`) answers empty values.
  *
  * @example
  * const id = await SessionManager.createSession('user123', { role: 'admin' })
@@ -503,12 +512,12 @@ export interface SessionManager {
   listSessions(userId: string | number): Promise<string[]>
   /**
    * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
-   * When the server is down it answers by `load` alone. Calls that come while one token is being loaded share that
+   * When the server cannot be reached it answers by `load` alone, which `stats().fallbacks` counts. Calls that come while one token is being loaded share that
    * load, and so its very object: do not change it.
    */
   validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<User | null>
-  /** Counts of `validateSession` since this manager was made. */
-  stats(): CacheStats
+  /** Counts of `getSession` and `validateSession` since this manager was made. */
+  stats(): SessionStats
   /** The same as `createSession`. */
   create(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The same as `getSession`. */
@@ -538,6 +547,11 @@ export interface ApiCacheOptions {
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
   ttl?: number
+  /**
+   * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
+   * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
+   */
+  onUnavailable?: 'miss' | 'throw'
 }
 
 /** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
@@ -573,6 +587,9 @@ export interface ImageInfo {
 /**
  * Answers kept for a while under `api:{key}`. Every method also exists as a static one, on the default service.
  *
+ * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
+ * not look as if it were done.
+ *
  * @example
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
  * await ApiCache.invalidateByTag(`user:${id}`)
@@ -604,7 +621,7 @@ export interface ApiCache {
    *   wherever it comes from; by key or pattern, and `set`, when it comes from this process.
    * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
    *   load only counts in `stats()`.
-   * - When the server is down, `load` alone answers.
+   * - When the server cannot be reached, `load` alone answers: still once for all who wait. `stats().errors` counts it.
    */
   getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<T>
   /** The same as `get`. */
@@ -642,8 +659,15 @@ export const ApiCache: ApiCacheConstructor
 export interface RateLimiterOptions {
   /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. */
   prefix?: string
-  /** What `checkRateLimit` and `checkLimit` do when the server is down: let pass, refuse, or reject. Default `'allow'`. */
-  onUnavailable?: 'allow' | 'deny' | 'throw'
+  /**
+   * What a check does when the server cannot be reached, or has no memory left to count in. Default `'allow'`.
+   *
+   * - `'allow'` lets pass, `'deny'` refuses: nobody counts, and the answer says `source: 'fallback'`.
+   * - `'local'` counts within this process, from zero, and says `source: 'local'`. Each process admits as many as the limit
+   *   says. It takes 16 MB at most; whoever came least recently is forgotten first. All limiters of one server share it.
+   * - `'throw'` rejects.
+   */
+  onUnavailable?: 'allow' | 'deny' | 'local' | 'throw'
 }
 
 /** What a check found. */
@@ -652,12 +676,12 @@ export interface RateLimitResult {
   allowed: boolean
   /** How many more may in this window. */
   remaining: number
-  /** When the window ends, in ms since 1970. Always there when refused by the store. */
+  /** When the window ends, in ms since 1970. Always there when refused; missing when let pass uncounted. */
   resetTime?: number
   /** How many a window admits. */
   limit: number
-  /** Whether the store counted, or nobody could be asked. */
-  source: 'store' | 'fallback'
+  /** Whether the store counted, or this process by itself (`'local'`), or nobody. */
+  source: 'store' | 'local' | 'fallback'
 }
 
 /** How many in how long. */
@@ -682,7 +706,10 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
 export interface RateLimiter {
   /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
-  /** Forgets what was counted; answers the number of keys removed, 0 or 1. */
+  /**
+   * Forgets what was counted; answers the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, what this process
+   * counted is forgotten even when the server cannot be reached and this rejects.
+   */
   resetRateLimit(identifier: string): Promise<number>
   /** Counts one request under exactly this key; answers whether it may go on. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
@@ -723,13 +750,19 @@ export interface DistributedLockOptions {
  * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
  * one, on the default service.
  *
+ * Without a server nothing is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock`
+ * answers `null`, the others `false`, and `withLock` does not run its operation.
+ *
  * @example
  * await DistributedLock.withLock(`order:${id}`, () => charge(id))
  */
 export interface DistributedLock {
-  /** Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. */
+  /**
+   * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
+   * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
+   */
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
-  /** Releases the lock if it is still held by this token; `false` when it is not. */
+  /** Releases the lock if it is still held by this token; `false` when it is not. A server that restarted has forgotten it. */
   releaseLock(resource: string, token: string): Promise<boolean>
   /** Sets the remaining life of the lock to `ttlSeconds` (30) if it is still held by this token; `false` when it is not. */
   extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>

@@ -4,6 +4,9 @@ const binding = require('../binding.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
 
+// Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
+const SOURCES = ['store', 'local', 'fallback']
+
 let bridge
 
 /** What the native side needs of this realm's JavaScript, made once and at first use: importing starts nothing. */
@@ -14,12 +17,12 @@ function getBridge() {
     stringify: JSON.stringify,
     queueMicrotask,
     // One call from the native side instead of one a field.
-    checked: (allowed, remaining, resetTime, limit, counted) => ({
+    checked: (allowed, remaining, resetTime, limit, source) => ({
       allowed,
       remaining,
       resetTime,
       limit,
-      source: counted ? 'store' : 'fallback',
+      source: SOURCES[source],
     }),
     warn: (text) => console.warn(text),
     // A stack costs microseconds a call, so only development pays for the line of the caller.

@@ -53,6 +53,12 @@ export async function misuse(): Promise<void> {
   await SessionManager.validateSession('token', {})
   // @ts-expect-error a number is no request
   await SessionManager.validateSession(42, { load: () => null })
+  // @ts-expect-error one of two words
+  new ApiCache(redisService, { onUnavailable: 'empty' })
+  // @ts-expect-error one of four words
+  new RateLimiter(redisService, { onUnavailable: 'miss' })
+  // @ts-expect-error sessions have no such choice
+  new SessionManager(redisService, { onUnavailable: 'throw' })
   // @ts-expect-error tags are many
   await ApiCache.set('key', 1, { tags: 'users' })
   // @ts-expect-error load is a function

@@ -25,6 +25,7 @@ import type {
   Reply,
   ServiceHealth,
   Session,
+  SessionStats,
   Subscription,
 } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
@@ -201,13 +202,14 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
     await sessions.validateSession(request.headers, { load })
     await sessions.validateSession(incoming, { load })
     await sessions.validateSession('token', { load: () => null })
-    const stats: CacheStats = sessions.stats()
+    const stats: SessionStats = sessions.stats()
+    same<number, typeof stats.fallbacks>(true)
     void [anything, flags, counts, ids, created, stats]
   }
 }
 
 export async function cache(bytes: Uint8Array): Promise<void> {
-  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300 })
+  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300, onUnavailable: 'throw' })
   for (const cache of [own, ApiCache]) {
     const user = await cache.get<User>('user:1')
     same<User | null, typeof user>(true)
@@ -238,7 +240,7 @@ export async function cache(bytes: Uint8Array): Promise<void> {
 }
 
 export async function limits(): Promise<Response> {
-  const own = new RateLimiter(redisService, { prefix: 'rate_limit:', onUnavailable: 'deny' })
+  const own = new RateLimiter(redisService, { prefix: 'rate_limit:', onUnavailable: 'local' })
   let result: RateLimitResult | undefined
   for (const limiter of [own, RateLimiter]) {
     result = await limiter.checkRateLimit('user123', 100, 3600)
@@ -249,6 +251,7 @@ export async function limits(): Promise<Response> {
     const allowed: boolean = await limiter.checkLimit(limiter.keyForRoute('127.0.0.1', '/api'), 5, 60)
     void [removed, allowed]
   }
+  same<'store' | 'local' | 'fallback', RateLimitResult['source']>(true)
   const limit: number = RateLimiter.presets.AUTH.limit
   return new Response(null, { status: 429, headers: RateLimiter.headers(result!, limit) })
 }

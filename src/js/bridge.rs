@@ -1,6 +1,10 @@
 //! The one bridge of an environment, and what every native class shares with it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use napi::{
     Env, JsValue, Unknown,
@@ -21,7 +25,7 @@ use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{Call, Store, shared},
+    store::{Call, Local, Store, local, shared},
 };
 
 /// A value that a native method hands to JavaScript as it is.
@@ -85,6 +89,8 @@ pub struct Core {
     /// Its open subscriptions.
     pub(super) subscriptions: Arc<Subscriptions>,
     state: RefCell<State>,
+    /// Held here, so that what was counted outlives the limiter that counted it.
+    local: OnceCell<Arc<Local>>,
 }
 
 enum State {
@@ -99,7 +105,8 @@ impl Core {
     /// Opens nothing yet.
     pub fn new(handle: Rc<Handle>, settings: Settings, on_unavailable: OnUnavailable, by_default: bool) -> Self {
         let state = RefCell::new(State::Idle);
-        Self { handle, settings, on_unavailable, by_default, subscriptions: Arc::default(), state }
+        let (subscriptions, local) = (Arc::default(), OnceCell::new());
+        Self { handle, settings, on_unavailable, by_default, subscriptions, state, local }
     }
 
     /// The bridge.
@@ -131,6 +138,11 @@ impl Core {
                 Ok(store)
             }
         }
+    }
+
+    /// What this process keeps by itself while this service has no server.
+    pub fn local(&self) -> Arc<Local> {
+        self.local.get_or_init(|| local(&self.settings)).clone()
     }
 
     /// The store if a call has opened it.
@@ -165,7 +177,12 @@ impl Core {
 
     /// An operation that answers its empty value when the service wants that.
     pub fn operation(&self, name: &'static str, empty: Empty) -> Operation {
-        Operation { name, empty: (self.on_unavailable == OnUnavailable::Empty).then_some(empty) }
+        Operation { name, empty: self.answers_empty().then_some(empty) }
+    }
+
+    /// Whether the service wants empty values instead of errors when there is no server.
+    pub fn answers_empty(&self) -> bool {
+        self.on_unavailable == OnUnavailable::Empty
     }
 
     /// A promise for what `make` asks of this service's store.

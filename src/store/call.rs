@@ -268,16 +268,21 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
-    /// The same, but answering `fallback` when there is no server to ask.
-    pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
+    /// The same, but a failure is given to `recover`, which answers instead or fails too.
+    pub fn or_else(self, recover: impl FnOnce(Error) -> Result<T> + Send + 'static) -> Self {
         let read = self.read;
         Call {
             requests: self.requests,
             read: Box::new(move |replies| match read(replies) {
-                Err(error) if error.is_unavailable() => Ok(Step::Done(fallback())),
-                Ok(Step::Next(call)) => Ok(Step::Next(call.or_when_unavailable(fallback))),
-                other => other,
+                Err(error) => recover(error).map(Step::Done),
+                Ok(Step::Next(call)) => Ok(Step::Next(call.or_else(recover))),
+                done => done,
             }),
         }
+    }
+
+    /// The same, but answering `fallback` when there is no server to ask.
+    pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
+        self.or_else(|error| if error.is_unavailable() { Ok(fallback()) } else { Err(error) })
     }
 }

@@ -162,7 +162,9 @@ pub async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
 async fn connect(Address { host, port }: &Address, deadline: Instant) -> Result<TcpStream> {
     let all: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
         .await
-        .map_err(|error| Error::new(Kind::Unavailable, format!("its name has no address ({error})")).with_source(error))?
+        .map_err(|error| {
+            Error::new(Kind::Unavailable, format!("its name has no address ({error})")).with_source(error)
+        })?
         .collect();
     let mut last = Error::new(Kind::Unavailable, "its name has no address");
     for (at, address) in all.iter().enumerate() {

@@ -145,7 +145,7 @@ impl Server {
             Err(error) => Err(error),
         };
         let mut tally = Tally::default();
-        tally.count(&answer, since.elapsed(), &self.settings.breaker);
+        tally.count(&answer, since.elapsed(), self.breaker.settings());
         self.breaker.record(pass, tally, Instant::now());
         self.tell_breaker();
         answer.map(drop).map_err(|error| {
@@ -186,7 +186,7 @@ impl Server {
         for (wire, reply) in all.iter().zip(replies) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
-            tally.count(reply, took, &self.settings.breaker);
+            tally.count(reply, took, self.breaker.settings());
         }
         if tally.failed > 0
             && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
@@ -231,7 +231,8 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // What has no connection yet waits here.
-        pool.pending = pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
+        pool.pending =
+            pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,

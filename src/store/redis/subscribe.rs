@@ -203,7 +203,8 @@ impl<'a> Line<'a> {
             Order::Subscribe(topic, done) => {
                 let waiting = self.waiting.entry(topic.clone()).or_default();
                 waiting.push(done);
-                let is_asked = |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
+                let is_asked =
+                    |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
                 if !self.asked.iter().any(is_asked) {
                     self.ask(Asked::Subscribe { topic, missed: false }).await?;
                 }
