@@ -167,7 +167,7 @@ export class Run {
 
   /** Says what does not hold; goes on all the same, so that one run says all that is wrong. */
   check(holds, otherwise) {
-    if (!holds && this.reasons.length < 20) this.reasons.push(otherwise)
+    if (!holds && this.reasons.length < 20 && !this.reasons.includes(otherwise)) this.reasons.push(otherwise)
     return holds
   }
 
@@ -196,6 +196,18 @@ export class Run {
       await sleep(10)
     }
     return true
+  }
+
+  /** Checks that connections which were open at a moment, and good for nothing since, have been closed by the client. */
+  async nothingKept(since, { withinMs = 3000 } = {}) {
+    const moment = performance.timeOrigin + since
+    let kept = []
+    const gone = async () => {
+      const { connections } = await this.proxy.counters()
+      kept = connections.filter((one) => one.openedAt < moment && one.closedAt === null)
+      return kept.length === 0
+    }
+    await this.until('connections that are good for nothing were closed', gone, { withinMs })
   }
 
   sleep = (ms) => sleep(ms)
