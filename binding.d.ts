@@ -11,8 +11,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
-  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`. */
+  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`. */
   constructor(hooks: unknown)
+  /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
+  answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
 }
 
 /** Cached answers of one service. */

@@ -84,32 +84,65 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** Settings of a service. What is given here wins over the environment. */
 export interface ServiceOptions {
   /**
-   * `redis://`, `rediss://` (TLS) or `unix:`; a `/2` path selects the database. Not together with `host` or `port`.
-   * `memory:` is the embedded engine, `memory:name` a store of its own within the process.
-   * Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
+   * Where the data lives. Not together with `host` or `port`. Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
+   *
+   * | form | means |
+   * |---|---|
+   * | `redis://user:password@host:6379/2` | one server; the path is the number of the database |
+   * | `redis-cluster://user:password@a:7000,b:7000` | a cluster, by some of its nodes |
+   * | `redis-sentinel://user:password@a:26379,b:26379/mymaster/2` | what the sentinels call `mymaster`, database 2; the name may be given as `?name=` instead, and is `mymaster` when left out |
+   * | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` | the same over TLS |
+   * | `unix:/run/redis.sock` | a socket of this machine |
+   * | `memory:`, `memory:name` | the embedded engine; a name is a store of its own within the process |
+   *
+   * In a user name or password, `%`, `@`, `:`, `/`, `?` and `#` are written as `encodeURIComponent` writes them.
    */
   url?: string
-  /** Used when there is no URL. Default `localhost`. Environment: `REDIS_HOST`. */
+  /** Name or address of the server, used when there is no URL. Default `localhost`. Environment: `REDIS_HOST`. */
   host?: string
-  /** Used when there is no URL. Default `6379`. Environment: `REDIS_PORT`. */
+  /** 1 to 65535, used when there is no URL. Default `6379`. Environment: `REDIS_PORT`. */
   port?: number
-  /** ACL user. Environment: `REDIS_USERNAME`. */
+  /** ACL user; wins over the one in a URL. Environment, for a URL that has none: `REDIS_USERNAME`. */
   username?: string
-  /** Also fills a URL that has none. Environment: `REDIS_PASSWORD`. */
+  /** Wins over the one in a URL. Environment, for a URL that has none: `REDIS_PASSWORD`. */
   password?: string
-  /** Whether to speak TLS when there is no URL. Default `false`. Environment: `REDIS_TLS`. */
-  tls?: boolean
-  /** Number of the database. Default `0`, or what the URL says. */
+  /**
+   * Asked for user and password whenever a connection is made, so that they may change without a restart. It must answer
+   * within `connectTimeoutMs`. What it throws, and an answer of another shape, is `E_AUTH` for the calls that wait.
+   * Not together with `username`, `password` or a user in `url`; what the environment says of them is not used. Such a
+   * service shares its connections with no other.
+   */
+  credentials?: () => Credentials | Promise<Credentials>
+  /**
+   * Whether and how to speak TLS. Default: as the URL says, else `false`. `false` together with `rediss://` is refused.
+   * Environment: `REDIS_TLS`.
+   */
+  tls?: boolean | TlsOptions
+  /** Number of the database, 0 to 255; wins over the path of the URL. Default `0`, the only one that a cluster has. */
   db?: number
-  /** Most connections to a server, 1 to 1000; this version opens one. Default `10`. Environment: `REDIS_POOL_SIZE`. */
+  /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
+  sentinel?: SentinelOptions
+  /** Most connections to a server, 1 to 1000; more than one is opened when load asks. Default `10`. Environment: `REDIS_POOL_SIZE`. */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
   timeoutMs?: number
   /** Deadline of opening a connection, in milliseconds. Default `10000`. */
   connectTimeoutMs?: number
-  /** How often what is safe to repeat is sent again after a lost connection. Default `3`. Environment: `REDIS_RETRY_ATTEMPTS`. */
+  /** How long a call waits for a connection before it ends in `E_UNAVAILABLE`, in milliseconds, at most `timeoutMs`. Default `3000`. */
+  connectWaitMs?: number
+  /** How often what is safe to repeat is sent again after a lost connection, 0 to 100. Default `3`. Environment: `REDIS_RETRY_ATTEMPTS`. */
   retryAttempts?: number
-  /** Memory that the embedded engine may use, in bytes; the least recently used goes first. Default 256 MB. */
+  /** How soon a lost connection is made anew. */
+  reconnect?: ReconnectOptions
+  /** Most calls that may wait for a server; further ones end in `E_BACKPRESSURE`. Default `50000`. */
+  maxQueuedCalls?: number
+  /** Most bytes of calls that may wait for a server, at least 1024; further ones end in `E_BACKPRESSURE`. Default 64 MB. */
+  maxQueuedBytes?: number
+  /** How long a connection may be idle before a PING tries it, in milliseconds. Default `10000`. */
+  keepAliveMs?: number
+  /** When a failing server is left alone for a while, so that calls fail at once instead of late; `false`: never. */
+  breaker?: false | BreakerOptions
+  /** Memory that the embedded engine may use, in bytes, at least 1 MB; the least recently used goes first. Default 256 MB. */
   maxBytes?: number
   /**
    * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value
@@ -117,6 +150,85 @@ export interface ServiceOptions {
    * `NODE_ENV=development`, else `'throw'`.
    */
   onUnavailable?: 'throw' | 'empty'
+  /**
+   * Who hears that a connection was made or lost, a breaker opened or closed, or a primary moved: once a change. Default:
+   * one line of `console.warn` each. `false`: nobody.
+   */
+  log?: false | ((event: ServiceEvent) => void)
+}
+
+/** Who a service is to its server. */
+export interface Credentials {
+  /** ACL user; Redis's `default` when left out. */
+  username?: string | null
+  /** Not empty. */
+  password: string
+}
+
+/** How a connection is encrypted. Certificates and keys are PEM text, as `readFileSync` answers it, not paths. */
+export interface TlsOptions {
+  /** Certificates of the authorities to trust instead of the system's. */
+  ca?: string | Uint8Array
+  /** The client's certificate, its chain behind it. Together with `key`. */
+  cert?: string | Uint8Array
+  /** The key of `cert`, without a passphrase. */
+  key?: string | Uint8Array
+  /** The name that the server's certificate must have. Default: the host. */
+  servername?: string
+}
+
+/** Who a service is to the sentinels. */
+export interface SentinelOptions {
+  /** ACL user at the sentinels. */
+  username?: string
+  /** Password of the sentinels. */
+  password?: string
+}
+
+/** Waits before another attempt to connect: each is chosen at random, up to a bound that doubles with every failure. */
+export interface ReconnectOptions {
+  /** The first bound, in milliseconds. Default `50`. */
+  firstMs?: number
+  /** The last bound, in milliseconds, not below `firstMs`. Default `2000`. */
+  longestMs?: number
+}
+
+/** When a server counts as failing. What the server refuses with an error of its own is no failure. */
+export interface BreakerOptions {
+  /** Share of failed calls, above 0 and at most 1, that opens the breaker. Default `0.5`. */
+  errorRate?: number
+  /** For how long a call counts, in milliseconds, at least 100. Default `10000`. */
+  windowMs?: number
+  /** With fewer calls than this within the window it stays closed. Default `20`. */
+  volume?: number
+  /** How long it refuses calls before it lets one through to try, in milliseconds. Default `30000`. */
+  openMs?: number
+  /** A trial call that has no answer for this long has failed, in milliseconds. Default: `timeoutMs`, at most `5000`. */
+  probeTimeoutMs?: number
+  /** A call that takes this long is slow, in milliseconds, below `timeoutMs`. Default `1000`. */
+  slowCallMs?: number
+  /** Share of slow calls, above 0 and at most 1, that opens the breaker. Default `0.8`. */
+  slowRate?: number
+}
+
+/** Something that changed between a service and its servers. */
+export interface ServiceEvent {
+  /** When, in milliseconds since 1970. */
+  at: number
+  /** What changed. */
+  type:
+    | 'connected'
+    | 'lost'
+    | 'down'
+    | 'breaker-open'
+    | 'breaker-half-open'
+    | 'breaker-closed'
+    | 'failover'
+    | 'topology-changed'
+  /** The server: host and port, or `unix:` and a path. */
+  target: string
+  /** The same as a sentence. */
+  message: string
 }
 
 /** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */

@@ -1,6 +1,7 @@
 'use strict'
 
 const binding = require('../binding.js')
+const { askCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
 
@@ -25,6 +26,8 @@ function getBridge() {
       source: SOURCES[source],
     }),
     warn: (text) => console.warn(text),
+    askCredentials: (provide, number) =>
+      askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
     // A stack costs microseconds a call, so only development pays for the line of the caller.
     captureStack: readEnvironment().NODE_ENV === 'development',
   })

@@ -5,6 +5,7 @@ mod args;
 mod bridge;
 mod cache;
 mod completions;
+mod credentials;
 mod env;
 mod failure;
 mod json;

@@ -17,6 +17,16 @@ export async function misuse(): Promise<void> {
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number
   new RedisService({ port: '6379' })
+  // @ts-expect-error credentials are asked for, not given
+  new RedisService({ credentials: { password: 'given at run time' } })
+  // @ts-expect-error a password is needed
+  new RedisService({ credentials: () => ({ username: 'app' }) })
+  // @ts-expect-error an unknown option of tls
+  new RedisService({ tls: { CA: 'PEM' } })
+  // @ts-expect-error a breaker is on by itself
+  new RedisService({ breaker: true })
+  // @ts-expect-error an event has no code
+  new RedisService({ log: (event) => event.code })
   // @ts-expect-error one of two words
   new RedisService({ onUnavailable: 'ignore' })
   // @ts-expect-error the service comes first

@@ -23,7 +23,9 @@ import type {
   RateLimitResult,
   RawClient,
   Reply,
+  ServiceEvent,
   ServiceHealth,
+  ServiceOptions,
   Session,
   SessionStats,
   Subscription,
@@ -50,10 +52,34 @@ export async function service(): Promise<void> {
     poolSize: 10,
     timeoutMs: 5000,
     connectTimeoutMs: 10_000,
+    connectWaitMs: 3000,
     retryAttempts: 3,
+    reconnect: { firstMs: 50, longestMs: 2000 },
+    maxQueuedCalls: 50_000,
+    maxQueuedBytes: 1 << 26,
+    keepAliveMs: 10_000,
+    breaker: false,
     maxBytes: 1 << 20,
     onUnavailable: 'empty',
+    log: false,
   })
+  const options: ServiceOptions = {
+    url: 'rediss-sentinel://one,two:26380/mymaster',
+    credentials: async () => ({ username: 'app', password: 'given at run time', expiresAt: 1 }),
+    tls: { ca: 'PEM', cert: new Uint8Array(), key: 'PEM', servername: 'db.example' },
+    sentinel: { username: 'watch', password: 'given at run time' },
+    breaker: {
+      errorRate: 0.5,
+      windowMs: 10_000,
+      volume: 20,
+      openMs: 30_000,
+      probeTimeoutMs: 5000,
+      slowCallMs: 1000,
+      slowRate: 0.8,
+    },
+    log: (event: ServiceEvent) => console.log(new Date(event.at), event.type === 'lost', event.target, event.message),
+  }
+  void [new RedisService(options), new RedisService({ credentials: () => ({ password: 'given at run time' }) })]
   await service.connect()
   same<boolean, typeof service.isConnected>(true)
   const value = await service.get('key')

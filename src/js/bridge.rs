@@ -54,7 +54,7 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`.
+    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -68,11 +68,19 @@ impl Bridge {
             queue_microtask: keep(c"queueMicrotask")?,
             checked: keep(c"checked")?,
             warn: keep(c"warn")?,
+            ask_credentials: keep(c"askCredentials")?,
             failures: Failures::new(keep(c"CinnabarError")?),
         };
         let inner = Inner::start(js, functions, capture)
             .ok_or_else(|| NapiError::from_reason("this JavaScript environment is ending"))?;
         Ok(Self { handle: Rc::new(Handle(inner)) })
+    }
+
+    /// What a function that was asked for credentials answered, or a sentence that says why that is of no use.
+    #[napi]
+    pub fn answer_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
+        let (username, password, problem) = (username.raw(), password.raw(), problem.raw());
+        self.handle.0.sources.answer(Js(env.raw()), number as u64, username, password, problem);
     }
 }
 
