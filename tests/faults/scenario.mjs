@@ -44,6 +44,8 @@ export class Run {
   events = []
   server
   proxy
+  /** How to ask for a counter at the end, where the server cannot be asked without a password or a database. */
+  readCounter
   #services = new Map()
   #loads = []
   #healAt

@@ -116,6 +116,11 @@ export function table(rows) {
   return [line(heads), `| ${rule.join(' | ')} |`, ...cells.map(line)].join('\n')
 }
 
+/** Where to look for the numbers that are missing. */
+export const elsewhere =
+  'Scenarios 30 to 32 are about processes and threads, not servers: `npm test` runs them in `__test__/lifecycle.spec.mjs`, and the ' +
+  '`next build` of scenario 1 in `__test__/runtimes`.'
+
 /** Why rows failed, as a Markdown list; empty when none did. */
 export function failures(rows) {
   return rows
