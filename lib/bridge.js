@@ -22,6 +22,12 @@ function getBridge() {
       source: counted ? 'store' : 'fallback',
     }),
     warn: (text) => console.warn(text),
+    watch: (signal, id) => {
+      const listener = () => bridge.abort(id, signal.reason)
+      signal.addEventListener('abort', listener)
+      return listener
+    },
+    unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
     // A stack costs microseconds a call, so only development pays for the line of the caller.
     captureStack: readEnvironment().NODE_ENV === 'development',
   })

@@ -44,11 +44,16 @@ function argumentError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_ARGUMENT', cause })
 }
 
-const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
+/** What a call bound to a signal ends with: the signal's reason is its cause. */
+function abortedError(reason) {
+  return new CinnabarError("the caller's signal ended this call", { code: 'E_ABORTED', cause: reason })
+}
+
+const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
 /** Whether there was no server to answer, as opposed to an answer that says no. */
 function isUnavailable(error) {
   return error instanceof CinnabarError && UNAVAILABLE.has(error.code)
 }
 
-module.exports = { CinnabarError, argumentError, isUnavailable }
+module.exports = { CinnabarError, abortedError, argumentError, isUnavailable }

@@ -41,6 +41,12 @@ impl Cache {
         Ok(Self { core: service.core.clone(), cache })
     }
 
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Cache> {
+        Ok(Self { core: self.core.within(&env, limits.raw())?, cache: self.cache.clone() })
+    }
+
     /// The value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {

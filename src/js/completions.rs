@@ -10,7 +10,11 @@ use std::{
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
 use super::{env::Js, promise::Ticket};
-use crate::{answer::Answer, error::Result, store::Message};
+use crate::{
+    answer::Answer,
+    error::Result,
+    store::{Event, Message},
+};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {
@@ -20,6 +24,8 @@ pub enum Done {
     Message(u64, Message),
     /// The handler of this number will hear nothing.
     Unheard(u64),
+    /// The state of the store of this number has changed.
+    Event(u64, Event),
 }
 
 /// The queue, and the function that wakes the JavaScript thread.
@@ -49,7 +55,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Message(..) | Self::Unheard(_) => 1,
+            Self::Message(..) | Self::Unheard(_) | Self::Event(..) => 1,
         }
     }
 }
