@@ -12,6 +12,7 @@ import {
   healthCheck,
   publish,
   redisService,
+  shutdownOnSignal,
   subscribe,
 } from 'cinnabar'
 import type {
@@ -52,7 +53,17 @@ export async function service(): Promise<void> {
     retryAttempts: 3,
     maxBytes: 1 << 20,
     onUnavailable: 'empty',
+    log: ({ at, type, target, message }) => console.info(at, type, target, message),
   })
+  const { signal } = new AbortController()
+  const bound: RedisService = service.with({ timeoutMs: 200 }).with({ signal })
+  const { incr } = bound.getClient()?.with({ timeoutMs: 50 }) ?? {}
+  await incr?.('hits')
+  await ApiCache.with({ signal }).getOrSet('key', () => 1)
+  await new DistributedLock(service).with({ signal }).withLock('key', () => 1, 5)
+  const stop: () => void = shutdownOnSignal(['SIGTERM'], service)
+  stop()
+  await service.disconnect({ drainMs: 100 })
   await service.connect()
   same<boolean, typeof service.isConnected>(true)
   const value = await service.get('key')

@@ -208,7 +208,7 @@ impl Node {
                 answers = answers => answers,
                 _ = ended.wait_for(|ended| *ended) => return fail_all(all, &reply::lost()),
                 () = tokio::time::sleep_until(deadline) => {
-                    return fail_all(all, &Error::new(Kind::Timeout, "no answer before the deadline"));
+                    return all.iter().map(|wire| Err(reply::late(wire.repeatable()))).collect();
                 }
             },
         };

@@ -56,3 +56,12 @@ pub fn lost() -> Error {
         "the connection was lost before the answer came; the call may or may not have been applied",
     )
 }
+
+/// The deadline passed while an answer was awaited.
+pub fn late(repeatable: bool) -> Error {
+    if repeatable {
+        Error::new(Kind::Timeout, "no answer before the deadline")
+    } else {
+        Error::new(Kind::MaybeApplied, "no answer before the deadline; the call may or may not have been applied")
+    }
+}
