@@ -127,24 +127,7 @@ impl Store {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut execution = pin!(self.execute(batch, deadline));
-        // A bug in an engine costs this round, not the promises that wait for it.
-        let mut guarded = pin!(poll_fn(|context| {
-            catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
-                let error = panicked(panic.as_ref());
-                Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-            })
-        }));
-        // What is answered at once needs no timer.
-        if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
-            return Ok(replies);
-        }
-        tokio::select! {
-            biased;
-            replies = guarded => Ok(replies),
-            () = sleep_until(deadline + GRACE) => Err(End::Overdue),
-            () = cut => Err(End::Cut),
-        }
+        guard(self.execute(batch, deadline), count, deadline, cut).await
     }
 
     /// Runs one call by itself.
@@ -157,6 +140,33 @@ impl Store {
         })
         .await;
         answer
+    }
+}
+
+/// Waits for an engine until the deadline has passed or `cut` comes, whatever it does.
+async fn guard(
+    execution: impl Future<Output = Vec<Result<Reply>>>,
+    count: usize,
+    deadline: Instant,
+    cut: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Vec<Result<Reply>>, End> {
+    let mut execution = pin!(execution);
+    // A bug in an engine costs this round, not the promises that wait for it.
+    let mut guarded = pin!(poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
+            let error = panicked(panic.as_ref());
+            Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
+        })
+    }));
+    // What is answered at once needs no timer.
+    if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+        return Ok(replies);
+    }
+    tokio::select! {
+        biased;
+        replies = guarded => Ok(replies),
+        () = sleep_until(deadline + GRACE) => Err(End::Overdue),
+        () = cut => Err(End::Cut),
     }
 }
 
@@ -291,5 +301,51 @@ mod tests {
             Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
         assert_eq!(store().call(Call::together(calls), soon()).await.unwrap(), ["2", "1", "0"]);
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_never_answers_costs_the_deadline_and_no_more() {
+        let start = Instant::now();
+        let ended = guard(pending(), 1, start + Duration::from_millis(5), pin!(pending())).await;
+        assert!(matches!(ended, Err(End::Overdue)));
+        assert!(start.elapsed() >= Duration::from_millis(5) + GRACE);
+        let cut = tokio::time::sleep(Duration::from_millis(10));
+        let ended = guard(pending(), 1, start + Duration::from_secs(60), pin!(cut)).await;
+        assert!(matches!(ended, Err(End::Cut)));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
+        let execution = async {
+            tokio::task::yield_now().await;
+            panic!("of this engine")
+        };
+        let replies = guard(execution, 2, soon(), pin!(pending())).await.ok().unwrap();
+        assert_eq!(replies.len(), 2);
+        assert!(replies.iter().all(|reply| reply.as_ref().is_err_and(|error| error.kind == Kind::Internal)));
+    }
+
+    #[test]
+    fn what_may_have_been_applied_is_never_called_repeatable() {
+        for (end, repeatable, kind) in [
+            (End::Overdue, true, Kind::Timeout),
+            (End::Overdue, false, Kind::MaybeApplied),
+            (End::Cut, true, Kind::Closed),
+            (End::Cut, false, Kind::MaybeApplied),
+        ] {
+            assert_eq!(end.error(repeatable).kind, kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_between_two_rounds_tells_whether_the_first_changed_something() {
+        let two = |first: Request| Call::round([first], |_| Ok(Step::Next(ping(|reply| Ok(reply.bulk()?.unwrap())))));
+        let set = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(b"v")]);
+        let calls = vec![(two(set), 0), (two(Request::get(Bytes::from_static(b"k"))), 1)];
+        let mut seen = Vec::new();
+        store().run(calls, Instant::now(), |done| seen.extend(done)).await;
+        seen.sort_by_key(|(_, tag)| *tag);
+        let kinds: Vec<_> = seen.into_iter().map(|(answer, _)| answer.unwrap_err().kind).collect();
+        assert_eq!(kinds, [Kind::MaybeApplied, Kind::NotSent]);
     }
 }
