@@ -19,6 +19,7 @@ const NAMES = [
   'healthCheck',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 

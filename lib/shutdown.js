@@ -22,6 +22,8 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
     try {
       await (service ? service.disconnect({ drainMs: DRAIN_MS }) : getBridge().disconnectAll(DRAIN_MS))
     } finally {
+      // What the last answers lead to runs first.
+      await new Promise((resolve) => setImmediate(resolve))
       // Others who listen decide themselves when the process ends.
       if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
     }

@@ -90,6 +90,7 @@ const exported = [
   'healthCheck',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 

@@ -249,7 +249,7 @@ impl Shared {
         }
     }
 
-    /// Takes no more calls and lets go of the store. Answers what is still under way, which holds it.
+    /// Takes no more calls and lets go of the store. Answers what may still be under way, which holds it.
     pub fn close(&self, js: Js) -> Option<Arc<Opened>> {
         // What this tick has asked for is under way too.
         self.bridge().flush();
@@ -268,7 +268,7 @@ impl Shared {
         for id in self.subscriptions.ids() {
             self.unsubscribe(js, id);
         }
-        opened.filter(|opened| !opened.is_idle())
+        opened
     }
 
     /// Ends a subscription.
@@ -299,11 +299,12 @@ pub fn closed() -> Error {
 /// Closes services and answers a promise for the moment when nothing is under way any more, after `drain` at most.
 pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration) -> Value {
     let closing: Vec<_> = services.iter().filter_map(|service| service.close(js)).collect();
-    if closing.is_empty() {
+    if closing.is_empty() && bridge.is_idle() {
         return bridge.resolved(js);
     }
     let (promise, ticket) = bridge.promise(js, Operation { name: "DISCONNECT", empty: None });
     if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
+        // Queued behind the answers that have come and are not settled yet.
         let (completions, deadline) = (bridge.completions.clone(), Instant::now() + drain);
         runtime.spawn(async move {
             for opened in closing {

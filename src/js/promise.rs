@@ -326,6 +326,11 @@ impl Inner {
         }
     }
 
+    /// Whether nothing is in flight and nobody is subscribed.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
     /// Counts what is in flight; the process stays alive for it and for nothing else.
     pub(super) fn hold(&self, js: Js, change: isize) {
         let before = self.in_flight.get();
