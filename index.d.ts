@@ -959,6 +959,7 @@ export interface DistributedLock {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
    */
   with(limits: CallLimits): DistributedLock
+  /**
    * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
    * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
    */
