@@ -151,8 +151,9 @@ export interface ServiceOptions {
    */
   onUnavailable?: 'throw' | 'empty'
   /**
-   * Who hears that a connection was made or lost, a breaker opened or closed, or a primary moved: once a change. Default:
-   * one line of `console.warn` each. `false`: nobody.
+   * Hears of each change of the server's state, once: a connection lost and made again, a breaker opened and closed.
+   * Default: one line by `console.warn`, `cinnabar: …`. `false` is silent. A function gets the event instead; services that
+   * share a store and a function hear of a change once.
    */
   log?: false | ((event: ServiceEvent) => void)
 }
@@ -211,11 +212,15 @@ export interface BreakerOptions {
   slowRate?: number
 }
 
-/** Something that changed between a service and its servers. */
+/** A change of the state of a server. */
 export interface ServiceEvent {
-  /** When, in milliseconds since 1970. */
-  at: number
-  /** What changed. */
+  /** When, as an ISO 8601 time. */
+  at: string
+  /**
+   * `lost` a connection ended, `down` the server cannot be reached (told once), `connected` it can again;
+   * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
+   * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed.
+   */
   type:
     | 'connected'
     | 'lost'
@@ -225,10 +230,37 @@ export interface ServiceEvent {
     | 'breaker-closed'
     | 'failover'
     | 'topology-changed'
-  /** The server: host and port, or `unix:` and a path. */
+  /** Which server: `host:port`, or `unix:` and the path of a socket. */
   target: string
-  /** The same as a sentence. */
+  /** The same in words. Never has a password in it. */
   message: string
+}
+
+/**
+ * What `.with()` binds calls to.
+ *
+ * @example
+ * await redisService.with({ timeoutMs: 200 }).get('key')
+ * await ApiCache.with({ signal: request.signal }).getOrSet('key', load)
+ */
+export interface CallLimits {
+  /**
+   * How long each call may wait for the store, time in the queue included, in milliseconds from 1 to 2^31; in place of the
+   * service's `timeoutMs`. What your own functions take (`load`, `operation`) does not count. A call that is late
+   * rejects with `E_NOT_SENT`, `E_TIMEOUT` or `E_MAYBE_APPLIED`.
+   */
+  timeoutMs?: number
+  /**
+   * Ends calls early: when it aborts, they reject at once with `E_ABORTED`, whose `cause` is the signal's reason. What has not
+   * been sent is taken back; a write that has been sent may have been applied. Calls made afterwards send nothing.
+   */
+  signal?: AbortSignal
+}
+
+/** How to disconnect. */
+export interface DisconnectOptions {
+  /** How long calls in flight may still take, in milliseconds from 0 to 2^31. Default `5000`. */
+  drainMs?: number
 }
 
 /** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */
@@ -271,8 +303,12 @@ export class RedisService implements AsyncDisposable {
   constructor(options?: ServiceOptions)
   /** Connects now instead of at the first call. May be called twice. Rejects with `E_UNAVAILABLE` or `E_AUTH`. */
   connect(): Promise<void>
-  /** Lets go of the connections; calls after it reject with `E_CLOSED` until `connect()`. May be called twice. */
-  disconnect(): Promise<void>
+  /**
+   * Takes no more calls: those reject with `E_CLOSED` until `connect()`. Waits for the calls in flight, at most `drainMs`
+   * (5 s); what has no answer by then rejects, with `E_MAYBE_APPLIED` if it may have changed something, else `E_CLOSED`. Then
+   * lets go of the connections. Rejects for nothing but a bad option; may be called twice, also at the same time.
+   */
+  disconnect(options?: DisconnectOptions): Promise<void>
   /** Whether there is a connection right now. */
   get isConnected(): boolean
   /** The string under `key`, or `null`. */
@@ -316,6 +352,16 @@ export class RedisService implements AsyncDisposable {
   get locks(): DistributedLock
   /** A `RealtimeDataManager` on this service with its default options. */
   get rooms(): RealtimeDataManager
+  /**
+   * The same service with its calls bound to a deadline, a signal or both: its connections, statistics, loads and
+   * subscriptions are shared, and so is `disconnect()`. Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * const quick = redisService.with({ timeoutMs: 200 })
+   * await quick.get('key')
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RedisService
   /** `disconnect()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -489,6 +535,11 @@ export interface Commands {
 export interface RawClient extends Commands {
   /** Whether there is a connection right now. */
   readonly isReady: boolean
+  /**
+   * The same client with its commands, transactions included, bound to a deadline, a signal or both. Bound once more, the
+   * shorter time and every signal count. Throws `E_INVALID_ARGUMENT` for a bad option.
+   */
+  with(limits: CallLimits): RawClient
   /** Collects commands to run as one transaction. */
   multi(): Multi
   /** Any command at all, its name first, its reply as it comes. */
@@ -597,6 +648,16 @@ export interface SessionStats extends CacheStats {
  * const session = await SessionManager.getSession<{ role: string }>(id)
  */
 export interface SessionManager {
+  /**
+   * The same sessions with their calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of
+   * `validateSession` whose signal aborts goes away alone: `load` goes on for the others. Bound once more, the shorter time
+   * and every signal count.
+   *
+   * @example
+   * const user = await SessionManager.with({ signal: request.signal }).validateSession(request, { load })
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): SessionManager
   /** Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text. */
   createSession(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The session, or `null` when there is none. */
@@ -707,6 +768,16 @@ export interface ImageInfo {
  * await ApiCache.invalidateByTag(`user:${id}`)
  */
 export interface ApiCache {
+  /**
+   * The same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of `getOrSet`
+   * whose signal aborts goes away alone: `load` goes on for the others, and fills the cache. Bound once more, the shorter time
+   * and every signal count.
+   *
+   * @example
+   * const page = await ApiCache.with({ timeoutMs: 100, signal: request.signal }).getOrSet('page', load)
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): ApiCache
   /** The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`. */
   keyFor(endpoint: string, params?: object): string
   /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
@@ -816,6 +887,15 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  * if (!result.allowed) return new Response('Too many requests', { status: 429, headers: RateLimiter.headers(result) })
  */
 export interface RateLimiter {
+  /**
+   * The same limiter with its calls bound to a deadline, a signal or both. A check that is late answers what `onUnavailable`
+   * says; one whose signal aborts rejects with `E_ABORTED`. Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * const { allowed } = await RateLimiter.with({ timeoutMs: 50 }).check(ip, 'API')
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RateLimiter
   /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
   /**
@@ -870,6 +950,16 @@ export interface DistributedLockOptions {
  */
 export interface DistributedLock {
   /**
+   * The same locks with their calls bound to a deadline, a signal or both. A signal keeps `withLock` from waiting for the lock,
+   * not from releasing it: a lock that it got is always released. It does not end `operation`, which may look at it itself.
+   * Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * await DistributedLock.with({ signal }).withLock(`order:${id}`, () => charge(id))
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): DistributedLock
+  /**
    * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
    * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
    */
@@ -923,6 +1013,12 @@ export type RoomMessage<T extends object = Record<string, any>> = T & {
 
 /** Rooms: who is in them, and the last hundred messages of 24 hours. Every method also exists as a static one, on the default service. */
 export interface RealtimeDataManager {
+  /**
+   * The same rooms with their calls bound to a deadline, a signal or both. Bound once more, the shorter time and every signal
+   * count.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RealtimeDataManager
   /** Puts a user into a room, or replaces what is known about one. `joinedAt` is added. */
   addUserToRoom(roomId: string, userId: string, info?: object): Promise<void>
   /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
@@ -973,6 +1069,21 @@ export function subscribe<T = unknown>(
   options?: SubscribeOptions,
 ): Promise<Subscription>
 
+// --------------------------------------------------------------------------------------------------- shutdown
+
+/**
+ * Drains at `SIGTERM` and `SIGINT`, or the signals given: takes no more calls, waits at most 5 s for those in flight, then
+ * ends the process by the same signal, unless somebody else listens to it. A second signal ends it at once. Without this
+ * call the package listens to no signal. Drains `service`, or every service of this JavaScript environment. Worker threads
+ * get no signals.
+ *
+ * @returns What takes it back.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` when `signals` is no array of names, or `service` is none.
+ * @example
+ * shutdownOnSignal()
+ */
+export function shutdownOnSignal(signals?: readonly string[], service?: RedisService): () => void
+
 // ----------------------------------------------------------------------------------------------------- health
 
 /** Counts with their quotient. */
@@ -981,23 +1092,136 @@ export interface HealthMetrics extends CacheStats {
   hitRate: number
 }
 
+/** Connections to a server, or to all of them. */
+export interface HealthPool {
+  /** How many stand. */
+  size: number
+  /** How many of them have nothing to do. */
+  available: number
+  /** How many calls wait to be sent. */
+  pending: number
+}
+
+/** What a circuit breaker does with calls: `closed` lets them through, `open` refuses them, `half-open` tries one. */
+export type BreakerState = 'closed' | 'half-open' | 'open'
+
+/** The circuit breaker in front of the server. */
+export interface HealthBreaker {
+  /** What it does with calls. */
+  state: BreakerState
+  /** Calls within its window of time. */
+  calls: number
+  /** How many of them failed. */
+  failed: number
+  /** How many of them were slow. */
+  slow: number
+  /** In how many ms the next call is let through, while it is open; else `null`. */
+  retryInMs: number | null
+}
+
+/** One server. */
+export interface HealthServer {
+  /** Its host, or the path of its socket. */
+  host: string
+  /** Its port; `null` for a socket. */
+  port: number | null
+  /** What it is to the others. */
+  role: 'primary' | 'replica' | 'unknown'
+  /**
+   * Whether it takes part. Of a replica its primary says so, and of a server of a cluster the cluster; while nobody
+   * answers, it is whether this process has a connection to it.
+   */
+  connected: boolean
+  /** How many replicas follow it; `null` when it is no primary or nobody told. */
+  replicas: number | null
+  /** The breaker of this process in front of it; `null` for one that this process does not call. */
+  breaker: BreakerState | null
+  /** The connections of this process to it; `null` for one that this process does not call. */
+  pool: HealthPool | null
+}
+
+/** The last thing that went wrong with the server or the way to it. Never holds a password. */
+export interface HealthProblem {
+  /** What it was, to branch on. */
+  code: ErrorCode
+  /** The same in words. */
+  message: string
+  /** When, as an ISO 8601 time. */
+  at: string
+}
+
+/**
+ * With what an alert begins; a colon follows, and words for a person.
+ *
+ * | code | what is wrong | status |
+ * |---|---|---|
+ * | `unavailable` | there is no connection to the server | down |
+ * | `timeout` | the server did not answer within `timeoutMs` | down |
+ * | `auth` | the server refused the user name, the password or the permission | down |
+ * | `loading` | the server still reads its data, after a restart | down |
+ * | `busy` | a script has been running in the server for too long | down |
+ * | `queue` | too much is waiting for the server in this process | down |
+ * | `cluster` | the cluster refuses calls: some of its slots have no server | down |
+ * | `closed` | the service was disconnected by its owner | down |
+ * | `settings` | the service, its settings, the environment or the options of the check cannot be meant | down |
+ * | `error` | the server answered a PING by another error | down |
+ * | `breaker` | the circuit breaker refuses calls (down), or tries one at a time (degraded, or down when it refused the PING) | |
+ * | `replication` | a replica has lost its primary: it answers (degraded), or refuses to (down) | |
+ * | `slow` | a PING took longer than `slowMs`, twice | degraded |
+ * | `memory` | more than 90 % of `maxmemory` is used | degraded |
+ * | `evictions` | keys were evicted since the last check of this service | degraded |
+ * | `connections` | the server refused connections since the last check of this service | degraded |
+ * | `write` | a test key could not be written and read: no memory, no permission, a read-only server | degraded |
+ * | `server` | one of several servers is away, or its breaker is open | degraded |
+ * | `replicas` | a replica is away, or fewer follow than this service has seen | degraded |
+ * | `info` | the server answers, but not to INFO; a user without the permission to ask raises nothing | degraded |
+ */
+export type HealthAlertCode =
+  | 'unavailable'
+  | 'timeout'
+  | 'auth'
+  | 'loading'
+  | 'busy'
+  | 'queue'
+  | 'cluster'
+  | 'closed'
+  | 'settings'
+  | 'error'
+  | 'breaker'
+  | 'replication'
+  | 'slow'
+  | 'memory'
+  | 'evictions'
+  | 'connections'
+  | 'write'
+  | 'server'
+  | 'replicas'
+  | 'info'
+
 /** What `healthCheck()` answers. */
 export interface Health {
-  /** `degraded` when there are alerts, `down` when the server does not answer. */
+  /**
+   * `down` when calls cannot be answered: the server does not answer, the breaker is open, the cluster refuses calls.
+   * `degraded` when they are answered and there are alerts.
+   */
   status: 'healthy' | 'degraded' | 'down'
-  /** What the server says about itself; `null` where it does not. */
+  /** What the server says about itself; `null` where it does not, or where its user may not ask. */
   redis: {
     /** Whether it answered. */
     connected: boolean
-    /** What answered. */
+    /** What answers. */
     engine: 'redis' | 'memory' | null
+    /** How the servers belong together; `memory` for the embedded engine. */
+    topology: 'memory' | 'single' | 'sentinel' | 'cluster' | null
     /** Its version. */
     version: string | null
     /** Memory in use, in bytes. */
     usedMemory: number | null
     /** Its limit of memory in bytes; 0 without one. */
     maxMemory: number | null
-    /** Connected clients. */
+    /** `usedMemory` ÷ `maxMemory`; `null` without a limit. */
+    memoryUsage: number | null
+    /** Connected clients, those of other processes included. */
     clients: number | null
     /** Keys evicted since it was started. */
     evictedKeys: number | null
@@ -1006,26 +1230,105 @@ export interface Health {
     /** How long it has been running, in seconds. */
     uptimeSeconds: number | null
   }
+  /** Each server, with its replicas; `[]` for the embedded engine. */
+  servers: HealthServer[]
   /** Sessions of this service. */
   sessionCache: {
     /** Validations by `service.sessions`. */
     metrics: HealthMetrics
-    /** Connections of this process. */
-    pool: { size: number; available: number; pending: number }
+    /** Connections of this process, to all servers; none for the embedded engine. */
+    pool: HealthPool
   }
   /** Reads of `service.cache`. */
   cache: { metrics: HealthMetrics }
-  /** Whether limits are counted by the store. */
+  /** Whether limits are counted by the store: whether it takes writes. */
   rateLimiter: { available: boolean }
-  /** `closed` while calls go to the server, `open` while they are refused at once because it is away. */
-  breaker: { state: string }
-  /** How long single commands took, in ms; `null` when they failed. */
+  /** Whether calls are let through to the server. */
+  breaker: HealthBreaker
+  /** How long single commands took, in ms, to three digits after the point; `null` when they failed. */
   performance: { ping: number | null; set: number | null; get: number | null }
-  /** What is wrong, in words: memory over 90 % of `maxmemory`, evictions or refused connections rising, no answer. */
+  /** What went wrong last, even if all is well again; `null` when nothing has. */
+  lastError: HealthProblem | null
+  /** How often a connection was made after one had been lost. */
+  reconnects: number
+  /** What is wrong now: sentences such as `memory: 93 % of maxmemory is used`. Each begins with a {@link HealthAlertCode}. */
   alerts: string[]
   /** When this was asked, as an ISO 8601 time. */
   timestamp: string
 }
 
-/** How the default service, or the one given, is doing. Never rejects; answers within 2 s even when the server hangs. */
-export function healthCheck(service?: RedisService): Promise<Health>
+/** How to check. */
+export interface HealthOptions {
+  /** How long the check may take, in ms. Default `2000`. */
+  timeoutMs?: number
+  /** A PING that takes longer than this, in ms, is an alert. Default `100`. */
+  slowMs?: number
+}
+
+/**
+ * How the default service, or the one given, is doing. Never rejects, and answers within `timeoutMs` even when the server
+ * hangs. A wrong option or a wrong service is an alert, too.
+ *
+ * It sends one to three PINGs and one INFO, and it writes and reads a key `cinnabar:health:…` that lives for 10 s; to a
+ * cluster, it sends CLUSTER INFO and CLUSTER NODES, too. When a PING is not answered, it sends nothing else, but in a
+ * cluster it asks for keys of eight other slots: one server that hangs is not the cluster. The breaker does not count what
+ * a check meets, and lets it through only where it lets other calls through. A user of an ACL needs `~cinnabar:health:*`
+ * and the permission for PING, SET and GET; without that for INFO, what it tells is `null`.
+ *
+ * @example
+ * const { status, alerts } = await healthCheck()
+ * if (status !== 'healthy') console.warn(status, alerts)
+ */
+export function healthCheck(service?: RedisService, options?: HealthOptions): Promise<Health>
+
+/** How to answer requests for the health of a service. */
+export interface HealthHandlerOptions extends HealthOptions {
+  /** Whose health. Default: the default service. */
+  service?: RedisService
+  /**
+   * How long a report may be served again, in ms, so that the server is asked no more than about once a second whoever
+   * asks this process. `0` asks for each request that comes while no check runs. Default `1000`.
+   */
+  maxAgeMs?: number
+  /**
+   * `false` answers nothing but `{ "status": … }`: for an address that anybody can ask. The whole report names hosts and
+   * what went wrong, though never a password. Default `true`.
+   */
+  detail?: boolean
+}
+
+/** A request handler of the fetch kind: Next.js, Deno, Bun, Hono. */
+export interface HealthHandler {
+  /** Answers `GET` and `HEAD`, and everything else by 405. Without a request it answers as to `GET`. Never rejects. */
+  (request?: { readonly method: string }): Promise<Response>
+  /** The same for `node:http`, and so for Express and its kind. */
+  node(
+    request: { readonly method?: string },
+    response: { writeHead(status: number, headers: Record<string, string>): unknown; end(body?: string): unknown },
+  ): Promise<void>
+}
+
+/**
+ * A handler for `/health` or `/api/health/redis`: the report of `healthCheck` as JSON, never to be stored (`Cache-Control:
+ * no-store`), with status 200 when healthy or degraded and 503 when down. Requests that come while a check runs share it,
+ * and so do handlers of the same service with the same `timeoutMs` and `slowMs`. Making one connects to nothing.
+ *
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option.
+ *
+ * @example
+ * // app/api/health/redis/route.ts of Next.js
+ * export const dynamic = 'force-dynamic'
+ * export const GET = healthHandler()
+ *
+ * @example
+ * // Deno and Bun
+ * Deno.serve(healthHandler({ detail: false }))
+ * Bun.serve({ routes: { '/health': healthHandler() } })
+ *
+ * @example
+ * // node:http and Express
+ * const health = healthHandler()
+ * createServer((request, response) => health.node(request, response))
+ * app.get('/health', health.node)
+ */
+export function healthHandler(options?: HealthHandlerOptions): HealthHandler

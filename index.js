@@ -1,13 +1,14 @@
 'use strict'
 
 const { ApiCache } = require('./lib/cache.js')
-const { healthCheck, publish, redisService, subscribe } = require('./lib/default.js')
+const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default.js')
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
 const { DistributedLock } = require('./lib/lock.js')
 const { RealtimeDataManager } = require('./lib/room.js')
 const { RedisService } = require('./lib/service.js')
 const { SessionManager } = require('./lib/session.js')
+const { shutdownOnSignal } = require('./lib/shutdown.js')
 
 // Plain names in one literal: that is what lets `import { … } from 'cinnabar'` find them without running this file.
 module.exports = {
@@ -21,5 +22,7 @@ module.exports = {
   publish,
   subscribe,
   healthCheck,
+  healthHandler,
+  shutdownOnSignal,
   CinnabarError,
 }

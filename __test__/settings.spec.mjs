@@ -17,8 +17,10 @@ const NAMES = [
   'RedisService',
   'SessionManager',
   'healthCheck',
+  'healthHandler',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 

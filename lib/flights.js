@@ -1,5 +1,7 @@
 'use strict'
 
+const { originOf } = require('./handle.js')
+
 const shared = new WeakMap()
 
 /**
@@ -66,8 +68,9 @@ class Flights {
 
 /** The flights that all objects over one native service and one name have in common. */
 function flightsOf(handle, name) {
-  let byName = shared.get(handle)
-  if (!byName) shared.set(handle, (byName = new Map()))
+  const origin = originOf(handle)
+  let byName = shared.get(origin)
+  if (!byName) shared.set(origin, (byName = new Map()))
   let flights = byName.get(name)
   if (!flights) byName.set(name, (flights = new Flights()))
   return flights

@@ -88,8 +88,10 @@ const exported = [
   'RedisService',
   'SessionManager',
   'healthCheck',
+  'healthHandler',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 
@@ -137,4 +139,5 @@ const expected = {
   instance: [null, '1'],
   closed: 'E_CLOSED',
   health: ['healthy', true, 'number'],
+  route: [200, 'no-store', '{"status":"healthy"}'],
 }

@@ -1,5 +1,6 @@
 // Everything the package exports, used as its documentation says. Compiled, never run.
-import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 
 import {
   ApiCache,
@@ -10,8 +11,10 @@ import {
   RedisService,
   SessionManager,
   healthCheck,
+  healthHandler,
   publish,
   redisService,
+  shutdownOnSignal,
   subscribe,
 } from 'cinnabar'
 import type {
@@ -19,6 +22,12 @@ import type {
   CacheStats,
   ErrorCode,
   Health,
+  HealthAlertCode,
+  HealthBreaker,
+  HealthHandler,
+  HealthPool,
+  HealthProblem,
+  HealthServer,
   ImageInfo,
   RateLimitResult,
   RawClient,
@@ -61,7 +70,7 @@ export async function service(): Promise<void> {
     breaker: false,
     maxBytes: 1 << 20,
     onUnavailable: 'empty',
-    log: false,
+    log: ({ at, type, target, message }) => console.info(at, type, target, message),
   })
   const options: ServiceOptions = {
     url: 'rediss-sentinel://one,two:26380/mymaster',
@@ -80,6 +89,15 @@ export async function service(): Promise<void> {
     log: (event: ServiceEvent) => console.log(new Date(event.at), event.type === 'lost', event.target, event.message),
   }
   void [new RedisService(options), new RedisService({ credentials: () => ({ password: 'given at run time' }) })]
+  const { signal } = new AbortController()
+  const bound: RedisService = service.with({ timeoutMs: 200 }).with({ signal })
+  const { incr } = bound.getClient()?.with({ timeoutMs: 50 }) ?? {}
+  await incr?.('hits')
+  await ApiCache.with({ signal }).getOrSet('key', () => 1)
+  await new DistributedLock(service).with({ signal }).withLock('key', () => 1, 5)
+  const stop: () => void = shutdownOnSignal(['SIGTERM'], service)
+  stop()
+  await service.disconnect({ drainMs: 100 })
   await service.connect()
   same<boolean, typeof service.isConnected>(true)
   const value = await service.get('key')
@@ -324,7 +342,29 @@ export async function health(): Promise<void> {
   const { hitRate }: { hitRate: number } = health.sessionCache.metrics
   const state: 'healthy' | 'degraded' | 'down' = health.status
   const ms: number | null = health.performance.ping
-  void [other, hitRate, state, ms]
+  const slower: Health = await healthCheck(undefined, { timeoutMs: 500, slowMs: 20 })
+  const alerts: string[] = health.alerts
+  const problem: HealthProblem | null = health.lastError
+  const code: ErrorCode | undefined = health.lastError?.code
+  const breaker: HealthBreaker = health.breaker
+  const opened: boolean = breaker.state === 'open'
+  const servers: { host: string; role: 'primary' | 'replica' | 'unknown'; replicas: number | null }[] = health.servers
+  const server: HealthServer | undefined = health.servers[0]
+  const pool: HealthPool = health.sessionCache.pool
+  const usage: number | null = health.redis.memoryUsage
+  const firstWord = health.alerts[0]?.split(':')[0] as HealthAlertCode
+  void [other, hitRate, state, ms, slower, alerts, problem, code, opened, servers, server, pool, usage, firstWord]
+}
+
+export async function healthRoutes(): Promise<void> {
+  const GET: HealthHandler = healthHandler()
+  const quiet = healthHandler({ service: new RedisService(), detail: false, maxAgeMs: 0, timeoutMs: 500, slowMs: 20 })
+  const answer: Response = await GET(new Request('http://localhost/health'))
+  const fetchStyle: (request: Request) => Promise<Response> = quiet
+  const withoutRequest: Response = await quiet()
+  const server = createServer((request, response) => void quiet.node(request, response))
+  const listener: RequestListener = GET.node
+  void [answer, fetchStyle, withoutRequest, server, listener]
 }
 
 export function errors(error: unknown): ErrorCode | undefined {

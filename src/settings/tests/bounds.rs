@@ -78,7 +78,7 @@ fn a_breaker_has_rates_that_it_can_reach() {
         refused(with_breaker(|_, rates| rates[0] = Some(rate)), "breaker.errorRate");
         refused(with_breaker(|_, rates| rates[1] = Some(rate)), "breaker.slowRate");
     }
-    assert_eq!(with_breaker(|_, rates| rates[0] = Some(1.0)).unwrap().error_rate, 1.0);
+    assert_eq!(with_breaker(|_, rates| rates[0] = Some(1.0)).unwrap().error_rate, Rate::new("rate", 1.0).unwrap());
     refused(with_breaker(|times, _| times[0] = ms(99)), "breaker.windowMs");
     refused(with_breaker(|times, _| times[3] = ms(5000)), "breaker.slowCallMs");
     assert_eq!(with_breaker(|times, _| times[3] = ms(4999)).unwrap().slow_call, Duration::from_millis(4999));

@@ -54,7 +54,7 @@ pub struct Cluster {
 /// One node. Its connections end with its last call once the cluster has let go of it.
 pub struct Node {
     address: Address,
-    server: Server,
+    server: Arc<Server>,
 }
 
 impl Drop for Node {

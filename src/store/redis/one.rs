@@ -16,7 +16,7 @@ use crate::{
 
 /// One server at a time, and what is known of it.
 pub struct One {
-    server: Server,
+    server: Arc<Server>,
     /// Listens to sentinels, where there are any.
     watch: Option<Watch>,
     /// How many bytes a value has that is read here, lately.

@@ -1,7 +1,10 @@
 //! Runs calls whose answers come from several servers: each is settled when its own answers are there, and goes on to its
 //! next round then. One server that is slow or away holds up nobody who asks another one.
 
-use std::{future::poll_fn, pin::pin};
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+};
 
 use smallvec::SmallVec;
 use tokio::{
@@ -9,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Begun, Ended, GRACE, Running, Waiting, begin, late, polled, unanswered};
+use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled};
 use crate::{
     error::{Error, Kind, Result},
     store::{Reply, Request, crew::Crew, redis},
@@ -18,11 +21,12 @@ use crate::{
 /// Some replies of a round, by its number, with the places of their requests.
 type Told = (usize, Vec<(usize, Result<Reply>)>);
 
-/// As `Store::run`.
+/// As `Store::run_until`.
 pub async fn run<T, Tag>(
     engine: &redis::Engine,
     calls: Vec<Running<T, Tag>>,
     deadline: Instant,
+    mut cut: Pin<&mut impl Future<Output = ()>>,
     settle: impl FnMut(Vec<(Result<T>, Tag)>),
 ) {
     let (tell, mut told) = unbounded_channel();
@@ -40,7 +44,8 @@ pub async fn run<T, Tag>(
                 continue;
             }
             ended = crew.next() => ended,
-            () = &mut overdue => return rounds.overdue(),
+            () = &mut overdue => return rounds.cut(End::Overdue),
+            () = &mut cut => return rounds.cut(End::Cut),
         };
         // It may have told its last replies just before it ended.
         while let Ok((number, replies)) = told.try_recv() {
@@ -139,7 +144,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
             if pending.missing == 0
                 && let Some(pending) = call.take()
             {
-                match pending.waiting.read(pending.replies.into_iter().flatten().collect(), false) {
+                match pending.waiting.read(pending.replies.into_iter().flatten().collect(), None) {
                     Ended::Done(result) => done.push(result),
                     Ended::Again(running) => self.again.push(running),
                 }
@@ -155,17 +160,18 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "an engine left a request without a reply"));
         let Some(round) = self.all.get_mut(number) else { return };
         let done = std::mem::take(&mut round.calls).into_iter().flatten();
-        let done: Vec<_> = done.map(|pending| pending.give_up(|_| error.clone())).collect();
+        let done: Vec<_> = done.map(|pending| pending.give_up(End::Overdue, |_| error.clone())).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
     }
 
-    /// The engine let the deadline pass.
-    fn overdue(mut self) {
+    /// Nobody waits any longer.
+    fn cut(mut self, end: End) {
         let pending = self.all.into_iter().flat_map(|round| round.calls).flatten();
         let again = self.again.into_iter().map(|running| (Err(late(running.changed)), running.tag));
-        let done: Vec<_> = pending.map(|pending| pending.give_up(unanswered)).chain(again).collect();
+        let done: Vec<_> =
+            pending.map(|pending| pending.give_up(end, |repeatable| end.error(repeatable))).chain(again).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
@@ -174,10 +180,10 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
 
 impl<T, Tag> Pending<T, Tag> {
     /// Reads what is there; the rest is `error`, which is told whether the call is repeatable.
-    fn give_up(self, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
+    fn give_up(self, end: End, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
         let repeatable = self.waiting.repeatable;
         let replies = self.replies.into_iter().map(|reply| reply.unwrap_or_else(|| Err(error(repeatable)))).collect();
-        match self.waiting.read(replies, true) {
+        match self.waiting.read(replies, Some(end)) {
             Ended::Done(result) => result,
             Ended::Again(running) => (Err(late(running.changed)), running.tag),
         }
