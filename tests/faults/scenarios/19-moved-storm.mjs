@@ -38,6 +38,8 @@ export default scenario({ number: 19, name: 'a thousand MOVED', engine: 'none', 
   await bounded('all at once', gets)
   t.check(t.calls.ok === t.calls.count, 'a call failed although every slot had its node')
 
+  await t.until('it has its copy', async () => (await primary.command('ROLE'))[3] === 'connected')
+  await cluster.ready()
   await bounded('in flight', async () => {
     const signal = AbortSignal.timeout(1000)
     const reading = getting(keys, signal)
