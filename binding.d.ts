@@ -11,13 +11,15 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
-  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`. */
+  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`. */
   constructor(hooks: unknown)
+  /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
+  answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
 }
 
 /** Cached answers of one service. */
 export declare class Cache {
-  /** Takes `{ prefix, ttl }`. */
+  /** Takes `{ prefix, ttl, onUnavailable }`. */
   constructor(service: Service, options: unknown)
   /** The value, or null. */
   get(key: unknown): Handed
@@ -85,6 +87,8 @@ export declare class Rooms {
 
 /** A server or an embedded store, as one caller configured it. */
 export declare class Service {
+  /** Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error. */
+  probe(words: unknown): Handed
   /** Validates the settings. Nothing connects. */
   constructor(bridge: Bridge, options: unknown, environment: unknown)
   /** Connects, or waits for the connection. */

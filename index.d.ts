@@ -8,7 +8,7 @@
  * |---|---|---|
  * | `E_INVALID_ARGUMENT` | the caller passed something that cannot be meant | no |
  * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
- * | `E_UNAVAILABLE` | no connection to the server, or its circuit breaker is open; nothing was sent | yes |
+ * | `E_UNAVAILABLE` | no connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed | yes |
  * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
  * | `E_BACKPRESSURE` | too much is waiting for the server already; nothing was sent | yes |
  * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |
@@ -84,32 +84,65 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** Settings of a service. What is given here wins over the environment. */
 export interface ServiceOptions {
   /**
-   * `redis://`, `rediss://` (TLS) or `unix:`; a `/2` path selects the database. Not together with `host` or `port`.
-   * `memory:` is the embedded engine, `memory:name` a store of its own within the process.
-   * Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
+   * Where the data lives. Not together with `host` or `port`. Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
+   *
+   * | form | means |
+   * |---|---|
+   * | `redis://user:password@host:6379/2` | one server; the path is the number of the database |
+   * | `redis-cluster://user:password@a:7000,b:7000` | a cluster, by some of its nodes |
+   * | `redis-sentinel://user:password@a:26379,b:26379/mymaster/2` | what the sentinels call `mymaster`, database 2; the name may be given as `?name=` instead, and is `mymaster` when left out |
+   * | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` | the same over TLS |
+   * | `unix:/run/redis.sock` | a socket of this machine |
+   * | `memory:`, `memory:name` | the embedded engine; a name is a store of its own within the process |
+   *
+   * In a user name or password, `%`, `@`, `:`, `/`, `?` and `#` are written as `encodeURIComponent` writes them.
    */
   url?: string
-  /** Used when there is no URL. Default `localhost`. Environment: `REDIS_HOST`. */
+  /** Name or address of the server, used when there is no URL. Default `localhost`. Environment: `REDIS_HOST`. */
   host?: string
-  /** Used when there is no URL. Default `6379`. Environment: `REDIS_PORT`. */
+  /** 1 to 65535, used when there is no URL. Default `6379`. Environment: `REDIS_PORT`. */
   port?: number
-  /** ACL user. Environment: `REDIS_USERNAME`. */
+  /** ACL user; wins over the one in a URL. Environment, for a URL that has none: `REDIS_USERNAME`. */
   username?: string
-  /** Also fills a URL that has none. Environment: `REDIS_PASSWORD`. */
+  /** Wins over the one in a URL. Environment, for a URL that has none: `REDIS_PASSWORD`. */
   password?: string
-  /** Whether to speak TLS when there is no URL. Default `false`. Environment: `REDIS_TLS`. */
-  tls?: boolean
-  /** Number of the database. Default `0`, or what the URL says. */
+  /**
+   * Asked for user and password whenever a connection is made, so that they may change without a restart. It must answer
+   * within `connectTimeoutMs`. What it throws, and an answer of another shape, is `E_AUTH` for the calls that wait.
+   * Not together with `username`, `password` or a user in `url`; what the environment says of them is not used. Such a
+   * service shares its connections with no other.
+   */
+  credentials?: () => Credentials | Promise<Credentials>
+  /**
+   * Whether and how to speak TLS. Default: as the URL says, else `false`. `false` together with `rediss://` is refused.
+   * Environment: `REDIS_TLS`.
+   */
+  tls?: boolean | TlsOptions
+  /** Number of the database, 0 to 255; wins over the path of the URL. Default `0`, the only one that a cluster has. */
   db?: number
-  /** Most connections to a server, 1 to 1000; this version opens one. Default `10`. Environment: `REDIS_POOL_SIZE`. */
+  /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
+  sentinel?: SentinelOptions
+  /** Most connections to a server, 1 to 1000; more than one is opened when load asks. Default `10`. Environment: `REDIS_POOL_SIZE`. */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
   timeoutMs?: number
   /** Deadline of opening a connection, in milliseconds. Default `10000`. */
   connectTimeoutMs?: number
-  /** How often what is safe to repeat is sent again after a lost connection. Default `3`. Environment: `REDIS_RETRY_ATTEMPTS`. */
+  /** How long a call waits for a connection before it ends in `E_UNAVAILABLE`, in milliseconds, at most `timeoutMs`. Default `3000`. */
+  connectWaitMs?: number
+  /** How often what is safe to repeat is sent again after a lost connection, 0 to 100. Default `3`. Environment: `REDIS_RETRY_ATTEMPTS`. */
   retryAttempts?: number
-  /** Memory that the embedded engine may use, in bytes; the least recently used goes first. Default 256 MB. */
+  /** How soon a lost connection is made anew. */
+  reconnect?: ReconnectOptions
+  /** Most calls that may wait for a server; further ones end in `E_BACKPRESSURE`. Default `50000`. */
+  maxQueuedCalls?: number
+  /** Most bytes of calls that may wait for a server, at least 1024; further ones end in `E_BACKPRESSURE`. Default 64 MB. */
+  maxQueuedBytes?: number
+  /** How long a connection may be idle before a PING tries it, in milliseconds. Default `10000`. */
+  keepAliveMs?: number
+  /** When a failing server is left alone for a while, so that calls fail at once instead of late; `false`: never. */
+  breaker?: false | BreakerOptions
+  /** Memory that the embedded engine may use, in bytes, at least 1 MB; the least recently used goes first. Default 256 MB. */
   maxBytes?: number
   /**
    * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value
@@ -117,6 +150,85 @@ export interface ServiceOptions {
    * `NODE_ENV=development`, else `'throw'`.
    */
   onUnavailable?: 'throw' | 'empty'
+  /**
+   * Who hears that a connection was made or lost, a breaker opened or closed, or a primary moved: once a change. Default:
+   * one line of `console.warn` each. `false`: nobody.
+   */
+  log?: false | ((event: ServiceEvent) => void)
+}
+
+/** Who a service is to its server. */
+export interface Credentials {
+  /** ACL user; Redis's `default` when left out. */
+  username?: string | null
+  /** Not empty. */
+  password: string
+}
+
+/** How a connection is encrypted. Certificates and keys are PEM text, as `readFileSync` answers it, not paths. */
+export interface TlsOptions {
+  /** Certificates of the authorities to trust instead of the system's. */
+  ca?: string | Uint8Array
+  /** The client's certificate, its chain behind it. Together with `key`. */
+  cert?: string | Uint8Array
+  /** The key of `cert`, without a passphrase. */
+  key?: string | Uint8Array
+  /** The name that the server's certificate must have. Default: the host. */
+  servername?: string
+}
+
+/** Who a service is to the sentinels. */
+export interface SentinelOptions {
+  /** ACL user at the sentinels. */
+  username?: string
+  /** Password of the sentinels. */
+  password?: string
+}
+
+/** Waits before another attempt to connect: each is chosen at random, up to a bound that doubles with every failure. */
+export interface ReconnectOptions {
+  /** The first bound, in milliseconds. Default `50`. */
+  firstMs?: number
+  /** The last bound, in milliseconds, not below `firstMs`. Default `2000`. */
+  longestMs?: number
+}
+
+/** When a server counts as failing. What the server refuses with an error of its own is no failure. */
+export interface BreakerOptions {
+  /** Share of failed calls, above 0 and at most 1, that opens the breaker. Default `0.5`. */
+  errorRate?: number
+  /** For how long a call counts, in milliseconds, at least 100. Default `10000`. */
+  windowMs?: number
+  /** With fewer calls than this within the window it stays closed. Default `20`. */
+  volume?: number
+  /** How long it refuses calls before it lets one through to try, in milliseconds. Default `30000`. */
+  openMs?: number
+  /** A trial call that has no answer for this long has failed, in milliseconds. Default: `timeoutMs`, at most `5000`. */
+  probeTimeoutMs?: number
+  /** A call that takes this long is slow, in milliseconds, below `timeoutMs`. Default `1000`. */
+  slowCallMs?: number
+  /** Share of slow calls, above 0 and at most 1, that opens the breaker. Default `0.8`. */
+  slowRate?: number
+}
+
+/** Something that changed between a service and its servers. */
+export interface ServiceEvent {
+  /** When, in milliseconds since 1970. */
+  at: number
+  /** What changed. */
+  type:
+    | 'connected'
+    | 'lost'
+    | 'down'
+    | 'breaker-open'
+    | 'breaker-half-open'
+    | 'breaker-closed'
+    | 'failover'
+    | 'topology-changed'
+  /** The server: host and port, or `unix:` and a path. */
+  target: string
+  /** The same as a sentence. */
+  message: string
 }
 
 /** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */
@@ -463,13 +575,22 @@ export interface CacheStats {
   hits: number
   /** Answers that were not. */
   misses: number
-  /** Failures of the store that the caller did not see, because it was answered without it. */
+  /** Failures of the store, those that the caller did not see included: it was answered without it. */
   errors: number
+}
+
+/** Counts since the manager was made. */
+export interface SessionStats extends CacheStats {
+  /** How often `validateSession` had to answer by `load` alone, because the server could not be reached. */
+  fallbacks: number
 }
 
 /**
  * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
  * default service. `T` is what your sessions hold besides `userId` and `createdAt`.
+ *
+ * Without a server every method rejects, `validateSession` excepted: a session must not seem gone because its server is.
+ * Only a service that was told so (`onUnavailable: 'empty'`) answers empty values.
  *
  * @example
  * const id = await SessionManager.createSession('user123', { role: 'admin' })
@@ -503,12 +624,12 @@ export interface SessionManager {
   listSessions(userId: string | number): Promise<string[]>
   /**
    * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
-   * When the server is down it answers by `load` alone. Calls that come while one token is being loaded share that
+   * When the server cannot be reached it answers by `load` alone, which `stats().fallbacks` counts. Calls that come while one token is being loaded share that
    * load, and so its very object: do not change it.
    */
   validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<User | null>
-  /** Counts of `validateSession` since this manager was made. */
-  stats(): CacheStats
+  /** Counts of `getSession` and `validateSession` since this manager was made. */
+  stats(): SessionStats
   /** The same as `createSession`. */
   create(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The same as `getSession`. */
@@ -538,6 +659,11 @@ export interface ApiCacheOptions {
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
   ttl?: number
+  /**
+   * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
+   * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
+   */
+  onUnavailable?: 'miss' | 'throw'
 }
 
 /** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
@@ -573,6 +699,9 @@ export interface ImageInfo {
 /**
  * Answers kept for a while under `api:{key}`. Every method also exists as a static one, on the default service.
  *
+ * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
+ * not look as if it were done.
+ *
  * @example
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
  * await ApiCache.invalidateByTag(`user:${id}`)
@@ -604,7 +733,7 @@ export interface ApiCache {
    *   wherever it comes from; by key or pattern, and `set`, when it comes from this process.
    * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
    *   load only counts in `stats()`.
-   * - When the server is down, `load` alone answers.
+   * - When the server cannot be reached, `load` alone answers: still once for all who wait. `stats().errors` counts it.
    */
   getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<T>
   /** The same as `get`. */
@@ -642,8 +771,15 @@ export const ApiCache: ApiCacheConstructor
 export interface RateLimiterOptions {
   /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. */
   prefix?: string
-  /** What `checkRateLimit` and `checkLimit` do when the server is down: let pass, refuse, or reject. Default `'allow'`. */
-  onUnavailable?: 'allow' | 'deny' | 'throw'
+  /**
+   * What a check does when the server cannot be reached, or has no memory left to count in. Default `'allow'`.
+   *
+   * - `'allow'` lets pass, `'deny'` refuses: nobody counts, and the answer says `source: 'fallback'`.
+   * - `'local'` counts within this process, from zero, and says `source: 'local'`. Each process admits as many as the limit
+   *   says. It takes 16 MB at most; whoever came least recently is forgotten first. All limiters of one server share it.
+   * - `'throw'` rejects.
+   */
+  onUnavailable?: 'allow' | 'deny' | 'local' | 'throw'
 }
 
 /** What a check found. */
@@ -652,12 +788,12 @@ export interface RateLimitResult {
   allowed: boolean
   /** How many more may in this window. */
   remaining: number
-  /** When the window ends, in ms since 1970. Always there when refused by the store. */
+  /** When the window ends, in ms since 1970. Always there when refused; missing when let pass uncounted. */
   resetTime?: number
   /** How many a window admits. */
   limit: number
-  /** Whether the store counted, or nobody could be asked. */
-  source: 'store' | 'fallback'
+  /** Whether the store counted, or this process by itself (`'local'`), or nobody. */
+  source: 'store' | 'local' | 'fallback'
 }
 
 /** How many in how long. */
@@ -682,7 +818,10 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
 export interface RateLimiter {
   /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
-  /** Forgets what was counted; answers the number of keys removed, 0 or 1. */
+  /**
+   * Forgets what was counted; answers the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, what this process
+   * counted is forgotten even when the server cannot be reached and this rejects.
+   */
   resetRateLimit(identifier: string): Promise<number>
   /** Counts one request under exactly this key; answers whether it may go on. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
@@ -723,13 +862,19 @@ export interface DistributedLockOptions {
  * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
  * one, on the default service.
  *
+ * Without a server nothing is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock`
+ * answers `null`, the others `false`, and `withLock` does not run its operation.
+ *
  * @example
  * await DistributedLock.withLock(`order:${id}`, () => charge(id))
  */
 export interface DistributedLock {
-  /** Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. */
+  /**
+   * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
+   * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
+   */
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
-  /** Releases the lock if it is still held by this token; `false` when it is not. */
+  /** Releases the lock if it is still held by this token; `false` when it is not. A server that restarted has forgotten it. */
   releaseLock(resource: string, token: string): Promise<boolean>
   /** Sets the remaining life of the lock to `ttlSeconds` (30) if it is still held by this token; `false` when it is not. */
   extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>
@@ -836,23 +981,136 @@ export interface HealthMetrics extends CacheStats {
   hitRate: number
 }
 
+/** Connections to a server, or to all of them. */
+export interface HealthPool {
+  /** How many stand. */
+  size: number
+  /** How many of them have nothing to do. */
+  available: number
+  /** How many calls wait to be sent. */
+  pending: number
+}
+
+/** What a circuit breaker does with calls: `closed` lets them through, `open` refuses them, `half-open` tries one. */
+export type BreakerState = 'closed' | 'half-open' | 'open'
+
+/** The circuit breaker in front of the server. */
+export interface HealthBreaker {
+  /** What it does with calls. */
+  state: BreakerState
+  /** Calls within its window of time. */
+  calls: number
+  /** How many of them failed. */
+  failed: number
+  /** How many of them were slow. */
+  slow: number
+  /** In how many ms the next call is let through, while it is open; else `null`. */
+  retryInMs: number | null
+}
+
+/** One server. */
+export interface HealthServer {
+  /** Its host, or the path of its socket. */
+  host: string
+  /** Its port; `null` for a socket. */
+  port: number | null
+  /** What it is to the others. */
+  role: 'primary' | 'replica' | 'unknown'
+  /**
+   * Whether it takes part. Of a replica its primary says so, and of a server of a cluster the cluster; while nobody
+   * answers, it is whether this process has a connection to it.
+   */
+  connected: boolean
+  /** How many replicas follow it; `null` when it is no primary or nobody told. */
+  replicas: number | null
+  /** The breaker of this process in front of it; `null` for one that this process does not call. */
+  breaker: BreakerState | null
+  /** The connections of this process to it; `null` for one that this process does not call. */
+  pool: HealthPool | null
+}
+
+/** The last thing that went wrong with the server or the way to it. Never holds a password. */
+export interface HealthProblem {
+  /** What it was, to branch on. */
+  code: ErrorCode
+  /** The same in words. */
+  message: string
+  /** When, as an ISO 8601 time. */
+  at: string
+}
+
+/**
+ * With what an alert begins; a colon follows, and words for a person.
+ *
+ * | code | what is wrong | status |
+ * |---|---|---|
+ * | `unavailable` | there is no connection to the server | down |
+ * | `timeout` | the server did not answer within `timeoutMs` | down |
+ * | `auth` | the server refused the user name, the password or the permission | down |
+ * | `loading` | the server still reads its data, after a restart | down |
+ * | `busy` | a script has been running in the server for too long | down |
+ * | `queue` | too much is waiting for the server in this process | down |
+ * | `cluster` | the cluster refuses calls: some of its slots have no server | down |
+ * | `closed` | the service was disconnected by its owner | down |
+ * | `settings` | the service, its settings, the environment or the options of the check cannot be meant | down |
+ * | `error` | the server answered a PING by another error | down |
+ * | `breaker` | the circuit breaker refuses calls (down), or tries one at a time (degraded, or down when it refused the PING) | |
+ * | `replication` | a replica has lost its primary: it answers (degraded), or refuses to (down) | |
+ * | `slow` | a PING took longer than `slowMs`, twice | degraded |
+ * | `memory` | more than 90 % of `maxmemory` is used | degraded |
+ * | `evictions` | keys were evicted since the last check of this service | degraded |
+ * | `connections` | the server refused connections since the last check of this service | degraded |
+ * | `write` | a test key could not be written and read: no memory, no permission, a read-only server | degraded |
+ * | `server` | one of several servers is away, or its breaker is open | degraded |
+ * | `replicas` | a replica is away, or fewer follow than this service has seen | degraded |
+ * | `info` | the server answers, but not to INFO; a user without the permission to ask raises nothing | degraded |
+ */
+export type HealthAlertCode =
+  | 'unavailable'
+  | 'timeout'
+  | 'auth'
+  | 'loading'
+  | 'busy'
+  | 'queue'
+  | 'cluster'
+  | 'closed'
+  | 'settings'
+  | 'error'
+  | 'breaker'
+  | 'replication'
+  | 'slow'
+  | 'memory'
+  | 'evictions'
+  | 'connections'
+  | 'write'
+  | 'server'
+  | 'replicas'
+  | 'info'
+
 /** What `healthCheck()` answers. */
 export interface Health {
-  /** `degraded` when there are alerts, `down` when the server does not answer. */
+  /**
+   * `down` when calls cannot be answered: the server does not answer, the breaker is open, the cluster refuses calls.
+   * `degraded` when they are answered and there are alerts.
+   */
   status: 'healthy' | 'degraded' | 'down'
-  /** What the server says about itself; `null` where it does not. */
+  /** What the server says about itself; `null` where it does not, or where its user may not ask. */
   redis: {
     /** Whether it answered. */
     connected: boolean
-    /** What answered. */
+    /** What answers. */
     engine: 'redis' | 'memory' | null
+    /** How the servers belong together; `memory` for the embedded engine. */
+    topology: 'memory' | 'single' | 'sentinel' | 'cluster' | null
     /** Its version. */
     version: string | null
     /** Memory in use, in bytes. */
     usedMemory: number | null
     /** Its limit of memory in bytes; 0 without one. */
     maxMemory: number | null
-    /** Connected clients. */
+    /** `usedMemory` ÷ `maxMemory`; `null` without a limit. */
+    memoryUsage: number | null
+    /** Connected clients, those of other processes included. */
     clients: number | null
     /** Keys evicted since it was started. */
     evictedKeys: number | null
@@ -861,26 +1119,105 @@ export interface Health {
     /** How long it has been running, in seconds. */
     uptimeSeconds: number | null
   }
+  /** Each server, with its replicas; `[]` for the embedded engine. */
+  servers: HealthServer[]
   /** Sessions of this service. */
   sessionCache: {
     /** Validations by `service.sessions`. */
     metrics: HealthMetrics
-    /** Connections of this process. */
-    pool: { size: number; available: number; pending: number }
+    /** Connections of this process, to all servers; none for the embedded engine. */
+    pool: HealthPool
   }
   /** Reads of `service.cache`. */
   cache: { metrics: HealthMetrics }
-  /** Whether limits are counted by the store. */
+  /** Whether limits are counted by the store: whether it takes writes. */
   rateLimiter: { available: boolean }
-  /** `closed` while calls go to the server, `open` while they are refused at once because it is away. */
-  breaker: { state: string }
-  /** How long single commands took, in ms; `null` when they failed. */
+  /** Whether calls are let through to the server. */
+  breaker: HealthBreaker
+  /** How long single commands took, in ms, to three digits after the point; `null` when they failed. */
   performance: { ping: number | null; set: number | null; get: number | null }
-  /** What is wrong, in words: memory over 90 % of `maxmemory`, evictions or refused connections rising, no answer. */
+  /** What went wrong last, even if all is well again; `null` when nothing has. */
+  lastError: HealthProblem | null
+  /** How often a connection was made after one had been lost. */
+  reconnects: number
+  /** What is wrong now: sentences such as `memory: 93 % of maxmemory is used`. Each begins with a {@link HealthAlertCode}. */
   alerts: string[]
   /** When this was asked, as an ISO 8601 time. */
   timestamp: string
 }
 
-/** How the default service, or the one given, is doing. Never rejects; answers within 2 s even when the server hangs. */
-export function healthCheck(service?: RedisService): Promise<Health>
+/** How to check. */
+export interface HealthOptions {
+  /** How long the check may take, in ms. Default `2000`. */
+  timeoutMs?: number
+  /** A PING that takes longer than this, in ms, is an alert. Default `100`. */
+  slowMs?: number
+}
+
+/**
+ * How the default service, or the one given, is doing. Never rejects, and answers within `timeoutMs` even when the server
+ * hangs. A wrong option or a wrong service is an alert, too.
+ *
+ * It sends one to three PINGs and one INFO, and it writes and reads a key `cinnabar:health:…` that lives for 10 s; to a
+ * cluster, it sends CLUSTER INFO and CLUSTER NODES, too. When a PING is not answered, it sends nothing else, but in a
+ * cluster it asks for keys of eight other slots: one server that hangs is not the cluster. The breaker does not count what
+ * a check meets, and lets it through only where it lets other calls through. A user of an ACL needs `~cinnabar:health:*`
+ * and the permission for PING, SET and GET; without that for INFO, what it tells is `null`.
+ *
+ * @example
+ * const { status, alerts } = await healthCheck()
+ * if (status !== 'healthy') console.warn(status, alerts)
+ */
+export function healthCheck(service?: RedisService, options?: HealthOptions): Promise<Health>
+
+/** How to answer requests for the health of a service. */
+export interface HealthHandlerOptions extends HealthOptions {
+  /** Whose health. Default: the default service. */
+  service?: RedisService
+  /**
+   * How long a report may be served again, in ms, so that the server is asked no more than about once a second whoever
+   * asks this process. `0` asks for each request that comes while no check runs. Default `1000`.
+   */
+  maxAgeMs?: number
+  /**
+   * `false` answers nothing but `{ "status": … }`: for an address that anybody can ask. The whole report names hosts and
+   * what went wrong, though never a password. Default `true`.
+   */
+  detail?: boolean
+}
+
+/** A request handler of the fetch kind: Next.js, Deno, Bun, Hono. */
+export interface HealthHandler {
+  /** Answers `GET` and `HEAD`, and everything else by 405. Without a request it answers as to `GET`. Never rejects. */
+  (request?: { readonly method: string }): Promise<Response>
+  /** The same for `node:http`, and so for Express and its kind. */
+  node(
+    request: { readonly method?: string },
+    response: { writeHead(status: number, headers: Record<string, string>): unknown; end(body?: string): unknown },
+  ): Promise<void>
+}
+
+/**
+ * A handler for `/health` or `/api/health/redis`: the report of `healthCheck` as JSON, never to be stored (`Cache-Control:
+ * no-store`), with status 200 when healthy or degraded and 503 when down. Requests that come while a check runs share it,
+ * and so do handlers of the same service with the same `timeoutMs` and `slowMs`. Making one connects to nothing.
+ *
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option.
+ *
+ * @example
+ * // app/api/health/redis/route.ts of Next.js
+ * export const dynamic = 'force-dynamic'
+ * export const GET = healthHandler()
+ *
+ * @example
+ * // Deno and Bun
+ * Deno.serve(healthHandler({ detail: false }))
+ * Bun.serve({ routes: { '/health': healthHandler() } })
+ *
+ * @example
+ * // node:http and Express
+ * const health = healthHandler()
+ * createServer((request, response) => health.node(request, response))
+ * app.get('/health', health.node)
+ */
+export function healthHandler(options?: HealthHandlerOptions): HealthHandler

@@ -61,7 +61,7 @@ describe('a connection that is lost with calls on their way', () => {
     const read = service.get('key')
     read.catch(() => {})
     await cut()
-    await refuses(read, 'E_MAYBE_APPLIED')
+    await refuses(read, 'E_UNAVAILABLE')
     assert.equal(await service.get('key'), 'value', 'the next connection answers')
     await service.disconnect()
   })

@@ -1,8 +1,12 @@
 'use strict'
 
 const binding = require('../binding.js')
+const { askCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
+
+// Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
+const SOURCES = ['store', 'local', 'fallback']
 
 let bridge
 
@@ -14,14 +18,16 @@ function getBridge() {
     stringify: JSON.stringify,
     queueMicrotask,
     // One call from the native side instead of one a field.
-    checked: (allowed, remaining, resetTime, limit, counted) => ({
+    checked: (allowed, remaining, resetTime, limit, source) => ({
       allowed,
       remaining,
       resetTime,
       limit,
-      source: counted ? 'store' : 'fallback',
+      source: SOURCES[source],
     }),
     warn: (text) => console.warn(text),
+    askCredentials: (provide, number) =>
+      askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
     // A stack costs microseconds a call, so only development pays for the line of the caller.
     captureStack: readEnvironment().NODE_ENV === 'development',
   })

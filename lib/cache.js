@@ -8,7 +8,7 @@ const { imageInfo, imageKey } = require('./image.js')
 const { assertFunction, assertOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 
-const OPTIONS = ['prefix', 'ttl']
+const OPTIONS = ['prefix', 'ttl', 'onUnavailable']
 const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 

@@ -44,7 +44,8 @@ function argumentError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_ARGUMENT', cause })
 }
 
-const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
+// The codes of `Error::is_unavailable` in src/error.rs.
+const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
 /** Whether there was no server to answer, as opposed to an answer that says no. */
 function isUnavailable(error) {

@@ -2,30 +2,33 @@
 
 const { argumentError } = require('./error.js')
 
-/** What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws. */
-function refuseOptions(options, names) {
+/**
+ * What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws.
+ * `within` stands before the names of options that belong to another one.
+ */
+function refuseOptions(options, names, within = '') {
   if (options === undefined) return null
   try {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       return argumentError(`options must be an object, got ${describe(options)}`)
     }
     const unknown = Object.keys(options).find((name) => !names.includes(name))
-    return unknown === undefined ? null : unknownOption(unknown, names)
+    return unknown === undefined ? null : unknownOption(unknown, names, within)
   } catch (error) {
     // A proxy may throw at any look.
     return argumentError('options could not be read', error)
   }
 }
 
-function unknownOption(name, names) {
+function unknownOption(name, names, within) {
   const near = nearest(name, names)
-  const hint = near ? `; did you mean "${near}"?` : `; known options: ${names.join(', ')}`
-  return argumentError(`unknown option "${shorten(name)}"${hint}`)
+  const hint = near ? `; did you mean "${within}${near}"?` : `; known options: ${names.join(', ')}`
+  return argumentError(`unknown option "${within}${shorten(name)}"${hint}`)
 }
 
 /** Throws what `refuseOptions` finds. */
-function assertOptions(options, names) {
-  const error = refuseOptions(options, names)
+function assertOptions(options, names, within) {
+  const error = refuseOptions(options, names, within)
   if (error) throw error
 }
 

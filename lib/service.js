@@ -5,11 +5,12 @@ const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
 const { readEnvironment } = require('./environment.js')
+const { CinnabarError } = require('./error.js')
 const { handleOf, provideHandle } = require('./handle.js')
 const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { DistributedLock } = require('./lock.js')
-const { assertOptions } = require('./options.js')
+const { assertOptions, describe } = require('./options.js')
 const { subscribeTo } = require('./pubsub.js')
 const { RealtimeDataManager } = require('./room.js')
 const { SessionManager } = require('./session.js')
@@ -21,15 +22,31 @@ const OPTIONS = [
   'port',
   'username',
   'password',
+  'credentials',
   'tls',
   'db',
+  'sentinel',
   'poolSize',
   'timeoutMs',
   'connectTimeoutMs',
+  'connectWaitMs',
   'retryAttempts',
+  'reconnect',
+  'maxQueuedCalls',
+  'maxQueuedBytes',
+  'keepAliveMs',
+  'breaker',
   'maxBytes',
   'onUnavailable',
+  'log',
 ]
+// The names within those that are objects themselves.
+const GROUPS = {
+  tls: ['ca', 'cert', 'key', 'servername'],
+  reconnect: ['firstMs', 'longestMs'],
+  breaker: ['errorRate', 'windowMs', 'volume', 'openMs', 'probeTimeoutMs', 'slowCallMs', 'slowRate'],
+  sentinel: ['username', 'password'],
+}
 
 /** One server, cluster or embedded store, and all that works on it. */
 class RedisService {
@@ -161,8 +178,33 @@ class RedisService {
 }
 
 function open(options) {
-  assertOptions(options, OPTIONS)
+  assertServiceOptions(options)
   return new binding.Service(getBridge(), options, readEnvironment())
+}
+
+// Of most options only the names are looked at here; the native side says what they may be.
+function assertServiceOptions(options) {
+  assertOptions(options, OPTIONS)
+  if (options === undefined) return
+  for (const [name, names] of Object.entries(GROUPS)) {
+    const group = readOption(options, name)
+    if (typeof group === 'object' && group !== null && !Array.isArray(group)) assertOptions(group, names, `${name}.`)
+  }
+  const log = readOption(options, 'log')
+  if (log === undefined || log === false || typeof log === 'function') return
+  throw settingsError(`log must be false or a function, got ${describe(log)}`)
+}
+
+function readOption(options, name) {
+  try {
+    return options[name]
+  } catch (error) {
+    throw settingsError(`reading the option ${name} threw`, error)
+  }
+}
+
+function settingsError(message, cause) {
+  return new CinnabarError(message, { code: 'E_INVALID_SETTINGS', cause })
 }
 
 function refusing(error) {

@@ -17,6 +17,7 @@ class SessionManager {
   #native
   #flights
   #errors = 0
+  #fallbacks = 0
 
   constructor(service, options) {
     assertOptions(options, OPTIONS)
@@ -87,6 +88,7 @@ class SessionManager {
     } catch (error) {
       // Who may come in must not depend on whether the cache of that answer is up.
       if (!isUnavailable(error)) throw error
+      this.#fallbacks++
     } finally {
       this.#flights.leave(token, flight)
     }
@@ -110,7 +112,7 @@ class SessionManager {
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#errors }
+    return { ...stats, errors: stats.errors + this.#errors, fallbacks: this.#fallbacks }
   }
 
   create(userId, data, options) {

@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { failures, runScenario, scenarios, table } from '../tests/faults/suite.mjs'
+import { elsewhere, failures, runScenario, scenarios, table } from '../tests/faults/suite.mjs'
 import { main, root } from './run.mjs'
 import { systemPackages } from './system.mjs'
 
@@ -33,7 +33,7 @@ await main(async () => {
   console.log(`seed ${seed}`)
   const rows = []
   for (const one of chosen) {
-    const row = await runScenario(one, { seed })
+    const row = await runScenario(one, { seed, short })
     rows.push(row)
     console.log(
       `${row.verdict.padEnd(8)} ${row.number} ${row.name} (${row.seconds.toFixed(1)} s): ${row.notes.join('; ')}`,
@@ -48,7 +48,7 @@ await main(async () => {
   if (args.length === 0 && !short) {
     const folder = join(root, 'tests/faults/results')
     mkdirSync(folder, { recursive: true })
-    const text = `# What happened to callers\n\n\`npm run faults -- --seed ${seed}\`\n\n${table(rows)}\n${list ? `\n${list}\n` : ''}`
+    const text = `# What happened to callers\n\n\`npm run faults -- --seed ${seed}\`\n\n${table(rows)}\n\n${elsewhere}\n${list ? `\n${list}\n` : ''}`
     writeFileSync(join(folder, 'latest.md'), text)
   }
   if (rows.some((row) => !row.ok)) process.exitCode = 1

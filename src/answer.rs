@@ -21,6 +21,17 @@ impl Text {
     }
 }
 
+/// Who counted a hit of a limit. The numbers are those of the list in `lib/bridge.js`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The store.
+    Store = 0,
+    /// This process by itself: there was no server.
+    Local = 1,
+    /// Nobody: there was no server.
+    Fallback = 2,
+}
+
 /// An answer on its way to JavaScript.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -50,8 +61,8 @@ pub enum Answer {
         reset_ms: Option<i64>,
         /// The limit.
         limit: u64,
-        /// Counted by the store; else a fallback.
-        counted: bool,
+        /// Who says so.
+        source: Source,
     },
     /// An error as a value, as `multi().exec()` answers it.
     Failure(Error),

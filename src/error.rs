@@ -44,7 +44,7 @@ kinds! {
     InvalidArgument = "E_INVALID_ARGUMENT", retryable: false;
     /// An option or environment variable has a value that cannot be meant.
     InvalidSettings = "E_INVALID_SETTINGS", retryable: false;
-    /// No connection to the server, or its circuit breaker is open; nothing was sent.
+    /// No connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed.
     Unavailable = "E_UNAVAILABLE", retryable: true;
     /// It waited until its deadline passed or its connection ended; nothing was sent.
     NotSent = "E_NOT_SENT", retryable: true;

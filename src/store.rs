@@ -3,6 +3,7 @@
 mod call;
 mod events;
 pub mod keys;
+mod local;
 pub mod memory;
 mod plan;
 mod pubsub;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
+pub use local::{Local, local};
 pub use pubsub::{Heard, Listener, Message, Topic};
 pub use registry::store as shared;
 pub use reply::Reply;

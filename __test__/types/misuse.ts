@@ -6,6 +6,8 @@ import {
   RateLimiter,
   RedisService,
   SessionManager,
+  healthCheck,
+  healthHandler,
   redisService,
   subscribe,
 } from 'cinnabar'
@@ -17,6 +19,16 @@ export async function misuse(): Promise<void> {
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number
   new RedisService({ port: '6379' })
+  // @ts-expect-error credentials are asked for, not given
+  new RedisService({ credentials: { password: 'given at run time' } })
+  // @ts-expect-error a password is needed
+  new RedisService({ credentials: () => ({ username: 'app' }) })
+  // @ts-expect-error an unknown option of tls
+  new RedisService({ tls: { CA: 'PEM' } })
+  // @ts-expect-error a breaker is on by itself
+  new RedisService({ breaker: true })
+  // @ts-expect-error an event has no code
+  new RedisService({ log: (event) => event.code })
   // @ts-expect-error one of two words
   new RedisService({ onUnavailable: 'ignore' })
   // @ts-expect-error the service comes first
@@ -53,6 +65,12 @@ export async function misuse(): Promise<void> {
   await SessionManager.validateSession('token', {})
   // @ts-expect-error a number is no request
   await SessionManager.validateSession(42, { load: () => null })
+  // @ts-expect-error one of two words
+  new ApiCache(redisService, { onUnavailable: 'empty' })
+  // @ts-expect-error one of four words
+  new RateLimiter(redisService, { onUnavailable: 'miss' })
+  // @ts-expect-error sessions have no such choice
+  new SessionManager(redisService, { onUnavailable: 'throw' })
   // @ts-expect-error tags are many
   await ApiCache.set('key', 1, { tags: 'users' })
   // @ts-expect-error load is a function
@@ -75,6 +93,18 @@ export async function misuse(): Promise<void> {
   const code: ErrorCode = 'E_NONE'
   // @ts-expect-error codes do not change
   new CinnabarError('text').code = 'E_TIMEOUT'
+  // @ts-expect-error options come after the service
+  await healthCheck({ timeoutMs: 500 })
+  // @ts-expect-error the option is timeoutMs
+  await healthCheck(redisService, { timeout: 500 })
+  // @ts-expect-error one of three words
+  ;(await healthCheck()).status === 'ok'
+  // @ts-expect-error there may have been no error
+  ;(await healthCheck()).lastError.code
+  // @ts-expect-error the service is an option here
+  healthHandler(redisService)
+  // @ts-expect-error true or false
+  healthHandler({ detail: 'none' })
   // @ts-expect-error the service comes first
   await advanceTime(1000)
   void [collected, code]

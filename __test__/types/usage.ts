@@ -1,5 +1,6 @@
 // Everything the package exports, used as its documentation says. Compiled, never run.
-import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 
 import {
   ApiCache,
@@ -10,6 +11,7 @@ import {
   RedisService,
   SessionManager,
   healthCheck,
+  healthHandler,
   publish,
   redisService,
   subscribe,
@@ -19,12 +21,21 @@ import type {
   CacheStats,
   ErrorCode,
   Health,
+  HealthAlertCode,
+  HealthBreaker,
+  HealthHandler,
+  HealthPool,
+  HealthProblem,
+  HealthServer,
   ImageInfo,
   RateLimitResult,
   RawClient,
   Reply,
+  ServiceEvent,
   ServiceHealth,
+  ServiceOptions,
   Session,
+  SessionStats,
   Subscription,
 } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
@@ -49,10 +60,34 @@ export async function service(): Promise<void> {
     poolSize: 10,
     timeoutMs: 5000,
     connectTimeoutMs: 10_000,
+    connectWaitMs: 3000,
     retryAttempts: 3,
+    reconnect: { firstMs: 50, longestMs: 2000 },
+    maxQueuedCalls: 50_000,
+    maxQueuedBytes: 1 << 26,
+    keepAliveMs: 10_000,
+    breaker: false,
     maxBytes: 1 << 20,
     onUnavailable: 'empty',
+    log: false,
   })
+  const options: ServiceOptions = {
+    url: 'rediss-sentinel://one,two:26380/mymaster',
+    credentials: async () => ({ username: 'app', password: 'given at run time', expiresAt: 1 }),
+    tls: { ca: 'PEM', cert: new Uint8Array(), key: 'PEM', servername: 'db.example' },
+    sentinel: { username: 'watch', password: 'given at run time' },
+    breaker: {
+      errorRate: 0.5,
+      windowMs: 10_000,
+      volume: 20,
+      openMs: 30_000,
+      probeTimeoutMs: 5000,
+      slowCallMs: 1000,
+      slowRate: 0.8,
+    },
+    log: (event: ServiceEvent) => console.log(new Date(event.at), event.type === 'lost', event.target, event.message),
+  }
+  void [new RedisService(options), new RedisService({ credentials: () => ({ password: 'given at run time' }) })]
   await service.connect()
   same<boolean, typeof service.isConnected>(true)
   const value = await service.get('key')
@@ -201,13 +236,14 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
     await sessions.validateSession(request.headers, { load })
     await sessions.validateSession(incoming, { load })
     await sessions.validateSession('token', { load: () => null })
-    const stats: CacheStats = sessions.stats()
+    const stats: SessionStats = sessions.stats()
+    same<number, typeof stats.fallbacks>(true)
     void [anything, flags, counts, ids, created, stats]
   }
 }
 
 export async function cache(bytes: Uint8Array): Promise<void> {
-  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300 })
+  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300, onUnavailable: 'throw' })
   for (const cache of [own, ApiCache]) {
     const user = await cache.get<User>('user:1')
     same<User | null, typeof user>(true)
@@ -238,7 +274,7 @@ export async function cache(bytes: Uint8Array): Promise<void> {
 }
 
 export async function limits(): Promise<Response> {
-  const own = new RateLimiter(redisService, { prefix: 'rate_limit:', onUnavailable: 'deny' })
+  const own = new RateLimiter(redisService, { prefix: 'rate_limit:', onUnavailable: 'local' })
   let result: RateLimitResult | undefined
   for (const limiter of [own, RateLimiter]) {
     result = await limiter.checkRateLimit('user123', 100, 3600)
@@ -249,6 +285,7 @@ export async function limits(): Promise<Response> {
     const allowed: boolean = await limiter.checkLimit(limiter.keyForRoute('127.0.0.1', '/api'), 5, 60)
     void [removed, allowed]
   }
+  same<'store' | 'local' | 'fallback', RateLimitResult['source']>(true)
   const limit: number = RateLimiter.presets.AUTH.limit
   return new Response(null, { status: 429, headers: RateLimiter.headers(result!, limit) })
 }
@@ -295,7 +332,29 @@ export async function health(): Promise<void> {
   const { hitRate }: { hitRate: number } = health.sessionCache.metrics
   const state: 'healthy' | 'degraded' | 'down' = health.status
   const ms: number | null = health.performance.ping
-  void [other, hitRate, state, ms]
+  const slower: Health = await healthCheck(undefined, { timeoutMs: 500, slowMs: 20 })
+  const alerts: string[] = health.alerts
+  const problem: HealthProblem | null = health.lastError
+  const code: ErrorCode | undefined = health.lastError?.code
+  const breaker: HealthBreaker = health.breaker
+  const opened: boolean = breaker.state === 'open'
+  const servers: { host: string; role: 'primary' | 'replica' | 'unknown'; replicas: number | null }[] = health.servers
+  const server: HealthServer | undefined = health.servers[0]
+  const pool: HealthPool = health.sessionCache.pool
+  const usage: number | null = health.redis.memoryUsage
+  const firstWord = health.alerts[0]?.split(':')[0] as HealthAlertCode
+  void [other, hitRate, state, ms, slower, alerts, problem, code, opened, servers, server, pool, usage, firstWord]
+}
+
+export async function healthRoutes(): Promise<void> {
+  const GET: HealthHandler = healthHandler()
+  const quiet = healthHandler({ service: new RedisService(), detail: false, maxAgeMs: 0, timeoutMs: 500, slowMs: 20 })
+  const answer: Response = await GET(new Request('http://localhost/health'))
+  const fetchStyle: (request: Request) => Promise<Response> = quiet
+  const withoutRequest: Response = await quiet()
+  const server = createServer((request, response) => void quiet.node(request, response))
+  const listener: RequestListener = GET.node
+  void [answer, fetchStyle, withoutRequest, server, listener]
 }
 
 export function errors(error: unknown): ErrorCode | undefined {

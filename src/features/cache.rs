@@ -32,6 +32,16 @@ use crate::{
 /// More tags than this on one entry are a mistake.
 const MOST_TAGS: usize = 128;
 
+/// What a read answers when there is no server to ask. Writes and invalidations fail: one that is lost must not look done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnavailable {
+    /// That there is nothing: a cache that is down makes its callers slower, not wrong.
+    #[default]
+    Miss,
+    /// The error itself.
+    Throw,
+}
+
 /// Options of a cache.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -39,6 +49,8 @@ pub struct Options {
     pub prefix: Option<String>,
     /// Life of an entry that is given none, in seconds. Defaults to 300.
     pub ttl: Option<f64>,
+    /// What a read answers without a server; `Miss`.
+    pub on_unavailable: OnUnavailable,
 }
 
 /// How an entry is to be kept.
@@ -59,6 +71,7 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     prefix: Prefix,
     life: Duration,
+    on_unavailable: OnUnavailable,
     clock: Clock,
     /// Whether this process has met a tag here: until then nobody pays for them.
     tagged: AtomicBool,
@@ -85,7 +98,7 @@ pub struct Stats {
     pub hits: u64,
     /// Not there, expired or invalidated.
     pub misses: u64,
-    /// Failed.
+    /// Failed, whether that was answered as an error or not.
     pub errors: u64,
 }
 
@@ -98,6 +111,7 @@ impl Cache {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
             life: life::of_seconds("ttl", options.ttl.unwrap_or(300.0))?,
+            on_unavailable: options.on_unavailable,
             clock: Clock::default(),
             tagged: AtomicBool::new(false),
             hits: AtomicU64::new(0),
@@ -119,18 +133,21 @@ impl Cache {
 
     /// The JSON stored under a name, or `None` when there is none that is fresh.
     pub fn get(&self, name: &str) -> Result<Call<Option<Bytes>>> {
-        let call = self.find(name, false)?;
-        Ok(call.map(|found| if found.stale { None } else { found.value }))
+        let call = self.find(name, false)?.map(|found| if found.stale { None } else { found.value });
+        Ok(match self.0.on_unavailable {
+            OnUnavailable::Miss => call.or_when_unavailable(|| None),
+            OnUnavailable::Throw => call,
+        })
     }
 
-    /// Several at once, in the order of the names.
+    /// Several at once, in the order of the names. What some server holds is answered where another cannot be reached.
     pub fn get_many(&self, names: &[String]) -> Result<Call<Vec<Option<Bytes>>>> {
         let calls = names.iter().map(|name| self.get(name)).collect::<Result<Vec<_>>>()?;
         Ok(Call::together(calls))
     }
 
     /// What there is at the beginning of a load, and the moment to judge its result by. `tagged` says that the result will
-    /// have tags.
+    /// have tags. Without a server it fails, whatever reads do: the caller must know that nothing can be kept.
     pub fn begin(&self, name: &str, tagged: bool) -> Result<Call<Found>> {
         if tagged {
             self.0.tagged.store(true, Ordering::Relaxed);
@@ -142,7 +159,8 @@ impl Cache {
             }
             // No clock yet, so no invalidation can be missed from here on.
             let open = Clock::open(keys::cache_clock(&cache.0.prefix))?;
-            Ok(Step::Next(Call::new(open, move |reply| Ok(Found { stamp: Some(clock::stamp(reply)?), ..found }))))
+            let open = Call::new(open, move |reply| Ok(Found { stamp: Some(clock::stamp(reply)?), ..found }));
+            Ok(Step::Next(cache.counting(open)))
         }))
     }
 
@@ -206,13 +224,13 @@ impl Cache {
         let tagged = self.0.tagged.load(Ordering::Relaxed);
         let get = Request::get(key.clone());
         if !tagged {
-            return Ok(Call::round([get], move |replies| cache.read(key, replies.one(), false)));
+            return Ok(self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), false))));
         }
         let clock = keys::cache_clock(&self.0.prefix);
-        Ok(Call::round([get, self.0.clock.changes(clock)], move |Replies(mut replies)| {
+        Ok(self.counting(Call::round([get, self.0.clock.changes(clock)], move |Replies(mut replies)| {
             let changes = replies.pop().unwrap_or(Ok(Reply::Nil));
             let stored = replies.pop().unwrap_or(Ok(Reply::Nil));
-            if cache.counted(changes.and_then(|reply| cache.0.clock.learn(reply)))? && cache.0.clock.now().is_some() {
+            if changes.and_then(|reply| cache.0.clock.learn(reply))? && cache.0.clock.now().is_some() {
                 return cache.read(key, stored, loading);
             }
             // Another clock than the one this process knew, or the first it meets.
@@ -221,13 +239,13 @@ impl Cache {
                 cache.0.clock.begin(replies.one()?)?;
                 cache.read(key, stored, loading)
             })))
-        }))
+        })))
     }
 
     fn read(&self, key: Bytes, stored: Result<Reply>, loading: bool) -> Result<Step<Found>> {
         let stamp = if loading { self.0.clock.now() } else { None };
-        let Some(stored) = self.counted(stored.and_then(Reply::bulk))? else { return Ok(self.missed(stamp)) };
-        let Entry { header, json } = self.counted(Entry::read(stored))?;
+        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.missed(stamp)) };
+        let Entry { header, json } = Entry::read(stored)?;
         let Some(header) = header else { return Ok(self.hit(json, stamp)) };
         let (Some(made), false) = (header.stamp, header.tags.is_empty()) else {
             return Ok(self.freshness(key, header.stale_ms, json, stamp));
@@ -243,7 +261,7 @@ impl Cache {
                 let cache = self.clone();
                 let ask = Clock::ask(keys::cache_clock(&self.0.prefix), &header.tags);
                 Ok(Step::Next(Call::round([ask], move |replies| {
-                    Ok(if Clock::confirm(made, cache.counted(replies.one())?)? {
+                    Ok(if Clock::confirm(made, replies.one()?)? {
                         cache.freshness(key, header.stale_ms, json, stamp)
                     } else {
                         cache.missed(stamp)
@@ -271,7 +289,7 @@ impl Cache {
         }
         let cache = self.clone();
         Step::Next(Call::round([Request::keyed("PTTL", [key]).repeatable()], move |replies| {
-            let left = cache.counted(replies.one().and_then(Reply::int))?;
+            let left = replies.one().and_then(Reply::int)?;
             Ok(match left {
                 -2 => cache.missed(stamp),
                 left if left >= 0 && left.unsigned_abs() <= stale_ms => {
@@ -293,11 +311,14 @@ impl Cache {
         Step::Done(Found { value: None, stale: false, stamp })
     }
 
-    fn counted<T>(&self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.0.errors.fetch_add(1, Ordering::Relaxed);
-        }
-        result
+    /// The same, and a failure of any of its rounds is counted, once.
+    fn counting(&self, call: Call<Found>) -> Call<Found> {
+        let cache = self.clone();
+        call.inspect(move |result| {
+            if result.is_err() {
+                cache.0.errors.fetch_add(1, Ordering::Relaxed);
+            }
+        })
     }
 
     fn writer(&self, name: &str, json: String, keep: Keep) -> Result<Write> {

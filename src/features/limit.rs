@@ -1,14 +1,14 @@
 //! Rate limits: a fixed window, counted by a plain integer with a life.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use super::life;
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     store::{
-        Call, Merge, Reply, Request,
+        Call, Local, Merge, Reply, Request,
         keys::{self, Prefix},
         script,
     },
@@ -19,25 +19,20 @@ script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
 /// The largest whole number up to which all are exact in JavaScript and in Lua.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 
-/// What a check answers when there is no server to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub use crate::answer::Source;
+
+/// What a check answers when there is no server to ask, or one that has no memory left to count in.
+#[derive(Debug, Clone, Default)]
 pub enum OnUnavailable {
     /// Allowed: a limiter that is down must not take the service with it.
     #[default]
     Allow,
     /// Refused.
     Deny,
+    /// What this process counts by itself, from nothing: every process admits as many as the limit says.
+    Local(Arc<Local>),
     /// The error itself.
     Throw,
-}
-
-/// Where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The store counted.
-    Store,
-    /// Nobody counted: there was no server.
-    Fallback,
 }
 
 /// What became of one hit.
@@ -102,7 +97,11 @@ impl Limiter {
 
     /// Forgets the hits of `id`; answers how many keys went.
     pub fn reset(&self, id: &str) -> Result<Call<i64>> {
-        Ok(Call::new(Request::keyed("DEL", [keys::limit(&self.prefix, id)?]), Reply::int))
+        let request = Request::keyed("DEL", [keys::limit(&self.prefix, id)?]);
+        let OnUnavailable::Local(local) = &self.on_unavailable else { return Ok(Call::new(request, Reply::int)) };
+        // What was counted here is forgotten whatever the server says: it holds while there is none.
+        let (local, here) = (local.clone(), request.clone());
+        Ok(Call::new(request, Reply::int).inspect(move |_| drop(local.ask(&here))))
     }
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
@@ -113,32 +112,42 @@ impl Limiter {
         let window = life::of_seconds("window", window_seconds)?;
         let args = [key, limit.to_string().into(), life::millis(window)];
         let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
-        let call = Call::new(request, move |reply| {
+        let read = move |reply: Reply, source| {
             let [hits, reset] = reply.tuple()?;
             let (hits, reset_ms) = (hits.int()?, Some(reset.int()?));
             let left = i128::from(limit) - i128::from(hits);
             let (allowed, remaining) = (left >= 0, left.clamp(0, i128::from(limit)) as u64);
-            Ok(Checked { allowed, remaining, reset_ms, limit, window, source: Source::Store })
-        });
+            Ok(Checked { allowed, remaining, reset_ms, limit, window, source })
+        };
         let unknown = move |allowed, remaining| {
             let source = Source::Fallback;
             Checked { allowed, remaining, reset_ms: None, limit, window, source }
         };
-        Ok(match self.on_unavailable {
-            OnUnavailable::Allow => call.or_when_unavailable(move || unknown(true, limit)),
-            OnUnavailable::Deny => call.or_when_unavailable(move || unknown(false, 0)),
-            OnUnavailable::Throw => call,
+        let asked = |request| Call::new(request, move |reply| read(reply, Source::Store));
+        Ok(match &self.on_unavailable {
+            OnUnavailable::Allow => asked(request).or_else(move |error| nobody(error).map(|()| unknown(true, limit))),
+            OnUnavailable::Deny => asked(request).or_else(move |error| nobody(error).map(|()| unknown(false, 0))),
+            OnUnavailable::Local(local) => {
+                let (local, here) = (local.clone(), request.clone());
+                asked(request).or_else(move |error| {
+                    nobody(error)?;
+                    local.ask(&here).and_then(|reply| read(reply, Source::Local))
+                })
+            }
+            OnUnavailable::Throw => asked(request),
         })
     }
+}
+
+/// Whether nobody can count: there is no server, or it has no memory for one more counter. Anything else is an answer.
+fn nobody(error: Error) -> Result<()> {
+    if error.is_unavailable() || error.kind == Kind::OutOfMemory { Ok(()) } else { Err(error) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        error::Kind,
-        store::{Replies, Step},
-    };
+    use crate::store::{Replies, Step};
 
     fn limiter(on_unavailable: OnUnavailable) -> Limiter {
         Limiter::new(Options { on_unavailable, ..Options::default() }).unwrap()
@@ -177,7 +186,82 @@ mod tests {
     #[test]
     fn an_answer_that_says_no_is_never_a_fallback() {
         let wrong = Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
-        let error = answer(limiter(OnUnavailable::Allow).check("a", 3.0, 1.0).unwrap(), wrong).unwrap_err();
-        assert_eq!(error.kind, Kind::WrongType);
+        for option in [OnUnavailable::Allow, OnUnavailable::Deny, OnUnavailable::Local(local())] {
+            let error = answer(limiter(option).check("a", 3.0, 1.0).unwrap(), wrong.clone()).unwrap_err();
+            assert_eq!(error.kind, Kind::WrongType);
+        }
+    }
+
+    #[test]
+    fn a_server_without_memory_counts_nothing_either() {
+        let full = || Err(Error::from_server("OOM command not allowed when used memory > 'maxmemory'."));
+        let check = |option| answer(limiter(option).check("a", 3.0, 1.0).unwrap(), full());
+        assert!(check(OnUnavailable::Allow).unwrap().allowed);
+        assert!(!check(OnUnavailable::Deny).unwrap().allowed);
+        assert_eq!(check(OnUnavailable::Local(local())).unwrap().source, Source::Local);
+        assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::OutOfMemory);
+    }
+
+    fn local() -> Arc<Local> {
+        Arc::new(Local::new(1 << 20))
+    }
+
+    /// A limiter that counts here, and a check of it while the server is away.
+    fn counting() -> (Arc<Local>, Limiter) {
+        let local = local();
+        (local.clone(), limiter(OnUnavailable::Local(local)))
+    }
+
+    fn check_away(limiter: &Limiter, id: &str) -> Checked {
+        answer(limiter.check(id, 2.0, 60.0).unwrap(), Err(Error::new(Kind::Timeout, "late"))).unwrap()
+    }
+
+    #[test]
+    fn this_process_counts_as_the_server_would() {
+        let (local, limiter) = counting();
+        let first = check_away(&limiter, "a");
+        assert_eq!((first.allowed, first.remaining, first.source), (true, 1, Source::Local));
+        assert!(first.reset_ms.is_some());
+        assert_eq!(check_away(&limiter, "a").remaining, 0);
+        let refused = check_away(&limiter, "a");
+        assert_eq!((refused.allowed, refused.remaining, refused.reset_ms), (false, 0, first.reset_ms));
+        assert!(check_away(&limiter, "b").allowed, "each for itself");
+        local.advance(Duration::from_secs(60));
+        assert_eq!(check_away(&limiter, "a").remaining, 1);
+    }
+
+    #[test]
+    fn an_answer_of_the_server_is_not_counted_here() {
+        let (_, limiter) = counting();
+        let counted = Reply::Array(vec![Reply::Int(1), Reply::Int(5)]);
+        let checked = answer(limiter.check("a", 2.0, 60.0).unwrap(), Ok(counted)).unwrap();
+        assert_eq!((checked.source, checked.reset_ms), (Source::Store, Some(5)));
+        assert_eq!(check_away(&limiter, "a").remaining, 1);
+    }
+
+    #[test]
+    fn a_reset_forgets_what_was_counted_here_too() {
+        let (_, limiter) = counting();
+        for reply in [Ok(Reply::Int(0)), Err(Error::new(Kind::Unavailable, "away"))] {
+            check_away(&limiter, "a");
+            check_away(&limiter, "a");
+            assert!(!check_away(&limiter, "a").allowed);
+            assert_eq!(answer(limiter.reset("a").unwrap(), reply.clone()).is_ok(), reply.is_ok());
+            assert_eq!(check_away(&limiter, "a").remaining, 1);
+            answer(limiter.reset("a").unwrap(), Ok(Reply::Int(0))).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_counted_here_is_bounded() {
+        let local = Arc::new(Local::new(64 << 10));
+        let limiter = limiter(OnUnavailable::Local(local.clone()));
+        for n in 0..1000 {
+            assert!(check_away(&limiter, &format!("id {n}")).allowed);
+            // Who comes again and again is the last to be forgotten.
+            check_away(&limiter, "busy");
+            assert!(local.used_bytes() <= 64 << 10);
+        }
+        assert!(!check_away(&limiter, "busy").allowed);
     }
 }

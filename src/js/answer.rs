@@ -35,14 +35,14 @@ impl Answer {
                 }
                 object
             }
-            Self::Checked { allowed, remaining, reset_ms, limit, counted } => {
+            Self::Checked { allowed, remaining, reset_ms, limit, source } => {
                 let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
                 let args = [
                     js.boolean(allowed),
                     js.number(remaining as f64),
                     reset,
                     js.number(limit as f64),
-                    js.boolean(counted),
+                    js.number(f64::from(source as u8)),
                 ];
                 js.call(js.kept(&functions.checked), &args)
                     .map_err(|_| Error::new(Kind::Internal, "the answer of a limit could not be made"))?

@@ -1,6 +1,10 @@
 //! The one bridge of an environment, and what every native class shares with it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use napi::{
     Env, JsValue, Unknown,
@@ -21,7 +25,7 @@ use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{Call, Store, shared},
+    store::{Call, Local, Store, local, shared},
 };
 
 /// A value that a native method hands to JavaScript as it is.
@@ -50,7 +54,7 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, captureStack }`.
+    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -64,11 +68,19 @@ impl Bridge {
             queue_microtask: keep(c"queueMicrotask")?,
             checked: keep(c"checked")?,
             warn: keep(c"warn")?,
+            ask_credentials: keep(c"askCredentials")?,
             failures: Failures::new(keep(c"CinnabarError")?),
         };
         let inner = Inner::start(js, functions, capture)
             .ok_or_else(|| NapiError::from_reason("this JavaScript environment is ending"))?;
         Ok(Self { handle: Rc::new(Handle(inner)) })
+    }
+
+    /// What a function that was asked for credentials answered, or a sentence that says why that is of no use.
+    #[napi]
+    pub fn answer_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
+        let (username, password, problem) = (username.raw(), password.raw(), problem.raw());
+        self.handle.0.sources.answer(Js(env.raw()), number as u64, username, password, problem);
     }
 }
 
@@ -85,6 +97,8 @@ pub struct Core {
     /// Its open subscriptions.
     pub(super) subscriptions: Arc<Subscriptions>,
     state: RefCell<State>,
+    /// Held here, so that what was counted outlives the limiter that counted it.
+    local: OnceCell<Arc<Local>>,
 }
 
 enum State {
@@ -99,7 +113,8 @@ impl Core {
     /// Opens nothing yet.
     pub fn new(handle: Rc<Handle>, settings: Settings, on_unavailable: OnUnavailable, by_default: bool) -> Self {
         let state = RefCell::new(State::Idle);
-        Self { handle, settings, on_unavailable, by_default, subscriptions: Arc::default(), state }
+        let (subscriptions, local) = (Arc::default(), OnceCell::new());
+        Self { handle, settings, on_unavailable, by_default, subscriptions, state, local }
     }
 
     /// The bridge.
@@ -131,6 +146,11 @@ impl Core {
                 Ok(store)
             }
         }
+    }
+
+    /// What this process keeps by itself while this service has no server.
+    pub fn local(&self) -> Arc<Local> {
+        self.local.get_or_init(|| local(&self.settings)).clone()
     }
 
     /// The store if a call has opened it.
@@ -165,7 +185,12 @@ impl Core {
 
     /// An operation that answers its empty value when the service wants that.
     pub fn operation(&self, name: &'static str, empty: Empty) -> Operation {
-        Operation { name, empty: (self.on_unavailable == OnUnavailable::Empty).then_some(empty) }
+        Operation { name, empty: self.answers_empty().then_some(empty) }
+    }
+
+    /// Whether the service wants empty values instead of errors when there is no server.
+    pub fn answers_empty(&self) -> bool {
+        self.on_unavailable == OnUnavailable::Empty
     }
 
     /// A promise for what `make` asks of this service's store.

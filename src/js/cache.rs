@@ -14,7 +14,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    features::cache::{self, Keep, Stamp},
+    features::cache::{self, Keep, OnUnavailable, Stamp},
     store::Call,
 };
 
@@ -23,28 +23,34 @@ use crate::{
 pub struct Cache {
     core: Rc<Core>,
     cache: cache::Cache,
+    on_unavailable: OnUnavailable,
 }
 
 #[napi]
 impl Cache {
-    /// Takes `{ prefix, ttl }`.
+    /// Takes `{ prefix, ttl, onUnavailable }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let read = || -> Result<cache::Cache> {
-            cache::Cache::new(cache::Options {
-                prefix: js.text_option(options.raw(), c"prefix", "prefix")?,
-                ttl: js.number_option(options.raw(), c"ttl", "ttl")?,
-            })
+        let read = || -> Result<_> {
+            let options = options.raw();
+            let on_unavailable = on_unavailable(js, options)?;
+            let cache = cache::Cache::new(cache::Options {
+                prefix: js.text_option(options, c"prefix", "prefix")?,
+                ttl: js.number_option(options, c"ttl", "ttl")?,
+                // Where the service wants empty answers, the bridge gives them: it is what warns.
+                on_unavailable: if service.core.answers_empty() { OnUnavailable::Throw } else { on_unavailable },
+            })?;
+            Ok((cache, on_unavailable))
         };
-        let cache = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), cache })
+        let (cache, on_unavailable) = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        Ok(Self { core: service.core.clone(), cache, on_unavailable })
     }
 
     /// The value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("GET", Empty::Null), |js| {
+        self.core.submit(env, self.reading(Empty::Null), |js| {
             let (cache, key) = (self.cache.clone(), js.text(key.raw(), "key")?);
             Ok(Call::later(move || Ok(cache.get(&key)?.map(json))))
         })
@@ -53,9 +59,10 @@ impl Cache {
     /// Several values, or nulls, in the order of the keys.
     #[napi]
     pub fn get_many(&self, env: Env, keys: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("GET", Empty::List), |js| {
-            let keys = js.texts(keys.raw(), "keys")?;
-            Ok(self.cache.get_many(&keys)?.map(|values| Answer::List(values.into_iter().map(json).collect())))
+        let keys = Js(env.raw()).texts(keys.raw(), "keys");
+        let count = keys.as_ref().map_or(0, Vec::len);
+        self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
+            Ok(self.cache.get_many(&keys?)?.map(|values| Answer::List(values.into_iter().map(json).collect())))
         })
     }
 
@@ -155,6 +162,24 @@ impl Cache {
     pub fn stats(&self, env: Env) -> Handed {
         let stats = self.cache.stats();
         Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+    }
+}
+
+impl Cache {
+    /// A read, whose empty value is the service's affair unless this cache wants errors.
+    fn reading(&self, empty: Empty) -> Operation {
+        match self.on_unavailable {
+            OnUnavailable::Miss => self.core.operation("GET", empty),
+            OnUnavailable::Throw => Operation { name: "GET", empty: None },
+        }
+    }
+}
+
+fn on_unavailable(js: Js, options: Value) -> Result<OnUnavailable> {
+    match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
+        None | Some("miss") => Ok(OnUnavailable::Miss),
+        Some("throw") => Ok(OnUnavailable::Throw),
+        Some(other) => Err(Error::argument(format!("onUnavailable must be 'miss' or 'throw', not \"{other}\""))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
-use super::{env::Js, promise::Ticket};
+use super::{credentials, env::Js, promise::Ticket};
 use crate::{answer::Answer, error::Result, store::Heard};
 
 /// Something for the JavaScript thread to do.
@@ -20,6 +20,8 @@ pub enum Done {
     Heard(u64, Heard),
     /// The handler of this number will hear nothing.
     Unheard(u64),
+    /// Something about a function that answers credentials.
+    Credentials(credentials::Order),
 }
 
 /// The queue, and the function that wakes the JavaScript thread.
@@ -28,6 +30,8 @@ pub struct Completions(Mutex<State>);
 struct State {
     queue: VecDeque<Done>,
     wake: Option<Wake>,
+    /// The wake-up has ended: nothing that is queued would ever be done.
+    ended: bool,
 }
 
 impl State {
@@ -49,7 +53,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Heard(..) | Self::Unheard(_) => 1,
+            Self::Heard(..) | Self::Unheard(_) | Self::Credentials(_) => 1,
         }
     }
 }
@@ -63,7 +67,7 @@ unsafe impl Send for Wake {}
 impl Completions {
     /// An empty queue that wakes nobody yet.
     pub fn new() -> Self {
-        Self(Mutex::new(State { queue: VecDeque::new(), wake: None }))
+        Self(Mutex::new(State { queue: VecDeque::new(), wake: None, ended: false }))
     }
 
     /// Makes the wake-up: `drain` runs on the JavaScript thread with `context`, `gone` when the environment ends or
@@ -104,9 +108,14 @@ impl Completions {
         true
     }
 
-    /// Queues something; only the first of a batch wakes the thread.
+    /// Queues something; only the first of a batch wakes the thread. Once the wake-up has ended, it is let go instead, so
+    /// that whoever waits for it learns that.
     pub fn push(&self, done: Done) {
         let mut state = self.lock();
+        if state.ended {
+            drop(state);
+            return drop(done);
+        }
         let first = state.queue.is_empty();
         state.queue.push_back(done);
         if first {
@@ -156,7 +165,7 @@ impl Completions {
 
     /// Ends the wake-up; `gone` follows.
     pub fn release(&self) {
-        let wake = self.lock().wake.take();
+        let wake = self.end();
         if let Some(wake) = wake {
             // SAFETY: taken out of the lock, so nobody calls it any more.
             unsafe { sys::napi_release_threadsafe_function(wake.0, sys::ThreadsafeFunctionReleaseMode::release) };
@@ -165,7 +174,17 @@ impl Completions {
 
     /// The environment has ended the wake-up itself.
     pub fn detached(&self) {
-        self.lock().wake = None;
+        self.end();
+    }
+
+    /// What is queued is let go outside the lock: it may push something in turn.
+    fn end(&self) -> Option<Wake> {
+        let mut state = self.lock();
+        state.ended = true;
+        let (queue, wake) = (std::mem::take(&mut state.queue), state.wake.take());
+        drop(state);
+        drop(queue);
+        wake
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

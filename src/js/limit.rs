@@ -14,7 +14,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    features::limit::{self, Checked, OnUnavailable, Source},
+    features::limit::{self, Checked, OnUnavailable},
     store::Call,
 };
 
@@ -36,9 +36,10 @@ impl Limiter {
             let on_unavailable = match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
                 None | Some("allow") => OnUnavailable::Allow,
                 Some("deny") => OnUnavailable::Deny,
+                Some("local") => OnUnavailable::Local(service.core.local()),
                 Some("throw") => OnUnavailable::Throw,
                 Some(other) => {
-                    let message = format!("onUnavailable must be 'allow', 'deny' or 'throw', not \"{other}\"");
+                    let message = format!("onUnavailable must be 'allow', 'deny', 'local' or 'throw', not \"{other}\"");
                     return Err(Error::argument(message));
                 }
             };
@@ -90,7 +91,7 @@ fn answer(checked: Checked) -> Answer {
         remaining: checked.remaining,
         reset_ms,
         limit: checked.limit,
-        counted: checked.source == Source::Store,
+        source: checked.source,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Empty {
     Zero,
     /// `[]`.
     List,
+    /// So many times `null`.
+    Nulls(usize),
     /// `{}`.
     Object,
 }
@@ -37,6 +39,7 @@ impl Empty {
             Self::False => Answer::Bool(false),
             Self::Zero => Answer::Number(0.0),
             Self::List => Answer::List(Vec::new()),
+            Self::Nulls(count) => Answer::List(vec![Answer::Null; count]),
             Self::Object => Answer::Object(Vec::new()),
         }
     }

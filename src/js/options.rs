@@ -1,13 +1,17 @@
 //! A service's options as JavaScript gives them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ffi::CStr, ops::RangeInclusive, rc::Rc, time::Duration};
 
 use napi::sys::ValueType;
 
-use super::env::{Js, Value};
+use super::{
+    credentials,
+    env::{Js, Value},
+    promise::Inner,
+};
 use crate::{
     error::{Error, Result},
-    settings::{Environment, Options, Secret, Tls, TlsOptions},
+    settings::{BreakerOptions, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions},
 };
 
 /// What `onUnavailable` says.
@@ -19,57 +23,168 @@ pub enum OnUnavailable {
     Empty,
 }
 
+/// An object of options, and what stands before their names in messages.
+#[derive(Clone, Copy)]
+struct Group {
+    js: Js,
+    object: Value,
+    within: &'static str,
+}
+
+impl Group {
+    fn said(self, name: &CStr) -> String {
+        format!("{}{}", self.within, name.to_string_lossy())
+    }
+
+    fn read<T>(self, name: &'static CStr, read: impl FnOnce(Value, &str) -> Result<T>) -> Result<Option<T>> {
+        self.js.option(self.object, name)?.map(|value| read(value, &self.said(name))).transpose()
+    }
+
+    fn text(self, name: &'static CStr) -> Result<Option<String>> {
+        self.read(name, |value, said| self.js.text(value, said))
+    }
+
+    fn secret(self, name: &'static CStr) -> Result<Option<Secret>> {
+        self.text(name).map(|text| text.map(Secret::new))
+    }
+
+    fn whole<T: TryFrom<u64>>(self, name: &'static CStr, range: RangeInclusive<u64>) -> Result<Option<T>> {
+        self.read(name, |value, said| {
+            let number = self.js.whole(value, said)?;
+            let fits = Some(number).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
+            fits.ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                Error::argument(format!("{said} must be a whole number from {least} to {most}, not {number}"))
+            })
+        })
+    }
+
+    fn time(self, name: &'static CStr) -> Result<Option<Duration>> {
+        self.read(name, |value, said| self.js.milliseconds(value, said))
+    }
+
+    fn rate(self, name: &'static CStr) -> Result<Option<f64>> {
+        self.read(name, |value, said| self.js.any_number(value, said))
+    }
+
+    /// PEM text, as a string or as what `readFileSync` answers.
+    fn pem(self, name: &'static CStr) -> Result<Option<String>> {
+        self.read(name, |value, said| match self.js.bytes(value) {
+            Some(bytes) => String::from_utf8(bytes.to_vec())
+                .map_err(|_| Error::argument(format!("{said} must be PEM text (-----BEGIN …), not binary data"))),
+            None if self.js.kind(value) == ValueType::napi_string => self.js.text(value, said),
+            None => Err(self.js.refuse(value, said, "a string or a Buffer with PEM text")),
+        })
+    }
+
+    /// An option that is an object of options itself; `wanted` names all that it may be.
+    fn group(self, name: &'static CStr, within: &'static str, wanted: &str) -> Result<Option<Self>> {
+        self.read(name, |value, said| {
+            if self.js.kind(value) != ValueType::napi_object || self.js.array_length(value).is_some() {
+                return Err(self.js.refuse(value, said, wanted));
+            }
+            Ok(Self { object: value, within, ..self })
+        })
+    }
+
+    fn flag(self, name: &'static CStr) -> Result<Option<bool>> {
+        Ok(self.js.option(self.object, name)?.and_then(|value| self.js.as_boolean(value)))
+    }
+
+    fn tls(self) -> Result<Option<TlsOptions>> {
+        match self.flag(c"tls")? {
+            Some(true) => return Ok(Some(TlsOptions::On(Tls::default()))),
+            Some(false) => return Ok(Some(TlsOptions::Off)),
+            None => {}
+        }
+        let Some(tls) = self.group(c"tls", "tls.", "true, false or an object")? else { return Ok(None) };
+        Ok(Some(TlsOptions::On(Tls {
+            ca: tls.pem(c"ca")?,
+            cert: tls.pem(c"cert")?,
+            key: tls.pem(c"key")?.map(Secret::new),
+            server_name: tls.text(c"servername")?,
+        })))
+    }
+
+    fn breaker(self) -> Result<Option<BreakerOptions>> {
+        if self.flag(c"breaker")? == Some(false) {
+            return Ok(Some(BreakerOptions::Off));
+        }
+        let Some(breaker) = self.group(c"breaker", "breaker.", "false or an object")? else { return Ok(None) };
+        Ok(Some(BreakerOptions::On {
+            error_rate: breaker.rate(c"errorRate")?,
+            window: breaker.time(c"windowMs")?,
+            volume: breaker.whole(c"volume", 1..=1_000_000)?,
+            open_for: breaker.time(c"openMs")?,
+            probe_timeout: breaker.time(c"probeTimeoutMs")?,
+            slow_call: breaker.time(c"slowCallMs")?,
+            slow_rate: breaker.rate(c"slowRate")?,
+        }))
+    }
+
+    fn sentinel(self) -> Result<Option<SentinelOptions>> {
+        let Some(sentinel) = self.group(c"sentinel", "sentinel.", "an object")? else { return Ok(None) };
+        let (username, password) = (sentinel.text(c"username")?, sentinel.secret(c"password")?);
+        Ok(Some(SentinelOptions { username, password }))
+    }
+
+    fn on_unavailable(self) -> Result<Option<OnUnavailable>> {
+        self.read(c"onUnavailable", |value, said| match self.js.text(value, said)?.as_str() {
+            "throw" => Ok(OnUnavailable::Throw),
+            "empty" => Ok(OnUnavailable::Empty),
+            _ => Err(Error::argument(format!("{said} must be 'throw' or 'empty'"))),
+        })
+    }
+
+    fn all(self, bridge: &Rc<Inner>) -> Result<Options> {
+        let reconnect = self.group(c"reconnect", "reconnect.", "an object")?;
+        let wait = |name| reconnect.map_or(Ok(None), |reconnect| reconnect.time(name));
+        Ok(Options {
+            url: self.text(c"url")?,
+            host: self.text(c"host")?,
+            port: self.whole(c"port", 1..=65_535)?,
+            username: self.text(c"username")?,
+            password: self.secret(c"password")?,
+            tls: self.tls()?,
+            database: self.whole(c"db", 0..=255)?,
+            pool_size: self.whole(c"poolSize", 1..=1_000)?,
+            timeout: self.time(c"timeoutMs")?,
+            connect_timeout: self.time(c"connectTimeoutMs")?,
+            connect_wait: self.time(c"connectWaitMs")?,
+            retry_attempts: self.whole(c"retryAttempts", 0..=100)?,
+            reconnect_first_wait: wait(c"firstMs")?,
+            reconnect_longest_wait: wait(c"longestMs")?,
+            max_queued_calls: self.whole(c"maxQueuedCalls", 1..=10_000_000)?,
+            max_queued_bytes: self.whole(c"maxQueuedBytes", 1 << 10..=1 << 40)?,
+            keepalive: self.time(c"keepAliveMs")?,
+            max_bytes: self.whole(c"maxBytes", 1 << 20..=1 << 40)?,
+            breaker: self.breaker()?,
+            sentinel: self.sentinel()?,
+            credentials: self.read(c"credentials", |value, said| {
+                if self.js.kind(value) != ValueType::napi_function {
+                    return Err(self.js.refuse(value, said, "a function"));
+                }
+                credentials::provider(bridge, self.js, value)
+            })?,
+        })
+    }
+}
+
 impl Js {
     /// Options of a service.
-    pub fn service_options(self, options: Value) -> Result<(Options, Option<OnUnavailable>)> {
-        let text = |name: &'static std::ffi::CStr, said: &str| {
-            self.option(options, name)?.map(|value| self.text(value, said)).transpose()
-        };
-        let whole = |name, said: &str, range: std::ops::RangeInclusive<u64>| match self.option(options, name)? {
-            None => Ok(None),
-            Some(value) => match self.whole(value, said)? {
-                number if range.contains(&number) => Ok(Some(number)),
-                number => Err(Error::argument(format!(
-                    "{said} must be a whole number from {} to {}, not {number}",
-                    range.start(),
-                    range.end()
-                ))),
-            },
-        };
-        let time = |name, said: &str| self.option(options, name)?.map(|ms| self.milliseconds(ms, said)).transpose();
-        let on_unavailable = match text(c"onUnavailable", "onUnavailable")?.as_deref() {
-            None => None,
-            Some("throw") => Some(OnUnavailable::Throw),
-            Some("empty") => Some(OnUnavailable::Empty),
-            Some(other) => {
-                return Err(Error::argument(format!("onUnavailable must be 'throw' or 'empty', not \"{other}\"")));
-            }
-        };
-        let read = Options {
-            url: text(c"url", "url")?,
-            host: text(c"host", "host")?,
-            port: whole(c"port", "port", 0..=65_535)?.map(|port| port as u16),
-            username: text(c"username", "username")?,
-            password: text(c"password", "password")?.map(Secret::new),
-            tls: self
-                .option(options, c"tls")?
-                .map(|tls| self.flag(tls, "tls"))
-                .transpose()?
-                .map(|on| if on { TlsOptions::On(Tls::default()) } else { TlsOptions::Off }),
-            database: whole(c"db", "db", 0..=255)?.map(|db| db as u8),
-            pool_size: whole(c"poolSize", "poolSize", 1..=1_000)?.map(|size| size as u32),
-            timeout: time(c"timeoutMs", "timeoutMs")?,
-            connect_timeout: time(c"connectTimeoutMs", "connectTimeoutMs")?,
-            retry_attempts: whole(c"retryAttempts", "retryAttempts", 0..=100)?.map(|count| count as u32),
-            max_bytes: whole(c"maxBytes", "maxBytes", 1 << 20..=1 << 40)?.map(|bytes| bytes as usize),
-            ..Options::default()
-        };
-        Ok((read, on_unavailable))
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` names the option.
+    pub fn service_options(self, bridge: &Rc<Inner>, options: Value) -> Result<(Options, Option<OnUnavailable>)> {
+        let group = Group { js: self, object: options, within: "" };
+        let read = group.on_unavailable().and_then(|policy| Ok((group.all(bridge)?, policy)));
+        // What is wrong with an argument of any other call is wrong with a setting here.
+        read.map_err(|error| Error::settings(error.message().to_owned()))
     }
 
     /// The environment's variables, from a plain object of strings.
     pub fn environment(self, env: Value) -> Environment {
-        const NAMES: [(&std::ffi::CStr, &str); 11] = [
+        const NAMES: [(&CStr, &str); 11] = [
             (c"REDIS_URL", "REDIS_URL"),
             (c"REDIS_PUBLIC_URL", "REDIS_PUBLIC_URL"),
             (c"REDIS_HOST", "REDIS_HOST"),
@@ -85,7 +200,7 @@ impl Js {
         if self.kind(env) != ValueType::napi_object {
             return Environment(HashMap::new());
         }
-        let read = |(c, name): (&'static std::ffi::CStr, &str)| {
+        let read = |(c, name): (&'static CStr, &str)| {
             let value = self.option(env, c).ok()??;
             self.text(value, name).ok().map(|text| (name.to_owned(), text))
         };

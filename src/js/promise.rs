@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     completions::{Completions, Done},
+    credentials::Sources,
     env::{Js, Kept, Value},
     failure::Failures,
     operation::Operation,
@@ -46,6 +47,8 @@ pub struct Inner {
     handlers: RefCell<HashMap<u64, Kept>>,
     warned: RefCell<HashSet<&'static str>>,
     capture: bool,
+    /// Functions that answer credentials.
+    pub sources: Sources,
     /// Where other threads put what they finished.
     pub completions: Arc<Completions>,
 }
@@ -62,6 +65,8 @@ pub struct Functions {
     pub checked: Kept,
     /// Tells the developer something, once.
     pub warn: Kept,
+    /// Calls a function that answers credentials, and hands its answer to the bridge.
+    pub ask_credentials: Kept,
     /// The package's error class.
     pub failures: Failures,
 }
@@ -97,6 +102,7 @@ impl Inner {
             handlers: RefCell::default(),
             warned: RefCell::default(),
             capture,
+            sources: Sources::default(),
             completions: Arc::new(Completions::new()),
         });
         let context = Rc::into_raw(inner.clone()).cast_mut().cast::<c_void>();
@@ -279,6 +285,10 @@ impl Inner {
                     self.hold(js, -(count as isize));
                 }
                 Done::Heard(id, heard) => js.scope(|| self.hear(js, id, heard)),
+                Done::Credentials(order) => js.scope(|| {
+                    let call = self.function(js, |functions| &functions.ask_credentials);
+                    self.sources.obey(js, call, order);
+                }),
                 Done::Unheard(id) => self.drop_handler(js, id),
             }
         }
@@ -350,13 +360,13 @@ impl Inner {
         for (_, handler) in self.handlers.take() {
             js.forget(handler);
         }
+        self.sources.end(js);
         if let Some(functions) = self.functions.take() {
-            for kept in
-                [functions.parse, functions.stringify, functions.queue_microtask, functions.checked, functions.warn]
-            {
+            let Functions { parse, stringify, queue_microtask, checked, warn, ask_credentials, failures } = functions;
+            for kept in [parse, stringify, queue_microtask, checked, warn, ask_credentials] {
                 js.forget(kept);
             }
-            functions.failures.release(js);
+            failures.release(js);
         }
     }
 }

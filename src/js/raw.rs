@@ -40,7 +40,7 @@ impl Js {
     }
 
     /// The bytes of a `Uint8Array` or `Buffer`, copied.
-    fn bytes(self, value: Value) -> Option<Bytes> {
+    pub fn bytes(self, value: Value) -> Option<Bytes> {
         let (mut kind, mut length, mut data) = (0, 0, std::ptr::null_mut());
         let (mut buffer, mut offset) = (std::ptr::null_mut(), 0);
         // SAFETY: the out pointers are locals.

@@ -37,7 +37,7 @@ impl Service {
         let inner = &bridge.handle.0;
         let environment = js.environment(environment.raw());
         let resolved = js
-            .service_options(options.raw())
+            .service_options(inner, options.raw())
             .and_then(|(options, policy)| Ok((Settings::resolve(options, &environment)?, policy)));
         let (resolved, policy) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
         let by_environment = if environment.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };

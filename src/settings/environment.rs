@@ -50,9 +50,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// 100 years: more than that cannot be added to every clock.
 const LONGEST: Duration = Duration::from_secs(3_153_600_000);
 
-/// A value is shown only if it can hold no password: platforms put whole URLs where one number is meant.
+/// A value is shown only if it looks like a number: platforms put whole URLs where one is meant.
 fn refuse(name: &str, meant: &str, value: &str) -> Error {
-    let plain = value.len() <= 40 && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
+    let plain = value.len() <= 40 && value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
     let shown = if plain { format!(", not \"{value}\"") } else { String::new() };
     Error::settings(format!("{name} must be {meant}{shown}"))
 }

@@ -162,8 +162,8 @@ fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
         return Err(BAD_HOST);
     }
     let port = match port {
-        None | Some("") => usual,
-        // `parse` would take a sign.
+        None => usual,
+        // `parse` would take a sign. Nothing behind a colon is a mistake: a variable that was empty.
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             digits.parse().ok().filter(|port| *port != 0).ok_or(BAD_PORT)?
         }

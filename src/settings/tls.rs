@@ -35,19 +35,23 @@ impl Tls {
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
     pub fn check(&self) -> Result<()> {
-        let certificates = [("tls.ca", &self.ca), ("tls.cert", &self.cert)];
-        for (name, pem) in certificates.into_iter().filter_map(|(name, pem)| Some((name, pem.as_deref()?))) {
-            let count = CertificateDer::pem_slice_iter(pem.as_bytes())
-                .try_fold(0, |count, certificate| certificate.map(|_| count + 1))
-                .map_err(|_| unreadable(name, "a certificate"))?;
-            if count == 0 {
+        for (name, pem) in [("tls.ca", &self.ca), ("tls.cert", &self.cert)] {
+            let Some(pem) = pem else { continue };
+            let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+            let whole = |found: &Result<CertificateDer, _>| found.as_ref().is_ok_and(|found| is_whole(found));
+            if found.is_empty() || !found.iter().all(whole) {
                 return Err(unreadable(name, "a certificate"));
             }
         }
         if let Some(key) = &self.key {
+            if key.reveal().contains("ENCRYPTED") {
+                return Err(Error::settings("tls.key has a passphrase; give the key without one"));
+            }
             // The parser's own words might quote the text.
-            PrivateKeyDer::from_pem_slice(key.reveal().as_bytes())
-                .map_err(|_| unreadable("tls.key", "a private key"))?;
+            let found = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
+            if !found.is_ok_and(|key| is_whole(key.secret_der())) {
+                return Err(unreadable("tls.key", "a private key"));
+            }
         }
         match (&self.cert, &self.key) {
             (Some(_), None) => {
@@ -63,6 +67,17 @@ impl Tls {
         }
         Ok(())
     }
+}
+
+/// Whether this is one sequence from its first byte to its last, as every certificate and every key is.
+fn is_whole(der: &[u8]) -> bool {
+    let (length, rest) = match der {
+        [0x30, short @ 0..=0x7f, rest @ ..] => (usize::from(*short), rest),
+        [0x30, 0x81, a, rest @ ..] => (usize::from(*a), rest),
+        [0x30, 0x82, a, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
+        _ => return false,
+    };
+    length == rest.len()
 }
 
 fn unreadable(name: &str, what: &str) -> Error {

@@ -51,6 +51,10 @@ export class Load {
     this.#options.mayVanish = true
   }
 
+  get vanished() {
+    return this.#options.mayVanish
+  }
+
   /** Makes no more calls, and waits for those under way. */
   async stop() {
     if (!this.running) return
@@ -77,15 +81,20 @@ export class Load {
     return sum
   }
 
-  /** Compares every counter with what its callers were told. `read(key)` asks the server. */
+  /**
+   * Compares every counter with what its callers were told: how many are wrong, and one of them in words. `read(key)` asks
+   * the server.
+   */
   async verify(read) {
-    const wrong = []
+    let count = 0
+    let example
     for (const [key, { answered, maybe }] of this.counters) {
       const value = Number((await read(key)) ?? 0)
       if (value >= answered.size && value <= answered.size + maybe) continue
-      wrong.push(`${key} is ${value}, with ${answered.size} answered and ${maybe} flagged as maybe applied`)
+      count++
+      example ??= `${key} is ${value}, with ${answered.size} answered and ${maybe} flagged as maybe applied`
     }
-    return wrong
+    return { count, example }
   }
 
   #key = (kind, i) => `${this.#options.name}:${kind}:${i}`

@@ -1,6 +1,6 @@
 // Runs one scenario in a process of its own and sends its row to the process that started it:
 //
-//   node --expose-gc tests/faults/run.mjs tests/faults/scenarios/03-reset-mid-reply.mjs 1
+//   node --expose-gc tests/faults/run.mjs tests/faults/scenarios/03-reset-mid-reply.mjs 1 short
 
 import { pathToFileURL } from 'node:url'
 
@@ -10,7 +10,9 @@ import { Run } from './scenario.mjs'
 import { settledMemory, watch } from './watch.mjs'
 
 const MB = 1 << 20
-const [, , file, seed] = process.argv
+const [, , file, seed, length] = process.argv
+// A clock of its own is for this process only, not for the servers it starts.
+delete process.env.LD_PRELOAD
 const { default: about } = await import(pathToFileURL(file).href)
 process.on('disconnect', () => process.exit(1))
 // What nobody awaited and nobody caught is a fault of the scenario or of the library; either way it is to be seen.
@@ -20,7 +22,7 @@ process.on('unhandledRejection', (error) => {
 
 const cinnabar = await import('cinnabar')
 const watching = watch()
-const run = new Run({ about, seed: Number(seed), cinnabar, watch: watching })
+const run = new Run({ about, seed: Number(seed), short: length === 'short', cinnabar, watch: watching })
 
 let before = 0
 try {

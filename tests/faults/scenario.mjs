@@ -35,7 +35,7 @@ export function scenario(about, run) {
   return { ...defaults, ...about, run }
 }
 
-/** What a scenario is given. */
+/** What a scenario is given. `short` asks it to be as short as it can, `random()` is chance by the seed. */
 export class Run {
   /** What did not hold, in words. */
   reasons = []
@@ -44,6 +44,8 @@ export class Run {
   events = []
   server
   proxy
+  /** How to ask for a counter at the end, where the server cannot be asked without a password or a database. */
+  readCounter
   #services = new Map()
   #loads = []
   #healAt
@@ -51,8 +53,8 @@ export class Run {
   #cinnabar
   #dropped = new Set()
 
-  constructor({ about, seed, cinnabar, watch }) {
-    Object.assign(this, { about, seed, random: randomFrom(seed) })
+  constructor({ about, seed, short, cinnabar, watch }) {
+    Object.assign(this, { about, seed, short, random: randomFrom(seed) })
     this.#cinnabar = cinnabar
     this.#watch = watch
     this.calls = new Calls((from, to) => watch.lateBetween(from, to))
@@ -76,12 +78,14 @@ export class Run {
     try {
       return new this.#cinnabar.RedisService(settings)
     } catch (error) {
-      // An addon that has no log yet is tested without: its lines are then not looked at.
-      if (!/unknown option "log"/.test(error.message)) throw error
-      const { log, ...others } = settings
-      this.note('this build has no log option')
-      this.#dropped.add('log')
-      return new this.#cinnabar.RedisService(others)
+      // What a build does not have is said, and the rest of the scenario still shows something.
+      const [, name] = /unknown option "(\w+)"/.exec(error.message) ?? []
+      if (!name || !(name in settings)) throw error
+      const { [name]: _, ...others } = settings
+      this.#dropped.add(name)
+      if (name === 'log') this.note('this build has no log option')
+      else this.check(false, `this build has no option "${name}"`)
+      return this.#open(others)
     }
   }
 
@@ -126,6 +130,16 @@ export class Run {
   async heal(action, { dead } = {}) {
     if (this.proxy) await this.proxy.heal({ dead })
     await action?.()
+    this.over()
+  }
+
+  /** Says that what came before was preparation, whose cost is not the library's. */
+  begin() {
+    this.#watch.restart()
+  }
+
+  /** Says that the fault is over, or has ended by itself: time to heal counts from here. */
+  over() {
     this.#healAt = performance.now()
   }
 
@@ -155,7 +169,7 @@ export class Run {
 
   /** Says what does not hold; goes on all the same, so that one run says all that is wrong. */
   check(holds, otherwise) {
-    if (!holds && this.reasons.length < 20) this.reasons.push(otherwise)
+    if (!holds && this.reasons.length < 20 && !this.reasons.includes(otherwise)) this.reasons.push(otherwise)
     return holds
   }
 
@@ -186,6 +200,18 @@ export class Run {
     return true
   }
 
+  /** Checks that connections which were open at a moment, and good for nothing since, have been closed by the client. */
+  async nothingKept(since, { withinMs = 3000 } = {}) {
+    const moment = performance.timeOrigin + since
+    let kept = []
+    const gone = async () => {
+      const { connections } = await this.proxy.counters()
+      kept = connections.filter((one) => one.openedAt < moment && one.closedAt === null)
+      return kept.length === 0
+    }
+    await this.until('connections that are good for nothing were closed', gone, { withinMs })
+  }
+
   sleep = (ms) => sleep(ms)
 
   /** Ends what is still going on and checks what holds of every scenario. */
@@ -210,11 +236,10 @@ export class Run {
   /** Counters that nobody else touched must be what their callers were told. */
   async #verify(load) {
     const read = this.readCounter ?? (this.server?.running ? (key) => this.server.command('GET', key) : undefined)
-    if (!read || load.volatile) return
-    for (const line of await load.verify(read)) {
-      this.calls.wrong++
-      this.check(false, line)
-    }
+    if (!read || load.vanished) return
+    const { count, example } = await load.verify(read)
+    this.calls.wrong += count
+    this.check(count === 0, `${count} counters are not what their callers were told: ${example}`)
   }
 
   /** The row of the table. */

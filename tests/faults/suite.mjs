@@ -33,7 +33,7 @@ function listed(path) {
 }
 
 /** Runs one, and answers its row. A crash and a hang are rows too. */
-export async function runScenario(one, { seed = 1 } = {}) {
+export async function runScenario(one, { seed = 1, short = false } = {}) {
   const started = performance.now()
   const place = one.within ? await (await import('./places.mjs')).place(one.within) : { prefix: [], env: {} }
   const node = [
@@ -43,6 +43,7 @@ export async function runScenario(one, { seed = 1 } = {}) {
     join(folder, 'run.mjs'),
     one.file,
     String(seed),
+    short ? 'short' : 'full',
   ]
   const [command, ...args] = [...place.prefix, ...node]
   const child = spawn(command, args, {
@@ -114,6 +115,11 @@ export function table(rows) {
   const rule = widths.map((width, i) => (number(i) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))
   return [line(heads), `| ${rule.join(' | ')} |`, ...cells.map(line)].join('\n')
 }
+
+/** Where to look for the numbers that are missing. */
+export const elsewhere =
+  'Scenarios 30 to 32 are about processes and threads, not servers: `npm test` runs them in `__test__/lifecycle.spec.mjs`, and the ' +
+  '`next build` of scenario 1 in `__test__/runtimes`.'
 
 /** Why rows failed, as a Markdown list; empty when none did. */
 export function failures(rows) {

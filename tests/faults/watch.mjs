@@ -14,7 +14,7 @@ export function watch() {
   const raw = []
   const own = []
   const long = []
-  let peak = process.memoryUsage.rss()
+  let peak = resident()
   let ticks = 0
   let before = performance.now()
   let waitedBefore = waited.read()
@@ -27,18 +27,21 @@ export function watch() {
     if (late > TICK) long.push({ from: before, to: at, late })
     before = at
     waitedBefore = others
-    if (++ticks % 20 === 0) peak = Math.max(peak, process.memoryUsage.rss())
+    if (++ticks % 20 === 0) peak = Math.max(peak, resident())
   }, TICK)
 
   return {
     /** How long this thread could run nothing between two moments, in ms. */
     lateBetween(from, to) {
-      return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), 0)
+      // A settlement may be seen before the tick that would say how late it all is.
+      const current = performance.now() - before - TICK
+      const now = current > TICK && to > before ? current : 0
+      return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), now)
     },
     /** Forgets what was so far, such as a start that is no part of what is measured. */
     restart() {
       raw.length = own.length = long.length = 0
-      peak = process.memoryUsage.rss()
+      peak = resident()
     },
     get peak() {
       return peak
@@ -48,6 +51,15 @@ export function watch() {
       waited.close()
       return { p99: percentile(own, 0.99), max: Math.max(0, ...own), p99WithOthers: percentile(raw, 0.99), peak }
     },
+  }
+}
+
+/** Resident memory in bytes; 0 where no file can be opened to ask for it. */
+function resident() {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return 0
   }
 }
 
@@ -78,7 +90,7 @@ export async function settledMemory() {
   for (let round = 0; round < 5; round++) {
     globalThis.gc?.()
     await sleep(20)
-    least = Math.min(least, process.memoryUsage.rss())
+    least = Math.min(least, resident() || Infinity)
   }
   return least
 }

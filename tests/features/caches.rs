@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cinnabar::{
-    error::Result,
-    features::cache::{Cache, Keep, Options},
-    store::{Call, Step},
+    error::{Error, Kind, Result},
+    features::cache::{Cache, Keep, OnUnavailable, Options},
+    store::{Call, Replies, Reply, Step},
 };
 
 use crate::run::{Dice, Engine};
@@ -212,4 +212,53 @@ fn a_name_for_an_endpoint_ignores_the_order_of_its_parameters() {
     assert_eq!(key(r#"{"a":1,"b":[2]}"#), key(r#"{"b":[2],"a":1}"#));
     assert_ne!(key(r#"{"a":1}"#), key(r#"{"a":2}"#));
     assert!(key("{}").starts_with("cache:/users:"));
+}
+
+fn lost() -> Result<Reply> {
+    Err(Error::new(Kind::Timeout, "no answer"))
+}
+
+#[test]
+fn what_one_server_holds_is_answered_though_another_is_away() {
+    let reply = || Replies([Ok(Reply::text("1")), lost()].into_iter().collect());
+    let names = ["here", "away"].map(String::from);
+    let cache = cache();
+    let Step::Done(values) = (cache.get_many(&names).unwrap().read)(reply()).unwrap() else { panic!("one round") };
+    assert_eq!(values, [Some("1".into()), None]);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.errors), (1, 0, 1));
+    let loud = Cache::new(Options { on_unavailable: OnUnavailable::Throw, ..Options::default() }).unwrap();
+    assert_eq!((loud.get_many(&names).unwrap().read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
+}
+
+#[test]
+fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
+    let (engine, writer) = (Engine::new(), cache());
+    set(&engine, &writer, "a", "1", tagged(&["x"]));
+    // The first tag that a process meets takes it a second round.
+    let lose_second = |call: Call<_>| match engine.step(call).unwrap() {
+        Step::Next(next) => (next.read)(Replies(next.requests.iter().map(|_| lost()).collect())),
+        Step::Done(_) => panic!("two rounds"),
+    };
+    let reader = cache();
+    assert!(matches!(lose_second(reader.get("a").unwrap()), Ok(Step::Done(None))));
+    let stats = reader.stats();
+    assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
+    // A stale entry is told from a fresh one by a second round too; a load must hear of a server that is away.
+    let (keep, loader) = (Keep { stale_while_revalidate: Some(60.0), ..Keep::default() }, cache());
+    set(&engine, &writer, "b", "2", keep);
+    let Step::Next(next) = engine.step(loader.begin("b", false).unwrap()).unwrap() else { panic!("two rounds") };
+    let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
+    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::Timeout));
+    assert_eq!(loader.stats().errors, 1);
+}
+
+#[test]
+fn what_is_no_value_of_ours_is_an_error_and_no_miss() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    let Step::Next(next) = engine.step(self::cache().get("a").unwrap()).unwrap() else { panic!("two rounds") };
+    let wrong = || Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
+    let answer = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
+    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::WrongType));
 }

@@ -38,7 +38,13 @@ struct Run {
 }
 
 impl Run {
-    fn spell<'a>(&self, args: impl Iterator<Item = &'a Bytes>, scripts: &Scripts, whole: bool, commands: &mut Commands) {
+    fn spell<'a>(
+        &self,
+        args: impl Iterator<Item = &'a Bytes>,
+        scripts: &Scripts,
+        whole: bool,
+        commands: &mut Commands,
+    ) {
         let known = scripts.teach(self.sha) && !whole;
         let (name, script) = if known { ("EVALSHA", self.sha) } else { ("EVAL", self.source) };
         let mut digits = itoa::Buffer::new();

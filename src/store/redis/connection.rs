@@ -226,7 +226,9 @@ impl Driver<'_> {
             self.unflushed = true;
             self.shared.lock().wrote(count, Instant::now());
         }
-        if self.unflushed && let Poll::Ready(flushed) = self.wire.poll_flush(context) {
+        if self.unflushed
+            && let Poll::Ready(flushed) = self.wire.poll_flush(context)
+        {
             flushed?;
             self.unflushed = false;
         }

@@ -212,7 +212,8 @@ impl Pool {
             return Some(member.clone());
         }
         let least = usable.by_ref().min_by_key(|member| member.connection.unanswered())?.clone();
-        if members.len() < self.shared.settings.pool_size as usize && !self.shared.growing.swap(true, Ordering::AcqRel) {
+        if members.len() < self.shared.settings.pool_size as usize && !self.shared.growing.swap(true, Ordering::AcqRel)
+        {
             tokio::spawn(keep::grow(self.shared.clone()));
         }
         Some(least)

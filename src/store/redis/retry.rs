@@ -43,13 +43,15 @@ pub fn pause(attempt: u32) -> Duration {
     doubled.mul_f64(random::fraction())
 }
 
-/// The error that a caller gets: one who may have changed something is told so.
+/// The error that a caller gets: one who may have changed something is told so, one who has not is not alarmed.
 pub fn settle(wire: &Wire, reply: Result<Reply>) -> Result<Reply> {
-    match reply {
-        Err(error) if error.kind == Kind::Timeout && !wire.repeatable() => {
-            let message = format!("{}; it was sent, and may or may not have been applied", error.message());
-            Err(Error::new(Kind::MaybeApplied, message))
+    let Err(error) = reply else { return reply };
+    Err(match (error.kind, wire.repeatable()) {
+        (Kind::Timeout | Kind::MaybeApplied, false) => {
+            let message = format!("{}; the call was sent, and may or may not have been applied", error.message());
+            Error::new(Kind::MaybeApplied, message)
         }
-        reply => reply,
-    }
+        (Kind::MaybeApplied, true) => Error::new(Kind::Unavailable, error.message().to_owned()),
+        _ => error,
+    })
 }

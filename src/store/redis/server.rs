@@ -1,8 +1,10 @@
 //! One server: rounds sent to it, repeated where that does no harm, refused where it keeps failing or has too much to do.
 
+mod recover;
+
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -26,7 +28,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{BreakerState, Event, EventKind, Events, Reply, Role, ServerStatus, plan::Wire},
+    store::{Events, Reply, Role, ServerStatus, plan::Wire},
 };
 
 /// A server, its connections, and what keeps it from being asked too much.
@@ -41,6 +43,9 @@ pub struct Server {
     turn: Mutex<()>,
     /// How many connections had been made when the breaker was last told.
     made: AtomicU64,
+    trips: recover::Trips,
+    /// Itself, for what goes on when no call does.
+    me: Weak<Server>,
 }
 
 /// What is under way.
@@ -52,8 +57,10 @@ struct Queued {
 
 impl Server {
     /// Dials nothing yet.
-    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Self {
-        Self {
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            trips: recover::Trips::default(),
             name: source.to_string(),
             breaker: Breaker::new(settings.breaker),
             pool: Pool::new(settings.clone(), dialler, source, events.clone()),
@@ -62,7 +69,7 @@ impl Server {
             queued: Queued::default(),
             turn: Mutex::new(()),
             made: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Waits until a connection stands.
@@ -131,28 +138,6 @@ impl Server {
         })
     }
 
-    /// Sees with a PING whether the server is back, so that no caller's request is risked for that.
-    async fn probe(&self, pass: Pass, deadline: Instant) -> Result<()> {
-        let since = Instant::now();
-        let until = deadline.min(since + self.settings.breaker.probe_timeout);
-        let answer = match self.pool.take(until).await {
-            Ok(member) => {
-                let mut ping = Commands::default();
-                ping.push_words(&[b"PING"]);
-                let pong = member.connection.hand_over(ping).replies(until).await.pop();
-                pong.unwrap_or_else(|| Err(Error::new(Kind::Unavailable, "no answer to a probe")))
-            }
-            Err(error) => Err(error),
-        };
-        let mut tally = Tally::default();
-        tally.count(&answer, since.elapsed(), &self.settings.breaker);
-        self.breaker.record(pass, tally, Instant::now());
-        self.tell_breaker();
-        answer.map(drop).map_err(|error| {
-            Error::new(Kind::Unavailable, format!("{} still does not answer: {}", self.name, error.message()))
-        })
-    }
-
     async fn send(&self, all: &[&Wire], deadline: Instant) -> Replies {
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         let taken = match timeout_at(until, self.turn.lock()).await {
@@ -183,10 +168,10 @@ impl Server {
 
     fn record(&self, pass: Pass, all: &[&Wire], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
-        for (wire, reply) in all.iter().zip(replies) {
+        for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| counts(wire)) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
-            tally.count(reply, took, &self.settings.breaker);
+            tally.count(reply, took, self.breaker.settings());
         }
         if tally.failed > 0
             && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
@@ -197,24 +182,6 @@ impl Server {
         if tally.failed > 0 || tally.slow > 0 {
             self.tell_breaker();
         }
-    }
-
-    /// A server that came back must not stay cut off until the breaker's time is over.
-    fn tell_reconnected(&self) {
-        let made = self.pool.made();
-        if self.made.swap(made, Ordering::Relaxed) != made {
-            self.breaker.reconnected(Instant::now());
-        }
-    }
-
-    fn tell_breaker(&self) {
-        let Some(state) = self.breaker.news(Instant::now()) else { return };
-        let (what, text) = match state {
-            BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are refused for now"),
-            BreakerState::HalfOpen => (EventKind::BreakerHalfOpen, "is tried again"),
-            BreakerState::Closed => (EventKind::BreakerClosed, "answers: calls are let through again"),
-        };
-        self.events.emit(&Event::new(what, self.name.clone(), format!("{} {text}", self.name)));
     }
 
     /// Whether a call would find a connection now.
@@ -231,7 +198,8 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // What has no connection yet waits here.
-        pool.pending = pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
+        pool.pending =
+            pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,
@@ -292,6 +260,11 @@ impl Drop for Room<'_> {
 
 fn fail_all(all: &[&Wire], error: &Error) -> Replies {
     all.iter().map(|_| Err(error.clone())).collect()
+}
+
+/// Whether the breaker counts it: a health check must not be what cuts a server off.
+fn counts(wire: &Wire) -> bool {
+    !matches!(wire, Wire::One(request) if !request.counted)
 }
 
 fn is_forgotten(reply: &Result<Reply>) -> bool {

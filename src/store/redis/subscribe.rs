@@ -117,10 +117,15 @@ impl Feed {
         let (mut failures, mut missed) = (0, false);
         loop {
             match self.source.dial(&self.dialler).await {
-                Ok((_, wire)) => {
+                Ok((place, wire)) => {
                     failures = 0;
                     let mut line = Line::new(wire, &self.listeners);
-                    if line.listen(&mut inbox, &self.settings, missed).await.is_none() {
+                    let needed = tokio::select! {
+                        needed = line.listen(&mut inbox, &self.settings, missed) => needed,
+                        // What is published goes elsewhere, although the former server still answers.
+                        () = self.source.left(&place) => Some(()),
+                    };
+                    if needed.is_none() {
                         return;
                     }
                     missed = true;
@@ -203,7 +208,8 @@ impl<'a> Line<'a> {
             Order::Subscribe(topic, done) => {
                 let waiting = self.waiting.entry(topic.clone()).or_default();
                 waiting.push(done);
-                let is_asked = |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
+                let is_asked =
+                    |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
                 if !self.asked.iter().any(is_asked) {
                     self.ask(Asked::Subscribe { topic, missed: false }).await?;
                 }

@@ -93,7 +93,9 @@ pub fn explain(error: &io::Error) -> Option<String> {
             | AlertDescription::UnknownCA
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired,
-        ) => format!("the server does not accept us without a client certificate it trusts: tls.cert and tls.key ({tls})"),
+        ) => format!(
+            "the server does not accept us without a client certificate it trusts: tls.cert and tls.key ({tls})"
+        ),
         Tls::InvalidMessage(_) => {
             "the server does not speak TLS; is this a redis:// and not a rediss:// address?".into()
         }

@@ -9,6 +9,7 @@ export class Frames {
   #skip = 0
   #open = []
   #fresh = true
+  #kind = ''
   #broken = false
   #words = []
   #word = ''
@@ -22,16 +23,14 @@ export class Frames {
     const parts = []
     let from = 0
     let at = 0
-    let kind = this.#kind
     const emit = (ends) => {
-      const part = {
+      parts.push({
         bytes: chunk.subarray(from, at),
         starts: this.#fresh,
         ends,
-        push: kind === '>',
+        push: this.#kind === '>',
         words: this.#words,
-      }
-      parts.push(part)
+      })
       from = at
       this.#fresh = ends
       if (ends) this.#words = []
@@ -52,15 +51,13 @@ export class Frames {
       if (newline < 0) break
       const line = this.#line
       this.#line = ''
-      if (this.#open.length === 0) this.#kind = kind = line[0]
+      if (this.#open.length === 0) this.#kind = line[0]
       if (this.#head(line)) emit(true)
     }
     if (this.#broken) at = chunk.length
     if (from < at) emit(false)
     return parts
   }
-
-  #kind = ''
 
   /** Reads a line; answers whether it ends a frame. */
   #head(line) {
@@ -105,8 +102,8 @@ export class Frames {
   #keep(chunk, at, step) {
     if (this.#words.length >= 2) return
     const ends = step === this.#skip
-    // The last two bytes of a string are its line end.
-    const length = ends ? Math.max(0, step - 2) : step
+    // The last two bytes are no part of the string.
+    const length = Math.max(0, Math.min(step, this.#skip - 2))
     if (this.#word.length < KEPT) this.#word += chunk.latin1Slice(at, at + Math.min(length, KEPT))
     if (!ends) return
     this.#words = [...this.#words, this.#word]

@@ -40,6 +40,11 @@ class Lane {
     this.#pump()
   }
 
+  /** Whether nothing passes now. */
+  get blocked() {
+    return this.dead || this.stalled || this.link.rule(this.name).hold
+  }
+
   /** From here on nothing passes until it is healed. */
   stall() {
     this.stalled = true
@@ -127,7 +132,7 @@ export class Link {
     Object.assign(this, { proxy, id, client, openedAt: now() })
     client.setNoDelay(true)
     client.on('error', () => {})
-    client.on('close', () => this.#closed('client'))
+    client.on('close', () => this.#closed())
   }
 
   random = () => this.proxy.random()
@@ -139,6 +144,7 @@ export class Link {
 
   /** Accepts and never says a word, now or later. */
   keepSilent() {
+    this.client.on('end', () => this.client.destroy())
     this.client.resume()
   }
 
@@ -154,20 +160,25 @@ export class Link {
     this.#splitters = this.proxy.raw ? undefined : { requests: new Requests(), replies: new Frames() }
     this.client.on('data', (chunk) => this.#received('requests', chunk))
     server.on('data', (chunk) => this.#received('replies', chunk))
-    this.client.on('end', () => this.lanes.requests.after(() => server.end()))
-    server.on('end', () => this.#serverLeft(() => this.client.end(), 'server'))
+    this.client.on('end', () => {
+      this.#left('client')
+      // What is swallowed or kept back on the way to the server keeps the end of it back too, but not from the client.
+      if (this.lanes.requests.blocked) this.client.destroy()
+      else this.lanes.requests.after(() => server.end())
+    })
+    server.on('end', () => this.#serverLeft(() => this.client.end()))
     server.on('close', (failed) => {
-      if (failed) this.#serverLeft(() => this.client.resetAndDestroy(), 'server')
+      if (failed) this.#serverLeft(() => this.client.resetAndDestroy())
     })
     for (const lane of Object.values(this.lanes)) lane.changed()
   }
 
-  #serverLeft(close, by) {
+  #serverLeft(close) {
     const { replies } = this.lanes
     // A client that hears nothing does not hear the end of it either.
     if (replies.dead) return
     replies.after(() => {
-      this.closedBy ??= by
+      this.#left('server')
       close()
     })
   }
@@ -241,16 +252,20 @@ export class Link {
 
   /** Closes both sides: `'reset'` as a crash does, `'end'` as a shutdown does. */
   close(how = 'reset') {
-    this.closedBy ??= 'proxy'
+    this.#left('proxy')
     this.server?.destroy()
     if (how === 'end') this.client.end(() => this.client.destroy())
     else this.client.resetAndDestroy()
   }
 
-  #closed(by) {
-    if (this.closedAt !== null) return
-    this.closedAt = now()
-    this.closedBy ??= by
+  /** Somebody ended it; who was first is what counts. */
+  #left(who) {
+    this.closedBy ??= who
+    this.closedAt ??= now()
+  }
+
+  #closed() {
+    this.#left('client')
     this.server?.destroy()
     for (const lane of Object.values(this.lanes ?? {})) lane.close()
     this.proxy.links.delete(this)

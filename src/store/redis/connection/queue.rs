@@ -91,7 +91,8 @@ impl Queue {
     /// The next bytes to write, when all before them were written.
     pub fn take(&mut self, now: Instant) -> Option<Bytes> {
         let first = self.hand_over(now)?;
-        let more = |queue: &Self, length| queue.waiting.front().is_some_and(|next| length + next.bytes.len() <= TOGETHER);
+        let more =
+            |queue: &Self, length| queue.waiting.front().is_some_and(|next| length + next.bytes.len() <= TOGETHER);
         if !more(self, first.len()) {
             return Some(first);
         }
@@ -228,6 +229,6 @@ fn unsent(why: &Error) -> Error {
 }
 
 fn lost(why: &Error) -> Error {
-    let message = format!("the connection was lost before the answer came ({}); it may or may not have been applied", why.message());
+    let message = format!("the connection was lost before the answer came ({})", why.message());
     Error::new(Kind::MaybeApplied, message)
 }

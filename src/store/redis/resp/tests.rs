@@ -3,6 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::Kind;
 
+fn refused(bytes: &[u8]) -> &'static str {
+    read_all(bytes).unwrap_err().0
+}
+
 fn read_all(bytes: &[u8]) -> Result<Vec<Read>, Malformed> {
     read_in(&[bytes])
 }
@@ -73,11 +77,11 @@ proptest! {
 
 #[test]
 fn depth_and_size_are_bounded() {
-    assert_eq!(read_all(&b"*1\r\n".repeat(10_000)), Err(Malformed("a reply nested deeper than any reply is")));
-    assert_eq!(read_all(b"*2000000000\r\n"), Err(Malformed("an array of more elements than any reply has")));
-    assert_eq!(read_all(b"$999999999999\r\n"), Err(Malformed("a string longer than 512 MB")));
-    assert_eq!(read_all(b"$-7\r\n"), Err(Malformed("a string longer than 512 MB")));
-    assert_eq!(read_all(&[b'+'; LONGEST_LINE + 1]), Err(Malformed("a line without an end")));
+    assert_eq!(refused(&b"*1\r\n".repeat(10_000)), "a reply nested deeper than any reply is");
+    assert_eq!(refused(b"*2000000000\r\n"), "an array of more elements than any reply has");
+    assert_eq!(refused(b"$999999999999\r\n"), "a string longer than 512 MB");
+    assert_eq!(refused(b"$-7\r\n"), "a string longer than 512 MB");
+    assert_eq!(refused(&[b'+'; LONGEST_LINE + 1]), "a line without an end");
     assert!(read_all(b"HTTP/1.1 400 Bad Request\r\n").is_err());
     assert!(read_all(b"$3\r\nabcde").is_err());
     assert!(read_all(b":+1\r\n").is_err());

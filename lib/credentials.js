@@ -1,0 +1,51 @@
+'use strict'
+
+const { describe } = require('./options.js')
+
+/**
+ * Asks a caller's function who the client is, and calls `answer(username, password, problem)` once it has said so.
+ * Never throws, whatever the function does.
+ */
+async function askCredentials(provide, answer) {
+  let username, password, problem
+  try {
+    ;({ username, password, problem } = await read(provide))
+  } catch (error) {
+    problem = `the function given as credentials failed${nameOf(error)}`
+  }
+  answer(username, password, problem)
+}
+
+async function read(provide) {
+  const answer = await provide()
+  if (typeof answer !== 'object' || answer === null) return refuse('', answer)
+  const { username, password } = answer
+  if (username !== undefined && username !== null && !isText(username)) return refuse(' as username', username)
+  if (!isText(password)) return refuse(' as password', password)
+  return { username, password }
+}
+
+function isText(value) {
+  return typeof value === 'string' && value !== ''
+}
+
+function refuse(where, value) {
+  const got = value === '' ? 'an empty string' : describe(value)
+  return {
+    problem: `the function given as credentials must answer { username?, password }, but answered ${got}${where}`,
+  }
+}
+
+// The message of an error may quote the secret, so only its name and its code are told.
+function nameOf(error) {
+  try {
+    const words = [error.name, error.code].filter(
+      (word) => typeof word === 'string' && /^[A-Za-z][\w-]{0,40}$/.test(word),
+    )
+    return words.length > 0 ? ` with ${words.join(' ')}` : ''
+  } catch {
+    return ''
+  }
+}
+
+module.exports = { askCredentials }

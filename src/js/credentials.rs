@@ -1,0 +1,191 @@
+//! A caller's function that answers user and password: asked by the connections, on another thread, and called on this one.
+//!
+//! Its promise may settle at any time or never, and the environment may end first. So those who wait are kept here by
+//! number, and JavaScript holds the number only: when this ends, all of them learn it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    completions::{Completions, Done},
+    env::{Js, Kept, Value},
+    promise::Inner,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::{Asked, Provider, Secret},
+};
+
+type Answer = Result<(Option<String>, Secret)>;
+
+/// Something about one function, from another thread.
+pub enum Order {
+    /// Call the function of this number.
+    Ask(u64, oneshot::Sender<Answer>),
+    /// Nobody can ask it any more.
+    Forget(u64),
+}
+
+/// The functions of an environment, and who waits for their answers.
+#[derive(Default)]
+pub struct Sources {
+    last: Cell<u64>,
+    functions: RefCell<HashMap<u64, Kept>>,
+    waiting: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
+}
+
+/// Lets the function go with the last who could ask it, on whichever thread that is.
+struct Lease {
+    completions: Arc<Completions>,
+    id: u64,
+}
+
+impl Lease {
+    fn ask(&self) -> Asked {
+        let (waiting, answer) = oneshot::channel();
+        self.completions.push(Done::Credentials(Order::Ask(self.id, waiting)));
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                Err(refusal("the JavaScript environment with the function given as credentials has ended".into()))
+            })
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.completions.push(Done::Credentials(Order::Forget(self.id)));
+    }
+}
+
+/// A provider that asks this function.
+///
+/// # Errors
+/// `E_INTERNAL` when the environment is ending.
+pub fn provider(bridge: &Rc<Inner>, js: Js, function: Value) -> Result<Provider> {
+    let kept = js.keep(function).ok_or_else(|| Error::new(Kind::Internal, "this JavaScript environment is ending"))?;
+    let id = bridge.sources.number();
+    bridge.sources.functions.borrow_mut().insert(id, kept);
+    let lease = Lease { completions: bridge.completions.clone(), id };
+    Ok(Provider::new(move || lease.ask()))
+}
+
+fn refusal(why: String) -> Error {
+    Error::new(Kind::Auth, why)
+}
+
+impl Sources {
+    fn number(&self) -> u64 {
+        self.last.set(self.last.get() + 1);
+        self.last.get()
+    }
+
+    /// Does what another thread wants. `call` is JavaScript's `(function, number) => void`, which never throws.
+    pub fn obey(&self, js: Js, call: Value, order: Order) {
+        match order {
+            Order::Forget(id) => {
+                let function = self.functions.borrow_mut().remove(&id);
+                if let Some(function) = function {
+                    js.forget(function);
+                }
+            }
+            Order::Ask(id, waiting) => {
+                let function = self.functions.borrow().get(&id).map(|function| js.kept(function));
+                let Some(function) = function else { return };
+                let number = self.number();
+                {
+                    let mut all = self.waiting.borrow_mut();
+                    // A function that never answers must not leave more behind at every attempt to connect.
+                    all.retain(|_, waiting| !waiting.is_closed());
+                    all.insert(number, waiting);
+                }
+                if js.call(call, &[function, js.number(number as f64)]).is_err() {
+                    self.settle(number, Err(refusal("the function given as credentials could not be called".into())));
+                }
+            }
+        }
+    }
+
+    /// What the function answered, or what is wrong with that.
+    pub fn answer(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
+        let answer = match js.optional_text(problem, "the problem") {
+            Ok(None) => js
+                .optional_text(username, "the username that credentials answered")
+                .and_then(|username| Ok((username, js.text(password, "the password that credentials answered")?)))
+                .map(|(username, password)| (username, Secret::new(password)))
+                .map_err(|error| refusal(error.message().to_owned())),
+            Ok(Some(problem)) => Err(refusal(problem)),
+            Err(error) => Err(refusal(error.message().to_owned())),
+        };
+        self.settle(number, answer);
+    }
+
+    fn settle(&self, number: u64, answer: Answer) {
+        let waiting = self.waiting.borrow_mut().remove(&number);
+        if let Some(waiting) = waiting {
+            // Who asked may have run out of time.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// The environment ends: everybody who waits learns it.
+    pub fn end(&self, js: Js) {
+        for (_, function) in self.functions.take() {
+            js.forget(function);
+        }
+        self.waiting.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease() -> Lease {
+        Lease { completions: Arc::new(Completions::new()), id: 1 }
+    }
+
+    fn assert_ended(asked: Asked) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = runtime.block_on(asked).unwrap_err();
+        assert_eq!(error.kind, Kind::Auth);
+        assert!(error.message().contains("has ended"), "{error}");
+    }
+
+    #[test]
+    fn who_waits_learns_that_the_environment_has_ended() {
+        let lease = lease();
+        let asked = lease.ask();
+        lease.completions.detached();
+        assert_ended(asked);
+        assert_ended(lease.ask());
+    }
+
+    #[test]
+    fn who_was_taken_off_the_queue_learns_it_too() {
+        let (lease, sources) = (lease(), Sources::default());
+        let asked = lease.ask();
+        for done in lease.completions.take(1) {
+            if let Done::Credentials(Order::Ask(_, waiting)) = done {
+                sources.waiting.borrow_mut().insert(1, waiting);
+            }
+        }
+        assert_eq!(sources.waiting.borrow().len(), 1);
+        // It keeps no function here, so nothing asks anything of the environment.
+        sources.end(Js(std::ptr::null_mut()));
+        assert_ended(asked);
+    }
+
+    #[test]
+    fn the_last_lease_lets_the_function_go() {
+        let completions = Arc::new(Completions::new());
+        drop(Lease { completions: completions.clone(), id: 7 });
+        assert!(matches!(completions.take(9).as_slice(), [Done::Credentials(Order::Forget(7))]));
+    }
+}

@@ -1,0 +1,101 @@
+//! What a process keeps by itself while there is no server to ask: the embedded engine once more, small, beside a store.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock, Mutex, OnceLock, Weak},
+};
+
+use super::{Reply, Request, memory};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Settings,
+};
+
+/// Bound of its memory, in bytes: what was not used for longest goes first.
+const MAX_BYTES: usize = 16 << 20;
+
+static LOCALS: LazyLock<Mutex<HashMap<Settings, Weak<Local>>>> = LazyLock::new(Mutex::default);
+
+/// A small store of this process, which answers at once and without I/O. Nothing in it ever reaches a server.
+pub struct Local {
+    max_bytes: usize,
+    /// Made when it is first asked: an interpreter is too much for what may never be needed.
+    engine: OnceLock<memory::Engine>,
+}
+
+/// The process's own small store beside the one with these settings: as those who share a server share its counters, so
+/// do they here. It goes with its last holder.
+pub fn local(settings: &Settings) -> Arc<Local> {
+    let mut locals = LOCALS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(local) = locals.get(settings).and_then(Weak::upgrade) {
+        return local;
+    }
+    let local = Arc::new(Local::new(MAX_BYTES));
+    locals.retain(|_, local| local.strong_count() > 0);
+    locals.insert(settings.clone(), Arc::downgrade(&local));
+    local
+}
+
+impl Local {
+    /// An empty one.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, engine: OnceLock::new() }
+    }
+
+    /// Answers a request.
+    pub fn ask(&self, request: &Request) -> Result<Reply> {
+        let engine = self.engine()?;
+        let reply = engine.execute(std::slice::from_ref(request)).pop();
+        // Nobody else tidies up here; each dead key is taken out once, so this costs a call next to nothing.
+        engine.sweep();
+        reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded engine left a request without a reply")))
+    }
+
+    fn engine(&self) -> Result<&memory::Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let made = memory::Engine::new(self.max_bytes)?;
+        // Of two that are made at once, the first is kept.
+        Ok(self.engine.get_or_init(|| made))
+    }
+
+    /// Moves its clock.
+    #[cfg(test)]
+    pub fn advance(&self, by: std::time::Duration) {
+        self.engine().unwrap().advance(by);
+    }
+
+    /// About how many bytes it holds.
+    #[cfg(test)]
+    pub fn used_bytes(&self) -> usize {
+        self.engine().unwrap().used_bytes()
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::settings::{Environment, Options};
+
+    fn settings(port: u16) -> Settings {
+        let options = Options { host: Some("localhost".into()), port: Some(port), ..Options::default() };
+        Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings
+    }
+
+    #[test]
+    fn equal_settings_share_one_and_others_do_not() {
+        let first = local(&settings(1));
+        assert!(Arc::ptr_eq(&first, &local(&settings(1))));
+        assert!(!Arc::ptr_eq(&first, &local(&settings(2))));
+    }
+}

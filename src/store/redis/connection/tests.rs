@@ -1,0 +1,163 @@
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A connection, and the server's end of it.
+fn pair(room: usize) -> (Connection, DuplexStream) {
+    let (ours, theirs) = duplex(room);
+    (Connection::start(Wire::new(ours), LONG), theirs)
+}
+
+fn commands(all: &[&str]) -> Commands {
+    let mut commands = Commands::default();
+    for command in all {
+        commands.push_words(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+    }
+    commands
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
+fn kinds(replies: &Replies) -> Vec<Option<Kind>> {
+    replies.iter().map(|reply| reply.as_ref().err().map(|error| error.kind)).collect()
+}
+
+async fn read(stream: &mut DuplexStream, until: &[u8]) -> BytesMut {
+    let mut seen = BytesMut::new();
+    while !seen.ends_with(until) {
+        stream.read_buf(&mut seen).await.unwrap();
+    }
+    seen
+}
+
+#[tokio::test]
+async fn replies_come_to_those_who_asked_in_order() {
+    let (connection, mut server) = pair(1 << 16);
+    let one = connection.hand_over(commands(&["GET a", "GET b"]));
+    let two = connection.hand_over(commands(&["GET c"]));
+    assert_eq!(connection.unanswered(), 3);
+    read(&mut server, b"c\r\n").await;
+    server.write_all(b"$1\r\nA\r\n-ERR no\r\n").await.unwrap();
+    let replies = one.replies(soon()).await;
+    assert_eq!(replies[0].as_ref().unwrap(), &Reply::text("A"));
+    assert_eq!(replies[1].as_ref().unwrap_err().message(), "ERR no");
+    server.write_all(b":3\r\n").await.unwrap();
+    assert_eq!(two.replies(soon()).await[0].as_ref().unwrap(), &Reply::Int(3));
+    assert_eq!(connection.unanswered(), 0);
+}
+
+#[tokio::test]
+async fn what_left_whole_may_be_applied_and_nothing_else() {
+    // Room for the first command and part of the second.
+    let (connection, mut server) = pair(40);
+    let first = connection.hand_over(commands(&["GET a", "SET b 123456789012345678901234567890"]));
+    let second = connection.hand_over(commands(&["GET c"]));
+    let mut some = [0; 10];
+    server.read_exact(&mut some).await.unwrap();
+    drop(server);
+    assert_eq!(kinds(&first.replies(soon()).await), [Some(Kind::MaybeApplied), Some(Kind::NotSent)]);
+    assert_eq!(kinds(&second.replies(soon()).await), [Some(Kind::NotSent)]);
+    assert!(connection.has_ended());
+    assert_eq!(kinds(&connection.hand_over(commands(&["GET d"])).replies(soon()).await), [Some(Kind::NotSent)]);
+}
+
+#[tokio::test]
+async fn an_answer_that_came_before_the_end_is_an_answer() {
+    let (connection, mut server) = pair(1 << 16);
+    let both = connection.hand_over(commands(&["INCR a", "INCR b"]));
+    read(&mut server, b"b\r\n").await;
+    server.write_all(b":1\r\n:").await.unwrap();
+    drop(server);
+    assert_eq!(kinds(&both.replies(soon()).await), [None, Some(Kind::MaybeApplied)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_tells_what_had_left_from_what_had_not() {
+    let (connection, mut server) = pair(100);
+    let sent = connection.hand_over(commands(&["GET a"]));
+    let large = "x".repeat(100_000);
+    let stuck = connection.hand_over(commands(&[&format!("SET b {large}")]));
+    let unsent = connection.hand_over(commands(&["GET c"]));
+    let at = Instant::now() + Duration::from_millis(100);
+    let (sent, stuck, unsent) = tokio::join!(sent.replies(at), stuck.replies(at), unsent.replies(at));
+    assert_eq!(kinds(&sent), [Some(Kind::Timeout)]);
+    assert_eq!(kinds(&stuck), [Some(Kind::Timeout)], "begun, so it cannot be taken back");
+    assert_eq!(kinds(&unsent), [Some(Kind::NotSent)]);
+    // What was taken back is never seen; late answers go to nobody.
+    let next = connection.hand_over(commands(&["GET d"]));
+    let seen = read(&mut server, b"d\r\n").await;
+    assert!(!seen.windows(7).any(|words| words == b"$1\r\nc\r\n"), "withdrawn");
+    server.write_all(b"+late\r\n+late\r\n+mine\r\n").await.unwrap();
+    assert_eq!(next.replies(soon()).await[0].as_ref().unwrap(), &Reply::text("mine"));
+}
+
+#[tokio::test]
+async fn who_goes_away_takes_back_what_has_not_left() {
+    let (connection, mut server) = pair(64);
+    let large = "x".repeat(1000);
+    let first = connection.hand_over(commands(&[&format!("SET a {large}")]));
+    tokio::task::yield_now().await;
+    drop(connection.hand_over(commands(&["GET b"])));
+    assert_eq!(connection.unanswered(), 1);
+    let third = connection.hand_over(commands(&["GET c"]));
+    let seen = read(&mut server, b"c\r\n").await;
+    assert!(!seen.windows(7).any(|words| words == b"$1\r\nb\r\n"));
+    server.write_all(b"+OK\r\n+C\r\n").await.unwrap();
+    assert!(first.replies(soon()).await[0].is_ok());
+    assert_eq!(third.replies(soon()).await[0].as_ref().unwrap(), &Reply::text("C"));
+}
+
+#[tokio::test]
+async fn nonsense_ends_it_after_what_made_sense() {
+    for nonsense in ["hello\r\n", &"*1\r\n".repeat(10_000), "*2000000000\r\n", "+one\r\n+two too many\r\n"] {
+        let (connection, mut server) = pair(1 << 20);
+        let both = connection.hand_over(commands(&["GET a"]));
+        let after = connection.hand_over(commands(&["GET b"]));
+        read(&mut server, b"b\r\n").await;
+        server.write_all(format!("+A\r\n{nonsense}").as_bytes()).await.unwrap();
+        assert_eq!(both.replies(soon()).await[0].as_ref().unwrap(), &Reply::text("A"));
+        let answered = after.replies(soon()).await[0].is_ok();
+        assert_eq!(answered, nonsense.contains("one"), "{nonsense}");
+        connection.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_measured_from_when_the_server_had_it_all() {
+    let (connection, mut server) = pair(64);
+    assert_eq!(connection.silence(), Duration::ZERO);
+    let large = "x".repeat(300);
+    let slow = connection.hand_over(commands(&[&format!("SET a {large}")]));
+    // A slow reader is no silent one.
+    let mut taken = [0; 64];
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.read_exact(&mut taken).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(connection.silence() < Duration::from_secs(1), "{:?}", connection.silence());
+    }
+    read(&mut server, b"x\r\n").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(connection.silence() >= Duration::from_secs(3), "{:?}", connection.silence());
+    server.write_all(b"+OK\r\n").await.unwrap();
+    slow.replies(soon()).await;
+    assert_eq!(connection.silence(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_rest_it_asks_whether_the_server_is_there() {
+    let (connection, mut server) = pair(64);
+    let before = Instant::now();
+    assert_eq!(&read(&mut server, b"PING\r\n").await[..], b"*1\r\n$4\r\nPING\r\n");
+    assert!(before.elapsed() >= LONG && before.elapsed() < LONG + Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(connection.silence() >= Duration::from_secs(2), "a PING is owed an answer too");
+    server.write_all(b"+PONG\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(connection.unanswered(), 0);
+}
