@@ -1,17 +1,19 @@
 //! Runs calls: round after round, each as one batch, until every call has its answer.
 
+mod apart;
+
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
+    pin::{Pin, pin},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Call, Read, Replies, Reply, Request, Step, Store};
+use super::{Call, Engine, Read, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
 
 /// How long after its deadline an engine may still answer. It knows best what became of a request, so it speaks first; no
@@ -36,6 +38,52 @@ struct Waiting<T, Tag> {
     repeatable: bool,
 }
 
+/// What became of a call in a round.
+enum Ended<T, Tag> {
+    Done((Result<T>, Tag)),
+    /// It needs another round.
+    Again(Running<T, Tag>),
+}
+
+impl<T, Tag> Waiting<T, Tag> {
+    /// Reads the replies to its requests. What is overdue gets no further round.
+    fn read(self, replies: SmallVec<[Result<Reply>; 1]>, overdue: bool) -> Ended<T, Tag> {
+        let Self { read, tag, changed, repeatable, .. } = self;
+        match guarded(read, Replies(replies)) {
+            Ok(Step::Done(answer)) => Ended::Done((Ok(answer), tag)),
+            Ok(Step::Next(_)) if overdue => Ended::Done((Err(unanswered(repeatable && !changed)), tag)),
+            Ok(Step::Next(call)) => Ended::Again(Running { call, tag, changed: changed || !repeatable }),
+            Err(error) => Ended::Done((Err(if changed { partly(error) } else { error }), tag)),
+        }
+    }
+}
+
+/// A round that is about to go out.
+struct Begun<T, Tag> {
+    batch: Vec<Request>,
+    waiting: Vec<Waiting<T, Tag>>,
+    /// Calls that need nothing of an engine.
+    done: Vec<(Result<T>, Tag)>,
+}
+
+fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun<T, Tag> {
+    let mut batch = Vec::with_capacity(calls.len());
+    let mut waiting = Vec::with_capacity(calls.len());
+    let mut done = Vec::with_capacity(calls.len());
+    for Running { call, tag, changed } in calls {
+        match made(call) {
+            Ok(Step::Next(Call { requests, read })) => {
+                let repeatable = requests.iter().all(|request| request.repeatable);
+                waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
+                batch.extend(requests);
+            }
+            Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+            Err(error) => done.push((Err(error), tag)),
+        }
+    }
+    Begun { batch, waiting, done }
+}
+
 impl Store {
     /// Runs calls that go out together. `settle` gets those that each round finished, with the tag they came with, so that
     /// a call of one round never waits for a neighbour of several.
@@ -49,6 +97,11 @@ impl Store {
         mut settle: impl FnMut(Vec<(Result<T>, Tag)>),
     ) {
         let first = calls.into_iter().map(|(call, tag)| Running { call, tag, changed: false });
+        if let Engine::Redis(engine) = &self.engine
+            && engine.is_divided()
+        {
+            return apart::run(engine, first.collect(), deadline, settle).await;
+        }
         let mut again = self.round(first, deadline, &mut settle).await;
         while !again.is_empty() {
             if Instant::now() >= deadline {
@@ -65,35 +118,20 @@ impl Store {
         deadline: Instant,
         settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
     ) -> Vec<Running<T, Tag>> {
-        let mut batch = Vec::with_capacity(calls.len());
-        let mut waiting = Vec::with_capacity(calls.len());
-        let mut done = Vec::with_capacity(calls.len());
-        for Running { call, tag, changed } in calls {
-            match made(call) {
-                Ok(Step::Next(Call { requests, read })) => {
-                    let repeatable = requests.iter().all(|request| request.repeatable);
-                    waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
-                    batch.extend(requests);
-                }
-                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                Err(error) => done.push((Err(error), tag)),
-            }
-        }
+        let Begun { batch, waiting, mut done } = begin(calls);
         let replies = self.replies(batch, deadline).await;
         let overdue = replies.is_none();
         let mut replies = replies.unwrap_or_default().into_iter();
         let mut again = Vec::new();
-        for Waiting { requests, read, tag, changed, repeatable } in waiting {
-            let mine: SmallVec<_> = if overdue {
-                (0..requests).map(|_| Err(unanswered(repeatable))).collect()
+        for waiting in waiting {
+            let mine = if overdue {
+                (0..waiting.requests).map(|_| Err(unanswered(waiting.repeatable))).collect()
             } else {
-                replies.by_ref().take(requests).collect()
+                replies.by_ref().take(waiting.requests).collect()
             };
-            match guarded(read, Replies(mine)) {
-                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                Ok(Step::Next(_)) if overdue => done.push((Err(unanswered(repeatable && !changed)), tag)),
-                Ok(Step::Next(call)) => again.push(Running { call, tag, changed: changed || !repeatable }),
-                Err(error) => done.push((Err(if changed { partly(error) } else { error }), tag)),
+            match waiting.read(mine, overdue) {
+                Ended::Done(result) => done.push(result),
+                Ended::Again(running) => again.push(running),
             }
         }
         if !done.is_empty() {
@@ -109,12 +147,9 @@ impl Store {
             return Some(Vec::new());
         }
         let mut execution = pin!(self.execute(batch, deadline));
-        // A bug in an engine costs this round, not the promises that wait for it.
         let mut guarded = pin!(poll_fn(|context| {
-            catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
-                let error = panicked(panic.as_ref());
-                Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-            })
+            polled(execution.as_mut(), context)
+                .map(|replies| replies.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect()))
         }));
         // What is answered at once needs no timer.
         if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
@@ -182,6 +217,14 @@ fn guarded<T>(read: Read<T>, replies: Replies) -> Result<Step<T>> {
     catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
+/// A bug in an engine costs this round, not the promises that wait for it.
+fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| engine.poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
+    }
+}
+
 /// A panic as an error: the process goes on.
 pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -194,7 +237,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::{Engine, memory};
+    use crate::store::memory;
 
     fn store() -> Store {
         Store::over(Engine::Memory(memory::Engine::new(1 << 20).unwrap()))

@@ -145,6 +145,11 @@ impl Pool {
         self.shared.lock().iter().any(Member::is_usable)
     }
 
+    /// Whether there is no word yet that the server is away.
+    pub fn is_reachable(&self) -> bool {
+        !matches!(*self.shared.state.borrow(), State::Down(_) | State::Closed)
+    }
+
     /// Ends a connection whose server is not what it should be; another is made.
     pub fn discard(&self, member: &Member, why: &str) {
         member.connection.end(Error::new(Kind::Unavailable, why.to_owned()));
