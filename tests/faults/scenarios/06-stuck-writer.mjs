@@ -8,7 +8,7 @@ export default scenario(
     const service = await t.service({ timeoutMs: 1000 })
     const load = await t.load({ service, rate: 100 })
     // Bytes, since to make bytes of a string of this size holds the event loop up by itself.
-  const value = Buffer.alloc(16 << 20, 'x')
+    const value = Buffer.alloc(16 << 20, 'x')
     await t.proxy.stopReading()
     const wanted = ['E_NOT_SENT', 'E_MAYBE_APPLIED', 'E_BACKPRESSURE', 'E_UNAVAILABLE']
     const writes = []
