@@ -357,6 +357,37 @@ for (const engine of engines) {
   })
 }
 
+describe('shared loads on a server that hangs', () => {
+  for (const [name, ask, ready] of [
+    ['getOrSet', (service, load) => service.cache.getOrSet('key', load), (service) => service.cache.get('x')],
+    [
+      'validateSession',
+      (service, load) => service.sessions.validateSession('token', { load }),
+      (service) => service.sessions.getSession('x'),
+    ],
+  ]) {
+    test(`${name}: a caller with little time does not wait until a neighbour's load is stored`, async () => {
+      const service = await redis.makeService()
+      await ready(service)
+      const [began, gate] = [deferred(), deferred()]
+      const patient = ask(service, () => (began.resolve(), gate.promise))
+      await began.promise
+      // Its question is answered; from here on the server says nothing.
+      const quick = ask(service.with({ timeoutMs: 100 }), () => assert.fail('two loads'))
+      await service.get('key')
+      await hanging(async () => {
+        gate.resolve({ id: 7 })
+        const start = performance.now()
+        assert.deepEqual(await quick, { id: 7 })
+        const ms = performance.now() - start
+        assert.ok(ms < 1000, `it waited ${ms} ms for the server`)
+      })
+      assert.deepEqual(await patient, { id: 7 })
+      await service.disconnect()
+    })
+  }
+})
+
 describe('locks and signals on a server that hangs', () => {
   test('whoever goes away while the lock is being taken leaves it free', async () => {
     const service = await redis.makeService()

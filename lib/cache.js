@@ -5,7 +5,7 @@ const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
 const { handleOf, limitsOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
-const { Parts, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 
@@ -119,14 +119,15 @@ class ApiCache {
     }
     if (found?.state === 'hit') return found.value
     const fill = (value) => this.#patient().fill(key, found.stamp, value, options)
-    const loading = this.#flights.load(key, flight, options?.tags, async (current) => {
+    const shared = this.#flights.load(key, flight, options?.tags, async (current) => {
       const value = await load(key)
+      current.arrive(value)
       if (value !== undefined && found) await this.#fill(current, () => fill(value))
       return value
     })
-    if (found?.state !== 'stale') return unlessAborted(this.#limits, loading)
+    if (found?.state !== 'stale') return loadWithin(this.#limits, shared)
     // The caller has its answer; what goes wrong with the next one shows in stats, and at the next miss.
-    loading.catch(() => this.#failed.count++)
+    shared.loading.catch(() => this.#failed.count++)
     return found.value
   }
 

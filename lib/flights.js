@@ -25,15 +25,19 @@ class Flights {
     if (--flight.askers === 0 && !flight.loading) this.#drop(key, flight)
   }
 
-  /** The flight's load, begun now by `work` if nobody has. Everyone gets the same value or the same error. */
+  /**
+   * The flight with its load, begun now by `work` if nobody has. `loading` is the same value or the same error for everyone;
+   * `arrived` is the value before it is stored, once `work` has called `arrive`.
+   */
   load(key, flight, tags, work) {
-    if (flight.loading) return flight.loading
+    if (flight.loading) return flight
     const current = this.#flights.get(key) ?? flight
-    if (current.loading) return current.loading
+    if (current.loading) return current
     this.#flights.set(key, current)
     current.tags = tags
+    current.arrived = new Promise((resolve) => (current.arrive = resolve))
     current.loading = work(current).finally(() => this.#drop(key, current))
-    return current.loading
+    return current
   }
 
   /**

@@ -92,6 +92,17 @@ function unlessAborted(limits, promise) {
   })
 }
 
+/** What a shared load brings. Whoever is bound to a time waits no longer than that for it to be stored as well. */
+function loadWithin(limits, { loading, arrived }) {
+  const { timeoutMs } = limits
+  if (timeoutMs === undefined) return unlessAborted(limits, loading)
+  let timer
+  const wait = (value) =>
+    new Promise((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, LONGEST_MS - 1), value)))
+  const first = Promise.race([loading, arrived.then(wait)]).finally(() => clearTimeout(timer))
+  return unlessAborted(limits, first)
+}
+
 function abortIfGone(signals, abort) {
   if (signals.some((signal) => signal.aborted)) abort()
 }
@@ -108,4 +119,4 @@ function bind(Class, self, parts) {
   return Reflect.construct(Class, [new Parts(parts)], self.constructor)
 }
 
-module.exports = { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals }
+module.exports = { NONE, Parts, assertGoing, bind, limitsWithin, loadWithin, unlessAborted, withoutSignals }

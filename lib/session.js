@@ -4,7 +4,7 @@ const { binding } = require('./bridge.js')
 const { isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
 const { handleOf, limitsOf } = require('./handle.js')
-const { Parts, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
@@ -109,14 +109,17 @@ class SessionManager {
       this.#flights.leave(token, flight)
     }
     if (found && found.user !== null) return found.user
-    const loading = this.#flights.load(token, flight, undefined, () => this.#loadUser(token, found, load, ttl))
-    return unlessAborted(this.#limits, loading)
+    const shared = this.#flights.load(token, flight, undefined, (current) =>
+      this.#loadUser(current, token, found, load, ttl),
+    )
+    return loadWithin(this.#limits, shared)
   }
 
-  async #loadUser(token, found, load, ttl) {
+  async #loadUser(flight, token, found, load, ttl) {
     // Loaded here, because it is seldom needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
     const user = (await load(hash)) ?? null
+    flight.arrive(user)
     if (user === null || !found) return user
     try {
       // Others may wait for this too: one caller that goes away must not fail it for them.

@@ -53,6 +53,16 @@ impl Held {
 }
 
 impl Inner {
+    /// The environment ends: nothing is settled any more, and nothing is kept.
+    pub fn forget_held(&self, js: Js) {
+        let promises = self.held.calls.take().into_values().map(|call| call.promised);
+        let watches = self.held.watches.take().into_values();
+        let kept = watches.flat_map(|watch| [watch.signal, watch.listener]);
+        for kept in promises.map(Promised::into_trace).chain(kept).flatten() {
+            js.forget(kept);
+        }
+    }
+
     /// Keeps a promise here; answers its number.
     pub fn keep_back(&self, js: Js, promised: Promised, limits: &Limits) -> u64 {
         let held = &self.held;

@@ -89,6 +89,13 @@ pub struct Promised {
     operation: Operation,
 }
 
+impl Promised {
+    /// What is left when nobody can settle it any more.
+    pub fn into_trace(self) -> Option<Kept> {
+        self.trace
+    }
+}
+
 /// A promise on its way through the other threads.
 pub enum Ticket {
     /// The promise itself.
@@ -365,6 +372,7 @@ impl Inner {
         self.completions.detached();
         self.tick.take();
         self.logs.clear();
+        self.forget_held(js);
         for (_, handler) in self.handlers.take() {
             js.forget(handler);
         }
