@@ -50,6 +50,8 @@ struct Shared {
     growing: AtomicBool,
     /// Something about the members has changed.
     changed: Notify,
+    /// The server is elsewhere: there is no reason to wait before it is dialled.
+    moved: Notify,
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
@@ -103,6 +105,7 @@ impl Pool {
             kept: AtomicBool::new(false),
             growing: AtomicBool::new(false),
             changed: Notify::new(),
+            moved: Notify::new(),
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -163,6 +166,7 @@ impl Pool {
             member.connection.end(Error::new(Kind::Unavailable, why));
         }
         self.shared.changed.notify_one();
+        self.shared.moved.notify_waiters();
     }
 
     /// Ends all connections, for good.

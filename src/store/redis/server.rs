@@ -181,9 +181,10 @@ impl Server {
         for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| counts(wire)) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
-            // Keys of one slot on two nodes say nothing against either.
-            let divided = matches!(reply, Err(error) if error.message().starts_with("TRYAGAIN"));
-            let outcome = if divided { &Ok(Reply::Nil) } else { reply };
+            // A node that speaks for its cluster answers well, and will as soon as the cluster is whole again.
+            let speaks =
+                |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
+            let outcome = if reply.as_ref().is_err_and(speaks) { &Ok(Reply::Nil) } else { reply };
             tally.count(outcome, took, self.breaker.settings());
         }
         if tally.failed > 0
