@@ -21,7 +21,10 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     dial::{Dialler, Place},
@@ -79,7 +82,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until every primary has a connection, or has said why not; one that has is enough.
+    /// Waits until every primary has a connection, or for a while if one has.
     pub async fn connect(self: &Arc<Self>) -> Result<()> {
         self.known(Instant::now() + self.settings.connect_timeout).await?;
         let mut crew = Crew::new();
@@ -87,10 +90,18 @@ impl Cluster {
             crew.add(async move { node.server.connected().await });
         }
         let (mut failed, mut stands) = (None, false);
-        while let Some(connected) = crew.next().await {
+        let patience = Instant::now() + self.settings.connect_wait;
+        loop {
+            let connected = if stands {
+                // Those that take longer are waited for by whoever calls them.
+                timeout_at(patience, crew.next()).await.unwrap_or(None)
+            } else {
+                crew.next().await
+            };
             match connected {
-                Ok(()) => stands = true,
-                Err(error) => failed = failed.or(Some(error)),
+                None => break,
+                Some(Ok(())) => stands = true,
+                Some(Err(error)) => failed = failed.or(Some(error)),
             }
         }
         match failed {

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{Events, Reply, Role, ServerStatus, plan::Wire},
+    store::{BreakerState, Events, Reply, Role, ServerStatus, plan::Wire},
 };
 
 /// A server, its connections, and what keeps it from being asked too much.
@@ -201,6 +201,12 @@ impl Server {
     /// Whether a call would find a connection now.
     pub fn is_connected(&self) -> bool {
         self.pool.is_connected()
+    }
+
+    /// Whether nothing speaks against asking it: it answers, or nobody has tried yet.
+    pub fn is_usable(&self) -> bool {
+        let stands = self.pool.is_connected() || self.pool.made() == 0 && self.pool.is_reachable();
+        stands && self.breaker.snapshot(Instant::now()).state != BreakerState::Open
     }
 
     /// The connections.

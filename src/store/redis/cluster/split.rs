@@ -79,7 +79,9 @@ fn slot(request: &Request) -> Result<Option<u16>> {
 /// server says where it belongs.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
     match request.name() {
-        "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => request.args.get(2),
+        "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => {
+            request.args.get(2).filter(|_| request.args.get(1).is_some_and(|count| &count[..] != b"0"))
+        }
         "PUBLISH" | "CLUSTER" | "CONFIG" | "CLIENT" | "SCRIPT" | "FUNCTION" | "ACL" | "INFO" | "COMMAND" | "PING" => {
             None
         }
@@ -185,3 +187,6 @@ impl Join {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Node, map::Run, slot::SLOTS};
 use crate::settings::Address;
 
-/// A node that no slot leads to is kept for so long after it was last named: a slot may be on its way there.
+/// A node that no slot leads to is kept for so long after a request was last sent on to it: a slot may be on its way there.
 const KEPT: Duration = Duration::from_secs(60);
 const NOBODY: u16 = u16::MAX;
 
@@ -17,8 +17,8 @@ pub struct Table {
     /// For each slot, which of `nodes` has it. Empty until the map is known.
     owners: Vec<u16>,
     nodes: Vec<Arc<Node>>,
-    /// All nodes, by address, with those that were named lately.
-    known: HashMap<Address, (Arc<Node>, Instant)>,
+    /// All nodes, by address, and when another node has last sent a request there.
+    known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
     /// Who gets what has no slot.
     anchor: Option<Arc<Node>>,
 }
@@ -51,7 +51,7 @@ impl Table {
 
     /// The node for what has no slot: the same one for as long as it can be reached.
     pub fn anyone(&mut self) -> Option<Arc<Node>> {
-        let usable = |node: &&Arc<Node>| node.server.pool().is_reachable();
+        let usable = |node: &&Arc<Node>| node.server.is_usable();
         if self.anchor.as_ref().filter(usable).is_none() {
             let nodes = self.primaries();
             self.anchor = nodes.iter().find(usable).or(nodes.first()).cloned();
@@ -59,11 +59,10 @@ impl Table {
         self.anchor.clone()
     }
 
-    /// The node at this address, made by `make` where it is new.
+    /// The node at this address, to which a request was sent on; made by `make` where it is new.
     pub fn at(&mut self, address: &Address, make: impl FnOnce(&Address) -> Node) -> Arc<Node> {
-        let now = Instant::now();
-        let known = self.known.entry(address.clone()).or_insert_with(|| (Arc::new(make(address)), now));
-        known.1 = now;
+        let known = self.known.entry(address.clone()).or_insert_with(|| (Arc::new(make(address)), None));
+        known.1 = Some(Instant::now());
         known.0.clone()
     }
 
@@ -98,7 +97,8 @@ impl Table {
         let first_map = !self.is_known();
         let (mut owners, mut nodes) = (vec![NOBODY; SLOTS], Vec::<Arc<Node>>::new());
         for run in runs {
-            let node = self.at(&run.primary, &mut make);
+            let known = self.known.entry(run.primary.clone());
+            let node = known.or_insert_with(|| (Arc::new(make(&run.primary)), None)).0.clone();
             let at = nodes.iter().position(|other| Arc::ptr_eq(other, &node)).unwrap_or_else(|| {
                 nodes.push(node);
                 nodes.len() - 1
@@ -116,7 +116,8 @@ impl Table {
         let mut left = Vec::new();
         let nodes = &self.nodes;
         self.known.retain(|_, (node, named)| {
-            let stays = now - *named < KEPT || nodes.iter().any(|other| Arc::ptr_eq(other, node));
+            let named = named.is_some_and(|named| now - named < KEPT);
+            let stays = named || nodes.iter().any(|other| Arc::ptr_eq(other, node));
             if !stays {
                 left.push(node.clone());
             }
