@@ -374,6 +374,34 @@ describe('what the log hears', () => {
     }
   })
 
+  test('copies of the module say it once, and an idle process ends all the same', async () => {
+    const service = await redis.makeService()
+    await service.disconnect()
+    const child = runChild(
+      `import { createRequire } from 'node:module'
+       const require = createRequire(process.cwd() + '/')
+       const path = require.resolve('cinnabar')
+       for (let i = 0; i < 5; i++) {
+         for (const name of Object.keys(require.cache)) if (!name.endsWith('.node')) delete require.cache[name]
+         await require(path).redisService.get('k')
+       }
+       const wait = setInterval(() => {}, 1000)
+       console.warn = (line) => {
+         console.log(line)
+         if (line.endsWith('again')) setTimeout(() => clearInterval(wait), 50)
+       }
+       console.log('ready')`,
+      redis.env(),
+    )
+    await child.said('ready')
+    await redis.server.kill()
+    await child.said('was lost')
+    await redis.server.start()
+    const { status, out, err } = await child.ended
+    assert.equal(status, 0, err)
+    assert.equal(out.trim().split('\n').length, 3, out)
+  })
+
   test('log: anything else is refused', () => {
     for (const log of [true, 'console', {}, null]) {
       assert.throws(() => new RedisService({ url: 'memory:', log }), { code: 'E_INVALID_ARGUMENT' })
