@@ -43,6 +43,7 @@ enum Order {
 }
 
 type Answer = oneshot::Sender<Result<()>>;
+type Waiting = HashMap<Topic, Vec<Answer>>;
 
 impl Subscriber {
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source) -> Self {
@@ -115,11 +116,16 @@ impl Feed {
     /// Dials and listens, again and again, until nobody listens any more.
     async fn keep(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let (mut failures, mut missed) = (0, false);
+        let mut waiting = HashMap::new();
         loop {
             match self.source.dial(&self.dialler).await {
                 Ok((place, wire)) => {
                     failures = 0;
-                    let mut line = Line::new(wire, &self.listeners);
+                    waiting.retain(|_, waiting: &mut Vec<Answer>| {
+                        waiting.retain(|done| !done.is_closed());
+                        !waiting.is_empty()
+                    });
+                    let mut line = Line::new(wire, &self.listeners, &mut waiting);
                     let needed = tokio::select! {
                         needed = line.listen(&mut inbox, &self.settings, missed) => needed,
                         // What is published goes elsewhere, although the former server still answers.
@@ -131,6 +137,9 @@ impl Feed {
                     missed = true;
                 }
                 Err(error) => {
+                    for done in waiting.drain().flat_map(|(_, waiting)| waiting) {
+                        let _ = done.send(Err(error.clone()));
+                    }
                     if refuse(&mut inbox, &error, pool::wait(&self.settings, failures)).await.is_none() {
                         return;
                     }
@@ -149,8 +158,8 @@ struct Line<'a> {
     confirmed: HashSet<Topic>,
     /// Commands without a reply, in order; the server answers each once, for we name one topic a command.
     asked: VecDeque<Asked>,
-    /// Who waits for a confirmation.
-    waiting: HashMap<Topic, Vec<Answer>>,
+    /// Who waits for a confirmation, of this connection or the next.
+    waiting: &'a mut Waiting,
 }
 
 enum Asked {
@@ -160,8 +169,8 @@ enum Asked {
 }
 
 impl<'a> Line<'a> {
-    fn new(wire: Wire, listeners: &'a Listeners) -> Self {
-        let (confirmed, asked, waiting) = (HashSet::new(), VecDeque::new(), HashMap::new());
+    fn new(wire: Wire, listeners: &'a Listeners, waiting: &'a mut Waiting) -> Self {
+        let (confirmed, asked) = (HashSet::new(), VecDeque::new());
         Self { wire, listeners, confirmed, asked, waiting }
     }
 
