@@ -1,4 +1,4 @@
-// The programs the tests start that npm does not have: a Redis server, PostgreSQL and a browser, from Debian's packages.
+// The programs the tests start that npm does not have: a Redis server, OpenSSL, PostgreSQL and a browser, from Debian's packages.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,6 +24,7 @@ export function program(...names) {
 
 const needed = [
   { package: 'redis-server', programs: ['redis-server', 'valkey-server'] },
+  { package: 'openssl', programs: ['openssl'] },
   { package: 'postgresql', programs: ['initdb'] },
   { package: 'chromium', programs: ['chromium', 'chromium-browser', 'google-chrome'] },
 ]

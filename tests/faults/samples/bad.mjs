@@ -1,0 +1,20 @@
+// A scenario in which everything goes wrong that is to be noticed.
+
+import { scenario } from '../scenario.mjs'
+
+globalThis.kept = []
+
+export default scenario({ number: 0, name: 'bad', engine: 'none' }, async (t) => {
+  const make = (name, action, options) => t.calls.make(name, action, { timeoutMs: 50, ...options })
+  await make('the right one', async () => 'mine', { right: (value) => value === 'mine' })
+  await make('the wrong one', async () => 'theirs', { right: (value) => value === 'mine' })
+  await make('the late one', () => t.sleep(200))
+  await make('the odd one', () => Promise.reject(new Error('no code')))
+  void make('the lost one', () => new Promise(() => {}))
+  for (let i = 0; i < 60; i++) {
+    globalThis.kept.push(Buffer.alloc(1 << 20, 1))
+    const until = performance.now() + 25
+    while (performance.now() < until);
+    await t.sleep(1)
+  }
+})

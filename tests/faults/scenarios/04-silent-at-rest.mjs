@@ -1,0 +1,24 @@
+// The route to the server is gone while nobody calls: found within 15 s with the defaults, within 3 s when asked to look every 500 ms.
+
+import { scenario } from '../scenario.mjs'
+
+export default scenario({ number: 4, name: 'silent at rest', limitMs: 90_000 }, async (t) => {
+  const usual = await t.service({})
+  await usual.set('k', 'v')
+  const eager = await t.service({ keepAliveMs: 500 })
+  await eager.set('k', 'v')
+
+  await t.proxy.silent()
+  const at = performance.now()
+  const found = async (name, service, most) => {
+    await t.until(`${name}: it was found`, () => !service.isConnected, { withinMs: most })
+    t.note(`${name}: found after ${Math.round(performance.now() - at)} ms`)
+  }
+  await Promise.all([found('keepAliveMs: 500', eager, 3000), found('defaults', usual, 15_000)])
+  await t.heal()
+  await t.healed(usual)
+  await t.healed(eager)
+  t.checkSaid(usual, 'lost')
+  t.checkSaid(usual, 'connected')
+  await t.nothingKept(at)
+})

@@ -1,0 +1,32 @@
+// The server takes no more clients: what is connected goes on, what is not is told so, and it heals when there is room.
+
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+
+import { scenario } from '../scenario.mjs'
+
+export default scenario({ number: 15, name: 'too many clients', short: true }, async (t) => {
+  const service = await t.service({ timeoutMs: 1000 })
+  const load = await t.load({ service, rate: 200 })
+  // One that stays connected can change the bound while nobody else gets in.
+  const inside = createConnection(t.server.port, '127.0.0.1')
+  const allow = async (clients) => {
+    inside.write(`CONFIG SET maxclients ${clients}\r\n`)
+    const [answer] = await once(inside, 'data')
+    t.check(/^\+OK/.test(answer), `maxclients ${clients}: ${answer}`)
+  }
+  await allow(1)
+  await t.sleep(500)
+  t.check(load.failed === 0, `${load.failed} calls failed on a connection that stood`)
+  await t.proxy.reset()
+  await t.sleep(300)
+  const error = await t.fails(service, 'a call without a place', () => service.get('k'), [
+    'E_UNAVAILABLE',
+    'E_NOT_SENT',
+  ])
+  t.check(/max number of clients/i.test(error?.message), `it does not say why: ${error?.message}`)
+  await t.heal(() => allow(1000))
+  await t.healed(service)
+  await load.stop()
+  inside.destroy()
+})

@@ -1,0 +1,56 @@
+// The connection dies after the server did what it was told and before it could say so: never done twice, and always flagged.
+
+import { scenario } from '../scenario.mjs'
+
+const LIMIT = 1_000_000
+
+export default scenario({ number: 24, name: 'killed after the write, before the reply', short: true }, async (t) => {
+  const service = await t.service({ timeoutMs: 1000 })
+  const client = service.getClient()
+  const rounds = t.short ? 10 : 50
+  const cut = async (match, action) => {
+    const { fired } = await t.proxy.counters()
+    await t.proxy.cutReply({ match, bytes: 'random', how: t.random() < 0.5 ? 'reset' : 'end' })
+    await action()
+    await t.proxy.fired(fired + 1)
+    t.over()
+    await t.healed(service)
+  }
+
+  let answered = 0
+  for (let i = 0; i < rounds; i++) {
+    await cut(/^INCR/, () => t.fails(service, 'incr', () => client.incr('count'), 'E_MAYBE_APPLIED'))
+    const { value, error } = await t.call(service, 'incr', () => client.incr('count'))
+    if (!error) answered++
+    t.check(error || value === 2 * (i + 1), `after ${i + 1} cut and ${answered} answered the counter is ${value}`)
+  }
+
+  for (let i = 0; i < rounds; i++) {
+    await cut(/^(SET|EVAL)/, () =>
+      t.fails(service, 'acquire', () => service.locks.acquireLock(`r${i}`, 30), 'E_MAYBE_APPLIED'),
+    )
+    // It is held by a token that nobody knows; nobody else may get it before it dies by itself.
+    await t.call(service, 'acquire again', () => service.locks.acquireLock(`r${i}`, 30), {
+      right: (value) => value === null,
+    })
+  }
+
+  let counted = 0
+  let unsure = 0
+  for (let i = 0; i < 2 * rounds; i++) {
+    const check = async () => {
+      const { value, error } = await t.call(service, 'check', () => service.limiter.checkRateLimit('who', LIMIT, 3600))
+      // Where the store's answer is lost a limiter allows, and its answer then leaves all of the limit.
+      if (error || value.remaining === LIMIT) unsure++
+      else counted++
+    }
+    if (i % 2) await cut(/^(EVAL|INCR|SET)/, check)
+    else await check()
+  }
+  const held = Number(await t.server.command('GET', 'rate_limit:who'))
+  t.note(`limiter: ${counted} answered, ${unsure} not, ${held} counted by the server`)
+  t.check(
+    held >= counted && held <= counted + unsure,
+    `${counted} checks answered and ${unsure} not, but ${held} were counted`,
+  )
+})

@@ -1,0 +1,48 @@
+// SIGTERM while calls are under way: they are answered or fail within 5 s, later ones are refused, and the process ends by itself.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+import { scenario } from '../scenario.mjs'
+
+const program = fileURLToPath(new URL('../samples/drain.mjs', import.meta.url))
+
+/** Starts the program, has it make its calls, tells it to end, and answers what it said. */
+async function drain(t, fault) {
+  const child = spawn(process.execPath, [program, t.proxy.url], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const said = (what) =>
+    new Promise((resolve) => child.on('message', (message) => message[what] && resolve(message[what])))
+  const [ready, sent, done] = [said('ready'), said('sent'), said('done')]
+  const ended = new Promise((resolve) => child.on('exit', (status, signal) => resolve(signal ?? status)))
+  await ready
+  await fault()
+  child.send('go')
+  await sent
+  const at = performance.now()
+  child.kill('SIGTERM')
+  const status = await Promise.race([ended, t.sleep(8000)])
+  const ms = performance.now() - at
+  if (status === undefined) child.kill('SIGKILL')
+  t.check(status === 0, status === undefined ? 'it did not end within 8 s' : `it ended with ${status}`)
+  await t.proxy.heal({ dead: 'reset' })
+  const report = await Promise.race([done, t.sleep(100)])
+  t.check(report, 'it ended without its report')
+  t.calls.count += report?.calls ?? 0
+  return { ms, ...report }
+}
+
+export default scenario({ number: 36, name: 'SIGTERM drains', short: true }, async (t) => {
+  const slow = await drain(t, () => t.proxy.delay({ ms: 1000 }))
+  t.note(`answers in 1 s: ended after ${Math.round(slow.ms)} ms`)
+  t.check(slow.ms < 3000, `with answers in 1 s it ended after ${Math.round(slow.ms)} ms`)
+  t.check(slow.right === 200, `${slow.right} of 200 calls under way were answered: ${JSON.stringify(slow.codes)}`)
+  t.check(slow.later === 'E_CLOSED', `a later call got ${slow.later}`)
+
+  const silent = await drain(t, () => t.proxy.silent())
+  if (!silent.calls) return
+  t.note(`no answers: ended after ${Math.round(silent.ms)} ms`)
+  t.check(silent.ms < 5500, `without answers it ended after ${Math.round(silent.ms)} ms`)
+  t.check(silent.right === 0, `${silent.right} calls were answered by nobody`)
+  t.check(silent.settled === 200, `${200 - silent.settled} calls never settled`)
+  t.check(silent.later === 'E_CLOSED', `a later call got ${silent.later}`)
+})

@@ -1,0 +1,96 @@
+// What a scenario costs the process it runs in: how late its event loop is, and how much memory it holds.
+
+import { closeSync, openSync, readSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const TICK = 5
+
+/**
+ * Watches until `stop()`. The loop's lateness is counted without the time in which this thread was ready and another
+ * program had the processor, where the kernel says how long that was: that is the machine's doing.
+ */
+export function watch() {
+  const waited = waiting()
+  const raw = []
+  const own = []
+  const long = []
+  let peak = resident()
+  let ticks = 0
+  let before = performance.now()
+  let waitedBefore = waited.read()
+  const timer = setInterval(() => {
+    const at = performance.now()
+    const others = waited.read()
+    const late = Math.max(0, at - before - TICK)
+    raw.push(late)
+    own.push(Math.max(0, late - (others - waitedBefore)))
+    if (late > TICK) long.push({ from: before, to: at, late })
+    before = at
+    waitedBefore = others
+    if (++ticks % 20 === 0) peak = Math.max(peak, resident())
+  }, TICK)
+
+  return {
+    /** How long this thread could run nothing between two moments, in ms. */
+    lateBetween(from, to) {
+      // A settlement may be seen before the tick that would say how late it all is.
+      const current = performance.now() - before - TICK
+      const now = current > TICK && to > before ? current : 0
+      return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), now)
+    },
+    /** Forgets what was so far, such as a start that is no part of what is measured. */
+    restart() {
+      raw.length = own.length = long.length = 0
+      peak = resident()
+    },
+    get peak() {
+      return peak
+    },
+    stop() {
+      clearInterval(timer)
+      waited.close()
+      return { p99: percentile(own, 0.99), max: Math.max(0, ...own), p99WithOthers: percentile(raw, 0.99), peak }
+    },
+  }
+}
+
+/** Resident memory in bytes; 0 where no file can be opened to ask for it. */
+function resident() {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return 0
+  }
+}
+
+/** How long the main thread was ready but not running, in ms, as far as the kernel tells. */
+function waiting() {
+  let file
+  try {
+    file = openSync('/proc/self/schedstat', 'r')
+  } catch {
+    return { read: () => 0, close: () => {} }
+  }
+  const bytes = Buffer.alloc(64)
+  return {
+    read: () => Number(bytes.latin1Slice(0, readSync(file, bytes, 0, 64, 0)).split(' ')[1]) / 1e6,
+    close: () => closeSync(file),
+  }
+}
+
+function percentile(values, part) {
+  if (values.length === 0) return 0
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
+}
+
+/** Resident memory once everything that can go has gone. */
+export async function settledMemory() {
+  let least = Infinity
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc?.()
+    await sleep(20)
+    least = Math.min(least, resident() || Infinity)
+  }
+  return least
+}
