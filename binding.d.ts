@@ -87,6 +87,8 @@ export declare class Rooms {
 
 /** A server or an embedded store, as one caller configured it. */
 export declare class Service {
+  /** Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error. */
+  probe(words: unknown): Handed
   /** Validates the settings. Nothing connects. */
   constructor(bridge: Bridge, options: unknown, environment: unknown)
   /** Connects, or waits for the connection. */

@@ -1,7 +1,7 @@
 'use strict'
 
 const { ApiCache } = require('./lib/cache.js')
-const { healthCheck, publish, redisService, subscribe } = require('./lib/default.js')
+const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default.js')
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
 const { DistributedLock } = require('./lib/lock.js')
@@ -21,5 +21,6 @@ module.exports = {
   publish,
   subscribe,
   healthCheck,
+  healthHandler,
   CinnabarError,
 }

@@ -17,6 +17,7 @@ const NAMES = [
   'RedisService',
   'SessionManager',
   'healthCheck',
+  'healthHandler',
   'publish',
   'redisService',
   'subscribe',

@@ -1,6 +1,7 @@
 'use strict'
 
 const { ApiCache } = require('./cache.js')
+const { makeHandler } = require('./health/handler.js')
 const { checkHealth } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { DistributedLock } = require('./lock.js')
@@ -26,8 +27,12 @@ function subscribe(channel, handler, options) {
   return redisService.subscribe(channel, handler, options)
 }
 
-function healthCheck(service = redisService) {
-  return checkHealth(service)
+function healthCheck(service = redisService, options) {
+  return checkHealth(service, options)
 }
 
-module.exports = { healthCheck, publish, redisService, subscribe }
+function healthHandler(options) {
+  return makeHandler(options, redisService)
+}
+
+module.exports = { healthCheck, healthHandler, publish, redisService, subscribe }

@@ -16,4 +16,9 @@ function handleOf(service) {
   return open()
 }
 
-module.exports = { handleOf, provideHandle }
+/** Whether it is a service of this copy of the package. Makes nothing. */
+function isService(service) {
+  return openers.has(service)
+}
+
+module.exports = { handleOf, isService, provideHandle }

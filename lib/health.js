@@ -1,11 +1,18 @@
 'use strict'
 
 const { handleOf } = require('./handle.js')
-const { parseInfo } = require('./info.js')
+const alerts = require('./health/alerts.js')
+const { Deadline } = require('./health/deadline.js')
+const { checkSettings } = require('./health/options.js')
+const { askLoading, askServer, isLoading, ping } = require('./health/probe.js')
+const { emptyReport, fillFromProcess } = require('./health/report.js')
+const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
+const { isShut, problemOf, statusOf } = require('./health/status.js')
+const { factsOf } = require('./info.js')
 
-const DEADLINE_MS = 2000
-const MEMORY_ALERT = 0.9
-const previous = new WeakMap()
+const PING_MS = 2000
+// By native service: what the last check found, and how many replicas there were at most.
+const history = new WeakMap()
 
 /** `service.healthCheck()`: whether one PING is answered, and how fast. Never rejects. */
 async function pingService(open) {
@@ -13,7 +20,7 @@ async function pingService(open) {
   try {
     const native = open()
     where = native.describe()
-    const latency = await within(DEADLINE_MS, ping(native))
+    const latency = await new Deadline(PING_MS).race(ping(native))
     return { status: 'connected', latency: `${Math.max(1, Math.round(latency))}ms`, ...place(where) }
   } catch {
     return { status: 'disconnected', latency: '0ms', ...place(where) }
@@ -24,135 +31,77 @@ function place({ engine, host = null, port = null }) {
   return engine === 'memory' ? { host: null, port: null } : { host, port }
 }
 
-/** `healthCheck()`: everything a status page asks for. Never rejects, and answers within two seconds. */
-async function checkHealth(service) {
-  let native
+/** `healthCheck()`: everything a status page asks for. Never rejects, and answers within its deadline. */
+async function checkHealth(service, options) {
+  const report = emptyReport()
   try {
-    native = handleOf(service)
-    // A draft of its own: what comes in after the deadline must not change an answer already given.
-    const report = emptyReport()
-    await within(DEADLINE_MS, askServer(native, report))
-    report.status = report.alerts.length === 0 ? 'healthy' : 'degraded'
-    return Object.assign(report, fromProcess(service, native))
+    const settings = checkSettings(options)
+    const native = handleOf(service)
+    await examine(report, service, native, settings)
   } catch (error) {
-    const report = emptyReport()
-    report.alerts.push(error?.message ?? String(error))
-    return native ? Object.assign(report, fromProcess(service, native)) : report
+    // Options, or a service that cannot even be made: there is nobody to ask.
+    report.lastError = problemOf(error)
+    report.alerts.push(alerts.alertOfError(error))
   }
+  return report
 }
 
-function emptyReport() {
-  const metrics = () => ({ hits: 0, misses: 0, hitRate: 0, errors: 0 })
-  return {
-    status: 'down',
-    redis: {
-      connected: false,
-      engine: null,
-      version: null,
-      usedMemory: null,
-      maxMemory: null,
-      clients: null,
-      evictedKeys: null,
-      rejectedConnections: null,
-      uptimeSeconds: null,
-    },
-    sessionCache: { metrics: metrics(), pool: { size: 0, available: 0, pending: 0 } },
-    cache: { metrics: metrics() },
-    rateLimiter: { available: false },
-    breaker: { state: 'open' },
-    performance: { ping: null, set: null, get: null },
-    alerts: [],
-    timestamp: new Date().toISOString(),
+async function examine(report, service, native, { timeoutMs, slowMs }) {
+  const deadline = new Deadline(timeoutMs)
+  const { connected, topology } = statusOf(native)
+  let asked, failure
+  try {
+    asked = await askServer(native, { deadline, slowMs, connected, inCluster: topology === 'cluster' })
+  } catch (error) {
+    failure = error
   }
-}
-
-/** What this process knows without asking anybody. */
-function fromProcess(service, native) {
-  const { pool = poolOf(native), breaker = breakerOf(native) } = native.describe()
-  return {
-    sessionCache: { metrics: withRate(service.sessions.stats()), pool },
-    cache: { metrics: withRate(service.cache.stats()) },
-    breaker,
+  const loading = failure && isLoading(failure) ? await askLoading(native, deadline) : null
+  // Only now, so that the report shows what the questions led to: a connection made, a breaker closed.
+  const status = statusOf(native)
+  fillFromProcess(report, service, status)
+  report.alerts.push(...alerts.alertsOfBreaker(status, isShut(status)))
+  if (failure) {
+    report.servers = listServers(status.nodes, null)
+    report.lastError ??= problemOf(failure)
+    report.alerts.unshift(loading ? alerts.alertOfLoading(loading) : alerts.alertOfError(failure))
+    return
   }
-}
-
-// One connection carries all calls of a process; nobody waits for a turn on it.
-function poolOf({ isConnected }) {
-  const size = isConnected ? 1 : 0
-  return { size, available: size, pending: 0 }
-}
-
-// While there is no connection, calls are refused at once and the server is dialled in the background.
-function breakerOf({ isConnected }) {
-  return { state: isConnected ? 'closed' : 'open' }
-}
-
-function withRate({ hits, misses, errors }) {
-  const asked = hits + misses
-  return { hits, misses, hitRate: asked === 0 ? 0 : hits / asked, errors }
-}
-
-async function askServer(native, report) {
-  report.performance.ping = await ping(native)
+  const { info, cluster, untold, unwritten, ...times } = asked
+  report.performance = times
   report.redis.connected = true
-  report.rateLimiter.available = true
-  const [info] = await Promise.all([native.command('INFO', []), measureKey(native, report)])
-  Object.assign(report.redis, parseInfo(info), { engine: native.describe().engine })
-  report.alerts.push(...alertsOf(report.redis, previous.get(native)))
-  previous.set(native, report.redis)
+  report.rateLimiter.available = times.set !== null
+  if (info) Object.assign(report.redis, factsOf(info))
+  report.servers = listServers(status.nodes, found(status, info, cluster))
+  report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten }))
+  const lost = cluster?.state === 'fail'
+  if (lost) report.alerts.unshift('cluster: it refuses calls, because some of its slots have no server')
+  const isDown = lost || isShut(status)
+  report.status = isDown ? 'down' : report.alerts.length > 0 ? 'degraded' : 'healthy'
 }
 
-// Without a server, a service may be told to answer "nothing" instead of failing: only PONG is an answer.
-async function ping(native) {
-  const start = performance.now()
-  if ((await native.command('PING', [])) !== 'PONG') throw new Error('Redis is not connected')
-  return since(start)
+/** The servers that the answers name, or null where they name none. */
+function found({ topology, nodes }, info, cluster) {
+  if (cluster) return serversOfCluster(cluster.nodes)
+  // Who answered is not in the answer: it is the one that calls go to.
+  const asked = nodes.find(({ role }) => role === 'primary') ?? nodes[0]
+  if (topology === 'cluster' || !asked) return null
+  // It answered just now, even if its connection is being replaced at this moment.
+  return info ? serversOfInfo(info, asked) : [{ ...asked, reachable: true, replicas: null }]
 }
 
-async function measureKey(native, report) {
-  const key = `cinnabar:health:${crypto.randomUUID()}`
-  try {
-    let start = performance.now()
-    await native.command('SET', [key, '1', 'EX', 10])
-    report.performance.set = since(start)
-    start = performance.now()
-    await native.command('GET', [key])
-    report.performance.get = since(start)
-  } catch (error) {
-    report.alerts.push(`a test key could not be written and read: ${error?.message ?? error}`)
-  }
-}
-
-function since(start) {
-  return Math.round((performance.now() - start) * 1000) / 1000
-}
-
-function alertsOf(now, before) {
-  const alerts = []
-  if (now.maxMemory > 0 && now.usedMemory > now.maxMemory * MEMORY_ALERT) {
-    alerts.push(`memory: ${Math.round((100 * now.usedMemory) / now.maxMemory)} % of maxmemory is used`)
-  }
-  if (before && now.evictedKeys > before.evictedKeys) {
-    alerts.push(`evictions: ${now.evictedKeys - before.evictedKeys} keys since the last check`)
-  }
-  if (before && now.rejectedConnections > before.rejectedConnections) {
-    alerts.push(`connections: ${now.rejectedConnections - before.rejectedConnections} refused since the last check`)
-  }
-  return alerts
-}
-
-async function within(ms, work) {
-  let timer
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-    // What loses the race still settles some day, and nobody listens by then.
-    Promise.resolve(work).catch(() => {})
-  }
+/** What is wrong now, seen beside what was there before. */
+function compare(native, report, info, reasons) {
+  const known = history.get(native) ?? { run: null, redis: null, replicas: 0 }
+  const run = info?.get('run_id') ?? null
+  const replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))
+  // A server that was started anew counts from zero: nothing can be told by its counters yet.
+  const before = run === known.run ? known.redis : null
+  history.set(native, info ? { run, redis: report.redis, replicas } : { ...known, replicas })
+  const linkDown = info?.get('master_link_status') === 'down'
+  return [
+    ...alerts.alertsOfFacts(report, before, reasons),
+    ...alerts.alertsOfServers(report.servers, { linkDown, seen: replicas }),
+  ]
 }
 
 module.exports = { checkHealth, pingService }

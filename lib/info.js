@@ -9,19 +9,39 @@ const NUMBERS = {
   uptimeSeconds: 'uptime_in_seconds',
 }
 
-/** The facts of an INFO answer that health is about; `null` where the server does not say. */
+/** The lines of an `INFO` or `CLUSTER INFO` answer by their names. */
 function parseInfo(text) {
   const fields = new Map()
   for (const line of String(text ?? '').split(/\r?\n/)) {
     const at = line.indexOf(':')
     if (at > 0 && line[0] !== '#') fields.set(line.slice(0, at), line.slice(at + 1))
   }
+  return fields
+}
+
+/** What health is about; `null` where the server does not say. */
+function factsOf(fields) {
   const facts = { version: fields.get('valkey_version') ?? fields.get('redis_version') ?? null }
-  for (const [name, field] of Object.entries(NUMBERS)) {
-    const value = Number(fields.get(field))
-    facts[name] = fields.has(field) && Number.isFinite(value) ? value : null
-  }
+  for (const [name, field] of Object.entries(NUMBERS)) facts[name] = numberOf(fields, field)
+  facts.memoryUsage = facts.maxMemory > 0 ? Math.round((1000 * facts.usedMemory) / facts.maxMemory) / 1000 : null
   return facts
 }
 
-module.exports = { parseInfo }
+function numberOf(fields, name) {
+  const value = Number(fields.get(name))
+  return fields.has(name) && Number.isFinite(value) ? value : null
+}
+
+/** The replicas a primary names: `slave0:ip=…,port=…,state=online,offset=…,lag=…`. One that still copies is not online. */
+function replicasOf(fields) {
+  const replicas = []
+  for (const [name, value] of fields) {
+    if (!/^slave\d+$/.test(name)) continue
+    const parts = new Map(value.split(',').map((part) => part.split('=', 2)))
+    const online = parts.get('state') === 'online'
+    replicas.push({ host: parts.get('ip') ?? null, port: Number(parts.get('port')) || null, online })
+  }
+  return replicas
+}
+
+module.exports = { factsOf, numberOf, parseInfo, replicasOf }

@@ -13,6 +13,7 @@ mod limit;
 mod lock;
 mod operation;
 mod options;
+mod probe;
 mod promise;
 mod raw;
 mod room;

@@ -25,11 +25,15 @@ fn only_the_bridge_names_napi() {
 }
 
 #[test]
-fn only_the_redis_engine_names_fred() {
-    only_in(&["fred"], &["src/store/redis.rs", "src/store/redis/"])
-        .refuses("src/store.rs", "pub use fred::prelude::*;")
-        .allows("src/store/redis/node.rs", "use fred::clients::Client;")
-        .holds();
+fn only_the_redis_engine_speaks_to_the_network() {
+    only_in(
+        &["TcpStream", "UnixStream", "lookup_host", "tokio_rustls", "socket2"],
+        &["src/store/redis.rs", "src/store/redis/"],
+    )
+    .refuses("src/store.rs", "use tokio::net::TcpStream;")
+    .refuses("src/features/lock.rs", "std::net::TcpStream::connect(place)")
+    .allows("src/store/redis/dial.rs", "use tokio::net::{TcpStream, lookup_host};")
+    .holds();
 }
 
 #[test]

@@ -141,6 +141,11 @@ for (const { name, start } of ENGINES) {
       await ada.click('#health-check')
       await shows(ada, '#health-status', 'healthy')
       await shows(ada, '#health-facts', /ping[\d.]+ ms/)
+      if (name === 'redis') {
+        await shows(ada, '#health-way', /breaker closed.*primary 127\.0\.0\.1:\d+/)
+        assert.ok((await ada.locator('#health-way .pool i').count()) >= 1)
+        assert.match(await ada.locator('#health-way').getAttribute('aria-label'), /breaker is closed; [1-9]/)
+      } else assert.equal(await ada.locator('#health-way').isVisible(), false)
       const response = await fetch(`${example.url}/health`)
       assert.equal(response.status, 200)
       assert.equal((await response.json()).status, 'healthy')

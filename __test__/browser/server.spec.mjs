@@ -182,9 +182,12 @@ describe('the example around its server', { timeout: 60_000 }, () => {
     })
     assert.equal(refused.status, 503)
     assert.match((await refused.json()).error.message, /Redis server|connection was lost/)
-    const health = await fetch(`${example.url}/health`)
-    assert.equal(health.status, 503)
-    assert.equal((await health.json()).status, 'down')
+    for (const path of ['/health', '/api/health/redis']) {
+      const health = await fetch(example.url + path)
+      assert.equal(health.status, 503)
+      assert.equal((await health.json()).status, 'down')
+      assert.equal((await fetch(example.url + path, { method: 'HEAD' })).status, 503)
+    }
     assert.equal(await example.stop(), 0, example.output())
   })
 

@@ -93,8 +93,10 @@ for (const output of ['normal', 'standalone']) {
         })
 
         it('is healthy', async () => {
-          const { status, redis } = await json(ask('/api/health'))
+          assert.deepEqual(await json(ask('/api/health')), { status: 'healthy' })
+          const { status, redis } = await json(ask('/api/health/redis'))
           assert.deepEqual([status, redis.engine], ['healthy', engine])
+          assert.equal((await ask('/api/health', { method: 'HEAD' })).status, 200)
         })
 
         const ask = (path, options) => fetch(url + path, options)

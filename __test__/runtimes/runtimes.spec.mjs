@@ -88,6 +88,7 @@ const exported = [
   'RedisService',
   'SessionManager',
   'healthCheck',
+  'healthHandler',
   'publish',
   'redisService',
   'subscribe',
@@ -137,4 +138,5 @@ const expected = {
   instance: [null, '1'],
   closed: 'E_CLOSED',
   health: ['healthy', true, 'number'],
+  route: [200, 'no-store', '{"status":"healthy"}'],
 }

@@ -1,21 +1,22 @@
 // A real Redis server of a test's own, and a look into it that uses no client.
 
-import { createConnection } from 'node:net'
 import { join } from 'node:path'
 
 import { program } from '../../scripts/system.mjs'
 import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
+import { openWire } from './wire.mjs'
 
 /**
  * Starts a Redis server on a free port of the loopback interface. It stores nothing on disk and is gone when this process
  * ends. `args` go to the server as they are: `startRedis({ args: ['--requirepass', password] })`, then give `password`
- * (and `username`) too, so that the server can be asked whether it is ready.
+ * (and `username`) too, so that the server can be asked whether it is ready. `port` is for those that need more than a free
+ * one.
  */
-export async function startRedis({ args = [], username, password } = {}) {
+export async function startRedis({ args = [], username, password, port } = {}) {
   const binary = program('redis-server', 'valkey-server')
   if (!binary) throw new Error('redis-server not found: run npm run setup')
   const folder = temporaryFolder('redis')
-  const port = await freePort()
+  port ??= await freePort()
   const login = password ? `${username ?? ''}:${password}@` : ''
   let child
 
@@ -25,6 +26,9 @@ export async function startRedis({ args = [], username, password } = {}) {
     get running() {
       return child !== undefined
     },
+    paused: false,
+    /** What the server wrote to its log since its last start. */
+    log: () => child?.log() ?? '',
     /** Starts it again on the same port, empty. */
     async start() {
       if (child) return
@@ -41,10 +45,17 @@ export async function startRedis({ args = [], username, password } = {}) {
     async kill() {
       await end(child, 'SIGKILL')
       child = undefined
+      server.paused = false
     },
     /** Lets it hang: connections stay open and nothing answers, until `resume()`. */
-    pause: () => child.kill('SIGSTOP'),
-    resume: () => child.kill('SIGCONT'),
+    pause() {
+      server.paused = true
+      child.kill('SIGSTOP')
+    },
+    resume() {
+      server.paused = false
+      child.kill('SIGCONT')
+    },
     /** Runs one command by a connection of its own and answers strings, numbers, arrays or null. */
     command: (...args) => redisCommand({ port, username, password }, ...args),
   }
@@ -53,66 +64,11 @@ export async function startRedis({ args = [], username, password } = {}) {
 }
 
 /** One command by a connection of its own, in RESP2: strings, numbers, arrays or null. */
-export function redisCommand({ port, username, password }, ...args) {
-  const commands = [args, ['QUIT']]
-  if (password) commands.unshift(['AUTH', ...(username ? [username] : []), password])
-  return new Promise((resolve, reject) => {
-    const socket = createConnection({ port, host: '127.0.0.1' })
-    const received = []
-    socket.setTimeout(5000, () => socket.destroy(new Error(`no answer to ${args[0]}`)))
-    socket.on('error', reject)
-    socket.on('data', (chunk) => received.push(chunk))
-    socket.on('end', () => {
-      try {
-        const parse = parser(Buffer.concat(received))
-        const replies = commands.map(parse)
-        const failed = replies.find((reply) => reply instanceof Error)
-        if (failed) reject(failed)
-        else resolve(replies.at(-2))
-      } catch (error) {
-        reject(error)
-      }
-    })
-    socket.write(Buffer.concat(commands.map(encode)))
-  })
-}
-
-function encode(args) {
-  const parts = args.map((arg) => (Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg))))
-  const end = Buffer.from('\r\n')
-  const encoded = parts.flatMap((part) => [Buffer.from(`$${part.length}\r\n`), part, end])
-  return Buffer.concat([Buffer.from(`*${parts.length}\r\n`), ...encoded])
-}
-
-function parser(bytes) {
-  let at = 0
-  const line = () => {
-    const stop = bytes.indexOf('\r\n', at)
-    if (stop < 0) throw new Error('the server closed the connection')
-    const text = bytes.toString('utf8', at, stop)
-    at = stop + 2
-    return text
-  }
-  return function parse() {
-    const head = line()
-    const rest = head.slice(1)
-    switch (head[0]) {
-      case '+':
-        return rest
-      case '-':
-        return new Error(rest)
-      case ':':
-        return Number(rest)
-      case '$': {
-        if (rest === '-1') return null
-        const start = at
-        at += Number(rest) + 2
-        return bytes.toString('utf8', start, at - 2)
-      }
-      case '*':
-        return rest === '-1' ? null : Array.from({ length: Number(rest) }, parse)
-      default:
-        throw new Error(`no RESP2: ${head}`)
-    }
+export async function redisCommand(server, ...args) {
+  const wire = await openWire(server)
+  try {
+    return await wire.call(...args)
+  } finally {
+    wire.close()
   }
 }

@@ -6,6 +6,8 @@ import {
   RateLimiter,
   RedisService,
   SessionManager,
+  healthCheck,
+  healthHandler,
   redisService,
   subscribe,
 } from 'cinnabar'
@@ -91,6 +93,18 @@ export async function misuse(): Promise<void> {
   const code: ErrorCode = 'E_NONE'
   // @ts-expect-error codes do not change
   new CinnabarError('text').code = 'E_TIMEOUT'
+  // @ts-expect-error options come after the service
+  await healthCheck({ timeoutMs: 500 })
+  // @ts-expect-error the option is timeoutMs
+  await healthCheck(redisService, { timeout: 500 })
+  // @ts-expect-error one of three words
+  ;(await healthCheck()).status === 'ok'
+  // @ts-expect-error there may have been no error
+  ;(await healthCheck()).lastError.code
+  // @ts-expect-error the service is an option here
+  healthHandler(redisService)
+  // @ts-expect-error true or false
+  healthHandler({ detail: 'none' })
   // @ts-expect-error the service comes first
   await advanceTime(1000)
   void [collected, code]

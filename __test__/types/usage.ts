@@ -1,5 +1,6 @@
 // Everything the package exports, used as its documentation says. Compiled, never run.
-import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 
 import {
   ApiCache,
@@ -10,6 +11,7 @@ import {
   RedisService,
   SessionManager,
   healthCheck,
+  healthHandler,
   publish,
   redisService,
   subscribe,
@@ -19,6 +21,12 @@ import type {
   CacheStats,
   ErrorCode,
   Health,
+  HealthAlertCode,
+  HealthBreaker,
+  HealthHandler,
+  HealthPool,
+  HealthProblem,
+  HealthServer,
   ImageInfo,
   RateLimitResult,
   RawClient,
@@ -324,7 +332,29 @@ export async function health(): Promise<void> {
   const { hitRate }: { hitRate: number } = health.sessionCache.metrics
   const state: 'healthy' | 'degraded' | 'down' = health.status
   const ms: number | null = health.performance.ping
-  void [other, hitRate, state, ms]
+  const slower: Health = await healthCheck(undefined, { timeoutMs: 500, slowMs: 20 })
+  const alerts: string[] = health.alerts
+  const problem: HealthProblem | null = health.lastError
+  const code: ErrorCode | undefined = health.lastError?.code
+  const breaker: HealthBreaker = health.breaker
+  const opened: boolean = breaker.state === 'open'
+  const servers: { host: string; role: 'primary' | 'replica' | 'unknown'; replicas: number | null }[] = health.servers
+  const server: HealthServer | undefined = health.servers[0]
+  const pool: HealthPool = health.sessionCache.pool
+  const usage: number | null = health.redis.memoryUsage
+  const firstWord = health.alerts[0]?.split(':')[0] as HealthAlertCode
+  void [other, hitRate, state, ms, slower, alerts, problem, code, opened, servers, server, pool, usage, firstWord]
+}
+
+export async function healthRoutes(): Promise<void> {
+  const GET: HealthHandler = healthHandler()
+  const quiet = healthHandler({ service: new RedisService(), detail: false, maxAgeMs: 0, timeoutMs: 500, slowMs: 20 })
+  const answer: Response = await GET(new Request('http://localhost/health'))
+  const fetchStyle: (request: Request) => Promise<Response> = quiet
+  const withoutRequest: Response = await quiet()
+  const server = createServer((request, response) => void quiet.node(request, response))
+  const listener: RequestListener = GET.node
+  void [answer, fetchStyle, withoutRequest, server, listener]
 }
 
 export function errors(error: unknown): ErrorCode | undefined {

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 /// Longest time that any of these may be: what is meant to last longer is a mistake of units.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The window is counted in tenths, none of which may be shorter than the clock can tell apart.
+const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
+
 /// Settings of the circuit breaker that each server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BreakerSettings {
@@ -126,6 +129,9 @@ impl BreakerSettings {
                     time.as_secs_f64() * 1000.0
                 )));
             }
+        }
+        if self.window < SHORTEST_WINDOW {
+            return Err(Error::settings(format!("breaker.windowMs must be at least {}", SHORTEST_WINDOW.as_millis())));
         }
         if self.volume == 0 {
             return Err(Error::settings("breaker.volume must be a whole number from 1"));

@@ -22,6 +22,8 @@ pub struct Request {
     pub merge: Merge,
     /// Whether running it twice does no harm, so that a lost connection may be answered by sending it again.
     pub repeatable: bool,
+    /// Whether how it fares counts for the breaker. What only looks at a server must not be what cuts it off.
+    pub counted: bool,
 }
 
 /// What a request runs.
@@ -78,7 +80,7 @@ impl Request {
     /// A command whose first `keys` arguments are keys.
     pub fn with_keys(name: &'static str, args: Args, keys: usize) -> Self {
         let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
-        Self { verb: Verb::Command(name), args, keys, merge: Merge::No, repeatable: false }
+        Self { verb: Verb::Command(name), args, keys, merge: Merge::No, repeatable: false, counted: true }
     }
 
     /// A read of one of a feature's own string keys.
@@ -91,7 +93,7 @@ impl Request {
         debug_assert!(script.args == 0 && N >= script.keys || N == script.keys + script.args, "{}", script.name);
         let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
         let args = args.into_iter().collect();
-        Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false }
+        Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true }
     }
 
     /// Lets it share a round.

@@ -7,6 +7,7 @@ mod dial;
 mod pool;
 mod resp;
 mod retry;
+mod sentinel;
 mod server;
 mod source;
 mod subscribe;
@@ -20,12 +21,13 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::{Events, Listener, Reply, Request, Status, Topic, Topology, plan::Plan};
+use super::{Events, Listener, Reply, Request, Role, Status, Topic, Topology, plan::Plan};
 use crate::{
     error::{Error, Result},
     settings::{self, Address, Settings},
 };
 use dial::{Dialler, Place};
+use sentinel::{Sentinels, Watch};
 use server::Server;
 use source::Source;
 use subscribe::Subscriber;
@@ -33,6 +35,8 @@ use subscribe::Subscriber;
 /// A server, and whatever reaches it.
 pub struct Engine {
     server: Arc<Server>,
+    /// Listens to sentinels, where there are any.
+    watch: Option<Watch>,
     subscriber: Subscriber,
     /// How many bytes a value has that is read here, lately.
     usual: AtomicUsize,
@@ -43,16 +47,23 @@ impl Engine {
     pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
         let dialler = Arc::new(Dialler::new(settings.clone())?);
+        let mut watch = None;
         let source = match &settings.server {
             settings::Server::Tcp { host, port } => {
                 Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port }))
             }
             settings::Server::Unix(path) => Source::Fixed(Place::Unix(path.clone())),
-            _ => return Err(Error::settings("Cluster and Sentinel are not there yet")),
+            settings::Server::Sentinel { .. } => {
+                let sentinels = Arc::new(Sentinels::new(settings.clone(), events.clone())?);
+                watch = Some(Watch::new(sentinels.clone(), dialler.clone()));
+                Source::Named(sentinels)
+            }
+            _ => return Err(Error::settings("Cluster is not there yet")),
         };
         Ok(Self {
             subscriber: Subscriber::new(settings.clone(), dialler.clone(), source.clone()),
             server: Server::new(settings, dialler, source, events),
+            watch,
             usual: AtomicUsize::new(0),
         })
     }
@@ -60,6 +71,7 @@ impl Engine {
     /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let usual = self.usual.load(Ordering::Relaxed);
+        self.watch();
         let plan = Plan::new(batch, usual);
         let replies = self.server.run(&plan.wire, deadline).await;
         if let Some(bytes) = plan.value_bytes(&replies) {
@@ -71,7 +83,15 @@ impl Engine {
 
     /// Dials if need be, and waits until a connection stands.
     pub async fn connect(&self) -> Result<()> {
+        self.watch();
         self.server.connected().await
+    }
+
+    /// Listens for fail-overs from the first call on.
+    fn watch(&self) {
+        if let Some(watch) = &self.watch {
+            watch.start(self.server.pool());
+        }
     }
 
     /// Whether a connection stands now.
@@ -81,9 +101,17 @@ impl Engine {
 
     /// How it is.
     pub fn status(&self) -> Status {
-        let server = self.server.status();
+        let mut server = self.server.status();
+        let mut topology = Topology::Single;
+        if let Some(watch) = &self.watch {
+            topology = Topology::Sentinel;
+            if let Some(place) = watch.primary() {
+                server.target = place.to_string();
+                server.role = Role::Primary;
+            }
+        }
         Status {
-            topology: Topology::Single,
+            topology,
             connected: server.connected,
             last_error: self.server.pool().last_error(),
             reconnects: self.server.pool().reconnects(),
@@ -103,6 +131,9 @@ impl Engine {
 
     /// Lets go of the server.
     pub fn close(&self) {
+        if let Some(watch) = &self.watch {
+            watch.close();
+        }
         self.server.pool().close();
         self.subscriber.close();
     }

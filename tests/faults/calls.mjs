@@ -35,14 +35,16 @@ export class Calls {
     this.pending.add(call)
     let outcome
     try {
-      outcome = { value: await action() }
+      const promise = action()
+      // It cannot have been handed over before this returned.
+      call.deadline = performance.now() + timeoutMs
+      outcome = { value: await promise }
     } catch (error) {
       outcome = { error }
     }
     const settled = performance.now()
     this.pending.delete(call)
     this.#settled(call, settled)
-    if (call.given) return { ...outcome, at, ms: settled - at }
     if (outcome.error) this.#failed(name, outcome.error)
     else this.#answered(name, outcome.value, right)
     return { ...outcome, at, ms: settled - at }

@@ -12,6 +12,7 @@ import {
   RedisService,
   SessionManager,
   healthCheck,
+  healthHandler,
   publish,
   redisService,
   subscribe,
@@ -156,6 +157,8 @@ seen.closed = await service.get('a').catch((error) => error.code)
 
 const health = await healthCheck()
 seen.health = [health.status, health.redis.connected, typeof health.performance.ping]
+const answer = await healthHandler({ detail: false })(new Request('http://localhost/health'))
+seen.route = [answer.status, answer.headers.get('cache-control'), await answer.text()]
 
 console.log(JSON.stringify(seen))
 // No disconnect: a process with nothing left to do ends by itself.

@@ -16,6 +16,7 @@ export default function Page() {
       <Call title="Limited, 5 in 10 s" path="/api/limited" />
       <Call title="Locked work, 1.5 s" path="/api/lock" init={{ method: 'POST' }} />
       <Call title="Health" path="/api/health" />
+      <Call title="Health of Redis" path="/api/health/redis" />
     </main>
   )
 }

@@ -1,12 +1,8 @@
-// What a load balancer asks: 200 while this process can work, 503 when it cannot.
-import { healthCheck } from '../../../index.js'
-import { send } from '../http.mjs'
+// What a load balancer asks: 200 while this process can work, 503 when it cannot. The address stands under both names
+// that are usual; however often they are asked, the server is asked once a second.
+import { healthHandler } from '../../../index.js'
 
 export function healthRoutes() {
-  return {
-    'GET /health': async (request, response) => {
-      const health = await healthCheck()
-      send(response, health.status === 'down' ? 503 : 200, health)
-    },
-  }
+  const health = healthHandler()
+  return { 'GET /health': health.node, 'GET /api/health/redis': health.node }
 }

@@ -12,7 +12,7 @@ const MB: usize = 1024 * 1024;
 fn request(words: &[&str]) -> Request {
     let args = words[1..].iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
     let verb = Verb::Custom(words[0].to_owned());
-    Request { verb, args, keys: Keys::Unknown, merge: Merge::No, repeatable: false }
+    Request { verb, args, keys: Keys::Unknown, merge: Merge::No, repeatable: false, counted: true }
 }
 
 fn run(engine: &Engine, line: &str) -> Reply {

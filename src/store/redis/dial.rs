@@ -70,21 +70,11 @@ impl Dialler {
     /// # Errors
     /// `E_AUTH` when the server wants other credentials, else `E_UNAVAILABLE`: nothing of anybody's was sent.
     pub async fn dial(&self, place: &Place) -> Result<Wire> {
-        let limit = self.settings.connect_timeout;
-        let mut first = std::pin::pin!(self.attempt(place, limit));
-        loop {
-            tokio::select! {
-                done = &mut first => return done,
-                () = tokio::time::sleep(BESIDE) => {}
-            }
-            tokio::select! {
-                done = &mut first => return done,
-                beside = self.attempt(place, BESIDE) => if beside.is_ok() { return beside },
-            }
-        }
+        persist(self.settings.connect_timeout, |limit| self.attempt(place, limit)).await
     }
 
-    async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
+    /// One attempt to do so.
+    pub async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
         let made = async {
             let (username, password) = match &self.settings.credentials {
                 Credentials::Fixed { username, password } => (username.clone(), password.clone()),
@@ -127,6 +117,24 @@ impl Dialler {
             let _ = self.tls.set(tls::connector(tls)?);
         }
         self.tls.get().ok_or_else(|| Error::new(Kind::Internal, "there is no TLS to speak"))
+    }
+}
+
+/// Tries for as long as `limit`, and with fresh attempts beside the first.
+pub async fn persist<T, F>(limit: Duration, attempt: impl Fn(Duration) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut first = std::pin::pin!(attempt(limit));
+    loop {
+        tokio::select! {
+            done = &mut first => return done,
+            () = tokio::time::sleep(BESIDE) => {}
+        }
+        tokio::select! {
+            done = &mut first => return done,
+            beside = attempt(BESIDE) => if beside.is_ok() { return beside },
+        }
     }
 }
 

@@ -168,7 +168,7 @@ impl Server {
 
     fn record(&self, pass: Pass, all: &[&Wire], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
-        for (wire, reply) in all.iter().zip(replies) {
+        for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| counts(wire)) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
             tally.count(reply, took, self.breaker.settings());
@@ -260,6 +260,11 @@ impl Drop for Room<'_> {
 
 fn fail_all(all: &[&Wire], error: &Error) -> Replies {
     all.iter().map(|_| Err(error.clone())).collect()
+}
+
+/// Whether the breaker counts it: a health check must not be what cuts a server off.
+fn counts(wire: &Wire) -> bool {
+    !matches!(wire, Wire::One(request) if !request.counted)
 }
 
 fn is_forgotten(reply: &Result<Reply>) -> bool {

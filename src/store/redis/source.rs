@@ -1,9 +1,10 @@
 //! Where the server of a pool is.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     dial::{Dialler, Place},
+    sentinel::Sentinels,
     wire::Wire,
 };
 use crate::error::Result;
@@ -13,13 +14,24 @@ use crate::error::Result;
 pub enum Source {
     /// Always the same place.
     Fixed(Place),
+    /// Wherever the sentinels say that the primary is.
+    Named(Arc<Sentinels>),
 }
 
 impl Source {
     /// A connection to where the server is now, and that place.
-    pub async fn dial(&self, dialler: &Dialler) -> Result<(Place, Wire)> {
+    pub async fn dial(&self, dialler: &Arc<Dialler>) -> Result<(Place, Wire)> {
         match self {
             Self::Fixed(place) => Ok((place.clone(), dialler.dial(place).await?)),
+            Self::Named(sentinels) => sentinels.dial(dialler).await,
+        }
+    }
+
+    /// Waits until the server is elsewhere, as far as anybody says so.
+    pub async fn left(&self, place: &Place) {
+        match self {
+            Self::Fixed(_) => std::future::pending().await,
+            Self::Named(sentinels) => sentinels.left(place).await,
         }
     }
 }
@@ -28,6 +40,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fixed(place) => place.fmt(f),
+            Self::Named(sentinels) => sentinels.fmt(f),
         }
     }
 }

@@ -117,10 +117,15 @@ impl Feed {
         let (mut failures, mut missed) = (0, false);
         loop {
             match self.source.dial(&self.dialler).await {
-                Ok((_, wire)) => {
+                Ok((place, wire)) => {
                     failures = 0;
                     let mut line = Line::new(wire, &self.listeners);
-                    if line.listen(&mut inbox, &self.settings, missed).await.is_none() {
+                    let needed = tokio::select! {
+                        needed = line.listen(&mut inbox, &self.settings, missed) => needed,
+                        // What is published goes elsewhere, although the former server still answers.
+                        () = self.source.left(&place) => Some(()),
+                    };
+                    if needed.is_none() {
                         return;
                     }
                     missed = true;

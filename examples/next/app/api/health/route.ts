@@ -1,9 +1,6 @@
-import { healthCheck } from 'cinnabar'
+import { healthHandler } from 'cinnabar'
 
 export const dynamic = 'force-dynamic'
 
-/** 200 while this process can work, 503 when it cannot. */
-export async function GET() {
-  const health = await healthCheck()
-  return Response.json(health, { status: health.status === 'down' ? 503 : 200 })
-}
+/** 200 while this process can work, 503 when it cannot; for anybody, so nothing but the status. */
+export const GET = healthHandler({ detail: false })

@@ -1,0 +1,223 @@
+// A primary with replicas and the sentinels that watch over it, as real processes.
+
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { program } from '../../scripts/system.mjs'
+import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
+import { redisCommand, startRedis } from './redis.mjs'
+
+/**
+ * Starts one primary, its replicas and the sentinels, and answers when each sentinel knows of all the others and of every
+ * replica.
+ *
+ * - `name`: what the sentinels call the primary.
+ * - `password`: asked by the servers. `sentinelPassword`: asked by the sentinels.
+ * - `downAfterMs`: how long the primary must be silent before a sentinel takes it for dead.
+ * - `failoverTimeoutMs`: how long a fail-over may take before another one is begun.
+ */
+export async function startSentinels({
+  name = 'mymaster',
+  replicas = 2,
+  sentinels: count = 3,
+  password,
+  sentinelPassword,
+  downAfterMs = 1000,
+  failoverTimeoutMs = 5000,
+  args = [],
+} = {}) {
+  const settings = [
+    ...(password ? ['--requirepass', password, '--masterauth', password] : []),
+    ...['--repl-diskless-sync-delay', 0, '--repl-ping-replica-period', 1],
+    ...args,
+  ]
+  const first = await startRedis({ password, args: settings })
+  const following = ['--replicaof', `127.0.0.1 ${first.port}`]
+  const others = Array.from({ length: replicas }, () => startRedis({ password, args: [...settings, ...following] }))
+  const servers = [first, ...(await Promise.all(others))]
+  await until('the replicas have their copy', async () => {
+    const [role, , attached] = await first.command('ROLE')
+    return role === 'master' && attached.length === replicas
+  })
+  const quorum = Math.floor(count / 2) + 1
+  const watch = { name, port: first.port, password, sentinelPassword, quorum, downAfterMs, failoverTimeoutMs }
+  const sentinels = await Promise.all(Array.from({ length: count }, () => startSentinel(watch)))
+
+  const group = {
+    name,
+    servers,
+    sentinels,
+    password,
+    sentinelPassword,
+    get url() {
+      return group.urlOf(sentinels)
+    },
+    /** The URL with these sentinels. */
+    urlOf: (list) =>
+      sentinelUrl(
+        list.map(({ port }) => port),
+        { name, password },
+      ),
+
+    /** The server that most sentinels call the primary. */
+    async primary() {
+      const votes = new Map()
+      for (const sentinel of sentinels.filter(awake)) {
+        const port = await sentinel.primaryPort().catch(() => undefined)
+        if (port) votes.set(port, (votes.get(port) ?? 0) + 1)
+      }
+      const [port] = [...votes].sort((a, b) => b[1] - a[1])[0] ?? []
+      return servers.find((server) => server.port === port)
+    },
+    /** The servers that say that they follow another. */
+    async replicas() {
+      const roles = await Promise.all(
+        servers.map(async (server) => awake(server) && (await server.command('ROLE'))[0] === 'slave'),
+      )
+      return servers.filter((_, index) => roles[index])
+    },
+    /** A planned fail-over. Answers the new primary when every sentinel names it. */
+    async failover() {
+      const before = await group.primary()
+      await sentinels.find(awake).command('SENTINEL', 'FAILOVER', name)
+      return group.replaced(before)
+    },
+    /** Waits until every sentinel that can be asked names another primary than this one; answers it. */
+    async replaced(before) {
+      let next
+      await until('every sentinel names another primary', async () => {
+        const ports = await Promise.all(sentinels.filter(awake).map((sentinel) => sentinel.primaryPort()))
+        next = servers.find((server) => server.port === ports[0])
+        return next !== before && ports.every((port) => port === ports[0])
+      })
+      return next
+    },
+    /** Waits until the primary has all other running servers as its replicas and each sentinel knows all that runs. */
+    ready: () =>
+      until('the sentinels know all', async () => {
+        const primary = await group.primary()
+        if (!primary || !awake(primary)) return false
+        const running = servers.filter(awake)
+        const [role, , attached] = await primary.command('ROLE')
+        if (role !== 'master' || attached.length < running.length - 1) return false
+        const views = await Promise.all(sentinels.filter(awake).map((sentinel) => sentinel.view()))
+        return views.every((view) => view.replicas >= replicas && view.sentinels >= sentinels.filter(awake).length - 1)
+      }),
+    /**
+     * Ends a sentinel and starts it again with what it knew, by default on a port where nobody has heard of it. Answers when
+     * it answers.
+     */
+    async restartSentinel(sentinel, { port } = {}) {
+      await sentinel.restart(port ?? (await freePort()))
+      return sentinel
+    },
+    /**
+     * A sentinel that takes `server` for the primary and never hears otherwise: the servers do not let it listen to the other
+     * sentinels. What a sentinel that was cut off tells its clients.
+     */
+    async startStaleSentinel(server) {
+      const blind = { username: `blind-${sentinels.length}`, password: randomUUID() }
+      const rights = ['on', `>${blind.password}`, 'allkeys', '+@all', '-subscribe', '-psubscribe', '-publish']
+      // Its rights over commands are not enough: a sentinel that may publish tells its own address to the others.
+      for (const each of servers.filter(awake))
+        await each.command('ACL', 'SETUSER', blind.username, 'resetchannels', ...rights)
+      const stale = await startSentinel({ ...watch, ...blind, port: server.port, quorum: 9 })
+      group.stale.push(stale)
+      return stale
+    },
+    stale: [],
+    async close() {
+      await Promise.all([...sentinels, ...group.stale, ...servers].map((each) => each.kill()))
+    },
+  }
+  await group.ready()
+  return group
+}
+
+const awake = (process) => process.running && !process.paused
+
+/** A URL for sentinels at these ports of the loopback interface; the password is the servers'. */
+export function sentinelUrl(ports, { name = 'mymaster', username = '', password } = {}) {
+  const login = password ? `${username}:${password}@` : ''
+  return `redis-sentinel://${login}${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${name}`
+}
+
+async function startSentinel({ name, port: primary, username, password, sentinelPassword, quorum, ...times }) {
+  const folder = temporaryFolder('sentinel')
+  const file = join(folder, 'sentinel.conf')
+  const lines = [
+    `dir ${folder}`,
+    `sentinel monitor ${name} 127.0.0.1 ${primary} ${quorum}`,
+    `sentinel down-after-milliseconds ${name} ${times.downAfterMs}`,
+    `sentinel failover-timeout ${name} ${times.failoverTimeoutMs}`,
+    ...(username ? [`sentinel auth-user ${name} ${username}`] : []),
+    ...(password ? [`sentinel auth-pass ${name} ${password}`] : []),
+    ...(sentinelPassword ? [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`] : []),
+  ]
+  writeFileSync(file, lines.map((line) => `${line}\n`).join(''))
+
+  let child
+  const sentinel = {
+    port: await freePort(),
+    paused: false,
+    get running() {
+      return child !== undefined
+    },
+    log: () => child?.log() ?? '',
+    async start() {
+      if (child) return
+      const binary = program('redis-server', 'valkey-server')
+      const args = [file, '--sentinel', '--port', sentinel.port, '--bind', '127.0.0.1']
+      child = background(binary, args.map(String), { log: join(folder, 'log') })
+      await ready(child, 'the sentinel', () => sentinel.command('PING'))
+      // Sentinels speak to each other every 2 s; until the first time they do not know of each other.
+      await sentinel.command('SENTINEL', 'DEBUG', 'PUBLISH-PERIOD', '200', 'INFO-PERIOD', '1000')
+    },
+    async kill() {
+      await end(child, 'SIGKILL')
+      child = undefined
+      sentinel.paused = false
+    },
+    async stop() {
+      await end(child, 'SIGTERM')
+      child = undefined
+    },
+    pause() {
+      sentinel.paused = true
+      child.kill('SIGSTOP')
+    },
+    resume() {
+      sentinel.paused = false
+      child.kill('SIGCONT')
+    },
+    async restart(port = sentinel.port) {
+      await sentinel.stop()
+      sentinel.port = port
+      await sentinel.start()
+    },
+    command: (...args) => redisCommand({ port: sentinel.port, password: sentinelPassword }, ...args),
+    /** The port of the server that it calls the primary. */
+    async primaryPort() {
+      const address = await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)
+      return address ? Number(address[1]) : undefined
+    },
+    /** How many replicas and other sentinels it knows. */
+    async view() {
+      const fields = await sentinel.command('SENTINEL', 'MASTER', name)
+      const of = (field) => Number(fields[fields.indexOf(field) + 1])
+      return { replicas: of('num-slaves'), sentinels: of('num-other-sentinels') }
+    },
+  }
+  await sentinel.start()
+  return sentinel
+}
+
+async function until(what, ask, seconds = 30) {
+  const deadline = Date.now() + seconds * 1000
+  while (!(await ask())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await delay(20)
+  }
+}

@@ -1,0 +1,82 @@
+'use strict'
+
+const { argumentError } = require('../error.js')
+const { isService } = require('../handle.js')
+const { assertOptions } = require('../options.js')
+const { checkHealth } = require('../health.js')
+const { checkSettings, milliseconds } = require('./options.js')
+
+const HEADERS = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }
+const shared = new WeakMap()
+
+/**
+ * Checks that requests share: while one runs, all wait for it, and its report serves those that come within `maxAgeMs`
+ * of it. So the server is asked about once a second, however many balancers ask this process.
+ */
+class SharedCheck {
+  #check
+  #running = null
+  #report = null
+  #at = -Infinity
+
+  constructor(check) {
+    this.#check = check
+  }
+
+  read(maxAgeMs) {
+    if (this.#running) return this.#running
+    if (performance.now() - this.#at < maxAgeMs) return this.#report
+    this.#running = this.#check().then((report) => {
+      this.#report = report
+      this.#at = performance.now()
+      this.#running = null
+      return report
+    })
+    return this.#running
+  }
+}
+
+function sharedCheck(service, settings) {
+  let bySettings = shared.get(service)
+  if (!bySettings) shared.set(service, (bySettings = new Map()))
+  const name = `${settings.timeoutMs} ${settings.slowMs}`
+  let check = bySettings.get(name)
+  if (!check) bySettings.set(name, (check = new SharedCheck(() => checkHealth(service, settings))))
+  return check
+}
+
+/** A handler of requests that answers how `service` is doing. Throws `E_INVALID_ARGUMENT` for bad options. */
+function makeHandler(options, defaultService) {
+  if (isService(options)) throw argumentError('healthHandler takes its service as an option: { service }')
+  assertOptions(options, ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail'])
+  const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = options ?? {}
+  if (!isService(service)) throw argumentError('service must be a RedisService of this copy of cinnabar')
+  if (typeof detail !== 'boolean') throw argumentError('detail must be true or false')
+  milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })
+  const check = sharedCheck(service, checkSettings(rest))
+
+  const answer = async (method = 'GET') => {
+    if (method !== 'GET' && method !== 'HEAD') {
+      const body = JSON.stringify({
+        error: { code: 'method_not_allowed', message: 'This address answers GET and HEAD.' },
+      })
+      return { status: 405, headers: { ...HEADERS, allow: 'GET, HEAD' }, body }
+    }
+    const report = await check.read(maxAgeMs)
+    const body = method === 'HEAD' ? null : JSON.stringify(detail ? report : { status: report.status })
+    return { status: report.status === 'down' ? 503 : 200, headers: HEADERS, body }
+  }
+
+  const handle = async (request) => {
+    const { status, headers, body } = await answer(request?.method)
+    return new Response(body, { status, headers })
+  }
+  handle.node = async (request, response) => {
+    const { status, headers, body } = await answer(request.method)
+    response.writeHead(status, headers)
+    response.end(body ?? undefined)
+  }
+  return handle
+}
+
+module.exports = { makeHandler }

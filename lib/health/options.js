@@ -1,0 +1,24 @@
+'use strict'
+
+const { argumentError } = require('../error.js')
+const { assertOptions, describe } = require('../options.js')
+
+// Longer ones overflow the timers of JavaScript, which then fire at once.
+const LONGEST_MS = 2_147_483_647
+
+/** The settings of a check, with their defaults. Throws `E_INVALID_ARGUMENT` for what cannot be meant. */
+function checkSettings(options) {
+  assertOptions(options, ['timeoutMs', 'slowMs'])
+  const { timeoutMs = 2000, slowMs = 100 } = options ?? {}
+  return { timeoutMs: milliseconds(timeoutMs, 'timeoutMs'), slowMs: milliseconds(slowMs, 'slowMs') }
+}
+
+/** Throws unless it is a span of time that a timer can take. */
+function milliseconds(value, name, { zero = false } = {}) {
+  const fits = typeof value === 'number' && (zero ? value >= 0 : value > 0) && value <= LONGEST_MS
+  if (fits) return value
+  const wanted = `${zero ? 'zero or more' : 'a positive number of'} milliseconds, at most ${LONGEST_MS}`
+  throw argumentError(`${name} must be ${wanted}, got ${typeof value === 'number' ? value : describe(value)}`)
+}
+
+module.exports = { checkSettings, milliseconds }

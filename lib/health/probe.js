@@ -1,0 +1,107 @@
+'use strict'
+
+const { CinnabarError } = require('../error.js')
+const { numberOf, parseInfo } = require('../info.js')
+const { Deadline } = require('./deadline.js')
+const { messageOf } = require('./status.js')
+
+const OTHERS = 8
+
+/**
+ * Asks the server what health is about. Rejects when it answers nothing at all. When a PING fails, nothing else is sent.
+ * None of it counts for the breaker, so no check cuts off a server that works for everybody else.
+ *
+ * Answers `{ ping, set, get, unwritten, info, cluster, untold }`; `unwritten` and `untold` are the errors of what failed.
+ */
+async function askServer(native, { deadline, slowMs, connected, inCluster }) {
+  const reach = inCluster ? () => reachAny(native, deadline.left / 4) : () => ping(native)
+  // What the first call takes includes the opening of a connection, which says nothing about the server's speed.
+  if (!connected) await deadline.race(reach())
+  let best = await deadline.race(reach())
+  // Once more: what one stall of this process's event loop took is not the server's.
+  if (best > slowMs) best = Math.min(best, await deadline.race(reach()))
+  const [key, told] = await Promise.allSettled([measureKey(native, deadline), askAbout(native, deadline)])
+  const hangs = key.reason?.code === 'E_TIMEOUT' && told.reason?.code === 'E_TIMEOUT'
+  if (hangs && !inCluster) throw told.reason
+  return {
+    ping: best,
+    ...(key.value ?? { set: null, get: null, unwritten: key.reason }),
+    ...(told.value ?? { info: null, cluster: null, untold: told.reason }),
+  }
+}
+
+async function ping(native) {
+  const start = performance.now()
+  const answer = await native.probe(['PING'])
+  if (answer !== 'PONG') throw new CinnabarError('a PING was not answered by PONG', { code: 'E_INVALID_DATA' })
+  return since(start)
+}
+
+// A PING goes to one server of a cluster, and that one may be the only one that hangs: keys of many slots ask the others.
+async function reachAny(native, patienceMs) {
+  try {
+    return await new Deadline(patienceMs).race(ping(native))
+  } catch (error) {
+    const others = Array.from({ length: OTHERS }, () => lookUp(native))
+    return Promise.any([ping(native), ...others]).catch(() => Promise.reject(error))
+  }
+}
+
+async function lookUp(native) {
+  const start = performance.now()
+  await native.probe(['EXISTS', testKey()])
+  return since(start)
+}
+
+function testKey() {
+  return `cinnabar:health:${crypto.randomUUID()}`
+}
+
+async function measureKey(native, deadline) {
+  const key = testKey()
+  const times = { set: null, get: null, unwritten: null }
+  try {
+    let start = performance.now()
+    const stored = await deadline.race(native.probe(['SET', key, '1', 'EX', 10]))
+    if (stored !== 'OK') throw new Error('SET was not answered by OK')
+    times.set = since(start)
+    start = performance.now()
+    if ((await deadline.race(native.probe(['GET', key]))) !== '1') throw new Error('it was gone at once')
+    times.get = since(start)
+  } catch (error) {
+    if (error.code === 'E_TIMEOUT') throw error
+    times.unwritten = error
+  }
+  return times
+}
+
+async function askAbout(native, deadline) {
+  const info = parseInfo(await deadline.race(native.probe(['INFO'])))
+  if (info.get('cluster_enabled') !== '1') return { info, cluster: null, untold: null }
+  const [state, nodes] = await deadline.race(
+    Promise.all(['INFO', 'NODES'].map((what) => native.probe(['CLUSTER', what]))),
+  )
+  return { info, cluster: { state: parseInfo(state).get('cluster_state') ?? null, nodes }, untold: null }
+}
+
+/** How far a server is that answers only that it is loading: `{ percent, seconds }`, or null when it does not say. */
+async function askLoading(native, deadline) {
+  try {
+    const info = parseInfo(await deadline.race(native.probe(['INFO'])))
+    if (info.get('loading') !== '1') return null
+    return { percent: numberOf(info, 'loading_loaded_perc'), seconds: numberOf(info, 'loading_eta_seconds') }
+  } catch {
+    return null
+  }
+}
+
+/** Whether a server refuses work because it still reads its data. */
+function isLoading(error) {
+  return /\bLOADING\b/.test(messageOf(error))
+}
+
+function since(start) {
+  return Math.round((performance.now() - start) * 1000) / 1000
+}
+
+module.exports = { askLoading, askServer, isLoading, ping }

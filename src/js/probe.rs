@@ -1,0 +1,27 @@
+//! The commands of a health check: they look at a server and never change what others may do with it.
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use super::{bridge::Handed, env::Js, operation::Operation, service::Service};
+use crate::{error::Error, features::raw};
+
+#[napi]
+impl Service {
+    /// Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error.
+    #[napi]
+    pub fn probe(&self, env: Env, words: Unknown) -> Handed {
+        let js = Js(env.raw());
+        self.core.submit(env, Operation { name: "PROBE", empty: None }, |_| {
+            let mut words = js.words(words.raw())?;
+            if words.is_empty() {
+                return Err(Error::argument("a probe takes the name of a command, then its arguments"));
+            }
+            let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
+            let mut call =
+                if raw::shape(&name).is_some() { raw::command(&name, words) } else { raw::custom(name, words) }?;
+            call.requests.iter_mut().for_each(|request| request.counted = false);
+            Ok(call)
+        })
+    }
+}

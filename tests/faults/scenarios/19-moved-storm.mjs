@@ -1,0 +1,49 @@
+// A thousand calls in flight meet a node that no longer has their slots: all are answered by the one that has, and the map is
+// asked for once per 100 ms at most.
+
+import { startCluster } from '../../../__test__/support/cluster.mjs'
+import { scenario } from '../scenario.mjs'
+import { countErrors, countMaps, wander } from '../topologies/moving.mjs'
+
+const CALLS = 1000
+const EVERY_MS = 100
+
+export default scenario({ number: 19, name: 'a thousand MOVED', engine: 'none', short: true }, async (t) => {
+  const cluster = await startCluster({ replicas: 1 })
+  const service = await t.service({ url: cluster.url, timeoutMs: 2000 })
+  const slots = Array.from({ length: CALLS }, (_, n) => n)
+  const keys = slots.map((slot) => cluster.keyIn(slot))
+  const primary = await cluster.nodeOf(0)
+  const [replica] = await cluster.replicasOf(primary)
+  await Promise.all(keys.map((key) => t.call(service, 'set', () => service.set(key, `${key}=1`))))
+
+  const gets = () =>
+    Promise.all(
+      keys.map((key) => t.call(service, `get ${key}`, () => service.get(key), { right: (v) => v === `${key}=1` })),
+    )
+  const bounded = async (what, action) => {
+    await cluster.everywhere('CONFIG', 'RESETSTAT')
+    const began = performance.now()
+    await action()
+    const took = performance.now() - began
+    const [maps, moved] = [await countMaps(cluster), await countErrors(cluster, 'MOVED')]
+    t.note(`${what}: ${moved} MOVED, ${maps} maps in ${Math.round(took)} ms`)
+    t.check(moved > 0, `${what}: no call was sent away`)
+    t.check(maps <= 1 + Math.floor(took / EVERY_MS), `${what}: the map was asked for ${maps} times in ${took} ms`)
+  }
+
+  await replica.command('CLUSTER', 'FAILOVER')
+  await t.until('the primary follows its replica', async () => (await primary.command('ROLE'))[0] === 'slave')
+  await bounded('all at once', gets)
+  t.check(t.calls.ok === t.calls.count, 'a call failed although every slot had its node')
+
+  const primaries = [replica, ...(await cluster.primaries()).filter((node) => node !== replica && node !== primary)]
+  await bounded('slots on the move', async () => {
+    const signal = AbortSignal.timeout(2000)
+    const reading = (async () => {
+      while (!signal.aborted) await gets()
+    })()
+    await Promise.all([reading, wander(cluster, slots.slice(0, 300), { signal, primaries })])
+  })
+  t.check(t.calls.ok === t.calls.count, 'a call failed while slots moved')
+})

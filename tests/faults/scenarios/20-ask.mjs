@@ -1,0 +1,11 @@
+// Slots move slowly, key by key, under load: a call on a key that has moved already is asked of its new place, and the answer
+// reaches nobody else.
+
+import { startCluster } from '../../../__test__/support/cluster.mjs'
+import { scenario } from '../scenario.mjs'
+import { wanderUnderCallers } from '../topologies/wandering.mjs'
+
+export default scenario({ number: 20, name: 'ASK during load', engine: 'none', short: true }, async (t) => {
+  const cluster = await startCluster()
+  await wanderUnderCallers(t, cluster, { seconds: 4, count: 32, pause: 15 })
+})

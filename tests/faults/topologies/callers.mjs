@@ -1,0 +1,26 @@
+// Many callers, each with keys and values that nobody else has, so that an answer meant for another is seen at once.
+
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { GRACE } from '../calls.mjs'
+
+/**
+ * Runs `count` loops of `turn(me, n)` until the signal ends them. `me` is `{ caller, unique(), pick(list) }`. Answers when all
+ * have come to an end, or when one that hangs should have.
+ */
+export async function callers({ count, signal, timeoutMs, random = Math.random }, turn) {
+  const loops = Array.from({ length: count }, async (_, caller) => {
+    const me = {
+      caller,
+      unique: () => `${caller}:${randomUUID()}`,
+      pick: (list) => list[Math.floor(random() * list.length)],
+    }
+    // They begin at different turns, so that at any time all kinds of calls are under way.
+    for (let n = caller; !signal.aborted; n++) await turn(me, n)
+  })
+  await Promise.race([Promise.all(loops), ended(signal).then(() => delay(timeoutMs + GRACE + 1000))])
+}
+
+const ended = async (signal) =>
+  signal.aborted || new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))

@@ -1,0 +1,118 @@
+// The topologies themselves, without the client under test: what a scenario needs does happen.
+//
+//   node --test tests/faults/topologies/topologies.spec.mjs
+
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { startCluster } from '../../../__test__/support/cluster.mjs'
+import { startSentinels } from '../../../__test__/support/sentinel.mjs'
+import { keySlot } from '../../../__test__/support/slots.mjs'
+import { openWire } from '../../../__test__/support/wire.mjs'
+import { Calls } from '../calls.mjs'
+import { Load } from '../load.mjs'
+import { callers } from './callers.mjs'
+import { elected, promoted } from './election.mjs'
+import { follow } from './follower.mjs'
+import { countErrors, wander } from './moving.mjs'
+import { LOAD } from './outage.mjs'
+import { fromCluster } from './read.mjs'
+
+const portsOf = (nodes) => nodes.map(({ port }) => port)
+
+test('slots are those that the server computes', async () => {
+  const cluster = await startCluster()
+  for (const key of ['foo', '{user}:a', '{user}:b', 'a{}b', 'a{b', '{{x}}', 'ü']) {
+    assert.equal(keySlot(key), await cluster.nodes[0].command('CLUSTER', 'KEYSLOT', key), key)
+  }
+  assert.equal(keySlot(cluster.keyIn(12345)), 12345)
+  await cluster.close()
+})
+
+test('slots wander under callers that follow, who always get their own value', async () => {
+  const password = randomUUID()
+  const cluster = await startCluster({ password })
+  const client = follow({ ports: portsOf(cluster.nodes), password })
+  const calls = new Calls(() => 0)
+  const slots = [...cluster.firstSlots, 100]
+  const values = new Map()
+  const turn = async ({ caller, unique, pick }, n) => {
+    const key = cluster.keyIn(pick(slots), `of${caller}`)
+    const [make, right, value] =
+      n % 2
+        ? [() => client.set(key, value), (answer) => answer === 'OK', unique()]
+        : [() => client.get(key), (answer) => answer === (values.get(key) ?? null)]
+    await calls.make(key, make, { timeoutMs: 5000, right })
+    if (value) values.set(key, value)
+  }
+  const signal = AbortSignal.timeout(2000)
+  const [moves] = await Promise.all([
+    wander(cluster, slots, { signal, pause: 1 }),
+    callers({ count: 16, signal, timeoutMs: 5000 }, turn),
+  ])
+  const asked = await countErrors(cluster, 'ASK')
+  await client.close()
+  await cluster.close()
+  assert.deepEqual([calls.faults, calls.codes, calls.wrong, calls.pending.size], [[], {}, 0, 0])
+  assert.ok(
+    moves.slots > 4 && client.seen.ASK > 10 && client.seen.MOVED > 10,
+    JSON.stringify({ moves, ...client.seen }),
+  )
+  assert.equal(asked, client.seen.ASK)
+})
+
+test('a cluster elects a replica when a primary dies, and its counters stay exact', async () => {
+  const cluster = await startCluster({ replicas: 1 })
+  const client = follow({ ports: portsOf(cluster.nodes) })
+  const calls = new Calls(() => 0)
+  const service = { ...client, getClient: () => client }
+  const load = await new Load(calls, service, { ...LOAD, timeoutMs: 10_000 }).start()
+  await delay(300)
+  const [slot] = cluster.firstSlots
+  const dead = await cluster.nodeOf(slot)
+  const replicas = await cluster.replicasOf(dead)
+  const since = performance.now()
+  await cluster.kill(dead)
+  const election = await elected(replicas, { key: cluster.keyIn(slot, 'probe'), since })
+  await delay(1000)
+  await load.stop()
+  const misses = await load.verify(fromCluster(cluster))
+  await client.close()
+  await cluster.close()
+  assert.ok(election.ms > 500, `elected after ${election.ms} ms`)
+  assert.deepEqual([misses, calls.wrong, calls.pending.size], [[], 0, 0])
+  assert.equal(load.between(since + election.ms + 500).failed, 0)
+})
+
+test('sentinels promote a replica when the primary dies', async () => {
+  const group = await startSentinels({ password: randomUUID(), sentinelPassword: randomUUID() })
+  const before = await group.primary()
+  const { port } = before
+  assert.equal(await before.command('SET', 'key', 'value'), 'OK')
+  const killed = performance.now()
+  await before.kill()
+  const { ms, server } = await promoted(group, before, { key: 'probe', since: killed })
+  assert.ok(ms > 500, `promoted after ${ms} ms`)
+  assert.equal(await server.command('GET', 'key'), 'value')
+  await assert.rejects(openWire({ port }), /ECONNREFUSED/)
+  await before.start()
+  await group.ready()
+  assert.equal((await before.command('ROLE'))[0], 'slave')
+  await group.close()
+})
+
+test('a stale sentinel names the former primary', async () => {
+  const group = await startSentinels()
+  const before = await group.primary()
+  const after = await group.failover()
+  await group.ready()
+  const stale = await group.startStaleSentinel(before)
+  await group.restartSentinel(group.sentinels[0])
+  await group.ready()
+  assert.equal(await stale.primaryPort(), before.port)
+  assert.equal((await before.command('ROLE'))[0], 'slave')
+  assert.equal((await group.primary()).port, after.port)
+  await group.close()
+})
