@@ -11,7 +11,9 @@ const { isShut, problemOf, statusOf } = require('./health/status.js')
 const { factsOf } = require('./info.js')
 
 const PING_MS = 2000
-// By native service: what the last check found, and how many replicas there were at most.
+// As many servers as a cluster may have, with those that were there before.
+const MOST_RUNS = 1000
+// By native service: what the last check of each server found, and how many replicas there were at most.
 const history = new WeakMap()
 
 /** `service.healthCheck()`: whether one PING is answered, and how fast. Never rejects. */
@@ -91,16 +93,21 @@ function found({ topology, nodes }, info, cluster) {
 
 /** What is wrong now, seen beside what was there before. */
 function compare(native, report, info, reasons) {
-  const known = history.get(native) ?? { run: null, redis: null, replicas: 0 }
-  const run = info?.get('run_id') ?? null
-  const replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))
-  // A server that was started anew counts from zero: nothing can be told by its counters yet.
-  const before = run === known.run ? known.redis : null
-  history.set(native, info ? { run, redis: report.redis, replicas } : { ...known, replicas })
+  let known = history.get(native)
+  if (!known) history.set(native, (known = { runs: new Map(), replicas: 0 }))
+  known.replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))
+  // A server that was started anew counts from zero, and another one of a cluster has counts of its own.
+  const run = info?.get('run_id') ?? ''
+  const before = known.runs.get(run)
+  if (info) {
+    known.runs.delete(run)
+    known.runs.set(run, report.redis)
+    if (known.runs.size > MOST_RUNS) known.runs.delete(known.runs.keys().next().value)
+  }
   const linkDown = info?.get('master_link_status') === 'down'
   return [
     ...alerts.alertsOfFacts(report, before, reasons),
-    ...alerts.alertsOfServers(report.servers, { linkDown, seen: replicas }),
+    ...alerts.alertsOfServers(report.servers, { linkDown, seen: known.replicas }),
   ]
 }
 

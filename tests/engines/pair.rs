@@ -78,7 +78,7 @@ pub fn request(words: &Words) -> Request {
     let mut words = words.iter();
     let name = words.next().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
     let args = words.map(|word| Bytes::from(word.clone())).collect();
-    Request { verb: Verb::Custom(name), args, keys: Keys::Unknown, merge: Merge::No, repeatable: false }
+    Request { verb: Verb::Custom(name), args, keys: Keys::Unknown, merge: Merge::No, repeatable: false, counted: true }
 }
 
 /// Splits a line at blanks; `"…"` and `'…'` hold blanks together, `""` is an empty word, `\n` a new line, `\0` a NUL.

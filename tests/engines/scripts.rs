@@ -157,7 +157,8 @@ pub fn run(
     let theirs = eval(pair, script.source, keys, args);
     let args = args.iter().map(|arg| Bytes::from(arg.clone())).collect();
     let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
-    let request = Request { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false };
+    let request =
+        Request { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true };
     (pair.engine.execute(&[request]).remove(0), theirs)
 }
 

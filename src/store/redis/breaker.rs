@@ -67,6 +67,8 @@ impl Tally {
         let counted = match outcome {
             Ok(_) => &mut self.ok,
             Err(error) => match error.kind {
+                // It answers, and takes no writes for the moment: its reads must not be cut off for that.
+                Kind::Unavailable if takes_no_writes(error) => &mut self.ok,
                 Kind::Timeout | Kind::Unavailable | Kind::MaybeApplied | Kind::NotSent => &mut self.failed,
                 // Ended on this side: nobody knows what the server would have said.
                 Kind::Backpressure | Kind::Aborted | Kind::Closed => return,
@@ -255,3 +257,7 @@ impl State {
 
 #[cfg(test)]
 mod tests;
+
+fn takes_no_writes(error: &Error) -> bool {
+    matches!(error.message().split(' ').next(), Some("READONLY" | "MISCONF" | "NOREPLICAS"))
+}

@@ -130,6 +130,9 @@ impl Decoder {
             return Ok(None);
         };
         self.scanned = 0;
+        if end > LONGEST_LINE {
+            return Err(Malformed("a line of more than 1 MB"));
+        }
         let Some((&kind, line)) = bytes.get(..end).and_then(<[u8]>::split_first) else {
             return Err(Malformed("an empty line"));
         };

@@ -24,17 +24,22 @@ const PORTION: usize = 16 << 10;
 /// However much is surely coming: a server may promise and not keep it.
 const LARGEST_PORTION: usize = 4 << 20;
 
+/// A value above this is large.
+const LARGE: usize = 256 << 10;
+
 /// One end of a connection to a server. Its errors say why the connection has ended; whose call that costs, and whether that
 /// may have been applied, others know.
 pub struct Wire {
     stream: Box<dyn Io>,
     buffer: BytesMut,
     decoder: Decoder,
+    /// Whether room was made for a large value, which is not to be kept for ever.
+    large: bool,
 }
 
 impl Wire {
     pub fn new(stream: impl Io + 'static) -> Self {
-        Self { stream: Box::new(stream), buffer: BytesMut::new(), decoder: Decoder::default() }
+        Self { stream: Box::new(stream), buffer: BytesMut::new(), decoder: Decoder::default(), large: false }
     }
 
     /// Writes commands, one behind the other.
@@ -78,6 +83,10 @@ impl Wire {
     /// Reads more bytes.
     pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
         let wanted = self.decoder.wants(&self.buffer);
+        if self.large && self.buffer.is_empty() {
+            (self.buffer, self.large) = (BytesMut::new(), false);
+        }
+        self.large |= wanted > LARGE;
         self.buffer.reserve(wanted.clamp(PORTION, LARGEST_PORTION));
         match pin!(self.stream.read_buf(&mut self.buffer)).poll(context) {
             Poll::Pending => Poll::Pending,

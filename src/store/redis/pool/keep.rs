@@ -96,15 +96,13 @@ async fn pause(shared: &Shared, failures: u32) {
     }
 }
 
+/// Being connected at last is news only after not having been.
 fn greet(shared: &Shared, lost_at: Option<Instant>) {
-    let text = match lost_at {
-        None => format!("connected to {}", shared.source),
-        Some(lost_at) => {
-            shared.reconnects.fetch_add(1, Ordering::Relaxed);
-            format!("connected to {} again after {:.1} s", shared.source, lost_at.elapsed().as_secs_f64())
-        }
-    };
-    shared.tell(EventKind::Connected, text);
+    if let Some(lost_at) = lost_at {
+        shared.reconnects.fetch_add(1, Ordering::Relaxed);
+        let gone = lost_at.elapsed().as_secs_f64();
+        shared.tell(EventKind::Connected, format!("connected to {} again after {gone:.1} s", shared.source));
+    }
 }
 
 async fn make(shared: &Shared) -> Result<Member> {

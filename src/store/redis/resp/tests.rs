@@ -82,6 +82,7 @@ fn depth_and_size_are_bounded() {
     assert_eq!(refused(b"$999999999999\r\n"), "a string longer than 512 MB");
     assert_eq!(refused(b"$-7\r\n"), "a string longer than 512 MB");
     assert_eq!(refused(&[b'+'; LONGEST_LINE + 1]), "a line without an end");
+    assert_eq!(refused(&[&[b'+'; LONGEST_LINE + 1][..], b"\r\n"].concat()), "a line of more than 1 MB");
     assert!(read_all(b"HTTP/1.1 400 Bad Request\r\n").is_err());
     assert!(read_all(b"$3\r\nabcde").is_err());
     assert!(read_all(b":+1\r\n").is_err());
