@@ -18,7 +18,7 @@ export async function write(service, key) {
   await Promise.all([
     service.set(`raw:${key}`, 'v'),
     service.cache.set(key, { of: key }),
-    service.sessions.setSession(key, { userId: key }),
+    service.sessions.storeSession(key, { userId: key }),
     service.hSet(`hash:${key}`, 'field', 'v'),
   ])
 }

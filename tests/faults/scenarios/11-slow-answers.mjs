@@ -1,6 +1,7 @@
 // Answers take 2 s all at once: they still come, so only their slowness can open the breaker; calls then fail at once instead
 // of after 2 s, and once answers are quick again it closes.
 
+import { becomes } from '../breaker.mjs'
 import { scenario } from '../scenario.mjs'
 
 export default scenario({ number: 11, name: 'latency 0 → 2 s', short: true }, async (t) => {
@@ -12,7 +13,7 @@ export default scenario({ number: 11, name: 'latency 0 → 2 s', short: true }, 
 
   const at = performance.now()
   await t.proxy.delay({ ms: 2000 })
-  await t.until('the breaker is open', () => t.said(service, 'breaker-open'), { withinMs: windowMs + 5000 })
+  await becomes(t, service, 'open', windowMs + 5000)
   const openAt = performance.now()
   t.note(`open after ${Math.round(openAt - at)} ms`)
   // What was under way has its answer or its end 2 s later; what came since was refused.
@@ -29,6 +30,7 @@ export default scenario({ number: 11, name: 'latency 0 → 2 s', short: true }, 
   await load.stop()
   const after = load.between(healedAt + t.healMs + 200)
   t.check(after.ok > 100 && after.failed === 0, `after it had healed, ${after.failed} of ${after.made} calls failed`)
+  t.checkSaid(service, 'breaker-open')
   t.checkSaid(service, 'breaker-half-open')
   t.checkSaid(service, 'breaker-closed')
 })
