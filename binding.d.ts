@@ -11,16 +11,22 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
-  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`. */
+  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, watch, unwatch, captureStack }`. */
   constructor(hooks: unknown)
   /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
   answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
+  /** The signal that `watch` was called with has aborted. */
+  abort(id: number, reason: unknown): void
+  /** Disconnects every service that this bridge serves. */
+  disconnectAll(drainMs: number): Handed
 }
 
 /** Cached answers of one service. */
 export declare class Cache {
   /** Takes `{ prefix, ttl, onUnavailable }`. */
   constructor(service: Service, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Cache
   /** The value, or null. */
   get(key: unknown): Handed
   /** Several values, or nulls, in the order of the keys. */
@@ -49,6 +55,8 @@ export declare class Cache {
 export declare class Limiter {
   /** Takes `{ prefix, onUnavailable }`. */
   constructor(service: Service, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Limiter
   /** Counts a hit: `{ allowed, remaining, resetTime, limit, source }`. */
   check(id: unknown, limit: unknown, window: unknown): Handed
   /** Counts a hit of a key exactly as given. */
@@ -61,6 +69,8 @@ export declare class Limiter {
 export declare class Lock {
   /** Takes `{ prefix }`. */
   constructor(service: Service, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Lock
   /** A token, or null while another holds it. */
   acquire(resource: unknown, ttl: unknown): Handed
   /** Gives it back; false when it is no longer held with this token. */
@@ -73,6 +83,8 @@ export declare class Lock {
 export declare class Rooms {
   /** Takes `{ prefix }`. */
   constructor(service: Service, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Rooms
   /** Puts a user in a room. */
   addUser(room: unknown, user: unknown, info: unknown): Handed
   /** Takes a user out of a room; answers how many were taken out. */
@@ -93,8 +105,13 @@ export declare class Service {
   constructor(bridge: Bridge, options: unknown, environment: unknown)
   /** Connects, or waits for the connection. */
   connect(): Handed
-  /** Lets go of the connection; it ends with the last service that shares it. Calls in flight are still answered. */
-  disconnect(): Handed
+  /**
+   * Takes no more calls, waits `drainMs` at most for those in flight, and lets go of the connection; it ends with the
+   * last service that shares it.
+   */
+  disconnect(drainMs?: number | undefined | null): Handed
+  /** The same service within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Service
   /** Whether a connection stands. */
   get isConnected(): boolean
   /** `{ engine, host, port }`. */
@@ -121,6 +138,8 @@ export declare class Service {
 export declare class Sessions {
   /** Takes `{ prefix, ttl, rolling }`. */
   constructor(service: Service, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Sessions
   /** Creates a session; answers its id. */
   create(user: unknown, data: unknown, options: unknown): Handed
   /** The session, or null. */

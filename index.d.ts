@@ -151,8 +151,9 @@ export interface ServiceOptions {
    */
   onUnavailable?: 'throw' | 'empty'
   /**
-   * Who hears that a connection was made or lost, a breaker opened or closed, or a primary moved: once a change. Default:
-   * one line of `console.warn` each. `false`: nobody.
+   * Hears of each change of the server's state, once: a connection lost and made again, a breaker opened and closed.
+   * Default: one line by `console.warn`, `cinnabar: …`. `false` is silent. A function gets the event instead; services that
+   * share a store and a function hear of a change once.
    */
   log?: false | ((event: ServiceEvent) => void)
 }
@@ -211,11 +212,15 @@ export interface BreakerOptions {
   slowRate?: number
 }
 
-/** Something that changed between a service and its servers. */
+/** A change of the state of a server. */
 export interface ServiceEvent {
-  /** When, in milliseconds since 1970. */
-  at: number
-  /** What changed. */
+  /** When, as an ISO 8601 time. */
+  at: string
+  /**
+   * `lost` a connection ended, `down` the server cannot be reached (told once), `connected` it can again;
+   * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
+   * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed.
+   */
   type:
     | 'connected'
     | 'lost'
@@ -225,10 +230,37 @@ export interface ServiceEvent {
     | 'breaker-closed'
     | 'failover'
     | 'topology-changed'
-  /** The server: host and port, or `unix:` and a path. */
+  /** Which server: `host:port`, or `unix:` and the path of a socket. */
   target: string
-  /** The same as a sentence. */
+  /** The same in words. Never has a password in it. */
   message: string
+}
+
+/**
+ * What `.with()` binds calls to.
+ *
+ * @example
+ * await redisService.with({ timeoutMs: 200 }).get('key')
+ * await ApiCache.with({ signal: request.signal }).getOrSet('key', load)
+ */
+export interface CallLimits {
+  /**
+   * How long each call may wait for the store, time in the queue included, in milliseconds from 1 to 2^31; in place of the
+   * service's `timeoutMs`. What your own functions take (`load`, `operation`) does not count. A call that is late
+   * rejects with `E_NOT_SENT`, `E_TIMEOUT` or `E_MAYBE_APPLIED`.
+   */
+  timeoutMs?: number
+  /**
+   * Ends calls early: when it aborts, they reject at once with `E_ABORTED`, whose `cause` is the signal's reason. What has not
+   * been sent is taken back; a write that has been sent may have been applied. Calls made afterwards send nothing.
+   */
+  signal?: AbortSignal
+}
+
+/** How to disconnect. */
+export interface DisconnectOptions {
+  /** How long calls in flight may still take, in milliseconds from 0 to 2^31. Default `5000`. */
+  drainMs?: number
 }
 
 /** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */
@@ -271,8 +303,12 @@ export class RedisService implements AsyncDisposable {
   constructor(options?: ServiceOptions)
   /** Connects now instead of at the first call. May be called twice. Rejects with `E_UNAVAILABLE` or `E_AUTH`. */
   connect(): Promise<void>
-  /** Lets go of the connections; calls after it reject with `E_CLOSED` until `connect()`. May be called twice. */
-  disconnect(): Promise<void>
+  /**
+   * Takes no more calls: those reject with `E_CLOSED` until `connect()`. Waits for the calls in flight, at most `drainMs`
+   * (5 s); what has no answer by then rejects, with `E_MAYBE_APPLIED` if it may have changed something, else `E_CLOSED`. Then
+   * lets go of the connections. Rejects for nothing but a bad option; may be called twice, also at the same time.
+   */
+  disconnect(options?: DisconnectOptions): Promise<void>
   /** Whether there is a connection right now. */
   get isConnected(): boolean
   /** The string under `key`, or `null`. */
@@ -316,6 +352,16 @@ export class RedisService implements AsyncDisposable {
   get locks(): DistributedLock
   /** A `RealtimeDataManager` on this service with its default options. */
   get rooms(): RealtimeDataManager
+  /**
+   * The same service with its calls bound to a deadline, a signal or both: its connections, statistics, loads and
+   * subscriptions are shared, and so is `disconnect()`. Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * const quick = redisService.with({ timeoutMs: 200 })
+   * await quick.get('key')
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RedisService
   /** `disconnect()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -489,6 +535,11 @@ export interface Commands {
 export interface RawClient extends Commands {
   /** Whether there is a connection right now. */
   readonly isReady: boolean
+  /**
+   * The same client with its commands, transactions included, bound to a deadline, a signal or both. Bound once more, the
+   * shorter time and every signal count. Throws `E_INVALID_ARGUMENT` for a bad option.
+   */
+  with(limits: CallLimits): RawClient
   /** Collects commands to run as one transaction. */
   multi(): Multi
   /** Any command at all, its name first, its reply as it comes. */
@@ -597,6 +648,16 @@ export interface SessionStats extends CacheStats {
  * const session = await SessionManager.getSession<{ role: string }>(id)
  */
 export interface SessionManager {
+  /**
+   * The same sessions with their calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of
+   * `validateSession` whose signal aborts goes away alone: `load` goes on for the others. Bound once more, the shorter time
+   * and every signal count.
+   *
+   * @example
+   * const user = await SessionManager.with({ signal: request.signal }).validateSession(request, { load })
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): SessionManager
   /** Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text. */
   createSession(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The session, or `null` when there is none. */
@@ -707,6 +768,16 @@ export interface ImageInfo {
  * await ApiCache.invalidateByTag(`user:${id}`)
  */
 export interface ApiCache {
+  /**
+   * The same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of `getOrSet`
+   * whose signal aborts goes away alone: `load` goes on for the others, and fills the cache. Bound once more, the shorter time
+   * and every signal count.
+   *
+   * @example
+   * const page = await ApiCache.with({ timeoutMs: 100, signal: request.signal }).getOrSet('page', load)
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): ApiCache
   /** The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`. */
   keyFor(endpoint: string, params?: object): string
   /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
@@ -816,6 +887,15 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  * if (!result.allowed) return new Response('Too many requests', { status: 429, headers: RateLimiter.headers(result) })
  */
 export interface RateLimiter {
+  /**
+   * The same limiter with its calls bound to a deadline, a signal or both. A check that is late answers what `onUnavailable`
+   * says; one whose signal aborts rejects with `E_ABORTED`. Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * const { allowed } = await RateLimiter.with({ timeoutMs: 50 }).check(ip, 'API')
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RateLimiter
   /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
   /**
@@ -870,6 +950,16 @@ export interface DistributedLockOptions {
  */
 export interface DistributedLock {
   /**
+   * The same locks with their calls bound to a deadline, a signal or both. A signal keeps `withLock` from waiting for the lock,
+   * not from releasing it: a lock that it got is always released. It does not end `operation`, which may look at it itself.
+   * Bound once more, the shorter time and every signal count.
+   *
+   * @example
+   * await DistributedLock.with({ signal }).withLock(`order:${id}`, () => charge(id))
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): DistributedLock
+  /**
    * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
    * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
    */
@@ -923,6 +1013,12 @@ export type RoomMessage<T extends object = Record<string, any>> = T & {
 
 /** Rooms: who is in them, and the last hundred messages of 24 hours. Every method also exists as a static one, on the default service. */
 export interface RealtimeDataManager {
+  /**
+   * The same rooms with their calls bound to a deadline, a signal or both. Bound once more, the shorter time and every signal
+   * count.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): RealtimeDataManager
   /** Puts a user into a room, or replaces what is known about one. `joinedAt` is added. */
   addUserToRoom(roomId: string, userId: string, info?: object): Promise<void>
   /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
@@ -972,6 +1068,21 @@ export function subscribe<T = unknown>(
   handler: MessageHandler<T>,
   options?: SubscribeOptions,
 ): Promise<Subscription>
+
+// --------------------------------------------------------------------------------------------------- shutdown
+
+/**
+ * Drains at `SIGTERM` and `SIGINT`, or the signals given: takes no more calls, waits at most 5 s for those in flight, then
+ * ends the process by the same signal, unless somebody else listens to it. A second signal ends it at once. Without this
+ * call the package listens to no signal. Drains `service`, or every service of this JavaScript environment. Worker threads
+ * get no signals.
+ *
+ * @returns What takes it back.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` when `signals` is no array of names, or `service` is none.
+ * @example
+ * shutdownOnSignal()
+ */
+export function shutdownOnSignal(signals?: readonly string[], service?: RedisService): () => void
 
 // ----------------------------------------------------------------------------------------------------- health
 

@@ -8,6 +8,7 @@ const { DistributedLock } = require('./lib/lock.js')
 const { RealtimeDataManager } = require('./lib/room.js')
 const { RedisService } = require('./lib/service.js')
 const { SessionManager } = require('./lib/session.js')
+const { shutdownOnSignal } = require('./lib/shutdown.js')
 
 // Plain names in one literal: that is what lets `import { … } from 'cinnabar'` find them without running this file.
 module.exports = {
@@ -22,5 +23,6 @@ module.exports = {
   subscribe,
   healthCheck,
   healthHandler,
+  shutdownOnSignal,
   CinnabarError,
 }

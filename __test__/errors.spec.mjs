@@ -165,6 +165,7 @@ describe('development without a server', () => {
         onUnavailable: 'empty',
         connectTimeoutMs: 300,
         timeoutMs: 1000,
+        log: false,
       })
       for (let i = 0; i < 3; i++) {
         assert.equal(await service.get('k'), null)

@@ -27,6 +27,7 @@ function makeService(server, options) {
     connectTimeoutMs: 250,
     retryAttempts: 0,
     onUnavailable: 'throw',
+    log: false,
     ...options,
   })
   made.push(service)

@@ -10,7 +10,8 @@ import { runScenario, scenarios } from '../tests/faults/suite.mjs'
 // `npm run faults` runs all of them, with chance; here it is the same every time.
 const seed = 1
 
-describe('faults', async () => {
+// Two at a time: most of what they do is to wait.
+describe('faults', { concurrency: 2 }, async () => {
   for (const one of await scenarios({ short: true })) {
     test(`${one.number} ${one.name}`, { timeout: one.limitMs + 10_000 }, async () => {
       const row = await runScenario(one, { seed, short: true })

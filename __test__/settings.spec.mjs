@@ -20,6 +20,7 @@ const NAMES = [
   'healthHandler',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 

@@ -28,6 +28,12 @@ function getBridge() {
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
       askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
+    watch: (signal, id) => {
+      const listener = () => bridge.abort(id, signal.reason)
+      signal.addEventListener('abort', listener)
+      return listener
+    },
+    unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
     // A stack costs microseconds a call, so only development pays for the line of the caller.
     captureStack: readEnvironment().NODE_ENV === 'development',
   })

@@ -3,8 +3,9 @@
 const { binding } = require('./bridge.js')
 const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
-const { handleOf } = require('./handle.js')
+const { handleOf, limitsOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 
@@ -15,14 +16,30 @@ const ENTRY = ['key', 'value', ...SET_OPTIONS]
 /** Answers kept for a while: by key, by tag, by pattern, and loaded once when they are missing. */
 class ApiCache {
   #native
+  #limits
   #flights
-  #errors = 0
+  /** How often it failed without its caller hearing of it; shared with what `with()` answers. */
+  #failed = { count: 0 }
 
   constructor(service, options) {
+    if (service instanceof Parts) {
+      this.#native = service.native
+      this.#limits = service.limits
+      this.#flights = service.flights
+      this.#failed = service.failed
+      return
+    }
     assertOptions(options, OPTIONS)
     const handle = handleOf(service)
     this.#native = new binding.Cache(handle, options)
     this.#flights = flightsOf(handle, `cache ${options?.prefix ?? 'api:'}`)
+    this.#limits = limitsOf(service)
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    const native = this.#native.within(limits)
+    return bind(ApiCache, this, { native, limits, flights: this.#flights, failed: this.#failed })
   }
 
   keyFor(endpoint, params = {}) {
@@ -101,16 +118,22 @@ class ApiCache {
       this.#flights.leave(key, flight)
     }
     if (found?.state === 'hit') return found.value
-    const fill = (value) => this.#native.fill(key, found.stamp, value, options)
-    const loading = this.#flights.load(key, flight, options?.tags, async (current) => {
+    const fill = (value) => this.#patient().fill(key, found.stamp, value, options)
+    const shared = this.#flights.load(key, flight, options?.tags, async (current) => {
       const value = await load(key)
+      current.arrive(value)
       if (value !== undefined && found) await this.#fill(current, () => fill(value))
       return value
     })
-    if (found?.state !== 'stale') return loading
+    if (found?.state !== 'stale') return loadWithin(this.#limits, shared)
     // The caller has its answer; what goes wrong with the next one shows in stats, and at the next miss.
-    loading.catch(() => this.#errors++)
+    shared.loading.catch(() => this.#failed.count++)
     return found.value
+  }
+
+  // For what several callers wait for: one that goes away must not fail it for the others.
+  #patient() {
+    return this.#limits.signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
   }
 
   async #fill(flight, fill) {
@@ -120,7 +143,7 @@ class ApiCache {
       await flight.filling
     } catch (error) {
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
-      this.#errors++
+      this.#failed.count++
     }
   }
 
@@ -153,7 +176,7 @@ class ApiCache {
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#errors }
+    return { ...stats, errors: stats.errors + this.#failed.count }
   }
 }
 

@@ -2,14 +2,24 @@
 
 const { COMMANDS, toCommand } = require('./commands.js')
 const { argumentError } = require('./error.js')
+const { handleWithin } = require('./handle.js')
+const { Parts, bind, limitsWithin } = require('./limits.js')
 const { Multi } = require('./multi.js')
 
 /** The commands themselves, named and shaped as node-redis has them. Keys go out as they are. */
 class RawClient {
   #native
+  #limits
 
-  constructor(native) {
+  constructor(native, limits) {
+    if (native instanceof Parts) ({ native, limits } = native)
     this.#native = native
+    this.#limits = limits
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    return bind(RawClient, this, { native: handleWithin(this.#native, limits), limits })
   }
 
   get isReady() {

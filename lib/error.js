@@ -44,6 +44,11 @@ function argumentError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_ARGUMENT', cause })
 }
 
+/** What a call bound to a signal ends with: the signal's reason is its cause. */
+function abortedError(reason) {
+  return new CinnabarError("the caller's signal ended this call", { code: 'E_ABORTED', cause: reason })
+}
+
 // The codes of `Error::is_unavailable` in src/error.rs.
 const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
@@ -52,4 +57,4 @@ function isUnavailable(error) {
   return error instanceof CinnabarError && UNAVAILABLE.has(error.code)
 }
 
-module.exports = { CinnabarError, argumentError, isUnavailable }
+module.exports = { CinnabarError, abortedError, argumentError, isUnavailable }

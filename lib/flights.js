@@ -1,5 +1,7 @@
 'use strict'
 
+const { originOf } = require('./handle.js')
+
 const shared = new WeakMap()
 
 /**
@@ -23,15 +25,19 @@ class Flights {
     if (--flight.askers === 0 && !flight.loading) this.#drop(key, flight)
   }
 
-  /** The flight's load, begun now by `work` if nobody has. Everyone gets the same value or the same error. */
+  /**
+   * The flight with its load, begun now by `work` if nobody has. `loading` is the same value or the same error for everyone;
+   * `arrived` is the value before it is stored, once `work` has called `arrive`.
+   */
   load(key, flight, tags, work) {
-    if (flight.loading) return flight.loading
+    if (flight.loading) return flight
     const current = this.#flights.get(key) ?? flight
-    if (current.loading) return current.loading
+    if (current.loading) return current
     this.#flights.set(key, current)
     current.tags = tags
+    current.arrived = new Promise((resolve) => (current.arrive = resolve))
     current.loading = work(current).finally(() => this.#drop(key, current))
-    return current.loading
+    return current
   }
 
   /**
@@ -66,8 +72,9 @@ class Flights {
 
 /** The flights that all objects over one native service and one name have in common. */
 function flightsOf(handle, name) {
-  let byName = shared.get(handle)
-  if (!byName) shared.set(handle, (byName = new Map()))
+  const origin = originOf(handle)
+  let byName = shared.get(origin)
+  if (!byName) shared.set(origin, (byName = new Map()))
   let flights = byName.get(name)
   if (!flights) byName.set(name, (flights = new Flights()))
   return flights

@@ -2,8 +2,9 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
-const { handleOf } = require('./handle.js')
+const { handleOf, limitsOf } = require('./handle.js')
 const { limitHeaders, routeKey } = require('./headers.js')
+const { Parts, bind, limitsWithin } = require('./limits.js')
 const { assertOptions, describe } = require('./options.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
@@ -18,14 +19,26 @@ const PRESETS = Object.freeze({
 /** Fixed-window rate limits: an integer with a life under `rate_limit:{identifier}`, counted in one atomic step. */
 class RateLimiter {
   #native
+  #limits
 
   static presets = PRESETS
   static headers = limitHeaders
   static keyForRoute = routeKey
 
   constructor(service, options) {
+    if (service instanceof Parts) {
+      this.#native = service.native
+      this.#limits = service.limits
+      return
+    }
     assertOptions(options, OPTIONS)
     this.#native = new binding.Limiter(handleOf(service), options)
+    this.#limits = limitsOf(service)
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    return bind(RateLimiter, this, { native: this.#native.within(limits), limits })
   }
 
   checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {

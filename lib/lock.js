@@ -2,7 +2,8 @@
 
 const { binding } = require('./bridge.js')
 const { CinnabarError } = require('./error.js')
-const { handleOf } = require('./handle.js')
+const { handleOf, limitsOf } = require('./handle.js')
+const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
 
 const OPTIONS = ['prefix']
@@ -10,10 +11,22 @@ const OPTIONS = ['prefix']
 /** Locks between processes: a token under `lock:{resource}` that dies by itself. */
 class DistributedLock {
   #native
+  #limits
 
   constructor(service, options) {
+    if (service instanceof Parts) {
+      this.#native = service.native
+      this.#limits = service.limits
+      return
+    }
     assertOptions(options, OPTIONS)
     this.#native = new binding.Lock(handleOf(service), options)
+    this.#limits = limitsOf(service)
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    return bind(DistributedLock, this, { native: this.#native.within(limits), limits })
   }
 
   acquireLock(resource, ttlSeconds = 30) {
@@ -30,7 +43,7 @@ class DistributedLock {
 
   async withLock(resource, operation, ttlSeconds = 30) {
     assertFunction(operation, 'operation')
-    const token = await this.#native.acquire(resource, ttlSeconds)
+    const token = await this.#acquire(resource, ttlSeconds)
     if (token === null) {
       const message = `Could not acquire lock for resource: ${resource}`
       throw new CinnabarError(message, { code: 'E_LOCK_HELD', retryable: true })
@@ -39,8 +52,31 @@ class DistributedLock {
       return await operation(token)
     } finally {
       // What the operation did or threw is the answer. A release that fails costs no more than the lock's life.
-      await this.#native.release(resource, token).catch(() => false)
+      await this.#release(resource, token)
     }
+  }
+
+  // A signal takes the caller away, not the lock that may already be its own: that one is released.
+  async #acquire(resource, ttlSeconds) {
+    if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds)
+    assertGoing(this.#limits)
+    const acquiring = this.#native.within(withoutSignals(this.#limits)).acquire(resource, ttlSeconds)
+    try {
+      return await unlessAborted(this.#limits, acquiring)
+    } catch (error) {
+      acquiring.then(
+        (token) => token !== null && this.#release(resource, token),
+        () => {},
+      )
+      throw error
+    }
+  }
+
+  // Whatever its caller was bound to: a lock that nobody releases keeps everybody out.
+  #release(resource, token) {
+    const { signals, timeoutMs } = this.#limits
+    const native = signals.length > 0 || timeoutMs !== undefined ? this.#native.within(NONE) : this.#native
+    return native.release(resource, token).catch(() => false)
   }
 }
 

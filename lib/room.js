@@ -1,16 +1,29 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { handleOf } = require('./handle.js')
+const { handleOf, limitsOf } = require('./handle.js')
+const { Parts, bind, limitsWithin } = require('./limits.js')
 const { assertOptions } = require('./options.js')
 
 /** Rooms: who is in them, and the last hundred messages. */
 class RealtimeDataManager {
   #native
+  #limits
 
   constructor(service, options) {
+    if (service instanceof Parts) {
+      this.#native = service.native
+      this.#limits = service.limits
+      return
+    }
     assertOptions(options, ['prefix'])
     this.#native = new binding.Rooms(handleOf(service), options)
+    this.#limits = limitsOf(service)
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    return bind(RealtimeDataManager, this, { native: this.#native.within(limits), limits })
   }
 
   addUserToRoom(roomId, userId, info = {}) {

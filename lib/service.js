@@ -5,10 +5,11 @@ const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
 const { readEnvironment } = require('./environment.js')
-const { CinnabarError } = require('./error.js')
-const { handleOf, provideHandle } = require('./handle.js')
+const { CinnabarError, argumentError } = require('./error.js')
+const { handleOf, handleWithin, provideHandle } = require('./handle.js')
 const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
+const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
 const { assertOptions, describe } = require('./options.js')
 const { subscribeTo } = require('./pubsub.js')
@@ -51,6 +52,8 @@ const GROUPS = {
 /** One server, cluster or embedded store, and all that works on it. */
 class RedisService {
   #native
+  #origin
+  #limits = NONE
   #client
   #cache
   #sessions
@@ -59,20 +62,31 @@ class RedisService {
   #rooms
 
   constructor(options) {
-    if (options !== LAZY) this.#native = open(options)
-    provideHandle(this, () => (this.#native ??= open()))
+    if (options instanceof Parts) {
+      this.#origin = options.origin
+      this.#limits = options.limits
+    } else if (options !== LAZY) this.#native = openNative(options)
+    provideHandle(this, () => this.#opened(), this.#limits)
+  }
+
+  with(options) {
+    const origin = this.#origin ?? this
+    return bind(RedisService, this, { origin, limits: limitsWithin(this.#limits, options) })
   }
 
   get isConnected() {
-    return this.#native?.isConnected ?? false
+    return (this.#origin ?? this).#native?.isConnected ?? false
   }
 
   async connect() {
-    await this.#handle().connect()
+    assertGoing(this.#limits)
+    await unlessAborted(this.#limits, this.#handle().connect())
   }
 
-  async disconnect() {
-    await this.#native?.disconnect()
+  async disconnect(options) {
+    assertOptions(options, ['drainMs'])
+    const drainMs = drainOf(options)
+    await (this.#origin ?? this).#native?.disconnect(drainMs)
   }
 
   get(key) {
@@ -115,8 +129,19 @@ class RedisService {
     return this.#handle().publish(channel, value)
   }
 
-  subscribe(channel, handler, options) {
-    return subscribeTo(this.#handle(), channel, handler, options)
+  async subscribe(channel, handler, options) {
+    assertGoing(this.#limits)
+    const subscribing = subscribeTo(this.#handle(), channel, handler, options)
+    try {
+      return await unlessAborted(this.#limits, subscribing)
+    } catch (error) {
+      // Nobody holds it any more, if it comes about.
+      subscribing.then(
+        (subscription) => subscription.close(),
+        () => {},
+      )
+      throw error
+    }
   }
 
   healthCheck() {
@@ -124,27 +149,27 @@ class RedisService {
   }
 
   getClient() {
-    return this.isConnected ? (this.#client ??= new RawClient(this.#native)) : null
+    return this.isConnected ? (this.#client ??= new RawClient(this.#opened(), this.#limits)) : null
   }
 
   get cache() {
-    return (this.#cache ??= new ApiCache(this))
+    return (this.#cache ??= this.#bound('cache') ?? new ApiCache(this))
   }
 
   get sessions() {
-    return (this.#sessions ??= new SessionManager(this))
+    return (this.#sessions ??= this.#bound('sessions') ?? new SessionManager(this))
   }
 
   get limiter() {
-    return (this.#limiter ??= new RateLimiter(this))
+    return (this.#limiter ??= this.#bound('limiter') ?? new RateLimiter(this))
   }
 
   get locks() {
-    return (this.#locks ??= new DistributedLock(this))
+    return (this.#locks ??= this.#bound('locks') ?? new DistributedLock(this))
   }
 
   get rooms() {
-    return (this.#rooms ??= new RealtimeDataManager(this))
+    return (this.#rooms ??= this.#bound('rooms') ?? new RealtimeDataManager(this))
   }
 
   [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
@@ -153,8 +178,9 @@ class RedisService {
 
   // What a log shows: where it points, never the password it was made with.
   [Symbol.for('nodejs.util.inspect.custom')](_depth, options, inspect) {
-    if (!this.#native) return 'RedisService { not used yet }'
-    const { engine, host, port } = this.#native.describe()
+    const native = (this.#origin ?? this).#native
+    if (!native) return 'RedisService { not used yet }'
+    const { engine, host, port } = native.describe()
     return `RedisService ${inspect({ engine, host, port, isConnected: this.isConnected }, options)}`
   }
 
@@ -170,14 +196,31 @@ class RedisService {
   // The lazy service may find its settings wrong only here: its calls then reject, as every call does.
   #handle() {
     try {
-      return (this.#native ??= open())
+      return this.#opened()
     } catch (error) {
       return refusing(error)
     }
   }
+
+  // The origin's own, within these limits: what they count, they count together.
+  #bound(name) {
+    return this.#origin?.[name].with(this.#limits)
+  }
+
+  #opened() {
+    const open = () => (this.#origin ? handleWithin(this.#origin.#opened(), this.#limits) : openNative())
+    return (this.#native ??= open())
+  }
 }
 
-function open(options) {
+function drainOf(options) {
+  const { drainMs } = options ?? {}
+  if (drainMs === undefined || (typeof drainMs === 'number' && drainMs >= 0 && drainMs <= 2 ** 31)) return drainMs
+  const got = typeof drainMs === 'number' ? String(drainMs) : describe(drainMs)
+  throw argumentError(`drainMs must be a number of milliseconds from 0 to 2^31, got ${got}`)
+}
+
+function openNative(options) {
   assertServiceOptions(options)
   return new binding.Service(getBridge(), options, readEnvironment())
 }

@@ -3,7 +3,8 @@
 const { binding } = require('./bridge.js')
 const { isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
-const { handleOf } = require('./handle.js')
+const { handleOf, limitsOf } = require('./handle.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
@@ -15,15 +16,30 @@ const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie']
 /** Sessions: plain JSON under `session:{id}`. */
 class SessionManager {
   #native
+  #limits
   #flights
-  #errors = 0
-  #fallbacks = 0
+  // What went wrong, or was answered by `load` alone, without its caller hearing of it; shared with what `with()` answers.
+  #tally = { failed: 0, fallbacks: 0 }
 
   constructor(service, options) {
+    if (service instanceof Parts) {
+      this.#native = service.native
+      this.#limits = service.limits
+      this.#flights = service.flights
+      this.#tally = service.tally
+      return
+    }
     assertOptions(options, OPTIONS)
     const handle = handleOf(service)
     this.#native = new binding.Sessions(handle, options)
     this.#flights = flightsOf(handle, `session ${options?.prefix ?? 'session:'}`)
+    this.#limits = limitsOf(service)
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    const native = this.#native.within(limits)
+    return bind(SessionManager, this, { native, limits, flights: this.#flights, tally: this.#tally })
   }
 
   createSession(userId, data = {}, options) {
@@ -88,31 +104,38 @@ class SessionManager {
     } catch (error) {
       // Who may come in must not depend on whether the cache of that answer is up.
       if (!isUnavailable(error)) throw error
-      this.#fallbacks++
+      this.#tally.fallbacks++
     } finally {
       this.#flights.leave(token, flight)
     }
     if (found && found.user !== null) return found.user
-    return this.#flights.load(token, flight, undefined, () => this.#loadUser(token, found, load, ttl))
+    const shared = this.#flights.load(token, flight, undefined, (current) =>
+      this.#loadUser(current, token, found, load, ttl),
+    )
+    return loadWithin(this.#limits, shared)
   }
 
-  async #loadUser(token, found, load, ttl) {
+  async #loadUser(flight, token, found, load, ttl) {
     // Loaded here, because it is seldom needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
     const user = (await load(hash)) ?? null
+    flight.arrive(user)
     if (user === null || !found) return user
     try {
-      await this.#native.fill(hash, found.stamp, user, ttl)
+      // Others may wait for this too: one caller that goes away must not fail it for them.
+      const { signals } = this.#limits
+      const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
+      await native.fill(hash, found.stamp, user, ttl)
     } catch (error) {
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
-      this.#errors++
+      this.#tally.failed++
     }
     return user
   }
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#errors, fallbacks: this.#fallbacks }
+    return { ...stats, errors: stats.errors + this.#tally.failed, fallbacks: this.#tally.fallbacks }
   }
 
   create(userId, data, options) {

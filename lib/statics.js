@@ -1,7 +1,7 @@
 'use strict'
 
 // What answers at once instead of with a promise, and so throws instead of rejecting.
-const SYNCHRONOUS = new Set(['stats', 'keyFor'])
+const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with'])
 
 /** Gives a class a static twin of each of its methods, on the instance that `instance()` answers at call time. */
 function addStaticForms(Class, instance) {

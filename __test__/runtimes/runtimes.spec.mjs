@@ -91,6 +91,7 @@ const exported = [
   'healthHandler',
   'publish',
   'redisService',
+  'shutdownOnSignal',
   'subscribe',
 ]
 

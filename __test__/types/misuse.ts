@@ -31,6 +31,12 @@ export async function misuse(): Promise<void> {
   new RedisService({ log: (event) => event.code })
   // @ts-expect-error one of two words
   new RedisService({ onUnavailable: 'ignore' })
+  // @ts-expect-error false or a function
+  new RedisService({ log: true })
+  // @ts-expect-error the option is timeoutMs
+  redisService.with({ timeout: 200 })
+  // @ts-expect-error a controller is no signal
+  SessionManager.with({ signal: new AbortController() })
   // @ts-expect-error the service comes first
   new SessionManager({ prefix: 'session:' })
   // @ts-expect-error a service is needed

@@ -14,6 +14,7 @@ import {
   healthHandler,
   publish,
   redisService,
+  shutdownOnSignal,
   subscribe,
 } from 'cinnabar'
 import type {
@@ -69,7 +70,7 @@ export async function service(): Promise<void> {
     breaker: false,
     maxBytes: 1 << 20,
     onUnavailable: 'empty',
-    log: false,
+    log: ({ at, type, target, message }) => console.info(at, type, target, message),
   })
   const options: ServiceOptions = {
     url: 'rediss-sentinel://one,two:26380/mymaster',
@@ -88,6 +89,15 @@ export async function service(): Promise<void> {
     log: (event: ServiceEvent) => console.log(new Date(event.at), event.type === 'lost', event.target, event.message),
   }
   void [new RedisService(options), new RedisService({ credentials: () => ({ password: 'given at run time' }) })]
+  const { signal } = new AbortController()
+  const bound: RedisService = service.with({ timeoutMs: 200 }).with({ signal })
+  const { incr } = bound.getClient()?.with({ timeoutMs: 50 }) ?? {}
+  await incr?.('hits')
+  await ApiCache.with({ signal }).getOrSet('key', () => 1)
+  await new DistributedLock(service).with({ signal }).withLock('key', () => 1, 5)
+  const stop: () => void = shutdownOnSignal(['SIGTERM'], service)
+  stop()
+  await service.disconnect({ drainMs: 100 })
   await service.connect()
   same<boolean, typeof service.isConnected>(true)
   const value = await service.get('key')

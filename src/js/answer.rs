@@ -47,7 +47,7 @@ impl Answer {
                 js.call(js.kept(&functions.checked), &args)
                     .map_err(|_| Error::new(Kind::Internal, "the answer of a limit could not be made"))?
             }
-            Self::Failure(error) => functions.failures.build(js, &error, None),
+            Self::Failure(error) => functions.failures.build(js, &error, None, None),
         })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    ops::Deref,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
 use napi::{
@@ -12,10 +14,15 @@ use napi::{
     sys,
 };
 use napi_derive::napi;
+use tokio::time::Instant;
 
 use super::{
+    completions::Done,
     env::{Js, Value},
     failure::Failures,
+    limits::Limits,
+    log::Log,
+    opened::Opened,
     operation::{Empty, Operation},
     options::OnUnavailable,
     promise::{Functions, Inner},
@@ -24,6 +31,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
+    runtime,
     settings::Settings,
     store::{Call, Local, Store, local, shared},
 };
@@ -54,7 +62,7 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, captureStack }`.
+    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, watch, unwatch, captureStack }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -69,6 +77,8 @@ impl Bridge {
             checked: keep(c"checked")?,
             warn: keep(c"warn")?,
             ask_credentials: keep(c"askCredentials")?,
+            watch: keep(c"watch")?,
+            unwatch: keep(c"unwatch")?,
             failures: Failures::new(keep(c"CinnabarError")?),
         };
         let inner = Inner::start(js, functions, capture)
@@ -82,20 +92,44 @@ impl Bridge {
         let (username, password, problem) = (username.raw(), password.raw(), problem.raw());
         self.handle.0.sources.answer(Js(env.raw()), number as u64, username, password, problem);
     }
+
+    /// The signal that `watch` was called with has aborted.
+    #[napi]
+    pub fn abort(&self, env: Env, id: f64, reason: Unknown) {
+        self.handle.0.abort(Js(env.raw()), id as u64, reason.raw());
+    }
+
+    /// Disconnects every service that this bridge serves.
+    #[napi]
+    pub fn disconnect_all(&self, env: Env, drain_ms: f64) -> Handed {
+        let js = Js(env.raw());
+        let bridge = &self.handle.0;
+        let services: Vec<_> = bridge.services.borrow().iter().filter_map(std::rc::Weak::upgrade).collect();
+        let services: Vec<_> = services.iter().map(Rc::as_ref).collect();
+        Handed(disconnect(bridge, js, &services, Duration::from_secs_f64(drain_ms.max(0.0) / 1000.0)))
+    }
 }
 
 fn no_hook(name: &std::ffi::CStr) -> NapiError {
     NapiError::from_reason(format!("the bridge needs the hook {}", name.to_string_lossy()))
 }
 
-/// What a service's native classes have in common.
+/// What a service's native classes have in common, within the limits of one of them.
+#[derive(Clone)]
 pub struct Core {
+    shared: Rc<Shared>,
+    limits: Option<Rc<Limits>>,
+}
+
+/// A service, whatever its callers are bound to.
+pub struct Shared {
     pub(super) handle: Rc<Handle>,
     pub(super) settings: Settings,
     pub(super) on_unavailable: OnUnavailable,
     pub(super) by_default: bool,
     /// Its open subscriptions.
     pub(super) subscriptions: Arc<Subscriptions>,
+    log: Rc<Log>,
     state: RefCell<State>,
     /// Held here, so that what was counted outlives the limiter that counted it.
     local: OnceCell<Arc<Local>>,
@@ -104,19 +138,84 @@ pub struct Core {
 enum State {
     /// No call yet.
     Idle,
-    Open(Arc<Store>),
-    /// By `disconnect()`; `connect()` opens it again.
-    Closed,
+    /// The number ends what `log` is told.
+    Open(Arc<Opened>, u64),
+    /// By `disconnect()`; `connect()` opens it again. What was under way then may still be.
+    Closed(Weak<Opened>),
+}
+
+impl Deref for Core {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Core {
     /// Opens nothing yet.
-    pub fn new(handle: Rc<Handle>, settings: Settings, on_unavailable: OnUnavailable, by_default: bool) -> Self {
-        let state = RefCell::new(State::Idle);
-        let (subscriptions, local) = (Arc::default(), OnceCell::new());
-        Self { handle, settings, on_unavailable, by_default, subscriptions, state, local }
+    pub fn new(
+        handle: Rc<Handle>,
+        settings: Settings,
+        on_unavailable: OnUnavailable,
+        by_default: bool,
+        log: Log,
+    ) -> Self {
+        let (subscriptions, state, log) = (Arc::default(), RefCell::new(State::Idle), Rc::new(log));
+        let local = OnceCell::new();
+        let shared = Shared { handle, settings, on_unavailable, by_default, subscriptions, log, state, local };
+        let shared = Rc::new(shared);
+        {
+            let mut services = shared.handle.0.services.borrow_mut();
+            services.retain(|service| service.strong_count() > 0);
+            services.push(Rc::downgrade(&shared));
+        }
+        Self { shared, limits: None }
     }
 
+    /// What this process keeps by itself while this service has no server.
+    pub fn local(&self) -> Arc<Local> {
+        self.local.get_or_init(|| local(&self.settings)).clone()
+    }
+
+    /// The same service within the limits that `lib/limits.js` has made out, and no others.
+    pub fn within(&self, env: &Env, limits: Value) -> napi::Result<Rc<Self>> {
+        let limits = Limits::read(Js(env.raw()), limits).map_err(|error| Self::throw(self.bridge(), env, &error))?;
+        Ok(Rc::new(Self { shared: self.shared.clone(), limits }))
+    }
+
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.limits.as_ref().and_then(|limits| limits.timeout).unwrap_or(self.settings.timeout)
+    }
+
+    /// The limits' own time.
+    pub fn own_timeout(&self) -> Option<Duration> {
+        self.limits.as_ref().and_then(|limits| limits.timeout)
+    }
+
+    /// A promise for what `make` asks of this service's store.
+    pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> Handed
+    where
+        T: Into<Answer> + Send + 'static,
+    {
+        let js = Js(env.raw());
+        Handed(self.bridge().submit(js, operation, self.limits.as_ref(), || {
+            let call = make(js)?.map(Into::into);
+            Ok((self.opened(js)?, self.settings.timeout, call))
+        }))
+    }
+
+    /// Turns an error into one that a constructor throws.
+    pub fn throw(inner: &Inner, env: &Env, error: &Error) -> NapiError {
+        let js = Js(env.raw());
+        let value = inner.failure(js, error, None);
+        // SAFETY: a live value of this environment.
+        NapiError::from(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+    }
+}
+
+impl Shared {
     /// The bridge.
     pub fn bridge(&self) -> &Rc<Inner> {
         &self.handle.0
@@ -126,14 +225,16 @@ impl Core {
     ///
     /// # Errors
     /// `E_CLOSED` after `disconnect()`.
-    pub fn store(&self, js: Js) -> Result<Arc<Store>> {
+    pub fn opened(&self, js: Js) -> Result<Arc<Opened>> {
         let mut state = self.state.borrow_mut();
         match &*state {
-            State::Open(store) => Ok(store.clone()),
-            State::Closed => Err(Error::new(Kind::Closed, "this service was disconnected; connect() opens it again")),
+            State::Open(opened, _) => Ok(opened.clone()),
+            State::Closed(_) => Err(closed()),
             State::Idle => {
                 let store = shared(&self.settings)?;
-                *state = State::Open(store.clone());
+                let log = self.bridge().logs.add(&store, &self.log, &self.bridge().completions);
+                let opened = Arc::new(Opened::new(store));
+                *state = State::Open(opened.clone(), log);
                 drop(state);
                 if self.by_default {
                     self.bridge().warn_once(
@@ -143,20 +244,15 @@ impl Core {
                          only. Set REDIS_URL to use a server, or REDIS_URL=memory: to silence this.",
                     );
                 }
-                Ok(store)
+                Ok(opened)
             }
         }
     }
 
-    /// What this process keeps by itself while this service has no server.
-    pub fn local(&self) -> Arc<Local> {
-        self.local.get_or_init(|| local(&self.settings)).clone()
-    }
-
     /// The store if a call has opened it.
-    pub fn opened(&self) -> Option<Arc<Store>> {
+    pub fn store(&self) -> Option<Arc<Store>> {
         match &*self.state.borrow() {
-            State::Open(store) => Some(store.clone()),
+            State::Open(opened, _) => Some(opened.store().clone()),
             _ => None,
         }
     }
@@ -164,17 +260,31 @@ impl Core {
     /// Opens it again after `close`.
     pub fn reopen(&self) {
         let mut state = self.state.borrow_mut();
-        if matches!(*state, State::Closed) {
+        if matches!(*state, State::Closed(_)) {
             *state = State::Idle;
         }
     }
 
-    /// Lets go of the store. What is in flight holds it until it is answered.
-    pub fn close(&self, js: Js) {
+    /// Takes no more calls and lets go of the store. Answers what may still be under way, which holds it.
+    pub fn close(&self, js: Js) -> Option<Arc<Opened>> {
+        // What this tick has asked for is under way too.
+        self.bridge().flush();
+        let mut state = self.state.borrow_mut();
+        let opened = match &*state {
+            State::Idle => None,
+            State::Open(opened, log) => {
+                self.bridge().logs.remove(*log);
+                opened.close();
+                Some(opened.clone())
+            }
+            State::Closed(opened) => opened.upgrade(),
+        };
+        *state = State::Closed(opened.as_ref().map_or_else(Weak::new, Arc::downgrade));
+        drop(state);
         for id in self.subscriptions.ids() {
             self.unsubscribe(js, id);
         }
-        *self.state.borrow_mut() = State::Closed;
+        opened
     }
 
     /// Ends a subscription.
@@ -192,26 +302,39 @@ impl Core {
     pub fn answers_empty(&self) -> bool {
         self.on_unavailable == OnUnavailable::Empty
     }
+}
 
-    /// A promise for what `make` asks of this service's store.
-    pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> Handed
-    where
-        T: Into<Answer> + Send + 'static,
-    {
-        let js = Js(env.raw());
-        Handed(self.bridge().submit(js, operation, self.settings.timeout, || {
-            let call = make(js)?.map(Into::into);
-            Ok((self.store(js)?, call))
-        }))
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let State::Open(_, log) = &*self.state.borrow() {
+            self.bridge().logs.remove(*log);
+        }
     }
+}
 
-    /// Turns an error into one that a constructor throws.
-    pub fn throw(inner: &Inner, env: &Env, error: &Error) -> NapiError {
-        let js = Js(env.raw());
-        let value = inner.failure(js, error, None);
-        // SAFETY: a live value of this environment.
-        NapiError::from(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+/// What every call on a closed service hears.
+pub fn closed() -> Error {
+    Error::new(Kind::Closed, "this service was disconnected; connect() opens it again")
+}
+
+/// Closes services and answers a promise for the moment when nothing is under way any more, after `drain` at most.
+pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration) -> Value {
+    let closing: Vec<_> = services.iter().filter_map(|service| service.close(js)).collect();
+    if closing.is_empty() && bridge.is_idle() {
+        return bridge.resolved(js);
     }
+    let (promise, ticket) = bridge.promise(js, Operation { name: "DISCONNECT", empty: None });
+    if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
+        // Queued behind the answers that have come and are not settled yet.
+        let (completions, deadline) = (bridge.completions.clone(), Instant::now() + drain);
+        runtime.spawn(async move {
+            for opened in closing {
+                opened.drain(deadline).await;
+            }
+            completions.push(Done::Calls(vec![(Ok(Answer::Undefined), ticket)]));
+        });
+    }
+    promise
 }
 
 /// Now, as `new Date().toISOString()` writes it.

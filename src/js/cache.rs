@@ -47,6 +47,13 @@ impl Cache {
         Ok(Self { core: service.core.clone(), cache, on_unavailable })
     }
 
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Cache> {
+        let core = self.core.within(&env, limits.raw())?;
+        Ok(Self { core, cache: self.cache.clone(), on_unavailable: self.on_unavailable })
+    }
+
     /// The value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {

@@ -10,7 +10,11 @@ use std::{
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
 use super::{credentials, env::Js, promise::Ticket};
-use crate::{answer::Answer, error::Result, store::Heard};
+use crate::{
+    answer::Answer,
+    error::Result,
+    store::{Event, Heard},
+};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {
@@ -22,6 +26,8 @@ pub enum Done {
     Unheard(u64),
     /// Something about a function that answers credentials.
     Credentials(credentials::Order),
+    /// The state of the store of this number has changed.
+    Event(u64, Event),
 }
 
 /// The queue, and the function that wakes the JavaScript thread.
@@ -53,7 +59,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Heard(..) | Self::Unheard(_) | Self::Credentials(_) => 1,
+            Self::Heard(..) | Self::Unheard(_) | Self::Credentials(_) | Self::Event(..) => 1,
         }
     }
 }

@@ -16,6 +16,28 @@ pub struct Js(pub sys::napi_env);
 /// Keeps a value beyond the call it came with.
 pub struct Kept(pub sys::napi_ref);
 
+/// A reference that is given back when it is dropped, which happens on its environment's thread.
+pub struct Owned {
+    js: Js,
+    kept: Option<Kept>,
+}
+
+impl Owned {
+    /// The value; `undefined` when it was held weakly and is gone.
+    pub fn value(&self) -> Value {
+        let value = self.kept.as_ref().map(|kept| self.js.kept(kept)).filter(|value| !value.is_null());
+        value.unwrap_or_else(|| self.js.undefined())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            self.js.forget(kept);
+        }
+    }
+}
+
 /// What a JavaScript function threw.
 pub struct Thrown(pub Value);
 
@@ -210,6 +232,25 @@ impl Js {
     /// Keeps a value until `forget`.
     pub fn keep(self, value: Value) -> Option<Kept> {
         made!(kept => sys::napi_create_reference(self.0, value, 1, &mut kept)).map(Kept)
+    }
+
+    /// Keeps a value until the owner goes.
+    pub fn own(self, value: Value) -> Option<Owned> {
+        self.keep(value).map(|kept| Owned { js: self, kept: Some(kept) })
+    }
+
+    /// Finds an object again for as long as JavaScript itself holds it.
+    pub fn hold_weakly(self, object: Value) -> Option<Owned> {
+        made!(kept => sys::napi_create_reference(self.0, object, 0, &mut kept))
+            .map(|kept| Owned { js: self, kept: Some(Kept(kept)) })
+    }
+
+    /// Whether two values are the same one.
+    pub fn same(self, one: Value, other: Value) -> bool {
+        let mut same = false;
+        // SAFETY: the out pointer is a local.
+        unsafe { sys::napi_strict_equals(self.0, one, other, &mut same) };
+        same
     }
 
     /// A kept value again.

@@ -16,13 +16,15 @@ impl Failures {
         Self { class }
     }
 
-    /// `new CinnabarError(message, { code, retryable, cause?, trace? })`. The trace is an error made where the caller was.
-    pub fn build(&self, js: Js, error: &Error, trace: Option<Value>) -> Value {
+    /// `new CinnabarError(message, { code, retryable, cause?, trace? })`. The trace is an error made where the caller was; the
+    /// cause is the error's own unless JavaScript has a better one.
+    pub fn build(&self, js: Js, error: &Error, trace: Option<Value>, cause: Option<Value>) -> Value {
         let message = js.string(error.message().as_bytes()).unwrap_or_else(|_| js.undefined());
         let details = js.object();
         js.set(details, c"code", js.string(error.kind.code().as_bytes()).unwrap_or_else(|_| js.undefined()));
         js.set(details, c"retryable", js.boolean(error.kind.retryable()));
-        if let Some(cause) = error.source().and_then(|source| js.error(&source.to_string())) {
+        let cause = cause.or_else(|| error.source().and_then(|source| js.error(&source.to_string())));
+        if let Some(cause) = cause {
             js.set(details, c"cause", cause);
         }
         if let Some(trace) = trace {

@@ -50,6 +50,12 @@ impl Limiter {
         Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })
     }
 
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Limiter> {
+        Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone() })
+    }
+
     /// Counts a hit: `{ allowed, remaining, resetTime, limit, source }`.
     #[napi]
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {

@@ -1,6 +1,6 @@
 //! `DistributedLock`'s native half.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -17,7 +17,7 @@ use crate::features::lock;
 #[napi]
 pub struct Lock {
     core: Rc<Core>,
-    locks: lock::Locks,
+    locks: Arc<lock::Locks>,
 }
 
 #[napi]
@@ -30,7 +30,13 @@ impl Lock {
             .text_option(options.raw(), c"prefix", "prefix")
             .and_then(|prefix| lock::Locks::new(lock::Options { prefix }))
             .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), locks })
+        Ok(Self { core: service.core.clone(), locks: Arc::new(locks) })
+    }
+
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Lock> {
+        Ok(Self { core: self.core.within(&env, limits.raw())?, locks: self.locks.clone() })
     }
 
     /// A token, or null while another holds it.

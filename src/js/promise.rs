@@ -1,30 +1,34 @@
-//! A tick's calls go out as one batch, and their answers come back in one wake-up.
+//! Promises: made when a call is, settled a wave at a time when the answers have come back.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
 
 use napi::sys;
-use tokio::time::Instant;
 
 use super::{
+    bridge::Shared,
     completions::{Completions, Done},
     credentials::Sources,
     env::{Js, Kept, Value},
     failure::Failures,
+    held::Held,
+    limits::Limits,
+    log::Logs,
+    opened::Opened,
     operation::Operation,
+    tick::Group,
 };
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    runtime,
-    store::{Call, Heard, Store, panicked},
+    store::{Call, Heard, panicked},
 };
 
 /// Values made while settling are collected in portions of this many promises.
@@ -34,14 +38,17 @@ const PORTION: usize = 64;
 /// them in one turn, this thread, the runtime's and the server would each wait for the other two.
 const WAVE: usize = 16;
 
-/// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
-const FEW: usize = 4;
-
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
     functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
-    tick: RefCell<Vec<Group>>,
+    pub(super) tick: RefCell<Vec<Group>>,
+    /// Those whose calls go through here.
+    pub(super) services: RefCell<Vec<Weak<Shared>>>,
+    /// Promises that signals may settle.
+    pub(super) held: Held,
+    /// Who is told how the stores fare.
+    pub(super) logs: Logs,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     handlers: RefCell<HashMap<u64, Kept>>,
@@ -63,33 +70,52 @@ pub struct Functions {
     pub queue_microtask: Kept,
     /// Makes what a check of a limit answers.
     pub checked: Kept,
-    /// Tells the developer something, once.
+    /// Tells the developer something.
     pub warn: Kept,
     /// Calls a function that answers credentials, and hands its answer to the bridge.
     pub ask_credentials: Kept,
+    /// Listens to a signal; answers the listener.
+    pub watch: Kept,
+    /// Takes a signal's listener away.
+    pub unwatch: Kept,
     /// The package's error class.
     pub failures: Failures,
 }
 
-/// Calls that go out together.
-struct Group {
-    store: Arc<Store>,
-    timeout: Duration,
-    calls: Vec<Asked>,
-}
-
-/// A call and the promise for its answer.
-type Asked = (Call<Answer>, Ticket);
-
-/// A promise on its way through the other threads.
-pub struct Ticket {
+/// A promise, and what is said when it is settled.
+pub struct Promised {
     deferred: sys::napi_deferred,
     trace: Option<Kept>,
     operation: Operation,
 }
 
+impl Promised {
+    /// What is left when nobody can settle it any more.
+    pub fn into_trace(self) -> Option<Kept> {
+        self.trace
+    }
+}
+
+/// A promise on its way through the other threads.
+pub enum Ticket {
+    /// The promise itself.
+    Here(Promised),
+    /// The number of one that a signal may settle before.
+    Held(u64),
+}
+
 // SAFETY: other threads only carry it; it is opened on the JavaScript thread that made it.
-unsafe impl Send for Ticket {}
+unsafe impl Send for Promised {}
+
+impl Ticket {
+    /// The number, if the promise stayed behind.
+    pub fn held(&self) -> Option<u64> {
+        match self {
+            Self::Here(_) => None,
+            Self::Held(call) => Some(*call),
+        }
+    }
+}
 
 impl Inner {
     /// Starts the bridge of an environment, or `None` when it is already ending.
@@ -97,6 +123,9 @@ impl Inner {
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),
+            services: RefCell::default(),
+            held: Held::default(),
+            logs: Logs::default(),
             in_flight: Cell::new(0),
             abandoned: Cell::new(false),
             handlers: RefCell::default(),
@@ -109,21 +138,28 @@ impl Inner {
         inner.completions.attach(js, context, Some(drain), Some(gone)).then_some(inner)
     }
 
-    /// A promise for what `make` asks for, and at most `timeout` until it is settled, counted from the end of this tick.
+    /// A promise for what `make` asks for within `limits`; without them, for at most the time that `make` answers.
     /// It never throws: what cannot be asked is a rejected promise.
     pub fn submit(
         &self,
         js: Js,
         operation: Operation,
-        timeout: Duration,
-        make: impl FnOnce() -> Result<(Arc<Store>, Call<Answer>)>,
+        limits: Option<&Rc<Limits>>,
+        make: impl FnOnce() -> Result<(Arc<Opened>, Duration, Call<Answer>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
+        let promised = Promised { deferred, trace: None, operation };
+        if let Some(reason) = limits.and_then(|limits| limits.aborted(js)) {
+            self.reject_aborted(js, promised, reason);
+            return promise;
+        }
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-        let ticket = Ticket { deferred, trace: None, operation };
         match made {
-            Ok((store, call)) => self.enqueue(js, store, timeout, call, ticket),
-            Err(error) => self.settle(js, Err(error), ticket),
+            Ok((opened, timeout, call)) => {
+                let promised = Promised { trace: self.trace(js), ..promised };
+                self.enqueue(js, (opened, timeout), limits, call, promised);
+            }
+            Err(error) => self.settle(js, Err(error), promised),
         }
         promise
     }
@@ -132,7 +168,7 @@ impl Inner {
     pub fn promise(&self, js: Js, operation: Operation) -> (Value, Option<Ticket>) {
         let Some((promise, deferred)) = js.promise() else { return (js.undefined(), None) };
         self.hold(js, 1);
-        (promise, Some(Ticket { deferred, trace: self.trace(js), operation }))
+        (promise, Some(Ticket::Here(Promised { deferred, trace: self.trace(js), operation })))
     }
 
     /// A promise rejected at once.
@@ -153,7 +189,7 @@ impl Inner {
     /// The package's error for `error`.
     pub fn failure(&self, js: Js, error: &Error, trace: Option<Value>) -> Value {
         match &*self.functions.borrow() {
-            Some(functions) => functions.failures.build(js, error, trace),
+            Some(functions) => functions.failures.build(js, error, trace, None),
             None => js.undefined(),
         }
     }
@@ -174,9 +210,7 @@ impl Inner {
     pub fn warn_once(&self, js: Js, key: &'static str, text: &str) {
         let new = self.warned.borrow_mut().insert(key);
         if let (true, Ok(text)) = (new, js.string(text.as_bytes())) {
-            let warn = self.function(js, |functions| &functions.warn);
-            // A console that throws is nobody's problem here.
-            let _ = js.call(warn, &[text]);
+            self.call_hook(js, |functions| &functions.warn, &[text]);
         }
     }
 
@@ -205,66 +239,17 @@ impl Inner {
         }
     }
 
-    fn function(&self, js: Js, which: impl FnOnce(&Functions) -> &Kept) -> Value {
+    /// Calls one of JavaScript's functions; what it throws is nobody's problem here.
+    pub(super) fn call_hook(&self, js: Js, which: impl FnOnce(&Functions) -> &Kept, args: &[Value]) -> Option<Value> {
+        js.call(self.function(js, which), args).ok()
+    }
+
+    pub(super) fn function(&self, js: Js, which: impl FnOnce(&Functions) -> &Kept) -> Value {
         self.functions.borrow().as_ref().map_or_else(|| js.undefined(), |functions| js.kept(which(functions)))
     }
 
     fn trace(&self, js: Js) -> Option<Kept> {
         if self.capture { js.error("").and_then(|error| js.keep(error)) } else { None }
-    }
-
-    fn enqueue(&self, js: Js, store: Arc<Store>, timeout: Duration, call: Call<Answer>, mut ticket: Ticket) {
-        ticket.trace = self.trace(js);
-        let first = {
-            let mut tick = self.tick.borrow_mut();
-            let first = tick.is_empty();
-            match tick.iter_mut().find(|group| Arc::ptr_eq(&group.store, &store) && group.timeout == timeout) {
-                Some(group) => group.calls.push((call, ticket)),
-                None => tick.push(Group { store, timeout, calls: vec![(call, ticket)] }),
-            }
-            first
-        };
-        self.hold(js, 1);
-        if first {
-            self.flush_after_this_tick(js);
-        }
-    }
-
-    fn flush_after_this_tick(&self, js: Js) {
-        let queue_microtask = self.function(js, |functions| &functions.queue_microtask);
-        let context = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
-        let queued = js.function(Some(flush), context).is_some_and(|flush| js.call(queue_microtask, &[flush]).is_ok());
-        if !queued {
-            self.flush();
-        }
-    }
-
-    /// Hands the tick's calls to the runtime: one task a store and time.
-    fn flush(&self) {
-        let now = Instant::now();
-        for Group { store, timeout, calls } in self.tick.take() {
-            let deadline = now + timeout;
-            let completions = self.completions.clone();
-            let few = calls.len() <= FEW;
-            match runtime::get() {
-                Ok(runtime) => {
-                    if few {
-                        runtime::stir();
-                    }
-                    runtime.spawn(async move {
-                        let settle = |done| {
-                            completions.push(Done::Calls(done));
-                            if few {
-                                runtime::stir();
-                            }
-                        };
-                        store.run(calls, deadline, settle).await;
-                    });
-                }
-                Err(error) => completions
-                    .push(Done::Calls(calls.into_iter().map(|(_, ticket)| (Err(error.clone()), ticket)).collect())),
-            }
-        }
     }
 
     /// Settles a wave of what has come back.
@@ -273,16 +258,25 @@ impl Inner {
         for done in self.completions.take(wave) {
             match done {
                 Done::Calls(calls) => {
-                    let count = calls.len();
+                    let mut settled = 0;
                     let mut calls = calls.into_iter();
                     while calls.len() > 0 {
                         js.scope(|| {
                             for (result, ticket) in calls.by_ref().take(PORTION) {
-                                self.settle(js, result, ticket);
+                                let promised = match ticket {
+                                    Ticket::Here(promised) => promised,
+                                    Ticket::Held(call) => match self.claim(js, call) {
+                                        Some(promised) => promised,
+                                        // Its signal has settled it.
+                                        None => continue,
+                                    },
+                                };
+                                self.settle(js, result, promised);
+                                settled += 1;
                             }
                         });
                     }
-                    self.hold(js, -(count as isize));
+                    self.hold(js, -settled);
                 }
                 Done::Heard(id, heard) => js.scope(|| self.hear(js, id, heard)),
                 Done::Credentials(order) => js.scope(|| {
@@ -290,6 +284,7 @@ impl Inner {
                     self.sources.obey(js, call, order);
                 }),
                 Done::Unheard(id) => self.drop_handler(js, id),
+                Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
             }
         }
     }
@@ -310,14 +305,14 @@ impl Inner {
         }
     }
 
-    fn settle(&self, js: Js, result: Result<Answer>, ticket: Ticket) {
+    fn settle(&self, js: Js, result: Result<Answer>, promised: Promised) {
         let functions = self.functions.borrow();
         let Some(functions) = &*functions else { return };
         let result = match result {
-            Err(error) if error.is_unavailable() => match ticket.operation.empty {
+            Err(error) if error.is_unavailable() => match promised.operation.empty {
                 Some(empty) => Ok((
                     empty.answer(),
-                    Some(format!("Redis not connected - skipping {} operation", ticket.operation.name)),
+                    Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
                 )),
                 None => Err(error),
             },
@@ -327,23 +322,41 @@ impl Inner {
         let built = result.and_then(|(answer, warning)| answer.build(js, functions).map(|value| (value, warning)));
         match built {
             Ok((value, warning)) => {
-                js.resolve(ticket.deferred, value);
+                js.resolve(promised.deferred, value);
                 if let Some(warning) = warning {
-                    self.warn_once(js, ticket.operation.name, &warning);
+                    self.warn_once(js, promised.operation.name, &warning);
                 }
             }
             Err(error) => {
-                let trace = ticket.trace.as_ref().map(|trace| js.kept(trace));
-                js.reject(ticket.deferred, functions.failures.build(js, &error, trace));
+                let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
+                js.reject(promised.deferred, functions.failures.build(js, &error, trace, None));
             }
         }
-        if let Some(trace) = ticket.trace {
+        if let Some(trace) = promised.trace {
             js.forget(trace);
         }
     }
 
+    /// Rejects for a reason that is a JavaScript value.
+    pub(super) fn reject_because(&self, js: Js, promised: Promised, error: &Error, cause: Option<Value>) {
+        let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
+        let error = match &*self.functions.borrow() {
+            Some(functions) => functions.failures.build(js, error, trace, cause),
+            None => js.undefined(),
+        };
+        js.reject(promised.deferred, error);
+        if let Some(trace) = promised.trace {
+            js.forget(trace);
+        }
+    }
+
+    /// Whether nothing is in flight and nobody is subscribed.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
     /// Counts what is in flight; the process stays alive for it and for nothing else.
-    fn hold(&self, js: Js, change: isize) {
+    pub(super) fn hold(&self, js: Js, change: isize) {
         let before = self.in_flight.get();
         let after = before.saturating_add_signed(change);
         self.in_flight.set(after);
@@ -357,32 +370,31 @@ impl Inner {
 
     fn end(&self, js: Js) {
         self.completions.detached();
+        self.tick.take();
+        self.logs.clear();
+        self.forget_held(js);
         for (_, handler) in self.handlers.take() {
             js.forget(handler);
         }
         self.sources.end(js);
         if let Some(functions) = self.functions.take() {
-            let Functions { parse, stringify, queue_microtask, checked, warn, ask_credentials, failures } = functions;
-            for kept in [parse, stringify, queue_microtask, checked, warn, ask_credentials] {
+            let Functions {
+                parse,
+                stringify,
+                queue_microtask,
+                checked,
+                warn,
+                ask_credentials,
+                watch,
+                unwatch,
+                failures,
+            } = functions;
+            for kept in [parse, stringify, queue_microtask, checked, warn, ask_credentials, watch, unwatch] {
                 js.forget(kept);
             }
             failures.release(js);
         }
     }
-}
-
-/// The microtask at the end of a tick that made calls.
-unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
-    let js = Js(env);
-    let mut data = std::ptr::null_mut();
-    // SAFETY: only the data pointer is asked for; the other out pointers may be null.
-    unsafe {
-        sys::napi_get_cb_info(env, info, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), &mut data);
-    }
-    // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
-    let inner = unsafe { &*data.cast::<Inner>() };
-    let _ = catch_unwind(AssertUnwindSafe(|| inner.flush()));
-    js.undefined()
 }
 
 /// The wake-up.

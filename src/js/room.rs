@@ -1,6 +1,6 @@
 //! `RealtimeDataManager`'s native half.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -17,7 +17,7 @@ use crate::{answer::Answer, features::room};
 #[napi]
 pub struct Rooms {
     core: Rc<Core>,
-    rooms: room::Rooms,
+    rooms: Arc<room::Rooms>,
 }
 
 #[napi]
@@ -30,7 +30,13 @@ impl Rooms {
             .text_option(options.raw(), c"prefix", "prefix")
             .and_then(|prefix| room::Rooms::new(room::Options { prefix }))
             .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), rooms })
+        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms) })
+    }
+
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Rooms> {
+        Ok(Self { core: self.core.within(&env, limits.raw())?, rooms: self.rooms.clone() })
     }
 
     /// Puts a user in a room.

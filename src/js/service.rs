@@ -1,26 +1,31 @@
 //! A connection's face: settings in, commands out.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Bridge, Core, Handed},
+    bridge::{Bridge, Core, Handed, closed, disconnect},
     completions::Done,
     env::Js,
+    log::Log,
+    opened::Opened,
     operation::{Empty, Operation},
     options::OnUnavailable,
     status, subscription,
 };
 use crate::{
     answer::Answer,
-    error::Error,
+    error::{Error, Kind},
     features::raw::{self, Shape},
     runtime,
     settings::{Listed, Server, Settings},
     store::{Call, Request, Status, Topology},
 };
+
+/// How long `disconnect()` waits for calls in flight.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// A server or an embedded store, as one caller configured it.
 #[napi]
@@ -36,13 +41,13 @@ impl Service {
         let js = Js(env.raw());
         let inner = &bridge.handle.0;
         let environment = js.environment(environment.raw());
-        let resolved = js
-            .service_options(inner, options.raw())
-            .and_then(|(options, policy)| Ok((Settings::resolve(options, &environment)?, policy)));
-        let (resolved, policy) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
+        let resolved = js.service_options(inner, options.raw()).and_then(|(read, policy)| {
+            Ok((Settings::resolve(read, &environment)?, policy, Log::read(js, options.raw())?))
+        });
+        let (resolved, policy, log) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
         let by_environment = if environment.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
         let policy = policy.unwrap_or(by_environment);
-        let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default);
+        let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default, log);
         Ok(Self { core: Rc::new(core) })
     }
 
@@ -51,33 +56,52 @@ impl Service {
     pub fn connect(&self, env: Env) -> Handed {
         let js = Js(env.raw());
         self.core.reopen();
-        let store = match self.core.store(js) {
-            Ok(store) => store,
+        let opened = match self.core.opened(js) {
+            Ok(opened) => opened,
             Err(error) => return Handed(self.core.bridge().rejected(js, error)),
         };
-        let (promise, ticket) = self.core.bridge().promise(js, Operation { name: "CONNECT", empty: None });
+        let (promise, ticket) = self.core.bridge().promise(js, plain("CONNECT"));
         if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
             let completions = self.core.bridge().completions.clone();
+            let within = self.core.own_timeout();
+            let under_way = Opened::begin(opened);
             runtime.spawn(async move {
-                let connected = store.connect().await.map(Answer::from);
-                completions.push(Done::Calls(vec![(connected, ticket)]));
+                let late = async {
+                    match within {
+                        None => std::future::pending().await,
+                        Some(time) => tokio::time::sleep(time).await,
+                    }
+                };
+                let connected = tokio::select! {
+                    connected = under_way.store().connect() => connected,
+                    () = under_way.closing() => Err(closed()),
+                    () = late => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
+                };
+                completions.push(Done::Calls(vec![(connected.map(Answer::from), ticket)]));
             });
         }
         Handed(promise)
     }
 
-    /// Lets go of the connection; it ends with the last service that shares it. Calls in flight are still answered.
+    /// Takes no more calls, waits `drainMs` at most for those in flight, and lets go of the connection; it ends with the
+    /// last service that shares it.
     #[napi]
-    pub fn disconnect(&self, env: Env) -> Handed {
+    pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> Handed {
         let js = Js(env.raw());
-        self.core.close(js);
-        Handed(self.core.bridge().resolved(js))
+        let drain = drain_ms.map_or(DRAIN, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
+        Handed(disconnect(self.core.bridge(), js, &[&self.core], drain))
+    }
+
+    /// The same service within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Service> {
+        Ok(Self { core: self.core.within(&env, limits.raw())? })
     }
 
     /// Whether a connection stands.
     #[napi(getter)]
     pub fn is_connected(&self) -> bool {
-        self.core.opened().is_some_and(|store| store.is_connected())
+        self.core.store().is_some_and(|store| store.is_connected())
     }
 
     /// `{ engine, host, port }`.
@@ -103,7 +127,7 @@ impl Service {
     /// How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
     #[napi]
     pub fn status(&self, env: Env) -> Handed {
-        let status = match self.core.opened() {
+        let status = match self.core.store() {
             Some(store) => store.status(),
             None => Status::idle(match self.core.settings.server {
                 Server::Memory(_) => Topology::Memory,
@@ -118,11 +142,10 @@ impl Service {
     pub fn advance_time(&self, env: Env, ms: Unknown) -> Handed {
         let js = Js(env.raw());
         let core = &self.core;
-        let moved = || core.store(js)?.advance(js.milliseconds(ms.raw(), "ms")?);
-        Handed(core.bridge().submit(js, plain("ADVANCE"), core.settings.timeout, || {
-            moved()?;
-            Ok((core.store(js)?, Call::ready(Answer::Undefined)))
-        }))
+        core.submit(env, plain("ADVANCE"), |_| {
+            core.opened(js)?.store().advance(js.milliseconds(ms.raw(), "ms")?)?;
+            Ok(Call::ready(Answer::Undefined))
+        })
     }
 
     /// A documented command by its wire name.

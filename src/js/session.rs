@@ -43,6 +43,12 @@ impl Sessions {
         Ok(Self { core: service.core.clone(), sessions })
     }
 
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Sessions> {
+        Ok(Self { core: self.core.within(&env, limits.raw())?, sessions: self.sessions.clone() })
+    }
+
     /// Creates a session; answers its id.
     #[napi]
     pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> Handed {

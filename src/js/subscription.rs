@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -13,14 +14,15 @@ use bytes::Bytes;
 use napi::{Env, sys::ValueType};
 
 use super::{
-    bridge::{Core, Handed},
+    bridge::{Core, Handed, closed},
     completions::Done,
     env::{Js, Value},
+    opened::Opened,
     operation::Operation,
 };
 use crate::{
     answer::Answer,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     runtime,
     store::{Listener, Store, Topic},
 };
@@ -69,9 +71,9 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
         if js.kind(handler) != ValueType::napi_function {
             return Err(js.refuse(handler, "handler", "a function"));
         }
-        Ok((channel, core.store(js)?, runtime::get()?))
+        Ok((channel, core.opened(js)?, runtime::get()?))
     });
-    let (channel, store, runtime) = match prepared {
+    let (channel, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Handed(bridge.rejected(js, error)),
     };
@@ -86,16 +88,40 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
         Arc::new(move |heard| completions.push(Done::Heard(id, heard)))
     };
     let topic = if is_pattern { Topic::Pattern(channel) } else { Topic::Channel(channel) };
+    let within = core.timeout();
+    let under_way = Opened::begin(opened);
     runtime.spawn(async move {
-        let subscribed = store.subscribe(topic, listener).await;
-        let answer = subscribed.map(|number| {
-            subscriptions.lock().insert(id, (store, number));
-            Answer::Number(id as f64)
+        let store = under_way.store().clone();
+        let mut subscribing = pin!(store.subscribe(topic, listener));
+        let (answer, pending) = tokio::select! {
+            subscribed = &mut subscribing => (subscribed, false),
+            () = under_way.closing() => (Err(closed()), true),
+            () = tokio::time::sleep(within) => (Err(late()), true),
+        };
+        let answer = answer.and_then(|number| {
+            subscriptions.lock().insert(id, (store.clone(), number));
+            // Whoever closes says so first and ends what it finds then: one of the two sees the other.
+            if under_way.is_closing() {
+                subscriptions.end(id);
+                return Err(closed());
+            }
+            Ok(Answer::Number(id as f64))
         });
         if answer.is_err() {
             completions.push(Done::Unheard(id));
         }
         completions.push(Done::Calls(vec![(answer, ticket)]));
+        if pending {
+            // Its caller was told no; what comes of it after all is not left behind.
+            drop(under_way);
+            if let Ok(number) = subscribing.await {
+                store.unsubscribe(number);
+            }
+        }
     });
     Handed(promise)
+}
+
+fn late() -> Error {
+    Error::new(Kind::Timeout, "no subscription within the time that was given")
 }

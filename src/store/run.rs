@@ -1,9 +1,9 @@
 //! Runs calls: round after round, each as one batch, until every call has its answer.
 
 use std::{
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
     time::Duration,
 };
@@ -46,15 +46,27 @@ impl Store {
         &self,
         calls: Vec<(Call<T>, Tag)>,
         deadline: Instant,
+        settle: impl FnMut(Vec<(Result<T>, Tag)>),
+    ) {
+        self.run_until(calls, deadline, pending(), settle).await;
+    }
+
+    /// The same, and what is still under way when `cut` comes is settled then.
+    pub async fn run_until<T, Tag>(
+        &self,
+        calls: Vec<(Call<T>, Tag)>,
+        deadline: Instant,
+        cut: impl Future<Output = ()>,
         mut settle: impl FnMut(Vec<(Result<T>, Tag)>),
     ) {
+        let mut cut = pin!(cut);
         let first = calls.into_iter().map(|(call, tag)| Running { call, tag, changed: false });
-        let mut again = self.round(first, deadline, &mut settle).await;
+        let mut again = self.round(first, deadline, cut.as_mut(), &mut settle).await;
         while !again.is_empty() {
             if Instant::now() >= deadline {
                 return settle(again.into_iter().map(|running| (Err(late(running.changed)), running.tag)).collect());
             }
-            again = self.round(again.into_iter(), deadline, &mut settle).await;
+            again = self.round(again.into_iter(), deadline, cut.as_mut(), &mut settle).await;
         }
     }
 
@@ -63,6 +75,7 @@ impl Store {
         &self,
         calls: impl ExactSizeIterator<Item = Running<T, Tag>>,
         deadline: Instant,
+        cut: Pin<&mut impl Future<Output = ()>>,
         settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
     ) -> Vec<Running<T, Tag>> {
         let mut batch = Vec::with_capacity(calls.len());
@@ -79,21 +92,22 @@ impl Store {
                 Err(error) => done.push((Err(error), tag)),
             }
         }
-        let replies = self.replies(batch, deadline).await;
-        let overdue = replies.is_none();
-        let mut replies = replies.unwrap_or_default().into_iter();
+        let (replies, ended) = match self.replies(batch, deadline, cut).await {
+            Ok(replies) => (replies, None),
+            Err(end) => (Vec::new(), Some(end)),
+        };
+        let mut replies = replies.into_iter();
         let mut again = Vec::new();
         for Waiting { requests, read, tag, changed, repeatable } in waiting {
-            let mine: SmallVec<_> = if overdue {
-                (0..requests).map(|_| Err(unanswered(repeatable))).collect()
-            } else {
-                replies.by_ref().take(requests).collect()
+            let mine: SmallVec<_> = match ended {
+                Some(end) => (0..requests).map(|_| Err(end.error(repeatable))).collect(),
+                None => replies.by_ref().take(requests).collect(),
             };
-            match guarded(read, Replies(mine)) {
-                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                Ok(Step::Next(_)) if overdue => done.push((Err(unanswered(repeatable && !changed)), tag)),
-                Ok(Step::Next(call)) => again.push(Running { call, tag, changed: changed || !repeatable }),
-                Err(error) => done.push((Err(if changed { partly(error) } else { error }), tag)),
+            match (guarded(read, Replies(mine)), ended) {
+                (Ok(Step::Done(answer)), _) => done.push((Ok(answer), tag)),
+                (Ok(Step::Next(_)), Some(end)) => done.push((Err(end.error(repeatable && !changed)), tag)),
+                (Ok(Step::Next(call)), None) => again.push(Running { call, tag, changed: changed || !repeatable }),
+                (Err(error), _) => done.push((Err(if changed { partly(error) } else { error }), tag)),
             }
         }
         if !done.is_empty() {
@@ -102,29 +116,18 @@ impl Store {
         again
     }
 
-    /// The replies, or nothing when the engine let the deadline pass.
-    async fn replies(&self, batch: Vec<Request>, deadline: Instant) -> Option<Vec<Result<Reply>>> {
+    /// The replies, or why nobody waits for them any longer.
+    async fn replies(
+        &self,
+        batch: Vec<Request>,
+        deadline: Instant,
+        cut: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Vec<Result<Reply>>, End> {
         let count = batch.len();
         if count == 0 {
-            return Some(Vec::new());
+            return Ok(Vec::new());
         }
-        let mut execution = pin!(self.execute(batch, deadline));
-        // A bug in an engine costs this round, not the promises that wait for it.
-        let mut guarded = pin!(poll_fn(|context| {
-            catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
-                let error = panicked(panic.as_ref());
-                Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-            })
-        }));
-        // What is answered at once needs no timer.
-        if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
-            return Some(replies);
-        }
-        tokio::select! {
-            biased;
-            replies = guarded => Some(replies),
-            () = sleep_until(deadline + GRACE) => None,
-        }
+        guard(self.execute(batch, deadline), count, deadline, cut).await
     }
 
     /// Runs one call by itself.
@@ -140,12 +143,54 @@ impl Store {
     }
 }
 
-/// No answer from the engine, and nobody knows whether the request has left.
-fn unanswered(repeatable: bool) -> Error {
-    if repeatable {
-        Error::new(Kind::Timeout, "no answer before the deadline")
-    } else {
-        Error::new(Kind::MaybeApplied, "no answer before the deadline; the call may or may not have been applied")
+/// Waits for an engine until the deadline has passed or `cut` comes, whatever it does.
+async fn guard(
+    execution: impl Future<Output = Vec<Result<Reply>>>,
+    count: usize,
+    deadline: Instant,
+    cut: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Vec<Result<Reply>>, End> {
+    let mut execution = pin!(execution);
+    // A bug in an engine costs this round, not the promises that wait for it.
+    let mut guarded = pin!(poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
+            let error = panicked(panic.as_ref());
+            Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
+        })
+    }));
+    // What is answered at once needs no timer.
+    if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+        return Ok(replies);
+    }
+    tokio::select! {
+        biased;
+        replies = guarded => Ok(replies),
+        () = sleep_until(deadline + GRACE) => Err(End::Overdue),
+        () = cut => Err(End::Cut),
+    }
+}
+
+/// Why an engine is not waited for any longer. Nobody knows then whether a request has left.
+#[derive(Clone, Copy)]
+enum End {
+    Overdue,
+    Cut,
+}
+
+impl End {
+    fn error(self, repeatable: bool) -> Error {
+        match (self, repeatable) {
+            (Self::Overdue, true) => Error::new(Kind::Timeout, "no answer before the deadline"),
+            (Self::Overdue, false) => Error::new(
+                Kind::MaybeApplied,
+                "no answer before the deadline; the call may or may not have been applied",
+            ),
+            (Self::Cut, true) => Error::new(Kind::Closed, "the service was disconnected before the answer came"),
+            (Self::Cut, false) => Error::new(
+                Kind::MaybeApplied,
+                "the service was disconnected before the answer came; the call may or may not have been applied",
+            ),
+        }
     }
 }
 
@@ -158,7 +203,7 @@ fn late(changed: bool) -> Error {
 /// An error after which a caller may try again is no such error when an earlier step has changed something.
 fn partly(error: Error) -> Error {
     match error.kind {
-        Kind::Unavailable | Kind::NotSent | Kind::Backpressure | Kind::Timeout => {
+        Kind::Unavailable | Kind::NotSent | Kind::Backpressure | Kind::Timeout | Kind::Closed => {
             let message = format!("an earlier step of this call may have been applied, a later one was not: {error}");
             Error::new(Kind::MaybeApplied, message)
         }
@@ -256,5 +301,51 @@ mod tests {
             Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
         let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
         assert_eq!(store().call(Call::together(calls), soon()).await.unwrap(), ["2", "1", "0"]);
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_never_answers_costs_the_deadline_and_no_more() {
+        let start = Instant::now();
+        let ended = guard(pending(), 1, start + Duration::from_millis(5), pin!(pending())).await;
+        assert!(matches!(ended, Err(End::Overdue)));
+        assert!(start.elapsed() >= Duration::from_millis(5) + GRACE);
+        let cut = tokio::time::sleep(Duration::from_millis(10));
+        let ended = guard(pending(), 1, start + Duration::from_secs(60), pin!(cut)).await;
+        assert!(matches!(ended, Err(End::Cut)));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
+        let execution = async {
+            tokio::task::yield_now().await;
+            panic!("of this engine")
+        };
+        let replies = guard(execution, 2, soon(), pin!(pending())).await.ok().unwrap();
+        assert_eq!(replies.len(), 2);
+        assert!(replies.iter().all(|reply| reply.as_ref().is_err_and(|error| error.kind == Kind::Internal)));
+    }
+
+    #[test]
+    fn what_may_have_been_applied_is_never_called_repeatable() {
+        for (end, repeatable, kind) in [
+            (End::Overdue, true, Kind::Timeout),
+            (End::Overdue, false, Kind::MaybeApplied),
+            (End::Cut, true, Kind::Closed),
+            (End::Cut, false, Kind::MaybeApplied),
+        ] {
+            assert_eq!(end.error(repeatable).kind, kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_between_two_rounds_tells_whether_the_first_changed_something() {
+        let two = |first: Request| Call::round([first], |_| Ok(Step::Next(ping(|reply| Ok(reply.bulk()?.unwrap())))));
+        let set = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(b"v")]);
+        let calls = vec![(two(set), 0), (two(Request::get(Bytes::from_static(b"k"))), 1)];
+        let mut seen = Vec::new();
+        store().run(calls, Instant::now(), |done| seen.extend(done)).await;
+        seen.sort_by_key(|(_, tag)| *tag);
+        let kinds: Vec<_> = seen.into_iter().map(|(answer, _)| answer.unwrap_err().kind).collect();
+        assert_eq!(kinds, [Kind::MaybeApplied, Kind::NotSent]);
     }
 }

@@ -49,7 +49,7 @@ export function watch() {
     stop() {
       clearInterval(timer)
       waited.close()
-      return { p99: percentile(own, 0.99), max: Math.max(0, ...own), p99WithOthers: percentile(raw, 0.99), peak }
+      return { p99: percentile99(own), max: Math.max(0, ...own), p99WithOthers: percentile99(raw), peak }
     },
   }
 }
@@ -78,10 +78,13 @@ function waiting() {
   }
 }
 
-function percentile(values, part) {
-  if (values.length === 0) return 0
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
+/** At least two seconds of ticks: in less, the 99th percentile is no more than the worst one. */
+const FEWEST = 2000 / TICK
+
+/** The value that only one in a hundred is above. */
+function percentile99(values) {
+  const sorted = [...values].sort((a, b) => b - a)
+  return sorted[Math.floor(Math.max(sorted.length, FEWEST) / 100)] ?? 0
 }
 
 /** Resident memory once everything that can go has gone. */

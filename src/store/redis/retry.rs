@@ -55,3 +55,53 @@ pub fn settle(wire: &Wire, reply: Result<Reply>) -> Result<Reply> {
         _ => error,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::store::Request;
+
+    fn read() -> Wire {
+        Wire::Get([Bytes::from_static(b"key")].into_iter().collect())
+    }
+
+    fn write() -> Wire {
+        Wire::One(Request::keyed("INCR", [Bytes::from_static(b"key")]))
+    }
+
+    fn failed(kind: Kind) -> Result<Reply> {
+        Err(Error::new(kind, "why"))
+    }
+
+    #[test]
+    fn a_write_that_left_is_never_sent_again() {
+        for kind in [Kind::MaybeApplied, Kind::Timeout] {
+            assert_eq!(judge(&write(), &failed(kind)), Verdict::Final);
+            assert_eq!(settle(&write(), failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+        }
+    }
+
+    #[test]
+    fn what_never_left_is_sent_again_and_so_is_a_read_that_was_lost() {
+        assert_eq!(judge(&write(), &failed(Kind::NotSent)), Verdict::Again);
+        assert_eq!(judge(&read(), &failed(Kind::MaybeApplied)), Verdict::Again);
+        assert_eq!(judge(&read(), &failed(Kind::Timeout)), Verdict::Final, "its time is over");
+        assert_eq!(settle(&read(), failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(settle(&read(), failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_is_asked_later_and_a_demoted_one_left() {
+        for word in ["LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY"] {
+            let reply = Err(Error::from_server(format!("{word} some words")));
+            assert_eq!(judge(&write(), &reply), Verdict::Later, "{word}");
+        }
+        assert_eq!(judge(&write(), &Err(Error::from_server("READONLY no"))), Verdict::Elsewhere);
+        for word in ["MISCONF", "NOREPLICAS", "OOM", "WRONGTYPE", "ERR"] {
+            assert_eq!(judge(&write(), &Err(Error::from_server(format!("{word} no")))), Verdict::Final, "{word}");
+        }
+        assert_eq!(judge(&write(), &Ok(Reply::Nil)), Verdict::Final);
+    }
+}

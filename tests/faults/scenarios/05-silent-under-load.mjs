@@ -12,7 +12,7 @@ export default scenario(
     await t.proxy.silent()
     await t.until('it was found', () => !service.isConnected, { withinMs: 5000 })
     t.note(`found after ${Math.round(performance.now() - at)} ms`)
-    await t.sleep((t.short ? 5000 : 20_000) - (performance.now() - at))
+    await t.sleep((t.short ? 5000 : 22_000) - (performance.now() - at))
 
     await t.heal()
     const healedAt = performance.now()

@@ -14,5 +14,15 @@ export default scenario({ number: 9, name: 'half a frame, then nothing', short: 
   await t.healed(service)
   const closed = async () => (await t.proxy.counters()).connections.find((one) => one.closedBy === 'client')
   await t.until('the stalled connection was given up', closed, { withinMs: 5000 })
+
+  // Half a request, whose other half comes when nobody waits for its answer any more: applied once, and flagged.
+  await t.server.command('SET', 'late', '0')
+  const client = service.getClient()
+  await t.proxy.stallRequest({ match: /^INCR late/, bytes: 10 })
+  await t.fails(service, 'half a request', () => client.incr('late'), 'E_MAYBE_APPLIED')
+  await t.heal()
+  await t.healed(service)
   await load.stop()
+  const late = await t.server.command('GET', 'late')
+  t.check(late === '0' || late === '1', `it was applied ${late} times`)
 })

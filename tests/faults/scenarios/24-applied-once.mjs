@@ -25,6 +25,14 @@ export default scenario({ number: 24, name: 'killed after the write, before the 
     t.check(error || value === 2 * (i + 1), `after ${i + 1} cut and ${answered} answered the counter is ${value}`)
   }
 
+  // It left whole and arrived in half: not applied, but who sent it cannot know.
+  const before = await t.server.command('GET', 'count')
+  await t.proxy.cutRequest({ match: /^INCR/, bytes: 'random' })
+  await t.fails(service, 'half an incr', () => client.incr('count'), 'E_MAYBE_APPLIED')
+  t.check((await t.server.command('GET', 'count')) === before, 'half a request was applied, or sent again')
+  t.over()
+  await t.healed(service)
+
   for (let i = 0; i < rounds; i++) {
     await cut(/^(SET|EVAL)/, () =>
       t.fails(service, 'acquire', () => service.locks.acquireLock(`r${i}`, 30), 'E_MAYBE_APPLIED'),

@@ -14,6 +14,10 @@ use crate::{
 /// Small exchanges are written together up to this many bytes. No more: what is handed over cannot be withdrawn.
 const TOGETHER: usize = 64 << 10;
 
+/// Whoever has given up no longer counts as waiting, but its answer is still owed: a server that answers now and then, and
+/// never catches up, must not fill the memory with what it owes.
+const MOST_UNANSWERED: usize = 100_000;
+
 /// A caller and all its replies.
 pub type Told = (oneshot::Sender<Replies>, Replies);
 
@@ -77,6 +81,9 @@ impl Queue {
     pub fn push(&mut self, commands: Commands, done: Option<oneshot::Sender<Replies>>) -> Result<u64> {
         if let Some(why) = &self.ended {
             return Err(why.clone());
+        }
+        if self.unanswered > MOST_UNANSWERED {
+            return Err(Error::new(Kind::Unavailable, "the server is too far behind with its answers"));
         }
         let number = self.next;
         self.next += 1;

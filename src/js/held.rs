@@ -1,0 +1,148 @@
+//! Promises that an `AbortSignal` may settle before their answer comes. They stay on the JavaScript thread; what travels
+//! is their number.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet},
+};
+
+use smallvec::SmallVec;
+use tokio::task::AbortHandle;
+
+use super::{
+    env::{Js, Kept, Value},
+    limits::Limits,
+    promise::{Inner, Promised},
+};
+use crate::error::{Error, Kind};
+
+/// Everything that signals may end in an environment.
+#[derive(Default)]
+pub struct Held {
+    next: Cell<u64>,
+    calls: RefCell<HashMap<u64, HeldCall>>,
+    watches: RefCell<HashMap<u64, Watch>>,
+}
+
+struct HeldCall {
+    promised: Promised,
+    signals: SmallVec<[u64; 1]>,
+    /// Takes the batch back once it is on its way.
+    cancel: Option<AbortHandle>,
+}
+
+/// The one listener on a signal, for as long as any call is bound to it: a signal may outlive millions of calls.
+struct Watch {
+    signal: Option<Kept>,
+    listener: Option<Kept>,
+    calls: HashSet<u64>,
+}
+
+impl Held {
+    /// Whether the call still waits.
+    pub fn waits(&self, call: u64) -> bool {
+        self.calls.borrow().contains_key(&call)
+    }
+
+    /// What takes the call back from now on.
+    pub fn cancel_with(&self, call: u64, handle: &AbortHandle) {
+        if let Some(call) = self.calls.borrow_mut().get_mut(&call) {
+            call.cancel = Some(handle.clone());
+        }
+    }
+}
+
+impl Inner {
+    /// The environment ends: nothing is settled any more, and nothing is kept.
+    pub fn forget_held(&self, js: Js) {
+        let promises = self.held.calls.take().into_values().map(|call| call.promised);
+        let watches = self.held.watches.take().into_values();
+        let kept = watches.flat_map(|watch| [watch.signal, watch.listener]);
+        for kept in promises.map(Promised::into_trace).chain(kept).flatten() {
+            js.forget(kept);
+        }
+    }
+
+    /// Keeps a promise here; answers its number.
+    pub fn keep_back(&self, js: Js, promised: Promised, limits: &Limits) -> u64 {
+        let held = &self.held;
+        let call = held.next.get();
+        held.next.set(call + 1);
+        let signals = limits.ids();
+        for &id in &signals {
+            let new = !held.watches.borrow().contains_key(&id);
+            if new {
+                let signal = limits.signal(id).unwrap_or_else(|| js.undefined());
+                // Not under a borrow: it is JavaScript.
+                let listener = self.call_hook(js, |functions| &functions.watch, &[signal, js.number(id as f64)]);
+                let listener = listener.and_then(|listener| js.keep(listener));
+                let watch = Watch { signal: js.keep(signal), listener, calls: HashSet::new() };
+                held.watches.borrow_mut().insert(id, watch);
+            }
+            if let Some(watch) = held.watches.borrow_mut().get_mut(&id) {
+                watch.calls.insert(call);
+            }
+        }
+        held.calls.borrow_mut().insert(call, HeldCall { promised, signals, cancel: None });
+        call
+    }
+
+    /// The promise of this number, unless a signal has settled it.
+    pub fn claim(&self, js: Js, call: u64) -> Option<Promised> {
+        let HeldCall { promised, signals, .. } = self.held.calls.borrow_mut().remove(&call)?;
+        for id in signals {
+            self.unwatch(js, id, call);
+        }
+        Some(promised)
+    }
+
+    /// A signal has aborted: its calls are rejected now, and what has not left is taken back.
+    pub fn abort(&self, js: Js, id: u64, reason: Value) {
+        let calls = self.held.watches.borrow_mut().get_mut(&id).map(|watch| std::mem::take(&mut watch.calls));
+        let mut settled = 0;
+        for call in calls.into_iter().flatten() {
+            let Some(HeldCall { promised, signals, cancel }) = self.held.calls.borrow_mut().remove(&call) else {
+                continue;
+            };
+            for other in signals {
+                if other != id {
+                    self.unwatch(js, other, call);
+                }
+            }
+            if let Some(cancel) = cancel {
+                cancel.abort();
+            }
+            js.scope(|| self.reject_aborted(js, promised, reason));
+            settled += 1;
+        }
+        self.stop_watching(js, id);
+        self.hold(js, -settled);
+    }
+
+    /// Rejects with `E_ABORTED` and the signal's own reason as its cause.
+    pub fn reject_aborted(&self, js: Js, promised: Promised, reason: Value) {
+        let error = Error::new(Kind::Aborted, "the caller's signal ended this call");
+        self.reject_because(js, promised, &error, Some(reason));
+    }
+
+    fn unwatch(&self, js: Js, id: u64, call: u64) {
+        let last = self.held.watches.borrow_mut().get_mut(&id).is_some_and(|watch| {
+            watch.calls.remove(&call);
+            watch.calls.is_empty()
+        });
+        if last {
+            self.stop_watching(js, id);
+        }
+    }
+
+    fn stop_watching(&self, js: Js, id: u64) {
+        let watch = self.held.watches.borrow_mut().remove(&id);
+        let Some(Watch { signal: Some(signal), listener, .. }) = watch else { return };
+        if let Some(listener) = listener {
+            let args = [js.kept(&signal), js.kept(&listener)];
+            self.call_hook(js, |functions| &functions.unwatch, &args);
+            js.forget(listener);
+        }
+        js.forget(signal);
+    }
+}

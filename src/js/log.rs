@@ -1,0 +1,136 @@
+//! Changes of a store's state, told to the services of an environment: each change once to the console, and once to each
+//! function, however many services share the store.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use napi::sys::ValueType;
+
+use super::{
+    completions::{Completions, Done},
+    env::{Js, Owned, Value},
+    promise::Inner,
+    status::iso,
+};
+use crate::{
+    error::Result,
+    store::{Event, Store, Watcher},
+};
+
+/// What a service does with changes.
+pub enum Log {
+    /// One line by `console.warn`.
+    Console,
+    /// Nothing.
+    Silent,
+    /// Calls a function.
+    Function(Owned),
+}
+
+impl Log {
+    /// Reads the option `log`: `false`, a function, or nothing for the console.
+    pub fn read(js: Js, options: Value) -> Result<Self> {
+        match js.option(options, c"log")? {
+            None => Ok(Self::Console),
+            Some(value) => match js.kind(value) {
+                ValueType::napi_function => js.own(value).map(Self::Function).ok_or_else(|| refuse(js, value)),
+                ValueType::napi_boolean if js.as_boolean(value) == Some(false) => Ok(Self::Silent),
+                _ => Err(refuse(js, value)),
+            },
+        }
+    }
+}
+
+fn refuse(js: Js, value: Value) -> crate::error::Error {
+    js.refuse(value, "log", "false or a function")
+}
+
+/// Who is told, by store.
+#[derive(Default)]
+pub struct Logs {
+    next: Cell<u64>,
+    stores: RefCell<Vec<Logged>>,
+}
+
+struct Logged {
+    /// Never used twice: the address of a store is, and what came from the one before may still be queued.
+    number: u64,
+    store: *const Store,
+    services: Vec<(u64, std::rc::Rc<Log>)>,
+    /// The store holds it weakly.
+    _watcher: Arc<Watcher>,
+}
+
+impl Logs {
+    /// Tells `log` how the store fares; the number ends it.
+    pub fn add(&self, store: &Arc<Store>, log: &std::rc::Rc<Log>, completions: &Arc<Completions>) -> u64 {
+        let id = self.number();
+        let mut stores = self.stores.borrow_mut();
+        if let Some(logged) = stores.iter_mut().find(|logged| logged.store == Arc::as_ptr(store)) {
+            logged.services.push((id, log.clone()));
+            return id;
+        }
+        let number = self.number();
+        let completions = completions.clone();
+        let watcher: Arc<Watcher> = Arc::new(move |event: &Event| completions.push(Done::Event(number, event.clone())));
+        store.events().watch(&watcher);
+        let services = vec![(id, log.clone())];
+        stores.push(Logged { number, store: Arc::as_ptr(store), services, _watcher: watcher });
+        id
+    }
+
+    /// Tells it nothing more.
+    pub fn remove(&self, id: u64) {
+        self.stores.borrow_mut().retain_mut(|logged| {
+            logged.services.retain(|(other, _)| *other != id);
+            !logged.services.is_empty()
+        });
+    }
+
+    /// Tells nobody anything more.
+    pub fn clear(&self) {
+        self.stores.borrow_mut().clear();
+    }
+
+    fn number(&self) -> u64 {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        number
+    }
+}
+
+impl Inner {
+    /// Tells every service on the store of this number.
+    pub fn tell(&self, js: Js, number: u64, event: &Event) {
+        let (mut console, mut functions) = (false, Vec::<Value>::new());
+        if let Some(logged) = self.logs.stores.borrow().iter().find(|logged| logged.number == number) {
+            for (_, log) in &logged.services {
+                match &**log {
+                    Log::Silent => {}
+                    Log::Console => console = true,
+                    Log::Function(function) => {
+                        let function = function.value();
+                        if !functions.iter().any(|other| js.same(*other, function)) {
+                            functions.push(function);
+                        }
+                    }
+                }
+            }
+        }
+        if console && let Ok(line) = js.string(format!("cinnabar: {}", event.text).as_bytes()) {
+            self.call_hook(js, |functions| &functions.warn, &[line]);
+        }
+        for function in functions {
+            let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
+            let object = js.object();
+            js.set(object, c"at", text(&iso(event.at)));
+            js.set(object, c"type", text(event.what.name()));
+            js.set(object, c"target", text(&event.target));
+            js.set(object, c"message", text(&event.text));
+            // A log that throws must not keep the others from hearing.
+            let _ = js.call(function, &[object]);
+        }
+    }
+}

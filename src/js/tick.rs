@@ -1,0 +1,150 @@
+//! A tick's calls go out together, as one batch for all that have the same store and the same bounds.
+
+use std::{
+    ffi::c_void,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use napi::sys;
+use tokio::time::Instant;
+
+use super::{
+    completions::Done,
+    env::{Js, Value},
+    limits::Limits,
+    opened::Opened,
+    promise::{Inner, Promised, Ticket},
+};
+use crate::{answer::Answer, runtime, store::Call};
+
+/// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
+const FEW: usize = 4;
+
+/// How many batches of a tick are looked through for one that a call may join. A tick of thousands of callers, each with
+/// a signal of its own, must not compare each with each.
+const NEAR: usize = 16;
+
+/// Calls that go out together.
+pub struct Group {
+    opened: Arc<Opened>,
+    limits: Option<Rc<Limits>>,
+    timeout: Duration,
+    calls: Vec<(Call<Answer>, Ticket)>,
+}
+
+impl Inner {
+    pub(super) fn enqueue(
+        &self,
+        js: Js,
+        (opened, timeout): (Arc<Opened>, Duration),
+        limits: Option<&Rc<Limits>>,
+        call: Call<Answer>,
+        promised: Promised,
+    ) {
+        let ticket = match limits {
+            Some(limits) if limits.has_signals() => Ticket::Held(self.keep_back(js, promised, limits)),
+            _ => Ticket::Here(promised),
+        };
+        let asked = (call, ticket);
+        let first = {
+            let mut tick = self.tick.borrow_mut();
+            let first = tick.is_empty();
+            let near = tick
+                .iter_mut()
+                .rev()
+                .take(NEAR)
+                .find(|group| Arc::ptr_eq(&group.opened, &opened) && Limits::same(group.limits.as_ref(), limits));
+            match near {
+                Some(group) => group.calls.push(asked),
+                None => {
+                    let timeout = limits.and_then(|limits| limits.timeout).unwrap_or(timeout);
+                    tick.push(Group { opened, limits: limits.cloned(), timeout, calls: vec![asked] });
+                }
+            }
+            first
+        };
+        self.hold(js, 1);
+        if first {
+            self.flush_after_this_tick(js);
+        }
+    }
+
+    fn flush_after_this_tick(&self, js: Js) {
+        let queue_microtask = self.function(js, |functions| &functions.queue_microtask);
+        let context = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        let queued = js.function(Some(flush), context).is_some_and(|flush| js.call(queue_microtask, &[flush]).is_ok());
+        if !queued {
+            self.flush();
+        }
+    }
+
+    /// Hands the tick's calls to the runtime: one task a batch. Their time begins now.
+    pub fn flush(&self) {
+        let groups = self.tick.take();
+        if groups.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for Group { opened, limits, timeout, mut calls } in groups {
+            let held: Vec<u64> = match limits {
+                Some(limits) if limits.has_signals() => {
+                    // What was aborted within the tick is not sent.
+                    calls.retain(|(_, ticket)| ticket.held().is_none_or(|call| self.held.waits(call)));
+                    calls.iter().filter_map(|(_, ticket)| ticket.held()).collect()
+                }
+                _ => Vec::new(),
+            };
+            if !calls.is_empty() {
+                self.send(opened, now + timeout, calls, &held);
+            }
+        }
+    }
+
+    fn send(&self, opened: Arc<Opened>, deadline: Instant, calls: Vec<(Call<Answer>, Ticket)>, held: &[u64]) {
+        let completions = self.completions.clone();
+        let few = calls.len() <= FEW;
+        let runtime = match runtime::get() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let failed = calls.into_iter().map(|(_, ticket)| (Err(error.clone()), ticket)).collect();
+                return completions.push(Done::Calls(failed));
+            }
+        };
+        if few {
+            runtime::stir();
+        }
+        let under_way = Opened::begin(opened);
+        let task = runtime.spawn(async move {
+            let settle = |done| {
+                completions.push(Done::Calls(done));
+                if few {
+                    runtime::stir();
+                }
+            };
+            under_way.store().run_until(calls, deadline, under_way.cut(), settle).await;
+        });
+        if !held.is_empty() {
+            let handle = task.abort_handle();
+            for &call in held {
+                self.held.cancel_with(call, &handle);
+            }
+        }
+    }
+}
+
+/// The microtask at the end of a tick that made calls.
+unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+    let js = Js(env);
+    let mut data = std::ptr::null_mut();
+    // SAFETY: only the data pointer is asked for; the other out pointers may be null.
+    unsafe {
+        sys::napi_get_cb_info(env, info, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), &mut data);
+    }
+    // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
+    let inner = unsafe { &*data.cast::<Inner>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| inner.flush()));
+    js.undefined()
+}
