@@ -8,6 +8,7 @@ mod completions;
 mod credentials;
 mod env;
 mod failure;
+mod handlers;
 mod held;
 mod json;
 mod limit;
