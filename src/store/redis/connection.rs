@@ -104,9 +104,9 @@ impl Connection {
         self.shared.lock().silence(Instant::now())
     }
 
-    /// For how long there has been nothing to do.
-    pub fn idle(&self) -> Duration {
-        self.shared.lock().idle(Instant::now())
+    /// For how long no caller has needed it.
+    pub fn unused(&self) -> Duration {
+        self.shared.lock().unused(Instant::now())
     }
 
     /// Ends it: whoever waits is told `why`.
