@@ -51,6 +51,12 @@ export declare class Cache {
   stats(): Handed
 }
 
+/** Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed. */
+export declare class Holder {
+  /** Gives the lock back; false when it is no longer held with this token. */
+  release(resource: unknown, token: unknown): Handed
+}
+
 /** Limits of one service. */
 export declare class Limiter {
   /** Takes `{ prefix, onUnavailable }`. */
@@ -75,6 +81,8 @@ export declare class Lock {
   acquire(resource: unknown, ttl: unknown): Handed
   /** Gives it back; false when it is no longer held with this token. */
   release(resource: unknown, token: unknown): Handed
+  /** Keeps `disconnect()` waiting until the lock that its caller holds is given back. */
+  stay(): Holder
   /** Holds it longer; false when it is no longer held with this token. */
   extend(resource: unknown, token: unknown, ttl: unknown): Handed
 }

@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.Bridge = nativeBinding.Bridge
 module.exports.Cache = nativeBinding.Cache
+module.exports.Holder = nativeBinding.Holder
 module.exports.Limiter = nativeBinding.Limiter
 module.exports.Lock = nativeBinding.Lock
 module.exports.Rooms = nativeBinding.Rooms

@@ -1049,6 +1049,18 @@ export type MessageHandler<T = unknown> = (value: T, channel: string) => unknown
 export interface SubscribeOptions {
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
   pattern?: boolean
+  /**
+   * Called when messages were missed, in the place where they are missing. `missed` is how many: those that were dropped
+   * because 10,000 messages or 16 MB waited for a handler slower than its channel; or `'unknown'`, because the connection was
+   * lost and has been made again. Default: one line of `console.warn` at the first gap.
+   */
+  onGap?: (gap: Gap) => void
+}
+
+/** Messages that a subscription missed. */
+export interface Gap {
+  /** How many, if anybody knows. */
+  missed: number | 'unknown'
 }
 
 /** An open subscription. */

@@ -187,8 +187,9 @@ for (const engine of engines) {
 }
 
 describe('messages between processes', () => {
+  const redis = engines.find((engine) => engine.kind === 'redis')
+
   test('are heard again after the server was away', async () => {
-    const [, redis] = engines
     const service = await redis.makeService()
     const seen = new Set()
     const subscription = await service.subscribe('c', (value) => seen.add(value))
@@ -207,5 +208,68 @@ describe('messages between processes', () => {
     )
     await subscription.close()
     await service.disconnect()
+  })
+
+  test('that were missed while the connection was away are told of, in their place', async () => {
+    const service = await redis.makeService()
+    const seen = []
+    const subscription = await service.subscribe('c', (value) => seen.push(value), {
+      onGap: ({ missed }) => seen.push({ missed }),
+    })
+    await service.publish('c', 'before')
+    await until('the first has come', () => seen.length === 1)
+    assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
+    await until('the gap is told', () => seen.length === 2)
+    await service.publish('c', 'after')
+    await until('the last has come', () => seen.length === 3)
+    assert.deepEqual(seen, ['before', { missed: 'unknown' }, 'after'])
+    await subscription.close()
+    await service.disconnect()
+  })
+
+  test('that a handler is too slow for are dropped, counted and told of', async () => {
+    const service = await redis.makeService()
+    const other = await redis.makeService({ poolSize: 1 })
+    let [heard, missed, last] = [0, 0, -1]
+    const subscription = await service.subscribe(
+      'burst',
+      (value) => {
+        assert.ok(value > last, 'in order')
+        last = value
+        heard++
+      },
+      { onGap: (gap) => (missed += gap.missed) },
+    )
+    const script = "for i = 1, 25000 do redis.call('PUBLISH', 'burst', i) end"
+    const published = (await rawClient(other)).eval(script, 0)
+    // It is on its way; then no handler can run until all messages are there.
+    await new Promise(setImmediate)
+    const busyUntil = performance.now() + 1500
+    while (performance.now() < busyUntil);
+    await published
+    await until('all are accounted for', () => heard + missed === 25_000)
+    await subscription.close()
+    await Promise.all([service.disconnect(), other.disconnect()])
+    assert.ok(missed > 0 && heard >= 10_000, `${heard} heard, ${missed} missed`)
+  })
+
+  test('are missed with one warning where nobody asked to be told', async () => {
+    const service = await redis.makeService({ log: false })
+    const warnings = []
+    mock.method(console, 'warn', (line) => warnings.push(line))
+    try {
+      const subscription = await service.subscribe('c', () => {})
+      for (let round = 0; round < 2; round++) {
+        await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        await until('it listens again', async () => (await service.publish('c', 1)) === 1)
+      }
+      await until('it was said', () => warnings.length > 0)
+      await subscription.close()
+      await service.disconnect()
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0], /^cinnabar: messages may have been missed on "c"/)
+    } finally {
+      mock.restoreAll()
+    }
   })
 })

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 
 import { RedisService, shutdownOnSignal } from 'cinnabar'
 
-import { rawClient, refuses, root, runModule, until } from './helpers.mjs'
+import { deferred, rawClient, refuses, root, runModule, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
 const redis = engines.find((engine) => engine.kind === 'redis')
@@ -20,9 +20,9 @@ async function hanging(work) {
 }
 
 /** How long a promise takes, in ms. */
-async function timed(promise) {
+async function timed(work) {
   const start = performance.now()
-  await promise
+  await work()
   return performance.now() - start
 }
 
@@ -72,6 +72,39 @@ for (const engine of engines) {
       await service.connect()
       assert.equal(await service.get('key'), engine.kind === 'redis' ? 'v' : null)
       await service.disconnect()
+    })
+
+    test('a lock that is held is given back before the service lets go', async () => {
+      const url = engine.kind === 'redis' ? engine.server.url : 'memory:held'
+      const [service, other] = [await engine.makeService({ url }), new RedisService({ url })]
+      const [gate, began] = [deferred(), deferred()]
+      await other.get('key')
+      const locked = service.locks.with({ timeoutMs: 5000 }).withLock('resource', () => (began.resolve(), gate.promise))
+      await began.promise
+      let left = false
+      const leaving = service.disconnect().then(() => (left = true))
+      await refuses(
+        service.locks.withLock('other', () => assert.fail('it was closed')),
+        'E_CLOSED',
+      )
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.equal(left, false, 'it did not wait')
+      gate.resolve('done')
+      assert.equal(await locked, 'done')
+      await leaving
+      assert.notEqual(await other.locks.acquireLock('resource'), null, 'the lock is still held')
+      await other.disconnect()
+    })
+
+    test('an operation under a lock that takes too long does not keep the service open', async () => {
+      const service = await engine.makeService()
+      const [gate, began] = [deferred(), deferred()]
+      const locked = service.locks.withLock('resource', () => (began.resolve(), gate.promise))
+      await began.promise
+      const ms = await timed(() => service.disconnect({ drainMs: 50 }))
+      assert.ok(ms >= 49 && ms < 1000, `it took ${ms} ms`)
+      gate.resolve('done')
+      assert.equal(await locked, 'done')
     })
 
     test('twice, at the same time, before any call, and by `await using`', async () => {
@@ -233,8 +266,8 @@ describe('disconnect while the server hangs', () => {
       const [read, write] = [service.get('key'), client.incr('count')]
       const refused = [refuses(read, 'E_CLOSED', /before the answer/), refuses(write, 'E_MAYBE_APPLIED')]
       const [first, second] = await Promise.all([
-        timed(service.disconnect({ drainMs: 150 })),
-        timed(service.disconnect()),
+        timed(() => service.disconnect({ drainMs: 150 })),
+        timed(() => service.disconnect()),
         ...refused,
       ])
       for (const ms of [first, second]) assert.ok(ms >= 149 && ms < 1000, `it took ${ms} ms`)
@@ -258,7 +291,7 @@ describe('disconnect while the server hangs', () => {
     await hanging(async () => {
       const waiting = [service.connect(), service.subscribe('c', () => {})]
       const refused = waiting.map((promise) => refuses(promise, 'E_CLOSED'))
-      const ms = await timed(service.disconnect())
+      const ms = await timed(() => service.disconnect())
       assert.ok(ms < 1000, `it took ${ms} ms`)
       await Promise.all(refused)
     })
@@ -340,6 +373,34 @@ describe('what the log hears', () => {
     } finally {
       console.warn = warn
     }
+  })
+
+  test('copies of the module say it once, and an idle process ends all the same', async () => {
+    const service = await redis.makeService()
+    await service.disconnect()
+    const child = runChild(
+      `import { createRequire } from 'node:module'
+       const require = createRequire(process.cwd() + '/')
+       const path = require.resolve('cinnabar')
+       for (let i = 0; i < 5; i++) {
+         for (const name of Object.keys(require.cache)) if (!name.endsWith('.node')) delete require.cache[name]
+         await require(path).redisService.get('k')
+       }
+       const wait = setInterval(() => {}, 1000)
+       console.warn = (line) => {
+         console.log(line)
+         if (line.endsWith('again')) setTimeout(() => clearInterval(wait), 50)
+       }
+       console.log('ready')`,
+      redis.env(),
+    )
+    await child.said('ready')
+    await redis.server.kill()
+    await child.said('was lost')
+    await redis.server.start()
+    const { status, out, err } = await child.ended
+    assert.equal(status, 0, err)
+    assert.equal(out.trim().split('\n').length, 3, out)
   })
 
   test('log: anything else is refused', () => {

@@ -3,7 +3,7 @@
 const { binding } = require('./bridge.js')
 const { CinnabarError } = require('./error.js')
 const { handleOf, limitsOf } = require('./handle.js')
-const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
 
 const OPTIONS = ['prefix']
@@ -48,11 +48,12 @@ class DistributedLock {
       const message = `Could not acquire lock for resource: ${resource}`
       throw new CinnabarError(message, { code: 'E_LOCK_HELD', retryable: true })
     }
+    const holder = this.#native.stay()
     try {
       return await operation(token)
     } finally {
       // What the operation did or threw is the answer. A release that fails costs no more than the lock's life.
-      await this.#release(resource, token)
+      await holder.release(resource, token).catch(() => false)
     }
   }
 
@@ -64,19 +65,9 @@ class DistributedLock {
     try {
       return await unlessAborted(this.#limits, acquiring)
     } catch (error) {
-      acquiring.then(
-        (token) => token !== null && this.#release(resource, token),
-        () => {},
-      )
+      acquiring.then((token) => token !== null && this.#native.stay().release(resource, token)).catch(() => {})
       throw error
     }
-  }
-
-  // Whatever its caller was bound to: a lock that nobody releases keeps everybody out.
-  #release(resource, token) {
-    const { signals, timeoutMs } = this.#limits
-    const native = signals.length > 0 || timeoutMs !== undefined ? this.#native.within(NONE) : this.#native
-    return native.release(resource, token).catch(() => false)
   }
 }
 

@@ -22,7 +22,7 @@ use super::{
     failure::Failures,
     limits::Limits,
     log::Log,
-    opened::Opened,
+    opened::{Opened, Stay},
     operation::{Empty, Operation},
     options::OnUnavailable,
     promise::{Functions, Inner},
@@ -255,6 +255,16 @@ impl Shared {
             State::Open(opened, _) => Some(opened.store().clone()),
             _ => None,
         }
+    }
+
+    /// Lets `disconnect()` wait for one more call; `None` when nothing is open any more.
+    pub fn stay(&self) -> Option<Stay> {
+        let opened = match &*self.state.borrow() {
+            State::Idle => None,
+            State::Open(opened, _) => Some(opened.clone()),
+            State::Closed(opened) => opened.upgrade(),
+        };
+        opened.map(Opened::stay)
     }
 
     /// Opens it again after `close`.

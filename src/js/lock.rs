@@ -1,17 +1,18 @@
 //! `DistributedLock`'s native half.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, Handed},
+    bridge::{Core, Handed, closed},
     env::Js,
-    operation::Empty,
+    opened::{Opened, Stay},
+    operation::{Empty, Operation},
     service::Service,
 };
-use crate::features::lock;
+use crate::{answer::Answer, features::lock};
 
 /// Locks of one service.
 #[napi]
@@ -55,6 +56,12 @@ impl Lock {
         })
     }
 
+    /// Keeps `disconnect()` waiting until the lock that its caller holds is given back.
+    #[napi]
+    pub fn stay(&self) -> Holder {
+        Holder { core: self.core.clone(), locks: self.locks.clone(), stay: RefCell::new(self.core.stay()) }
+    }
+
     /// Holds it longer; false when it is no longer held with this token.
     #[napi]
     pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown) -> Handed {
@@ -62,5 +69,35 @@ impl Lock {
             let (resource, token) = (js.text(resource.raw(), "resource")?, js.text(token.raw(), "token")?);
             self.locks.extend(&resource, &token, js.any_number(ttl.raw(), "ttlSeconds")?)
         })
+    }
+}
+
+/// Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed.
+#[napi]
+pub struct Holder {
+    core: Rc<Core>,
+    locks: Arc<lock::Locks>,
+    stay: RefCell<Option<Stay>>,
+}
+
+#[napi]
+impl Holder {
+    /// Gives the lock back; false when it is no longer held with this token.
+    #[napi]
+    pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> Handed {
+        let js = Js(env.raw());
+        let stay = self.stay.take();
+        let (closing, late) = stay.as_ref().map_or((true, true), Stay::ending);
+        let operation = Operation { name: "RELEASE LOCK", empty: None };
+        let promise = self.core.bridge().submit(js, operation, None, || {
+            let call = self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)?;
+            let opened = stay.as_ref().filter(|_| !late).map(Stay::opened).ok_or_else(closed)?;
+            Ok((Arc::<Opened>::clone(opened), self.core.settings.timeout, call.map(Answer::from)))
+        });
+        if closing {
+            // On its way before the drain sees that its caller has left.
+            self.core.bridge().flush();
+        }
+        Handed(promise)
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
     sync::Arc,
+    time::SystemTime,
 };
 
 use napi::sys::ValueType;
@@ -15,7 +18,7 @@ use super::{
     status::iso,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     store::{Event, Store, Watcher},
 };
 
@@ -43,7 +46,7 @@ impl Log {
     }
 }
 
-fn refuse(js: Js, value: Value) -> crate::error::Error {
+fn refuse(js: Js, value: Value) -> Error {
     js.refuse(value, "log", "false or a function")
 }
 
@@ -58,14 +61,14 @@ struct Logged {
     /// Never used twice: the address of a store is, and what came from the one before may still be queued.
     number: u64,
     store: *const Store,
-    services: Vec<(u64, std::rc::Rc<Log>)>,
+    services: Vec<(u64, Rc<Log>)>,
     /// The store holds it weakly.
     _watcher: Arc<Watcher>,
 }
 
 impl Logs {
     /// Tells `log` how the store fares; the number ends it.
-    pub fn add(&self, store: &Arc<Store>, log: &std::rc::Rc<Log>, completions: &Arc<Completions>) -> u64 {
+    pub fn add(&self, store: &Arc<Store>, log: &Rc<Log>, completions: &Arc<Completions>) -> u64 {
         let id = self.number();
         let mut stores = self.stores.borrow_mut();
         if let Some(logged) = stores.iter_mut().find(|logged| logged.store == Arc::as_ptr(store)) {
@@ -101,6 +104,26 @@ impl Logs {
     }
 }
 
+thread_local! {
+    /// What the console has shown lately. Hot reload makes copies of this package, each with a bridge of its own.
+    static SHOWN: RefCell<VecDeque<(SystemTime, String)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// How many events the copies of the package may lag behind each other.
+const LAG: usize = 32;
+
+/// Whether no other copy of the package on this thread has shown it.
+fn is_news(event: &Event) -> bool {
+    SHOWN.with_borrow_mut(|shown| {
+        if shown.iter().any(|(at, text)| *at == event.at && *text == event.text) {
+            return false;
+        }
+        shown.truncate(LAG - 1);
+        shown.push_front((event.at, event.text.clone()));
+        true
+    })
+}
+
 impl Inner {
     /// Tells every service on the store of this number.
     pub fn tell(&self, js: Js, number: u64, event: &Event) {
@@ -119,7 +142,10 @@ impl Inner {
                 }
             }
         }
-        if console && let Ok(line) = js.string(format!("cinnabar: {}", event.text).as_bytes()) {
+        if console
+            && is_news(event)
+            && let Ok(line) = js.string(format!("cinnabar: {}", event.text).as_bytes())
+        {
             self.call_hook(js, |functions| &functions.warn, &[line]);
         }
         for function in functions {

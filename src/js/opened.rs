@@ -27,6 +27,8 @@ pub struct Opened {
     store: Arc<Store>,
     /// Batches under way, not calls: counting those would cost each of them.
     count: AtomicUsize,
+    /// Callers that have one more thing to ask before they are done.
+    stays: AtomicUsize,
     phase: AtomicU8,
     moved_on: Notify,
     empty: Notify,
@@ -35,12 +37,16 @@ pub struct Opened {
 /// A batch that counts as under way until it is dropped, however that comes about.
 pub struct UnderWay(Arc<Opened>);
 
+/// Somebody who has one more thing to ask: a drain waits for that too, unless it takes too long.
+pub struct Stay(Arc<Opened>);
+
 impl Opened {
     /// Nothing is under way yet.
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
             count: AtomicUsize::new(0),
+            stays: AtomicUsize::new(0),
             phase: AtomicU8::new(OPEN),
             moved_on: Notify::new(),
             empty: Notify::new(),
@@ -58,9 +64,18 @@ impl Opened {
         UnderWay(this)
     }
 
-    /// Whether nothing is under way.
-    pub fn is_idle(&self) -> bool {
+    /// Lets a drain wait until it is dropped.
+    pub fn stay(this: Arc<Self>) -> Stay {
+        this.stays.fetch_add(1, Ordering::AcqRel);
+        Stay(this)
+    }
+
+    fn is_idle(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
+    }
+
+    fn is_left(&self) -> bool {
+        self.is_idle() && self.stays.load(Ordering::Acquire) == 0
     }
 
     /// No more calls come; what only waits for a connection hears of it.
@@ -70,18 +85,18 @@ impl Opened {
 
     /// Waits until nothing is under way; gives up what still is at the deadline.
     pub async fn drain(&self, deadline: Instant) {
-        if timeout_at(deadline, self.emptied()).await.is_err() {
+        if timeout_at(deadline, self.emptied(Self::is_left)).await.is_err() {
             self.enter(CUT);
-            self.emptied().await;
+            self.emptied(Self::is_idle).await;
         }
     }
 
-    async fn emptied(&self) {
+    async fn emptied(&self, done: impl Fn(&Self) -> bool) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());
             // Enlisted before looking: what ends in between is heard.
             empty.as_mut().enable();
-            if self.is_idle() {
+            if done(self) {
                 return;
             }
             empty.await;
@@ -124,6 +139,26 @@ impl UnderWay {
     /// When the service is being closed.
     pub fn closing(&self) -> impl Future<Output = ()> {
         self.0.reached(CLOSING)
+    }
+}
+
+impl Stay {
+    /// Where to ask.
+    pub fn opened(&self) -> &Arc<Opened> {
+        &self.0
+    }
+
+    /// Whether the store is being closed, and whether it is too late already.
+    pub fn ending(&self) -> (bool, bool) {
+        let phase = self.0.phase.load(Ordering::Acquire);
+        (phase >= CLOSING, phase >= CUT)
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.stays.fetch_sub(1, Ordering::AcqRel);
+        self.0.empty.notify_waiters();
     }
 }
 

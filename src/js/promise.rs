@@ -18,9 +18,11 @@ use super::{
     credentials::Sources,
     env::{Js, Kept, Value},
     failure::Failures,
+    handlers::Handler,
     held::Held,
     limits::Limits,
     log::Logs,
+    memory,
     opened::Opened,
     operation::Operation,
     tick::Group,
@@ -28,7 +30,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    store::{Call, Heard, panicked},
+    store::{Call, panicked},
 };
 
 /// Values made while settling are collected in portions of this many promises.
@@ -51,7 +53,7 @@ pub struct Inner {
     pub(super) logs: Logs,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
-    handlers: RefCell<HashMap<u64, Kept>>,
+    pub(super) handlers: RefCell<HashMap<u64, Handler>>,
     warned: RefCell<HashSet<&'static str>>,
     capture: bool,
     /// Functions that answer credentials.
@@ -120,6 +122,7 @@ impl Ticket {
 impl Inner {
     /// Starts the bridge of an environment, or `None` when it is already ending.
     pub fn start(js: Js, functions: Functions, capture: bool) -> Option<Rc<Self>> {
+        memory::give_back_at_once();
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),
@@ -214,23 +217,6 @@ impl Inner {
         }
     }
 
-    /// Keeps a handler until `drop_handler`, and the process alive with it.
-    pub fn keep_handler(&self, js: Js, id: u64, handler: Value) {
-        if let Some(handler) = js.keep(handler) {
-            self.handlers.borrow_mut().insert(id, handler);
-            self.hold(js, 1);
-        }
-    }
-
-    /// Lets a handler go.
-    pub fn drop_handler(&self, js: Js, id: u64) {
-        let handler = self.handlers.borrow_mut().remove(&id);
-        if let Some(handler) = handler {
-            js.forget(handler);
-            self.hold(js, -1);
-        }
-    }
-
     /// Nobody can ask any more: the wake-up goes when the last answer has come.
     pub fn abandon(&self) {
         self.abandoned.set(true);
@@ -286,22 +272,6 @@ impl Inner {
                 Done::Unheard(id) => self.drop_handler(js, id),
                 Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
             }
-        }
-    }
-
-    fn hear(&self, js: Js, id: u64, heard: Heard) {
-        let Some(handler) = self.handlers.borrow().get(&id).map(|handler| js.kept(handler)) else { return };
-        match heard {
-            Heard::Message(message) => {
-                let parse = self.function(js, |functions| &functions.parse);
-                // Other programs publish plain text on the same channels: it is delivered as it is.
-                let text = js.string(&message.payload);
-                let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
-                if let (Ok(value), Ok(channel)) = (value, js.string(&message.channel)) {
-                    let _ = js.call(handler, &[value, channel]);
-                }
-            }
-            Heard::Gap => drop(js.call(handler, &[])),
         }
     }
 
@@ -373,9 +343,7 @@ impl Inner {
         self.tick.take();
         self.logs.clear();
         self.forget_held(js);
-        for (_, handler) in self.handlers.take() {
-            js.forget(handler);
-        }
+        self.drop_handlers(js);
         self.sources.end(js);
         if let Some(functions) = self.functions.take() {
             let Functions {

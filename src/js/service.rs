@@ -24,9 +24,6 @@ use crate::{
     store::{Call, Request, Status, Topology},
 };
 
-/// How long `disconnect()` waits for calls in flight.
-const DRAIN: Duration = Duration::from_secs(5);
-
 /// A server or an embedded store, as one caller configured it.
 #[napi]
 pub struct Service {
@@ -88,7 +85,7 @@ impl Service {
     #[napi]
     pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> Handed {
         let js = Js(env.raw());
-        let drain = drain_ms.map_or(DRAIN, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
+        let drain = drain_ms.map_or(self.core.settings.drain, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
         Handed(disconnect(self.core.bridge(), js, &[&self.core], drain))
     }
 
@@ -131,7 +128,9 @@ impl Service {
             Some(store) => store.status(),
             None => Status::idle(match self.core.settings.server {
                 Server::Memory(_) => Topology::Memory,
-                _ => Topology::Single,
+                Server::Cluster(_) => Topology::Cluster,
+                Server::Sentinel { .. } => Topology::Sentinel,
+                Server::Tcp { .. } | Server::Unix(_) => Topology::Single,
             }),
         };
         Handed(self.core.bridge().value(Js(env.raw()), &status::answer(&status)))

@@ -80,12 +80,12 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
     let (promise, ticket) = bridge.promise(js, Operation { name: "SUBSCRIBE", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    bridge.keep_handler(js, id, handler);
+    let backlog = bridge.keep_handler(js, id, handler);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
     let listener: Listener = {
         let completions = completions.clone();
-        Arc::new(move |heard| completions.push(Done::Heard(id, heard)))
+        Arc::new(move |heard| backlog.offer(id, heard, &completions))
     };
     let topic = if is_pattern { Topic::Pattern(channel) } else { Topic::Channel(channel) };
     let within = core.timeout();

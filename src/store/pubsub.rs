@@ -27,8 +27,8 @@ pub enum Topic {
 pub enum Heard {
     /// A message.
     Message(Message),
-    /// The connection was lost and made anew: messages may have been missed, nobody knows how many.
-    Gap,
+    /// Messages were missed: so many, or nobody knows how many, where the connection had been lost.
+    Gap(Option<u64>),
 }
 
 /// Gets each message. Called from the engine's own thread, so it must not block.

@@ -215,7 +215,7 @@ fn collector() -> (Arc<Mutex<Vec<Message>>>, Listener) {
 fn message(heard: Heard) -> Message {
     match heard {
         Heard::Message(message) => message,
-        Heard::Gap => panic!("the embedded engine misses nothing"),
+        Heard::Gap(_) => panic!("the embedded engine misses nothing"),
     }
 }
 

@@ -104,9 +104,9 @@ impl Connection {
         self.shared.lock().silence(Instant::now())
     }
 
-    /// For how long there has been nothing to do.
-    pub fn idle(&self) -> Duration {
-        self.shared.lock().idle(Instant::now())
+    /// For how long no caller has needed it.
+    pub fn unused(&self) -> Duration {
+        self.shared.lock().unused(Instant::now())
     }
 
     /// Ends it: whoever waits is told `why`.
@@ -212,9 +212,10 @@ impl Driver<'_> {
     fn poll_write(&mut self, context: &mut Context<'_>) -> Result<()> {
         loop {
             if self.writing.is_empty() {
-                match self.shared.lock().take(Instant::now()) {
-                    Some(bytes) => self.writing = bytes,
-                    None => break,
+                // What was written is let go also when nothing follows it.
+                self.writing = self.shared.lock().take(Instant::now()).unwrap_or_default();
+                if self.writing.is_empty() {
+                    break;
                 }
             }
             let Poll::Ready(count) = self.wire.poll_write(context, &self.writing) else { return Ok(()) };

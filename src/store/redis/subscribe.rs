@@ -43,6 +43,8 @@ enum Order {
 }
 
 type Answer = oneshot::Sender<Result<()>>;
+
+/// Who waits for a confirmation.
 type Waiting = HashMap<Topic, Vec<Answer>>;
 
 impl Subscriber {
@@ -115,26 +117,23 @@ struct Feed {
 impl Feed {
     /// Dials and listens, again and again, until nobody listens any more.
     async fn keep(self, mut inbox: mpsc::UnboundedReceiver<Order>) {
-        let (mut failures, mut missed) = (0, false);
-        let mut waiting = HashMap::new();
+        let (mut failures, mut before, mut waiting) = (0, HashSet::new(), Waiting::new());
         loop {
             match self.source.dial(&self.dialler).await {
                 Ok((place, wire)) => {
                     failures = 0;
-                    waiting.retain(|_, waiting: &mut Vec<Answer>| {
-                        waiting.retain(|done| !done.is_closed());
-                        !waiting.is_empty()
-                    });
-                    let mut line = Line::new(wire, &self.listeners, &mut waiting);
+                    let mut line = Line::new(wire, &self.listeners, &mut before, &mut waiting);
                     let needed = tokio::select! {
-                        needed = line.listen(&mut inbox, &self.settings, missed) => needed,
+                        needed = line.listen(&mut inbox, &self.settings) => needed,
                         // What is published goes elsewhere, although the former server still answers.
                         () = self.source.left(&place) => Some(()),
                     };
                     if needed.is_none() {
                         return;
                     }
-                    missed = true;
+                    drop(line);
+                    // Whoever else lost it at this moment must not be back at the same one.
+                    sleep(pool::wait(&self.settings, 0)).await;
                 }
                 Err(error) => {
                     for done in waiting.drain().flat_map(|(_, waiting)| waiting) {
@@ -154,35 +153,33 @@ impl Feed {
 struct Line<'a> {
     wire: Wire,
     listeners: &'a Listeners,
+    /// What was confirmed over a former connection and not over this one yet: messages may be missing.
+    before: &'a mut HashSet<Topic>,
     /// What the server confirmed.
     confirmed: HashSet<Topic>,
     /// Commands without a reply, in order; the server answers each once, for we name one topic a command.
     asked: VecDeque<Asked>,
-    /// Who waits for a confirmation, of this connection or the next.
+    /// They outlive the connection: to subscribe twice does no harm.
     waiting: &'a mut Waiting,
 }
 
 enum Asked {
-    Subscribe { topic: Topic, missed: bool },
+    Subscribe(Topic),
     Unsubscribe(Topic),
     Ping,
 }
 
 impl<'a> Line<'a> {
-    fn new(wire: Wire, listeners: &'a Listeners, waiting: &'a mut Waiting) -> Self {
-        let (confirmed, asked) = (HashSet::new(), VecDeque::new());
-        Self { wire, listeners, confirmed, asked, waiting }
+    fn new(wire: Wire, listeners: &'a Listeners, before: &'a mut HashSet<Topic>, waiting: &'a mut Waiting) -> Self {
+        before.retain(|topic| listeners.is_heard(topic));
+        waiting.retain(|topic, _| listeners.is_heard(topic));
+        Self { wire, listeners, before, confirmed: HashSet::new(), asked: VecDeque::new(), waiting }
     }
 
     /// Until the connection ends; `None` when nobody needs it any more.
-    async fn listen(
-        &mut self,
-        inbox: &mut mpsc::UnboundedReceiver<Order>,
-        settings: &Settings,
-        missed: bool,
-    ) -> Option<()> {
+    async fn listen(&mut self, inbox: &mut mpsc::UnboundedReceiver<Order>, settings: &Settings) -> Option<()> {
         for topic in self.listeners.topics() {
-            self.ask(Asked::Subscribe { topic, missed }).await.ok();
+            self.ask(Asked::Subscribe(topic)).await.ok();
         }
         let mut heard = Instant::now();
         loop {
@@ -196,6 +193,10 @@ impl<'a> Line<'a> {
                     }
                 }
                 order = inbox.recv() => {
+                    if self.asked.is_empty() {
+                        // It was quiet because nobody asked: what it owes, it owes from now on.
+                        heard = Instant::now();
+                    }
                     if self.obey(order?).await.is_err() {
                         return Some(());
                     }
@@ -217,16 +218,16 @@ impl<'a> Line<'a> {
             Order::Subscribe(topic, done) => {
                 let waiting = self.waiting.entry(topic.clone()).or_default();
                 waiting.push(done);
-                let is_asked =
-                    |asked: &Asked| matches!(asked, Asked::Subscribe { topic: other, .. } if *other == topic);
+                let is_asked = |asked: &Asked| matches!(asked, Asked::Subscribe(other) if *other == topic);
                 if !self.asked.iter().any(is_asked) {
-                    self.ask(Asked::Subscribe { topic, missed: false }).await?;
+                    self.ask(Asked::Subscribe(topic)).await?;
                 }
             }
             // Somebody may have begun to listen since.
             Order::Unsubscribe(topic) if self.listeners.is_heard(&topic) => {}
             Order::Unsubscribe(topic) => {
                 self.confirmed.remove(&topic);
+                self.before.remove(&topic);
                 self.ask(Asked::Unsubscribe(topic)).await?;
             }
         }
@@ -236,13 +237,13 @@ impl<'a> Line<'a> {
     async fn ask(&mut self, asked: Asked) -> Result<()> {
         let mut commands = Commands::default();
         let (subscribe, unsubscribe): (&[u8], &[u8]) = match &asked {
-            Asked::Subscribe { topic: Topic::Channel(_), .. } | Asked::Unsubscribe(Topic::Channel(_)) => {
+            Asked::Subscribe(Topic::Channel(_)) | Asked::Unsubscribe(Topic::Channel(_)) => {
                 (b"SUBSCRIBE", b"UNSUBSCRIBE")
             }
             _ => (b"PSUBSCRIBE", b"PUNSUBSCRIBE"),
         };
         match &asked {
-            Asked::Subscribe { topic, .. } => commands.push_words(&[subscribe, name(topic)]),
+            Asked::Subscribe(topic) => commands.push_words(&[subscribe, name(topic)]),
             Asked::Unsubscribe(topic) => commands.push_words(&[unsubscribe, name(topic)]),
             Asked::Ping => commands.push_words(&[b"PING"]),
         }
@@ -277,18 +278,24 @@ impl<'a> Line<'a> {
     }
 
     fn answered(&mut self, result: Result<()>) -> Option<()> {
-        if let Asked::Subscribe { topic, missed } = self.asked.pop_front()? {
+        if let Asked::Subscribe(topic) = self.asked.pop_front()? {
             if result.is_ok() {
                 self.confirmed.insert(topic.clone());
             }
             for done in self.waiting.remove(&topic).into_iter().flatten() {
                 let _ = done.send(result.clone());
             }
-            if missed {
+            if self.before.remove(&topic) {
                 self.listeners.miss(&topic);
             }
         }
         Some(())
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.before.extend(self.confirmed.drain());
     }
 }
 

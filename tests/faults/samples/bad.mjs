@@ -11,9 +11,9 @@ export default scenario({ number: 0, name: 'bad', engine: 'none' }, async (t) =>
   await make('the late one', () => t.sleep(200))
   await make('the odd one', () => Promise.reject(new Error('no code')))
   void make('the lost one', () => new Promise(() => {}))
-  for (let i = 0; i < 60; i++) {
-    globalThis.kept.push(Buffer.alloc(1 << 20, 1))
-    const until = performance.now() + 25
+  for (let i = 0; i < 30; i++) {
+    globalThis.kept.push(Buffer.alloc(2 << 20, 1))
+    const until = performance.now() + 60
     while (performance.now() < until);
     await t.sleep(1)
   }

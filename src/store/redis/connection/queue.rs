@@ -58,6 +58,8 @@ pub struct Queue {
     written: u64,
     last_read: Instant,
     last_write: Instant,
+    /// When a caller last had something to do with it.
+    last_use: Instant,
     ended: Option<Error>,
 }
 
@@ -73,6 +75,7 @@ impl Queue {
             written: 0,
             last_read: now,
             last_write: now,
+            last_use: now,
             ended: None,
         }
     }
@@ -116,6 +119,9 @@ impl Queue {
         let bytes = std::mem::take(&mut exchange.bytes);
         exchange.start = self.handed;
         exchange.since = now;
+        if exchange.done.is_some() {
+            self.last_use = now;
+        }
         self.handed += bytes.len() as u64;
         self.sent.push_back(exchange);
         Some(bytes)
@@ -144,6 +150,7 @@ impl Queue {
         self.unanswered -= 1;
         if exchange.done.is_some() {
             exchange.replies.push(reply);
+            self.last_use = self.last_read;
         }
         if exchange.answered < exchange.count() {
             return Ok(None);
@@ -218,6 +225,14 @@ impl Queue {
             return Duration::ZERO;
         }
         now.saturating_duration_since(self.last_read.max(self.last_write))
+    }
+
+    /// For how long no caller has had anything to do with it. PINGs of our own are not what keeps a connection.
+    pub fn unused(&self, now: Instant) -> Duration {
+        if self.unanswered > 0 {
+            return Duration::ZERO;
+        }
+        now.saturating_duration_since(self.last_use)
     }
 }
 

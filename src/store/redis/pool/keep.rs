@@ -168,7 +168,7 @@ fn remove_ended(shared: &Shared) -> Option<Error> {
     let mut standing = 0;
     shared.lock().retain(|Member { connection, .. }: &Member| {
         why = connection.why_ended().or(why.take());
-        if standing > 0 && connection.idle() >= SPARE {
+        if standing > 0 && connection.unused() >= SPARE {
             connection.end(closed());
         }
         let stands = !connection.has_ended();

@@ -50,7 +50,7 @@ impl Listeners {
     /// Tells those who listen to this topic that messages may have been missed.
     pub fn miss(&self, topic: &Topic) {
         for listener in self.of(topic) {
-            listener(Heard::Gap);
+            listener(Heard::Gap(None));
         }
     }
 
