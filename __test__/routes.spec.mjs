@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 
 import { RedisService, healthCheck } from 'cinnabar'
 
-import { until } from './helpers.mjs'
+import { rawClient, until } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
 import { startSentinels } from './support/sentinel.mjs'
 
@@ -61,6 +61,29 @@ describe('on a cluster', async () => {
     for (const [index, node] of cluster.nodes.entries()) {
       await until(`${node.port} is let go`, async () => (await connections(node)) === idle[index])
     }
+  })
+
+  test('calls of one tick keep their order on each key, those on keys of many nodes too', async () => {
+    const service = new RedisService({ url: cluster.url })
+    const client = await rawClient(service)
+    const names = Array.from({ length: 40 }, (_, n) => `n${n}`)
+    const answers = await Promise.all([
+      ...names.map((key) => client.set(key, '1')),
+      client.mGet(names),
+      ...names.map((key) => client.incr(key)),
+      client.exists(names),
+      client.del(names),
+      ...names.map((key) => client.incr(key)),
+    ])
+    assert.deepEqual(answers, [
+      ...names.map(() => 'OK'),
+      names.map(() => '1'),
+      ...names.map(() => 2),
+      40,
+      40,
+      ...names.map(() => 1),
+    ])
+    await service.disconnect()
   })
 
   test('a subscription goes on when the node that has it dies', async () => {

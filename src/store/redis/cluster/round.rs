@@ -309,7 +309,7 @@ impl Round<'_> {
     }
 
     fn end(&mut self, piece: Piece, reply: Result<Reply>) {
-        let reply = retry::settle(&piece.wire, reply).map_err(wandered);
+        let reply = retry::settle(&piece.wire, reply).map_err(explained);
         let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
         if let Some(part) = gathered.parts.get_mut(piece.part)
             && part.replace(reply).is_none()
@@ -324,15 +324,28 @@ impl Round<'_> {
     }
 }
 
-/// A cluster that only ever names another node has not done it.
-fn wandered(error: Error) -> Error {
-    let sent_on = error.kind == Kind::Server && ["MOVED ", "ASK "].iter().any(|word| error.message().starts_with(word));
-    if !sent_on {
+/// What a node says for its cluster, in words and a kind that mean something to a caller.
+fn explained(error: Error) -> Error {
+    if error.kind != Kind::Server {
         return error;
     }
-    let message =
-        format!("the nodes of the cluster sent it on {MOST_TRIES} times; the last answer was: {}", error.message());
-    Error::new(Kind::Unavailable, message)
+    match error.message().split(' ').next() {
+        Some("MOVED" | "ASK") => {
+            let sent_on = format!(
+                "the nodes of the cluster sent it on {MOST_TRIES} times; the last answer was: {}",
+                error.message()
+            );
+            Error::new(Kind::Unavailable, sent_on)
+        }
+        Some("CROSSSLOT") => {
+            let message = format!(
+                "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
+                error.message()
+            );
+            Error::new(Kind::Unsupported, message)
+        }
+        _ => error,
+    }
 }
 
 /// Lanes by node, and by how it is asked.
