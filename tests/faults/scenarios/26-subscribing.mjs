@@ -15,7 +15,10 @@ export default scenario({ number: 26, name: 'subscribing', short: true }, async 
     heard.length = 0
     for (const name of names) await t.call(publisher, 'publish', () => publisher.publish(name, what))
     await t.until(`${what}: messages come`, () => heard.length >= names.length)
-    t.check(`${heard.toSorted()}` === `${expected ?? names.map((name) => `${name} ${what}`)}`, `${what}: heard ${heard}`)
+    t.check(
+      `${heard.toSorted()}` === `${expected ?? names.map((name) => `${name} ${what}`)}`,
+      `${what}: heard ${heard}`,
+    )
   }
 
   await subscribe('a')

@@ -1,0 +1,14 @@
+// A process ends when it has nothing more to do, and at once when it is told to, whatever is under way.
+
+import { spec } from '../specs.mjs'
+
+export default spec({
+  number: 31,
+  name: 'ends of processes',
+  file: '__test__/lifecycle.spec.mjs',
+  tests: [
+    'process.exit in the middle of calls ends at once',
+    'a lone top-level await is answered',
+    'an idle script that made one call exits within 200 ms',
+  ],
+})

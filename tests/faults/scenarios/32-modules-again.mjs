@@ -1,0 +1,10 @@
+// The module is evaluated again and again, as by hot reload and test runners: the connections stay as few as they were.
+
+import { spec } from '../specs.mjs'
+
+export default spec({
+  number: 32,
+  name: 'modules evaluated again',
+  file: '__test__/lifecycle.spec.mjs',
+  tests: ['100 re-evaluations of a module', 'services of equal settings share their connections'],
+})
