@@ -165,7 +165,7 @@ describe('on a cluster, the raw client', () => {
   test('splits commands over many keys by node and joins the answers in order', async () => {
     const client = await rawClient(service)
     const keys = numbers(100).map((n) => `k${n}`)
-    assert.equal(await client.mSet(Object.fromEntries(keys.map((key) => [key, `v-${key}`]))), 'OK')
+    await Promise.all(keys.map((key) => service.set(key, `v-${key}`)))
     await assertSpread()
     assert.equal(await client.dbSize(), 100)
     assert.equal(
@@ -229,13 +229,14 @@ describe('on a cluster, the raw client', () => {
       [c, d],
     ]) {
       const script = "redis.call('SET', KEYS[1], '1') return redis.call('SET', KEYS[2], '1')"
-      for (const refused of [
-        client.eval(script, 2, one, other),
-        client.sendCommand(['RENAME', one, other]),
-        client.multi().set(one, '1').set(other, '1').exec(),
+      for (const ask of [
+        () => client.eval(script, 2, one, other),
+        // It would be done for some of its keys only, where nobody sees all.
+        () => client.mSet({ [one]: '1', [other]: '1' }),
+        () => client.sendCommand(['RENAME', one, other]),
+        () => client.multi().set(one, '1').set(other, '1').exec(),
       ]) {
-        const error = await refuses(refused, undefined, /slot/i)
-        assert.ok(['E_INVALID_ARGUMENT', 'E_UNSUPPORTED', 'E_SERVER'].includes(error.code), error.code)
+        const error = await refuses(ask(), 'E_UNSUPPORTED', /slot.*\{a\}:x/)
         assert.equal(error.retryable, false)
       }
     }

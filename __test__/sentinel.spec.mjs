@@ -105,6 +105,7 @@ describe('through sentinels', () => {
       await service.subscribe('news', (value) => seen.add(value))
       const limiter = new RateLimiter(service)
       await limiter.checkRateLimit('ip', 10, 600)
+      await group.replicated()
       const before = await group.primary()
       const after = await group.failover()
       assert.notEqual(after.port, before.port)
@@ -127,10 +128,7 @@ describe('through sentinels', () => {
     await withService({}, async (service) => {
       await service.set('kept', 'value')
       const before = await group.primary()
-      await until('the replicas have it', async () => {
-        const values = await Promise.all((await group.replicas()).map((server) => server.command('GET', 'kept')))
-        return values.length === 2 && values.every((value) => value === 'value')
-      })
+      await group.replicated()
       await before.kill()
       await group.replaced(before)
       await until('calls are answered', () => service.set('after', 'x').catch(() => false))

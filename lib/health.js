@@ -1,6 +1,6 @@
 'use strict'
 
-const { handleOf } = require('./handle.js')
+const { handleOf, handleWithin, originOf } = require('./handle.js')
 const alerts = require('./health/alerts.js')
 const { Deadline } = require('./health/deadline.js')
 const { checkSettings } = require('./health/options.js')
@@ -9,11 +9,12 @@ const { emptyReport, fillFromProcess } = require('./health/report.js')
 const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
 const { isShut, problemOf, statusOf } = require('./health/status.js')
 const { factsOf } = require('./info.js')
+const { NONE, limitsWithin } = require('./limits.js')
 
 const PING_MS = 2000
 // As many servers as a cluster may have, with those that were there before.
 const MOST_RUNS = 1000
-// By native service: what the last check of each server found, and how many replicas there were at most.
+// By native service, limits apart: what the last check of each server found, and how many replicas there were at most.
 const history = new WeakMap()
 
 /** `service.healthCheck()`: whether one PING is answered, and how fast. Never rejects. */
@@ -38,8 +39,9 @@ async function checkHealth(service, options) {
   const report = emptyReport()
   try {
     const settings = checkSettings(options)
-    const native = handleOf(service)
-    await examine(report, service, native, settings)
+    // Bound to its own deadline: a question that hangs must not hold up whoever disconnects meanwhile.
+    const bounds = limitsWithin(NONE, { timeoutMs: Math.max(1, settings.timeoutMs) })
+    await examine(report, service, handleWithin(handleOf(service), bounds), settings)
   } catch (error) {
     // Options, or a service that cannot even be made: there is nobody to ask.
     report.lastError = problemOf(error)
@@ -93,8 +95,9 @@ function found({ topology, nodes }, info, cluster) {
 
 /** What is wrong now, seen beside what was there before. */
 function compare(native, report, info, reasons) {
-  let known = history.get(native)
-  if (!known) history.set(native, (known = { runs: new Map(), replicas: 0 }))
+  const origin = originOf(native)
+  let known = history.get(origin)
+  if (!known) history.set(origin, (known = { runs: new Map(), replicas: 0 }))
   known.replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))
   // A server that was started anew counts from zero, and another one of a cluster has counts of its own.
   const run = info?.get('run_id') ?? ''

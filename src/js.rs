@@ -15,6 +15,7 @@ mod limit;
 mod limits;
 mod lock;
 mod log;
+mod memory;
 mod opened;
 mod operation;
 mod options;

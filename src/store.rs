@@ -1,6 +1,7 @@
 //! Where state lives. Features speak Redis; an engine only answers.
 
 mod call;
+mod crew;
 mod events;
 pub mod keys;
 mod local;

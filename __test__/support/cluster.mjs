@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { freePort, isFree } from './processes.mjs'
 import { startRedis } from './redis.mjs'
+import { replicated } from './replication.mjs'
 import { keySlot, tagOf } from './slots.mjs'
 import { openWire } from './wire.mjs'
 
@@ -146,12 +147,23 @@ export async function startCluster({
     start: (node) => node.start(),
     pause: (node) => node.pause(),
     resume: (node) => node.resume(),
-    /** Waits until every node that can be asked says that the cluster is complete. */
-    ready: () => until('the cluster is complete', () => complete(nodes.filter(awake))),
+    /** Waits until every node that can be asked says that the cluster is complete, and replicas have all writes so far. */
+    async ready() {
+      await until('the cluster is complete', () => complete(nodes.filter(awake)))
+      for (const run of await runs(nodes)) {
+        const replicas = nodes.filter((node) => run.replicas.includes(node.id))
+        await replicated(
+          nodes.find((node) => node.id === run.id),
+          replicas.filter(awake),
+          { key: `{${tagOf(run.first)}}:replicated` },
+        )
+      }
+    },
     async close() {
       await Promise.all(nodes.map((node) => node.kill()))
     },
   }
+  await cluster.ready()
   return cluster
 }
 
@@ -191,7 +203,12 @@ async function join(nodes, primaries) {
       replica.command('CLUSTER', 'REPLICATE', primary.id).catch(() => false),
     )
   }
-  await until('the cluster is complete', () => complete(nodes))
+}
+
+/** One run of slots of each primary. */
+async function runs(nodes) {
+  const [view] = await views(nodes)
+  return [...new Map(view.map((run) => [run.id, run])).values()]
 }
 
 /** Whether each node knows all, finds every slot served, and its replicas follow. */

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { program } from '../../scripts/system.mjs'
 import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
 import { redisCommand, startRedis } from './redis.mjs'
+import { replicated } from './replication.mjs'
 
 /**
  * Starts one primary, its replicas and the sentinels, and answers when each sentinel knows of all the others and of every
@@ -37,10 +38,7 @@ export async function startSentinels({
   const following = ['--replicaof', `127.0.0.1 ${first.port}`]
   const others = Array.from({ length: replicas }, () => startRedis({ password, args: [...settings, ...following] }))
   const servers = [first, ...(await Promise.all(others))]
-  await until('the replicas have their copy', async () => {
-    const [role, , attached] = await first.command('ROLE')
-    return role === 'master' && attached.length === replicas
-  })
+  await replicated(first, servers.slice(1))
   const quorum = Math.floor(count / 2) + 1
   const watch = { name, port: first.port, password, sentinelPassword, quorum, downAfterMs, failoverTimeoutMs }
   const sentinels = await Promise.all(Array.from({ length: count }, () => startSentinel(watch)))
@@ -94,17 +92,27 @@ export async function startSentinels({
       })
       return next
     },
-    /** Waits until the primary has all other running servers as its replicas and each sentinel knows all that runs. */
-    ready: () =>
-      until('the sentinels know all', async () => {
+    /** Waits until every replica has all that the primary has. */
+    async replicated() {
+      const primary = await group.primary()
+      await replicated(
+        primary,
+        servers.filter((server) => awake(server) && server !== primary),
+      )
+    },
+    /** Waits until all running servers follow the primary, have all that it has, and each sentinel knows all that runs. */
+    async ready() {
+      await until('the sentinels know all', async () => {
         const primary = await group.primary()
         if (!primary || !awake(primary)) return false
-        const running = servers.filter(awake)
-        const [role, , attached] = await primary.command('ROLE')
-        if (role !== 'master' || attached.length < running.length - 1) return false
+        const roles = await Promise.all(servers.filter(awake).map((server) => server.command('ROLE')))
+        if (roles.filter(([role, , port]) => role === 'slave' && port === primary.port).length < roles.length - 1)
+          return false
         const views = await Promise.all(sentinels.filter(awake).map((sentinel) => sentinel.view()))
         return views.every((view) => view.replicas >= replicas && view.sentinels >= sentinels.filter(awake).length - 1)
-      }),
+      })
+      await group.replicated()
+    },
     /**
      * Ends a sentinel and starts it again with what it knew, by default on a port where nobody has heard of it. Answers when
      * it answers.
@@ -119,7 +127,7 @@ export async function startSentinels({
      */
     async startStaleSentinel(server) {
       const blind = { username: `blind-${sentinels.length}`, password: randomUUID() }
-      const rights = ['on', `>${blind.password}`, 'allkeys', '+@all', '-subscribe', '-psubscribe', '-publish']
+      const rights = ['on', `>${blind.password}`, '+ping', '+info', '+role', '+client|setname']
       // Its rights over commands are not enough: a sentinel that may publish tells its own address to the others.
       for (const each of servers.filter(awake))
         await each.command('ACL', 'SETUSER', blind.username, 'resetchannels', ...rights)

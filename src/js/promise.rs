@@ -22,6 +22,7 @@ use super::{
     held::Held,
     limits::Limits,
     log::Logs,
+    memory,
     opened::Opened,
     operation::Operation,
     tick::Group,
@@ -121,6 +122,7 @@ impl Ticket {
 impl Inner {
     /// Starts the bridge of an environment, or `None` when it is already ending.
     pub fn start(js: Js, functions: Functions, capture: bool) -> Option<Rc<Self>> {
+        memory::give_back_at_once();
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),

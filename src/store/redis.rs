@@ -1,9 +1,11 @@
 //! Redis and Valkey, over connections of our own. This folder alone speaks to the network.
 
 mod breaker;
+mod cluster;
 mod command;
 mod connection;
 mod dial;
+mod one;
 mod pool;
 mod resp;
 mod retry;
@@ -14,32 +16,33 @@ mod subscribe;
 mod tls;
 mod wire;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Events, Listener, Reply, Request, Role, Status, Topic, Topology, plan::Plan};
+use super::{Events, Listener, Reply, Request, Status, Topic};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     settings::{self, Address, Settings},
 };
+use cluster::Cluster;
 use dial::{Dialler, Place};
-use sentinel::{Sentinels, Watch};
-use server::Server;
+use one::One;
+use sentinel::Sentinels;
 use source::Source;
 use subscribe::Subscriber;
 
-/// A server, and whatever reaches it.
+pub use cluster::Deliver;
+
+/// Servers, and whatever reaches them.
 pub struct Engine {
-    server: Arc<Server>,
-    /// Listens to sentinels, where there are any.
-    watch: Option<Watch>,
+    servers: Servers,
     subscriber: Subscriber,
-    /// How many bytes a value has that is read here, lately.
-    usual: AtomicUsize,
+}
+
+enum Servers {
+    One(Box<One>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Engine {
@@ -47,75 +50,77 @@ impl Engine {
     pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
         let dialler = Arc::new(Dialler::new(settings.clone())?);
-        let mut watch = None;
-        let source = match &settings.server {
-            settings::Server::Tcp { host, port } => {
-                Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port }))
-            }
-            settings::Server::Unix(path) => Source::Fixed(Place::Unix(path.clone())),
-            settings::Server::Sentinel { .. } => {
-                let sentinels = Arc::new(Sentinels::new(settings.clone(), events.clone())?);
-                watch = Some(Watch::new(sentinels.clone(), dialler.clone()));
-                Source::Named(sentinels)
-            }
-            _ => return Err(Error::settings("Cluster is not there yet")),
+        let one = |source: Source| {
+            let one = One::new(settings.clone(), dialler.clone(), source.clone(), events.clone());
+            (Servers::One(Box::new(one)), source)
         };
-        Ok(Self {
-            subscriber: Subscriber::new(settings.clone(), dialler.clone(), source.clone()),
-            server: Server::new(settings, dialler, source, events),
-            watch,
-            usual: AtomicUsize::new(0),
-        })
+        let (servers, source) = match &settings.server {
+            settings::Server::Tcp { host, port } => {
+                one(Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port })))
+            }
+            settings::Server::Unix(path) => one(Source::Fixed(Place::Unix(path.clone()))),
+            settings::Server::Sentinel { .. } => {
+                one(Source::Named(Arc::new(Sentinels::new(settings.clone(), events.clone())?)))
+            }
+            settings::Server::Cluster(seeds) => {
+                let cluster = Arc::new(Cluster::new(settings.clone(), dialler.clone(), seeds, events.clone()));
+                (Servers::Cluster(cluster.clone()), Source::AnyOf(cluster))
+            }
+            settings::Server::Memory(_) => return Err(Error::new(Kind::Internal, "the embedded engine has no server")),
+        };
+        Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source) })
+    }
+
+    /// Whether the answers of a round come from several servers, and so at several times.
+    pub fn is_divided(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
     }
 
     /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
-        let usual = self.usual.load(Ordering::Relaxed);
-        self.watch();
-        let plan = Plan::new(batch, usual);
-        let replies = self.server.run(&plan.wire, deadline).await;
-        if let Some(bytes) = plan.value_bytes(&replies) {
-            // Half the old and half the new: a few rounds after the values change, the groups fit them.
-            self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
+        match &self.servers {
+            Servers::One(one) => one.execute(batch, deadline).await,
+            Servers::Cluster(_) => {
+                let nothing = || Err(Error::new(Kind::Internal, "an engine left a request without a reply"));
+                let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
+                let mut deliver = |some: Vec<(usize, Result<Reply>)>| {
+                    some.into_iter().for_each(|(at, reply)| replies[at] = reply);
+                };
+                self.execute_apart(batch, deadline, &mut deliver).await;
+                replies
+            }
         }
-        plan.scatter(replies)
+    }
+
+    /// Runs a round; each reply is delivered when it is there, with the place of its request in the batch.
+    pub async fn execute_apart(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        match &self.servers {
+            Servers::One(one) => deliver(one.execute(batch, deadline).await.into_iter().enumerate().collect()),
+            Servers::Cluster(cluster) => cluster.execute(batch, deadline, deliver).await,
+        }
     }
 
     /// Dials if need be, and waits until a connection stands.
     pub async fn connect(&self) -> Result<()> {
-        self.watch();
-        self.server.connected().await
-    }
-
-    /// Listens for fail-overs from the first call on.
-    fn watch(&self) {
-        if let Some(watch) = &self.watch {
-            watch.start(self.server.pool());
+        match &self.servers {
+            Servers::One(one) => one.connect().await,
+            Servers::Cluster(cluster) => cluster.connect().await,
         }
     }
 
-    /// Whether a connection stands now.
+    /// Whether a call would find a connection now.
     pub fn is_connected(&self) -> bool {
-        self.server.is_connected()
+        match &self.servers {
+            Servers::One(one) => one.is_connected(),
+            Servers::Cluster(cluster) => cluster.is_connected(),
+        }
     }
 
     /// How it is.
     pub fn status(&self) -> Status {
-        let mut server = self.server.status();
-        let mut topology = Topology::Single;
-        if let Some(watch) = &self.watch {
-            topology = Topology::Sentinel;
-            if let Some(place) = watch.primary() {
-                server.target = place.to_string();
-                server.role = Role::Primary;
-            }
-        }
-        Status {
-            topology,
-            connected: server.connected,
-            last_error: self.server.pool().last_error(),
-            reconnects: self.server.pool().reconnects(),
-            servers: vec![server],
+        match &self.servers {
+            Servers::One(one) => one.status(),
+            Servers::Cluster(cluster) => cluster.status(),
         }
     }
 
@@ -129,12 +134,12 @@ impl Engine {
         self.subscriber.unsubscribe(id);
     }
 
-    /// Lets go of the server.
+    /// Lets go of the servers.
     pub fn close(&self) {
-        if let Some(watch) = &self.watch {
-            watch.close();
+        match &self.servers {
+            Servers::One(one) => one.close(),
+            Servers::Cluster(cluster) => cluster.close(),
         }
-        self.server.pool().close();
         self.subscriber.close();
     }
 }

@@ -1,17 +1,19 @@
 //! Runs calls: round after round, each as one batch, until every call has its answer.
 
+mod apart;
+
 use std::{
     future::{Future, pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Call, Read, Replies, Reply, Request, Step, Store};
+use super::{Call, Engine, Read, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
 
 /// How long after its deadline an engine may still answer. It knows best what became of a request, so it speaks first; no
@@ -34,6 +36,52 @@ struct Waiting<T, Tag> {
     changed: bool,
     /// Whether this round changes nothing, or nothing that doing it again would not.
     repeatable: bool,
+}
+
+/// What became of a call in a round.
+enum Ended<T, Tag> {
+    Done((Result<T>, Tag)),
+    /// It needs another round.
+    Again(Running<T, Tag>),
+}
+
+impl<T, Tag> Waiting<T, Tag> {
+    /// Reads the replies to its requests. What has come to its end gets no further round.
+    fn read(self, replies: SmallVec<[Result<Reply>; 1]>, ended: Option<End>) -> Ended<T, Tag> {
+        let Self { read, tag, changed, repeatable, .. } = self;
+        match (guarded(read, Replies(replies)), ended) {
+            (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
+            (Ok(Step::Next(_)), Some(end)) => Ended::Done((Err(end.error(repeatable && !changed)), tag)),
+            (Ok(Step::Next(call)), None) => Ended::Again(Running { call, tag, changed: changed || !repeatable }),
+            (Err(error), _) => Ended::Done((Err(if changed { partly(error) } else { error }), tag)),
+        }
+    }
+}
+
+/// A round that is about to go out.
+struct Begun<T, Tag> {
+    batch: Vec<Request>,
+    waiting: Vec<Waiting<T, Tag>>,
+    /// Calls that need nothing of an engine.
+    done: Vec<(Result<T>, Tag)>,
+}
+
+fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun<T, Tag> {
+    let mut batch = Vec::with_capacity(calls.len());
+    let mut waiting = Vec::with_capacity(calls.len());
+    let mut done = Vec::with_capacity(calls.len());
+    for Running { call, tag, changed } in calls {
+        match made(call) {
+            Ok(Step::Next(Call { requests, read })) => {
+                let repeatable = requests.iter().all(|request| request.repeatable);
+                waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
+                batch.extend(requests);
+            }
+            Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+            Err(error) => done.push((Err(error), tag)),
+        }
+    }
+    Begun { batch, waiting, done }
 }
 
 impl Store {
@@ -61,6 +109,11 @@ impl Store {
     ) {
         let mut cut = pin!(cut);
         let first = calls.into_iter().map(|(call, tag)| Running { call, tag, changed: false });
+        if let Engine::Redis(engine) = &self.engine
+            && engine.is_divided()
+        {
+            return apart::run(engine, first.collect(), deadline, cut, settle).await;
+        }
         let mut again = self.round(first, deadline, cut.as_mut(), &mut settle).await;
         while !again.is_empty() {
             if Instant::now() >= deadline {
@@ -78,36 +131,21 @@ impl Store {
         cut: Pin<&mut impl Future<Output = ()>>,
         settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
     ) -> Vec<Running<T, Tag>> {
-        let mut batch = Vec::with_capacity(calls.len());
-        let mut waiting = Vec::with_capacity(calls.len());
-        let mut done = Vec::with_capacity(calls.len());
-        for Running { call, tag, changed } in calls {
-            match made(call) {
-                Ok(Step::Next(Call { requests, read })) => {
-                    let repeatable = requests.iter().all(|request| request.repeatable);
-                    waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
-                    batch.extend(requests);
-                }
-                Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-                Err(error) => done.push((Err(error), tag)),
-            }
-        }
+        let Begun { batch, waiting, mut done } = begin(calls);
         let (replies, ended) = match self.replies(batch, deadline, cut).await {
             Ok(replies) => (replies, None),
             Err(end) => (Vec::new(), Some(end)),
         };
         let mut replies = replies.into_iter();
         let mut again = Vec::new();
-        for Waiting { requests, read, tag, changed, repeatable } in waiting {
-            let mine: SmallVec<_> = match ended {
-                Some(end) => (0..requests).map(|_| Err(end.error(repeatable))).collect(),
-                None => replies.by_ref().take(requests).collect(),
+        for waiting in waiting {
+            let mine = match ended {
+                Some(end) => (0..waiting.requests).map(|_| Err(end.error(waiting.repeatable))).collect(),
+                None => replies.by_ref().take(waiting.requests).collect(),
             };
-            match (guarded(read, Replies(mine)), ended) {
-                (Ok(Step::Done(answer)), _) => done.push((Ok(answer), tag)),
-                (Ok(Step::Next(_)), Some(end)) => done.push((Err(end.error(repeatable && !changed)), tag)),
-                (Ok(Step::Next(call)), None) => again.push(Running { call, tag, changed: changed || !repeatable }),
-                (Err(error), _) => done.push((Err(if changed { partly(error) } else { error }), tag)),
+            match waiting.read(mine, ended) {
+                Ended::Done(result) => done.push(result),
+                Ended::Again(running) => again.push(running),
             }
         }
         if !done.is_empty() {
@@ -151,12 +189,9 @@ async fn guard(
     cut: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Vec<Result<Reply>>, End> {
     let mut execution = pin!(execution);
-    // A bug in an engine costs this round, not the promises that wait for it.
     let mut guarded = pin!(poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))).unwrap_or_else(|panic| {
-            let error = panicked(panic.as_ref());
-            Poll::Ready((0..count).map(|_| Err(error.clone())).collect())
-        })
+        polled(execution.as_mut(), context)
+            .map(|replies| replies.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect()))
     }));
     // What is answered at once needs no timer.
     if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
@@ -167,6 +202,14 @@ async fn guard(
         replies = guarded => Ok(replies),
         () = sleep_until(deadline + GRACE) => Err(End::Overdue),
         () = cut => Err(End::Cut),
+    }
+}
+
+/// A bug in an engine costs this round, not the promises that wait for it.
+fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| engine.poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
     }
 }
 
@@ -239,7 +282,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::{Engine, memory};
+    use crate::store::memory;
 
     fn store() -> Store {
         Store::over(Engine::Memory(memory::Engine::new(1 << 20).unwrap()))

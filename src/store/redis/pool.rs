@@ -50,6 +50,8 @@ struct Shared {
     growing: AtomicBool,
     /// Something about the members has changed.
     changed: Notify,
+    /// The server is elsewhere: there is no reason to wait before it is dialled.
+    moved: Notify,
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
@@ -103,6 +105,7 @@ impl Pool {
             kept: AtomicBool::new(false),
             growing: AtomicBool::new(false),
             changed: Notify::new(),
+            moved: Notify::new(),
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -145,6 +148,11 @@ impl Pool {
         self.shared.lock().iter().any(Member::is_usable)
     }
 
+    /// Whether there is no word yet that the server is away.
+    pub fn is_reachable(&self) -> bool {
+        !matches!(*self.shared.state.borrow(), State::Down(_) | State::Closed)
+    }
+
     /// Ends a connection whose server is not what it should be; another is made.
     pub fn discard(&self, member: &Member, why: &str) {
         member.connection.end(Error::new(Kind::Unavailable, why.to_owned()));
@@ -158,6 +166,7 @@ impl Pool {
             member.connection.end(Error::new(Kind::Unavailable, why));
         }
         self.shared.changed.notify_one();
+        self.shared.moved.notify_waiters();
     }
 
     /// Ends all connections, for good.

@@ -73,7 +73,15 @@ impl Sentinels {
     /// # Errors
     /// Why there is none: no sentinel answers, none knows the name, or who is named is no primary or cannot be reached.
     pub async fn dial(self: &Arc<Self>, dialler: &Arc<Dialler>) -> Result<(Place, Wire)> {
-        persist(self.settings.connect_timeout, |limit| self.attempt(dialler, limit)).await
+        let mut latest = self.latest.subscribe();
+        loop {
+            latest.mark_unchanged();
+            tokio::select! {
+                dialled = persist(self.settings.connect_timeout, |limit| self.attempt(dialler, limit)) => return dialled,
+                // Nothing is gained by waiting for the former primary any longer.
+                _ = latest.changed() => {}
+            }
+        }
     }
 
     async fn attempt(self: &Arc<Self>, dialler: &Arc<Dialler>, limit: Duration) -> Result<(Place, Wire)> {

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{Events, Reply, Role, ServerStatus, plan::Wire},
+    store::{BreakerState, Events, Reply, Role, ServerStatus, plan::Wire},
 };
 
 /// A server, its connections, and what keeps it from being asked too much.
@@ -100,10 +100,19 @@ impl Server {
 
     /// Sends requests once: in one piece, in order, over one connection.
     pub async fn attempt(&self, all: &[&Wire], deadline: Instant) -> Replies {
+        self.attempt_as(all, false, deadline).await
+    }
+
+    /// The same for requests whose slot is still on its way to this server.
+    pub async fn attempt_asking(&self, all: &[&Wire], deadline: Instant) -> Replies {
+        self.attempt_as(all, true, deadline).await
+    }
+
+    async fn attempt_as(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
         match self.admit(all, deadline).await {
             Ok((pass, _room)) => {
                 let since = Instant::now();
-                let replies = self.send(all, deadline).await;
+                let replies = self.send(all, asking, deadline).await;
                 self.record(pass, all, &replies, since);
                 replies
             }
@@ -138,7 +147,7 @@ impl Server {
         })
     }
 
-    async fn send(&self, all: &[&Wire], deadline: Instant) -> Replies {
+    async fn send(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         let taken = match timeout_at(until, self.turn.lock()).await {
             Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
@@ -148,13 +157,14 @@ impl Server {
             Ok(taken) => taken,
             Err(error) => return fail_all(all, &error),
         };
-        let mut replies = exchange(&member, all, false, deadline, Some(turn)).await;
+        let mut replies = exchange(&member, all, Manner { whole: false, asking }, deadline, Some(turn)).await;
         // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
         if replies.iter().any(is_forgotten) {
             member.scripts.forget();
             for (wire, reply) in all.iter().zip(&mut replies) {
                 if is_forgotten(reply)
-                    && let Some(again) = exchange(&member, &[wire], true, deadline, None).await.pop()
+                    && let Some(again) =
+                        exchange(&member, &[wire], Manner { whole: true, asking }, deadline, None).await.pop()
                 {
                     *reply = again;
                 }
@@ -171,7 +181,11 @@ impl Server {
         for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| counts(wire)) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
-            tally.count(reply, took, self.breaker.settings());
+            // A node that speaks for its cluster answers well, and will as soon as the cluster is whole again.
+            let speaks =
+                |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
+            let outcome = if reply.as_ref().is_err_and(speaks) { &Ok(Reply::Nil) } else { reply };
+            tally.count(outcome, took, self.breaker.settings());
         }
         if tally.failed > 0
             && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
@@ -187,6 +201,12 @@ impl Server {
     /// Whether a call would find a connection now.
     pub fn is_connected(&self) -> bool {
         self.pool.is_connected()
+    }
+
+    /// Whether nothing speaks against asking it: it answers, or nobody has tried yet.
+    pub fn is_usable(&self) -> bool {
+        let stands = self.pool.is_connected() || self.pool.made() == 0 && self.pool.is_reachable();
+        stands && self.breaker.snapshot(Instant::now()).state != BreakerState::Open
     }
 
     /// The connections.
@@ -214,15 +234,31 @@ impl Server {
 async fn exchange(
     member: &Member,
     all: &[&Wire],
-    whole: bool,
+    Manner { whole, asking }: Manner,
     deadline: Instant,
     turn: Option<MutexGuard<'_, ()>>,
 ) -> Replies {
     let mut commands = Commands::default();
-    all.iter().for_each(|wire| spell(wire, &member.scripts, whole, &mut commands));
+    for wire in all {
+        if asking {
+            // For the very next command only, which nothing can come before: an exchange stays together.
+            commands.push_words(&[b"ASKING"]);
+        }
+        spell(wire, &member.scripts, whole, &mut commands);
+    }
     let exchange = member.connection.hand_over(commands);
     drop(turn);
-    exchange.replies(deadline).await
+    let replies = exchange.replies(deadline).await;
+    if asking { replies.into_iter().skip(1).step_by(2).collect() } else { replies }
+}
+
+/// How requests are spelled.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Scripts with their whole text.
+    whole: bool,
+    /// For a slot that is still on its way to this server.
+    asking: bool,
 }
 
 impl Queued {

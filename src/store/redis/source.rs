@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
+    cluster::Cluster,
     dial::{Dialler, Place},
     sentinel::Sentinels,
     wire::Wire,
@@ -16,6 +17,8 @@ pub enum Source {
     Fixed(Place),
     /// Wherever the sentinels say that the primary is.
     Named(Arc<Sentinels>),
+    /// Any node of a cluster, for what all of them hear.
+    AnyOf(Arc<Cluster>),
 }
 
 impl Source {
@@ -24,13 +27,14 @@ impl Source {
         match self {
             Self::Fixed(place) => Ok((place.clone(), dialler.dial(place).await?)),
             Self::Named(sentinels) => sentinels.dial(dialler).await,
+            Self::AnyOf(cluster) => cluster.dial().await,
         }
     }
 
     /// Waits until the server is elsewhere, as far as anybody says so.
     pub async fn left(&self, place: &Place) {
         match self {
-            Self::Fixed(_) => std::future::pending().await,
+            Self::Fixed(_) | Self::AnyOf(_) => std::future::pending().await,
             Self::Named(sentinels) => sentinels.left(place).await,
         }
     }
@@ -41,6 +45,7 @@ impl fmt::Display for Source {
         match self {
             Self::Fixed(place) => place.fmt(f),
             Self::Named(sentinels) => sentinels.fmt(f),
+            Self::AnyOf(cluster) => cluster.fmt(f),
         }
     }
 }

@@ -17,10 +17,11 @@ export default scenario({ number: 19, name: 'a thousand MOVED', engine: 'none', 
   const [replica] = await cluster.replicasOf(primary)
   await Promise.all(keys.map((key) => t.call(service, 'set', () => service.set(key, `${key}=1`))))
 
-  const gets = () =>
-    Promise.all(
-      keys.map((key) => t.call(service, `get ${key}`, () => service.get(key), { right: (v) => v === `${key}=1` })),
-    )
+  const get = (key) => t.call(service, `get ${key}`, () => service.get(key), { right: (value) => value === `${key}=1` })
+  const gets = (some = keys) => Promise.all(some.map(get))
+  const getting = async (some, signal) => {
+    for (; !signal.aborted; await t.sleep(20)) await gets(some)
+  }
   const bounded = async (what, action) => {
     await cluster.everywhere('CONFIG', 'RESETSTAT')
     const began = performance.now()
@@ -37,13 +38,23 @@ export default scenario({ number: 19, name: 'a thousand MOVED', engine: 'none', 
   await bounded('all at once', gets)
   t.check(t.calls.ok === t.calls.count, 'a call failed although every slot had its node')
 
-  const primaries = [replica, ...(await cluster.primaries()).filter((node) => node !== replica && node !== primary)]
-  await bounded('slots on the move', async () => {
+  await t.until('it has its copy', async () => (await primary.command('ROLE'))[3] === 'connected')
+  await cluster.ready()
+  await bounded('in flight', async () => {
+    const signal = AbortSignal.timeout(1000)
+    const reading = getting(keys, signal)
+    await primary.command('CLUSTER', 'FAILOVER')
+    await reading
+  })
+  t.check((await primary.command('ROLE'))[0] === 'master', 'the two have not changed their roles again')
+
+  const primaries = [primary, ...(await cluster.primaries()).filter((node) => node !== primary && node !== replica)]
+  await bounded('one slot after the other', async () => {
     const signal = AbortSignal.timeout(2000)
-    const reading = (async () => {
-      while (!signal.aborted) await gets()
-    })()
-    await Promise.all([reading, wander(cluster, slots.slice(0, 300), { signal, primaries })])
+    await Promise.all([
+      getting(keys.slice(0, 200), signal),
+      wander(cluster, slots.slice(0, 200), { signal, keys: 10, primaries }),
+    ])
   })
   t.check(t.calls.ok === t.calls.count, 'a call failed while slots moved')
 })

@@ -35,7 +35,7 @@ export async function outage(t, { load, what, fault, election }) {
 export async function others(t, service) {
   const limiter = new t.cinnabar.RateLimiter(service)
   const seen = []
-  await service.subscribe('news', (value) => seen.push(value))
+  await service.subscribe('news', (value) => seen.push(value), { onGap: () => {} })
   let rounds = 0
   const check = async () => {
     rounds++

@@ -98,4 +98,4 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
 /** An answer that differs is put into words only then. */
 const same = (wanted) => (value) =>
   value === wanted || `answered ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}`
-const sameList = (wanted) => (values) => same(wanted.join())(values?.join())
+const sameList = (wanted) => (values) => same(JSON.stringify(wanted))(JSON.stringify(values))

@@ -1,0 +1,186 @@
+//! Slots spread over primaries: each request goes to the node that has its slot.
+//!
+//! Whoever knows where to go waits for nobody: the map is learned in the background, and a node that has given a slot away
+//! says itself where to. Each node has connections, a queue and a breaker of its own, so that one that is dead or slow holds
+//! up nothing but its own slots.
+
+mod learn;
+mod map;
+mod round;
+mod scan;
+mod slot;
+mod split;
+mod table;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    dial::{Dialler, Place},
+    server::Server,
+    source::Source,
+    wire::Wire,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::{Address, Listed, Settings},
+    store::{Events, Role, Status, Topology, crew::Crew},
+};
+use learn::{Learned, Learning};
+pub use round::Deliver;
+use table::Table;
+
+/// All nodes of a cluster that are known.
+pub struct Cluster {
+    settings: Arc<Settings>,
+    dialler: Arc<Dialler>,
+    events: Arc<Events>,
+    seeds: Vec<Address>,
+    table: Mutex<Table>,
+    learning: Mutex<Learning>,
+    learned: watch::Sender<Learned>,
+    last_error: Mutex<Option<(Error, SystemTime)>>,
+    closed: AtomicBool,
+}
+
+/// One node. Its connections end with its last call once the cluster has let go of it.
+pub struct Node {
+    address: Address,
+    server: Arc<Server>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server.pool().close();
+    }
+}
+
+impl Cluster {
+    /// Dials nothing yet.
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, seeds: &[Address], events: Arc<Events>) -> Self {
+        Self {
+            settings,
+            dialler,
+            events,
+            seeds: seeds.into(),
+            table: Mutex::default(),
+            learning: Mutex::default(),
+            learned: watch::Sender::default(),
+            last_error: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until every primary has a connection, or for a while if one has.
+    pub async fn connect(self: &Arc<Self>) -> Result<()> {
+        self.known(Instant::now() + self.settings.connect_timeout).await?;
+        let mut crew = Crew::new();
+        for node in self.table().primaries() {
+            crew.add(async move { node.server.connected().await });
+        }
+        let (mut failed, mut stands) = (None, false);
+        let patience = Instant::now() + self.settings.connect_wait;
+        loop {
+            let connected = if stands {
+                // Those that take longer are waited for by whoever calls them.
+                timeout_at(patience, crew.next()).await.unwrap_or(None)
+            } else {
+                crew.next().await
+            };
+            match connected {
+                None => break,
+                Some(Ok(())) => stands = true,
+                Some(Err(error)) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if !stands => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether every slot has a node, of which none is known to be away.
+    pub fn is_connected(&self) -> bool {
+        let table = self.table();
+        let nodes = table.primaries();
+        table.is_whole()
+            && nodes.iter().all(|node| node.server.pool().is_reachable())
+            && nodes.iter().any(|node| node.server.is_connected())
+    }
+
+    pub fn status(&self) -> Status {
+        let nodes = self.table().primaries();
+        let own = lock(&self.last_error).clone();
+        let errors = nodes.iter().filter_map(|node| node.server.pool().last_error()).chain(own);
+        Status {
+            topology: Topology::Cluster,
+            connected: self.is_connected(),
+            last_error: errors.max_by_key(|(_, at)| *at),
+            reconnects: nodes.iter().map(|node| node.server.pool().reconnects()).sum(),
+            servers: nodes
+                .iter()
+                .map(|node| {
+                    let mut status = node.server.status();
+                    status.role = Role::Primary;
+                    status
+                })
+                .collect(),
+        }
+    }
+
+    /// A connection to any node, for what all nodes hear.
+    pub async fn dial(&self) -> Result<(Place, Wire)> {
+        let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
+        let dial = |place: Place| async move {
+            let wire = self.dialler.dial(&place).await?;
+            Ok((place, wire))
+        };
+        learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Lets go of every node.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        drop(std::mem::take(&mut *self.table()));
+    }
+
+    fn node(&self, address: &Address) -> Node {
+        let source = Source::Fixed(Place::Tcp(address.clone()));
+        let server = Server::new(self.settings.clone(), self.dialler.clone(), source, self.events.clone());
+        Node { address: address.clone(), server }
+    }
+
+    fn unreachable(&self, error: &Error) -> Error {
+        let kind = match error.kind {
+            Kind::Auth | Kind::Unsupported => error.kind,
+            _ => Kind::Unavailable,
+        };
+        let message = format!("no node of the {self} answers: {}", error.message());
+        Error::new(kind, message).with_source(error.clone())
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster {}", Listed(&self.seeds))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

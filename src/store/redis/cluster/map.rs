@@ -1,0 +1,143 @@
+//! Which node has which slot, as a node says.
+
+use super::slot::SLOTS;
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Address,
+    store::Reply,
+};
+
+/// A run of slots and the primary that has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub first: u16,
+    pub last: u16,
+    pub primary: Address,
+}
+
+/// Reads a reply to `CLUSTER SLOTS`, which `asked` has given. A node that does not know its own name is where it was reached.
+///
+/// # Errors
+/// `E_INVALID_DATA` for anything else, and `E_UNAVAILABLE` where no slot has a node.
+pub fn read(reply: Reply, asked: &Address) -> Result<Vec<Run>> {
+    let runs: Vec<Run> = reply.array()?.into_iter().map(|run| read_run(run, asked)).collect::<Result<_>>()?;
+    if runs.is_empty() {
+        return Err(Error::new(Kind::Unavailable, format!("{asked} knows of no slots; has the cluster been set up?")));
+    }
+    Ok(runs)
+}
+
+fn read_run(run: Reply, asked: &Address) -> Result<Run> {
+    let mut parts = run.array()?.into_iter();
+    let mut next = || parts.next().ok_or_else(|| strange("a run of slots without a node"));
+    let (first, last) = (slot(next()?)?, slot(next()?)?);
+    // The primary comes first, then its replicas; later servers add more about each.
+    let mut node = next()?.array()?.into_iter();
+    let host = node.next().unwrap_or(Reply::Nil).bulk()?.unwrap_or_default();
+    let port = node.next().ok_or_else(|| strange("a node without a port"))?.int()?;
+    let port = u16::try_from(port).map_err(|_| strange("a port that is none"))?;
+    Ok(Run { first, last, primary: address(&String::from_utf8_lossy(&host), port, asked) })
+}
+
+/// A node's address, from whatever another one calls it.
+fn address(host: &str, port: u16, asked: &Address) -> Address {
+    let unknown = host.is_empty() || host == "?";
+    Address { host: if unknown { asked.host.clone() } else { host.into() }, port }
+}
+
+fn slot(reply: Reply) -> Result<u16> {
+    let slot = reply.int()?;
+    u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < SLOTS).ok_or_else(|| strange("a slot that is none"))
+}
+
+fn strange(what: &str) -> Error {
+    Error::new(Kind::InvalidData, format!("the server sent a map of the cluster with {what}"))
+}
+
+/// Where a node sends a request instead.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Redirection {
+    /// The slot has moved there.
+    Moved(u16, Address),
+    /// The slot is moving, and this key is there already.
+    Ask(Address),
+}
+
+/// Reads `MOVED 3999 127.0.0.1:6381` and `ASK 3999 127.0.0.1:6381`, which `asked` has said.
+pub fn redirection(message: &str, asked: &Address) -> Option<Redirection> {
+    let mut words = message.split(' ');
+    let (word, slot, place) = (words.next()?, words.next()?, words.next()?);
+    let (host, port) = place.rsplit_once(':')?;
+    let to = address(host, port.parse().ok()?, asked);
+    let slot = slot.parse().ok().filter(|slot| usize::from(*slot) < SLOTS)?;
+    match word {
+        "MOVED" => Some(Redirection::Moved(slot, to)),
+        "ASK" => Some(Redirection::Ask(to)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(host: &str, port: u16) -> Address {
+        Address { host: host.into(), port }
+    }
+
+    fn node(host: Reply, port: i64) -> Reply {
+        Reply::Array(vec![host, Reply::Int(port), Reply::text("id"), Reply::Array(Vec::new())])
+    }
+
+    fn run(first: i64, last: i64, nodes: Vec<Reply>) -> Reply {
+        Reply::Array([Reply::Int(first), Reply::Int(last)].into_iter().chain(nodes).collect())
+    }
+
+    #[test]
+    fn a_map_names_the_primary_of_each_run() {
+        let reply = Reply::Array(vec![
+            run(0, 99, vec![node(Reply::text("10.0.0.1"), 1), node(Reply::text("10.0.0.9"), 9)]),
+            run(100, 16_383, vec![node(Reply::text(""), 2)]),
+        ]);
+        let wanted = vec![
+            Run { first: 0, last: 99, primary: at("10.0.0.1", 1) },
+            Run { first: 100, last: 16_383, primary: at("seed", 2) },
+        ];
+        assert_eq!(read(reply, &at("seed", 7)).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_node_without_a_name_is_where_it_was_reached() {
+        for host in [Reply::Nil, Reply::text(""), Reply::text("?")] {
+            let runs = read(Reply::Array(vec![run(5, 5, vec![node(host, 2)])]), &at("seed", 7)).unwrap();
+            assert_eq!(runs[0].primary, at("seed", 2));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error() {
+        let reads = |reply| read(reply, &at("seed", 7)).map_err(|error| error.kind);
+        assert_eq!(reads(Reply::Array(Vec::new())), Err(Kind::Unavailable));
+        for strange in [
+            Reply::Int(1),
+            Reply::Array(vec![Reply::Int(1)]),
+            Reply::Array(vec![run(0, 16_384, vec![node(Reply::text("h"), 1)])]),
+            Reply::Array(vec![run(-1, 5, vec![node(Reply::text("h"), 1)])]),
+            Reply::Array(vec![run(0, 5, vec![])]),
+            Reply::Array(vec![run(0, 5, vec![node(Reply::text("h"), 70_000)])]),
+        ] {
+            assert_eq!(reads(strange), Err(Kind::InvalidData));
+        }
+    }
+
+    #[test]
+    fn a_redirection_names_slot_and_node() {
+        let read = |text| redirection(text, &at("here", 1));
+        assert_eq!(read("MOVED 3999 10.0.0.2:6381"), Some(Redirection::Moved(3999, at("10.0.0.2", 6381))));
+        assert_eq!(read("ASK 5 ::1:7000"), Some(Redirection::Ask(at("::1", 7000))));
+        assert_eq!(read("MOVED 5 :7000"), Some(Redirection::Moved(5, at("here", 7000))));
+        for text in ["MOVED", "MOVED 5", "MOVED 99999 a:1", "ERR 5 a:1", "ASK 5 a"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The nodes, and which of them has which slot.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Node, map::Run, slot::SLOTS};
+use crate::settings::Address;
+
+/// A node that no slot leads to is kept for so long after a request was last sent on to it: a slot may be on its way there.
+const KEPT: Duration = Duration::from_secs(60);
+const NOBODY: u16 = u16::MAX;
+
+/// What is known.
+#[derive(Default)]
+pub struct Table {
+    /// For each slot, which of `nodes` has it. Empty until the map is known.
+    owners: Vec<u16>,
+    nodes: Vec<Arc<Node>>,
+    /// All nodes, by address, and when another node has last sent a request there.
+    known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
+    /// Who gets what has no slot.
+    anchor: Option<Arc<Node>>,
+}
+
+/// What a new map has changed.
+pub struct Change {
+    /// Nodes that have no slot any more, to be dropped outside the lock.
+    pub left: Vec<Arc<Node>>,
+    /// Whether other nodes have slots now than before; not for the first map.
+    pub nodes: bool,
+    /// Whether any slot has moved; not for the first map.
+    pub slots: bool,
+}
+
+impl Table {
+    /// Whether there is a map.
+    pub fn is_known(&self) -> bool {
+        !self.owners.is_empty()
+    }
+
+    /// Whether each slot has a node.
+    pub fn is_whole(&self) -> bool {
+        self.is_known() && !self.owners.contains(&NOBODY)
+    }
+
+    /// Who has this slot.
+    pub fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
+        self.nodes.get(usize::from(*self.owners.get(usize::from(slot))?))
+    }
+
+    /// The node for what has no slot: the same one for as long as it can be reached.
+    pub fn anyone(&mut self) -> Option<Arc<Node>> {
+        let usable = |node: &&Arc<Node>| node.server.is_usable();
+        if self.anchor.as_ref().filter(usable).is_none() {
+            let nodes = self.primaries();
+            self.anchor = nodes.iter().find(usable).or(nodes.first()).cloned();
+        }
+        self.anchor.clone()
+    }
+
+    /// The node at this address, to which a request was sent on; made by `make` where it is new.
+    pub fn at(&mut self, address: &Address, make: impl FnOnce(&Address) -> Node) -> Arc<Node> {
+        let known = self.known.entry(address.clone()).or_insert_with(|| (Arc::new(make(address)), None));
+        known.1 = Some(Instant::now());
+        known.0.clone()
+    }
+
+    /// A slot has moved.
+    pub fn give(&mut self, slot: u16, node: &Arc<Node>) {
+        let at = self.nodes.iter().position(|other| Arc::ptr_eq(other, node)).unwrap_or_else(|| {
+            self.nodes.push(node.clone());
+            self.nodes.len() - 1
+        });
+        if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
+            *owner = at as u16;
+        }
+    }
+
+    /// The first slot of each node that has any, in their order.
+    pub fn firsts(&self) -> Vec<u16> {
+        let mut seen = vec![false; self.nodes.len()];
+        let owners = self.owners.iter().zip(0_u16..);
+        let firsts = owners
+            .filter(|(owner, _)| seen.get_mut(usize::from(**owner)).is_some_and(|seen| !std::mem::replace(seen, true)));
+        firsts.map(|(_, slot)| slot).collect()
+    }
+
+    /// The nodes that have slots, in the order of these.
+    pub fn primaries(&self) -> Vec<Arc<Node>> {
+        self.firsts().into_iter().filter_map(|slot| self.owner(slot).cloned()).collect()
+    }
+
+    /// Takes a new map over; nodes that stay keep their connections.
+    pub fn replace(&mut self, runs: &[Run], mut make: impl FnMut(&Address) -> Node) -> Change {
+        let before = self.primaries();
+        let first_map = !self.is_known();
+        let (mut owners, mut nodes) = (vec![NOBODY; SLOTS], Vec::<Arc<Node>>::new());
+        for run in runs {
+            let known = self.known.entry(run.primary.clone());
+            let node = known.or_insert_with(|| (Arc::new(make(&run.primary)), None)).0.clone();
+            let at = nodes.iter().position(|other| Arc::ptr_eq(other, &node)).unwrap_or_else(|| {
+                nodes.push(node);
+                nodes.len() - 1
+            });
+            if let Some(slots) = owners.get_mut(usize::from(run.first)..=usize::from(run.last)) {
+                slots.fill(at as u16);
+            }
+        }
+        let has = |nodes: &[Arc<Node>], owners: &[u16], slot: usize| {
+            owners.get(slot).and_then(|at| nodes.get(usize::from(*at))).map(|node| node.address.clone())
+        };
+        let moved = (0..SLOTS).any(|slot| has(&self.nodes, &self.owners, slot) != has(&nodes, &owners, slot));
+        (self.owners, self.nodes) = (owners, nodes);
+        let now = Instant::now();
+        let mut left = Vec::new();
+        let nodes = &self.nodes;
+        self.known.retain(|_, (node, named)| {
+            let named = named.is_some_and(|named| now - named < KEPT);
+            let stays = named || nodes.iter().any(|other| Arc::ptr_eq(other, node));
+            if !stays {
+                left.push(node.clone());
+            }
+            stays
+        });
+        let after = self.primaries();
+        if self.anchor.as_ref().is_some_and(|anchor| !after.iter().any(|node| Arc::ptr_eq(node, anchor))) {
+            left.extend(self.anchor.take());
+        }
+        let same =
+            before.len() == after.len() && before.iter().all(|node| after.iter().any(|other| Arc::ptr_eq(node, other)));
+        Change { left, nodes: !first_map && !same, slots: !first_map && moved }
+    }
+}
