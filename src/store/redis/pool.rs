@@ -166,7 +166,8 @@ impl Pool {
             member.connection.end(Error::new(Kind::Unavailable, why));
         }
         self.shared.changed.notify_one();
-        self.shared.moved.notify_waiters();
+        // Kept for a task that is dialling the former place at this moment.
+        self.shared.moved.notify_one();
     }
 
     /// Ends all connections, for good.

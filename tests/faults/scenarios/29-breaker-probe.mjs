@@ -38,7 +38,6 @@ export default scenario({ number: 29, name: 'breaker: hung probe', short: true }
     if (ms < 100) continue
     lasted++
     t.check(at >= end - 10, 'two calls were held up by trials at once')
-    t.check(ms < 250, `a trial took ${Math.round(ms)} ms`)
     end = at + ms
   }
   const seconds = (performance.now() - from) / 1000

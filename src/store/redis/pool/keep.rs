@@ -93,6 +93,8 @@ async fn pause(shared: &Shared, failures: u32) {
     tokio::select! {
         () = sleep(wait(&shared.settings, failures)) => {}
         () = spoke_again(shared) => {}
+        // Somewhere else it need not be as it was here.
+        () = shared.moved.notified() => {}
     }
 }
 

@@ -131,7 +131,7 @@ impl Line<'_> {
         let until = tokio::time::Instant::now() + LIMIT;
         let mut wire = self.dialler.open(&Place::Tcp(self.address.clone()), until).await?;
         enter(&mut wire, &self.sentinels.entry()).await?;
-        wire.ask(&[b"SUBSCRIBE", b"+switch-master"]).await?;
+        wire.ask(&[b"SUBSCRIBE", b"+switch-master", b"+promoted-slave"]).await?;
         Ok(wire)
     }
 
@@ -160,7 +160,10 @@ impl Line<'_> {
             match timeout(quiet, wire.receive()).await {
                 Ok(heard) => {
                     asked = false;
-                    if let Some(place) = switched(&heard??, &self.sentinels.name)
+                    let heard = heard??;
+                    if promotes(&heard, &self.sentinels.name) {
+                        self.look().await;
+                    } else if let Some(place) = switched(&heard, &self.sentinels.name)
                         && !self.look().await
                     {
                         let epoch = self.sentinels.latest.borrow().as_ref().map_or(0, |(epoch, _)| *epoch);
@@ -187,6 +190,15 @@ fn switched(heard: &Reply, name: &str) -> Option<Place> {
     let [whose, _, _, host, port] = words[..] else { return None };
     let place = Place::Tcp(Address { host: host.into(), port: port.parse().ok()? });
     (kind == "message" && whose == name).then_some(place)
+}
+
+/// Whether this tells of a new primary of this name: `slave address host port @ name host port`. The sentinel that leads a
+/// fail-over names the new primary from here on, and says `+switch-master` only once every replica follows it.
+fn promotes(heard: &Reply, name: &str) -> bool {
+    let Reply::Array(parts) = heard else { return false };
+    let [_, Reply::Bulk(channel), Reply::Bulk(text)] = &parts[..] else { return false };
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    channel == "+promoted-slave" && text.split(" @ ").nth(1).and_then(|rest| rest.split(' ').next()) == Some(name)
 }
 
 #[cfg(test)]

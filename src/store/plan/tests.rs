@@ -1,0 +1,58 @@
+use super::*;
+use crate::store::Keys;
+
+fn get(key: &'static str) -> Request {
+    Request::get(Bytes::from_static(key.as_bytes()))
+}
+
+fn set(key: &'static str) -> Request {
+    Request::keyed("SET", [Bytes::from_static(key.as_bytes()), Bytes::from_static(b"1")])
+}
+
+fn shape(batch: Vec<Request>) -> String {
+    shape_of(batch, 100)
+}
+
+fn shape_of(batch: Vec<Request>, usual: usize) -> String {
+    let names = Plan::new(batch, usual).wire.into_iter().map(|wire| match wire {
+        Wire::One(request) => request.name().to_owned(),
+        Wire::Get(keys) => format!("GET*{}", keys.len()),
+        Wire::Many(many) => format!("{}*{}", many.script.name, many.items()),
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn reads_travel_together() {
+    assert_eq!(shape(vec![get("a"), get("b"), get("a")]), "GET*3");
+}
+
+#[test]
+fn a_read_never_overtakes_a_write_of_its_key() {
+    assert_eq!(shape(vec![get("a"), set("b"), get("b")]), "GET*1 SET GET*1");
+    assert_eq!(shape(vec![get("a"), set("b"), get("c")]), "GET*2 SET");
+    assert_eq!(shape(vec![set("a"), get("a"), get("b")]), "SET GET*2");
+}
+
+#[test]
+fn nothing_overtakes_a_command_of_unknown_keys() {
+    let mut unknown = set("x");
+    unknown.keys = Keys::Unknown;
+    assert_eq!(shape(vec![get("a"), unknown, get("b")]), "GET*1 SET GET*1");
+}
+
+#[test]
+fn a_group_has_a_bound() {
+    let many = |count| (0..count).map(|_| get("a")).collect();
+    assert_eq!(shape(many(300)), "GET*256 GET*44");
+    assert_eq!(shape_of(many(10), 200 << 10), "GET*5 GET*5", "large values travel in smaller groups");
+    assert_eq!(shape_of(many(2), 100 << 20), "GET*1 GET*1");
+}
+
+#[test]
+fn each_gets_its_own_answer() {
+    let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
+    let replies = vec![Ok(Reply::Array(vec![Reply::text("A"), Reply::text("C")])), Ok(Reply::text("OK"))];
+    let answers: Vec<_> = plan.scatter(replies).into_iter().map(|reply| reply.unwrap()).collect();
+    assert_eq!(answers, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);
+}
