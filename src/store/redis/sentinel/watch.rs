@@ -19,8 +19,12 @@ use super::super::{
 use super::{
     LIMIT, Sentinels,
     ask::{Named, ask},
+    ranked,
 };
 use crate::{error::Result, settings::Address, store::Reply};
+
+/// How often they are asked while the primary does not answer.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The task that listens, for as long as this lives and is not closed.
 pub struct Watch {
@@ -44,8 +48,14 @@ impl Watch {
     pub fn start(&self, pool: &Pool) {
         let mut state = self.lock();
         if matches!(*state, State::Idle) {
-            let listening = listen(self.sentinels.clone(), self.dialler.clone(), pool.clone());
-            *state = State::Running(tokio::spawn(listening).abort_handle());
+            let (sentinels, dialler, pool) = (self.sentinels.clone(), self.dialler.clone(), pool.clone());
+            let watching = async move {
+                tokio::select! {
+                    () = listen(&sentinels, &dialler, &pool) => {}
+                    () = look_around(&sentinels, &dialler, &pool) => {}
+                }
+            };
+            *state = State::Running(tokio::spawn(watching).abort_handle());
         }
     }
 
@@ -73,11 +83,11 @@ impl Drop for Watch {
 }
 
 /// For ever: to one sentinel until it falls silent, then to the next.
-async fn listen(sentinels: Arc<Sentinels>, dialler: Arc<Dialler>, pool: Pool) {
+async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
     let mut failures = 0;
     loop {
         for address in sentinels.addresses() {
-            let line = Line { sentinels: &sentinels, dialler: &dialler, pool: &pool, address: &address };
+            let line = Line { sentinels, dialler, pool, address: &address };
             if let Ok(Ok(mut wire)) = timeout(LIMIT, line.subscribe()).await {
                 failures = 0;
                 line.look().await;
@@ -87,6 +97,24 @@ async fn listen(sentinels: Arc<Sentinels>, dialler: Arc<Dialler>, pool: Pool) {
         }
         sleep(pool::wait(&sentinels.settings, failures)).await;
         failures += 1;
+    }
+}
+
+/// While nothing answers, asks all of them again and again: the one that leads a fail-over names the new primary before it
+/// tells of it, and the next attempt to connect may be a while away.
+async fn look_around(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &Pool) {
+    loop {
+        sleep(LOOK).await;
+        if pool.is_connected() {
+            continue;
+        }
+        let named = sentinels.named(dialler, LIMIT).await.unwrap_or_default();
+        if let Some(named) = ranked(named).into_iter().next()
+            && sentinels.latest().is_some_and(|latest| latest != named.place)
+            && sentinels.hear(&named)
+        {
+            pool.move_to(&named.place);
+        }
     }
 }
 
