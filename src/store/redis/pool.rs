@@ -7,7 +7,7 @@ pub use keep::{suspicion, wait};
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -75,6 +75,8 @@ pub struct Member {
     pub scripts: Arc<Scripts>,
     /// The server owes an answer and says nothing: nothing more is sent there.
     silent: Arc<AtomicBool>,
+    /// Since when, and why, nothing more is to be sent there although the server answers.
+    retired: Arc<OnceLock<(Instant, Error)>>,
 }
 
 /// SHA-1s that the server was taught over one connection.
@@ -153,17 +155,16 @@ impl Pool {
         !matches!(*self.shared.state.borrow(), State::Down(_) | State::Closed)
     }
 
-    /// Ends a connection whose server is not what it should be; another is made.
+    /// Sends nothing more over a connection whose server is not what it should be. What has been sent is waited for a moment.
     pub fn discard(&self, member: &Member, why: &str) {
-        member.connection.end(Error::new(Kind::Unavailable, why.to_owned()));
+        member.retire(why);
         self.shared.changed.notify_one();
     }
 
-    /// Ends every connection that leads elsewhere: the server has moved.
+    /// Leaves every connection that leads elsewhere: the server has moved.
     pub fn move_to(&self, place: &Place) {
         for member in self.shared.lock().iter().filter(|member| member.place != *place) {
-            let why = format!("{} is in charge now", place);
-            member.connection.end(Error::new(Kind::Unavailable, why));
+            member.retire(&format!("{place} is in charge now"));
         }
         self.shared.changed.notify_one();
         // Kept for a task that is dialling the former place at this moment.
@@ -238,7 +239,11 @@ impl Pool {
 
 impl Member {
     fn is_usable(&self) -> bool {
-        !self.silent.load(Ordering::Relaxed) && !self.connection.has_ended()
+        !self.silent.load(Ordering::Relaxed) && self.retired.get().is_none() && !self.connection.has_ended()
+    }
+
+    fn retire(&self, why: &str) {
+        let _ = self.retired.set((Instant::now(), Error::new(Kind::Unavailable, why.to_owned())));
     }
 }
 

@@ -5,10 +5,7 @@
 //! the old one speaks first, the server was busy, and nothing was lost.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -25,6 +22,8 @@ use crate::{
 /// How often the connections are looked at, and how often while all of them are silent.
 const LOOK: Duration = Duration::from_millis(250);
 const LOOK_CLOSELY: Duration = Duration::from_millis(20);
+/// How long a connection that is not to be used any more waits for what was sent over it.
+const LEAVING: Duration = Duration::from_millis(250);
 /// A further connection that nobody needed for so long is closed.
 const SPARE: Duration = Duration::from_secs(60);
 
@@ -110,7 +109,7 @@ fn greet(shared: &Shared, lost_at: Option<Instant>) {
 async fn make(shared: &Shared) -> Result<Member> {
     let (place, wire) = shared.source.dial(&shared.dialler).await?;
     let connection = Connection::start(wire, shared.settings.keepalive);
-    Ok(Member { connection, place, scripts: Arc::default(), silent: Arc::new(AtomicBool::new(false)) })
+    Ok(Member { connection, place, scripts: Arc::default(), silent: Arc::default(), retired: Arc::default() })
 }
 
 /// Adds a connection. That it answers is proof that those which are silent have been forgotten.
@@ -139,13 +138,19 @@ async fn watch(shared: &Arc<Shared>) -> Error {
         let _ = timeout(LOOK, shared.changed.notified()).await;
         let ended = remove_ended(shared);
         let silent = mark_silent(shared);
-        let members = shared.lock().len();
+        let (members, usable, retired) = {
+            let members = shared.lock();
+            let retired = members.iter().find_map(|member| member.retired.get().map(|(_, why)| why.clone()));
+            (members.len(), members.iter().filter(|member| member.is_usable()).count(), retired)
+        };
         if members == 0 {
             return ended.unwrap_or_else(closed);
         }
-        if silent == members {
+        if usable == 0 {
             let after = suspicion(&shared.settings);
-            return Error::new(Kind::Unavailable, format!("it has said nothing for {after:?} to what it was asked"));
+            return retired.unwrap_or_else(|| {
+                Error::new(Kind::Unavailable, format!("it has said nothing for {after:?} to what it was asked"))
+            });
         }
         if silent > 0 && !shared.growing.swap(true, Ordering::AcqRel) {
             tokio::spawn(grow(shared.clone()));
@@ -158,8 +163,8 @@ async fn spoke_again(shared: &Shared) {
     loop {
         sleep(LOOK_CLOSELY).await;
         remove_ended(shared);
-        let silent = mark_silent(shared);
-        if silent < shared.lock().len() {
+        mark_silent(shared);
+        if shared.lock().iter().any(Member::is_usable) {
             return;
         }
     }
@@ -168,7 +173,12 @@ async fn spoke_again(shared: &Shared) {
 fn remove_ended(shared: &Shared) -> Option<Error> {
     let mut why = None;
     let mut standing = 0;
-    shared.lock().retain(|Member { connection, .. }: &Member| {
+    shared.lock().retain(|Member { connection, retired, .. }: &Member| {
+        if let Some((since, why)) = retired.get()
+            && (connection.unanswered() == 0 || since.elapsed() >= LEAVING)
+        {
+            connection.end(why.clone());
+        }
         why = connection.why_ended().or(why.take());
         if standing > 0 && connection.unused() >= SPARE {
             connection.end(closed());
