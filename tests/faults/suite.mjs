@@ -118,8 +118,7 @@ export function table(rows) {
 
 /** Where to look for the numbers that are missing. */
 export const elsewhere =
-  'Scenarios 30 to 32 are about processes and threads, not servers: `npm test` runs them in `__test__/lifecycle.spec.mjs`, and the ' +
-  '`next build` of scenario 1 in `__test__/runtimes`.'
+  'What else belongs to scenario 1, `next build` without a server, is a test of `__test__/runtimes`, which `npm test` runs.'
 
 /** Why rows failed, as a Markdown list; empty when none did. */
 export function failures(rows) {

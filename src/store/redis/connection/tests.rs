@@ -161,3 +161,21 @@ async fn at_rest_it_asks_whether_the_server_is_there() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(connection.unanswered(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_its_own_do_not_count_as_use() {
+    let (ours, mut server) = duplex(1 << 16);
+    let connection = Connection::start(Wire::new(ours), Duration::from_secs(10));
+    for _ in 0..6 {
+        read(&mut server, b"PING\r\n").await;
+        server.write_all(b"+PONG\r\n").await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(connection.unused() >= LONG, "{:?}", connection.unused());
+    let exchange = connection.hand_over(commands(&["GET a"]));
+    assert_eq!(connection.unused(), Duration::ZERO);
+    read(&mut server, b"a\r\n").await;
+    server.write_all(b":1\r\n").await.unwrap();
+    assert!(exchange.replies(soon()).await[0].is_ok());
+    assert!(connection.unused() < Duration::from_secs(1));
+}
