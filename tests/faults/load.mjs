@@ -158,15 +158,21 @@ export class Load {
 
   async #incr(client, i) {
     const key = this.#key('count', i)
-    const counter = this.counters.get(key) ?? { answered: new Set(), maybe: 0 }
+    const counter = this.counters.get(key) ?? { answered: new Map(), maybe: 0 }
     this.counters.set(key, counter)
+    const made = performance.now()
     const { error } = await this.#make(
       `incr ${key}`,
       () => client.incr(key),
       (value) => {
         if (!Number.isInteger(value)) return `answered ${value}`
-        if (counter.answered.has(value) && !this.#options.mayVanish) return `answered ${value} a second time`
-        counter.answered.add(value)
+        const now = performance.now()
+        const before = counter.answered.get(value)
+        if (before !== undefined && !this.#options.mayVanish) {
+          const [waited, ago] = [now - made, now - before].map(Math.round)
+          return `answered ${value} after ${waited} ms, a second time, ${ago} ms after the first`
+        }
+        counter.answered.set(value, now)
         return true
       },
     )
