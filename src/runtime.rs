@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        LazyLock,
+        LazyLock, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,6 +15,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
     task::yield_now,
+    time::sleep,
 };
 
 use crate::error::{Error, Kind, Result};
@@ -31,6 +32,41 @@ static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
 /// `E_INTERNAL` when the system gives no thread.
 pub fn get() -> Result<&'static Runtime> {
     RUNTIME.as_ref().ok_or_else(|| Error::new(Kind::Internal, "the system gives no thread for the connections"))
+}
+
+/// What gives freed memory back to the system, set by whoever knows the allocator.
+static GIVE_BACK: OnceLock<fn()> = OnceLock::new();
+static GIVING_BACK: AtomicBool = AtomicBool::new(false);
+static LARGE_VALUES: AtomicU64 = AtomicU64::new(0);
+
+/// A value of this many bytes is large: its memory is not kept for the next one.
+pub const LARGE: usize = 256 << 10;
+
+/// Has freed memory given back by this, from now on.
+pub fn give_back_with(give_back: fn()) {
+    let _ = GIVE_BACK.set(give_back);
+}
+
+/// A large value is here: when it has been let go, its memory is given back. Only on the runtime's thread.
+pub fn give_back_soon() {
+    LARGE_VALUES.fetch_add(1, Ordering::Relaxed);
+    if GIVE_BACK.get().is_none() || GIVING_BACK.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    tokio::spawn(async {
+        let (mut seen, mut quiet) = (0, 0);
+        // Some times more after the last one, for what its caller held on to.
+        while quiet < 4 {
+            sleep(Duration::from_millis(500)).await;
+            if let Some(give_back) = GIVE_BACK.get() {
+                give_back();
+            }
+            let now = LARGE_VALUES.load(Ordering::Relaxed);
+            quiet = if now == seen { quiet + 1 } else { 0 };
+            seen = now;
+        }
+        GIVING_BACK.store(false, Ordering::Release);
+    });
 }
 
 /// How long the thread stays awake for the next event. A sleeping thread takes tens of microseconds to come back, twice a

@@ -17,6 +17,8 @@ import { replicated } from './replication.mjs'
  * - `name`: what the sentinels call the primary.
  * - `password`: asked by the servers. `sentinelPassword`: asked by the sentinels.
  * - `downAfterMs`: how long the primary must be silent before a sentinel takes it for dead.
+ * - `leaders`: how many of the sentinels may lead a fail-over; all, unless told. Two that begin at the same moment may promote two
+ *   replicas, one after the other, and what the first of those has answered is lost with it, by the servers.
  * - `failoverTimeoutMs`: how long a fail-over may take before another one is begun.
  */
 export async function startSentinels({
@@ -27,6 +29,7 @@ export async function startSentinels({
   sentinelPassword,
   downAfterMs = 1000,
   failoverTimeoutMs = 5000,
+  leaders = count,
   args = [],
 } = {}) {
   const settings = [
@@ -41,7 +44,9 @@ export async function startSentinels({
   await replicated(first, servers.slice(1))
   const quorum = Math.floor(count / 2) + 1
   const watch = { name, port: first.port, password, sentinelPassword, quorum, downAfterMs, failoverTimeoutMs }
-  const sentinels = await Promise.all(Array.from({ length: count }, () => startSentinel(watch)))
+  // Who never sees enough others agree still votes for those who do.
+  const watchOf = (n) => (n < leaders ? watch : { ...watch, quorum: NEVER })
+  const sentinels = await Promise.all(Array.from({ length: count }, (_, n) => startSentinel(watchOf(n))))
 
   const group = {
     name,
@@ -131,7 +136,7 @@ export async function startSentinels({
       // Its rights over commands are not enough: a sentinel that may publish tells its own address to the others.
       for (const each of servers.filter(awake))
         await each.command('ACL', 'SETUSER', blind.username, 'resetchannels', ...rights)
-      const stale = await startSentinel({ ...watch, ...blind, port: server.port, quorum: 9 })
+      const stale = await startSentinel({ ...watch, ...blind, port: server.port, quorum: NEVER })
       group.stale.push(stale)
       return stale
     },
@@ -143,6 +148,9 @@ export async function startSentinels({
   await group.ready()
   return group
 }
+
+/** More than there are sentinels. */
+const NEVER = 9
 
 const awake = (process) => process.running && !process.paused
 

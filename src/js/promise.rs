@@ -122,7 +122,7 @@ impl Ticket {
 impl Inner {
     /// Starts the bridge of an environment, or `None` when it is already ending.
     pub fn start(js: Js, functions: Functions, capture: bool) -> Option<Rc<Self>> {
-        memory::give_back_at_once();
+        memory::give_back_after_large_values();
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),

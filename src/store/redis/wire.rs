@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::resp::{Commands, Decoder};
 use crate::{
     error::{Error, Kind, Result},
+    runtime::{self, LARGE},
     store::Reply,
 };
 
@@ -23,9 +24,6 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 const PORTION: usize = 16 << 10;
 /// However much is surely coming: a server may promise and not keep it.
 const LARGEST_PORTION: usize = 4 << 20;
-
-/// A value above this is large.
-const LARGE: usize = 256 << 10;
 
 /// One end of a connection to a server. Its errors say why the connection has ended; whose call that costs, and whether that
 /// may have been applied, others know.
@@ -86,7 +84,10 @@ impl Wire {
         if self.large && self.buffer.is_empty() {
             (self.buffer, self.large) = (BytesMut::new(), false);
         }
-        self.large |= wanted > LARGE;
+        if wanted > LARGE {
+            self.large = true;
+            runtime::give_back_soon();
+        }
         self.buffer.reserve(wanted.clamp(PORTION, LARGEST_PORTION));
         match pin!(self.stream.read_buf(&mut self.buffer)).poll(context) {
             Poll::Pending => Poll::Pending,

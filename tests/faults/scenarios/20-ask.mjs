@@ -6,6 +6,6 @@ import { scenario } from '../scenario.mjs'
 import { wanderUnderCallers } from '../topologies/wandering.mjs'
 
 export default scenario({ number: 20, name: 'ASK during load', engine: 'none', short: true }, async (t) => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ nodeTimeoutMs: 30_000 })
   await wanderUnderCallers(t, cluster, { seconds: 4, count: 32, pause: 15 })
 })

@@ -1,4 +1,5 @@
-// A value of 100 MB: it comes whole or is refused with a code, and other callers neither wait for it nor get any of it.
+// A value of 100 MB: it comes whole or is refused with a code, other callers neither wait for it nor get any of it, and its
+// memory is given back within some seconds.
 
 import { scenario } from '../scenario.mjs'
 
@@ -26,4 +27,5 @@ export default scenario({ number: 35, name: 'value of 100 MB', limitMs: 120_000,
   t.check(load.failed === 0, `${load.failed} other calls failed`)
   t.over()
   await t.healed(service)
+  await t.sleep(3000)
 })

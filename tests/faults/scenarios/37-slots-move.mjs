@@ -12,6 +12,6 @@ const SHORT_SECONDS = 15
 const about = { number: 37, name: 'slots move under 64 callers', engine: 'none', short: true }
 
 export default scenario({ ...about, limitMs: (60 + SECONDS) * 1000 }, async (t) => {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ nodeTimeoutMs: 30_000 })
   await wanderUnderCallers(t, cluster, { seconds: t.short ? SHORT_SECONDS : SECONDS })
 })

@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { GRACE } from '../calls.mjs'
 
 /**
- * Runs `count` loops of `turn(me, n)` until the signal ends them. `me` is `{ caller, unique(), pick(list) }`. Answers when all
+ * Runs `count` loops of `turn(me, n)`, with a rest of `restMs` after each turn, until the signal ends them. `me` is `{ caller, unique(), pick(list) }`. Answers when all
  * have come to an end, or when one that hangs should have.
  */
-export async function callers({ count, signal, timeoutMs, random = Math.random }, turn) {
+export async function callers({ count, signal, timeoutMs, restMs = 0, random = Math.random }, turn) {
   const loops = Array.from({ length: count }, async (_, caller) => {
     const me = {
       caller,
@@ -17,7 +17,10 @@ export async function callers({ count, signal, timeoutMs, random = Math.random }
       pick: (list) => list[Math.floor(random() * list.length)],
     }
     // They begin at different turns, so that at any time all kinds of calls are under way.
-    for (let n = caller; !signal.aborted; n++) await turn(me, n)
+    for (let n = caller; !signal.aborted; n++) {
+      await turn(me, n)
+      if (restMs > 0) await delay(restMs)
+    }
   })
   await Promise.race([Promise.all(loops), ended(signal).then(() => delay(timeoutMs + GRACE + 1000))])
 }

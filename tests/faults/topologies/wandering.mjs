@@ -8,6 +8,8 @@ import { countErrors, wander } from './moving.mjs'
 const LIMIT = 1e9
 /** So many slots hold a key of every caller, and move key by key. */
 const SHARED = 4
+/** Callers that never rest would measure the machine: how late its event loop is, and which nodes it makes seem dead. */
+const REST_MS = 5
 
 /**
  * Lets `count` callers work for some seconds on slots that wander, and checks every answer: no failure is allowed, for no node
@@ -85,7 +87,7 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
   const signal = AbortSignal.timeout(seconds * 1000)
   const [moves] = await Promise.all([
     wander(cluster, slots, { signal, pause }),
-    callers({ count, signal, timeoutMs, random: t.random }, (me, n) => kinds[n % kinds.length](me, people[me.caller])),
+    callers({ count, signal, timeoutMs, restMs: REST_MS, random: t.random }, (me, n) => kinds[n % kinds.length](me, people[me.caller])),
   ])
   const [asked, moved, again] = await Promise.all(
     ['ASK', 'MOVED', 'TRYAGAIN'].map((name) => countErrors(cluster, name)),

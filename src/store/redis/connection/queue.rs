@@ -8,6 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{Commands, Replies};
 use crate::{
     error::{Error, Kind, Result},
+    runtime::{self, LARGE},
     store::Reply,
 };
 
@@ -91,6 +92,9 @@ impl Queue {
         let number = self.next;
         self.next += 1;
         let (bytes, ends) = commands.finish();
+        if bytes.len() > LARGE {
+            runtime::give_back_soon();
+        }
         self.unanswered += ends.len();
         let replies = Vec::with_capacity(ends.len());
         let since = self.last_write;
