@@ -87,7 +87,9 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
   const signal = AbortSignal.timeout(seconds * 1000)
   const [moves] = await Promise.all([
     wander(cluster, slots, { signal, pause }),
-    callers({ count, signal, timeoutMs, restMs: REST_MS, random: t.random }, (me, n) => kinds[n % kinds.length](me, people[me.caller])),
+    callers({ count, signal, timeoutMs, restMs: REST_MS, random: t.random }, (me, n) =>
+      kinds[n % kinds.length](me, people[me.caller]),
+    ),
   ])
   const [asked, moved, again] = await Promise.all(
     ['ASK', 'MOVED', 'TRYAGAIN'].map((name) => countErrors(cluster, name)),
