@@ -124,10 +124,17 @@ export async function startCluster({
       const login = password ? ['AUTH', password] : []
       return from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, ...login, 'KEYS', key)
     },
-    /** Ends the move of a slot. The new owner hears of it first: else, for a moment, nobody had the slot. */
+    /**
+     * Ends the move of a slot. The new owner hears of it first: else, for a moment, nobody had the slot. Answers when all know
+     * of the new owner's epoch: the next owner of a slot needs a later one, or word of the former owner that is still on its
+     * way takes the slot back from it.
+     */
     async settle(slot, from, to) {
-      const others = (await mastersAmong(nodes)).filter((node) => node !== from && node !== to)
+      const masters = await mastersAmong(nodes)
+      const others = masters.filter((node) => node !== from && node !== to)
       for (const node of [to, from, ...others]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
+      const epoch = async (node) => /cluster_current_epoch:(\d+)/.exec(await node.command('CLUSTER', 'INFO'))[1]
+      await until('all know the latest epoch', async () => new Set(await Promise.all(masters.map(epoch))).size === 1)
     },
     /** Gives the move of a slot up. */
     async stay(slot, from, to) {
