@@ -7,7 +7,10 @@ use super::{
     env::{Js, Kept, Value},
     promise::Inner,
 };
-use crate::store::Heard;
+use crate::{
+    runtime::{self, LARGE},
+    store::Heard,
+};
 
 /// Messages that may wait for one handler, and their bytes. A handler that is slower than its channel would otherwise fill
 /// the memory.
@@ -49,6 +52,9 @@ impl Backlog {
             }
             waiting.messages += 1;
             waiting.bytes += bytes;
+            if waiting.bytes > LARGE {
+                runtime::give_back_soon();
+            }
         }
         completions.push(Done::Heard(id, heard));
     }

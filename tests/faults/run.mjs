@@ -43,7 +43,8 @@ try {
   run.check(false, `it could not be ended: ${error.stack}`)
 }
 const watched = watching.stop()
-const after = await settledMemory()
+// The memory of large values is given back within some seconds, not at once.
+const after = await settledMemory({ below: before + about.rssMb * MB, withinMs: 4000 })
 watched.peakMb = Math.max(0, watched.peak - before) / MB
 const row = run.row({ watched, growthMb: Math.max(0, after - before) / MB })
 if (process.send) process.send(row, () => process.exit())

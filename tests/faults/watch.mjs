@@ -87,10 +87,11 @@ function percentile99(values) {
   return sorted[Math.floor(Math.max(sorted.length, FEWEST) / 100)] ?? 0
 }
 
-/** Resident memory once everything that can go has gone. */
-export async function settledMemory() {
+/** Resident memory once everything that can go has gone; looked at for up to `withinMs` while it is not `below` so much. */
+export async function settledMemory({ below = Infinity, withinMs = 0 } = {}) {
+  const until = performance.now() + withinMs
   let least = Infinity
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 5 || (least >= below && performance.now() < until); round++) {
     globalThis.gc?.()
     await sleep(20)
     least = Math.min(least, resident() || Infinity)

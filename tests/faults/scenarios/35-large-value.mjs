@@ -27,5 +27,4 @@ export default scenario({ number: 35, name: 'value of 100 MB', limitMs: 120_000,
   t.check(load.failed === 0, `${load.failed} other calls failed`)
   t.over()
   await t.healed(service)
-  await t.sleep(3000)
 })
