@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
 import { describe, mock, test } from 'node:test'
 
 import { rawClient, refuses, runModule, until } from './helpers.mjs'
@@ -271,5 +272,24 @@ describe('messages between processes', () => {
     } finally {
       mock.restoreAll()
     }
+  })
+
+  test('of a channel that may not be heard any more are told missing, and heard again once it may', async () => {
+    const password = randomUUID()
+    const rule = (...rules) => redis.server.command('ACL', 'SETUSER', 'listener', ...rules)
+    await rule('on', `>${password}`, '~*', '&*', '+@all')
+    const service = await redis.makeService({ username: 'listener', password, keepAliveMs: 100, log: false })
+    const seen = []
+    const subscription = await service.subscribe('c', (value) => seen.push(value), { onGap: () => seen.push('gap') })
+    // The server ends the connections of those who listen to what they may not hear any more.
+    await rule('resetchannels')
+    await until('the gap is told', () => seen.includes('gap'))
+    await rule('&*')
+    await until('it is heard again', async () => {
+      await service.publish('c', 'again')
+      return seen.includes('again')
+    })
+    await subscription.close()
+    await service.disconnect()
   })
 })

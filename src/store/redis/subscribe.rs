@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{dial::Dialler, pool, resp::Commands, source::Source, wire::Wire};
@@ -161,6 +161,9 @@ struct Line<'a> {
     asked: VecDeque<Asked>,
     /// They outlive the connection: to subscribe twice does no harm.
     waiting: &'a mut Waiting,
+    /// What the server confirmed once and refuses now: it is asked again, for whoever listens cannot.
+    refused: HashSet<Topic>,
+    ask_again_at: Instant,
 }
 
 enum Asked {
@@ -173,7 +176,8 @@ impl<'a> Line<'a> {
     fn new(wire: Wire, listeners: &'a Listeners, before: &'a mut HashSet<Topic>, waiting: &'a mut Waiting) -> Self {
         before.retain(|topic| listeners.is_heard(topic));
         waiting.retain(|topic, _| listeners.is_heard(topic));
-        Self { wire, listeners, before, confirmed: HashSet::new(), asked: VecDeque::new(), waiting }
+        let (confirmed, asked, refused) = (HashSet::new(), VecDeque::new(), HashSet::new());
+        Self { wire, listeners, before, confirmed, asked, waiting, refused, ask_again_at: Instant::now() }
     }
 
     /// Until the connection ends; `None` when nobody needs it any more.
@@ -201,7 +205,15 @@ impl<'a> Line<'a> {
                         return Some(());
                     }
                 }
-                () = tokio::time::sleep_until(heard + quiet) => {
+                () = sleep_until(self.ask_again_at), if !self.refused.is_empty() => {
+                    self.ask_again_at = Instant::now() + settings.keepalive;
+                    for topic in std::mem::take(&mut self.refused) {
+                        if self.listeners.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
+                            return Some(());
+                        }
+                    }
+                }
+                () = sleep_until(heard + quiet) => {
                     // It owes an answer for too long, or is asked whether it is still there.
                     if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
                         return Some(());
@@ -278,16 +290,21 @@ impl<'a> Line<'a> {
     }
 
     fn answered(&mut self, result: Result<()>) -> Option<()> {
-        if let Asked::Subscribe(topic) = self.asked.pop_front()? {
-            if result.is_ok() {
-                self.confirmed.insert(topic.clone());
-            }
-            for done in self.waiting.remove(&topic).into_iter().flatten() {
-                let _ = done.send(result.clone());
-            }
-            if self.before.remove(&topic) {
-                self.listeners.miss(&topic);
-            }
+        let Asked::Subscribe(topic) = self.asked.pop_front()? else { return Some(()) };
+        let waiting = self.waiting.remove(&topic);
+        if result.is_ok() {
+            self.confirmed.insert(topic.clone());
+        } else if waiting.is_none() && self.before.contains(&topic) {
+            // It may be allowed again some day, and what is published until then is missed.
+            self.listeners.miss(&topic);
+            self.refused.insert(topic);
+            return Some(());
+        }
+        for done in waiting.into_iter().flatten() {
+            let _ = done.send(result.clone());
+        }
+        if self.before.remove(&topic) {
+            self.listeners.miss(&topic);
         }
         Some(())
     }
