@@ -49,6 +49,12 @@ impl Engine {
         self.runtime.block_on(self.store.call(call?, Instant::now() + Duration::from_secs(20)))
     }
 
+    /// Requests by themselves.
+    pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        self.runtime.block_on(self.store.execute(requests, deadline))
+    }
+
     /// Lets so much time pass: at once where it can be moved.
     pub fn pass(&self, time: Duration) {
         if self.store.advance(time).is_err() {
@@ -62,8 +68,7 @@ impl Engine {
         let mut request = Request::with_keys("", args, 0);
         request.verb = Verb::Custom(parts[0].to_owned());
         request.keys = Keys::Unknown;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        self.runtime.block_on(self.store.execute(vec![request], deadline)).remove(0)
+        self.execute(vec![request]).remove(0)
     }
 
     /// Every key there is, sorted.
