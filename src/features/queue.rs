@@ -15,6 +15,7 @@ mod job;
 mod limits;
 mod manage;
 mod options;
+pub mod scripts;
 mod take;
 mod view;
 
