@@ -143,8 +143,13 @@ impl Worker {
         if let Some(asked) = take {
             let Settled { lease, limits, .. } = self.options;
             let ask = Take { count: asked.count, lease, token: asked.token.clone(), limits };
-            let call = if asked.again { self.queue.recover(&ask) } else { self.queue.take(&ask) };
-            made.push((call.map(|call| call.map(Answered::Taken)), Sent::Take(asked)));
+            let call = if asked.again {
+                let found = self.queue.recover(&asked.token);
+                found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))
+            } else {
+                self.queue.take(&ask).map(|call| call.map(Answered::Taken))
+            };
+            made.push((call, Sent::Take(asked)));
         }
         let mut calls = Vec::with_capacity(made.len());
         for (call, sent) in made {
