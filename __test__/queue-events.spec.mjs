@@ -136,7 +136,10 @@ for (const engine of engines) {
         assert.equal(seen.length, before + 1)
         queue.on('added', listener).on('dead', listener).removeAllListeners()
         assert.equal(queue.listenerCount('added') + queue.listenerCount('dead'), 0)
-        const [{ id }] = await Promise.all([once(queue, 'added'), delay(50).then(() => queue.add('n', 1, { id: 'x' }))])
+        const [[{ id }]] = await Promise.all([
+          once(queue, 'added'),
+          delay(50).then(() => queue.add('n', 1, { id: 'x' })),
+        ])
         assert.equal(id, 'x')
       }),
     )

@@ -49,7 +49,7 @@ for (const engine of engines) {
         })
         const job = await queue.add('block', 1, { timeoutMs: 200, attempts: 1 })
         const error = await refuses(job.finished({ timeoutMs: 9000 }), 'E_JOB_FAILED', /timed out after 200 ms/)
-        assert.equal(error.cause.name, 'Error')
+        assert.equal(error.cause.name, 'CinnabarError')
         await delay(50)
         const { state, startedAt, finishedAt, result, error: kept } = await queue.get(job.id)
         assert.deepEqual([state, result, kept.code], ['dead', undefined, 'E_TIMEOUT'])
@@ -115,27 +115,32 @@ for (const engine of engines) {
       on(
         async (queue, service) => {
           if (!engine.advance) return
-          const gates = [deferred(), deferred()]
-          const seen = []
+          const runs = []
           queue.process(
-            async (job, { signal }) => {
-              const run = seen.push({ crashes: job.crashes, signal }) - 1
-              return gates[run].promise
+            (job, { signal }) => {
+              const run = { id: job.id, crashes: job.crashes, signal, ...deferred() }
+              runs.push(run)
+              return run.promise
             },
-            { concurrency: 2 },
+            { concurrency: 4 },
           )
-          const job = await queue.add('n', 1, { attempts: 1 })
-          await until('it runs', () => seen.length === 1)
+          const jobs = await queue.addMany(['a', 'b'].map((id) => ({ name: 'n', id, attempts: 1 })))
+          await until('both run', () => runs.length === 2)
           await engine.advance(service, 11_000)
-          await until('it runs again', () => seen.length === 2)
-          gates[0].resolve('late')
-          await until('the first was told', () => seen[0].signal.aborted)
-          gates[1].resolve('in time')
-          assert.equal(await job.finished({ timeoutMs: 5000 }), 'in time')
-          assert.deepEqual(
-            seen.map(({ crashes }) => crashes),
-            [0, 1],
-          )
+          await until('both run again', () => runs.length === 4)
+          const [a, b, ...again] = runs
+          // Nobody has told this one yet: its token does.
+          a.resolve('late')
+          await until('the other was told', () => b.signal.aborted)
+          assertTyped(b.signal.reason, 'E_JOB_GONE')
+          b.resolve('late')
+          await delay(20)
+          for (const run of again) {
+            assert.deepEqual([run.crashes, run.signal.aborted], [1, false])
+            assert.equal((await queue.get(run.id)).state, 'active')
+            run.resolve('in time')
+          }
+          for (const job of jobs) assert.equal(await job.finished({ timeoutMs: 5000 }), 'in time')
         },
         { leaseMs: 10_000 },
       ),
@@ -492,55 +497,59 @@ for (const engine of engines) {
         const circle = {}
         circle.self = circle
         const rejected = [
-          [queue.add(''), /name must not be empty/],
-          [queue.add(5), /name must be a string/],
-          [queue.add('x'.repeat(600)), /name/],
-          [queue.add('n', 1n), /BigInt/],
-          [queue.add('n', circle), /circular/],
-          [queue.add('n', () => {}), /data must be something that JSON can write, not a function/],
-          [queue.add('n', 'x'.repeat(2 << 20)), /bytes/],
-          [queue.add('n', 1, { delay: -1 }), /delay/],
-          [queue.add('n', 1, { delayMs: 1 }), /did you mean "delay"/],
-          [queue.add('n', 1, { attempts: 0 }), /attempts/],
-          [queue.add('n', 1, { attempts: NaN }), /attempts/],
-          [queue.add('n', 1, { backoff: -1 }), /backoff/],
-          [queue.add('n', 1, { backoff: 'x' }), /backoff must be a number of milliseconds or an object, not a string/],
-          [queue.add('n', 1, { backoff: { type: 'linear' } }), /backoff\.type must be 'fixed' or 'exponential'/],
-          [queue.add('n', 1, { backoff: { jitter: 2 } }), /backoff\.jitter/],
-          [queue.add('n', 1, { backoff: { delay: 2 } }), /did you mean "backoff\.delayMs"/],
-          [queue.add('n', 1, { priority: 501 }), /priority must be a whole number from -500 to 500/],
-          [queue.add('n', 1, { priority: 0.5 }), /priority/],
-          [queue.add('n', 1, { id: '' }), /id must not be empty/],
-          [queue.add('n', 1, { id: 'x'.repeat(600) }), /id/],
-          [queue.add('n', 1, { id: 'a\u0000' }), /NUL/],
-          [queue.add('n', 1, { id: '\ud800' }), /surrogate/],
-          [queue.add('n', 1, { dedup: {} }), /dedup\.id/],
-          [queue.add('n', 1, { dedup: { id: 'x', ttlMs: 0 } }), /dedup\.ttlMs/],
-          [queue.add('n', 1, { timeoutMs: 0 }), /timeoutMs/],
-          [queue.add('n', 1, { keep: 1 }), /keep must be true or false/],
-          [queue.add('n', 1, { group: '' }), /group/],
-          [queue.addMany({}), /jobs must be an array/],
-          [queue.addMany([{ name: 'n' }, undefined]), /jobs\[1\] must be an object/],
-          [queue.addMany([{ name: 'n' }, { data: 1 }]), /name must be a string/],
-          [queue.addMany([{ name: 'n', prio: 1 }]), /jobs\[0\]\.priority/],
-          [queue.addMany(Array(3)), /jobs\[0\] must be an object/],
-          [queue.get(), /id must be a string/],
-          [queue.list('ready', { offset: -1 }), /offset/],
-          [queue.list('ready', { limits: 1 }), /limit/],
-          [queue.redrive({ limit: -1 }), /limit/],
-          [queue.drain({ delayed: 1 }), /delayed must be true or false/],
-          [queue.clean('done', { olderThanMs: -1 }), /olderThanMs/],
-          [queue.close({ timeoutMs: 'x' }), /timeoutMs/],
+          [() => queue.add(''), /name must have from 1 to 512 bytes/],
+          [() => queue.add(5), /name must be a string/],
+          [() => queue.add('x'.repeat(600)), /name/],
+          [() => queue.add('n', 1n), /BigInt/],
+          [() => queue.add('n', circle), /circular/],
+          [() => queue.add('n', () => {}), /data must be something that JSON can write, not a function/],
+          [() => queue.add('n', 'x'.repeat(2 << 20)), /bytes/],
+          [() => queue.add('n', 1, { delay: -1 }), /delay/],
+          [() => queue.add('n', 1, { delayMs: 1 }), /did you mean "delay"/],
+          [() => queue.add('n', 1, { attempts: 0 }), /attempts/],
+          [() => queue.add('n', 1, { attempts: NaN }), /attempts/],
+          [() => queue.add('n', 1, { backoff: -1 }), /backoff/],
           [
-            queue.add('n', 1, {
-              get delay() {
-                throw new Error('no')
-              },
-            }),
+            () => queue.add('n', 1, { backoff: 'x' }),
+            /backoff must be a number of milliseconds or an object, not a string/,
+          ],
+          [() => queue.add('n', 1, { backoff: { type: 'linear' } }), /backoff\.type must be 'fixed' or 'exponential'/],
+          [() => queue.add('n', 1, { backoff: { jitter: 2 } }), /backoff\.jitter/],
+          [() => queue.add('n', 1, { backoff: { delay: 2 } }), /did you mean "backoff\.delayMs"/],
+          [() => queue.add('n', 1, { priority: 501 }), /priority must be a whole number from -500 to 500/],
+          [() => queue.add('n', 1, { priority: 0.5 }), /priority/],
+          [() => queue.add('n', 1, { id: '' }), /id must not be empty/],
+          [() => queue.add('n', 1, { id: 'x'.repeat(600) }), /id/],
+          [() => queue.add('n', 1, { id: 'a\u0000' }), /NUL/],
+          [() => queue.add('n', 1, { id: '\ud800' }), /surrogate/],
+          [() => queue.add('n', 1, { dedup: {} }), /dedup\.id/],
+          [() => queue.add('n', 1, { dedup: { id: 'x', ttlMs: 0 } }), /dedup\.ttlMs/],
+          [() => queue.add('n', 1, { timeoutMs: 0 }), /timeoutMs/],
+          [() => queue.add('n', 1, { keep: 1 }), /keep must be true or false/],
+          [() => queue.add('n', 1, { group: '' }), /group/],
+          [() => queue.addMany({}), /jobs must be an array/],
+          [() => queue.addMany([{ name: 'n' }, undefined]), /jobs\[1\] must be an object/],
+          [() => queue.addMany([{ name: 'n' }, { data: 1 }]), /name must be a string/],
+          [() => queue.addMany([{ name: 'n', priorty: 1 }]), /jobs\[0\]\.priority/],
+          [() => queue.addMany(Array(3)), /jobs\[0\] must be an object/],
+          [() => queue.get(), /id must be a string/],
+          [() => queue.list('ready', { offset: -1 }), /offset/],
+          [() => queue.list('ready', { limits: 1 }), /limit/],
+          [() => queue.redrive({ limit: -1 }), /limit/],
+          [() => queue.drain({ delayed: 1 }), /delayed must be true or false/],
+          [() => queue.clean('done', { olderThanMs: -1 }), /olderThanMs/],
+          [() => queue.close({ timeoutMs: 'x' }), /timeoutMs/],
+          [
+            () =>
+              queue.add('n', 1, {
+                get delay() {
+                  throw new Error('no')
+                },
+              }),
             /reading the option delay threw/,
           ],
         ]
-        for (const [promise, message] of rejected) await refuses(promise, 'E_INVALID_ARGUMENT', message)
+        for (const [work, message] of rejected) await refuses(work(), 'E_INVALID_ARGUMENT', message)
         assert.deepEqual((await queue.counts()).ready, 0, 'nothing was added by any of them')
         assert.ok(CinnabarError)
       }),
