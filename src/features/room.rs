@@ -55,6 +55,11 @@ impl Rooms {
         Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))? })
     }
 
+    /// What their keys begin with.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// Puts a user in a room as `{ ...info, joinedAt }` for 24 hours; `info` is a JSON object, `joined_at` an ISO time.
     pub fn add_user(&self, room: &str, user: &str, info: &str, joined_at: &str) -> Result<Call<()>> {
         let key = keys::room_users(&self.prefix, room)?;

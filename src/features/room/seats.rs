@@ -12,7 +12,7 @@ use super::{LIFE, Rooms, stamped};
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Merge, Reply, Request, keys, script},
+    store::{Call, Merge, Reply, Request, Step, keys, script},
 };
 
 script!(JOIN = "room/join.lua", keys: 4, args: 5);
@@ -129,10 +129,19 @@ impl Rooms {
         self.beats("", Duration::ZERO, "0")
     }
 
-    /// Ends the lease of a process: it may be swept at once.
-    pub fn retire(&self, node: &str) -> Call<()> {
-        let args = [keys::room_nodes(&self.prefix), text("XX"), text("0"), Bytes::copy_from_slice(node.as_bytes())];
-        Call::new(Request::keyed("ZADD", args).repeatable(), |_| Ok(()))
+    /// Ends the lease of a process: it may be swept at once, out of these rooms even if the store has forgotten them.
+    pub fn retire(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
+        let [nodes, of_node] = self.of_node(node);
+        let over = Request::keyed("ZADD", [nodes, text("0"), Bytes::copy_from_slice(node.as_bytes())]).repeatable();
+        let over = move || Call::new(over, |_| Ok(()));
+        if rooms.is_empty() {
+            return over();
+        }
+        let args = std::iter::once(of_node.clone()).chain(rooms).collect();
+        let renew = Request::keyed("PEXPIRE", [of_node, text(NODE_LIFE)]).repeatable();
+        let note = [Request::with_keys("SADD", args, 1).repeatable(), renew];
+        // Where its rooms are not noted yet, it must not look as if it had none left.
+        Call::round(note, |replies| replies.all().map(|_| Step::Next(over())))
     }
 
     /// Notes that a process will have seats in a room; `false` where its lease is over.

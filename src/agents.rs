@@ -1,0 +1,3 @@
+//! What goes on by itself on the runtime's thread: calls over a store, paced, for as long as somebody wants it.
+
+pub mod presence;
