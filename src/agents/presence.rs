@@ -78,7 +78,7 @@ enum Order {
 }
 
 /// Somebody watches a room: whoever is dead is swept out of it.
-pub struct Watching(Arc<Presence>);
+pub struct Lookout(Arc<Presence>);
 
 impl Presence {
     /// The process's own for these rooms on this store, with leases this long. It ends when nobody holds it and nobody is in
@@ -141,10 +141,10 @@ impl Presence {
     }
 
     /// Has dead ones swept for as long as the answer is held.
-    pub fn watch(self: &Arc<Self>) -> Watching {
+    pub fn watch(self: &Arc<Self>) -> Lookout {
         self.watchers.fetch_add(1, Ordering::AcqRel);
         self.keep_looking();
-        Watching(self.clone())
+        Lookout(self.clone())
     }
 
     /// Hands an order to the task that keeps the members, started if it does not run.
@@ -198,7 +198,7 @@ impl Presence {
     }
 }
 
-impl Drop for Watching {
+impl Drop for Lookout {
     fn drop(&mut self) {
         self.0.watchers.fetch_sub(1, Ordering::AcqRel);
     }
