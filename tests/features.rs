@@ -10,6 +10,8 @@ mod caches;
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/presence.rs"]
+mod presence;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/rooms.rs"]
