@@ -12,6 +12,10 @@ mod limits;
 mod locks;
 #[path = "features/presence.rs"]
 mod presence;
+#[path = "features/queue_kept.rs"]
+mod queue_kept;
+#[path = "features/queue_limits.rs"]
+mod queue_limits;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/rooms.rs"]
