@@ -133,13 +133,17 @@ impl Listening {
 
 impl Follower for Listening {
     fn advance(self: Arc<Self>) {
+        let mut seen = None;
         let mut state = self.lock();
         while !state.waits {
             match state.order.next() {
                 Next::Message(number, text) => {
                     match self.inbox.offer(Note { text: text.clone(), about: About::Number(number) }) {
-                        Offered::Kept => state.order.delivered(),
-                        Offered::Ended => return,
+                        Offered::Kept => {
+                            seen = Some(number);
+                            state.order.delivered();
+                        }
+                        Offered::Ended => break,
                         Offered::Refused => {
                             state.waits = true;
                             self.wait_for_room();
@@ -155,7 +159,7 @@ impl Follower for Listening {
                     self.catch_up(since);
                 }
                 Next::Live => match self.feed.at(state.place) {
-                    Found::Nothing => return,
+                    Found::Nothing => break,
                     Found::Gone(first) => {
                         state.place = first;
                         state.order.lost();
@@ -172,6 +176,10 @@ impl Follower for Listening {
                     }
                 },
             }
+        }
+        drop(state);
+        if let Some(number) = seen {
+            let _ = self.rooms.saw(&self.room, number);
         }
     }
 }

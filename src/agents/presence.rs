@@ -166,7 +166,7 @@ impl Presence {
         let Ok(runtime) = runtime::get() else { return };
         let mut tasks = self.tasks();
         if !std::mem::replace(&mut tasks.keeping, true) {
-            runtime.spawn(lease::run(self.clone()));
+            runtime.spawn(lease::run(Arc::downgrade(self)));
         }
     }
 

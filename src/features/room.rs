@@ -8,8 +8,11 @@ mod changes;
 mod messages;
 mod seats;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use self::messages::Seen;
 use super::json::{self, Object};
 use crate::{
     error::{Error, Result},
@@ -44,6 +47,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Rooms {
     prefix: Prefix,
+    seen: Arc<Seen>,
 }
 
 impl Rooms {
@@ -52,7 +56,8 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
     pub fn new(options: Options) -> Result<Self> {
-        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))? })
+        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))?;
+        Ok(Self { prefix, seen: Arc::default() })
     }
 
     /// What their keys begin with.

@@ -1,7 +1,7 @@
 //! Keeps a process's lease, and sweeps where another's is over.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,21 +12,27 @@ use crate::{error::Result, random};
 
 /// A third of a lease: two beats may fail.
 const BEATS: u32 = 3;
+/// How soon a beat that failed is tried again, at the latest.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Rooms of a dead process that are swept side by side.
 const ROOMS: usize = 16;
 
 /// Until there is neither a lease to keep nor anybody who watches.
-pub async fn run(presence: Arc<Presence>) {
-    let mut failed = false;
+pub async fn run(presence: Weak<Presence>) {
     loop {
-        match beat(&presence).await {
-            Some(beat) => failed = beat.is_err(),
-            None if presence.stop_keeping() => return,
-            None => {}
-        }
-        let pause = presence.lease / BEATS;
-        // Not all processes at one moment; and soon again where it failed.
-        let pause = if failed { pause.min(Duration::from_millis(500)) } else { pause };
+        // Held only while it is asked: nobody else may need it, nor the connections that it holds.
+        let pause = {
+            let Some(presence) = presence.upgrade() else { return };
+            let failed = match beat(&presence).await {
+                Some(beat) => beat.is_err(),
+                None if presence.stop_keeping() => return,
+                None => false,
+            };
+            let pause = presence.lease / BEATS;
+            // Soon again where it failed.
+            if failed { pause.min(AGAIN) } else { pause }
+        };
+        // Not all processes at one moment.
         sleep(pause.mul_f64(0.9 + random::fraction() / 10.0)).await;
     }
 }

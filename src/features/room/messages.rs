@@ -3,6 +3,11 @@
 //! A room's first number is the time at which it is given, in microseconds, and each further one is one more. So a store
 //! that has lost its data never gives a number again, and a number that is missing is a message that is.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 use bytes::Bytes;
 
 use super::{LIFE, MESSAGES, Rooms, json};
@@ -23,6 +28,29 @@ const LOWEST: u64 = 1_000_000_000_000_000;
 /// Larger ones travel alone, so that no run holds the server up.
 const LARGE: usize = 16 << 10;
 
+/// Rooms of which the highest number is remembered.
+const MOST_SEEN: usize = 10_000;
+
+/// The highest number of each room that was seen here, by the key of its messages. After a store has lost the last of what it
+/// was told, whoever sends next says what there was, so that no number is given twice.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<HashMap<Bytes, u64>>);
+
+impl Seen {
+    fn get(&self, room: &Bytes) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(room).copied().unwrap_or(0)
+    }
+
+    fn raise(&self, room: &Bytes, number: u64) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST_SEEN && !seen.contains_key(room) {
+            seen.clear();
+        }
+        let highest = seen.entry(room.clone()).or_default();
+        *highest = number.max(*highest);
+    }
+}
+
 /// What was sent to a room after a number, as far as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
@@ -36,12 +64,11 @@ pub struct History {
 
 impl Rooms {
     /// Sends `{ ...message, timestamp, seq }` to who listens and keeps it with the last 100, for 24 hours; answers `seq`.
-    /// `message` is a JSON object, `timestamp` an ISO time, `seen` the highest number of this room that anybody here has
-    /// seen, or 0: after the store has lost some of them, none of those is given again.
+    /// `message` is a JSON object, `timestamp` an ISO time.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name, and for a message that is no object or has more than 1 MiB.
-    pub fn send(&self, room: &str, message: &str, timestamp: &str, seen: u64) -> Result<Call<u64>> {
+    pub fn send(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<u64>> {
         let key = keys::room_messages(&self.prefix, room)?;
         if message.len() > MOST_MESSAGE {
             let got = message.len();
@@ -51,8 +78,14 @@ impl Rooms {
         let (numbers, channel) = (keys::room_numbers(&key), keys::room_live(&key));
         let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
         let open = open(message, timestamp)?;
-        let args = [key, numbers, open, keep, life, numbers_life, channel, seen.to_string().into()];
-        Ok(Call::new(Request::script(&SEND, args).merging(merge), |reply| Ok(reply.int()?.max(0) as u64)))
+        let seen = self.seen.get(&key).to_string().into();
+        let args = [key.clone(), numbers, open, keep, life, numbers_life, channel, seen];
+        let all = self.seen.clone();
+        Ok(Call::new(Request::script(&SEND, args).merging(merge), move |reply| {
+            let number = reply.int()?.max(0) as u64;
+            all.raise(&key, number);
+            Ok(number)
+        }))
     }
 
     /// What was sent after `since`, oldest first, up to `bytes` of it but at least one message.
@@ -64,6 +97,15 @@ impl Rooms {
         let numbers = keys::room_numbers(&key);
         let args = [key, numbers, since.max(LOWEST - 1).to_string().into(), bytes.to_string().into()];
         Ok(Call::new(Request::script(&HISTORY, args).repeatable(), history))
+    }
+
+    /// A message of this number was seen: `send` gives higher ones.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for a room without a name.
+    pub fn saw(&self, room: &str, number: u64) -> Result<()> {
+        self.seen.raise(&keys::room_messages(&self.prefix, room)?, number);
+        Ok(())
     }
 
     /// Where messages are told that are sent to a room.
