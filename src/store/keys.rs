@@ -30,6 +30,8 @@ pub const LIMITS: &str = "rate_limit:";
 pub const LOCKS: &str = "lock:";
 /// Prefix of rooms, unless an option says otherwise.
 pub const ROOMS: &str = "room:";
+/// Prefix of job queues, unless an option says otherwise.
+pub const QUEUES: &str = "queue:";
 
 /// More is no identifier but a mistake.
 const LONGEST: usize = 64 * 1024;
@@ -140,6 +142,21 @@ pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
 /// What orders the invalidations of a cache.
 pub fn cache_clock(prefix: &Prefix) -> Bytes {
     format!("{{{}}}:clock", prefix.0).into()
+}
+
+/// What all keys of a queue begin with; scripts put behind it what `keys/queue.lua` names.
+pub fn queue(prefix: &Prefix, name: &str) -> Result<Bytes> {
+    companion(prefix, "", "name", name, "")
+}
+
+/// The channel that tells what happens to the jobs of a queue.
+pub fn queue_events(queue: &[u8]) -> Bytes {
+    [queue, b"events"].concat().into()
+}
+
+/// The channel that wakes the workers of a queue.
+pub fn queue_wake(queue: &[u8]) -> Bytes {
+    [queue, b"wake"].concat().into()
 }
 
 fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
