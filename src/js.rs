@@ -28,3 +28,4 @@ mod session;
 mod status;
 mod subscription;
 mod tick;
+mod told;

@@ -24,6 +24,10 @@ pub enum Done {
     Heard(u64, Heard),
     /// The handler of this number will hear nothing.
     Unheard(u64),
+    /// Something for the function of this number.
+    Told(u64, Answer),
+    /// The function of this number will be told nothing more.
+    Untold(u64),
     /// Something about a function that answers credentials.
     Credentials(credentials::Order),
     /// The state of the store of this number has changed.
@@ -60,6 +64,7 @@ impl Done {
         match self {
             Self::Calls(calls) => calls.len(),
             Self::Heard(..) | Self::Unheard(_) | Self::Credentials(_) | Self::Event(..) => 1,
+            Self::Told(..) | Self::Untold(_) => 1,
         }
     }
 }
