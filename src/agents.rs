@@ -2,3 +2,5 @@
 
 mod hearing;
 pub mod worker;
+
+pub use hearing::Hearing;

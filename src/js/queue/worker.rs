@@ -13,7 +13,7 @@ use crate::{
     agents::worker::{Failure, Notice, Options, Why, Worker},
     answer::Answer,
     error::Result,
-    features::queue,
+    features::queue::Queue,
     js::{
         bridge::{Core, Handed},
         env::{Js, Value},
@@ -55,15 +55,9 @@ impl Drop for Farewell {
 
 impl QueueWorker {
     /// Starts a worker whose `told` hears what it has to know.
-    pub fn start(
-        js: Js,
-        core: &Rc<Core>,
-        queue: Arc<queue::Queue>,
-        options: Options,
-        max_bytes: usize,
-        told: Value,
-    ) -> Result<Self> {
+    pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, told: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
+        let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
         let teller = core.bridge().keep_told(js, told, Presence(worker.clone()));
         let teller = teller.ok_or_else(|| js.refuse(told, "told", "a function"))?;
@@ -82,14 +76,15 @@ impl QueueWorker {
 
 #[napi]
 impl QueueWorker {
-    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, addedMs]`, or `undefined`: then
+    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+    /// timeoutMs, createdAt]`, or `undefined`: then
     /// `told` is called with nothing when there are some again.
     #[napi]
     pub fn begin(&self, env: Env) -> napi::Result<Handed> {
         let js = Js(env.raw());
         let Some((number, job)) = self.worker.begin() else { return Ok(Handed(js.undefined())) };
         let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
-        let array = js.array(10);
+        let array = js.array(11);
         let values = [
             js.number(number as f64),
             text(job.id.as_bytes()),
@@ -100,6 +95,7 @@ impl QueueWorker {
             js.number(f64::from(job.crashes)),
             js.number(f64::from(job.priority)),
             job.group.map_or_else(|| js.null(), |group| text(group.as_bytes())),
+            js.number(job.timeout.as_millis() as f64),
             js.number(job.added_ms as f64),
         ];
         for (index, value) in values.into_iter().enumerate() {
