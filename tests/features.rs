@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "features/both.rs"]
+mod both;
 #[path = "features/caches.rs"]
 mod caches;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/queues.rs"]
+mod queues;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]
 mod run;
+#[path = "support/server.rs"]
+mod server;
 #[path = "features/sessions.rs"]
 mod sessions;
 #[path = "features/validations.rs"]

@@ -17,6 +17,7 @@ mod manage;
 mod options;
 mod repeat;
 pub mod schedule;
+pub mod scripts;
 mod take;
 mod view;
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::store::keys;
+
 /// One thing that happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -65,8 +67,46 @@ pub enum What {
     Retried,
 }
 
-/// Reads one message of a queue's channel of events: what happened, in order. What is no event is left out.
+/// Reads one message of a queue's channel of events: what happened, in order. What is no event ends it.
 pub fn events(message: &[u8]) -> Vec<Event> {
-    let _ = message;
-    Vec::new()
+    let mut rest = message;
+    std::iter::from_fn(|| next(&mut rest)).collect()
+}
+
+/// Reads an event off the front: lines of what, id, number and length, then the value.
+fn next(rest: &mut &[u8]) -> Option<Event> {
+    let mut line = || {
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = &rest[..end];
+        *rest = &rest[end + 1..];
+        Some(line)
+    };
+    let (what, id, number, length) = (line()?, line()?, line()?, line()?);
+    let number = std::str::from_utf8(number).ok()?;
+    let value = match length {
+        b"-" => None,
+        digits => {
+            let length = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            let value = rest.get(..length)?;
+            *rest = &rest[length..];
+            Some(Bytes::copy_from_slice(value))
+        }
+    };
+    let (first, second) = number.split_once(' ').unwrap_or((number, "0"));
+    let number: u32 = first.parse().ok()?;
+    let what = match what {
+        b"added" => What::Added { name: String::from_utf8_lossy(&value.unwrap_or_default()).into_owned() },
+        b"active" => What::Active { attempt: number },
+        b"progress" => What::Progress { value },
+        b"completed" => What::Completed { attempt: number, result: value },
+        b"retrying" => {
+            What::Retrying { attempt: number, delay: Duration::from_millis(second.parse().ok()?), error: value }
+        }
+        b"stalled" => What::Stalled { crashes: number },
+        b"dead" => What::Dead { attempt: number, error: value },
+        b"removed" => What::Removed,
+        b"retried" => What::Retried,
+        _ => return None,
+    };
+    Some(Event { id: keys::plain_id(id), what })
 }

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::{
+    error::{Error, Result},
+    store::keys,
+};
+
 /// A job to add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
@@ -103,4 +108,108 @@ pub struct Added {
     pub id: String,
     /// Whether it was added.
     pub is_new: bool,
+}
+
+/// The longest delay: its time, and 11 bits behind it, are exact in a script until 2099.
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(3653 * 86_400);
+const LONGEST_NAME: usize = 512;
+const PRIORITIES: std::ops::RangeInclusive<i32> = -500..=500;
+
+impl NewJob {
+    pub(super) fn check(&self, max_bytes: usize) -> Result<()> {
+        let refused = |message: String| Err(Error::argument(message));
+        if self.name.is_empty() || self.name.len() > LONGEST_NAME {
+            return refused(format!("name must have from 1 to {LONGEST_NAME} bytes, got {}", self.name.len()));
+        }
+        if self.data.len() > max_bytes {
+            return refused(format!("data must have at most {max_bytes} bytes, got {}", self.data.len()));
+        }
+        if !PRIORITIES.contains(&self.priority) {
+            return refused(format!("priority must be from -500 to 500, got {}", self.priority));
+        }
+        if self.attempts == 0 {
+            return refused("attempts must be at least 1".into());
+        }
+        if !(0.0..=1.0).contains(&self.backoff.jitter) {
+            return refused(format!("backoff.jitter must be from 0 to 1, got {}", self.backoff.jitter));
+        }
+        if self.dedup.as_ref().is_some_and(|dedup| dedup.ttl.is_some_and(|ttl| ttl < Duration::from_millis(1))) {
+            return refused("dedup.ttlMs must be at least 1".into());
+        }
+        if self.timeout < Duration::from_millis(1) {
+            return refused("timeoutMs must be at least 1".into());
+        }
+        let spans = [
+            ("delay", self.delay),
+            ("backoff.delayMs", Some(self.backoff.delay)),
+            ("backoff.maxMs", Some(self.backoff.longest)),
+            ("timeoutMs", Some(self.timeout)),
+            ("dedup.ttlMs", self.dedup.as_ref().and_then(|dedup| dedup.ttl)),
+        ];
+        for (what, span) in spans {
+            if span.is_some_and(|span| span > LONGEST_DELAY) {
+                return refused(format!("{what} must be at most ten years"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the store keeps of its options: lines that scripts read, and a last one that they do not. Empty when all are as
+    /// they are by default, which is what most jobs have and costs nothing.
+    pub(super) fn options(&self) -> Result<String> {
+        let Self { attempts, backoff, priority, dedup, timeout, keep, group, .. } = self;
+        let plain = Self::new("", Bytes::new());
+        let rest = if (*attempts, *backoff, *timeout) == (plain.attempts, plain.backoff, plain.timeout) {
+            String::new()
+        } else {
+            let kind = if backoff.kind == BackoffKind::Fixed { 'f' } else { 'e' };
+            let (delay, longest, timeout) =
+                (backoff.delay.as_millis(), backoff.longest.as_millis(), timeout.as_millis());
+            format!("{attempts};{kind};{delay};{longest};{};{timeout}", backoff.jitter)
+        };
+        if rest.is_empty() && *priority == 0 && *keep && dedup.is_none() && group.is_none() {
+            return Ok(String::new());
+        }
+        let group = group.as_deref().map(|group| keys::kept_id("group", group)).transpose()?.unwrap_or_default();
+        let same = dedup.as_ref().map(|dedup| keys::identifier("dedup", &dedup.id)).transpose()?.unwrap_or_default();
+        let ttl = dedup.as_ref().and_then(|dedup| dedup.ttl).map(|ttl| ttl.as_millis().to_string()).unwrap_or_default();
+        let keep = if *keep { "" } else { "n" };
+        Ok(format!("{priority}\n{group}\n{same}\n{ttl}\n{keep}\n{rest}"))
+    }
+}
+
+/// What a job was given, as the store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Given {
+    pub priority: i32,
+    pub group: Option<String>,
+    pub attempts: u32,
+    pub backoff: Backoff,
+    pub timeout: Duration,
+}
+
+impl Given {
+    /// Reads what `NewJob::options` wrote; what cannot be read is as by default.
+    pub fn read(text: Option<&[u8]>) -> Self {
+        let plain = NewJob::new("", Bytes::new());
+        let text = String::from_utf8_lossy(text.unwrap_or_default());
+        let mut lines = text.split('\n');
+        let priority = lines.next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        let group = lines.next().filter(|group| !group.is_empty()).map(|group| keys::plain_id(group.as_bytes()));
+        // Between them is what scripts alone read.
+        let (attempts, backoff, timeout) =
+            lines.nth(3).and_then(for_workers).unwrap_or((plain.attempts, plain.backoff, plain.timeout));
+        Self { priority, group, attempts, backoff, timeout }
+    }
+}
+
+fn for_workers(text: &str) -> Option<(u32, Backoff, Duration)> {
+    let mut parts = text.split(';');
+    let attempts = parts.next()?.parse().ok()?;
+    let kind = if parts.next()? == "f" { BackoffKind::Fixed } else { BackoffKind::Exponential };
+    let mut millis = || Some(Duration::from_millis(parts.next()?.parse().ok()?));
+    let (delay, longest) = (millis()?, millis()?);
+    let jitter = parts.next()?.parse().ok().filter(|jitter| (0.0..=1.0).contains(jitter))?;
+    let timeout = Duration::from_millis(parts.next()?.parse().ok()?);
+    Some((attempts, Backoff { kind, delay, longest, jitter }, timeout))
 }

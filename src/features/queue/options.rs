@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Result},
+    features::life,
+};
 
 /// The most that one job's data or result may be allowed to have: a script that moves a hundred of them holds up everybody.
 const LARGEST: usize = 64 << 20;
@@ -30,13 +35,18 @@ pub struct Keep {
     pub count: u64,
     /// At most for so long.
     pub age: Duration,
-    /// At most so many bytes, to within one part in 128.
+    /// At most so many bytes, to within one part in 64, of which each job takes 64 at least.
     pub bytes: u64,
 }
 
 impl Keep {
     /// Nothing is kept.
     pub const NOTHING: Self = Self { count: 0, age: Duration::ZERO, bytes: 0 };
+
+    /// What scripts take: count, milliseconds, bytes.
+    pub(super) fn arguments(&self) -> [Bytes; 3] {
+        [self.count.to_string().into(), life::millis(self.age), self.bytes.to_string().into()]
+    }
 }
 
 impl Default for Options {
