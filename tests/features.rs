@@ -10,6 +10,10 @@ mod caches;
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/queue_kept.rs"]
+mod queue_kept;
+#[path = "features/queue_limits.rs"]
+mod queue_limits;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/rooms.rs"]
