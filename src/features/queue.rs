@@ -25,8 +25,8 @@ pub use event::{Event, What, events};
 pub use finish::{Finish, Held, Note, Outcome, Report};
 pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
 pub use limits::{Limits, Rate};
-pub use repeat::{Fired, Repeat, Repeating};
 pub use options::{Keep, Options};
+pub use repeat::{Fired, Repeat, Repeating};
 pub use take::{DueRepeat, Leased, Take, Taken};
 pub use view::{Counts, Job, State};
 

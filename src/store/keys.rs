@@ -182,16 +182,6 @@ pub fn queue_wake(queue: &[u8]) -> Bytes {
     [queue, b"wake"].concat().into()
 }
 
-/// The repeats of a queue, by their next slots.
-pub fn queue_repeats(queue: &[u8]) -> Bytes {
-    [queue, b"repeats"].concat().into()
-}
-
-/// What a repeat is; without an id, what the keys of all of them begin with.
-pub fn queue_repeat(queue: &[u8], id: &str) -> Bytes {
-    [queue, b"repeat:", id.as_bytes()].concat().into()
-}
-
 fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
     Ok([&prefix.0, &*identifier(what, text)?].concat().into())
 }

@@ -6,31 +6,30 @@
 //!
 //! Nobody counts slots while no worker runs. Of those that were missed the last one fires, once, and then it goes on from now.
 
-mod template;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Added, DueRepeat, NewJob, Queue, schedule::Schedule};
+use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
 use crate::{
-    error::{Error, Result},
-    store::{Call, Reply, Request, Step, keys, script},
+    error::{Error, Kind, Result},
+    store::{Call, Reply, Request, Step, keys},
 };
-use template::{Fields, parsed, text, unreadable};
 
-script!(LOOK = "queue/repeat/look.lua", keys: 2, args: 1);
-script!(PUT = "queue/repeat/put.lua", keys: 2, args: 0);
-script!(REMOVE = "queue/repeat/remove.lua", keys: 2, args: 1);
-script!(LIST = "queue/repeat/list.lua", keys: 2, args: 2);
-
-/// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots knows of it.
-const NEVER: &str = "9007199254740991";
-/// Of an id, in bytes: with a slot behind it, it is the id of a job.
-const LONGEST_ID: usize = 256;
+/// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
+/// knows of it.
+const NEVER: u64 = 9_007_199_254_740_991;
+/// Of an id as it is kept: with a slot behind it, it is the id of a job.
+const LONGEST_ID: usize = 480;
+/// Slots that are found so late still fire one by one: a worker that was killed has to be missed and replaced first.
+const GRACE: u64 = 10_000;
+/// Repeats of one look for those that are due.
+const DUE: &str = "16";
 
 /// A job to be added again and again.
 #[derive(Debug, Clone)]
 pub struct Repeat {
-    /// Its id in its queue, at most 256 bytes. Putting another with this id replaces it.
+    /// Its id in its queue, at most 480 bytes. Putting another with this id replaces it.
     pub id: String,
     /// When.
     pub schedule: Schedule,
@@ -43,31 +42,48 @@ pub struct Repeat {
 /// A repeat as it is kept.
 #[derive(Debug, Clone)]
 pub struct Repeating {
-    /// What was put.
-    pub repeat: Repeat,
+    /// Its id.
+    pub id: String,
+    /// When.
+    pub schedule: Schedule,
+    /// How many slots fire.
+    pub limit: Option<u64>,
     /// How many slots of this schedule have fired.
     pub fired: u64,
     /// Its next slot, in epoch milliseconds; `None` when its end or its limit is reached.
     pub next_ms: Option<i64>,
+    /// What kind of job it adds.
+    pub name: String,
+    /// What that job is about.
+    pub data: Bytes,
+    /// How many attempts it has.
+    pub attempts: u32,
+    /// Its priority.
+    pub priority: i32,
+    /// Its group.
+    pub group: Option<String>,
+    /// How long an attempt may take.
+    pub timeout: Duration,
 }
 
-/// What became of a slot.
+/// What became of a slot that was due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fired {
     /// The job; `None` where somebody else was faster, or the repeat is not due any more.
     pub added: Option<Added>,
-    /// When the next slot comes, in epoch milliseconds, by what this look at it found; `None`: not any more.
-    pub next_ms: Option<i64>,
+    /// In how long the next slot comes, where that is known.
+    pub next_in: Option<Duration>,
 }
 
 impl Queue {
     /// Keeps a repeat, and answers its next slot in epoch milliseconds; `None` when it has none any more.
     ///
-    /// With the id of another it replaces that one; where the schedules are the same, its next slot and what it has fired stay, so that a
-    /// program may do this at every start.
+    /// With the id of another it replaces that one; where the schedules are the same, its next slot and what it has fired stay, so
+    /// that a program may do this at every start.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for an id that is empty, has a NUL byte or over 256 bytes, a limit of 0, a job that has an id or is out of its bounds.
+    /// `E_INVALID_ARGUMENT` for an id that is empty, has a NUL byte or over 480 bytes, a limit of 0, and a job that has an id or is
+    /// out of its bounds.
     pub fn repeat(&self, repeat: Repeat) -> Result<Call<Option<i64>>> {
         let Repeat { id, schedule, limit, job } = repeat;
         if job.id.is_some() {
@@ -76,16 +92,21 @@ impl Queue {
         if limit == Some(0) {
             return Err(Error::argument("limit must be at least 1"));
         }
-        let [repeats, fields] = self.repeat_keys(&id)?;
-        let look = Request::script(&LOOK, [repeats.clone(), fields.clone(), id.clone().into()]).repeatable();
+        job.check(self.0.options.max_bytes)?;
+        let options = job.options()?;
+        let (queue, id) = (self.0.key.clone(), kept(&id)?);
+        let look = Request::script(&scripts::REPEAT_LOOK, [queue.clone(), id.clone()]).repeatable();
         Ok(Call::round([look], move |replies| {
             let [now, _, _] = replies.one()?.tuple()?;
-            let next = slot_text(schedule.next(u64::try_from(now.int()?).unwrap_or(0)));
-            let limit = limit.map_or_else(Bytes::new, |limit| limit.to_string().into());
-            let mut put = Request::script(&PUT, [repeats, fields, id.into(), schedule.to_string().into()]).repeatable();
-            put.args.extend([next, Bytes::from_static(NEVER.as_bytes()), limit]);
-            put.args.extend(template::write(&job));
-            Ok(Step::Next(Call::new(put, read_slot)))
+            let next = schedule.next(time(now)?).unwrap_or(NEVER);
+            let limit = limit.map(number).unwrap_or_default();
+            let NewJob { name, data, delay, .. } = job;
+            let delay = add::delay(delay);
+            let schedule = Bytes::from(schedule.to_string());
+            let args =
+                [queue, id, schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
+            let put = Request::script(&scripts::REPEAT_PUT, args).repeatable();
+            Ok(Step::Next(Call::new(put, |reply| read_slot(time(reply)?))))
         }))
     }
 
@@ -94,8 +115,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn unrepeat(&self, id: &str) -> Result<Call<bool>> {
-        let [repeats, fields] = self.repeat_keys(id)?;
-        let request = Request::script(&REMOVE, [repeats, fields, Bytes::copy_from_slice(id.as_bytes())]);
+        let request = Request::script(&scripts::REPEAT_REMOVE, [self.0.key.clone(), kept(id)?]);
         Ok(Call::new(request, Reply::flag))
     }
 
@@ -104,51 +124,115 @@ impl Queue {
         if limit == 0 {
             return Call::ready(Vec::new());
         }
-        let keys = [keys::queue_repeats(&self.0.key), keys::queue_repeat(&self.0.key, "")];
-        let [repeats, fields] = keys;
-        let request = Request::script(&LIST, [repeats, fields, offset.to_string().into(), limit.to_string().into()]);
-        Call::new(request.repeatable(), |reply| {
-            let found = reply.array()?.into_iter().map(|repeat| {
-                let [id, slot, fields] = repeat.tuple()?;
-                let id = id.bulk()?.and_then(|id| String::from_utf8(id.to_vec()).ok()).ok_or_else(unreadable)?;
-                read_repeat(id, read_slot(slot)?, &read_fields(fields)?)
-            });
-            found.collect()
+        let last = offset.saturating_add(limit - 1).min(NEVER);
+        let args = [self.0.key.clone(), number(offset.min(NEVER)), number(last)];
+        let request = Request::script(&scripts::REPEAT_LIST, args).repeatable();
+        Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
+    }
+
+    /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
+    pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
+        let args = [self.0.key.clone(), Bytes::from_static(DUE.as_bytes())];
+        let request = Request::script(&scripts::REPEAT_DUE, args).repeatable();
+        Call::new(request, |reply| {
+            let [due, next_in] = reply.tuple()?;
+            let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
+            let (mut found, mut due) = (Vec::new(), due.array()?.into_iter());
+            while let (Some(id), Some(slot)) = (due.next(), due.next()) {
+                found.push(DueRepeat { id: keys::plain_id(&id.bulk()?.unwrap_or_default()), slot_ms: slot.int()? });
+            }
+            Ok((found, next_in))
         })
     }
 
-    fn repeat_keys(&self, id: &str) -> Result<[Bytes; 2]> {
-        keys::raw("the id of a repeat", id)?;
-        if id.len() > LONGEST_ID {
-            let got = id.len();
-            return Err(Error::argument(format!("the id of a repeat must have at most {LONGEST_ID} bytes, got {got}")));
-        }
-        Ok([keys::queue_repeats(&self.0.key), keys::queue_repeat(&self.0.key, id)])
+    /// Fires a repeat that was found due: adds the job of its slot, and sets the next one.
+    ///
+    /// Slots that came up to 10 s ago fire one by one. Where the first was missed for longer, the last one fires, once.
+    ///
+    /// # Errors
+    /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
+    pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
+        let (queue, id, found) = (self.0.key.clone(), kept(&due.id)?, due.slot_ms);
+        let look = Request::script(&scripts::REPEAT_LOOK, [queue.clone(), id.clone()]).repeatable();
+        Ok(Call::round([look], move |replies| {
+            let [now, slot, schedule] = replies.one()?.tuple()?;
+            let now = time(now)?;
+            let slot = slot.bulk()?.map(|slot| time(Reply::Bulk(slot))).transpose()?;
+            let Some(slot) = slot.filter(|slot| *slot <= now && i64::try_from(*slot) == Ok(found)) else {
+                return Ok(Step::Done(Fired { added: None, next_in: None }));
+            };
+            let (fires, next) = match schedule.bulk()? {
+                // Nothing but a slot is left: the script forgets it.
+                None => (slot, None),
+                Some(text) => {
+                    let schedule: Schedule = utf8(text)?.parse()?;
+                    let fires = if now - slot < GRACE { slot } else { schedule.latest(slot, now) };
+                    (fires, schedule.next(fires))
+                }
+            };
+            let job = [id.as_ref(), b":", fires.to_string().as_bytes()].concat();
+            let args = [queue, id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
+            let fire = Request::script(&scripts::REPEAT_FIRE, args).repeatable();
+            Ok(Step::Next(Call::new(fire, move |reply| {
+                let added = match reply {
+                    Reply::Nil => return Ok(Fired { added: None, next_in: None }),
+                    reply => add::added(String::from_utf8_lossy(&job).into_owned(), reply)?,
+                };
+                let next_in = next.map(|next| Duration::from_millis(next.saturating_sub(now)));
+                Ok(Fired { added: Some(added), next_in })
+            })))
+        }))
     }
 }
 
-fn slot_text(slot: Option<u64>) -> Bytes {
-    slot.map_or(Bytes::from_static(NEVER.as_bytes()), |slot| slot.to_string().into())
-}
-
-fn read_slot(reply: Reply) -> Result<Option<i64>> {
-    let text = reply.bulk()?.filter(|text| text != NEVER.as_bytes());
-    text.map(|text| Reply::Bulk(text).int()).transpose()
-}
-
-fn read_fields(reply: Reply) -> Result<Fields> {
-    let mut fields = Fields::new();
-    let mut pairs = reply.array()?.into_iter();
-    while let (Some(field), Some(value)) = (pairs.next(), pairs.next()) {
-        fields.insert(field.bulk()?.unwrap_or_default(), value.bulk()?.unwrap_or_default());
+/// The id of a repeat as it is kept.
+fn kept(id: &str) -> Result<Bytes> {
+    let kept = keys::kept_id("the id of a repeat", id)?;
+    if kept.len() > LONGEST_ID {
+        let got = kept.len();
+        return Err(Error::argument(format!("the id of a repeat must have at most {LONGEST_ID} bytes, got {got}")));
     }
-    Ok(fields)
+    Ok(kept.into())
 }
 
-fn read_repeat(id: String, next_ms: Option<i64>, fields: &Fields) -> Result<Repeating> {
-    let schedule = text(fields, "schedule")?.ok_or_else(unreadable)?.parse()?;
-    let limit = text(fields, "limit")?.filter(|limit| !limit.is_empty());
-    let limit = limit.map(|limit| limit.parse().map_err(|_| unreadable())).transpose()?;
-    let repeat = Repeat { id, schedule, limit, job: template::read(fields)? };
-    Ok(Repeating { repeat, fired: parsed(fields, "count")?.unwrap_or(0), next_ms })
+fn number(n: u64) -> Bytes {
+    n.to_string().into()
+}
+
+fn time(reply: Reply) -> Result<u64> {
+    u64::try_from(reply.int()?).map_err(|_| unreadable())
+}
+
+fn read_slot(slot: u64) -> Result<Option<i64>> {
+    if slot == NEVER { Ok(None) } else { i64::try_from(slot).map(Some).map_err(|_| unreadable()) }
+}
+
+fn utf8(text: Bytes) -> Result<String> {
+    String::from_utf8(text.to_vec()).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(Kind::InvalidData, "a stored repeat is not what this library writes")
+}
+
+/// One of a list.
+fn read(reply: Reply) -> Result<Repeating> {
+    let [id, slot, kept] = reply.tuple()?;
+    let [schedule, fired, limit, name, data, options] = kept.tuple()?;
+    let text = |reply: Reply| utf8(reply.bulk()?.ok_or_else(unreadable)?);
+    let count = |text: String| text.parse::<u64>().map_err(|_| unreadable());
+    let Given { priority, group, attempts, timeout, .. } = Given::read(options.bulk()?.as_deref());
+    Ok(Repeating {
+        id: keys::plain_id(&id.bulk()?.ok_or_else(unreadable)?),
+        schedule: text(schedule)?.parse()?,
+        limit: Some(text(limit)?).filter(|limit| !limit.is_empty()).map(count).transpose()?,
+        fired: count(text(fired)?)?,
+        next_ms: read_slot(time(slot)?)?,
+        name: text(name)?,
+        data: data.bulk()?.ok_or_else(unreadable)?,
+        attempts,
+        priority,
+        group,
+        timeout,
+    })
 }

@@ -1,7 +1,8 @@
--- KEYS[2] is what the key of each repeat begins with. ARGV: how many to leave out, how many to answer.
-local found = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
-local out = {}
+-- Repeats, each with its slot and its fields. KEYS: the queue. ARGV: how many to leave out, the index of the last.
+local q, out = KEYS[1], {}
+local found = redis.call('ZRANGE', q .. REPEATS, ARGV[1], ARGV[2], 'WITHSCORES')
 for i = 1, #found, 2 do
-  out[#out + 1] = { found[i], found[i + 1], redis.call('HGETALL', KEYS[2] .. found[i]) }
+  local kept = redis.call('HMGET', q .. REPEAT .. found[i], 's', 'f', 'l', 'n', 'd', 'o')
+  out[#out + 1] = { found[i], found[i + 1], kept }
 end
 return out

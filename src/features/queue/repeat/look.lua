@@ -1,4 +1,3 @@
--- A repeat as it is: the store's time, its slot, its fields.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return { now, redis.call('ZSCORE', KEYS[1], ARGV[1]), redis.call('HGETALL', KEYS[2]) }
+-- A repeat as it is: the store's time, its slot, its schedule. KEYS: the queue. ARGV: the repeat.
+local q, id = KEYS[1], ARGV[1]
+return { time(), redis.call('ZSCORE', q .. REPEATS, id), redis.call('HGET', q .. REPEAT .. id, 's') }

@@ -1,18 +1,19 @@
--- ARGV: id, its schedule, the next slot if it has none yet, the slot that never comes, its limit or '', then fields and values.
-local id, schedule, slot, never, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local count = 0
-if redis.call('HGET', KEYS[2], 'schedule') == schedule then
-  -- Put again, as every start of a program does: what is due stays due, and what has fired has fired.
-  count = tonumber(redis.call('HGET', KEYS[2], 'count') or 0)
-  local kept = redis.call('ZSCORE', KEYS[1], id)
+-- Keeps a repeat. KEYS: the queue. ARGV: the repeat, its schedule, its next slot if it has none yet, the slot that never comes, how many fire;
+-- of the jobs that it adds: name, data, options, delay in ms; '' for what there is not. Answers the next slot.
+local q, id, schedule, slot, never, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local kept, job, fired = redis.call('ZSCORE', q .. REPEATS, id), q .. REPEAT .. id, '0'
+local was = redis.call('HMGET', job, 's', 'f')
+if was[1] == schedule then
+  -- Put again, as at each start of a program: what is due stays due, and what has fired has fired.
+  fired = was[2] or fired
   if kept and kept ~= never then
     slot = kept
   end
 end
-if limit ~= '' and count >= tonumber(limit) then
+if limit ~= '' and (tonumber(fired) or 0) >= tonumber(limit) then
   slot = never
 end
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'schedule', schedule, 'count', count, 'limit', limit, unpack(ARGV, 6))
-redis.call('ZADD', KEYS[1], slot, id)
+redis.call('DEL', job)
+redis.call('HSET', job, 's', schedule, 'f', fired, 'l', limit, 'n', ARGV[6], 'd', ARGV[7], 'o', ARGV[8], 'w', ARGV[9])
+redis.call('ZADD', q .. REPEATS, slot, id)
 return slot
