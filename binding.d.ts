@@ -93,6 +93,8 @@ export declare class Queue {
   constructor(service: Service, name: unknown, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Queue
+  /** Most bytes of the data of a job, or of its result. */
+  get maxBytes(): number
   /** Adds a job: `[id, isNew]`. */
   add(name: unknown, data: unknown, options: unknown): Handed
   /** Adds jobs, each `{ name, data, ...options }`: an array of `[id, isNew]`. */
@@ -134,7 +136,8 @@ export declare class QueueListening {
 /** Whoever runs the jobs of a queue. */
 export declare class QueueWorker {
   /**
-   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, addedMs]`, or `undefined`: then
+   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+   * timeoutMs, createdAt]`, or `undefined`: then
    * `told` is called with nothing when there are some again.
    */
   begin(): Handed

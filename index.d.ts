@@ -1293,7 +1293,7 @@ export interface JobContext {
    */
   readonly signal: AbortSignal
   /**
-   * Says how far the job is: what JSON can write, at most 65,536 characters. Sent at most every 50 ms; the last one counts.
+   * Says how far the job is: what JSON can write, at most 65,536 bytes. Sent at most every 50 ms; the last one counts.
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what JSON cannot write, and what is too long.
    */
   readonly progress: (value: unknown) => void

@@ -292,9 +292,7 @@ for (const engine of engines) {
         }
         const limits = { concurrency: 5, group: { concurrency: 2 } }
         for (let worker = 0; worker < 3; worker++) queue.process(handler, { concurrency: 4, limits })
-        await queue.addMany(
-          Array.from({ length: 90 }, (_, data) => ({ name: 'n', data, group: `g${data % 3}` })),
-        )
+        await queue.addMany(Array.from({ length: 90 }, (_, data) => ({ name: 'n', data, group: `g${data % 3}` })))
         await until('all are done', () => done === 90, 20)
         assert.ok(most.get('all') <= 5 && most.get('g0') <= 2 && most.get('g1') <= 2, `${[...most]}`)
       }),
@@ -337,7 +335,10 @@ for (const engine of engines) {
         const error = await refuses(waiting, 'E_ABORTED')
         assert.equal(error.cause.message, 'enough')
         await refuses(bound.add('n'), 'E_ABORTED')
-        assert.throws(() => bound.process(() => {}), (thrown) => (assertTyped(thrown, 'E_ABORTED'), true))
+        assert.throws(
+          () => bound.process(() => {}),
+          (thrown) => (assertTyped(thrown, 'E_ABORTED'), true),
+        )
         await refuses((await queue.get('x')).finished({ timeoutMs: 30 }), 'E_TIMEOUT', /within 30 ms/)
       }),
     )
@@ -345,7 +346,9 @@ for (const engine of engines) {
     test('is on the default service where none is given', () => {
       assert.ok(new JobQueue('default') instanceof JobQueue)
       class Mine extends JobQueue {}
-      assert.ok(new Mine('mine', { service: new RedisService({ url: 'memory:' }) }).with({ timeoutMs: 5 }) instanceof Mine)
+      assert.ok(
+        new Mine('mine', { service: new RedisService({ url: 'memory:' }) }).with({ timeoutMs: 5 }) instanceof Mine,
+      )
     })
 
     test(

@@ -75,6 +75,7 @@ class JobQueue {
       watch: this.#watch,
       handler,
       concurrency: checked.concurrency ?? 1,
+      mostBytes: this.#native.maxBytes,
       start: (told) => this.#native.process(checked, told),
       complain: (error) => complain(this.name, events, error),
       ended: () => workers.delete(worker),

@@ -12,7 +12,8 @@ export function withQueue(engine, run, options) {
     try {
       await run(queue, service, t)
     } finally {
-      await service.disconnect()
+      // Some handlers never settle.
+      await service.disconnect({ drainMs: 300 })
     }
   }
 }

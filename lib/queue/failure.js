@@ -1,18 +1,29 @@
 'use strict'
 
+const { Buffer } = require('node:buffer')
+
 const { CinnabarError } = require('../error.js')
 
 // What is kept of an error: enough to find it, not enough to fill the store.
 const MOST_CHARACTERS = 8192
 const MOST_NAME = 200
 
-/** What a handler threw, as the text that is kept with its job. Never throws: anything may have been thrown. */
-function writeFailure(thrown) {
+/** What a handler threw, as the text of at most so many bytes that is kept with its job. Never throws. */
+function writeFailure(thrown, mostBytes) {
   const { name, message, stack, code } = readThrown(thrown)
   const short = { name: cut(name, MOST_NAME), message: cut(message, MOST_CHARACTERS) }
   if (code !== undefined) short.code = cut(code, MOST_NAME)
-  if (stack !== undefined) short.stack = cut(stack, MOST_CHARACTERS)
-  return JSON.stringify(short)
+  const whole = stack === undefined ? short : { ...short, stack: cut(stack, MOST_CHARACTERS) }
+  const shorter = { name: 'Error', message: cut(message, mostBytes >> 4) }
+  return (
+    [whole, short].map((failure) => JSON.stringify(failure)).find((text) => fits(text, mostBytes)) ??
+    JSON.stringify(shorter)
+  )
+}
+
+// No character takes more than three bytes.
+function fits(text, mostBytes) {
+  return text.length * 3 <= mostBytes || Buffer.byteLength(text) <= mostBytes
 }
 
 function readThrown(thrown) {

@@ -1,5 +1,7 @@
 'use strict'
 
+const { Buffer } = require('node:buffer')
+
 const { argumentError } = require('../error.js')
 const { describe } = require('../options.js')
 
@@ -14,10 +16,12 @@ class Run {
   #number
   #reason
   #controller
+  #mostBytes
 
-  constructor(native, number) {
+  constructor(native, number, mostBytes) {
     this.#native = native
     this.#number = number
+    this.#mostBytes = mostBytes
   }
 
   /** What a handler gets beside its job. What it never asks for is never made. */
@@ -38,7 +42,7 @@ class Run {
   }
 
   progress(value) {
-    const text = writeProgress(value)
+    const text = writeProgress(value, Math.min(MOST_PROGRESS, this.#mostBytes))
     if (!this.#reason) this.#native.report(this.#number, text, undefined)
   }
 
@@ -70,7 +74,7 @@ class Context {
   }
 }
 
-function writeProgress(value) {
+function writeProgress(value, most) {
   let text
   try {
     text = JSON.stringify(value)
@@ -78,8 +82,9 @@ function writeProgress(value) {
     throw argumentError('progress must be something that JSON can write', error)
   }
   if (text === undefined) throw argumentError(`progress must be something that JSON can write, got ${describe(value)}`)
-  if (text.length <= MOST_PROGRESS) return text
-  throw argumentError(`progress must have at most ${MOST_PROGRESS} characters as JSON, got ${text.length}`)
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= most) return text
+  throw argumentError(`progress must have at most ${most} bytes as JSON, got ${bytes}`)
 }
 
 module.exports = { Run }

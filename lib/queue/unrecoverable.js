@@ -19,7 +19,12 @@ for (const [key, value] of [
 
 /** By a brand, because another copy of the package has a class of its own. */
 function isUnrecoverable(value) {
-  return typeof value === 'object' && value !== null && value[BRAND] === true
+  try {
+    return typeof value === 'object' && value !== null && value[BRAND] === true
+  } catch {
+    // Anything may be thrown, a proxy that throws in turn included.
+    return false
+  }
 }
 
 module.exports = { UnrecoverableError, isUnrecoverable }

@@ -25,6 +25,7 @@ class Worker {
   #native
   #handler
   #concurrency
+  #mostBytes
   #watch
   #complain
   // What begins a job of this worker does so in the asynchronous context in which it was made.
@@ -37,10 +38,11 @@ class Worker {
   #close
   #paused = false
 
-  constructor({ watch, handler, concurrency, start, complain, ended }) {
+  constructor({ watch, handler, concurrency, mostBytes, start, complain, ended }) {
     this.#watch = watch
     this.#handler = handler
     this.#concurrency = concurrency
+    this.#mostBytes = mostBytes
     this.#complain = complain
     this.#closed = new Promise((resolve) => (this.#close = resolve))
     void this.#closed.then(ended)
@@ -115,7 +117,7 @@ class Worker {
   // Many jobs follow each other in one call, so that none costs a promise and a closure of its own. It never rejects.
   async #runLane(leased) {
     do {
-      const run = new Run(this.#native, leased[0])
+      const run = new Run(this.#native, leased[0], this.#mostBytes)
       this.#runs.set(leased[0], run)
       try {
         let result = this.#begin(run, leased)
@@ -124,7 +126,7 @@ class Worker {
         this.#native.complete(leased[0], writeResult(result))
       } catch (thrown) {
         if (run.over) return
-        this.#native.fail(leased[0], writeFailure(thrown), isUnrecoverable(thrown))
+        this.#native.fail(leased[0], writeFailure(thrown, this.#mostBytes), isUnrecoverable(thrown))
       }
       this.#runs.delete(leased[0])
       if (performance.now() >= this.#turnEnds) await this.#yield()

@@ -56,6 +56,12 @@ impl Queue {
         Ok(Self { core, queue: self.queue.clone(), lease: self.lease, defaults: self.defaults.clone() })
     }
 
+    /// Most bytes of the data of a job, or of its result.
+    #[napi(getter)]
+    pub fn max_bytes(&self) -> f64 {
+        self.queue.options().max_bytes as f64
+    }
+
     /// Adds a job: `[id, isNew]`.
     #[napi]
     pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> Handed {
@@ -199,7 +205,7 @@ impl Queue {
     pub fn process(&self, env: Env, options: Unknown, told: Unknown) -> napi::Result<QueueWorker> {
         let js = Js(env.raw());
         let started = js
-            .worker_options(options.raw(), self.lease, self.core.settings.timeout)
+            .worker_options(options.raw(), self.lease, self.core.settings.timeout, self.queue.options().max_bytes)
             .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, told.raw()));
         started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
     }

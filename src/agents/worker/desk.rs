@@ -34,6 +34,8 @@ pub struct Rules {
     pub lease: Duration,
     /// Whether short jobs may be taken before there is room for them.
     pub prefetch: bool,
+    /// Most bytes of a result or an error.
+    pub max_bytes: usize,
 }
 
 /// A job that nobody has begun.

@@ -162,12 +162,12 @@ impl Worker {
             let Settled { lease, limits, .. } = self.options;
             let ask = Take { count: asked.count, lease, token: asked.token.clone(), limits };
             let call = if asked.again {
-                let recovered = self.queue.recover(&asked.token);
-                recovered.map(|call| call.map(|jobs| Taken { jobs, ..Taken::default() }))
+                let found = self.queue.recover(&asked.token);
+                found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))
             } else {
-                self.queue.take(&ask)
+                self.queue.take(&ask).map(|call| call.map(Answered::Taken))
             };
-            made.push((call.map(|call| call.map(Answered::Taken)), Sent::Take(asked)));
+            made.push((call, Sent::Take(asked)));
         }
         let mut calls = Vec::with_capacity(made.len());
         for (call, sent) in made {

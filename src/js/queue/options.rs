@@ -65,7 +65,13 @@ impl Js {
     }
 
     /// `{ concurrency, limits: { concurrency, rate: { max, perMs }, group: { concurrency, rate } } }`.
-    pub fn worker_options(self, options: Value, lease: Duration, timeout: Duration) -> Result<worker::Options> {
+    pub fn worker_options(
+        self,
+        options: Value,
+        lease: Duration,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<worker::Options> {
         let group = Group::of(self, options);
         let concurrency = group.whole(c"concurrency", 1..=MOST_AT_ONCE)?.unwrap_or(1);
         let mut limits = Limits::default();
@@ -78,7 +84,7 @@ impl Js {
             }
         }
         // What is taken ahead counts for a limit though it does not run.
-        let rules = Rules { concurrency, lease, prefetch: !limits.is_some() };
+        let rules = Rules { concurrency, lease, prefetch: !limits.is_some(), max_bytes };
         Ok(worker::Options { rules, limits, timeout })
     }
 }

@@ -52,6 +52,11 @@ impl Running {
     }
 }
 
+/// An error that the store would refuse is none: that the job failed matters more.
+fn fitting(error: Bytes, most: usize) -> Bytes {
+    if error.len() > most { Bytes::new() } else { error }
+}
+
 impl Desk {
     /// A job has ended; false where that changes nothing, because its time was over or it was another worker's by then.
     pub fn end(&mut self, number: u64, result: Result<Bytes, Failure>, now: Instant) -> bool {
@@ -61,7 +66,7 @@ impl Desk {
         }
         let outcome = match result {
             Ok(result) => Outcome::Done(result),
-            Err(Failure { error, fatal }) => running.fails(error, fatal),
+            Err(Failure { error, fatal }) => running.fails(fitting(error, self.rules.max_bytes), fatal),
         };
         self.out.finish(Finish { id: running.id, token: running.token, outcome }, now);
         true
@@ -83,8 +88,10 @@ impl Desk {
             notices.push(Notice::Ended(number, Why::TimedOut));
             if running.held {
                 let ms = running.timeout.as_millis();
-                let text = format!("{{\"name\":\"Error\",\"message\":\"timed out after {ms} ms\"}}");
-                let outcome = running.fails(text.into(), false);
+                let text = format!(
+                    "{{\"name\":\"CinnabarError\",\"message\":\"timed out after {ms} ms\",\"code\":\"E_TIMEOUT\"}}"
+                );
+                let outcome = running.fails(fitting(text.into(), self.rules.max_bytes), false);
                 self.out.finish(Finish { id: running.id, token: running.token, outcome }, now);
             }
         }

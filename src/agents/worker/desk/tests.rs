@@ -15,7 +15,10 @@ struct Play {
 
 fn play(concurrency: usize) -> Play {
     let now = Instant::now();
-    Play { desk: Desk::new("w".into(), Rules { concurrency, lease: LEASE, prefetch: true }, now), now }
+    Play {
+        desk: Desk::new("w".into(), Rules { concurrency, lease: LEASE, prefetch: true, max_bytes: 1 << 20 }, now),
+        now,
+    }
 }
 
 fn job(id: &str) -> Leased {
@@ -213,7 +216,7 @@ fn the_end_of_its_time_ends_a_job_whatever_its_handler_does() {
     let (finishes, take) = play.round().unwrap();
     assert_eq!((outcomes(&finishes), take), (vec![("a", "retry")], 1), "its place is free");
     assert!(matches!(&finishes[0].outcome, Outcome::Retry { error, .. }
-        if error == r#"{"name":"Error","message":"timed out after 60000 ms"}"#));
+        if error == r#"{"name":"CinnabarError","message":"timed out after 60000 ms","code":"E_TIMEOUT"}"#));
     play.land(Landing { taken: Some((of(1), taken(vec![last]))), ..Landing::default() });
     let (b, _) = play.begin().unwrap();
     assert_eq!(ended(&play.after(60_000)), [(b, Why::TimedOut)]);
