@@ -18,6 +18,8 @@ mod queue_kept;
 mod queue_limits;
 #[path = "features/queues.rs"]
 mod queues;
+#[path = "features/repeats.rs"]
+mod repeats;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]

@@ -94,7 +94,7 @@ pub fn event(event: Event) -> Answer {
 }
 
 /// The value of a JSON text; `undefined` where there is none.
-fn json(text: Option<Bytes>) -> Answer {
+pub fn json(text: Option<Bytes>) -> Answer {
     text.filter(|text| !text.is_empty()).map_or(Answer::Undefined, Answer::json)
 }
 
@@ -102,7 +102,8 @@ fn count(name: &'static str, count: u32) -> Field {
     field(name, u64::from(count))
 }
 
-fn field(name: &'static str, value: impl Into<Answer>) -> Field {
+/// A property.
+pub fn field(name: &'static str, value: impl Into<Answer>) -> Field {
     Answer::field(name, value)
 }
 
