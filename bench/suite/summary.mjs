@@ -1,5 +1,6 @@
 /** Medians and spread over the rounds, and the ratios people ask for. */
 import { isPeer } from '../contenders/titles.mjs'
+import { isThroughput } from './format.mjs'
 
 const METRICS = [
   'opsPerSecond',
@@ -24,19 +25,25 @@ function rowsOf(group, samples) {
       runs,
       ...Object.fromEntries(METRICS.map((metric) => [metric, spread(runs, metric)])),
     }))
-  const best = bestPeer(rows)
+  const best = bestPeer(group, rows)
   const baseline = rows.find((row) => row.name === group.baseline)
   return rows.map((row) => ({
     ...row,
-    timesBestPeer: best && row.opsPerSecond.median / best.opsPerSecond.median,
-    timesBaseline: baseline && row.opsPerSecond.median / baseline.opsPerSecond.median,
+    timesBestPeer: best && ratio(group, row, best),
+    timesBaseline: baseline && ratio(group, row, baseline),
   }))
 }
 
-export const bestPeer = (rows) =>
+/** How many times as good `row` is: as many a second, or a latency as short. */
+export const ratio = (group, row, other) =>
+  isThroughput(group)
+    ? row.opsPerSecond.median / other.opsPerSecond.median
+    : other.p50Micros.median / row.p50Micros.median
+
+export const bestPeer = (group, rows) =>
   rows
     .filter((row) => isPeer(row.name))
-    .reduce((best, row) => (best && best.opsPerSecond.median >= row.opsPerSecond.median ? best : row), undefined)
+    .reduce((best, row) => (best && ratio(group, best, row) >= 1 ? best : row), undefined)
 
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b)

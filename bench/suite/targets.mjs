@@ -1,6 +1,7 @@
 /** What a run must show, as data, and who falls short. */
 import { isPeer } from '../contenders/titles.mjs'
-import { bestPeer } from './summary.mjs'
+import { isThroughput } from './format.mjs'
+import { bestPeer, ratio } from './summary.mjs'
 
 const RLF = ['rate-limiter-flexible', 'rate-limiter-flexible-auto']
 const IOREDIS = ['ioredis', 'ioredis-auto']
@@ -19,29 +20,42 @@ export const targets = [
   { group: 'session', inflight: 512, atLeast: 1.3, beside: IOREDIS },
   { group: 'session', inflight: 64, mainAtMost: 0.5, beside: IOREDIS },
   { group: 'session', inflight: 512, mainAtMost: 0.5, beside: IOREDIS },
+  { group: 'add-many', inflight: 1, atLeast: 2 },
+  { group: 'add', inflight: 64, atLeast: 2 },
+  { group: 'process', inflight: 1, atLeast: 2 },
+  { group: 'process', inflight: 100, atLeast: 2 },
+  { group: 'latency', inflight: 1000, atLeast: 1, beside: IOREDIS },
+  { group: 'latency-alone', inflight: 1000, atLeast: 1, beside: IOREDIS },
+  { group: 'messages', inflight: 64, atLeast: 1, beside: IOREDIS },
+  { group: 'messages-alone', inflight: 64, atLeast: 1, beside: IOREDIS },
 ]
 
 /** One verdict per target that this run was asked for: `{ text, met }`. */
 export const judge = (groups) =>
-  targets.filter((target) => cellOf(groups, target)).map((target) => verdict(target, cellOf(groups, target)))
+  targets.flatMap((target) => {
+    const group = groups.find(({ id }) => id === target.group)
+    const cell = group?.cells.find(({ inflight }) => inflight === target.inflight)
+    return cell ? [verdict(target, group, cell)] : []
+  })
 
-const cellOf = (groups, { group, inflight }) =>
-  groups.find(({ id }) => id === group)?.cells.find((cell) => cell.inflight === inflight)
-
-function verdict(target, { rows }) {
-  const { group, inflight, beside } = target
+function verdict(target, group, { rows }) {
+  const { inflight, beside } = target
   const peers = rows.filter(({ name }) => isPeer(name) && (beside?.includes(name) ?? true))
   const ours = rows.find(({ name }) => name === 'cinnabar')
-  const what = `${group} at ${inflight} in flight`
+  const what = `${group.id} at ${inflight} ${group.unit}`
   if (!ours || peers.length === 0) return { met: false, text: `${what}: no figure` }
   return target.atLeast === undefined
     ? mainVerdict(target, what, ours, peers)
-    : opsVerdict(target, what, ours, bestPeer(peers))
+    : figureVerdict(target, group, what, ours, bestPeer(group, peers))
 }
 
-function opsVerdict({ atLeast }, what, ours, peer) {
-  const ratio = ours.opsPerSecond.median / peer.opsPerSecond.median
-  return { met: ratio >= atLeast, text: `${what}: ${ratio.toFixed(2)} × ${peer.name}, target ≥ ${atLeast} ×` }
+function figureVerdict({ atLeast }, group, what, ours, peer) {
+  const reached = ratio(group, ours, peer)
+  const word = isThroughput(group) ? '' : 'as short as '
+  return {
+    met: reached >= atLeast,
+    text: `${what}: ${reached.toFixed(2)} × ${word}${peer.name}, target ≥ ${atLeast} ×`,
+  }
 }
 
 /** The strictest reading: against the peer that needs least of the main thread. */
