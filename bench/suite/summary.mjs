@@ -1,6 +1,5 @@
 /** Medians and spread over the rounds, and the ratios people ask for. */
 import { isPeer } from '../contenders/titles.mjs'
-import { isThroughput } from './format.mjs'
 
 const METRICS = [
   'opsPerSecond',
@@ -25,25 +24,25 @@ function rowsOf(group, samples) {
       runs,
       ...Object.fromEntries(METRICS.map((metric) => [metric, spread(runs, metric)])),
     }))
-  const best = bestPeer(group, rows)
+  const best = bestPeer(group.figure, rows)
   const baseline = rows.find((row) => row.name === group.baseline)
   return rows.map((row) => ({
     ...row,
-    timesBestPeer: best && ratio(group, row, best),
-    timesBaseline: baseline && ratio(group, row, baseline),
+    timesBestPeer: best && ratio(group.figure, row, best),
+    timesBaseline: baseline && ratio(group.figure, row, baseline),
   }))
 }
 
-/** How many times as good `row` is: as many a second, or a latency as short. */
-export const ratio = (group, row, other) =>
-  isThroughput(group)
+/** How many times as good `row` is by a figure: as many a second, or a latency as short. */
+export const ratio = (figure, row, other) =>
+  figure === 'opsPerSecond'
     ? row.opsPerSecond.median / other.opsPerSecond.median
     : other.p50Micros.median / row.p50Micros.median
 
-export const bestPeer = (group, rows) =>
+export const bestPeer = (figure, rows) =>
   rows
     .filter((row) => isPeer(row.name))
-    .reduce((best, row) => (best && ratio(group, best, row) >= 1 ? best : row), undefined)
+    .reduce((best, row) => (best && ratio(figure, best, row) >= 1 ? best : row), undefined)
 
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b)

@@ -1,12 +1,11 @@
 /** What a run must show, as data, and who falls short. */
 import { isPeer } from '../contenders/titles.mjs'
-import { isThroughput } from './format.mjs'
 import { bestPeer, ratio } from './summary.mjs'
 
 const RLF = ['rate-limiter-flexible', 'rate-limiter-flexible-auto']
 const IOREDIS = ['ioredis', 'ioredis-auto']
 
-/** `beside`: the peers of which the best one counts; absent means all of them. */
+/** `beside`: the peers of which the best one counts; absent means all of them. `by`: the figure, if not the group's own. */
 export const targets = [
   { group: 'get-400B', inflight: 1, atLeast: 0.8 },
   { group: 'get-400B', inflight: 64, atLeast: 1.3 },
@@ -27,7 +26,9 @@ export const targets = [
   { group: 'latency', inflight: 1000, atLeast: 1, beside: IOREDIS },
   { group: 'latency-alone', inflight: 1000, atLeast: 1, beside: IOREDIS },
   { group: 'messages', inflight: 64, atLeast: 1, beside: IOREDIS },
+  { group: 'messages', inflight: 64, by: 'p50Micros', atLeast: 1, beside: IOREDIS },
   { group: 'messages-alone', inflight: 64, atLeast: 1, beside: IOREDIS },
+  { group: 'messages-alone', inflight: 64, by: 'p50Micros', atLeast: 1, beside: IOREDIS },
 ]
 
 /** One verdict per target that this run was asked for: `{ text, met }`. */
@@ -44,14 +45,14 @@ function verdict(target, group, { rows }) {
   const ours = rows.find(({ name }) => name === 'cinnabar')
   const what = `${group.id} at ${inflight} ${group.unit}`
   if (!ours || peers.length === 0) return { met: false, text: `${what}: no figure` }
-  return target.atLeast === undefined
-    ? mainVerdict(target, what, ours, peers)
-    : figureVerdict(target, group, what, ours, bestPeer(group, peers))
+  if (target.atLeast === undefined) return mainVerdict(target, what, ours, peers)
+  const figure = target.by ?? group.figure
+  return figureVerdict(target, figure, what, ours, bestPeer(figure, peers))
 }
 
-function figureVerdict({ atLeast }, group, what, ours, peer) {
-  const reached = ratio(group, ours, peer)
-  const word = isThroughput(group) ? '' : 'as short as '
+function figureVerdict({ atLeast }, figure, what, ours, peer) {
+  const reached = ratio(figure, ours, peer)
+  const word = figure === 'p50Micros' ? 'as short, p50, as ' : ''
   return {
     met: reached >= atLeast,
     text: `${what}: ${reached.toFixed(2)} × ${word}${peer.name}, target ≥ ${atLeast} ×`,

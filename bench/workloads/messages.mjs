@@ -7,7 +7,7 @@ const CONTENDERS = ['cinnabar', 'ioredis', 'ioredis-auto', 'node-redis']
 
 /** A message a millisecond: late is then what each takes on its way, never what waits before it. */
 const paced = { unit: 'messages/s', inflight: [1000], fixed: true, figure: 'p50Micros' }
-const flood = { unit: 'in flight', inflight: [64] }
+const flood = { unit: 'in flight', inflight: [1, 64] }
 
 export const latency = messages('latency', 'Publish to handler, two processes', paced, inTwo)
 export const latencyAlone = messages('latency-alone', 'Publish to handler, one process', paced, inOne)
