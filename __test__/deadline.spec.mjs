@@ -40,23 +40,13 @@ async function slowly(port, ms) {
   }
 }
 
-/** Runs `work` while the server hangs. */
-async function hanging(work) {
-  redis.server.pause()
-  try {
-    return await work()
-  } finally {
-    redis.server.resume()
-  }
-}
-
 describe('deadlines', () => {
   test('a call is settled at its deadline, and its neighbour of the same tick is not touched', async () => {
     const service = await redis.makeService()
     await service.set('key', 'value')
     const quick = service.with({ timeoutMs: 100 })
     let patient
-    const times = await hanging(async () => {
+    const times = await redis.server.whilePaused(async () => {
       const times = []
       for (let i = 0; i < 5; i++) {
         patient ??= service.get('key')
@@ -93,7 +83,7 @@ describe('deadlines', () => {
   test('bound twice, the shorter time counts; the origin keeps its own', async () => {
     const service = await redis.makeService({ timeoutMs: 1000 })
     await service.connect()
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const [short, long] = [{ timeoutMs: 60 }, { timeoutMs: 20_000 }]
       const origin = service.get('key')
       for (const bound of [service.with(short).with(long), service.with(long).with(short)]) {
@@ -178,7 +168,7 @@ describe('signals', () => {
     const service = await redis.makeService()
     await service.set('key', 'value')
     const [one, other] = [new AbortController(), new AbortController()]
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const neighbours = [service.get('key'), service.with({ signal: other.signal }).get('key')]
       const calls = Array.from({ length: 100 }, () => service.with({ signal: one.signal }).get('key'))
       calls.push(service.with({ signal: other.signal }).with({ signal: one.signal }).get('key'))
@@ -202,7 +192,7 @@ describe('signals', () => {
     const service = await redis.makeService({ log: false })
     const controller = new AbortController()
     let stays
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const call = service.with({ signal: controller.signal }).set('taken back', 'v')
       stays = service.set('stays', 'v')
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -375,7 +365,7 @@ describe('shared loads on a server that hangs', () => {
       // Its question is answered; from here on the server says nothing.
       const quick = ask(service.with({ timeoutMs: 100 }), () => assert.fail('two loads'))
       await service.get('key')
-      await hanging(async () => {
+      await redis.server.whilePaused(async () => {
         gate.resolve({ id: 7 })
         const start = performance.now()
         assert.deepEqual(await quick, { id: 7 })
@@ -393,7 +383,7 @@ describe('locks and signals on a server that hangs', () => {
     const service = await redis.makeService()
     await service.connect()
     const controller = new AbortController()
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const locked = service.locks
         .with({ signal: controller.signal })
         .withLock('resource', () => assert.fail('nobody waits for it'))

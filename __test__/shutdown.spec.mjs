@@ -9,16 +9,6 @@ import { engines } from './support/engines.mjs'
 
 const redis = engines.find((engine) => engine.kind === 'redis')
 
-/** Runs `work` while the server hangs. */
-async function hanging(work) {
-  redis.server.pause()
-  try {
-    return await work()
-  } finally {
-    redis.server.resume()
-  }
-}
-
 /** How long a promise takes, in ms. */
 async function timed(work) {
   const start = performance.now()
@@ -173,7 +163,7 @@ for (const engine of engines) {
         // Answers can only come after the signal has.
         if (engine.kind === 'redis') await new Promise((resolve) => setTimeout(resolve, 100))
       }
-      await (engine.kind === 'redis' ? hanging(ask) : ask())
+      await (engine.kind === 'redis' ? redis.server.whilePaused(ask) : ask())
       const { signal, out, err, after } = await child.ended
       assert.equal(signal, 'SIGTERM', out + err)
       assert.equal(out, 'ready\nasked\nOK OK\n')
@@ -262,7 +252,7 @@ describe('disconnect while the server hangs', () => {
     const service = await redis.makeService({ timeoutMs: 60_000 })
     await service.connect()
     const client = await rawClient(service)
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const [read, write] = [service.get('key'), client.incr('count')]
       const refused = [refuses(read, 'E_CLOSED', /before the answer/), refuses(write, 'E_MAYBE_APPLIED')]
       const [first, second] = await Promise.all([
@@ -278,7 +268,7 @@ describe('disconnect while the server hangs', () => {
     const service = await redis.makeService()
     await service.connect()
     let write, leaving
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       write = service.set('key', 'v')
       leaving = service.disconnect()
       await refuses(service.get('key'), 'E_CLOSED')
@@ -288,7 +278,7 @@ describe('disconnect while the server hangs', () => {
 
   test('what only waits for a connection hears of it at once', async () => {
     const service = await redis.makeService({ timeoutMs: 60_000, connectTimeoutMs: 60_000 })
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       const waiting = [service.connect(), service.subscribe('c', () => {})]
       const refused = waiting.map((promise) => refuses(promise, 'E_CLOSED'))
       const ms = await timed(() => service.disconnect())
@@ -313,7 +303,7 @@ describe('disconnect while the server hangs', () => {
       console.log('connected')`
     const children = [runChild(source, redis.env()), runChild(source, redis.env())]
     for (const child of children) await child.said('connected')
-    await hanging(async () => {
+    await redis.server.whilePaused(async () => {
       for (const child of children) child.send('SIGUSR2')
       for (const child of children) await child.said('asked')
       for (const child of children) child.send('SIGTERM')

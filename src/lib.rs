@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod error;
 pub mod features;
+pub mod inbox;
 mod js;
 mod random;
 pub mod runtime;

@@ -56,6 +56,15 @@ export async function startRedis({ args = [], username, password, port } = {}) {
       server.paused = false
       child.kill('SIGCONT')
     },
+    /** Runs `work` while it hangs. */
+    async whilePaused(work) {
+      server.pause()
+      try {
+        return await work()
+      } finally {
+        server.resume()
+      }
+    },
     /** Runs one command by a connection of its own and answers strings, numbers, arrays or null. */
     command: (...args) => redisCommand({ port, username, password }, ...args),
   }

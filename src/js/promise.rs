@@ -264,12 +264,13 @@ impl Inner {
                     }
                     self.hold(js, -settled);
                 }
-                Done::Heard(id, heard) => js.scope(|| self.hear(js, id, heard)),
+                Done::Ready(id) => js.scope(|| self.wake_reader(js, id)),
+                Done::Told(id, answers) => js.scope(|| self.tell_handler(js, id, answers)),
                 Done::Credentials(order) => js.scope(|| {
                     let call = self.function(js, |functions| &functions.ask_credentials);
                     self.sources.obey(js, call, order);
                 }),
-                Done::Unheard(id) => self.drop_handler(js, id),
+                Done::Unheard(id) => js.scope(|| self.drop_handler(js, id)),
                 Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
             }
         }

@@ -1,12 +1,12 @@
 //! What a process keeps by itself while there is no server to ask: the embedded engine once more, small, beside a store.
 
 use std::{
-    collections::HashMap,
+    convert::Infallible,
     fmt,
-    sync::{Arc, LazyLock, Mutex, OnceLock, Weak},
+    sync::{Arc, OnceLock},
 };
 
-use super::{Reply, Request, memory};
+use super::{Reply, Request, memory, registry::Registry};
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
@@ -15,7 +15,7 @@ use crate::{
 /// Bound of its memory, in bytes: what was not used for longest goes first.
 const MAX_BYTES: usize = 16 << 20;
 
-static LOCALS: LazyLock<Mutex<HashMap<Settings, Weak<Local>>>> = LazyLock::new(Mutex::default);
+static LOCALS: Registry<Settings, Local> = Registry::new();
 
 /// A small store of this process, which answers at once and without I/O. Nothing in it ever reaches a server.
 pub struct Local {
@@ -27,13 +27,7 @@ pub struct Local {
 /// The process's own small store beside the one with these settings: as those who share a server share its counters, so
 /// do they here. It goes with its last holder.
 pub fn local(settings: &Settings) -> Arc<Local> {
-    let mut locals = LOCALS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(local) = locals.get(settings).and_then(Weak::upgrade) {
-        return local;
-    }
-    let local = Arc::new(Local::new(MAX_BYTES));
-    locals.retain(|_, local| local.strong_count() > 0);
-    locals.insert(settings.clone(), Arc::downgrade(&local));
+    let Ok(local) = LOCALS.get(settings, || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
     local
 }
 
