@@ -8,10 +8,14 @@ mod caches;
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/presence.rs"]
+mod presence;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]
 mod run;
+#[path = "support/server.rs"]
+mod server;
 #[path = "features/sessions.rs"]
 mod sessions;
 #[path = "features/validations.rs"]
