@@ -123,6 +123,12 @@ export declare class Queue {
   drain(delayed: boolean): Handed
   /** Removes old jobs of a state; how many. */
   clean(state: unknown, olderThanMs: unknown, limit: unknown): Handed
+  /** Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`. */
+  repeat(id: unknown, when: unknown, name: unknown, data: unknown, options: unknown): Handed
+  /** Forgets a repeat; whether there was one. */
+  unrepeat(id: unknown): Handed
+  /** The repeats, by their next slots. */
+  repeats(offset: unknown, limit: unknown): Handed
   /** Starts a worker; what it has to know it tells `told`. */
   process(options: unknown, told: unknown): QueueWorker
   /** Tells `told` what happens to jobs, in whatever process, until it is ended. */
@@ -158,7 +164,7 @@ export declare class QueueWorker {
 
 /** Rooms of one service. */
 export declare class Rooms {
-  /** Takes `{ prefix }`. */
+  /** Takes `{ prefix, leaseMs }`. */
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Rooms
@@ -172,6 +178,18 @@ export declare class Rooms {
   storeMessage(room: unknown, message: unknown): Handed
   /** The last messages, newest first. */
   recentMessages(room: unknown, count: unknown): Handed
+  /** Puts a connection of a user in a room; resolves to the number that has it leave. */
+  join(room: unknown, user: unknown, info: unknown): Handed
+  /** Has a member leave, by the number that `join` resolved to. */
+  leave(member: number): Handed
+  /** Sends a message to who listens; resolves to its number. */
+  send(room: unknown, message: unknown): Handed
+  /** Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it. */
+  listen(room: unknown, since: unknown, reader: unknown): Handed
+  /** Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it. */
+  watch(room: unknown, reader: unknown): Handed
+  /** Ends a listener or watcher by the number of its reader. */
+  unsubscribe(reader: number): Handed
 }
 
 /** A server or an embedded store, as one caller configured it. */

@@ -1480,6 +1480,80 @@ export interface JobQueueEvents<Result = unknown> {
   error: CinnabarError
 }
 
+/** When a job repeats: every `everyMs`, or by `cron`. */
+export type RepeatSchedule = RepeatBounds &
+  (
+    | {
+        /**
+         * Milliseconds from slot to slot, at least 100. They are counted from `startAt`, or else from 1970 in UTC: every hour means at each
+         * full hour, whoever said it when.
+         */
+        everyMs: number
+        cron?: undefined
+        timeZone?: undefined
+      }
+    | {
+        /**
+         * Five fields: minute, hour, day of month, month, day of week; or six, with seconds first. `* , - / L W #`, names such as `MON` and
+         * `JAN`, and `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Where day of month and day of week are both restricted, a day
+         * that matches either is meant, and only one that matches both when the day of week begins with `+`.
+         *
+         * On days when clocks change: with a `*` in seconds, minutes or hours (or with all 24 hours listed) it follows real time, so that
+         * what is every 15 minutes stays every 15 minutes. A time that is skipped has no slot then, one that comes twice has two. Any other
+         * expression names times of day, each of which has exactly one slot a day: one that is skipped at the moment of the jump, one
+         * that comes twice the first time.
+         */
+        cron: string
+        /** The IANA time zone of the expression, such as `Europe/Berlin`. Default `UTC`. The package brings the zones with it. */
+        timeZone?: string
+        everyMs?: undefined
+      }
+  )
+
+/** Which slots of a schedule count. */
+export interface RepeatBounds {
+  /** No slot before this; a time in epoch milliseconds or a `Date`. */
+  startAt?: number | Date
+  /** No slot after this. */
+  endAt?: number | Date
+  /** At most so many slots fire, from 1. */
+  limit?: number
+}
+
+/** A repeat as it is kept. Times are epoch milliseconds. */
+export interface Repeat<Data = unknown> {
+  /** Its id in its queue. */
+  id: string
+  /** Milliseconds from slot to slot, if it is an interval. */
+  everyMs: number | null
+  /** The cron expression, if it is one. */
+  cron: string | null
+  /** The zone of the expression. */
+  timeZone: string | null
+  /** No slot before this. */
+  startAt: number | null
+  /** No slot after this. */
+  endAt: number | null
+  /** At most so many slots fire. */
+  limit: number | null
+  /** So many have fired. */
+  fired: number
+  /** The next slot; `null` when `endAt` or `limit` is reached. */
+  nextAt: number | null
+  /** What kind of job it adds. */
+  name: string
+  /** What that job is about. */
+  data: Data
+  /** How many attempts it has. */
+  attempts: number
+  /** Its priority. */
+  priority: number
+  /** Its group. */
+  group: string | null
+  /** How long an attempt may take. */
+  timeoutMs: number
+}
+
 /**
  * Jobs that are kept until somebody has done them, shared by all processes that name the queue alike.
  *
@@ -1537,6 +1611,33 @@ export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
    * )
    */
   process(handler: JobHandler<Data, Result>, options?: WorkerOptions): JobWorker
+  /**
+   * Adds a job at each slot of a schedule, by the server's clock, for as long as any worker of the queue runs in whatever process. Of
+   * any number of workers one adds it; its id is `<id>:<slot>`, the slot in epoch milliseconds, so that a slot has one job.
+   *
+   * Given again with the same `id` it replaces what there was. With the same schedule the next slot stays as it is, so a program may say it at
+   * every start and neither skips nor doubles one. Of slots that nobody was there to fire for over 10 seconds, the last fires, once, and then
+   * it goes on from now. A repeat that has reached `endAt` or `limit` is remembered until `unrepeat`.
+   *
+   * Rejects with `E_INVALID_ARGUMENT` for what is no schedule, one that no date ever matches such as 30 February, an unknown zone, an
+   * `id` of over 480 bytes, and for what `add` refuses; `options.id` is refused too.
+   *
+   * @returns When the next slot comes, in epoch milliseconds; `null` when none will.
+   * @example
+   * await queue.repeat('report', { cron: '30 2 * * *', timeZone: 'Europe/Berlin' }, 'report', { of: 'yesterday' })
+   * await queue.repeat('sweep', { everyMs: 60_000 }, 'sweep')
+   */
+  repeat(
+    id: string,
+    schedule: RepeatSchedule,
+    name: string,
+    data?: Data,
+    options?: Omit<JobOptions, 'id'>,
+  ): Promise<{ id: string; nextAt: number | null }>
+  /** Forgets a repeat; `false` when there is none. Jobs that it has added stay. */
+  unrepeat(id: string): Promise<boolean>
+  /** The repeats by their next slots, 100 unless told; those that have none any more at the end. */
+  repeats(options?: { offset?: number; limit?: number }): Promise<Repeat<Data>[]>
   /** A job as it is now, or `null`. */
   get(id: string): Promise<Job<Data, Result> | null>
   /**

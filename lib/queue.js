@@ -7,7 +7,15 @@ const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./lim
 const { assertFunction, describe } = require('./options.js')
 const { Events } = require('./queue/events.js')
 const { Job } = require('./queue/job.js')
-const { jobOptions, jobsOf, plainOptions, queueOptions, waitOf, workerOptions } = require('./queue/options.js')
+const {
+  jobOptions,
+  jobsOf,
+  plainOptions,
+  queueOptions,
+  scheduleOptions,
+  waitOf,
+  workerOptions,
+} = require('./queue/options.js')
 const { Waits } = require('./queue/waits.js')
 const { Worker } = require('./queue/worker.js')
 
@@ -74,6 +82,20 @@ class JobQueue {
     })
     workers.add(worker)
     return worker
+  }
+
+  async repeat(id, schedule, name, data, options) {
+    const nextAt = await this.#native.repeat(id, scheduleOptions(schedule), name, data, jobOptions(options))
+    return { id, nextAt }
+  }
+
+  unrepeat(id) {
+    return this.#native.unrepeat(id)
+  }
+
+  async repeats(options) {
+    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
+    return this.#native.repeats(offset, limit)
   }
 
   async get(id) {

@@ -10,8 +10,16 @@ mod caches;
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/presence.rs"]
+mod presence;
+#[path = "features/queue_kept.rs"]
+mod queue_kept;
+#[path = "features/queue_limits.rs"]
+mod queue_limits;
 #[path = "features/queues.rs"]
 mod queues;
+#[path = "features/repeats.rs"]
+mod repeats;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]

@@ -1,5 +1,7 @@
 'use strict'
 
+const { isDate } = require('node:util/types')
+
 const { argumentError } = require('../error.js')
 const { assertOptions, describe } = require('../options.js')
 
@@ -26,6 +28,7 @@ const QUEUE = {
   keep: { done: KEEP, dead: KEEP },
   defaults: COMMON,
 }
+const SCHEDULE = { everyMs: true, cron: true, timeZone: true, startAt: true, endAt: true, limit: true }
 const WORKER = {
   concurrency: true,
   limits: { concurrency: true, rate: RATE, group: { concurrency: true, rate: RATE } },
@@ -93,6 +96,13 @@ function listOf(jobs) {
   }
 }
 
+/** When a job repeats. A `Date` stands for its time. */
+function scheduleOptions(schedule) {
+  const copy = read(schedule, SCHEDULE)
+  for (const name of ['startAt', 'endAt']) if (isDate(copy[name])) copy[name] = Date.prototype.getTime.call(copy[name])
+  return copy
+}
+
 const workerOptions = (options) => read(options, WORKER)
 
 /** Options that are no objects themselves. */
@@ -107,4 +117,13 @@ function waitOf(options, usual, least = 0) {
   throw argumentError(`timeoutMs must be a number of milliseconds from ${least} to below 2^31, got ${got}`)
 }
 
-module.exports = { jobOptions, jobsOf, plainOptions, queueOptions, queueOptionsOf, waitOf, workerOptions }
+module.exports = {
+  jobOptions,
+  jobsOf,
+  plainOptions,
+  queueOptions,
+  queueOptionsOf,
+  scheduleOptions,
+  waitOf,
+  workerOptions,
+}

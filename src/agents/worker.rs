@@ -7,6 +7,7 @@
 mod desk;
 mod outbox;
 mod pace;
+mod repeats;
 mod retry;
 mod run;
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod job;
 mod limits;
 mod manage;
 mod options;
+mod repeat;
+pub mod schedule;
 pub mod scripts;
 mod take;
 mod view;
@@ -24,6 +26,7 @@ pub use finish::{Finish, Held, Note, Outcome, Report};
 pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
 pub use limits::{Limits, Rate};
 pub use options::{Keep, Options};
+pub use repeat::{Fired, Repeat, Repeating};
 pub use take::{DueRepeat, Leased, Take, Taken};
 pub use view::{Counts, Job, State};
 

@@ -3,6 +3,7 @@
 mod answer;
 mod listening;
 mod options;
+mod repeats;
 mod worker;
 
 use std::{rc::Rc, time::Duration};
@@ -160,6 +161,42 @@ impl Queue {
         self.core.submit(env, plain("CLEAN QUEUE"), |js| {
             let age = Duration::from_millis(js.whole(older_than_ms.raw(), "olderThanMs")?);
             self.queue.clean(state_of(js, state.raw())?, age, js.whole(limit.raw(), "limit")?)
+        })
+    }
+
+    /// Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`.
+    #[napi]
+    pub fn repeat(
+        &self,
+        env: Env,
+        id: Unknown,
+        when: Unknown,
+        name: Unknown,
+        data: Unknown,
+        options: Unknown,
+    ) -> Handed {
+        self.core.submit(env, plain("REPEAT JOB"), |js| {
+            let id = js.text(id.raw(), "id")?;
+            let (schedule, limit) = js.schedule(when.raw())?;
+            let job = self.job(js, name.raw(), data.raw(), options.raw())?;
+            let call = self.queue.repeat(queue::Repeat { id, schedule, limit, job })?;
+            Ok(call.map(|next| next.map_or(Answer::Null, Answer::from)))
+        })
+    }
+
+    /// Forgets a repeat; whether there was one.
+    #[napi]
+    pub fn unrepeat(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("FORGET REPEAT"), |js| self.queue.unrepeat(&js.text(id.raw(), "id")?))
+    }
+
+    /// The repeats, by their next slots.
+    #[napi]
+    pub fn repeats(&self, env: Env, offset: Unknown, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("LIST REPEATS"), |js| {
+            let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
+            let call = self.queue.repeats(offset, limit);
+            Ok(call.map(|found| Answer::List(found.into_iter().map(repeats::answer).collect())))
         })
     }
 

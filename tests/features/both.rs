@@ -1,11 +1,12 @@
 //! Runs calls on either engine: the embedded one, or a server that nobody else uses.
 
-use std::{collections::HashMap, thread, time::Duration};
+use std::{collections::HashMap, sync::Arc, thread, time::Duration};
 
+use bytes::Bytes;
 use cinnabar::{
     error::Result,
     settings::{Environment, Options, Settings},
-    store::{self, Call, Keys, Reply, Request, Store, Verb, memory},
+    store::{self, Call, Heard, Keys, Message, Reply, Request, Store, Topic, Verb, memory},
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -49,6 +50,12 @@ impl Engine {
         self.runtime.block_on(self.store.call(call?, Instant::now() + Duration::from_secs(20)))
     }
 
+    /// Requests by themselves.
+    pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        self.runtime.block_on(self.store.execute(requests, deadline))
+    }
+
     /// Lets so much time pass: at once where it can be moved.
     pub fn pass(&self, time: Duration) {
         if self.store.advance(time).is_err() {
@@ -62,8 +69,26 @@ impl Engine {
         let mut request = Request::with_keys("", args, 0);
         request.verb = Verb::Custom(parts[0].to_owned());
         request.keys = Keys::Unknown;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        self.runtime.block_on(self.store.execute(vec![request], deadline)).remove(0)
+        self.execute(vec![request]).remove(0)
+    }
+
+    /// Hears what is published there from now on.
+    pub fn listen(&self, channel: Bytes, hear: impl Fn(&[u8]) + Send + Sync + 'static) {
+        let listener = Arc::new(move |heard| {
+            if let Heard::Message(message) = heard {
+                let message: Message = message;
+                hear(&message.payload);
+            }
+        });
+        self.runtime.block_on(self.store.subscribe(Topic::Channel(channel), listener)).unwrap();
+    }
+
+    /// Waits until this is true: a message of a server takes its time.
+    pub fn wait(&self, until: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !until() && start.elapsed() < Duration::from_secs(5) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Every key there is, sorted.

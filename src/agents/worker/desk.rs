@@ -118,6 +118,11 @@ impl Desk {
         self.running.len()
     }
 
+    /// Whether nothing is to begin any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// What a running job reports. Nothing where it is not this worker's any more.
     pub fn report(&mut self, number: u64, progress: Option<Bytes>, log: Option<Bytes>, now: Instant) {
         if let Some(Running { id, token, held: true, .. }) = self.running.get(&number) {

@@ -13,6 +13,7 @@ use super::{
     Notice, Settled, Worker,
     desk::{Asked, Landing, Round},
     outbox::Notes,
+    repeats::{Looked, Repeats},
 };
 use crate::{
     agents::hearing::Hearing,
@@ -68,6 +69,7 @@ impl Worker {
         let (mut closing, mut cut) = (pin!(closing), pin!(cut));
         let (mut asked_to_close, mut asked_to_stop) = (false, false);
         let (mut round, mut beat) = (None::<Flight<Landing>>, None::<Flight<Option<Vec<u64>>>>);
+        let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<Flight<Looked>>);
         loop {
             let Turn { notices, next_round, next_beat, until, gives_up_at, over } = self.turn();
             notices.into_iter().for_each(&tell);
@@ -80,14 +82,30 @@ impl Worker {
             if let Some(held) = next_beat {
                 beat = Some(Box::pin(self.clone().renew(store.clone(), held)));
             }
+            let looks = look.is_none() && !self.lock().is_closing();
+            if looks && let Some(due) = repeats.begin(Instant::now()) {
+                look = Some(Box::pin(self.clone().fire(store.clone(), due)));
+            }
+            let until = if looks && look.is_none() { until.min(repeats.next_at()) } else { until };
             tokio::select! {
                 landing = ended(&mut round) => {
+                    if let Some((_, taken)) = &landing.taken {
+                        repeats.found(taken, Instant::now());
+                    }
                     let notices = self.lock().landed(landing, Instant::now());
                     notices.into_iter().for_each(&tell);
                 }
                 lost = ended(&mut beat) => {
                     let notices = self.lock().beaten(lost, Instant::now());
                     notices.into_iter().for_each(&tell);
+                }
+                looked = ended(&mut look) => {
+                    let now = Instant::now();
+                    let (added, failed) = repeats.ended(looked, now);
+                    failed.map(Notice::Failing).into_iter().for_each(&tell);
+                    if added {
+                        self.lock().wake(now);
+                    }
                 }
                 () = self.stir.notified() => {}
                 () = sleep_until(until) => {}

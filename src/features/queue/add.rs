@@ -1,6 +1,6 @@
 //! Adding jobs.
 
-use std::{fmt::Write, sync::atomic::Ordering};
+use std::{fmt::Write, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 
@@ -80,7 +80,7 @@ impl Queue {
             None => self.new_id(),
         };
         let given = Bytes::copy_from_slice(id.as_bytes());
-        let delay = delay.filter(|delay| delay.as_millis() > 0).map(life::millis).unwrap_or_default();
+        let delay = self::delay(delay);
         let chosen = Bytes::from_static(if chosen { b"1" } else { b"" });
         Ok((id, [given, name.into(), data, options.into(), delay, chosen]))
     }
@@ -101,7 +101,13 @@ struct Run {
     arguments: Vec<Bytes>,
 }
 
-fn added(id: String, reply: Reply) -> Result<Added> {
+/// A delay as scripts take it; none is nothing.
+pub(super) fn delay(delay: Option<Duration>) -> Bytes {
+    delay.filter(|delay| delay.as_millis() > 0).map(life::millis).unwrap_or_default()
+}
+
+/// What became of a job of this id, as it is kept.
+pub(super) fn added(id: String, reply: Reply) -> Result<Added> {
     match reply {
         Reply::Int(_) => Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true }),
         other => {

@@ -4,7 +4,7 @@ use crate::store::script;
 
 script!(
     ADD = "queue/add.lua", keys: 1, args: 6,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/batch.lua"],
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "flush()"
 );
 script!(
@@ -64,4 +64,20 @@ script!(
 script!(
     REDRIVE = "queue/redrive.lua", keys: 1, args: 3,
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/finished.lua", "queue/revive.lua"]
+);
+script!(
+    REPEAT_LOOK = "queue/repeat/look.lua", keys: 1, args: 1,
+    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+);
+script!(REPEAT_PUT = "queue/repeat/put.lua", keys: 1, args: 9, with: ["../store/keys/queue.lua"]);
+script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 1, args: 1, with: ["../store/keys/queue.lua"]);
+script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 1, args: 2, with: ["../store/keys/queue.lua"]);
+script!(
+    REPEAT_DUE = "queue/repeat/due.lua", keys: 1, args: 1,
+    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+);
+script!(
+    REPEAT_FIRE = "queue/repeat/fire.lua", keys: 1, args: 5,
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/batch.lua", "queue/adding.lua"],
+    end: "flush()"
 );

@@ -15,6 +15,8 @@ use crate::{
     store::{Call, Reply, Request, Step, keys},
 };
 
+/// Behind it nobody has a job; scripts count exactly up to here and further.
+const FARTHEST: u64 = 1 << 50;
 const MOST_LISTED: u64 = 1000;
 /// Jobs that one run of a script answers at most, and bytes of their data and results.
 const STEP: u64 = 50;
@@ -139,7 +141,7 @@ impl Queue {
         if limit > MOST_LISTED {
             return Err(Error::argument(format!("limit must be at most {MOST_LISTED}, got {limit}")));
         }
-        Ok(self.list_on(state, offset, limit, Vec::new()))
+        Ok(self.list_on(state, offset.min(FARTHEST), limit, Vec::new()))
     }
 
     fn list_on(&self, state: State, offset: u64, left: u64, mut found: Vec<Job>) -> Call<Vec<Job>> {

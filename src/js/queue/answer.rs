@@ -98,11 +98,12 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
 }
 
 /// The value of a JSON text; `undefined` where there is none.
-fn json(text: Option<Bytes>) -> Answer {
+pub fn json(text: Option<Bytes>) -> Answer {
     text.filter(|text| !text.is_empty()).map_or(Answer::Undefined, Answer::json)
 }
 
-fn field(name: &'static str, value: impl Into<Answer>) -> Field {
+/// A property.
+pub fn field(name: &'static str, value: impl Into<Answer>) -> Field {
     Answer::field(name, value)
 }
 

@@ -91,7 +91,7 @@ impl Js {
 
 impl Group {
     /// The options themselves.
-    fn of(js: Js, object: Value) -> Self {
+    pub(super) fn of(js: Js, object: Value) -> Self {
         Self { js, object, within: "" }
     }
 
