@@ -12,8 +12,9 @@ use crate::{
     store::{Call, Store},
 };
 
-/// At the latest so long after a take, or a look, comes another one.
-const LOOK: Duration = Duration::from_secs(1);
+/// At the latest so long after a take, or a look, comes another one. Longer than an idle worker waits between two takes: it must not
+/// ask twice a second.
+const LOOK: Duration = Duration::from_millis(1250);
 /// What is due and yet not fired would otherwise be looked at without end.
 const LEAST: Duration = Duration::from_millis(10);
 
