@@ -1449,24 +1449,24 @@ export interface JobCounts {
   paused: boolean
 }
 
-/** What a queue tells of its jobs, in whatever process. What is too long for a message is left out: `get` reads it. */
+/** What a queue tells of its jobs, in whatever process. What is too long for a message is left out, and the rest `partial`: `get` reads it. */
 export interface JobQueueEvents<Result = unknown> {
   /** A job was added. */
   added: { id: string; name: string }
   /** An attempt begins. */
   active: { id: string; attempt: number }
   /** A job said how far it is. */
-  progress: { id: string; progress?: unknown }
+  progress: { id: string; progress?: unknown; partial?: true }
   /** A job is done. */
-  completed: { id: string; attempt: number; result?: Result }
+  completed: { id: string; attempt: number; result?: Result; partial?: true }
   /** An attempt failed, whatever follows. */
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
-  retrying: { id: string; attempt: number; delayMs: number; error?: JobError }
+  retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
   /** The worker was gone that had the job; it is ready again. */
   stalled: { id: string; crashes: number }
   /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
-  dead: { id: string; attempt: number; error?: JobError }
+  dead: { id: string; attempt: number; error?: JobError; partial?: true }
   /** A job was removed. */
   removed: { id: string }
   /** A dead job starts anew. */
