@@ -121,6 +121,12 @@ export declare class Queue {
   drain(delayed: boolean): Handed
   /** Removes old jobs of a state; how many. */
   clean(state: unknown, olderThanMs: unknown, limit: unknown): Handed
+  /** Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`. */
+  repeat(id: unknown, when: unknown, name: unknown, data: unknown, options: unknown): Handed
+  /** Forgets a repeat; whether there was one. */
+  unrepeat(id: unknown): Handed
+  /** The repeats, by their next slots. */
+  repeats(offset: unknown, limit: unknown): Handed
   /** Starts a worker; what it has to know it tells `told`. */
   process(options: unknown, told: unknown): QueueWorker
   /** Tells `told` what happens to jobs, in whatever process, until it is ended. */
