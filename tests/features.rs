@@ -14,6 +14,8 @@ mod locks;
 mod queue_kept;
 #[path = "features/queue_limits.rs"]
 mod queue_limits;
+#[path = "features/queue_model.rs"]
+mod queue_model;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/repeats.rs"]

@@ -47,6 +47,7 @@ local function publish(q)
   if roused and redis.call('EXISTS', q .. READY) == 1 then
     redis.call('PUBLISH', q .. WAKE, '1')
   end
+  told, roused = {}, false
 end
 
 -- Puts jobs among those that are ready: score, id, score, id.

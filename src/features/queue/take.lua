@@ -27,6 +27,7 @@ if limits.starts > 0 and ceiling > 0 then
     ceiling, next_in = room, wait
   end
 end
+rooms = {}
 local take = { q = q, now = now, lease = n[2], token = ARGV[3], limits = limits, ceiling = ceiling, jobs = {} }
 local looked, probed = 0, false
 while #take.jobs / 2 < ceiling and looked < 200 do
