@@ -17,6 +17,8 @@ export declare class Bridge {
   answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
   /** The signal that `watch` was called with has aborted. */
   abort(id: number, reason: unknown): void
+  /** Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does. */
+  take(reader: number): Handed
   /** Disconnects every service that this bridge serves. */
   disconnectAll(drainMs: number): Handed
 }
@@ -142,9 +144,8 @@ export declare class QueueListening {
 /** Whoever runs the jobs of a queue. */
 export declare class QueueWorker {
   /**
-   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
-   * timeoutMs, createdAt]`, or `undefined`: then
-   * `told` is called with nothing when there are some again.
+   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]`, or
+   * `undefined`: then it is told `'jobs'` when there are some again.
    */
   begin(): Handed
   /** The job of this number is done. Its result is the text of a JSON value, or `undefined`. */
@@ -212,8 +213,11 @@ export declare class Service {
   publish(channel: unknown, value: unknown): Handed
   /** Ends a subscription by the number that `subscribe` answered. */
   unsubscribe(id: number): Handed
-  /** Calls `handler(value, channel)` for every message; resolves, once they will be heard, to a number that ends it. */
-  subscribe(channel: unknown, isPattern: boolean, handler: unknown): Handed
+  /**
+   * Subscribes with `{ pattern, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+   * reader, which ends it.
+   */
+  subscribe(channel: unknown, options: unknown, reader: unknown): Handed
 }
 
 /** Sessions of one service. */

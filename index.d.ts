@@ -10,7 +10,7 @@
  * | `E_INVALID_SETTINGS` | an option or environment variable has a value that cannot be meant | no |
  * | `E_UNAVAILABLE` | no connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed | yes |
  * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
- * | `E_BACKPRESSURE` | too much is waiting for the server already; nothing was sent | yes |
+ * | `E_BACKPRESSURE` | too much is waiting: for the server, and nothing was sent; or for a subscription with `overflow: 'error'`, which has ended | yes |
  * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |
  * | `E_MAYBE_APPLIED` | a write was sent, and no answer came before the connection or its time was lost: it may or may not have been applied | no |
  * | `E_ABORTED` | your `AbortSignal` ended it | no |
@@ -340,8 +340,22 @@ export class RedisService implements AsyncDisposable {
   /**
    * Calls `handler` for every message on a channel, in the asynchronous context of this call.
    * A handler that throws ends neither the process nor the subscription: its first failure is reported on the console.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, `E_UNAVAILABLE` or `E_TIMEOUT` when the server
+   * does not confirm in time.
    */
   subscribe<T = unknown>(channel: string, handler: MessageHandler<T>, options?: SubscribeOptions): Promise<Subscription>
+  /**
+   * Without a handler: the messages as an async iterable. They wait outside the JavaScript heap, within `buffer`, until they
+   * are asked for.
+   *
+   * @example
+   * for await (const { value, missed } of await redisService.subscribe('prism:events')) {
+   *   if (missed) await readAgain()
+   *   await handle(value)
+   * }
+   */
+  subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
   /** Asks for one PING, for at most 2 s. Never rejects. */
   healthCheck(): Promise<ServiceHealth>
   /** The commands themselves, or `null` when there is no connection. */
@@ -1054,16 +1068,38 @@ export const RealtimeDataManager: RealtimeDataManagerConstructor
 /** Gets each message. May be asynchronous; nobody waits for it. */
 export type MessageHandler<T = unknown> = (value: T, channel: string) => unknown
 
-/** How to subscribe. */
-export interface SubscribeOptions {
+/** How to subscribe, with a handler or without. */
+export interface StreamOptions {
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
   pattern?: boolean
   /**
+   * How much may wait for a handler or a loop that is slower than the channel. Default 10,000 messages and 16 MiB. A single
+   * message is never too much.
+   */
+  buffer?: {
+    /** Messages, at least 1. */
+    messages?: number
+    /** Bytes of what was published, at least 1. */
+    bytes?: number
+  }
+  /**
+   * What becomes of what is too much. `'drop-oldest'` (the default): the oldest messages that wait go, and a gap with their
+   * number is told in their place. `'error'`: what waits is still delivered, and then the subscription ends with
+   * `E_BACKPRESSURE`; nothing is dropped before that.
+   */
+  overflow?: 'drop-oldest' | 'error'
+  /**
    * Called when messages were missed, in the place where they are missing. `missed` is how many: those that were dropped
-   * because 10,000 messages or 16 MB waited for a handler slower than its channel; or `'unknown'`, because the connection was
-   * lost and has been made again. Default: one line of `console.warn` at the first gap.
+   * because too much waited; or `'unknown'`, because the connection was lost and has been made again. Default: one line of
+   * `console.warn` at the first gap; with an iterator, nothing, for each message says what was missed before it.
    */
   onGap?: (gap: Gap) => void
+}
+
+/** How to subscribe with a handler. */
+export interface SubscribeOptions extends StreamOptions {
+  /** Called when the subscription has ended by itself, as `overflow: 'error'` does. Default: one line of `console.error`. */
+  onError?: (error: CinnabarError) => void
 }
 
 /** Messages that a subscription missed. */
@@ -1072,12 +1108,33 @@ export interface Gap {
   missed: number | 'unknown'
 }
 
-/** An open subscription. */
-export interface Subscription extends AsyncDisposable {
+/** An open subscription. Keeps the process alive. */
+export interface Subscription extends AsyncDisposable, Disposable {
   /** Ends it; no handler is called after that. May be called twice. */
   close(): Promise<void>
   /** `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void
+}
+
+/**
+ * An open subscription without a handler. It ends when it is closed, also by `break` or `disconnect()`; what waits then is
+ * let go. Several loops over one subscription share its messages: each goes to one of them, in the order of asking.
+ */
+export interface MessageStream<T = unknown> extends Subscription {
+  /** @throws {CinnabarError} from `next()`: `E_BACKPRESSURE`, once, when the subscription has ended by `overflow: 'error'`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>>
+}
+
+/** One message of a `MessageStream`. */
+export interface Message<T = unknown> {
+  /** Where it was published. */
+  channel: string
+  /** What was published; text that is no JSON as it is. */
+  value: T
+  /** How many messages are missing between the one before and this one. */
+  missed: number | 'unknown'
 }
 
 /** `publish` of the default service. */
@@ -1089,6 +1146,7 @@ export function subscribe<T = unknown>(
   handler: MessageHandler<T>,
   options?: SubscribeOptions,
 ): Promise<Subscription>
+export function subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
 
 // ------------------------------------------------------------------------------------------------------ queues
 
@@ -1391,24 +1449,24 @@ export interface JobCounts {
   paused: boolean
 }
 
-/** What a queue tells of its jobs, in whatever process. What is too long for a message is left out: `get` reads it. */
+/** What a queue tells of its jobs, in whatever process. What is too long for a message is left out, and the rest `partial`: `get` reads it. */
 export interface JobQueueEvents<Result = unknown> {
   /** A job was added. */
   added: { id: string; name: string }
   /** An attempt begins. */
   active: { id: string; attempt: number }
   /** A job said how far it is. */
-  progress: { id: string; progress?: unknown }
+  progress: { id: string; progress?: unknown; partial?: true }
   /** A job is done. */
-  completed: { id: string; attempt: number; result?: Result }
+  completed: { id: string; attempt: number; result?: Result; partial?: true }
   /** An attempt failed, whatever follows. */
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
-  retrying: { id: string; attempt: number; delayMs: number; error?: JobError }
+  retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
   /** The worker was gone that had the job; it is ready again. */
   stalled: { id: string; crashes: number }
   /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
-  dead: { id: string; attempt: number; error?: JobError }
+  dead: { id: string; attempt: number; error?: JobError; partial?: true }
   /** A job was removed. */
   removed: { id: string }
   /** A dead job starts anew. */

@@ -159,13 +159,47 @@ for (const engine of engines) {
         for (const value of [undefined, cyclic, 1n, () => 1, Symbol('x')]) {
           await refuses(service.publish('c', value), 'E_INVALID_ARGUMENT')
         }
-        for (const handler of [undefined, null, 'text', {}])
+        for (const handler of [null, 'text', [], Symbol('x')])
           await refuses(service.subscribe('c', handler), 'E_INVALID_ARGUMENT')
+        for (const handler of [undefined, null, {}, 'text'])
+          await refuses(service.subscribe('c', handler, {}), 'E_INVALID_ARGUMENT', /handler must be a function/)
         await refuses(
           service.subscribe('c', () => {}, { patern: true }),
           'E_INVALID_ARGUMENT',
           /did you mean "pattern"/,
         )
+        const throwing = {
+          get buffer() {
+            throw null
+          },
+        }
+        for (const options of [
+          throwing,
+          { pattern: 'yes' },
+          { overflow: 'drop' },
+          { overflow: 1 },
+          { buffer: 1 },
+          { buffer: null },
+          { buffer: [] },
+          { buffer: { message: 1 } },
+          { buffer: { messages: 0 } },
+          { buffer: { messages: 1.5 } },
+          { buffer: { bytes: -1 } },
+          { buffer: { bytes: NaN } },
+          { buffer: { bytes: '1' } },
+          { onGap: 1 },
+        ]) {
+          await refuses(
+            service.subscribe('c', () => {}, options),
+            'E_INVALID_ARGUMENT',
+          )
+          await refuses(service.subscribe('c', options), 'E_INVALID_ARGUMENT')
+        }
+        await refuses(
+          service.subscribe('c', () => {}, { onError: 1 }),
+          'E_INVALID_ARGUMENT',
+        )
+        await refuses(service.subscribe('c', { onError: () => {} }), 'E_INVALID_ARGUMENT', /unknown option/)
       }),
     )
 

@@ -48,7 +48,7 @@ kinds! {
     Unavailable = "E_UNAVAILABLE", retryable: true;
     /// It waited until its deadline passed or its connection ended; nothing was sent.
     NotSent = "E_NOT_SENT", retryable: true;
-    /// Too much is waiting for the server already; nothing was sent.
+    /// Too much is waiting: for the server, and nothing was sent; or for a subscription, which has ended.
     Backpressure = "E_BACKPRESSURE", retryable: true;
     /// What changes nothing was sent, and the deadline passed before an answer came.
     Timeout = "E_TIMEOUT", retryable: true;

@@ -30,4 +30,3 @@ mod session;
 mod status;
 mod subscription;
 mod tick;
-mod told;

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod answer;
 pub mod error;
 pub mod features;
+pub mod inbox;
 mod js;
 mod random;
 pub mod runtime;

@@ -91,8 +91,14 @@ export async function misuse(): Promise<void> {
   await DistributedLock.releaseLock('resource', await DistributedLock.acquireLock('resource'))
   // @ts-expect-error an operation is needed
   await DistributedLock.withLock('resource')
-  // @ts-expect-error a handler is needed
-  await subscribe('channel')
+  // @ts-expect-error an iterator throws it
+  await subscribe('channel', { onError: () => {} })
+  // @ts-expect-error one of two words
+  await subscribe('channel', () => {}, { overflow: 'drop-newest' })
+  // @ts-expect-error bytes are a number
+  await subscribe('channel', { buffer: { bytes: '16 MB' } })
+  // @ts-expect-error it is no iterable with a handler
+  for await (const message of await subscribe('channel', () => {})) void message
   // @ts-expect-error the option is pattern
   await subscribe('channel', () => {}, { patern: true })
   // @ts-expect-error no such code

@@ -29,6 +29,8 @@ import type {
   HealthProblem,
   HealthServer,
   ImageInfo,
+  Message,
+  MessageStream,
   RateLimitResult,
   RawClient,
   Reply,
@@ -333,6 +335,20 @@ export async function messages(): Promise<void> {
   await subscription.close()
   await using all = await redisService.subscribe('prism:*', async (value) => void value, { pattern: true })
   const again: number = await redisService.publish('prism:events', null)
+  using slow = await subscribe('c', () => {}, {
+    buffer: { messages: 10, bytes: 1000 },
+    overflow: 'error',
+    onGap: ({ missed }) => same<number | 'unknown', typeof missed>(true),
+    onError: (error) => same<ErrorCode, typeof error.code>(true),
+  })
+  await using stream: MessageStream<User> = await redisService.subscribe<User>('c', { buffer: { messages: 10 } })
+  for await (const { channel, value, missed } of stream) {
+    same<string, typeof channel>(true)
+    same<User, typeof value>(true)
+    same<number | 'unknown', typeof missed>(true)
+  }
+  const { value }: IteratorResult<Message> = await (await subscribe('c'))[Symbol.asyncIterator]().next()
+  void [slow, value]
   void [receivers, all, again]
 }
 

@@ -99,6 +99,12 @@ impl Bridge {
         self.handle.0.abort(Js(env.raw()), id as u64, reason.raw());
     }
 
+    /// Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does.
+    #[napi]
+    pub fn take(&self, env: Env, reader: f64) -> Handed {
+        Handed(self.handle.0.take(Js(env.raw()), reader as u64))
+    }
+
     /// Disconnects every service that this bridge serves.
     #[napi]
     pub fn disconnect_all(&self, env: Env, drain_ms: f64) -> Handed {

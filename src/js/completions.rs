@@ -10,24 +10,18 @@ use std::{
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
 use super::{credentials, env::Js, promise::Ticket};
-use crate::{
-    answer::Answer,
-    error::Result,
-    store::{Event, Heard},
-};
+use crate::{answer::Answer, error::Result, store::Event};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {
     /// Promises to settle.
     Calls(Vec<(Result<Answer>, Ticket)>),
-    /// Something for the handler of this number.
-    Heard(u64, Heard),
+    /// The reader of this number has something to take.
+    Ready(u64),
+    /// Calls the handler of this number, once.
+    Told(u64, Vec<Answer>),
     /// The handler of this number will hear nothing.
     Unheard(u64),
-    /// Something for the function of this number, with about so many bytes.
-    Told(u64, Answer, usize),
-    /// The function of this number will be told nothing more.
-    Untold(u64),
     /// Something about a function that answers credentials.
     Credentials(credentials::Order),
     /// The state of the store of this number has changed.
@@ -63,8 +57,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Heard(..) | Self::Unheard(_) | Self::Credentials(_) | Self::Event(..) => 1,
-            Self::Told(..) | Self::Untold(_) => 1,
+            Self::Ready(_) | Self::Told(..) | Self::Unheard(_) | Self::Credentials(_) | Self::Event(..) => 1,
         }
     }
 }

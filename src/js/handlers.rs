@@ -1,170 +1,143 @@
-//! Handlers of messages: what waits for them is bounded, and what they miss they are told.
+//! JavaScript functions that other threads have called: readers of inboxes, and whatever else is told something.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::{
-    completions::{Completions, Done},
+    completions::Done,
     env::{Js, Kept, Value},
     promise::Inner,
 };
 use crate::{
-    runtime::{self, LARGE},
-    store::Heard,
+    answer::Answer,
+    inbox::{About, Bounds, Inbox, Taken},
 };
 
-/// Messages that may wait for one handler, and their bytes. A handler that is slower than its channel would otherwise fill
-/// the memory.
-const MOST_MESSAGES: usize = 10_000;
-const MOST_BYTES: usize = 16 << 20;
+/// What a reader takes at a time.
+const MOST_MESSAGES: usize = 64;
+const MOST_BYTES: usize = 1 << 20;
 
-/// A handler, and what waits for it.
+/// Numbers of handlers, never used twice in a process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A function, and what waits for it if it reads an inbox.
 pub struct Handler {
     function: Kept,
-    backlog: Arc<Backlog>,
-}
-
-/// What waits for a handler.
-#[derive(Default)]
-pub struct Backlog(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    messages: usize,
-    bytes: usize,
-    /// How many were dropped since the last that was kept.
-    missed: u64,
-}
-
-impl Backlog {
-    /// Sends something to the handler of this number, or counts it as missed where too much waits already.
-    pub fn offer(&self, id: u64, heard: Heard, completions: &Completions) {
-        // Held while pushing: a gap stands exactly where the messages are missing.
-        let mut waiting = self.lock();
-        if let Heard::Message(message) = &heard {
-            let bytes = message.payload.len();
-            let full = waiting.messages >= MOST_MESSAGES || waiting.bytes + bytes > MOST_BYTES;
-            if full && waiting.messages > 0 {
-                waiting.missed += 1;
-                return;
-            }
-            if waiting.missed > 0 {
-                completions.push(Done::Heard(id, Heard::Gap(Some(std::mem::take(&mut waiting.missed)))));
-            }
-            waiting.messages += 1;
-            waiting.bytes += bytes;
-            if waiting.bytes > LARGE {
-                runtime::give_back_soon();
-            }
-        }
-        completions.push(Done::Heard(id, heard));
-    }
-
-    /// A message was delivered. How many were missed, if nothing else is on its way that would say so.
-    fn delivered(&self, bytes: usize) -> Option<u64> {
-        let mut waiting = self.lock();
-        waiting.messages = waiting.messages.saturating_sub(1);
-        waiting.bytes = waiting.bytes.saturating_sub(bytes);
-        let over = waiting.messages == 0 && waiting.missed > 0;
-        over.then(|| std::mem::take(&mut waiting.missed))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Inner {
-    /// Keeps a handler until `drop_handler`, and the process alive with it.
-    pub fn keep_handler(&self, js: Js, id: u64, handler: Value) -> Arc<Backlog> {
-        let backlog = Arc::<Backlog>::default();
-        if let Some(function) = js.keep(handler) {
-            self.handlers.borrow_mut().insert(id, Handler { function, backlog: backlog.clone() });
-            self.hold(js, 1);
-        }
-        backlog
+    /// Keeps a function until `drop_handler`, and the process alive with it. `Done::Told` calls it.
+    pub fn keep_handler(&self, js: Js, function: Value) -> u64 {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.insert_handler(js, id, function, None);
+        id
     }
 
-    /// Lets a handler go.
+    /// The same for a reader of an inbox: it is called with its number when there is something to `take`, once until it has
+    /// taken everything, and with nothing when its inbox was closed by somebody else.
+    pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds) -> (u64, Arc<Inbox>) {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let completions = self.completions.clone();
+        let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Done::Ready(id))));
+        self.insert_handler(js, id, reader, Some(inbox.clone()));
+        (id, inbox)
+    }
+
+    /// Lets a handler go, and what waits for it; a reader is told.
     pub fn drop_handler(&self, js: Js, id: u64) {
-        let handler = self.handlers.borrow_mut().remove(&id);
-        if let Some(handler) = handler {
-            js.forget(handler.function);
-            self.hold(js, -1);
+        if let Some(reader) = self.remove_handler(js, id) {
+            let _ = js.call(reader, &[]);
         }
     }
 
     /// Lets all of them go, at the end of the environment.
     pub fn drop_handlers(&self, js: Js) {
         for (_, handler) in self.handlers.take() {
+            if let Some(inbox) = handler.inbox {
+                inbox.close();
+            }
             js.forget(handler.function);
         }
     }
 
-    /// Calls a handler: with a value and its channel, or with the number of missed messages, or with nothing when nobody
-    /// knows that number.
-    pub fn hear(&self, js: Js, id: u64, heard: Heard) {
-        let kept = self.handlers.borrow().get(&id).map(|handler| (js.kept(&handler.function), handler.backlog.clone()));
-        let Some((handler, backlog)) = kept else { return };
-        let missed = match heard {
-            Heard::Message(message) => {
-                let parse = self.function(js, |functions| &functions.parse);
-                // Other programs publish plain text on the same channels: it is delivered as it is.
-                let text = js.string(&message.payload);
-                let value = text.and_then(|text| js.parse(parse, text).or(Ok(text)));
-                if let (Ok(value), Ok(channel)) = (value, js.string(&message.channel)) {
-                    let _ = js.call(handler, &[value, channel]);
-                }
-                backlog.delivered(message.payload.len())
-            }
-            Heard::Gap(None) => {
-                let _ = js.call(handler, &[]);
-                None
-            }
-            Heard::Gap(missed) => missed,
-        };
-        if let Some(missed) = missed {
-            let _ = js.call(handler, &[js.number(missed as f64)]);
+    /// Calls a handler.
+    pub fn tell_handler(&self, js: Js, id: u64, answers: Vec<Answer>) {
+        let Some(function) = self.handlers.borrow().get(&id).map(|handler| js.kept(&handler.function)) else { return };
+        let args: Vec<_> = answers.iter().map(|answer| self.value(js, answer)).collect();
+        let _ = js.call(function, &args);
+    }
+
+    /// Tells a reader that there is something to take.
+    pub fn wake_reader(&self, js: Js, id: u64) {
+        let reader = self.handlers.borrow().get(&id).map(|handler| js.kept(&handler.function));
+        if let Some(reader) = reader {
+            let _ = js.call(reader, &[js.number(id as f64)]);
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::store::Message;
-
-    fn message(bytes: usize) -> Heard {
-        Heard::Message(Message { channel: Bytes::from_static(b"c"), payload: vec![b'x'; bytes].into() })
+    /// Some of what waits for this reader: whether more does, then pairs, in one array; `null` when nothing does. A pair is a text and what goes with
+    /// it: a name, a number, or `true` for what its reader knows; or a number of missed ones, if it is known, and `undefined`; or
+    /// an error, if there was one, and `null` at the end.
+    pub fn take(&self, js: Js, id: u64) -> Value {
+        let inbox = self.handlers.borrow().get(&id).and_then(|handler| handler.inbox.clone());
+        let (taken, more) = inbox.map(|inbox| inbox.take(MOST_MESSAGES, MOST_BYTES)).unwrap_or_default();
+        if taken.is_empty() {
+            return js.null();
+        }
+        let pairs = js.array(taken.len() * 2 + 1);
+        js.set_index(pairs, 0, js.boolean(more));
+        let mut at = 1;
+        for taken in taken {
+            let (first, second) = self.pair(js, id, taken);
+            js.set_index(pairs, at, first);
+            js.set_index(pairs, at + 1, second);
+            at += 2;
+        }
+        pairs
     }
 
-    fn kinds(completions: &Completions) -> String {
-        let taken = completions.take(usize::MAX).into_iter().map(|done| match done {
-            Done::Heard(_, Heard::Message(_)) => "m".to_owned(),
-            Done::Heard(_, Heard::Gap(missed)) => format!("[{missed:?}]"),
-            _ => "?".to_owned(),
-        });
-        taken.collect()
+    fn pair(&self, js: Js, id: u64, taken: Taken) -> (Value, Value) {
+        match taken {
+            Taken::Note(note) => {
+                let about = match &note.about {
+                    About::Known => Ok(js.boolean(true)),
+                    About::Name(name) => js.string(name),
+                    About::Number(number) => Ok(js.number(*number as f64)),
+                };
+                match (js.string(&note.text), about) {
+                    (Ok(text), Ok(about)) => (text, about),
+                    // Longer than JavaScript's strings may be: it is missing.
+                    _ => (js.number(1.0), js.undefined()),
+                }
+            }
+            Taken::Gap(missed) => {
+                (missed.map_or_else(|| js.undefined(), |missed| js.number(missed as f64)), js.undefined())
+            }
+            Taken::End(error) => {
+                self.remove_handler(js, id);
+                (error.map_or_else(|| js.undefined(), |error| self.failure(js, &error, None)), js.null())
+            }
+        }
     }
 
-    #[test]
-    fn what_is_too_much_is_missed_and_said_where_it_is_missing() {
-        let (backlog, completions) = (Backlog::default(), Completions::new());
-        (0..MOST_MESSAGES + 3).for_each(|_| backlog.offer(1, message(1), &completions));
-        assert_eq!(kinds(&completions), "m".repeat(MOST_MESSAGES));
-        assert_eq!(backlog.delivered(1), None);
-        backlog.offer(1, message(1), &completions);
-        assert_eq!(kinds(&completions), "[Some(3)]m");
+    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Option<Arc<Inbox>>) {
+        if let Some(function) = js.keep(function) {
+            self.handlers.borrow_mut().insert(id, Handler { function, inbox });
+            self.hold(js, 1);
+        }
     }
 
-    #[test]
-    fn the_last_gap_is_said_though_no_message_follows() {
-        let (backlog, completions) = (Backlog::default(), Completions::new());
-        backlog.offer(1, message(MOST_BYTES + 1), &completions);
-        backlog.offer(1, message(1), &completions);
-        assert_eq!(kinds(&completions), "m", "one alone is never too much");
-        assert_eq!(backlog.delivered(MOST_BYTES + 1), Some(1));
-        assert_eq!(backlog.delivered(0), None, "said once");
+    /// Answers the function of a reader.
+    fn remove_handler(&self, js: Js, id: u64) -> Option<Value> {
+        let handler = self.handlers.borrow_mut().remove(&id)?;
+        let function = js.kept(&handler.function);
+        js.forget(handler.function);
+        self.hold(js, -1);
+        let inbox = handler.inbox?;
+        inbox.close();
+        Some(function)
     }
 }

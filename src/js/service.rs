@@ -207,10 +207,11 @@ impl Service {
         Handed(self.core.bridge().resolved(js))
     }
 
-    /// Calls `handler(value, channel)` for every message; resolves, once they will be heard, to a number that ends it.
+    /// Subscribes with `{ pattern, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+    /// reader, which ends it.
     #[napi]
-    pub fn subscribe(&self, env: Env, channel: Unknown, is_pattern: bool, handler: Unknown) -> Handed {
-        subscription::subscribe(&self.core, &env, channel.raw(), is_pattern, handler.raw())
+    pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> Handed {
+        subscription::subscribe(&self.core, &env, channel.raw(), options.raw(), reader.raw())
     }
 }
 

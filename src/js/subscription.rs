@@ -1,13 +1,10 @@
-//! Subscriptions: messages on their way to a JavaScript handler.
+//! Subscriptions: messages on their way to a JavaScript reader.
 
 use std::{
     collections::HashMap,
     pin::pin,
     rc::Rc,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use bytes::Bytes;
@@ -23,14 +20,12 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
+    inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
     runtime,
-    store::{Listener, Store, Topic},
+    store::{Heard, Listener, Message, Store, Topic},
 };
 
-/// Numbers of handlers, never used twice in a process.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// A service's open subscriptions: the handler's number → the store and the store's number.
+/// A service's open subscriptions: the reader's number → the store and the store's number.
 #[derive(Default)]
 pub struct Subscriptions(Mutex<HashMap<u64, (Arc<Store>, u64)>>);
 
@@ -43,7 +38,7 @@ impl Subscriptions {
         }
     }
 
-    /// The handlers' numbers.
+    /// The readers' numbers.
     pub fn ids(&self) -> Vec<u64> {
         self.lock().keys().copied().collect()
     }
@@ -63,31 +58,62 @@ pub fn channel(js: Js, value: Value) -> Result<Bytes> {
     }
 }
 
-/// Calls `handler` for every message; the promise's number ends it.
-pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, handler: Value) -> Handed {
+/// What to listen to, and how much of it may wait.
+struct Wanted {
+    topic: Topic,
+    bounds: Bounds,
+}
+
+impl Wanted {
+    fn read(js: Js, name: Value, options: Value) -> Result<Self> {
+        let channel = channel(js, name)?;
+        let is_pattern = js.option(options, c"pattern")?.map(|flag| js.flag(flag, "options.pattern")).transpose()?;
+        let topic = if is_pattern.unwrap_or(false) { Topic::Pattern(channel) } else { Topic::Channel(channel) };
+        let mut bounds = Bounds::default();
+        if let Some(messages) = js.option(options, c"messages")? {
+            bounds.messages = count(js, messages, "options.buffer.messages")?;
+        }
+        if let Some(bytes) = js.option(options, c"bytes")? {
+            bounds.bytes = count(js, bytes, "options.buffer.bytes")?;
+        }
+        if let Some(overflow) = js.option(options, c"overflow")? {
+            bounds.overflow = match js.text(overflow, "options.overflow")?.as_str() {
+                "drop-oldest" => Overflow::DropOldest,
+                "error" => Overflow::End,
+                _ => return Err(Error::argument(r#"options.overflow must be "drop-oldest" or "error""#)),
+            };
+        }
+        Ok(Self { topic, bounds })
+    }
+}
+
+fn count(js: Js, value: Value, name: &str) -> Result<usize> {
+    match js.whole(value, name)? {
+        0 => Err(Error::argument(format!("{name} must be at least 1"))),
+        count => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+    }
+}
+
+/// Wakes `reader` for messages; the promise's number is what takes them and ends it.
+pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader: Value) -> Handed {
     let js = Js(env.raw());
     let bridge = core.bridge();
-    let prepared = channel(js, name).and_then(|channel| {
-        if js.kind(handler) != ValueType::napi_function {
-            return Err(js.refuse(handler, "handler", "a function"));
+    let prepared = Wanted::read(js, name, options).and_then(|wanted| {
+        if js.kind(reader) != ValueType::napi_function {
+            return Err(js.refuse(reader, "reader", "a function"));
         }
-        Ok((channel, core.opened(js)?, runtime::get()?))
+        Ok((wanted, core.opened(js)?, runtime::get()?))
     });
-    let (channel, opened, runtime) = match prepared {
+    let (Wanted { topic, bounds }, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Handed(bridge.rejected(js, error)),
     };
     let (promise, ticket) = bridge.promise(js, Operation { name: "SUBSCRIBE", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
-    let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    let backlog = bridge.keep_handler(js, id, handler);
+    let (id, inbox) = bridge.keep_reader(js, reader, bounds);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
-    let listener: Listener = {
-        let completions = completions.clone();
-        Arc::new(move |heard| backlog.offer(id, heard, &completions))
-    };
-    let topic = if is_pattern { Topic::Pattern(channel) } else { Topic::Channel(channel) };
+    let listener = listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)));
     let within = core.timeout();
     let under_way = Opened::begin(opened);
     runtime.spawn(async move {
@@ -105,6 +131,9 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
                 subscriptions.end(id);
                 return Err(closed());
             }
+            if inbox.is_ended() {
+                subscriptions.end(id);
+            }
             Ok(Answer::Number(id as f64))
         });
         if answer.is_err() {
@@ -120,6 +149,19 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, is_pattern: bool, hand
         }
     });
     Handed(promise)
+}
+
+/// Puts what is heard into the inbox, and ends the subscription when nobody takes it any more.
+fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named: bool) -> Listener {
+    Arc::new(move |heard| match heard {
+        Heard::Gap(missed) => inbox.miss(missed),
+        Heard::Message(Message { channel, payload: text }) => {
+            let about = if named { About::Name(channel) } else { About::Known };
+            if inbox.offer(Note { text, about }) == Offered::Ended {
+                subscriptions.end(id);
+            }
+        }
+    })
 }
 
 fn late() -> Error {

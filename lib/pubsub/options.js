@@ -1,0 +1,34 @@
+'use strict'
+
+const { argumentError } = require('../error.js')
+const { assertFunction, assertOptions, describe } = require('../options.js')
+
+const SHARED = ['pattern', 'buffer', 'overflow', 'onGap']
+
+/** What `subscribe` was told: the functions, and what the native side takes, which says what that may be. */
+function readOptions(options, streams) {
+  const names = streams ? SHARED : [...SHARED, 'onError']
+  assertOptions(options, names)
+  const { onGap, onError, buffer, ...native } = read(options, names)
+  for (const [name, value] of Object.entries({ onGap, onError })) {
+    if (value !== undefined) assertFunction(value, `options.${name}`)
+  }
+  if (buffer !== undefined) assertObject(buffer)
+  assertOptions(buffer, ['messages', 'bytes'], 'buffer.')
+  return { onGap, onError, native: { ...native, ...read(buffer, ['messages', 'bytes']) } }
+}
+
+function read(options, names) {
+  try {
+    return Object.fromEntries(names.map((name) => [name, options?.[name]]))
+  } catch (error) {
+    throw argumentError('options could not be read', error)
+  }
+}
+
+function assertObject(buffer) {
+  if (typeof buffer === 'object' && buffer !== null && !Array.isArray(buffer)) return
+  throw argumentError(`options.buffer must be an object, got ${describe(buffer)}`)
+}
+
+module.exports = { readOptions }
