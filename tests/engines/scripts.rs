@@ -10,7 +10,7 @@ use cinnabar::store::{Keys, Merge, Reply, Request, Script, Verb};
 use crate::pair::{How, Pair, none, same, words};
 use crate::transactions::TRANSACTION;
 use crate::wire::{Outcome, Words};
-use crate::{feature_scripts, queue_scripts, session_scripts};
+use crate::{feature_scripts, queue_scripts, repeat_scripts, session_scripts};
 
 /// A script as its feature declares it.
 macro_rules! script {
@@ -57,7 +57,7 @@ impl Cases {
 }
 
 fn cases() -> impl Iterator<Item = &'static Cases> {
-    feature_scripts::CASES.iter().chain(session_scripts::CASES).chain(queue_scripts::CASES)
+    feature_scripts::CASES.iter().chain(repeat_scripts::CASES).chain(session_scripts::CASES).chain(queue_scripts::CASES)
 }
 
 #[test]

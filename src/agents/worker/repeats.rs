@@ -150,3 +150,75 @@ impl Worker {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(ids: &[&str]) -> Taken {
+        let due = ids.iter().map(|id| DueRepeat { id: (*id).into(), slot_ms: 100 });
+        Taken { due: due.collect(), ..Taken::default() }
+    }
+
+    fn ids(look: Option<Look>) -> Option<Vec<String>> {
+        look.map(|look| look.due.into_iter().map(|repeat| repeat.id).collect())
+    }
+
+    fn broken(kind: Kind, ids: &[&str]) -> Looked {
+        let error = Some(Error::new(kind, "why"));
+        Looked { failed: ids.iter().map(|id| (*id).into()).collect(), error, ..Looked::default() }
+    }
+
+    #[test]
+    fn what_a_take_finds_is_fired_at_once_and_without_takes_it_is_looked_for() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut repeats = Repeats::new(start);
+        assert_eq!(ids(repeats.begin(at(999))), None);
+        repeats.found(&due(&[]), at(900));
+        assert_eq!(ids(repeats.begin(at(1899))), None, "a take has looked");
+        assert_eq!(ids(repeats.begin(at(1900))), Some(vec![]), "no take for a second");
+        repeats.ended(Looked { next_in: Some(Duration::from_millis(300)), ..Looked::default() }, at(1900));
+        assert_eq!(ids(repeats.begin(at(2199))), None);
+        assert_eq!(ids(repeats.begin(at(2200))), Some(vec![]));
+        // Found while the look is under way.
+        repeats.found(&due(&["a"]), at(2201));
+        assert_eq!(repeats.ended(Looked { added: true, ..Looked::default() }, at(2202)).0, true);
+        assert_eq!(ids(repeats.begin(at(2211))), None, "not without end");
+        assert_eq!(ids(repeats.begin(at(2212))), Some(vec!["a".into()]));
+    }
+
+    #[test]
+    fn one_that_fails_is_left_alone_for_a_while_and_told_once() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut repeats = Repeats::new(start);
+        let kind = |told: (bool, Option<Error>)| told.1.map(|error| error.kind);
+        repeats.found(&due(&["a", "b"]), at(0));
+        assert_eq!(ids(repeats.begin(at(0))), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(0))), Some(Kind::InvalidData));
+        repeats.found(&due(&["a"]), at(500));
+        assert_eq!(ids(repeats.begin(at(999))), None);
+        repeats.found(&due(&["a", "b"]), at(999));
+        assert_eq!(ids(repeats.begin(at(999))), Some(vec!["b".into()]));
+        assert_eq!(kind(repeats.ended(Looked::default(), at(999))), None);
+        repeats.found(&due(&["a"]), at(1100));
+        assert_eq!(ids(repeats.begin(at(1100))), Some(vec!["a".into()]));
+        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(1100))), None, "told already");
+        // It is well again, and fails again later.
+        repeats.found(&due(&["a"]), at(2200));
+        assert_eq!(ids(repeats.begin(at(2200))), Some(vec!["a".into()]));
+        assert_eq!(kind(repeats.ended(Looked::default(), at(2200))), None);
+        repeats.found(&due(&["a"]), at(3300));
+        assert_eq!(ids(repeats.begin(at(3300))), Some(vec!["a".into()]));
+        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(3300))), Some(Kind::InvalidData));
+    }
+
+    #[test]
+    fn that_a_server_is_away_is_told_by_others() {
+        let start = Instant::now();
+        let mut repeats = Repeats::new(start);
+        assert!(repeats.ended(broken(Kind::Unavailable, &[]), start).1.is_none());
+        assert!(repeats.next_at() >= start + LOOK);
+    }
+}
