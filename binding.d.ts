@@ -164,7 +164,7 @@ export declare class QueueWorker {
 
 /** Rooms of one service. */
 export declare class Rooms {
-  /** Takes `{ prefix }`. */
+  /** Takes `{ prefix, leaseMs }`. */
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Rooms
@@ -178,6 +178,18 @@ export declare class Rooms {
   storeMessage(room: unknown, message: unknown): Handed
   /** The last messages, newest first. */
   recentMessages(room: unknown, count: unknown): Handed
+  /** Puts a connection of a user in a room; resolves to the number that has it leave. */
+  join(room: unknown, user: unknown, info: unknown): Handed
+  /** Has a member leave, by the number that `join` resolved to. */
+  leave(member: number): Handed
+  /** Sends a message to who listens; resolves to its number. */
+  send(room: unknown, message: unknown): Handed
+  /** Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it. */
+  listen(room: unknown, since: unknown, reader: unknown): Handed
+  /** Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it. */
+  watch(room: unknown, reader: unknown): Handed
+  /** Ends a listener or watcher by the number of its reader. */
+  unsubscribe(reader: number): Handed
 }
 
 /** A server or an embedded store, as one caller configured it. */

@@ -30,3 +30,4 @@ mod session;
 mod status;
 mod subscription;
 mod tick;
+mod told;

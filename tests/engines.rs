@@ -2,7 +2,7 @@
 //!
 //! The server is asked over a plain socket, with no client library in between, so that both sides are seen as they are.
 //! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line for
-//! each thing it may do in `engines/feature_scripts.rs`, `engines/session_scripts.rs` or `engines/queue_scripts.rs`.
+//! each thing it may do in one of `engines/*_scripts.rs`.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,6 +21,8 @@ mod queue_scripts;
 mod random;
 #[path = "engines/repeat_scripts.rs"]
 mod repeat_scripts;
+#[path = "engines/room_scripts.rs"]
+mod room_scripts;
 #[path = "engines/scripts.rs"]
 mod scripts;
 #[path = "support/server.rs"]

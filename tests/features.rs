@@ -10,6 +10,8 @@ mod caches;
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/presence.rs"]
+mod presence;
 #[path = "features/queue_kept.rs"]
 mod queue_kept;
 #[path = "features/queue_limits.rs"]

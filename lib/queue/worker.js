@@ -46,7 +46,7 @@ class Worker {
     this.#complain = complain
     this.#closed = new Promise((resolve) => (this.#close = resolve))
     void this.#closed.then(ended)
-    this.#native = start(this.#scope.bind((...notice) => this.#hear(...notice)))
+    this.#native = start(this.#scope.bind((notice) => this.#hear(notice)))
     this.#scope.runInAsyncScope(() => this.#fill())
   }
 
@@ -79,9 +79,10 @@ class Worker {
   }
 
   // The one way back from the native side.
-  #hear(what, ...details) {
-    if (what === 'jobs') this.#wake()
-    else if (what === 'ended') this.#endRun(...details)
+  #hear(notice) {
+    if (notice === undefined) return this.#wake()
+    const [what, ...details] = notice
+    if (what === 'ended') this.#endRun(...details)
     else if (what === 'closed') this.#close({ unfinished: details[0] })
     else this.#complain(what === 'failing' ? details[0] : undefined)
   }

@@ -5,6 +5,7 @@
 //! no such companion is ever taken for a documented key.
 
 mod glob;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use glob::pattern;
+pub use room::*;
 
 /// Prefix of sessions, unless an option says otherwise.
 pub const SESSIONS: &str = "session:";
@@ -116,16 +118,6 @@ pub fn raw(what: &str, text: &str) -> Result<Bytes> {
 /// Who holds a lock.
 pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
-}
-
-/// Who is in a room.
-pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
-    Ok(format!("{}{}:users", prefix.0, identifier("roomId", id)?).into())
-}
-
-/// The last messages of a room.
-pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
-    Ok(format!("{}{}:messages", prefix.0, identifier("roomId", id)?).into())
 }
 
 /// A cached value.

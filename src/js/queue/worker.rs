@@ -1,6 +1,10 @@
 //! A worker's native half: JavaScript pulls jobs and says how they ended; everything else goes on without it.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -12,9 +16,9 @@ use crate::{
     features::queue::Queue,
     js::{
         bridge::{Core, Handed},
-        completions::{Completions, Done},
         env::{Js, Value},
         opened::Opened,
+        told::Teller,
     },
     runtime,
 };
@@ -26,55 +30,45 @@ pub struct QueueWorker {
     max_bytes: usize,
 }
 
-// Whoever could run its jobs goes with it, as it does when its environment ends.
-impl Drop for QueueWorker {
+/// Held by what is told: with the environment, the worker ends.
+struct Presence(Arc<Worker>);
+
+impl Drop for Presence {
     fn drop(&mut self) {
-        self.worker.abandon();
+        self.0.abandon();
     }
 }
 
-/// Tells JavaScript what a worker has to say. When the worker's task ends, however that comes about, it says so and no more.
-struct Teller {
-    handler: u64,
-    completions: Arc<Completions>,
-    unfinished: Vec<String>,
+/// Says what became of a worker when its task ends, however that comes about.
+struct Farewell {
+    teller: Teller,
+    unfinished: OnceLock<Vec<String>>,
 }
 
-impl Teller {
-    fn tell(&self, answers: Vec<Answer>) {
-        self.completions.push(Done::Told(self.handler, answers));
-    }
-
-    fn end_with(&mut self, unfinished: Vec<String>) {
-        self.unfinished = unfinished;
-    }
-}
-
-impl Drop for Teller {
+impl Drop for Farewell {
     fn drop(&mut self) {
-        let unfinished = std::mem::take(&mut self.unfinished);
-        self.tell(vec![Answer::word("closed"), unfinished.into()]);
-        self.completions.push(Done::Unheard(self.handler));
+        let unfinished = self.unfinished.take().unwrap_or_default();
+        self.teller.tell(Answer::List(vec![Answer::word("closed"), unfinished.into()]));
+        self.teller.end();
     }
 }
 
 impl QueueWorker {
-    /// Starts a worker whose `told` hears what it has to know: `'jobs'`, `'ended', number, why`, `'failing', error`, `'recovered'`,
-    /// and at its end `'closed', unfinished`.
+    /// Starts a worker whose `told` hears what it has to know.
     pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, told: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
-        let bridge = core.bridge();
-        let completions = bridge.completions.clone();
-        let handler = bridge.keep_handler(js, told);
-        let mut teller = Teller { handler, completions, unfinished: Vec::new() };
-        let (running, under_way) = (worker.clone(), Opened::begin(opened));
+        let teller = core.bridge().keep_told(js, told, Presence(worker.clone()));
+        let teller = teller.ok_or_else(|| js.refuse(told, "told", "a function"))?;
+        let under_way = Opened::begin(opened);
+        let running = worker.clone();
         runtime.spawn(async move {
+            let farewell = Farewell { teller: teller.clone(), unfinished: OnceLock::new() };
             let store = under_way.store().clone();
-            let (closing, cut) = (under_way.closing(), under_way.cut());
-            let unfinished = running.run(store, |notice| teller.tell(answers(notice)), closing, cut).await;
-            teller.end_with(unfinished);
+            let tell = move |notice| teller.tell(answer(notice));
+            let unfinished = running.run(store, tell, under_way.closing(), under_way.cut()).await;
+            let _ = farewell.unfinished.set(unfinished);
         });
         Ok(Self { worker, max_bytes })
     }
@@ -82,8 +76,9 @@ impl QueueWorker {
 
 #[napi]
 impl QueueWorker {
-    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]`, or
-    /// `undefined`: then it is told `'jobs'` when there are some again.
+    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+    /// timeoutMs, createdAt]`, or `undefined`: then
+    /// `told` is called with nothing when there are some again.
     #[napi]
     pub fn begin(&self, env: Env) -> napi::Result<Handed> {
         let js = Js(env.raw());
@@ -170,18 +165,18 @@ impl QueueWorker {
     }
 }
 
-fn answers(notice: Notice) -> Vec<Answer> {
+fn answer(notice: Notice) -> Answer {
     match notice {
-        Notice::Jobs => vec![Answer::word("jobs")],
+        Notice::Jobs => Answer::Undefined,
         Notice::Ended(number, why) => {
             let why = match why {
                 Why::TimedOut => "timeout",
                 Why::Lost => "lost",
                 Why::Closed => "closed",
             };
-            vec![Answer::word("ended"), number.into(), Answer::word(why)]
+            Answer::List(vec![Answer::word("ended"), number.into(), Answer::word(why)])
         }
-        Notice::Failing(error) => vec![Answer::word("failing"), Answer::Failure(error)],
-        Notice::Recovered => vec![Answer::word("recovered")],
+        Notice::Failing(error) => Answer::List(vec![Answer::word("failing"), Answer::Failure(error)]),
+        Notice::Recovered => Answer::List(vec![Answer::word("recovered")]),
     }
 }

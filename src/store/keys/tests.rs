@@ -33,6 +33,21 @@ fn companions_share_the_slot() {
 }
 
 #[test]
+fn companions_of_rooms_share_the_slot() {
+    let rooms = prefix(ROOMS);
+    let (users, messages) = (room_users(&rooms, "x").unwrap(), room_messages(&rooms, "x").unwrap());
+    assert_eq!(room_connections(&users), "{room:x:users}:refs");
+    assert_eq!(room_seats(&users, "7f"), "{room:x:users}:node:7f");
+    assert_eq!(room_gone(&users, "7f"), "{room:x:users}:gone:7f");
+    assert_eq!(room_changes(&users), "{room:x:users}:events");
+    assert_eq!(room_numbers(&messages), "{room:x:messages}:seq");
+    assert_eq!(room_live(&messages), "{room:x:messages}:live");
+    assert_eq!(room_nodes(&rooms), "{room:}:nodes");
+    assert_eq!(room_node_rooms(&rooms, "7f"), "{room:}:rooms:7f");
+    assert_eq!(room_node_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
+}
+
+#[test]
 fn what_means_something_is_encoded() {
     assert_eq!(identifier("id", "a{b}%*?[c]\\\n\u{7f}").unwrap(), "a%7Bb%7D%25%2A%3F%5Bc%5D%5C%0A%7F");
 }
