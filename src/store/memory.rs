@@ -120,9 +120,10 @@ impl Engine {
 
     fn run(&self, lua: &mut Lua, request: &Request) -> Outcome {
         let name = match &request.verb {
-            Verb::Script(script) => {
+            Verb::Script(script) | Verb::Many(script) => {
                 let keys = request.touched().into_iter().flatten().count();
-                return lua.run(script.sha(), script.source.as_bytes(), &request.args, keys);
+                let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
+                return lua.run(sha, source.as_bytes(), &request.args, keys);
             }
             Verb::Command(name) => name,
             Verb::Custom(name) => name.as_str(),
