@@ -16,6 +16,8 @@ mod presence;
 mod queue_kept;
 #[path = "features/queue_limits.rs"]
 mod queue_limits;
+#[path = "features/queue_model.rs"]
+mod queue_model;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/repeats.rs"]

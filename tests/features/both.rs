@@ -6,14 +6,14 @@ use bytes::Bytes;
 use cinnabar::{
     error::Result,
     settings::{Environment, Options, Settings},
-    store::{self, Call, Heard, Keys, Message, Reply, Request, Store, Topic, Verb, memory},
+    store::{self, Call, Heard, Message, Reply, Request, Store, Topic, memory},
 };
 use tokio::{
     runtime::{Builder, Runtime},
     time::Instant,
 };
 
-use crate::server::Server;
+use crate::{run::request, server::Server};
 
 /// One of the two engines.
 pub struct Engine {
@@ -65,11 +65,7 @@ impl Engine {
 
     /// A command as a client in any language sends it.
     pub fn raw(&self, parts: &[&str]) -> Result<Reply> {
-        let args = parts[1..].iter().map(|part| part.to_string().into()).collect();
-        let mut request = Request::with_keys("", args, 0);
-        request.verb = Verb::Custom(parts[0].to_owned());
-        request.keys = Keys::Unknown;
-        self.execute(vec![request]).remove(0)
+        self.execute(vec![request(parts)]).remove(0)
     }
 
     /// Hears what is published there from now on.

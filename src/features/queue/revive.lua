@@ -13,11 +13,13 @@ local function revive(q, id, score)
     if owner and owner ~= id and redis.call('EXISTS', q .. JOB .. owner) == 1 then
       return false
     end
-    redis.call('SET', q .. SAME .. same, id)
   end
-  redis.call('HDEL', job, 'a', 'x', 's', 'f', 'l', 'P')
   make_ready(q, { place(priority, numbers(q, 1)), id })
   redis.call('ZREM', q .. DEAD, id)
+  redis.call('HDEL', job, 'a', 'x', 's', 'f', 'l', 'P')
+  if same ~= '' and ttl == '' then
+    redis.call('SET', q .. SAME .. same, id)
+  end
   if redis.call('EXISTS', q .. DEAD) == 0 then
     redis.call('HDEL', q .. META, DEAD)
   else
