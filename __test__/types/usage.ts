@@ -344,7 +344,9 @@ export async function rooms(): Promise<void> {
       same<number, typeof message.seq & typeof seq>(true)
       same<number | 'unknown', typeof missed>(true)
     }
-    await using watch: RoomWatch = await rooms.watch('room', ({ type, userId, user }) => [type, userId, user], { onError })
+    await using watch: RoomWatch = await rooms.watch('room', ({ type, userId, user }) => [type, userId, user], {
+      onError,
+    })
     const all: RoomWatchStream<{ name: string }> = await rooms.watch('room')
     for await (const change of all) {
       same<'join' | 'leave' | 'update', typeof change.type>(true)
