@@ -144,8 +144,9 @@ export declare class QueueListening {
 /** Whoever runs the jobs of a queue. */
 export declare class QueueWorker {
   /**
-   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]`, or
-   * `undefined`: then it is told `'jobs'` when there are some again.
+   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+   * timeoutMs, createdAt]`, or `undefined`: then
+   * `told` is called with nothing when there are some again.
    */
   begin(): Handed
   /** The job of this number is done. Its result is the text of a JSON value, or `undefined`. */
