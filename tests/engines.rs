@@ -19,6 +19,8 @@ mod pair;
 mod queue_scripts;
 #[path = "engines/random.rs"]
 mod random;
+#[path = "engines/repeat_scripts.rs"]
+mod repeat_scripts;
 #[path = "engines/room_scripts.rs"]
 mod room_scripts;
 #[path = "engines/scripts.rs"]

@@ -4,6 +4,8 @@ const { AsyncResource } = require('node:async_hooks')
 
 const { CinnabarError, argumentError } = require('../error.js')
 const { assertFunction, describe } = require('../options.js')
+const { Delivery } = require('../pubsub/delivery.js')
+const { complainOnce, guarded } = require('../pubsub/guard.js')
 
 // Those of the channel, what is missing there, and what goes wrong in this process.
 const NAMES = [
@@ -28,19 +30,20 @@ class Events {
   #listeners = new Map()
   #waits
   #listening
-  #complained = false
+  #complain
 
   /** `open(told)` begins to listen and answers what ends it. */
   constructor(queue, open, waits) {
     this.#queue = queue
     this.#open = open
     this.#waits = waits
+    this.#complain = complainOnce(`queue ${queue}`)
   }
 
   add(event, listener, once) {
     assertEvent(event)
     assertFunction(listener, 'listener')
-    const run = AsyncResource.bind(listener)
+    const run = guarded(AsyncResource.bind(listener), this.#complain)
     const before = this.#of(event)
     this.#listeners.set(event, [...before, { listener, run, once }])
     try {
@@ -54,10 +57,10 @@ class Events {
   /** Takes the newest such listener away. */
   remove(event, listener) {
     assertEvent(event)
-    const all = this.#of(event)
-    const at = all.findLastIndex((one) => one.listener === listener)
-    if (at >= 0) this.#listeners.set(event, all.toSpliced(at, 1))
-    this.update()
+    this.#drop(
+      event,
+      this.#of(event).findLast((one) => one.listener === listener),
+    )
   }
 
   removeAll(event) {
@@ -80,7 +83,11 @@ class Events {
   #listen() {
     const listening = {}
     listening.heard = new Promise((resolve) => (listening.begin = resolve))
-    listening.native = this.#open((notice) => this.#listening === listening && this.#hear(listening, notice))
+    listening.delivery = new Delivery(`queue ${this.#queue}`, (told) => this.#hear(listening, told), {
+      onGap: (gap) => this.#miss(gap),
+      onError: () => this.#end(listening),
+    })
+    listening.native = this.#open((ready) => listening.delivery.wake(ready))
     return listening
   }
 
@@ -90,15 +97,16 @@ class Events {
   }
 
   close() {
-    this.#listening?.native.end()
+    const listening = this.#listening
     this.#listening = undefined
+    listening?.delivery.close()
+    listening?.native.end()
   }
 
-  #hear(listening, [what, ...details]) {
-    if (what === 'events') details.forEach((happened) => this.#happen(...happened))
-    else if (what === 'listening') listening.begin()
-    else if (what === 'gap') this.#miss(details[0])
-    else this.#end()
+  // First that it is heard what happens, then what does.
+  #hear(listening, happened) {
+    if (happened === null) return listening.begin()
+    for (const [event, details] of happened) this.#happen(event, details)
   }
 
   #happen(event, details) {
@@ -109,14 +117,14 @@ class Events {
     this.emit(event, details)
   }
 
-  #miss(missed) {
+  #miss(gap) {
     this.#waits.lookNow()
-    this.emit('gap', { missed: missed ?? 'unknown' })
+    this.emit('gap', gap)
   }
 
   // The service was disconnected. Whoever listens hears nothing more, and whoever waits waits in vain.
-  #end() {
-    this.#listening = undefined
+  #end(listening) {
+    if (this.#listening === listening) this.#listening = undefined
     this.#waits.refuse(new CinnabarError('this service was disconnected', { code: 'E_CLOSED' }))
   }
 
@@ -124,26 +132,18 @@ class Events {
   emit(event, details) {
     const all = this.#of(event)
     for (const one of all) {
-      if (one.once) this.remove(event, one.listener)
-      this.#call(event, one.run, details)
+      if (one.once) this.#drop(event, one)
+      one.run(details)
     }
     return all.length > 0
   }
 
-  // A listener that fails must not keep the others from hearing, and a flood of failures must not flood the log.
-  #call(event, run, details) {
-    const complain = (error) => {
-      if (this.#complained) return
-      this.#complained = true
-      const queue = JSON.stringify(this.#queue)
-      console.error(`A listener to ${event} of the queue ${queue} failed (further failures are not shown):`, error)
-    }
-    try {
-      const result = run(details)
-      if (typeof result?.then === 'function') result.then(undefined, complain)
-    } catch (error) {
-      complain(error)
-    }
+  #drop(event, gone) {
+    this.#listeners.set(
+      event,
+      this.#of(event).filter((one) => one !== gone),
+    )
+    this.update()
   }
 
   #of(event) {

@@ -43,12 +43,13 @@ class Waits {
 
   /** Something happened to a job. What its message was too short for is read. */
   hear(event, details) {
-    const { id, result, error } = details
+    const { id, result, error, partial } = details
     if (!this.#byJob.has(id)) return
     if (event === 'removed') this.#settle(id, gone(id))
-    else if (event === 'dead' && error !== undefined) this.#settle(id, jobFailed(id, error))
-    else if (event === 'completed' && 'result' in details) this.#settle(id, undefined, result)
-    else if (event === 'completed' || event === 'dead') void this.look(id)
+    else if (event !== 'completed' && event !== 'dead') return
+    else if (partial) void this.look(id)
+    else if (event === 'dead') this.#settle(id, jobFailed(id, error))
+    else this.#settle(id, undefined, result)
   }
 
   /** Looks how all jobs are that somebody waits for. */

@@ -20,8 +20,8 @@ pub enum Done {
     Ready(u64),
     /// The handler of this number will hear nothing.
     Unheard(u64),
-    /// Something for the function of this number, with about so many bytes.
-    Told(u64, Answer, usize),
+    /// Something for the function of this number.
+    Told(u64, Answer),
     /// The function of this number will be told nothing more.
     Untold(u64),
     /// Something about a function that answers credentials.

@@ -274,7 +274,7 @@ impl Inner {
                     self.sources.obey(js, call, order);
                 }),
                 Done::Unheard(id) => js.scope(|| self.drop_handler(js, id)),
-                Done::Told(id, answer, bytes) => js.scope(|| self.tell_function(js, id, answer, bytes)),
+                Done::Told(id, answer) => js.scope(|| self.tell_function(js, id, answer)),
                 Done::Untold(id) => self.forget_told(js, id),
                 Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
             }

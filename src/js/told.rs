@@ -4,7 +4,7 @@ use std::{
     any::Any,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -21,47 +21,21 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// A function that is told things.
 pub struct Told {
     function: Kept,
-    waiting: Arc<Waiting>,
     /// Dropped when nobody can be told anything any more, which is how whoever tells learns of that.
     _guard: Box<dyn Any>,
-}
-
-/// What a function was told and has not heard yet.
-#[derive(Default)]
-struct Waiting {
-    things: AtomicUsize,
-    bytes: AtomicUsize,
 }
 
 /// Tells a JavaScript function things, from any thread, in order.
 #[derive(Clone)]
 pub struct Teller {
     id: u64,
-    waiting: Arc<Waiting>,
     completions: Arc<Completions>,
 }
 
 impl Teller {
     /// Calls the function with this value, on its thread. What it throws is nobody's problem here.
     pub fn tell(&self, answer: impl Into<Answer>) {
-        self.tell_weighing(answer, 0);
-    }
-
-    /// The same, with about so many bytes.
-    pub fn tell_weighing(&self, answer: impl Into<Answer>, bytes: usize) {
-        self.waiting.things.fetch_add(1, Ordering::Relaxed);
-        self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.completions.push(Done::Told(self.id, answer.into(), bytes));
-    }
-
-    /// How much it was told that it has not heard yet. Whoever tells without being asked keeps this bounded.
-    pub fn waiting(&self) -> usize {
-        self.waiting.things.load(Ordering::Relaxed)
-    }
-
-    /// About how many bytes that are.
-    pub fn waiting_bytes(&self) -> usize {
-        self.waiting.bytes.load(Ordering::Relaxed)
+        self.completions.push(Done::Told(self.id, answer.into()));
     }
 
     /// Lets the function go, once it has heard what it was told so far.
@@ -75,20 +49,16 @@ impl Inner {
     /// dropped on this thread when it is let go or the environment ends.
     pub fn keep_told(&self, js: Js, function: Value, guard: impl Any) -> Option<Teller> {
         let function = js.keep(function)?;
-        let (id, waiting) = (NEXT.fetch_add(1, Ordering::Relaxed), Arc::<Waiting>::default());
-        let told = Told { function, waiting: waiting.clone(), _guard: Box::new(guard) };
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let told = Told { function, _guard: Box::new(guard) };
         self.told.borrow_mut().insert(id, told);
         self.hold(js, 1);
-        Some(Teller { id, waiting, completions: self.completions.clone() })
+        Some(Teller { id, completions: self.completions.clone() })
     }
 
     /// Calls the function of this number.
-    pub(super) fn tell_function(&self, js: Js, id: u64, answer: Answer, bytes: usize) {
-        let function = self.told.borrow().get(&id).map(|told| {
-            told.waiting.things.fetch_sub(1, Ordering::Relaxed);
-            told.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            js.kept(&told.function)
-        });
+    pub(super) fn tell_function(&self, js: Js, id: u64, answer: Answer) {
+        let function = self.told.borrow().get(&id).map(|told| js.kept(&told.function));
         let built = self.functions.borrow().as_ref().map(|functions| answer.build(js, functions));
         if let (Some(function), Some(Ok(value))) = (function, built) {
             // Neither is borrowed any more: the function may let itself go.

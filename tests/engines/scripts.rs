@@ -10,7 +10,7 @@ use cinnabar::store::{Keys, Merge, Reply, Request, Script, Verb};
 use crate::pair::{How, Pair, none, same, words};
 use crate::transactions::TRANSACTION;
 use crate::wire::{Outcome, Words};
-use crate::{feature_scripts, queue_scripts, room_scripts, session_scripts};
+use crate::{feature_scripts, queue_scripts, repeat_scripts, room_scripts, session_scripts};
 
 /// A script as its feature declares it.
 macro_rules! script {
@@ -57,7 +57,8 @@ impl Cases {
 }
 
 fn cases() -> impl Iterator<Item = &'static Cases> {
-    [feature_scripts::CASES, queue_scripts::CASES, room_scripts::CASES, session_scripts::CASES].into_iter().flatten()
+    let all = [feature_scripts::CASES, queue_scripts::CASES, repeat_scripts::CASES, room_scripts::CASES];
+    all.into_iter().flatten().chain(session_scripts::CASES)
 }
 
 #[test]

@@ -83,8 +83,8 @@ impl Worker {
                 beat = Some(Box::pin(self.clone().renew(store.clone(), held)));
             }
             let looks = look.is_none() && !self.lock().is_closing();
-            if looks && let Some(due) = repeats.begin(Instant::now()) {
-                look = Some(Box::pin(self.clone().fire(store.clone(), due)));
+            if looks && let Some(at) = repeats.begin(Instant::now()) {
+                look = Some(Box::pin(self.clone().fire(store.clone(), at)));
             }
             let until = if looks && look.is_none() { until.min(repeats.next_at()) } else { until };
             tokio::select! {

@@ -69,7 +69,10 @@ script!(
     REPEAT_LOOK = "queue/repeat/look.lua", keys: 1, args: 1,
     with: ["../store/keys/queue.lua", "queue/shared.lua"]
 );
-script!(REPEAT_PUT = "queue/repeat/put.lua", keys: 1, args: 9, with: ["../store/keys/queue.lua"]);
+script!(
+    REPEAT_PUT = "queue/repeat/put.lua", keys: 1, args: 9,
+    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+);
 script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 1, args: 1, with: ["../store/keys/queue.lua"]);
 script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 1, args: 2, with: ["../store/keys/queue.lua"]);
 script!(

@@ -51,55 +51,55 @@ pub fn counts(counts: Counts) -> Answer {
     ])
 }
 
-/// `[what, { id, … }]`. What is too long for a message is left out.
-pub fn event(event: Event) -> Answer {
-    let mut fields = vec![field("id", event.id)];
-    let what = match event.what {
-        What::Added { name } => {
-            fields.push(field("name", name));
-            "added"
-        }
-        What::Active { attempt } => {
-            fields.push(count("attempt", attempt));
-            "active"
-        }
-        What::Progress { value } => {
-            fields.extend(value.map(|value| field("progress", json(Some(value)))));
-            "progress"
-        }
-        What::Completed { attempt, result } => {
-            fields.push(count("attempt", attempt));
-            fields.extend(result.map(|result| field("result", json(Some(result)))));
-            "completed"
-        }
-        What::Retrying { attempt, delay, error } => {
-            fields.push(count("attempt", attempt));
-            fields.push(field("delayMs", delay.as_millis() as u64));
-            fields.extend(error.map(|error| field("error", json(Some(error)))));
-            "retrying"
-        }
-        What::Stalled { crashes } => {
-            fields.push(count("crashes", crashes));
-            "stalled"
-        }
-        What::Dead { attempt, error } => {
-            fields.push(count("attempt", attempt));
-            fields.extend(error.map(|error| field("error", json(Some(error)))));
-            "dead"
-        }
-        What::Removed => "removed",
-        What::Retried => "retried",
+/// The text of an array of `[what, { id, … }]`. What was too long for a message is `partial`.
+pub fn events(events: Vec<Event>) -> Bytes {
+    let mut text = Vec::with_capacity(128 * events.len());
+    for event in events {
+        text.push(if text.is_empty() { b'[' } else { b',' });
+        write(&mut text, event);
+    }
+    if text.is_empty() {
+        text.push(b'[');
+    }
+    text.push(b']');
+    text.into()
+}
+
+fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
+    let string = |value: &str| Bytes::from(serde_json::to_string(value).unwrap_or_default());
+    let number = |name, value: u64| (name, Bytes::from(value.to_string()));
+    let attempt = |attempt: u32| number("attempt", u64::from(attempt));
+    // What is empty is `undefined`, and is left out too.
+    let value = |name, value: Option<Bytes>| match value {
+        Some(value) => (name, value),
+        None => ("partial", Bytes::from_static(b"true")),
     };
-    Answer::List(vec![Answer::word(what), Answer::Object(fields)])
+    let (name, fields): (_, Vec<(&str, Bytes)>) = match what {
+        What::Added { name } => ("added", vec![("name", string(&name))]),
+        What::Active { attempt: begun } => ("active", vec![attempt(begun)]),
+        What::Progress { value: progress } => ("progress", vec![value("progress", progress)]),
+        What::Completed { attempt: last, result } => ("completed", vec![attempt(last), value("result", result)]),
+        What::Retrying { attempt: failed, delay, error } => {
+            let delay = number("delayMs", delay.as_millis() as u64);
+            ("retrying", vec![attempt(failed), delay, value("error", error)])
+        }
+        What::Stalled { crashes } => ("stalled", vec![number("crashes", u64::from(crashes))]),
+        What::Dead { attempt: last, error } => ("dead", vec![attempt(last), value("error", error)]),
+        What::Removed => ("removed", Vec::new()),
+        What::Retried => ("retried", Vec::new()),
+    };
+    text.extend_from_slice(format!("[\"{name}\",{{\"id\":").as_bytes());
+    text.extend_from_slice(&string(&id));
+    for (field, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        text.extend_from_slice(format!(",\"{field}\":").as_bytes());
+        text.extend_from_slice(&value);
+    }
+    text.extend_from_slice(b"}]");
 }
 
 /// The value of a JSON text; `undefined` where there is none.
 pub fn json(text: Option<Bytes>) -> Answer {
     text.filter(|text| !text.is_empty()).map_or(Answer::Undefined, Answer::json)
-}
-
-fn count(name: &'static str, count: u32) -> Field {
-    field(name, u64::from(count))
 }
 
 /// A property.
