@@ -1,6 +1,6 @@
 //! What the features promise, run on an engine: first of all when several writers are under way at once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "features/both.rs"]
 mod both;

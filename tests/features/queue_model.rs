@@ -229,7 +229,7 @@ impl Life<'_> {
         self.lost.extend(gone);
         self.bury(&before, &after);
         assert_eq!(taken.paused, before.hashes.get("meta").is_some_and(|meta| meta.contains_key("paused")));
-        assert!(taken.jobs.len() <= ask.count && !(taken.paused && !taken.jobs.is_empty()));
+        assert!(taken.jobs.len() <= ask.count && (!taken.paused || taken.jobs.is_empty()));
         let mut last = 0.0;
         for job in taken.jobs {
             let id = job.id.clone();
@@ -237,7 +237,8 @@ impl Life<'_> {
             let record = &after.hashes["leases"][&id];
             let lines: Vec<&str> = record.split('\n').collect();
             let (place, started): (f64, i64) = (lines[1].parse().unwrap(), lines[4].parse().unwrap());
-            assert!(place > last || self.limits.group_concurrency.or(self.limits.rate.map(|_| 1)).is_some());
+            let parks = self.limits.group_concurrency.is_some() || self.limits.group_rate.is_some();
+            assert!(place > last || parks, "{job:?} came behind another");
             last = place;
             self.starts.push((started, job.group.clone().unwrap_or_default()));
             self.leases.insert(id, (job, started + LEASE.as_millis() as i64));
@@ -447,7 +448,7 @@ fn live(engine: &Engine, seed: u64, steps: usize) {
 
 #[test]
 fn a_queue_is_always_whole_on_the_embedded_engine() {
-    for seed in 0..16 {
+    for seed in 0..10 {
         println!("seed {seed}");
         live(&Engine::embedded(), seed, 250);
     }
@@ -455,8 +456,8 @@ fn a_queue_is_always_whole_on_the_embedded_engine() {
 
 #[test]
 fn a_queue_is_always_whole_on_a_server() {
-    for seed in 100..103 {
+    for seed in 100..106 {
         println!("seed {seed}");
-        live(&Engine::server(), seed, 100);
+        live(&Engine::server(), seed, 150);
     }
 }
