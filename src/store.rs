@@ -27,7 +27,7 @@ pub use registry::{Registry, store as shared};
 pub use reply::Reply;
 pub(crate) use run::panicked;
 pub use script::Script;
-pub(crate) use script::script;
+pub(crate) use script::{lua, script};
 pub use status::{BreakerState, BreakerStatus, PoolStatus, Role, ServerStatus, Status, Topology};
 
 use crate::{

@@ -15,8 +15,12 @@ mod feature_scripts;
 mod lua;
 #[path = "engines/pair.rs"]
 mod pair;
+#[path = "engines/queue_scripts.rs"]
+mod queue_scripts;
 #[path = "engines/random.rs"]
 mod random;
+#[path = "engines/repeat_scripts.rs"]
+mod repeat_scripts;
 #[path = "engines/room_scripts.rs"]
 mod room_scripts;
 #[path = "engines/scripts.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "features/both.rs"]
+mod both;
 #[path = "features/caches.rs"]
 mod caches;
 #[path = "features/limits.rs"]
@@ -10,6 +12,16 @@ mod limits;
 mod locks;
 #[path = "features/presence.rs"]
 mod presence;
+#[path = "features/queue_kept.rs"]
+mod queue_kept;
+#[path = "features/queue_limits.rs"]
+mod queue_limits;
+#[path = "features/queue_model.rs"]
+mod queue_model;
+#[path = "features/queues.rs"]
+mod queues;
+#[path = "features/repeats.rs"]
+mod repeats;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]

@@ -6,10 +6,12 @@ import {
   ApiCache,
   CinnabarError,
   DistributedLock,
+  JobQueue,
   RateLimiter,
   RealtimeDataManager,
   RedisService,
   SessionManager,
+  UnrecoverableError,
   healthCheck,
   healthHandler,
   publish,
@@ -18,8 +20,11 @@ import {
   subscribe,
 } from 'cinnabar'
 import type {
+  ActiveJob,
+  AddedJob,
   CacheEntry,
   CacheStats,
+  ClosedWorkers,
   ErrorCode,
   Gap,
   Health,
@@ -30,6 +35,11 @@ import type {
   HealthProblem,
   HealthServer,
   ImageInfo,
+  Job,
+  JobCounts,
+  JobHandler,
+  JobState,
+  JobWorker,
   Membership,
   Message,
   MessageStream,
@@ -380,6 +390,75 @@ export async function messages(): Promise<void> {
   const { value }: IteratorResult<Message> = await (await subscribe('c'))[Symbol.asyncIterator]().next()
   void [slow, value]
   void [receivers, all, again]
+}
+
+interface Mail {
+  to: string
+}
+
+export async function queues(): Promise<void> {
+  const queue = new JobQueue<Mail, number>('mails', {
+    service: redisService,
+    prefix: 'queue:',
+    leaseMs: 5000,
+    maxBytes: 1 << 16,
+    maxCrashes: 3,
+    keep: { done: false, dead: { count: 10, ageSeconds: 60, bytes: 1 << 20 } },
+    defaults: { attempts: 5, backoff: { type: 'exponential', delayMs: 100, maxMs: 5000, jitter: 0.5 }, group: 'all' },
+  })
+  const added: AddedJob<Mail, number> = await queue.add(
+    'welcome',
+    { to: 'ada' },
+    { delay: 10, attempts: 2, backoff: 50, priority: -1, id: 'x', dedup: 'y', timeoutMs: 500, keep: false, group: 'g' },
+  )
+  const many = await queue.addMany([{ name: 'welcome', data: { to: 'bob' }, dedup: { id: 'z', ttlMs: 5 } }])
+  const isNew: boolean = added.isNew && many[0].isNew
+  const result: number = await added.finished({ timeoutMs: 1000 })
+  const handler: JobHandler<Mail, number> = async (job, { signal, progress, log }) => {
+    progress({ of: job.attempt / job.attempts })
+    log(`${job.id} ${job.crashes} ${job.priority} ${job.group ?? ''} ${job.timeoutMs} ${job.createdAt}`)
+    if (signal.aborted) throw new UnrecoverableError('too late', { cause: signal.reason })
+    return job.data.to.length
+  }
+  const worker: JobWorker = queue.process(handler, {
+    concurrency: 4,
+    limits: { concurrency: 10, rate: { max: 5, perMs: 1000 }, group: { concurrency: 1, rate: { max: 1, perMs: 10 } } },
+  })
+  queue.process((job: ActiveJob<Mail, number>) => job.data.to.length)
+  worker.pause()
+  worker.resume()
+  const busy: boolean = worker.running > 0 && !worker.isPaused
+  const job: Job<Mail, number> | null = await queue.get('x')
+  const to: string | undefined = job?.data.to
+  const value: number | undefined = job?.result
+  const why: string | undefined = job?.error?.message
+  const state: JobState | undefined = job?.state
+  const due: number | null | undefined = job?.dueAt
+  const dead: Job<Mail, number>[] = await queue.list('dead', { offset: 0, limit: 10 })
+  const lines: string[] = await queue.logs('x', { limit: 10 })
+  const counts: JobCounts = await queue.counts()
+  await queue.pause()
+  await queue.resume()
+  const flags: boolean[] = [await queue.remove('x'), await queue.retry('x'), counts.paused]
+  const numbers: number[] = [
+    await queue.redrive({ limit: 5 }),
+    await queue.drain({ delayed: true }),
+    await queue.clean('done', { olderThanMs: 1000, limit: 5 }),
+  ]
+  queue
+    .on('completed', ({ id, result }) => void [id, result?.toFixed()])
+    .once('progress', ({ progress }) => void progress)
+    .on('failed', ({ attempt, error }) => void [attempt, error?.stack])
+    .on('gap', ({ missed }) => void missed)
+    .on('error', (error) => void error.code)
+    .off('added', () => {})
+  const bound = queue.with({ timeoutMs: 100 })
+  same<typeof queue, typeof bound>(true)
+  const mine = redisService.queue<Mail>('mails', { leaseMs: 500 })
+  const untyped = await new JobQueue('anything').add('name', { any: 'thing' })
+  const closed: ClosedWorkers = await queue.close({ timeoutMs: 100 })
+  await using again = redisService.queue('again')
+  void [isNew, result, busy, to, value, why, state, due, dead, lines, flags, numbers, mine, untyped, closed, again]
 }
 
 export async function health(): Promise<void> {
