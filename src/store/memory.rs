@@ -5,7 +5,8 @@
 //!
 //! Where it differs from a server on purpose:
 //! * One database, nothing is written to disk, no blocking commands, no `MULTI`.
-//! * Memory is bounded as with `maxmemory-policy allkeys-lru`, by an estimate of what keys and values take.
+//! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy allkeys-lru`, except that a key
+//!   without an end is dropped only where none with one can be.
 //! * A deadline is over when it is reached, not a millisecond later.
 //! * Ranks of sorted sets are counted, not looked up: linear in the distance from the nearer end.
 
