@@ -190,6 +190,57 @@ describe('the chat', { timeout: 120_000 }, () => {
   })
 })
 
+describe('the chat when something hangs or is lost', { timeout: 120_000 }, () => {
+  const cleanUp = []
+  let redis, chat, ada, grace
+
+  before(async () => {
+    redis = await startRedis()
+    cleanUp.push(() => redis.stop())
+    chat = await startChat(redis)
+    cleanUp.push(async () => assert.equal(await chat.stop(), 0, chat.output()))
+    const browser = await startBrowser()
+    cleanUp.push(() => browser.close())
+    ada = await enter(browser, chat.a.url, 'Ada')
+    grace = await enter(browser, chat.b.url, 'Grace')
+  })
+
+  after(async () => {
+    for (const step of cleanUp.reverse()) await step()
+  })
+
+  test('comes back by itself, to the other server, when its own hangs', async () => {
+    process.kill(chat.a.pid, 'SIGSTOP')
+    await shows(grace, '#log .line', 'Ada left')
+    await say(grace, 'while you were away')
+    await shows(ada, '#state', 'connected to server B')
+    await shows(ada, '#log .message', 'while you were away')
+    await shows(ada, '#people', /^AdAda/)
+    // What hung wakes up, finds itself taken for dead, and takes nobody with it.
+    process.kill(chat.a.pid, 'SIGCONT')
+    const linus = await enter(ada.context().browser(), chat.a.url, 'Linus')
+    await shows(linus, '#state', 'connected to server A')
+    await say(linus, 'this server lives')
+    await shows(ada, '#log .message', 'this server lives')
+    for (const page of [ada, grace, linus]) assert.deepEqual(await people(page), ['Ada', 'Grace', 'Linus'])
+    await linus.context().close()
+    await shows(ada, '#log .line', 'Linus left')
+  })
+
+  test('goes on when Redis was killed and has forgotten everything', async () => {
+    const before = await messages(grace)
+    await redis.kill()
+    await redis.start()
+    await shows(grace, '#log [data-kind=gap]', /missing/)
+    await say(ada, 'all is well')
+    await shows(grace, '#log .message', 'all is well')
+    assert.deepEqual(await messages(grace), [...before, 'all is well'])
+    // Who is here is told to the new server too.
+    const linus = await enter(ada.context().browser(), chat.a.url, 'Linus')
+    for (const name of ['Ada', 'Grace', 'Linus']) await shows(linus, '#people li', name)
+  })
+})
+
 describe("the chat's servers", { timeout: 60_000 }, () => {
   let redis, chat
 

@@ -8,12 +8,6 @@ const MAX_WAITING_BYTES = 1 << 20
 /** A window may ask this much before it is answered: a person cannot, and a program is dropped. */
 const MAX_ASKED = 20
 
-/** What happened in a room, in the words that pages know. */
-function present({ type, userId, users }) {
-  if (type === 'snapshot') return { type: 'people', people: Object.keys(users) }
-  return { type: type === 'join' ? 'joined' : 'left', user: userId }
-}
-
 /** Serves a window until it goes. `rooms` is a `RealtimeDataManager`, `label` the name of this server. */
 export function visit(socket, { rooms, limiter, label, origins }) {
   const held = []
@@ -30,9 +24,12 @@ export function visit(socket, { rooms, limiter, label, origins }) {
       who = checkEntry(asked)
       const { name, room, since } = who
       tell({ type: 'welcome', server: label, origins })
-      held.push(await rooms.watch(room, (event) => tell(present(event))))
-      const onGap = ({ missed }) => tell({ type: 'gap', missed })
-      held.push(await rooms.listen(room, (message) => tell({ type: 'message', ...message }), { since, onGap }))
+      const watch = await rooms.watch(room, ({ type, userId }) => tell({ type, name: userId }))
+      held.push(watch)
+      tell({ type: 'people', people: [...watch.users.keys()] })
+      // Since 0: all that is kept.
+      const options = { since: since ?? 0, onGap: ({ missed }) => tell({ type: 'gap', missed }) }
+      held.push(await rooms.listen(room, (message) => tell({ type: 'message', ...message }), options))
       held.push(await rooms.join(room, name))
       tell({ type: 'entered' })
     },

@@ -37,7 +37,7 @@ export function showMessage({ seq, from, text, timestamp }, mine) {
   append(item)
 }
 
-/** Shows a line of its own: `joined`, `left`, `link` or `gap`. */
+/** Shows a line of its own: `join`, `leave`, `link` or `gap`. */
 export function showLine(kind, text) {
   lastMessage = null
   const item = make('li', '', { class: 'line', 'data-kind': kind })

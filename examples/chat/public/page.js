@@ -22,13 +22,13 @@ const handlers = {
   message: (message) => showMessage(message, message.from === me.name),
   gap: ({ missed }) => showGap(missed),
   people: ({ people }) => setPeople(people),
-  joined({ user }) {
-    addPerson(user)
-    showLine('joined', `${user} joined`)
+  join({ name }) {
+    addPerson(name)
+    showLine('join', `${name} joined`)
   },
-  left({ user }) {
-    removePerson(user)
-    showLine('left', `${user} left`)
+  leave({ name }) {
+    removePerson(name)
+    showLine('leave', `${name} left`)
   },
   said({ id }) {
     if (saying?.id !== id) return

@@ -16,8 +16,9 @@ use crate::{
     store::{Call, Store},
 };
 
-/// At the latest so long after a take, or a look, comes another one. One that failed is left alone for as long.
-const LOOK: Duration = Duration::from_secs(1);
+/// At the latest so long after a take, or a look, comes another one. One that failed is left alone for as long. Longer than an idle
+/// worker waits between two takes, or it would ask twice a second.
+const LOOK: Duration = Duration::from_millis(1250);
 /// What is due and yet not fired would otherwise be looked at without end.
 const LEAST: Duration = Duration::from_millis(10);
 

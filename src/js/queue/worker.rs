@@ -80,9 +80,9 @@ impl QueueWorker {
     /// timeoutMs, createdAt]`, or `undefined`: then
     /// `told` is called with nothing when there are some again.
     #[napi]
-    pub fn begin(&self, env: Env) -> napi::Result<Handed> {
+    pub fn begin(&self, env: Env) -> Handed {
         let js = Js(env.raw());
-        let Some((number, job)) = self.worker.begin() else { return Ok(Handed(js.undefined())) };
+        let Some((number, job)) = self.worker.begin() else { return Handed(js.undefined()) };
         let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
         let array = js.array(11);
         let values = [
@@ -101,24 +101,23 @@ impl QueueWorker {
         for (index, value) in values.into_iter().enumerate() {
             js.set_index(array, index, value);
         }
-        Ok(Handed(array))
+        Handed(array)
     }
 
     /// The job of this number is done. Its result is the text of a JSON value, or `undefined`.
     #[napi]
-    pub fn complete(&self, env: Env, number: f64, result: Unknown) -> napi::Result<()> {
-        let js = Js(env.raw());
-        let result = match js.optional_text(result.raw(), "the result") {
-            Ok(result) => result.unwrap_or_default(),
-            // It is the job that fails, not its handler's caller.
-            Err(error) => return Ok(self.refuse(number, error.message())),
-        };
-        if result.len() > self.max_bytes {
-            let (length, most) = (result.len(), self.max_bytes);
-            return Ok(self.refuse(number, &format!("the result has {length} bytes, of which {most} may be")));
+    pub fn complete(&self, env: Env, number: f64, result: Unknown) {
+        match Js(env.raw()).optional_text(result.raw(), "the result").map(Option::unwrap_or_default) {
+            Ok(result) if result.len() <= self.max_bytes => {
+                self.worker.end(number as u64, Ok(result.into()));
+            }
+            // It is the job that fails, not whoever says how it ended.
+            Ok(result) => {
+                let (length, most) = (result.len(), self.max_bytes);
+                self.refuse(number, &format!("the result has {length} bytes, of which {most} may be"));
+            }
+            Err(error) => self.refuse(number, error.message()),
         }
-        self.worker.end(number as u64, Ok(result.into()));
-        Ok(())
     }
 
     /// The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
