@@ -131,11 +131,14 @@ impl Presence {
         }
     }
 
-    /// The same for several, and no longer than until the deadline: where the store cannot be told by then, their lease ends
-    /// by itself as far as nobody else shares it.
+    /// The same for several, or none, and no longer than until the deadline. Where nobody is left in any room, the lease is
+    /// given up; where the store cannot be told so by then, it ends by itself.
     pub async fn leave_all(self: &Arc<Self>, members: Vec<Member>, deadline: Instant) {
+        if members.is_empty() && !self.is_kept() {
+            return;
+        }
         let (done, answer) = oneshot::channel();
-        if !members.is_empty() && self.order(Order::LeaveAll(members, deadline, done)).is_ok() {
+        if self.order(Order::LeaveAll(members, deadline, done)).is_ok() {
             let _ = answer.await;
         }
     }
@@ -159,6 +162,11 @@ impl Presence {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = orders.send(order);
         Ok(())
+    }
+
+    /// Whether the task that keeps the members runs.
+    fn is_kept(&self) -> bool {
+        self.tasks().orders.is_some()
     }
 
     /// Starts the task that keeps the lease and sweeps, if it does not run.
