@@ -40,7 +40,10 @@ use bytes::Bytes;
 use crate::{
     error::Result,
     random,
-    store::keys::{self, Prefix},
+    store::{
+        Request, Script,
+        keys::{self, Prefix},
+    },
 };
 
 /// One queue by its name. Clones are the same queue; making one asks the store nothing.
@@ -50,8 +53,9 @@ pub struct Queue(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
-    /// What all its keys begin with.
+    /// What all its keys begin with, and one of them.
     key: Bytes,
+    meta: Bytes,
     options: Options,
     /// What the ids begin with that this one makes, and how many it has made.
     ids: String,
@@ -68,13 +72,23 @@ impl Queue {
         options.check()?;
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::QUEUES))?;
         let key = keys::queue(&prefix, name)?;
+        let meta = keys::queue_meta(&key);
         let ids = random::hex::<8>()?;
-        Ok(Self(Arc::new(Inner { name: name.to_owned(), key, options, ids, made: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), key, meta, options, ids, made: AtomicU64::new(0) })))
     }
 
     /// Its name, as given.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// A run of one of its scripts.
+    fn script(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
+        Request::script_with(script, self.keys(), args)
+    }
+
+    fn keys(&self) -> Vec<Bytes> {
+        vec![self.0.key.clone(), self.0.meta.clone()]
     }
 
     /// Its options.

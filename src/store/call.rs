@@ -35,7 +35,7 @@ pub enum Verb {
     Custom(String),
     /// A script of ours.
     Script(&'static Script),
-    /// The same for many items in one run: all their keys, then all their arguments.
+    /// The same for many items in one run: the keys that all of them have, then the arguments of each.
     Many(&'static Script),
 }
 
@@ -98,20 +98,21 @@ impl Request {
         Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true }
     }
 
-    /// A script run over many items of one caller: the keys of all, then the arguments of all. `Reply::items` has their
-    /// answers.
+    /// A script run over many items of one caller: the keys that they all have, then the arguments of each. `Reply::items` has
+    /// their answers.
     pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
-        debug_assert!(keys.len() / script.keys == args.len() / script.args, "{}", script.name);
+        debug_assert!(keys.len() == script.keys && args.len().is_multiple_of(script.args), "{}", script.name);
         let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
         let args = keys.into_iter().chain(args).collect();
         Self { verb: Verb::Many(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
     }
 
-    /// A script run with so many arguments as there are.
+    /// A script run whose arguments are not counted here.
     pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
         debug_assert!(script.keys == keys.len(), "{}", script.name);
         let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
-        let args = keys.into_iter().chain(args).collect();
+        let args: Args = keys.into_iter().chain(args).collect();
+        debug_assert!(script.args == 0 || args.len() == script.keys + script.args, "{}", script.name);
         Self { verb: Verb::Script(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
     }
 

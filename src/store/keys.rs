@@ -164,6 +164,11 @@ pub fn queue_log(queue: &[u8], id: &str) -> Bytes {
     [queue, b"log:", id.as_bytes()].concat().into()
 }
 
+/// A key of a queue to name beside what all of them begin with: `features/queue/scripts.rs` says why.
+pub fn queue_meta(queue: &[u8]) -> Bytes {
+    [queue, b"meta"].concat().into()
+}
+
 /// The channel that tells what happens to the jobs of a queue.
 pub fn queue_events(queue: &[u8]) -> Bytes {
     [queue, b"events"].concat().into()

@@ -54,7 +54,7 @@ impl Script {
 
     /// The same script for many items in one call, and its SHA-1.
     ///
-    /// KEYS and ARGV hold the items one behind the other. The answer is two elements an item: `1, reply`, or `0, message`
+    /// KEYS and ARGV hold the items one behind the other; where all have the same keys, these may be there once. The answer is two elements an item: `1, reply`, or `0, message`
     /// where that item failed: the others are not harmed, exactly as if each had been a call of its own.
     pub fn many(&self) -> (&str, &str) {
         let (source, sha) = self.many.get_or_init(|| named(self.for_many()));
@@ -76,13 +76,14 @@ impl Script {
     fn for_many(&self) -> String {
         let Self { keys, args, body, end, .. } = self;
         let prelude = self.prelude();
+        let items = if *args > 0 { format!("#ARGV / {args}") } else { format!("#KEYS / {keys}") };
         format!(
             "{prelude}local function item(KEYS, ARGV)
 {body}
 end
 local keys, args, out = {{}}, {{}}, {{}}
-for i = 1, #KEYS / {keys} do
-  for j = 1, {keys} do keys[j] = KEYS[(i - 1) * {keys} + j] end
+for i = 1, {items} do
+  for j = 1, {keys} do keys[j] = KEYS[((i - 1) * {keys} + j - 1) % #KEYS + 1] end
   for j = 1, {args} do args[j] = ARGV[(i - 1) * {args} + j] end
   local ok, reply = pcall(item, keys, args)
   if not ok then

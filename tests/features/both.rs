@@ -1,6 +1,15 @@
 //! Runs calls on either engine: the embedded one, or a server that nobody else uses.
 
-use std::{collections::HashMap, sync::Arc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cinnabar::{
@@ -20,7 +29,18 @@ pub struct Engine {
     pub name: &'static str,
     store: Store,
     runtime: Runtime,
-    _server: Option<Server>,
+    server: Option<Server>,
+    /// What the server keeps on the disk.
+    file: Option<PathBuf>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        if let Some(file) = &self.file {
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
 
 impl Engine {
@@ -32,16 +52,64 @@ impl Engine {
 
     pub fn embedded() -> Self {
         let engine = memory::Engine::new(64 << 20).unwrap();
-        Self { name: "embedded", store: Store::over(store::Engine::Memory(engine)), runtime: runtime(), _server: None }
+        Self {
+            name: "embedded",
+            store: Store::over(store::Engine::Memory(engine)),
+            runtime: runtime(),
+            server: None,
+            file: None,
+        }
     }
 
     pub fn server() -> Self {
-        let server = Server::start();
+        Self::over(Server::start())
+    }
+
+    fn over(server: Server) -> Self {
         let runtime = runtime();
         let options = Options { url: Some(format!("redis://127.0.0.1:{}", server.port)), ..Options::default() };
         let settings = Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings;
         let store = runtime.block_on(async { Store::new(&settings) }).unwrap();
-        Self { name: "server", store, runtime, _server: Some(server) }
+        Self { name: "server", store, runtime, server: Some(server), file: None }
+    }
+
+    /// Two nodes of a cluster, each asked by itself, of which the first has all slots.
+    pub fn cluster() -> [Self; 2] {
+        let nodes = [Self::node(), Self::node()];
+        let [first, second] = &nodes;
+        first.raw(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).unwrap();
+        first.raw(&["CLUSTER", "MEET", "127.0.0.1", &second.port().to_string()]).unwrap();
+        let ready = |node: &Self| {
+            let known = node.text(&["CLUSTER", "INFO"]);
+            known.contains("cluster_state:ok") && known.contains("cluster_known_nodes:2")
+        };
+        first.wait(|| nodes.iter().all(ready));
+        nodes
+    }
+
+    fn node() -> Self {
+        let name = format!("cinnabar-{}.conf", random());
+        let file = std::env::temp_dir().join(name);
+        let server = Server::with(&["--cluster-enabled", "yes", "--cluster-config-file", file.to_str().unwrap()]);
+        let mut node = Self::over(server);
+        node.file = Some(file);
+        node
+    }
+
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        self.server.as_ref().unwrap().port
+    }
+
+    /// The text that a command answers.
+    pub fn text(&self, parts: &[&str]) -> String {
+        String::from_utf8(self.raw(parts).unwrap().bulk().unwrap().unwrap().to_vec()).unwrap()
+    }
+
+    /// A request that is not asked for long.
+    pub fn execute_soon(&self, request: Request) -> Result<Reply> {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        self.runtime.block_on(self.store.execute(vec![request], deadline)).remove(0)
     }
 
     /// A call to its end.
@@ -113,6 +181,12 @@ impl<T> From<Result<Call<T>>> for Made<T> {
     fn from(call: Result<Call<T>>) -> Self {
         Self(call)
     }
+}
+
+/// A name that no other test takes.
+fn random() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn runtime() -> Runtime {

@@ -145,3 +145,37 @@ fn a_job_that_is_sent_twice_is_added_once() {
         assert_eq!(names(&take(engine, &queue, 10)), ["a", "b", "c"]);
     });
 }
+
+/// A node of a cluster makes a key anew that it does not have yet: a queue would end up in two halves.
+#[test]
+fn nothing_runs_while_the_slot_of_a_queue_moves() {
+    let [old, new] = Engine::cluster();
+    let queue = queue();
+    let ids = old.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
+    let slot = old.raw(&["CLUSTER", "KEYSLOT", "{queue:q}:"]).unwrap().int().unwrap().to_string();
+    let id = |engine: &Engine| engine.text(&["CLUSTER", "MYID"]);
+    new.raw(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(&old)]).unwrap();
+    old.raw(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(&new)]).unwrap();
+    let tries = |what: &str| {
+        let take = queue.take(&ask(1)).unwrap().requests.remove(0);
+        let add = queue.add(job("n")).unwrap().requests.remove(0);
+        let many = queue.add_many(vec![job("n"), job("n")]).unwrap().requests.remove(0);
+        for request in [take, add, many] {
+            let name = request.name().to_owned();
+            let refused = old.execute_soon(request).unwrap_err();
+            let word = refused.message().split(' ').next().unwrap_or_default();
+            assert!(matches!(word, "TRYAGAIN" | "ASK"), "{what}: {name}: {refused}");
+        }
+    };
+    tries("at its beginning");
+    for key in old.keys() {
+        let port = new.port().to_string();
+        old.raw(&["MIGRATE", "127.0.0.1", &port, &key, "0", "1000"]).unwrap();
+        tries(&key);
+    }
+    for node in [&new, &old] {
+        node.raw(&["CLUSTER", "SETSLOT", &slot, "NODE", &id(&new)]).unwrap();
+    }
+    let jobs = take(&new, &queue, 10);
+    assert_eq!(jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), ids.iter().map(|job| &job.id).collect::<Vec<_>>());
+}

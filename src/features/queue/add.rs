@@ -24,9 +24,8 @@ impl Queue {
     /// `E_INVALID_ARGUMENT` for data over `max_bytes` and whatever else is out of its bounds.
     pub fn add(&self, job: NewJob) -> Result<Call<Added>> {
         let merge = if job.data.len() <= SHARED_BYTES { Merge::Script } else { Merge::No };
-        let (id, [a, b, c, d, e, f]) = self.arguments(job)?;
-        let args = [self.0.key.clone(), a, b, c, d, e, f];
-        let request = Request::script(&scripts::ADD, args).merging(merge).repeatable();
+        let (id, args) = self.arguments(job)?;
+        let request = self.script(&scripts::ADD, args).merging(merge).repeatable();
         Ok(Call::new(request, |reply| added(id, reply)))
     }
 
@@ -66,7 +65,7 @@ impl Queue {
     }
 
     fn request(&self, run: Run) -> Request {
-        Request::many(&scripts::ADD, vec![self.0.key.clone(); run.jobs], run.arguments).repeatable()
+        Request::many(&scripts::ADD, self.keys(), run.arguments).repeatable()
     }
 
     /// The id of a job, as it is kept, and what the script takes.

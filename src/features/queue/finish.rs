@@ -178,8 +178,8 @@ impl Queue {
                 run.extend(one);
             }
         }
-        let key = self.0.key.clone();
-        runs.into_iter().map(move |run| Request::script_with(script, vec![key.clone()], run))
+        let queue = self.clone();
+        runs.into_iter().map(move |run| queue.script(script, run))
     }
 }
 

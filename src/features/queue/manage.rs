@@ -8,7 +8,7 @@ use super::{Queue, State, scripts, take::number};
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Reply, Request, Step, keys},
+    store::{Call, Reply, Step, keys},
 };
 
 /// Parts of the ready jobs that scripts know apart: those whose group has no room are parked. They come first, because one of
@@ -28,8 +28,8 @@ impl Queue {
     }
 
     fn set_pause(&self, what: &'static str) -> Call<()> {
-        let args = [self.0.key.clone(), Bytes::from_static(what.as_bytes())];
-        Call::new(Request::script(&scripts::PAUSE, args).repeatable(), |_| Ok(()))
+        let args = [Bytes::from_static(what.as_bytes())];
+        Call::new(self.script(&scripts::PAUSE, args).repeatable(), |_| Ok(()))
     }
 
     /// Removes a job in whatever state; answers whether there was one. Its worker, if it has one, learns by its next beat
@@ -38,8 +38,8 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn remove(&self, id: &str) -> Result<Call<bool>> {
-        let args = [self.0.key.clone(), keys::kept_id("id", id)?.into()];
-        Ok(Call::new(Request::script(&scripts::REMOVE, args), Reply::flag))
+        let args = [keys::kept_id("id", id)?.into()];
+        Ok(Call::new(self.script(&scripts::REMOVE, args), Reply::flag))
     }
 
     /// Has a dead job start anew, with all its attempts, or a delayed one at once; answers whether it did. False: it is in
@@ -48,8 +48,8 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn retry(&self, id: &str) -> Result<Call<bool>> {
-        let args = [self.0.key.clone(), keys::kept_id("id", id)?.into()];
-        Ok(Call::new(Request::script(&scripts::RETRY, args), Reply::flag))
+        let args = [keys::kept_id("id", id)?.into()];
+        Ok(Call::new(self.script(&scripts::RETRY, args), Reply::flag))
     }
 
     /// Has dead jobs start anew, the oldest first and at most so many, a hundred in a step; answers how many. One stays
@@ -63,8 +63,8 @@ impl Queue {
             return Call::ready(done);
         }
         let queue = self.clone();
-        let args = [self.0.key.clone(), number(left), number(skip), until];
-        Call::round([Request::script(&scripts::REDRIVE, args)], move |replies| {
+        let args = [number(left), number(skip), until];
+        Call::round([self.script(&scripts::REDRIVE, args)], move |replies| {
             let [revived, stayed, more, until] = replies.one()?.tuple()?;
             let (revived, stayed) = (natural(revived)?, natural(stayed)?);
             let (left, skip, done) = (left.saturating_sub(revived), skip + stayed, done + revived);
@@ -104,8 +104,8 @@ impl Queue {
         let queue = self.clone();
         let Sweep { age, left, skip, now, .. } = &at;
         let state = Bytes::from_static(part.as_bytes());
-        let args = [self.0.key.clone(), state, age.clone(), number(left), number(skip), now.clone()];
-        Call::round([Request::script(&scripts::SWEEP, args)], move |replies| {
+        let args = [state, age.clone(), number(left), number(skip), now.clone()];
+        Call::round([self.script(&scripts::SWEEP, args)], move |replies| {
             let [removed, young, more, now] = replies.one()?.tuple()?;
             let (removed, young) = (natural(removed)?, natural(young)?);
             let mut next = Sweep { left: at.left - removed.min(at.left), done: at.done + removed, ..at };

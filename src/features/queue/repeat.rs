@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
 use crate::{
     error::{Error, Kind, Result},
-    store::{Call, Reply, Request, Step, keys},
+    store::{Call, Reply, Step, keys},
 };
 
 /// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
@@ -94,8 +94,8 @@ impl Queue {
         }
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
-        let (queue, id) = (self.0.key.clone(), kept(&id)?);
-        let look = Request::script(&scripts::REPEAT_LOOK, [queue.clone(), id.clone()]).repeatable();
+        let (queue, id) = (self.clone(), kept(&id)?);
+        let look = self.script(&scripts::REPEAT_LOOK, [id.clone()]).repeatable();
         Ok(Call::round([look], move |replies| {
             let [now, _, _] = replies.one()?.tuple()?;
             let next = schedule.next(time(now)?).unwrap_or(NEVER);
@@ -103,9 +103,8 @@ impl Queue {
             let NewJob { name, data, delay, .. } = job;
             let delay = add::delay(delay);
             let schedule = Bytes::from(schedule.to_string());
-            let args =
-                [queue, id, schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
-            let put = Request::script(&scripts::REPEAT_PUT, args).repeatable();
+            let args = [id, schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
+            let put = queue.script(&scripts::REPEAT_PUT, args).repeatable();
             Ok(Step::Next(Call::new(put, |reply| read_slot(time(reply)?))))
         }))
     }
@@ -115,7 +114,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn unrepeat(&self, id: &str) -> Result<Call<bool>> {
-        let request = Request::script(&scripts::REPEAT_REMOVE, [self.0.key.clone(), kept(id)?]);
+        let request = self.script(&scripts::REPEAT_REMOVE, [kept(id)?]);
         Ok(Call::new(request, Reply::flag))
     }
 
@@ -125,15 +124,15 @@ impl Queue {
             return Call::ready(Vec::new());
         }
         let last = offset.saturating_add(limit - 1).min(NEVER);
-        let args = [self.0.key.clone(), number(offset.min(NEVER)), number(last)];
-        let request = Request::script(&scripts::REPEAT_LIST, args).repeatable();
+        let args = [number(offset.min(NEVER)), number(last)];
+        let request = self.script(&scripts::REPEAT_LIST, args).repeatable();
         Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
     }
 
     /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
     pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
-        let args = [self.0.key.clone(), Bytes::from_static(DUE.as_bytes())];
-        let request = Request::script(&scripts::REPEAT_DUE, args).repeatable();
+        let args = [Bytes::from_static(DUE.as_bytes())];
+        let request = self.script(&scripts::REPEAT_DUE, args).repeatable();
         Call::new(request, |reply| {
             let [due, next_in] = reply.tuple()?;
             let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
@@ -152,8 +151,8 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
     pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
-        let (queue, id, found) = (self.0.key.clone(), kept(&due.id)?, due.slot_ms);
-        let look = Request::script(&scripts::REPEAT_LOOK, [queue.clone(), id.clone()]).repeatable();
+        let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
+        let look = self.script(&scripts::REPEAT_LOOK, [id.clone()]).repeatable();
         Ok(Call::round([look], move |replies| {
             let [now, slot, schedule] = replies.one()?.tuple()?;
             let now = time(now)?;
@@ -171,8 +170,8 @@ impl Queue {
                 }
             };
             let job = [id.as_ref(), b":", fires.to_string().as_bytes()].concat();
-            let args = [queue, id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
-            let fire = Request::script(&scripts::REPEAT_FIRE, args).repeatable();
+            let args = [id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
+            let fire = queue.script(&scripts::REPEAT_FIRE, args).repeatable();
             Ok(Step::Next(Call::new(fire, move |reply| {
                 let added = match reply {
                     Reply::Nil => return Ok(Fired { added: None, next_in: None }),

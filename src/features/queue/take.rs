@@ -8,7 +8,7 @@ use super::{Backoff, Limits, Queue, Rate, job::Given, scripts};
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Reply, Request, keys},
+    store::{Call, Reply, keys},
 };
 
 const MOST_JOBS: usize = 100;
@@ -102,7 +102,6 @@ impl Queue {
         let [a, b, c] = options.keep_done.arguments();
         let [d, e, f] = options.keep_dead.arguments();
         let args = [
-            self.0.key.clone(),
             number(ask.count),
             life::millis(ask.lease),
             Bytes::copy_from_slice(ask.token.as_bytes()),
@@ -122,7 +121,7 @@ impl Queue {
             f,
         ];
         let token = ask.token.clone();
-        Ok(Call::new(Request::script(&scripts::TAKE, args), move |reply| {
+        Ok(Call::new(self.script(&scripts::TAKE, args), move |reply| {
             let [paused, next_in, due, jobs] = reply.tuple()?;
             let next_in = u64::try_from(next_in.int()?).ok().map(Duration::from_millis);
             let mut repeats = due.array()?.into_iter();
@@ -142,9 +141,9 @@ impl Queue {
     /// `E_INVALID_ARGUMENT` for what cannot be a token.
     pub fn recover(&self, token: &str) -> Result<Call<Vec<Leased>>> {
         check_token(token)?;
-        let args = [self.0.key.clone(), Bytes::copy_from_slice(token.as_bytes())];
+        let args = [Bytes::copy_from_slice(token.as_bytes())];
         let token = token.to_owned();
-        let request = Request::script(&scripts::RECOVER, args).repeatable();
+        let request = self.script(&scripts::RECOVER, args).repeatable();
         Ok(Call::new(request, move |reply| leased(reply, &token)))
     }
 }

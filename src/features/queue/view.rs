@@ -123,8 +123,8 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn get(&self, id: &str) -> Result<Call<Option<Job>>> {
-        let args = [self.0.key.clone(), keys::kept_id("id", id)?.into()];
-        Ok(Call::new(Request::script(&scripts::GET, args).repeatable(), |reply| match reply {
+        let args = [keys::kept_id("id", id)?.into()];
+        Ok(Call::new(self.script(&scripts::GET, args).repeatable(), |reply| match reply {
             Reply::Nil => Ok(None),
             view => Job::read(view).map(Some),
         }))
@@ -150,8 +150,8 @@ impl Queue {
         }
         let queue = self.clone();
         let most = number(left.min(STEP));
-        let args = [self.0.key.clone(), state.argument(), number(offset), most, number(STEP_BYTES)];
-        Call::round([Request::script(&scripts::LIST, args).repeatable()], move |replies| {
+        let args = [state.argument(), number(offset), most, number(STEP_BYTES)];
+        Call::round([self.script(&scripts::LIST, args).repeatable()], move |replies| {
             let [looked, more, jobs] = replies.one()?.tuple()?;
             let looked = u64::try_from(looked.int()?).unwrap_or(0);
             for job in jobs.array()? {
@@ -184,7 +184,7 @@ impl Queue {
 
     /// How many jobs are in each state.
     pub fn counts(&self) -> Call<Counts> {
-        let request = Request::script(&scripts::COUNTS, [self.0.key.clone()]).repeatable();
+        let request = self.script(&scripts::COUNTS, []).repeatable();
         Call::new(request, |reply| {
             let [ready, parked, delayed, active, done, dead, paused] = reply.tuple()?;
             let number = |reply: Reply| Ok::<_, Error>(u64::try_from(reply.int()?).unwrap_or(0));

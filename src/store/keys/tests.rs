@@ -51,6 +51,7 @@ fn companions_of_rooms_share_the_slot() {
 fn the_keys_of_a_queue_share_its_slot() {
     let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
     assert_eq!(queue, "{queue:mail %7Bx%7D:%2A}:");
+    assert_eq!(queue_meta(queue.as_bytes()), format!("{queue}meta"));
     assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
     assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
     assert_eq!(queue_log(queue.as_bytes(), "a%7B"), format!("{queue}log:a%7B"));
