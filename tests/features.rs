@@ -18,6 +18,12 @@ mod queue_kept;
 mod queue_limits;
 #[path = "features/queue_model.rs"]
 mod queue_model;
+#[path = "features/queue_told.rs"]
+mod queue_told;
+#[path = "features/queue_trouble.rs"]
+mod queue_trouble;
+#[path = "features/queue_whole.rs"]
+mod queue_whole;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/repeats.rs"]
