@@ -89,9 +89,83 @@ export declare class Lock {
   extend(resource: unknown, token: unknown, ttl: unknown): Handed
 }
 
+/** A queue of one service. */
+export declare class Queue {
+  /** Takes `{ prefix, leaseMs, maxBytes, maxCrashes, keep, defaults }`. */
+  constructor(service: Service, name: unknown, options: unknown)
+  /** The same within limits: `{ timeoutMs, signals, ids }`. */
+  within(limits: unknown): Queue
+  /** Most bytes of the data of a job, or of its result. */
+  get maxBytes(): number
+  /** Adds a job: `[id, isNew]`. */
+  add(name: unknown, data: unknown, options: unknown): Handed
+  /** Adds jobs, each `{ name, data, ...options }`: an array of `[id, isNew]`. */
+  addMany(jobs: unknown): Handed
+  /** A job as an object, or null. */
+  get(id: unknown): Handed
+  /** Jobs of a state. */
+  list(state: unknown, offset: unknown, limit: unknown): Handed
+  /** Lines of a job's log. */
+  logs(id: unknown, offset: unknown, limit: unknown): Handed
+  /** How many jobs are in each state. */
+  counts(): Handed
+  /** Lets no job be taken any more. */
+  pause(): Handed
+  /** Lets jobs be taken again. */
+  resume(): Handed
+  /** Removes a job; whether there was one. */
+  remove(id: unknown): Handed
+  /** Has a dead or delayed job start now; whether it did. */
+  retry(id: unknown): Handed
+  /** Has dead jobs start anew; how many did. */
+  redrive(limit: unknown): Handed
+  /** Removes what waits; how many. */
+  drain(delayed: boolean): Handed
+  /** Removes old jobs of a state; how many. */
+  clean(state: unknown, olderThanMs: unknown, limit: unknown): Handed
+  /** Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`. */
+  repeat(id: unknown, when: unknown, name: unknown, data: unknown, options: unknown): Handed
+  /** Forgets a repeat; whether there was one. */
+  unrepeat(id: unknown): Handed
+  /** The repeats, by their next slots. */
+  repeats(offset: unknown, limit: unknown): Handed
+  /** Starts a worker; what it has to know it tells `told`. */
+  process(options: unknown, told: unknown): QueueWorker
+  /** Tells `told` what happens to jobs, in whatever process, until it is ended. */
+  listen(told: unknown): QueueListening
+}
+
+/** Somebody who hears what happens to jobs. */
+export declare class QueueListening {
+  /** Ends it; may be called twice. */
+  end(): void
+}
+
+/** Whoever runs the jobs of a queue. */
+export declare class QueueWorker {
+  /**
+   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+   * timeoutMs, createdAt]`, or `undefined`: then
+   * `told` is called with nothing when there are some again.
+   */
+  begin(): Handed
+  /** The job of this number is done. Its result is the text of a JSON value, or `undefined`. */
+  complete(number: number, result: unknown): void
+  /** The job of this number failed: with what is kept of the error, and whether there is no use in another attempt. */
+  fail(number: number, error: unknown, fatal: boolean): void
+  /** How far the job of this number has come, as the text of a JSON value, or a line of its log. */
+  report(number: number, progress: unknown, log: unknown): void
+  /** How many jobs run here. */
+  get running(): number
+  /** Takes nothing any more, or goes on. */
+  pause(paused: boolean): void
+  /** Takes nothing any more, waits so long for what runs, and gives back what still does. */
+  close(timeoutMs: number): void
+}
+
 /** Rooms of one service. */
 export declare class Rooms {
-  /** Takes `{ prefix }`. */
+  /** Takes `{ prefix, leaseMs }`. */
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Rooms
@@ -105,6 +179,18 @@ export declare class Rooms {
   storeMessage(room: unknown, message: unknown): Handed
   /** The last messages, newest first. */
   recentMessages(room: unknown, count: unknown): Handed
+  /** Puts a connection of a user in a room; resolves to the number that has it leave. */
+  join(room: unknown, user: unknown, info: unknown): Handed
+  /** Has a member leave, by the number that `join` resolved to. */
+  leave(member: number): Handed
+  /** Sends a message to who listens; resolves to its number. */
+  send(room: unknown, message: unknown): Handed
+  /** Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it. */
+  listen(room: unknown, since: unknown, reader: unknown): Handed
+  /** Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it. */
+  watch(room: unknown, reader: unknown): Handed
+  /** Ends a listener or watcher by the number of its reader. */
+  unsubscribe(reader: number): Handed
 }
 
 /** A server or an embedded store, as one caller configured it. */

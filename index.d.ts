@@ -22,6 +22,8 @@
  * | `E_INVALID_DATA` | a stored value is not what this library writes | no |
  * | `E_LOCK_HELD` | somebody else holds the lock | yes |
  * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |
+ * | `E_JOB_FAILED` | the job is dead: its last attempt failed, or no other would have helped; `cause` is what its handler threw | no |
+ * | `E_JOB_GONE` | the job was removed, has finished and was not kept, or is another worker's by now | no |
  * | `E_UNSUPPORTED` | this engine or server cannot do that | no |
  * | `E_INTERNAL` | a bug in this library; the process is unharmed | no |
  */
@@ -42,6 +44,8 @@ export type ErrorCode =
   | 'E_INVALID_DATA'
   | 'E_LOCK_HELD'
   | 'E_CONFLICT'
+  | 'E_JOB_FAILED'
+  | 'E_JOB_GONE'
   | 'E_UNSUPPORTED'
   | 'E_INTERNAL'
 
@@ -366,6 +370,11 @@ export class RedisService implements AsyncDisposable {
   get locks(): DistributedLock
   /** A `RealtimeDataManager` on this service with its default options. */
   get rooms(): RealtimeDataManager
+  /**
+   * A `JobQueue` on this service.
+   * @throws {CinnabarError} As `new JobQueue` does.
+   */
+  queue<Data = any, Result = any>(name: string, options?: Omit<JobQueueOptions, 'service'>): JobQueue<Data, Result>
   /**
    * The same service with its calls bound to a deadline, a signal or both: its connections, statistics, loads and
    * subscriptions are shared, and so is `disconnect()`. Bound once more, the shorter time and every signal count.
@@ -1005,6 +1014,11 @@ export const DistributedLock: DistributedLockConstructor
 export interface RealtimeDataManagerOptions {
   /** What the keys begin with. Default `'room:'`. */
   prefix?: string
+  /**
+   * How long a process may be silent before those who joined through it count as gone, in milliseconds from 100 to 3600000.
+   * Others notice within a third of it more. Default `10000`.
+   */
+  leaseMs?: number
 }
 
 /** A user in a room as `getRoomUsers` answers it. */
@@ -1025,7 +1039,105 @@ export type RoomMessage<T extends object = Record<string, any>> = T & {
   timestamp: string
 }
 
-/** Rooms: who is in them, and the last hundred messages of 24 hours. Every method also exists as a static one, on the default service. */
+/** A message as `send` stores and tells it. */
+export type SentMessage<T extends object = Record<string, any>> = RoomMessage<T> & {
+  /** Its number: one more than that of the message before it in its room. */
+  seq: number
+}
+
+/**
+ * A connection of a user that is in a room. It does not keep the process alive: that is for the socket behind it. One that ends
+ * without `leave()` and without `disconnect()` is swept out when its lease is over.
+ */
+export interface Membership extends AsyncDisposable {
+  /** Which room. */
+  readonly roomId: string
+  /** Who is in it. */
+  readonly userId: string
+  /**
+   * Takes the connection out; its user leaves the room with the last one. Never rejects: where the server cannot be told within
+   * `timeoutMs`, it is told as soon as it answers again. May be called twice, also after `disconnect()`, which has all leave.
+   */
+  leave(): Promise<void>
+  /** `leave()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Somebody came, left, or is known by something else from now on. Told once a user, however many connections that is. */
+export interface RoomChange<T extends object = Record<string, any>> {
+  /** `update`: the user was there, and `user` is new. */
+  type: 'join' | 'leave' | 'update'
+  /** Who. */
+  userId: string
+  /** What is known; of one who has left, what was. */
+  user: RoomUser<T> | InvalidRoomUser
+}
+
+/** How to watch a room. */
+export interface WatchOptions {
+  /** Called when the watch has ended by itself: another type of value is in its place. Default: one line of `console.error`. */
+  onError?: (error: CinnabarError) => void
+}
+
+/** An open watch. Keeps the process alive, and sweeps dead processes out of all rooms of its prefix. */
+export interface RoomWatch<T extends object = Record<string, any>> extends Subscription {
+  /** Which room. */
+  readonly roomId: string
+  /** Who is there, by id, as far as has been told. Current when a change is told. */
+  readonly users: ReadonlyMap<string, RoomUser<T> | InvalidRoomUser>
+}
+
+/** An open watch without a handler. What waits for a slow loop is bounded: it may be told what has become of several changes. */
+export interface RoomWatchStream<T extends object = Record<string, any>> extends RoomWatch<T> {
+  /** @throws {CinnabarError} from `next()`, once, when the watch has ended by itself. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoomChange<T>>
+}
+
+/** How to listen to a room without a handler. */
+export interface ListenStreamOptions {
+  /**
+   * The number of the last message that is known already: what was sent after it comes first. `0`: all that is kept. Default:
+   * only what is sent from now on.
+   */
+  since?: number
+  /**
+   * Called where messages are missing, in their place: more than the last 100, or 24 hours, or lost with the server's
+   * data. Default: one line of `console.warn` at the first gap; an iterator tells by `missed`.
+   */
+  onGap?: (gap: Gap) => void
+}
+
+/** How to listen to a room. */
+export interface ListenOptions extends ListenStreamOptions {
+  /** Called when listening has ended by itself: another type of value is in its place. Default: one line of `console.error`. */
+  onError?: (error: CinnabarError) => void
+}
+
+/** An open listener without a handler. A loop that waits for its body gets the next message when it asks for it. */
+export interface RoomMessageStream<T extends object = Record<string, any>> extends Subscription {
+  /** @throws {CinnabarError} from `next()`, once, when listening has ended by itself. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<HeardMessage<T>>
+}
+
+/** One message of a `RoomMessageStream`. */
+export interface HeardMessage<T extends object = Record<string, any>> {
+  /** Its number. */
+  seq: number
+  /** What was sent. */
+  message: SentMessage<T>
+  /** How many messages are missing between the one before and this one. */
+  missed: number | 'unknown'
+}
+
+/**
+ * Rooms: who is in them, and the last hundred messages of 24 hours. Every method also exists as a static one, on the default
+ * service.
+ *
+ * `addUserToRoom` and `storeMessage` write and no more. `join` and `send` do what a chat needs on several servers: a
+ * connection leaves with its process, however that ends, and a message has a number by which nothing is missed unnoticed.
+ *
+ * Sweeping goes by leases and needs a server that forgets nothing by itself: `maxmemory-policy noeviction`.
+ */
 export interface RealtimeDataManager {
   /**
    * The same rooms with their calls bound to a deadline, a signal or both. Bound once more, the shorter time and every signal
@@ -1043,8 +1155,57 @@ export interface RealtimeDataManager {
   ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
   /** Adds a message, with `timestamp`. The last 100 are kept, for 24 h. */
   storeMessage(roomId: string, message: object): Promise<void>
-  /** The newest messages first, 10 unless told. */
+  /** The newest messages first, 10 unless told. Sent ones have a `seq`. */
   getRecentMessages<T extends object = Record<string, any>>(roomId: string, count?: number): Promise<RoomMessage<T>[]>
+  /**
+   * Puts a connection of a user into a room until it leaves: by `leave()`, by `disconnect()`, or, should this process die, when
+   * its lease is over (`leaseMs`, and a third of it). The user is there from the first connection of any process to the last,
+   * with the `info` of the first, at most 64 KiB as JSON. `removeUserFromRoom` takes out a user whatever connections there are.
+   *
+   * @example
+   * socket.on('connection', async (socket) => {
+   *   const membership = await rooms.join('lobby', 'ada', { colour: 'red' })
+   *   socket.on('close', () => membership.leave())
+   * })
+   * @throws {CinnabarError} also `E_TIMEOUT`, when there was no answer in time: a seat that comes later is given back.
+   */
+  join(roomId: string, userId: string, info?: object): Promise<Membership>
+  /**
+   * Tells who comes and goes, from those on who are in `users` when this resolves. Nothing is told of changes that other
+   * clients make to the hash by themselves before the next look, every half minute or so.
+   */
+  watch<T extends object = Record<string, any>>(
+    roomId: string,
+    handler: (change: RoomChange<T>) => unknown,
+    options?: WatchOptions,
+  ): Promise<RoomWatch<T>>
+  watch<T extends object = Record<string, any>>(roomId: string): Promise<RoomWatchStream<T>>
+  /**
+   * Adds a message as `storeMessage` does, with `seq` besides, and tells it to who listens; answers `seq`. At most 1 MiB as
+   * JSON. The first number of a room is the time in microseconds, each further one is one more. After `E_MAYBE_APPLIED` it may
+   * or may not have been sent.
+   */
+  send(roomId: string, message: object): Promise<number>
+  /**
+   * Calls `handler` for what was sent after `since`, and then for what is sent: in the order of the numbers, each once, whatever
+   * becomes of the connection. What is missing is told where it is missing. A listener that is slow is told later; nobody
+   * waits for it, and it costs no memory to speak of. Stored messages, which have no number, are not told.
+   *
+   * @example
+   * const listener = await rooms.listen('lobby', (message) => socket.send(JSON.stringify(message)), {
+   *   since: lastSeen,
+   *   onGap: ({ missed }) => socket.send(JSON.stringify({ missed })),
+   * })
+   */
+  listen<T extends object = Record<string, any>>(
+    roomId: string,
+    handler: (message: SentMessage<T>, seq: number) => unknown,
+    options?: ListenOptions,
+  ): Promise<Subscription>
+  listen<T extends object = Record<string, any>>(
+    roomId: string,
+    options?: ListenStreamOptions,
+  ): Promise<RoomMessageStream<T>>
 }
 
 /** Makes a `RealtimeDataManager`; also has each of its methods, on the default service. */
@@ -1153,6 +1314,583 @@ export function subscribe<T = unknown>(
   options?: SubscribeOptions,
 ): Promise<Subscription>
 export function subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
+
+// ------------------------------------------------------------------------------------------------------ queues
+
+/** Options of a `JobQueue`. Whoever uses a queue should give the same. */
+export interface JobQueueOptions {
+  /** Where the queue lives. Default: the service that the environment describes. */
+  service?: RedisService
+  /** What the keys begin with. Default `'queue:'`. */
+  prefix?: string
+  /**
+   * For how long a job belongs to a worker that is not heard of, in milliseconds from 100 to 3,600,000; workers are heard
+   * of three times within it. When a process is gone, its jobs go on elsewhere after so long. Default `10000`.
+   */
+  leaseMs?: number
+  /** Most bytes of the data of a job, or of its result, as JSON. Default `1048576`. */
+  maxBytes?: number
+  /** How often a job may take its worker down with it before it is dead. Default `5`. */
+  maxCrashes?: number
+  /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
+  keep?: {
+    /** Those that are done; `false` keeps none. Default: 100, for an hour, within 1 MB. */
+    done?: false | KeepOptions
+    /** Those that are dead; `false` keeps none. Default: 1000, for 7 days, within 10 MB. */
+    dead?: false | KeepOptions
+  }
+  /** What holds for every job that does not say otherwise. */
+  defaults?: Omit<JobOptions, 'id' | 'dedup'>
+}
+
+/** How much of what has finished is kept. */
+export interface KeepOptions {
+  /** At most so many jobs. */
+  count?: number
+  /** At most for so many seconds. */
+  ageSeconds?: number
+  /** At most so many bytes of data and results together. */
+  bytes?: number
+}
+
+/** Options of one job. */
+export interface JobOptions {
+  /** Not before so many milliseconds have passed. Default `0`. */
+  delay?: number
+  /** How often it is tried at most. Default `3`. */
+  attempts?: number
+  /**
+   * How long it waits after an attempt that failed: a fixed number of milliseconds, or how they grow. Default: a second,
+   * doubled each time, at most an hour, more or less by a fifth.
+   */
+  backoff?: number | BackoffOptions
+  /** From -500 to 500; lower goes first, and of the same priority whatever was added first. Default `0`. */
+  priority?: number
+  /**
+   * The id, at most 512 bytes. Where there is a job of this id, in whatever state, nothing is added and that one is answered.
+   * Default: one that nobody else has.
+   */
+  id?: string
+  /**
+   * What makes two jobs the same. While there is another with this that has not finished, or was added less than `ttlMs`
+   * milliseconds ago, nothing is added and that one is answered.
+   */
+  dedup?: string | { id: string; ttlMs?: number }
+  /**
+   * How long an attempt may take, in milliseconds. Then it has failed and its `signal` aborts, whatever the handler does, even
+   * where it blocks the event loop. Default 30 minutes.
+   */
+  timeoutMs?: number
+  /** Whether it is kept once it is done, as the queue says. A dead job is kept in any case. Default `true`. */
+  keep?: boolean
+  /** The group whose limits it counts for, at most 512 bytes: a tenant, a host that is called. */
+  group?: string
+}
+
+/** How the waits between attempts grow. */
+export interface BackoffOptions {
+  /** Whether they stay the same or double. Default `'exponential'`. */
+  type?: 'fixed' | 'exponential'
+  /** The first wait, in milliseconds. Default `1000`. */
+  delayMs?: number
+  /** The longest wait, in milliseconds. Default an hour. */
+  maxMs?: number
+  /** Which part of a wait is chance, from 0 to 1: it may be that much shorter or longer. Default `0.2`. */
+  jitter?: number
+}
+
+/** A job for `addMany`. */
+export interface NewJob<Data = unknown> extends JobOptions {
+  /** What kind of job it is, at most 512 bytes. */
+  name: string
+  /** What it is about: what JSON can write. */
+  data?: Data
+}
+
+/** Where a job is: it waits for a worker, for its time, is with a worker, is done, or has failed for good. */
+export type JobState = 'ready' | 'delayed' | 'active' | 'done' | 'dead'
+
+/** What is kept of what a handler threw, of its message and stack at most 8192 characters each. */
+export interface JobError {
+  /** The class of the error; `'Error'` for what was none. */
+  name: string
+  /** What it says. */
+  message: string
+  /** Its `code`, where it had one. A job whose time was over has `'E_TIMEOUT'`. */
+  code?: string
+  /** Where it was thrown. */
+  stack?: string
+}
+
+/** What can be done with a job wherever it comes from. */
+export interface JobHandle<Result = unknown> {
+  /** Its id. */
+  readonly id: string
+  /**
+   * Waits until the job has finished, wherever it runs, and answers its result. Keeps the process alive meanwhile, and without a
+   * server goes on waiting.
+   *
+   * Rejects with `E_JOB_FAILED` when it is dead, with `E_JOB_GONE` when it was removed or had finished before and was not kept,
+   * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: none), and with `E_CLOSED` when the queue or its service is closed.
+   *
+   * @example
+   * const job = await queue.add('resize', { file })
+   * const { width } = await job.finished({ timeoutMs: 60_000 })
+   */
+  finished(options?: { timeoutMs?: number }): Promise<Result>
+}
+
+/** A job that was added. */
+export interface AddedJob<Data = unknown, Result = unknown> extends JobHandle<Result> {
+  /** Whether it was. If not, there was one already, and `id` is that one's; `name` and `data` are what was given here. */
+  readonly isNew: boolean
+  /** What kind of job it is. */
+  readonly name: string
+  /** What it is about. */
+  readonly data: Data
+}
+
+/** A job as its handler gets it. */
+export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<Result> {
+  /** What kind of job it is. */
+  readonly name: string
+  /** What it is about. */
+  readonly data: Data
+  /** Always `'active'`. */
+  readonly state: 'active'
+  /** Which attempt this is, from 1. */
+  readonly attempt: number
+  /** How many there are. */
+  readonly attempts: number
+  /** How often a worker was gone that had it. That costs no attempt, but it may have been begun before. */
+  readonly crashes: number
+  /** Lower goes first. */
+  readonly priority: number
+  /** Its group, or `null`. */
+  readonly group: string | null
+  /** How long an attempt may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** When it was added, in epoch milliseconds of the server's clock. */
+  readonly createdAt: number
+}
+
+/** A job as it was when it was read; nothing of it changes by itself. Times are epoch milliseconds of the server's clock. */
+export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result> {
+  /** What kind of job it is. */
+  readonly name: string
+  /** What it is about. */
+  readonly data: Data
+  /** Where it is. */
+  readonly state: JobState
+  /** How many attempts have begun. */
+  readonly attempt: number
+  /** How many there are. */
+  readonly attempts: number
+  /** How often a worker was gone that had it. */
+  readonly crashes: number
+  /** Lower goes first. */
+  readonly priority: number
+  /** Its group, or `null`. */
+  readonly group: string | null
+  /** How long an attempt may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** What its handler said last of how far it is. */
+  readonly progress: unknown
+  /** What its handler answered. */
+  readonly result: Result | undefined
+  /** What went wrong in the last attempt that failed, or `null`. */
+  readonly error: JobError | null
+  /** When it was added. */
+  readonly createdAt: number
+  /** When it may start, while it is delayed; else `null`. */
+  readonly dueAt: number | null
+  /** When its last attempt began, or `null`. */
+  readonly startedAt: number | null
+  /** When it finished, or `null`. */
+  readonly finishedAt: number | null
+}
+
+/** What a handler gets beside its job. May be taken apart. */
+export interface JobContext {
+  /**
+   * Aborts when this attempt is over without the handler: its time has passed (`E_TIMEOUT`), the job was removed or is another worker's
+   * by now (`E_JOB_GONE`), or the worker closes and has given it back (`E_CLOSED`). What the handler does after that changes nothing.
+   */
+  readonly signal: AbortSignal
+  /**
+   * Says how far the job is: what JSON can write, at most 65,536 bytes. Sent at most every 50 ms; the last one counts.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what JSON cannot write, and what is too long.
+   */
+  readonly progress: (value: unknown) => void
+  /**
+   * Adds a line to the log of the job, of which the last 1000 are kept; after 8192 characters it is cut.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what is no string.
+   */
+  readonly log: (line: string) => void
+}
+
+/**
+ * Does one attempt at a job. What it answers, as JSON, is the job's result; what it throws ends the attempt, and the next one
+ * follows after the job's `backoff` unless it was the last, or an `UnrecoverableError`. A result that JSON cannot write, or
+ * that is larger than `maxBytes`, ends the attempt as an error does.
+ *
+ * A job may be done more than once: when a process or its connection is lost after the work and before the store has heard of
+ * it, it is done again.
+ */
+export type JobHandler<Data = unknown, Result = unknown> = (
+  job: ActiveJob<Data, Result>,
+  context: JobContext,
+) => Result | Promise<Result>
+
+/** At most `max` starts in any `perMs` milliseconds. */
+export interface StartRate {
+  /** How many, from 1 to 100,000. */
+  max: number
+  /** Within how many milliseconds, from 1 to a year. */
+  perMs: number
+}
+
+/** How a worker works. */
+export interface WorkerOptions {
+  /** How many jobs it runs at once, 1 to 10,000. Default `1`. */
+  concurrency?: number
+  /**
+   * Bounds over all workers of the queue together, in whatever process; all should say the same. They are never exceeded, and
+   * cost a worker that short jobs are not taken ahead.
+   */
+  limits?: {
+    /** At most so many jobs at once. */
+    concurrency?: number
+    /** At most so many starts in a time. */
+    rate?: StartRate
+    /** The same for each group of jobs by itself. */
+    group?: {
+      /** At most so many jobs of a group at once. */
+      concurrency?: number
+      /** At most so many starts of jobs of a group in a time. */
+      rate?: StartRate
+    }
+  }
+}
+
+/** Somebody who runs the jobs of a queue. Keeps the process alive until it is closed. */
+export interface JobWorker extends AsyncDisposable {
+  /** How many jobs run here now. */
+  readonly running: number
+  /** Whether it takes nothing new. */
+  readonly isPaused: boolean
+  /** Takes nothing new; what runs goes on. Of this worker only: `queue.pause()` is for all. */
+  pause(): void
+  /** Takes jobs again. */
+  resume(): void
+  /**
+   * Takes nothing new, gives back what was not begun, and waits at most `timeoutMs` (5000) for what runs. What still runs then is
+   * given back to the queue, which costs it no attempt, and its `signal` aborts. Answers the ids of those jobs, and of
+   * those whose end the store could not be told. May be called twice. `service.disconnect()` does the same within its
+   * `drainMs`.
+   */
+  close(options?: { timeoutMs?: number }): Promise<ClosedWorkers>
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What became of the jobs of workers that were closed. */
+export interface ClosedWorkers {
+  /** Ids of jobs that were begun and did not come to their end here. Others will do them. */
+  unfinished: string[]
+}
+
+/** How many jobs are in each state. */
+export interface JobCounts {
+  /** Waiting for a worker. */
+  ready: number
+  /** Waiting for their time. */
+  delayed: number
+  /** With a worker. */
+  active: number
+  /** Done and kept. */
+  done: number
+  /** Dead and kept. */
+  dead: number
+  /** Whether the queue is paused. */
+  paused: boolean
+}
+
+/** What a queue tells of its jobs, in whatever process. What is too long for a message is left out, and the rest `partial`: `get` reads it. */
+export interface JobQueueEvents<Result = unknown> {
+  /** A job was added. */
+  added: { id: string; name: string }
+  /** An attempt begins. */
+  active: { id: string; attempt: number }
+  /** A job said how far it is. */
+  progress: { id: string; progress?: unknown; partial?: true }
+  /** A job is done. */
+  completed: { id: string; attempt: number; result?: Result; partial?: true }
+  /** An attempt failed, whatever follows. */
+  failed: { id: string; attempt: number; error?: JobError }
+  /** An attempt failed, and another one follows. */
+  retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
+  /** The worker was gone that had the job; it is ready again. */
+  stalled: { id: string; crashes: number }
+  /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
+  dead: { id: string; attempt: number; error?: JobError; partial?: true }
+  /** A job was removed. */
+  removed: { id: string }
+  /** A dead job starts anew. */
+  retried: { id: string }
+  /** Events were missed: so many, or nobody knows how many, because the connection was lost or a listener is too slow. */
+  gap: { missed: number | 'unknown' }
+  /**
+   * A worker of this process cannot go on; told once until it can, or until it is for another reason. Without a listener, what is not
+   * a server that cannot be reached is one line of `console.warn`.
+   */
+  error: CinnabarError
+}
+
+/** When a job repeats: every `everyMs`, or by `cron`. */
+export type RepeatSchedule = RepeatBounds &
+  (
+    | {
+        /**
+         * Milliseconds from slot to slot, at least 100. They are counted from `startAt`, or else from 1970 in UTC: every hour means at each
+         * full hour, whoever said it when.
+         */
+        everyMs: number
+        cron?: undefined
+        timeZone?: undefined
+      }
+    | {
+        /**
+         * Five fields: minute, hour, day of month, month, day of week; or six, with seconds first. `* , - / L W #`, names such as `MON` and
+         * `JAN`, and `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Where day of month and day of week are both restricted, a day
+         * that matches either is meant, and only one that matches both when the day of week begins with `+`.
+         *
+         * On days when clocks change: with a `*` in seconds, minutes or hours (or with all 24 hours listed) it follows real time, so that
+         * what is every 15 minutes stays every 15 minutes. A time that is skipped has no slot then, one that comes twice has two. Any other
+         * expression names times of day, each of which has exactly one slot a day: one that is skipped at the moment of the jump, one
+         * that comes twice the first time.
+         */
+        cron: string
+        /** The IANA time zone of the expression, such as `Europe/Berlin`. Default `UTC`. The package brings the zones with it. */
+        timeZone?: string
+        everyMs?: undefined
+      }
+  )
+
+/** Which slots of a schedule count. */
+export interface RepeatBounds {
+  /** No slot before this; a time in epoch milliseconds or a `Date`. */
+  startAt?: number | Date
+  /** No slot after this. */
+  endAt?: number | Date
+  /** At most so many slots fire, from 1. */
+  limit?: number
+}
+
+/** A repeat as it is kept. Times are epoch milliseconds. */
+export interface Repeat<Data = unknown> {
+  /** Its id in its queue. */
+  id: string
+  /** Milliseconds from slot to slot, if it is an interval. */
+  everyMs: number | null
+  /** The cron expression, if it is one. */
+  cron: string | null
+  /** The zone of the expression. */
+  timeZone: string | null
+  /** No slot before this. */
+  startAt: number | null
+  /** No slot after this. */
+  endAt: number | null
+  /** At most so many slots fire. */
+  limit: number | null
+  /** So many have fired. */
+  fired: number
+  /** The next slot; `null` when `endAt` or `limit` is reached. */
+  nextAt: number | null
+  /** What kind of job it adds. */
+  name: string
+  /** What that job is about. */
+  data: Data
+  /** How many attempts it has. */
+  attempts: number
+  /** Its priority. */
+  priority: number
+  /** Its group. */
+  group: string | null
+  /** How long an attempt may take. */
+  timeoutMs: number
+}
+
+/**
+ * Jobs that are kept until somebody has done them, shared by all processes that name the queue alike.
+ *
+ * Each job is done at least once: a worker has a lease on it, which is renewed outside the event loop, and when the lease runs out
+ * because its process is gone, another worker gets it. Without a server every call rejects, whatever `onUnavailable`
+ * says; workers go on when it is back.
+ *
+ * @example
+ * const mails = new JobQueue<{ to: string }, string>('mails')
+ * const worker = mails.process(async (job, { signal }) => send(job.data.to, signal), { concurrency: 10 })
+ * await mails.add('welcome', { to: 'ada@example.com' }, { attempts: 5 })
+ */
+export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
+  /**
+   * @param name Not empty; queues of one name and prefix are the same queue.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad name or option, `E_INVALID_SETTINGS` for one out of its bounds.
+   */
+  constructor(name: string, options?: JobQueueOptions)
+  /** Its name. */
+  readonly name: string
+  /**
+   * The same queue with its calls bound to a deadline, a signal or both. Workers, and jobs that run, are not bound by it. Bound
+   * once more, the shorter time and every signal count.
+   *
+   * @example
+   * await queue.with({ timeoutMs: 200 }).add('name', data)
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): JobQueue<Data, Result>
+  /**
+   * Adds a job. When it rejects, adding the same with the same `id` again does no harm.
+   *
+   * Rejects with `E_INVALID_ARGUMENT` for data that JSON cannot write or that is larger than `maxBytes`, and for bad options.
+   */
+  add(name: string, data?: Data, options?: JobOptions): Promise<AddedJob<Data, Result>>
+  /**
+   * Adds many jobs, in their order and in the fewest round trips. When it rejects because of one of them, none was added; when it
+   * rejects for want of a server, some may have been.
+   */
+  addMany(jobs: readonly NewJob<Data>[]): Promise<AddedJob<Data, Result>[]>
+  /**
+   * Runs jobs from now on, each by `handler`, in the asynchronous context of this call. See `JobHandler` for what becomes of
+   * what it answers and throws.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option, `E_CLOSED` when the service is disconnected.
+   * @example
+   * const worker = queue.process(
+   *   async (job, { signal, progress }) => {
+   *     for (const [index, page] of job.data.pages.entries()) {
+   *       await render(page, { signal })
+   *       progress(index / job.data.pages.length)
+   *     }
+   *   },
+   *   { concurrency: 4, limits: { group: { concurrency: 1 } } },
+   * )
+   */
+  process(handler: JobHandler<Data, Result>, options?: WorkerOptions): JobWorker
+  /**
+   * Adds a job at each slot of a schedule, by the server's clock, for as long as any worker of the queue runs in whatever process. Of
+   * any number of workers one adds it; its id is `<id>:<slot>`, the slot in epoch milliseconds, so that a slot has one job.
+   *
+   * Given again with the same `id` it replaces what there was. With the same schedule the next slot stays as it is, so a program may say it at
+   * every start and neither skips nor doubles one. Of slots that nobody was there to fire for over 10 seconds, the last fires, once, and then
+   * it goes on from now. A repeat that has reached `endAt` or `limit` is remembered until `unrepeat`.
+   *
+   * Rejects with `E_INVALID_ARGUMENT` for what is no schedule, one that no date ever matches such as 30 February, an unknown zone, an
+   * `id` of over 480 bytes, and for what `add` refuses; `options.id` is refused too.
+   *
+   * @returns When the next slot comes, in epoch milliseconds; `null` when none will.
+   * @example
+   * await queue.repeat('report', { cron: '30 2 * * *', timeZone: 'Europe/Berlin' }, 'report', { of: 'yesterday' })
+   * await queue.repeat('sweep', { everyMs: 60_000 }, 'sweep')
+   */
+  repeat(
+    id: string,
+    schedule: RepeatSchedule,
+    name: string,
+    data?: Data,
+    options?: Omit<JobOptions, 'id'>,
+  ): Promise<{ id: string; nextAt: number | null }>
+  /** Forgets a repeat; `false` when there is none. Jobs that it has added stay. */
+  unrepeat(id: string): Promise<boolean>
+  /** The repeats by their next slots, 100 unless told; those that have none any more at the end. */
+  repeats(options?: { offset?: number; limit?: number }): Promise<Repeat<Data>[]>
+  /** A job as it is now, or `null`. */
+  get(id: string): Promise<Job<Data, Result> | null>
+  /**
+   * Jobs of a state, 100 unless told: ready ones in the order in which they will be taken, delayed ones by when they are due,
+   * finished ones newest first.
+   */
+  list(state: JobState, options?: { offset?: number; limit?: number }): Promise<Job<Data, Result>[]>
+  /** Lines of the log of a job, oldest first, 100 unless told. */
+  logs(id: string, options?: { offset?: number; limit?: number }): Promise<string[]>
+  /** How many jobs are in each state. */
+  counts(): Promise<JobCounts>
+  /** Lets no worker take a job any more, in whatever process; what runs goes on. */
+  pause(): Promise<void>
+  /** Lets workers take jobs again. */
+  resume(): Promise<void>
+  /**
+   * Removes a job in whatever state; `false` when there is none. The handler of an active one hears of it by its `signal`, within a third
+   * of `leaseMs`.
+   */
+  remove(id: string): Promise<boolean>
+  /**
+   * Has a dead job start anew with all its attempts, or a delayed one at once; `false` when it is in another state, or one that
+   * is the same waits or runs by now.
+   */
+  retry(id: string): Promise<boolean>
+  /** Has dead jobs start anew, the oldest first and at most `limit` (all); answers how many. */
+  redrive(options?: { limit?: number }): Promise<number>
+  /** Removes all jobs that are ready, and with `delayed: true` those that wait for their time; answers how many. */
+  drain(options?: { delayed?: boolean }): Promise<number>
+  /**
+   * Removes jobs of a state that finished, or were added where they have not, at least `olderThanMs` milliseconds ago (0): the oldest
+   * first and at most `limit` (all). Answers how many. Rejects with `E_INVALID_ARGUMENT` for active ones.
+   */
+  clean(state: Exclude<JobState, 'active'>, options?: { olderThanMs?: number; limit?: number }): Promise<number>
+  /**
+   * Calls `listener` for every such event, in the asynchronous context of this call. The first listener subscribes to the queue's
+   * channel, the last to go ends that; meanwhile the process stays alive. Events tell quickly and may be lost, which `gap` tells. A
+   * listener that throws harms nobody: its first failure is reported on the console. After `service.disconnect()` listeners hear nothing.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown event, `E_CLOSED` when the service is disconnected.
+   * @example
+   * queue.on('progress', ({ id, progress }) => bar(id).show(progress))
+   */
+  on<Event extends keyof JobQueueEvents>(
+    event: Event,
+    listener: (details: JobQueueEvents<Result>[Event]) => unknown,
+  ): this
+  /** The same, once. */
+  once<Event extends keyof JobQueueEvents>(
+    event: Event,
+    listener: (details: JobQueueEvents<Result>[Event]) => unknown,
+  ): this
+  /** Takes a listener away. */
+  off<Event extends keyof JobQueueEvents>(
+    event: Event,
+    listener: (details: JobQueueEvents<Result>[Event]) => unknown,
+  ): this
+  /** `on`, as `node:events` calls it too. */
+  addListener: this['on']
+  /** `off`, as `node:events` calls it too. */
+  removeListener: this['off']
+  /** Takes all listeners to an event away, or all there are. */
+  removeAllListeners(event?: keyof JobQueueEvents): this
+  /** How many listen to an event. */
+  listenerCount(event: keyof JobQueueEvents): number
+  /**
+   * Closes the workers that were made by this queue, each as `worker.close()` does, takes its listeners away, and rejects what
+   * waits for jobs with `E_CLOSED`. Everything else goes on working.
+   */
+  close(options?: { timeoutMs?: number }): Promise<ClosedWorkers>
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Thrown by a handler where no other attempt would help: the job is dead at once. `instanceof` also recognises those of another
+ * copy of the package in the same process.
+ *
+ * @example
+ * if (!user) throw new UnrecoverableError(`no user ${job.data.id}`)
+ */
+export class UnrecoverableError extends Error {
+  constructor(message?: string, options?: { cause?: unknown })
+  /** Always `'UnrecoverableError'`. */
+  readonly name: 'UnrecoverableError'
+}
 
 // --------------------------------------------------------------------------------------------------- shutdown
 

@@ -5,6 +5,8 @@ const { healthCheck, healthHandler, publish, redisService, subscribe } = require
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
 const { DistributedLock } = require('./lib/lock.js')
+const { JobQueue } = require('./lib/queue.js')
+const { UnrecoverableError } = require('./lib/queue/unrecoverable.js')
 const { RealtimeDataManager } = require('./lib/room.js')
 const { RedisService } = require('./lib/service.js')
 const { SessionManager } = require('./lib/session.js')
@@ -19,6 +21,8 @@ module.exports = {
   RateLimiter,
   DistributedLock,
   RealtimeDataManager,
+  JobQueue,
+  UnrecoverableError,
   publish,
   subscribe,
   healthCheck,

@@ -141,6 +141,39 @@ const options = fc.oneof(
   ),
 )
 
+const queueOptions = fc.oneof(
+  anything,
+  fc.dictionary(
+    fc.constantFrom(
+      'id',
+      'delay',
+      'attempts',
+      'backoff',
+      'priority',
+      'dedup',
+      'timeoutMs',
+      'keep',
+      'group',
+      'limit',
+      'offset',
+      'concurrency',
+      'limits',
+      'leaseMs',
+      'maxBytes',
+      'defaults',
+      'service',
+      '__proto__',
+    ),
+    anything,
+    { maxKeys: 3 },
+  ),
+)
+const queues = new WeakMap()
+const queueOf = (service) => {
+  if (!queues.has(service)) queues.set(service, service.queue('hostile'))
+  return queues.get(service)
+}
+
 /** Every public call, by what it takes. */
 const CALLS = {
   get: [(s, a) => s.get(a), anything],
@@ -218,6 +251,41 @@ const CALLS = {
   getRoomUsers: [(s, a) => s.rooms.getRoomUsers(a), anything],
   storeMessage: [(s, a, b) => s.rooms.storeMessage(a, b), anything, anything],
   getRecentMessages: [(s, a, b) => s.rooms.getRecentMessages(a, b), anything, anything],
+  addJob: [(s, a, b, o) => queueOf(s).add(a, b, o), anything, anything, queueOptions],
+  addJobs: [
+    (s, a) => queueOf(s).addMany(a),
+    fc.oneof(
+      anything,
+      fc.array(fc.oneof(anything, fc.record({ name: anything, data: anything }), queueOptions), { maxLength: 3 }),
+    ),
+  ],
+  getJob: [(s, a) => queueOf(s).get(a), anything],
+  listJobs: [(s, a, o) => queueOf(s).list(a, o), fc.oneof(anything, fc.constant('ready')), queueOptions],
+  jobLogs: [(s, a, o) => queueOf(s).logs(a, o), anything, queueOptions],
+  removeJob: [(s, a) => queueOf(s).remove(a), anything],
+  retryJob: [(s, a) => queueOf(s).retry(a), anything],
+  redriveJobs: [(s, o) => queueOf(s).redrive(o), queueOptions],
+  drainQueue: [(s, o) => queueOf(s).drain(o), queueOptions],
+  cleanQueue: [(s, a, o) => queueOf(s).clean(a, o), fc.oneof(anything, fc.constant('dead')), queueOptions],
+  finishedJob: [
+    (s, o) =>
+      queueOf(s)
+        .add('n')
+        .then((job) => job.finished({ timeoutMs: o ?? 1 })),
+    odd,
+  ],
+  // What answers at once throws at once.
+  process: [
+    async (s, a, o) =>
+      queueOf(s)
+        .process(typeof a === 'function' ? () => 1 : a, o)
+        .close({ timeoutMs: 0 }),
+    anything,
+    queueOptions,
+  ],
+  onEvent: [async (s, a, b) => queueOf(s).on(a, b).off(a, b), fc.oneof(anything, fc.constant('added')), anything],
+  makeQueue: [async (s, a, o) => s.queue(a, o).counts(), anything, queueOptions],
+  closeQueue: [(s, o) => queueOf(s).close(o), anything],
 }
 
 const call = fc.oneof(

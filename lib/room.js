@@ -2,10 +2,13 @@
 
 const { binding } = require('./bridge.js')
 const { handleOf, limitsOf } = require('./handle.js')
-const { Parts, bind, limitsWithin } = require('./limits.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertOptions } = require('./options.js')
+const { listenTo } = require('./room/listen.js')
+const { Membership } = require('./room/membership.js')
+const { watchRoom } = require('./room/watch.js')
 
-/** Rooms: who is in them, and the last hundred messages. */
+/** Rooms: who is in them, what was said in them last, and what is said now. */
 class RealtimeDataManager {
   #native
   #limits
@@ -16,7 +19,7 @@ class RealtimeDataManager {
       this.#limits = service.limits
       return
     }
-    assertOptions(options, ['prefix'])
+    assertOptions(options, ['prefix', 'leaseMs'])
     this.#native = new binding.Rooms(handleOf(service), options)
     this.#limits = limitsOf(service)
   }
@@ -44,6 +47,38 @@ class RealtimeDataManager {
 
   getRecentMessages(roomId, count = 10) {
     return this.#native.recentMessages(roomId, count)
+  }
+
+  async join(roomId, userId, info = {}) {
+    const joining = async () =>
+      new Membership(this.#native, await this.#native.join(roomId, userId, info), roomId, userId)
+    return this.#unlessAborted(joining, (membership) => membership.leave())
+  }
+
+  async watch(roomId, handler, options) {
+    const watching = () => watchRoom(this.#native, roomId, handler, options)
+    return this.#unlessAborted(watching, (watch) => watch.close())
+  }
+
+  send(roomId, message) {
+    return this.#native.send(roomId, message)
+  }
+
+  async listen(roomId, handler, options) {
+    const listening = () => listenTo(this.#native, roomId, handler, options)
+    return this.#unlessAborted(listening, (listener) => listener.close())
+  }
+
+  // A signal takes the caller away; what it has begun is undone when it comes about.
+  async #unlessAborted(begin, undo) {
+    assertGoing(this.#limits)
+    const beginning = begin()
+    try {
+      return await unlessAborted(this.#limits, beginning)
+    } catch (error) {
+      beginning.then(undo, () => {})
+      throw error
+    }
   }
 }
 

@@ -13,6 +13,8 @@ const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require(
 const { DistributedLock } = require('./lock.js')
 const { assertOptions, describe } = require('./options.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
+const { JobQueue } = require('./queue.js')
+const { queueOptionsOf } = require('./queue/options.js')
 const { RealtimeDataManager } = require('./room.js')
 const { SessionManager } = require('./session.js')
 
@@ -174,6 +176,10 @@ class RedisService {
 
   get rooms() {
     return (this.#rooms ??= this.#bound('rooms') ?? new RealtimeDataManager(this))
+  }
+
+  queue(name, options) {
+    return new JobQueue(name, queueOptionsOf(this, options))
   }
 
   [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {

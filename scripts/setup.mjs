@@ -46,6 +46,7 @@ export async function forTesting() {
   await systemPackages()
   await npmPackages()
   await npmPackages(join(root, '__test__/runtimes'))
+  await npmPackages(join(root, 'examples/chat'))
   await addon()
 }
 

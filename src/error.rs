@@ -72,6 +72,10 @@ kinds! {
     LockHeld = "E_LOCK_HELD", retryable: true;
     /// Other writers kept changing the value; nothing was written.
     Conflict = "E_CONFLICT", retryable: true;
+    /// The job is dead: its last attempt failed, or no other would have helped.
+    JobFailed = "E_JOB_FAILED", retryable: false;
+    /// The job was removed, has finished and was not kept, or is another worker's by now.
+    JobGone = "E_JOB_GONE", retryable: false;
     /// This engine or server cannot do that.
     Unsupported = "E_UNSUPPORTED", retryable: false;
     /// A bug in this library; the process is unharmed.

@@ -5,6 +5,7 @@ mod json;
 mod life;
 pub mod limit;
 pub mod lock;
+pub mod queue;
 pub mod raw;
 pub mod room;
 pub mod session;

@@ -3,6 +3,7 @@
 //! Three layers, each knowing only the one below: `js` (the bridge), `features` (what a session or a lock is) and
 //! `store` (where state lives).
 
+pub mod agents;
 pub mod answer;
 pub mod error;
 pub mod features;

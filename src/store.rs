@@ -23,11 +23,11 @@ pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
 pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
-pub use registry::store as shared;
+pub use registry::{Registry, store as shared};
 pub use reply::Reply;
 pub(crate) use run::panicked;
 pub use script::Script;
-pub(crate) use script::script;
+pub(crate) use script::{lua, script};
 pub use status::{BreakerState, BreakerStatus, PoolStatus, Role, ServerStatus, Status, Topology};
 
 use crate::{

@@ -2,7 +2,7 @@
 //!
 //! The server is asked over a plain socket, with no client library in between, so that both sides are seen as they are.
 //! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line for
-//! each thing it may do in `engines/feature_scripts.rs` or `engines/session_scripts.rs`.
+//! each thing it may do in one of `engines/*_scripts.rs`.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -15,8 +15,14 @@ mod feature_scripts;
 mod lua;
 #[path = "engines/pair.rs"]
 mod pair;
+#[path = "engines/queue_scripts.rs"]
+mod queue_scripts;
 #[path = "engines/random.rs"]
 mod random;
+#[path = "engines/repeat_scripts.rs"]
+mod repeat_scripts;
+#[path = "engines/room_scripts.rs"]
+mod room_scripts;
 #[path = "engines/scripts.rs"]
 mod scripts;
 #[path = "support/server.rs"]

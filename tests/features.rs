@@ -1,17 +1,33 @@
 //! What the features promise, run on an engine: first of all when several writers are under way at once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "features/both.rs"]
+mod both;
 #[path = "features/caches.rs"]
 mod caches;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]
 mod locks;
+#[path = "features/presence.rs"]
+mod presence;
+#[path = "features/queue_kept.rs"]
+mod queue_kept;
+#[path = "features/queue_limits.rs"]
+mod queue_limits;
+#[path = "features/queue_model.rs"]
+mod queue_model;
+#[path = "features/queues.rs"]
+mod queues;
+#[path = "features/repeats.rs"]
+mod repeats;
 #[path = "features/rooms.rs"]
 mod rooms;
 #[path = "features/run.rs"]
 mod run;
+#[path = "support/server.rs"]
+mod server;
 #[path = "features/sessions.rs"]
 mod sessions;
 #[path = "features/validations.rs"]

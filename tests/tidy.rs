@@ -62,6 +62,27 @@ fn no_feature_imports_another() {
         .holds();
 }
 
+/// What goes on by itself runs calls; what a call is, and where it runs, knows nothing of that.
+#[test]
+fn agents_are_above_features_and_stores() {
+    Rule::for_rust(|file| {
+        let below = file.is_in(&["src/features.rs", "src/features/", "src/store.rs", "src/store/"]);
+        find(file, |at| below && file.has(at, &["agents", "::"]))
+    })
+    .refuses("src/features/queue.rs", "use crate::agents::worker::Worker;")
+    .refuses("src/store/run.rs", "fn a() -> crate::agents::Hearing { b() }")
+    .allows("src/js/queue.rs", "use crate::agents::worker::Worker;")
+    .holds();
+    Rule::for_rust(|file| {
+        let above = file.is_in(&["src/agents.rs", "src/agents/"]);
+        find(file, |at| above && (file.has(at, &["store", "::", "redis"]) || file.has(at, &["js", "::"])))
+    })
+    .refuses("src/agents/worker.rs", "use crate::store::redis::Engine;")
+    .refuses("src/agents/worker.rs", "use crate::js::opened::Opened;")
+    .allows("src/agents/worker.rs", "use crate::store::Store;")
+    .holds();
+}
+
 /// Time belongs to the store: a feature that reads a clock of its own is wrong by the difference of two machines.
 #[test]
 fn no_feature_reads_a_clock() {

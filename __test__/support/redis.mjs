@@ -10,9 +10,9 @@ import { openWire } from './wire.mjs'
  * Starts a Redis server on a free port of the loopback interface. It stores nothing on disk and is gone when this process
  * ends. `args` go to the server as they are: `startRedis({ args: ['--requirepass', password] })`, then give `password`
  * (and `username`) too, so that the server can be asked whether it is ready. `port` is for those that need more than a free
- * one.
+ * one; `env` are variables for it alone.
  */
-export async function startRedis({ args = [], username, password, port } = {}) {
+export async function startRedis({ args = [], username, password, port, env } = {}) {
   const binary = program('redis-server', 'valkey-server')
   if (!binary) throw new Error('redis-server not found: run npm run setup')
   const folder = temporaryFolder('redis')
@@ -33,7 +33,8 @@ export async function startRedis({ args = [], username, password, port } = {}) {
     async start() {
       if (child) return
       const fixed = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder]
-      child = background(binary, [...fixed, ...args].map(String), { log: join(folder, 'log') })
+      const surroundings = { log: join(folder, 'log'), env: env && { ...process.env, ...env } }
+      child = background(binary, [...fixed, ...args].map(String), surroundings)
       await ready(child, 'redis-server', () => server.command('PING'))
     },
     /** Ends it as an operator would. */

@@ -3,7 +3,9 @@ import {
   ApiCache,
   CinnabarError,
   DistributedLock,
+  JobQueue,
   RateLimiter,
+  RealtimeDataManager,
   RedisService,
   SessionManager,
   healthCheck,
@@ -103,6 +105,12 @@ export async function misuse(): Promise<void> {
   for await (const message of await subscribe('channel', () => {})) void message
   // @ts-expect-error the option is pattern
   await subscribe('channel', () => {}, { patern: true })
+  // @ts-expect-error a message is an object
+  await RealtimeDataManager.send('room', 'hello')
+  // @ts-expect-error a number, not a time
+  await RealtimeDataManager.listen('room', { since: new Date() })
+  // @ts-expect-error the map is read only
+  ;(await RealtimeDataManager.watch('room')).users.clear()
   // @ts-expect-error no such code
   const code: ErrorCode = 'E_NONE'
   // @ts-expect-error codes do not change
@@ -121,5 +129,36 @@ export async function misuse(): Promise<void> {
   healthHandler({ detail: 'none' })
   // @ts-expect-error the service comes first
   await advanceTime(1000)
+  const queue = new JobQueue<{ to: string }, number>('mails')
+  // @ts-expect-error data has such a field
+  await queue.add('welcome', { from: 'ada' })
+  // @ts-expect-error the option is delay
+  await queue.add('welcome', { to: 'ada' }, { delayMs: 5 })
+  // @ts-expect-error one of two words
+  await queue.add('welcome', { to: 'ada' }, { backoff: { type: 'linear' } })
+  // @ts-expect-error jobs are many
+  await queue.addMany({ name: 'welcome' })
+  // @ts-expect-error a job has a name
+  await queue.addMany([{ data: { to: 'ada' } }])
+  // @ts-expect-error a handler answers a result
+  queue.process(() => 'text')
+  // @ts-expect-error data has no such field
+  queue.process((job) => job.data.from.length)
+  // @ts-expect-error the option is perMs
+  queue.process(() => 1, { limits: { rate: { max: 1, per: 5 } } })
+  // @ts-expect-error it may be gone
+  ;(await queue.get('id')).state
+  // @ts-expect-error active jobs are not cleaned
+  await queue.clean('active')
+  // @ts-expect-error no such state
+  await queue.list('waiting')
+  // @ts-expect-error no such event
+  queue.on('done', () => {})
+  // @ts-expect-error an event has no such field
+  queue.on('completed', ({ progress }) => progress)
+  // @ts-expect-error it has its service
+  redisService.queue('mails', { service: redisService })
+  // @ts-expect-error an id and a deduplication are of one job
+  new JobQueue('mails', { defaults: { id: 'x' } })
   void [collected, code]
 }

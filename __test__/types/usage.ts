@@ -6,10 +6,12 @@ import {
   ApiCache,
   CinnabarError,
   DistributedLock,
+  JobQueue,
   RateLimiter,
   RealtimeDataManager,
   RedisService,
   SessionManager,
+  UnrecoverableError,
   healthCheck,
   healthHandler,
   publish,
@@ -18,9 +20,13 @@ import {
   subscribe,
 } from 'cinnabar'
 import type {
+  ActiveJob,
+  AddedJob,
   CacheEntry,
   CacheStats,
+  ClosedWorkers,
   ErrorCode,
+  Gap,
   Health,
   HealthAlertCode,
   HealthBreaker,
@@ -29,11 +35,19 @@ import type {
   HealthProblem,
   HealthServer,
   ImageInfo,
+  Job,
+  JobCounts,
+  JobHandler,
+  JobState,
+  JobWorker,
+  Membership,
   Message,
   MessageStream,
   RateLimitResult,
   RawClient,
   Reply,
+  RoomWatch,
+  RoomWatchStream,
   ServiceEvent,
   ServiceHealth,
   ServiceOptions,
@@ -326,7 +340,33 @@ export async function rooms(): Promise<void> {
     const text: string = messages[0].text + messages[0].timestamp
     const removed: number = await rooms.removeUserFromRoom('room', 'user')
     void [text, removed]
+    await using membership: Membership = await rooms.join('room', 'user', { name: 'a' })
+    same<string, typeof membership.roomId & typeof membership.userId>(true)
+    const seq: number = await rooms.send('room', { text: 'hello' })
+    const onError = (error: CinnabarError) => void error.code
+    const onGap = ({ missed }: Gap) => void missed
+    using listener: Subscription = await rooms.listen<{ text: string }>(
+      'room',
+      (message, seq) => [message.text, message.timestamp, same<number, typeof seq & typeof message.seq>(true)],
+      { since: seq, onGap, onError },
+    )
+    for await (const { message, seq, missed } of await rooms.listen<{ text: string }>('room', { since: 0, onGap })) {
+      same<number, typeof message.seq & typeof seq>(true)
+      same<number | 'unknown', typeof missed>(true)
+    }
+    await using watch: RoomWatch = await rooms.watch('room', ({ type, userId, user }) => [type, userId, user], {
+      onError,
+    })
+    const all: RoomWatchStream<{ name: string }> = await rooms.watch('room')
+    for await (const change of all) {
+      same<'join' | 'leave' | 'update', typeof change.type>(true)
+      const known = all.users.get(change.userId) ?? change.user
+      if ('joinedAt' in known) same<string, typeof known.name>(true)
+    }
+    await membership.leave()
+    void [listener, watch]
   }
+  void new RealtimeDataManager(redisService, { leaseMs: 5000 })
 }
 
 export async function messages(): Promise<void> {
@@ -352,6 +392,75 @@ export async function messages(): Promise<void> {
   const heard: number = await publish('c', 1, { sharded: true })
   void [slow, value, heard]
   void [receivers, all, again]
+}
+
+interface Mail {
+  to: string
+}
+
+export async function queues(): Promise<void> {
+  const queue = new JobQueue<Mail, number>('mails', {
+    service: redisService,
+    prefix: 'queue:',
+    leaseMs: 5000,
+    maxBytes: 1 << 16,
+    maxCrashes: 3,
+    keep: { done: false, dead: { count: 10, ageSeconds: 60, bytes: 1 << 20 } },
+    defaults: { attempts: 5, backoff: { type: 'exponential', delayMs: 100, maxMs: 5000, jitter: 0.5 }, group: 'all' },
+  })
+  const added: AddedJob<Mail, number> = await queue.add(
+    'welcome',
+    { to: 'ada' },
+    { delay: 10, attempts: 2, backoff: 50, priority: -1, id: 'x', dedup: 'y', timeoutMs: 500, keep: false, group: 'g' },
+  )
+  const many = await queue.addMany([{ name: 'welcome', data: { to: 'bob' }, dedup: { id: 'z', ttlMs: 5 } }])
+  const isNew: boolean = added.isNew && many[0].isNew
+  const result: number = await added.finished({ timeoutMs: 1000 })
+  const handler: JobHandler<Mail, number> = async (job, { signal, progress, log }) => {
+    progress({ of: job.attempt / job.attempts })
+    log(`${job.id} ${job.crashes} ${job.priority} ${job.group ?? ''} ${job.timeoutMs} ${job.createdAt}`)
+    if (signal.aborted) throw new UnrecoverableError('too late', { cause: signal.reason })
+    return job.data.to.length
+  }
+  const worker: JobWorker = queue.process(handler, {
+    concurrency: 4,
+    limits: { concurrency: 10, rate: { max: 5, perMs: 1000 }, group: { concurrency: 1, rate: { max: 1, perMs: 10 } } },
+  })
+  queue.process((job: ActiveJob<Mail, number>) => job.data.to.length)
+  worker.pause()
+  worker.resume()
+  const busy: boolean = worker.running > 0 && !worker.isPaused
+  const job: Job<Mail, number> | null = await queue.get('x')
+  const to: string | undefined = job?.data.to
+  const value: number | undefined = job?.result
+  const why: string | undefined = job?.error?.message
+  const state: JobState | undefined = job?.state
+  const due: number | null | undefined = job?.dueAt
+  const dead: Job<Mail, number>[] = await queue.list('dead', { offset: 0, limit: 10 })
+  const lines: string[] = await queue.logs('x', { limit: 10 })
+  const counts: JobCounts = await queue.counts()
+  await queue.pause()
+  await queue.resume()
+  const flags: boolean[] = [await queue.remove('x'), await queue.retry('x'), counts.paused]
+  const numbers: number[] = [
+    await queue.redrive({ limit: 5 }),
+    await queue.drain({ delayed: true }),
+    await queue.clean('done', { olderThanMs: 1000, limit: 5 }),
+  ]
+  queue
+    .on('completed', ({ id, result }) => void [id, result?.toFixed()])
+    .once('progress', ({ progress }) => void progress)
+    .on('failed', ({ attempt, error }) => void [attempt, error?.stack])
+    .on('gap', ({ missed }) => void missed)
+    .on('error', (error) => void error.code)
+    .off('added', () => {})
+  const bound = queue.with({ timeoutMs: 100 })
+  same<typeof queue, typeof bound>(true)
+  const mine = redisService.queue<Mail>('mails', { leaseMs: 500 })
+  const untyped = await new JobQueue('anything').add('name', { any: 'thing' })
+  const closed: ClosedWorkers = await queue.close({ timeoutMs: 100 })
+  await using again = redisService.queue('again')
+  void [isNew, result, busy, to, value, why, state, due, dead, lines, flags, numbers, mine, untyped, closed, again]
 }
 
 export async function health(): Promise<void> {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 const load = createRequire(import.meta.url)
 
 export async function open({ url }) {
-  const { RedisService, ApiCache, RateLimiter, SessionManager, DistributedLock } = load('../..')
+  const { RedisService, ApiCache, RateLimiter, SessionManager, DistributedLock, JobQueue } = load('../..')
   const service = new RedisService({ url })
   await service.connect()
   const cache = new ApiCache(service)
@@ -23,6 +23,24 @@ export async function open({ url }) {
       const token = await locks.acquireLock(resource, ttlSeconds)
       return token !== null && locks.releaseLock(resource, token)
     },
+    publish: (channel, value) => service.publish(channel, value),
+    subscribe: (channel, handler) => service.subscribe(channel, handler),
+    ...(JobQueue ? jobsOf(new JobQueue('bench', { service })) : {}),
     close: () => service.disconnect(),
+  }
+}
+
+function jobsOf(queue) {
+  return {
+    addJob: (name, data) => queue.add(name, data),
+    addJobs: (jobs) => queue.addMany(jobs),
+    async jobsLeft() {
+      const { ready, active } = await queue.counts()
+      return ready + active
+    },
+    async makeWorker(handler, concurrency) {
+      let worker
+      return { start: () => (worker = queue.process(handler, { concurrency })), close: () => worker.close() }
+    },
   }
 }

@@ -27,7 +27,21 @@ export function methodsOf(client) {
       if (session === null) return false
       return (await write(key, { ...session, ...changes })) === 'OK'
     },
-    close: () => client.quit(),
+    ...messagesOf(client),
+  }
+}
+
+/** A connection that subscribes can do nothing else, so a subscriber is one more. */
+function messagesOf(client) {
+  let subscriber
+  return {
+    publish: (channel, value) => client.publish(channel, JSON.stringify(value)),
+    async subscribe(channel, handler) {
+      subscriber = client.duplicate()
+      subscriber.on('message', (_, text) => handler(JSON.parse(text)))
+      await subscriber.subscribe(channel)
+    },
+    close: () => Promise.all([client.quit(), subscriber?.quit()]),
   }
 }
 

@@ -11,6 +11,7 @@ export const titles = {
   'redis-semaphore': 'redis-semaphore',
   'redis-semaphore-auto': 'redis-semaphore auto-pipe',
   redlock: 'redlock',
+  bullmq: 'BullMQ',
 }
 
 export const isPeer = (name) => !name.startsWith('cinnabar')

@@ -1,6 +1,6 @@
 /** Grouped bars as one SVG that follows the reader's light or dark setting. Bars are multiples of the base peer. */
 import { titles } from '../contenders/titles.mjs'
-import { count } from './format.mjs'
+import { count, isThroughput } from './format.mjs'
 
 const WIDTH = 1240
 const MARGIN = 28
@@ -20,6 +20,7 @@ const COLOURS = {
   'redis-semaphore': 'c2',
   'redis-semaphore-auto': 'c3',
   redlock: 'c4',
+  bullmq: 'c2',
 }
 
 const STYLE = `
@@ -35,7 +36,7 @@ const STYLE = `
   ${[0, 1, 2, 3, 4, 5].map((n) => `.c${n} { fill: var(--c${n}) }`).join(' ')}`
 
 export function toChart({ machine, groups }) {
-  const shown = groups.filter((group) => group.cells.some((cell) => cell.rows.length))
+  const shown = groups.filter(isThroughput).filter((group) => group.cells.some((cell) => cell.rows.length))
   const rows = Math.ceil(shown.length / 2)
   const height = HEAD + rows * (PANEL.height + 26) + 10
   const facts = `Node ${machine.node}, ${machine.server}, ${machine.cores} cores shared with the server, ${machine.date.slice(0, 10)}, medians of ${groups[0]?.rounds ?? 0} rounds`
@@ -48,7 +49,7 @@ export function toChart({ machine, groups }) {
 <style>${STYLE}</style>
 <rect width="100%" height="100%" fill="var(--bg)"/>
 <text class="title" x="${MARGIN}" y="36">Throughput side by side, higher is better</text>
-<text class="soft" x="${MARGIN}" y="57">Height: multiple of the base peer (dashed line) at the same number in flight. Over each bar: calls per second. Thin line: lowest to highest round.</text>
+<text class="soft" x="${MARGIN}" y="57">Height: multiple of the base peer (dashed line) at the same number in flight. Over each bar: calls, jobs or messages per second. Thin line: lowest to highest round.</text>
 <text class="soft" x="${MARGIN}" y="74">${escape(facts)}</text>
 ${panels.join('\n')}
 </svg>
@@ -112,7 +113,7 @@ function drawCell(group, cell, names, left, width, scale) {
     const row = cell.rows.find((each) => each.name === name)
     return row ? drawBar(row, unit, start + n * pitch, pitch, scale) : ''
   })
-  const label = `<text class="axis" x="${left + width / 2}" y="${PANEL.height - PANEL.bottom + 18}" text-anchor="middle">${cell.inflight} in flight</text>`
+  const label = `<text class="axis" x="${left + width / 2}" y="${PANEL.height - PANEL.bottom + 18}" text-anchor="middle">${cell.inflight} ${escape(group.unit)}</text>`
   return bars.join('') + label
 }
 

@@ -1,19 +1,29 @@
 /** The process of one contender: opens its client, prepares one workload, and runs it when told. */
 import { workloads } from '../workloads/all.mjs'
+import { measureBatch } from './batch.mjs'
 import { measure } from './measure.mjs'
+import { measurePush } from './push.mjs'
 
+/** How a workload is measured, by its `shape`: calls in flight for a time, a batch of jobs, messages pushed. */
+const shapes = { calls: measure, batch: measureBatch, push: measurePush }
+
+let self
 let client
-let operation
+let shape
+let prepared
 
 const tasks = {
   async open({ contender, address }) {
     const { open } = await import(`../contenders/${contender}.mjs`)
+    self = { contender, address }
     client = await open(address)
   },
   async prepare({ workload, cell }) {
-    operation = await workloads[workload].prepare(client, cell)
+    shape = shapes[workloads[workload].shape ?? 'calls']
+    prepared = await workloads[workload].prepare(client, cell, self)
   },
-  run: ({ inflight, ms }) => measure(operation, { inflight, ms }),
+  setUp: ({ inflight }) => prepared.setUp?.(inflight),
+  run: ({ inflight, ms }) => shape(prepared, { inflight, ms }),
   async close() {
     await client?.close()
     process.disconnect()

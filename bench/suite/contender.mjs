@@ -33,6 +33,11 @@ export class Contender {
     return this.#ask({ task: 'prepare', workload, cell })
   }
 
+  /** What a run needs and nobody measures. */
+  setUp(inflight) {
+    return this.#ask({ task: 'setUp', inflight })
+  }
+
   run(inflight, ms) {
     return this.#ask({ task: 'run', inflight, ms }, ms)
   }

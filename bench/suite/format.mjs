@@ -14,31 +14,26 @@ export function three(number) {
 
 export const times = (ratio) => (ratio ? `${ratio.toFixed(2)}×` : '–')
 
-/** What a table shows of one row, in the order of `columns`. */
-export const columns = [
-  'ops/s',
-  'min–max',
-  '× best peer',
-  '× base',
-  'p50 µs',
-  'p99 µs',
-  'main µs',
-  '(cpu)',
-  'process µs',
-  'server µs',
-  'RSS MB',
-]
+/** Is it a group's throughput that is compared? Otherwise it is how long each takes, at a given rate. */
+export const isThroughput = ({ figure }) => figure === 'opsPerSecond'
 
-export const cellsOf = (row) => [
-  count(row.opsPerSecond.median),
-  `${count(row.opsPerSecond.min)}–${count(row.opsPerSecond.max)}`,
-  times(row.timesBestPeer),
-  times(row.timesBaseline),
-  three(row.p50Micros?.median),
-  three(row.p99Micros?.median),
-  three(row.mainMicros.median),
-  three(row.mainCpuMicros?.median),
-  three(row.processMicros.median),
-  three(row.serverMicros?.median),
-  three(row.rssMegabytes.median),
+const rate = ['ops/s', (row) => count(row.opsPerSecond.median)]
+const ratios = [
+  ['× best peer', (row) => times(row.timesBestPeer)],
+  ['× base', (row) => times(row.timesBaseline)],
 ]
+const p50 = ['p50 µs', (row) => three(row.p50Micros?.median)]
+const range = (print, spread) => ['min–max', (row) => `${print(spread(row).min)}–${print(spread(row).max)}`]
+const costs = [
+  ['p99 µs', (row) => three(row.p99Micros?.median)],
+  ['main µs', (row) => three(row.mainMicros.median)],
+  ['(cpu)', (row) => three(row.mainCpuMicros?.median)],
+  ['process µs', (row) => three(row.processMicros.median)],
+  ['server µs', (row) => three(row.serverMicros?.median)],
+  ['RSS MB', (row) => three(row.rssMegabytes.median)],
+]
+const ofThroughput = [rate, range(count, (row) => row.opsPerSecond), ...ratios, p50, ...costs]
+const ofLatency = [p50, range(three, (row) => row.p50Micros), ...ratios, rate, ...costs]
+
+/** What a table shows of each row of a group: `[head, the cell of a row]`. What is compared comes first. */
+export const columnsOf = (group) => (isThroughput(group) ? ofThroughput : ofLatency)

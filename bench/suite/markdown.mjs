@@ -1,6 +1,6 @@
 /** The table as Markdown, with machine, versions, method and spread. */
 import { titles } from '../contenders/titles.mjs'
-import { cellsOf, columns, three } from './format.mjs'
+import { columnsOf, three } from './format.mjs'
 import { sizeRows } from './size-table.mjs'
 
 export function toMarkdown({ machine, groups, failures, verdicts, size }) {
@@ -41,17 +41,23 @@ function method({ harnessMicros }) {
     '_main µs_ is the time the event loop was not waiting (event-loop utilisation) per call, _(cpu)_ the CPU time of the main thread by the',
     'kernel’s clock, _process µs_ the CPU of all threads of the client process, _server µs_ that of the server. The harness itself takes',
     `${three(harnessMicros)} µs of main thread per call, which is in every figure. _× base_ is against the first peer of the section.`,
+    '',
+    'Of a queue, an operation is a job. `addMany` is one call; what is processed was added before, by a handler that does nothing, _at once_ is',
+    'the concurrency, and the end is when the store says that nothing waits and nothing is under way. Both queues keep the last 100 finished jobs',
+    'of an hour. Of messages, an operation is one that a handler got, parsed, _p50_ and _p99_ are from the call of publish to the handler, by',
+    'a clock that the processes share, and all other figures are the subscriber’s. Of latencies the ratio says how many times shorter.',
   ].join('\n')
 }
 
 function groupSection(group) {
+  const columns = columnsOf(group)
   const parts = group.cells.map(({ inflight, rows }) => {
-    const head = [`${inflight} in flight`, ...columns]
+    const head = [`${inflight} ${group.unit}`, ...columns.map(([head]) => head)]
     return table(
       head,
       rows.map((row) => [
         row.name.startsWith('cinnabar') ? `**${titles[row.name]}**` : titles[row.name],
-        ...cellsOf(row),
+        ...columns.map(([, cell]) => cell(row)),
       ]),
     )
   })

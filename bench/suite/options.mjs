@@ -6,11 +6,12 @@ export const usage = `npm run bench -- [options]
   --quick              fewer sizes, shorter runs, 3 rounds: under 90 seconds, results as quick.*
   --only get,limit     these workloads: ${Object.keys(workloads).join(', ')}
   --sizes 400,32k      these value sizes (get, set)
-  --inflight 1,64      these numbers of calls in flight
+  --inflight 1,64      these numbers of calls in flight, and of jobs at once
   --contenders a,b     these contenders only
   --shape rows         text (default), rows or unicode values
   --rounds 5           rounds per cell
   --ms 600             milliseconds of one run of one cell
+  --jobs 10000         jobs of a batch (add-many, process)
   --check              exit with 1 and a list when a target is missed
   --help`
 
@@ -28,6 +29,7 @@ export function readOptions(argv = process.argv.slice(2)) {
       shape: { type: 'string' },
       rounds: { type: 'string' },
       ms: { type: 'string' },
+      jobs: { type: 'string' },
     },
   })
   const only = list(values.only)
@@ -46,6 +48,7 @@ export function readOptions(argv = process.argv.slice(2)) {
     shape: values.shape,
     rounds: positive(values.rounds ?? (values.quick ? '3' : '5'), '--rounds'),
     ms: values.ms === undefined ? null : positive(values.ms, '--ms'),
+    jobs: values.jobs === undefined ? null : positive(values.jobs, '--jobs'),
   }
 }
 
@@ -53,6 +56,7 @@ export function readOptions(argv = process.argv.slice(2)) {
 export const isFull = (options) =>
   options.rounds >= 5 &&
   !options.ms &&
+  !options.jobs &&
   !options.quick &&
   !options.only &&
   !options.sizes &&

@@ -5,9 +5,22 @@ const KB = 1024
 const SIZES = [400, 4 * KB, 32 * KB, 200 * KB]
 const INFLIGHT = [1, 64, 512]
 
-/** Milliseconds per run. What a target is set on runs longest; a full bench stays under 12 minutes. */
-const FULL_MS = { get: { 400: 900, [32 * KB]: 900, other: 450 }, set: 320, limit: 700, session: 700, lock: 500 }
+/** Milliseconds per run. What a target is set on runs longest; a full bench stays under 15 minutes. */
+const FULL_MS = {
+  get: { 400: 900, [32 * KB]: 900, other: 450 },
+  set: 320,
+  limit: 700,
+  session: 700,
+  lock: 500,
+  add: 700,
+  latency: 1000,
+  messages: 700,
+}
 const QUICK_MS = 100
+
+/** Jobs of a batch, which takes as long as it takes. */
+const JOBS = 10_000
+const QUICK_JOBS = 2000
 
 export function makePlan(options) {
   const names = options.only ?? Object.keys(workloads)
@@ -16,6 +29,7 @@ export function makePlan(options) {
 
 /** The values of a workload, in one line per group. A group without values has one cell that says nothing. */
 function cellsOf(name, options) {
+  if (workloads[name].shape === 'batch') return [{ jobs: options.jobs ?? (options.quick ? QUICK_JOBS : JOBS) }]
   if (name !== 'get' && name !== 'set') return [{}]
   const usual = options.quick ? (name === 'get' ? [400, 32 * KB] : [400]) : SIZES
   const cells = (options.sizes ?? usual).map((size) => ({ size, shape: options.shape ?? 'text' }))
@@ -24,20 +38,28 @@ function cellsOf(name, options) {
   return isWhole ? [...cells, { size: 32 * KB, shape: 'rows', inflight: [64] }] : cells
 }
 
-function makeGroup(workload, { size, shape, inflight }, options) {
+function makeGroup(workload, { size, shape, jobs, inflight }, options) {
   const contenders = workload.contenders.filter((name) => options.contenders?.includes(name) ?? true)
   return {
     id: [workload.name, size && label(size).replace(' ', ''), shape === 'text' ? undefined : shape]
       .filter(Boolean)
       .join('-'),
-    title: workload.title + (size ? `, ${label(size)}${shape === 'text' ? '' : ` of ${shape}`}` : ''),
+    title: [
+      workload.title,
+      size && `${label(size)}${shape === 'text' ? '' : ` of ${shape}`}`,
+      jobs && `${jobs.toLocaleString('en')} jobs`,
+    ]
+      .filter(Boolean)
+      .join(', '),
     workload: workload.name,
     baseline: workload.baseline,
-    cell: { size, shape },
+    unit: workload.unit ?? 'in flight',
+    figure: workload.figure ?? 'opsPerSecond',
+    cell: { size, shape, jobs },
     contenders,
-    inflight: options.inflight ?? inflight ?? INFLIGHT,
+    inflight: (!workload.fixed && options.inflight) || inflight || workload.inflight || INFLIGHT,
     rounds: options.rounds,
-    ms: options.ms ?? (options.quick ? QUICK_MS : milliseconds(workload.name, size)),
+    ms: jobs ? null : (options.ms ?? (options.quick ? QUICK_MS : milliseconds(workload.name, size))),
   }
 }
 

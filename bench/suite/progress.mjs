@@ -17,7 +17,7 @@ export class Progress {
     this.#last = Date.now()
     const seconds = (Date.now() - this.#started) / 1000
     const left = Math.round((seconds / this.#done) * (this.total - this.#done))
-    const line = `${String(Math.floor((100 * this.#done) / this.total)).padStart(3)} %  ${group.title}, ${inflight} in flight, round ${round}/${group.rounds}: ${name} ${count(sample.opsPerSecond)}/s, ${left} s to go`
+    const line = `${String(Math.floor((100 * this.#done) / this.total)).padStart(3)} %  ${group.title}, ${inflight} ${group.unit}, round ${round}/${group.rounds}: ${name} ${count(sample.opsPerSecond)}/s, ${left} s to go`
     process.stdout.write(tty ? `\r\x1b[2K${line.slice(0, (process.stdout.columns ?? 120) - 1)}` : `${line}\n`)
   }
 

@@ -6,8 +6,8 @@ import { toMarkdown } from './markdown.mjs'
 
 const folder = new URL('../results/', import.meta.url)
 
-/** The four panels that tell the story; the rest is in the other chart. */
-const HEADLINES = ['get-400B', 'get-32KB', 'limit', 'session']
+/** The six panels that tell the story; the rest is in the other chart. */
+const HEADLINES = ['get-400B', 'get-32KB', 'limit', 'session', 'process', 'messages']
 
 export function writeResults(results, { full }) {
   mkdirSync(folder, { recursive: true })

@@ -43,11 +43,13 @@ async function runCell(group, inflight, contenders, { workload, server, onRun, o
     for (const [name, contender] of contenders) {
       try {
         if (workload.flushEachRun) await server.send([['FLUSHALL', 'SYNC']])
+        await contender.setUp(inflight)
         if (round === 0) {
           await contender.run(inflight, Math.min(WARM_UP_MS, group.ms))
           continue
         }
-        await contender.run(inflight, Math.min(LEAD_IN_MS, group.ms))
+        // A batch is there to be done once.
+        if (workload.shape !== 'batch') await contender.run(inflight, Math.min(LEAD_IN_MS, group.ms))
         const serverBefore = processMicros(server.pid)
         const sample = await contender.run(inflight, group.ms)
         const serverMicros = processMicros(server.pid) - serverBefore

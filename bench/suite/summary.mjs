@@ -24,19 +24,25 @@ function rowsOf(group, samples) {
       runs,
       ...Object.fromEntries(METRICS.map((metric) => [metric, spread(runs, metric)])),
     }))
-  const best = bestPeer(rows)
+  const best = bestPeer(group.figure, rows)
   const baseline = rows.find((row) => row.name === group.baseline)
   return rows.map((row) => ({
     ...row,
-    timesBestPeer: best && row.opsPerSecond.median / best.opsPerSecond.median,
-    timesBaseline: baseline && row.opsPerSecond.median / baseline.opsPerSecond.median,
+    timesBestPeer: best && ratio(group.figure, row, best),
+    timesBaseline: baseline && ratio(group.figure, row, baseline),
   }))
 }
 
-export const bestPeer = (rows) =>
+/** How many times as good `row` is by a figure: as many a second, or a latency as short. */
+export const ratio = (figure, row, other) =>
+  figure === 'opsPerSecond'
+    ? row.opsPerSecond.median / other.opsPerSecond.median
+    : other.p50Micros.median / row.p50Micros.median
+
+export const bestPeer = (figure, rows) =>
   rows
     .filter((row) => isPeer(row.name))
-    .reduce((best, row) => (best && best.opsPerSecond.median >= row.opsPerSecond.median ? best : row), undefined)
+    .reduce((best, row) => (best && ratio(figure, best, row) >= 1 ? best : row), undefined)
 
 export function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b)

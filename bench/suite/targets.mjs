@@ -1,11 +1,11 @@
 /** What a run must show, as data, and who falls short. */
 import { isPeer } from '../contenders/titles.mjs'
-import { bestPeer } from './summary.mjs'
+import { bestPeer, ratio } from './summary.mjs'
 
 const RLF = ['rate-limiter-flexible', 'rate-limiter-flexible-auto']
 const IOREDIS = ['ioredis', 'ioredis-auto']
 
-/** `beside`: the peers of which the best one counts; absent means all of them. */
+/** `beside`: the peers of which the best one counts; absent means all of them. `by`: the figure, if not the group's own. */
 export const targets = [
   { group: 'get-400B', inflight: 1, atLeast: 0.8 },
   { group: 'get-400B', inflight: 64, atLeast: 1.3 },
@@ -19,29 +19,44 @@ export const targets = [
   { group: 'session', inflight: 512, atLeast: 1.3, beside: IOREDIS },
   { group: 'session', inflight: 64, mainAtMost: 0.5, beside: IOREDIS },
   { group: 'session', inflight: 512, mainAtMost: 0.5, beside: IOREDIS },
+  { group: 'add-many', inflight: 1, atLeast: 2 },
+  { group: 'add', inflight: 64, atLeast: 2 },
+  { group: 'process', inflight: 1, atLeast: 2 },
+  { group: 'process', inflight: 100, atLeast: 2 },
+  { group: 'latency', inflight: 1000, atLeast: 1, beside: IOREDIS },
+  { group: 'latency-alone', inflight: 1000, atLeast: 1, beside: IOREDIS },
+  { group: 'messages', inflight: 64, atLeast: 1, beside: IOREDIS },
+  { group: 'messages', inflight: 64, by: 'p50Micros', atLeast: 1, beside: IOREDIS },
+  { group: 'messages-alone', inflight: 64, atLeast: 1, beside: IOREDIS },
+  { group: 'messages-alone', inflight: 64, by: 'p50Micros', atLeast: 1, beside: IOREDIS },
 ]
 
 /** One verdict per target that this run was asked for: `{ text, met }`. */
 export const judge = (groups) =>
-  targets.filter((target) => cellOf(groups, target)).map((target) => verdict(target, cellOf(groups, target)))
+  targets.flatMap((target) => {
+    const group = groups.find(({ id }) => id === target.group)
+    const cell = group?.cells.find(({ inflight }) => inflight === target.inflight)
+    return cell ? [verdict(target, group, cell)] : []
+  })
 
-const cellOf = (groups, { group, inflight }) =>
-  groups.find(({ id }) => id === group)?.cells.find((cell) => cell.inflight === inflight)
-
-function verdict(target, { rows }) {
-  const { group, inflight, beside } = target
+function verdict(target, group, { rows }) {
+  const { inflight, beside } = target
   const peers = rows.filter(({ name }) => isPeer(name) && (beside?.includes(name) ?? true))
   const ours = rows.find(({ name }) => name === 'cinnabar')
-  const what = `${group} at ${inflight} in flight`
+  const what = `${group.id} at ${inflight} ${group.unit}`
   if (!ours || peers.length === 0) return { met: false, text: `${what}: no figure` }
-  return target.atLeast === undefined
-    ? mainVerdict(target, what, ours, peers)
-    : opsVerdict(target, what, ours, bestPeer(peers))
+  if (target.atLeast === undefined) return mainVerdict(target, what, ours, peers)
+  const figure = target.by ?? group.figure
+  return figureVerdict(target, figure, what, ours, bestPeer(figure, peers))
 }
 
-function opsVerdict({ atLeast }, what, ours, peer) {
-  const ratio = ours.opsPerSecond.median / peer.opsPerSecond.median
-  return { met: ratio >= atLeast, text: `${what}: ${ratio.toFixed(2)} × ${peer.name}, target ≥ ${atLeast} ×` }
+function figureVerdict({ atLeast }, figure, what, ours, peer) {
+  const reached = ratio(figure, ours, peer)
+  const word = figure === 'p50Micros' ? 'as short, p50, as ' : ''
+  return {
+    met: reached >= atLeast,
+    text: `${what}: ${reached.toFixed(2)} × ${word}${peer.name}, target ≥ ${atLeast} ×`,
+  }
 }
 
 /** The strictest reading: against the peer that needs least of the main thread. */

@@ -2,8 +2,12 @@
 import { get, set } from './cache.mjs'
 import { limit, limitMixed } from './limit.mjs'
 import { lock } from './lock.mjs'
+import { latency, latencyAlone, rate, rateAlone } from './messages.mjs'
+import { add, addMany, work } from './queue.mjs'
 import { session } from './session.mjs'
 
-export const workloads = Object.fromEntries(
-  [get, set, limit, limitMixed, session, lock].map((each) => [each.name, each]),
-)
+const values = [get, set, limit, limitMixed, session, lock]
+const queues = [addMany, add, work]
+const messages = [latency, rate, latencyAlone, rateAlone]
+
+export const workloads = Object.fromEntries([...values, ...queues, ...messages].map((each) => [each.name, each]))

@@ -28,6 +28,11 @@ impl<'a> Object<'a> {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// Takes a field away; the others keep their order.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
+    }
+
     /// What `{ ...this, ...over }` is in JavaScript.
     pub fn spread(mut self, over: Object<'a>) -> Self {
         self.0.extend(over.0);

@@ -1,7 +1,18 @@
 //! Rooms: who is in one, and what was said in it last.
+//!
+//! The documented keys say it all to any client: a hash of users, a list of messages. What stands beside them makes them
+//! heal and makes messages countable: which connections each user has, through which processes, until when those are alive
+//! (`seats.rs`), what changes (`changes.rs`), and the numbers of messages that are sent (`messages.rs`).
+
+mod changes;
+mod messages;
+mod seats;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::messages::Seen;
 use super::json::{self, Object};
 use crate::{
     error::{Error, Result},
@@ -12,7 +23,12 @@ use crate::{
     },
 };
 
-script!(ADD_USER = "room/add_user.lua", keys: 1, args: 3);
+pub use changes::{Change, What, changes};
+pub use messages::{History, number};
+pub use seats::{Beat, Joined, Seat};
+
+script!(ADD_USER = "room/add_user.lua", keys: 1, args: 4);
+script!(REMOVE_USER = "room/remove_user.lua", keys: 1, args: 2);
 script!(STORE_MESSAGE = "room/store_message.lua", keys: 1, args: 3);
 
 /// A day, in milliseconds: how long a room lives after the last that happened in it.
@@ -31,6 +47,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Rooms {
     prefix: Prefix,
+    seen: Arc<Seen>,
 }
 
 impl Rooms {
@@ -39,7 +56,13 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
     pub fn new(options: Options) -> Result<Self> {
-        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))? })
+        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))?;
+        Ok(Self { prefix, seen: Arc::default() })
+    }
+
+    /// What their keys begin with.
+    pub fn prefix(&self) -> &Prefix {
+        &self.prefix
     }
 
     /// Puts a user in a room as `{ ...info, joinedAt }` for 24 hours; `info` is a JSON object, `joined_at` an ISO time.
@@ -47,14 +70,16 @@ impl Rooms {
         let key = keys::room_users(&self.prefix, room)?;
         let user = keys::raw("userId", user)?;
         let value = stamped("info", info, "joinedAt", joined_at)?;
-        let args = [key, user, value, Bytes::from_static(LIFE.as_bytes())];
+        let channel = keys::room_changes(&key);
+        let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel];
         Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |_| Ok(())))
     }
 
     /// Takes a user out of a room; answers how many were taken out.
     pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<i64>> {
         let key = keys::room_users(&self.prefix, room)?;
-        Ok(Call::new(Request::keyed("HDEL", [key, keys::raw("userId", user)?]), Reply::int))
+        let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&key));
+        Ok(Call::new(Request::script(&REMOVE_USER, [key, user, channel]).merging(Merge::Script), Reply::int))
     }
 
     /// Who is in a room: the text of a JSON object by user. A stored value that is no JSON reads `{ error: 'Invalid data' }`.

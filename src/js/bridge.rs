@@ -26,6 +26,7 @@ use super::{
     operation::{Empty, Operation},
     options::OnUnavailable,
     promise::{Functions, Inner},
+    room::{Following, Members},
     subscription::Subscriptions,
 };
 use crate::{
@@ -135,6 +136,10 @@ pub struct Shared {
     pub(super) by_default: bool,
     /// Its open subscriptions.
     pub(super) subscriptions: Arc<Subscriptions>,
+    /// Its listeners and watchers of rooms.
+    pub(super) following: Arc<Following>,
+    /// Those whom it has put in rooms.
+    pub(super) members: Arc<Members>,
     log: Rc<Log>,
     state: RefCell<State>,
     /// Held here, so that what was counted outlives the limiter that counted it.
@@ -168,8 +173,19 @@ impl Core {
         log: Log,
     ) -> Self {
         let (subscriptions, state, log) = (Arc::default(), RefCell::new(State::Idle), Rc::new(log));
-        let local = OnceCell::new();
-        let shared = Shared { handle, settings, on_unavailable, by_default, subscriptions, log, state, local };
+        let (following, members, local) = (Arc::default(), Arc::default(), OnceCell::new());
+        let shared = Shared {
+            handle,
+            settings,
+            on_unavailable,
+            by_default,
+            subscriptions,
+            following,
+            members,
+            log,
+            state,
+            local,
+        };
         let shared = Rc::new(shared);
         {
             let mut services = shared.handle.0.services.borrow_mut();
@@ -297,15 +313,16 @@ impl Shared {
         };
         *state = State::Closed(opened.as_ref().map_or_else(Weak::new, Arc::downgrade));
         drop(state);
-        for id in self.subscriptions.ids() {
+        for id in self.subscriptions.ids().into_iter().chain(self.following.ids()) {
             self.unsubscribe(js, id);
         }
         opened
     }
 
-    /// Ends a subscription.
+    /// Ends a subscription, a listener or a watcher.
     pub fn unsubscribe(&self, js: Js, id: u64) {
         self.subscriptions.end(id);
+        self.following.end(id);
         self.bridge().drop_handler(js, id);
     }
 
@@ -335,14 +352,20 @@ pub fn closed() -> Error {
 
 /// Closes services and answers a promise for the moment when nothing is under way any more, after `drain` at most.
 pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration) -> Value {
-    let closing: Vec<_> = services.iter().filter_map(|service| service.close(js)).collect();
+    let deadline = Instant::now() + drain;
+    let close = |service: &&Shared| {
+        let opened = service.close(js)?;
+        service.members.leave_all(&opened, deadline);
+        Some(opened)
+    };
+    let closing: Vec<_> = services.iter().filter_map(close).collect();
     if closing.is_empty() && bridge.is_idle() {
         return bridge.resolved(js);
     }
     let (promise, ticket) = bridge.promise(js, Operation { name: "DISCONNECT", empty: None });
     if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
         // Queued behind the answers that have come and are not settled yet.
-        let (completions, deadline) = (bridge.completions.clone(), Instant::now() + drain);
+        let completions = bridge.completions.clone();
         runtime.spawn(async move {
             for opened in closing {
                 opened.drain(deadline).await;

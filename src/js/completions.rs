@@ -18,10 +18,12 @@ pub enum Done {
     Calls(Vec<(Result<Answer>, Ticket)>),
     /// The reader of this number has something to take.
     Ready(u64),
-    /// Calls the handler of this number, once.
-    Told(u64, Vec<Answer>),
     /// The handler of this number will hear nothing.
     Unheard(u64),
+    /// Something for the function of this number.
+    Told(u64, Answer),
+    /// The function of this number will be told nothing more.
+    Untold(u64),
     /// Something about a function that answers credentials.
     Credentials(credentials::Order),
     /// The state of the store of this number has changed.
@@ -57,7 +59,8 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Ready(_) | Self::Told(..) | Self::Unheard(_) | Self::Credentials(_) | Self::Event(..) => 1,
+            Self::Ready(_) | Self::Unheard(_) | Self::Told(..) | Self::Untold(_) => 1,
+            Self::Credentials(_) | Self::Event(..) => 1,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! JavaScript functions that other threads have called: readers of inboxes, and whatever else is told something.
+//! Readers of inboxes: JavaScript functions that are called when there is something to take.
 
 use std::sync::{
     Arc,
@@ -10,10 +10,7 @@ use super::{
     env::{Js, Kept, Value},
     promise::Inner,
 };
-use crate::{
-    answer::Answer,
-    inbox::{About, Bounds, Inbox, Taken},
-};
+use crate::inbox::{About, Bounds, Inbox, Taken};
 
 /// What a reader takes at a time.
 const MOST_MESSAGES: usize = 64;
@@ -22,27 +19,20 @@ const MOST_BYTES: usize = 1 << 20;
 /// Numbers of handlers, never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// A function, and what waits for it if it reads an inbox.
+/// A function, and what waits for it.
 pub struct Handler {
     function: Kept,
-    inbox: Option<Arc<Inbox>>,
+    inbox: Arc<Inbox>,
 }
 
 impl Inner {
-    /// Keeps a function until `drop_handler`, and the process alive with it. `Done::Told` calls it.
-    pub fn keep_handler(&self, js: Js, function: Value) -> u64 {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.insert_handler(js, id, function, None);
-        id
-    }
-
-    /// The same for a reader of an inbox: it is called with its number when there is something to `take`, once until it has
-    /// taken everything, and with nothing when its inbox was closed by somebody else.
+    /// Keeps a reader of an inbox until `drop_handler`, and the process alive with it: it is called with its number when there
+    /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
     pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds) -> (u64, Arc<Inbox>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let completions = self.completions.clone();
         let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Done::Ready(id))));
-        self.insert_handler(js, id, reader, Some(inbox.clone()));
+        self.insert_handler(js, id, reader, inbox.clone());
         (id, inbox)
     }
 
@@ -56,18 +46,9 @@ impl Inner {
     /// Lets all of them go, at the end of the environment.
     pub fn drop_handlers(&self, js: Js) {
         for (_, handler) in self.handlers.take() {
-            if let Some(inbox) = handler.inbox {
-                inbox.close();
-            }
+            handler.inbox.close();
             js.forget(handler.function);
         }
-    }
-
-    /// Calls a handler.
-    pub fn tell_handler(&self, js: Js, id: u64, answers: Vec<Answer>) {
-        let Some(function) = self.handlers.borrow().get(&id).map(|handler| js.kept(&handler.function)) else { return };
-        let args: Vec<_> = answers.iter().map(|answer| self.value(js, answer)).collect();
-        let _ = js.call(function, &args);
     }
 
     /// Tells a reader that there is something to take.
@@ -82,7 +63,7 @@ impl Inner {
     /// it: a name, a number, or `true` for what its reader knows; or a number of missed ones, if it is known, and `undefined`; or
     /// an error, if there was one, and `null` at the end.
     pub fn take(&self, js: Js, id: u64) -> Value {
-        let inbox = self.handlers.borrow().get(&id).and_then(|handler| handler.inbox.clone());
+        let inbox = self.handlers.borrow().get(&id).map(|handler| handler.inbox.clone());
         let (taken, more) = inbox.map(|inbox| inbox.take(MOST_MESSAGES, MOST_BYTES)).unwrap_or_default();
         if taken.is_empty() {
             return js.null();
@@ -123,7 +104,7 @@ impl Inner {
         }
     }
 
-    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Option<Arc<Inbox>>) {
+    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>) {
         if let Some(function) = js.keep(function) {
             self.handlers.borrow_mut().insert(id, Handler { function, inbox });
             self.hold(js, 1);
@@ -136,8 +117,7 @@ impl Inner {
         let function = js.kept(&handler.function);
         js.forget(handler.function);
         self.hold(js, -1);
-        let inbox = handler.inbox?;
-        inbox.close();
+        handler.inbox.close();
         Some(function)
     }
 }

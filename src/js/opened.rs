@@ -126,6 +126,11 @@ impl UnderWay {
         &self.0.store
     }
 
+    /// What it is under way on.
+    pub fn opened(&self) -> &Arc<Opened> {
+        &self.0
+    }
+
     /// When what is under way is given up.
     pub fn cut(&self) -> impl Future<Output = ()> {
         self.0.reached(CUT)

@@ -1,12 +1,13 @@
 //! A service's options as JavaScript gives them.
 
-use std::{collections::HashMap, ffi::CStr, ops::RangeInclusive, rc::Rc, time::Duration};
+use std::{collections::HashMap, ffi::CStr, rc::Rc};
 
 use napi::sys::ValueType;
 
 use super::{
     credentials,
     env::{Js, Value},
+    group::Group,
     promise::Inner,
 };
 use crate::{
@@ -23,48 +24,9 @@ pub enum OnUnavailable {
     Empty,
 }
 
-/// An object of options, and what stands before their names in messages.
-#[derive(Clone, Copy)]
-struct Group {
-    js: Js,
-    object: Value,
-    within: &'static str,
-}
-
 impl Group {
-    fn said(self, name: &CStr) -> String {
-        format!("{}{}", self.within, name.to_string_lossy())
-    }
-
-    fn read<T>(self, name: &'static CStr, read: impl FnOnce(Value, &str) -> Result<T>) -> Result<Option<T>> {
-        self.js.option(self.object, name)?.map(|value| read(value, &self.said(name))).transpose()
-    }
-
-    fn text(self, name: &'static CStr) -> Result<Option<String>> {
-        self.read(name, |value, said| self.js.text(value, said))
-    }
-
     fn secret(self, name: &'static CStr) -> Result<Option<Secret>> {
         self.text(name).map(|text| text.map(Secret::new))
-    }
-
-    fn whole<T: TryFrom<u64>>(self, name: &'static CStr, range: RangeInclusive<u64>) -> Result<Option<T>> {
-        self.read(name, |value, said| {
-            let number = self.js.whole(value, said)?;
-            let fits = Some(number).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
-            fits.ok_or_else(|| {
-                let (least, most) = (range.start(), range.end());
-                Error::argument(format!("{said} must be a whole number from {least} to {most}, not {number}"))
-            })
-        })
-    }
-
-    fn time(self, name: &'static CStr) -> Result<Option<Duration>> {
-        self.read(name, |value, said| self.js.milliseconds(value, said))
-    }
-
-    fn rate(self, name: &'static CStr) -> Result<Option<f64>> {
-        self.read(name, |value, said| self.js.any_number(value, said))
     }
 
     /// PEM text, as a string or as what `readFileSync` answers.
@@ -74,16 +36,6 @@ impl Group {
                 .map_err(|_| Error::argument(format!("{said} must be PEM text (-----BEGIN …), not binary data"))),
             None if self.js.kind(value) == ValueType::napi_string => self.js.text(value, said),
             None => Err(self.js.refuse(value, said, "a string or a Buffer with PEM text")),
-        })
-    }
-
-    /// An option that is an object of options itself; `wanted` names all that it may be.
-    fn group(self, name: &'static CStr, within: &'static str, wanted: &str) -> Result<Option<Self>> {
-        self.read(name, |value, said| {
-            if self.js.kind(value) != ValueType::napi_object || self.js.array_length(value).is_some() {
-                return Err(self.js.refuse(value, said, wanted));
-            }
-            Ok(Self { object: value, within, ..self })
         })
     }
 

@@ -26,6 +26,7 @@ use super::{
     opened::Opened,
     operation::Operation,
     tick::Group,
+    told::Told,
 };
 use crate::{
     answer::Answer,
@@ -42,7 +43,7 @@ const WAVE: usize = 16;
 
 /// What this environment needs to make, send and settle promises. Lives on its thread.
 pub struct Inner {
-    functions: RefCell<Option<Functions>>,
+    pub(super) functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
     pub(super) tick: RefCell<Vec<Group>>,
     /// Those whose calls go through here.
@@ -54,6 +55,8 @@ pub struct Inner {
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     pub(super) handlers: RefCell<HashMap<u64, Handler>>,
+    /// Functions that are told things.
+    pub(super) told: RefCell<HashMap<u64, Told>>,
     warned: RefCell<HashSet<&'static str>>,
     capture: bool,
     /// Functions that answer credentials.
@@ -132,6 +135,7 @@ impl Inner {
             in_flight: Cell::new(0),
             abandoned: Cell::new(false),
             handlers: RefCell::default(),
+            told: RefCell::default(),
             warned: RefCell::default(),
             capture,
             sources: Sources::default(),
@@ -265,12 +269,13 @@ impl Inner {
                     self.hold(js, -settled);
                 }
                 Done::Ready(id) => js.scope(|| self.wake_reader(js, id)),
-                Done::Told(id, answers) => js.scope(|| self.tell_handler(js, id, answers)),
                 Done::Credentials(order) => js.scope(|| {
                     let call = self.function(js, |functions| &functions.ask_credentials);
                     self.sources.obey(js, call, order);
                 }),
                 Done::Unheard(id) => js.scope(|| self.drop_handler(js, id)),
+                Done::Told(id, answer) => js.scope(|| self.tell_function(js, id, answer)),
+                Done::Untold(id) => self.forget_told(js, id),
                 Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
             }
         }
@@ -345,6 +350,7 @@ impl Inner {
         self.logs.clear();
         self.forget_held(js);
         self.drop_handlers(js);
+        self.forget_all_told(js);
         self.sources.end(js);
         if let Some(functions) = self.functions.take() {
             let Functions {

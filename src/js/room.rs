@@ -1,42 +1,86 @@
 //! `RealtimeDataManager`'s native half.
 
-use std::{rc::Rc, sync::Arc};
+mod following;
+mod members;
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
+use tokio::time::Instant;
 
+pub use self::{following::Following, members::Members};
 use super::{
     bridge::{Core, Handed, iso_now},
     env::Js,
-    operation::Empty,
+    opened::Opened,
+    operation::{Empty, Operation},
     service::Service,
 };
-use crate::{answer::Answer, features::room};
+use crate::{
+    agents::presence::Presence,
+    answer::Answer,
+    error::{Error, Result},
+    features::room,
+};
+
+/// How long a process may be silent before it counts as dead.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often it is passed on that somebody asks who is in a room.
+const LOOK: Duration = Duration::from_secs(5);
+const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 /// Rooms of one service.
 #[napi]
 pub struct Rooms {
     core: Rc<Core>,
     rooms: Arc<room::Rooms>,
+    lease: Duration,
+    /// When somebody last asked who is in a room, as far as that was passed on.
+    looked_at: Cell<Option<Instant>>,
+}
+
+impl Rooms {
+    /// Somebody asks who is in a room: has dead ones swept, as members here would.
+    fn look(&self, js: Js) -> Result<()> {
+        if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
+            let opened = self.core.opened(js)?;
+            let presence = self.presence(&opened);
+            self.core.members.keep(&presence);
+            presence.look();
+            self.looked_at.set(Some(Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// The presence of this process; one for all who have the same store, prefix and lease.
+    fn presence(&self, opened: &Opened) -> Arc<Presence> {
+        Presence::shared(opened.store(), &self.rooms, self.lease, self.core.settings.timeout)
+    }
 }
 
 #[napi]
 impl Rooms {
-    /// Takes `{ prefix }`.
+    /// Takes `{ prefix, leaseMs }`.
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let rooms = js
-            .text_option(options.raw(), c"prefix", "prefix")
-            .and_then(|prefix| room::Rooms::new(room::Options { prefix }))
+        let prefix = js.text_option(options.raw(), c"prefix", "prefix");
+        let (rooms, lease) = prefix
+            .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix })?, lease(js, options)?)))
             .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms) })
+        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, looked_at: Cell::new(None) })
     }
 
     /// The same within limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Rooms> {
-        Ok(Self { core: self.core.within(&env, limits.raw())?, rooms: self.rooms.clone() })
+        Ok(Self {
+            core: self.core.within(&env, limits.raw())?,
+            rooms: self.rooms.clone(),
+            lease: self.lease,
+            looked_at: self.looked_at.clone(),
+        })
     }
 
     /// Puts a user in a room.
@@ -61,7 +105,9 @@ impl Rooms {
     #[napi]
     pub fn users(&self, env: Env, room: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
-            Ok(self.rooms.users(&js.text(room.raw(), "roomId")?)?.map(Answer::json))
+            let users = self.rooms.users(&js.text(room.raw(), "roomId")?)?;
+            self.look(js)?;
+            Ok(users.map(Answer::json))
         })
     }
 
@@ -83,4 +129,55 @@ impl Rooms {
             Ok(self.rooms.recent(&js.text(room.raw(), "roomId")?, count)?.map(Answer::json))
         })
     }
+    /// Puts a connection of a user in a room; resolves to the number that has it leave.
+    #[napi]
+    pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> Handed {
+        members::join(self, &env, room.raw(), user.raw(), info.raw())
+    }
+
+    /// Has a member leave, by the number that `join` resolved to.
+    #[napi]
+    pub fn leave(&self, env: Env, member: f64) -> Handed {
+        members::leave(self, &env, member as u64)
+    }
+
+    /// Sends a message to who listens; resolves to its number.
+    #[napi]
+    pub fn send(&self, env: Env, room: Unknown, message: Unknown) -> Handed {
+        self.core.submit(env, Operation { name: "SEND", empty: None }, |js| {
+            let room = js.text(room.raw(), "roomId")?;
+            let message = self.core.bridge().stringify(js, message.raw(), "message")?;
+            self.rooms.send(&room, &message, &iso_now())
+        })
+    }
+
+    /// Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it.
+    #[napi]
+    pub fn listen(&self, env: Env, room: Unknown, since: Unknown, reader: Unknown) -> Handed {
+        following::listen(self, &env, room.raw(), since.raw(), reader.raw())
+    }
+
+    /// Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it.
+    #[napi]
+    pub fn watch(&self, env: Env, room: Unknown, reader: Unknown) -> Handed {
+        following::watch(self, &env, room.raw(), reader.raw())
+    }
+
+    /// Ends a listener or watcher by the number of its reader.
+    #[napi]
+    pub fn unsubscribe(&self, env: Env, reader: f64) -> Handed {
+        let js = Js(env.raw());
+        self.core.unsubscribe(js, reader as u64);
+        Handed(self.core.bridge().resolved(js))
+    }
+}
+
+fn lease(js: Js, options: Unknown) -> Result<Duration> {
+    let lease = js.option(options.raw(), c"leaseMs")?.map(|ms| js.milliseconds(ms, "leaseMs")).transpose()?;
+    let lease = lease.unwrap_or(LEASE);
+    if LEASES.contains(&lease) {
+        return Ok(lease);
+    }
+    let ms = lease.as_millis();
+    Err(Error::argument(format!("leaseMs must lie between 100 and 3600000 milliseconds, not {ms}")))
 }

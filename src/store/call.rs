@@ -35,6 +35,8 @@ pub enum Verb {
     Custom(String),
     /// A script of ours.
     Script(&'static Script),
+    /// The same for many items in one run: all their keys, then all their arguments.
+    Many(&'static Script),
 }
 
 /// Which arguments are keys: `count` of them, from `first`, every `step`.
@@ -96,6 +98,23 @@ impl Request {
         Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true }
     }
 
+    /// A script run over many items of one caller: the keys of all, then the arguments of all. `Reply::items` has their
+    /// answers.
+    pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
+        debug_assert!(keys.len() / script.keys == args.len() / script.args, "{}", script.name);
+        let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
+        let args = keys.into_iter().chain(args).collect();
+        Self { verb: Verb::Many(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
+    }
+
+    /// A script run with so many arguments as there are.
+    pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
+        debug_assert!(script.keys == keys.len(), "{}", script.name);
+        let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
+        let args = keys.into_iter().chain(args).collect();
+        Self { verb: Verb::Script(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
+    }
+
     /// Lets it share a round.
     pub fn merging(mut self, merge: Merge) -> Self {
         self.merge = merge;
@@ -113,7 +132,7 @@ impl Request {
         match &self.verb {
             Verb::Command(name) => name,
             Verb::Custom(name) => name,
-            Verb::Script(script) => script.name,
+            Verb::Script(script) | Verb::Many(script) => script.name,
         }
     }
 

@@ -5,6 +5,7 @@
 //! no such companion is ever taken for a documented key.
 
 mod glob;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use glob::pattern;
+pub use room::*;
 
 /// Prefix of sessions, unless an option says otherwise.
 pub const SESSIONS: &str = "session:";
@@ -30,6 +32,8 @@ pub const LIMITS: &str = "rate_limit:";
 pub const LOCKS: &str = "lock:";
 /// Prefix of rooms, unless an option says otherwise.
 pub const ROOMS: &str = "room:";
+/// Prefix of job queues, unless an option says otherwise.
+pub const QUEUES: &str = "queue:";
 
 /// More is no identifier but a mistake.
 const LONGEST: usize = 64 * 1024;
@@ -116,16 +120,6 @@ pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
 
-/// Who is in a room.
-pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
-    Ok(format!("{}{}:users", prefix.0, identifier("roomId", id)?).into())
-}
-
-/// The last messages of a room.
-pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
-    Ok(format!("{}{}:messages", prefix.0, identifier("roomId", id)?).into())
-}
-
 /// A cached value.
 pub fn cache_entry(prefix: &Prefix, name: &str) -> Result<Bytes> {
     plain(prefix, "key", name)
@@ -140,6 +134,44 @@ pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
 /// What orders the invalidations of a cache.
 pub fn cache_clock(prefix: &Prefix) -> Bytes {
     format!("{{{}}}:clock", prefix.0).into()
+}
+
+/// What all keys of a queue begin with; scripts put behind it what `keys/queue.lua` names.
+pub fn queue(prefix: &Prefix, name: &str) -> Result<Bytes> {
+    companion(prefix, "", "name", name, "")
+}
+
+/// The id of a job, or the name of a group, as it stands in keys and sets; `plain_id` undoes it.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 512 bytes once it is encoded.
+pub fn kept_id(what: &str, text: &str) -> Result<String> {
+    check(what, text)?;
+    let encoded = encode(text);
+    if encoded.len() > LONGEST_PLAIN {
+        return Err(Error::argument(format!("{what} must have at most {LONGEST_PLAIN} bytes, got {}", encoded.len())));
+    }
+    Ok(encoded.into_owned())
+}
+
+/// What `kept_id` was made of.
+pub fn plain_id(kept: &[u8]) -> String {
+    percent_encoding::percent_decode(kept).decode_utf8_lossy().into_owned()
+}
+
+/// The lines of a job's log, for an id as it is kept.
+pub fn queue_log(queue: &[u8], id: &str) -> Bytes {
+    [queue, b"log:", id.as_bytes()].concat().into()
+}
+
+/// The channel that tells what happens to the jobs of a queue.
+pub fn queue_events(queue: &[u8]) -> Bytes {
+    [queue, b"events"].concat().into()
+}
+
+/// The channel that wakes the workers of a queue.
+pub fn queue_wake(queue: &[u8]) -> Bytes {
+    [queue, b"wake"].concat().into()
 }
 
 fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {

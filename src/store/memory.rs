@@ -5,7 +5,8 @@
 //!
 //! Where it differs from a server on purpose:
 //! * One database, nothing is written to disk, no blocking commands, no `MULTI`.
-//! * Memory is bounded as with `maxmemory-policy allkeys-lru`, by an estimate of what keys and values take.
+//! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy allkeys-lru`, except that a key
+//!   without an end is dropped only where none with one can be.
 //! * A deadline is over when it is reached, not a millisecond later.
 //! * Ranks of sorted sets are counted, not looked up: linear in the distance from the nearer end.
 
@@ -120,9 +121,10 @@ impl Engine {
 
     fn run(&self, lua: &mut Lua, request: &Request) -> Outcome {
         let name = match &request.verb {
-            Verb::Script(script) => {
+            Verb::Script(script) | Verb::Many(script) => {
                 let keys = request.touched().into_iter().flatten().count();
-                return lua.run(script.sha(), script.source.as_bytes(), &request.args, keys);
+                let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
+                return lua.run(sha, source.as_bytes(), &request.args, keys);
             }
             Verb::Command(name) => name,
             Verb::Custom(name) => name.as_str(),

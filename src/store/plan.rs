@@ -304,7 +304,10 @@ impl Answers {
             (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
             (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
             (Wire::Get(_), Reply::Array(items)) => items.into_iter().map(|item| Some(Ok(item))).collect(),
-            (_, Reply::Array(items)) => unpack(items),
+            (_, reply @ Reply::Array(_)) => match reply.items() {
+                Ok(items) => items.into_iter().map(Some).collect(),
+                Err(error) => return Self::Failed(error),
+            },
             _ => return Self::Failed(missing()),
         };
         Self::Parts(parts)
@@ -321,21 +324,6 @@ impl Answers {
             (Self::Parts(_), None) => Err(missing()),
         }
     }
-}
-
-/// A merged script's answer: `1, reply` or `0, message` an item.
-fn unpack(answers: Vec<Reply>) -> Vec<Option<Result<Reply>>> {
-    let mut answers = answers.into_iter();
-    let mut parts = Vec::with_capacity(answers.len() / 2);
-    while let (Some(ok), Some(reply)) = (answers.next(), answers.next()) {
-        parts.push(Some(match ok {
-            Reply::Int(1) => Ok(reply),
-            _ => reply.bulk().and_then(|message| {
-                Err(Error::from_server(String::from_utf8_lossy(&message.unwrap_or_default()).into_owned()))
-            }),
-        }));
-    }
-    parts
 }
 
 fn missing() -> Error {

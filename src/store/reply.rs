@@ -62,6 +62,21 @@ impl Reply {
         }
     }
 
+    /// What a run over many items answered: `1, reply` or `0, message` an item.
+    pub fn items(self) -> Result<Vec<Result<Reply>>> {
+        let mut answers = self.array()?.into_iter();
+        let mut items = Vec::with_capacity(answers.len() / 2);
+        while let (Some(ok), Some(reply)) = (answers.next(), answers.next()) {
+            items.push(match ok {
+                Reply::Int(1) => Ok(reply),
+                _ => reply.bulk().and_then(|message| {
+                    Err(Error::from_server(String::from_utf8_lossy(&message.unwrap_or_default()).into_owned()))
+                }),
+            });
+        }
+        Ok(items)
+    }
+
     /// An array of exactly `N` elements.
     pub fn tuple<const N: usize>(self) -> Result<[Reply; N]> {
         self.array()?.try_into().map_err(|items: Vec<Reply>| {

@@ -7,25 +7,49 @@ use std::sync::OnceLock;
 pub struct Script {
     /// Where the file lies under `src/features`, such as `lock/release.lua`.
     pub name: &'static str,
-    /// The Lua text, as in the file.
-    pub source: &'static str,
     /// How many keys it takes; the rest are arguments.
     pub keys: usize,
-    /// How many arguments it takes.
+    /// How many arguments it takes; 0 when their number varies.
     pub args: usize,
-    sha: OnceLock<String>,
+    /// The Lua text, as in the file.
+    body: &'static str,
+    shared: &'static [Part],
+    end: &'static str,
+    whole: OnceLock<(String, String)>,
     many: OnceLock<(String, String)>,
 }
 
+/// Functions that several scripts share: name and text of a file.
+pub type Part = (&'static str, &'static str);
+
 impl Script {
-    /// Use the `script!` macro.
-    pub const fn new(name: &'static str, source: &'static str, keys: usize, args: usize) -> Self {
-        Self { name, source, keys, args, sha: OnceLock::new(), many: OnceLock::new() }
+    /// A script whose text stands for itself.
+    pub const fn new(name: &'static str, body: &'static str, keys: usize, args: usize) -> Self {
+        Self::made_of(name, body, &[], "", keys, args)
     }
 
-    /// The SHA-1 that EVALSHA takes, in hexadecimal.
-    pub fn sha(&self) -> &str {
-        self.sha.get_or_init(|| sha1_smol::Sha1::from(self.source).digest().to_string())
+    /// A script with these files before it, and this statement at the end of each run, however many items it had: what is
+    /// gathered item by item may be done there at once. Use the `script!` macro.
+    pub const fn made_of(
+        name: &'static str,
+        body: &'static str,
+        shared: &'static [Part],
+        end: &'static str,
+        keys: usize,
+        args: usize,
+    ) -> Self {
+        Self { name, keys, args, body, shared, end, whole: OnceLock::new(), many: OnceLock::new() }
+    }
+
+    /// The files it shares with other scripts.
+    pub fn shared(&self) -> impl Iterator<Item = &'static str> {
+        self.shared.iter().map(|(name, _)| *name)
+    }
+
+    /// The Lua text as a server gets it, and the SHA-1 of it that EVALSHA takes, in hexadecimal.
+    pub fn whole(&self) -> (&str, &str) {
+        let (source, sha) = self.whole.get_or_init(|| named(self.one()));
+        (source, sha)
     }
 
     /// The same script for many items in one call, and its SHA-1.
@@ -33,33 +57,28 @@ impl Script {
     /// KEYS and ARGV hold the items one behind the other. The answer is two elements an item: `1, reply`, or `0, message`
     /// where that item failed: the others are not harmed, exactly as if each had been a call of its own.
     pub fn many(&self) -> (&str, &str) {
-        let (source, sha) = self.many.get_or_init(|| {
-            let source = many(self.source, self.keys, self.args);
-            let sha = sha1_smol::Sha1::from(&source).digest().to_string();
-            (source, sha)
-        });
+        let (source, sha) = self.many.get_or_init(|| named(self.for_many()));
         (source, sha)
     }
-}
 
-/// Declares a script: `script!(RELEASE = "lock/release.lua", keys: 1, args: 1);`
-macro_rules! script {
-    ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal) => {
-        #[doc = concat!("The script in `", $file, "`.")]
-        pub static $name: $crate::store::Script = $crate::store::Script::new(
-            $file,
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)),
-            $keys,
-            $args,
-        );
-    };
-}
-pub(crate) use script;
+    fn prelude(&self) -> String {
+        self.shared.iter().map(|(_, text)| *text).collect()
+    }
 
-fn many(source: &str, keys: usize, args: usize) -> String {
-    format!(
-        "local function item(KEYS, ARGV)
-{source}
+    fn one(&self) -> String {
+        let (prelude, body, end) = (self.prelude(), self.body, self.end);
+        if end.is_empty() {
+            return prelude + body;
+        }
+        format!("{prelude}local function item()\n{body}\nend\nlocal reply = item()\n{end}\nreturn reply\n")
+    }
+
+    fn for_many(&self) -> String {
+        let Self { keys, args, body, end, .. } = self;
+        let prelude = self.prelude();
+        format!(
+            "{prelude}local function item(KEYS, ARGV)
+{body}
 end
 local keys, args, out = {{}}, {{}}, {{}}
 for i = 1, #KEYS / {keys} do
@@ -74,7 +93,42 @@ for i = 1, #KEYS / {keys} do
     out[2 * i - 1], out[2 * i] = 1, reply
   end
 end
+{end}
 return out
 "
-    )
+        )
+    }
 }
+
+fn named(source: String) -> (String, String) {
+    let sha = sha1_smol::Sha1::from(&source).digest().to_string();
+    (source, sha)
+}
+
+/// Declares a script: `script!(RELEASE = "lock/release.lua", keys: 1, args: 1);`. Files that it shares with others are named
+/// behind `with`; a statement for the end of each run behind `end`.
+macro_rules! script {
+    (
+        $name:ident = $file:literal, keys: $keys:literal, args: $args:literal
+        $(, with: [$($part:literal),+ $(,)?])? $(, end: $end:literal)?
+    ) => {
+        #[doc = concat!("The script in `", $file, "`.")]
+        pub static $name: $crate::store::Script = $crate::store::Script::made_of(
+            $file,
+            $crate::store::lua!($file),
+            &[$($(($part, $crate::store::lua!($part))),+)?],
+            concat!("" $(, $end)?),
+            $keys,
+            $args,
+        );
+    };
+}
+pub(crate) use script;
+
+/// The text of a file under `src/features`.
+macro_rules! lua {
+    ($file:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file))
+    };
+}
+pub(crate) use lua;

@@ -72,7 +72,7 @@ fn every_command_with_too_few_and_too_many_words() {
         for count in 0..12 {
             let arg = if name == "SCAN" || name == "SELECT" || name == "INFO" { " 0" } else { " x" };
             let line = [name, &arg.repeat(count)].concat();
-            if !(matches!(name, "TIME" | "INFO") || name == "SPOP") {
+            if !matches!(name, "TIME" | "INFO" | "SPOP" | "SRANDMEMBER") {
                 differences.extend(pair.difference(&[&line, &line.to_lowercase(), "KEYS *"]));
             }
         }

@@ -8,10 +8,8 @@ script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(OPEN = "cache/open.lua", keys: 1, args: 2);
 script!(INVALIDATE = "cache/invalidate.lua", keys: 1, args: 4);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
-script!(ADD_USER = "room/add_user.lua", keys: 1, args: 3);
-script!(STORE_MESSAGE = "room/store_message.lua", keys: 1, args: 3);
 
-/// Locks, the cache, limits and rooms.
+/// Locks, the cache and limits.
 pub const CASES: &[Cases] = &[
     Cases {
         script: &RELEASE,
@@ -165,50 +163,5 @@ SET rate_limit:ip 1 => rate_limit:ip 2 0
 => rate_limit:ip 2
 => rate_limit:ip
 ",
-    },
-    Cases {
-        script: &ADD_USER,
-        how: Exactly,
-        after: &["HGETALL room:x:users", "PTTL room:x:users", "TYPE room:x:users"],
-        lines: r#"
-=> room:x:users u1 {"name":"Ada","joinedAt":"2026-01-02T03:04:05.678Z"} 86400000
-HSET room:x:users u1 {} => room:x:users u1 {"name":"Ada"} 86400000
-HSET room:x:users u2 {} | PEXPIRE room:x:users 60000 => room:x:users u1 {"name":"Ädä"} 86400000
-HSET room:x:users u1 {} | PEXPIREAT room:x:users 1 => room:x:users u2 {} 86400000
-SET room:x:users x PXAT 1 => room:x:users u1 {} 86400000
-SET room:x:users x => room:x:users u1 {} 86400000
-RPUSH room:x:users u1 => room:x:users u1 {} 86400000
-=> room:x:users '' '' 86400000
-=> room:x:users u1 {} 0
-=> room:x:users u1 {} x
-HSET room:x:users u2 {} => room:x:users u1 {} -1
-=> room:x:users u1 {}
-=> room:x:users u1
-"#,
-    },
-    Cases {
-        script: &STORE_MESSAGE,
-        how: Exactly,
-        after: &["LRANGE room:x:messages 0 -1", "PTTL room:x:messages", "TYPE room:x:messages"],
-        lines: r#"
-=> room:x:messages {"text":"hi","timestamp":"2026-01-02T03:04:05.678Z"} 100 86400000
-RPUSH room:x:messages a b | PEXPIRE room:x:messages 60000 => room:x:messages {"text":"hi"} 100 86400000
-RPUSH room:x:messages a b c => room:x:messages m 3 86400000
-RPUSH room:x:messages a b c d e => room:x:messages m 3 86400000
-RPUSH room:x:messages a b c => room:x:messages m 1 86400000
-RPUSH room:x:messages a b c | PEXPIREAT room:x:messages 1 => room:x:messages m 100 86400000
-SET room:x:messages x PXAT 1 => room:x:messages m 100 86400000
-SET room:x:messages x => room:x:messages m 100 86400000
-ZADD room:x:messages 1 x => room:x:messages m 100 86400000
-RPUSH room:x:messages a b c => room:x:messages m 0 86400000
-RPUSH room:x:messages a b c => room:x:messages m -1 86400000
-RPUSH room:x:messages a b c => room:x:messages m 1.5 86400000
-RPUSH room:x:messages a b c => room:x:messages m x 86400000
-RPUSH room:x:messages a b c => room:x:messages m 2 x
-RPUSH room:x:messages a b c => room:x:messages m 2 0
-=> room:x:messages '' 100 86400000
-=> room:x:messages m 100
-=> room:x:messages m
-"#,
     },
 ];

@@ -113,7 +113,7 @@ fn tidied(name: &str, outcome: Outcome) -> Outcome {
         Err(text) => return Err(text.split(" script: ").next().unwrap_or_default().to_owned()),
     };
     Ok(match (name, reply) {
-        ("SMEMBERS" | "KEYS" | "HKEYS" | "HVALS" | "SPOP", Reply::Array(items)) => sorted(items, 1),
+        ("SMEMBERS" | "KEYS" | "HKEYS" | "HVALS" | "SPOP" | "SRANDMEMBER", Reply::Array(items)) => sorted(items, 1),
         ("HGETALL", Reply::Array(items)) => sorted(items, 2),
         ("SCAN", Reply::Array(parts)) => match <[Reply; 2]>::try_from(parts) {
             Ok([cursor, Reply::Array(keys)]) => Reply::Array(vec![cursor, sorted(keys, 1)]),

@@ -22,7 +22,7 @@ HSET $k $f $v|HSET $k $f $v $f $v|HSETNX $k $f $v|HGET $k $f|HMGET $k $f $f|HGET
 HDEL $k $f $f $f|HEXISTS $k $f|HLEN $k|HINCRBY $k $f $i
 LPUSH $k $v|RPUSH $k $v $v|LPUSHX $k $v|RPUSHX $k $v|LPOP $k|RPOP $k|LPOP $k $i|RPOP $k $i|LLEN $k|LRANGE $k $i $i
 LRANGE $k 0 -1|LTRIM $k $i $i|LTRIM $k 0 5|LREM $k $i $v|LINDEX $k $i|LSET $k $i $v
-SADD $k $f|SADD $k $f $f $v|SREM $k $f|SREM $k $f $f $f|SMEMBERS $k|SISMEMBER $k $f|SMISMEMBER $k $f $f|SCARD $k|SPOP $k 100
+SADD $k $f|SADD $k $f $f $v|SREM $k $f|SREM $k $f $f $f|SMEMBERS $k|SISMEMBER $k $f|SMISMEMBER $k $f $f|SCARD $k|SPOP $k 100|SRANDMEMBER $k 100
 ZADD $k $s $f|ZADD $k $s $f $s $f $s $f|ZADD $k $o $s $f|ZADD $k $o $o $s $f|ZINCRBY $k $s $f|ZREM $k $f|ZSCORE $k $f
 ZMSCORE $k $f $f|ZCARD $k|ZRANK $k $f|ZREVRANK $k $f|ZPOPMIN $k|ZPOPMAX $k $i|ZRANGE $k 0 -1 WITHSCORES|ZRANGE $k $i $i
 ZRANGE $k $i $i REV WITHSCORES|ZRANGE $k $l $l BYSCORE|ZRANGE $k $l $l BYSCORE REV LIMIT $i $i|ZREVRANGE $k $i $i

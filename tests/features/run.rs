@@ -59,11 +59,7 @@ impl Engine {
 
     /// A command as a client in any language sends it.
     pub fn raw(&self, parts: &[&str]) -> Reply {
-        let args = parts[1..].iter().map(|part| part.to_string().into()).collect();
-        let mut request = Request::with_keys("", args, 0);
-        request.verb = Verb::Custom(parts[0].to_owned());
-        request.keys = Keys::Unknown;
-        self.execute(vec![request]).pop().unwrap().unwrap()
+        self.execute(vec![request(parts)]).pop().unwrap().unwrap()
     }
 
     /// The text at a key.
@@ -83,6 +79,15 @@ impl Engine {
             assert_ne!(self.left(&key), -1, "{key} never ends");
         }
     }
+}
+
+/// A command as a client in any language sends it.
+pub fn request(parts: &[&str]) -> Request {
+    let args = parts[1..].iter().map(|part| part.to_string().into()).collect();
+    let mut request = Request::with_keys("", args, 0);
+    request.verb = Verb::Custom(parts[0].to_owned());
+    request.keys = Keys::Unknown;
+    request
 }
 
 /// Chance that comes out the same in every run.

@@ -33,6 +33,41 @@ fn companions_share_the_slot() {
 }
 
 #[test]
+fn companions_of_rooms_share_the_slot() {
+    let rooms = prefix(ROOMS);
+    let (users, messages) = (room_users(&rooms, "x").unwrap(), room_messages(&rooms, "x").unwrap());
+    assert_eq!(room_connections(&users), "{room:x:users}:refs");
+    assert_eq!(room_seats(&users, "7f"), "{room:x:users}:node:7f");
+    assert_eq!(room_gone(&users, "7f"), "{room:x:users}:gone:7f");
+    assert_eq!(room_changes(&users), "{room:x:users}:events");
+    assert_eq!(room_numbers(&messages), "{room:x:messages}:seq");
+    assert_eq!(room_live(&messages), "{room:x:messages}:live");
+    assert_eq!(room_nodes(&rooms), "{room:}:nodes");
+    assert_eq!(room_node_rooms(&rooms, "7f"), "{room:}:rooms:7f");
+    assert_eq!(room_node_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
+}
+
+#[test]
+fn the_keys_of_a_queue_share_its_slot() {
+    let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
+    assert_eq!(queue, "{queue:mail %7Bx%7D:%2A}:");
+    assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
+    assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
+    assert_eq!(queue_log(queue.as_bytes(), "a%7B"), format!("{queue}log:a%7B"));
+    assert!(super::queue(&prefix(QUEUES), "").is_err());
+}
+
+#[test]
+fn kept_ids_are_undone_exactly() {
+    for id in ["a", "a b:c", "{}%*?[]\\\n\u{7f}", "%7B", "%sha256:", "ünï", &"x".repeat(512)] {
+        assert_eq!(plain_id(kept_id("id", id).unwrap().as_bytes()), id);
+    }
+    for bad in [String::new(), "a\0".into(), "x".repeat(513), "{".repeat(171)] {
+        assert_eq!(kept_id("id", &bad).unwrap_err().kind.code(), "E_INVALID_ARGUMENT");
+    }
+}
+
+#[test]
 fn what_means_something_is_encoded() {
     assert_eq!(identifier("id", "a{b}%*?[c]\\\n\u{7f}").unwrap(), "a%7Bb%7D%25%2A%3F%5Bc%5D%5C%0A%7F");
 }

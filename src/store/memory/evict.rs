@@ -1,4 +1,4 @@
-//! Keeps memory within its bound: what is over goes first, then what was not used for longest.
+//! Keeps memory within its bound: what is over goes first, then what would end anyway, then what was not used for longest.
 
 use super::answer::Fault;
 use super::space::Keyspace;
@@ -25,8 +25,13 @@ impl Keyspace {
     }
 
     /// Drops a key that was not used for long; false when there is none but those in use now.
+    ///
+    /// One that has no end is what nobody expects to lose, such as a job that waits: it is dropped only where no other can be.
     fn evict(&mut self) -> bool {
-        let Some(i) = self.sample().or_else(|| self.any_unused()) else { return false };
+        let sampled = self.sample();
+        let ends = |i: &usize| self.entries.get_index(*i).is_some_and(|(_, entry)| entry.deadline.is_some());
+        let found = sampled.filter(ends).or_else(|| self.first_to_end()).or(sampled).or_else(|| self.any_unused());
+        let Some(i) = found else { return false };
         self.remove_at(i);
         self.counters.evicted += 1;
         true
@@ -39,8 +44,16 @@ impl Keyspace {
         }
         let tick = self.tick;
         let places: [usize; SAMPLE] = std::array::from_fn(|_| (self.next_random() % len as u64) as usize);
-        let used_at = |i: &usize| self.entries.get_index(*i).map_or(tick, |(_, entry)| entry.used_at);
-        places.into_iter().filter(|i| used_at(i) < tick).min_by_key(used_at)
+        let rank = |i: &usize| {
+            self.entries.get_index(*i).map_or((true, tick), |(_, entry)| (entry.deadline.is_none(), entry.used_at))
+        };
+        places.into_iter().filter(|i| rank(i).1 < tick).min_by_key(rank)
+    }
+
+    /// The key that ends soonest.
+    fn first_to_end(&self) -> Option<usize> {
+        let mut ending = self.deadlines.iter().filter_map(|(_, key)| self.entries.get_full(key));
+        ending.find(|(_, _, entry)| entry.used_at < self.tick).map(|(i, ..)| i)
     }
 
     fn any_unused(&self) -> Option<usize> {

@@ -17,6 +17,7 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("SMISMEMBER", -3, smismember),
     Spec::new("SCARD", 2, scard),
     Spec::new("SPOP", -2, spop),
+    Spec::new("SRANDMEMBER", -2, srandmember),
 ];
 
 /// Estimated cost of a member beyond its bytes.
@@ -111,4 +112,30 @@ fn spop(db: &mut Db, args: &[Bytes]) -> Outcome {
         Some(count) => Answer::bulks((0..count.min(set.members.len())).filter_map(|_| set.pop(random()))),
     })?;
     Ok(popped.unwrap_or(if count.is_some() { Answer::Array(Vec::new()) } else { Answer::Nil }))
+}
+
+/// Members that may be named more than once in one answer, as a negative count asks for: a server would give its memory for it.
+const MOST_REPEATED: u64 = 1 << 20;
+
+/// Some members without taking them: so many different ones from a random place on; with a negative count, the same may come
+/// again.
+fn srandmember(db: &mut Db, args: &[Bytes]) -> Outcome {
+    let count = match args {
+        [_] => None,
+        [_, count] => Some(args::integer(count)?),
+        _ => return Err(Fault::SYNTAX),
+    };
+    if count.is_some_and(|count| count < 0 && count.unsigned_abs() > MOST_REPEATED) {
+        return Err(Fault::new("ERR value is out of range"));
+    }
+    let seed = db.space.next_random();
+    let members = set(db, args)?.map(Set::members).filter(|members| !members.is_empty());
+    let Some(members) = members else { return Ok(count.map_or(Answer::Nil, |_| Answer::Array(Vec::new()))) };
+    let from = (seed % members.len() as u64) as usize;
+    let some = members.iter().cycle().skip(from).cloned();
+    Ok(match count {
+        None => Answer::maybe(members.get_index(from).cloned()),
+        Some(count) if count < 0 => Answer::bulks(some.take(count.unsigned_abs() as usize)),
+        Some(count) => Answer::bulks(some.take(members.len().min(count as usize))),
+    })
 }

@@ -13,7 +13,7 @@ pub struct Keyspace {
     /// Removal moves the last entry into the gap (`swap_remove`), which is what `scan.rs` relies on.
     pub(super) entries: IndexMap<Bytes, Entry>,
     /// Keys by deadline, so that what is over is found without a search.
-    deadlines: BTreeSet<(i64, Bytes)>,
+    pub(super) deadlines: BTreeSet<(i64, Bytes)>,
     used: usize,
     pub(super) max: usize,
     micros: i64,

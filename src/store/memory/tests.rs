@@ -94,6 +94,34 @@ fn memory_stays_within_its_bound_and_old_keys_go_first() {
 }
 
 #[test]
+fn what_has_no_end_goes_last() {
+    let engine = Engine::new(MB).unwrap();
+    let value = "x".repeat(1000);
+    let exist = |kind: &str, from: i64, to: i64| -> i64 {
+        (from..to).map(|i| run(&engine, &format!("EXISTS {kind}:{i}")).int().unwrap()).sum()
+    };
+    for i in 0..300 {
+        run(&engine, &format!("SET stays:{i} {value}"));
+    }
+    for i in 0..2000 {
+        run(&engine, &format!("SET ends:{i} {value} EX 1000"));
+    }
+    assert_eq!(exist("stays", 0, 300), 300, "though they were not used for longest");
+    let ending = exist("ends", 1000, 2000);
+    assert!(ending > 400 && exist("ends", 0, 1000) < 50, "the oldest of the others went");
+    for i in 300..600 {
+        run(&engine, &format!("SET stays:{i} {value}"));
+    }
+    assert_eq!(exist("stays", 0, 600), 600);
+    assert!(exist("ends", 1000, 2000) < ending - 200);
+    for i in 600..2000 {
+        run(&engine, &format!("SET stays:{i} {value}"));
+    }
+    assert_eq!(exist("ends", 0, 2000), 0, "nothing else is left to drop");
+    assert!(engine.used_bytes() > MB * 9 / 10 && exist("stays", 1900, 2000) == 100);
+}
+
+#[test]
 fn what_is_over_goes_before_what_is_old() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(100_000);

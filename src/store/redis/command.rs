@@ -14,14 +14,15 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
         Wire::Get(keys) => plain("MGET", keys),
         Wire::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
         Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
-        Wire::One(request @ Request { verb: Verb::Script(script), args, .. }) => {
+        Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
             let keys = request.touched().into_iter().flatten().count();
-            let run = Run { source: script.source, sha: script.sha(), keys, args: args.len() };
+            let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
+            let run = Run { source, sha, keys, args: args.len() };
             run.spell(args.iter(), scripts, whole, commands);
         }
         Wire::Many(many) => {
             let script: &'static Script = many.script;
-            let (source, sha) = if many.is_single() { (script.source, script.sha()) } else { script.many() };
+            let (source, sha) = if many.is_single() { script.whole() } else { script.many() };
             let run = Run { source, sha, keys: many.keys.len(), args: many.keys.len() + many.args.len() };
             run.spell(many.keys.iter().chain(&many.args), scripts, whole, commands);
         }

@@ -91,7 +91,7 @@ fn supposed_key(request: &Request) -> Option<&Bytes> {
 
 fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
     let what = match &request.verb {
-        Verb::Script(_) => "a script or transaction",
+        Verb::Script(_) | Verb::Many(_) => "a script or transaction",
         _ => request.name(),
     };
     let show = |key: &[u8]| String::from_utf8_lossy(&key[..key.len().min(100)]).into_owned();

@@ -1,0 +1,244 @@
+'use strict'
+
+const { binding } = require('./bridge.js')
+const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
+const { handleOf, limitsOf } = require('./handle.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
+const { assertFunction, describe } = require('./options.js')
+const { Events } = require('./queue/events.js')
+const { Job } = require('./queue/job.js')
+const {
+  jobOptions,
+  jobsOf,
+  plainOptions,
+  queueOptions,
+  scheduleOptions,
+  waitOf,
+  workerOptions,
+} = require('./queue/options.js')
+const { Waits } = require('./queue/waits.js')
+const { Worker } = require('./queue/worker.js')
+
+// A page of a list, unless told.
+const PAGE = 100
+
+/** Jobs that are kept until somebody has done them. */
+class JobQueue {
+  #native
+  #limits
+  #shared
+  // What a job finds its queue by.
+  #watch = { finished: (id, options) => this.#finished(id, options) }
+
+  constructor(name, options) {
+    if (name instanceof Parts) {
+      this.#native = name.native
+      this.#limits = name.limits
+      this.#shared = name.shared
+      return
+    }
+    const { service = defaultService(), rest } = queueOptions(options)
+    this.#native = new binding.Queue(handleOf(service), name, rest)
+    this.#limits = limitsOf(service)
+    this.#shared = share(name, this.#native)
+  }
+
+  get name() {
+    return this.#shared.name
+  }
+
+  with(options) {
+    const limits = limitsWithin(this.#limits, options)
+    return bind(JobQueue, this, { native: this.#native.within(limits), limits, shared: this.#shared })
+  }
+
+  async add(name, data, options) {
+    const [id, isNew] = await this.#native.add(name, data, jobOptions(options))
+    return new Job(this.#watch, { id, name, data, isNew })
+  }
+
+  async addMany(jobs) {
+    const all = jobsOf(jobs)
+    const added = await this.#native.addMany(all)
+    return added.map(([id, isNew], index) => {
+      const { name, data } = all[index]
+      return new Job(this.#watch, { id, name, data, isNew })
+    })
+  }
+
+  process(handler, options) {
+    assertFunction(handler, 'handler')
+    const checked = workerOptions(options)
+    assertGoing(this.#limits)
+    const { workers, events } = this.#shared
+    const worker = new Worker({
+      watch: this.#watch,
+      handler,
+      concurrency: checked.concurrency ?? 1,
+      mostBytes: this.#native.maxBytes,
+      start: (told) => this.#native.process(checked, told),
+      complain: (error) => complain(this.name, events, error),
+      ended: () => workers.delete(worker),
+    })
+    workers.add(worker)
+    return worker
+  }
+
+  async repeat(id, schedule, name, data, options) {
+    const nextAt = await this.#native.repeat(id, scheduleOptions(schedule), name, data, jobOptions(options))
+    return { id, nextAt }
+  }
+
+  unrepeat(id) {
+    return this.#native.unrepeat(id)
+  }
+
+  async repeats(options) {
+    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
+    return this.#native.repeats(offset, limit)
+  }
+
+  async get(id) {
+    const fields = await this.#native.get(id)
+    return fields && new Job(this.#watch, fields)
+  }
+
+  async list(state, options) {
+    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
+    const jobs = await this.#native.list(state, offset, limit)
+    return jobs.map((fields) => new Job(this.#watch, fields))
+  }
+
+  async logs(id, options) {
+    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
+    return this.#native.logs(id, offset, limit)
+  }
+
+  counts() {
+    return this.#native.counts()
+  }
+
+  pause() {
+    return this.#native.pause()
+  }
+
+  resume() {
+    return this.#native.resume()
+  }
+
+  remove(id) {
+    return this.#native.remove(id)
+  }
+
+  retry(id) {
+    return this.#native.retry(id)
+  }
+
+  async redrive(options) {
+    const { limit = Number.MAX_SAFE_INTEGER } = plainOptions(options, 'limit')
+    return this.#native.redrive(limit)
+  }
+
+  async drain(options) {
+    const { delayed = false } = plainOptions(options, 'delayed')
+    if (typeof delayed !== 'boolean') throw argumentError(`delayed must be true or false, got ${describe(delayed)}`)
+    return this.#native.drain(delayed)
+  }
+
+  async clean(state, options) {
+    const { olderThanMs = 0, limit = Number.MAX_SAFE_INTEGER } = plainOptions(options, 'olderThanMs', 'limit')
+    return this.#native.clean(state, olderThanMs, limit)
+  }
+
+  on(event, listener) {
+    this.#shared.events.add(event, listener, false)
+    return this
+  }
+
+  once(event, listener) {
+    this.#shared.events.add(event, listener, true)
+    return this
+  }
+
+  off(event, listener) {
+    this.#shared.events.remove(event, listener)
+    return this
+  }
+
+  addListener(event, listener) {
+    return this.on(event, listener)
+  }
+
+  removeListener(event, listener) {
+    return this.off(event, listener)
+  }
+
+  removeAllListeners(event) {
+    this.#shared.events.removeAll(event)
+    return this
+  }
+
+  listenerCount(event) {
+    return this.#shared.events.count(event)
+  }
+
+  async close(options) {
+    const timeoutMs = waitOf(options)
+    const { workers, events, waits } = this.#shared
+    const closed = await Promise.all([...workers].map((worker) => worker.close({ timeoutMs })))
+    events.removeAll()
+    waits.refuse(new CinnabarError('this queue was closed', { code: 'E_CLOSED' }))
+    return { unfinished: closed.flatMap(({ unfinished }) => unfinished) }
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    await this.close()
+  }
+
+  // Listens first and looks then: what happens in between is not missed.
+  async #finished(id, options) {
+    const timeoutMs = waitOf(options, undefined, 1)
+    assertGoing(this.#limits)
+    const { events, waits } = this.#shared
+    const wait = waits.add(id)
+    let timer
+    const late = new Promise((_, reject) => {
+      if (timeoutMs !== undefined) timer = setTimeout(() => reject(overdue(id, timeoutMs)), timeoutMs)
+    })
+    try {
+      events.update()
+      void events.heard()?.then(() => waits.look(id))
+      return await unlessAborted(this.#limits, Promise.race([wait.promise, late]))
+    } finally {
+      clearTimeout(timer)
+      wait.end()
+      events.update()
+    }
+  }
+}
+
+// What all that are bound to a queue have in common.
+function share(name, native) {
+  const waits = new Waits((id) => native.get(id))
+  const events = new Events(name, (told) => native.listen(told), waits)
+  return { name, events, waits, workers: new Set() }
+}
+
+function complain(name, events, error) {
+  if (error === undefined || events.emit('error', error)) return
+  // That there is no server its service tells.
+  if (!isUnavailable(error))
+    console.warn(`cinnabar: a worker of the queue ${JSON.stringify(name)} waits: ${error.message}`)
+}
+
+function overdue(id, timeoutMs) {
+  const message = `job ${JSON.stringify(id)} has not finished within ${timeoutMs} ms`
+  return new CinnabarError(message, { code: 'E_TIMEOUT', retryable: true })
+}
+
+// Required here, because it requires this file.
+function defaultService() {
+  return require('./default.js').redisService
+}
+
+module.exports = { JobQueue }

@@ -1,0 +1,63 @@
+'use strict'
+
+const { Buffer } = require('node:buffer')
+
+const { CinnabarError } = require('../error.js')
+
+// What is kept of an error: enough to find it, not enough to fill the store.
+const MOST_CHARACTERS = 8192
+const MOST_NAME = 200
+
+/** What a handler threw, as the text of at most so many bytes that is kept with its job. Never throws. */
+function writeFailure(thrown, mostBytes) {
+  const { name, message, stack, code } = readThrown(thrown)
+  const short = { name: cut(name, MOST_NAME), message: cut(message, MOST_CHARACTERS) }
+  if (code !== undefined) short.code = cut(code, MOST_NAME)
+  const whole = stack === undefined ? short : { ...short, stack: cut(stack, MOST_CHARACTERS) }
+  const shorter = { name: 'Error', message: cut(message, mostBytes >> 4) }
+  return (
+    [whole, short].map((failure) => JSON.stringify(failure)).find((text) => fits(text, mostBytes)) ??
+    JSON.stringify(shorter)
+  )
+}
+
+// No character takes more than three bytes.
+function fits(text, mostBytes) {
+  return text.length * 3 <= mostBytes || Buffer.byteLength(text) <= mostBytes
+}
+
+function readThrown(thrown) {
+  try {
+    if (typeof thrown === 'object' && thrown !== null && typeof thrown.message === 'string') return readError(thrown)
+    return { name: 'Error', message: `${nameOf(thrown)} was thrown` }
+  } catch {
+    return { name: 'Error', message: 'something was thrown that cannot be read' }
+  }
+}
+
+function readError({ name, message, stack, code }) {
+  const text = (value) => (typeof value === 'string' ? value : undefined)
+  return { name: text(name) ?? 'Error', message, stack: text(stack), code: text(code) }
+}
+
+// A string is shown as it is: many throw nothing else.
+function nameOf(thrown) {
+  if (typeof thrown === 'string') return thrown.length > 0 ? JSON.stringify(thrown) : 'an empty string'
+  if (typeof thrown === 'object' && thrown !== null) return JSON.stringify(thrown) ?? 'an object'
+  return typeof thrown === 'function' ? 'a function' : String(thrown)
+}
+
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most)}…` : text
+}
+
+/** What waiting for a job that is dead rejects with. */
+function jobFailed(id, failure) {
+  const { name, message, stack } = failure ?? { name: 'Error', message: 'nobody knows why' }
+  const cause = new Error(message)
+  cause.name = name
+  cause.stack = stack ?? `${name}: ${message}`
+  return new CinnabarError(`job ${JSON.stringify(id)} failed: ${message}`, { code: 'E_JOB_FAILED', cause })
+}
+
+module.exports = { jobFailed, writeFailure }

@@ -1,0 +1,129 @@
+'use strict'
+
+const { isDate } = require('node:util/types')
+
+const { argumentError } = require('../error.js')
+const { assertOptions, describe } = require('../options.js')
+
+const LONGEST_MS = 2 ** 31
+const KEEP = { count: true, ageSeconds: true, bytes: true }
+const BACKOFF = { type: true, delayMs: true, maxMs: true, jitter: true }
+const RATE = { max: true, perMs: true }
+const COMMON = {
+  delay: true,
+  attempts: true,
+  backoff: BACKOFF,
+  priority: true,
+  timeoutMs: true,
+  keep: true,
+  group: true,
+}
+const JOB = { ...COMMON, id: true, dedup: { id: true, ttlMs: true } }
+const MANY = { name: true, data: true, ...JOB }
+const QUEUE = {
+  prefix: true,
+  leaseMs: true,
+  maxBytes: true,
+  maxCrashes: true,
+  keep: { done: KEEP, dead: KEEP },
+  defaults: COMMON,
+}
+const SCHEDULE = { everyMs: true, cron: true, timeZone: true, startAt: true, endAt: true, limit: true }
+const WORKER = {
+  concurrency: true,
+  limits: { concurrency: true, rate: RATE, group: { concurrency: true, rate: RATE } },
+}
+
+/**
+ * The options of these names, read once: a getter may throw or answer otherwise the next time. A name may stand for an
+ * object of options itself. What else they may be the native side says.
+ */
+function read(options, names, within = '') {
+  assertOptions(options, Object.keys(names), within)
+  const copy = {}
+  if (options === undefined) return copy
+  for (const name in names) {
+    const value = readOne(options, name, within)
+    if (value === undefined) continue
+    copy[name] = names[name] !== true && isGroup(value) ? read(value, names[name], `${within}${name}.`) : value
+  }
+  return copy
+}
+
+function isGroup(value) {
+  try {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    // A revoked proxy: reading it says what is wrong.
+    return true
+  }
+}
+
+function readOne(options, name, within) {
+  try {
+    return options[name]
+  } catch (error) {
+    throw argumentError(`reading the option ${within}${name} threw`, error)
+  }
+}
+
+const queueOptions = (options) => {
+  const { service, ...rest } = read(options, { service: true, ...QUEUE })
+  return { service, rest }
+}
+
+/** Options of a queue that has its service already. */
+const queueOptionsOf = (service, options) => ({ service, ...read(options, QUEUE) })
+
+const jobOptions = (options) => (options === undefined ? undefined : read(options, JOB))
+
+/** Each `{ name, data, ...options }`. */
+function jobsOf(jobs) {
+  const all = listOf(jobs)
+  if (!all) throw argumentError(`jobs must be an array, got ${describe(jobs)}`)
+  return all.map((job, index) => {
+    if (job === undefined) throw argumentError(`jobs[${index}] must be an object, got undefined`)
+    return read(job, MANY, `jobs[${index}].`)
+  })
+}
+
+function listOf(jobs) {
+  try {
+    // Holes become elements, which are then refused.
+    return Array.isArray(jobs) ? Array.from(jobs) : undefined
+  } catch (error) {
+    throw argumentError('jobs could not be read', error)
+  }
+}
+
+/** When a job repeats. A `Date` stands for its time. */
+function scheduleOptions(schedule) {
+  const copy = read(schedule, SCHEDULE)
+  for (const name of ['startAt', 'endAt']) if (isDate(copy[name])) copy[name] = Date.prototype.getTime.call(copy[name])
+  return copy
+}
+
+const workerOptions = (options) => read(options, WORKER)
+
+/** Options that are no objects themselves. */
+const plainOptions = (options, ...names) => read(options, Object.fromEntries(names.map((name) => [name, true])))
+
+/** Milliseconds that somebody is ready to wait. */
+function waitOf(options, usual, least = 0) {
+  const { timeoutMs = usual } = plainOptions(options, 'timeoutMs')
+  if (timeoutMs === undefined) return undefined
+  if (typeof timeoutMs === 'number' && timeoutMs >= least && timeoutMs < LONGEST_MS) return timeoutMs
+  const got = typeof timeoutMs === 'number' ? String(timeoutMs) : describe(timeoutMs)
+  throw argumentError(`timeoutMs must be a number of milliseconds from ${least} to below 2^31, got ${got}`)
+}
+
+module.exports = {
+  jobOptions,
+  jobsOf,
+  plainOptions,
+  queueOptions,
+  queueOptionsOf,
+  scheduleOptions,
+  waitOf,
+  workerOptions,
+}

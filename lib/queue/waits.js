@@ -1,0 +1,93 @@
+'use strict'
+
+const { CinnabarError, isUnavailable } = require('../error.js')
+const { jobFailed } = require('./failure.js')
+
+// Events are hints. Whoever waits for one that was lost learns of the end of his job this much later.
+const LOOK_MS = 3000
+const GONE_MS = 200
+
+/** Who waits for jobs to finish. */
+class Waits {
+  #look
+  #byJob = new Map()
+  #timer
+
+  /** `look(id)` reads a job from the store. */
+  constructor(look) {
+    this.#look = look
+  }
+
+  get size() {
+    return this.#byJob.size
+  }
+
+  /** A promise for the result of a job, and what ends the wait. */
+  add(id) {
+    const wait = {}
+    const promise = new Promise((resolve, reject) => Object.assign(wait, { resolve, reject }))
+    if (!this.#byJob.has(id)) this.#byJob.set(id, new Set())
+    this.#byJob.get(id).add(wait)
+    this.#timer ??= setInterval(() => this.lookNow(), LOOK_MS)
+    return { promise, end: () => this.#remove(id, wait) }
+  }
+
+  #remove(id, wait) {
+    const all = this.#byJob.get(id)
+    all?.delete(wait)
+    if (all?.size === 0) this.#byJob.delete(id)
+    if (this.#byJob.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Something happened to a job. What its message was too short for is read. */
+  hear(event, details) {
+    const { id, result, error, partial } = details
+    if (!this.#byJob.has(id)) return
+    if (event === 'removed') this.#settle(id, gone(id))
+    else if (event !== 'completed' && event !== 'dead') return
+    else if (partial) void this.look(id)
+    else if (event === 'dead') this.#settle(id, jobFailed(id, error))
+    else this.#settle(id, undefined, result)
+  }
+
+  /** Looks how all jobs are that somebody waits for. */
+  lookNow() {
+    for (const id of this.#byJob.keys()) void this.look(id)
+  }
+
+  /** Looks how a job is. Never rejects: without a server the wait goes on. */
+  async look(id) {
+    let job
+    try {
+      job = await this.#look(id)
+    } catch (error) {
+      if (!isUnavailable(error)) this.#settle(id, error)
+      return
+    }
+    // The end of one that was not kept may be told a moment after it is gone.
+    if (job === null) setTimeout(() => this.#settle(id, gone(id)), GONE_MS)
+    else if (job.state === 'done') this.#settle(id, undefined, job.result)
+    else if (job.state === 'dead') this.#settle(id, jobFailed(id, job.error))
+  }
+
+  /** Nobody can wait any longer. */
+  refuse(error) {
+    for (const id of [...this.#byJob.keys()]) this.#settle(id, error)
+  }
+
+  #settle(id, error, result) {
+    for (const wait of this.#byJob.get(id) ?? []) {
+      if (error) wait.reject(error)
+      else wait.resolve(result)
+    }
+  }
+}
+
+function gone(id) {
+  const message = `job ${JSON.stringify(id)} is not there any more: it was removed, or has finished and was not kept`
+  return new CinnabarError(message, { code: 'E_JOB_GONE' })
+}
+
+module.exports = { Waits }

@@ -1,0 +1,18 @@
+'use strict'
+
+const { Delivery } = require('../pubsub/delivery.js')
+const { Stream } = require('../pubsub/stream.js')
+const { MessageStream, Subscription } = require('../pubsub/subscription.js')
+const { readArguments } = require('./options.js')
+
+/** Listens to a room: with a handler, messages call it; without one, the listener is an async iterable of them. */
+async function listenTo(native, roomId, handler, options) {
+  const { streams, since, onGap, onError } = readArguments(handler, options, ['since', 'onGap'])
+  const reader = streams ? new Stream(roomId, onGap, toMessage) : new Delivery(roomId, handler, { onGap, onError })
+  const number = await native.listen(roomId, since, (ready) => reader.wake(ready))
+  return new (streams ? MessageStream : Subscription)(native, number, reader)
+}
+
+const toMessage = (message, seq, missed) => ({ seq, message, missed })
+
+module.exports = { listenTo }

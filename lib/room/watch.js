@@ -1,0 +1,118 @@
+'use strict'
+
+const { complainOnce, guarded } = require('../pubsub/guard.js')
+const { Delivery } = require('../pubsub/delivery.js')
+const { Stream } = require('../pubsub/stream.js')
+const { Subscription } = require('../pubsub/subscription.js')
+const { readArguments } = require('./options.js')
+
+/**
+ * Watches a room: with a handler, it is called when somebody comes or goes; without one, the watch is an async iterable of
+ * that. Answers when it is known who is there.
+ */
+async function watchRoom(native, roomId, handler, options) {
+  const { streams, onError } = readArguments(handler, options, [])
+  const users = new Users()
+  return streams ? watchStream(native, roomId, users) : watchWith(native, roomId, users, handler, onError)
+}
+
+async function watchWith(native, roomId, users, handler, onError) {
+  const tell = guarded(handler, complainOnce(roomId))
+  const apply = (value, kind) => users.apply(value, kind).forEach((change) => tell(change))
+  const delivery = new Delivery(roomId, apply, { onError })
+  const number = await native.watch(roomId, (ready) => delivery.wake(ready))
+  return new Watch(native, number, delivery, roomId, users)
+}
+
+async function watchStream(native, roomId, users) {
+  const stream = new Stream(roomId, undefined, (value, kind) => users.apply(value, kind))
+  const number = await native.watch(roomId, (ready) => stream.wake(ready))
+  await stream.next()
+  return new WatchStream(native, number, stream, roomId, users)
+}
+
+/** Who is in a room, as far as has been told. */
+class Users {
+  all = new Map()
+  #known = false
+
+  /** What a note means to who knows what was told before: changes, of which there may be none. */
+  apply(value, kind) {
+    if (kind === 'users') return this.#replace(Object.entries(value))
+    const [userId, user] = value
+    return kind === 'leave' ? this.#remove(userId) : this.#put(userId, user)
+  }
+
+  #replace(entries) {
+    const now = new Map(entries)
+    if (!this.#known) {
+      this.#known = true
+      for (const [userId, user] of now) this.all.set(userId, user)
+      return []
+    }
+    const gone = [...this.all.keys()].filter((userId) => !now.has(userId))
+    return [...gone.flatMap((userId) => this.#remove(userId)), ...entries.flatMap((entry) => this.#put(...entry))]
+  }
+
+  #put(userId, user) {
+    const known = this.all.get(userId)
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(user)) return []
+    this.all.set(userId, user)
+    return [{ type: known === undefined ? 'join' : 'update', userId, user }]
+  }
+
+  #remove(userId) {
+    const user = this.all.get(userId)
+    return this.all.delete(userId) ? [{ type: 'leave', userId, user }] : []
+  }
+}
+
+/** An open watch. */
+class Watch extends Subscription {
+  #users
+
+  constructor(native, number, reader, roomId, users) {
+    super(native, number, reader)
+    this.#users = users
+    this.roomId = roomId
+  }
+
+  get users() {
+    return this.#users.all
+  }
+}
+
+/** One without a handler: whoever iterates gets each change, and several who do share them. */
+class WatchStream extends Watch {
+  #stream
+  #changes = []
+
+  constructor(native, number, stream, roomId, users) {
+    super(native, number, stream, roomId, users)
+    this.#stream = stream
+  }
+
+  [Symbol.asyncIterator]() {
+    return {
+      next: () => this.#next(),
+      return: async (value) => {
+        await this.close()
+        return { done: true, value }
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  async #next() {
+    while (this.#changes.length === 0) {
+      const { done, value } = await this.#stream.next()
+      if (done) return { done, value: undefined }
+      this.#changes.push(...value)
+    }
+    return { done: false, value: this.#changes.shift() }
+  }
+}
+
+module.exports = { watchRoom }

@@ -1,0 +1,10 @@
+//! What goes on by itself on the runtime's thread: calls over a store, paced, for as long as somebody wants it.
+
+mod feed;
+mod hearing;
+pub mod listen;
+pub mod presence;
+pub mod watch;
+pub mod worker;
+
+pub use hearing::Hearing;

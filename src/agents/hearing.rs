@@ -1,0 +1,37 @@
+//! A subscription of an agent: made as soon as the store lets it, and gone with whoever holds it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::oneshot::{Sender, channel},
+    time::timeout,
+};
+
+use crate::store::{Listener, Store, Topic};
+
+/// How soon a subscription that was refused is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Hears a topic until it is dropped.
+pub struct Hearing(#[expect(dead_code, reason = "dropping it is what ends the subscription")] Sender<()>);
+
+impl Hearing {
+    /// Hears it from some moment on, which `begun` marks. On the runtime's thread only.
+    pub fn of(store: Arc<Store>, topic: Topic, listener: Listener, begun: impl FnOnce() + Send + 'static) -> Self {
+        let (held, mut let_go) = channel();
+        tokio::spawn(async move {
+            loop {
+                // Never dropped half way: what a subscription leads to must be known to be taken back.
+                if let Ok(number) = store.subscribe(topic.clone(), listener.clone()).await {
+                    begun();
+                    let _ = let_go.await;
+                    return store.unsubscribe(number);
+                }
+                if timeout(AGAIN, &mut let_go).await.is_ok() {
+                    return;
+                }
+            }
+        });
+        Self(held)
+    }
+}

@@ -1,0 +1,264 @@
+//! A worker's desk: jobs that wait to be begun, jobs that run, and what the store has to be told. It does nothing by itself
+//! and is told the time, so that every race can be played through.
+
+mod asking;
+mod ending;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use self::asking::{Asked, Landing, Round};
+use self::{asking::Asking, ending::Running};
+use super::{
+    Notice,
+    outbox::{Notes, Outbox},
+    pace::Pace,
+};
+use crate::features::queue::{Finish, Held, Leased, Outcome};
+
+/// A job that was taken ahead and is not begun for this long goes back: another worker may be idle.
+const STALE: Duration = Duration::from_millis(100);
+
+/// What a worker may do.
+pub struct Rules {
+    /// How many jobs may run at once.
+    pub concurrency: usize,
+    /// For how long the store leaves a job to this worker without hearing of it.
+    pub lease: Duration,
+    /// Whether short jobs may be taken before there is room for them.
+    pub prefetch: bool,
+    /// Most bytes of a result or an error.
+    pub max_bytes: usize,
+}
+
+/// A job that nobody has begun.
+struct Ready {
+    number: u64,
+    job: Leased,
+    since: Instant,
+}
+
+/// Everything that a worker knows. What runs jobs and what speaks to the store both work on it, one at a time.
+pub struct Desk {
+    rules: Rules,
+    /// Of the last job. A number is never given twice, so whatever comes late means nothing.
+    numbers: u64,
+    ready: VecDeque<Ready>,
+    running: HashMap<u64, Running>,
+    /// No running job's time is over before this. It may be too early: then there is nothing to do.
+    first_end: Option<Instant>,
+    out: Outbox,
+    pace: Pace,
+    asking: Asking,
+    /// Whoever runs jobs has asked for one, and there was none.
+    hungry: bool,
+    /// Whoever runs jobs does not come although there is room: the event loop is blocked. Nothing is taken until it comes.
+    stuck: bool,
+    paused: bool,
+    closing: bool,
+    /// What still runs then is given up.
+    close_at: Option<Instant>,
+    /// Ids of jobs that did not come to their end here.
+    unfinished: Vec<String>,
+    beat_at: Option<Instant>,
+    beating: bool,
+    /// Until when whoever speaks to the store sleeps; before that, it is to be woken.
+    armed: Option<Instant>,
+}
+
+impl Desk {
+    /// Nothing to do yet but to ask. No two desks have the same `name`, in whatever process.
+    pub fn new(name: String, rules: Rules, now: Instant) -> Self {
+        Self {
+            rules,
+            numbers: 0,
+            ready: VecDeque::new(),
+            running: HashMap::new(),
+            first_end: None,
+            out: Outbox::default(),
+            pace: Pace::new(now),
+            asking: Asking::new(name, now),
+            hungry: false,
+            stuck: false,
+            paused: false,
+            closing: false,
+            close_at: None,
+            unfinished: Vec::new(),
+            beat_at: None,
+            beating: false,
+            armed: None,
+        }
+    }
+
+    /// The next job to run, with its number.
+    pub fn begin(&mut self, now: Instant) -> Option<(u64, Leased)> {
+        if std::mem::take(&mut self.stuck) {
+            self.asking.at = now;
+        }
+        let Some(Ready { number, job, .. }) = self.ready.pop_front() else {
+            self.hungry = true;
+            return None;
+        };
+        self.pace.begun(now);
+        let running = Running::of(&job, now);
+        self.first_end = Some(self.first_end.map_or(running.ends, |first| first.min(running.ends)));
+        self.running.insert(number, running);
+        Some((number, job))
+    }
+
+    /// How many jobs run, those included whose lease was lost.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether nothing is to begin any more.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// What a running job reports. Nothing where it is not this worker's any more.
+    pub fn report(&mut self, number: u64, progress: Option<Bytes>, log: Option<Bytes>, now: Instant) {
+        if let Some(Running { id, token, held: true, .. }) = self.running.get(&number) {
+            let held = Held { id: id.clone(), token: token.clone() };
+            self.out.report(number, Notes { held, progress, log: log.into_iter().collect() }, now);
+        }
+    }
+
+    /// Jobs have been taken. Whoever runs them is told if it waits for them.
+    fn arrive(&mut self, jobs: Vec<Leased>, now: Instant, notices: &mut Vec<Notice>) {
+        if jobs.is_empty() {
+            return;
+        }
+        self.beat_at.get_or_insert(now + self.rules.lease / 3);
+        for job in jobs {
+            self.numbers += 1;
+            self.ready.push_back(Ready { number: self.numbers, job, since: now });
+        }
+        if self.closing || self.paused {
+            self.give_ready_back(now);
+        } else if std::mem::take(&mut self.hungry) {
+            notices.push(Notice::Jobs);
+        }
+    }
+
+    /// How many jobs to ask for.
+    fn want(&self, now: Instant) -> usize {
+        if self.closing || self.paused || self.stuck {
+            return 0;
+        }
+        (self.rules.concurrency + self.ahead(now)).saturating_sub(self.running.len() + self.ready.len())
+    }
+
+    fn ahead(&self, now: Instant) -> usize {
+        if self.rules.prefetch { self.pace.ahead(now) } else { 0 }
+    }
+
+    /// Whether those at hand will last for a moment: until then, what has to be told gathers.
+    fn has_plenty(&self, now: Instant) -> bool {
+        self.ready.len() > self.ahead(now) / 2
+    }
+
+    /// Gives back what lies here for too long.
+    fn give_stale_back(&mut self, now: Instant) {
+        if self.ready.front().is_none_or(|oldest| oldest.since + STALE > now) {
+            return;
+        }
+        while let Some(ready) = self.ready.pop_front_if(|ready| ready.since + STALE <= now) {
+            self.release(ready.job.id, ready.job.token, now);
+        }
+        self.pace.stop();
+        self.stuck = self.running.len() < self.rules.concurrency;
+    }
+
+    fn give_ready_back(&mut self, now: Instant) {
+        for Ready { job, .. } in std::mem::take(&mut self.ready) {
+            self.release(job.id, job.token, now);
+        }
+        self.pace.stop();
+    }
+
+    fn release(&mut self, id: String, token: String, now: Instant) {
+        self.out.finish(Finish { id, token, outcome: Outcome::Release }, now);
+    }
+
+    /// Takes nothing any more, or goes on.
+    pub fn pause(&mut self, paused: bool, now: Instant) {
+        self.paused = paused;
+        if paused {
+            self.give_ready_back(now);
+        } else {
+            self.asking.at = now;
+        }
+    }
+
+    /// The leases to renew, if it is time.
+    pub fn beat(&mut self, now: Instant) -> Option<Vec<(u64, Held)>> {
+        if self.beating || self.beat_at.is_none_or(|at| at > now) {
+            return None;
+        }
+        let ready = self.ready.iter().map(|ready| (ready.number, &ready.job.id, &ready.job.token));
+        let running = self.running.iter().filter(|(_, running)| running.held);
+        let running = running.map(|(number, running)| (*number, &running.id, &running.token));
+        let held = ready.chain(running);
+        let held: Vec<_> =
+            held.map(|(number, id, token)| (number, Held { id: id.clone(), token: token.clone() })).collect();
+        self.beat_at = None;
+        self.beating = !held.is_empty();
+        self.beating.then_some(held)
+    }
+
+    /// What became of a beat: the numbers of those that are this worker's no more, or nothing where it did not come through.
+    pub fn beaten(&mut self, lost: Option<Vec<u64>>, now: Instant) -> Vec<Notice> {
+        self.beating = false;
+        let wait = if lost.is_some() { self.rules.lease / 3 } else { self.asking.pause() };
+        self.beat_at = Some(now + wait);
+        let mut notices = Vec::new();
+        for number in lost.into_iter().flatten() {
+            self.ready.retain(|ready| ready.number != number);
+            notices.extend(self.lose(number));
+        }
+        notices
+    }
+
+    /// Does what time alone brings.
+    pub fn tick(&mut self, now: Instant) -> Vec<Notice> {
+        self.armed = None;
+        let mut notices = Vec::new();
+        self.end_overdue(now, &mut notices);
+        self.give_stale_back(now);
+        if self.close_at.is_some_and(|at| at <= now) {
+            self.give_running_back(now, &mut notices);
+        }
+        notices
+    }
+
+    /// When there is something to do next.
+    pub fn next_at(&self, now: Instant) -> Option<Instant> {
+        let stale = self.ready.front().map(|oldest| oldest.since + STALE);
+        let beat = self.beat_at.filter(|_| !self.beating);
+        let close = self.close_at.filter(|_| !self.running.is_empty());
+        [self.first_end, stale, beat, close, self.round_at(now)].into_iter().flatten().min()
+    }
+
+    /// Whoever speaks to the store sleeps from now on.
+    pub fn arm(&mut self, until: Instant) {
+        self.armed = Some(until);
+    }
+
+    /// Whether it sleeps and should not. True once.
+    pub fn must_wake(&mut self, now: Instant) -> bool {
+        let Some(armed) = self.armed else { return false };
+        let wake = self.is_over() || self.next_at(now).is_some_and(|at| at < armed);
+        if wake {
+            self.armed = None;
+        }
+        wake
+    }
+}

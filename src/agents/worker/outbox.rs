@@ -1,0 +1,172 @@
+//! What the store has to be told: how jobs ended, and what they report. Kept until it has been told.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::features::queue::{Finish, Held, Note, Report};
+
+/// Finishes of one round.
+const ROUND: usize = 500;
+/// Bytes of log lines that wait for one job; the oldest go first. Only a server that is gone lets so many wait.
+const LOG_BYTES: usize = 256 << 10;
+/// How long reports wait for more of them: a progress bar needs no more than that.
+const REPORTS_WAIT: Duration = Duration::from_millis(50);
+
+/// What a running job has to say.
+pub struct Notes {
+    /// Which job, and by what lease.
+    pub held: Held,
+    /// How far it is, if that is new.
+    pub progress: Option<Bytes>,
+    /// Lines for its log.
+    pub log: Vec<Bytes>,
+}
+
+impl Notes {
+    /// The same as the store is told it.
+    pub fn reports(&self) -> impl Iterator<Item = Report> {
+        let notes = self.progress.iter().cloned().map(Note::Progress).chain(self.log.iter().cloned().map(Note::Log));
+        notes.map(|note| Report { id: self.held.id.clone(), token: self.held.token.clone(), note })
+    }
+}
+
+/// What waits to be told.
+#[derive(Default)]
+pub struct Outbox {
+    finishes: VecDeque<Finish>,
+    finishes_since: Option<Instant>,
+    reports: HashMap<u64, Notes>,
+    reports_since: Option<Instant>,
+}
+
+impl Outbox {
+    /// A job has ended.
+    pub fn finish(&mut self, finish: Finish, now: Instant) {
+        self.finishes_since.get_or_insert(now);
+        self.finishes.push_back(finish);
+    }
+
+    /// The job of this number has come so far, or has something to say.
+    pub fn report(&mut self, number: u64, notes: Notes, now: Instant) {
+        self.reports_since.get_or_insert(now);
+        match self.reports.get_mut(&number) {
+            None => {
+                self.reports.insert(number, notes);
+            }
+            Some(waiting) => {
+                waiting.progress = notes.progress.or(waiting.progress.take());
+                waiting.log.extend(notes.log);
+                trim(&mut waiting.log);
+            }
+        }
+    }
+
+    /// How many finishes wait.
+    pub fn len(&self) -> usize {
+        self.finishes.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.finishes.is_empty() && self.reports.is_empty()
+    }
+
+    /// When it is time for a round, if finishes may wait that long for others.
+    pub fn due(&self, linger: Duration) -> Option<Instant> {
+        let finishes = self.finishes_since.map(|since| since + linger);
+        let reports = self.reports_since.map(|since| since + REPORTS_WAIT);
+        [finishes, reports].into_iter().flatten().min()
+    }
+
+    /// What one round tells. Reports are told before what ended: that of a job that has ended is nobody's.
+    pub fn take(&mut self, now: Instant) -> (Vec<(u64, Notes)>, Vec<Finish>) {
+        let round = self.finishes.len().min(ROUND);
+        let finishes = self.finishes.drain(..round).collect();
+        self.finishes_since = (!self.finishes.is_empty()).then_some(now);
+        self.reports_since = None;
+        (self.reports.drain().collect(), finishes)
+    }
+
+    /// What could not be told waits again, before what has come since.
+    pub fn give_back(&mut self, reports: Vec<(u64, Notes)>, finishes: Vec<Finish>, now: Instant) {
+        for finish in finishes.into_iter().rev() {
+            self.finishes.push_front(finish);
+            self.finishes_since.get_or_insert(now);
+        }
+        for (number, mut older) in reports {
+            if let Some(newer) = self.reports.remove(&number) {
+                older.progress = newer.progress.or(older.progress);
+                older.log.extend(newer.log);
+                trim(&mut older.log);
+            }
+            self.reports.insert(number, older);
+            self.reports_since.get_or_insert(now);
+        }
+    }
+
+    /// What waits in vain.
+    pub fn finishes(&self) -> impl Iterator<Item = &Finish> {
+        self.finishes.iter()
+    }
+}
+
+fn trim(log: &mut Vec<Bytes>) {
+    let mut bytes: usize = log.iter().map(Bytes::len).sum();
+    let excess = log.iter().take_while(|line| {
+        let over = bytes > LOG_BYTES;
+        bytes -= line.len();
+        over
+    });
+    let excess = excess.count();
+    log.drain(..excess);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::queue::Outcome;
+
+    fn finish(id: &str) -> Finish {
+        Finish { id: id.into(), token: "t".into(), outcome: Outcome::Release }
+    }
+
+    fn report(progress: Option<&'static str>, log: &[&'static str]) -> Notes {
+        let log = log.iter().map(|line| Bytes::from_static(line.as_bytes())).collect();
+        Notes { held: Held { id: "a".into(), token: "t".into() }, progress: progress.map(Bytes::from), log }
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_first_next_time() {
+        let now = Instant::now();
+        let mut out = Outbox::default();
+        ["a", "b"].iter().for_each(|id| out.finish(finish(id), now));
+        out.report(1, report(Some("1"), &["x"]), now);
+        let (reports, finishes) = out.take(now);
+        assert!(out.is_empty() && out.due(Duration::ZERO).is_none());
+        out.finish(finish("c"), now);
+        out.report(1, report(Some("2"), &["y"]), now);
+        out.report(1, report(None, &["z"]), now);
+        out.give_back(reports, finishes, now);
+        let (reports, finishes) = out.take(now);
+        assert_eq!(finishes.iter().map(|finish| finish.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(reports.len(), 1);
+        assert_eq!(reports[0].1.progress.as_deref(), Some(b"2".as_slice()));
+        assert_eq!(reports[0].1.log, ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn log_lines_do_not_fill_the_memory() {
+        let now = Instant::now();
+        let mut out = Outbox::default();
+        let line: &'static str = "x".repeat(LOG_BYTES / 2).leak();
+        (0..9).for_each(|_| out.report(1, report(None, &[line, "last"]), now));
+        let (reports, _) = out.take(now);
+        assert!(reports[0].1.log.len() <= 3, "{}", reports[0].1.log.len());
+        assert_eq!(reports[0].1.log.last().unwrap(), "last");
+    }
+}

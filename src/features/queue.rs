@@ -1,0 +1,101 @@
+//! Job queues: work that is kept until somebody has done it.
+//!
+//! A job is in exactly one state. *Ready*: it waits for a worker, in order of priority and, within one, of adding; a job
+//! whose group has no room waits aside until it has. *Delayed*: it waits for its time. *Active*: a worker holds a lease on
+//! it. *Done* or *dead*: it has finished, and is kept for a while.
+//!
+//! Nothing that waits has a time to live. A server has to be set to keep it: `maxmemory-policy noeviction` and an append-only
+//! file; one that evicts keys drops jobs, and nobody can tell.
+//!
+//! A lease is the only truth about who works on a job. It carries a token; whoever finishes, reports or beats shows it,
+//! and one whose lease ran out changes nothing any more. A lease that runs out is a crash: it costs no attempt, the job
+//! returns to its old place, and after `max_crashes` of them it is dead. Jobs are run at least once.
+
+mod add;
+mod event;
+mod finish;
+mod job;
+mod limits;
+mod manage;
+mod options;
+mod repeat;
+pub mod schedule;
+pub mod scripts;
+mod take;
+mod view;
+
+pub use event::{Event, What, events};
+pub use finish::{Finish, Held, Note, Outcome, Report};
+pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
+pub use limits::{Limits, Rate};
+pub use options::{Keep, Options};
+pub use repeat::{Fired, Repeat, Repeating};
+pub use take::{DueRepeat, Leased, Take, Taken};
+pub use view::{Counts, Job, State};
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use bytes::Bytes;
+
+use crate::{
+    error::Result,
+    random,
+    store::keys::{self, Prefix},
+};
+
+/// One queue by its name. Clones are the same queue; making one asks the store nothing.
+#[derive(Debug, Clone)]
+pub struct Queue(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    /// What all its keys begin with.
+    key: Bytes,
+    options: Options,
+    /// What the ids begin with that this one makes, and how many it has made.
+    ids: String,
+    made: AtomicU64,
+}
+
+impl Queue {
+    /// The queue of this name.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for a name that is empty, has a NUL byte or over 64 KiB; `E_INVALID_SETTINGS` for a prefix that
+    /// cannot be one and options out of their bounds.
+    pub fn new(name: &str, options: Options) -> Result<Self> {
+        options.check()?;
+        let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::QUEUES))?;
+        let key = keys::queue(&prefix, name)?;
+        let ids = random::hex::<8>()?;
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), key, options, ids, made: AtomicU64::new(0) })))
+    }
+
+    /// Its name, as given.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its options.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// The channel on which everything that happens to its jobs is told; `events` reads the messages.
+    ///
+    /// Hints only: a message may be lost, and nothing here depends on one.
+    pub fn events_channel(&self) -> Bytes {
+        keys::queue_events(&self.0.key)
+    }
+
+    /// The channel on which a message says that there may be something to take, where there was nothing before.
+    ///
+    /// A hint too: an idle worker asks once a second all the same.
+    pub fn wake_channel(&self) -> Bytes {
+        keys::queue_wake(&self.0.key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+-- Counts jobs. KEYS: the queue. Answers how many are ready, parked, delayed, active, done and dead, and 1 when it is paused.
+local q = KEYS[1]
+return {
+  redis.call('ZCARD', q .. READY),
+  redis.call('ZCARD', q .. PARKED),
+  redis.call('ZCARD', q .. DELAYED),
+  redis.call('ZCARD', q .. LEASED),
+  redis.call('ZCARD', q .. DONE),
+  redis.call('ZCARD', q .. DEAD),
+  redis.call('HEXISTS', q .. META, 'paused'),
+}

@@ -1,0 +1,44 @@
+-- Ends jobs. KEYS: the queue. ARGV: how many done, then dead jobs are kept, for how many ms, in how many bytes; then of each
+-- job id, token, outcome, result or error, and in how many ms it is tried again.
+-- Answers 1 for each that has ended with this token, now or before.
+local q, now, n = KEYS[1], time(), {}
+for i = 1, 6 do
+  n[i] = tonumber(ARGV[i])
+end
+local ids, mine = held(q, ARGV, 7, 5)
+local run = new_run(q, now, { [DONE] = { n[1], n[2], n[3] }, [DEAD] = { n[4], n[5], n[6] } })
+local out, ended = {}, {}
+begin(q)
+for i, id in ipairs(ids) do
+  local at = 7 + (i - 1) * 5
+  if not mine[i] then
+    -- Ours it was if the last one who ended an attempt had this token.
+    out[i] = redis.pcall('HMGET', q .. JOB .. id, 'l')[1] == ARGV[at + 1] and 1 or 0
+  else
+    if not ended[id] then
+      conclude(run, id, lease_of(mine[i]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+      ended[id] = true
+    end
+    out[i] = 1
+  end
+end
+if #run.over > 0 then
+  make_ready(q, run.ready)
+  if #run.delayed > 0 then
+    redis.call('ZADD', q .. DELAYED, unpack(run.delayed))
+  end
+  bury(q, DONE, run.buried[DONE])
+  bury(q, DEAD, run.buried[DEAD])
+  redis.call('ZREM', q .. LEASED, unpack(run.over))
+  redis.call('HDEL', q .. LEASES, unpack(run.over))
+  if #run.gone > 0 then
+    redis.call('UNLINK', unpack(run.gone))
+  end
+  for _, set in ipairs({ DONE, DEAD }) do
+    if #run.buried[set] > 0 then
+      trim(q, set, now, run.keep[set], run.added[set])
+    end
+  end
+  publish(q)
+end
+return out

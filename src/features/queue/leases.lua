@@ -1,0 +1,21 @@
+-- Leases: who holds a job. Its record: token, place, attempt, bytes of data, when it was taken, then the job's options.
+local function lease_of(record)
+  local token, score, attempt, bytes, started, given =
+    string.match(record, '^([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(.*)$')
+  attempt, bytes = tonumber(attempt or 1), tonumber(bytes or 0)
+  return { token = token, score = score, attempt = attempt, bytes = bytes, started = started, given = given }
+end
+
+-- Jobs and the records of those leases that still have these tokens. `list` has id and token from `first`, every `step`.
+local function held(q, list, first, step)
+  local ids, mine = {}, {}
+  for i = first, #list, step do
+    ids[#ids + 1] = list[i]
+  end
+  local records = redis.call('HMGET', q .. LEASES, unpack(ids))
+  for n = 1, #ids do
+    local token = list[first + (n - 1) * step + 1] .. '\n'
+    mine[n] = records[n] and string.sub(records[n], 1, #token) == token and records[n]
+  end
+  return ids, mine
+end

@@ -1,0 +1,33 @@
+-- Looks at jobs of a state. KEYS: the queue. ARGV: state, how many to pass over, how many, how many bytes at most, of data and
+-- results. Answers how many were looked at, 1 when there may be others, and what they are like.
+local q, state, skip, most, bytes = KEYS[1], ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0
+local set = ({ ready = READY, delayed = DELAYED, active = LEASED, done = DONE, dead = DEAD })[state]
+local newest = state == 'done' or state == 'dead'
+local ids
+if newest then
+  ids = redis.call('ZREVRANGE', q .. set, skip, skip + most - 1, 'WITHSCORES')
+else
+  ids = redis.call('ZRANGE', q .. set, skip, skip + most - 1, 'WITHSCORES')
+end
+if state == 'ready' and #ids < 2 * most then
+  -- Behind them those whose group has no room.
+  local from = math.max(0, skip - redis.call('ZCARD', q .. READY))
+  local parked = redis.call('ZRANGE', q .. PARKED, from, from + most - #ids / 2 - 1, 'WITHSCORES')
+  for i = 1, #parked do
+    ids[#ids + 1] = parked[i]
+  end
+end
+local jobs, looked = {}, 0
+for i = 1, #ids, 2 do
+  if bytes <= 0 then
+    break
+  end
+  local job = view(q, ids[i], state, ids[i + 1])
+  looked = looked + 1
+  if job then
+    jobs[#jobs + 1] = job
+    local fields = job[6]
+    bytes = bytes - #(fields[2] or '') - #(fields[10] or '') - #(fields[11] or '')
+  end
+end
+return { looked, (looked < #ids / 2 or #ids == 2 * most) and 1 or 0, jobs }

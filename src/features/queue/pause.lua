@@ -1,0 +1,8 @@
+-- Pauses or resumes a queue. KEYS: the queue. ARGV: 'pause' or 'resume'.
+local q = KEYS[1]
+if ARGV[1] == 'pause' then
+  redis.call('HSET', q .. META, 'paused', 1)
+elseif redis.call('HDEL', q .. META, 'paused') == 1 then
+  redis.call('PUBLISH', q .. WAKE, '1')
+end
+return 1

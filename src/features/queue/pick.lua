@@ -1,0 +1,60 @@
+-- Picks jobs for a take: those of one pass over the ready ones are written together, in an order in which no error loses one.
+
+-- Takes up a job, or parks it, or drops it when its hash is gone. `pass.ids` are to be no longer ready.
+local function consider(take, pass, id, score)
+  local q, limits = take.q, take.limits
+  local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x')
+  local _, group = options(fields[4])
+  local room = group ~= '' and limits.groups and room_of(q, group, limits, take.now, take.ceiling)
+  if fields[1] and room then
+    if room.left < 1 then
+      return park(q, group, id, score, take.now)
+    end
+    local first = redis.call('ZRANGE', q .. PARKED_OF .. group, 0, 0, 'WITHSCORES')
+    if first[1] and tonumber(first[2]) < tonumber(score) then
+      -- A limit was raised: the one that waits for longer goes first.
+      park(q, group, id, score, take.now)
+      unpark(q, group, 1)
+      return consider(take, pass, first[1], first[2])
+    end
+    room.left = room.left - 1
+  end
+  pass.ids[#pass.ids + 1] = id
+  if not fields[1] then
+    -- Nothing, or what was written to a job that was gone. A value of another type is not ours to delete.
+    return fields.err or redis.call('UNLINK', q .. JOB .. id)
+  end
+  local attempt = (tonumber(fields[5] or 0) or 0) + 1
+  local record = { take.token, score, attempt, #(fields[2] or ''), take.now, fields[4] or '' }
+  push(pass.records, id, table.concat(record, '\n'))
+  push(pass.leases, take.now + take.lease, id)
+  if group ~= '' then
+    pass.groups[group] = pass.groups[group] or {}
+    table.insert(pass.groups[group], id)
+  end
+  push(take.jobs, id, fields)
+  tell('active', id, attempt, '')
+end
+
+-- One pass: the next so many that are ready. Answers how many there were.
+local function pick(take, most)
+  local q, limits, pass = take.q, take.limits, { ids = {}, records = {}, leases = {}, groups = {} }
+  local first = redis.call('ZRANGE', q .. READY, 0, most - 1, 'WITHSCORES')
+  begin(q)
+  for i = 1, #first, 2 do
+    consider(take, pass, first[i], first[i + 1])
+  end
+  if #pass.records > 0 then
+    redis.call('HSET', q .. LEASES, unpack(pass.records))
+    redis.call('ZADD', q .. LEASED, unpack(pass.leases))
+    for group, ids in pairs(pass.groups) do
+      redis.call('SADD', q .. ACTIVE_OF .. group, unpack(ids))
+      note_starts(q .. STARTS_OF .. group, limits.group_starts, limits.group_per, take.now, #ids)
+    end
+    note_starts(q .. STARTS, limits.starts, limits.per, take.now, #pass.records / 2)
+  end
+  if #pass.ids > 0 then
+    redis.call('ZREM', q .. READY, unpack(pass.ids))
+  end
+  return #first / 2
+end

@@ -1,0 +1,19 @@
+-- Finds what a take got whose answer was lost. KEYS: the queue. ARGV: token.
+-- Answers the jobs with this token among the last 1000 that were taken or renewed, each with its fields.
+local q, jobs = KEYS[1], {}
+local ids = redis.call('ZREVRANGE', q .. LEASED, 0, 999)
+if #ids == 0 then
+  return jobs
+end
+local records = redis.call('HMGET', q .. LEASES, unpack(ids))
+-- From behind: that is the order in which they were taken, or nearly.
+for i = #ids, 1, -1 do
+  local token = ARGV[1] .. '\n'
+  if records[i] and string.sub(records[i], 1, #token) == token then
+    local fields = redis.pcall('HMGET', q .. JOB .. ids[i], 'n', 'd', 't', 'o', 'a', 'x')
+    if fields[1] then
+      push(jobs, ids[i], fields)
+    end
+  end
+end
+return jobs

@@ -1,0 +1,26 @@
+-- Removes jobs of a state, at most 100 in a run. KEYS: the queue. ARGV: state; how long ago in ms they finished, or were added
+-- where they have not; how many at most; how many to pass over, which an earlier run found too young; when that run was, ''
+-- in the first. Answers how many were removed, how many more were too young, 1 when there may be others, and when this was.
+local q, state, most, skip = KEYS[1], ARGV[1], math.min(ARGV[3] + 0, 100), ARGV[4] + 0
+local now = ARGV[5] == '' and time() or ARGV[5] + 0
+local cut = now - ARGV[2]
+local ids, young, removed = nil, 0, 0
+if state == 'done' or state == 'dead' then
+  local set = state == 'done' and DONE or DEAD
+  ids = redis.call('ZRANGEBYSCORE', q .. set, '-inf', cut * 2048 + 2047, 'LIMIT', 0, most)
+else
+  local set = ({ ready = READY, delayed = DELAYED, parked = PARKED })[state]
+  ids = redis.call('ZRANGE', q .. set, skip, skip + most - 1)
+end
+for _, id in ipairs(ids) do
+  local added = redis.pcall('HMGET', q .. JOB .. id, 't')[1]
+  if tonumber(added or 0) <= cut then
+    erase(q, id)
+    removed = removed + 1
+  else
+    young = young + 1
+  end
+end
+forget_numbers(q)
+publish(q)
+return { removed, young, #ids == most and 1 or 0, now }

@@ -1,0 +1,23 @@
+-- The last number and the first of this numbering, then what was sent after a number, oldest first, as much as fits.
+-- KEYS: the messages, the numbers. ARGV: number, bytes.
+local numbers = redis.call('HMGET', KEYS[2], 'seq', 'first')
+local since, room = tonumber(ARGV[1]), tonumber(ARGV[2])
+local out = { numbers[1], numbers[2] }
+if not numbers[1] or tonumber(numbers[1]) <= since then
+  return out
+end
+for stop = redis.call('LLEN', KEYS[1]) - 1, 0, -10 do
+  local some = redis.call('LRANGE', KEYS[1], math.max(stop - 9, 0), stop)
+  for i = #some, 1, -1 do
+    -- Stored messages have no number: they were not sent.
+    local number = tonumber(string.match(string.sub(some[i], -32), '"seq":(%d+)}$'))
+    if number and number > since then
+      room = room - #some[i]
+      if room < 0 and #out > 2 then
+        return out
+      end
+      out[#out + 1] = some[i]
+    end
+  end
+end
+return out

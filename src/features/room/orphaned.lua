@@ -1,0 +1,12 @@
+-- Some rooms of a process whose lease is over; where there are none left, the process is forgotten.
+-- KEYS: the leases, the rooms of the process. ARGV: process, how many.
+local time = redis.call('TIME')
+local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not ends or tonumber(ends) >= time[1] * 1000 + math.floor(time[2] / 1000) then
+  return {}
+end
+local rooms = redis.call('SRANDMEMBER', KEYS[2], ARGV[2])
+if #rooms == 0 then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+end
+return rooms

@@ -1,0 +1,7 @@
+-- Takes a user out of a room, whatever connections it has there; answers how many were taken out.
+-- KEYS: the users. ARGV: user, channel.
+local removed = redis.call('HDEL', KEYS[1], ARGV[1])
+if removed == 1 then
+  redis.pcall('PUBLISH', ARGV[2], 'leave\0' .. ARGV[1] .. '\0')
+end
+return removed

@@ -1,0 +1,67 @@
+//! Options by their names, and the names as messages say them.
+
+use std::{ffi::CStr, ops::RangeInclusive, time::Duration};
+
+use napi::sys::ValueType;
+
+use super::env::{Js, Value};
+use crate::error::{Error, Result};
+
+/// An object of options, and what stands before their names in messages.
+#[derive(Clone, Copy)]
+pub struct Group {
+    /// Where it lives.
+    pub js: Js,
+    /// The object, or `undefined` where there is none.
+    pub object: Value,
+    /// Such as `tls.`; nothing for the options themselves.
+    pub within: &'static str,
+}
+
+impl Group {
+    fn said(self, name: &CStr) -> String {
+        format!("{}{}", self.within, name.to_string_lossy())
+    }
+
+    /// An option as `read` reads it.
+    pub fn read<T>(self, name: &'static CStr, read: impl FnOnce(Value, &str) -> Result<T>) -> Result<Option<T>> {
+        self.js.option(self.object, name)?.map(|value| read(value, &self.said(name))).transpose()
+    }
+
+    /// A string.
+    pub fn text(self, name: &'static CStr) -> Result<Option<String>> {
+        self.read(name, |value, said| self.js.text(value, said))
+    }
+
+    /// A whole number within bounds.
+    pub fn whole<T: TryFrom<u64>>(self, name: &'static CStr, range: RangeInclusive<u64>) -> Result<Option<T>> {
+        self.read(name, |value, said| {
+            let number = self.js.whole(value, said)?;
+            let fits = Some(number).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
+            fits.ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                Error::argument(format!("{said} must be a whole number from {least} to {most}, not {number}"))
+            })
+        })
+    }
+
+    /// Milliseconds.
+    pub fn time(self, name: &'static CStr) -> Result<Option<Duration>> {
+        self.read(name, |value, said| self.js.milliseconds(value, said))
+    }
+
+    /// Any number; what it may be is said elsewhere.
+    pub fn rate(self, name: &'static CStr) -> Result<Option<f64>> {
+        self.read(name, |value, said| self.js.any_number(value, said))
+    }
+
+    /// An option that is an object of options itself; `wanted` names all that it may be.
+    pub fn group(self, name: &'static CStr, within: &'static str, wanted: &str) -> Result<Option<Self>> {
+        self.read(name, |value, said| {
+            if self.js.kind(value) != ValueType::napi_object || self.js.array_length(value).is_some() {
+                return Err(self.js.refuse(value, said, wanted));
+            }
+            Ok(Self { object: value, within, ..self })
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! `JobQueue`'s native half.
+
+mod answer;
+mod listening;
+mod options;
+mod repeats;
+mod worker;
+
+use std::{rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use napi::{Env, JsValue, Unknown, sys::ValueType};
+use napi_derive::napi;
+
+use self::{listening::QueueListening, options::JobDefaults, worker::QueueWorker};
+use super::{
+    bridge::{Core, Handed},
+    env::{Js, Value},
+    operation::Operation,
+    service::Service,
+};
+use crate::{
+    answer::Answer,
+    error::{Error, Result},
+    features::queue::{self, NewJob, State},
+};
+
+/// A queue of one service.
+#[napi]
+pub struct Queue {
+    core: Rc<Core>,
+    queue: queue::Queue,
+    lease: Duration,
+    defaults: Rc<JobDefaults>,
+}
+
+#[napi]
+impl Queue {
+    /// Takes `{ prefix, leaseMs, maxBytes, maxCrashes, keep, defaults }`.
+    #[napi(constructor)]
+    pub fn new(env: Env, service: &Service, name: Unknown, options: Unknown) -> napi::Result<Self> {
+        let js = Js(env.raw());
+        let read = || -> Result<_> {
+            let settings = js.queue_options(options.raw())?;
+            let queue = queue::Queue::new(&js.text(name.raw(), "name")?, settings.queue)?;
+            Ok((queue, settings.lease, settings.defaults))
+        };
+        let (queue, lease, defaults) = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        Ok(Self { core: service.core.clone(), queue, lease, defaults: Rc::new(defaults) })
+    }
+
+    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    #[napi]
+    pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Queue> {
+        let core = self.core.within(&env, limits.raw())?;
+        Ok(Self { core, queue: self.queue.clone(), lease: self.lease, defaults: self.defaults.clone() })
+    }
+
+    /// Most bytes of the data of a job, or of its result.
+    #[napi(getter)]
+    pub fn max_bytes(&self) -> f64 {
+        self.queue.options().max_bytes as f64
+    }
+
+    /// Adds a job: `[id, isNew]`.
+    #[napi]
+    pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> Handed {
+        self.core.submit(env, plain("ADD JOB"), |js| {
+            let job = self.job(js, name.raw(), data.raw(), options.raw())?;
+            Ok(self.queue.add(job)?.map(answer::added))
+        })
+    }
+
+    /// Adds jobs, each `{ name, data, ...options }`: an array of `[id, isNew]`.
+    #[napi]
+    pub fn add_many(&self, env: Env, jobs: Unknown) -> Handed {
+        self.core.submit(env, plain("ADD JOBS"), |js| {
+            let jobs = js.elements(jobs.raw(), "jobs")?.into_iter().map(|job| {
+                let field = |name| js.option(job, name).map(|value| value.unwrap_or_else(|| js.undefined()));
+                self.job(js, field(c"name")?, field(c"data")?, job)
+            });
+            let jobs = jobs.collect::<Result<Vec<_>>>()?;
+            Ok(self.queue.add_many(jobs)?.map(|added| Answer::List(added.into_iter().map(answer::added).collect())))
+        })
+    }
+
+    /// A job as an object, or null.
+    #[napi]
+    pub fn get(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("GET JOB"), |js| {
+            let call = self.queue.get(&js.text(id.raw(), "id")?)?;
+            Ok(call.map(|job| job.map_or(Answer::Null, answer::job)))
+        })
+    }
+
+    /// Jobs of a state.
+    #[napi]
+    pub fn list(&self, env: Env, state: Unknown, offset: Unknown, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("LIST JOBS"), |js| {
+            let (state, offset, limit) = (state_of(js, state.raw())?, offset.raw(), limit.raw());
+            let call = self.queue.list(state, js.whole(offset, "offset")?, js.whole(limit, "limit")?)?;
+            Ok(call.map(|jobs| Answer::List(jobs.into_iter().map(answer::job).collect())))
+        })
+    }
+
+    /// Lines of a job's log.
+    #[napi]
+    pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("JOB LOG"), |js| {
+            let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
+            let call = self.queue.logs(&js.text(id.raw(), "id")?, offset, limit)?;
+            Ok(call.map(|lines| Answer::List(lines.into_iter().map(Answer::text).collect())))
+        })
+    }
+
+    /// How many jobs are in each state.
+    #[napi]
+    pub fn counts(&self, env: Env) -> Handed {
+        self.core.submit(env, plain("COUNT JOBS"), |_| Ok(self.queue.counts().map(answer::counts)))
+    }
+
+    /// Lets no job be taken any more.
+    #[napi]
+    pub fn pause(&self, env: Env) -> Handed {
+        self.core.submit(env, plain("PAUSE QUEUE"), |_| Ok(self.queue.pause()))
+    }
+
+    /// Lets jobs be taken again.
+    #[napi]
+    pub fn resume(&self, env: Env) -> Handed {
+        self.core.submit(env, plain("RESUME QUEUE"), |_| Ok(self.queue.resume()))
+    }
+
+    /// Removes a job; whether there was one.
+    #[napi]
+    pub fn remove(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("REMOVE JOB"), |js| self.queue.remove(&js.text(id.raw(), "id")?))
+    }
+
+    /// Has a dead or delayed job start now; whether it did.
+    #[napi]
+    pub fn retry(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("RETRY JOB"), |js| self.queue.retry(&js.text(id.raw(), "id")?))
+    }
+
+    /// Has dead jobs start anew; how many did.
+    #[napi]
+    pub fn redrive(&self, env: Env, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("REDRIVE JOBS"), |js| Ok(self.queue.redrive(js.whole(limit.raw(), "limit")?)))
+    }
+
+    /// Removes what waits; how many.
+    #[napi]
+    pub fn drain(&self, env: Env, delayed: bool) -> Handed {
+        self.core.submit(env, plain("DRAIN QUEUE"), |_| Ok(self.queue.drain(delayed)))
+    }
+
+    /// Removes old jobs of a state; how many.
+    #[napi]
+    pub fn clean(&self, env: Env, state: Unknown, older_than_ms: Unknown, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("CLEAN QUEUE"), |js| {
+            let age = Duration::from_millis(js.whole(older_than_ms.raw(), "olderThanMs")?);
+            self.queue.clean(state_of(js, state.raw())?, age, js.whole(limit.raw(), "limit")?)
+        })
+    }
+
+    /// Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`.
+    #[napi]
+    pub fn repeat(
+        &self,
+        env: Env,
+        id: Unknown,
+        when: Unknown,
+        name: Unknown,
+        data: Unknown,
+        options: Unknown,
+    ) -> Handed {
+        self.core.submit(env, plain("REPEAT JOB"), |js| {
+            let id = js.text(id.raw(), "id")?;
+            let (schedule, limit) = js.schedule(when.raw())?;
+            let job = self.job(js, name.raw(), data.raw(), options.raw())?;
+            let call = self.queue.repeat(queue::Repeat { id, schedule, limit, job })?;
+            Ok(call.map(|next| next.map_or(Answer::Null, Answer::from)))
+        })
+    }
+
+    /// Forgets a repeat; whether there was one.
+    #[napi]
+    pub fn unrepeat(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("FORGET REPEAT"), |js| self.queue.unrepeat(&js.text(id.raw(), "id")?))
+    }
+
+    /// The repeats, by their next slots.
+    #[napi]
+    pub fn repeats(&self, env: Env, offset: Unknown, limit: Unknown) -> Handed {
+        self.core.submit(env, plain("LIST REPEATS"), |js| {
+            let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
+            let call = self.queue.repeats(offset, limit);
+            Ok(call.map(|found| Answer::List(found.into_iter().map(repeats::answer).collect())))
+        })
+    }
+
+    /// Starts a worker; what it has to know it tells `told`.
+    #[napi]
+    pub fn process(&self, env: Env, options: Unknown, told: Unknown) -> napi::Result<QueueWorker> {
+        let js = Js(env.raw());
+        let started = js
+            .worker_options(options.raw(), self.lease, self.core.settings.timeout, self.queue.options().max_bytes)
+            .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, told.raw()));
+        started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+    }
+
+    /// Tells `told` what happens to jobs, in whatever process, until it is ended.
+    #[napi]
+    pub fn listen(&self, env: Env, told: Unknown) -> napi::Result<QueueListening> {
+        let js = Js(env.raw());
+        let started = QueueListening::start(js, &self.core, &self.queue, told.raw());
+        started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+    }
+
+    fn job(&self, js: Js, name: Value, data: Value, options: Value) -> Result<NewJob> {
+        let name = js.text(name, "name")?;
+        // No data is no mistake: many jobs have nothing to say but their name.
+        let data = match js.kind(data) {
+            ValueType::napi_undefined => Bytes::new(),
+            _ => self.core.bridge().stringify(js, data, "data")?.into(),
+        };
+        self.defaults.job(js, name, data, options)
+    }
+}
+
+/// A queue rejects without a server, whatever its service does otherwise: no job may seem added that is not.
+fn plain(name: &'static str) -> Operation {
+    Operation { name, empty: None }
+}
+
+fn state_of(js: Js, value: Value) -> Result<State> {
+    let state = match js.text(value, "state")?.as_str() {
+        "ready" => State::Ready,
+        "delayed" => State::Delayed,
+        "active" => State::Active,
+        "done" => State::Done,
+        "dead" => State::Dead,
+        _ => return Err(Error::argument("state must be 'ready', 'delayed', 'active', 'done' or 'dead'")),
+    };
+    Ok(state)
+}

@@ -1,0 +1,92 @@
+//! Hearing what happens to the jobs of a queue.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use napi::Env;
+use napi_derive::napi;
+use tokio::sync::Notify;
+
+use super::answer;
+use crate::{
+    agents::Hearing,
+    error::Result,
+    features::queue,
+    inbox::{About, Bounds, Inbox, Note, Offered},
+    js::{
+        bridge::{Core, closed},
+        env::{Js, Value},
+        opened::Opened,
+    },
+    runtime,
+    store::{Heard, Listener, Topic},
+};
+
+/// Somebody who hears what happens to jobs.
+#[napi]
+pub struct QueueListening {
+    core: Rc<Core>,
+    reader: u64,
+    end: Arc<Notify>,
+}
+
+// Also when its environment ends.
+impl Drop for QueueListening {
+    fn drop(&mut self) {
+        self.end.notify_one();
+    }
+}
+
+impl QueueListening {
+    /// Wakes `reader` for what happens: first `null`, once it is heard, then arrays of `[what, details]`. It ends with `E_CLOSED`
+    /// when the service is disconnected.
+    pub fn start(js: Js, core: &Rc<Core>, queue: &queue::Queue, reader: Value) -> Result<Self> {
+        let (opened, runtime) = (core.opened(js)?, runtime::get()?);
+        let (reader, inbox) = core.bridge().keep_reader(js, reader, Bounds::default());
+        let topic = Topic::Channel(queue.events_channel());
+        let end = Arc::new(Notify::new());
+        let (under_way, ended) = (Opened::begin(opened), end.clone());
+        runtime.spawn(async move {
+            let begun = {
+                let inbox = inbox.clone();
+                move || {
+                    inbox.offer(note(Bytes::from_static(b"null")));
+                }
+            };
+            let hearing = Hearing::of(under_way.store().clone(), topic, listener(inbox.clone(), ended.clone()), begun);
+            tokio::select! {
+                () = under_way.closing() => inbox.end(Some(closed())),
+                () = ended.notified() => {}
+            }
+            drop(hearing);
+        });
+        Ok(Self { core: core.clone(), reader, end })
+    }
+}
+
+#[napi]
+impl QueueListening {
+    /// Ends it; may be called twice.
+    #[napi]
+    pub fn end(&self, env: Env) {
+        self.end.notify_one();
+        self.core.bridge().drop_handler(Js(env.raw()), self.reader);
+    }
+}
+
+/// Hands over what is heard, until nobody takes it any more.
+fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> Listener {
+    Arc::new(move |heard| match heard {
+        Heard::Gap(missed) => inbox.miss(missed),
+        Heard::Message(message) => {
+            let text = answer::events(queue::events(&message.payload));
+            if inbox.offer(note(text)) == Offered::Ended {
+                end.notify_one();
+            }
+        }
+    })
+}
+
+fn note(text: Bytes) -> Note {
+    Note { text, about: About::Known }
+}

@@ -1,0 +1,52 @@
+//! Schedules of repeats, and repeats as JavaScript gets them.
+
+use crate::{
+    answer::Answer,
+    error::{Error, Result},
+    features::queue::{Repeating, schedule::Schedule},
+    js::{
+        env::{Js, Value},
+        group::Group,
+    },
+};
+
+use super::answer::{field, json};
+
+impl Js {
+    /// `{ everyMs | cron, timeZone, startAt, endAt, limit }`: when, and how many times.
+    pub fn schedule(self, when: Value) -> Result<(Schedule, Option<u64>)> {
+        let group = Group::of(self, when);
+        let whole = |name| group.read(name, |value, said| self.whole(value, said));
+        let (every, cron, zone) = (whole(c"everyMs")?, group.text(c"cron")?, group.text(c"timeZone")?);
+        let schedule = match (every, cron) {
+            (Some(every), None) if zone.is_none() => Schedule::every(every)?,
+            (Some(_), None) => return Err(Error::argument("timeZone goes with cron: an interval knows no zones")),
+            (None, Some(cron)) => Schedule::cron(&cron, zone.as_deref())?,
+            _ => return Err(Error::argument("a repeat has either everyMs or cron")),
+        };
+        Ok((schedule.within(whole(c"startAt")?, whole(c"endAt")?)?, whole(c"limit")?))
+    }
+}
+
+/// A repeat as an object.
+pub fn answer(repeat: Repeating) -> Answer {
+    let (cron, zone) = repeat.schedule.cron_in().map(|(cron, zone)| (cron.to_owned(), zone.to_owned())).unzip();
+    let number = |number: Option<u64>| number.map_or(Answer::Null, Answer::from);
+    Answer::Object(vec![
+        field("id", repeat.id),
+        field("everyMs", number(repeat.schedule.every_ms())),
+        field("cron", cron),
+        field("timeZone", zone),
+        field("startAt", number(repeat.schedule.start_ms())),
+        field("endAt", number(repeat.schedule.end_ms())),
+        field("limit", number(repeat.limit)),
+        field("fired", repeat.fired),
+        field("nextAt", repeat.next_ms),
+        field("name", repeat.name),
+        field("data", json(Some(repeat.data))),
+        field("attempts", u64::from(repeat.attempts)),
+        field("priority", i64::from(repeat.priority)),
+        field("group", repeat.group),
+        field("timeoutMs", repeat.timeout.as_millis() as u64),
+    ])
+}

@@ -1,0 +1,181 @@
+//! A worker's native half: JavaScript pulls jobs and says how they ended; everything else goes on without it.
+
+use std::{
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+
+use crate::{
+    agents::worker::{Failure, Notice, Options, Why, Worker},
+    answer::Answer,
+    error::Result,
+    features::queue::Queue,
+    js::{
+        bridge::{Core, Handed},
+        env::{Js, Value},
+        opened::Opened,
+        told::Teller,
+    },
+    runtime,
+};
+
+/// Whoever runs the jobs of a queue.
+#[napi]
+pub struct QueueWorker {
+    worker: Arc<Worker>,
+    max_bytes: usize,
+}
+
+/// Held by what is told: with the environment, the worker ends.
+struct Presence(Arc<Worker>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Says what became of a worker when its task ends, however that comes about.
+struct Farewell {
+    teller: Teller,
+    unfinished: OnceLock<Vec<String>>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let unfinished = self.unfinished.take().unwrap_or_default();
+        self.teller.tell(Answer::List(vec![Answer::word("closed"), unfinished.into()]));
+        self.teller.end();
+    }
+}
+
+impl QueueWorker {
+    /// Starts a worker whose `told` hears what it has to know.
+    pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, told: Value) -> Result<Self> {
+        let (opened, runtime) = (core.opened(js)?, runtime::get()?);
+        let max_bytes = queue.options().max_bytes;
+        let worker = Worker::new(queue, options)?;
+        let teller = core.bridge().keep_told(js, told, Presence(worker.clone()));
+        let teller = teller.ok_or_else(|| js.refuse(told, "told", "a function"))?;
+        let under_way = Opened::begin(opened);
+        let running = worker.clone();
+        runtime.spawn(async move {
+            let farewell = Farewell { teller: teller.clone(), unfinished: OnceLock::new() };
+            let store = under_way.store().clone();
+            let tell = move |notice| teller.tell(answer(notice));
+            let unfinished = running.run(store, tell, under_way.closing(), under_way.cut()).await;
+            let _ = farewell.unfinished.set(unfinished);
+        });
+        Ok(Self { worker, max_bytes })
+    }
+}
+
+#[napi]
+impl QueueWorker {
+    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
+    /// timeoutMs, createdAt]`, or `undefined`: then
+    /// `told` is called with nothing when there are some again.
+    #[napi]
+    pub fn begin(&self, env: Env) -> Handed {
+        let js = Js(env.raw());
+        let Some((number, job)) = self.worker.begin() else { return Handed(js.undefined()) };
+        let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
+        let array = js.array(11);
+        let values = [
+            js.number(number as f64),
+            text(job.id.as_bytes()),
+            text(job.name.as_bytes()),
+            text(&job.data),
+            js.number(f64::from(job.attempt)),
+            js.number(f64::from(job.attempts)),
+            js.number(f64::from(job.crashes)),
+            js.number(f64::from(job.priority)),
+            job.group.map_or_else(|| js.null(), |group| text(group.as_bytes())),
+            js.number(job.timeout.as_millis() as f64),
+            js.number(job.added_ms as f64),
+        ];
+        for (index, value) in values.into_iter().enumerate() {
+            js.set_index(array, index, value);
+        }
+        Handed(array)
+    }
+
+    /// The job of this number is done. Its result is the text of a JSON value, or `undefined`.
+    #[napi]
+    pub fn complete(&self, env: Env, number: f64, result: Unknown) {
+        match Js(env.raw()).optional_text(result.raw(), "the result").map(Option::unwrap_or_default) {
+            Ok(result) if result.len() <= self.max_bytes => {
+                self.worker.end(number as u64, Ok(result.into()));
+            }
+            // It is the job that fails, not whoever says how it ended.
+            Ok(result) => {
+                let (length, most) = (result.len(), self.max_bytes);
+                self.refuse(number, &format!("the result has {length} bytes, of which {most} may be"));
+            }
+            Err(error) => self.refuse(number, error.message()),
+        }
+    }
+
+    /// The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
+    #[napi]
+    pub fn fail(&self, env: Env, number: f64, error: Unknown, fatal: bool) {
+        match Js(env.raw()).text(error.raw(), "the error") {
+            Ok(error) => {
+                self.worker.end(number as u64, Err(Failure { error: error.into(), fatal }));
+            }
+            Err(error) => self.refuse(number, error.message()),
+        }
+    }
+
+    /// How far the job of this number has come, as the text of a JSON value, or a line of its log.
+    #[napi]
+    pub fn report(&self, env: Env, number: f64, progress: Unknown, log: Unknown) {
+        let js = Js(env.raw());
+        let text = |value: Unknown| js.optional_text(value.raw(), "a report").ok().flatten().map(Into::into);
+        self.worker.report(number as u64, text(progress), text(log));
+    }
+
+    /// How many jobs run here.
+    #[napi(getter)]
+    pub fn running(&self) -> u32 {
+        self.worker.running() as u32
+    }
+
+    /// Takes nothing any more, or goes on.
+    #[napi]
+    pub fn pause(&self, paused: bool) {
+        self.worker.pause(paused);
+    }
+
+    /// Takes nothing any more, waits so long for what runs, and gives back what still does.
+    #[napi]
+    pub fn close(&self, timeout_ms: f64) {
+        self.worker.close(Some(Duration::from_secs_f64(timeout_ms.max(0.0) / 1000.0)));
+    }
+
+    fn refuse(&self, number: f64, message: &str) {
+        let message = serde_json::to_string(message).unwrap_or_default();
+        let error = format!("{{\"name\":\"CinnabarError\",\"message\":{message},\"code\":\"E_INVALID_ARGUMENT\"}}");
+        self.worker.end(number as u64, Err(Failure { error: error.into(), fatal: false }));
+    }
+}
+
+fn answer(notice: Notice) -> Answer {
+    match notice {
+        Notice::Jobs => Answer::Undefined,
+        Notice::Ended(number, why) => {
+            let why = match why {
+                Why::TimedOut => "timeout",
+                Why::Lost => "lost",
+                Why::Closed => "closed",
+            };
+            Answer::List(vec![Answer::word("ended"), number.into(), Answer::word(why)])
+        }
+        Notice::Failing(error) => Answer::List(vec![Answer::word("failing"), Answer::Failure(error)]),
+        Notice::Recovered => Answer::List(vec![Answer::word("recovered")]),
+    }
+}

@@ -1,0 +1,463 @@
+//! Thousands of random calls, and after each of them what must always be true of a queue's keys.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar::{
+    features::queue::{
+        Finish, Held, Keep, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Rate, Report, State, Take,
+    },
+    store::Reply,
+};
+
+use crate::{
+    both::Engine,
+    queues::{ask, job, queue_with, same},
+    run::{Dice, request},
+};
+
+const BASE: &str = "{queue:q}:";
+const LEASE: Duration = Duration::from_millis(100);
+
+/// All that a queue keeps, read key by key.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Sorted sets, by what stands behind the base.
+    sets: BTreeMap<String, BTreeMap<String, f64>>,
+    hashes: BTreeMap<String, BTreeMap<String, String>>,
+    strings: BTreeMap<String, String>,
+    members: BTreeMap<String, BTreeSet<String>>,
+    lists: BTreeSet<String>,
+    now: i64,
+}
+
+fn text(reply: Reply) -> String {
+    String::from_utf8_lossy(&reply.bulk().unwrap().unwrap_or_default()).into_owned()
+}
+
+fn pairs(reply: Reply) -> impl Iterator<Item = (String, String)> {
+    let mut parts = reply.array().unwrap().into_iter().map(text);
+    std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
+}
+
+impl Kept {
+    fn read(engine: &Engine) -> Self {
+        let mut kept = Self::default();
+        let keys = engine.keys();
+        let read = |key: &String| match key[BASE.len()..].split(':').next().unwrap_or_default() {
+            "leases" | "meta" | "job" => request(&["HGETALL", key]),
+            "dedup" => request(&["GET", key]),
+            "active" => request(&["SMEMBERS", key]),
+            "starts" | "log" => request(&["LLEN", key]),
+            _ => request(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
+        };
+        let values = engine.execute(keys.iter().map(read).collect());
+        let ends = engine.execute(keys.iter().map(|key| request(&["PTTL", key])).collect());
+        for ((key, value), end) in keys.iter().zip(values).zip(ends) {
+            let (part, value, end) = (key[BASE.len()..].to_owned(), value.unwrap(), end.unwrap().int().unwrap());
+            let kind = part.split(':').next().unwrap_or_default();
+            match (kind, kind.len() == part.len()) {
+                ("ready" | "delayed" | "leased" | "done" | "dead" | "resume", true) | ("parked", _) => {
+                    kept.sets.insert(part, pairs(value).map(|(id, score)| (id, score.parse().unwrap())).collect());
+                }
+                ("leases" | "meta", true) | ("job", false) => drop(kept.hashes.insert(part, pairs(value).collect())),
+                ("dedup", false) => {
+                    kept.strings.insert(part, if end == -1 { text(value) } else { String::new() });
+                }
+                ("active", false) => {
+                    kept.members.insert(part, value.array().unwrap().into_iter().map(text).collect());
+                }
+                ("starts", _) => assert_ne!(end, -1, "{key} never ends"),
+                ("log", false) => drop(kept.lists.insert(part)),
+                _ => panic!("whose is {key}?"),
+            }
+        }
+        let time = engine.raw(&["TIME"]).unwrap().array().unwrap();
+        let [seconds, micros] = [0, 1].map(|at| time[at].clone().int().unwrap());
+        kept.now = seconds * 1000 + micros / 1000;
+        kept
+    }
+
+    fn set(&self, name: &str) -> &BTreeMap<String, f64> {
+        static NONE: BTreeMap<String, f64> = BTreeMap::new();
+        self.sets.get(name).unwrap_or(&NONE)
+    }
+
+    fn job(&self, id: &str) -> Option<&BTreeMap<String, String>> {
+        self.hashes.get(&format!("job:{id}"))
+    }
+
+    /// A line of what a job was given: 0 its priority, 1 its group, 2 what it is the same by, 3 for how long.
+    fn given(&self, id: &str, line: usize) -> String {
+        let given = self.job(id).and_then(|job| job.get("o")).map(String::as_str).unwrap_or_default();
+        given.split('\n').nth(line).unwrap_or_default().to_owned()
+    }
+
+    fn state(&self, id: &str) -> Option<&'static str> {
+        let states = ["ready", "delayed", "leased", "done", "dead", "parked"];
+        let found: Vec<_> = states.into_iter().filter(|state| self.set(state).contains_key(id)).collect();
+        assert!(found.len() < 2, "{id} is in {found:?}");
+        found.first().copied()
+    }
+
+    /// Everything that holds at any time.
+    fn check(&self) {
+        let jobs: BTreeSet<String> =
+            self.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
+        for id in &jobs {
+            assert!(self.state(id).is_some(), "{id} is nowhere");
+            assert!(self.job(id).unwrap().contains_key("n"), "{id} has no name");
+        }
+        for state in ["ready", "delayed", "leased", "done", "dead", "parked"] {
+            for id in self.set(state).keys() {
+                assert!(jobs.contains(id), "{id} is {state} and does not exist");
+            }
+        }
+        let held: BTreeSet<_> = self.hashes.get("leases").into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        assert_eq!(held, self.set("leased").keys().cloned().collect(), "leases have records, and only they");
+        self.check_groups();
+        for log in &self.lists {
+            assert!(jobs.contains(log.strip_prefix("log:").unwrap()), "{log} has no job");
+        }
+        for (key, owner) in self.strings.iter().filter(|(_, owner)| !owner.is_empty()) {
+            assert_eq!(self.given(owner, 2), key.strip_prefix("dedup:").unwrap(), "{key} is of {owner}");
+        }
+        for id in &jobs {
+            let (key, finished) = (self.given(id, 2), matches!(self.state(id), Some("done" | "dead")));
+            if !key.is_empty() && self.given(id, 3).is_empty() {
+                let owner = self.strings.get(&format!("dedup:{key}"));
+                assert_eq!(owner == Some(id), !finished, "{id} {key} {owner:?}");
+            }
+        }
+        let meta = self.hashes.get("meta").cloned().unwrap_or_default();
+        for state in ["done", "dead"] {
+            let size = |score: &f64| {
+                let code = *score as u64 % 2048;
+                (64 * (code % 128)) << (code / 128)
+            };
+            let bytes: u64 = self.set(state).values().map(size).sum();
+            assert_eq!(meta.get(state).map_or(0, |bytes| bytes.parse().unwrap()), bytes, "bytes of {state}");
+        }
+    }
+
+    fn check_groups(&self) {
+        let mut active: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for id in self.set("leased").keys() {
+            let group = self.given(id, 1);
+            if !group.is_empty() {
+                active.entry(format!("active:{group}")).or_default().insert(id.clone());
+            }
+        }
+        assert_eq!(active, self.members, "the active ones of groups are those with leases");
+        let mut parked = BTreeMap::new();
+        for (part, ids) in &self.sets {
+            let Some(group) = part.strip_prefix("parked:") else { continue };
+            for id in ids.keys() {
+                assert_eq!(self.given(id, 1), group);
+            }
+            parked.extend(ids.clone());
+            let goes_on = self.members.contains_key(&format!("active:{group}"))
+                || self.set("ready").keys().any(|id| self.given(id, 1) == group)
+                || self.set("resume").contains_key(group);
+            assert!(goes_on, "nobody will let the group {group} go on");
+        }
+        assert_eq!(&parked, self.set("parked"));
+        for group in self.set("resume").keys() {
+            assert!(self.sets.contains_key(&format!("parked:{group}")), "{group} is to go on with nothing");
+        }
+    }
+}
+
+/// One random life of a queue.
+struct Life<'a> {
+    engine: &'a Engine,
+    queue: Queue,
+    limits: Limits,
+    dice: Dice,
+    /// Jobs that were added and neither removed nor finished.
+    alive: BTreeSet<String>,
+    /// Leases, with the time to which they hold at least.
+    leases: HashMap<String, (Leased, i64)>,
+    /// Jobs whose worker lost them or was slow, with their old tokens.
+    lost: Vec<Leased>,
+    starts: Vec<(i64, String)>,
+}
+
+impl Life<'_> {
+    fn chance(&mut self, of: usize) -> bool {
+        self.dice.below(of) == 0
+    }
+
+    fn new_job(&mut self) -> NewJob {
+        let id = self.chance(3).then(|| format!("id {}", self.dice.below(12)));
+        let ttl = self.chance(3).then_some(Duration::from_millis(30));
+        let dedup = self.chance(3).then(|| same(&format!("k{}", self.dice.below(3)), ttl)).flatten();
+        let group = self.chance(2).then(|| format!("g{}", self.dice.below(3)));
+        let delay = self.chance(4).then(|| Duration::from_millis(self.dice.below(60) as u64));
+        let priority = self.dice.below(3) as i32 - 1;
+        NewJob { id, dedup, group, delay, priority, keep: !self.chance(5), ..job("n") }
+    }
+
+    fn add(&mut self) {
+        let jobs: Vec<NewJob> = (0..1 + self.dice.below(6)).map(|_| self.new_job()).collect();
+        for added in self.engine.run(self.queue.add_many(jobs)).unwrap() {
+            if added.is_new {
+                assert!(self.alive.insert(added.id.clone()), "{} was there", added.id);
+            }
+        }
+    }
+
+    fn take(&mut self) {
+        let ask = Take { lease: LEASE, limits: self.limits, ..ask(1 + self.dice.below(8)) };
+        let before = Kept::read(self.engine);
+        let taken = self.engine.run(self.queue.take(&ask)).unwrap();
+        let after = Kept::read(self.engine);
+        let leased = after.set("leased");
+        // A lease is taken away only when it is over.
+        let mut gone = Vec::new();
+        self.leases.retain(|id, (job, until)| {
+            let still = leased.contains_key(id) && !taken.jobs.iter().any(|new| new.id == *id);
+            if !still {
+                assert!(*until <= after.now, "the lease on {id} ended {} ms early", *until - after.now);
+                gone.push(job.clone());
+            }
+            still
+        });
+        self.lost.extend(gone);
+        self.bury(&before, &after);
+        assert_eq!(taken.paused, before.hashes.get("meta").is_some_and(|meta| meta.contains_key("paused")));
+        assert!(taken.jobs.len() <= ask.count && (!taken.paused || taken.jobs.is_empty()));
+        let mut last = 0.0;
+        for job in taken.jobs {
+            let id = job.id.clone();
+            assert_eq!(after.state(&id), Some("leased"));
+            let record = &after.hashes["leases"][&id];
+            let lines: Vec<&str> = record.split('\n').collect();
+            let (place, started): (f64, i64) = (lines[1].parse().unwrap(), lines[4].parse().unwrap());
+            let parks = self.limits.group_concurrency.is_some() || self.limits.group_rate.is_some();
+            assert!(place > last || parks, "{job:?} came behind another");
+            last = place;
+            self.starts.push((started, job.group.clone().unwrap_or_default()));
+            self.leases.insert(id, (job, started + LEASE.as_millis() as i64));
+        }
+        self.check_limits(&after);
+    }
+
+    /// Jobs with which too many workers crashed are dead, and may not even be kept.
+    fn bury(&mut self, before: &Kept, after: &Kept) {
+        let crashed = |id: &str| before.job(id).and_then(|job| job.get("x")).is_some_and(|crashes| crashes == "2");
+        self.alive.retain(|id| match after.state(id) {
+            Some(state) => state != "dead",
+            None => !(before.state(id) == Some("leased") && crashed(id)),
+        });
+    }
+
+    fn check_limits(&self, after: &Kept) {
+        if let Some(most) = self.limits.concurrency {
+            assert!(after.set("leased").len() <= most as usize);
+        }
+        if let Some(most) = self.limits.group_concurrency {
+            assert!(after.members.values().all(|ids| ids.len() <= most as usize), "{:?}", after.members);
+        }
+        let within = |rate: Option<Rate>, starts: Vec<i64>| {
+            let Some(Rate { max, per }) = rate else { return };
+            for span in starts.windows(max as usize + 1) {
+                assert!(span[max as usize] - span[0] >= per.as_millis() as i64, "{span:?} within {per:?}");
+            }
+        };
+        within(self.limits.rate, self.starts.iter().map(|(at, _)| *at).collect());
+        for group in ["g0", "g1", "g2"] {
+            let of_group = self.starts.iter().filter(|(_, of)| of == group).map(|(at, _)| *at);
+            within(self.limits.group_rate, of_group.collect());
+        }
+    }
+
+    fn some_lease(&mut self) -> Option<Leased> {
+        let mut ids: Vec<&String> = self.leases.keys().collect();
+        ids.sort();
+        let id = ids.get(self.dice.below(ids.len().max(1)))?.to_string();
+        self.leases.get(&id).map(|(job, _)| job.clone())
+    }
+
+    fn finish(&mut self) {
+        let mut finishes = Vec::new();
+        for _ in 0..1 + self.dice.below(4) {
+            let late = self.chance(6).then(|| self.lost.pop()).flatten();
+            let expected = late.is_none();
+            let Some(job) = late.or_else(|| self.some_lease()) else { continue };
+            let outcome = match self.dice.below(6) {
+                0 => Outcome::Dead { error: Bytes::from_static(b"{}") },
+                1 => Outcome::Release,
+                2 => {
+                    let delay = Duration::from_millis(self.dice.below(2) as u64 * 40);
+                    Outcome::Retry { error: Bytes::from_static(b"{}"), delay }
+                }
+                _ => Outcome::Done("x".repeat(self.dice.below(600)).into()),
+            };
+            let id = job.id.clone();
+            if expected {
+                self.leases.remove(&id);
+                if matches!(outcome, Outcome::Done(_) | Outcome::Dead { .. }) {
+                    self.alive.remove(&id);
+                }
+            }
+            finishes.push((Finish { id: job.id, token: job.token, outcome }, expected));
+        }
+        let (finishes, expected): (Vec<_>, Vec<bool>) = finishes.into_iter().unzip();
+        assert_eq!(self.engine.run(self.queue.finish(finishes)).unwrap(), expected);
+    }
+
+    fn beat(&mut self) {
+        let lost = self.lost.last().cloned();
+        let held: Vec<Leased> = self.leases.values().map(|(job, _)| job.clone()).chain(lost.clone()).collect();
+        let before = Kept::read(self.engine).now;
+        let beats = held.iter().map(|job| Held { id: job.id.clone(), token: job.token.clone() }).collect();
+        let still = self.engine.run(self.queue.beat(LEASE, beats)).unwrap();
+        assert_eq!(still.iter().filter(|still| **still).count(), self.leases.len());
+        assert_eq!(lost.is_some(), still.last() == Some(&false) && still.len() > self.leases.len());
+        for (_, until) in self.leases.values_mut() {
+            *until = before + LEASE.as_millis() as i64;
+        }
+        if let Some(job) = self.some_lease() {
+            let note = if self.chance(2) { Note::Log("line".into()) } else { Note::Progress("1".into()) };
+            self.engine.run(self.queue.report(vec![Report { id: job.id, token: job.token, note }])).unwrap();
+        }
+    }
+
+    fn manage(&mut self) {
+        match self.dice.below(9) {
+            0 => self.engine.run(self.queue.pause()).unwrap(),
+            1 | 2 => self.engine.run(self.queue.resume()).unwrap(),
+            3 => self.engine.run(self.queue.redrive(3).map(drop)).unwrap(),
+            4 if self.chance(8) => {
+                let delayed = self.chance(2);
+                self.engine.run(self.queue.drain(delayed).map(drop)).unwrap();
+            }
+            5 => {
+                let state = [State::Ready, State::Delayed, State::Done, State::Dead][self.dice.below(4)];
+                let age = Duration::from_millis(self.dice.below(100) as u64);
+                self.engine.run(self.queue.clean(state, age, 2).map(|call| call.map(drop))).unwrap();
+            }
+            other => {
+                let kept = Kept::read(self.engine);
+                let ids: Vec<&str> = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).collect();
+                let Some(id) = ids.get(self.dice.below(ids.len().max(1))) else { return };
+                if other == 6 {
+                    assert!(self.engine.run(self.queue.remove(id)).unwrap());
+                } else {
+                    self.engine.run(self.queue.retry(id).map(|call| call.map(drop))).unwrap();
+                }
+            }
+        }
+        // What these change is read from the queue: the other calls are held to it.
+        let kept = Kept::read(self.engine);
+        self.alive = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
+        self.alive.retain(|id| !matches!(kept.state(id), Some("done" | "dead")));
+        let leased = kept.set("leased");
+        let (still, lost) = self.leases.drain().partition(|(id, _)| leased.contains_key(id));
+        self.leases = still;
+        self.lost.extend(lost.into_values().map(|(job, _): (Leased, i64)| job));
+    }
+
+    fn look(&mut self) {
+        let kept = Kept::read(self.engine);
+        let counts = self.engine.run(self.queue.counts()).unwrap();
+        let size = |name: &str| kept.set(name).len() as u64;
+        assert_eq!((counts.ready, counts.delayed), (size("ready") + size("parked"), size("delayed")));
+        assert_eq!((counts.active, counts.done, counts.dead), (size("leased"), size("done"), size("dead")));
+        for state in [State::Ready, State::Delayed, State::Active, State::Done, State::Dead] {
+            for job in self.engine.run(self.queue.list(state, 0, 1000)).unwrap() {
+                assert_eq!(job.state, state);
+                assert_eq!(self.engine.run(self.queue.get(&job.id)).unwrap(), Some(job));
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(20) {
+            0..=5 => self.add(),
+            6..=10 => self.take(),
+            11..=14 => self.finish(),
+            15 => self.beat(),
+            16 => self.manage(),
+            17 => self.look(),
+            _ => self.engine.pass(Duration::from_millis(self.dice.below(45) as u64)),
+        }
+        let kept = Kept::read(self.engine);
+        kept.check();
+        let alive = |id: &&String| !matches!(kept.state(id), Some("done" | "dead") | None);
+        let lost: Vec<_> = self.alive.iter().filter(|id| !alive(id)).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+    }
+
+    /// Works everything off, and nothing is left.
+    fn end(mut self) {
+        self.engine.run(self.queue.resume()).unwrap();
+        for _ in 0..2000 {
+            let left = self.engine.run(self.queue.counts()).unwrap();
+            if left.ready + left.delayed + left.active == 0 {
+                break;
+            }
+            self.take();
+            self.leases.clear();
+            let jobs = self.engine.run(self.queue.list(State::Active, 0, 1000)).unwrap();
+            for job in jobs {
+                assert!(self.engine.run(self.queue.remove(&job.id)).unwrap());
+                self.alive.remove(&job.id);
+            }
+            self.engine.pass(Duration::from_millis(10));
+        }
+        assert!(self.alive.is_empty(), "{:?}", self.alive);
+        for state in [State::Done, State::Dead] {
+            self.engine.run(self.queue.clean(state, Duration::ZERO, u64::MAX)).unwrap();
+        }
+        self.engine.pass(Duration::from_millis(300));
+        let last = self.engine.run(self.queue.take(&ask(10))).unwrap();
+        assert!(last.jobs.is_empty() && last.next_in.is_none(), "{last:?}");
+        assert_eq!(self.engine.keys(), [""; 0]);
+    }
+}
+
+fn live(engine: &Engine, seed: u64, steps: usize) {
+    let mut dice = Dice(seed);
+    let per = Duration::from_millis(80);
+    let limits = match dice.below(5) {
+        0 => Limits { concurrency: Some(4), ..Limits::default() },
+        1 => Limits { group_concurrency: Some(1 + dice.below(2) as u32), ..Limits::default() },
+        2 => Limits { group_rate: Some(Rate { max: 2, per }), ..Limits::default() },
+        3 => Limits {
+            concurrency: Some(6),
+            rate: Some(Rate { max: 5, per }),
+            group_concurrency: Some(2),
+            group_rate: Some(Rate { max: 3, per }),
+        },
+        _ => Limits::default(),
+    };
+    let keep = Keep { count: dice.below(8) as u64, age: Duration::from_secs(60), bytes: 1500 };
+    let queue = queue_with(Options { keep_done: keep, keep_dead: keep, max_crashes: 3, ..Options::default() });
+    let (alive, leases, lost, starts) = Default::default();
+    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts };
+    for _ in 0..steps {
+        life.step();
+    }
+    life.end();
+}
+
+#[test]
+fn a_queue_is_always_whole_on_the_embedded_engine() {
+    for seed in 0..10 {
+        println!("seed {seed}");
+        live(&Engine::embedded(), seed, 250);
+    }
+}
+
+#[test]
+fn a_queue_is_always_whole_on_a_server() {
+    for seed in 100..106 {
+        println!("seed {seed}");
+        live(&Engine::server(), seed, 150);
+    }
+}
