@@ -69,6 +69,54 @@ describe('members of rooms in several processes', () => {
     })
   }
 
+  test('are swept for a process that only asks who is there', async () => {
+    await withProcesses(500, async ({ processes, counts, connections }) => {
+      for (const [i, one] of processes.entries()) await one.ask('join', users(`user${i}x`, 10))
+      await Promise.all(processes.map((one) => one.kill()))
+      await until('nobody is there', async () => (await counts()).every((count) => count === 0))
+      assert.equal(await connections(), 0)
+    })
+  })
+
+  test('of ten thousand rooms, and ten thousand in one room, are swept with no run that holds the server up', async (context) => {
+    await withProcesses(2000, async ({ processes, rooms, client }) => {
+      const [first, second] = processes
+      await first.ask('join', [['crowd', 'first']])
+      const range = Array.from({ length: 10_000 }, (_, i) => i)
+      await second.ask(
+        'join',
+        range.map((n) => [`room${n}`, 'user']),
+      )
+      await second.ask(
+        'join',
+        range.map((n) => ['crowd', `user${n}`]),
+      )
+      await client.sendCommand(['CONFIG', 'SET', 'slowlog-log-slower-than', '50000'])
+      await client.sendCommand(['SLOWLOG', 'RESET'])
+      const killed = performance.now()
+      await second.kill()
+      const crowd = () => client.hLen('room:crowd:users')
+      await until('the crowd is gone', async () => (await crowd()) === 1, 30)
+      await until('the dead one is forgotten', async () => (await client.zCard('{room:}:nodes')) === 1, 30)
+      context.diagnostic(`20,000 members in 10,001 rooms were gone after ${Math.round(performance.now() - killed)} ms`)
+      const slow = await client.sendCommand(['SLOWLOG', 'GET', '5'])
+      assert.deepEqual(
+        slow.map(([, , micros, [name, , ...rest]]) => [name, micros, rest.slice(0, 3)]),
+        [],
+      )
+      for (const n of [0, 5000, 9999]) assert.deepEqual({ ...(await rooms.getRoomUsers(`room${n}`)) }, {})
+      const stopped = performance.now()
+      await first.ask(
+        'join',
+        range.map((n) => [`room${n}`, 'user']),
+      )
+      await first.stop()
+      context.diagnostic(`10,000 more joined and left at its end within ${Math.round(performance.now() - stopped)} ms`)
+      assert.equal(await client.exists('{room:}:nodes'), 0)
+      assert.equal(await crowd(), 0)
+    })
+  })
+
   test('of one that slept for longer than its lease are swept, and back when it wakes', async () => {
     await withProcesses(700, async ({ processes, counts, connections }) => {
       const [first, second] = processes

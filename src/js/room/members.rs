@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -41,8 +41,8 @@ pub struct Members(Mutex<Known>);
 struct Known {
     /// The number that JavaScript knows → who that is, and where.
     members: HashMap<u64, (Arc<Presence>, Member)>,
-    /// Where members have been, who may all have left by now.
-    presences: Vec<Weak<Presence>>,
+    /// Where members are or have been, or were asked for.
+    presences: Vec<Arc<Presence>>,
 }
 
 impl Members {
@@ -66,19 +66,17 @@ impl Members {
         id
     }
 
-    /// Somebody will be where this presence is.
-    fn note(&self, presence: &Arc<Presence>) {
+    /// Keeps a presence for as long as the service is open.
+    pub fn keep(&self, presence: &Arc<Presence>) {
         let mut known = self.lock();
-        if !known.presences.iter().any(|other| other.as_ptr() == Arc::as_ptr(presence)) {
-            known.presences.retain(|other| other.strong_count() > 0);
-            known.presences.push(Arc::downgrade(presence));
+        if !known.presences.iter().any(|other| Arc::ptr_eq(other, presence)) {
+            known.presences.push(presence.clone());
         }
     }
 
     fn take_all(&self) -> Vec<(Arc<Presence>, Vec<Member>)> {
         let Known { members, presences } = std::mem::take(&mut *self.lock());
-        let mut all: Vec<_> =
-            presences.iter().filter_map(Weak::upgrade).map(|presence| (presence, Vec::new())).collect();
+        let mut all: Vec<_> = presences.into_iter().map(|presence| (presence, Vec::new())).collect();
         for (presence, member) in members.into_values() {
             if let Some((_, members)) = all.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &presence)) {
                 members.push(member);
@@ -117,7 +115,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
     let (promise, ticket) = bridge.promise(js, Operation { name: "JOIN", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
     let presence = rooms.presence(&opened);
-    core.members.note(&presence);
+    core.members.keep(&presence);
     let (completions, members) = (bridge.completions.clone(), core.members.clone());
     let (at, within) = (iso_now(), core.timeout());
     let under_way = Opened::begin(opened);
