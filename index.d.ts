@@ -335,8 +335,8 @@ export class RedisService implements AsyncDisposable {
   hGetAll(key: Key): Promise<Record<string, string>>
   /** Deletes fields; answers how many there were. */
   hDel(key: Key, ...fields: Storable[]): Promise<number>
-  /** Sends a value, as JSON, to everyone subscribed to the channel; answers how many got it. */
-  publish(channel: string, value: unknown): Promise<number>
+  /** Sends a value, as JSON, to everyone subscribed to the channel; answers how many connections got it from this server. */
+  publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
   /**
    * Calls `handler` for every message on a channel, in the asynchronous context of this call.
    * A handler that throws ends neither the process nor the subscription: its first failure is reported on the console.
@@ -1220,10 +1220,25 @@ export const RealtimeDataManager: RealtimeDataManagerConstructor
 /** Gets each message. May be asynchronous; nobody waits for it. */
 export type MessageHandler<T = unknown> = (value: T, channel: string) => unknown
 
+/** How to publish. */
+export interface PublishOptions {
+  /**
+   * Whether the channel is a sharded one (`SPUBLISH`): only those who subscribed with `sharded` hear it. In a cluster, messages
+   * of other channels travel to every node. Redis 7 or later, or Valkey. Default `false`.
+   */
+  sharded?: boolean
+}
+
 /** How to subscribe, with a handler or without. */
 export interface StreamOptions {
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
   pattern?: boolean
+  /**
+   * Whether the channel is a sharded one (`SSUBSCRIBE`), which in a cluster only the node of its slot and its replicas hear of: it is
+   * subscribed there, over one connection a node, and again wherever the slot goes, with a gap told. Redis 7 or later, or
+   * Valkey. Default `false`. Not with `pattern`.
+   */
+  sharded?: boolean
   /**
    * How much may wait for a handler or a loop that is slower than the channel. Default 10,000 messages and 16 MiB. A single
    * message is never too much.
@@ -1290,7 +1305,7 @@ export interface Message<T = unknown> {
 }
 
 /** `publish` of the default service. */
-export function publish(channel: string, value: unknown): Promise<number>
+export function publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
 
 /** `subscribe` of the default service. */
 export function subscribe<T = unknown>(

@@ -440,6 +440,24 @@ for (const engine of engines) {
       assert.ok(ms < 10_000)
     })
 
+    test('is drained by shutdownOnSignal', async () => {
+      const source = `
+        import { JobQueue, shutdownOnSignal } from 'cinnabar'
+        shutdownOnSignal()
+        const queue = new JobQueue('signal')
+        queue.process(async (job, { signal }) => {
+          console.log('runs')
+          process.kill(process.pid, 'SIGTERM')
+          await new Promise((resolve) => setTimeout(resolve, 200))
+          console.log('ends', signal.aborted)
+        })
+        queue.add('n')`
+      const { status, out, err, ms } = await runModule(source, { env: engine.env() })
+      assert.equal(status, 'SIGTERM', err)
+      assert.deepEqual(out.trim().split('\n'), ['runs', 'ends false'])
+      assert.ok(ms < 5000, `it took ${ms} ms`)
+    })
+
     test('on a thread that ends leaves its job to its lease', async () => {
       const url = engine.kind === 'redis' ? engine.server.url : `memory:${randomUUID()}`
       const service = new RedisService({ url })

@@ -135,6 +135,7 @@ const expected = {
   ],
   locks: ['string', null, true, false, 'Could not acquire lock for resource: invoice:7', true, 'done'],
   rooms: ['red', 'string', 'hello', 'string', {}],
+  queue: [true, { to: 'ada', attempt: 1, aborted: false }, 'E_JOB_FAILED', 'done', 0.5, { unfinished: [] }],
   messages: [1, { type: 'greeting', n: [1, 2] }, 'prism:events'],
   failure: [true, 'CinnabarError', 'E_WRONG_TYPE', false],
   context: 'kept',

@@ -99,6 +99,8 @@ export async function misuse(): Promise<void> {
   await subscribe('channel', () => {}, { overflow: 'drop-newest' })
   // @ts-expect-error bytes are a number
   await subscribe('channel', { buffer: { bytes: '16 MB' } })
+  // @ts-expect-error the option is sharded
+  await publish('channel', 1, { shard: true })
   // @ts-expect-error it is no iterable with a handler
   for await (const message of await subscribe('channel', () => {})) void message
   // @ts-expect-error the option is pattern

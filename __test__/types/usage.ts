@@ -388,7 +388,9 @@ export async function messages(): Promise<void> {
     same<number | 'unknown', typeof missed>(true)
   }
   const { value }: IteratorResult<Message> = await (await subscribe('c'))[Symbol.asyncIterator]().next()
-  void [slow, value]
+  await subscribe('c', () => {}, { sharded: true })
+  const heard: number = await publish('c', 1, { sharded: true })
+  void [slow, value, heard]
   void [receivers, all, again]
 }
 

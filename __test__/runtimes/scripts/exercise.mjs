@@ -7,6 +7,7 @@ import {
   ApiCache,
   CinnabarError,
   DistributedLock,
+  JobQueue,
   RateLimiter,
   RealtimeDataManager,
   RedisService,
@@ -132,6 +133,24 @@ seen.rooms = [
   typeof message.timestamp,
   await RealtimeDataManager.getRoomUsers('lobby'),
 ]
+
+const queue = new JobQueue('mails')
+const worker = queue.process(async (job, { signal, progress }) => {
+  progress(0.5)
+  await null
+  return { to: job.data.to, attempt: job.attempt, aborted: signal.aborted }
+})
+const job = await queue.add('welcome', { to: 'ada' }, { id: 'first', keep: true })
+const failing = await queue.add('fails', null, { attempts: 1 })
+seen.queue = [
+  job.isNew,
+  await job.finished({ timeoutMs: 10_000 }),
+  await failing.finished({ timeoutMs: 10_000 }).catch((error) => error.code),
+  (await queue.get('first')).state,
+  (await queue.get('first')).progress,
+  await worker.close(),
+]
+await queue.close()
 
 let arrived
 const arrival = new Promise((resolve) => (arrived = (...message) => resolve(message)))

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     Notice, Settled, Worker,
@@ -94,6 +97,8 @@ impl Worker {
                     }
                     let notices = self.lock().landed(landing, Instant::now());
                     notices.into_iter().for_each(&tell);
+                    // The embedded engine answers at once: what else runs on this thread would wait as long as there are jobs.
+                    yield_now().await;
                 }
                 lost = ended(&mut beat) => {
                     let notices = self.lock().beaten(lost, Instant::now());
