@@ -222,12 +222,12 @@ export declare class Service {
   custom(words: unknown): Handed
   /** Several commands as one: `[[name, …args], …]`. */
   transaction(commands: unknown): Handed
-  /** Publishes a value as JSON; answers how many connections heard it. */
-  publish(channel: unknown, value: unknown): Handed
+  /** Publishes a value as JSON, on a sharded channel or another; answers how many connections heard it. */
+  publish(channel: unknown, value: unknown, sharded: unknown): Handed
   /** Ends a subscription by the number that `subscribe` answered. */
   unsubscribe(id: number): Handed
   /**
-   * Subscribes with `{ pattern, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+   * Subscribes with `{ pattern, sharded, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
    * reader, which ends it.
    */
   subscribe(channel: unknown, options: unknown, reader: unknown): Handed

@@ -133,6 +133,21 @@ describe('on a cluster, every feature works over all nodes:', () => {
     }
   })
 
+  test('jobs that repeat', async () => {
+    await withService({}, async (other) => {
+      const seen = []
+      const queues = numbers(12).map((n) => other.queue(`q${n}`))
+      for (const queue of queues) {
+        queue.process((job) => seen.push(`${queue.name} ${job.id}`))
+        await queue.repeat('r', { everyMs: 200, limit: 2 }, 'tick', {}, { group: 'g' })
+      }
+      await assertSpread()
+      await until('each has fired', () => seen.length === 2 * queues.length)
+      assert.equal(new Set(seen).size, seen.length)
+      for (const queue of queues) assert.equal((await queue.repeats())[0].nextAt, null)
+    })
+  })
+
   test('messages, whichever nodes both sides are connected to', async () => {
     const seen = []
     const listeners = cluster.nodes.map((node) => new RedisService({ url: cluster.urlOf([node]) }))

@@ -140,6 +140,10 @@ describe('signals', () => {
       () => service.sessions.with({ signal }).validateSession('t', { load: () => assert.fail('it was loaded') }),
       () => service.limiter.with({ signal }).check('ip'),
       () => service.rooms.with({ signal }).addUserToRoom('r', 'u'),
+      () => service.rooms.with({ signal }).join('r', 'u'),
+      () => service.rooms.with({ signal }).watch('r'),
+      () => service.rooms.with({ signal }).send('r', {}),
+      () => service.rooms.with({ signal }).listen('r'),
       () => service.locks.with({ signal }).acquireLock('r'),
       () => service.locks.with({ signal }).withLock('r', () => assert.fail('it ran')),
     ]

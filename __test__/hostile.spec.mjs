@@ -251,6 +251,10 @@ const CALLS = {
   getRoomUsers: [(s, a) => s.rooms.getRoomUsers(a), anything],
   storeMessage: [(s, a, b) => s.rooms.storeMessage(a, b), anything, anything],
   getRecentMessages: [(s, a, b) => s.rooms.getRecentMessages(a, b), anything, anything],
+  joinRoom: [(s, a, b, c) => s.rooms.join(a, b, c).then((one) => one.leave()), anything, anything, anything],
+  watchRoom: [(s, a, b, o) => s.rooms.watch(a, b, o).then((watch) => watch.close()), anything, anything, options],
+  sendToRoom: [(s, a, b) => s.rooms.send(a, b), anything, anything],
+  listenToRoom: [(s, a, b, o) => s.rooms.listen(a, b, o).then((one) => one.close()), anything, anything, options],
   addJob: [(s, a, b, o) => queueOf(s).add(a, b, o), anything, anything, queueOptions],
   addJobs: [
     (s, a) => queueOf(s).addMany(a),

@@ -3,8 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { describe, mock, test } from 'node:test'
 
+import { RedisService } from 'cinnabar'
+
 import { rawClient, refuses, runModule, until } from './helpers.mjs'
-import { engines } from './support/engines.mjs'
+import { engines, startRedis } from './support/engines.mjs'
 
 for (const engine of engines) {
   describe(`messages on ${engine.name}`, () => {
@@ -77,6 +79,42 @@ for (const engine of engines) {
         assert.deepEqual(literal, [4])
         await pattern.close()
         await plain.close()
+      }),
+    )
+
+    test(
+      'on sharded channels are heard by those who want them sharded, and by no pattern',
+      withService(async (service) => {
+        const seen = []
+        const put = (name) => (value, channel) => seen.push([name, value, channel])
+        const subscriptions = [
+          await service.subscribe('c', put('plain')),
+          await service.subscribe('*', put('pattern'), { pattern: true }),
+          await service.subscribe('c', put('sharded'), { sharded: true }),
+          await service.subscribe('c', put('sharded2'), { sharded: true }),
+        ]
+        const stream = await service.subscribe('c', { sharded: true })
+        assert.ok((await service.publish('c', 1, { sharded: true })) >= 1)
+        assert.ok((await service.publish('c', 2)) >= 1)
+        assert.ok((await service.publish('c', 3, { sharded: false })) >= 1)
+        await until('all have come', () => seen.length === 6)
+        assert.deepEqual(seen.sort(), [
+          ['pattern', 2, 'c'],
+          ['pattern', 3, 'c'],
+          ['plain', 2, 'c'],
+          ['plain', 3, 'c'],
+          ['sharded', 1, 'c'],
+          ['sharded2', 1, 'c'],
+        ])
+        assert.deepEqual((await stream[Symbol.asyncIterator]().next()).value, { channel: 'c', value: 1, missed: 0 })
+        for (const subscription of [...subscriptions, stream]) await subscription.close()
+        await until('nobody listens', async () => (await service.publish('c', 4, { sharded: true })) === 0)
+        for (const options of [{ sharded: 'yes' }, { sharded: 1 }, { shard: true }, null, 1, []]) {
+          await refuses(service.publish('c', 1, options), 'E_INVALID_ARGUMENT')
+        }
+        const both = { sharded: true, pattern: true }
+        await refuses(service.subscribe('c*', both), 'E_INVALID_ARGUMENT', /sharded channels have no patterns/)
+        await refuses(service.subscribe('c', { sharded: 1 }), 'E_INVALID_ARGUMENT', /options.sharded/)
       }),
     )
 
@@ -306,6 +344,38 @@ describe('messages between processes', () => {
     } finally {
       mock.restoreAll()
     }
+  })
+
+  test('on sharded channels are told missing and heard again after the connection was lost', async () => {
+    const service = await redis.makeService({ log: false })
+    const stream = await service.subscribe('c', { sharded: true })
+    await service.publish('c', 'before', { sharded: true })
+    assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
+    await until('it listens again', async () => (await service.publish('c', 'after', { sharded: true })) === 1)
+    const seen = []
+    for await (const { value, missed } of stream) if (seen.push([value, missed]) === 2) break
+    assert.deepEqual(seen, [
+      ['before', 0],
+      ['after', 'unknown'],
+    ])
+    await service.disconnect()
+  })
+
+  test('on sharded channels are refused, in words that help, where a server knows none', async () => {
+    const old = await startRedis({ args: ['--rename-command', 'SSUBSCRIBE', '', '--rename-command', 'SPUBLISH', ''] })
+    const service = new RedisService({ url: old.url })
+    const sharded = { sharded: true }
+    await refuses(service.publish('c', 1, sharded), 'E_UNSUPPORTED', /sharded channels need Redis 7/)
+    await refuses(
+      service.subscribe('c', () => {}, sharded),
+      'E_UNSUPPORTED',
+      /sharded channels need Redis 7/,
+    )
+    const seen = []
+    await service.subscribe('c', (value) => seen.push(value))
+    await service.publish('c', 1)
+    await until('others are heard', () => seen.length === 1)
+    await service.disconnect()
   })
 
   test('of a channel that may not be heard any more are told missing, and heard again once it may', async () => {

@@ -19,8 +19,8 @@ addStaticForms(RateLimiter, () => redisService.limiter)
 addStaticForms(DistributedLock, () => redisService.locks)
 addStaticForms(RealtimeDataManager, () => redisService.rooms)
 
-function publish(channel, value) {
-  return redisService.publish(channel, value)
+function publish(channel, value, options) {
+  return redisService.publish(channel, value, options)
 }
 
 function subscribe(channel, handler, options) {

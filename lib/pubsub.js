@@ -2,7 +2,7 @@
 
 const { assertFunction } = require('./options.js')
 const { Delivery } = require('./pubsub/delivery.js')
-const { readOptions } = require('./pubsub/options.js')
+const { isSharded, readOptions } = require('./pubsub/options.js')
 const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 const { Stream } = require('./pubsub/stream.js')
 
@@ -22,4 +22,4 @@ async function subscribeTo(native, channel, handler, options) {
 
 const isPlain = (value) => typeof value === 'object' && value !== null
 
-module.exports = { subscribeTo }
+module.exports = { isSharded, subscribeTo }

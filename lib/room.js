@@ -50,7 +50,8 @@ class RealtimeDataManager {
   }
 
   async join(roomId, userId, info = {}) {
-    const joining = async () => new Membership(this.#native, await this.#native.join(roomId, userId, info), roomId, userId)
+    const joining = async () =>
+      new Membership(this.#native, await this.#native.join(roomId, userId, info), roomId, userId)
     return this.#unlessAborted(joining, (membership) => membership.leave())
   }
 

@@ -12,7 +12,7 @@ const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
 const { assertOptions, describe } = require('./options.js')
-const { subscribeTo } = require('./pubsub.js')
+const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
 const { RealtimeDataManager } = require('./room.js')
@@ -127,8 +127,12 @@ class RedisService {
     return this.#run('hDel', [key, ...fields])
   }
 
-  publish(channel, value) {
-    return this.#handle().publish(channel, value)
+  publish(channel, value, options) {
+    try {
+      return this.#handle().publish(channel, value, options === undefined ? undefined : isSharded(options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async subscribe(channel, handler, options) {

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
-pub use pubsub::{Heard, Listener, Message, Topic};
+pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
 pub use registry::{Registry, store as shared};
 pub use reply::Reply;
 pub(crate) use run::panicked;

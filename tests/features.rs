@@ -1,6 +1,6 @@
 //! What the features promise, run on an engine: first of all when several writers are under way at once.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "features/both.rs"]
 mod both;
@@ -18,6 +18,12 @@ mod queue_kept;
 mod queue_limits;
 #[path = "features/queue_model.rs"]
 mod queue_model;
+#[path = "features/queue_told.rs"]
+mod queue_told;
+#[path = "features/queue_trouble.rs"]
+mod queue_trouble;
+#[path = "features/queue_whole.rs"]
+mod queue_whole;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/repeats.rs"]

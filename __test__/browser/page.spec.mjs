@@ -108,6 +108,34 @@ for (const { name, start } of ENGINES) {
       await shows(ada, '#counter-value', '2')
     })
 
+    test('moves the bar of a job on every page, from its first step to its last', async () => {
+      await ada.click('#jobs-add')
+      await shows(ada, '#jobs-outcome', 'Added.')
+      const values = await barOf(grace)
+      assert.ok(values.length >= 5, `the bar stood at ${values}`)
+      assert.deepEqual(
+        values,
+        values.toSorted((a, b) => a - b),
+      )
+      for (const page of [ada, grace])
+        await shows(page, '#jobs-list li:first-child', /Report for Ada.*done.*12 pages, in attempt 1/)
+    })
+
+    test('shows the attempt of a job that failed, and the one that did not', async () => {
+      await grace.click('#jobs-add-failing')
+      for (const page of [ada, grace]) {
+        await shows(
+          page,
+          '#jobs-list li:first-child',
+          /Report for a guest.*Attempt 1 of 3: The printer is out of paper/,
+        )
+      }
+      for (const page of [ada, grace]) await shows(page, '#jobs-list li:first-child', /done.*12 pages, in attempt 2/)
+      await ada.reload()
+      await shows(ada, '#jobs-list li:first-child', 'in attempt 2')
+      assert.equal(await ada.locator('#jobs-list li').count(), 2)
+    })
+
     test('shows who is in the room, and a message in a second page, as text', async () => {
       const message = '<img src=x onerror=alert(1)> good morning'
       await grace.fill('#message', 'too early')
@@ -183,6 +211,20 @@ for (const { name, start } of ENGINES) {
       const others = [...ada.complaints(), ...grace.complaints()].filter((text) => !refusals.test(text))
       assert.deepEqual(others, [])
     })
+  })
+}
+
+/** Each value that the bar of the newest job showed, until the job was done. */
+async function barOf(page) {
+  await shows(page, '#jobs-list li:first-child', 'running')
+  return page.locator('#jobs-list li:first-child').evaluate(async (item) => {
+    const values = []
+    while (item.dataset.state !== 'done') {
+      const { value } = item.querySelector('progress')
+      if (values.at(-1) !== value) values.push(value)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return values
   })
 }
 

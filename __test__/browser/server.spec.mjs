@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 
+import { until } from '../helpers.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { startExample } from './support.mjs'
 
@@ -37,6 +38,7 @@ describe('the example server', { timeout: 60_000 }, () => {
     }
     assert.equal((await post('/api/login', '{}')).status, 400)
     assert.equal((await post('/api/counter', '{"hold":"yes"}')).status, 400)
+    assert.equal((await post('/api/jobs', '{"failsOnce":1}')).status, 400)
   })
 
   test('answers 413 to a huge body and goes on', async () => {
@@ -189,6 +191,26 @@ describe('the example around its server', { timeout: 60_000 }, () => {
       assert.equal((await fetch(example.url + path, { method: 'HEAD' })).status, 503)
     }
     assert.equal(await example.stop(), 0, example.output())
+  })
+
+  test('gives a job back that is not done when it is stopped, and the next server does it', async () => {
+    const redis = await startRedis()
+    const first = await startExample({ REDIS_URL: redis.url })
+    const { id } = await (
+      await fetch(`${first.url}/api/jobs`, { method: 'POST', body: '{}', headers: JSON_TYPE })
+    ).json()
+    const jobOf = async (example) => {
+      const { jobs } = await (await fetch(`${example.url}/api/jobs`)).json()
+      return jobs.find((job) => job.id === id)
+    }
+    await until('it runs', async () => (await jobOf(first)).progress > 0)
+    assert.equal(await first.stop(), 0, first.output())
+    const second = await startExample({ REDIS_URL: redis.url })
+    await until('it is done', async () => (await jobOf(second)).state === 'done')
+    const { attempt, result } = await jobOf(second)
+    assert.deepEqual([attempt, result], [1, { pages: 12 }])
+    assert.equal(await second.stop(), 0, second.output())
+    await redis.stop()
   })
 
   test('lets go of a held lock and of its live pages when it is stopped', async () => {

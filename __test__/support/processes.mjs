@@ -34,14 +34,16 @@ export function temporaryFolder(name, owner) {
 
 /**
  * Starts a program in the background. It neither keeps this process alive nor outlives it: where `setpriv` exists, not
- * even when this process is killed outright.
+ * even when this process is killed outright. With `talks`, a Node.js program gets messages and sends some.
  */
-export function background(command, args, { cwd, env, log, owner, endSignal = 'SIGKILL' } = {}) {
+export function background(command, args, { cwd, env, log, owner, talks = false, endSignal = 'SIGKILL' } = {}) {
   const output = log ? openSync(log, 'w') : 'ignore'
   const guard = existsSync('/usr/bin/setpriv') ? guarded(endSignal, owner) : []
   const [program, ...rest] = [...guard, command, ...args]
-  const child = spawn(program, rest, { cwd, env: env ?? process.env, stdio: ['ignore', output, output] })
+  const stdio = ['ignore', output, output, ...(talks ? ['ipc'] : [])]
+  const child = spawn(program, rest, { cwd, env: env ?? process.env, stdio })
   child.unref()
+  child.channel?.unref()
   child.endSignal = endSignal
   child.log = () => (log ? readFileSync(log, 'utf8') : '')
   children.add(child)

@@ -5,6 +5,7 @@ import {
   DistributedLock,
   JobQueue,
   RateLimiter,
+  RealtimeDataManager,
   RedisService,
   SessionManager,
   healthCheck,
@@ -98,10 +99,18 @@ export async function misuse(): Promise<void> {
   await subscribe('channel', () => {}, { overflow: 'drop-newest' })
   // @ts-expect-error bytes are a number
   await subscribe('channel', { buffer: { bytes: '16 MB' } })
+  // @ts-expect-error the option is sharded
+  await publish('channel', 1, { shard: true })
   // @ts-expect-error it is no iterable with a handler
   for await (const message of await subscribe('channel', () => {})) void message
   // @ts-expect-error the option is pattern
   await subscribe('channel', () => {}, { patern: true })
+  // @ts-expect-error a message is an object
+  await RealtimeDataManager.send('room', 'hello')
+  // @ts-expect-error a number, not a time
+  await RealtimeDataManager.listen('room', { since: new Date() })
+  // @ts-expect-error the map is read only
+  ;(await RealtimeDataManager.watch('room')).users.clear()
   // @ts-expect-error no such code
   const code: ErrorCode = 'E_NONE'
   // @ts-expect-error codes do not change

@@ -26,6 +26,7 @@ import type {
   CacheStats,
   ClosedWorkers,
   ErrorCode,
+  Gap,
   Health,
   HealthAlertCode,
   HealthBreaker,
@@ -39,11 +40,14 @@ import type {
   JobHandler,
   JobState,
   JobWorker,
+  Membership,
   Message,
   MessageStream,
   RateLimitResult,
   RawClient,
   Reply,
+  RoomWatch,
+  RoomWatchStream,
   ServiceEvent,
   ServiceHealth,
   ServiceOptions,
@@ -336,7 +340,33 @@ export async function rooms(): Promise<void> {
     const text: string = messages[0].text + messages[0].timestamp
     const removed: number = await rooms.removeUserFromRoom('room', 'user')
     void [text, removed]
+    await using membership: Membership = await rooms.join('room', 'user', { name: 'a' })
+    same<string, typeof membership.roomId & typeof membership.userId>(true)
+    const seq: number = await rooms.send('room', { text: 'hello' })
+    const onError = (error: CinnabarError) => void error.code
+    const onGap = ({ missed }: Gap) => void missed
+    using listener: Subscription = await rooms.listen<{ text: string }>(
+      'room',
+      (message, seq) => [message.text, message.timestamp, same<number, typeof seq & typeof message.seq>(true)],
+      { since: seq, onGap, onError },
+    )
+    for await (const { message, seq, missed } of await rooms.listen<{ text: string }>('room', { since: 0, onGap })) {
+      same<number, typeof message.seq & typeof seq>(true)
+      same<number | 'unknown', typeof missed>(true)
+    }
+    await using watch: RoomWatch = await rooms.watch('room', ({ type, userId, user }) => [type, userId, user], {
+      onError,
+    })
+    const all: RoomWatchStream<{ name: string }> = await rooms.watch('room')
+    for await (const change of all) {
+      same<'join' | 'leave' | 'update', typeof change.type>(true)
+      const known = all.users.get(change.userId) ?? change.user
+      if ('joinedAt' in known) same<string, typeof known.name>(true)
+    }
+    await membership.leave()
+    void [listener, watch]
   }
+  void new RealtimeDataManager(redisService, { leaseMs: 5000 })
 }
 
 export async function messages(): Promise<void> {
@@ -358,7 +388,9 @@ export async function messages(): Promise<void> {
     same<number | 'unknown', typeof missed>(true)
   }
   const { value }: IteratorResult<Message> = await (await subscribe('c'))[Symbol.asyncIterator]().next()
-  void [slow, value]
+  await subscribe('c', () => {}, { sharded: true })
+  const heard: number = await publish('c', 1, { sharded: true })
+  void [slow, value, heard]
   void [receivers, all, again]
 }
 

@@ -2,9 +2,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, HttpError, send } from './http.mjs'
+import { openJobs } from './jobs.mjs'
 import { pages } from './pages.mjs'
 import { counterRoutes } from './routes/counter.mjs'
 import { healthRoutes } from './routes/health.mjs'
+import { jobRoutes } from './routes/jobs.mjs'
 import { limitedRoutes } from './routes/limited.mjs'
 import { liveRoutes } from './routes/live.mjs'
 import { profileRoutes } from './routes/profile.mjs'
@@ -13,12 +15,14 @@ import { sessionRoutes } from './routes/session.mjs'
 
 /** Builds the server. `stopping` is an AbortSignal: whatever would run for long ends when it fires. */
 export function createApp({ engine, stopping }) {
-  const context = { engine, stopping }
+  const jobs = openJobs()
+  const context = { engine, stopping, jobs }
   const routes = [
     sessionRoutes,
     profileRoutes,
     limitedRoutes,
     counterRoutes,
+    jobRoutes,
     roomRoutes,
     liveRoutes,
     healthRoutes,
@@ -53,6 +57,8 @@ export function createApp({ engine, stopping }) {
       // What is left are connections without a request, which browsers open ahead and keep.
       server.closeAllConnections()
       await closed
+      // What is not finished goes back to the queue, for whoever runs next.
+      await jobs.close()
     },
   }
 }

@@ -3,7 +3,7 @@
 const { argumentError } = require('../error.js')
 const { assertFunction, assertOptions, describe } = require('../options.js')
 
-const SHARED = ['pattern', 'buffer', 'overflow', 'onGap']
+const SHARED = ['pattern', 'sharded', 'buffer', 'overflow', 'onGap']
 
 /** What `subscribe` was told: the functions, and what the native side takes, which says what that may be. */
 function readOptions(options, streams) {
@@ -16,6 +16,12 @@ function readOptions(options, streams) {
   if (buffer !== undefined) assertObject(buffer)
   assertOptions(buffer, ['messages', 'bytes'], 'buffer.')
   return { onGap, onError, native: { ...native, ...read(buffer, ['messages', 'bytes']) } }
+}
+
+/** What `publish` was told, which the native side says what it may be. */
+function isSharded(options) {
+  assertOptions(options, ['sharded'])
+  return read(options, ['sharded']).sharded
 }
 
 function read(options, names) {
@@ -31,4 +37,4 @@ function assertObject(buffer) {
   throw argumentError(`options.buffer must be an object, got ${describe(buffer)}`)
 }
 
-module.exports = { readOptions }
+module.exports = { isSharded, readOptions }

@@ -12,7 +12,7 @@ mod upkeep;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -34,6 +34,9 @@ use crate::{
 /// Joins and leaves that may wait: more is a server that does not answer.
 const MOST_WAITING: usize = 100_000;
 
+/// For so long after somebody has asked who is in a room, dead ones are swept.
+const LOOKED_AT: Duration = Duration::from_secs(60);
+
 static PRESENCES: Registry<(usize, Prefix, Duration), Presence> = Registry::new();
 
 /// What a process is in the rooms of one store.
@@ -49,6 +52,8 @@ pub struct Presence {
     doubt: Notify,
     /// Rooms that somebody watches: they are swept though nobody here is in one.
     watchers: AtomicUsize,
+    /// Until when somebody cares who is in the rooms, who asked a while ago.
+    looked_at: Mutex<Option<Instant>>,
     next: AtomicU64,
     waiting: AtomicUsize,
     tasks: Mutex<Tasks>,
@@ -100,6 +105,7 @@ impl Presence {
             node: Mutex::default(),
             doubt: Notify::new(),
             watchers: AtomicUsize::new(0),
+            looked_at: Mutex::default(),
             next: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
             tasks: Mutex::default(),
@@ -131,11 +137,14 @@ impl Presence {
         }
     }
 
-    /// The same for several, and no longer than until the deadline: where the store cannot be told by then, their lease ends
-    /// by itself as far as nobody else shares it.
+    /// The same for several, or none, and no longer than until the deadline. Where nobody is left in any room, the lease is
+    /// given up; where the store cannot be told so by then, it ends by itself.
     pub async fn leave_all(self: &Arc<Self>, members: Vec<Member>, deadline: Instant) {
+        if members.is_empty() && !self.is_kept() {
+            return;
+        }
         let (done, answer) = oneshot::channel();
-        if !members.is_empty() && self.order(Order::LeaveAll(members, deadline, done)).is_ok() {
+        if self.order(Order::LeaveAll(members, deadline, done)).is_ok() {
             let _ = answer.await;
         }
     }
@@ -145,6 +154,17 @@ impl Presence {
         self.watchers.fetch_add(1, Ordering::AcqRel);
         self.keep_looking();
         Lookout(self.clone())
+    }
+
+    /// Somebody asks who is there: has dead ones swept for a while.
+    pub fn look(self: &Arc<Self>) {
+        *lock(&self.looked_at) = Some(Instant::now());
+        self.keep_looking();
+    }
+
+    /// Whether anybody cares whether dead ones are swept, though nobody here is in a room.
+    fn is_looked_at(&self) -> bool {
+        self.watchers.load(Ordering::Acquire) > 0 || lock(&self.looked_at).is_some_and(|at| at.elapsed() < LOOKED_AT)
     }
 
     /// Hands an order to the task that keeps the members, started if it does not run.
@@ -159,6 +179,11 @@ impl Presence {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = orders.send(order);
         Ok(())
+    }
+
+    /// Whether the task that keeps the members runs.
+    fn is_kept(&self) -> bool {
+        self.tasks().orders.is_some()
     }
 
     /// Starts the task that keeps the lease and sweeps, if it does not run.
@@ -190,11 +215,11 @@ impl Presence {
     }
 
     fn lock_node(&self) -> MutexGuard<'_, Option<Arc<str>>> {
-        self.node.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.node)
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
-        self.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.tasks)
     }
 }
 
@@ -202,4 +227,8 @@ impl Drop for Lookout {
     fn drop(&mut self) {
         self.0.watchers.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,9 @@
 //! whose group has no room waits aside until it has. *Delayed*: it waits for its time. *Active*: a worker holds a lease on
 //! it. *Done* or *dead*: it has finished, and is kept for a while.
 //!
+//! Nothing that waits has a time to live. A server has to be set to keep it: `maxmemory-policy noeviction` and an append-only
+//! file; one that evicts keys drops jobs, and nobody can tell.
+//!
 //! A lease is the only truth about who works on a job. It carries a token; whoever finishes, reports or beats shows it,
 //! and one whose lease ran out changes nothing any more. A lease that runs out is a crash: it costs no attempt, the job
 //! returns to its old place, and after `max_crashes` of them it is dead. Jobs are run at least once.
@@ -93,3 +96,6 @@ impl Queue {
         keys::queue_wake(&self.0.key)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,8 @@ pub struct Handler {
 }
 
 impl Inner {
-    /// Keeps a reader of an inbox until `drop_handler`, and the process alive with it: it is called with its number when there is something to `take`, once until it has
-    /// taken everything, and with nothing when its inbox was closed by somebody else.
+    /// Keeps a reader of an inbox until `drop_handler`, and the process alive with it: it is called with its number when there
+    /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
     pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds) -> (u64, Arc<Inbox>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let completions = self.completions.clone();

@@ -3,10 +3,11 @@
 mod following;
 mod members;
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
+use tokio::time::Instant;
 
 pub use self::{following::Following, members::Members};
 use super::{
@@ -25,6 +26,8 @@ use crate::{
 
 /// How long a process may be silent before it counts as dead.
 const LEASE: Duration = Duration::from_secs(10);
+/// How often it is passed on that somebody asks who is in a room.
+const LOOK: Duration = Duration::from_secs(5);
 const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 /// Rooms of one service.
@@ -33,9 +36,23 @@ pub struct Rooms {
     core: Rc<Core>,
     rooms: Arc<room::Rooms>,
     lease: Duration,
+    /// When somebody last asked who is in a room, as far as that was passed on.
+    looked_at: Cell<Option<Instant>>,
 }
 
 impl Rooms {
+    /// Somebody asks who is in a room: has dead ones swept, as members here would.
+    fn look(&self, js: Js) -> Result<()> {
+        if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
+            let opened = self.core.opened(js)?;
+            let presence = self.presence(&opened);
+            self.core.members.keep(&presence);
+            presence.look();
+            self.looked_at.set(Some(Instant::now()));
+        }
+        Ok(())
+    }
+
     /// The presence of this process; one for all who have the same store, prefix and lease.
     fn presence(&self, opened: &Opened) -> Arc<Presence> {
         Presence::shared(opened.store(), &self.rooms, self.lease, self.core.settings.timeout)
@@ -52,13 +69,18 @@ impl Rooms {
         let (rooms, lease) = prefix
             .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix })?, lease(js, options)?)))
             .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
-        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease })
+        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, looked_at: Cell::new(None) })
     }
 
     /// The same within limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Rooms> {
-        Ok(Self { core: self.core.within(&env, limits.raw())?, rooms: self.rooms.clone(), lease: self.lease })
+        Ok(Self {
+            core: self.core.within(&env, limits.raw())?,
+            rooms: self.rooms.clone(),
+            lease: self.lease,
+            looked_at: self.looked_at.clone(),
+        })
     }
 
     /// Puts a user in a room.
@@ -83,7 +105,9 @@ impl Rooms {
     #[napi]
     pub fn users(&self, env: Env, room: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
-            Ok(self.rooms.users(&js.text(room.raw(), "roomId")?)?.map(Answer::json))
+            let users = self.rooms.users(&js.text(room.raw(), "roomId")?)?;
+            self.look(js)?;
+            Ok(users.map(Answer::json))
         })
     }
 

@@ -21,7 +21,7 @@ use crate::{
     features::raw::{self, Shape},
     runtime,
     settings::{Listed, Server, Settings},
-    store::{Call, Request, Status, Topology},
+    store::{Call, Status, Topology},
 };
 
 /// A server or an embedded store, as one caller configured it.
@@ -188,14 +188,15 @@ impl Service {
         })
     }
 
-    /// Publishes a value as JSON; answers how many connections heard it.
+    /// Publishes a value as JSON, on a sharded channel or another; answers how many connections heard it.
     #[napi]
-    pub fn publish(&self, env: Env, channel: Unknown, value: Unknown) -> Handed {
+    pub fn publish(&self, env: Env, channel: Unknown, value: Unknown, sharded: Unknown) -> Handed {
         let core = self.core.clone();
         self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
+            let sharded = if js.is_nothing(sharded.raw()) { false } else { js.flag(sharded.raw(), "options.sharded")? };
             let channel = subscription::channel(js, channel.raw())?;
             let value = core.bridge().stringify(js, value.raw(), "value")?;
-            Ok(Call::new(Request::command("PUBLISH", [channel, value.into()]), |reply| reply.int()))
+            Ok(subscription::publish(channel, value, sharded))
         })
     }
 
@@ -207,7 +208,7 @@ impl Service {
         Handed(self.core.bridge().resolved(js))
     }
 
-    /// Subscribes with `{ pattern, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
     /// reader, which ends it.
     #[napi]
     pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> Handed {

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
     runtime,
-    store::{Heard, Listener, Message, Store, Topic},
+    store::{Call, Heard, Listener, Message, Reply, Request, Step, Store, Topic, unsharded},
 };
 
 /// A service's open subscriptions: the reader's number → the store and the store's number.
@@ -58,6 +58,15 @@ pub fn channel(js: Js, value: Value) -> Result<Bytes> {
     }
 }
 
+/// Sends JSON to those who listen; answers how many connections heard it.
+pub fn publish(channel: Bytes, json: String, sharded: bool) -> Call<i64> {
+    if !sharded {
+        return Call::new(Request::command("PUBLISH", [channel, json.into()]), Reply::int);
+    }
+    let request = Request::keyed("SPUBLISH", [channel, json.into()]);
+    Call::round([request], |replies| replies.one().map_err(unsharded)?.int().map(Step::Done))
+}
+
 /// What to listen to, and how much of it may wait.
 struct Wanted {
     topic: Topic,
@@ -67,8 +76,15 @@ struct Wanted {
 impl Wanted {
     fn read(js: Js, name: Value, options: Value) -> Result<Self> {
         let channel = channel(js, name)?;
-        let is_pattern = js.option(options, c"pattern")?.map(|flag| js.flag(flag, "options.pattern")).transpose()?;
-        let topic = if is_pattern.unwrap_or(false) { Topic::Pattern(channel) } else { Topic::Channel(channel) };
+        let flag = |name, said| -> Result<bool> {
+            Ok(js.option(options, name)?.map(|flag| js.flag(flag, said)).transpose()? == Some(true))
+        };
+        let topic = match (flag(c"pattern", "options.pattern")?, flag(c"sharded", "options.sharded")?) {
+            (false, false) => Topic::Channel(channel),
+            (true, false) => Topic::Pattern(channel),
+            (false, true) => Topic::Shard(channel),
+            (true, true) => return Err(Error::argument("sharded channels have no patterns: name each channel")),
+        };
         let mut bounds = Bounds::default();
         if let Some(messages) = js.option(options, c"messages")? {
             bounds.messages = count(js, messages, "options.buffer.messages")?;

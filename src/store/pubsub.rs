@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::{Error, Kind};
+
 /// One published message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -20,6 +22,17 @@ pub enum Topic {
     Channel(Bytes),
     /// Every channel that matches a glob: `*`, `?`, `[a-z]`, `\` escapes.
     Pattern(Bytes),
+    /// One sharded channel, which only its slot's node knows. Another namespace than that of all other channels.
+    Shard(Bytes),
+}
+
+impl Topic {
+    /// The channel, or the pattern.
+    pub fn name(&self) -> &Bytes {
+        match self {
+            Self::Channel(name) | Self::Pattern(name) | Self::Shard(name) => name,
+        }
+    }
 }
 
 /// What a listener hears.
@@ -29,6 +42,14 @@ pub enum Heard {
     Message(Message),
     /// Messages were missed: so many, or nobody knows how many, where the connection had been lost.
     Gap(Option<u64>),
+}
+
+/// What a server without sharded channels says to a command about one, in words that help.
+pub fn unsharded(error: Error) -> Error {
+    if error.kind == Kind::Server && error.message().starts_with("ERR unknown command") {
+        return Error::new(Kind::Unsupported, "sharded channels need Redis 7 or later, or Valkey").with_source(error);
+    }
+    error
 }
 
 /// Gets each message. Called from the engine's own thread, so it must not block.

@@ -68,7 +68,11 @@ impl Engine {
             }
             settings::Server::Memory(_) => return Err(Error::new(Kind::Internal, "the embedded engine has no server")),
         };
-        Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source) })
+        let cluster = match &servers {
+            Servers::Cluster(cluster) => Some(cluster.clone()),
+            Servers::One(_) => None,
+        };
+        Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source, cluster) })
     }
 
     /// Whether the answers of a round come from several servers, and so at several times.

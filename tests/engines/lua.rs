@@ -133,6 +133,7 @@ EVAL "return redis.call('PEXPIRE', 's', 100000)" 0
 EVAL "redis.call('SET', 's', 'v', 'PX', 100000) return redis.call('TTL', 's')" 0
 EVAL "redis.call('PEXPIREAT', 's', 1) return redis.call('EXISTS', 's')" 0
 EVAL "return redis.call('PUBLISH', 'c', 'm')" 0
+EVAL "return redis.call('SPUBLISH', KEYS[1], 'm')" 1 c
 EVAL "return redis.call('DEL', 's', 'h', 'l', 'z')" 0
 EVAL "return 1" 1
 EVAL "return 1" x

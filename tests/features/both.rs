@@ -52,6 +52,9 @@ impl Engine {
 
     /// Requests by themselves.
     pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
         let deadline = Instant::now() + Duration::from_secs(20);
         self.runtime.block_on(self.store.execute(requests, deadline))
     }

@@ -2,6 +2,7 @@
 import './cache.js'
 import './counter.js'
 import './health.js'
+import './jobs.js'
 import './limit.js'
 import './room.js'
 import './session.js'

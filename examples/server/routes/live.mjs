@@ -1,4 +1,4 @@
-// One stream of events per page: the room it watches and the counter, fed by publish and subscribe.
+// One stream of events per page: the room it watches and the counter, fed by publish and subscribe, and what the queue tells.
 import { subscribe } from '../../../index.js'
 import { HttpError } from '../http.mjs'
 import { channelOf, checkRoom } from './room.mjs'
@@ -12,7 +12,7 @@ const HEARTBEAT_MS = 20_000
 const MAX_UNREAD_BYTES = 1024 * 1024
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', Connection: 'close' }
 
-export function liveRoutes({ stopping }) {
+export function liveRoutes({ stopping, jobs }) {
   const streams = new Set()
   stopping.addEventListener('abort', () => streams.forEach((response) => response.end()))
 
@@ -24,6 +24,7 @@ export function liveRoutes({ stopping }) {
       streams.add(response)
       const gone = new Promise((resolve) => response.once('close', resolve))
       const subscriptions = []
+      const unwatch = jobs.watch((event) => write(response, 'job', event))
       try {
         // Both are in place before the page hears that it is live: it then reads what it missed.
         subscriptions.push(await subscribe(channelOf(room), (event) => write(response, 'room', event)))
@@ -36,6 +37,7 @@ export function liveRoutes({ stopping }) {
         clearInterval(heartbeat)
       } finally {
         streams.delete(response)
+        unwatch()
         await Promise.all(subscriptions.map((subscription) => subscription.close()))
       }
     },

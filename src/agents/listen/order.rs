@@ -189,12 +189,13 @@ impl Order {
         end >= last && !differs && !self.back
     }
 
-    /// Where a history that gave numbers once more left what was delivered.
+    /// Where a history that gave numbers once more left what was delivered: before the first that was not.
     fn rejoin(&mut self, history: &History) -> u64 {
         self.gap(None);
-        let common = history.messages.iter().rev().find(|(number, text)| self.recent.contains(&(*number, hash(text))));
-        let first = || history.messages.first().map_or(history.last.unwrap_or_default(), |(number, _)| number - 1);
-        common.map_or_else(first, |(number, _)| *number)
+        let is_known = |(number, text): &(u64, Bytes)| self.recent.contains(&(*number, hash(text)));
+        let common = history.messages.iter().rposition(is_known).map_or(0, |common| common + 1);
+        let first = history.messages.get(common).map(|(number, _)| number - 1);
+        first.or(history.last).unwrap_or_default()
     }
 
     fn deliver(&mut self, number: u64, text: Bytes) {

@@ -1,7 +1,7 @@
 //! Keeps a process's lease, and sweeps where another's is over.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -42,7 +42,7 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
     let node = presence.node();
     let call = match &node {
         Some(node) => presence.rooms.beat(node, presence.lease),
-        None if presence.watchers.load(Ordering::Acquire) > 0 => presence.rooms.look(),
+        None if presence.is_looked_at() => presence.rooms.look(),
         None => return None,
     };
     let within = (presence.lease / BEATS).clamp(Duration::from_millis(100), presence.patience);
@@ -63,7 +63,7 @@ impl Presence {
     /// Ends the task unless somebody wants it by now.
     fn stop_keeping(&self) -> bool {
         let mut tasks = self.tasks();
-        let wanted = self.node().is_some() || self.watchers.load(Ordering::Acquire) > 0;
+        let wanted = self.node().is_some() || self.is_looked_at();
         tasks.keeping = wanted;
         !wanted
     }

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{Member, Order, Presence, roster::Roster, seating::Joining};
@@ -129,15 +129,12 @@ impl Keeper {
 
     async fn turn(&mut self, orders: &mut Vec<Order>) {
         let mut joins = Vec::new();
-        let mut leaving = None;
+        let mut leaving = Vec::new();
         for order in orders.drain(..) {
             match order {
                 Order::Join(seat, number, done) => joins.push(Joining { seat, number, done }),
-                Order::Leave(member, done) => self.owe(vec![member], None, done),
-                Order::LeaveAll(members, until, done) => {
-                    self.owe(members, Some(until), done);
-                    leaving = Some(until);
-                }
+                Order::Leave(member, done) => drop(self.owe(vec![member], None, done)),
+                Order::LeaveAll(members, until, done) => leaving.push((until, self.owe(members, Some(until), done))),
             }
         }
         if !joins.is_empty() {
@@ -147,7 +144,7 @@ impl Keeper {
             let _ = self.settle().await;
         }
         if self.roster.len() == 0
-            && let Some(until) = leaving
+            && let Some(until) = leaving.iter().map(|(until, _)| *until).max()
         {
             self.vacate(until).await;
         }
@@ -170,7 +167,7 @@ impl Keeper {
     }
 
     /// Takes members off the roster; the store is told by `pay`.
-    fn owe(&mut self, members: Vec<Member>, until: Option<Instant>, done: oneshot::Sender<()>) {
+    fn owe(&mut self, members: Vec<Member>, until: Option<Instant>, done: oneshot::Sender<()>) -> Arc<Told> {
         let told = Arc::new(Told(Some(done)));
         let node = self.presence.node();
         for member in members {
@@ -179,6 +176,7 @@ impl Keeper {
                 self.owed.push(Owed { node: node.clone(), seat, until, _told: told.clone() });
             }
         }
+        told
     }
 
     /// Tells the store who has left.
@@ -203,15 +201,11 @@ impl Keeper {
 
     /// Gives the lease up with all that has a seat under it: for many that is faster than one by one.
     async fn vacate(&mut self, until: Instant) {
-        let Some(node) = self.presence.node() else { return };
-        if self.presence.store.call(self.presence.rooms.retire(&node, Vec::new()), until).await.is_err() {
-            return;
-        }
-        *self.presence.lock_node() = None;
+        let node = self.presence.lock_node().take();
         self.former = None;
-        self.retired.push((node, Vec::new()));
-        // What this does not get to, another process sweeps.
-        let _ = tokio::time::timeout_at(until, self.clean()).await;
+        self.retired.extend(node.map(|node| (node, Vec::new())));
+        // What this does not get to, another process sweeps: a lease that nobody keeps ends by itself.
+        let _ = timeout_at(until, self.clean()).await;
         self.roster.forget_node();
     }
 

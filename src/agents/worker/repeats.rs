@@ -173,46 +173,52 @@ mod tests {
     #[test]
     fn what_a_take_finds_is_fired_at_once_and_without_takes_it_is_looked_for() {
         let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
+        let ms = Duration::from_millis;
         let mut repeats = Repeats::new(start);
-        assert_eq!(ids(repeats.begin(at(999))), None);
-        repeats.found(&due(&[]), at(900));
-        assert_eq!(ids(repeats.begin(at(1899))), None, "a take has looked");
-        assert_eq!(ids(repeats.begin(at(1900))), Some(vec![]), "no take for a second");
-        repeats.ended(Looked { next_in: Some(Duration::from_millis(300)), ..Looked::default() }, at(1900));
-        assert_eq!(ids(repeats.begin(at(2199))), None);
-        assert_eq!(ids(repeats.begin(at(2200))), Some(vec![]));
+        assert_eq!(ids(repeats.begin(start + LOOK - ms(1))), None);
+        let taken = start + ms(900);
+        repeats.found(&due(&[]), taken);
+        assert_eq!(ids(repeats.begin(taken + LOOK - ms(1))), None, "a take has looked");
+        let looked = taken + LOOK;
+        assert_eq!(ids(repeats.begin(looked)), Some(vec![]), "no take for so long");
+        repeats.ended(Looked { next_in: Some(ms(300)), ..Looked::default() }, looked);
+        assert_eq!(ids(repeats.begin(looked + ms(299))), None);
+        assert_eq!(ids(repeats.begin(looked + ms(300))), Some(vec![]));
         // Found while the look is under way.
-        repeats.found(&due(&["a"]), at(2201));
-        assert_eq!(repeats.ended(Looked { added: true, ..Looked::default() }, at(2202)).0, true);
-        assert_eq!(ids(repeats.begin(at(2211))), None, "not without end");
-        assert_eq!(ids(repeats.begin(at(2212))), Some(vec!["a".into()]));
+        repeats.found(&due(&["a"]), looked + ms(301));
+        let ended = looked + ms(302);
+        assert!(repeats.ended(Looked { added: true, ..Looked::default() }, ended).0);
+        assert_eq!(ids(repeats.begin(ended + LEAST - ms(1))), None, "not without end");
+        assert_eq!(ids(repeats.begin(ended + LEAST)), Some(vec!["a".into()]));
     }
 
     #[test]
     fn one_that_fails_is_left_alone_for_a_while_and_told_once() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut repeats = Repeats::new(start);
+        let ms = Duration::from_millis;
+        let mut now = Instant::now();
+        let mut repeats = Repeats::new(now);
         let kind = |told: (bool, Option<Error>)| told.1.map(|error| error.kind);
-        repeats.found(&due(&["a", "b"]), at(0));
-        assert_eq!(ids(repeats.begin(at(0))), Some(vec!["a".into(), "b".into()]));
-        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(0))), Some(Kind::InvalidData));
-        repeats.found(&due(&["a"]), at(500));
-        assert_eq!(ids(repeats.begin(at(999))), None);
-        repeats.found(&due(&["a", "b"]), at(999));
-        assert_eq!(ids(repeats.begin(at(999))), Some(vec!["b".into()]));
-        assert_eq!(kind(repeats.ended(Looked::default(), at(999))), None);
-        repeats.found(&due(&["a"]), at(1100));
-        assert_eq!(ids(repeats.begin(at(1100))), Some(vec!["a".into()]));
-        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(1100))), None, "told already");
+        repeats.found(&due(&["a", "b"]), now);
+        assert_eq!(ids(repeats.begin(now)), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), now)), Some(Kind::InvalidData));
+        now += LOOK - ms(1);
+        repeats.found(&due(&["a"]), now);
+        assert_eq!(ids(repeats.begin(now)), None);
+        repeats.found(&due(&["a", "b"]), now);
+        assert_eq!(ids(repeats.begin(now)), Some(vec!["b".into()]));
+        assert_eq!(kind(repeats.ended(Looked::default(), now)), None);
+        now += LOOK;
+        repeats.found(&due(&["a"]), now);
+        assert_eq!(ids(repeats.begin(now)), Some(vec!["a".into()]));
+        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), now)), None, "told already");
         // It is well again, and fails again later.
-        repeats.found(&due(&["a"]), at(2200));
-        assert_eq!(ids(repeats.begin(at(2200))), Some(vec!["a".into()]));
-        assert_eq!(kind(repeats.ended(Looked::default(), at(2200))), None);
-        repeats.found(&due(&["a"]), at(3300));
-        assert_eq!(ids(repeats.begin(at(3300))), Some(vec!["a".into()]));
-        assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), at(3300))), Some(Kind::InvalidData));
+        for (looked, told) in [(Looked::default(), None), (broken(Kind::InvalidData, &["a"]), Some(Kind::InvalidData))]
+        {
+            now += LOOK;
+            repeats.found(&due(&["a"]), now);
+            assert_eq!(ids(repeats.begin(now)), Some(vec!["a".into()]));
+            assert_eq!(kind(repeats.ended(looked, now)), told);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 -- What a take does besides taking.
 
--- Lets groups go on whose rate has room again.
-local function resume(q, now)
-  for _, group in ipairs(redis.call('ZRANGEBYSCORE', q .. RESUME, '-inf', now, 'LIMIT', 0, 100)) do
+-- Lets groups go on whose rate has room again, and no more of each than it admits. The others of theirs follow as these end.
+local function resume(q, now, limits)
+  local most = limits.group_starts > 0 and math.min(limits.group_starts, 100) or 100
+  for _, group in ipairs(redis.call('ZRANGEBYSCORE', q .. RESUME, '-inf', now, 'LIMIT', 0, 20)) do
     redis.call('ZREM', q .. RESUME, group)
-    unpark(q, group, 100)
+    unpark(q, group, most)
   end
 end
 

@@ -9,14 +9,14 @@ for i = 1, #ARGV do
 end
 local q, now = KEYS[1], time()
 local done, dead = { n[12], n[13], n[14] }, { n[15], n[16], n[17] }
+local limits = { starts = n[5], per = n[6], group = n[7], group_starts = n[8], group_per = n[9] }
+limits.groups = limits.group > 0 or limits.group_starts > 0
 local more = reap(q, now, n[10], ARGV[11], dead)
 more = promote(q, now) or more
-resume(q, now)
+resume(q, now, limits)
 local due = redis.call('ZRANGEBYSCORE', q .. REPEATS, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 local paused = redis.call('HGET', q .. META, 'paused')
 
-local limits = { starts = n[5], per = n[6], group = n[7], group_starts = n[8], group_per = n[9] }
-limits.groups = limits.group > 0 or limits.group_starts > 0
 local ceiling, next_in = paused and 0 or n[1], nil
 if n[4] > 0 then
   ceiling = math.min(ceiling, n[4] - redis.call('ZCARD', q .. LEASED))

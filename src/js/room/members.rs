@@ -33,12 +33,20 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// How long those may take to leave whose environment has ended.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// A service's members: the number that JavaScript knows → who that is, and where.
+/// A service's members.
 #[derive(Default)]
-pub struct Members(Mutex<HashMap<u64, (Arc<Presence>, Member)>>);
+pub struct Members(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// The number that JavaScript knows → who that is, and where.
+    members: HashMap<u64, (Arc<Presence>, Member)>,
+    /// Where members are or have been, or were asked for.
+    presences: Vec<Arc<Presence>>,
+}
 
 impl Members {
-    /// All of them leave, until the deadline.
+    /// All of them leave, until the deadline. A lease that is left to nobody is given up, and with it the store.
     pub fn leave_all(&self, opened: &Arc<Opened>, deadline: Instant) {
         let Ok(runtime) = runtime::get() else { return };
         for (presence, members) in self.take_all() {
@@ -52,19 +60,32 @@ impl Members {
         }
     }
 
-    fn take_all(&self) -> Vec<(Arc<Presence>, Vec<Member>)> {
-        let all = std::mem::take(&mut *self.lock());
-        let mut by_presence: Vec<(Arc<Presence>, Vec<Member>)> = Vec::new();
-        for (presence, member) in all.into_values() {
-            match by_presence.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &presence)) {
-                Some((_, members)) => members.push(member),
-                None => by_presence.push((presence, vec![member])),
-            }
-        }
-        by_presence
+    fn add(&self, presence: &Arc<Presence>, member: Member) -> u64 {
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.lock().members.insert(id, (presence.clone(), member));
+        id
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Arc<Presence>, Member)>> {
+    /// Keeps a presence for as long as the service is open.
+    pub fn keep(&self, presence: &Arc<Presence>) {
+        let mut known = self.lock();
+        if !known.presences.iter().any(|other| Arc::ptr_eq(other, presence)) {
+            known.presences.push(presence.clone());
+        }
+    }
+
+    fn take_all(&self) -> Vec<(Arc<Presence>, Vec<Member>)> {
+        let Known { members, presences } = std::mem::take(&mut *self.lock());
+        let mut all: Vec<_> = presences.into_iter().map(|presence| (presence, Vec::new())).collect();
+        for (presence, member) in members.into_values() {
+            if let Some((_, members)) = all.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &presence)) {
+                members.push(member);
+            }
+        }
+        all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -94,6 +115,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
     let (promise, ticket) = bridge.promise(js, Operation { name: "JOIN", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
     let presence = rooms.presence(&opened);
+    core.members.keep(&presence);
     let (completions, members) = (bridge.completions.clone(), core.members.clone());
     let (at, within) = (iso_now(), core.timeout());
     let under_way = Opened::begin(opened);
@@ -105,8 +127,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
             () = sleep(within) => (Err(late()), true),
         };
         let answer = joined.and_then(|member| {
-            let id = NEXT.fetch_add(1, Ordering::Relaxed);
-            members.lock().insert(id, (presence.clone(), member));
+            let id = members.add(&presence, member);
             // Whoever closes says so first and has those leave that it finds then: one of the two sees the other.
             if under_way.is_closing() {
                 members.leave_all(under_way.opened(), Instant::now() + within);
@@ -128,7 +149,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
 pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> Handed {
     let js = Js(env.raw());
     let bridge = rooms.core.bridge();
-    let left = rooms.core.members.lock().remove(&id);
+    let left = rooms.core.members.lock().members.remove(&id);
     let (Some((presence, member)), Ok(runtime)) = (left, runtime::get()) else { return Handed(bridge.resolved(js)) };
     let (promise, ticket) = bridge.promise(js, Operation { name: "LEAVE", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };

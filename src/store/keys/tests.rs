@@ -48,6 +48,26 @@ fn companions_of_rooms_share_the_slot() {
 }
 
 #[test]
+fn the_keys_of_a_queue_share_its_slot() {
+    let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
+    assert_eq!(queue, "{queue:mail %7Bx%7D:%2A}:");
+    assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
+    assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
+    assert_eq!(queue_log(queue.as_bytes(), "a%7B"), format!("{queue}log:a%7B"));
+    assert!(super::queue(&prefix(QUEUES), "").is_err());
+}
+
+#[test]
+fn kept_ids_are_undone_exactly() {
+    for id in ["a", "a b:c", "{}%*?[]\\\n\u{7f}", "%7B", "%sha256:", "ünï", &"x".repeat(512)] {
+        assert_eq!(plain_id(kept_id("id", id).unwrap().as_bytes()), id);
+    }
+    for bad in [String::new(), "a\0".into(), "x".repeat(513), "{".repeat(171)] {
+        assert_eq!(kept_id("id", &bad).unwrap_err().kind.code(), "E_INVALID_ARGUMENT");
+    }
+}
+
+#[test]
 fn what_means_something_is_encoded() {
     assert_eq!(identifier("id", "a{b}%*?[c]\\\n\u{7f}").unwrap(), "a%7Bb%7D%25%2A%3F%5Bc%5D%5C%0A%7F");
 }

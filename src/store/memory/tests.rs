@@ -265,6 +265,35 @@ fn messages_reach_channels_and_patterns() {
 }
 
 #[test]
+fn sharded_channels_are_a_namespace_of_their_own() {
+    let engine = Engine::new(MB).unwrap();
+    let name = Bytes::from_static(b"c");
+    let topics = [Topic::Channel(name.clone()), Topic::Pattern(Bytes::from_static(b"*")), Topic::Shard(name)];
+    let [plain, all, sharded] = topics.map(|topic| {
+        let (seen, listener) = collector();
+        engine.subscribe(topic, listener);
+        seen
+    });
+    assert_eq!(run(&engine, "PUBLISH c plain"), Reply::Int(2));
+    assert_eq!(run(&engine, "SPUBLISH c sharded"), Reply::Int(1));
+    let payloads = |seen: Arc<Mutex<Vec<Message>>>| -> Vec<Bytes> {
+        seen.lock().unwrap().iter().map(|message| message.payload.clone()).collect()
+    };
+    assert_eq!([plain, all, sharded].map(payloads), [vec!["plain"], vec!["plain"], vec!["sharded"]]);
+}
+
+#[test]
+fn a_pattern_is_heard_until_the_last_of_its_listeners_has_gone() {
+    let engine = Engine::new(MB).unwrap();
+    let ids = [(), (), ()].map(|()| engine.subscribe(Topic::Pattern(Bytes::from_static(b"*")), collector().1));
+    for (left, id) in ids.into_iter().enumerate() {
+        assert_eq!(run(&engine, "PUBLISH c x"), Reply::Int(3 - left as i64));
+        engine.unsubscribe(id);
+    }
+    assert_eq!(run(&engine, "PUBLISH c x"), Reply::Int(0));
+}
+
+#[test]
 fn a_listener_may_call_the_engine_and_order_is_kept() {
     let engine = Engine::new(MB).unwrap();
     let (all, collect) = collector();

@@ -38,7 +38,9 @@ use crate::{
     store::{Events, Role, Status, Topology, crew::Crew},
 };
 use learn::{Learned, Learning};
+pub use map::{Redirection, redirection};
 pub use round::Deliver;
+pub use slot::slot_of;
 use table::Table;
 
 /// All nodes of a cluster that are known.
@@ -147,6 +149,11 @@ impl Cluster {
             Ok((place, wire))
         };
         learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Where a slot is, as far as it is known.
+    pub fn owner(&self, slot: u16) -> Option<Address> {
+        self.table().owner(slot).map(|node| node.address.clone())
     }
 
     /// Lets go of every node.

@@ -97,6 +97,14 @@ impl Cluster {
         learning.begun + 1
     }
 
+    /// Takes over the map of the node at this address, which knows best of the slots that it has just given away.
+    pub async fn learn_from(&self, address: Address) -> Result<()> {
+        let asked = timeout(LIMIT, self.ask(Candidate::Dialled(address))).await;
+        let runs = asked.map_err(|_| Error::new(Kind::Unavailable, format!("no map within {LIMIT:?}")))??;
+        self.take_over(&runs);
+        Ok(())
+    }
+
     /// A node says that it has given this slot away. Whoever asks next goes there at once.
     pub fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {

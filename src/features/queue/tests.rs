@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{job::Given, *};
+
+fn job() -> NewJob {
+    NewJob::new("n", "{}")
+}
+
+#[test]
+fn what_most_jobs_are_given_takes_no_room() {
+    assert_eq!(job().options().unwrap(), "");
+    let keyed = NewJob { id: Some("a".into()), delay: Some(Duration::from_secs(1)), ..job() };
+    assert_eq!(keyed.options().unwrap(), "");
+    let dedup = Some(Dedup { id: "k\n".into(), ttl: Some(Duration::from_secs(1)) });
+    let all = NewJob { priority: -1, group: Some("g".into()), dedup, keep: false, attempts: 1, ..job() };
+    assert_eq!(all.options().unwrap(), "-1\ng\nk%0A\n1000\nn\n1;e;1000;3600000;0.2;1800000");
+}
+
+#[test]
+fn an_event_is_read_to_where_it_makes_sense() {
+    let message = b"added\na%20b\n0\n4\nm\na\nretrying\nx\n2 70\n-\nactive\ny\n3\n0\nwho\nz\n0\n0\nactive\ny\n3\n0\n";
+    let what: Vec<_> = events(message).into_iter().map(|event| (event.id, event.what)).collect();
+    let retrying = What::Retrying { attempt: 2, delay: Duration::from_millis(70), error: None };
+    assert_eq!(
+        what,
+        [
+            ("a b".into(), What::Added { name: "m\na\n".into() }),
+            ("x".into(), retrying),
+            ("y".into(), What::Active { attempt: 3 }),
+        ]
+    );
+    for cut in 0..message.len() {
+        let _ = events(&message[..cut]);
+    }
+    assert!(events(b"").is_empty() && events(b"added\na\n0\n99999999999999999999\n").is_empty());
+}
+
+#[test]
+fn ids_are_never_made_twice() {
+    let queues = [Queue::new("q", Options::default()).unwrap(), Queue::new("q", Options::default()).unwrap()];
+    let id = |at: usize| queues[at % 2].add(job()).unwrap().requests[0].args[1].clone();
+    let ids: std::collections::HashSet<Bytes> = (0..1000).map(id).collect();
+    assert_eq!(ids.len(), 1000);
+}
+
+#[test]
+fn adding_many_takes_as_few_runs_as_are_bearable() {
+    let queue = Queue::new("q", Options::default()).unwrap();
+    let runs = |jobs: Vec<NewJob>| queue.add_many(jobs).unwrap().requests.len();
+    assert_eq!(runs(Vec::new()), 0);
+    assert_eq!(runs(vec![job(); 500]), 1);
+    assert_eq!(runs(vec![job(); 501]), 2);
+    assert_eq!(runs(vec![NewJob::new("n", "x".repeat(300_000)); 7]), 3);
+}
+
+proptest! {
+    #[test]
+    fn what_a_job_is_given_is_read_back(
+        attempts in 1_u32.., priority in -500..=500, group in proptest::option::of("[^\\x00]{1,40}"),
+        delay in 0_u64..1 << 38, longest in 0_u64..1 << 38, jitter in 0.0..=1.0, fixed: bool, timeout in 1_u64..1 << 38,
+    ) {
+        let kind = if fixed { BackoffKind::Fixed } else { BackoffKind::Exponential };
+        let millis = Duration::from_millis;
+        let backoff = Backoff { kind, delay: millis(delay), longest: millis(longest), jitter };
+        let timeout = millis(timeout);
+        let given = NewJob { attempts, priority, group: group.clone(), backoff, timeout, ..job() };
+        let read = Given::read(Some(given.options().unwrap().as_bytes()));
+        prop_assert_eq!(read, Given { priority, group, attempts, backoff, timeout });
+    }
+
+    #[test]
+    fn what_others_wrote_is_read_without_harm(given in ".*", message in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Given::read(Some(given.as_bytes()));
+        let _ = events(&message);
+    }
+}

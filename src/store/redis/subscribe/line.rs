@@ -1,0 +1,285 @@
+//! One connection for messages, and what was asked of it.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::book::Book;
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Settings,
+    store::{
+        Reply, Topic,
+        redis::{cluster::slot_of, pool, resp::Commands, wire::Wire},
+    },
+};
+
+/// What a connection is to listen to from now on, or no longer.
+pub enum Order {
+    Subscribe(Topic),
+    /// Unless somebody listens to it again.
+    Unsubscribe(Topic),
+    /// It is listened to elsewhere.
+    Leave(Topic),
+}
+
+/// Where whoever asks for connections puts what they are to do.
+pub type Orders = mpsc::UnboundedReceiver<Order>;
+
+/// A connection to one server. When it goes, everything that it had confirmed is lost.
+pub struct Line<'a> {
+    wire: Wire,
+    book: &'a Book,
+    /// What the server confirmed.
+    confirmed: HashSet<Topic>,
+    /// Commands without a reply, in order; the server answers each once, for we name one topic a command.
+    asked: VecDeque<(u64, Asked)>,
+    /// The number of the last of them about each topic, whose answer counts, and whether that was to subscribe.
+    last: HashMap<Topic, (u64, bool)>,
+    next: u64,
+    /// What the server confirmed once and refuses now: it is asked again, for whoever listens cannot.
+    refused: HashSet<Topic>,
+    ask_again_at: Instant,
+    /// Gets what has to be asked elsewhere, where there is an elsewhere.
+    leaving: Option<Leaving<'a>>,
+}
+
+/// Gets a topic that this node does not have any more, and what the node said; nothing where it has just given it away.
+pub type Leaving<'a> = &'a (dyn Fn(Topic, Option<Error>) + Send + Sync);
+
+enum Asked {
+    Subscribe(Topic),
+    Unsubscribe(Topic),
+    Ping,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+        let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
+        Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at: Instant::now(), leaving }
+    }
+
+    /// Asks for these topics, and listens until the connection ends; `None` when nobody needs it any more.
+    pub async fn listen(&mut self, topics: Vec<Topic>, orders: &mut Orders, settings: &Arc<Settings>) -> Option<()> {
+        for topic in topics {
+            self.ask(Asked::Subscribe(topic)).await.ok();
+        }
+        let mut heard = Instant::now();
+        loop {
+            let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
+            // Orders first: whoever wants nothing more is not to get what this connection still has.
+            tokio::select! {
+                biased;
+                order = orders.recv() => {
+                    if self.asked.is_empty() {
+                        // It was quiet because nobody asked: what it owes, it owes from now on.
+                        heard = Instant::now();
+                    }
+                    if self.obey(order?).await.is_err() {
+                        return Some(());
+                    }
+                }
+                () = sleep_until(self.ask_again_at), if !self.refused.is_empty() => {
+                    self.ask_again_at = Instant::now() + settings.keepalive;
+                    for topic in std::mem::take(&mut self.refused) {
+                        if self.book.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
+                            return Some(());
+                        }
+                    }
+                }
+                reply = self.wire.receive() => {
+                    heard = Instant::now();
+                    let Ok(reply) = reply else { return Some(()) };
+                    if self.take_all(reply).is_none() {
+                        return Some(());
+                    }
+                }
+                () = sleep_until(heard + quiet) => {
+                    // It owes an answer for too long, or is asked whether it is still there.
+                    if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
+                        return Some(());
+                    }
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Subscribe(topic) if self.confirmed.contains(&topic) => self.book.confirm(&topic),
+            Order::Subscribe(topic) => self.subscribe(topic).await?,
+            // Somebody may have begun to listen since.
+            Order::Unsubscribe(topic) if self.book.is_heard(&topic) => {}
+            Order::Unsubscribe(topic) | Order::Leave(topic) => {
+                self.confirmed.remove(&topic);
+                self.refused.remove(&topic);
+                self.ask(Asked::Unsubscribe(topic)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, topic: Topic) -> Result<()> {
+        match self.last.get(&topic) {
+            Some((_, true)) => Ok(()),
+            _ => self.ask(Asked::Subscribe(topic)).await,
+        }
+    }
+
+    async fn ask(&mut self, asked: Asked) -> Result<()> {
+        let mut commands = Commands::default();
+        match &asked {
+            Asked::Subscribe(Topic::Channel(name)) => commands.push_words(&[b"SUBSCRIBE", name]),
+            Asked::Subscribe(Topic::Pattern(name)) => commands.push_words(&[b"PSUBSCRIBE", name]),
+            Asked::Subscribe(Topic::Shard(name)) => commands.push_words(&[b"SSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Channel(name)) => commands.push_words(&[b"UNSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Pattern(name)) => commands.push_words(&[b"PUNSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Shard(name)) => commands.push_words(&[b"SUNSUBSCRIBE", name]),
+            Asked::Ping => commands.push_words(&[b"PING"]),
+        }
+        self.next += 1;
+        match &asked {
+            Asked::Subscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, true))),
+            Asked::Unsubscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, false))),
+            Asked::Ping => {}
+        }
+        self.asked.push_back((self.next, asked));
+        self.wire.send(commands).await
+    }
+
+    /// Takes this reply and those that have come along with it; `None` when one of them is none.
+    fn take_all(&mut self, first: Result<Reply>) -> Option<()> {
+        let mut reply = first;
+        loop {
+            self.take(reply)?;
+            match self.wire.decode() {
+                Ok(Some(next)) => reply = next,
+                Ok(None) => return Some(()),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Takes a message or the answer to what was asked; `None` when it is neither.
+    fn take(&mut self, reply: Result<Reply>) -> Option<()> {
+        let mut parts = match reply {
+            Err(error) => return self.answered(Err(error)),
+            Ok(Reply::Array(parts)) => parts.into_iter(),
+            Ok(_) => return self.answered(Ok(())),
+        };
+        let mut next = || match parts.next() {
+            Some(Reply::Bulk(bytes)) => Some(bytes),
+            _ => None,
+        };
+        match &next()?[..] {
+            b"message" => self.hear(Topic::Channel, next()?, next()?),
+            b"smessage" => self.hear(Topic::Shard, next()?, next()?),
+            b"pmessage" => {
+                let (pattern, channel, payload) = (next()?, next()?, next()?);
+                self.book.hear(&Topic::Pattern(pattern), channel, payload);
+            }
+            b"sunsubscribe" => {
+                let topic = Topic::Shard(next()?);
+                let asked = matches!(self.asked.front(), Some((_, Asked::Unsubscribe(other))) if *other == topic);
+                if asked {
+                    return self.answered(Ok(()));
+                }
+                self.taken_away(topic);
+            }
+            _ => return self.answered(Ok(())),
+        }
+        Some(())
+    }
+
+    fn hear(&self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
+        let topic = topic(channel.clone());
+        // What was given up here is heard elsewhere, and nobody hears a message twice.
+        if self.leaving.is_none() || self.confirmed.contains(&topic) {
+            self.book.hear(&topic, channel, payload);
+        }
+    }
+
+    /// The slot of a channel has left this node.
+    fn taken_away(&mut self, topic: Topic) {
+        if self.confirmed.remove(&topic) {
+            self.book.lose(&topic);
+            if let Some(leaving) = self.leaving {
+                leaving(topic, None);
+            }
+        }
+    }
+
+    fn answered(&mut self, result: Result<()>) -> Option<()> {
+        if let (Err(error), Some((_, Asked::Subscribe(topic) | Asked::Unsubscribe(topic)))) =
+            (&result, self.asked.front())
+            && is_of_another_slot(error, topic)
+        {
+            // A channel that we had given up was taken away before that, and the server has answered to both.
+            return Some(());
+        }
+        let (topic, subscribed) = match self.asked.pop_front()? {
+            (number, Asked::Subscribe(topic) | Asked::Unsubscribe(topic))
+                if self.last.get(&topic).is_some_and(|(last, _)| *last == number) =>
+            {
+                let last = self.last.remove(&topic);
+                (topic, last.is_some_and(|(_, subscribe)| subscribe))
+            }
+            _ => return Some(()),
+        };
+        if subscribed {
+            self.settle(topic, result);
+        }
+        Some(())
+    }
+
+    fn settle(&mut self, topic: Topic, result: Result<()>) {
+        match (result, self.leaving) {
+            (Ok(()), _) => {
+                self.book.confirm(&topic);
+                self.confirmed.insert(topic);
+            }
+            (Err(error), Some(leaving)) if error.kind == Kind::Unavailable || moved_slot(&error).is_some() => {
+                self.lost(&topic);
+                leaving(topic, Some(error));
+            }
+            (Err(error), _) => {
+                self.lost(&topic);
+                if self.book.refuse(&topic, &error) {
+                    // It may be allowed again some day, and what is published until then is missed.
+                    self.refused.insert(topic);
+                }
+            }
+        }
+    }
+
+    fn lost(&mut self, topic: &Topic) {
+        if self.confirmed.remove(topic) {
+            self.book.lose(topic);
+        }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.confirmed.iter().for_each(|topic| self.book.lose(topic));
+    }
+}
+
+/// The slot in `MOVED 3999 127.0.0.1:6381`.
+fn moved_slot(error: &Error) -> Option<u16> {
+    let mut words = error.message().split(' ');
+    (words.next() == Some("MOVED")).then(|| words.next()?.parse().ok())?
+}
+
+fn is_of_another_slot(error: &Error, topic: &Topic) -> bool {
+    let Topic::Shard(channel) = topic else { return false };
+    moved_slot(error).is_some_and(|slot| slot != slot_of(channel))
+}
