@@ -34,6 +34,8 @@ for (const engine of engines) {
         () =>
           service.locks.withLock(`r${storage.getStore()}`, async () => assert.notEqual(storage.getStore(), undefined)),
         () => service.rooms.storeMessage('r', { a: 1 }),
+        () => service.queue('q').add('n'),
+        () => service.queue('q').counts(),
         () => service.get('').catch(() => 'rejected'),
       ]
       await Promise.all(

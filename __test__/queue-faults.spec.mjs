@@ -150,6 +150,21 @@ describe('a worker of a server', () => {
     await service.disconnect()
   })
 
+  test('no job seems added that is not, whatever the service says', async () => {
+    await server.kill()
+    const service = new RedisService({ url: server.url, log: false, onUnavailable: 'empty', connectWaitMs: 100 })
+    const queue = new JobQueue('none', { service })
+    for (const call of [
+      () => queue.add('n'),
+      () => queue.addMany([{ name: 'n' }]),
+      () => queue.get('x'),
+      () => queue.counts(),
+    ]) {
+      await refuses(call(), 'E_UNAVAILABLE')
+    }
+    await service.disconnect()
+  })
+
   test('says once what is wrong with the queue itself', async () => {
     const warn = mock.method(console, 'warn', () => {})
     try {

@@ -28,6 +28,8 @@ use crate::{
 /// Items of one script run.
 const FINISHES: usize = 100;
 const BEATS: usize = 500;
+/// No beat is given up earlier.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
 /// With nothing to do, the task looks up this often.
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -194,8 +196,10 @@ impl Worker {
                 Err(_) => failed = true,
             }
         }
+        // One that hangs must leave time for another within the lease.
+        let patience = self.options.timeout.min((self.options.lease / 3).max(LEAST_PATIENCE));
         store
-            .run(calls, Instant::now() + self.options.timeout, |answers| {
+            .run(calls, Instant::now() + patience, |answers| {
                 for (answer, numbers) in answers {
                     match answer {
                         Ok(ours) => {

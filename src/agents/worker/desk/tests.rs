@@ -1,4 +1,5 @@
 mod ending;
+mod random;
 
 use super::*;
 use crate::{
