@@ -210,7 +210,7 @@ impl Presence {
         }
     }
 
-    async fn call<T>(&self, call: Call<T>) -> Result<T> {
+    async fn call<T: Send + 'static>(&self, call: Call<T>) -> Result<T> {
         self.store.call(call, Instant::now() + self.patience).await
     }
 

@@ -1,9 +1,10 @@
 //! Runs calls: round after round, each as one batch, until every call has its answer.
 
 mod apart;
+mod boxed;
 
 use std::{
-    future::{Future, pending, poll_fn},
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -86,20 +87,10 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun
 
 impl Store {
     /// Runs calls that go out together. `settle` gets those that each round finished, with the tag they came with, so that
-    /// a call of one round never waits for a neighbour of several.
+    /// a call of one round never waits for a neighbour of several. What is still under way when `cut` comes is settled then.
     ///
     /// The deadline is that of all rounds together. Soon after it, every call is settled, whatever the engine does: dropping
     /// what it executes takes back what has not left.
-    pub async fn run<T, Tag>(
-        &self,
-        calls: Vec<(Call<T>, Tag)>,
-        deadline: Instant,
-        settle: impl FnMut(Vec<(Result<T>, Tag)>),
-    ) {
-        self.run_until(calls, deadline, pending(), settle).await;
-    }
-
-    /// The same, and what is still under way when `cut` comes is settled then.
     pub async fn run_until<T, Tag>(
         &self,
         calls: Vec<(Call<T>, Tag)>,
@@ -166,18 +157,6 @@ impl Store {
             return Ok(Vec::new());
         }
         guard(self.execute(batch, deadline), count, deadline, cut).await
-    }
-
-    /// Runs one call by itself.
-    pub async fn call<T>(&self, call: Call<T>, deadline: Instant) -> Result<T> {
-        let mut answer = Err(Error::new(Kind::Internal, "the call was never settled"));
-        self.run(vec![(call, ())], deadline, |mut done| {
-            if let Some((result, ())) = done.pop() {
-                answer = result;
-            }
-        })
-        .await;
-        answer
     }
 }
 
@@ -279,6 +258,8 @@ pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use bytes::Bytes;
 
     use super::*;

@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// A call to its end.
-    pub fn run<T>(&self, call: impl Into<Made<T>>) -> Result<T> {
+    pub fn run<T: Send + 'static>(&self, call: impl Into<Made<T>>) -> Result<T> {
         let Made(call) = call.into();
         self.runtime.block_on(self.store.call(call?, Instant::now() + Duration::from_secs(20)))
     }

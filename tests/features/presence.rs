@@ -41,7 +41,7 @@ impl Place {
         Arc::new(Presence::new(self.store.clone(), self.rooms.clone(), LEASE, PATIENCE))
     }
 
-    async fn call<T>(&self, call: Call<T>) -> T {
+    async fn call<T: Send + 'static>(&self, call: Call<T>) -> T {
         self.store.call(call, Instant::now() + PATIENCE).await.unwrap()
     }
 

@@ -235,7 +235,7 @@ impl Keeper {
     }
 
     /// Runs calls, so many at a time; their answers with what came with them, in any order.
-    pub async fn run<T, Tag>(&self, calls: Vec<(Call<T>, Tag)>) -> Vec<(Result<T>, Tag)> {
+    pub async fn run<T: Send + 'static, Tag: Send>(&self, calls: Vec<(Call<T>, Tag)>) -> Vec<(Result<T>, Tag)> {
         let mut answers = Vec::with_capacity(calls.len());
         let mut calls = calls.into_iter();
         while calls.len() > 0 {

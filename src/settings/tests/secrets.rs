@@ -65,7 +65,10 @@ proptest! {
             "redis://ann:{}", "redis://:{}", "rediss-sentinel://ann:{}", "redis-cluster://:{}", "redis:{}", "redis://a?password={}",
         ]),
     ) {
-        assert_hidden(&printed(at(&form.replace("{}", &password))))?;
+        let text = form.replace("{}", &password);
+        // Two slashes of its own make it a host, which may be shown.
+        prop_assume!(form != "redis:{}" || !password.starts_with("//"));
+        assert_hidden(&printed(at(&text)))?;
     }
 
     #[test]
