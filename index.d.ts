@@ -1,4 +1,4 @@
-// Types of cinnabar: sessions, API caching, rate limits, locks, rooms and messages over Redis, Valkey or memory.
+// Types of cinnabar: sessions, API caching, rate limits, locks, rooms, messages and job queues over Redis, Valkey or memory.
 // Lives (`ttl`, `…Seconds`) are in seconds; whatever is in milliseconds says so by `…Ms` or `PX`.
 
 /**

@@ -1,7 +1,7 @@
-//! Sessions, caching, rate limits, locks and rooms over Redis, Valkey or memory, for Node.js, Deno and Bun.
+//! Sessions, caching, rate limits, locks, rooms and job queues over Redis, Valkey or memory, for Node.js, Deno and Bun.
 //!
-//! Three layers, each knowing only the one below: `js` (the bridge), `features` (what a session or a lock is) and
-//! `store` (where state lives).
+//! Three layers, each knowing only those below: `js` (the bridge), `features` (what a session or a lock is) and `store` (where
+//! state lives). Between the first two, `agents` go on by themselves: the workers of queues, and who is in a room.
 
 pub mod agents;
 pub mod answer;
