@@ -21,6 +21,8 @@ const { Worker } = require('./queue/worker.js')
 
 // A page of a list, unless told.
 const PAGE = 100
+// Until its events are heard, a job that is waited for is looked at so often.
+const UNHEARD_MS = 250
 
 /** Jobs that are kept until somebody has done them. */
 class JobQueue {
@@ -205,12 +207,18 @@ class JobQueue {
     const late = new Promise((_, reject) => {
       if (timeoutMs !== undefined) timer = setTimeout(() => reject(overdue(id, timeoutMs)), timeoutMs)
     })
+    // A server that comes back answers before its messages come again.
+    const early = setInterval(() => waits.look(id), UNHEARD_MS)
     try {
       events.update()
-      void events.heard()?.then(() => waits.look(id))
+      void events.heard()?.then(() => {
+        clearInterval(early)
+        return waits.look(id)
+      })
       return await unlessAborted(this.#limits, Promise.race([wait.promise, late]))
     } finally {
       clearTimeout(timer)
+      clearInterval(early)
       wait.end()
       events.update()
     }
