@@ -28,8 +28,14 @@ async function sendAll({ senders, listeners }, meanwhile = async () => {}, bytes
   for (const of of await Promise.all(sending)) {
     for (const [outcome, count] of Object.entries(of)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count
   }
-  // The last word, which everybody has to hear.
-  await senders[0].ask('send', 'room', 'end', 1, 1)
+  // The last word, which everybody has to hear: not before the one who says it has its server back.
+  await until('the server answers', () =>
+    senders[0].ask('users', 'room').then(
+      () => true,
+      () => false,
+    ),
+  )
+  assert.deepEqual(await senders[0].ask('send', 'room', 'end', 1, 1), { sent: 1 })
   return outcomes
 }
 
