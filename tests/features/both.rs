@@ -134,6 +134,13 @@ impl Engine {
         }
     }
 
+    /// Its time, in epoch milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        let time = self.raw(&["TIME"]).unwrap().array().unwrap();
+        let [seconds, micros] = [0, 1].map(|at| time[at].clone().int().unwrap());
+        seconds * 1000 + micros / 1000
+    }
+
     /// A command as a client in any language sends it.
     pub fn raw(&self, parts: &[&str]) -> Result<Reply> {
         self.execute(vec![request(parts)]).remove(0)

@@ -61,9 +61,7 @@ impl Kept {
                 _ => panic!("whose is {key}?"),
             }
         }
-        let time = engine.raw(&["TIME"]).unwrap().array().unwrap();
-        let [seconds, micros] = [0, 1].map(|at| time[at].clone().int().unwrap());
-        kept.now = seconds * 1000 + micros / 1000;
+        kept.now = engine.now_ms();
         kept
     }
 

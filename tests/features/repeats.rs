@@ -59,10 +59,16 @@ fn wait(engine: &Engine, queue: &Queue) -> DueRepeat {
     }
 }
 
+/// Lets time pass until a slot of so many ms has just begun: what follows is done before the next one comes.
+fn begin_slot(engine: &Engine, ms: u64) {
+    engine.pass(Duration::from_millis(ms - engine.now_ms() as u64 % ms));
+}
+
 #[test]
 fn of_all_who_find_a_slot_one_fires_it() {
     Engine::each(|engine| {
         let queue = queue();
+        begin_slot(engine, 200);
         let next = put(engine, &queue, repeat("r", every(200))).unwrap();
         assert_eq!(next % 200, 0);
         assert!(due(engine, &queue).is_empty());
@@ -114,18 +120,19 @@ fn put_again_it_keeps_its_slot_and_what_it_has_fired() {
 fn it_ends_by_its_limit_and_by_its_end() {
     Engine::each(|engine| {
         let queue = queue();
-        let limited = Repeat { limit: Some(2), ..repeat("limited", every(100)) };
+        begin_slot(engine, 400);
+        let limited = Repeat { limit: Some(2), ..repeat("limited", every(400)) };
         let first = put(engine, &queue, limited.clone()).unwrap();
-        let ended = every(100).within(None, Some(first as u64 + 50)).unwrap();
+        let ended = every(400).within(None, Some(first as u64 + 50)).unwrap();
         put(engine, &queue, repeat("ended", ended.clone())).unwrap();
         let mut fired = Vec::new();
         while list(engine, &queue).iter().any(|repeat| repeat.next_ms.is_some()) {
             fired.push(fire(engine, &queue, &wait(engine, &queue)).added.unwrap().id);
         }
         fired.sort();
-        let ids = [format!("ended:{first}"), format!("limited:{first}"), format!("limited:{}", first + 100)];
+        let ids = [format!("ended:{first}"), format!("limited:{first}"), format!("limited:{}", first + 400)];
         assert_eq!(fired, ids);
-        engine.pass(Duration::from_millis(250));
+        engine.pass(Duration::from_millis(850));
         assert!(due(engine, &queue).is_empty());
         assert_eq!(engine.run(queue.due()).unwrap().1.map(|next| next > Duration::from_secs(86_400)), Some(true));
         // A program that says it again at its start does not begin anew.
@@ -142,6 +149,7 @@ fn it_ends_by_its_limit_and_by_its_end() {
 fn nothing_is_left_of_one_that_is_forgotten() {
     Engine::each(|engine| {
         let queue = queue();
+        begin_slot(engine, 1000);
         for id in ["b", "a", "c"] {
             put(engine, &queue, repeat(id, every(1000))).unwrap();
         }
