@@ -146,7 +146,10 @@ export interface ServiceOptions {
   keepAliveMs?: number
   /** When a failing server is left alone for a while, so that calls fail at once instead of late; `false`: never. */
   breaker?: false | BreakerOptions
-  /** Memory that the embedded engine may use, in bytes, at least 1 MB; the least recently used goes first. Default 256 MB. */
+  /**
+   * Memory that the embedded engine may use, in bytes, at least 1 MB. When it is full, the least recently used goes of what has a
+   * time to live; with nothing of that left, writes end in `E_OUT_OF_MEMORY`. Default 256 MB.
+   */
   maxBytes?: number
   /**
    * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value

@@ -190,3 +190,36 @@ describe('a worker of a server', () => {
     }
   })
 })
+
+describe('a store that is full', () => {
+  const stores = {
+    'of this process': async () => ({ url: `memory:${randomUUID()}`, maxBytes: 1_048_576 }),
+    'on a server': async () => ({ url: (await startRedis({ args: ['--maxmemory', '6mb'] })).url }),
+  }
+  for (const [name, start] of Object.entries(stores)) {
+    test(`${name} refuses jobs, loses none, and lets workers go on until it has room`, async (context) => {
+      const service = new RedisService({ ...(await start()), log: false })
+      context.after(() => service.disconnect())
+      const queue = new JobQueue('q', { service, keep: { done: false } })
+      const data = 'x'.repeat(10_000)
+      const added = []
+      const fill = async () => {
+        for (;;) added.push((await queue.add('job', data)).id)
+      }
+      const error = await refuses(fill(), 'E_OUT_OF_MEMORY')
+      assert.equal(error.retryable, true)
+      // What ends by itself has to make room first: of what was added nothing may go.
+      await refuses(service.set('other', data, { EX: 100 }), 'E_OUT_OF_MEMORY')
+      assert.ok(added.length > 20, `${added.length} had room`)
+      assert.equal((await queue.counts()).ready, added.length)
+      const done = []
+      queue.process((job) => done.push([job.id, job.data === data]))
+      await until('all are done', () => done.length >= added.length)
+      assert.deepEqual(
+        done,
+        added.map((id) => [id, true]),
+      )
+      await queue.add('job', data)
+    })
+  }
+})

@@ -49,7 +49,7 @@ use self::table::Run;
 use super::{Listener, Reply, Request, Script, Topic, Verb};
 use crate::error::Result;
 
-pub use self::table::{knows, names};
+pub use self::table::{changes, knows, names};
 
 /// A store in this process's memory. Clones share it; all of it is gone with the last clone.
 #[derive(Clone)]

@@ -64,6 +64,17 @@ fn every_command_has_a_line() {
 }
 
 #[test]
+fn every_command_does_to_memory_what_the_server_says() {
+    let mut pair = Pair::start();
+    for name in memory::names() {
+        let info = pair.wire.pipeline(&[words(&format!("COMMAND INFO {name}"))]).remove(0).unwrap();
+        let info = info.array().unwrap().remove(0).array().unwrap();
+        let says = |flag: &str| format!("{:?}", info[2]).contains(&format!("{flag:?}"));
+        assert_eq!(memory::changes(name), (says("write"), says("denyoom")), "{name}: {:?}", info[2]);
+    }
+}
+
+#[test]
 fn every_command_with_too_few_and_too_many_words() {
     let mut pair = Pair::start();
     let mut differences = Vec::new();

@@ -1,4 +1,5 @@
-//! Keeps memory within its bound: what is over goes first, then what would end anyway, then what was not used for longest.
+//! Keeps memory within its bound: what is over goes first, then what would end anyway and was not used for longest. What has
+//! no end stays, and writes are refused instead.
 
 use super::answer::Fault;
 use super::space::Keyspace;
@@ -11,54 +12,48 @@ const SAMPLE: usize = 10;
 
 impl Keyspace {
     /// Makes room for `added` bytes by dropping other keys than those the running command touched. Those hold `own`
-    /// bytes, of which it will give `freed` back. Refused when dropping all others would not be enough.
+    /// bytes, of which it will give `freed` back. Refused when dropping all others that end would not be enough.
+    ///
+    /// As on a server, a script that has begun to write is not stopped half-way; only, it may go over by no more than a quarter.
     pub fn make_room(&mut self, added: usize, own: usize, freed: usize) -> Result<(), Fault> {
-        if added + own - freed > self.max {
+        let most = if self.has_written { self.max + self.max / 4 } else { self.max };
+        if added + own - freed > most {
             return Err(Fault::OUT_OF_MEMORY);
         }
         while self.used() + added - freed > self.max {
             if self.sweep(1) == 0 && !self.evict() {
-                return Err(Fault::OUT_OF_MEMORY);
+                return if self.used() + added - freed > most { Err(Fault::OUT_OF_MEMORY) } else { Ok(()) };
             }
         }
         Ok(())
     }
 
-    /// Drops a key that was not used for long; false when there is none but those in use now.
+    /// Drops a key that would end anyway and was not used for long; false when there is none but those in use now.
     ///
-    /// One that has no end is what nobody expects to lose, such as a job that waits: it is dropped only where no other can be.
+    /// One that has no end is what nobody expects to lose, such as a job that waits.
     fn evict(&mut self) -> bool {
-        let sampled = self.sample();
-        let ends = |i: &usize| self.entries.get_index(*i).is_some_and(|(_, entry)| entry.deadline.is_some());
-        let found = sampled.filter(ends).or_else(|| self.first_to_end()).or(sampled).or_else(|| self.any_unused());
-        let Some(i) = found else { return false };
+        let Some(i) = self.sample().or_else(|| self.first_to_end()) else { return false };
         self.remove_at(i);
         self.counters.evicted += 1;
         true
     }
 
+    /// The one that was used least recently, of some that end.
     fn sample(&mut self) -> Option<usize> {
-        let len = self.entries.len();
-        if len <= SAMPLE {
-            return None;
-        }
-        let tick = self.tick;
-        let places: [usize; SAMPLE] = std::array::from_fn(|_| (self.next_random() % len as u64) as usize);
-        let rank = |i: &usize| {
-            self.entries.get_index(*i).map_or((true, tick), |(_, entry)| (entry.deadline.is_none(), entry.used_at))
-        };
-        places.into_iter().filter(|i| rank(i).1 < tick).min_by_key(rank)
+        let len = self.entries.len() as u64;
+        let places: [usize; SAMPLE] = std::array::from_fn(|at| {
+            // Of few, each is looked at.
+            if len <= SAMPLE as u64 { at } else { (self.next_random() % len) as usize }
+        });
+        let droppable = places.into_iter().filter_map(|i| Some((i, self.entries.get_index(i)?.1)));
+        let droppable = droppable.filter(|(_, entry)| entry.deadline.is_some() && entry.used_at < self.tick);
+        droppable.min_by_key(|(_, entry)| entry.used_at).map(|(i, _)| i)
     }
 
     /// The key that ends soonest.
     fn first_to_end(&self) -> Option<usize> {
         let mut ending = self.deadlines.iter().filter_map(|(_, key)| self.entries.get_full(key));
         ending.find(|(_, _, entry)| entry.used_at < self.tick).map(|(i, ..)| i)
-    }
-
-    fn any_unused(&self) -> Option<usize> {
-        let all = self.entries.values().enumerate().filter(|(_, entry)| entry.used_at < self.tick);
-        all.min_by_key(|(_, entry)| entry.used_at).map(|(i, _)| i)
     }
 
     /// xorshift64*: which keys are sampled is no secret.

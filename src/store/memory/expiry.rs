@@ -9,15 +9,15 @@ use super::set_command::{Unit, invalid_deadline, to_millis};
 use super::table::Spec;
 
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("EXPIRE", -3, |db, args| expire(db, args, Unit::Seconds, false, "expire")),
-    Spec::new("PEXPIRE", -3, |db, args| expire(db, args, Unit::Millis, false, "pexpire")),
-    Spec::new("EXPIREAT", -3, |db, args| expire(db, args, Unit::Seconds, true, "expireat")),
-    Spec::new("PEXPIREAT", -3, |db, args| expire(db, args, Unit::Millis, true, "pexpireat")),
+    Spec::new("EXPIRE", -3, |db, args| expire(db, args, Unit::Seconds, false, "expire")).removes(),
+    Spec::new("PEXPIRE", -3, |db, args| expire(db, args, Unit::Millis, false, "pexpire")).removes(),
+    Spec::new("EXPIREAT", -3, |db, args| expire(db, args, Unit::Seconds, true, "expireat")).removes(),
+    Spec::new("PEXPIREAT", -3, |db, args| expire(db, args, Unit::Millis, true, "pexpireat")).removes(),
     Spec::new("TTL", 2, |db, args| Ok(remaining(db, args, |left| left.saturating_add(500) / 1000))),
     Spec::new("PTTL", 2, |db, args| Ok(remaining(db, args, |left| left))),
     Spec::new("EXPIRETIME", 2, |db, args| Ok(date(db, args, |date| date.saturating_add(500) / 1000))),
     Spec::new("PEXPIRETIME", 2, |db, args| Ok(date(db, args, |date| date))),
-    Spec::new("PERSIST", 2, persist),
+    Spec::new("PERSIST", 2, persist).removes(),
 ];
 
 /// When a new deadline replaces the old one. A key without one lives for ever, so `GT` never shortens that.

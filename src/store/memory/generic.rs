@@ -7,12 +7,12 @@ use super::db::Db;
 use super::table::Spec;
 
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("DEL", -2, del).all_keys(),
-    Spec::new("UNLINK", -2, del).all_keys(),
+    Spec::new("DEL", -2, del).all_keys().removes(),
+    Spec::new("UNLINK", -2, del).all_keys().removes(),
     Spec::new("EXISTS", -2, exists).all_keys(),
     Spec::new("TOUCH", -2, exists).all_keys(),
     Spec::new("TYPE", 2, type_of),
-    Spec::new("RENAME", 3, rename).all_keys(),
+    Spec::new("RENAME", 3, rename).all_keys().removes(),
 ];
 
 fn del(db: &mut Db, args: &[Bytes]) -> Outcome {

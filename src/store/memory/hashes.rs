@@ -19,7 +19,7 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("HGETALL", 2, |db, args| list(db, args, true, true)),
     Spec::new("HKEYS", 2, |db, args| list(db, args, true, false)),
     Spec::new("HVALS", 2, |db, args| list(db, args, false, true)),
-    Spec::new("HDEL", -3, hdel),
+    Spec::new("HDEL", -3, hdel).removes(),
     Spec::new("HEXISTS", 3, hexists),
     Spec::new("HLEN", 2, hlen),
     Spec::new("HSTRLEN", 3, hstrlen),

@@ -12,8 +12,8 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("ECHO", 2, |_, args| Ok(Answer::Bulk(args[0].clone()))).keyless(),
     Spec::new("TIME", 1, time).keyless(),
     Spec::new("SELECT", 2, select).keyless(),
-    Spec::new("FLUSHALL", -1, flush).keyless(),
-    Spec::new("FLUSHDB", -1, flush).keyless(),
+    Spec::new("FLUSHALL", -1, flush).keyless().removes(),
+    Spec::new("FLUSHDB", -1, flush).keyless().removes(),
     Spec::new("INFO", -1, info).keyless(),
 ];
 

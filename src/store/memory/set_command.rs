@@ -15,7 +15,7 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("SETEX", 4, |db, args| set_for(db, args, Unit::Seconds, "setex")).replaces(),
     Spec::new("PSETEX", 4, |db, args| set_for(db, args, Unit::Millis, "psetex")).replaces(),
     Spec::new("GETSET", 3, getset).replaces(),
-    Spec::new("GETEX", -2, getex),
+    Spec::new("GETEX", -2, getex).removes(),
 ];
 
 /// In what a span or date is given.

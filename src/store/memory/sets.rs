@@ -11,12 +11,12 @@ use super::value::own;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("SADD", -3, sadd).adds(),
-    Spec::new("SREM", -3, srem),
+    Spec::new("SREM", -3, srem).removes(),
     Spec::new("SMEMBERS", 2, smembers),
     Spec::new("SISMEMBER", 3, sismember),
     Spec::new("SMISMEMBER", -3, smismember),
     Spec::new("SCARD", 2, scard),
-    Spec::new("SPOP", -2, spop),
+    Spec::new("SPOP", -2, spop).removes(),
     Spec::new("SRANDMEMBER", -2, srandmember),
 ];
 

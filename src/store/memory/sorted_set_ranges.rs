@@ -16,8 +16,8 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("ZRANGEBYSCORE", -4, |db, args| range(db, args, Some(By::Score), Some(false))),
     Spec::new("ZREVRANGEBYSCORE", -4, |db, args| range(db, args, Some(By::Score), Some(true))),
     Spec::new("ZCOUNT", 4, zcount),
-    Spec::new("ZREMRANGEBYSCORE", 4, remove_by_score),
-    Spec::new("ZREMRANGEBYRANK", 4, remove_by_rank),
+    Spec::new("ZREMRANGEBYSCORE", 4, remove_by_score).removes(),
+    Spec::new("ZREMRANGEBYRANK", 4, remove_by_rank).removes(),
 ];
 
 #[derive(Clone, Copy, PartialEq)]

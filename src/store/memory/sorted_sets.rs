@@ -12,14 +12,14 @@ use super::table::Spec;
 pub const COMMANDS: &[Spec] = &[
     Spec::new("ZADD", -4, zadd).adds(),
     Spec::new("ZINCRBY", 4, zincrby).adds(),
-    Spec::new("ZREM", -3, zrem),
+    Spec::new("ZREM", -3, zrem).removes(),
     Spec::new("ZSCORE", 3, zscore),
     Spec::new("ZMSCORE", -3, zmscore),
     Spec::new("ZCARD", 2, zcard),
     Spec::new("ZRANK", 3, |db, args| rank(db, args, false)),
     Spec::new("ZREVRANK", 3, |db, args| rank(db, args, true)),
-    Spec::new("ZPOPMIN", -2, |db, args| pop(db, args, false)),
-    Spec::new("ZPOPMAX", -2, |db, args| pop(db, args, true)),
+    Spec::new("ZPOPMIN", -2, |db, args| pop(db, args, false)).removes(),
+    Spec::new("ZPOPMAX", -2, |db, args| pop(db, args, true)).removes(),
 ];
 
 /// A key's sorted set.

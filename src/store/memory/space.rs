@@ -19,6 +19,8 @@ pub struct Keyspace {
     micros: i64,
     /// Number of the running command or script: what it touched is not evicted under it.
     pub(super) tick: u64,
+    /// Whether the running command or script has changed something.
+    pub(super) has_written: bool,
     pub(super) random: u64,
     pub counters: Counters,
 }
@@ -50,6 +52,7 @@ impl Keyspace {
             max,
             micros: 0,
             tick: 0,
+            has_written: false,
             random: 0x9E37_79B9_7F4A_7C15,
             counters: Counters::default(),
         }
@@ -58,6 +61,7 @@ impl Keyspace {
     /// Starts a command or a script.
     pub fn begin(&mut self, micros: i64) {
         self.tick += 1;
+        self.has_written = false;
         self.micros = micros;
     }
 

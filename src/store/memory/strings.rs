@@ -14,7 +14,7 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("MGET", -2, mget).all_keys(),
     Spec::new("MSET", -3, mset).pairs().replaces(),
     Spec::new("MSETNX", -3, msetnx).pairs().adds(),
-    Spec::new("GETDEL", 2, getdel),
+    Spec::new("GETDEL", 2, getdel).removes(),
     Spec::new("STRLEN", 2, strlen),
     Spec::new("APPEND", 3, append).adds(),
     Spec::new("GETRANGE", 4, getrange),

@@ -19,20 +19,22 @@ pub struct Spec {
     pub name: &'static str,
     /// How many words, its name included; at least so many where negative.
     arity: i32,
-    pub grows: Grows,
+    pub does: Does,
     keys: Places,
     pub run: Run,
 }
 
-/// What a command may do to memory.
+/// What a command may do to keys, and to memory.
 #[derive(Clone, Copy)]
-pub enum Grows {
-    /// It adds nothing.
-    No,
+pub enum Does {
+    /// It reads, or has nothing to do with keys.
+    Read,
+    /// It may take something away, or when something ends.
+    Remove,
     /// It may add its arguments.
-    Adds,
+    Add,
     /// It may add its arguments, and what was there before is gone.
-    Replaces,
+    Replace,
 }
 
 /// Which arguments are keys.
@@ -56,20 +58,24 @@ pub enum Run {
 impl Spec {
     /// A command whose first argument is its key, and which adds nothing.
     pub const fn new(name: &'static str, arity: i32, run: fn(&mut Db, &[Bytes]) -> Outcome) -> Self {
-        Self { name, arity, grows: Grows::No, keys: Places::First, run: Run::Command(run) }
+        Self { name, arity, does: Does::Read, keys: Places::First, run: Run::Command(run) }
     }
 
     /// A command about scripts.
     pub const fn script(name: &'static str, arity: i32, run: fn(&mut Lua, &[Bytes]) -> Outcome) -> Self {
-        Self { name, arity, grows: Grows::No, keys: Places::None, run: Run::Script(run) }
+        Self { name, arity, does: Does::Read, keys: Places::None, run: Run::Script(run) }
     }
 
     pub const fn adds(self) -> Self {
-        Self { grows: Grows::Adds, ..self }
+        Self { does: Does::Add, ..self }
     }
 
     pub const fn replaces(self) -> Self {
-        Self { grows: Grows::Replaces, ..self }
+        Self { does: Does::Replace, ..self }
+    }
+
+    pub const fn removes(self) -> Self {
+        Self { does: Does::Remove, ..self }
     }
 
     pub const fn keyless(self) -> Self {
@@ -139,6 +145,12 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 /// Every command, for the test that compares each with a server.
 pub fn names() -> Vec<&'static str> {
     TABLE.keys().copied().collect()
+}
+
+/// Whether this command may change something, and whether it may add something, for the same test.
+pub fn changes(name: &str) -> (bool, bool) {
+    let does = find(name).map(|spec| spec.does);
+    (!matches!(does, None | Some(Does::Read)), matches!(does, Some(Does::Add | Does::Replace)))
 }
 
 /// Whether the embedded engine knows this command, in any case.

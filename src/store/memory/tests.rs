@@ -80,9 +80,9 @@ fn time_moves_with_the_clock_and_stands_still_in_a_script() {
 fn memory_stays_within_its_bound_and_old_keys_go_first() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(1000);
-    run(&engine, "SET precious v");
+    run(&engine, "SET precious v EX 1000");
     for i in 0..5000 {
-        run(&engine, &format!("SET key:{i} {value}"));
+        run(&engine, &format!("SET key:{i} {value} EX 1000"));
         run(&engine, "GET precious");
         assert!(engine.used_bytes() <= MB);
     }
@@ -94,7 +94,7 @@ fn memory_stays_within_its_bound_and_old_keys_go_first() {
 }
 
 #[test]
-fn what_has_no_end_goes_last() {
+fn what_has_no_end_stays() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(1000);
     let exist = |kind: &str, from: i64, to: i64| -> i64 {
@@ -114,11 +114,14 @@ fn what_has_no_end_goes_last() {
     }
     assert_eq!(exist("stays", 0, 600), 600);
     assert!(exist("ends", 1000, 2000) < ending - 200);
-    for i in 600..2000 {
-        run(&engine, &format!("SET stays:{i} {value}"));
-    }
+    let full =
+        (600..).find(|i| engine.execute(&[request(&["SET", &format!("stays:{i}"), &value])])[0].is_err()).unwrap();
     assert_eq!(exist("ends", 0, 2000), 0, "nothing else is left to drop");
-    assert!(engine.used_bytes() > MB * 9 / 10 && exist("stays", 1900, 2000) == 100);
+    assert_eq!(exist("stays", 0, full), full);
+    assert!(engine.used_bytes() > MB * 9 / 10 && engine.used_bytes() <= MB);
+    assert_eq!(fail(&engine, &["SET", "one more", &value]).kind, Kind::OutOfMemory);
+    run(&engine, "DEL stays:0");
+    run(&engine, &format!("SET again {value}"));
 }
 
 #[test]
@@ -167,12 +170,31 @@ fn one_list_cannot_grow_without_bound() {
 #[test]
 fn a_script_does_not_evict_its_own_keys() {
     let engine = Engine::new(MB).unwrap();
-    run(&engine, "SET mine v");
-    let script = "for i = 1, 2000 do redis.call('SET', 'other:' .. i, ARGV[1]) end return redis.call('GET', KEYS[1])";
+    run(&engine, "SET mine v EX 1000");
+    let script = "for i = 1, 2000 do redis.call('SET', 'other:' .. i, ARGV[1], 'EX', 1000) end return redis.call('GET', KEYS[1])";
     let error = fail(&engine, &["EVAL", script, "1", "mine", &"x".repeat(1000)]);
     assert_eq!(error.kind, Kind::OutOfMemory);
     assert_eq!(run(&engine, "GET mine"), text("v"));
-    assert!(engine.used_bytes() <= MB);
+    assert!(engine.used_bytes() <= MB * 5 / 4, "no script goes on for ever");
+}
+
+#[test]
+fn a_script_is_refused_at_its_first_write_or_not_at_all() {
+    let engine = Engine::new(MB).unwrap();
+    let value = "x".repeat(1000);
+    run(&engine, "SET counter 0");
+    while engine.execute(&[request(&["RPUSH", "list", &value])])[0].is_ok() {}
+    let script = |first: &str| {
+        let rest = "for i = 1, 50 do redis.call('RPUSH', 'list', ARGV[1]) redis.call('INCR', 'counter') end";
+        format!("redis.call({first}) {rest} return redis.call('GET', 'counter')")
+    };
+    let full = fail(&engine, &["EVAL", &script("'SET', 'key', ARGV[1]"), "0", &value]);
+    assert_eq!(full.kind, Kind::OutOfMemory);
+    assert_eq!(run(&engine, "GET counter"), text("0"));
+    let words = ["EVAL", &script("'HDEL', 'nothing', 'x'"), "0", &value];
+    assert_eq!(engine.execute(&[request(&words)]).remove(0).unwrap(), text("50"));
+    assert!(engine.used_bytes() > MB);
+    assert_eq!(fail(&engine, &["SET", "key", "v"]).kind, Kind::OutOfMemory);
 }
 
 #[test]
