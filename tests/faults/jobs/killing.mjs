@@ -59,7 +59,8 @@ export async function killWorkers(t, { count, everyMs = 200, workMs = 4, url, am
   for (const state of ['ready', 'delayed', 'active', 'dead'])
     t.check(counts[state] === 0, `${counts[state]} jobs are ${state}`)
   t.check(counts.done === count, `${counts.done} jobs are done`)
-  t.check(kills.length > 5, `only ${kills.length} workers were killed`)
+  // A slow machine starts few while the others do all the jobs of a short run.
+  t.check(kills.length >= (t.short ? 2 : 15), `only ${kills.length} workers were killed`)
   t.check(twice <= kills.length * (CONCURRENCY + AHEAD), `${twice} jobs were done twice`)
   t.check(
     amid || longestMs <= LEASE_MS + 1000,
