@@ -226,7 +226,8 @@ export interface ServiceEvent {
   /**
    * `lost` a connection ended, `down` the server cannot be reached (told once), `connected` it can again;
    * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
-   * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed.
+   * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed;
+   * `evicts` the server drops keys when it is full, jobs that wait among them (told once, where a queue is worked on).
    */
   type:
     | 'connected'
@@ -237,6 +238,7 @@ export interface ServiceEvent {
     | 'breaker-closed'
     | 'failover'
     | 'topology-changed'
+    | 'evicts'
   /** Which server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** The same in words. Never has a password in it. */

@@ -223,3 +223,36 @@ describe('a store that is full', () => {
     })
   }
 })
+
+describe('a server that drops keys', () => {
+  test('is said once, where its queues are worked on', async (context) => {
+    const start = async (...args) => (await startRedis({ args })).url
+    const told = async (url) => {
+      const events = []
+      const services = [1, 2].map(() => new RedisService({ url, log: (event) => events.push(event) }))
+      context.after(() => Promise.all(services.map((service) => service.disconnect())))
+      for (const service of services) await service.connect()
+      for (const service of services) {
+        const queue = new JobQueue('q', { service })
+        queue.process(() => {})
+        queue.process(() => {})
+        // The server is asked before jobs are, over one connection.
+        await (await queue.add('job', 1)).finished()
+      }
+      return events.filter(({ type }) => type === 'evicts')
+    }
+    const bad = await start('--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru')
+    const events = await told(bad)
+    assert.equal(events.length, 2, 'each of two services hears it once')
+    for (const { target, message } of events) {
+      assert.equal(target, new URL(bad).host)
+      assert.match(message, /^\S+ drops keys when it is full \(maxmemory-policy allkeys-lru\).*noeviction$/)
+    }
+    const good = [
+      await start('--maxmemory-policy', 'allkeys-lru'),
+      await start('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'),
+      `memory:${randomUUID()}`,
+    ]
+    for (const url of good) assert.deepEqual(await told(url), [])
+  })
+})

@@ -1,6 +1,7 @@
 //! What a session, a lock or a limit is. Nothing here does I/O: a feature answers a `Call`.
 
 pub mod cache;
+pub mod eviction;
 mod json;
 mod life;
 pub mod limit;

@@ -15,7 +15,13 @@ mod run;
 mod script;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -41,6 +47,8 @@ use crate::{
 pub struct Store {
     engine: Engine,
     events: Arc<Events>,
+    /// Whether it was said that the server drops keys.
+    said_evicts: AtomicBool,
 }
 
 /// One of two engines. Two is a fact, not an extension point.
@@ -59,17 +67,29 @@ impl Store {
             Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
             _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
         };
-        Ok(Self { engine, events })
+        Ok(Self { engine, events, said_evicts: AtomicBool::new(false) })
     }
 
     /// A store over this engine.
     pub fn over(engine: Engine) -> Self {
-        Self { engine, events: Arc::default() }
+        Self { engine, events: Arc::default(), said_evicts: AtomicBool::new(false) }
     }
 
     /// Changes of its state are told here.
     pub fn events(&self) -> &Events {
         &self.events
+    }
+
+    /// Tells its listeners, once, that its server drops keys that should stay, by this policy.
+    pub fn tell_of_eviction(&self, policy: &str) {
+        if self.said_evicts.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
+        let text = format!(
+            "{target} drops keys when it is full (maxmemory-policy {policy}), jobs that wait among them: set it to noeviction"
+        );
+        self.events.emit(&Event::new(EventKind::Evicts, target, text));
     }
 
     /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the

@@ -37,6 +37,8 @@ pub enum EventKind {
     Failover,
     /// Slots have moved, or servers have come or gone.
     TopologyChanged,
+    /// The server drops keys that should stay; told once.
+    Evicts,
 }
 
 impl EventKind {
@@ -51,6 +53,7 @@ impl EventKind {
             Self::BreakerClosed => "breaker-closed",
             Self::Failover => "failover",
             Self::TopologyChanged => "topology-changed",
+            Self::Evicts => "evicts",
         }
     }
 }

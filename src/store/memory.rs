@@ -5,8 +5,8 @@
 //!
 //! Where it differs from a server on purpose:
 //! * One database, nothing is written to disk, no blocking commands, no `MULTI`.
-//! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy allkeys-lru`, except that a key
-//!   without an end is dropped only where none with one can be.
+//! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy volatile-lru`, except that a
+//!   script that has begun to write goes over by no more than a quarter.
 //! * A deadline is over when it is reached, not a millisecond later.
 //! * Ranks of sorted sets are counted, not looked up: linear in the distance from the nearer end.
 

@@ -19,7 +19,7 @@ use super::{
     repeats::{Looked, Repeats},
 };
 use crate::{
-    agents::hearing::Hearing,
+    agents::{eviction, hearing::Hearing},
     error::{Kind, Result},
     features::queue::{Finish, Held, Take, Taken},
     store::{Call, Event, EventKind, Listener, Store, Topic, Watcher},
@@ -74,6 +74,7 @@ impl Worker {
         let (mut closing, mut cut) = (pin!(closing), pin!(cut));
         let (mut asked_to_close, mut asked_to_stop) = (false, false);
         let (mut round, mut beat) = (None::<Flight<Landing>>, None::<Flight<Option<Vec<u64>>>>);
+        let mut eviction = Some::<Flight<()>>(Box::pin(eviction::tell(store.clone())));
         let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<Flight<Looked>>);
         loop {
             let Turn { notices, next_round, next_beat, until, gives_up_at, over } = self.turn();
@@ -114,6 +115,7 @@ impl Worker {
                         self.lock().wake(now);
                     }
                 }
+                () = ended(&mut eviction) => {}
                 () = self.stir.notified() => {}
                 () = sleep_until(until) => {}
                 () = &mut closing, if !asked_to_close => {

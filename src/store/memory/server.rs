@@ -69,7 +69,7 @@ fn info(db: &mut Db, args: &[Bytes]) -> Outcome {
         &[
             ("used_memory", db.space.used().to_string()),
             ("maxmemory", db.space.max().to_string()),
-            ("maxmemory_policy", "allkeys-lru".into()),
+            ("maxmemory_policy", "volatile-lru".into()),
         ],
     );
     section(
