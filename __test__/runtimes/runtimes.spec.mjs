@@ -135,7 +135,20 @@ const expected = {
   ],
   locks: ['string', null, true, false, 'Could not acquire lock for resource: invoice:7', true, 'done'],
   rooms: ['red', 'string', 'hello', 'string', {}],
+  presence: [
+    [
+      ['before', 0],
+      ['after', 1],
+    ],
+    ['join ada', 'leave ada'],
+    ['ada'],
+    {},
+  ],
   queue: [true, { to: 'ada', attempt: 1, aborted: false }, 'E_JOB_FAILED', 'done', 0.5, { unfinished: [] }],
+  streamed: [
+    ['one', 0],
+    ['two', 0],
+  ],
   messages: [1, { type: 'greeting', n: [1, 2] }, 'prism:events'],
   failure: [true, 'CinnabarError', 'E_WRONG_TYPE', false],
   context: 'kept',

@@ -10,6 +10,8 @@ export async function makeMix(cinnabar, service) {
   const locks = new cinnabar.DistributedLock(service)
   const rooms = new cinnabar.RealtimeDataManager(service)
   const values = [400, 4096, 400, 32_768].map((size, n) => makeValue(n, size))
+  const queue = new cinnabar.JobQueue('soak', { service })
+  queue.process(async (job) => job.data, { concurrency: 20 })
   const heard = await listen(service)
 
   const calls = [
@@ -27,6 +29,9 @@ export async function makeMix(cinnabar, service) {
     (n) => rooms.addUserToRoom(`room:${n % 20}`, `user:${n % 100}`, { name: 'Ada' }),
     (n) => rooms.storeMessage(`room:${n % 20}`, { text: 'hello' }),
     (n) => rooms.getRecentMessages(`room:${n % 20}`),
+    (n) => visited(rooms, n),
+    async (n) => (await queue.add('work', values[0])).finished(),
+    (n) => queue.addMany([{ name: 'batch', data: n, keep: false }]),
     (n) => service.get(`api:k:${n % KEYS}`),
     (n) => service.hSet('hash', `f:${n % 50}`, 'value'),
     () => service.hGetAll('hash'),
@@ -55,6 +60,16 @@ async function oneSession(sessions, n) {
 async function locked(locks, resource) {
   const token = await locks.acquireLock(resource, 5)
   if (token !== null) await locks.releaseLock(resource, token)
+}
+
+/** Somebody comes to a room, hears what is said there, says something and goes. */
+async function visited(rooms, n) {
+  const room = `visited:${n % 20}`
+  const member = await rooms.join(room, `user:${n % 100}`, { name: 'Ada' })
+  const listening = await rooms.listen(room, () => {}, { since: 0, onGap: () => {} })
+  await rooms.send(room, { text: 'hello' })
+  await listening.close()
+  await member.leave()
 }
 
 async function refused(promise) {

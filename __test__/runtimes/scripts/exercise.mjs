@@ -134,6 +134,23 @@ seen.rooms = [
   await RealtimeDataManager.getRoomUsers('lobby'),
 ]
 
+const comings = []
+const watching = await RealtimeDataManager.watch('chat', ({ type, userId }) => comings.push(`${type} ${userId}`))
+const heard = []
+const first = await RealtimeDataManager.send('chat', { text: 'before' })
+const listening = await RealtimeDataManager.listen('chat', ({ text }, seq) => heard.push([text, seq - first]), {
+  since: 0,
+})
+const member = await RealtimeDataManager.join('chat', 'ada', { colour: 'red' })
+const again = await RealtimeDataManager.join('chat', 'ada')
+await RealtimeDataManager.send('chat', { text: 'after' })
+await member.leave()
+const present = Object.keys(await RealtimeDataManager.getRoomUsers('chat'))
+await again.leave()
+while (heard.length < 2 || comings.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+seen.presence = [heard, comings, present, await RealtimeDataManager.getRoomUsers('chat')]
+for (const one of [listening, watching]) await one.close()
+
 const queue = new JobQueue('mails')
 const worker = queue.process(async (job, { signal, progress }) => {
   progress(0.5)
@@ -158,6 +175,15 @@ const subscription = await subscribe('prism:events', arrived)
 const receivers = await publish('prism:events', { type: 'greeting', n: [1, 2] })
 seen.messages = [receivers, ...(await arrival)]
 await subscription.close()
+
+const stream = await subscribe('stream')
+await publish('stream', 'one')
+await publish('stream', 'two')
+seen.streamed = []
+for await (const { value, missed } of stream) {
+  seen.streamed.push([value, missed])
+  if (value === 'two') break
+}
 
 // A list is no hash.
 const failure = await redisService.hGet('list', 'field').catch((error) => error)
