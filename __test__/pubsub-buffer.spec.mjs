@@ -160,6 +160,23 @@ for (const engine of engines) {
     )
 
     test(
+      'is handled in few turns where handlers are quick: callers that publish in each never keep it waiting',
+      withService(async (service) => {
+        let [heard, turns] = [0, 0]
+        const handler = stalledFirst(() => heard++)
+        await service.subscribe('c', handler)
+        await burst(service, 'c', 1, 3200)
+        await until('the first has come', () => heard > 0)
+        const before = heard
+        while (heard < 3200) {
+          await turn()
+          turns++
+        }
+        assert.ok(turns <= 15, `${turns} turns for ${3200 - before} messages`)
+      }),
+    )
+
+    test(
       'of several subscriptions to one channel is bounded for each by itself',
       withService(async (service) => {
         const lists = [[], [], []]

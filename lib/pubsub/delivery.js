@@ -51,13 +51,17 @@ class Delivery {
     this.#pairs = undefined
   }
 
+  // Everything that waits, if there is the time: with one portion a turn, calls that publish as much in a turn would keep
+  // whatever has once piled up from ever getting less.
   #run(number) {
-    this.#running = this.#portion(number)
+    const turnEnds = performance.now() + TURN_MS
+    do this.#running = this.#portion(number, turnEnds)
+    while (this.#running && performance.now() < turnEnds)
     if (this.#running) setImmediate(() => this.#run(number))
   }
 
   /** Answers whether there is more. */
-  #portion(number) {
+  #portion(number, turnEnds) {
     if (this.#closed) return false
     if (!this.#pairs) {
       this.#pairs = getBridge().take(number)
@@ -65,7 +69,6 @@ class Delivery {
       this.#more = this.#pairs?.[0] ?? false
       if (!this.#pairs) return false
     }
-    const turnEnds = performance.now() + TURN_MS
     const pairs = this.#pairs
     for (let count = 1; this.#at < pairs.length; count++) {
       const at = this.#at
