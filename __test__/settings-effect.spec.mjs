@@ -286,7 +286,7 @@ describe('how much', { concurrency: true }, () => {
       [32 << 20, true],
     ]) {
       const service = make({ url: `memory:${randomUUID()}`, maxBytes })
-      for (let i = 0; i < 40; i++) await service.set(`k${i}`, 'x'.repeat(100_000))
+      for (let i = 0; i < 40; i++) await service.set(`k${i}`, 'x'.repeat(100_000), { EX: 100 })
       assert.equal((await service.get('k0')) !== null, kept, `${maxBytes} bytes`)
       assert.notEqual(await service.get('k39'), null)
     }
