@@ -5,10 +5,11 @@ import { scenario } from '../scenario.mjs'
 export default scenario(
   { number: 6, name: 'receiver stops reading, 16 MB writes', short: true, limitMs: 60_000 },
   async (t) => {
-    const service = await t.service({ timeoutMs: 1000 })
-    const load = await t.load({ service, rate: 100 })
     // Bytes, since to make bytes of a string of this size holds the event loop up by itself.
     const value = Buffer.alloc(16 << 20, 'x')
+    t.copies(value)
+    const service = await t.service({ timeoutMs: 1000 })
+    const load = await t.load({ service, rate: 100 })
     await t.proxy.stopReading()
     const wanted = ['E_NOT_SENT', 'E_MAYBE_APPLIED', 'E_BACKPRESSURE', 'E_UNAVAILABLE']
     const writes = []
