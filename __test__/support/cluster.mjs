@@ -17,6 +17,7 @@ const BUS = 10_000
  * primaries in three (or `primaries`) equal runs; replica i follows primary i.
  *
  * - `password`: asked by every node, and used between them.
+ * - `tls`: see `startRedis`; the nodes speak TLS among themselves too.
  * - `nodeTimeoutMs`: how long a node must be silent before the others take it for dead.
  * - `fullCoverage`: whether the whole cluster refuses calls while a slot is without a node, as Redis does by default.
  * - `args`: go to every server as they are.
@@ -25,6 +26,7 @@ export async function startCluster({
   primaries = 3,
   replicas = 0,
   password,
+  tls,
   nodeTimeoutMs = 1500,
   fullCoverage = true,
   args = [],
@@ -36,10 +38,11 @@ export async function startCluster({
     // Otherwise a replica waits five seconds for others that might want the same snapshot.
     ...['--repl-diskless-sync-delay', 0, '--repl-ping-replica-period', 1],
     ...(password ? ['--requirepass', password, '--masterauth', password] : []),
+    ...(tls ? ['--tls-cluster', 'yes'] : []),
     ...args,
   ]
   const ports = await freePorts(count)
-  const nodes = await Promise.all(ports.map((port) => startRedis({ port, password, args: settings })))
+  const nodes = await Promise.all(ports.map((port) => startRedis({ port, password, tls, args: settings })))
   for (const node of nodes) node.id = await node.command('CLUSTER', 'MYID')
   await join(nodes, primaries)
 
@@ -47,12 +50,12 @@ export async function startCluster({
     nodes,
     password,
     /** Every node as a seed. */
-    url: clusterUrl(ports, { password }),
+    url: clusterUrl(ports, { password, tls }),
     /** The URL with these nodes as seeds, and with other credentials where some are given. */
     urlOf: (seeds, credentials = { password }) =>
       clusterUrl(
         seeds.map(({ port }) => port),
-        credentials,
+        { tls, ...credentials },
       ),
     keySlot,
     /** A key in this slot. */
@@ -95,7 +98,7 @@ export async function startCluster({
     async migrate(slot, from, to, { keys = 1, pause = 0, onStep, signal } = {}) {
       await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
       await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id)
-      const wire = await openWire({ port: from.port, password })
+      const wire = await openWire({ port: from.port, password, tls })
       let moved = 0
       try {
         for (;;) {
@@ -175,9 +178,9 @@ export async function startCluster({
 }
 
 /** A URL for these ports of the loopback interface. */
-export function clusterUrl(ports, { username = '', password } = {}) {
+export function clusterUrl(ports, { username = '', password, tls } = {}) {
   const login = password ? `${username}:${password}@` : ''
-  return `redis-cluster://${login}${ports.map((port) => `127.0.0.1:${port}`).join(',')}`
+  return `${tls ? 'rediss' : 'redis'}-cluster://${login}${ports.map((port) => `127.0.0.1:${port}`).join(',')}`
 }
 
 /** Ports whose bus is free too, and below those that systems take for outgoing connections. */

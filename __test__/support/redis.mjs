@@ -10,9 +10,9 @@ import { openWire } from './wire.mjs'
  * Starts a Redis server on a free port of the loopback interface. It stores nothing on disk and is gone when this process
  * ends. `args` go to the server as they are: `startRedis({ args: ['--requirepass', password] })`, then give `password`
  * (and `username`) too, so that the server can be asked whether it is ready. `port` is for those that need more than a free
- * one; `env` are variables for it alone.
+ * one; `env` are variables for it alone. With `tls`, which is `{ ca, caFile, certFile, keyFile }`, it speaks nothing else.
  */
-export async function startRedis({ args = [], username, password, port, env } = {}) {
+export async function startRedis({ args = [], username, password, port, env, tls } = {}) {
   const binary = program('redis-server', 'valkey-server')
   if (!binary) throw new Error('redis-server not found: run npm run setup')
   const folder = temporaryFolder('redis')
@@ -22,7 +22,7 @@ export async function startRedis({ args = [], username, password, port, env } = 
 
   const server = {
     port,
-    url: `redis://${login}127.0.0.1:${port}`,
+    url: `${tls ? 'rediss' : 'redis'}://${login}127.0.0.1:${port}`,
     get running() {
       return child !== undefined
     },
@@ -32,7 +32,7 @@ export async function startRedis({ args = [], username, password, port, env } = 
     /** Starts it again on the same port, empty. */
     async start() {
       if (child) return
-      const fixed = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder]
+      const fixed = [...listening(port, tls), '--save', '', '--appendonly', 'no', '--dir', folder]
       const surroundings = { log: join(folder, 'log'), env: env && { ...process.env, ...env } }
       child = background(binary, [...fixed, ...args].map(String), surroundings)
       await ready(child, 'redis-server', () => server.command('PING'))
@@ -67,10 +67,18 @@ export async function startRedis({ args = [], username, password, port, env } = 
       }
     },
     /** Runs one command by a connection of its own and answers strings, numbers, arrays or null. */
-    command: (...args) => redisCommand({ port, username, password }, ...args),
+    command: (...args) => redisCommand({ port, username, password, tls }, ...args),
   }
   await server.start()
   return server
+}
+
+/** The arguments for a server or a sentinel that listens on this port, and speaks to its like as it listens. */
+export function listening(port, tls) {
+  const bind = ['--bind', '127.0.0.1']
+  if (!tls) return ['--port', port, ...bind]
+  const files = ['--tls-ca-cert-file', tls.caFile, '--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile]
+  return ['--port', 0, '--tls-port', port, ...bind, ...files, '--tls-auth-clients', 'no', '--tls-replication', 'yes']
 }
 
 /** One command by a connection of its own, in RESP2: strings, numbers, arrays or null. */

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { program } from '../../scripts/system.mjs'
 import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
-import { redisCommand, startRedis } from './redis.mjs'
+import { listening, redisCommand, startRedis } from './redis.mjs'
 import { replicated } from './replication.mjs'
 
 /**
@@ -16,6 +16,7 @@ import { replicated } from './replication.mjs'
  *
  * - `name`: what the sentinels call the primary.
  * - `password`: asked by the servers. `sentinelPassword`: asked by the sentinels.
+ * - `tls`: see `startRedis`; all of them speak nothing else.
  * - `downAfterMs`: how long the primary must be silent before a sentinel takes it for dead.
  * - `leaders`: how many of the sentinels may lead a fail-over; all, unless told. Two that begin at the same moment may promote two
  *   replicas, one after the other, and what the first of those has answered is lost with it, by the servers.
@@ -27,6 +28,7 @@ export async function startSentinels({
   sentinels: count = 3,
   password,
   sentinelPassword,
+  tls,
   downAfterMs = 1000,
   failoverTimeoutMs = 5000,
   leaders = count,
@@ -37,13 +39,15 @@ export async function startSentinels({
     ...['--repl-diskless-sync-delay', 0, '--repl-ping-replica-period', 1],
     ...args,
   ]
-  const first = await startRedis({ password, args: settings })
+  const first = await startRedis({ password, tls, args: settings })
   const following = ['--replicaof', `127.0.0.1 ${first.port}`]
-  const others = Array.from({ length: replicas }, () => startRedis({ password, args: [...settings, ...following] }))
+  const others = Array.from({ length: replicas }, () =>
+    startRedis({ password, tls, args: [...settings, ...following] }),
+  )
   const servers = [first, ...(await Promise.all(others))]
   await replicated(first, servers.slice(1))
   const quorum = Math.floor(count / 2) + 1
-  const watch = { name, port: first.port, password, sentinelPassword, quorum, downAfterMs, failoverTimeoutMs }
+  const watch = { name, port: first.port, password, sentinelPassword, tls, quorum, downAfterMs, failoverTimeoutMs }
   // Who never sees enough others agree still votes for those who do.
   const watchOf = (n) => (n < leaders ? watch : { ...watch, quorum: NEVER })
   const sentinels = await Promise.all(Array.from({ length: count }, (_, n) => startSentinel(watchOf(n))))
@@ -61,7 +65,7 @@ export async function startSentinels({
     urlOf: (list) =>
       sentinelUrl(
         list.map(({ port }) => port),
-        { name, password },
+        { name, password, tls },
       ),
 
     /** The server that most sentinels call the primary. */
@@ -155,12 +159,12 @@ const NEVER = 9
 const awake = (process) => process.running && !process.paused
 
 /** A URL for sentinels at these ports of the loopback interface; the password is the servers'. */
-export function sentinelUrl(ports, { name = 'mymaster', username = '', password } = {}) {
+export function sentinelUrl(ports, { name = 'mymaster', username = '', password, tls } = {}) {
   const login = password ? `${username}:${password}@` : ''
-  return `redis-sentinel://${login}${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${name}`
+  return `${tls ? 'rediss' : 'redis'}-sentinel://${login}${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${name}`
 }
 
-async function startSentinel({ name, port: primary, username, password, sentinelPassword, quorum, ...times }) {
+async function startSentinel({ name, port: primary, username, password, sentinelPassword, tls, quorum, ...times }) {
   const folder = temporaryFolder('sentinel')
   const file = join(folder, 'sentinel.conf')
   const lines = [
@@ -185,7 +189,7 @@ async function startSentinel({ name, port: primary, username, password, sentinel
     async start() {
       if (child) return
       const binary = program('redis-server', 'valkey-server')
-      const args = [file, '--sentinel', '--port', sentinel.port, '--bind', '127.0.0.1']
+      const args = [file, '--sentinel', ...listening(sentinel.port, tls)]
       child = background(binary, args.map(String), { log: join(folder, 'log') })
       await ready(child, 'the sentinel', () => sentinel.command('PING'))
       // Sentinels speak to each other every 2 s; until the first time they do not know of each other.
@@ -213,7 +217,7 @@ async function startSentinel({ name, port: primary, username, password, sentinel
       sentinel.port = port
       await sentinel.start()
     },
-    command: (...args) => redisCommand({ port: sentinel.port, password: sentinelPassword }, ...args),
+    command: (...args) => redisCommand({ port: sentinel.port, password: sentinelPassword, tls }, ...args),
     /** The port of the server that it calls the primary. */
     async primaryPort() {
       const address = await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)

@@ -2,15 +2,20 @@
 // second, and what proves a topology without the client under test.
 
 import { createConnection } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 const end = Buffer.from('\r\n')
 
 /**
  * Opens a connection. `call(...args)` answers strings, numbers, arrays or null, and rejects with the server's error, whose
- * message is the server's line. Calls of one turn travel together and are answered in order.
+ * message is the server's line. Calls of one turn travel together and are answered in order. `tls` is
+ * `{ ca }`, the certificate of whom to trust.
  */
-export async function openWire({ port, host = '127.0.0.1', username, password, timeoutMs = 5000 }) {
-  const socket = createConnection({ port, host, noDelay: true })
+export async function openWire({ port, host = '127.0.0.1', username, password, tls, timeoutMs = 5000 }) {
+  const [socket, connected] = tls
+    ? [connectTls({ port, host, ca: tls.ca }), 'secureConnect']
+    : [createConnection({ port, host }), 'connect']
+  socket.setNoDelay(true)
   const waiting = []
   let rest = Buffer.alloc(0)
   let broken
@@ -53,7 +58,7 @@ export async function openWire({ port, host = '127.0.0.1', username, password, t
     close: () => fail(new Error('this end closed the connection')),
   }
   await new Promise((resolve, reject) => {
-    socket.once('connect', resolve)
+    socket.once(connected, resolve)
     socket.once('close', () => reject(broken))
   })
   if (password) await wire.call('AUTH', ...(username ? [username] : []), password)

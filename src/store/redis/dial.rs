@@ -85,9 +85,7 @@ impl Dialler {
                 password: password.as_ref().map(Secret::reveal),
                 database: self.settings.database,
             };
-            let mut wire = self.open(place, Instant::now() + limit).await?;
-            enter(&mut wire, &entry).await?;
-            Ok(wire)
+            self.open(place, &entry, Instant::now() + limit).await
         };
         match timeout(limit, made).await {
             Ok(made) => made.map_err(|error| refusal(error, place)),
@@ -95,8 +93,23 @@ impl Dialler {
         }
     }
 
-    /// A stream to the server, on which nothing was said yet.
-    pub async fn open(&self, place: &Place, deadline: Instant) -> Result<Wire> {
+    /// A stream to the server or sentinel, which has let us in.
+    pub async fn open(&self, place: &Place, entry: &Entry<'_>, deadline: Instant) -> Result<Wire> {
+        let mut wire = self.stream(place, deadline).await?;
+        match enter(&mut wire, entry).await {
+            Ok(()) => Ok(wire),
+            // All that a server which speaks TLS alone says to who does not.
+            Err(error) if self.settings.tls.is_none() && matches!(place, Place::Tcp(_)) && !wire.heard() => {
+                let why = "the server closed the connection before it said a word; if it wants TLS, the scheme is \
+                     rediss, rediss-cluster or rediss-sentinel";
+                Err(Error::new(error.kind, why).with_source(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A stream on which nothing was said yet.
+    async fn stream(&self, place: &Place, deadline: Instant) -> Result<Wire> {
         match place {
             Place::Tcp(address) => {
                 let stream = connect(address, deadline).await?;
@@ -139,7 +152,7 @@ where
 }
 
 /// Says who we are, where we want to go, and that we are here: one round trip.
-pub async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
+async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
     let mut commands = Commands::default();
     match (entry.username, entry.password) {
         (Some(username), Some(password)) => {

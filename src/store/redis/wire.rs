@@ -31,13 +31,26 @@ pub struct Wire {
     stream: Box<dyn Io>,
     buffer: BytesMut,
     decoder: Decoder,
+    /// Whether the server has said anything.
+    heard: bool,
     /// Whether room was made for a large value, which is not to be kept for ever.
     large: bool,
 }
 
 impl Wire {
     pub fn new(stream: impl Io + 'static) -> Self {
-        Self { stream: Box::new(stream), buffer: BytesMut::new(), decoder: Decoder::default(), large: false }
+        Self {
+            stream: Box::new(stream),
+            buffer: BytesMut::new(),
+            decoder: Decoder::default(),
+            heard: false,
+            large: false,
+        }
+    }
+
+    /// Whether the server has said anything.
+    pub fn heard(&self) -> bool {
+        self.heard
     }
 
     /// Writes commands, one behind the other.
@@ -92,7 +105,10 @@ impl Wire {
         match pin!(self.stream.read_buf(&mut self.buffer)).poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Kind::Unavailable, "the server closed the connection"))),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) => {
+                self.heard = true;
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(ended(error))),
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     super::{
-        dial::{Dialler, Place, enter},
+        dial::{Dialler, Place},
         resp::Commands,
     },
     Sentinels,
@@ -34,8 +34,8 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<Option<Named>> {
     let asked = async {
-        let mut wire = dialler.open(&Place::Tcp(address.clone()), Instant::now() + limit).await?;
-        enter(&mut wire, &sentinels.entry()).await?;
+        let place = Place::Tcp(address.clone());
+        let mut wire = dialler.open(&place, &sentinels.entry(), Instant::now() + limit).await?;
         let mut commands = Commands::default();
         for question in [&b"GET-MASTER-ADDR-BY-NAME"[..], b"MASTER", b"SENTINELS"] {
             commands.push_words(&[b"SENTINEL", question, sentinels.name.as_bytes()]);

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::super::{
-    dial::{Dialler, Place, enter},
+    dial::{Dialler, Place},
     pool::{self, Pool},
     resp::Commands,
     wire::Wire,
@@ -129,8 +129,8 @@ struct Line<'a> {
 impl Line<'_> {
     async fn subscribe(&self) -> Result<Wire> {
         let until = tokio::time::Instant::now() + LIMIT;
-        let mut wire = self.dialler.open(&Place::Tcp(self.address.clone()), until).await?;
-        enter(&mut wire, &self.sentinels.entry()).await?;
+        let place = Place::Tcp(self.address.clone());
+        let mut wire = self.dialler.open(&place, &self.sentinels.entry(), until).await?;
         wire.ask(&[b"SUBSCRIBE", b"+switch-master", b"+promoted-slave"]).await?;
         Ok(wire)
     }

@@ -5,16 +5,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-import { temporaryFolder } from '../../__test__/support/processes.mjs'
 import { program } from '../../scripts/system.mjs'
+import { temporaryFolder } from './processes.mjs'
 
 const day = 86_400_000
 
 /**
- * An authority in a folder that goes with this process: `{ caFile, ca, sign }`. `sign(name, { names, client, expired })`
- * resolves with
- * `{ certFile, keyFile, cert, key }`: files for a server and texts
- * for a client.
+ * An authority in a folder that goes with this process: `{ caFile, ca, sign }`. `sign(name, { names, uses, expired })`
+ * resolves with `{ certFile, keyFile, cert, key }`: files for a server and texts for a client.
  */
 export async function authority(name = 'Faults') {
   const openssl = program('openssl')
@@ -67,9 +65,11 @@ commonName = supplied
     'ca.crt',
   )
 
-  async function sign(file, { names = ['DNS:localhost', 'IP:127.0.0.1'], client = false, expired = false } = {}) {
-    const usage = client ? 'clientAuth' : 'serverAuth'
-    writeFileSync(path(`${file}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=${usage}\n`)
+  async function sign(
+    file,
+    { names = ['DNS:localhost', 'IP:127.0.0.1'], uses = ['serverAuth'], expired = false } = {},
+  ) {
+    writeFileSync(path(`${file}.ext`), `subjectAltName=${names.join(',')}\nextendedKeyUsage=${uses.join(',')}\n`)
     await run(
       'req',
       '-new',
