@@ -12,10 +12,14 @@ export function tally(entries) {
   return { begun, ended, twice }
 }
 
-/** How long after a worker was killed the jobs that it had begun began elsewhere, in ms: the longest, and how many there were. */
-export function recovery(entries, kills) {
-  let longestMs = 0
-  let count = 0
+/**
+ * What became of the jobs that killed workers had begun: `{ count, takenMs, begunMs }`, how many were taken by another worker, how
+ * long after the kill at most, and how long after that they began. `takes` are all takes, by time: `{ at, id }`. Who takes a job may
+ * be killed before it begins; then it counts from the take of whoever began it.
+ */
+export function recovery(entries, kills, takes, leaseMs) {
+  const halfLease = leaseMs * 500
+  let [count, takenMs, begunMs] = [0, 0, 0]
   for (const kill of kills) {
     const open = new Set()
     for (const { what, pid, id } of entries) {
@@ -24,14 +28,18 @@ export function recovery(entries, kills) {
       else open.delete(id)
     }
     for (const id of open) {
-      const again = entries.find((entry) => entry.id === id && entry.what === 'start' && entry.at > kill.at)
+      // No lease is over before half of it is: a take that is heard before is that of the killed one, heard late.
+      const again = takes.filter((take) => take.id === id && take.at > kill.at + halfLease)
       // What was handed in with the last breath needs no second time.
-      if (!again) continue
+      if (again.length === 0) continue
+      const begun = entries.find((entry) => entry.id === id && entry.what === 'start' && entry.at > kill.at)
+      const last = again.findLast((take) => take.at < begun?.at + halfLease)
       count++
-      longestMs = Math.max(longestMs, (again.at - kill.at) / 1000)
+      takenMs = Math.max(takenMs, (again[0].at - kill.at) / 1000)
+      if (last) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
     }
   }
-  return { longestMs, count }
+  return { count, takenMs, begunMs }
 }
 
 /** The most jobs that ran at once, of all together or of one group. */

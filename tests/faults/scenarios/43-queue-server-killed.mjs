@@ -13,8 +13,8 @@ const about = {
 
 export default scenario(about, (t) =>
   killWorkers(t, {
-    count: t.short ? 4000 : 20_000,
     url: t.server.url,
+    ...(t.short ? { count: 5000, workMs: 16 } : { count: 20_000 }),
     async amid() {
       await t.server.kill()
       await t.sleep(500)
