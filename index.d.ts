@@ -126,7 +126,10 @@ export interface ServiceOptions {
   db?: number
   /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
   sentinel?: SentinelOptions
-  /** Most connections to a server, 1 to 1000; more than one is opened when load asks. Default `10`. Environment: `REDIS_POOL_SIZE`. */
+  /**
+   * Most connections to a server, 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls go over one, in the order in which they
+   * were made, unless what is under way there, such as large values, holds them up for over 20 ms: then they go over another one.
+   */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
   timeoutMs?: number

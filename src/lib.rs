@@ -11,6 +11,7 @@ pub mod inbox;
 mod js;
 mod random;
 pub mod runtime;
+mod sequence;
 pub mod settings;
 pub mod store;
 

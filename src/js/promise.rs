@@ -31,6 +31,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Result},
+    sequence::Sequence,
     store::{Call, panicked},
 };
 
@@ -46,6 +47,8 @@ pub struct Inner {
     pub(super) functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
     pub(super) tick: RefCell<Vec<Group>>,
+    /// The order in which batches go out.
+    pub(super) order: Arc<Sequence>,
     /// Those whose calls go through here.
     pub(super) services: RefCell<Vec<Weak<Shared>>>,
     /// Promises that signals may settle.
@@ -129,6 +132,7 @@ impl Inner {
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),
+            order: Arc::default(),
             services: RefCell::default(),
             held: Held::default(),
             logs: Logs::default(),

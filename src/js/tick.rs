@@ -3,6 +3,7 @@
 use std::{
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -117,14 +118,17 @@ impl Inner {
             runtime::stir();
         }
         let under_way = Opened::begin(opened);
+        let turn = self.order.turn();
         let task = runtime.spawn(async move {
+            turn.comes().await;
             let settle = |done| {
                 completions.push(Done::Calls(done));
                 if few {
                     runtime::stir();
                 }
             };
-            under_way.store().run_until(calls, deadline, under_way.cut(), settle).await;
+            // Its first poll hands the calls over to a connection, or puts them in line for one.
+            turn.begin(pin!(under_way.store().run_until(calls, deadline, under_way.cut(), settle))).await;
         });
         if !held.is_empty() {
             let handle = task.abort_handle();

@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
+    sequence::Sequence,
     settings::{Address, Listed, Settings},
     store::{Events, Role, Status, Topology, crew::Crew},
 };
@@ -52,6 +53,8 @@ pub struct Cluster {
     table: Mutex<Table>,
     learning: Mutex<Learning>,
     learned: watch::Sender<Learned>,
+    /// Rounds go to their nodes in the order in which they came, those that waited for the map included.
+    order: Arc<Sequence>,
     last_error: Mutex<Option<(Error, SystemTime)>>,
     closed: AtomicBool,
 }
@@ -79,6 +82,7 @@ impl Cluster {
             table: Mutex::default(),
             learning: Mutex::default(),
             learned: watch::Sender::default(),
+            order: Arc::default(),
             last_error: Mutex::default(),
             closed: AtomicBool::new(false),
         }

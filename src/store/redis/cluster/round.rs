@@ -1,6 +1,6 @@
 //! One round of requests: each to its node, and on to wherever that sends it.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -82,10 +82,12 @@ struct Gathered {
 impl Cluster {
     /// Runs a round. What concerns the same slot stays in order; everything else is answered when it is answered.
     pub async fn execute(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        let turn = self.order.turn();
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         if let Err(error) = self.known(until).await {
             return deliver((0..batch.len()).map(|at| (at, Err(error.clone()))).collect());
         }
+        turn.comes().await;
         let mut round = Round {
             cluster: self,
             deadline,
@@ -95,11 +97,16 @@ impl Cluster {
         };
         let pieces = round.cut(batch);
         round.route(pieces);
+        let mut turn = Some(turn);
         loop {
             if !round.ready.is_empty() {
                 deliver(std::mem::take(&mut round.ready));
             }
-            match round.crew.next().await {
+            let step = match turn.take() {
+                Some(turn) => turn.begin(pin!(round.crew.next())).await,
+                None => round.crew.next().await,
+            };
+            match step {
                 None => return,
                 Some(Step::Route(pieces)) => round.route(pieces),
                 Some(Step::Answered(lane, replies)) => round.answered(lane, replies),
