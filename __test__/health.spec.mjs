@@ -404,7 +404,8 @@ describe('health of servers that belong together', () => {
 
     // Its own view, before and after it has lost its primary.
     const behind = new RedisService({ url: replica.url })
-    const there = await check(behind)
+    let there
+    await until('it says so too', async () => !codes((there = await check(behind))).includes('replication'))
     assert.deepEqual([there.servers[0].role, ...codes(there)], ['replica', 'write'])
 
     await replica.kill()

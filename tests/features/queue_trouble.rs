@@ -162,7 +162,7 @@ fn nothing_runs_while_the_slot_of_a_queue_moves() {
         let many = queue.add_many(vec![job("n"), job("n")]).unwrap().requests.remove(0);
         for request in [take, add, many] {
             let name = request.name().to_owned();
-            let refused = old.execute_soon(request).unwrap_err();
+            let refused = old.execute(vec![request]).remove(0).unwrap_err();
             let word = refused.message().split(' ').next().unwrap_or_default();
             assert!(matches!(word, "TRYAGAIN" | "ASK"), "{what}: {name}: {refused}");
         }
