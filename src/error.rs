@@ -106,7 +106,7 @@ impl Error {
 
     /// What the server said when it refused a command: the first word decides the kind.
     pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
-        let message = message.into();
+        let message = shortened(unwrapped(message.into()));
         let kind = match message.split_whitespace().next().unwrap_or_default() {
             "WRONGTYPE" => Kind::WrongType,
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Auth,
@@ -128,5 +128,79 @@ impl Error {
     /// The text, without the kind.
     pub fn message(&self) -> &str {
         &self.message
+    }
+}
+
+/// As many bytes of what a server says are kept.
+const LONGEST: usize = 500;
+
+/// An error of a script as servers tell it since Redis 7. Those before put in front of it where it was: `ERR Error running script
+/// (call to f_…): @user_script:3: WRONGTYPE …`, and for what the server itself refuses `@user_script: 3: -READONLY …`.
+fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
+    let mut rest: &str = &message;
+    if let Some((_, inner)) =
+        rest.strip_prefix("ERR Error running script (call to f_").and_then(|rest| rest.split_once("): "))
+    {
+        rest = inner;
+    }
+    while let Some((line, inner)) = rest.strip_prefix("@user_script:").and_then(|rest| rest.split_once(": ")) {
+        if line.trim().parse::<u32>().is_err() {
+            break;
+        }
+        rest = inner;
+    }
+    if rest.len() == message.len() {
+        return message;
+    }
+    let rest = rest.strip_prefix('-').unwrap_or(rest).trim_end();
+    let word = rest.split(' ').next().unwrap_or_default();
+    let is_code = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code { rest.to_owned().into() } else { format!("ERR {rest}").into() }
+}
+
+/// Servers before Redis 7 repeat in an error whatever they were sent: an error is no place for a caller's megabytes.
+fn shortened(message: Cow<'static, str>) -> Cow<'static, str> {
+    if message.len() <= LONGEST {
+        return message;
+    }
+    format!("{}…", &message[..message.floor_char_boundary(LONGEST)]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_errors_of_servers_are_cut_between_characters() {
+        let error = Error::from_server(format!("ERR {}", "ä".repeat(LONGEST)));
+        assert!(error.message().ends_with("ä…") && error.message().len() < LONGEST + 4, "{error}");
+        assert_eq!(Error::from_server("x".repeat(LONGEST)).message().len(), LONGEST);
+    }
+
+    #[test]
+    fn errors_of_scripts_are_told_alike_for_all_servers() {
+        let at = "ERR Error running script (call to f_f2274cb4b88798803c13e561d24c13164d5f419d): @user_script:73: ";
+        for (told, kind, message) in [
+            (format!("{at}WRONGTYPE Operation against a key"), Kind::WrongType, "WRONGTYPE Operation against a key"),
+            (
+                format!("{at}@user_script: 73: -READONLY You can't write against a read only replica. "),
+                Kind::Unavailable,
+                "READONLY You can't write against a read only replica.",
+            ),
+            (format!("{at}-OOM command not allowed"), Kind::OutOfMemory, "OOM command not allowed"),
+            (
+                "@user_script: 13: Unknown Redis command called from Lua script".into(),
+                Kind::Server,
+                "ERR Unknown Redis command called from Lua script",
+            ),
+            (format!("{at}user_script:9: 'for' limit"), Kind::Server, "ERR user_script:9: 'for' limit"),
+            ("WRONGTYPE Operation".into(), Kind::WrongType, "WRONGTYPE Operation"),
+            ("ERR Error running script".into(), Kind::Server, "ERR Error running script"),
+            ("@user_script: x: y".into(), Kind::Server, "@user_script: x: y"),
+            (String::new(), Kind::Server, ""),
+        ] {
+            let error = Error::from_server(told);
+            assert_eq!((error.kind, error.message()), (kind, message));
+        }
     }
 }
