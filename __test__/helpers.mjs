@@ -68,6 +68,10 @@ export async function until(what, ask, seconds = 10) {
   }
 }
 
+/** Waits until a channel has no listener left at the server, whose last is told so after it has heard its last message here. */
+export const nobodyHears = (service, channel) =>
+  until(`nobody hears ${channel}`, async () => (await service.publish(channel, 'to nobody')) === 0)
+
 /** A promise with its ends in hand. */
 export function deferred() {
   let resolve, reject

@@ -152,6 +152,19 @@ export async function startCluster({
         return all.every((view) => view.some(({ id }) => id === replica.id))
       })
     },
+    /**
+     * Lets a node take no other node's word any more, while it answers its clients as before. The cluster must have been started
+     * with `--enable-debug-command yes`.
+     */
+    async cutOff(node) {
+      const help = await node.command('DEBUG', 'HELP')
+      if (help.some((line) => line.includes('-2 to drop all packets'))) {
+        await node.command('DEBUG', 'DROP-CLUSTER-PACKET-FILTER', -2)
+        return
+      }
+      // Servers that know nothing of that keep to themselves whom they forget; later ones tell all others.
+      for (const other of nodes) if (other !== node) await node.command('CLUSTER', 'FORGET', other.id)
+    },
     kill: (node) => node.kill(),
     stop: (node) => node.stop(),
     start: (node) => node.start(),
@@ -198,11 +211,14 @@ const range = (index, primaries) => [
   Math.ceil(((index + 1) * SLOTS) / primaries) - 1,
 ]
 
+/** Each by itself, since only Redis 7 and later take a range. */
+const slots = ([first, last]) => Array.from({ length: last - first + 1 }, (_, n) => first + n)
+
 async function join(nodes, primaries) {
   for (const [index, node] of nodes.entries()) {
     // Epochs that differ from the start spare the nodes to settle that among themselves.
     await node.command('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
-    if (index < primaries) await node.command('CLUSTER', 'ADDSLOTSRANGE', ...range(index, primaries))
+    if (index < primaries) await node.command('CLUSTER', 'ADDSLOTS', ...slots(range(index, primaries)))
     // Each meets each: that they would tell one another takes longer.
     for (const other of nodes.slice(0, index)) await node.command('CLUSTER', 'MEET', '127.0.0.1', other.port)
   }

@@ -77,7 +77,10 @@ impl Engine {
     pub fn cluster() -> [Self; 2] {
         let nodes = [Self::node(), Self::node()];
         let [first, second] = &nodes;
-        first.raw(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).unwrap();
+        // Each by itself, since only Redis 7 and later take a range.
+        let slots: Vec<_> = (0..16_384).map(|slot| slot.to_string()).collect();
+        let words = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str));
+        first.raw(&words.collect::<Vec<_>>()).unwrap();
         first.raw(&["CLUSTER", "MEET", "127.0.0.1", &second.port().to_string()]).unwrap();
         let ready = |node: &Self| {
             let known = node.text(&["CLUSTER", "INFO"]);

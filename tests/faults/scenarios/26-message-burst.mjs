@@ -15,7 +15,7 @@ const about = {
   // The handler is what holds the event loop up.
   lagMs: 500,
   // What the server holds for a subscriber is not what is tested here.
-  server: { args: ['--client-output-buffer-limit', 'pubsub 0 0 0'] },
+  server: { args: ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'] },
 }
 
 export default scenario(about, async (t) => {
