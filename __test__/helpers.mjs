@@ -68,7 +68,7 @@ export async function until(what, ask, seconds = 10) {
   }
 }
 
-/** Waits until a channel has no listener left at the server, whose last is told so after it has heard its last message here. */
+/** Waits until a channel has no listener left at the server, which hears of a `close()` soon after it has been answered here. */
 export const nobodyHears = (service, channel) =>
   until(`nobody hears ${channel}`, async () => (await service.publish(channel, 'to nobody')) === 0)
 
