@@ -9,6 +9,7 @@ import { join } from 'node:path'
 
 import { main, root, run } from './run.mjs'
 import { forTesting } from './setup.mjs'
+import { runSpecs } from './specs.mjs'
 import { program } from './system.mjs'
 
 /** Servers that are built already: these lie in Python packages. `without` are specs that want what the server does not have. */
@@ -58,15 +59,10 @@ await main(async () => {
   const broken = []
   for (const name of named.length ? named : Object.keys(servers)) {
     const env = { PATH: `${await folderOf(name)}:${process.env.PATH}` }
-    const specs = readdirSync(join(root, '__test__'))
-      .filter((file) => file.endsWith('.spec.mjs') && !servers[name].without.some((word) => file.startsWith(word)))
-      .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-      .map((file) => join('__test__', file))
     console.log(`\n== ${name}`)
     try {
       if (words.length === 0) await run('cargo', ['test', '--locked', '--test', 'features'], { env })
-      const how = ['--test', '--test-concurrency=2', '--test-timeout=180000', '--test-reporter=spec']
-      await run(process.execPath, [...how, ...specs], { env })
+      await runSpecs(words, { without: servers[name].without, env })
     } catch (error) {
       broken.push(`${name}: ${error.message}`)
     }

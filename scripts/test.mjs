@@ -4,34 +4,15 @@
 //   node scripts/test.mjs rust types      these parts only
 //   node scripts/test.mjs js cache lock   of the specs, those whose path has one of these words
 
-import { readdirSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
-
-import { main, root, run } from './run.mjs'
+import { main, run } from './run.mjs'
 import { forTesting } from './setup.mjs'
-
-const minute = 60_000
+import { runSpecs } from './specs.mjs'
 
 const parts = {
   rust: () => run('cargo', ['test', '--locked', '--no-fail-fast']),
   types: () => run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', '__test__/types']),
-  js: (words) =>
-    specs(words, { runtimes: false, timeout: 3 * minute, concurrency: Math.min(2, availableParallelism()) }),
-  // One at a time: each starts other runtimes or builds an app, which keeps both cores busy.
-  runtimes: (words) => specs(words, { runtimes: true, timeout: 10 * minute, concurrency: 1 }),
-}
-
-function specs(words, { runtimes, timeout, concurrency }) {
-  const chosen = readdirSync(join(root, '__test__'), { recursive: true })
-    .filter((path) => path.endsWith('.spec.mjs') && !path.includes('node_modules'))
-    .filter((path) => path.startsWith('runtimes') === runtimes)
-    .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
-    .sort()
-    .map((path) => join('__test__', path))
-  if (chosen.length === 0) throw new Error(`no spec has ${words.join(' or ')} in its path`)
-  const options = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`, '--test-reporter=spec']
-  return run(process.execPath, ['--test', ...options, ...chosen])
+  js: (words) => runSpecs(words),
+  runtimes: (words) => runSpecs(words, { runtimes: true }),
 }
 
 /** What the runners' own summaries say, added up. */

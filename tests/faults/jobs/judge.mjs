@@ -15,7 +15,7 @@ export function tally(entries) {
 /**
  * What became of the jobs that killed workers had begun: `{ count, takenMs, begunMs }`, how many were taken by another worker, how
  * long after the kill at most, and how long after that they began. `takes` are all takes, by time: `{ at, id }`. Who takes a job may
- * be killed before it begins; then it counts from the take of whoever began it.
+ * be killed before it begins; then it counts from the take of whoever began it. Where no take was heard, the beginning counts.
  */
 export function recovery(entries, kills, takes, leaseMs) {
   const halfLease = leaseMs * 500
@@ -30,12 +30,13 @@ export function recovery(entries, kills, takes, leaseMs) {
     for (const id of open) {
       // No lease is over before half of it is: a take that is heard before is that of the killed one, heard late.
       const again = takes.filter((take) => take.id === id && take.at > kill.at + halfLease)
-      // What was handed in with the last breath needs no second time.
-      if (again.length === 0) continue
       const begun = entries.find((entry) => entry.id === id && entry.what === 'start' && entry.at > kill.at)
+      const taken = again[0] ?? begun
+      // What was handed in with the last breath needs no second time.
+      if (!taken) continue
       const last = again.findLast((take) => take.at < begun?.at + halfLease)
       count++
-      takenMs = Math.max(takenMs, (again[0].at - kill.at) / 1000)
+      takenMs = Math.max(takenMs, (taken.at - kill.at) / 1000)
       if (last) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
     }
   }
