@@ -148,7 +148,7 @@ for (const engine of engines) {
         const client = await rawClient(service)
         if (engine.advance) await engine.advance(service, 10 * 60_000)
         // Nobody moves a server's clock: the slot is set back to when it was missed.
-        else await client.zAdd(`{queue:${queue.name}}:repeats`, [{ score: nextAt - 600_000, value: 'r' }])
+        else await client.zAdd(`queue:{queue:${queue.name}}:repeats`, [{ score: nextAt - 600_000, value: 'r' }])
         assert.equal((await queue.counts()).ready, 0)
         const seen = []
         queue.process((job) => seen.push(Number(job.id.slice(2))))
@@ -266,7 +266,7 @@ for (const engine of engines) {
       on(async (queue, service) => {
         const client = await rawClient(service)
         await queue.repeat('broken', { everyMs: 100 }, 'tick')
-        await client.hSet(`{queue:${queue.name}}:repeat:broken`, 's', 'whenever')
+        await client.hSet(`queue:{queue:${queue.name}}:repeat:broken`, 's', 'whenever')
         await queue.repeat('well', { everyMs: 100 }, 'tick')
         const [errors, seen] = [[], []]
         queue.on('error', (error) => errors.push(error.code))

@@ -153,8 +153,8 @@ for (const engine of engines) {
         const { heard, handler, onGap } = recorder()
         await rooms.listen('lobby', handler, { since: 0, onGap })
         await rooms.storeMessage('lobby', { n: -1, timestamp: 0, seq: 5 })
-        await client.publish('{room:lobby:messages}:live', 'text')
-        await client.publish('{room:lobby:messages}:live', '{"n":-2}')
+        await client.publish('room:{room:lobby:messages}:live', 'text')
+        await client.publish('room:{room:lobby:messages}:live', '{"n":-2}')
         await rooms.send('lobby', { n: 1 })
         await rooms.storeMessage('lobby', { n: -3 })
         await rooms.send('lobby', { n: 2 })
@@ -190,7 +190,7 @@ for (const engine of engines) {
         for (const n of [2, 3]) await rooms.send('lobby', { n })
         await until('they are heard', () => heard.length === 3)
         // As after a failover to a replica that lagged behind.
-        await client.hSet('{room:lobby:messages}:seq', 'seq', String(first))
+        await client.hSet('room:{room:lobby:messages}:seq', 'seq', String(first))
         await client.lTrim('room:lobby:messages', -1, -1)
         assert.equal(await rooms.send('lobby', { n: 4 }), first + 3)
         await until('all have come', () => heard.includes(4))
@@ -200,7 +200,7 @@ for (const engine of engines) {
         await until('it is told', () => late.heard.length === 2)
         assert.deepEqual(late.heard, ['gap unknown', 4])
         // And by somebody who has not.
-        await client.hSet('{room:lobby:messages}:seq', 'seq', String(first + 1))
+        await client.hSet('room:{room:lobby:messages}:seq', 'seq', String(first + 1))
         await new RealtimeDataManager(service).send('lobby', { n: 5 })
         await until('all have come', () => heard.includes(5))
         assert.deepEqual(heard, [1, 2, 3, 4, 'gap unknown', 5])
@@ -296,7 +296,7 @@ for (const engine of engines) {
         await client.set('room:lobby:messages', 'text')
         await refuses(rooms.send('lobby', {}), 'E_WRONG_TYPE')
         await rooms.send('other', { n: 1 })
-        await client.hSet('{room:lobby:messages}:seq', 'seq', '1795000000000000')
+        await client.hSet('room:{room:lobby:messages}:seq', 'seq', '1795000000000000')
         await refuses(
           rooms.listen('lobby', () => {}, { since: 1 }),
           'E_WRONG_TYPE',
@@ -305,7 +305,7 @@ for (const engine of engines) {
         const { heard, handler, onGap } = recorder()
         await rooms.listen('other', handler, { onGap, onError: ended.resolve })
         await client.set('room:other:messages', 'text')
-        await client.publish('{room:other:messages}:live', '{"n":9,"seq":1995000000000000}')
+        await client.publish('room:{room:other:messages}:live', '{"n":9,"seq":1995000000000000}')
         assert.equal((await ended.promise).code, 'E_WRONG_TYPE')
         assert.deepEqual(heard, [])
       }),

@@ -275,7 +275,7 @@ for (const engine of engines) {
         controller.abort()
         await refuses(joining, 'E_ABORTED')
         await until('it has left', async () => {
-          return (await client.exists('{room:}:nodes')) === 1 && (await names(rooms)).length === 0
+          return (await client.exists('room:{room:}:nodes')) === 1 && (await names(rooms)).length === 0
         })
       }),
     )

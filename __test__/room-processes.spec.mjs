@@ -20,7 +20,7 @@ async function withProcesses(leaseMs, run) {
   const processes = await Promise.all([0, 1, 2].map(() => startRoomProcess(redis.server.url, { leaseMs })))
   const counts = () => Promise.all(ROOMS.map(async (room) => Object.keys(await rooms.getRoomUsers(room)).length))
   const connections = async () => {
-    const all = await Promise.all(ROOMS.map((room) => client.hGetAll(`{room:${room}:users}:refs`)))
+    const all = await Promise.all(ROOMS.map((room) => client.hGetAll(`room:{room:${room}:users}:refs`)))
     return all.flatMap((of) => Object.values(of)).reduce((sum, n) => sum + Number(n), 0)
   }
   try {
@@ -97,7 +97,7 @@ describe('members of rooms in several processes', () => {
       await second.kill()
       const crowd = () => client.hLen('room:crowd:users')
       await until('the crowd is gone', async () => (await crowd()) === 1, 30)
-      await until('the dead one is forgotten', async () => (await client.zCard('{room:}:nodes')) === 1, 30)
+      await until('the dead one is forgotten', async () => (await client.zCard('room:{room:}:nodes')) === 1, 30)
       context.diagnostic(`20,000 members in 10,001 rooms were gone after ${Math.round(performance.now() - killed)} ms`)
       const slow = await client.sendCommand(['SLOWLOG', 'GET', '5'])
       assert.deepEqual(
@@ -112,7 +112,7 @@ describe('members of rooms in several processes', () => {
       )
       await first.stop()
       context.diagnostic(`10,000 more joined and left at its end within ${Math.round(performance.now() - stopped)} ms`)
-      assert.equal(await client.exists('{room:}:nodes'), 0)
+      assert.equal(await client.exists('room:{room:}:nodes'), 0)
       assert.equal(await crowd(), 0)
     })
   })
@@ -145,7 +145,7 @@ describe('members of rooms in several processes', () => {
       await first.stop()
       assert.deepEqual(await counts(), Array(5).fill(0))
       assert.ok(performance.now() - stopped < 3000)
-      assert.equal(await client.exists('{room:}:nodes'), 0, 'no lease is left')
+      assert.equal(await client.exists('room:{room:}:nodes'), 0, 'no lease is left')
     })
   })
 
@@ -200,7 +200,7 @@ describe('members of rooms in several processes', () => {
       await Promise.all(processes.map((one) => one.stop()))
       const last = await startRoomProcess(redis.server.url, { leaseMs: 500 })
       await last.ask('join', [['a', 'last']])
-      await until('the dead are forgotten', async () => (await client.zCard('{room:}:nodes')) === 1)
+      await until('the dead are forgotten', async () => (await client.zCard('room:{room:}:nodes')) === 1)
       await last.stop()
       assert.deepEqual(await counts(), Array(5).fill(0))
     })

@@ -70,7 +70,7 @@ impl Rooms {
         let key = keys::room_users(&self.prefix, room)?;
         let user = keys::raw("userId", user)?;
         let value = stamped("info", info, "joinedAt", joined_at)?;
-        let channel = keys::room_changes(&key);
+        let channel = keys::room_changes(&self.prefix, &key);
         let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel];
         Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |_| Ok(())))
     }
@@ -78,7 +78,7 @@ impl Rooms {
     /// Takes a user out of a room; answers how many were taken out.
     pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<i64>> {
         let key = keys::room_users(&self.prefix, room)?;
-        let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&key));
+        let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&self.prefix, &key));
         Ok(Call::new(Request::script(&REMOVE_USER, [key, user, channel]).merging(Merge::Script), Reply::int))
     }
 

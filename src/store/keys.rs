@@ -1,8 +1,9 @@
 //! The only place where a key is spelled.
 //!
-//! A documented name stands as it is: `session:{id}` is `session:` and the identifier. What must live in one cluster slot
-//! with key K is called `{K}:suffix`. No prefix and no identifier holds a brace of its own, so Redis hashes both alike, and
-//! no such companion is ever taken for a documented key.
+//! A documented name stands as it is: `session:{id}` is `session:` and the identifier. A companion, which must live in one
+//! cluster slot with key K, is called `<prefix>{K}:suffix`: it begins with the prefix, as everything of its owner does, and
+//! Redis hashes only what the first braces hold, which is K. No prefix and no identifier holds a brace of its own, so no
+//! companion is ever taken for a documented key.
 
 mod glob;
 mod room;
@@ -66,6 +67,11 @@ impl Prefix {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands in braces where a key belongs to the whole prefix. Redis takes empty braces for none.
+    fn whole<'a>(&'a self, otherwise: &'a str) -> &'a str {
+        if self.0.is_empty() { otherwise } else { &self.0 }
     }
 }
 
@@ -133,7 +139,7 @@ pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
 
 /// What orders the invalidations of a cache.
 pub fn cache_clock(prefix: &Prefix) -> Bytes {
-    format!("{{{}}}:clock", prefix.0).into()
+    beside(prefix, prefix.whole("cache"), "clock")
 }
 
 /// What all keys of a queue begin with; scripts put behind it what `keys/queue.lua` names.
@@ -184,7 +190,13 @@ fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
 }
 
 fn companion(prefix: &Prefix, kind: &str, what: &str, text: &str, suffix: &str) -> Result<Bytes> {
-    Ok(format!("{{{}{kind}{}}}:{suffix}", prefix.0, identifier(what, text)?).into())
+    let id = identifier(what, text)?;
+    Ok(beside(prefix, format!("{}{kind}{id}", prefix.0), suffix))
+}
+
+/// The companion of a key: `<prefix>{key}:suffix`.
+fn beside(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
+    [prefix.0.as_bytes(), b"{", key.as_ref(), b"}:", suffix.as_bytes()].concat().into()
 }
 
 /// A caller's identifier as it stands in a key. No two become one.

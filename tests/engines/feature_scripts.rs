@@ -58,68 +58,68 @@ SET lock:a token PX 60000 => lock:a token
     Cases {
         script: &OPEN,
         how: Exactly,
-        after: &["ZRANGE {api:}:clock 0 -1 WITHSCORES", "PTTL {api:}:clock", "TYPE {api:}:clock"],
+        after: &["ZRANGE api:{api:}:clock 0 -1 WITHSCORES", "PTTL api:{api:}:clock", "TYPE api:{api:}:clock"],
         lines: r"
-=> {api:}:clock 4503599627370496 2592000000
-=> {api:}:clock 9007199254740991 2592000000
-ZADD {api:}:clock 5000000000000001 \0e 7 \0s 3 tag 2 \0f => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock 5000000000000001 \0e | PEXPIRE {api:}:clock 60000 => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock 7 \0s 3 tag => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock 5000000000000001 \0e 7 \0s | PEXPIREAT {api:}:clock 1 => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock 5000000000000001 \0e 9007199254740993 \0s => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock 0.1 \0e 1e300 \0s => {api:}:clock 6000000000000001 2592000000
-ZADD {api:}:clock -inf \0e inf \0s => {api:}:clock 6000000000000001 2592000000
-SET {api:}:clock x => {api:}:clock 6000000000000001 2592000000
-HSET {api:}:clock \0e 1 => {api:}:clock 6000000000000001 2592000000
-SET {api:}:clock x PXAT 1 => {api:}:clock 6000000000000001 2592000000
-=> {api:}:clock x 2592000000
-=> {api:}:clock nan 2592000000
-=> {api:}:clock 6000000000000001 x
-=> {api:}:clock 6000000000000001 0
-=> {api:}:clock 6000000000000001 -1
-=> {api:}:clock 6000000000000001
-=> {api:}:clock
+=> api:{api:}:clock 4503599627370496 2592000000
+=> api:{api:}:clock 9007199254740991 2592000000
+ZADD api:{api:}:clock 5000000000000001 \0e 7 \0s 3 tag 2 \0f => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock 5000000000000001 \0e | PEXPIRE api:{api:}:clock 60000 => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock 7 \0s 3 tag => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock 5000000000000001 \0e 7 \0s | PEXPIREAT api:{api:}:clock 1 => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock 5000000000000001 \0e 9007199254740993 \0s => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock 0.1 \0e 1e300 \0s => api:{api:}:clock 6000000000000001 2592000000
+ZADD api:{api:}:clock -inf \0e inf \0s => api:{api:}:clock 6000000000000001 2592000000
+SET api:{api:}:clock x => api:{api:}:clock 6000000000000001 2592000000
+HSET api:{api:}:clock \0e 1 => api:{api:}:clock 6000000000000001 2592000000
+SET api:{api:}:clock x PXAT 1 => api:{api:}:clock 6000000000000001 2592000000
+=> api:{api:}:clock x 2592000000
+=> api:{api:}:clock nan 2592000000
+=> api:{api:}:clock 6000000000000001 x
+=> api:{api:}:clock 6000000000000001 0
+=> api:{api:}:clock 6000000000000001 -1
+=> api:{api:}:clock 6000000000000001
+=> api:{api:}:clock
 ",
     },
     Cases {
         script: &INVALIDATE,
         how: Exactly,
         after: &[
-            "ZRANGE {api:}:clock 0 -1 WITHSCORES",
+            "ZRANGE api:{api:}:clock 0 -1 WITHSCORES",
             "ZRANGE fresh:{api:}:clock 0 -1 WITHSCORES",
-            "PTTL {api:}:clock",
-            "TYPE {api:}:clock",
+            "PTTL api:{api:}:clock",
+            "TYPE api:{api:}:clock",
         ],
         lines: r"
-=> {api:}:clock users 4503599627370496 2592000000 100000
-=> {api:}:clock 'a tag: ünï' 9007199254740991 2592000000 100000
-ZADD {api:}:clock 5e15 \0e 7 \0s 3 users 2 \0f => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e 7 \0s 3 users => {api:}:clock images 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e | PEXPIRE {api:}:clock 60000 => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 7 \0s 3 users => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e 7 \0s | PEXPIREAT {api:}:clock 1 => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => {api:}:clock d 6000000000000001 2592000000 5
-ZADD {api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => {api:}:clock c 6000000000000001 2592000000 5
-ZADD {api:}:clock 5e15 \0e 3 \0s 1 a 1 b 1 c => {api:}:clock d 6000000000000001 2592000000 5
-ZADD {api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c 1 \0f => {api:}:clock d 6000000000000001 2592000000 6
-ZADD {api:}:clock 5e15 \0e 9 \0s 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i => {api:}:clock j 6000000000000001 2592000000 11
-=> {api:}:clock users 6000000000000001 2592000000 2
-=> {api:}:clock users 6000000000000001 2592000000 1
-=> {api:}:clock users 6000000000000001 2592000000 0
-=> {api:}:clock users 6000000000000001 2592000000 -10
-ZADD {api:}:clock 5e15 \0e 9007199254740992 \0s => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e 0.1 \0s => {api:}:clock users 6000000000000001 2592000000 100000
-ZADD {api:}:clock 5e15 \0e inf \0s => {api:}:clock users 6000000000000001 2592000000 100000
-SET {api:}:clock x => {api:}:clock users 6000000000000001 2592000000 100000
-SADD {api:}:clock users => {api:}:clock users 6000000000000001 2592000000 100000
-SET {api:}:clock x PXAT 1 => {api:}:clock users 6000000000000001 2592000000 100000
-=> {api:}:clock '' 6000000000000001 2592000000 100000
-=> {api:}:clock users x 2592000000 100000
-=> {api:}:clock users 6000000000000001 x 100000
-=> {api:}:clock users 6000000000000001 0 100000
-=> {api:}:clock users 6000000000000001 2592000000 x
-=> {api:}:clock users 6000000000000001 2592000000
-=> {api:}:clock users
+=> api:{api:}:clock users 4503599627370496 2592000000 100000
+=> api:{api:}:clock 'a tag: ünï' 9007199254740991 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e 7 \0s 3 users 2 \0f => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e 7 \0s 3 users => api:{api:}:clock images 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e | PEXPIRE api:{api:}:clock 60000 => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 7 \0s 3 users => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e 7 \0s | PEXPIREAT api:{api:}:clock 1 => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => api:{api:}:clock d 6000000000000001 2592000000 5
+ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => api:{api:}:clock c 6000000000000001 2592000000 5
+ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 1 b 1 c => api:{api:}:clock d 6000000000000001 2592000000 5
+ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c 1 \0f => api:{api:}:clock d 6000000000000001 2592000000 6
+ZADD api:{api:}:clock 5e15 \0e 9 \0s 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i => api:{api:}:clock j 6000000000000001 2592000000 11
+=> api:{api:}:clock users 6000000000000001 2592000000 2
+=> api:{api:}:clock users 6000000000000001 2592000000 1
+=> api:{api:}:clock users 6000000000000001 2592000000 0
+=> api:{api:}:clock users 6000000000000001 2592000000 -10
+ZADD api:{api:}:clock 5e15 \0e 9007199254740992 \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e 0.1 \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
+ZADD api:{api:}:clock 5e15 \0e inf \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
+SET api:{api:}:clock x => api:{api:}:clock users 6000000000000001 2592000000 100000
+SADD api:{api:}:clock users => api:{api:}:clock users 6000000000000001 2592000000 100000
+SET api:{api:}:clock x PXAT 1 => api:{api:}:clock users 6000000000000001 2592000000 100000
+=> api:{api:}:clock '' 6000000000000001 2592000000 100000
+=> api:{api:}:clock users x 2592000000 100000
+=> api:{api:}:clock users 6000000000000001 x 100000
+=> api:{api:}:clock users 6000000000000001 0 100000
+=> api:{api:}:clock users 6000000000000001 2592000000 x
+=> api:{api:}:clock users 6000000000000001 2592000000
+=> api:{api:}:clock users
 ",
     },
     Cases {

@@ -71,7 +71,7 @@ fn a_lost_clock_is_a_miss_of_everything_tagged() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
     assert_eq!(get(&engine, &cache, "a").as_deref(), Some("1"));
-    engine.raw(&["DEL", "{api:}:clock"]);
+    engine.raw(&["DEL", "api:{api:}:clock"]);
     assert_eq!(get(&engine, &cache, "a"), None);
     set(&engine, &cache, "b", "2", tagged(&["x"]));
     assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"));

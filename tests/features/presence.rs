@@ -185,9 +185,9 @@ fn who_is_dead_is_swept_and_the_count_is_right() {
         assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 1201);
         until("it is swept", || async { place.users("x").await == "ann" && place.users("y").await.is_empty() }).await;
         assert!(begun.elapsed() < LEASE + LEASE / 2 + Duration::from_millis(500), "{:?}", begun.elapsed());
-        assert_eq!(place.raw(&["HGET", "{room:x:users}:refs", "ann"]).await.int().unwrap(), 1);
+        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "ann"]).await.int().unwrap(), 1);
         until("it is forgotten", || async {
-            place.raw(&["ZSCORE", "{room:}:nodes", dead]).await.bulk().unwrap().is_none()
+            place.raw(&["ZSCORE", "room:{room:}:nodes", dead]).await.bulk().unwrap().is_none()
         })
         .await;
         until("all was told", || async { told.lock().unwrap().len() >= 2401 }).await;
@@ -219,7 +219,7 @@ fn who_was_swept_by_mistake_comes_back() {
         }
         // As if it had slept for longer than its lease while another swept.
         let [node] =
-            <[_; 1]>::try_from(place.raw(&["ZRANGE", "{room:}:nodes", "0", "-1"]).await.array().unwrap()).unwrap();
+            <[_; 1]>::try_from(place.raw(&["ZRANGE", "room:{room:}:nodes", "0", "-1"]).await.array().unwrap()).unwrap();
         let node = String::from_utf8(node.bulk().unwrap().unwrap().to_vec()).unwrap();
         place.call(place.rooms.retire(&node, Vec::new())).await;
         let rooms = place.call(place.rooms.orphaned(&node, 10)).await;
@@ -256,7 +256,7 @@ fn a_store_that_has_lost_its_data_is_told_again() {
         until("they are back", || async { place.users("x").await + &place.users("y").await == "ann cidbob" }).await;
         let seats = || async { place.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
         until("all is in order", || async { seats().await == 2 }).await;
-        assert_eq!(place.raw(&["HGET", "{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
+        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
         here.leave_all([&members[..], &[cid]].concat(), Instant::now() + PATIENCE).await;
         assert_eq!(place.users("x").await + &place.users("y").await, "");
     });
@@ -307,7 +307,7 @@ fn many_rooms_are_left_without_a_trace() {
         }
         until("the rooms it has left are let go", || async {
             let keys = place.keys().await;
-            let registered = keys.iter().filter(|key| key.starts_with("{room:}:rooms:"));
+            let registered = keys.iter().filter(|key| key.starts_with("room:{room:}:rooms:"));
             let mut rooms = 0;
             for key in registered {
                 rooms += place.raw(&["SCARD", key]).await.int().unwrap();

@@ -58,7 +58,7 @@ fn large_ones_are_kept_by_bytes() {
         add(engine, &queue, 1);
         run_all(engine, &queue, &"x".repeat(100_000));
         assert!(done_names(engine, &queue).is_empty(), "one by itself is over the bound");
-        assert_eq!(engine.keys(), ["{queue:q}:meta"]);
+        assert_eq!(engine.keys(), ["queue:{queue:q}:meta"]);
         assert!(take(engine, &queue, 1).is_empty());
         assert_eq!(engine.keys(), [""; 0]);
     });

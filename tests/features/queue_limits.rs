@@ -162,7 +162,7 @@ fn a_group_may_start_so_many_in_a_time() {
         engine.pass(per + MOMENT);
         assert!(limited(engine, &queue, 10, limits).is_empty());
         let kept: Vec<_> = engine.keys().into_iter().filter(|key| !key.contains(":job:")).collect();
-        assert_eq!(kept, ["{queue:q}:done", "{queue:q}:meta"], "groups leave nothing behind");
+        assert_eq!(kept, ["queue:{queue:q}:done", "queue:{queue:q}:meta"], "groups leave nothing behind");
     });
 }
 

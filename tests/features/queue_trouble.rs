@@ -46,7 +46,7 @@ fn a_store_that_lost_its_data_has_no_jobs_and_nothing_breaks() {
         assert_eq!(engine.keys(), [""; 0]);
         // A single job that somebody deleted.
         let ids = engine.run(queue.add_many(vec![job("gone"), job("there")])).unwrap();
-        engine.raw(&["DEL", &format!("{{queue:q}}:job:{}", ids[0].id)]).unwrap();
+        engine.raw(&["DEL", &format!("queue:{{queue:q}}:job:{}", ids[0].id)]).unwrap();
         assert_eq!(names(&take(engine, &queue, 10)), ["there"]);
         assert_eq!(engine.run(queue.counts()).unwrap().ready, 0);
     });
@@ -62,8 +62,8 @@ fn another_type_under_a_key_is_a_typed_error_and_loses_no_job() {
             let grouped = NewJob { group: Some("g".into()), ..job("grouped") };
             engine.run(queue.add_many(vec![job("a"), late, grouped.clone(), grouped])).unwrap();
             engine.pass(Duration::from_millis(5));
-            let key = format!("{{queue:q}}:{part}");
-            let kept = format!("{{queue:q}}:kept:{part}");
+            let key = format!("queue:{{queue:q}}:{part}");
+            let kept = format!("queue:{{queue:q}}:kept:{part}");
             let _ = engine.raw(&["RENAME", &key, &kept]);
             engine.raw(&["SET", &key, "x"]).unwrap();
             let limits = Limits { group_concurrency: Some(1), ..Limits::default() };
@@ -152,7 +152,7 @@ fn nothing_runs_while_the_slot_of_a_queue_moves() {
     let [old, new] = Engine::cluster();
     let queue = queue();
     let ids = old.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
-    let slot = old.raw(&["CLUSTER", "KEYSLOT", "{queue:q}:"]).unwrap().int().unwrap().to_string();
+    let slot = old.raw(&["CLUSTER", "KEYSLOT", "queue:{queue:q}:"]).unwrap().int().unwrap().to_string();
     let id = |engine: &Engine| engine.text(&["CLUSTER", "MYID"]);
     new.raw(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(&old)]).unwrap();
     old.raw(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(&new)]).unwrap();

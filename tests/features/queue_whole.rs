@@ -6,7 +6,7 @@ use cinnabar::store::Reply;
 
 use crate::{both::Engine, run::request};
 
-const BASE: &str = "{queue:q}:";
+const BASE: &str = "queue:{queue:q}:";
 
 /// All that a queue keeps, read key by key.
 #[derive(Debug, Default)]

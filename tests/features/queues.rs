@@ -170,7 +170,7 @@ fn jobs_that_are_the_same_wait_for_one_another_no_longer_than_they_must() {
         let fifth = add();
         assert!(fifth.is_new, "the fourth was removed");
         // A store that lost the job but not what it was the same by.
-        let key = format!("{{queue:q}}:job:{}", fifth.id);
+        let key = format!("queue:{{queue:q}}:job:{}", fifth.id);
         engine.raw(&["DEL", &key]).unwrap();
         assert!(add().is_new, "the fifth is lost");
     });

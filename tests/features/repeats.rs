@@ -10,7 +10,7 @@ use crate::{
     queues::{ask, done, job, queue, state, take, taken},
 };
 
-const REPEATS: &str = "{queue:q}:repeats";
+const REPEATS: &str = "queue:{queue:q}:repeats";
 
 fn every(ms: u64) -> Schedule {
     Schedule::every(ms).unwrap()
@@ -294,16 +294,16 @@ fn what_somebody_else_wrote_is_told_and_can_be_removed() {
     Engine::each(|engine| {
         let queue = queue();
         put(engine, &queue, repeat("r", every(100)));
-        engine.raw(&["HSET", "{queue:q}:repeat:r", "s", "whenever"]).unwrap();
+        engine.raw(&["HSET", "queue:{queue:q}:repeat:r", "s", "whenever"]).unwrap();
         let found = wait(engine, &queue);
         assert_eq!(engine.run(queue.fire(&found)).unwrap_err().kind, Kind::InvalidData);
         assert_eq!(engine.run(queue.repeats(0, 1)).unwrap_err().kind, Kind::InvalidData);
         // Said again it is well.
         assert!(put(engine, &queue, repeat("r", every(100))).is_some());
-        engine.raw(&["DEL", "{queue:q}:repeat:r"]).unwrap();
+        engine.raw(&["DEL", "queue:{queue:q}:repeat:r"]).unwrap();
         assert_eq!(fire(engine, &queue, &wait(engine, &queue)).added, None);
         assert_eq!(engine.keys(), [""; 0], "a slot of nothing is forgotten");
-        for key in [REPEATS, "{queue:q}:repeat:r"] {
+        for key in [REPEATS, "queue:{queue:q}:repeat:r"] {
             engine.raw(&["SET", key, "text"]).unwrap();
             let error = engine.run(queue.repeat(repeat("r", every(100)))).unwrap_err();
             assert_eq!(error.kind, Kind::WrongType, "{key}");

@@ -39,7 +39,9 @@ fn portion(pattern: Bytes, cursor: Bytes, found: Vec<Reply>, removed: i64) -> Ca
 }
 
 fn unlink(found: Vec<Reply>) -> Option<Request> {
-    let keys: Args = found.into_iter().filter_map(|key| key.bulk().ok().flatten()).collect();
+    let keys = found.into_iter().filter_map(|key| key.bulk().ok().flatten());
+    // A name has no brace: what has one stands beside the entries of a prefix and matches `*` as they do.
+    let keys: Args = keys.filter(|key| !key.contains(&b'{')).collect();
     let count = keys.len();
     (count > 0).then(|| Request::with_keys("UNLINK", keys, count).repeatable())
 }

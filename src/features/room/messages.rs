@@ -75,7 +75,7 @@ impl Rooms {
             return Err(Error::argument(format!("message must have at most {MOST_MESSAGE} bytes as JSON, got {got}")));
         }
         let merge = if message.len() > LARGE { Merge::No } else { Merge::Script };
-        let (numbers, channel) = (keys::room_numbers(&key), keys::room_live(&key));
+        let (numbers, channel) = (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key));
         let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
         let open = open(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();
@@ -94,7 +94,7 @@ impl Rooms {
     /// `E_INVALID_ARGUMENT` for a room without a name.
     pub fn history(&self, room: &str, since: u64, bytes: usize) -> Result<Call<History>> {
         let key = keys::room_messages(&self.prefix, room)?;
-        let numbers = keys::room_numbers(&key);
+        let numbers = keys::room_numbers(&self.prefix, &key);
         let args = [key, numbers, since.max(LOWEST - 1).to_string().into(), bytes.to_string().into()];
         Ok(Call::new(Request::script(&HISTORY, args).repeatable(), history))
     }
@@ -113,7 +113,7 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
     pub fn live_channel(&self, room: &str) -> Result<Bytes> {
-        Ok(keys::room_live(&keys::room_messages(&self.prefix, room)?))
+        Ok(keys::room_live(&self.prefix, &keys::room_messages(&self.prefix, room)?))
     }
 }
 

@@ -83,7 +83,8 @@ impl Rooms {
     /// Takes a seat under this process. Its first connection puts a user in the room.
     pub fn join(&self, node: &str, seat: &Seat) -> Call<Joined> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
-        let (gone, channel) = (keys::room_gone(&seat.room, node), keys::room_changes(&seat.room));
+        let (gone, channel) =
+            (keys::room_gone(&self.prefix, &seat.room, node), keys::room_changes(&self.prefix, &seat.room));
         let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
         let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel];
         Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
@@ -94,7 +95,7 @@ impl Rooms {
     /// Gives a seat up. Its last connection takes a user out of the room; answers whether it has.
     pub fn leave(&self, node: &str, seat: &Seat) -> Call<bool> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
-        let channel = keys::room_changes(&seat.room);
+        let channel = keys::room_changes(&self.prefix, &seat.room);
         let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel];
         Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), Reply::flag)
     }
@@ -109,7 +110,7 @@ impl Rooms {
     /// Takes up to 500 seats of a dead process away; answers how many are left.
     pub fn sweep(&self, node: &str, room: &Bytes) -> Call<usize> {
         let [users, connections, seats] = self.of_seats(room, node);
-        let (gone, channel) = (keys::room_gone(room, node), keys::room_changes(room));
+        let (gone, channel) = (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room));
         let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel];
         Call::new(Request::script(&SWEEP, args).repeatable(), |reply| Ok(reply.int()?.max(0) as usize))
     }
@@ -183,7 +184,7 @@ impl Rooms {
     }
 
     fn of_seats(&self, room: &Bytes, node: &str) -> [Bytes; 3] {
-        [room.clone(), keys::room_connections(room), keys::room_seats(room, node)]
+        [room.clone(), keys::room_connections(&self.prefix, room), keys::room_seats(&self.prefix, room, node)]
     }
 }
 

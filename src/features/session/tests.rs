@@ -49,7 +49,7 @@ fn a_session_is_listed_then_stored_in_one_round() {
 fn data_overrides_as_a_spread_does() {
     let data = r#"{"a":1,"userId":"u2"}"#;
     let call = sessions().create("u1", "t", data, Create::default()).unwrap();
-    assert_eq!(call.requests[0].args[0], "{session:user:u2}:sessions");
+    assert_eq!(call.requests[0].args[0], "session:{session:user:u2}:sessions");
     assert_eq!(last_args(&call)[1], r#"{"userId":"u2","createdAt":"t","a":1}"#);
 }
 
@@ -100,7 +100,7 @@ fn a_session_that_moves_to_another_user_is_listed_as_theirs() {
     let call = sessions().update("a", r#"{"userId":"b"}"#).unwrap();
     let call = next(call, vec![Reply::text(r#"{"userId":"u"}"#), Reply::Nil]);
     assert_eq!(names(&call), ["session/index_add.lua", "session/cas.lua"]);
-    assert_eq!(call.requests[0].args[0], "{session:user:b}:sessions");
+    assert_eq!(call.requests[0].args[0], "session:{session:user:b}:sessions");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_session_with_a_life_of_its_own_gets_that_one() {
 fn what_was_dropped_after_the_look_up_is_not_cached() {
     let fill = || {
         let call = sessions().fill("h", 1000, r#"{"id":7}"#, 300.0).unwrap();
-        assert_eq!(call.requests[0].args[0], "{session:user:7}:sessions");
+        assert_eq!(call.requests[0].args[0], "session:{session:user:7}:sessions");
         next(call, vec![Reply::Int(1), Reply::text("OK")])
     };
     assert!(done(fill(), vec![Reply::Nil]).unwrap());

@@ -1,4 +1,4 @@
--- The keys of a queue, by what stands behind `{queue:<name>}:`. Here, because this is where keys are spelled.
+-- The keys of a queue, by what stands behind `queue:{queue:<name>}:`. Here, because this is where keys are spelled.
 -- Jobs by state: sorted sets of ids. A job that has no room in its group is parked; it counts as ready.
 local READY, DELAYED, LEASED, DONE, DEAD, PARKED = 'ready', 'delayed', 'leased', 'done', 'dead', 'parked'
 -- Hashes: who holds which job; the last number given to a job, whether it is paused, the bytes of finished jobs.

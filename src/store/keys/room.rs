@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Prefix, identifier};
+use super::{Prefix, beside, identifier};
 use crate::error::Result;
 
 /// Who is in a room.
@@ -11,23 +11,23 @@ pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
 }
 
 /// How many connections each user has in the room with these users.
-pub fn room_connections(users: &Bytes) -> Bytes {
-    beside(users, "refs", None)
+pub fn room_connections(prefix: &Prefix, users: &Bytes) -> Bytes {
+    beside(prefix, users, "refs")
 }
 
 /// Which connections the process of this number has in the room with these users.
-pub fn room_seats(users: &Bytes, node: &str) -> Bytes {
-    beside(users, "node", Some(node))
+pub fn room_seats(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
+    beside(prefix, users, &format!("node:{node}"))
 }
 
 /// Says that the process of this number was swept out of the room with these users.
-pub fn room_gone(users: &Bytes, node: &str) -> Bytes {
-    beside(users, "gone", Some(node))
+pub fn room_gone(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
+    beside(prefix, users, &format!("gone:{node}"))
 }
 
 /// The channel that tells who comes into the room with these users and who leaves it.
-pub fn room_changes(users: &Bytes) -> Bytes {
-    beside(users, "events", None)
+pub fn room_changes(prefix: &Prefix, users: &Bytes) -> Bytes {
+    beside(prefix, users, "events")
 }
 
 /// The last messages of a room.
@@ -36,39 +36,21 @@ pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
 }
 
 /// Where the numbers of these messages stand.
-pub fn room_numbers(messages: &Bytes) -> Bytes {
-    beside(messages, "seq", None)
+pub fn room_numbers(prefix: &Prefix, messages: &Bytes) -> Bytes {
+    beside(prefix, messages, "seq")
 }
 
 /// The channel of messages that are sent to the room with these messages.
-pub fn room_live(messages: &Bytes) -> Bytes {
-    beside(messages, "live", None)
+pub fn room_live(prefix: &Prefix, messages: &Bytes) -> Bytes {
+    beside(prefix, messages, "live")
 }
 
 /// Until when each process with connections in rooms is alive unless it says so again.
 pub fn room_nodes(prefix: &Prefix) -> Bytes {
-    beside(&leases(prefix), "nodes", None)
+    beside(prefix, prefix.whole("rooms"), "nodes")
 }
 
 /// The rooms in which the process of this number may have connections: the keys of their users. In the slot of `room_nodes`.
 pub fn room_node_rooms(prefix: &Prefix, node: &str) -> Bytes {
-    beside(&leases(prefix), "rooms", Some(node))
-}
-
-/// Redis takes empty braces for none.
-fn leases(prefix: &Prefix) -> Bytes {
-    if prefix.0.is_empty() { Bytes::from_static(b"rooms") } else { prefix.0.as_bytes().to_vec().into() }
-}
-
-/// A key in the slot of another one.
-fn beside(key: &Bytes, suffix: &str, part: Option<&str>) -> Bytes {
-    let mut text = Vec::with_capacity(key.len() + suffix.len() + part.map_or(0, str::len) + 4);
-    for piece in [b"{", &key[..], b"}:", suffix.as_bytes()] {
-        text.extend_from_slice(piece);
-    }
-    if let Some(part) = part {
-        text.push(b':');
-        text.extend_from_slice(part.as_bytes());
-    }
-    text.into()
+    beside(prefix, prefix.whole("rooms"), &format!("rooms:{node}"))
 }

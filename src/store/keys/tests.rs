@@ -26,31 +26,31 @@ fn documented_names_are_literal() {
 
 #[test]
 fn companions_share_the_slot() {
-    assert_eq!(text(session_own(&prefix(SESSIONS), "abc")), "{session:abc}:own");
-    assert_eq!(text(session_index_user(&prefix(SESSIONS), "u")), "{session:user:u}:sessions");
-    assert_eq!(text(user_gone(&prefix(SESSIONS), "u")), "{session:user:u}:gone");
-    assert_eq!(text(session_index_tag(&prefix(SESSIONS), "u")), "{session:tag:u}:sessions");
+    assert_eq!(text(session_own(&prefix(SESSIONS), "abc")), "session:{session:abc}:own");
+    assert_eq!(text(session_index_user(&prefix(SESSIONS), "u")), "session:{session:user:u}:sessions");
+    assert_eq!(text(user_gone(&prefix(SESSIONS), "u")), "session:{session:user:u}:gone");
+    assert_eq!(text(session_index_tag(&prefix(SESSIONS), "u")), "session:{session:tag:u}:sessions");
 }
 
 #[test]
 fn companions_of_rooms_share_the_slot() {
     let rooms = prefix(ROOMS);
     let (users, messages) = (room_users(&rooms, "x").unwrap(), room_messages(&rooms, "x").unwrap());
-    assert_eq!(room_connections(&users), "{room:x:users}:refs");
-    assert_eq!(room_seats(&users, "7f"), "{room:x:users}:node:7f");
-    assert_eq!(room_gone(&users, "7f"), "{room:x:users}:gone:7f");
-    assert_eq!(room_changes(&users), "{room:x:users}:events");
-    assert_eq!(room_numbers(&messages), "{room:x:messages}:seq");
-    assert_eq!(room_live(&messages), "{room:x:messages}:live");
-    assert_eq!(room_nodes(&rooms), "{room:}:nodes");
-    assert_eq!(room_node_rooms(&rooms, "7f"), "{room:}:rooms:7f");
+    assert_eq!(room_connections(&rooms, &users), "room:{room:x:users}:refs");
+    assert_eq!(room_seats(&rooms, &users, "7f"), "room:{room:x:users}:node:7f");
+    assert_eq!(room_gone(&rooms, &users, "7f"), "room:{room:x:users}:gone:7f");
+    assert_eq!(room_changes(&rooms, &users), "room:{room:x:users}:events");
+    assert_eq!(room_numbers(&rooms, &messages), "room:{room:x:messages}:seq");
+    assert_eq!(room_live(&rooms, &messages), "room:{room:x:messages}:live");
+    assert_eq!(room_nodes(&rooms), "room:{room:}:nodes");
+    assert_eq!(room_node_rooms(&rooms, "7f"), "room:{room:}:rooms:7f");
     assert_eq!(room_node_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
 }
 
 #[test]
 fn the_keys_of_a_queue_share_its_slot() {
     let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
-    assert_eq!(queue, "{queue:mail %7Bx%7D:%2A}:");
+    assert_eq!(queue, "queue:{queue:mail %7Bx%7D:%2A}:");
     assert_eq!(queue_meta(queue.as_bytes()), format!("{queue}meta"));
     assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
     assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
@@ -114,6 +114,30 @@ fn patterns_keep_their_meaning_and_nothing_else_has_one() {
 }
 
 proptest! {
+    /// What an ACL, a scan or a dashboard goes by, and what a cluster does.
+    #[test]
+    fn companions_begin_with_their_prefix_and_share_the_slot(own in "[a-z:]{0,9}", id in "[ab%{}*:#]{1,8}|.{1,600}") {
+        let prefix = prefix(&own);
+        let Ok(key) = session(&prefix, &id) else { return Ok(()) };
+        let users = room_users(&prefix, &id).unwrap();
+        for (key, companion) in [
+            (&key[..], session_own(&prefix, &id).unwrap()),
+            (&users[..], room_connections(&prefix, &users)),
+            (&users[..], room_seats(&prefix, &users, "7f")),
+            (&users[..], room_changes(&prefix, &users)),
+            (&[own.as_bytes(), identifier("id", &id).unwrap().as_bytes()].concat()[..], queue(&prefix, &id).unwrap()),
+        ] {
+            prop_assert!(companion.starts_with(own.as_bytes()));
+            // Redis hashes what stands between the first braces.
+            let open = companion.iter().position(|byte| *byte == b'{').unwrap() + 1;
+            let close = companion.iter().position(|byte| *byte == b'}').unwrap();
+            prop_assert_eq!(&companion[open..close], key);
+        }
+        for whole in [cache_clock(&prefix), room_nodes(&prefix), room_node_rooms(&prefix, "7f")] {
+            prop_assert!(whole.starts_with(own.as_bytes()));
+        }
+    }
+
     #[test]
     fn no_two_identifiers_collide(a in "[ab%{}*0-9A-F:#]{1,8}|.{1,600}", b in "[ab%{}*0-9A-F:#]{1,8}|.{1,600}") {
         let (Ok(x), Ok(y)) = (identifier("id", &a), identifier("id", &b)) else { return Ok(()) };
