@@ -95,6 +95,8 @@ export declare class Queue {
   constructor(service: Service, name: unknown, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Queue
+  /** What is the same for all that are this very queue on the same store, once that is open. */
+  get scope(): string | null
   /** Most bytes of the data of a job, or of its result. */
   get maxBytes(): number
   /** Adds a job: `[id, isNew]`. */
@@ -149,10 +151,16 @@ export declare class QueueWorker {
    * `told` is called with nothing when there are some again.
    */
   begin(): Handed
-  /** The job of this number is done. Its result is the text of a JSON value, or `undefined`. */
-  complete(number: number, result: unknown): void
-  /** The job of this number failed: with what is kept of the error, and whether there is no use in another attempt. */
-  fail(number: number, error: unknown, fatal: boolean): void
+  /**
+   * The job of this number is done. Its result is the text of a JSON value, or `undefined`. Answers what is wrong with that
+   * and has killed the job, or nothing.
+   */
+  complete(number: number, result: unknown): string | null
+  /**
+   * The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
+   * Answers whether it is dead.
+   */
+  fail(number: number, error: unknown, fatal: boolean): boolean
   /** How far the job of this number has come, as the text of a JSON value, or a line of its log. */
   report(number: number, progress: unknown, log: unknown): void
   /** How many jobs run here. */

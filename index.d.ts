@@ -1161,7 +1161,10 @@ export interface RealtimeDataManager {
   getRoomUsers<T extends object = Record<string, any>>(
     roomId: string,
   ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
-  /** Adds a message, with `timestamp`. The last 100 are kept, for 24 h. */
+  /**
+   * Adds a message, with `timestamp`. The last 100 are kept, for 24 h. A `seq` that could be the number of a message that was sent
+   * is left out.
+   */
   storeMessage(roomId: string, message: object): Promise<void>
   /** The newest messages first, 10 unless told. Sent ones have a `seq`. */
   getRecentMessages<T extends object = Record<string, any>>(roomId: string, count?: number): Promise<RoomMessage<T>[]>
@@ -1424,8 +1427,8 @@ export interface JobError {
   name: string
   /** What it says. */
   message: string
-  /** Its `code`, where it had one. A job whose time was over has `'E_TIMEOUT'`. */
-  code?: string
+  /** Its `code`, where it had one: a string or a number. A job whose time was over has `'E_TIMEOUT'`. */
+  code?: string | number
   /** Where it was thrown. */
   stack?: string
 }
@@ -1772,6 +1775,9 @@ export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
   /**
    * Runs jobs from now on, each by `handler`, in the asynchronous context of this call. See `JobHandler` for what becomes of
    * what it answers and throws.
+   *
+   * A job that failed for good is one line on `console.error`, at most one a queue and minute, with the names of queue and job
+   * and the error; not where somebody in this process listens to `dead` or `failed`, or waits for it by `finished()`.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option, `E_CLOSED` when the service is disconnected.
    * @example

@@ -5,6 +5,7 @@ const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { handleOf, limitsOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertFunction, describe } = require('./options.js')
+const { tellDeath } = require('./queue/deaths.js')
 const { Events } = require('./queue/events.js')
 const { Job } = require('./queue/job.js')
 const {
@@ -80,6 +81,7 @@ class JobQueue {
       mostBytes: this.#native.maxBytes,
       start: (told) => this.#native.process(checked, told),
       complain: (error) => complain(this.name, events, error),
+      mourn: (job, failure) => tellDeath(this.#native.scope, this.name, job, failure),
       ended: () => workers.delete(worker),
     })
     workers.add(worker)
@@ -228,7 +230,12 @@ class JobQueue {
 // What all that are bound to a queue have in common.
 function share(name, native) {
   const waits = new Waits((id) => native.get(id))
-  const events = new Events(name, (told) => native.listen(told), waits)
+  const events = new Events(
+    name,
+    (told) => native.listen(told),
+    waits,
+    () => native.scope,
+  )
   return { name, events, waits, workers: new Set() }
 }
 

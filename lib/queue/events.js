@@ -6,6 +6,7 @@ const { CinnabarError, argumentError } = require('../error.js')
 const { assertFunction, describe } = require('../options.js')
 const { Delivery } = require('../pubsub/delivery.js')
 const { complainOnce, guarded } = require('../pubsub/guard.js')
+const { listens, listensNoMore } = require('./deaths.js')
 
 // Those of the channel, what is missing there, and what goes wrong in this process.
 const NAMES = [
@@ -31,11 +32,13 @@ class Events {
   #waits
   #listening
   #complain
+  #scopeOf
 
-  /** `open(told)` begins to listen and answers what ends it. */
-  constructor(queue, open, waits) {
+  /** `open(told)` begins to listen and answers what ends it; `scopeOf()` is what is the same for all who listen to this queue. */
+  constructor(queue, open, waits, scopeOf) {
     this.#queue = queue
     this.#open = open
+    this.#scopeOf = scopeOf
     this.#waits = waits
     this.#complain = complainOnce(`queue ${queue}`)
   }
@@ -80,6 +83,15 @@ class Events {
     else this.close()
   }
 
+  get scope() {
+    return this.#scopeOf()
+  }
+
+  /** Whether somebody here hears of it when this job dies. */
+  hearsDeath(id) {
+    return this.count('dead') > 0 || this.count('failed') > 0 || this.#waits.has(id)
+  }
+
   #listen() {
     const listening = {}
     listening.heard = new Promise((resolve) => (listening.begin = resolve))
@@ -88,6 +100,7 @@ class Events {
       onError: () => this.#end(listening),
     })
     listening.native = this.#open((ready) => listening.delivery.wake(ready))
+    listens(this)
     return listening
   }
 
@@ -99,6 +112,7 @@ class Events {
   close() {
     const listening = this.#listening
     this.#listening = undefined
+    listensNoMore(this)
     listening?.delivery.close()
     listening?.native.end()
   }
@@ -124,7 +138,10 @@ class Events {
 
   // The service was disconnected. Whoever listens hears nothing more, and whoever waits waits in vain.
   #end(listening) {
-    if (this.#listening === listening) this.#listening = undefined
+    if (this.#listening === listening) {
+      this.#listening = undefined
+      listensNoMore(this)
+    }
     this.#waits.refuse(new CinnabarError('this service was disconnected', { code: 'E_CLOSED' }))
   }
 

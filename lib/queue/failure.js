@@ -12,7 +12,7 @@ const MOST_NAME = 200
 function writeFailure(thrown, mostBytes) {
   const { name, message, stack, code } = readThrown(thrown)
   const short = { name: cut(name, MOST_NAME), message: cut(message, MOST_CHARACTERS) }
-  if (code !== undefined) short.code = cut(code, MOST_NAME)
+  if (code !== undefined) short.code = typeof code === 'string' ? cut(code, MOST_NAME) : code
   const whole = stack === undefined ? short : { ...short, stack: cut(stack, MOST_CHARACTERS) }
   const shorter = { name: 'Error', message: cut(message, mostBytes >> 4) }
   return (
@@ -37,7 +37,7 @@ function readThrown(thrown) {
 
 function readError({ name, message, stack, code }) {
   const text = (value) => (typeof value === 'string' ? value : undefined)
-  return { name: text(name) ?? 'Error', message, stack: text(stack), code: text(code) }
+  return { name: text(name) ?? 'Error', message, stack: text(stack), code: Number.isFinite(code) ? code : text(code) }
 }
 
 // A string is shown as it is: many throw nothing else.
@@ -53,9 +53,10 @@ function cut(text, most) {
 
 /** What waiting for a job that is dead rejects with. */
 function jobFailed(id, failure) {
-  const { name, message, stack } = failure ?? { name: 'Error', message: 'nobody knows why' }
+  const { name, message, stack, code } = failure ?? { name: 'Error', message: 'nobody knows why' }
   const cause = new Error(message)
   cause.name = name
+  if (code !== undefined) cause.code = code
   cause.stack = stack ?? `${name}: ${message}`
   return new CinnabarError(`job ${JSON.stringify(id)} failed: ${message}`, { code: 'E_JOB_FAILED', cause })
 }

@@ -14,14 +14,22 @@ class Run {
   over = false
   #native
   #number
+  #leased
   #reason
   #controller
   #mostBytes
 
-  constructor(native, number, mostBytes) {
+  constructor(native, leased, mostBytes) {
     this.#native = native
-    this.#number = number
+    this.#number = leased[0]
+    this.#leased = leased
     this.#mostBytes = mostBytes
+  }
+
+  /** Which job it is, for whoever is told of it. */
+  get job() {
+    const [, id, name, , attempt] = this.#leased
+    return { id, name, attempt }
   }
 
   /** What a handler gets beside its job. What it never asks for is never made. */

@@ -22,6 +22,10 @@ class Waits {
     return this.#byJob.size
   }
 
+  has(id) {
+    return this.#byJob.has(id)
+  }
+
   /** A promise for the result of a job, and what ends the wait. */
   add(id) {
     const wait = {}

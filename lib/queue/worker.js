@@ -28,6 +28,7 @@ class Worker {
   #mostBytes
   #watch
   #complain
+  #mourn
   // What begins a job of this worker does so in the asynchronous context in which it was made.
   #scope = new AsyncResource('cinnabar.worker')
   #lanes = 0
@@ -38,12 +39,13 @@ class Worker {
   #close
   #paused = false
 
-  constructor({ watch, handler, concurrency, mostBytes, start, complain, ended }) {
+  constructor({ watch, handler, concurrency, mostBytes, start, complain, mourn, ended }) {
     this.#watch = watch
     this.#handler = handler
     this.#concurrency = concurrency
     this.#mostBytes = mostBytes
     this.#complain = complain
+    this.#mourn = mourn
     this.#closed = new Promise((resolve) => (this.#close = resolve))
     void this.#closed.then(ended)
     this.#native = start(this.#scope.bind((notice) => this.#hear(notice)))
@@ -83,6 +85,7 @@ class Worker {
     if (notice === undefined) return this.#wake()
     const [what, ...details] = notice
     if (what === 'ended') this.#endRun(...details)
+    else if (what === 'died') this.#die(details[0])
     else if (what === 'closed') this.#close({ unfinished: details[0] })
     else this.#complain(what === 'failing' ? details[0] : undefined)
   }
@@ -105,6 +108,12 @@ class Worker {
     if (why === 'timeout') this.#fill()
   }
 
+  // Its time was over, and there is no other attempt.
+  #die(number) {
+    const run = this.#runs.get(number)
+    if (run) this.#mourn(run.job, { name: 'CinnabarError', message: 'its time was over' })
+  }
+
   #fill() {
     for (let free = this.#concurrency - this.#lanes; free > 0; free--) {
       const leased = this.#native.begin()
@@ -117,16 +126,18 @@ class Worker {
   // Many jobs follow each other in one call, so that none costs a promise and a closure of its own. It never rejects.
   async #runLane(leased) {
     do {
-      const run = new Run(this.#native, leased[0], this.#mostBytes)
+      const run = new Run(this.#native, leased, this.#mostBytes)
       this.#runs.set(leased[0], run)
       try {
         let result = this.#begin(run, leased)
         if (typeof result?.then === 'function') result = await result
         if (run.over) return
-        this.#native.complete(leased[0], writeResult(result))
+        const wrong = this.#native.complete(leased[0], writeResult(result))
+        if (wrong) this.#mourn(run.job, { name: 'CinnabarError', message: wrong })
       } catch (thrown) {
         if (run.over) return
-        this.#native.fail(leased[0], writeFailure(thrown, this.#mostBytes), isUnrecoverable(thrown))
+        const failure = writeFailure(thrown, this.#mostBytes)
+        if (this.#native.fail(leased[0], failure, isUnrecoverable(thrown))) this.#mourn(run.job, JSON.parse(failure))
       }
       this.#runs.delete(leased[0])
       if (performance.now() >= this.#turnEnds) await this.#yield()

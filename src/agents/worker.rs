@@ -47,6 +47,8 @@ pub enum Notice {
     Jobs,
     /// The job of this number has ended without whoever runs it.
     Ended(u64, Why),
+    /// It is dead by that; told before.
+    Died(u64),
     /// The store refuses or does not answer; told once until it does, or until it is for another reason.
     Failing(Error),
     /// The store answers again.
@@ -105,6 +107,14 @@ impl Worker {
     /// The next job to run, and its number. After `None`, `Notice::Jobs` says when to ask again.
     pub fn begin(&self) -> Option<(u64, Leased)> {
         self.at_desk(|desk, now| desk.begin(now))
+    }
+
+    /// The job of this number failed; whether it is dead by that.
+    pub fn fail(&self, number: u64, failure: Failure) -> bool {
+        self.at_desk(|desk, now| {
+            let dies = desk.dies(number, failure.fatal);
+            desk.end(number, Err(failure), now) && dies
+        })
     }
 
     /// How the job of this number ended; false where it was this worker's no more.

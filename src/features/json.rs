@@ -49,6 +49,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A field that is a number.
+    pub fn number(&self, field: &str) -> Option<f64> {
+        serde_json::from_str(self.0.get(field)?.get()).ok()
+    }
+
     /// The object as text.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(&self.0).map_err(unwritable)

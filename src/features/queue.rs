@@ -82,6 +82,11 @@ impl Queue {
         &self.0.name
     }
 
+    /// What all its keys begin with.
+    pub fn key(&self) -> &[u8] {
+        &self.0.key
+    }
+
     /// A run of one of its scripts.
     fn script(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
         Request::script_with(script, self.keys(), args)

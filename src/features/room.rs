@@ -103,10 +103,10 @@ impl Rooms {
     }
 
     /// Stores `{ ...message, timestamp }` as the newest of the last 100, for 24 hours; `message` is a JSON object,
-    /// `timestamp` an ISO time.
+    /// `timestamp` an ISO time. A `seq` that could be the number of a message that was sent is left out.
     pub fn store_message(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<()>> {
         let key = keys::room_messages(&self.prefix, room)?;
-        let value = stamped("message", message, "timestamp", timestamp)?;
+        let value = messages::unsent(message, timestamp)?;
         let args = [key, value, Bytes::from_static(MESSAGES.as_bytes()), Bytes::from_static(LIFE.as_bytes())];
         Ok(Call::new(Request::script(&STORE_MESSAGE, args).merging(Merge::Script), |_| Ok(())))
     }

@@ -56,6 +56,13 @@ impl Queue {
         Ok(Self { core, queue: self.queue.clone(), lease: self.lease, defaults: self.defaults.clone() })
     }
 
+    /// What is the same for all that are this very queue on the same store, once that is open.
+    #[napi(getter)]
+    pub fn scope(&self) -> Option<String> {
+        let store = self.core.store()?;
+        Some(format!("{:p} {}", std::sync::Arc::as_ptr(&store), String::from_utf8_lossy(self.queue.key())))
+    }
+
     /// Most bytes of the data of a job, or of its result.
     #[napi(getter)]
     pub fn max_bytes(&self) -> f64 {

@@ -119,6 +119,7 @@ impl Order {
     /// The history as it was when everything before `place` had been heard. `next` is the number of what will be heard next,
     /// as far as that is known: up to there the history counts.
     pub fn learn(&mut self, history: History, place: u64, next: Option<u64>) {
+        let asked = self.asks();
         self.lost = false;
         self.overlap = place;
         let Some(end) = history.last else { return self.learn_nothing(next) };
@@ -142,13 +143,13 @@ impl Order {
             Last::At(_) => (self.rejoin(&history), None),
         };
         self.back = false;
-        self.fill(history, from, end, next);
+        self.fill(history, from, end, next, asked);
     }
 
     /// Delivers what the history has behind `from`, and tells what it does not have any more.
-    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>) {
+    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>, asked: u64) {
         let stop = next.map_or(end, |next| next - 1);
-        let first = history.first;
+        let (first, more) = (history.first, history.more);
         // What was lost when a numbering ended nobody can count.
         let missed = |at: u64, number: u64| (first <= at + 1 || first > number).then_some(number - at - 1);
         let mut at = from;
@@ -163,8 +164,8 @@ impl Order {
             at = number;
         }
         self.last = Last::At(at.max(from));
-        if at < stop && at > from && at < end {
-            // There was more than is read at a time.
+        if at < stop && more && at > asked.saturating_add(1) {
+            // There is more than is read at a time, and the next part begins further on.
             self.lost = true;
         } else if at < stop {
             self.gap(missed(at, stop + 1));
@@ -195,7 +196,13 @@ impl Order {
         let is_known = |(number, text): &(u64, Bytes)| self.recent.contains(&(*number, hash(text)));
         let common = history.messages.iter().rposition(is_known).map_or(0, |common| common + 1);
         let first = history.messages.get(common).map(|(number, _)| number - 1);
-        first.or(history.last).unwrap_or_default()
+        let known = history.messages.last().filter(|_| first.is_none() && history.more);
+        // What comes behind this part is compared with its last one.
+        let known = known.map(|(number, text)| {
+            self.recent.push_back((*number, hash(text)));
+            *number
+        });
+        first.or(known).or(history.last).unwrap_or_default()
     }
 
     fn deliver(&mut self, number: u64, text: Bytes) {

@@ -1,8 +1,9 @@
--- The last number and the first of this numbering, then what was sent after a number, oldest first, as much as fits.
+-- The last number and the first of this numbering, 1 where there is more than fits, then what was sent after a number, oldest
+-- first. Two messages always fit: whoever asks may have the first of them already.
 -- KEYS: the messages, the numbers. ARGV: number, bytes.
 local numbers = redis.call('HMGET', KEYS[2], 'seq', 'first')
 local since, room = tonumber(ARGV[1]), tonumber(ARGV[2])
-local out = { numbers[1], numbers[2] }
+local out = { numbers[1], numbers[2], 0 }
 if not numbers[1] or tonumber(numbers[1]) <= since then
   return out
 end
@@ -13,7 +14,8 @@ for stop = redis.call('LLEN', KEYS[1]) - 1, 0, -10 do
     local number = tonumber(string.match(string.sub(some[i], -32), '"seq":(%d+)}$'))
     if number and number > since then
       room = room - #some[i]
-      if room < 0 and #out > 2 then
+      if room < 0 and #out > 4 then
+        out[3] = 1
         return out
       end
       out[#out + 1] = some[i]

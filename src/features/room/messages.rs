@@ -60,6 +60,8 @@ pub struct History {
     pub first: u64,
     /// Messages in the order of their numbers: the oldest, as many as fit.
     pub messages: Vec<(u64, Bytes)>,
+    /// Whether more are kept than these.
+    pub more: bool,
 }
 
 impl Rooms {
@@ -88,7 +90,7 @@ impl Rooms {
         }))
     }
 
-    /// What was sent after `since`, oldest first, up to `bytes` of it but at least one message.
+    /// What was sent after `since`, oldest first, up to `bytes` of it but at least two messages.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
@@ -135,6 +137,7 @@ fn history(reply: Reply) -> Result<History> {
     let last = numbers.next().transpose()?.flatten();
     let first = numbers.next().transpose()?.flatten().unwrap_or_default();
     drop(numbers);
+    let more = parts.next().is_some_and(|more| more == Reply::Int(1));
     let mut messages = Vec::new();
     let mut highest = 0;
     for message in parts {
@@ -148,7 +151,21 @@ fn history(reply: Reply) -> Result<History> {
             _ => {}
         }
     }
-    Ok(History { last, first, messages })
+    Ok(History { last, first, messages, more })
+}
+
+/// A message that is stored and was not sent, with its time at the end: what stands there would be its number.
+///
+/// A `seq` of its own stays where nobody can take it for one of those that `send` gives.
+pub(super) fn unsent(message: &str, timestamp: &str) -> Result<Bytes> {
+    let timestamp = json::string(timestamp)?;
+    let mut object = json::Object::argument("message", message.as_bytes())?;
+    if object.number("seq").is_some_and(|seq| seq >= LOWEST as f64) {
+        object.remove("seq");
+    }
+    object.remove("timestamp");
+    object.set("timestamp", &timestamp);
+    Ok(object.to_bytes()?.into())
 }
 
 /// The message with its time, and all of the field `seq` but its number and the brace behind it.
@@ -200,6 +217,17 @@ mod tests {
             r#"{"seq":5}"#,
         ] {
             assert_eq!(number(stored.as_bytes()), None, "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_stored_has_no_number() {
+        let text = |message: &str| String::from_utf8(unsent(message, "now").unwrap().to_vec()).unwrap();
+        assert_eq!(text(r#"{"timestamp":0,"a":1,"seq":5}"#), r#"{"a":1,"seq":5,"timestamp":"now"}"#);
+        assert_eq!(text(r#"{"seq":"mine"}"#), r#"{"seq":"mine","timestamp":"now"}"#);
+        for forged in ["1793000000000000", "1e15", "1793000000000000.5", "1e300"] {
+            let message = format!(r#"{{"timestamp":0,"a":1,"seq":{forged}}}"#);
+            assert_eq!(text(&message), r#"{"a":1,"timestamp":"now"}"#);
         }
     }
 }

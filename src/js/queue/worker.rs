@@ -104,29 +104,31 @@ impl QueueWorker {
         Handed(array)
     }
 
-    /// The job of this number is done. Its result is the text of a JSON value, or `undefined`.
+    /// The job of this number is done. Its result is the text of a JSON value, or `undefined`. Answers what is wrong with that
+    /// and has killed the job, or nothing.
     #[napi]
-    pub fn complete(&self, env: Env, number: f64, result: Unknown) {
+    pub fn complete(&self, env: Env, number: f64, result: Unknown) -> Option<String> {
         match Js(env.raw()).optional_text(result.raw(), "the result").map(Option::unwrap_or_default) {
             Ok(result) if result.len() <= self.max_bytes => {
                 self.worker.end(number as u64, Ok(result.into()));
+                None
             }
             // It is the job that fails, not whoever says how it ended.
             Ok(result) => {
                 let (length, most) = (result.len(), self.max_bytes);
-                self.refuse(number, &format!("the result has {length} bytes, of which {most} may be"));
+                let message = format!("the result has {length} bytes, of which {most} may be");
+                self.refuse(number, &message).then_some(message)
             }
-            Err(error) => self.refuse(number, error.message()),
+            Err(error) => self.refuse(number, error.message()).then(|| error.message().to_owned()),
         }
     }
 
     /// The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
+    /// Answers whether it is dead.
     #[napi]
-    pub fn fail(&self, env: Env, number: f64, error: Unknown, fatal: bool) {
+    pub fn fail(&self, env: Env, number: f64, error: Unknown, fatal: bool) -> bool {
         match Js(env.raw()).text(error.raw(), "the error") {
-            Ok(error) => {
-                self.worker.end(number as u64, Err(Failure { error: error.into(), fatal }));
-            }
+            Ok(error) => self.worker.fail(number as u64, Failure { error: error.into(), fatal }),
             Err(error) => self.refuse(number, error.message()),
         }
     }
@@ -157,10 +159,10 @@ impl QueueWorker {
         self.worker.close(Some(Duration::from_secs_f64(timeout_ms.max(0.0) / 1000.0)));
     }
 
-    fn refuse(&self, number: f64, message: &str) {
+    fn refuse(&self, number: f64, message: &str) -> bool {
         let message = serde_json::to_string(message).unwrap_or_default();
         let error = format!("{{\"name\":\"CinnabarError\",\"message\":{message},\"code\":\"E_INVALID_ARGUMENT\"}}");
-        self.worker.end(number as u64, Err(Failure { error: error.into(), fatal: false }));
+        self.worker.fail(number as u64, Failure { error: error.into(), fatal: false })
     }
 }
 
@@ -175,6 +177,7 @@ fn answer(notice: Notice) -> Answer {
             };
             Answer::List(vec![Answer::word("ended"), number.into(), Answer::word(why)])
         }
+        Notice::Died(number) => Answer::List(vec![Answer::word("died"), number.into()]),
         Notice::Failing(error) => Answer::List(vec![Answer::word("failing"), Answer::Failure(error)]),
         Notice::Recovered => Answer::List(vec![Answer::word("recovered")]),
     }

@@ -3,7 +3,12 @@ use super::*;
 /// A history `first..=last` that keeps the messages named here; a letter behind a number makes it another message.
 fn history(first: u64, last: u64, kept: &[&str]) -> History {
     let kept = kept.iter().map(|text| (digits(text), Bytes::copy_from_slice(text.as_bytes())));
-    History { last: Some(last), first, messages: kept.collect() }
+    History { last: Some(last), first, messages: kept.collect(), more: false }
+}
+
+/// The same, which keeps more than what was read of it.
+fn part(first: u64, last: u64, kept: &[&str]) -> History {
+    History { more: true, ..history(first, last, kept) }
 }
 
 fn digits(text: &str) -> u64 {
@@ -161,13 +166,26 @@ fn what_waits_to_be_heard_is_not_missing() {
 fn a_history_is_read_in_parts() {
     let mut order = at_5();
     order.lost();
-    order.learn(history(1, 9, &["5", "6", "7"]), 1001, None);
+    order.learn(part(1, 9, &["5", "6", "7"]), 1001, None);
     assert_eq!(rest(&mut order), "6 7 ?6");
     order.learn(history(1, 9, &["7", "9"]), 1001, None);
     assert_eq!(rest(&mut order), "[1] 9");
     order.lost();
     order.learn(history(1, 12, &["9"]), 1001, None);
     assert_eq!(rest(&mut order), "[3]", "what is not read the second time is not there");
+}
+
+#[test]
+fn numbers_that_are_given_once_more_are_read_in_parts_too() {
+    let mut order = at_5();
+    assert!(hear(&mut order, "5b"));
+    assert_eq!(rest(&mut order), "?4");
+    order.learn(history(1, 5, &["5b"]), 1001, None);
+    assert_eq!(rest(&mut order), "?0");
+    order.learn(part(1, 7, &["4", "5"]), 1001, None);
+    assert_eq!(rest(&mut order), "[?] ?4", "all of this part is known, and there is more");
+    order.learn(history(1, 7, &["5", "6", "7"]), 1001, None);
+    assert_eq!(rest(&mut order), "6 7");
 }
 
 #[test]

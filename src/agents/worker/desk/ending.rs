@@ -44,8 +44,12 @@ impl Running {
         }
     }
 
+    fn dies(&self, fatal: bool) -> bool {
+        fatal || self.attempt >= self.attempts
+    }
+
     fn fails(&self, error: Bytes, fatal: bool) -> Outcome {
-        if fatal || self.attempt >= self.attempts {
+        if self.dies(fatal) {
             return Outcome::Dead { error };
         }
         Outcome::Retry { error, delay: retry::delay(&self.backoff, self.attempt, random::fraction()) }
@@ -72,6 +76,11 @@ impl Desk {
         true
     }
 
+    /// Whether this job is dead if it fails now.
+    pub fn dies(&self, number: u64, fatal: bool) -> bool {
+        self.running.get(&number).is_some_and(|running| running.held && running.dies(fatal))
+    }
+
     /// Another has this job by now.
     pub(super) fn lose(&mut self, number: u64) -> Option<Notice> {
         let running = self.running.get_mut(&number).filter(|running| running.held)?;
@@ -85,6 +94,9 @@ impl Desk {
             return;
         }
         for (number, running) in self.running.extract_if(|_, running| running.ends <= now) {
+            if running.held && running.dies(false) {
+                notices.push(Notice::Died(number));
+            }
             notices.push(Notice::Ended(number, Why::TimedOut));
             if running.held {
                 let ms = running.timeout.as_millis();
