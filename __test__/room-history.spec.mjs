@@ -44,7 +44,11 @@ for (const engine of engines) {
         }
         await rooms.storeMessage('lobby', { timestamp: 0, text: 'own', seq: 7 })
         const stored = (await rooms.getRecentMessages('lobby')).map(({ text, seq }) => [text, seq])
-        assert.deepEqual(stored, [['own', 7], ...Array.from({ length: 5 }, () => ['forged', undefined]), ['one', first]])
+        assert.deepEqual(stored, [
+          ['own', 7],
+          ...Array.from({ length: 5 }, () => ['forged', undefined]),
+          ['one', first],
+        ])
         for (const text of ['two', 'three', 'four']) await rooms.send('lobby', { text, seq: first + 90 })
         const heard = []
         const hear = ({ text, seq }, number) => heard.push([text, number - first, seq - first])
