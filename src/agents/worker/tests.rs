@@ -161,6 +161,7 @@ async fn ends_jobs_at_their_time_by_itself() {
     let job = play.ask(play.queue.get("j0").unwrap()).await.unwrap();
     assert_eq!(job.state, State::Dead);
     assert!(String::from_utf8_lossy(&job.error.unwrap()).contains("timed out after 50 ms"));
+    assert!(matches!(hired.notices.recv().await, Some(Notice::Died(n)) if n == number), "told before it ends");
     assert!(matches!(hired.notices.recv().await, Some(Notice::Ended(n, Why::TimedOut)) if n == number));
 }
 
