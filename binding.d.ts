@@ -79,8 +79,8 @@ export declare class Lock {
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Lock
-  /** A token, or null while another holds it. */
-  acquire(resource: unknown, ttl: unknown): Handed
+  /** A token, or null while another holds it; where `strict` is `true`, a lock that cannot be asked for rejects always. */
+  acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
   /** Gives it back; false when it is no longer held with this token. */
   release(resource: unknown, token: unknown): Handed
   /** Keeps `disconnect()` waiting until the lock that its caller holds is given back. */

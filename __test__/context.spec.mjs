@@ -4,6 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
+import { RedisService } from 'cinnabar'
+
 import { root, runNode } from './helpers.mjs'
 import { engines, temporaryFolder } from './support/engines.mjs'
 
@@ -75,11 +77,11 @@ describe('the stack of an error', () => {
     }
     console.log(JSON.stringify(stacks))`
 
-  const stacksWith = async (env) => {
+  const stacksWith = async (env, text = source) => {
     // A file, so that lines have a name; inside the package, so that it can import it.
     const folder = temporaryFolder('context')
     const file = join(folder, 'caller.mjs')
-    writeFileSync(file, source.replace(`'cinnabar'`, JSON.stringify(join(root, 'index.js'))).trimStart())
+    writeFileSync(file, text.replace(`'cinnabar'`, JSON.stringify(join(root, 'index.js'))).trimStart())
     const { status, out, err } = await runNode([file], { env })
     assert.equal(status, 0, err)
     return JSON.parse(out)
@@ -96,6 +98,17 @@ describe('the stack of an error', () => {
       // A refusal is made on the spot, and its own stack says where.
       if (i !== 3) assert.match(frame, /caller\.mjs/, `the first frame is not the caller's:\n${stack}`)
     }
+  })
+
+  test("names the caller's line wherever that is asked for", async () => {
+    for (const stack of await stacksWith({ NODE_ENV: 'production', CINNABAR_STACKS: '1' })) {
+      assert.match(stack, /caller\.mjs:1\d:/)
+    }
+    const url = "url: 'memory:'"
+    for (const stack of await stacksWith({ NODE_ENV: 'production' }, source.replace(url, `${url}, stacks: true`))) {
+      assert.match(stack, /caller\.mjs:1\d:/)
+    }
+    assert.throws(() => new RedisService({ url: 'memory:', stacks: 'yes' }), { code: 'E_INVALID_SETTINGS' })
   })
 
   test('costs nothing elsewhere, and still begins with name and message', async () => {

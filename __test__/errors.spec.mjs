@@ -19,7 +19,7 @@ describe('CinnabarError', () => {
     assert.equal(error.name, 'CinnabarError')
     assert.equal(String(error), `CinnabarError: ${error.message}`)
     assert.equal(error.retryable, false)
-    assert.deepEqual(Object.keys(error).sort(), ['code', 'retryable'])
+    assert.deepEqual(Object.keys(error).sort(), ['code', 'command', 'retryable'])
     assert.match(inspect(error), /CinnabarError: .*\n(.|\n)*E_INVALID_ARGUMENT/)
   })
 

@@ -10,6 +10,10 @@ const SOURCES = ['store', 'local', 'fallback']
 
 let bridge
 
+function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
+  return NODE_ENV === 'development' || ['1', 'true'].includes(CINNABAR_STACKS)
+}
+
 /** What the native side needs of this realm's JavaScript, made once and at first use: importing starts nothing. */
 function getBridge() {
   bridge ??= new binding.Bridge({
@@ -34,8 +38,8 @@ function getBridge() {
       return listener
     },
     unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
-    // A stack costs microseconds a call, so only development pays for the line of the caller.
-    captureStack: readEnvironment().NODE_ENV === 'development',
+    // A stack costs microseconds a call, so only development pays for the line of the caller, and who asks for it.
+    captureStack: wantsStacks(readEnvironment()),
   })
   return bridge
 }

@@ -12,6 +12,7 @@ const NAMES = [
   'REDIS_POOL_SIZE',
   'REDIS_TIMEOUT',
   'REDIS_RETRY_ATTEMPTS',
+  'CINNABAR_STACKS',
 ]
 
 /** The environment variables that count here, as a plain object; unset ones are left out. */

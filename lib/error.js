@@ -9,10 +9,12 @@ const BRAND = Symbol.for('cinnabar.error')
  * brand, because a class identity would differ between them.
  */
 class CinnabarError extends Error {
-  constructor(message, { code = 'E_INTERNAL', retryable = false, cause, trace } = {}) {
+  constructor(message, { code = 'E_INTERNAL', retryable = false, command, key, cause, trace } = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.retryable = retryable
+    if (command !== undefined) this.command = command
+    if (key !== undefined) this.key = key
     if (trace) showCaller(this, trace)
   }
 

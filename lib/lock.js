@@ -1,7 +1,7 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { CinnabarError } = require('./error.js')
+const { CinnabarError, isUnavailable } = require('./error.js')
 const { handleOf, limitsOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
@@ -43,10 +43,13 @@ class DistributedLock {
 
   async withLock(resource, operation, ttlSeconds = 30) {
     assertFunction(operation, 'operation')
-    const token = await this.#acquire(resource, ttlSeconds)
+    const message = () => `Could not acquire lock for resource: ${resource}`
+    const token = await this.#acquire(resource, ttlSeconds).catch((error) => {
+      // Nobody holds a lock that could not be asked for.
+      throw isUnavailable(error) ? new CinnabarError(message(), { ...error, cause: error }) : error
+    })
     if (token === null) {
-      const message = `Could not acquire lock for resource: ${resource}`
-      throw new CinnabarError(message, { code: 'E_LOCK_HELD', retryable: true })
+      throw new CinnabarError(message(), { code: 'E_LOCK_HELD', retryable: true })
     }
     const holder = this.#native.stay()
     try {
@@ -59,9 +62,9 @@ class DistributedLock {
 
   // A signal takes the caller away, not the lock that may already be its own: that one is released.
   async #acquire(resource, ttlSeconds) {
-    if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds)
+    if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, true)
     assertGoing(this.#limits)
-    const acquiring = this.#native.within(withoutSignals(this.#limits)).acquire(resource, ttlSeconds)
+    const acquiring = this.#native.within(withoutSignals(this.#limits)).acquire(resource, ttlSeconds, true)
     try {
       return await unlessAborted(this.#limits, acquiring)
     } catch (error) {

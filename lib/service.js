@@ -42,6 +42,7 @@ const OPTIONS = [
   'maxBytes',
   'onUnavailable',
   'log',
+  'stacks',
 ]
 // The names within those that are objects themselves.
 const GROUPS = {
@@ -242,6 +243,10 @@ function assertServiceOptions(options) {
   for (const [name, names] of Object.entries(GROUPS)) {
     const group = readOption(options, name)
     if (typeof group === 'object' && group !== null && !Array.isArray(group)) assertOptions(group, names, `${name}.`)
+  }
+  const stacks = readOption(options, 'stacks')
+  if (stacks !== undefined && typeof stacks !== 'boolean') {
+    throw settingsError(`stacks must be true or false, got ${describe(stacks)}`)
   }
   const log = readOption(options, 'log')
   if (log === undefined || log === false || typeof log === 'function') return

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use bytes::Bytes;
+
 /// What every fallible function here answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -14,6 +16,8 @@ pub struct Error {
     message: Cow<'static, str>,
     #[source]
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    /// The key of the request that failed, where it is known.
+    key: Option<Bytes>,
 }
 
 macro_rules! kinds {
@@ -85,7 +89,18 @@ kinds! {
 impl Error {
     /// An error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, key: None }
+    }
+
+    /// Says which key it is about, unless that is known already.
+    pub fn at(mut self, key: &Bytes) -> Self {
+        self.key.get_or_insert_with(|| key.clone());
+        self
+    }
+
+    /// The key of the request that failed, where it is known.
+    pub fn key(&self) -> Option<&Bytes> {
+        self.key.as_ref()
     }
 
     /// Keeps what caused it.

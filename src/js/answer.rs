@@ -2,6 +2,7 @@
 
 use super::{
     env::{Js, Value},
+    failure::More,
     promise::Functions,
 };
 use crate::{
@@ -47,7 +48,7 @@ impl Answer {
                 js.call(js.kept(&functions.checked), &args)
                     .map_err(|_| Error::new(Kind::Internal, "the answer of a limit could not be made"))?
             }
-            Self::Failure(error) => functions.failures.build(js, &error, None, None),
+            Self::Failure(error) => functions.failures.build(js, &error, None, More::default()),
         })
     }
 }

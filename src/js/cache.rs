@@ -108,7 +108,7 @@ impl Cache {
     /// Makes every entry with a tag a miss.
     #[napi]
     pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("INVALIDATE", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
             self.cache.invalidate_by_tag(&js.text(tag.raw(), "tag")?)
         })
     }

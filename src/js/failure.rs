@@ -2,8 +2,14 @@
 
 use std::error::Error as _;
 
-use super::env::{Js, Kept, Value};
+use super::{
+    env::{Js, Kept, Value},
+    operation::Operation,
+};
 use crate::error::Error;
+
+/// As many characters of a key stand in an error.
+const LONGEST_KEY: usize = 64;
 
 /// Makes errors of the package's class.
 pub struct Failures {
@@ -16,13 +22,21 @@ impl Failures {
         Self { class }
     }
 
-    /// `new CinnabarError(message, { code, retryable, cause?, trace? })`. The trace is an error made where the caller was; the
-    /// cause is the error's own unless JavaScript has a better one.
-    pub fn build(&self, js: Js, error: &Error, trace: Option<Value>, cause: Option<Value>) -> Value {
+    /// `new CinnabarError(message, { code, retryable, command?, key?, cause?, trace? })` of an operation. The trace is an error
+    /// made where the caller was; the cause is the error's own unless JavaScript has a better one.
+    pub fn build(&self, js: Js, error: &Error, operation: Option<Operation>, more: More) -> Value {
+        let More { trace, cause } = more;
         let message = js.string(error.message().as_bytes()).unwrap_or_else(|_| js.undefined());
         let details = js.object();
         js.set(details, c"code", js.string(error.kind.code().as_bytes()).unwrap_or_else(|_| js.undefined()));
         js.set(details, c"retryable", js.boolean(error.kind.retryable()));
+        if let Some(operation) = operation {
+            let name = operation.name.as_bytes();
+            js.set(details, c"command", js.string(name).unwrap_or_else(|_| js.undefined()));
+            if let Some(key) = error.key().filter(|_| operation.shows_key()) {
+                js.set(details, c"key", js.string(shown(key).as_bytes()).unwrap_or_else(|_| js.undefined()));
+            }
+        }
         let cause = cause.or_else(|| error.source().and_then(|source| js.error(&source.to_string())));
         if let Some(cause) = cause {
             js.set(details, c"cause", cause);
@@ -37,5 +51,23 @@ impl Failures {
     /// Lets the class go.
     pub fn release(self, js: Js) {
         js.forget(self.class);
+    }
+}
+
+/// What JavaScript knows about an error.
+#[derive(Default)]
+pub struct More {
+    /// An error made where the caller was.
+    pub trace: Option<Value>,
+    /// What caused it.
+    pub cause: Option<Value>,
+}
+
+/// A key as an error shows it: no more than its beginning.
+fn shown(key: &[u8]) -> String {
+    let text = String::from_utf8_lossy(key);
+    match text.char_indices().nth(LONGEST_KEY) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
     }
 }

@@ -40,10 +40,12 @@ impl Lock {
         Ok(Self { core: self.core.within(&env, limits.raw())?, locks: self.locks.clone() })
     }
 
-    /// A token, or null while another holds it.
+    /// A token, or null while another holds it; where `strict` is `true`, a lock that cannot be asked for rejects always.
     #[napi]
-    pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("ACQUIRE LOCK", Empty::Null), |js| {
+    pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
+        let operation = self.core.operation("ACQUIRE LOCK", Empty::Null);
+        let operation = if strict == Some(true) { operation.rejecting() } else { operation };
+        self.core.submit(env, operation, |js| {
             self.locks.acquire(&js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?)
         })
     }

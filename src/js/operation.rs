@@ -1,6 +1,6 @@
 //! What a call is named in warnings, and what it answers when there is no server and nobody wants an error.
 
-use crate::answer::Answer;
+use crate::{answer::Answer, random};
 
 /// A call as the bridge carries it.
 #[derive(Clone, Copy)]
@@ -9,6 +9,21 @@ pub struct Operation {
     pub name: &'static str,
     /// Answered instead of an error when there is no server; `None` rejects.
     pub empty: Option<Empty>,
+}
+
+/// Words in the names of operations whose keys hold what is secret or names a person: ids of sessions, users, addresses.
+const PRIVATE: [&str; 5] = ["SESSION", "SESSIONS", "USER", "LIMIT", "TOKEN"];
+
+impl Operation {
+    /// The same, which rejects when there is no server.
+    pub fn rejecting(self) -> Self {
+        Self { empty: None, ..self }
+    }
+
+    /// Whether an error of it may show its key.
+    pub fn shows_key(self) -> bool {
+        !self.name.split(' ').any(|word| PRIVATE.contains(&word))
+    }
 }
 
 /// An answer that says nothing.
@@ -28,6 +43,8 @@ pub enum Empty {
     Nulls(usize),
     /// `{}`.
     Object,
+    /// A new id, of nothing.
+    Id,
 }
 
 impl Empty {
@@ -41,6 +58,7 @@ impl Empty {
             Self::List => Answer::List(Vec::new()),
             Self::Nulls(count) => Answer::List(vec![Answer::Null; count]),
             Self::Object => Answer::Object(Vec::new()),
+            Self::Id => random::hex::<24>().map_or(Answer::Null, Answer::from),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     completions::{Completions, Done},
     credentials::Sources,
     env::{Js, Kept, Value},
-    failure::Failures,
+    failure::{Failures, More},
     handlers::Handler,
     held::Held,
     limits::Limits,
@@ -61,7 +61,7 @@ pub struct Inner {
     /// Functions that are told things.
     pub(super) told: RefCell<HashMap<u64, Told>>,
     warned: RefCell<HashSet<&'static str>>,
-    capture: bool,
+    capture: Cell<bool>,
     /// Functions that answer credentials.
     pub sources: Sources,
     /// Where other threads put what they finished.
@@ -141,7 +141,7 @@ impl Inner {
             handlers: RefCell::default(),
             told: RefCell::default(),
             warned: RefCell::default(),
-            capture,
+            capture: Cell::new(capture),
             sources: Sources::default(),
             completions: Arc::new(Completions::new()),
         });
@@ -200,7 +200,7 @@ impl Inner {
     /// The package's error for `error`.
     pub fn failure(&self, js: Js, error: &Error, trace: Option<Value>) -> Value {
         match &*self.functions.borrow() {
-            Some(functions) => functions.failures.build(js, error, trace, None),
+            Some(functions) => functions.failures.build(js, error, None, More { trace, cause: None }),
             None => js.undefined(),
         }
     }
@@ -215,6 +215,11 @@ impl Inner {
     pub fn stringify(&self, js: Js, value: Value, name: &str) -> Result<String> {
         let stringify = self.function(js, |functions| &functions.stringify);
         js.stringify(stringify, value, name)
+    }
+
+    /// From now on, errors name the line of their caller.
+    pub fn capture_stacks(&self) {
+        self.capture.set(true);
     }
 
     /// Says `text` once, whoever says it.
@@ -243,7 +248,7 @@ impl Inner {
     }
 
     fn trace(&self, js: Js) -> Option<Kept> {
-        if self.capture { js.error("").and_then(|error| js.keep(error)) } else { None }
+        if self.capture.get() { js.error("").and_then(|error| js.keep(error)) } else { None }
     }
 
     /// Settles a wave of what has come back.
@@ -307,21 +312,18 @@ impl Inner {
                     self.warn_once(js, promised.operation.name, &warning);
                 }
             }
-            Err(error) => {
-                let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
-                js.reject(promised.deferred, functions.failures.build(js, &error, trace, None));
-            }
+            Err(error) => return self.reject_because(js, promised, &error, None),
         }
         if let Some(trace) = promised.trace {
             js.forget(trace);
         }
     }
 
-    /// Rejects for a reason that is a JavaScript value.
+    /// Rejects, perhaps for a reason that is a JavaScript value.
     pub(super) fn reject_because(&self, js: Js, promised: Promised, error: &Error, cause: Option<Value>) {
         let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
         let error = match &*self.functions.borrow() {
-            Some(functions) => functions.failures.build(js, error, trace, cause),
+            Some(functions) => functions.failures.build(js, error, Some(promised.operation), More { trace, cause }),
             None => js.undefined(),
         };
         js.reject(promised.deferred, error);

@@ -44,6 +44,9 @@ impl Service {
         let (resolved, policy, log) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
         let by_environment = if environment.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
         let policy = policy.unwrap_or(by_environment);
+        if js.option(options.raw(), c"stacks").ok().flatten().and_then(|flag| js.as_boolean(flag)) == Some(true) {
+            inner.capture_stacks();
+        }
         let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default, log);
         Ok(Self { core: Rc::new(core) })
     }

@@ -8,7 +8,7 @@ use napi_derive::napi;
 use super::{
     bridge::{Core, Handed, iso_now},
     env::{Js, Value},
-    operation::Empty,
+    operation::{Empty, Operation},
     service::Service,
 };
 use crate::{
@@ -52,7 +52,11 @@ impl Sessions {
     /// Creates a session; answers its id.
     #[napi]
     pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("CREATE SESSION", Empty::Null), |js| {
+        let chosen = Js(env.raw()).option(options.raw(), c"id").is_ok_and(|id| id.is_some());
+        // Nothing may seem stored under an id that somebody will look for.
+        let operation = self.core.operation("CREATE SESSION", Empty::Id);
+        let operation = if chosen { operation.rejecting() } else { operation };
+        self.core.submit(env, operation, |js| {
             let user = self.user(js, user.raw())?;
             let data = self.core.bridge().stringify(js, data.raw(), "data")?;
             let options = options.raw();
@@ -113,7 +117,7 @@ impl Sessions {
     /// Stores a session under the caller's id.
     #[napi]
     pub fn store(&self, env: Env, id: Unknown, data: Unknown, ttl: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("STORE SESSION", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "STORE SESSION", empty: None }, |js| {
             let id = js.text(id.raw(), "id")?;
             let data = self.core.bridge().stringify(js, data.raw(), "data")?;
             self.sessions.store(&id, &data, js.any_number(ttl.raw(), "ttl")?)
@@ -148,7 +152,7 @@ impl Sessions {
     #[napi]
     pub fn lookup(&self, env: Env, token: Unknown) -> Handed {
         // Never an empty answer: the caller decides what a missing server means, and must hear of it.
-        let operation = super::operation::Operation { name: "VALIDATE SESSION", empty: None };
+        let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             Ok(self.sessions.lookup(&js.text(token.raw(), "token")?)?.map(|found| {
                 Answer::Object(vec![
@@ -163,7 +167,7 @@ impl Sessions {
     /// Stores what a load brought, unless the user was invalidated since the lookup.
     #[napi]
     pub fn fill(&self, env: Env, hash: Unknown, stamp: Unknown, user: Unknown, ttl: Unknown) -> Handed {
-        let operation = super::operation::Operation { name: "VALIDATE SESSION", empty: None };
+        let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             let hash = js.text(hash.raw(), "hash")?;
             let stamp = js.whole(stamp.raw(), "stamp")? as i64;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
@@ -35,6 +36,8 @@ struct Waiting<T, Tag> {
     read: Read<T>,
     tag: Tag,
     changed: bool,
+    /// The first key of its first request, for what goes wrong.
+    key: Option<Bytes>,
     /// Whether this round changes nothing, or nothing that doing it again would not.
     repeatable: bool,
 }
@@ -49,12 +52,13 @@ enum Ended<T, Tag> {
 impl<T, Tag> Waiting<T, Tag> {
     /// Reads the replies to its requests. What has come to its end gets no further round.
     fn read(self, replies: SmallVec<[Result<Reply>; 1]>, ended: Option<End>) -> Ended<T, Tag> {
-        let Self { read, tag, changed, repeatable, .. } = self;
+        let Self { read, tag, changed, repeatable, key, .. } = self;
+        let located = |error: Error| Err(if let Some(key) = &key { error.at(key) } else { error });
         match (guarded(read, Replies(replies)), ended) {
             (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
-            (Ok(Step::Next(_)), Some(end)) => Ended::Done((Err(end.error(repeatable && !changed)), tag)),
+            (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(end.error(repeatable && !changed)), tag)),
             (Ok(Step::Next(call)), None) => Ended::Again(Running { call, tag, changed: changed || !repeatable }),
-            (Err(error), _) => Ended::Done((Err(if changed { partly(error) } else { error }), tag)),
+            (Err(error), _) => Ended::Done((located(if changed { partly(error) } else { error }), tag)),
         }
     }
 }
@@ -75,7 +79,8 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun
         match made(call) {
             Ok(Step::Next(Call { requests, read })) => {
                 let repeatable = requests.iter().all(|request| request.repeatable);
-                waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable });
+                let key = requests.first().and_then(|request| request.touched()?.next().cloned());
+                waiting.push(Waiting { requests: requests.len(), read, tag, changed, repeatable, key });
                 batch.extend(requests);
             }
             Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
