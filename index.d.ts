@@ -90,6 +90,24 @@ export type Key = string | Uint8Array
 /** What `JSON.stringify` can write; the features keep values in this form. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
+/**
+ * `T` if it is an object of fields, which JSON keeps whole; `never` for an array, a function, `Map`, `Set`, `Date`, bytes and their like, of
+ * which it would keep nothing.
+ */
+export type Fields<T extends object> = T extends
+  | readonly unknown[]
+  | ((...args: never) => unknown)
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | Date
+  | RegExp
+  | Error
+  | PromiseLike<unknown>
+  | ArrayBufferLike
+  | ArrayBufferView
+  ? never
+  : T
+
 // ---------------------------------------------------------------------------------------------------- service
 
 /** Settings of a service. What is given here wins over the environment. */
@@ -394,7 +412,10 @@ export class RedisService implements AsyncDisposable {
    * A `JobQueue` on this service.
    * @throws {CinnabarError} As `new JobQueue` does.
    */
-  queue<Data = any, Result = any>(name: string, options?: Omit<JobQueueOptions, 'service'>): JobQueue<Data, Result>
+  queue<Data = unknown, Result = unknown>(
+    name: string,
+    options?: Omit<JobQueueOptions, 'service'>,
+  ): JobQueue<Data, Result>
   /**
    * The same service with its calls bound to a deadline, a signal or both: its connections, statistics, loads and
    * subscriptions are shared, and so is `disconnect()`. Bound once more, the shorter time and every signal count.
@@ -1042,7 +1063,7 @@ export interface RealtimeDataManagerOptions {
 }
 
 /** A user in a room as `getRoomUsers` answers it. */
-export type RoomUser<T extends object = Record<string, any>> = T & {
+export type RoomUser<T extends object = Record<string, unknown>> = T & {
   /** When the user joined. */
   joinedAt: string
 }
@@ -1054,13 +1075,13 @@ export interface InvalidRoomUser {
 }
 
 /** A message as `getRecentMessages` answers it. */
-export type RoomMessage<T extends object = Record<string, any>> = T & {
+export type RoomMessage<T extends object = Record<string, unknown>> = T & {
   /** When it was stored. */
   timestamp: string
 }
 
 /** A message as `send` stores and tells it. */
-export type SentMessage<T extends object = Record<string, any>> = RoomMessage<T> & {
+export type SentMessage<T extends object = Record<string, unknown>> = RoomMessage<T> & {
   /** Its number: one more than that of the message before it in its room. */
   seq: number
 }
@@ -1084,7 +1105,7 @@ export interface Membership extends AsyncDisposable {
 }
 
 /** Somebody came, left, or is known by something else from now on. Told once a user, however many connections that is. */
-export interface RoomChange<T extends object = Record<string, any>> {
+export interface RoomChange<T extends object = Record<string, unknown>> {
   /** `update`: the user was there, and `user` is new. */
   type: 'join' | 'leave' | 'update'
   /** Who. */
@@ -1100,7 +1121,7 @@ export interface WatchOptions {
 }
 
 /** An open watch. Keeps the process alive, and sweeps dead processes out of all rooms of its prefix. */
-export interface RoomWatch<T extends object = Record<string, any>> extends Subscription {
+export interface RoomWatch<T extends object = Record<string, unknown>> extends Subscription {
   /** Which room. */
   readonly roomId: string
   /** Who is there, by id, as far as has been told. Current when a change is told. */
@@ -1108,7 +1129,7 @@ export interface RoomWatch<T extends object = Record<string, any>> extends Subsc
 }
 
 /** An open watch without a handler. What waits for a slow loop is bounded: it may be told what has become of several changes. */
-export interface RoomWatchStream<T extends object = Record<string, any>> extends RoomWatch<T> {
+export interface RoomWatchStream<T extends object = Record<string, unknown>> extends RoomWatch<T> {
   /** @throws {CinnabarError} from `next()`, once, when the watch has ended by itself. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoomChange<T>>
 }
@@ -1134,13 +1155,13 @@ export interface ListenOptions extends ListenStreamOptions {
 }
 
 /** An open listener without a handler. A loop that waits for its body gets the next message when it asks for it. */
-export interface RoomMessageStream<T extends object = Record<string, any>> extends Subscription {
+export interface RoomMessageStream<T extends object = Record<string, unknown>> extends Subscription {
   /** @throws {CinnabarError} from `next()`, once, when listening has ended by itself. */
   [Symbol.asyncIterator](): AsyncIterableIterator<HeardMessage<T>>
 }
 
 /** One message of a `RoomMessageStream`. */
-export interface HeardMessage<T extends object = Record<string, any>> {
+export interface HeardMessage<T extends object = Record<string, unknown>> {
   /** Its number. */
   seq: number
   /** What was sent. */
@@ -1166,20 +1187,23 @@ export interface RealtimeDataManager {
    */
   with(limits: CallLimits): RealtimeDataManager
   /** Puts a user into a room, or replaces what is known about one. `joinedAt` is added. */
-  addUserToRoom(roomId: string, userId: string, info?: object): Promise<void>
+  addUserToRoom<T extends object>(roomId: string, userId: string, info?: T & Fields<T>): Promise<void>
   /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
   removeUserFromRoom(roomId: string, userId: string): Promise<number>
   /** The users of a room by their id; `{}` when it is empty. A value that is no JSON reads `{ error: 'Invalid data' }`. */
-  getRoomUsers<T extends object = Record<string, any>>(
+  getRoomUsers<T extends object = Record<string, unknown>>(
     roomId: string,
   ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
   /**
    * Adds a message, with `timestamp`. The last 100 are kept, for 24 h. A `seq` that could be the number of a message that was sent
    * is left out.
    */
-  storeMessage(roomId: string, message: object): Promise<void>
+  storeMessage<T extends object>(roomId: string, message: T & Fields<T>): Promise<void>
   /** The newest messages first, 10 unless told. Sent ones have a `seq`. */
-  getRecentMessages<T extends object = Record<string, any>>(roomId: string, count?: number): Promise<RoomMessage<T>[]>
+  getRecentMessages<T extends object = Record<string, unknown>>(
+    roomId: string,
+    count?: number,
+  ): Promise<RoomMessage<T>[]>
   /**
    * Puts a connection of a user into a room until it leaves: by `leave()`, by `disconnect()`, or, should this process die, when
    * its lease is over (`leaseMs`, and a third of it). The user is there from the first connection of any process to the last,
@@ -1192,23 +1216,23 @@ export interface RealtimeDataManager {
    * })
    * @throws {CinnabarError} also `E_TIMEOUT`, when there was no answer in time: a seat that comes later is given back.
    */
-  join(roomId: string, userId: string, info?: object): Promise<Membership>
+  join<T extends object>(roomId: string, userId: string, info?: T & Fields<T>): Promise<Membership>
   /**
    * Tells who comes and goes, from those on who are in `users` when this resolves. Nothing is told of changes that other
    * clients make to the hash by themselves before the next look, every half minute or so.
    */
-  watch<T extends object = Record<string, any>>(
+  watch<T extends object = Record<string, unknown>>(
     roomId: string,
     handler: (change: RoomChange<T>) => unknown,
     options?: WatchOptions,
   ): Promise<RoomWatch<T>>
-  watch<T extends object = Record<string, any>>(roomId: string): Promise<RoomWatchStream<T>>
+  watch<T extends object = Record<string, unknown>>(roomId: string): Promise<RoomWatchStream<T>>
   /**
    * Adds a message as `storeMessage` does, with `seq` besides, and tells it to who listens; answers `seq`. At most 1 MiB as
    * JSON. The first number of a room is the time in microseconds, each further one is one more. After `E_MAYBE_APPLIED` it may
    * or may not have been sent.
    */
-  send(roomId: string, message: object): Promise<number>
+  send<T extends object>(roomId: string, message: T & Fields<T>): Promise<number>
   /**
    * Calls `handler` for what was sent after `since`, and then for what is sent: in the order of the numbers, each once, whatever
    * becomes of the connection. What is missing is told where it is missing. A listener that is slow is told later; nobody
@@ -1220,12 +1244,12 @@ export interface RealtimeDataManager {
    *   onGap: ({ missed }) => socket.send(JSON.stringify({ missed })),
    * })
    */
-  listen<T extends object = Record<string, any>>(
+  listen<T extends object = Record<string, unknown>>(
     roomId: string,
     handler: (message: SentMessage<T>, seq: number) => unknown,
     options?: ListenOptions,
   ): Promise<Subscription>
-  listen<T extends object = Record<string, any>>(
+  listen<T extends object = Record<string, unknown>>(
     roomId: string,
     options?: ListenStreamOptions,
   ): Promise<RoomMessageStream<T>>
@@ -1422,13 +1446,16 @@ export interface BackoffOptions {
   jitter?: number
 }
 
-/** A job for `addMany`. */
-export interface NewJob<Data = unknown> extends JobOptions {
+/** A job for `addMany`. `data` is what JSON can write, and may be left out only where `Data` may be `undefined`. */
+export type NewJob<Data = unknown> = JobOptions & {
   /** What kind of job it is, at most 512 bytes. */
   name: string
-  /** What it is about: what JSON can write. */
-  data?: Data
-}
+} & (undefined extends Data ? { data?: Data } : { data: Data })
+
+/** The data of a job, which may be left out only where `Data` may be `undefined`, and then its options. */
+export type DataAnd<Data, Options> = undefined extends Data
+  ? [data?: Data, options?: Options]
+  : [data: Data, options?: Options]
 
 /** Where a job is: it waits for a worker, for its time, is with a worker, is done, or has failed for good. */
 export type JobState = 'ready' | 'delayed' | 'active' | 'done' | 'dead'
@@ -1756,7 +1783,7 @@ export interface Repeat<Data = unknown> {
  * const worker = mails.process(async (job, { signal }) => send(job.data.to, signal), { concurrency: 10 })
  * await mails.add('welcome', { to: 'ada@example.com' }, { attempts: 5 })
  */
-export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
+export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposable {
   /**
    * @param name Not empty; queues of one name and prefix are the same queue.
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad name or option, `E_INVALID_SETTINGS` for one out of its bounds.
@@ -1778,7 +1805,7 @@ export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
    *
    * Rejects with `E_INVALID_ARGUMENT` for data that JSON cannot write or that is larger than `maxBytes`, and for bad options.
    */
-  add(name: string, data?: Data, options?: JobOptions): Promise<AddedJob<Data, Result>>
+  add(name: string, ...rest: DataAnd<Data, JobOptions>): Promise<AddedJob<Data, Result>>
   /**
    * Adds many jobs, in their order and in the fewest round trips. When it rejects because of one of them, none was added; when it
    * rejects for want of a server, some may have been.
@@ -1824,8 +1851,7 @@ export class JobQueue<Data = any, Result = any> implements AsyncDisposable {
     id: string,
     schedule: RepeatSchedule,
     name: string,
-    data?: Data,
-    options?: Omit<JobOptions, 'id'>,
+    ...rest: DataAnd<Data, Omit<JobOptions, 'id'>>
   ): Promise<{ id: string; nextAt: number | null }>
   /** Forgets a repeat; `false` when there is none. Jobs that it has added stay. */
   unrepeat(id: string): Promise<boolean>

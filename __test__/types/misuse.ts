@@ -132,6 +132,22 @@ export async function misuse(): Promise<void> {
   const queue = new JobQueue<{ to: string }, number>('mails')
   // @ts-expect-error data has such a field
   await queue.add('welcome', { from: 'ada' })
+  // @ts-expect-error its data may not be left out
+  await queue.add('welcome')
+  // @ts-expect-error nor here
+  await queue.addMany([{ name: 'welcome' }])
+  // @ts-expect-error what nobody has given a type is unknown
+  new JobQueue('untyped').process((job) => job.data.anything)
+  // @ts-expect-error a room's user is unknown until somebody says what it is
+  ;(await RealtimeDataManager.getRoomUsers('r')).ann.name.length
+  // @ts-expect-error JSON keeps nothing of a Map
+  await RealtimeDataManager.send('r', new Map([[1, 2]]))
+  // @ts-expect-error nor of a function
+  await RealtimeDataManager.storeMessage('r', () => 1)
+  // @ts-expect-error fields, not a list
+  await RealtimeDataManager.addUserToRoom('r', 'u', ['ann'])
+  // @ts-expect-error fields, not a time
+  await RealtimeDataManager.join('r', 'u', new Date())
   // @ts-expect-error the option is delay
   await queue.add('welcome', { to: 'ada' }, { delayMs: 5 })
   // @ts-expect-error one of two words

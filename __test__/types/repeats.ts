@@ -15,18 +15,18 @@ export async function repeats(): Promise<void> {
     { of: 'now' },
     { priority: 1, dedup: 'one' },
   )
-  await queue.repeat('plain', { cron: '@hourly' }, 'sweep')
+  await new JobQueue('sweeps').repeat('plain', { cron: '@hourly' }, 'sweep')
   const [first]: Repeat<{ of: string }>[] = await queue.repeats({ offset: 0, limit: 1 })
   first?.data.of.toUpperCase()
   const gone: boolean = await queue.unrepeat('daily')
   void gone
 
   // @ts-expect-error either the one or the other
-  await queue.repeat('both', { everyMs: 1000, cron: '@hourly' }, 'report')
+  await queue.repeat('both', { everyMs: 1000, cron: '@hourly' }, 'report', { of: 'now' })
   // @ts-expect-error one of the two
-  await queue.repeat('none', { limit: 1 }, 'report')
+  await queue.repeat('none', { limit: 1 }, 'report', { of: 'now' })
   // @ts-expect-error an interval knows no zones
-  await queue.repeat('zone', { everyMs: 1000, timeZone: 'UTC' }, 'report')
+  await queue.repeat('zone', { everyMs: 1000, timeZone: 'UTC' }, 'report', { of: 'now' })
   // @ts-expect-error its jobs get their ids from it
   await queue.repeat('id', { everyMs: 1000 }, 'report', { of: 'now' }, { id: 'own' })
   // @ts-expect-error other data
