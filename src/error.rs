@@ -1,8 +1,12 @@
 //! The one error of this crate: a kind to branch on, a message to read, a source to dig into.
 
+mod secrets;
+mod words;
+
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
+pub use secrets::keep as keep_secret;
 
 /// What every fallible function here answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -119,9 +123,10 @@ impl Error {
         Self::new(Kind::InvalidSettings, message)
     }
 
-    /// What the server said when it refused a command: the first word decides the kind.
+    /// What the server said when it refused a command: the first word decides the kind, wherever it was said. Of the words, what
+    /// may be a caller's is taken out.
     pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
-        let message = shortened(unwrapped(message.into()));
+        let message = shortened(words::harmless(unwrapped(message.into())));
         let kind = match message.split_whitespace().next().unwrap_or_default() {
             "WRONGTYPE" => Kind::WrongType,
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Auth,
@@ -129,9 +134,22 @@ impl Error {
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "READONLY" | "BUSY" | "MISCONF" | "NOREPLICAS" => {
                 Kind::Unavailable
             }
+            "ERR" if starts_with_any(&message, &FULL) => Kind::Unavailable,
+            "ERR" if starts_with_any(&message, &FORBIDDEN_IN_SCRIPT) => Kind::Auth,
             _ => Kind::Server,
         };
         Self::new(kind, message)
+    }
+
+    /// The same error without the pieces of these arguments that a server repeats in it.
+    pub fn hiding<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let said = self.kind == Kind::Server || is_code(self.message.split(' ').next().unwrap_or_default());
+        if said
+            && let Some(message) = words::without(&self.message, args) {
+            self.message = message.into();
+            self.source = None;
+        }
+        self
     }
 
     /// Whether there was no server to answer, as opposed to an answer that says no.
@@ -144,6 +162,30 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.message
     }
+}
+
+/// What a server, or a gateway before it, says when it takes nobody more, or nothing more for now.
+const FULL: [&str; 8] = [
+    "ERR max number of clients",
+    "ERR max number of connections",
+    "ERR max concurrent connections",
+    "ERR max daily request limit",
+    "ERR max requests limit",
+    "ERR too many connections",
+    "ERR too many clients",
+    "ERR upstream failure",
+];
+
+/// What a server says of a command that its user may not run in a script, up to Redis 7 and since.
+const FORBIDDEN_IN_SCRIPT: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
+
+fn starts_with_any(message: &str, beginnings: &[&str]) -> bool {
+    let starts = |beginning: &&str| message.get(..beginning.len()).is_some_and(|m| m.eq_ignore_ascii_case(beginning));
+    beginnings.iter().any(starts)
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// As many bytes of what a server says are kept.
@@ -168,9 +210,7 @@ fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
         return message;
     }
     let rest = rest.strip_prefix('-').unwrap_or(rest).trim_end();
-    let word = rest.split(' ').next().unwrap_or_default();
-    let is_code = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code { rest.to_owned().into() } else { format!("ERR {rest}").into() }
+    if is_code(rest.split(' ').next().unwrap_or_default()) { rest.to_owned().into() } else { format!("ERR {rest}").into() }
 }
 
 /// Servers before Redis 7 repeat in an error whatever they were sent: an error is no place for a caller's megabytes.

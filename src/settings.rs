@@ -198,9 +198,12 @@ fn credentials(
         }
         return Ok(Credentials::Provider(provider));
     }
+    // Empty is none, said on purpose: the environment's is not meant either.
+    let username = options.username.or(username).or_else(|| env.get("REDIS_USERNAME").map(Into::into));
+    let password = options.password.or(password).or_else(|| env.get("REDIS_PASSWORD").map(Secret::new));
     Ok(Credentials::Fixed {
-        username: options.username.or(username).or_else(|| env.get("REDIS_USERNAME").map(Into::into)),
-        password: options.password.or(password).or_else(|| env.get("REDIS_PASSWORD").map(Secret::new)),
+        username: username.filter(|name| !name.is_empty()),
+        password: password.filter(|password| !password.reveal().is_empty()),
     })
 }
 

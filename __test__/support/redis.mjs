@@ -34,7 +34,10 @@ export async function startRedis({ args = [], username, password, port, env, tls
       if (child) return
       const fixed = [...listening(port, tls), '--save', '', '--appendonly', 'no', '--dir', folder]
       const surroundings = { log: join(folder, 'log'), env: env && { ...process.env, ...env } }
-      child = background(binary, [...fixed, ...args].map(String), surroundings)
+      // The server takes the path of a configuration as its first argument alone.
+      const [config] = args
+      const file = String(config ?? '').endsWith('.conf') ? args.slice(0, 1) : []
+      child = background(binary, [...file, ...fixed, ...args.slice(file.length)].map(String), surroundings)
       await ready(child, 'redis-server', () => server.command('PING'))
     },
     /** Ends it as an operator would. */

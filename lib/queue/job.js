@@ -38,9 +38,10 @@ function readData(text, id) {
   if (text === '') return undefined
   try {
     return JSON.parse(text)
-  } catch (cause) {
+  } catch {
+    // Why it is none would quote it.
     const message = `the data of job ${JSON.stringify(id)} is no JSON: something else wrote it`
-    throw new CinnabarError(message, { code: 'E_INVALID_DATA', cause })
+    throw new CinnabarError(message, { code: 'E_INVALID_DATA' })
   }
 }
 

@@ -1,13 +1,17 @@
 //! What must not be seen.
 
-/// A password or a private key: it compares and hashes, but nothing prints it.
+use std::sync::Arc;
+
+use crate::error::keep_secret;
+
+/// A password or a private key: it compares and hashes, but nothing prints it, and where a server repeats it, it is blanked.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
+pub struct Secret(Arc<str>);
 
 impl Secret {
     /// Keeps a text from being printed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(keep_secret(text.as_ref()))
     }
 
     /// The text, for the connection only.

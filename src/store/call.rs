@@ -128,6 +128,12 @@ impl Request {
         self
     }
 
+    /// What of a caller's it tells a server, which may repeat that: all but the text of a script.
+    pub fn told(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let is_source = matches!(self.name(), "EVAL" | "EVAL_RO" | "FUNCTION");
+        self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
+    }
+
     /// Its name, as errors and logs have it.
     pub fn name(&self) -> &str {
         match &self.verb {

@@ -75,7 +75,10 @@ impl Engine {
     /// Answers requests in order, with no I/O. Each is atomic, the whole is not.
     pub fn execute(&self, batch: &[Request]) -> Vec<Result<Reply>> {
         let mut lua = lock(&self.shared.lua);
-        let replies = batch.iter().map(|request| reply(self.run(&mut lua, request))).collect();
+        let replies = batch
+            .iter()
+            .map(|request| reply(self.run(&mut lua, request)).map_err(|error| error.hiding(request.told())))
+            .collect();
         drop(lua);
         self.deliver();
         replies

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use super::{Args, Merge, Reply, Request, Script, Verb};
 use crate::error::{Error, Kind, Result};
@@ -76,6 +77,20 @@ impl Wire {
             Self::One(request) => !matches!(request.verb, Verb::Custom(_) | Verb::Command("EVAL")),
             Self::Get(_) | Self::Many(_) => true,
         }
+    }
+
+    /// What of callers' it tells a server, which may repeat that.
+    fn told(&self) -> SmallVec<[&[u8]; 8]> {
+        match self {
+            Self::One(request) => request.told().collect(),
+            Self::Get(keys) => keys.iter().map(|key| &key[..]).collect(),
+            Self::Many(many) => many.keys.iter().chain(&many.args).map(|arg| &arg[..]).collect(),
+        }
+    }
+
+    /// The error without anything that a caller has said.
+    pub fn hidden(&self, error: Error) -> Error {
+        error.hiding(self.told().iter().copied())
     }
 
     /// How many bytes its keys and arguments have.
@@ -305,7 +320,7 @@ impl Answers {
             (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
             (Wire::Get(_), Reply::Array(items)) => items.into_iter().map(|item| Some(Ok(item))).collect(),
             (_, reply @ Reply::Array(_)) => match reply.items() {
-                Ok(items) => items.into_iter().map(Some).collect(),
+                Ok(items) => items.into_iter().map(|item| Some(item.map_err(|error| wire.hidden(error)))).collect(),
                 Err(error) => return Self::Failed(error),
             },
             _ => return Self::Failed(missing()),

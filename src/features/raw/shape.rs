@@ -91,5 +91,5 @@ pub fn plain(reply: Reply) -> Answer {
 
 fn score(text: &[u8]) -> Result<f64> {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    text.parse().map_err(|_| Error::new(Kind::InvalidData, format!("\"{text}\" is no score")))
+    text.parse().map_err(|_| Error::new(Kind::InvalidData, "the server sent a score that is no number"))
 }

@@ -151,31 +151,86 @@ where
     }
 }
 
+/// What is said before the first call.
+#[derive(Clone, Copy)]
+enum Step {
+    Auth,
+    Select(u8),
+    Ping,
+}
+
 /// Says who we are, where we want to go, and that we are here: one round trip.
 async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
-    let mut commands = Commands::default();
-    match (entry.username, entry.password) {
-        (Some(username), Some(password)) => {
-            commands.push_words(&[b"AUTH", username.as_bytes(), password.as_bytes()]);
-        }
-        (None, Some(password)) => commands.push_words(&[b"AUTH", password.as_bytes()]),
-        (_, None) => {}
+    let (mut commands, mut steps) = (Commands::default(), Vec::with_capacity(3));
+    let username = entry.username.unwrap_or_default().as_bytes();
+    let password = entry.password.unwrap_or_default().as_bytes();
+    if !username.is_empty() && (!password.is_empty() || username != b"default") {
+        // A user without a password takes any.
+        commands.push_words(&[b"AUTH", username, password]);
+        steps.push(Step::Auth);
+    } else if !password.is_empty() {
+        commands.push_words(&[b"AUTH", password]);
+        steps.push(Step::Auth);
     }
     if entry.database != 0 {
         commands.push_words(&[b"SELECT", entry.database.to_string().as_bytes()]);
+        steps.push(Step::Select(entry.database));
     }
     commands.push_words(&[b"PING"]);
-    let count = commands.len();
+    steps.push(Step::Ping);
     wire.send(commands).await?;
-    for at in 0..count {
-        let reply = wire.receive().await?;
-        // Whatever a server says to a password that it does not take, the password is what has to change.
-        if let (0, true, Err(error)) = (at, entry.password.is_some(), &reply) {
-            return Err(Error::new(Kind::Auth, error.message().to_owned()));
+    for step in steps {
+        if let Err(error) = wire.receive().await? {
+            refused(step, error)?;
         }
-        reply?;
     }
     Ok(())
+}
+
+/// What it means that a server says no: what kind of error that is, its words say, and not the place where they were said.
+fn refused(step: Step, error: Error) -> Result<()> {
+    if error.is_unavailable() || is_limit(error.message()) {
+        return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
+    }
+    match step {
+        Step::Auth => Err(Error::new(Kind::Auth, unwelcome(error.message()))),
+        Step::Select(database) if error.kind == Kind::Server => {
+            let words = format!("the server has no database {database}: {}", error.message());
+            Err(Error::new(Kind::Unsupported, words))
+        }
+        // That it says so is an answer.
+        Step::Ping if is_answer(&error) => Ok(()),
+        Step::Select(_) | Step::Ping => Err(error),
+    }
+}
+
+/// Whether a server that answers so to a PING is there and has let us in: a user may lack the permission, a proxy the command.
+pub fn is_answer(error: &Error) -> bool {
+    ["NOPERM", "ERR unknown command"].iter().any(|said| error.message().starts_with(said))
+}
+
+/// Whether a gateway says that it, or what is behind it, can take nobody more at the moment.
+fn is_limit(said: &str) -> bool {
+    const SIGNS: [&str; 8] =
+        ["max number of", "too many", "limit", "quota", "upstream", "backend", "unavailable", "try again"];
+    let said = said.to_ascii_lowercase();
+    said.starts_with("err ") && SIGNS.iter().any(|sign| said.contains(sign))
+}
+
+/// Why a server does not take user and password, by its code alone: its words may repeat them.
+fn unwelcome(said: &str) -> String {
+    let code = said.split(' ').next().filter(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()));
+    let code = code.filter(|code| (2..=20).contains(&code.len())).unwrap_or("no code");
+    let why = if said.contains("without any password configured") {
+        "the server wants no password of this user"
+    } else if said.contains("unknown command") {
+        "the server knows no AUTH: it takes no user name and no password"
+    } else if said.contains("wrong number of arguments") {
+        "the server takes a password alone, without a user name"
+    } else {
+        "the server does not take the user name or password"
+    };
+    format!("{why} ({code})")
 }
 
 /// One of the addresses that a name has now. Each gets its share of the time, so that one that swallows everything does not

@@ -52,7 +52,7 @@ pub fn settle(wire: &Wire, reply: Result<Reply>) -> Result<Reply> {
             Error::new(Kind::MaybeApplied, message)
         }
         (Kind::MaybeApplied, true) => Error::new(Kind::Unavailable, error.message().to_owned()),
-        _ => error,
+        _ => wire.hidden(error),
     })
 }
 

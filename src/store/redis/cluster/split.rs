@@ -94,12 +94,12 @@ fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
         Verb::Script(_) | Verb::Many(_) => "a script or transaction",
         _ => request.name(),
     };
-    let show = |key: &[u8]| String::from_utf8_lossy(&key[..key.len().min(100)]).into_owned();
+    // Not the keys: they may be secrets, and an error is read by many.
     let message = format!(
-        "{what} needs keys of one slot, but {:?} and {:?} are in two slots of the cluster; keys with the same text in \
-         braces, such as {{a}}:x and {{a}}:y, share one",
-        show(one),
-        show(other)
+        "{what} needs keys of one slot, but these are in slots {} and {} of the cluster; keys with the same text in braces, \
+         such as {{a}}:x and {{a}}:y, share one",
+        slot_of(one),
+        slot_of(other)
     );
     Error::new(Kind::Unsupported, message)
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::super::{
-    dial::{Dialler, Place},
+    dial::{Dialler, Place, is_answer},
     pool::{self, Pool},
     resp::Commands,
     wire::Wire,
@@ -160,7 +160,10 @@ impl Line<'_> {
             match timeout(quiet, wire.receive()).await {
                 Ok(heard) => {
                     asked = false;
-                    let heard = heard??;
+                    let heard = match heard? {
+                        Err(error) if is_answer(&error) => continue,
+                        heard => heard?,
+                    };
                     if promotes(&heard, &self.sentinels.name) {
                         self.look().await;
                     } else if let Some(place) = switched(&heard, &self.sentinels.name)

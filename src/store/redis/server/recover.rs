@@ -17,6 +17,7 @@ use crate::{
         BreakerState, Event, EventKind, Reply,
         redis::{
             breaker::{Pass, Tally},
+            dial::is_answer,
             resp::Commands,
         },
     },
@@ -62,7 +63,11 @@ impl Server {
         let mut ping = Commands::default();
         ping.push_words(&[b"PING"]);
         let pong = member.connection.hand_over(ping).replies(until).await.pop();
-        pong.unwrap_or_else(|| Err(Error::new(Kind::Unavailable, "no answer to a PING")))
+        match pong {
+            Some(Err(error)) if is_answer(&error) => Ok(Reply::Nil),
+            Some(pong) => pong,
+            None => Err(Error::new(Kind::Unavailable, "no answer to a PING")),
+        }
     }
 
     /// Looks at the server while its breaker is open, and has it tried as soon as it answers as fast as it should.

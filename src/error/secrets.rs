@@ -1,0 +1,78 @@
+//! Passwords and keys that this process knows, so that none is shown wherever somebody repeats it.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+/// What stands for a secret.
+const BLANK: &str = "***";
+/// One that is shorter is looked for as a word of its own: it may well be a part of any other.
+const LONG: usize = 6;
+
+static ALL: Mutex<Vec<Weak<str>>> = Mutex::new(Vec::new());
+
+/// Keeps a text from being shown for as long as somebody holds it.
+pub fn keep(text: &str) -> Arc<str> {
+    let kept: Arc<str> = text.into();
+    if !text.is_empty() {
+        let mut all = lock();
+        all.retain(|secret| secret.strong_count() > 0);
+        all.push(Arc::downgrade(&kept));
+    }
+    kept
+}
+
+/// The text without any secret that is known.
+pub fn blanked(text: Cow<'static, str>) -> Cow<'static, str> {
+    let secrets: Vec<Arc<str>> = lock().iter().filter_map(Weak::upgrade).collect();
+    secrets.iter().fold(text, |text, secret| match blank(&text, secret) {
+        Some(blanked) => blanked.into(),
+        None => text,
+    })
+}
+
+fn blank(text: &str, secret: &str) -> Option<String> {
+    if !text.contains(secret) {
+        return None;
+    }
+    if secret.len() >= LONG {
+        return Some(text.replace(secret, BLANK));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(secret) {
+        let end = at + secret.len();
+        let alone = !text[..at].ends_with(char::is_alphanumeric) && !text[end..].starts_with(char::is_alphanumeric);
+        if alone {
+            out.extend([&text[from..at], BLANK]);
+            from = end;
+        }
+    }
+    out.push_str(&text[from..]);
+    Some(out)
+}
+
+fn lock() -> MutexGuard<'static, Vec<Weak<str>>> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_blanked_while_it_is_held() {
+        let long = keep("correct horse battery");
+        let shown = || blanked("ERR what is correct horse battery?".into());
+        assert_eq!(shown(), "ERR what is ***?");
+        drop(long);
+        assert_eq!(shown(), "ERR what is correct horse battery?");
+    }
+
+    #[test]
+    fn a_short_one_is_blanked_as_a_word() {
+        assert_eq!(blank("a pw in powpw and 'pw'", "pw").as_deref(), Some("a *** in powpw and '***'"));
+        assert_eq!(blank("nothing", "pw"), None);
+    }
+}

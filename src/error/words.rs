@@ -1,0 +1,238 @@
+//! What a server says, as far as it is known to do no harm. Servers, and proxies before them, repeat in an error what they were
+//! sent: passwords, ids of sessions, whole documents. So what stands in quotes is passed on only where it is a name that no
+//! caller chose, lists of arguments are cut off, and what was sent is looked for in what came back.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use super::secrets;
+
+/// What stands for whatever was taken out.
+pub const HIDDEN: &str = "…";
+
+/// From here on a server repeats what it was sent.
+const REPEATS: [&str; 4] = ["with args beginning with", "with args:", "command was:", "args beginning with"];
+
+/// Quoted behind these are names of commands and parts of a script's own text, not values.
+const BEFORE_NAMES: [&str; 12] = [
+    "unknown command ",
+    "unknown subcommand ",
+    "for ",
+    "run the ",
+    "variable ",
+    "local ",
+    "global ",
+    "field ",
+    "upvalue ",
+    "method ",
+    "to ",
+    "function ",
+];
+
+/// Words of servers and of Lua that say the same whoever asked.
+const KNOWN: [&str; 25] = [
+    "maxmemory",
+    "no",
+    "yes",
+    "stop-writes-on-bgsave-error",
+    "replica-serve-stale-data",
+    "slave-serve-stale-data",
+    "and",
+    "break",
+    "do",
+    "else",
+    "elseif",
+    "end",
+    "false",
+    "for",
+    "function",
+    "if",
+    "in",
+    "local",
+    "nil",
+    "not",
+    "or",
+    "repeat",
+    "return",
+    "then",
+    "true",
+];
+
+/// Shorter pieces of what was sent are no secret, and words of any sentence.
+const SHORTEST: usize = 4;
+/// So long a word is an id, even of small letters alone.
+const LONG: usize = 20;
+
+/// The text without what may be of a caller, and without every secret that is known.
+pub fn harmless(text: Cow<'static, str>) -> Cow<'static, str> {
+    let text = secrets::blanked(unnamed(unrepeated(text)));
+    if text.contains(['\'', '"', '`']) { unquoted(&text).into() } else { text }
+}
+
+/// Takes out what is a piece of these arguments.
+pub fn without<'a>(text: &str, args: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+    let mut hidden = None::<String>;
+    // The first word is the server's code.
+    let (code, said) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    for arg in args.clone().filter(|arg| arg.len() < text.len()).filter_map(|arg| std::str::from_utf8(arg).ok()) {
+        if is_telling(arg) && said.contains(arg) {
+            let said = hidden.as_deref().and_then(|hidden| hidden.strip_prefix(code)).unwrap_or(said);
+            hidden = Some(format!("{code}{}", said.replace(arg, HIDDEN)));
+        }
+    }
+    let words = said.split(|c: char| !is_of_word(c)).map(|word| word.trim_matches(is_end));
+    for word in words {
+        let looked_for = |arg: &[u8]| memchr::memmem::find(arg, word.as_bytes()).is_some();
+        if is_telling(word) && args.clone().any(looked_for) {
+            hidden = Some(hidden.as_deref().unwrap_or(text).replace(word, HIDDEN));
+        }
+    }
+    hidden
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || "_-.@:/+=~%{}|".contains(c)
+}
+
+fn is_end(c: char) -> bool {
+    ".:-/=".contains(c)
+}
+
+/// Whether a word may be an id, an address, a number or a name, and not one of a sentence.
+fn is_telling(word: &str) -> bool {
+    let plain = |(at, c): (usize, char)| c.is_lowercase() || (at == 0 && c.is_uppercase());
+    word.len() >= SHORTEST && (word.len() >= LONG || !word.char_indices().all(plain))
+}
+
+fn unrepeated(text: Cow<'static, str>) -> Cow<'static, str> {
+    static FINDERS: LazyLock<Vec<memchr::memmem::Finder<'static>>> =
+        LazyLock::new(|| REPEATS.iter().map(memchr::memmem::Finder::new).collect());
+    match FINDERS.iter().filter_map(|marker| marker.find(text.as_bytes())).min() {
+        Some(at) => text.get(..at).unwrap_or_default().trim_end_matches([' ', ',', ':']).to_owned().into(),
+        None => text,
+    }
+}
+
+/// `NOPERM User app has no permissions …`: who that is belongs to nobody who reads an error.
+fn unnamed(text: Cow<'static, str>) -> Cow<'static, str> {
+    let named = |text: &str| {
+        let (before, rest) = text.split_once("User ")?;
+        let at = rest.find(" has no permissions")?;
+        (before.is_empty() || before.ends_with([' ', ':'])).then(|| format!("{before}this user{}", &rest[at..]))
+    };
+    match named(&text) {
+        Some(unnamed) => unnamed.into(),
+        None => text,
+    }
+}
+
+fn unquoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = opening(rest, out.chars().next_back()) {
+        let (before, quoted) = rest.split_at(at);
+        out.push_str(before);
+        let quote = &quoted[..1];
+        match closing(&quoted[1..], quote) {
+            Some(length) => {
+                let (inside, after) = (&quoted[1..=length], &quoted[length + 2..]);
+                let shown = if is_name(&out, inside, after) { inside } else { HIDDEN };
+                out.extend([quote, shown, quote]);
+                rest = after;
+            }
+            None => {
+                out.extend([quote, HIDDEN]);
+                return out;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where a quotation begins: at a quote that is no apostrophe.
+fn opening(text: &str, before: Option<char>) -> Option<usize> {
+    let mut last = before;
+    text.char_indices().find_map(|(at, c)| {
+        let opens = matches!(c, '\'' | '"' | '`') && !last.is_some_and(char::is_alphanumeric);
+        last = Some(c);
+        opens.then_some(at)
+    })
+}
+
+/// How long what is quoted is: to the last such quote that may end it before the next piece of the sentence.
+fn closing(text: &str, quote: &str) -> Option<usize> {
+    let ends = |at: usize| !text[at + 1..].starts_with(|c: char| c.is_alphanumeric() || "'\"`".contains(c));
+    text.match_indices(quote).map(|(at, _)| at).find(|&at| ends(at))
+}
+
+fn is_name(before: &str, inside: &str, after: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "_-.|".contains(c);
+    let named = BEFORE_NAMES.iter().any(|name| before.ends_with(name)) || after.starts_with(" command");
+    let sign = !inside.is_empty() && inside.len() <= 2 && inside.chars().all(|c| c.is_ascii_punctuation());
+    let short = !inside.is_empty() && inside.len() <= 64 && inside.chars().all(is_word);
+    KNOWN.contains(&inside) || sign || (named && short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        harmless(text.to_owned().into()).into_owned()
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated() {
+        for (said, passed_on) in [
+            ("ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' ", "ERR unknown command 'AUTH'"),
+            ("ERR unknown command `EVALSHA`, with args beginning with: `1`, `session:ID`, ", "ERR unknown command `EVALSHA`"),
+            ("ERR Error in ACL SETUSER modifier '>hunter2': Syntax error", "ERR Error in ACL SETUSER modifier '…': Syntax error"),
+            (
+                "NOGROUP No such key 'session:ID' or consumer group 'g' in XREADGROUP with GROUP option",
+                "NOGROUP No such key '…' or consumer group '…' in XREADGROUP with GROUP option",
+            ),
+            ("NOPERM No permissions to access the 'session:ID' key", "NOPERM No permissions to access the '…' key"),
+            ("NOPERM User ada has no permissions to run the 'get' command", "NOPERM this user has no permissions to run the 'get' command"),
+            ("ERR Unsupported option 'it's \"so\"'", "ERR Unsupported option '…'"),
+            ("ERR bad 'ada@example.com", "ERR bad '…"),
+            ("ERR user_script:1: near '\"ID\"'", "ERR user_script:1: near '…'"),
+        ] {
+            assert_eq!(shown(said), passed_on);
+        }
+    }
+
+    #[test]
+    fn what_nobody_chose_is_passed_on() {
+        for said in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "ERR wrong number of arguments for 'config|get' command",
+            "ERR unknown subcommand 'foo'. Try CLIENT HELP.",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'nope' script: 5e95, on @user_script:1.",
+            "ERR user_script:1: bad argument #1 to 'unpack' (table expected, got number)",
+            "ERR user_script:9: 'for' limit must be a number",
+            "ERR user_script:1: '=' expected near '…'",
+        ] {
+            assert_eq!(shown(said), said);
+        }
+    }
+
+    #[test]
+    fn pieces_of_what_was_sent_are_found_without_quotes() {
+        let args: [&[u8]; 3] = [b"session:THE-ID", b"{\"email\":\"ada@example.com\",\"name\":\"value\"}", b"token42"];
+        let without = |text| without(text, args.iter().copied());
+        assert_eq!(without("ERR no session THE-ID here").as_deref(), Some("ERR no session … here"));
+        assert_eq!(without("ERR value of ada@example.com: token42.").as_deref(), Some("ERR value of …: …."));
+        assert_eq!(without("ERR value is no name"), None, "words of a sentence stay");
+    }
+
+    #[test]
+    fn no_text_breaks_it() {
+        for text in ["", "'", "''", "'ä", "ä'ä'", "`'\"", "'ä' 'ö", "User  has no permissions", "x 'a'b' c"] {
+            shown(text);
+        }
+    }
+}
