@@ -63,7 +63,9 @@ describe('while a connection is made', () => {
   })
 
   test('a database that the server or a proxy does not have is E_UNSUPPORTED', async () => {
-    const proxy = await hostileServer((words) => (words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n'))
+    const proxy = await hostileServer((words) =>
+      words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n',
+    )
     await refuses(make({ url: `${proxy.url}/3` }).get('key'), 'E_UNSUPPORTED', /no database 3/)
     const server = await startRedis({ args: ['--databases', '2'] })
     await refuses(make({ url: `${server.url}/9` }).get('key'), 'E_UNSUPPORTED', /no database 9/)
@@ -72,7 +74,9 @@ describe('while a connection is made', () => {
   })
 
   test('a proxy that knows no PING is there', async () => {
-    const proxy = await hostileServer((words) => ({ PING: "-ERR unknown command 'PING'\r\n", GET: '$1\r\n1\r\n' })[words[0]])
+    const proxy = await hostileServer(
+      (words) => ({ PING: "-ERR unknown command 'PING'\r\n", GET: '$1\r\n1\r\n' })[words[0]],
+    )
     assert.equal(await make({ url: proxy.url }).get('key'), '1')
     await proxy.close()
   })
@@ -81,12 +85,25 @@ describe('while a connection is made', () => {
 describe('who may do little', () => {
   test('works without PING, is healthy, and hears messages', async () => {
     const server = await startRedis()
-    await server.command('ACL', 'SETUSER', 'plain', 'on', '>secret-word', '~*', '&*', '-@all', '+@read', '+@write', '+@pubsub')
+    await server.command(
+      'ACL',
+      'SETUSER',
+      'plain',
+      'on',
+      '>secret-word',
+      '~*',
+      '&*',
+      '-@all',
+      '+@read',
+      '+@write',
+      '+@pubsub',
+    )
     const service = make({ url: `redis://plain:secret-word@127.0.0.1:${server.port}`, keepAliveMs: 100 })
     await service.set('key', 'value')
     const heard = new Promise((resolve) => service.subscribe('channel', resolve))
     // Keepalives of both connections are refused meanwhile, and neither ends for that.
-    const refused = async () => Number(/cmdstat_ping:.*rejected_calls=(\d+)/.exec(await server.command('INFO', 'commandstats'))?.[1] ?? 0)
+    const refused = async () =>
+      Number(/cmdstat_ping:.*rejected_calls=(\d+)/.exec(await server.command('INFO', 'commandstats'))?.[1] ?? 0)
     while ((await refused()) < 6) await new Promise((resolve) => setTimeout(resolve, 20))
     await service.publish('channel', 'message')
     await heard
@@ -95,14 +112,29 @@ describe('who may do little', () => {
     const health = await service.health?.()
     const { status } = await service.healthCheck()
     assert.equal(status, 'connected', JSON.stringify(health))
-    assert.equal(/total_connections_received:(\d+)/.exec(await server.command('INFO', 'stats'))[1], String(Number(made) + 1))
+    assert.equal(
+      /total_connections_received:(\d+)/.exec(await server.command('INFO', 'stats'))[1],
+      String(Number(made) + 1),
+    )
     await service.disconnect()
     await server.stop()
   })
 
   test('gets E_AUTH for what is refused within a script', async () => {
     const server = await startRedis()
-    await server.command('ACL', 'SETUSER', 'few', 'on', '>secret-word', '~*', '&*', '-@all', '+@read', '+@write', '+@scripting')
+    await server.command(
+      'ACL',
+      'SETUSER',
+      'few',
+      'on',
+      '>secret-word',
+      '~*',
+      '&*',
+      '-@all',
+      '+@read',
+      '+@write',
+      '+@scripting',
+    )
     const service = make({ url: `redis://few:secret-word@127.0.0.1:${server.port}` })
     await service.connect()
     await refuses(service.getClient().eval("return redis.call('TIME')", 0), 'E_AUTH')

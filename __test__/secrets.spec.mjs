@@ -42,16 +42,25 @@ describe('a server that repeats what it was sent', () => {
     writeFileSync(config, 'rename-command AUTH ""\n')
     const real = await startRedis({ args: [config] })
     const echo = await hostileServer((words) =>
-      words[0] === 'PING' ? undefined : `-ERR unknown command '${words[0]}', with args beginning with: ${words.slice(1)}\r\n`,
+      words[0] === 'PING'
+        ? undefined
+        : `-ERR unknown command '${words[0]}', with args beginning with: ${words.slice(1)}\r\n`,
     )
-    const plain = await hostileServer((words) => (words[0] === 'PING' ? undefined : `-ERR who is ${words.slice(1).join(' / ')}?\r\n`))
+    const plain = await hostileServer((words) =>
+      words[0] === 'PING' ? undefined : `-ERR who is ${words.slice(1).join(' / ')}?\r\n`,
+    )
     servers.push(echo, plain, real)
     for (const { port } of servers) {
       const service = make({ url: `redis://app:${PASSWORD}@127.0.0.1:${port}` })
       const error = await failed(service.get('key'))
       assert.equal(error.code, 'E_AUTH')
       const body = await (await healthHandler({ service })()).text()
-      const shown = [shownBy(error), inspect(error, { depth: 9 }), body, JSON.stringify(service.describe?.() ?? {})].join('\n')
+      const shown = [
+        shownBy(error),
+        inspect(error, { depth: 9 }),
+        body,
+        JSON.stringify(service.describe?.() ?? {}),
+      ].join('\n')
       assert.ok(!shown.includes(PASSWORD), shown)
     }
     const told = inspect(events, { depth: 9 })
@@ -59,7 +68,9 @@ describe('a server that repeats what it was sent', () => {
   })
 
   test('does not get one into any later error', async () => {
-    const server = await hostileServer((words) => ({ AUTH: '+OK\r\n', GET: `-ERR remember ${PASSWORD}?\r\n` })[words[0]])
+    const server = await hostileServer(
+      (words) => ({ AUTH: '+OK\r\n', GET: `-ERR remember ${PASSWORD}?\r\n` })[words[0]],
+    )
     servers.push(server)
     const error = await failed(make({ url: `redis://:${PASSWORD}@127.0.0.1:${server.port}` }).get('key'))
     assert.equal(error.code, 'E_SERVER')
@@ -69,9 +80,11 @@ describe('a server that repeats what it was sent', () => {
   const ID = 'THE-ID-IN-THE-COOKIE-7f3a'
   const EMAIL = 'ada@example.com'
   const wordings = {
-    'by a list of arguments': (words) => `ERR unknown command '${words[0]}', with args beginning with: '${words.slice(1).join("' '")}'`,
+    'by a list of arguments': (words) =>
+      `ERR unknown command '${words[0]}', with args beginning with: '${words.slice(1).join("' '")}'`,
     'in quotes': (words) => `NOGROUP No such key '${words.slice(1).join("' or '")}'`,
-    'in backticks': (words) => `ERR unknown command \`${words[0]}\`, with args beginning with: \`${words.slice(1).join('`, `')}\`, `,
+    'in backticks': (words) =>
+      `ERR unknown command \`${words[0]}\`, with args beginning with: \`${words.slice(1).join('`, `')}\`, `,
     'as permissions': (words) => `NOPERM No permissions to access the '${words[words.length > 3 ? 3 : 1]}' key`,
     'without quotes': (words) => `ERR sorry: ${words.slice(1).join(' ')}`,
     'from a script': (words) => `ERR user_script:1: no ${words.slice(-3).join(', ')} script: 5e95, on @user_script:1.`,
@@ -80,7 +93,12 @@ describe('a server that repeats what it was sent', () => {
   }
   for (const [name, wording] of Object.entries(wordings)) {
     test(`does not get ids or contents into an error: ${name}`, async () => {
-      const say = (words) => (words[0] === 'PING' ? undefined : `-${wording(words).replace(/[\r\n]+/g, ' ').slice(0, 5000)}\r\n`)
+      const say = (words) =>
+        words[0] === 'PING'
+          ? undefined
+          : `-${wording(words)
+              .replace(/[\r\n]+/g, ' ')
+              .slice(0, 5000)}\r\n`
       const server = await hostileServer(say)
       servers.push(server)
       const service = make({ url: server.url, retryAttempts: 0 })
@@ -113,7 +131,9 @@ for (const engine of engines) {
       const client = await rawClient(service)
       const own = await failed(client.eval("return redis.error_reply('MY stock is empty')", 0))
       assert.equal(own.message, 'MY stock is empty')
-      const quoting = await failed(client.eval("return redis.error_reply('MY stock of ' .. ARGV[1])", 0, 'ada@example.com'))
+      const quoting = await failed(
+        client.eval("return redis.error_reply('MY stock of ' .. ARGV[1])", 0, 'ada@example.com'),
+      )
       assert.equal(quoting.message, 'MY stock of …')
     })
   })

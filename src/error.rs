@@ -144,8 +144,7 @@ impl Error {
     /// The same error without the pieces of these arguments that a server repeats in it.
     pub fn hiding<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
         let said = self.kind == Kind::Server || is_code(self.message.split(' ').next().unwrap_or_default());
-        if said
-            && let Some(message) = words::without(&self.message, args) {
+        if said && let Some(message) = words::without(&self.message, args) {
             self.message = message.into();
             self.source = None;
         }
@@ -210,7 +209,11 @@ fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
         return message;
     }
     let rest = rest.strip_prefix('-').unwrap_or(rest).trim_end();
-    if is_code(rest.split(' ').next().unwrap_or_default()) { rest.to_owned().into() } else { format!("ERR {rest}").into() }
+    if is_code(rest.split(' ').next().unwrap_or_default()) {
+        rest.to_owned().into()
+    } else {
+        format!("ERR {rest}").into()
+    }
 }
 
 /// Servers before Redis 7 repeat in an error whatever they were sent: an error is no place for a caller's megabytes.

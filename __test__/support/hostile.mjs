@@ -68,6 +68,10 @@ function command(bytes) {
 /** Everything that an error, and what caused it, would show to whoever prints it. */
 export function shownBy(error) {
   const seen = []
-  for (let at = error; at && seen.length < 20; at = at.cause) seen.push(String(at.message), String(at.stack), JSON.stringify(at))
+  for (let at = error; at && seen.length < 20; at = at.cause) {
+    // Where a key may be shown, it stands in a property of that name.
+    const { key: _, ...rest } = at
+    seen.push(String(at.message), String(at.stack), JSON.stringify(rest))
+  }
   return seen.join('\n')
 }

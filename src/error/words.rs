@@ -100,7 +100,9 @@ fn is_end(c: char) -> bool {
 /// Whether a word may be an id, an address, a number or a name, and not one of a sentence.
 fn is_telling(word: &str) -> bool {
     let plain = |(at, c): (usize, char)| c.is_lowercase() || (at == 0 && c.is_uppercase());
-    word.len() >= SHORTEST && (word.len() >= LONG || !word.char_indices().all(plain))
+    // An option is not, either.
+    let loud = word.chars().all(|c| c.is_ascii_uppercase());
+    word.len() >= SHORTEST && (word.len() >= LONG || !(loud || word.char_indices().all(plain)))
 }
 
 fn unrepeated(text: Cow<'static, str>) -> Cow<'static, str> {
@@ -185,14 +187,23 @@ mod tests {
     fn what_was_sent_is_not_repeated() {
         for (said, passed_on) in [
             ("ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' ", "ERR unknown command 'AUTH'"),
-            ("ERR unknown command `EVALSHA`, with args beginning with: `1`, `session:ID`, ", "ERR unknown command `EVALSHA`"),
-            ("ERR Error in ACL SETUSER modifier '>hunter2': Syntax error", "ERR Error in ACL SETUSER modifier '…': Syntax error"),
+            (
+                "ERR unknown command `EVALSHA`, with args beginning with: `1`, `session:ID`, ",
+                "ERR unknown command `EVALSHA`",
+            ),
+            (
+                "ERR Error in ACL SETUSER modifier '>hunter2': Syntax error",
+                "ERR Error in ACL SETUSER modifier '…': Syntax error",
+            ),
             (
                 "NOGROUP No such key 'session:ID' or consumer group 'g' in XREADGROUP with GROUP option",
                 "NOGROUP No such key '…' or consumer group '…' in XREADGROUP with GROUP option",
             ),
             ("NOPERM No permissions to access the 'session:ID' key", "NOPERM No permissions to access the '…' key"),
-            ("NOPERM User ada has no permissions to run the 'get' command", "NOPERM this user has no permissions to run the 'get' command"),
+            (
+                "NOPERM User ada has no permissions to run the 'get' command",
+                "NOPERM this user has no permissions to run the 'get' command",
+            ),
             ("ERR Unsupported option 'it's \"so\"'", "ERR Unsupported option '…'"),
             ("ERR bad 'ada@example.com", "ERR bad '…"),
             ("ERR user_script:1: near '\"ID\"'", "ERR user_script:1: near '…'"),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use cinnabar::error::Error;
 use cinnabar::store::memory::Engine;
 use cinnabar::store::{Keys, Merge, Reply, Request, Verb};
 
@@ -39,6 +40,9 @@ impl Pair {
         let lines = commands.iter().zip(ours).zip(theirs);
         let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
             let ours = ours.map_err(|error| error.message().to_owned());
+            // As callers of either are told it: what was sent is not repeated.
+            let told = |text: String| Error::from_server(text).hiding(request(words).told()).message().to_owned();
+            let theirs = theirs.map_err(told);
             let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
             if same(&tidied(&name, ours.clone()), &tidied(&name, theirs.clone()), how(&name)) {
                 return ControlFlow::Continue(());
