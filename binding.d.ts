@@ -11,7 +11,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
-  /** Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, watch, unwatch, captureStack }`. */
+  /**
+   * Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, warn, askCredentials, watch, unwatch, captureStack,
+   * resource }`.
+   */
   constructor(hooks: unknown)
   /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
   answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
@@ -19,8 +22,14 @@ export declare class Bridge {
   abort(id: number, reason: unknown): void
   /** Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does. */
   take(reader: number): Handed
+  /** Whether something is in flight, which keeps the process alive. */
+  get isBusy(): boolean
   /** Disconnects every service that this bridge serves. */
   disconnectAll(drainMs: number): Handed
+  /** Calls `function` once after this many ms, which keeps the process alive. Answers the number by which `endTimer` knows it. */
+  startTimer(ms: number, function: unknown): number
+  /** Lets a timer go, unless it has been called already. */
+  endTimer(number: number): void
 }
 
 /** Cached answers of one service. */

@@ -8,6 +8,9 @@ const { CinnabarError } = require('./error.js')
 // Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
 const SOURCES = ['store', 'local', 'fallback']
 
+// Of this realm, before anybody replaces them.
+const { parse, stringify } = JSON
+
 let bridge
 
 function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
@@ -18,9 +21,9 @@ function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
 function getBridge() {
   bridge ??= new binding.Bridge({
     CinnabarError,
-    parse: JSON.parse,
-    stringify: JSON.stringify,
-    queueMicrotask,
+    parse,
+    stringify,
+    afterThisTick,
     // One call from the native side instead of one a field.
     checked: (allowed, remaining, resetTime, limit, source) => ({
       allowed,
@@ -40,8 +43,16 @@ function getBridge() {
     unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
     // A stack costs microseconds a call, so only development pays for the line of the caller, and who asks for it.
     captureStack: wantsStacks(readEnvironment()),
+    // What `jest --detectOpenHandles` asks whether it keeps the process alive.
+    resource: { hasRef: () => bridge?.isBusy ?? false },
   })
   return bridge
+}
+
+// An `await` asks no global: tests replace queueMicrotask and Promise, and some never bring them back.
+async function afterThisTick(callback) {
+  await undefined
+  callback()
 }
 
 module.exports = { binding, getBridge }

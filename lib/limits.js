@@ -1,5 +1,6 @@
 'use strict'
 
+const { later } = require('./clock.js')
 const { abortedError, argumentError } = require('./error.js')
 const { assertOptions, describe } = require('./options.js')
 
@@ -96,10 +97,9 @@ function unlessAborted(limits, promise) {
 function loadWithin(limits, { loading, arrived }) {
   const { timeoutMs } = limits
   if (timeoutMs === undefined) return unlessAborted(limits, loading)
-  let timer
-  const wait = (value) =>
-    new Promise((resolve) => (timer = setTimeout(resolve, Math.min(timeoutMs, LONGEST_MS - 1), value)))
-  const first = Promise.race([loading, arrived.then(wait)]).finally(() => clearTimeout(timer))
+  let end
+  const wait = (value) => new Promise((resolve) => (end = later(timeoutMs, () => resolve(value))))
+  const first = Promise.race([loading, arrived.then(wait)]).finally(() => end?.())
   return unlessAborted(limits, first)
 }
 

@@ -1,6 +1,7 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
 const { handleOf, limitsOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
@@ -22,8 +23,6 @@ const { Worker } = require('./queue/worker.js')
 
 // A page of a list, unless told.
 const PAGE = 100
-// Until its events are heard, a job that is waited for is looked at so often.
-const UNHEARD_MS = 250
 
 /** Jobs that are kept until somebody has done them. */
 class JobQueue {
@@ -205,22 +204,22 @@ class JobQueue {
     assertGoing(this.#limits)
     const { events, waits } = this.#shared
     const wait = waits.add(id)
-    let timer
+    let endLate
     const late = new Promise((_, reject) => {
-      if (timeoutMs !== undefined) timer = setTimeout(() => reject(overdue(id, timeoutMs)), timeoutMs)
+      if (timeoutMs !== undefined) endLate = later(timeoutMs, () => reject(overdue(id, timeoutMs)))
     })
     // A server that comes back answers before its messages come again.
-    const early = setInterval(() => waits.look(id), UNHEARD_MS)
+    const endEarly = waits.lookOften()
     try {
       events.update()
       void events.heard()?.then(() => {
-        clearInterval(early)
+        endEarly()
         return waits.look(id)
       })
       return await unlessAborted(this.#limits, Promise.race([wait.promise, late]))
     } finally {
-      clearTimeout(timer)
-      clearInterval(early)
+      endLate?.()
+      endEarly()
       wait.end()
       events.update()
     }

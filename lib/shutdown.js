@@ -1,6 +1,7 @@
 'use strict'
 
 const { getBridge } = require('./bridge.js')
+const { nextTurn } = require('./clock.js')
 const { argumentError } = require('./error.js')
 const { handleOf } = require('./handle.js')
 
@@ -23,7 +24,7 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
       await (service ? service.disconnect({ drainMs: DRAIN_MS }) : getBridge().disconnectAll(DRAIN_MS))
     } finally {
       // What the last answers lead to runs first.
-      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => nextTurn(resolve))
       // Others who listen decide themselves when the process ends.
       if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
     }

@@ -30,4 +30,5 @@ mod session;
 mod status;
 mod subscription;
 mod tick;
+mod timers;
 mod told;

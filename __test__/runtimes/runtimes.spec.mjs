@@ -25,6 +25,27 @@ const engines = [
 ]
 
 for (const runtime of runtimes) {
+  describe(`${runtime.name}, in worker threads only`, () => {
+    // The first of them ends before the second begins, and one works while all others come and go.
+    const threads = runtime.command === process.execPath ? 200 : 60
+    it(`${threads} threads come and go, whichever has loaded the addon first`, async () => {
+      const args = [String(threads)]
+      const { out } = await runIn(runtime, join(app, 'strangers.mjs'), {
+        cwd: app,
+        env: { REDIS_URL: server.url },
+        args,
+      })
+      assert.deepEqual(JSON.parse(out), { answered: threads, worked: true })
+    })
+
+    if (runtime.id !== 'node') {
+      it('Web Workers come and go', async () => {
+        const { out } = await runIn(runtime, join(app, 'web-workers.mjs'), { cwd: app, env: { REDIS_URL: server.url } })
+        assert.deepEqual(JSON.parse(out), { answered: 40 })
+      })
+    }
+  })
+
   for (const engine of engines) {
     describe(`${runtime.name} on ${engine.name}`, () => {
       const run = async (script) => {

@@ -1,5 +1,6 @@
 'use strict'
 
+const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 
 /** A span of time that several steps share. */
@@ -9,26 +10,26 @@ class Deadline {
 
   constructor(ms) {
     this.#ms = ms
-    this.#end = performance.now() + ms
+    this.#end = now() + ms
   }
 
   /** How much of it is left, in ms. */
   get left() {
-    return Math.max(0, this.#end - performance.now())
+    return Math.max(0, this.#end - now())
   }
 
   /** What `work` answers, or `E_TIMEOUT` when the span ends first. */
   async race(work) {
-    let timer
+    let end
     const late = new Promise((_, reject) => {
       const error = () =>
         new CinnabarError(`no answer within ${Math.round(this.#ms)} ms`, { code: 'E_TIMEOUT', retryable: true })
-      timer = setTimeout(() => reject(error()), this.left)
+      end = later(this.left, () => reject(error()))
     })
     try {
       return await Promise.race([work, late])
     } finally {
-      clearTimeout(timer)
+      end?.()
       // What loses the race still settles some day, and nobody listens by then.
       Promise.resolve(work).catch(() => {})
     }

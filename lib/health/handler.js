@@ -1,5 +1,6 @@
 'use strict'
 
+const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
 const { isService } = require('../handle.js')
 const { assertOptions } = require('../options.js')
@@ -25,10 +26,10 @@ class SharedCheck {
 
   read(maxAgeMs) {
     if (this.#running) return this.#running
-    if (performance.now() - this.#at < maxAgeMs) return this.#report
+    if (now() - this.#at < maxAgeMs) return this.#report
     this.#running = this.#check().then((report) => {
       this.#report = report
-      this.#at = performance.now()
+      this.#at = now()
       this.#running = null
       return report
     })

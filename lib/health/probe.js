@@ -1,5 +1,6 @@
 'use strict'
 
+const { now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { numberOf, parseInfo } = require('../info.js')
 const { Deadline } = require('./deadline.js')
@@ -31,7 +32,7 @@ async function askServer(native, { deadline, slowMs, connected, inCluster }) {
 }
 
 async function ping(native) {
-  const start = performance.now()
+  const start = now()
   const answer = await native.probe(['PING']).catch(allowNothing)
   if (answer !== 'PONG') throw new CinnabarError('a PING was not answered by PONG', { code: 'E_INVALID_DATA' })
   return since(start)
@@ -54,7 +55,7 @@ async function reachAny(native, patienceMs) {
 }
 
 async function lookUp(native) {
-  const start = performance.now()
+  const start = now()
   await native.probe(['EXISTS', testKey()])
   return since(start)
 }
@@ -67,11 +68,11 @@ async function measureKey(native, deadline) {
   const key = testKey()
   const times = { set: null, get: null, unwritten: null }
   try {
-    let start = performance.now()
+    let start = now()
     const stored = await deadline.race(native.probe(['SET', key, '1', 'EX', 10]))
     if (stored !== 'OK') throw new Error('SET was not answered by OK')
     times.set = since(start)
-    start = performance.now()
+    start = now()
     if ((await deadline.race(native.probe(['GET', key]))) !== '1') throw new Error('it was gone at once')
     times.get = since(start)
   } catch (error) {
@@ -107,7 +108,7 @@ function isLoading(error) {
 }
 
 function since(start) {
-  return Math.round((performance.now() - start) * 1000) / 1000
+  return Math.round((now() - start) * 1000) / 1000
 }
 
 module.exports = { askLoading, askServer, isLoading, ping }

@@ -1,9 +1,9 @@
 'use strict'
 
 const { AsyncResource } = require('node:async_hooks')
-const { setImmediate } = require('node:timers')
 
 const { getBridge } = require('../bridge.js')
+const { nextTurn, now } = require('../clock.js')
 const { complainOnce, guarded, once } = require('./guard.js')
 const { parseText } = require('./text.js')
 
@@ -54,10 +54,10 @@ class Delivery {
   // Everything that waits, if there is the time: with one portion a turn, calls that publish as much in a turn would keep
   // whatever has once piled up from ever getting less.
   #run(number) {
-    const turnEnds = performance.now() + TURN_MS
+    const turnEnds = now() + TURN_MS
     do this.#running = this.#portion(number, turnEnds)
-    while (this.#running && performance.now() < turnEnds)
-    if (this.#running) setImmediate(() => this.#run(number))
+    while (this.#running && now() < turnEnds)
+    if (this.#running) nextTurn(() => this.#run(number))
   }
 
   /** Answers whether there is more. */
@@ -76,7 +76,7 @@ class Delivery {
       this.#hand(pairs[at], pairs[at + 1])
       // A handler may have closed it.
       if (this.#closed) return false
-      if (count % LOOK === 0 && performance.now() > turnEnds) return true
+      if (count % LOOK === 0 && now() > turnEnds) return true
     }
     this.#pairs = undefined
     return this.#more

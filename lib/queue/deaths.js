@@ -1,5 +1,7 @@
 'use strict'
 
+const clock = require('../clock.js')
+
 const MINUTE = 60_000
 const MOST_CHARACTERS = 500
 // Queues that are remembered: what is said too often harms less than what grows.
@@ -22,7 +24,7 @@ function listensNoMore(events) {
 /** A job has died here. Nobody may be there who hears of it: then it is said, one line a queue and minute. */
 function tellDeath(scope, queue, { id, name, attempt }, failure) {
   if ([...listening].some((events) => events.scope === scope && events.hearsDeath(id))) return
-  const now = performance.now()
+  const now = clock.now()
   const before = said.get(scope)
   if (before && now - before.at < MINUTE) {
     before.unsaid++

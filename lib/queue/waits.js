@@ -1,17 +1,23 @@
 'use strict'
 
+const { every, later } = require('../clock.js')
 const { CinnabarError, isUnavailable } = require('../error.js')
+const { once } = require('../pubsub/guard.js')
 const { jobFailed } = require('./failure.js')
 
 // Events are hints. Whoever waits for one that was lost learns of the end of his job this much later.
 const LOOK_MS = 3000
 const GONE_MS = 200
+// Until its events are heard, a job that is waited for is looked at so often.
+const UNHEARD_MS = 250
 
 /** Who waits for jobs to finish. */
 class Waits {
   #look
   #byJob = new Map()
-  #timer
+  #endLooks
+  #unheard = 0
+  #endOften
 
   /** `look(id)` reads a job from the store. */
   constructor(look) {
@@ -28,11 +34,11 @@ class Waits {
 
   /** A promise for the result of a job, and what ends the wait. */
   add(id) {
+    this.#endLooks ??= every(LOOK_MS, () => this.lookNow())
     const wait = {}
     const promise = new Promise((resolve, reject) => Object.assign(wait, { resolve, reject }))
     if (!this.#byJob.has(id)) this.#byJob.set(id, new Set())
     this.#byJob.get(id).add(wait)
-    this.#timer ??= setInterval(() => this.lookNow(), LOOK_MS)
     return { promise, end: () => this.#remove(id, wait) }
   }
 
@@ -41,8 +47,19 @@ class Waits {
     all?.delete(wait)
     if (all?.size === 0) this.#byJob.delete(id)
     if (this.#byJob.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#endLooks?.()
+    this.#endLooks = undefined
+  }
+
+  /** Looks at all of them often, until whoever asks for it ends that. */
+  lookOften() {
+    this.#endOften ??= every(UNHEARD_MS, () => this.lookNow())
+    this.#unheard++
+    return once(() => {
+      if (--this.#unheard > 0) return
+      this.#endOften()
+      this.#endOften = undefined
+    })
   }
 
   /** Something happened to a job. What its message was too short for is read. */
@@ -71,7 +88,7 @@ class Waits {
       return
     }
     // The end of one that was not kept may be told a moment after it is gone.
-    if (job === null) setTimeout(() => this.#settle(id, gone(id)), GONE_MS)
+    if (job === null) later(GONE_MS, () => this.#settle(id, gone(id)))
     else if (job.state === 'done') this.#settle(id, undefined, job.result)
     else if (job.state === 'dead') this.#settle(id, jobFailed(id, job.error))
   }

@@ -2,6 +2,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 
+const { nextTurn, now } = require('../clock.js')
 const { CinnabarError, argumentError } = require('../error.js')
 const { describe } = require('../options.js')
 const { writeFailure } = require('./failure.js')
@@ -91,7 +92,7 @@ class Worker {
   }
 
   #wake() {
-    this.#turnEnds = performance.now() + TURN_MS
+    this.#turnEnds = now() + TURN_MS
     this.#fill()
   }
 
@@ -140,7 +141,7 @@ class Worker {
         if (this.#native.fail(leased[0], failure, isUnrecoverable(thrown))) this.#mourn(run.job, JSON.parse(failure))
       }
       this.#runs.delete(leased[0])
-      if (performance.now() >= this.#turnEnds) await this.#yield()
+      if (now() >= this.#turnEnds) await this.#yield()
       leased = this.#native.begin()
     } while (leased !== undefined)
     this.#lanes--
@@ -155,9 +156,9 @@ class Worker {
   // Whatever else waits on this thread comes first. All lanes wait for the same turn.
   #yield() {
     return (this.#nextTurn ??= new Promise((resolve) => {
-      setImmediate(() => {
+      nextTurn(() => {
         this.#nextTurn = undefined
-        this.#turnEnds = performance.now() + TURN_MS
+        this.#turnEnds = now() + TURN_MS
         resolve()
       })
     }))

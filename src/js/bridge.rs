@@ -63,7 +63,8 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, queueMicrotask, checked, warn, askCredentials, watch, unwatch, captureStack }`.
+    /// Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, warn, askCredentials, watch, unwatch, captureStack,
+    /// resource }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -74,7 +75,7 @@ impl Bridge {
         let functions = Functions {
             parse: keep(c"parse")?,
             stringify: keep(c"stringify")?,
-            queue_microtask: keep(c"queueMicrotask")?,
+            after_this_tick: keep(c"afterThisTick")?,
             checked: keep(c"checked")?,
             warn: keep(c"warn")?,
             ask_credentials: keep(c"askCredentials")?,
@@ -82,7 +83,8 @@ impl Bridge {
             unwatch: keep(c"unwatch")?,
             failures: Failures::new(keep(c"CinnabarError")?),
         };
-        let inner = Inner::start(js, functions, capture)
+        let resource = js.get(hooks.raw(), c"resource").map_err(|_| no_hook(c"resource"))?;
+        let inner = Inner::start(js, functions, capture, resource)
             .ok_or_else(|| NapiError::from_reason("this JavaScript environment is ending"))?;
         Ok(Self { handle: Rc::new(Handle(inner)) })
     }
@@ -104,6 +106,12 @@ impl Bridge {
     #[napi]
     pub fn take(&self, env: Env, reader: f64) -> Handed {
         Handed(self.handle.0.take(Js(env.raw()), reader as u64))
+    }
+
+    /// Whether something is in flight, which keeps the process alive.
+    #[napi(getter)]
+    pub fn is_busy(&self) -> bool {
+        !self.handle.0.is_idle()
     }
 
     /// Disconnects every service that this bridge serves.

@@ -9,13 +9,19 @@ use std::{
 
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
-use super::{credentials, env::Js, promise::Ticket};
+use super::{
+    credentials,
+    env::{Js, Value},
+    promise::Ticket,
+};
 use crate::{answer::Answer, error::Result, store::Event};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {
     /// Promises to settle.
     Calls(Vec<(Result<Answer>, Ticket)>),
+    /// Sends what a tick has asked for, should its environment never do so by itself.
+    Flush,
     /// The reader of this number has something to take.
     Ready(u64),
     /// The handler of this number will hear nothing.
@@ -59,7 +65,7 @@ impl Done {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Ready(_) | Self::Unheard(_) | Self::Told(..) | Self::Untold(_) => 1,
+            Self::Flush | Self::Ready(_) | Self::Unheard(_) | Self::Told(..) | Self::Untold(_) => 1,
             Self::Credentials(_) | Self::Event(..) => 1,
         }
     }
@@ -78,10 +84,11 @@ impl Completions {
     }
 
     /// Makes the wake-up: `drain` runs on the JavaScript thread with `context`, `gone` when the environment ends or
-    /// `release` was called. It does not keep the process alive until `hold`.
+    /// `release` was called. Tools that look for open handles see it as `resource`. It does not keep the process alive until `hold`.
     pub fn attach(
         &self,
         js: Js,
+        resource: Value,
         context: *mut c_void,
         drain: sys::napi_threadsafe_function_call_js,
         gone: sys::napi_finalize,
@@ -95,7 +102,7 @@ impl Completions {
             sys::napi_create_threadsafe_function(
                 js.0,
                 ptr::null_mut(),
-                ptr::null_mut(),
+                resource,
                 name,
                 0,
                 1,

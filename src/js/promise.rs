@@ -25,7 +25,7 @@ use super::{
     memory,
     opened::Opened,
     operation::Operation,
-    tick::Group,
+    tick::{Group, flush},
     told::Told,
 };
 use crate::{
@@ -47,6 +47,10 @@ pub struct Inner {
     pub(super) functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
     pub(super) tick: RefCell<Vec<Group>>,
+    /// The function that sends them.
+    pub(super) flush: RefCell<Option<Kept>>,
+    /// Whether this environment has ever called it by itself.
+    pub(super) flushed: Cell<bool>,
     /// The order in which batches go out.
     pub(super) order: Arc<Sequence>,
     /// Those whose calls go through here.
@@ -74,8 +78,8 @@ pub struct Functions {
     pub parse: Kept,
     /// `JSON.stringify`.
     pub stringify: Kept,
-    /// `queueMicrotask`.
-    pub queue_microtask: Kept,
+    /// Calls what it is given when the JavaScript that runs has come to its end.
+    pub after_this_tick: Kept,
     /// Makes what a check of a limit answers.
     pub checked: Kept,
     /// Tells the developer something.
@@ -126,12 +130,14 @@ impl Ticket {
 }
 
 impl Inner {
-    /// Starts the bridge of an environment, or `None` when it is already ending.
-    pub fn start(js: Js, functions: Functions, capture: bool) -> Option<Rc<Self>> {
+    /// Starts the bridge of an environment, or `None` when it is already ending. Tools that look for open handles see `resource`.
+    pub fn start(js: Js, functions: Functions, capture: bool, resource: Value) -> Option<Rc<Self>> {
         memory::give_back_after_large_values();
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: RefCell::default(),
+            flush: RefCell::default(),
+            flushed: Cell::new(false),
             order: Arc::default(),
             services: RefCell::default(),
             held: Held::default(),
@@ -146,7 +152,8 @@ impl Inner {
             completions: Arc::new(Completions::new()),
         });
         let context = Rc::into_raw(inner.clone()).cast_mut().cast::<c_void>();
-        inner.completions.attach(js, context, Some(drain), Some(gone)).then_some(inner)
+        *inner.flush.borrow_mut() = js.function(Some(flush), context).and_then(|flush| js.keep(flush));
+        inner.completions.attach(js, resource, context, Some(drain), Some(gone)).then_some(inner)
     }
 
     /// A promise for what `make` asks for within `limits`; without them, for at most the time that `make` answers.
@@ -277,6 +284,7 @@ impl Inner {
                     }
                     self.hold(js, -settled);
                 }
+                Done::Flush => self.flush(),
                 Done::Ready(id) => js.scope(|| self.wake_reader(js, id)),
                 Done::Credentials(order) => js.scope(|| {
                     let call = self.function(js, |functions| &functions.ask_credentials);
@@ -358,11 +366,14 @@ impl Inner {
         self.drop_handlers(js);
         self.forget_all_told(js);
         self.sources.end(js);
+        if let Some(flush) = self.flush.take() {
+            js.forget(flush);
+        }
         if let Some(functions) = self.functions.take() {
             let Functions {
                 parse,
                 stringify,
-                queue_microtask,
+                after_this_tick,
                 checked,
                 warn,
                 ask_credentials,
@@ -370,7 +381,7 @@ impl Inner {
                 unwatch,
                 failures,
             } = functions;
-            for kept in [parse, stringify, queue_microtask, checked, warn, ask_credentials, watch, unwatch] {
+            for kept in [parse, stringify, after_this_tick, checked, warn, ask_credentials, watch, unwatch] {
                 js.forget(kept);
             }
             failures.release(js);

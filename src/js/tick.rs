@@ -1,7 +1,6 @@
 //! A tick's calls go out together, as one batch for all that have the same store and the same bounds.
 
 use std::{
-    ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
@@ -74,11 +73,13 @@ impl Inner {
     }
 
     fn flush_after_this_tick(&self, js: Js) {
-        let queue_microtask = self.function(js, |functions| &functions.queue_microtask);
-        let context = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
-        let queued = js.function(Some(flush), context).is_some_and(|flush| js.call(queue_microtask, &[flush]).is_ok());
-        if !queued {
+        let after_this_tick = self.function(js, |functions| &functions.after_this_tick);
+        let flush = self.flush.borrow().as_ref().map(|flush| js.kept(flush));
+        if !flush.is_some_and(|flush| js.call(after_this_tick, &[flush]).is_ok()) {
             self.flush();
+        } else if !self.flushed.get() {
+            // Until it has come once, nobody knows whether it comes: in some realms microtasks wait for ever.
+            self.completions.push(Done::Flush);
         }
     }
 
@@ -139,8 +140,8 @@ impl Inner {
     }
 }
 
-/// The microtask at the end of a tick that made calls.
-unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+/// What is called at the end of a tick that made calls.
+pub(super) unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     let js = Js(env);
     let mut data = std::ptr::null_mut();
     // SAFETY: only the data pointer is asked for; the other out pointers may be null.
@@ -149,6 +150,7 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
     }
     // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
     let inner = unsafe { &*data.cast::<Inner>() };
+    inner.flushed.set(true);
     let _ = catch_unwind(AssertUnwindSafe(|| inner.flush()));
     js.undefined()
 }

@@ -38,6 +38,11 @@ impl Teller {
         self.completions.push(Done::Told(self.id, answer.into()));
     }
 
+    /// By which `forget_told` knows the function.
+    pub fn number(&self) -> u64 {
+        self.id
+    }
+
     /// Lets the function go, once it has heard what it was told so far.
     pub fn end(&self) {
         self.completions.push(Done::Untold(self.id));

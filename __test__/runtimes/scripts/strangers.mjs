@@ -1,0 +1,40 @@
+// Loads the addon in worker threads only, never here: the thread that has loaded it first ends before all others.
+// Prints how many answered. The first argument says how many come.
+
+import { Worker } from 'node:worker_threads'
+
+const total = Number(process.argv[2])
+let answered = 0
+
+// One after the other first: the system gives the second one the place of the first.
+for (let number = 0; number < 4; number++) await work(number)
+// Then one that is at work while the others come and go.
+const busy = start('busy')
+await new Promise((resolve) => busy.once('message', resolve))
+let next = 4
+await Promise.all(
+  Array.from({ length: 8 }, async () => {
+    while (next < total) await work(next++)
+  }),
+)
+const worked = new Promise((resolve) => busy.once('message', resolve))
+busy.postMessage('end')
+console.log(JSON.stringify({ answered, worked: (await worked) > 0 }))
+
+async function work(number) {
+  const worker = start('once')
+  const ended = new Promise((resolve, reject) => {
+    worker.once('exit', resolve)
+    worker.once('error', reject)
+  })
+  await new Promise((resolve) => worker.once('message', resolve))
+  answered++
+  // Half of them end by themselves, the others are ended in the middle of a call.
+  if (number % 2) await worker.terminate()
+  else worker.postMessage('end')
+  await ended
+}
+
+function start(workerData) {
+  return new Worker(new URL('stranger.mjs', import.meta.url), { workerData })
+}

@@ -1,0 +1,42 @@
+//! Timers of our own: what a test's fake clock does to JavaScript's does nothing to them.
+
+use std::time::Duration;
+
+use napi::{Env, JsValue, Unknown};
+use napi_derive::napi;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    bridge::{Bridge, Core},
+    env::Js,
+};
+use crate::{answer::Answer, runtime};
+
+#[napi]
+impl Bridge {
+    /// Calls `function` once after this many ms, which keeps the process alive. Answers the number by which `endTimer` knows it.
+    #[napi]
+    pub fn start_timer(&self, env: Env, ms: f64, function: Unknown) -> napi::Result<f64> {
+        let (js, inner) = (Js(env.raw()), &self.handle.0);
+        let runtime = runtime::get().map_err(|error| Core::throw(inner, &env, &error))?;
+        let (guard, ended) = oneshot::channel::<()>();
+        let teller = inner
+            .keep_told(js, function.raw(), guard)
+            .ok_or_else(|| Core::throw(inner, &env, &js.refuse(function.raw(), "what a timer calls", "a function")))?;
+        let number = teller.number();
+        let wait = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+        runtime.spawn(async move {
+            if timeout(wait, ended).await.is_err() {
+                teller.tell(Answer::Undefined);
+                teller.end();
+            }
+        });
+        Ok(number as f64)
+    }
+
+    /// Lets a timer go, unless it has been called already.
+    #[napi]
+    pub fn end_timer(&self, env: Env, number: f64) {
+        self.handle.0.forget_told(Js(env.raw()), number as u64);
+    }
+}
