@@ -75,7 +75,7 @@ impl Inner {
     fn flush_after_this_tick(&self, js: Js) {
         let after_this_tick = self.function(js, |functions| &functions.after_this_tick);
         let flush = self.flush.borrow().as_ref().map(|flush| js.kept(flush));
-        if !flush.is_some_and(|flush| js.call(after_this_tick, &[flush]).is_ok()) {
+        if flush.is_none_or(|flush| js.call(after_this_tick, &[flush]).is_err()) {
             self.flush();
         } else if !self.flushed.get() {
             // Until it has come once, nobody knows whether it comes: in some realms microtasks wait for ever.
