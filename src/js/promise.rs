@@ -25,7 +25,7 @@ use super::{
     memory,
     opened::Opened,
     operation::Operation,
-    tick::{Group, flush},
+    tick::Tick,
     told::Told,
 };
 use crate::{
@@ -46,11 +46,7 @@ const WAVE: usize = 16;
 pub struct Inner {
     pub(super) functions: RefCell<Option<Functions>>,
     /// The calls of this tick, by the store that they ask and the time that they have.
-    pub(super) tick: RefCell<Vec<Group>>,
-    /// The function that sends them.
-    pub(super) flush: RefCell<Option<Kept>>,
-    /// Whether this environment has ever called it by itself.
-    pub(super) flushed: Cell<bool>,
+    pub(super) tick: Tick,
     /// The order in which batches go out.
     pub(super) order: Arc<Sequence>,
     /// Those whose calls go through here.
@@ -135,9 +131,7 @@ impl Inner {
         memory::give_back_after_large_values();
         let inner = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
-            tick: RefCell::default(),
-            flush: RefCell::default(),
-            flushed: Cell::new(false),
+            tick: Tick::default(),
             order: Arc::default(),
             services: RefCell::default(),
             held: Held::default(),
@@ -152,7 +146,7 @@ impl Inner {
             completions: Arc::new(Completions::new()),
         });
         let context = Rc::into_raw(inner.clone()).cast_mut().cast::<c_void>();
-        *inner.flush.borrow_mut() = js.function(Some(flush), context).and_then(|flush| js.keep(flush));
+        inner.tick.prepare(js, context);
         inner.completions.attach(js, resource, context, Some(drain), Some(gone)).then_some(inner)
     }
 
@@ -360,15 +354,12 @@ impl Inner {
 
     fn end(&self, js: Js) {
         self.completions.detached();
-        self.tick.take();
+        self.tick.end(js);
         self.logs.clear();
         self.forget_held(js);
         self.drop_handlers(js);
         self.forget_all_told(js);
         self.sources.end(js);
-        if let Some(flush) = self.flush.take() {
-            js.forget(flush);
-        }
         if let Some(functions) = self.functions.take() {
             let Functions {
                 parse,

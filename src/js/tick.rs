@@ -1,6 +1,8 @@
 //! A tick's calls go out together, as one batch for all that have the same store and the same bounds.
 
 use std::{
+    cell::{Cell, RefCell},
+    ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{
     completions::Done,
-    env::{Js, Value},
+    env::{Js, Kept, Value},
     limits::Limits,
     opened::Opened,
     promise::{Inner, Promised, Ticket},
@@ -35,6 +37,30 @@ pub struct Group {
     calls: Vec<(Call<Answer>, Ticket)>,
 }
 
+/// What a tick has asked for so far, and what sends it.
+#[derive(Default)]
+pub struct Tick {
+    groups: RefCell<Vec<Group>>,
+    flush: RefCell<Option<Kept>>,
+    /// Whether this environment has ever called it by itself.
+    flushed: Cell<bool>,
+}
+
+impl Tick {
+    /// Makes the function that sends; `inner` outlives its calls.
+    pub fn prepare(&self, js: Js, inner: *mut c_void) {
+        *self.flush.borrow_mut() = js.function(Some(flush), inner).and_then(|flush| js.keep(flush));
+    }
+
+    /// Lets everything go, at the end of the environment.
+    pub fn end(&self, js: Js) {
+        self.groups.take();
+        if let Some(flush) = self.flush.take() {
+            js.forget(flush);
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn enqueue(
         &self,
@@ -50,7 +76,7 @@ impl Inner {
         };
         let asked = (call, ticket);
         let first = {
-            let mut tick = self.tick.borrow_mut();
+            let mut tick = self.tick.groups.borrow_mut();
             let first = tick.is_empty();
             let near = tick
                 .iter_mut()
@@ -74,10 +100,10 @@ impl Inner {
 
     fn flush_after_this_tick(&self, js: Js) {
         let after_this_tick = self.function(js, |functions| &functions.after_this_tick);
-        let flush = self.flush.borrow().as_ref().map(|flush| js.kept(flush));
+        let flush = self.tick.flush.borrow().as_ref().map(|flush| js.kept(flush));
         if flush.is_none_or(|flush| js.call(after_this_tick, &[flush]).is_err()) {
             self.flush();
-        } else if !self.flushed.get() {
+        } else if !self.tick.flushed.get() {
             // Until it has come once, nobody knows whether it comes: in some realms microtasks wait for ever.
             self.completions.push(Done::Flush);
         }
@@ -85,7 +111,7 @@ impl Inner {
 
     /// Hands the tick's calls to the runtime: one task a batch. Their time begins now.
     pub fn flush(&self) {
-        let groups = self.tick.take();
+        let groups = self.tick.groups.take();
         if groups.is_empty() {
             return;
         }
@@ -141,7 +167,7 @@ impl Inner {
 }
 
 /// What is called at the end of a tick that made calls.
-pub(super) unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
+unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     let js = Js(env);
     let mut data = std::ptr::null_mut();
     // SAFETY: only the data pointer is asked for; the other out pointers may be null.
@@ -150,7 +176,7 @@ pub(super) unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callba
     }
     // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
     let inner = unsafe { &*data.cast::<Inner>() };
-    inner.flushed.set(true);
+    inner.tick.flushed.set(true);
     let _ = catch_unwind(AssertUnwindSafe(|| inner.flush()));
     js.undefined()
 }
