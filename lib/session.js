@@ -109,9 +109,7 @@ class SessionManager {
       this.#flights.leave(token, flight)
     }
     if (found && found.user !== null) return found.user
-    const shared = this.#flights.load(token, flight, undefined, (current) =>
-      this.#loadUser(current, token, found, load, ttl),
-    )
+    const shared = this.#flights.load(token, flight, (current) => this.#loadUser(current, token, found, load, ttl))
     return loadWithin(this.#limits, shared)
   }
 
@@ -127,7 +125,8 @@ class SessionManager {
       const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
       await native.fill(hash, found.stamp, user, ttl)
     } catch (error) {
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
+      // Whoever disconnects while a user is being loaded has one answered all the same.
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
       this.#tally.failed++
     }
     return user
