@@ -13,7 +13,7 @@ fn text(key: Result<Bytes>) -> String {
 #[test]
 fn documented_names_are_literal() {
     assert_eq!(text(session(&prefix(SESSIONS), "abc")), "session:abc");
-    assert_eq!(text(limit(&prefix(LIMITS), "ip")), "rate_limit:ip");
+    assert_eq!(limit(&prefix(LIMITS), "ip"), "rate_limit:ip");
     assert_eq!(text(lock(&prefix(LOCKS), "res")), "lock:res");
     assert_eq!(text(room_users(&prefix(ROOMS), "x")), "room:x:users");
     assert_eq!(text(room_messages(&prefix(ROOMS), "x")), "room:x:messages");
