@@ -260,9 +260,8 @@ impl Cache {
         let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
         let prefix = self.0.prefix.clone();
         // All leases before any entry: a load that fills meanwhile has filled when the entries are looked through.
-        Ok(pattern::remove(leases, |_| true).then(move |_| {
-            Ok(Step::Next(pattern::remove(entries, move |key| keys::is_cache_entry(&prefix, key))))
-        }))
+        Ok(pattern::remove(leases, |_| true)
+            .then(move |_| Ok(Step::Next(pattern::remove(entries, move |key| keys::is_cache_entry(&prefix, key))))))
     }
 
     /// How often there was an answer.

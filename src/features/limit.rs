@@ -184,7 +184,10 @@ mod tests {
         for window in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(limiter.check("a", 1.0, window).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{window}");
         }
-        assert!(limiter.check("", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(), "a stranger may ask");
+        assert!(
+            limiter.check("", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(),
+            "a stranger may ask"
+        );
     }
 
     #[test]

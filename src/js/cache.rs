@@ -68,7 +68,8 @@ impl Cache {
     pub fn get_many(&self, env: Env, keys: Unknown) -> Handed {
         let js = Js(env.raw());
         let keys = js.elements(keys.raw(), "keys");
-        let keys = keys.and_then(|keys| keys.into_iter().map(|key| js.any_text(key, "keys")).collect::<Result<Vec<_>>>());
+        let keys =
+            keys.and_then(|keys| keys.into_iter().map(|key| js.any_text(key, "keys")).collect::<Result<Vec<_>>>());
         let count = keys.as_ref().map_or(0, Vec::len);
         self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
             Ok(self.cache.get_many(&keys?).map(|values| Answer::List(values.into_iter().map(json).collect())))
@@ -155,7 +156,15 @@ impl Cache {
     /// Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
     /// with. False when something has been written or dropped under the key since then.
     #[napi]
-    pub fn fill(&self, env: Env, key: Unknown, mark: Unknown, marks: Unknown, value: Unknown, options: Unknown) -> Handed {
+    pub fn fill(
+        &self,
+        env: Env,
+        key: Unknown,
+        mark: Unknown,
+        marks: Unknown,
+        value: Unknown,
+        options: Unknown,
+    ) -> Handed {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let lease = Lease { mark: js.text(mark.raw(), "mark")?, tags: js.texts(marks.raw(), "marks")? };

@@ -109,9 +109,9 @@ pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
 /// What the keys of addresses on routes begin with, which stand as they are; behind the prefix of a limiter that has its own.
 pub const ROUTES: &str = "ratelimit:";
 
-/// A key exactly as the caller gave it, whatever it is.
+/// A key exactly as the caller gave it, whatever it is; of over 64 KiB, its hash.
 pub fn as_given(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+    if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
 }
 
 /// A key, or a field within one, exactly as the caller gave it.
@@ -212,7 +212,11 @@ fn shortened(text: &str) -> Cow<'_, str> {
             return encoded;
         }
     }
-    format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref())).into()
+    hashed(text).into()
+}
+
+fn hashed(text: &str) -> String {
+    format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn check(what: &str, text: &str) -> Result<()> {

@@ -79,7 +79,9 @@ fn reads_like_a_word(class: &str) -> bool {
         rest = match after {
             [b'-', end, after @ ..] if c < end => after,
             _ => {
-                if c.is_ascii_alphabetic() && alone.replace(c.to_ascii_lowercase()).is_some_and(|other| other != c.to_ascii_lowercase()) {
+                if c.is_ascii_alphabetic()
+                    && alone.replace(c.to_ascii_lowercase()).is_some_and(|other| other != c.to_ascii_lowercase())
+                {
                     return !class.starts_with('^');
                 }
                 after
