@@ -52,23 +52,13 @@ export declare class Cache {
   invalidateByTag(tag: unknown): Handed
   /** Removes every entry whose name matches a glob; answers how many. */
   invalidateByPattern(pattern: unknown): Handed
-  /**
-   * What there is at the beginning of a load that may take so many milliseconds: `{ state, value }`, and for a miss what
-   * `fill` needs: `{ state, mark, tags }`.
-   */
-  begin(key: unknown, loadMs: number, options: unknown): Handed
-  /** What `fill` needs for a load that may take so many milliseconds, whatever there is now: `{ state, mark, tags }`. */
-  open(key: unknown, loadMs: number, options: unknown): Handed
-  /**
-   * Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
-   * with. False when something has been written or dropped under the key since then.
-   */
-  fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): Handed
-  /** Gives back what a load began with: it has brought nothing. */
-  release(key: unknown, mark: unknown): Handed
-  /** `cache:{endpoint}:{hash}`, of parameters that are a text by now. */
+  /** What there is at the beginning of a load: `{ value, state, stamp }`. */
+  begin(key: unknown, tagged: boolean): Handed
+  /** Stores what a load brought. */
+  fill(key: unknown, stamp: unknown, value: unknown, options: unknown): Handed
+  /** `cache:{endpoint}:{hash}`. */
   keyFor(endpoint: unknown, params: unknown): Handed
-  /** `{ hits, staleHits, misses, errors }`. */
+  /** `{ hits, misses, errors }`. */
   stats(): Handed
 }
 
@@ -284,12 +274,18 @@ export declare class Sessions {
   destroyByTag(tag: unknown): Handed
   /** Deletes every session of a user; answers how many. */
   invalidateUser(user: unknown): Handed
+  /** Drops what is kept about a token; answers how many keys went. */
+  invalidateToken(token: unknown): Handed
   /** The ids of a user's sessions. */
   list(user: unknown): Handed
-  /** What the cache knows of a token: `{ hash, user, stamp }`. */
-  lookup(token: unknown): Handed
-  /** Stores what a load brought, unless the user was invalidated since the lookup. */
-  fill(hash: unknown, stamp: unknown, user: unknown, ttl: unknown): Handed
+  /** A user's sessions without their ids: `[{ publicId, ttlMs, session }]`. */
+  describe(user: unknown): Handed
+  /** Deletes the session of a user that has this public id; answers how many keys went. */
+  destroyOf(user: unknown, publicId: unknown): Handed
+  /** What the cache knows of a token: `{ hash, user, stamp }`. `loading` says that a load for it is under way here. */
+  lookup(token: unknown, loading: unknown): Handed
+  /** Stores what a load brought as one of these users, unless the token or one of them was invalidated since the lookup. */
+  fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): Handed
   /** `{ hits, misses, errors }` of reads and validations. */
   stats(): Handed
 }

@@ -288,9 +288,8 @@ export interface ServiceEvent {
 export interface CallLimits {
   /**
    * How long each call may wait for the store, time in the queue included, in milliseconds from 1 to 2^31; in place of the
-   * service's `timeoutMs`. A `load` may take that long as well, its own caller's and one that is shared: whoever waits longer gets
-   * `E_TIMEOUT`, and the load goes on. What `operation` takes does not count. A call that is late rejects with `E_NOT_SENT`,
-   * `E_TIMEOUT` or `E_MAYBE_APPLIED`.
+   * service's `timeoutMs`. What your own functions take (`load`, `operation`) does not count. A call that is late
+   * rejects with `E_NOT_SENT`, `E_TIMEOUT` or `E_MAYBE_APPLIED`.
    */
   timeoutMs?: number
   /**
@@ -665,15 +664,36 @@ export interface CreateSessionOptions {
   id?: string
 }
 
-/** A request that may carry a session token: the token itself, a fetch request or headers, or a Node request. */
-export type TokenSource =
-  | string
+/** A request as `getSession`, `validateSession` and `invalidateToken` take it; the case of headers' names does not matter. */
+export type SessionRequest =
   | { get(name: string): string | null; has(name: string): boolean }
   | { readonly headers: { get(name: string): string | null } }
-  | { readonly headers: { readonly [name: string]: string | string[] | undefined } }
+  | { readonly headers: { readonly [name: string]: string | readonly string[] | undefined } }
+  | { readonly headers: readonly (readonly [name: string, value: string])[] }
+
+/** A request that may carry a session token: the token itself, a fetch request or headers, or a Node request. */
+export type TokenSource = string | SessionRequest
+
+/** Where a request carries its token. */
+export interface TokenOptions {
+  /** The cookie that carries it when there is no `Authorization: Bearer`. Default `'session'`. */
+  cookie?: string
+}
+
+/** A session of a user without its id, which is a key to it. */
+export interface DescribedSession<T extends object = Record<string, any>> {
+  /** A name that may be shown and sent to browsers, for `destroySessionOf`: 32 hexadecimal digits. Nobody comes in by it. */
+  publicId: string
+  /** What the session holds. */
+  session: Session<T>
+  /** The life it has left, in seconds. */
+  ttl: number
+  /** Whether it is the one whose id was given as `current`. */
+  current: boolean
+}
 
 /** How `validateSession` finds a user. */
-export interface ValidateOptions<User> {
+export interface ValidateOptions<User> extends TokenOptions {
   /**
    * Looks the user up where the truth is, by the SHA-256 of the token in hexadecimal; `null` when there is none.
    * Called on a miss, and whenever the server is down. One call at a time per token.
@@ -681,8 +701,11 @@ export interface ValidateOptions<User> {
   load: (tokenHash: string) => User | null | undefined | Promise<User | null | undefined>
   /** How long a found user is kept, in seconds. Default `300`. */
   ttl?: number
-  /** The cookie that carries the token when there is no `Authorization: Bearer`. Default `'session'`. */
-  cookie?: string
+  /**
+   * The user's id, by which `invalidateUser` signs them out: a string or a whole number. Default: whatever of `userId`, `id`,
+   * `_id`, `sub` and `user.id` there is. A user without any is refused with `E_INVALID_ARGUMENT`.
+   */
+  userId?: (user: User) => string | number | bigint
 }
 
 /** Counts since the object was made. */
@@ -705,6 +728,17 @@ export interface SessionStats extends CacheStats {
  * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
  * default service. `T` is what your sessions hold besides `userId` and `createdAt`.
  *
+ * There are two kinds, and they never meet. What `createSession` and `storeSession` make lives here, and `getSession` reads it, by its
+ * id or from the request that carries the id. `validateSession` is for sessions that a database owns: it knows tokens by their
+ * hashes, asks `load` whose they are, and keeps the answer for some minutes; `getSession` and `listSessions` do not see that.
+ * `invalidateUser` ends both.
+ *
+ * Who was signed out stays so: in every process, whatever was being written or loaded meanwhile, and on a server that
+ * evicts keys. A session whose user or tag the server has lost counts as signed out.
+ *
+ * An id or a token comes from strangers: what cannot be one is not found. `E_INVALID_ARGUMENT` is for what is no string, and for an id
+ * that you choose yourself.
+ *
  * Without a server every method rejects, `validateSession` excepted: a session must not seem gone because its server is.
  * Only a service that was told so (`onUnavailable: 'empty'`) answers empty values.
  *
@@ -723,14 +757,30 @@ export interface SessionManager {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
    */
   with(limits: CallLimits): SessionManager
-  /** Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text. */
+  /**
+   * Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text.
+   * A `userId` or `createdAt` in `data` does not count.
+   * Rejects with `E_CONFLICT` when there is a session with the id that you chose.
+   */
   createSession(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The session, or `null` when there is none. */
   getSession<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
   /**
-   * Merges `changes` into the session, field by field, and renews its life: to 24 h, or to the `ttl` that it was created
-   * with. Concurrent updates of different fields all survive; what is not changed keeps its bytes. `false` when the
-   * session is gone: nothing brings it back.
+   * The session whose id a request carries: `Authorization: Bearer …`, else the first cookie of that name that is not empty.
+   *
+   * @example
+   * const session = await SessionManager.getSession(request, { cookie: 'sid' })
+   */
+  getSession<T extends object = Record<string, any>>(
+    request: SessionRequest,
+    options?: TokenOptions,
+  ): Promise<Session<T> | null>
+  /**
+   * Merges `changes` into the session, field by field, and renews its life to what it was given, by `createSession` or
+   * `storeSession`, whatever this manager's own `ttl`. Concurrent updates of different fields all survive; what is not changed keeps
+   * its bytes. `false` when the session is gone: nothing brings it back.
+   *
+   * A `userId` in `changes` makes it that user's session, so never pass what came from outside as it is. `createdAt` does not change.
    * Rejects with `E_CONFLICT` when other writers never let it through.
    */
   updateSession(id: string, changes: object): Promise<boolean>
@@ -740,14 +790,38 @@ export interface SessionManager {
   extendSession(id: string, seconds?: number): Promise<boolean>
   /** Renews the life to what the session was given; `false` when it is gone. */
   touch(id: string): Promise<boolean>
-  /** Stores any object under an id of your own, for 3600 s unless told. */
+  /**
+   * Stores any object under an id of your own, in place of what was there, for 3600 s unless told. It is the session of
+   * the user whom its `userId` names, and nobody's without one.
+   */
   storeSession(id: string, data: object, ttl?: number): Promise<void>
   /** Destroys every session created with this tag; answers how many. */
   destroyByTag(tag: string): Promise<number>
   /** Destroys every session of a user, validated ones included; answers how many. */
   invalidateUser(userId: string | number): Promise<number>
-  /** The ids of a user's sessions. */
+  /**
+   * The ids of a user's sessions. Whoever has an id has the session: show users what `describeSessions` answers.
+   * Where the server has evicted the list, a session is in it again once it is renewed; `invalidateUser` needs no list.
+   */
   listSessions(userId: string | number): Promise<string[]>
+  /**
+   * A user's sessions as they may be shown to this user, each with a public id. `current` is the id of the session that asks.
+   *
+   * @example
+   * const devices = await SessionManager.describeSessions('user123', { current: id })
+   * await SessionManager.destroySessionOf('user123', devices[0].publicId)
+   */
+  describeSessions<T extends object = Record<string, any>>(
+    userId: string | number,
+    options?: { current?: string },
+  ): Promise<DescribedSession<T>[]>
+  /** Removes the session of this user that has this public id; answers the number of keys removed, 0 or 1. */
+  destroySessionOf(userId: string | number, publicId: string): Promise<number>
+  /**
+   * Drops what `validateSession` keeps of one token, as when its session is deleted where the truth is, and keeps loads for it that
+   * are under way, in whichever process, from being kept; answers the number of keys removed, 0 or 1.
+   */
+  invalidateToken(request: TokenSource, options?: TokenOptions): Promise<number>
   /**
    * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
    * When the server cannot be reached it answers by `load` alone, which `stats().fallbacks` counts. Calls that come while one token is being loaded share that
@@ -760,6 +834,10 @@ export interface SessionManager {
   create(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
   /** The same as `getSession`. */
   get<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
+  get<T extends object = Record<string, any>>(
+    request: SessionRequest,
+    options?: TokenOptions,
+  ): Promise<Session<T> | null>
   /** The same as `updateSession`. */
   update(id: string, changes: object): Promise<boolean>
   /** The same as `destroySession`. */
@@ -779,63 +857,12 @@ export const SessionManager: SessionManagerConstructor
 
 // ------------------------------------------------------------------------------------------------------ cache
 
-/**
- * What a value is once it has been JSON: a `Date` is its text, whatever has a `toJSON` is what that answers, and fields that
- * JSON does not know (functions, symbols, `undefined`) are not there. What cannot be kept at all (`Map`, `Set`, `RegExp`,
- * `Error`, `Promise`, bytes, `bigint`) is `never`.
- *
- * @example
- * type Stored = Jsonify<{ id: number; at: Date }> // { id: number; at: string }
- */
-export type Jsonify<T> = 0 extends 1 & T
-  ? T
-  : unknown extends T
-    ? unknown
-    : T extends string | number | boolean | null
-      ? T
-      : T extends { toJSON(...args: never[]): infer Json }
-        ? T extends ArrayBuffer | ArrayBufferView
-          ? never
-          : Jsonify<Json>
-        : T extends bigint | Unkept
-          ? never
-          : T extends undefined | symbol | ((...args: never[]) => unknown)
-            ? undefined
-            : T extends readonly unknown[]
-              ? { [Index in keyof T]: Item<T[Index]> }
-              : T extends object
-                ? { [Name in keyof T as Kept<Name, T[Name]>]: Field<T[Name]> }
-                : never
-
-type Unkept =
-  | ReadonlyMap<unknown, unknown>
-  | ReadonlySet<unknown>
-  | WeakMap<object, unknown>
-  | WeakSet<object>
-  | RegExp
-  | Error
-  | Promise<unknown>
-  | ArrayBuffer
-  | ArrayBufferView
-type NoJson = undefined | symbol | ((...args: never[]) => unknown)
-/** In an array, what JSON does not know becomes `null`. */
-type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends NoJson ? null : Jsonify<T>
-/** A field whose value JSON may not know is one that may be missing. */
-type Field<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : Jsonify<T>
-type Kept<Name, T> = Name extends symbol ? never : 0 extends 1 & T ? Name : [T] extends [NoJson] ? never : Name
-
 /** Options of an `ApiCache`. */
 export interface ApiCacheOptions {
-  /** What the keys begin with. Default `'api:'`. With `''`, keys are as they are named, and patterns are refused. */
+  /** What the keys begin with. Default `'api:'`. */
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
   ttl?: number
-  /**
-   * How long a `load` may take, in milliseconds from 1 to 2^31. Then its caller gets `E_TIMEOUT`, its key is free for another load,
-   * and those who have shared it begin one. What ends up to a minute later still fills the cache. Default: a caller waits 60,000
-   * for its own load, and 5000 for that of somebody else. `.with({ timeoutMs })` bounds single calls.
-   */
-  loadTimeoutMs?: number
   /**
    * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
    * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
@@ -843,25 +870,13 @@ export interface ApiCacheOptions {
   onUnavailable?: 'miss' | 'throw'
 }
 
-/** Counts since the cache was made. */
-export interface ApiCacheStats extends CacheStats {
-  /**
-   * Answers of `getOrSet` that were past their `ttl`, while a new value was loaded behind them (`staleWhileRevalidate`). They count
-   * neither among `hits` nor among `misses`.
-   */
-  staleHits: number
-}
-
 /** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
 export interface CacheSetOptions {
   /** How long the value is fresh, in seconds. Default: the cache's. */
   ttl?: number
-  /** Names to invalidate values by, 128 at most. Any text is one. */
+  /** Names to invalidate values by. */
   tags?: readonly string[]
-  /**
-   * How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. When that load fails,
-   * this process leaves the key alone for a second, and for twice as long after each further failure, up to a minute.
-   */
+  /** How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. */
   staleWhileRevalidate?: number
 }
 
@@ -869,7 +884,7 @@ export interface CacheSetOptions {
 export interface CacheEntry<T = unknown> extends CacheSetOptions {
   /** Its key. */
   key: string
-  /** The value: anything that JSON can hold, see `ApiCache.set`. */
+  /** The value: anything that JSON can hold. */
   value: T
 }
 
@@ -906,61 +921,37 @@ export interface ApiCache {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
    */
   with(limits: CallLimits): ApiCache
-  /**
-   * The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`.
-   *
-   * Two keys are equal exactly when the parameters are: by contents, for objects, arrays, `URLSearchParams`, `Headers`,
-   * `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` is not `0`). A field that is `undefined` is none.
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what nobody can compare by looking at it: functions, symbols and instances of
-   * classes without `toJSON`. Pass their fields: `{ ...it }`.
-   */
+  /** The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`. */
   keyFor(endpoint: string, params?: object): string
   /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
-  get<T = unknown>(key: string): Promise<Jsonify<T> | null>
-  /**
-   * Stores a value: anything that JSON can hold, and what `JSON.stringify` makes of it. Wins over a load of the same key that is
-   * still running, wherever it runs. Any text is a key.
-   *
-   * Rejects with `E_INVALID_ARGUMENT` for what would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`,
-   * a `Promise`, a `bigint`, and other objects that show none of what they hold.
-   */
+  get<T = unknown>(key: string): Promise<T | null>
+  /** Stores a value: anything that JSON can hold. Wins over a load of the same key that is still running. */
   set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
-  /** Drops a value, and the results of loads of it that still run anywhere; answers the number of values removed, 0 or 1. */
+  /** Drops a value, and the result of a load of it that is still running; answers the number of keys removed, 0 or 1. */
   invalidate(key: string): Promise<number>
   /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
   invalidateByTag(tag: string): Promise<void>
-  /**
-   * Drops every value whose key matches a glob, and the results of loads of one that still run anywhere; answers how many values.
-   * Walks all keys of the server, twice. `*` stands for any text, `?` for one character, `[a-z]` for one of several; `\\` before any of
-   * them takes that meaning away. Letters in brackets that are no range, as in `/blog/[slug]`, are refused: write `/blog/\\[slug\\]`
-   * for the text.
-   */
+  /** Drops every value whose key matches a glob such as `user:*`; answers how many. Walks all keys of the cache. */
   invalidateByPattern(pattern: string): Promise<number>
   /** Several values in the order of their keys, `null` for those that are missing. */
-  getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
+  getMany<T = unknown>(keys: readonly string[]): Promise<(T | null)[]>
   /** Stores several values in one round. */
   setMany(entries: readonly CacheEntry[]): Promise<void>
   /**
-   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process; callers that
-   * come meanwhile share it. Every caller gets a copy of its own, and the same whether it was loaded or found: what JSON makes of it.
+   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process;
+   * callers that come meanwhile share it and so its very object: do not change it. A hit is the caller's own copy.
    *
    * - A rejection of `load` reaches everyone who waits for it, and nothing is kept.
-   * - `undefined` is answered but not kept; `null` is kept. What cannot be kept (see `set`) rejects with `E_INVALID_ARGUMENT`.
-   * - An invalidation or a `set` that comes while `load` runs wins, from whatever process it comes: the loaded value is answered
-   *   but not kept, and whoever calls after it does not share that load.
-   * - Callers that share a load may want different things of it: its value then has all their tags and the shortest life. Who comes with
-   *   a tag that a running load does not know begins another one.
-   * - A `load` that takes longer than `loadTimeoutMs` or the caller's own `timeoutMs` ends in `E_TIMEOUT`.
-   * - A `load` that asks for its own key, however far below, cannot wait for itself: the `load` of that inner call runs too. One that
-   *   does so again and again is `E_INVALID_ARGUMENT`.
+   * - `undefined` is answered but not kept; `null` is kept.
+   * - An invalidation or a `set` that comes while `load` runs wins: the loaded value is answered but not kept. By tag
+   *   wherever it comes from; by key or pattern, and `set`, when it comes from this process.
    * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
    *   load only counts in `stats()`.
-   * - When the server cannot be reached, or the service is disconnected meanwhile, `load` alone answers: still once for all who wait.
-   *   `stats().errors` counts it.
+   * - When the server cannot be reached, `load` alone answers: still once for all who wait. `stats().errors` counts it.
    */
-  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
+  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<T>
   /** The same as `get`. */
-  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
+  getCachedResponse<T = unknown>(name: string): Promise<T | null>
   /** The same as `set`, with the life as a number of seconds, 300 unless told. */
   setCachedResponse<T = unknown>(name: string, value: T, ttlSeconds?: number): Promise<void>
   /** The same as `invalidate`. */
@@ -976,7 +967,7 @@ export interface ApiCache {
   /** Forgets what is known about an image; answers the number of keys removed, 0 or 1. */
   invalidateImage(file: string): Promise<number>
   /** Counts since this cache was made. */
-  stats(): ApiCacheStats
+  stats(): CacheStats
 }
 
 /** Makes a `ApiCache`; also has each of its methods, on the default service. */
@@ -1055,17 +1046,11 @@ export interface RateLimiter {
    * counted is forgotten even when the server cannot be reached and this rejects.
    */
   resetRateLimit(identifier: string): Promise<number>
-  /** Counts one request under exactly this key, with no prefix before it; answers whether it may go on. */
+  /** Counts one request under exactly this key; answers whether it may go on. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
   /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
   check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
-  /**
-   * The key of an address on a route: `ratelimit:{ip}:{endpoint}`, behind the limiter's prefix if that is not the default one.
-   * `check`, `checkRateLimit`, `checkLimit` and `resetRateLimit` take it as it is, so all of them mean the same counter.
-   *
-   * Any two texts make a key, and no two pairs the same one: braces, colons and `%` of the endpoint are encoded, what is longer than
-   * 512 characters is hashed. An identifier of your own must not begin with `ratelimit:`.
-   */
+  /** `ratelimit:{ip}:{endpoint}`, for `checkLimit`. Colons and `%` of the endpoint are encoded, so that no two pairs meet. */
   keyForRoute(ip: string, endpoint: string): string
   /**
    * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,
@@ -2061,9 +2046,6 @@ export interface HealthMetrics extends CacheStats {
   hitRate: number
 }
 
-/** The same of a cache, where `hitRate` counts `staleHits` as answered: (hits + staleHits) ÷ (hits + staleHits + misses). */
-export interface CacheHealthMetrics extends HealthMetrics, ApiCacheStats {}
-
 /** Connections to a server, or to all of them. */
 export interface HealthPool {
   /** How many stand. */
@@ -2212,7 +2194,7 @@ export interface Health {
     pool: HealthPool
   }
   /** Reads of `service.cache`. */
-  cache: { metrics: CacheHealthMetrics }
+  cache: { metrics: HealthMetrics }
   /** Whether limits are counted by the store: whether it takes writes. */
   rateLimiter: { available: boolean }
   /** Whether calls are let through to the server. */

@@ -211,7 +211,7 @@ for (const engine of engines) {
           assert.deepEqual(await sessions.getSession(id), { id })
         }
         assert.equal(await sessions.getSession('A'), null)
-        for (const id of ['', undefined, null, 42, {}, [], Symbol('x')]) {
+        for (const id of [undefined, null, 42, {}, [], Symbol('x')]) {
           await refuses(sessions.getSession(id), 'E_INVALID_ARGUMENT')
           await refuses(sessions.updateSession(id, {}), 'E_INVALID_ARGUMENT')
           await refuses(sessions.destroySession(id), 'E_INVALID_ARGUMENT')

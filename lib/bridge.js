@@ -4,11 +4,12 @@ const binding = require('../binding.js')
 const { askCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
-const { fromJson, toJson } = require('./json.js')
-const { onAbort } = require('./signals.js')
 
 // Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
 const SOURCES = ['store', 'local', 'fallback']
+
+// Of this realm, before anybody replaces them.
+const { parse, stringify } = JSON
 
 let bridge
 
@@ -20,8 +21,8 @@ function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
 function getBridge() {
   bridge ??= new binding.Bridge({
     CinnabarError,
-    parse: fromJson,
-    stringify: toJson,
+    parse,
+    stringify,
     afterThisTick,
     // One call from the native side instead of one a field.
     checked: (allowed, remaining, resetTime, limit, source) => ({
@@ -34,8 +35,12 @@ function getBridge() {
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
       askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
-    watch: (signal, id) => onAbort(signal, () => bridge.abort(id, signal.reason)),
-    unwatch: (_signal, stop) => stop(),
+    watch: (signal, id) => {
+      const listener = () => bridge.abort(id, signal.reason)
+      signal.addEventListener('abort', listener)
+      return listener
+    },
+    unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
     // A stack costs microseconds a call, so only development pays for the line of the caller, and who asks for it.
     captureStack: wantsStacks(readEnvironment()),
     // What `jest --detectOpenHandles` asks whether it keeps the process alive.

@@ -8,7 +8,6 @@ const { Parts, bind, limitsWithin } = require('./limits.js')
 const { assertOptions, describe } = require('./options.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
-const PREFIX = 'rate_limit:'
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
 const PRESETS = Object.freeze({
   DEFAULT: preset(100, 60),
@@ -21,30 +20,25 @@ const PRESETS = Object.freeze({
 class RateLimiter {
   #native
   #limits
-  /** In front of keys of routes, where the prefix is not the documented one. */
-  #prefix
 
   static presets = PRESETS
   static headers = limitHeaders
-  static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
+  static keyForRoute = routeKey
 
   constructor(service, options) {
     if (service instanceof Parts) {
       this.#native = service.native
       this.#limits = service.limits
-      this.#prefix = service.prefix
       return
     }
     assertOptions(options, OPTIONS)
     this.#native = new binding.Limiter(handleOf(service), options)
     this.#limits = limitsOf(service)
-    const { prefix = PREFIX } = options ?? {}
-    this.#prefix = prefix === PREFIX ? '' : prefix
   }
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(RateLimiter, this, { native: this.#native.within(limits), limits, prefix: this.#prefix })
+    return bind(RateLimiter, this, { native: this.#native.within(limits), limits })
   }
 
   checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {
@@ -69,7 +63,7 @@ class RateLimiter {
   }
 
   keyForRoute(ip, endpoint) {
-    return routeKey(ip, endpoint, this.#prefix)
+    return routeKey(ip, endpoint)
   }
 }
 

@@ -8,10 +8,13 @@ const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./lim
 const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
+const { idsOf } = require('./user.js')
 
 const OPTIONS = ['prefix', 'ttl', 'rolling']
 const CREATE_OPTIONS = ['ttl', 'tags', 'id']
-const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie']
+const VALIDATE_OPTIONS = ['load', 'ttl', 'cookie', 'userId']
+const REQUEST_OPTIONS = ['cookie']
+const DESCRIBE_OPTIONS = ['current']
 
 /** Sessions: plain JSON under `session:{id}`. */
 class SessionManager {
@@ -47,8 +50,15 @@ class SessionManager {
     return refused ? Promise.reject(refused) : this.#native.create(userId, data, options)
   }
 
-  getSession(id) {
-    return this.#native.get(id)
+  getSession(id, options) {
+    const isRequest = typeof id === 'object' && id !== null
+    return isRequest || options !== undefined ? this.#sessionOf(id, options) : this.#native.get(id)
+  }
+
+  async #sessionOf(request, options) {
+    assertOptions(options, REQUEST_OPTIONS)
+    const id = tokenOf(request, options?.cookie)
+    return id === null ? null : this.#native.get(id)
   }
 
   updateSession(id, changes) {
@@ -79,6 +89,23 @@ class SessionManager {
     return this.#native.list(userId)
   }
 
+  async describeSessions(userId, options) {
+    assertOptions(options, DESCRIBE_OPTIONS)
+    const { current } = options ?? {}
+    const described = await this.#native.describe(userId)
+    const own = typeof current === 'string' ? publicIdOf(current) : undefined
+    return described.map(({ publicId, ttlMs, session }) => ({
+      publicId,
+      session,
+      ttl: Math.ceil(ttlMs / 1000),
+      current: publicId === own,
+    }))
+  }
+
+  destroySessionOf(userId, publicId) {
+    return this.#native.destroyOf(userId, publicId)
+  }
+
   async invalidateUser(userId) {
     this.#flights.forgetAll()
     try {
@@ -89,44 +116,75 @@ class SessionManager {
     }
   }
 
+  async invalidateToken(request, options) {
+    assertOptions(options, REQUEST_OPTIONS)
+    const token = tokenOf(request, options?.cookie)
+    if (token === null) return 0
+    this.#flights.forget(token)
+    try {
+      return await this.#native.invalidateToken(token)
+    } finally {
+      this.#flights.forget(token)
+    }
+  }
+
   async validateSession(request, options) {
     assertOptions(options, VALIDATE_OPTIONS)
-    const { load, ttl = 300, cookie = 'session' } = options ?? {}
+    const { load, ttl = 300, cookie, userId } = options ?? {}
     assertFunction(load, 'options.load')
+    if (userId !== undefined) assertFunction(userId, 'options.userId')
     positiveSeconds(ttl, 'ttl')
     const token = tokenOf(request, cookie)
-    if (!token) return null
+    if (token === null) return null
 
     const flight = this.#flights.join(token)
     let found
     try {
-      found = await this.#native.lookup(token)
+      found = await this.#native.lookup(token, Boolean(flight.loading))
     } catch (error) {
-      // Who may come in must not depend on whether the cache of that answer is up.
-      if (!isUnavailable(error)) throw error
-      this.#tally.fallbacks++
+      // Who may come in must not depend on whether the cache of that answer is up, or can take another one.
+      if (isUnavailable(error)) this.#tally.fallbacks++
+      else if (error.code !== 'E_OUT_OF_MEMORY') throw error
     } finally {
       this.#flights.leave(token, flight)
     }
     if (found && found.user !== null) return found.user
-    const shared = this.#flights.load(token, flight, (current) => this.#loadUser(current, token, found, load, ttl))
+    const shared = this.#share(token, flight, found?.stamp, (current) =>
+      this.#loadUser(current, token, found, { load, ttl, userId }),
+    )
     return loadWithin(this.#limits, shared)
   }
 
-  async #loadUser(flight, token, found, load, ttl) {
+  // A load that began where this one would is the same. Otherwise somebody was signed out since, in whichever process, and what
+  // it brings may be older than that.
+  #share(token, asked, stamp, work) {
+    const fits = (flight) => flight.loading && flight.stamp === stamp
+    if (fits(asked)) return asked
+    let flight = this.#flights.join(token)
+    if (flight.loading && !fits(flight)) {
+      this.#flights.forget(token)
+      flight = this.#flights.join(token)
+    }
+    return this.#flights.load(token, flight, undefined, (current) => {
+      current.stamp = stamp
+      return work(current)
+    })
+  }
+
+  async #loadUser(flight, token, found, { load, ttl, userId }) {
     // Loaded here, because it is seldom needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
     const user = (await load(hash)) ?? null
+    const ids = user === null ? [] : idsOf(user, userId)
     flight.arrive(user)
     if (user === null || !found) return user
     try {
       // Others may wait for this too: one caller that goes away must not fail it for them.
       const { signals } = this.#limits
       const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
-      await native.fill(hash, found.stamp, user, ttl)
+      await native.fill(hash, found.stamp, user, ids, ttl)
     } catch (error) {
-      // Whoever disconnects while a user is being loaded has one answered all the same.
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
       this.#tally.failed++
     }
     return user
@@ -141,8 +199,8 @@ class SessionManager {
     return this.createSession(userId, data, options)
   }
 
-  get(id) {
-    return this.#native.get(id)
+  get(id, options) {
+    return this.getSession(id, options)
   }
 
   update(id, changes) {
@@ -156,6 +214,12 @@ class SessionManager {
   deleteSession(id) {
     return this.#native.destroy(id)
   }
+}
+
+// What a user may be shown of a session's id, which is a key to it: the same as the addon answers.
+function publicIdOf(id) {
+  const { createHash } = require('node:crypto')
+  return createHash('sha256').update(`the public id of session ${id}`).digest('hex').slice(0, 32)
 }
 
 module.exports = { SessionManager }

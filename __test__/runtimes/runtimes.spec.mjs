@@ -118,7 +118,7 @@ const exported = [
   'subscribe',
 ]
 
-const validated = { asked: 1, hash: 64 }
+const validated = { id: 'user123', asked: 1, hash: 64 }
 
 const expected = {
   idle: false,

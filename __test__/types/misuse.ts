@@ -17,10 +17,6 @@ import type { ErrorCode } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
 export async function misuse(): Promise<void> {
-  // @ts-expect-error a date is its text once it was kept
-  ;(await ApiCache.getOrSet('key', () => ({ at: new Date() }))).at.getTime()
-  // @ts-expect-error a number is no time for a load of the options of a call
-  await ApiCache.getOrSet('key', () => 1, { loadTimeoutMs: 5 })
   // @ts-expect-error an unknown option
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number
@@ -75,6 +71,10 @@ export async function misuse(): Promise<void> {
   ;(await SessionManager.getSession<{ role: string }>('id'))?.rule
   // @ts-expect-error load is needed
   await SessionManager.validateSession('token', {})
+  // @ts-expect-error an id, not a boolean
+  await SessionManager.validateSession('token', { load: () => ({ uuid: 'a' }), userId: () => true })
+  // @ts-expect-error an id alone is no request
+  await SessionManager.getSession('id', { cookie: 'sid' })
   // @ts-expect-error a number is no request
   await SessionManager.validateSession(42, { load: () => null })
   // @ts-expect-error one of two words

@@ -33,6 +33,11 @@ impl<'a> Object<'a> {
         self.0.shift_remove(name);
     }
 
+    /// Whether there is such a field.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// What `{ ...this, ...over }` is in JavaScript.
     pub fn spread(mut self, over: Object<'a>) -> Self {
         self.0.extend(over.0);

@@ -1,13 +1,16 @@
 //! Sessions: plain JSON under `session:{id}`, found by id, by user and by tag.
 //!
-//! Every session is listed in the index of its user and in those of its tags: sorted sets of ids by when they must have ended.
-//! An index names at least the sessions that live. It is written before the session is, and an entry goes when its time
-//! comes or when the session it stands for was deleted, so the indexes clean themselves. What only some sessions have, a life
-//! of their own or tags, lies in a key beside the session, so that the session itself holds what its owner put there.
+//! A session is of groups: its owner's, and its tags'. It names the epoch that each had when it was written, and counts while they
+//! still are the groups' epochs; to drop a group is to give it another one. What it was given stands in its own value, behind the
+//! JSON. So nothing that the store may lose lets a session live on that was ended, and nothing that a session was given is
+//! lost before the session is. The index of a group says who may be of it, the session who is.
 
+mod group;
+mod hints;
 mod index;
-mod own;
+mod read;
 mod renew;
+mod seal;
 mod update;
 mod validate;
 
@@ -18,7 +21,13 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use self::own::Own;
+use self::{
+    group::{Group, Mark, entered},
+    read::Found,
+    renew::STORED,
+    seal::{Of, Seal},
+    update::unreadable,
+};
 use super::{
     json::{self, Object},
     life,
@@ -33,9 +42,10 @@ use crate::{
     },
 };
 
-pub use validate::{Lookup, Stats};
+pub use index::{Listed, public_id};
+pub use validate::{Lookup, Stats, hash};
 
-script!(CREATE = "session/create.lua", keys: 2, args: 4);
+script!(CREATE = "session/create.lua", keys: 1, args: 3);
 
 /// How long a session lives unless something else is said: a day, in seconds.
 const LIFE: f64 = 86_400.0;
@@ -74,6 +84,7 @@ struct Inner {
     life: Duration,
     rolling: bool,
     counters: validate::Counters,
+    hints: hints::Hints,
 }
 
 /// One session and where it lies.
@@ -81,7 +92,8 @@ struct Inner {
 struct Place {
     id: Bytes,
     session: Bytes,
-    own: Bytes,
+    /// The mark of a load, where it is a token's.
+    load: Bytes,
 }
 
 impl Sessions {
@@ -95,10 +107,12 @@ impl Sessions {
             life: life::of_seconds("ttl", options.ttl.unwrap_or(LIFE))?,
             rolling: options.rolling,
             counters: validate::Counters::default(),
+            hints: hints::Hints::default(),
         })))
     }
 
-    /// Stores `{ userId, createdAt, ...data }` and answers its id. `created_at` is an ISO time, `data` the text of a JSON object.
+    /// Stores `{ userId, createdAt, ...data }` and answers its id. `created_at` is an ISO time, `data` the text of a JSON object,
+    /// whose own `userId` and `createdAt` do not count.
     ///
     /// # Errors
     /// `E_CONFLICT` when a session with the chosen id exists.
@@ -108,58 +122,79 @@ impl Sessions {
         let mut first = Object::default();
         first.set("userId", &user_id);
         first.set("createdAt", &created_at);
-        let object = first.spread(Object::argument("data", data.as_bytes())?);
-        let value = Bytes::from(object.to_bytes()?);
+        let mut data = Object::argument("data", data.as_bytes())?;
+        data.remove("userId");
+        data.remove("createdAt");
+        let json = first.spread(data).to_bytes()?;
 
-        let life = options.ttl.map(|ttl| life::of_seconds("ttl", ttl)).transpose()?;
-        let own = Own { life: Some(life.unwrap_or(self.0.life)), tags: options.tags };
-        let indexes = self.indexes(object.name("userId").as_deref(), &own.tags).collect::<Result<_>>()?;
-        let has_own = life.is_some() || !own.tags.is_empty();
-        let life = life.unwrap_or(self.0.life);
-        let written = if has_own { own.write()? } else { Bytes::new() };
-
+        let life = options.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
+        let mut groups = vec![Group::user(user.to_owned())];
+        for tag in options.tags {
+            let group = Group::tag(tag);
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
         match options.id {
-            None => self.create_random(indexes, value, life, written),
-            Some(id) => self.create_chosen(id, indexes, value, life, written),
+            None => {
+                let id = random::hex::<24>()?;
+                let place = self.place(&id)?;
+                // Nobody else can have the id, so nothing has to be looked at first.
+                self.write(place, groups, json, life, |place, value, life| {
+                    set(place.session.clone(), value, life, Some("NX"))
+                })
+                .map(|call| call.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
+            }
+            Some(id) => self.create_chosen(id, groups, json, life),
         }
     }
 
-    /// Nobody else can have the id, so nothing has to be looked at first.
-    fn create_random(&self, indexes: Vec<Bytes>, value: Bytes, life: Duration, own: Bytes) -> Result<Call<String>> {
-        let id = random::hex::<24>()?;
-        let place = self.place(&id)?;
-        let mut requests = index::list_first(&indexes, &place.id, life);
-        if !own.is_empty() {
-            requests.push(set(place.own, own, life + SLACK, None));
+    fn create_chosen(&self, id: String, groups: Vec<Group>, json: Vec<u8>, life: Duration) -> Result<Call<String>> {
+        let (sessions, place) = (self.clone(), self.place(&id)?);
+        for group in &groups {
+            group.epoch_key(&self.0.prefix)?;
         }
-        requests.push(set(place.session, value, life, Some("NX")));
-        Ok(Call::round(requests, move |replies| match replies.all()?.pop() {
-            Some(Reply::Nil) | None => Err(taken()),
-            Some(_) => Ok(Step::Done(id)),
+        Ok(self.read(place.clone(), Of::Session, false).then(move |found| {
+            let over = match found {
+                Found::Nothing => Bytes::new(),
+                // What counts no longer takes nobody's place.
+                Found::Over(value) => value,
+                Found::Live(_) | Found::Other => return Err(taken()),
+            };
+            let write = sessions.write(place, groups, json, life, move |place, value, life| {
+                Request::script(&CREATE, [place.session.clone(), value, life::millis(life), over])
+                    .merging(Merge::Script)
+            })?;
+            Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
         }))
     }
 
-    /// Looks first: an id that is taken must not be listed as this user's, who could then drop another's session.
-    fn create_chosen(
+    /// Enters the groups, and then writes the session that names their epochs: whoever drops one of them in between ends
+    /// it, too. Answers false where the request did nothing.
+    fn write(
         &self,
-        id: String,
-        indexes: Vec<Bytes>,
-        value: Bytes,
+        place: Place,
+        groups: Vec<Group>,
+        json: Vec<u8>,
         life: Duration,
-        own: Bytes,
-    ) -> Result<Call<String>> {
-        let place = self.place(&id)?;
-        let look = Request::keyed("EXISTS", [place.session.clone()]).repeatable();
-        Ok(Call::round([look], move |replies| {
-            if replies.one()?.flag()? {
-                return Err(taken());
-            }
-            let mut requests = index::list_new(&indexes, &place.id, life);
-            let args = [place.session, place.own, value, life::millis(life), own, life::millis(life + SLACK)];
-            requests.push(Request::script(&CREATE, args).merging(Merge::Script));
-            Ok(Step::Next(Call::round(requests, move |replies| match replies.all()?.pop() {
-                Some(Reply::Int(1)) => Ok(Step::Done(id)),
-                _ => Err(taken()),
+        request: impl FnOnce(&Place, Bytes, Duration) -> Request + Send + 'static,
+    ) -> Result<Call<bool>> {
+        let sessions = self.clone();
+        let requests = self.enter(&groups, Of::Session, &place.id, life)?;
+        Ok(Call::round(requests, move |replies| {
+            let known = entered(replies.all()?)?.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+            let needed = groups.iter().map(|group| group.epoch_key(&sessions.0.prefix)).collect::<Result<_>>()?;
+            let marks = groups.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch });
+            let (owners, marks): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.group.kind == group::Kind::User);
+            let owner = owners.first().map(|mark| mark.epoch);
+            let value = Seal { of: Of::Session, life, owner, marks }.put(&json);
+            let write = request(&place, value, life);
+            Ok(Step::Next(Call::new(write, move |reply| {
+                let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
+                if stored {
+                    sessions.0.hints.remember(&place.id, &needed);
+                }
+                Ok(stored)
             })))
         }))
     }
@@ -169,18 +204,27 @@ impl Sessions {
     pub fn store(&self, id: &str, data: &str, ttl_seconds: f64) -> Result<Call<()>> {
         let life = life::of_seconds("ttl", ttl_seconds)?;
         let place = self.place(id)?;
-        let object = Object::argument("data", data.as_bytes())?;
-        let indexes = self.indexes(object.name("userId").as_deref(), &[]).collect::<Result<Vec<_>>>()?;
-        let mut requests = index::list_new(&indexes, &place.id, life);
-        requests.push(Request::keyed("DEL", [place.own]).repeatable());
-        requests.push(set(place.session, Bytes::copy_from_slice(data.as_bytes()), life, None));
-        Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
+        let owner = Object::argument("data", data.as_bytes())?.name("userId").map(Group::user);
+        if owner.is_none() {
+            // What renewals give to anything that says nothing needs not be said.
+            let seal = Seal { of: Of::Session, life, owner: None, marks: Vec::new() };
+            let value = if life == STORED { data.to_owned().into() } else { seal.put(data.as_bytes()) };
+            return Ok(Call::new(set(place.session, value, life, None), |_| Ok(())));
+        }
+        let write = self.write(place, owner.into_iter().collect(), data.into(), life, |place, value, life| {
+            set(place.session.clone(), value, life, None)
+        })?;
+        Ok(write.map(drop))
     }
 
     /// The text of a session's JSON, or `None`.
     pub fn get(&self, id: &str) -> Result<Call<Option<Bytes>>> {
         let place = self.place(id)?;
-        let call = if self.0.rolling { self.read(place) } else { Call::new(Request::get(place.session), Reply::bulk) };
+        let call = if self.0.rolling {
+            self.roll(place)
+        } else {
+            self.read(place, Of::Session, false).map(|found| found.live().map(|live| live.record.json))
+        };
         let sessions = self.clone();
         Ok(call.inspect(move |result| sessions.0.counters.count(result.map(Option::is_some).ok())))
     }
@@ -189,14 +233,14 @@ impl Sessions {
         Ok(Place {
             id: Bytes::copy_from_slice(id.as_bytes()),
             session: keys::session(&self.0.prefix, id)?,
-            own: keys::session_own(&self.0.prefix, id)?,
+            load: keys::session_load(&self.0.prefix, id)?,
         })
     }
 }
 
-/// The user whom a session's JSON names.
-fn user_of(session: &[u8]) -> Option<String> {
-    Object::parse(session)?.name("userId")
+/// Whether a session can have this id. What comes from outside and cannot be one is not found, and no mistake.
+pub fn is_id(text: &str) -> bool {
+    keys::raw("id", text).is_ok()
 }
 
 fn set(key: Bytes, value: Bytes, life: Duration, only: Option<&'static str>) -> Request {

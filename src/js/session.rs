@@ -74,7 +74,8 @@ impl Sessions {
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("GET SESSION", Empty::Null), |js| {
-            let (sessions, id) = (self.sessions.clone(), js.text(id.raw(), "id")?);
+            let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Answer::Null)) };
+            let sessions = self.sessions.clone();
             Ok(Call::later(move || Ok(sessions.get(&id)?.map(|json| json.map_or(Answer::Null, Answer::json)))))
         })
     }
@@ -83,9 +84,13 @@ impl Sessions {
     #[napi]
     pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
-            let id = js.text(id.raw(), "id")?;
+            let id = id_of(js, id.raw())?;
             let changes = self.core.bridge().stringify(js, changes.raw(), "changes")?;
             let sessions = self.sessions.clone();
+            let Some(id) = id else {
+                // Changes that cannot be are the programmer's mistake whoever's the id is.
+                return sessions.update("-", &changes).map(|_| Call::ready(false));
+            };
             Ok(Call::later(move || sessions.update(&id, &changes)))
         })
     }
@@ -94,7 +99,7 @@ impl Sessions {
     #[napi]
     pub fn destroy(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
-            self.sessions.destroy(&js.text(id.raw(), "id")?)
+            id_of(js, id.raw())?.map_or(Ok(Call::ready(0)), |id| self.sessions.destroy(&id))
         })
     }
 
@@ -102,7 +107,10 @@ impl Sessions {
     #[napi]
     pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("EXTEND SESSION", Empty::False), |js| {
-            self.sessions.extend(&js.text(id.raw(), "id")?, js.any_number(seconds.raw(), "seconds")?)
+            let (id, seconds) = (id_of(js, id.raw())?, js.any_number(seconds.raw(), "seconds")?);
+            // A life that cannot be is the programmer's mistake whoever's the id is.
+            let checked = self.sessions.extend(id.as_deref().unwrap_or("-"), seconds)?;
+            Ok(if id.is_some() { checked } else { Call::ready(false) })
         })
     }
 
@@ -110,7 +118,7 @@ impl Sessions {
     #[napi]
     pub fn touch(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("TOUCH SESSION", Empty::False), |js| {
-            self.sessions.touch(&js.text(id.raw(), "id")?)
+            id_of(js, id.raw())?.map_or(Ok(Call::ready(false)), |id| self.sessions.touch(&id))
         })
     }
 
@@ -140,21 +148,56 @@ impl Sessions {
         })
     }
 
+    /// Drops what is kept about a token; answers how many keys went.
+    #[napi]
+    pub fn invalidate_token(&self, env: Env, token: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("INVALIDATE TOKEN", Empty::Zero), |js| {
+            self.sessions.invalidate_token(&session::hash(&js.text(token.raw(), "token")?))
+        })
+    }
+
     /// The ids of a user's sessions.
     #[napi]
     pub fn list(&self, env: Env, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
-            self.sessions.list(&self.user(js, user.raw())?)
+            let list = self.sessions.list(&self.user(js, user.raw())?, false)?;
+            Ok(list.map(|listed| listed.into_iter().map(|session| session.id).collect::<Vec<_>>()))
         })
     }
 
-    /// What the cache knows of a token: `{ hash, user, stamp }`.
+    /// A user's sessions without their ids: `[{ publicId, ttlMs, session }]`.
     #[napi]
-    pub fn lookup(&self, env: Env, token: Unknown) -> Handed {
+    pub fn describe(&self, env: Env, user: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
+            let list = self.sessions.list(&self.user(js, user.raw())?, true)?;
+            let described = |session: session::Listed| {
+                Answer::Object(vec![
+                    Answer::field("publicId", session::public_id(&session.id)),
+                    Answer::field("ttlMs", session.left),
+                    ("session".into(), Answer::json(session.json)),
+                ])
+            };
+            Ok(list.map(move |listed| Answer::List(listed.into_iter().map(described).collect())))
+        })
+    }
+
+    /// Deletes the session of a user that has this public id; answers how many keys went.
+    #[napi]
+    pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> Handed {
+        self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
+            let (user, public_id) = (self.user(js, user.raw())?, id_of(js, public_id.raw())?);
+            public_id.map_or(Ok(Call::ready(0)), |public_id| self.sessions.destroy_of(&user, public_id))
+        })
+    }
+
+    /// What the cache knows of a token: `{ hash, user, stamp }`. `loading` says that a load for it is under way here.
+    #[napi]
+    pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> Handed {
         // Never an empty answer: the caller decides what a missing server means, and must hear of it.
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
-            Ok(self.sessions.lookup(&js.text(token.raw(), "token")?)?.map(|found| {
+            let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);
+            Ok(self.sessions.lookup(&token, loading)?.map(|found| {
                 Answer::Object(vec![
                     Answer::field("hash", found.hash),
                     ("user".into(), found.user.map_or(Answer::Null, Answer::json)),
@@ -164,15 +207,23 @@ impl Sessions {
         })
     }
 
-    /// Stores what a load brought, unless the user was invalidated since the lookup.
+    /// Stores what a load brought as one of these users, unless the token or one of them was invalidated since the lookup.
     #[napi]
-    pub fn fill(&self, env: Env, hash: Unknown, stamp: Unknown, user: Unknown, ttl: Unknown) -> Handed {
+    pub fn fill(
+        &self,
+        env: Env,
+        hash: Unknown,
+        stamp: Unknown,
+        user: Unknown,
+        owners: Unknown,
+        ttl: Unknown,
+    ) -> Handed {
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
-            let hash = js.text(hash.raw(), "hash")?;
-            let stamp = js.whole(stamp.raw(), "stamp")? as i64;
+            let (hash, stamp) = (js.text(hash.raw(), "hash")?, js.text(stamp.raw(), "stamp")?);
             let user = self.core.bridge().stringify(js, user.raw(), "the loaded user")?;
-            self.sessions.fill(&hash, stamp, &user, js.any_number(ttl.raw(), "ttl")?)
+            let owners = js.texts(owners.raw(), "the ids of the loaded user")?;
+            self.sessions.fill(&hash, &stamp, &user, &owners, js.any_number(ttl.raw(), "ttl")?)
         })
     }
 
@@ -190,5 +241,14 @@ impl Sessions {
             Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
             None => js.text(value, "userId"),
         }
+    }
+}
+
+/// An id that came from outside; `None` for a text that no session can have as its id, which is then not found.
+fn id_of(js: Js, value: Value) -> Result<Option<String>> {
+    match js.text(value, "id") {
+        Ok(text) => Ok(Some(text).filter(|text| session::is_id(text))),
+        Err(_) if js.kind(value) == napi::sys::ValueType::napi_string => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -6,22 +6,32 @@
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
 
-script!(CREATE = "session/create.lua", keys: 2, args: 4);
-script!(READ = "session/read.lua", keys: 2, args: 2);
+script!(CREATE = "session/create.lua", keys: 1, args: 3);
+script!(LOOK = "session/look.lua", keys: 1, args: 0);
 script!(CAS = "session/cas.lua", keys: 1, args: 4);
-script!(DESTROY = "session/destroy.lua", keys: 2, args: 0);
-script!(INDEX_ADD = "session/index_add.lua", keys: 1, args: 3);
+script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
+script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 5);
 script!(INDEX_READ = "session/index_read.lua", keys: 1, args: 0);
 script!(INDEX_REMOVE = "session/index_remove.lua", keys: 1, args: 2);
-script!(GONE = "session/gone.lua", keys: 2, args: 1);
+script!(DROP = "session/drop.lua", keys: 3, args: 2);
+script!(COUNT = "session/count.lua", keys: 1, args: 2);
+script!(ONCE = "session/once.lua", keys: 1, args: 2);
+script!(SINCE = "session/since.lua", keys: 1, args: 2);
+script!(FILL = "session/fill.lua", keys: 2, args: 4);
 
 const SESSION: &[&str] = &[
     "GET session:a",
     "TYPE session:a",
     "PTTL session:a",
-    "GET session:{session:a}:own",
-    "TYPE session:{session:a}:own",
-    "PTTL session:{session:a}:own",
+    "GET session:{session:a}:load",
+    "TYPE session:{session:a}:load",
+    "PTTL session:{session:a}:load",
+];
+
+const EPOCH: &[&str] = &[
+    "GET session:{session:user:7}:epoch",
+    "TYPE session:{session:user:7}:epoch",
+    "PTTL session:{session:user:7}:epoch",
 ];
 
 /// The times in it came from the clock; their order did not.
@@ -38,65 +48,38 @@ pub const CASES: &[Cases] = &[
         how: Exactly,
         after: SESSION,
         lines: r#"
-=> session:a session:{session:a}:own {"userId":"7","createdAt":"2026-01-02T03:04:05.678Z"} 86400000 '' ''
-=> session:a session:{session:a}:own {"userId":"7"} 60000 '60000 ["vip","a b"]' 120000
-=> session:a session:{session:a}:own '' 60000 '' 120000
-SET session:a {"userId":"1"} PX 30000 => session:a session:{session:a}:own {"userId":"7"} 60000 '60000 []' 120000
-SET session:a {} PXAT 1 => session:a session:{session:a}:own {"userId":"7"} 60000 '60000 []' 120000
-SET session:a {} | PEXPIREAT session:a 1 => session:a session:{session:a}:own {"userId":"7"} 60000 '' ''
-HSET session:a a 1 => session:a session:{session:a}:own {"userId":"7"} 60000 '' ''
-SET session:{session:a}:own '30000 ["left"]' PX 90000 => session:a session:{session:a}:own {"userId":"7"} 60000 '' ''
-SET session:{session:a}:own '30000 ["left"]' PX 90000 => session:a session:{session:a}:own {} 60000 '60000 []' 120000
-SET session:{session:a}:own '30000 []' PXAT 1 => session:a session:{session:a}:own {} 60000 '' ''
-RPUSH session:{session:a}:own a => session:a session:{session:a}:own {} 60000 '' ''
-RPUSH session:{session:a}:own a => session:a session:{session:a}:own {} 60000 '60000 []' 120000
-=> session:a session:{session:a}:own {} 0 '' ''
-=> session:a session:{session:a}:own {} -1 '' ''
-=> session:a session:{session:a}:own {} x '' ''
-=> session:a session:{session:a}:own {} 9223372036854775807 '' ''
-=> session:a session:{session:a}:own {} 60000 '60000 []' x
-=> session:a session:{session:a}:own {} 60000 '60000 []' 0
-=> session:a session:a {} 60000 '60000 []' 120000
-=> session:a session:a {} 60000 '' ''
-=> session:a session:{session:a}:own {} 60000 ''
-=> session:a session:{session:a}:own {} 60000
-=> session:a session:{session:a}:own {}
-=> session:a session:{session:a}:own
+=> session:a {"userId":"7","createdAt":"2026-01-02T03:04:05.678Z"} 86400000 ''
+=> session:a '' 60000 ''
+=> session:a {} 60000 end
+SET session:a {"userId":"1"} PX 30000 => session:a {"userId":"7"} 60000 ''
+SET session:a {"userId":"1"} PX 30000 => session:a {"userId":"7"} 60000 }
+SET session:a {"userId":"1"} PX 30000 => session:a {"userId":"7"} 60000 {"userId":"1"}
+SET session:a {"userId":"1"} PX 30000 => session:a {"userId":"7"} 60000 more{"userId":"1"}
+SET session:a {} PXAT 1 => session:a {"userId":"7"} 60000 ''
+SET session:a '' PX 30000 => session:a {"userId":"7"} 60000 ''
+SET session:a '' PX 30000 => session:a {"userId":"7"} 60000 }
+HSET session:a a 1 => session:a {"userId":"7"} 60000 ''
+=> session:a {} 0 ''
+=> session:a {} -1 ''
+=> session:a {} x ''
+=> session:a {} 9223372036854775807 ''
+=> session:a {} 60000
+=> session:a {}
+=> session:a
 "#,
     },
     Cases {
-        script: &READ,
-        how: Exactly,
+        script: &LOOK,
+        how: Loosely,
         after: SESSION,
         lines: r#"
-=> session:a session:{session:a}:own 86400000 60000
-SET session:a {"userId":"7"} PX 86400000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {"userId":"7"} PX 80000000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {"userId":"7"} PX 90000000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {"userId":"7"} => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '3600000 ["vip"]' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '3600000 []' => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 7200000 | SET session:{session:a}:own '3600000 []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '3600000 []' PXAT 1 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own 'x []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '-5 []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | SET session:{session:a}:own '0 []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} | SET session:{session:a}:own '0 []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} | SET session:{session:a}:own 99999999999999999999 PX 90000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} | SET session:{session:a}:own '9007199254740991 []' => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 | HSET session:{session:a}:own a 1 => session:a session:{session:a}:own 86400000 60000
-SET session:a '' PX 60000 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PXAT 1 => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PXAT 1 | SET session:{session:a}:own '3600000 []' PX 90000 => session:a session:{session:a}:own 86400000 60000
-RPUSH session:a {} => session:a session:{session:a}:own 86400000 60000
-SET session:a {} PX 60000 => session:a session:{session:a}:own x 60000
-SET session:a {} PX 60000 => session:a session:{session:a}:own 86400000 x
-SET session:a {} PX 60000 => session:a session:{session:a}:own 86400000.5 60000
-SET session:a {} => session:a session:{session:a}:own -1 60000
-SET session:a {} => session:a session:{session:a}:own -1000 60000
-SET session:a {} PX 60000 => session:a session:{session:a}:own 86400000
-SET session:a {} PX 60000 => session:a session:{session:a}:own
+=> session:a
+SET session:a {"userId":"7"} PX 86400000 => session:a
+SET session:a {"userId":"7"} => session:a
+SET session:a '' PX 60000 => session:a
+SET session:a {} PXAT 1 => session:a
+RPUSH session:a {} => session:a
+SET session:a {} PX 60000 => session:a more
 "#,
     },
     Cases {
@@ -135,19 +118,26 @@ SET session:a {"n":1} PX 60000 => session:a
         how: Loosely,
         after: SESSION,
         lines: r#"
-=> session:a session:{session:a}:own
-SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:own
-SET session:a {"userId":"7"} => session:a session:{session:a}:own
-SET session:a {} PX 60000 | SET session:{session:a}:own '60000 ["vip"]' PX 120000 => session:a session:{session:a}:own
-SET session:a {} PX 60000 | SET session:{session:a}:own '60000 []' PXAT 1 => session:a session:{session:a}:own
-SET session:{session:a}:own '60000 ["vip"]' PX 120000 => session:a session:{session:a}:own
-SET session:a {} PXAT 1 | SET session:{session:a}:own '60000 []' PX 120000 => session:a session:{session:a}:own
-SET session:a {} | PEXPIREAT session:a 1 => session:a session:{session:a}:own
-SET session:a '' PX 60000 => session:a session:{session:a}:own
-SADD session:a {} => session:a session:{session:a}:own
-SET session:a {} PX 60000 | SADD session:{session:a}:own {} => session:a session:{session:a}:own
-SET session:a {} PX 60000 => session:a session:a
-SET session:a {} PX 60000 => session:a session:{session:a}:own more
+=> session:a session:{session:a}:load T 0 ''
+=> session:a session:{session:a}:load T 1 ''
+SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load T 0 ''
+SET session:a {"userId":"7"} PX 60000 => session:a session:{session:a}:load T 1 ''
+SET session:a {"userId":"7"} => session:a session:{session:a}:load T 0 ''
+SET session:a {}T PX 60000 => session:a session:{session:a}:load T 0 ''
+SET session:a {}T PX 60000 => session:a session:{session:a}:load T 1 ''
+SET session:a {}ST PX 60000 => session:a session:{session:a}:load T 1 ST
+SET session:a {}ST PX 60000 => session:a session:{session:a}:load T 1 XT
+SET session:a {}S PX 60000 => session:a session:{session:a}:load T 0 S
+SET session:a {}S PX 60000 => session:a session:{session:a}:load T 0 X
+SET session:a {}T PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 1 ''
+SET session:a {} PX 60000 | SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 0 ''
+SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 1 ''
+SET session:{session:a}:load x PX 120000 => session:a session:{session:a}:load T 0 ''
+SADD session:{session:a}:load x => session:a session:{session:a}:load T 1 ''
+SET session:a {} | PEXPIREAT session:a 1 => session:a session:{session:a}:load T 0 ''
+SET session:a '' PX 60000 => session:a session:{session:a}:load T 0 ''
+SADD session:a {} => session:a session:{session:a}:load T 0 ''
+SET session:a {} PX 60000 => session:a session:{session:a}:load
 "#,
     },
     Cases {
@@ -155,40 +145,97 @@ SET session:a {} PX 60000 => session:a session:{session:a}:own more
         how: Exactly,
         after: INDEX,
         lines: "
-=> session:{session:user:7}:sessions a 86460000 ''
-=> session:{session:user:7}:sessions a 86460000 86430000
-=> session:{session:user:7}:sessions ünï 86460001 ''
-ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions a 86460000 86430000
-ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions 5e13 a => session:{session:user:7}:sessions a 86460000 86430000
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions a 86460000 86430000
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions a 86460000 60000000000000
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions 1 b 2 c 5e13 d -inf e inf f => session:{session:user:7}:sessions a 86460000 86430000
-ZADD session:{session:user:7}:sessions 1 b 2 c | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 99999 => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions b 86460000 0
-ZADD session:{session:user:7}:sessions 5e13 b | PEXPIREAT session:{session:user:7}:sessions 1 => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions inf a => session:{session:user:7}:sessions a 86460000 86430000
-ZADD session:{session:user:7}:sessions inf a 5e13 b => session:{session:user:7}:sessions a 86460000 ''
-ZADD session:{session:user:7}:sessions -inf a => session:{session:user:7}:sessions a 86460000 86430000
-SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions a 86460000 ''
-SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions a 86460000 86430000
-SET session:{session:user:7}:sessions x PXAT 1 => session:{session:user:7}:sessions a 86460000 86430000
-=> session:{session:user:7}:sessions a 3155760000000 ''
-=> session:{session:user:7}:sessions a 3155760000000000 ''
-=> session:{session:user:7}:sessions a 9007199254740991 ''
-=> session:{session:user:7}:sessions a 9223372036854775807 ''
-=> session:{session:user:7}:sessions a 86460000.5 ''
-=> session:{session:user:7}:sessions a 0 ''
-=> session:{session:user:7}:sessions a -1000 ''
-=> session:{session:user:7}:sessions a x ''
-=> session:{session:user:7}:sessions a 86460000 x
-=> session:{session:user:7}:sessions '' 86460000 ''
-ZADD session:{session:user:7}:sessions 1 b => session:{session:user:7}:sessions a 86460000 -99999999999999
-=> session:{session:user:7}:sessions a 86460000
-=> session:{session:user:7}:sessions a
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86460000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef same
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch ünï 86460001 86460000 0123456789abcdef new
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef same
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
+SET session:{session:user:7}:epoch '' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
+SET session:{session:user:7}:epoch x PXAT 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
+HSET session:{session:user:7}:epoch a 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
+ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 60000000000000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 1 b 2 c 5e13 d -inf e inf f => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 1 b 2 c | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 99999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions 5e13 b | PEXPIREAT session:{session:user:7}:sessions 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+ZADD session:{session:user:7}:sessions inf a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 3155760000000 3155760000000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 0 0 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a -1000 0 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a x 86430000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 x 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch '' 86460000 86430000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000
+",
+    },
+    Cases {
+        script: &ONCE,
+        how: Exactly,
+        after: EPOCH,
+        lines: "
+=> session:{session:user:7}:epoch a:0 600000
+SET session:{session:user:7}:epoch b:7 PX 1000 => session:{session:user:7}:epoch a:0 600000
+SET session:{session:user:7}:epoch b:7 => session:{session:user:7}:epoch a:0 600000
+SET session:{session:user:7}:epoch '' => session:{session:user:7}:epoch a:0 600000
+SET session:{session:user:7}:epoch b PXAT 1 => session:{session:user:7}:epoch a:0 600000
+SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch a:0 600000
+=> session:{session:user:7}:epoch a:0 x
+=> session:{session:user:7}:epoch a:0
+",
+    },
+    Cases {
+        script: &COUNT,
+        how: Exactly,
+        after: EPOCH,
+        lines: "
+=> session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch b7:7 PX 1000 => session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch b7:9007199254740990 => session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch b7 => session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch b7:-1 => session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch '' => session:{session:user:7}:epoch a0 600000
+SET session:{session:user:7}:epoch b PXAT 1 => session:{session:user:7}:epoch a0 600000
+SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch a0 600000
+=> session:{session:user:7}:epoch a0 x
+=> session:{session:user:7}:epoch a0
+",
+    },
+    Cases {
+        script: &SINCE,
+        how: Exactly,
+        after: EPOCH,
+        lines: "
+=> session:{session:user:7}:epoch 0123456789abcdef b7:7
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:epoch 0123456789abcdef b7:7
+SET session:{session:user:7}:epoch '0123456789abcdef a:1 1700000000000' PX 60000 => session:{session:user:7}:epoch 0123456789abcdef b7:7
+SET session:{session:user:7}:epoch '0123456789abcdee - 0' PX 60000 => session:{session:user:7}:epoch 0123456789abcdef b7:7
+SET session:{session:user:7}:epoch '0123456789abcdef' => session:{session:user:7}:epoch 0123456789abcdef b7:7
+SET session:{session:user:7}:epoch x PXAT 1 => session:{session:user:7}:epoch 0123456789abcdef b7:7
+SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch 0123456789abcdef b7:7
+=> session:{session:user:7}:epoch 0123456789abcdef
+",
+    },
+    Cases {
+        script: &FILL,
+        how: Exactly,
+        after: SESSION,
+        lines: "
+=> session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load y PX 60000 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 | SET session:a {}UT PX 60000 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 | SET session:a {}S PX 60000 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 | SET session:a {}S PXAT 1 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PXAT 1 => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 | HSET session:a a 1 => session:a session:{session:a}:load x {}T 60000 T
+SADD session:{session:a}:load x => session:a session:{session:a}:load x {}T 60000 T
+SET session:{session:a}:load x PX 60000 => session:a session:{session:a}:load x {}T x T
+SET session:{session:a}:load x PX 60000 => session:a session:{session:a}:load x {}T
 ",
     },
     Cases {
@@ -233,41 +280,35 @@ ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions
 ",
     },
     Cases {
-        script: &GONE,
+        script: &DROP,
         how: Exactly,
         after: &[
             "ZRANGE session:{session:user:7}:sessions 0 -1 WITHSCORES",
-            "STRLEN session:{session:user:7}:gone",
-            "TYPE session:{session:user:7}:gone",
-            "PTTL session:{session:user:7}:gone",
+            "STRLEN session:{session:user:7}:epoch",
+            "TYPE session:{session:user:7}:epoch",
+            "PTTL session:{session:user:7}:epoch",
         ],
         lines: "
-=> session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b 1 c => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-ZADD session:{session:user:7}:sessions 5e13 a inf b -inf c 1700000000000 d => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone 1 PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone 1.5 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone 9007199254740991 PXAT 1 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone x => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone '' => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-HSET session:{session:user:7}:gone a 1 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-ZADD session:{session:user:7}:sessions 5e13 a | PEXPIREAT session:{session:user:7}:sessions 1 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-=> session:{session:user:7}:sessions session:{session:user:7}:gone 0
-=> session:{session:user:7}:sessions session:{session:user:7}:gone x
-=> session:{session:user:7}:sessions session:{session:user:7}:gone
+=> session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b 1 c => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+ZADD session:{session:user:7}:tokens 5e13 a inf b -inf c 1700000000000 d => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 86400000 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+SET session:{session:user:7}:epoch x PXAT 1 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+SET session:{session:user:7}:epoch '' => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+HSET session:{session:user:7}:epoch a 1 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef 600000
+=> session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef x
+=> session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef
 ",
     },
-    // A mark of a clock that was ahead stays, so it may be shown.
+    // A time of a clock that was ahead stays, so it may be shown.
     Cases {
-        script: &GONE,
+        script: &DROP,
         how: Exactly,
-        after: &["GET session:{session:user:7}:gone", "PTTL session:{session:user:7}:gone"],
+        after: EPOCH,
         lines: "
-SET session:{session:user:7}:gone 9007199254740991 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone 99999999999999999999 PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone 1e17 PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
-SET session:{session:user:7}:gone inf PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:gone 600000
+SET session:{session:user:7}:epoch '0123456789abcdef a:7 5000000000000' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch fedcba9876543210 600000
 ",
     },
 ];

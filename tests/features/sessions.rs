@@ -2,13 +2,14 @@ use std::{collections::HashSet, time::Duration};
 
 use cinnabar::{
     error::Kind,
-    features::session::{Create, Options, Sessions},
+    features::session::{Create, Options, Sessions, public_id},
     store::{Call, Step},
 };
 
 use crate::run::{Dice, Engine};
 
 const USER: &str = "session:{session:user:u}:sessions";
+const EPOCH: &str = "session:{session:user:u}:epoch";
 
 fn sessions() -> Sessions {
     Sessions::new(Options::default()).unwrap()
@@ -20,6 +21,14 @@ fn own(ttl: f64, tags: &[&str]) -> Create {
 
 fn create(engine: &Engine, sessions: &Sessions, options: Create) -> String {
     engine.run(sessions.create("u", "2026-01-02", r#"{"l":[],"n":9007199254740993}"#, options)).unwrap()
+}
+
+fn ids(engine: &Engine, sessions: &Sessions, user: &str) -> Vec<String> {
+    engine.run(sessions.list(user, false)).unwrap().into_iter().map(|session| session.id).collect()
+}
+
+fn lives(engine: &Engine, sessions: &Sessions, id: &str) -> bool {
+    engine.run(sessions.get(id)).unwrap().is_some()
 }
 
 fn listed(engine: &Engine, index: &str) -> HashSet<String> {
@@ -122,7 +131,16 @@ fn lives_are_what_was_asked_for() {
     near("session:mine", 3600);
     assert_eq!(engine.text("session:mine").as_deref(), Some(r#"{"a":1}"#));
     engine.run(sessions.update("mine", "{}")).unwrap();
-    near("session:mine", 86_400);
+    near("session:mine", 3600);
+    for data in [r#"{"a":1}"#, r#"{"userId":"u"}"#] {
+        engine.run(sessions.store("short", data, 60.0)).unwrap();
+        engine.advance(Duration::from_secs(30));
+        engine.run(sessions.touch("short")).unwrap();
+        near("session:short", 60);
+        engine.advance(Duration::from_secs(30));
+        engine.run(sessions.update("short", "{}")).unwrap();
+        near("session:short", 60);
+    }
     engine.assert_all_end();
 }
 
@@ -133,7 +151,7 @@ fn the_index_names_all_that_live_and_cleans_itself() {
     for _ in 0..20 {
         live.insert(create(&engine, &sessions, own(1000.0, &["t"])));
     }
-    let list = || engine.run(sessions.list("u")).unwrap().into_iter().collect::<HashSet<_>>();
+    let list = || ids(&engine, &sessions, "u").into_iter().collect::<HashSet<_>>();
     assert_eq!(list().len(), 21);
     engine.advance(Duration::from_secs(11));
     assert_eq!(list(), live, "what ended is not listed");
@@ -167,7 +185,9 @@ fn a_destroyed_session_leaves_nothing() {
     let (engine, sessions) = (Engine::new(), sessions());
     let id = create(&engine, &sessions, own(60.0, &["a", "b"]));
     assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 1);
-    assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
+    let left = engine.raw(&["KEYS", "*"]).array().unwrap();
+    assert_eq!(left.len(), 3, "the epochs of a user and two tags");
+    engine.assert_all_end();
 }
 
 #[test]
@@ -181,8 +201,8 @@ fn dropping_a_user_or_tag_drops_those_and_no_others() {
     assert_eq!(engine.run(sessions.destroy_by_tag("t0")).unwrap(), 300);
     assert_eq!(engine.run(sessions.destroy_by_tag("t0")).unwrap(), 0);
     assert_eq!(engine.run(sessions.invalidate_user("u1")).unwrap(), 100);
-    assert_eq!(engine.run(sessions.list("u1")).unwrap().len(), 0);
-    assert_eq!(engine.run(sessions.list("u2")).unwrap().len(), 100);
+    assert_eq!(ids(&engine, &sessions, "u1").len(), 0);
+    assert_eq!(ids(&engine, &sessions, "u2").len(), 100);
     assert_eq!(engine.run(sessions.invalidate_user("nobody")).unwrap(), 0);
     engine.assert_all_end();
 }
@@ -204,9 +224,13 @@ fn whoever_logs_in_while_all_are_dropped_is_listed_or_gone() {
             answer.unwrap();
         }
         assert!(before.iter().all(|id| engine.text(&format!("session:{id}")).is_none()));
-        let live = engine.raw(&["KEYS", "session:[^{]*"]).array().unwrap().len();
-        assert_eq!(engine.run(sessions.list("u")).unwrap().len(), live, "a live session that no index names");
-        assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), live as i64);
+        let keys = engine.raw(&["KEYS", "session:[^{]*"]).array().unwrap().into_iter();
+        let made = keys.map(|key| String::from_utf8(key.bulk().unwrap().unwrap()[8..].to_vec()).unwrap());
+        let live: Vec<_> = made.filter(|id| lives(&engine, &sessions, id)).collect();
+        assert_eq!(ids(&engine, &sessions, "u").len(), live.len(), "a live session that no index names");
+        engine.run(sessions.invalidate_user("u")).unwrap();
+        assert!(!live.iter().any(|id| lives(&engine, &sessions, id)));
+        engine.raw(&["FLUSHALL"]);
     }
 }
 
@@ -223,13 +247,10 @@ fn who_takes_an_id_that_is_being_destroyed_is_listed() {
         for answer in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
             answer.unwrap();
         }
-        let live = engine.text("session:mine").is_some();
-        assert_eq!(
-            engine.run(sessions.list("u")).unwrap().len(),
-            usize::from(live),
-            "a live session that no index names"
-        );
-        assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), i64::from(live));
+        let live = lives(&engine, &sessions, "mine");
+        assert_eq!(ids(&engine, &sessions, "u").len(), usize::from(live), "a live session that no index names");
+        engine.run(sessions.invalidate_user("u")).unwrap();
+        assert!(!lives(&engine, &sessions, "mine"));
         lived += usize::from(live);
     }
     assert!((50..250).contains(&lived), "both ends of the race are seen");
@@ -260,7 +281,7 @@ fn a_rolling_session_lives_while_it_is_read() {
         assert!(engine.run(sessions.get(&plain)).unwrap().is_some());
         assert!(engine.run(sessions.get(&owned)).unwrap().is_some());
     }
-    assert_eq!(engine.run(sessions.list("u")).unwrap().len(), 2);
+    assert_eq!(ids(&engine, &sessions, "u").len(), 2);
     engine.run(sessions.extend(&plain, 1000.0)).unwrap();
     engine.run(sessions.get(&plain)).unwrap();
     assert!(engine.left(&format!("session:{plain}")) > 900_000, "reading never cuts a life short");
@@ -278,4 +299,88 @@ fn what_others_stored_is_left_alone() {
     assert!(engine.run(sessions.touch("a")).unwrap());
     engine.assert_all_end();
     assert_eq!(engine.run(sessions.destroy("a")).unwrap(), 1);
+}
+
+#[test]
+fn whatever_the_store_loses_a_dropped_session_stays_dropped() {
+    let (engine, mut dice) = (Engine::new(), Dice(9));
+    let mut lost = 0;
+    for round in 0..400 {
+        // Others than those who made them: they know nothing beforehand.
+        let (sessions, others) = (sessions(), self::sessions());
+        let id = create(&engine, &sessions, own(600.0, &["t"]));
+        let chosen = format!("chosen{round}");
+        let store = || sessions.store(&chosen, r#"{"userId":"u"}"#, 60.0);
+        engine.run(store()).unwrap();
+        let keys = engine.raw(&["KEYS", "*"]).array().unwrap();
+        for key in keys {
+            let key = String::from_utf8(key.bulk().unwrap().unwrap().to_vec()).unwrap();
+            if key.contains('{') && dice.below(3) == 0 {
+                engine.raw(&["DEL", &key]);
+                lost += 1;
+            }
+        }
+        if engine.text(EPOCH).is_none() {
+            assert!(!lives(&engine, &others, &id) && !lives(&engine, &others, &chosen), "nobody can end these");
+        }
+        let calls = vec![
+            others.invalidate_user("u").unwrap().map(drop),
+            sessions.update(&id, r#"{"a":1}"#).unwrap().map(drop),
+            others.touch(&chosen).unwrap().map(drop),
+            others.extend(&id, 600.0).unwrap().map(drop),
+            sessions.get(&id).unwrap().map(drop),
+        ];
+        for answer in engine.race(calls, &mut dice) {
+            answer.unwrap();
+        }
+        for id in [&id, &chosen] {
+            assert!(!lives(&engine, &others, id) && !lives(&engine, &sessions, id), "round {round}");
+            assert!(!engine.run(others.touch(id)).unwrap() && !engine.run(others.update(id, "{}")).unwrap());
+        }
+        assert!(ids(&engine, &others, "u").is_empty());
+        // The id of a session that counts no longer is free.
+        let options = Create { id: Some(chosen.clone()), ..Create::default() };
+        engine.run(others.create("u", "t", "{}", options)).unwrap();
+        assert!(lives(&engine, &sessions, &chosen));
+    }
+    assert!(lost > 400, "{lost} keys were lost");
+    engine.assert_all_end();
+}
+
+#[test]
+fn a_session_is_of_whom_it_says() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let id = create(&engine, &sessions, own(600.0, &["t"]));
+    assert!(engine.run(sessions.update(&id, r#"{"userId":"v"}"#)).unwrap());
+    assert!(ids(&engine, &sessions, "u").is_empty());
+    assert_eq!(ids(&engine, &sessions, "v"), [id.as_str()]);
+    assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), 0);
+    assert!(lives(&engine, &sessions, &id), "it is another's");
+    assert!(engine.run(sessions.update(&id, r#"{"userId":null}"#)).unwrap());
+    assert!(ids(&engine, &sessions, "v").is_empty());
+    engine.run(sessions.invalidate_user("v")).unwrap();
+    assert!(lives(&engine, &sessions, &id), "it is nobody's");
+    assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), 1, "it keeps its tags");
+
+    for user in ["u", "v"] {
+        engine.run(sessions.store("mine", &format!(r#"{{"userId":"{user}"}}"#), 60.0)).unwrap();
+    }
+    assert!(ids(&engine, &sessions, "u").is_empty());
+    assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), 0);
+    assert!(lives(&engine, &sessions, "mine"));
+    assert_eq!(engine.run(sessions.invalidate_user("v")).unwrap(), 1);
+    assert!(!lives(&engine, &sessions, "mine"));
+}
+
+#[test]
+fn a_session_has_a_name_that_may_be_shown() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let id = create(&engine, &sessions, Create::default());
+    let (name, wrong) = (public_id(&id), public_id("other"));
+    assert!(name.len() == 32 && !name.contains(&id[..8]));
+    assert_eq!(engine.run(sessions.destroy_of("v", name.clone())).unwrap(), 0);
+    assert_eq!(engine.run(sessions.destroy_of("u", wrong)).unwrap(), 0);
+    assert!(!lives(&engine, &sessions, &name));
+    assert_eq!(engine.run(sessions.destroy_of("u", name)).unwrap(), 1);
+    assert!(!lives(&engine, &sessions, &id));
 }

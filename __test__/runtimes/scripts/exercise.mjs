@@ -75,7 +75,7 @@ seen.sessions = [
   await SessionManager.getSession(id),
 ]
 let asked = 0
-const load = async (hash) => ({ asked: ++asked, hash: hash.length })
+const load = async (hash) => ({ id: 'user123', asked: ++asked, hash: hash.length })
 seen.validated = [
   await SessionManager.validateSession('a-token', { load }),
   await SessionManager.validateSession('a-token', { load }),

@@ -1,5 +1,5 @@
--- Stores a session's new JSON if it is what the caller read, and renews its life where that is due.
--- KEYS: the session. ARGV: JSON that was read, new JSON, life in ms, how much of it is left at least when it is not due.
+-- Stores a session's new value if it is what the caller read, and renews its life where that is due.
+-- KEYS: the session. ARGV: value that was read, new value, life in ms, how much of it is left at least when it is not due.
 -- Answers 1; 0 when renewing is due, which the indexes must know first (a last argument of 0 says they do); what the
 -- session is now when another was faster; nil when it is gone.
 local current = redis.call('GET', KEYS[1])

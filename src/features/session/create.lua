@@ -1,12 +1,9 @@
--- Stores a session unless the id is taken.
--- KEYS: the session, its own life and tags. ARGV: JSON, life in ms, own life and tags or '', their life in ms.
-if redis.call('EXISTS', KEYS[1]) == 1 then
+-- Stores a session unless the id is taken. KEYS: the session.
+-- ARGV: the value, life in ms, what a value ends with that counts no longer and may go, or ''.
+-- Answers 1, or 0 when it is taken.
+local value = redis.call('GET', KEYS[1])
+if value and (ARGV[3] == '' or string.sub(value, -#ARGV[3]) ~= ARGV[3]) then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if ARGV[3] == '' then
-  redis.call('DEL', KEYS[2])
-else
-  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-end
 return 1

@@ -1,166 +1,209 @@
 //! Sessions by user and by tag: listing them, and dropping them together.
 
-use std::time::Duration;
-
 use bytes::Bytes;
+use ring::digest::{SHA256, digest};
 
-use super::{Own, SLACK, Sessions, user_of};
+use super::{
+    Place, SLACK, Sessions,
+    group::{Epoch, Group},
+    hints::Needed,
+    read::Found,
+    seal::{Of, Record},
+};
 use crate::{
     error::Result,
-    features::life,
+    random,
     store::{Call, Merge, Reply, Request, Step, keys, script},
 };
 
-script!(ADD = "session/index_add.lua", keys: 1, args: 3);
 script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2);
 script!(READ = "session/index_read.lua", keys: 1, args: 0);
-script!(GONE = "session/gone.lua", keys: 2, args: 1);
-script!(DESTROY = "session/destroy.lua", keys: 2, args: 0);
+script!(DROP = "session/drop.lua", keys: 3, args: 2);
+script!(COUNT = "session/count.lua", keys: 1, args: 2);
+script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
 
-/// How long a load of a user may take that must not bring back what was dropped meanwhile, in milliseconds.
-const GONE_LIFE: &[u8] = b"600000";
+/// How long it is kept when a user was dropped last, in milliseconds, unless sessions of this user may live longer.
+const DROPPED_LIFE: &[u8] = b"600000";
+/// How long the count of invalidations is kept after the last one, in milliseconds.
+pub const COUNT_LIFE: &[u8] = b"86400000";
 /// Sessions that are dropped in one round.
 const CHUNK: usize = 256;
 /// A hundred years in milliseconds, for what has no end.
 const FOR_EVER: i64 = 3_155_760_000_000;
 
-/// Lists a session that is about to be written under an id that nobody has.
-pub fn list_first(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
-    list(indexes, id, life + SLACK, Bytes::new())
-}
-
-/// Lists a session that is about to be written, perhaps in place of another.
-pub fn list_new(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
-    list(indexes, id, life + SLACK, life::millis(life + SLACK))
-}
-
-/// Lists a session whose life is about to be renewed. Where half the slack is left, that is enough: a session in
-/// constant use is listed anew twice a minute, not each time.
-pub fn list_again(indexes: &[Bytes], id: &Bytes, life: Duration) -> Vec<Request> {
-    list(indexes, id, life + SLACK, life::millis(life + SLACK / 2))
-}
-
-fn list(indexes: &[Bytes], id: &Bytes, life: Duration, enough: Bytes) -> Vec<Request> {
-    let request = |index: &Bytes| {
-        let args = [index.clone(), id.clone(), life::millis(life), enough.clone()];
-        Request::script(&ADD, args).merging(Merge::Script).repeatable()
-    };
-    indexes.iter().map(request).collect()
+/// A session of a user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// Its JSON.
+    pub json: Bytes,
+    /// The life it has left in milliseconds, where that was asked for.
+    pub left: i64,
 }
 
 impl Sessions {
-    /// The indexes that list a session of this user with these tags.
-    pub(super) fn indexes(&self, user: Option<&str>, tags: &[String]) -> impl Iterator<Item = Result<Bytes>> {
-        let prefix = &self.0.prefix;
-        let user = user.map(|user| keys::session_index_user(prefix, user));
-        user.into_iter().chain(tags.iter().map(|tag| keys::session_index_tag(prefix, tag)))
-    }
-
-    /// The same for a stored session. What no index can be named after, others wrote.
-    pub(super) fn indexes_of(&self, session: &[u8], own: &Own) -> Vec<Bytes> {
-        self.indexes(user_of(session).as_deref(), &own.tags).flatten().collect()
-    }
-
-    /// The ids of a user's sessions.
-    pub fn list(&self, user: &str) -> Result<Call<Vec<String>>> {
+    /// A user's sessions, the one that ends first first. `with_left` asks for the life that each has left, too.
+    pub fn list(&self, user: &str, with_left: bool) -> Result<Call<Vec<Listed>>> {
         let sessions = self.clone();
-        let index = keys::session_index_user(&self.0.prefix, user)?;
+        let group = Group::user(user.to_owned());
+        let index = group.index_key(&self.0.prefix, Of::Session)?;
+        let epoch = Needed::from_iter([group.epoch_key(&self.0.prefix)?]);
         let read = Request::script(&READ, [index]).merging(Merge::Script).repeatable();
         Ok(Call::round([read], move |replies| {
             let ids = ids(replies.one()?)?;
-            let exists = |id: &String| Ok(Request::keyed("EXISTS", [sessions.place(id)?.session]).repeatable());
-            let requests = ids.iter().map(exists).collect::<Result<Vec<_>>>()?;
-            Ok(Step::Next(Call::round(requests, move |replies| {
-                let mut listed = Vec::with_capacity(ids.len());
-                for (id, exists) in ids.into_iter().zip(replies.all()?) {
-                    if exists.flag()? {
-                        listed.push(id);
-                    }
-                }
-                Ok(Step::Done(listed))
+            let read = |id: &String| Ok(sessions.read_by(sessions.place(id)?, Of::Session, with_left, epoch.clone()));
+            let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
+            Ok(Step::Next(Call::together(calls).map(move |found| {
+                let live = found.into_iter().map(Found::live).zip(ids).filter_map(|(live, id)| Some((live?, id)));
+                let mine = live.filter(|(live, _)| live.is_of(&group));
+                mine.map(|(live, id)| Listed { id, json: live.record.json, left: live.left }).collect()
             })))
         }))
     }
 
     /// Deletes a session; answers how many keys of sessions went, 0 or 1.
     pub fn destroy(&self, id: &str) -> Result<Call<i64>> {
-        keys::raw("id", id)?;
-        self.drop_all(vec![id.to_owned()].into_iter(), None, Vec::new(), 0)
+        Ok(self.clone().drop_all(vec![(self.place(id)?, Of::Session, Bytes::new())], Vec::new(), Vec::new(), 0))
+    }
+
+    /// Deletes the session of this user that has this public id; answers how many keys of sessions went, 0 or 1.
+    pub fn destroy_of(&self, user: &str, wanted: String) -> Result<Call<i64>> {
+        let sessions = self.clone();
+        Ok(self.list(user, false)?.then(move |listed| {
+            match listed.into_iter().find(|session| public_id(&session.id) == wanted) {
+                Some(session) => sessions.destroy(&session.id).map(Step::Next),
+                None => Ok(Step::Done(0)),
+            }
+        }))
+    }
+
+    /// Deletes what is kept about a token, by its hash, and calls off the loads for it; answers how many keys went, 0 or 1.
+    pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
+        Ok(self.clone().drop_all(vec![(self.place(hash)?, Of::Token, Bytes::new())], Vec::new(), Vec::new(), 0))
     }
 
     /// Deletes every session with this tag; answers how many.
     pub fn destroy_by_tag(&self, tag: &str) -> Result<Call<i64>> {
-        let index = keys::session_index_tag(&self.0.prefix, tag)?;
-        let read = Request::script(&READ, [index.clone()]).merging(Merge::Script).repeatable();
-        self.drop_listed(read, index)
+        self.drop_group(Group::tag(tag.to_owned()))
     }
 
     /// Deletes every session of this user, cached validations included, and keeps validations that are under way from
     /// being cached; answers how many went.
     pub fn invalidate_user(&self, user: &str) -> Result<Call<i64>> {
-        let index = keys::session_index_user(&self.0.prefix, user)?;
-        let gone = keys::user_gone(&self.0.prefix, user)?;
-        let mark = Request::script(&GONE, [index.clone(), gone, Bytes::from_static(GONE_LIFE)]);
-        self.drop_listed(mark.merging(Merge::Script).repeatable(), index)
-    }
-
-    fn drop_listed(&self, read: Request, index: Bytes) -> Result<Call<i64>> {
-        let sessions = self.clone();
-        Ok(Call::round([read], move |replies| {
-            let ids = ids(replies.one()?)?.into_iter();
-            sessions.drop_all(ids, Some(index), Vec::new(), 0).map(Step::Next)
+        let dropped = self.drop_group(Group::user(user.to_owned()))?;
+        let args = [keys::invalidations(&self.0.prefix), random::hex::<8>()?.into(), Bytes::from_static(COUNT_LIFE)];
+        let count = Request::script(&COUNT, args).merging(Merge::Script).repeatable();
+        // Counted before the epoch changes: who sees the new epoch, or none, sees by the count that loads came before it.
+        Ok(Call::round([count], move |replies| {
+            replies.all()?;
+            Ok(Step::Next(dropped))
         }))
     }
 
-    /// Deletes sessions round by round. `tidy` takes those of the last round out of their indexes.
-    fn drop_all(
-        &self,
-        mut ids: std::vec::IntoIter<String>,
-        index: Option<Bytes>,
-        tidy: Vec<Request>,
-        dropped: i64,
-    ) -> Result<Call<i64>> {
+    /// Another epoch ends them all; that they are deleted besides is for those who read them without this library.
+    fn drop_group(&self, group: Group) -> Result<Call<i64>> {
         let sessions = self.clone();
-        let chunk: Vec<_> = ids.by_ref().take(CHUNK).map(|id| self.place(&id)).collect::<Result<_>>()?;
+        let (prefix, epoch) = (&self.0.prefix, Epoch::fresh()?);
+        let (listed, tokens) = (group.index_key(prefix, Of::Session)?, group.index_key(prefix, Of::Token)?);
+        let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(DROPPED_LIFE)];
+        let request = Request::script(&DROP, args).merging(Merge::Script).repeatable();
+        Ok(Call::round([request], move |replies| {
+            let [listed, tokens] = replies.one()?.tuple()?;
+            let mut places = Vec::new();
+            for (reply, of) in [(listed, Of::Session), (tokens, Of::Token)] {
+                places.extend(ids(reply)?.iter().map(|id| Ok((sessions.place(id)?, of))).collect::<Result<Vec<_>>>()?);
+            }
+            Ok(Step::Next(sessions.sort_out(group, epoch, places, Vec::new())))
+        }))
+    }
+
+    /// Reads what was listed, and finds those that are of the group as it was.
+    fn sort_out(
+        self,
+        group: Group,
+        epoch: Epoch,
+        mut places: Vec<(Place, Of)>,
+        mut over: Vec<(Place, Of, Bytes)>,
+    ) -> Call<i64> {
+        let rest = places.split_off(places.len().min(CHUNK));
+        let requests: Vec<_> = places.iter().map(|(place, _)| Request::get(place.session.clone())).collect();
+        Call::round(requests, move |replies| {
+            for ((place, of), reply) in places.into_iter().zip(replies.all()?) {
+                let Some(record) = reply.bulk()?.and_then(|value| Record::read(&value)) else { continue };
+                let was = record.marks.iter().any(|mark| mark.group == group && mark.epoch != epoch);
+                if was && record.of() == of {
+                    over.push((place, of, record.tail));
+                }
+            }
+            let next = if rest.is_empty() {
+                self.drop_all(over, Vec::new(), vec![group], 0)
+            } else {
+                self.sort_out(group, epoch, rest, over)
+            };
+            Ok(Step::Next(next))
+        })
+    }
+
+    /// Deletes round by round what ends as it is said. `tidy` takes those of the last round out of their indexes.
+    fn drop_all(
+        self,
+        mut places: Vec<(Place, Of, Bytes)>,
+        tidy: Vec<Request>,
+        groups: Vec<Group>,
+        dropped: i64,
+    ) -> Call<i64> {
+        let rest = places.split_off(places.len().min(CHUNK));
         let before = tidy.len();
         let mut requests = tidy;
-        requests.extend(
-            chunk.iter().map(|place| {
-                Request::script(&DESTROY, [place.session.clone(), place.own.clone()]).merging(Merge::Script)
-            }),
-        );
+        requests.extend(places.iter().map(|(place, of, tail)| {
+            let token = if *of == Of::Token { b"1" } else { b"0" };
+            let args = [
+                place.session.clone(),
+                place.load.clone(),
+                Of::Token.ending(),
+                Bytes::from_static(token),
+                tail.clone(),
+            ];
+            Request::script(&DESTROY, args).merging(Merge::Script)
+        }));
         if requests.is_empty() {
-            return Ok(Call::ready(dropped));
+            return Call::ready(dropped);
         }
-        Ok(Call::round(requests, move |replies| {
+        Call::round(requests, move |replies| {
             let mut dropped = dropped;
             let mut tidy = Vec::new();
             // Tidying may fail: what stays in an index goes when its time comes.
-            for (place, reply) in chunk.into_iter().zip(replies.0.into_iter().skip(before)) {
+            for ((place, of, _), reply) in places.into_iter().zip(replies.0.into_iter().skip(before)) {
                 let reply = reply?;
                 if reply == Reply::Nil {
                     continue;
                 }
                 dropped += 1;
-                let [value, own, left] = reply.tuple()?;
-                let own = Own::read(own.bulk()?.as_deref());
+                let [value, left] = reply.tuple()?;
                 let left = match left.int()? {
                     left if left < 0 => FOR_EVER,
                     left => left + SLACK.as_millis() as i64,
                 };
-                let mut indexes = sessions.indexes_of(&value.bulk()?.unwrap_or_default(), &own);
-                indexes.extend(index.clone().filter(|index| !indexes.contains(index)));
-                tidy.extend(indexes.into_iter().map(|index| {
+                let Some(record) = value.bulk()?.and_then(|value| Record::read(&value)) else { continue };
+                let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
+                for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, of)) {
                     let args = [index, place.id.clone(), left.to_string().into()];
-                    Request::script(&REMOVE, args).merging(Merge::Script).repeatable()
-                }));
+                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).repeatable());
+                }
             }
-            if tidy.is_empty() && ids.len() == 0 {
+            if tidy.is_empty() && rest.is_empty() {
                 return Ok(Step::Done(dropped));
             }
-            sessions.drop_all(ids, index, tidy, dropped).map(Step::Next)
-        }))
+            Ok(Step::Next(self.drop_all(rest, tidy, groups, dropped)))
+        })
     }
+}
+
+/// A name for a session that may be shown: it tells sessions apart, and nobody comes in by it. 128 bits in hexadecimal.
+pub fn public_id(id: &str) -> String {
+    let text = ["the public id of session ", id].concat();
+    random::to_hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
 }
 
 /// Ids that an index lists. Only UTF-8 is ever written there.

@@ -1,21 +1,31 @@
--- Lists a session in an index until it must have ended, and drops those that have.
--- KEYS: the index. ARGV: id, life in ms, life in ms that is enough where the id is listed already; '' for an id that is new.
+-- Lists a session in the index of a group until it must have ended, and drops those that have.
+-- KEYS: the index, the group's epoch. ARGV: id, life in ms, life in ms that is enough where the id is listed already, an
+-- epoch, and 'new' to begin with it where the group has none, or 'same' to do nothing unless it is the group's.
+-- Answers what is known of the group, or nil where its epoch is another one.
 local life = tonumber(ARGV[2])
+local known = redis.call('GET', KEYS[2])
+-- A bit more than is needed, so that the next one seldom has to.
+local keep = string.format('%.0f', math.floor(life * 1.125))
+if ARGV[5] == 'same' then
+  if not known or string.sub(known, 1, 16) ~= ARGV[4] then
+    return false
+  end
+elseif not known then
+  known = ARGV[4] .. ' - 0'
+  redis.call('SET', KEYS[2], known, 'PX', keep)
+end
+if redis.call('PTTL', KEYS[2]) < life then
+  redis.call('PEXPIRE', KEYS[2], keep)
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ends = now + life
-if ARGV[3] ~= '' then
-  local known = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
-  if known >= now + ARGV[3] then
-    return 0
-  end
+local listed = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+if listed < now + ARGV[3] then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
   -- Never sooner than before: the session may still have a longer life that another writer gave it.
-  ends = math.max(known, ends)
+  redis.call('ZADD', KEYS[1], string.format('%.0f', math.max(listed, now + life)), ARGV[1])
+  if redis.call('PTTL', KEYS[1]) < life then
+    redis.call('PEXPIRE', KEYS[1], keep)
+  end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZADD', KEYS[1], string.format('%.0f', ends), ARGV[1])
-if redis.call('PTTL', KEYS[1]) < life then
-  -- An eighth more than is needed, so that the next one seldom has to.
-  redis.call('PEXPIRE', KEYS[1], math.floor(life * 1.125))
-end
-return 1
+return known

@@ -1,69 +1,83 @@
-//! Giving a session a new life. Its indexes follow, or they would lose it.
+//! Giving a session a new life. Its indexes and epochs follow, or they would lose it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Own, Place, SLACK, Sessions, index, update::expire};
+use super::{
+    Place, Sessions,
+    read::Live,
+    seal::{Of, Record},
+    update::begun,
+};
 use crate::{
     error::Result,
     features::life,
-    store::{Call, Merge, Reply, Request, Step, script},
+    store::{Call, Reply, Request, Step},
 };
 
-script!(READ = "session/read.lua", keys: 2, args: 2);
+/// The life of what `storeSession` stores, unless the caller says another.
+pub const STORED: Duration = Duration::from_secs(3600);
 
 impl Sessions {
     /// Gives a session so many seconds from now; false when it is gone.
     pub fn extend(&self, id: &str, seconds: f64) -> Result<Call<bool>> {
         let life = life::of_seconds("seconds", seconds)?;
-        self.renew(self.place(id)?, Some(life))
-    }
-
-    /// Gives a session its life once more: its own, or that of all sessions; false when it is gone.
-    pub fn touch(&self, id: &str) -> Result<Call<bool>> {
-        self.renew(self.place(id)?, None)
-    }
-
-    fn renew(&self, place: Place, life: Option<Duration>) -> Result<Call<bool>> {
         let sessions = self.clone();
-        Ok(Call::round(place.look(), move |replies| {
-            let mut replies = replies.all()?.into_iter().map(Reply::bulk);
-            let Some(value) = replies.next().transpose()?.flatten() else { return Ok(Step::Done(false)) };
-            let own = Own::read(replies.next().transpose()?.flatten().as_deref());
-            let life = life.or(own.life).unwrap_or(sessions.0.life);
-            let mut requests = index::list_again(&sessions.indexes_of(&value, &own), &place.id, life);
-            if own != Own::default() {
-                requests.push(expire(place.own, life + SLACK));
+        let place = self.place(id)?;
+        Ok(self.read(place.clone(), Of::Session, false).then(move |found| match found.live() {
+            Some(live) => sessions.renew(&place, &live, life).map(Step::Next),
+            None => Ok(Step::Done(false)),
+        }))
+    }
+
+    /// Gives a session the life once more that it was given; false when it is gone.
+    pub fn touch(&self, id: &str) -> Result<Call<bool>> {
+        let sessions = self.clone();
+        let place = self.place(id)?;
+        Ok(self.read(place.clone(), Of::Session, true).then(move |found| {
+            let Some(live) = found.live() else { return Ok(Step::Done(false)) };
+            let life = sessions.life_of(&live.record);
+            // Nobody knows what another program gave it: it is not cut short.
+            if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
+                return Ok(Step::Done(true));
             }
-            requests.push(expire(place.session, life));
-            Ok(Step::Next(Call::round(requests, |replies| {
-                let renewed = replies.all()?.pop().unwrap_or(Reply::Nil).flag()?;
-                Ok(Step::Done(renewed))
-            })))
+            sessions.renew(&place, &live, life).map(Step::Next)
+        }))
+    }
+
+    /// The life that renewals give: what it was given. Another program's session gets that of all sessions; one that is
+    /// nobody's is as `storeSession` stores it.
+    pub(super) fn life_of(&self, record: &Record) -> Duration {
+        match &record.seal {
+            Some(seal) => seal.life,
+            None if record.named.is_some() => self.0.life,
+            None => STORED,
+        }
+    }
+
+    fn renew(&self, place: &Place, live: &Live, life: Duration) -> Result<Call<bool>> {
+        let mut requests = self.stay(&live.record.marks, Of::Session, &place.id, life)?;
+        requests.push(Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).repeatable());
+        Ok(Call::round(requests, |replies| {
+            let mut replies = replies.all()?;
+            let renewed = replies.pop().unwrap_or(Reply::Nil).flag()?;
+            Ok(Step::Done(renewed && !replies.contains(&Reply::Nil)))
         }))
     }
 
     /// Reads a rolling session.
-    pub(super) fn read(&self, place: Place) -> Call<Option<Bytes>> {
+    pub(super) fn roll(&self, place: Place) -> Call<Option<Bytes>> {
         let sessions = self.clone();
-        let args = [place.session, place.own, life::millis(self.0.life), life::millis(SLACK)];
-        let request = Request::script(&READ, args).merging(Merge::Script).repeatable();
-        Call::round([request], move |replies| {
-            let mut parts = replies.one()?.array()?.into_iter();
-            let Some(value) = parts.next().map(Reply::bulk).transpose()?.flatten() else {
-                return Ok(Step::Done(None));
-            };
-            let own = parts.next().map(Reply::bulk).transpose()?.flatten();
-            let Some(life) = parts.next() else { return Ok(Step::Done(Some(value))) };
-            let life = Duration::from_millis(life.int()?.max(1) as u64);
-            let indexes = sessions.indexes_of(&value, &Own::read(own.as_deref()));
-            let requests = index::list_again(&indexes, &place.id, life);
-            Ok(if requests.is_empty() {
-                Step::Done(Some(value))
-            } else {
-                Step::Next(Call::round(requests, |replies| replies.all().map(|_| Step::Done(Some(value)))))
-            })
+        self.read(place.clone(), Of::Session, true).then(move |found| {
+            let Some(live) = found.live() else { return Ok(Step::Done(None)) };
+            let life = sessions.life_of(&live.record);
+            // Renewing a life that has hardly begun buys nothing. One that was extended beyond its own is not cut short.
+            if live.left > (life - begun(life)).as_millis() as i64 {
+                return Ok(Step::Done(Some(live.record.json)));
+            }
+            let renewed = sessions.renew(&place, &live, life)?;
+            Ok(Step::Next(renewed.map(move |renewed| renewed.then_some(live.record.json))))
         })
     }
 }

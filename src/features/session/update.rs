@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Own, Place, SLACK, Sessions, index};
+use super::{
+    Place, Sessions,
+    group::{Group, Mark, entered},
+    read::Live,
+    seal::{Of, Record, Seal},
+};
 use crate::{
     error::{Error, Kind, Result},
     features::{json::Object, life},
@@ -21,92 +26,139 @@ struct Update {
     sessions: Sessions,
     place: Place,
     changes: Bytes,
-    own: Own,
-    has_own: bool,
     rounds: usize,
 }
 
+/// What an update is about to write.
+struct Write {
+    current: Bytes,
+    record: Record,
+    next: Bytes,
+    /// What the next value names, and what it was given.
+    marks: Vec<Mark>,
+    life: Duration,
+}
+
 impl Sessions {
-    /// Sets the fields in `changes`, the text of a JSON object, and renews the session's life: its own, or that of all sessions.
-    /// Every other field keeps its bytes. False when the session is gone.
+    /// Sets the fields in `changes`, the text of a JSON object, and renews the session's life to what it was given.
+    /// Every other field keeps its bytes; when it was created never changes. False when the session is gone.
     ///
     /// # Errors
     /// `E_INVALID_DATA` when the stored session is no JSON object; `E_CONFLICT` after a thousand writers were faster.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
         Object::argument("changes", changes.as_bytes())?;
-        let place = self.place(id)?;
-        let (sessions, changes) = (self.clone(), Bytes::copy_from_slice(changes.as_bytes()));
-        Ok(Call::round(place.look(), move |replies| {
-            let mut replies = replies.all()?.into_iter().map(Reply::bulk);
-            let Some(current) = replies.next().transpose()?.flatten() else { return Ok(Step::Done(false)) };
-            let own = replies.next().transpose()?.flatten();
-            let (has_own, own) = (own.is_some(), Own::read(own.as_deref()));
-            Update { sessions, place, changes, own, has_own, rounds: 0 }.replay(current).map(Step::Next)
-        }))
+        let changes = Bytes::copy_from_slice(changes.as_bytes());
+        Ok(Update { sessions: self.clone(), place: self.place(id)?, changes, rounds: 0 }.read())
     }
 }
 
 impl Update {
-    fn replay(mut self, current: Bytes) -> Result<Call<bool>> {
+    fn read(self) -> Call<bool> {
+        self.sessions.read(self.place.clone(), Of::Session, false).then(move |found| match found.live() {
+            Some(Live { value, record, .. }) => self.replay(value, record),
+            None => Ok(Step::Done(false)),
+        })
+    }
+
+    fn replay(mut self, current: Bytes, record: Record) -> Result<Step<bool>> {
         self.rounds += 1;
         if self.rounds > ROUNDS {
             return Err(Error::new(Kind::Conflict, "others kept changing the session; nothing was written"));
         }
-        let patched = patch(&current, &self.changes)?;
-        Ok(self.store(current, patched.next, patched.moves))
+        let (json, owner) = patch(&record.json, &self.changes)?;
+        let life = self.sessions.life_of(&record);
+        let owner = owner.map(Group::user);
+        if record.seal.is_some() && owner.as_ref() == record.owner() {
+            let next = [&json, &record.tail[..]].concat().into();
+            let marks = record.marks.clone();
+            return Ok(Step::Next(self.store(Write { current, record, next, marks, life }, false)?));
+        }
+        if record.seal.is_none() && owner.is_none() {
+            let write = Write { current, record, next: json.into(), marks: Vec::new(), life };
+            return Ok(Step::Next(self.store(write, false)?));
+        }
+        self.enter(current, record, json, owner, life).map(Step::Next)
+    }
+
+    /// The session gets another owner, or is another program's: its groups come first.
+    fn enter(
+        self,
+        current: Bytes,
+        record: Record,
+        json: Vec<u8>,
+        owner: Option<Group>,
+        life: Duration,
+    ) -> Result<Call<bool>> {
+        let has_owner = owner.is_some();
+        let given = record.seal.as_ref().map(|seal| seal.marks.clone()).unwrap_or_default();
+        let requests = self.sessions.enter(owner.as_slice(), Of::Session, &self.place.id, life)?;
+        Ok(Call::round(requests, move |replies| {
+            let known = entered(replies.all()?)?.into_iter().next().flatten();
+            if has_owner && known.is_none() {
+                return Err(unreadable());
+            }
+            let mine = owner.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch });
+            let marks: Vec<_> = mine.chain(given.iter().cloned()).collect();
+            let owner = has_owner.then(|| marks[0].epoch);
+            let next = Seal { of: Of::Session, life, owner, marks: given }.put(&json);
+            self.store(Write { current, record, next, marks, life }, false).map(Step::Next)
+        }))
     }
 
     /// Stores the patched session. A life that has hardly begun is not renewed, which spares the indexes; one that has is
     /// renewed only after the indexes know of it.
-    fn store(self, current: Bytes, next: Bytes, renew: bool) -> Call<bool> {
-        let life = self.own.life.unwrap_or(self.sessions.0.life);
+    fn store(self, write: Write, renew: bool) -> Result<Call<bool>> {
+        let Write { current, next, life, .. } = &write;
         let mut requests = Vec::new();
         if renew {
-            requests = index::list_again(&self.sessions.indexes_of(&next, &self.own), &self.place.id, life);
-            if self.has_own {
-                requests.push(expire(self.place.own.clone(), life + SLACK));
-            }
+            requests = self.sessions.stay(&write.marks, Of::Session, &self.place.id, *life)?;
         }
-        let enough = if renew { Bytes::from_static(b"0") } else { life::millis(life - begun(life)) };
-        let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(life), enough];
+        let enough = if renew { Bytes::from_static(b"0") } else { life::millis(*life - begun(*life)) };
+        let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(*life), enough];
         requests.push(Request::script(&CAS, args).merging(Merge::Script));
-        Call::round(requests, move |replies| match replies.all()?.pop() {
-            Some(Reply::Int(1)) => Ok(Step::Done(true)),
-            Some(Reply::Int(_)) => Ok(Step::Next(self.store(current, next, true))),
-            Some(Reply::Bulk(fresh)) => self.replay(fresh).map(Step::Next),
-            _ => Ok(Step::Done(false)),
-        })
+        Ok(Call::round(requests, move |replies| {
+            let mut replies = replies.all()?;
+            match replies.pop() {
+                // Dropped meanwhile: what was written counts no more than what was there.
+                Some(Reply::Int(1)) => Ok(Step::Done(!replies.contains(&Reply::Nil))),
+                Some(Reply::Int(_)) => self.store(write, true).map(Step::Next),
+                Some(Reply::Bulk(fresh)) => self.again(fresh, &write.record),
+                _ => Ok(Step::Done(false)),
+            }
+        }))
+    }
+
+    /// Another was faster. What depends on the same epochs as before need not be asked for anew.
+    fn again(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
+        match Record::read(&fresh) {
+            Some(record)
+                if record.marks == before.marks && record.tail == before.tail && record.named == before.named =>
+            {
+                self.replay(fresh, record)
+            }
+            _ => Ok(Step::Next(self.read())),
+        }
     }
 }
 
 /// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.
-fn begun(life: Duration) -> Duration {
+pub fn begun(life: Duration) -> Duration {
     (life / 100).min(Duration::from_secs(10))
 }
 
-impl Place {
-    /// Reads a session and what it has of its own.
-    pub(super) fn look(&self) -> [Request; 2] {
-        [Request::get(self.session.clone()), Request::get(self.own.clone())]
-    }
-}
-
-/// Sets a life without ever bringing a key back.
-pub(super) fn expire(key: Bytes, life: std::time::Duration) -> Request {
-    Request::keyed("PEXPIRE", [key, life::millis(life)]).repeatable()
-}
-
-/// A session with a patch applied.
-struct Patched {
-    next: Bytes,
-    /// Whether it belongs to another user now.
-    moves: bool,
-}
-
-fn patch(current: &[u8], changes: &[u8]) -> Result<Patched> {
+/// The session's JSON with a patch applied, and whose it is then.
+fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     let stored = Object::parse(current)
         .ok_or_else(|| Error::new(Kind::InvalidData, "the stored session is no JSON object; it was left as it is"))?;
-    let user = stored.name("userId");
-    let patched = stored.spread(Object::argument("changes", changes)?);
-    Ok(Patched { moves: patched.name("userId") != user, next: patched.to_bytes()?.into() })
+    let mut changes = Object::argument("changes", changes)?;
+    if stored.has("createdAt") {
+        changes.remove("createdAt");
+    }
+    let patched = stored.spread(changes);
+    Ok((patched.to_bytes()?, patched.name("userId")))
+}
+
+/// The epoch of a group is no epoch.
+pub fn unreadable() -> Error {
+    Error::new(Kind::InvalidData, "what is stored about a user or a tag cannot be read")
 }

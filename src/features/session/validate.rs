@@ -1,17 +1,36 @@
 //! Answers to "whose token is this", cached under the token's hash: the token itself is never stored.
+//!
+//! A load may bring what was true before somebody was dropped. So before it begins two things are read, and what it brought is
+//! kept only if neither has changed: a mark beside the token's hash, which goes when the token is dropped, and the count
+//! of invalidations. Whose token it is nobody knows before the load; afterwards it may turn out that the user's epoch was there
+//! already when the count was lower, and then the other invalidations were those of others.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 
-use super::{Sessions, index, set};
+use super::{
+    Place, Sessions,
+    group::{Count, Epoch, Group, Mark, entered},
+    index::COUNT_LIFE,
+    read::Found,
+    seal::{Of, Seal},
+    update::unreadable,
+};
 use crate::{
     error::{Error, Result},
-    features::{json::Object, life},
+    features::life,
     random,
-    store::{Call, Merge, Reply, Request, Step, keys},
+    store::{Call, Merge, Reply, Request, Step, keys, script},
 };
+
+script!(ONCE = "session/once.lua", keys: 1, args: 2);
+script!(FILL = "session/fill.lua", keys: 2, args: 4);
+script!(SINCE = "session/since.lua", keys: 1, args: 2);
+
+/// How long a load may take whose answer is kept, in milliseconds.
+const LOAD_LIFE: &[u8] = b"600000";
 
 /// What is known about a token.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +39,8 @@ pub struct Lookup {
     pub hash: String,
     /// The text of the user's JSON, or `None` when it has to be loaded.
     pub user: Option<Bytes>,
-    /// When the store was asked, in microseconds of its clock: what `fill` needs.
-    pub stamp: i64,
+    /// Where a load that begins now stands, for `fill`: who loads with an equal one may share the load. Empty on a hit.
+    pub stamp: String,
 }
 
 /// How often reads and validations were answered from the store.
@@ -53,58 +72,98 @@ impl Counters {
     }
 }
 
+/// What a load brought, on its way into the store.
+struct Fill {
+    sessions: Sessions,
+    place: Place,
+    /// The mark beside the token's hash when the load began.
+    mark: Bytes,
+    /// The count of invalidations then.
+    count: Bytes,
+    user: Bytes,
+    life: std::time::Duration,
+}
+
+/// The hash under which a token is known: SHA-256 in hexadecimal.
+pub fn hash(token: &str) -> String {
+    random::to_hex(digest(&SHA256, token.as_bytes()).as_ref())
+}
+
 impl Sessions {
-    /// Looks a token up.
-    pub fn lookup(&self, token: &str) -> Result<Call<Lookup>> {
+    /// Looks a token up. `loading` says that a load for it is under way in this process, so that this one probably waits
+    /// for it: then all is asked for at once.
+    pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
         keys::raw("token", token)?;
-        let sessions = self.clone();
-        let hash = random::to_hex(digest(&SHA256, token.as_bytes()).as_ref());
-        let time = Request::command("TIME", []).merging(Merge::Same).repeatable();
-        let requests = [Request::get(keys::session(&self.0.prefix, &hash)?), time];
-        Ok(Call::round(requests, move |replies| {
-            let counters = &sessions.0.counters;
-            let found = replies.all().and_then(|replies| {
-                let mut replies = replies.into_iter();
-                let user = replies.next().unwrap_or(Reply::Nil).bulk()?;
-                let [seconds, micros] = replies.next().unwrap_or(Reply::Nil).tuple()?;
-                Ok(Lookup { hash, user, stamp: seconds.int()? * 1_000_000 + micros.int()? })
-            });
-            counters.count(found.as_ref().map(|found| found.user.is_some()).ok());
-            found.map(Step::Done)
+        let (sessions, hash) = (self.clone(), hash(token));
+        let place = self.place(&hash)?;
+        let call = if loading { self.look_beside(place, hash)? } else { self.look_first(place, hash) };
+        Ok(call.inspect(move |found| {
+            sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
         }))
     }
 
-    /// Caches a loaded user, the text of a JSON value, for so many seconds under what `lookup` answered. The user's id is its
-    /// `userId` or else its `id`. False when that user was dropped after the look-up: then nothing is cached, because
-    /// what was loaded may be older than that.
-    pub fn fill(&self, hash: &str, stamp: i64, user: &str, ttl_seconds: f64) -> Result<Call<bool>> {
+    fn look_first(&self, place: Place, hash: String) -> Call<Lookup> {
+        let sessions = self.clone();
+        self.read(place.clone(), Of::Token, false).then(move |found| match found {
+            Found::Live(live) => Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() })),
+            _ => sessions.begin(place, hash).map(Step::Next),
+        })
+    }
+
+    fn look_beside(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
+        let sessions = self.clone();
+        let keys = [place.session.clone(), place.load.clone(), keys::invalidations(&self.0.prefix)];
+        Ok(Call::round(keys.map(Request::get), move |replies| {
+            let mut replies = replies.all()?.into_iter().map(Reply::bulk);
+            let mut next = || replies.next().transpose().map(Option::flatten);
+            match (next()?, next()?, next()?) {
+                (None, Some(mark), Some(count)) => {
+                    Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark, &count) }))
+                }
+                _ => Ok(Step::Next(sessions.look_first(place, hash))),
+            }
+        }))
+    }
+
+    /// Nothing is kept: a load begins here.
+    fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
+        let once = |key, value: String, life| {
+            let args = [key, value.into(), Bytes::from_static(life)];
+            Request::script(&ONCE, args).merging(Merge::Script).repeatable()
+        };
+        let requests = [
+            once(place.load, random::hex::<8>()?, LOAD_LIFE),
+            once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNT_LIFE),
+        ];
+        Ok(Call::round(requests, move |replies| {
+            let mut replies = replies.all()?.into_iter().map(|reply| Ok(reply.bulk()?.unwrap_or_default()));
+            let mut next = || replies.next().unwrap_or(Ok(Bytes::new()));
+            let (mark, count): (Result<Bytes>, Result<Bytes>) = (next(), next());
+            Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark?, &count?) }))
+        }))
+    }
+
+    /// Caches a loaded user, the text of a JSON value, for so many seconds under what `lookup` answered, as one of these users.
+    /// False when the token or one of them was dropped after the look-up, or nobody can tell: then nothing is cached,
+    /// because what was loaded may be older than that.
+    pub fn fill(&self, hash: &str, stamp: &str, user: &str, owners: &[String], ttl_seconds: f64) -> Result<Call<bool>> {
         let life = life::of_seconds("ttl", ttl_seconds)?;
-        let place = self.place(hash)?;
-        let object = Object::parse(user.as_bytes());
-        if object.is_none() && serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
+        if serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
             return Err(Error::argument("user must be a value that JSON can hold"));
         }
-        let id = object.and_then(|user| user.name("userId").or_else(|| user.name("id")));
-        let gone = id.as_deref().map(|id| keys::user_gone(&self.0.prefix, id)).transpose()?;
-
-        let indexes = self.indexes(id.as_deref(), &[]).collect::<Result<Vec<_>>>()?;
-        let mut requests = index::list_new(&indexes, &place.id, life);
-        let value = Bytes::copy_from_slice(user.as_bytes());
-        requests.push(set(place.session.clone(), value, life, None).repeatable());
-        Ok(Call::round(requests, move |replies| {
-            replies.all()?;
-            let Some(gone) = gone else { return Ok(Step::Done(true)) };
-            // Only after the value is there: who drops the user now finds it, who did before left the mark.
-            let look = Request::keyed("GET", [gone]).repeatable();
-            Ok(Step::Next(Call::round([look], move |replies| {
-                let gone = replies.one()?;
-                if gone == Reply::Nil || gone.int()? < stamp {
-                    return Ok(Step::Done(true));
-                }
-                let drop = Request::keyed("DEL", [place.session]).repeatable();
-                Ok(Step::Next(Call::new(drop, |_| Ok(false))))
-            })))
-        }))
+        let place = self.place(hash)?;
+        let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
+        let (mark, count) = stamp.split_once(' ').unwrap_or_default();
+        let requests = self.enter(&groups, Of::Token, &place.id, life)?;
+        let fill = Fill {
+            sessions: self.clone(),
+            place,
+            mark: Bytes::copy_from_slice(mark.as_bytes()),
+            count: Bytes::copy_from_slice(count.as_bytes()),
+            user: Bytes::copy_from_slice(user.as_bytes()),
+            life,
+        };
+        Ok(Call::round(requests, move |replies| fill.entered(groups, entered(replies.all()?)?)))
     }
 
     /// What reads and validations found, since these sessions were made.
@@ -116,4 +175,55 @@ impl Sessions {
             errors: counters.errors.load(Relaxed),
         }
     }
+}
+
+impl Fill {
+    fn entered(self, groups: Vec<Group>, known: Vec<Option<super::group::Known>>) -> Result<Step<bool>> {
+        let known = known.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+        let began = Count::read(&String::from_utf8_lossy(&self.count));
+        let old =
+            |since: &Option<Count>| began.as_ref().zip(since.as_ref()).is_some_and(|(began, since)| since.is_by(began));
+        let fresh: Vec<_> = known.iter().filter(|known| !old(&known.since)).map(|known| known.epoch).collect();
+        let marks: Vec<_> =
+            groups.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch }).collect();
+        if fresh.is_empty() {
+            return self.store(marks, Vec::new()).map(Step::Next);
+        }
+        // Only after the epochs are there: who drops one of these users from now on changes what was read.
+        let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
+        Ok(Step::Next(Call::round([look], move |replies| {
+            let count = replies.one()?.bulk()?.unwrap_or_default();
+            let notes = self.notes(&marks, &fresh, &count)?;
+            if count == self.count && !count.is_empty() {
+                return self.store(marks, notes).map(Step::Next);
+            }
+            Ok(Step::Next(Call::round(notes, |replies| replies.all().map(|_| Step::Done(false)))))
+        })))
+    }
+
+    /// Notes of epochs that they were there at this count, so that the next load needs not ask.
+    fn notes(&self, marks: &[Mark], fresh: &[Epoch], count: &Bytes) -> Result<Vec<Request>> {
+        if count.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fresh = marks.iter().filter(|mark| fresh.contains(&mark.epoch));
+        let note = |mark: &Mark| {
+            let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
+            Ok(Request::script(&SINCE, args).merging(Merge::Script).repeatable())
+        };
+        fresh.map(note).collect()
+    }
+
+    fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
+        let value = Seal { of: Of::Token, life: self.life, owner: None, marks }.put(&self.user);
+        let args = [self.place.session, self.place.load, self.mark, value, life::millis(self.life), Of::Token.ending()];
+        let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable();
+        Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
+            Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))
+        }))
+    }
+}
+
+fn stamp(mark: &[u8], count: &[u8]) -> String {
+    format!("{} {}", String::from_utf8_lossy(mark), String::from_utf8_lossy(count))
 }

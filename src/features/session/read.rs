@@ -1,0 +1,168 @@
+//! Reading a session together with what it depends on: the epochs of its groups.
+//!
+//! What a session needs stands in it, so who reads it for the first time asks twice. A session that names an epoch which is
+//! not the group's counts no longer; but before that is said both are read once more in one round, since a writer may have
+//! been between the two.
+
+use bytes::Bytes;
+
+use super::{
+    Place, Sessions,
+    group::{Group, Kind, Known},
+    hints::Needed,
+    seal::{Of, Record},
+};
+use crate::{
+    error::{Error, Kind as Fault, Result},
+    features::json::Object,
+    store::{Call, Merge, Reply, Request, Step, script},
+};
+
+script!(LOOK = "session/look.lua", keys: 1, args: 0);
+
+/// Rounds after which reading gives up. A value that stays the same needs three at most.
+const ROUNDS: usize = 1000;
+
+/// What was found under an id.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// Something that was asked for in another way: a validated token in place of a session, or the reverse.
+    Other,
+    /// What counts no longer.
+    Over(Bytes),
+    /// What was asked for.
+    Live(Live),
+}
+
+/// A session that counts, or a validated token.
+#[derive(Debug)]
+pub struct Live {
+    /// The stored value.
+    pub value: Bytes,
+    /// The same, taken apart.
+    pub record: Record,
+    /// The life it has left in milliseconds, where that was asked for.
+    pub left: i64,
+}
+
+struct Reading {
+    sessions: Sessions,
+    place: Place,
+    of: Of,
+    with_left: bool,
+    asked: Needed,
+    last: Option<Bytes>,
+    rounds: usize,
+}
+
+impl Found {
+    /// What was asked for, if it is there and counts.
+    pub fn live(self) -> Option<Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+}
+
+impl Sessions {
+    /// Reads what is at a place. `with_left` asks for the life it has left, too.
+    pub(super) fn read(&self, place: Place, of: Of, with_left: bool) -> Call<Found> {
+        let asked = self.0.hints.of(&place.id);
+        self.read_by(place, of, with_left, asked)
+    }
+
+    /// The same for one that probably needs these epochs.
+    pub(super) fn read_by(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Call<Found> {
+        Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }.ask()
+    }
+
+    /// The epochs that this needs.
+    fn needed(&self, record: &Record) -> Result<Needed> {
+        let keys = record.groups().map(|group| group.epoch_key(&self.0.prefix));
+        match record.seal {
+            Some(_) => keys.collect(),
+            // Another program may name anybody.
+            None => Ok(keys.flatten().collect()),
+        }
+    }
+}
+
+impl Reading {
+    fn ask(self) -> Call<Found> {
+        let session = self.place.session.clone();
+        let first = if self.with_left {
+            Request::script(&LOOK, [session]).merging(Merge::Script).repeatable()
+        } else {
+            Request::get(session)
+        };
+        let requests: Vec<_> = std::iter::once(first).chain(self.asked.iter().cloned().map(Request::get)).collect();
+        Call::round(requests, move |replies| self.judge(replies.all()?.into_iter()))
+    }
+
+    fn judge(mut self, mut replies: impl Iterator<Item = Reply>) -> Result<Step<Found>> {
+        let first = replies.next().unwrap_or(Reply::Nil);
+        let (value, left) = match first {
+            Reply::Nil => return Ok(Step::Done(Found::Nothing)),
+            reply if self.with_left => {
+                let [value, left] = reply.tuple()?;
+                (value.bulk()?, left.int()?)
+            }
+            reply => (reply.bulk()?, 0),
+        };
+        let Some(value) = value else { return Ok(Step::Done(Found::Nothing)) };
+        let Some(record) = Record::read(&value) else { return Ok(Step::Done(Found::Over(value))) };
+        if record.of() != self.of {
+            return Ok(Step::Done(Found::Other));
+        }
+        let needed = self.sessions.needed(&record)?;
+        let known: Vec<_> = replies.map(Reply::bulk).collect::<Result<_>>()?;
+        let of = |key: &Bytes| self.asked.iter().position(|asked| asked == key).and_then(|at| known.get(at));
+        if let Some(known) = needed.iter().map(of).collect::<Option<Vec<_>>>() {
+            let known: Vec<_> = known.into_iter().map(|known| Known::read(known.as_deref())).collect();
+            if counts(&record, &known) {
+                if self.last.is_some() || needed != self.asked {
+                    self.sessions.0.hints.remember(&self.place.id, &needed);
+                }
+                return Ok(Step::Done(Found::Live(Live { value, record, left })));
+            }
+            if self.last.as_ref() == Some(&value) {
+                return Ok(Step::Done(Found::Over(value)));
+            }
+        }
+        self.rounds += 1;
+        if self.rounds > ROUNDS {
+            return Err(Error::new(Fault::Conflict, "others kept changing the session"));
+        }
+        (self.asked, self.last) = (needed, Some(value));
+        Ok(Step::Next(self.ask()))
+    }
+}
+
+/// Whether all groups of a value have the epochs that it names.
+fn counts(record: &Record, known: &[Option<Known>]) -> bool {
+    if record.seal.is_none() {
+        return known.iter().flatten().all(|known| began_after(&record.json, known.dropped));
+    }
+    let pairs = record.marks.iter().zip(known);
+    pairs.len() == record.marks.len()
+        && pairs.into_iter().all(|(mark, known)| known.as_ref().is_some_and(|known| known.epoch == mark.epoch))
+}
+
+/// Whether a session that another program wrote is younger than the last drop of its user, by the time that it claims.
+fn began_after(json: &[u8], dropped: i64) -> bool {
+    let began = || Object::parse(json)?.name("createdAt")?.parse::<jiff::Timestamp>().ok();
+    dropped == 0 || began().is_some_and(|began| began.as_millisecond() > dropped)
+}
+
+impl Live {
+    /// Whether it is of this group.
+    pub fn is_of(&self, group: &Group) -> bool {
+        match group.kind {
+            Kind::User if self.record.of() == Of::Session => self.record.owner() == Some(group),
+            _ => self.record.groups().any(|other| other == group),
+        }
+    }
+}

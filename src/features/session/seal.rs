@@ -1,0 +1,274 @@
+//! What a session was given, in its own value: white space behind the JSON, which every reader of JSON passes over.
+//!
+//! It says whether this is a session or a validated token, which life renewals give it, and of which groups it is: those of
+//! its owner and of its tags, each with the epoch that the group had then. A key beside the session could be evicted
+//! and the session live on without it; this goes when the session does.
+//!
+//! Two bits a character: two bytes to know it by, the life in milliseconds, the owner's epoch, the other groups, and
+//! a last byte that says of what it is, where a script can see it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::group::{Epoch, Group, Kind, Mark};
+use crate::features::json::Object;
+
+const BLANKS: [u8; 4] = *b" \t\n\r";
+const MAGIC: [u8; 2] = [0xd8, 0x93];
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// What `createSession` and its like made, or somebody else.
+    Session,
+    /// The user behind a token, as `validateSession` keeps it.
+    Token,
+}
+
+impl Of {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Session => 0x1b,
+            Self::Token => 0xe4,
+        }
+    }
+
+    /// What a sealed value of this kind ends with.
+    pub fn ending(self) -> Bytes {
+        blank(&[self.byte()]).into()
+    }
+}
+
+/// What a value was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seal {
+    /// What it is.
+    pub of: Of,
+    /// The life that renewals give it.
+    pub life: Duration,
+    /// The epoch of the user whom its JSON names.
+    pub owner: Option<Epoch>,
+    /// Its other groups.
+    pub marks: Vec<Mark>,
+}
+
+/// A stored value, taken apart.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The JSON that its owner put there.
+    pub json: Bytes,
+    /// The white space behind it, empty where another program wrote the value.
+    pub tail: Bytes,
+    /// What it says, `None` where another program wrote the value.
+    pub seal: Option<Seal>,
+    /// All groups of a sealed value, with the epochs that they must have.
+    pub marks: Vec<Mark>,
+    /// The user whom a value without a seal names.
+    pub named: Option<Group>,
+}
+
+impl Seal {
+    /// The white space.
+    pub fn write(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        number(&mut bytes, self.life.as_millis() as u64);
+        bytes.push(u8::from(self.owner.is_some()));
+        if let Some(Epoch(epoch)) = self.owner {
+            bytes.extend(epoch);
+        }
+        number(&mut bytes, self.marks.len() as u64);
+        for Mark { group, epoch } in &self.marks {
+            bytes.push(group.kind as u8);
+            number(&mut bytes, group.name.len() as u64);
+            bytes.extend(group.name.as_bytes());
+            bytes.extend(epoch.0);
+        }
+        bytes.push(self.of.byte());
+        blank(&bytes)
+    }
+
+    /// JSON with this behind it.
+    pub fn put(&self, json: &[u8]) -> Bytes {
+        [json, &self.write()].concat().into()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes.strip_prefix(&MAGIC)?);
+        let life = Duration::from_millis(rest.number()?);
+        let owner = if rest.byte()? == 1 { Some(rest.epoch()?) } else { None };
+        let mut marks = Vec::new();
+        for _ in 0..rest.number()? {
+            let kind = if rest.byte()? == Kind::User as u8 { Kind::User } else { Kind::Tag };
+            let length = usize::try_from(rest.number()?).ok()?;
+            let name = std::str::from_utf8(rest.take(length)?).ok()?.to_owned();
+            marks.push(Mark { group: Group { kind, name }, epoch: rest.epoch()? });
+        }
+        let last = rest.byte()?;
+        let of = [Of::Session, Of::Token].into_iter().find(|of| of.byte() == last)?;
+        rest.0.is_empty().then_some(Self { of, life, owner, marks })
+    }
+}
+
+impl Record {
+    /// Takes a value apart. `None` when its seal is broken: nobody can say then what it is worth.
+    pub fn read(value: &Bytes) -> Option<Self> {
+        let end = value.iter().rposition(|byte| !BLANKS.contains(byte)).map_or(0, |last| last + 1);
+        let tail = &value[end..];
+        if !tail.starts_with(&blank(&MAGIC)) {
+            let named = Object::parse(value).and_then(|object| object.name("userId")).map(Group::user);
+            return Some(Self { json: value.clone(), tail: Bytes::new(), seal: None, marks: Vec::new(), named });
+        }
+        let seal = Seal::read(&unblank(tail)?)?;
+        let json = value.slice(..end);
+        let mut marks = seal.marks.clone();
+        if let Some(epoch) = seal.owner {
+            marks.insert(0, Mark { group: Group::user(owner(&json)?), epoch });
+        }
+        Some(Self { json, tail: value.slice(end..), seal: Some(seal), marks, named: None })
+    }
+
+    /// What it is.
+    pub fn of(&self) -> Of {
+        self.seal.as_ref().map_or(Of::Session, |seal| seal.of)
+    }
+
+    /// Whose it says it is.
+    pub fn owner(&self) -> Option<&Group> {
+        self.named.as_ref().or_else(|| self.marks.iter().map(|mark| &mark.group).find(|group| group.kind == Kind::User))
+    }
+
+    /// All groups it says it is of.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.named.iter().chain(self.marks.iter().map(|mark| &mark.group))
+    }
+}
+
+/// The user whom a session's JSON names. As `createSession` writes it, that is the first field and nothing has to be parsed.
+fn owner(json: &[u8]) -> Option<String> {
+    if let Some(rest) = json.strip_prefix(br#"{"userId":""#) {
+        let end = memchr::memchr2(b'"', b'\\', rest)?;
+        if rest[end] == b'"' && end > 0 {
+            return std::str::from_utf8(&rest[..end]).ok().map(str::to_owned);
+        }
+    }
+    Object::parse(json)?.name("userId")
+}
+
+fn number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn blank(bytes: &[u8]) -> Vec<u8> {
+    let pairs = |byte: &u8| [6, 4, 2, 0].map(|shift| BLANKS[usize::from(byte >> shift & 3)]);
+    bytes.iter().flat_map(pairs).collect()
+}
+
+fn unblank(text: &[u8]) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(4) {
+        return None;
+    }
+    let bits = |blank: &u8| BLANKS.iter().position(|other| other == blank).map(|at| at as u8);
+    text.chunks(4).map(|four| four.iter().try_fold(0, |byte, blank| Some(byte << 2 | bits(blank)?))).collect()
+}
+
+/// What is left to read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    fn epoch(&mut self) -> Option<Epoch> {
+        self.take(8)?.try_into().ok().map(Epoch)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal() -> Seal {
+        let mark = |group| Mark { group, epoch: Epoch([7; 8]) };
+        Seal {
+            of: Of::Session,
+            life: Duration::from_millis(86_400_001),
+            owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
+            marks: vec![mark(Group::tag("org 7".into())), mark(Group::user("ü".into()))],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let json = br#"{"userId":"u","a":" \t "}"#;
+        let value = seal().put(json);
+        let record = Record::read(&value).unwrap();
+        assert_eq!((&record.json[..], record.seal), (&json[..], Some(seal())));
+        assert_eq!(record.marks.len(), 3);
+        assert_eq!(record.marks[0], Mark { group: Group::user("u".into()), epoch: seal().owner.unwrap() });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&value).unwrap()["userId"], "u");
+    }
+
+    #[test]
+    fn the_last_characters_say_what_it_is() {
+        for of in [Of::Session, Of::Token] {
+            assert!(Seal { of, ..seal() }.put(b"{}").ends_with(&of.ending()));
+        }
+        assert_ne!(Of::Session.ending(), Of::Token.ending());
+    }
+
+    #[test]
+    fn what_others_wrote_has_no_seal() {
+        for text in ["", "{}", "{} \n", "{}\r\n\t ", "no json", "{}\r\t\n\n\t \r"] {
+            let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
+            assert_eq!((&record.json[..], record.seal), (text.as_bytes(), None));
+        }
+    }
+
+    #[test]
+    fn a_broken_seal_is_no_seal_of_anything() {
+        let value = seal().put(br#"{"userId":"u"}"#);
+        for length in value.len() - seal().write().len() + 8..value.len() {
+            assert!(Record::read(&value.slice(..length)).is_none(), "{length}");
+        }
+        assert!(Record::read(&seal().put(b"{}")).is_none(), "an owner's epoch without an owner");
+        assert!(Record::read(&Bytes::from([&value[..], b"    "].concat())).is_none());
+    }
+
+    #[test]
+    fn the_owner_is_the_one_that_json_names() {
+        for (json, wanted) in [
+            (r#"{"userId":"a"}"#, Some("a")),
+            (r#"{"userId":"a\"b"}"#, Some("a\"b")),
+            (r#"{"a":1,"userId":7}"#, Some("7")),
+            (r#"{"userId":""}"#, None),
+            (r#"{"userId":null}"#, None),
+            (r#"{"userId":"#, None),
+        ] {
+            assert_eq!(owner(json.as_bytes()).as_deref(), wanted, "{json}");
+        }
+    }
+}
