@@ -1,0 +1,220 @@
+// Races of signing out: npm run revocations -- --races 100000 --seed 1 --policy allkeys-lru
+//
+// Four processes write, renew, read and load the sessions of users while one of them signs the user, the tag or the token out, on a
+// server that evicts keys all the time. Whoever is accepted in a call that began after the sign-out was answered is counted.
+
+import { fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const PROCESSES = 4
+const BATCH = 64
+const KINDS = ['user', 'tag', 'token']
+
+async function lead() {
+  const { values } = parseArgs({
+    options: {
+      races: { type: 'string', default: '100000' },
+      seed: { type: 'string', default: '1' },
+      policy: { type: 'string', default: 'allkeys-random' },
+    },
+  })
+  const { startRedis } = await import('../__test__/support/redis.mjs')
+  const server = await startRedis()
+  const info = async () => {
+    const read = async (section) => (await server.command('INFO', section)).toString()
+    const text = (await read('memory')) + (await read('stats'))
+    return (name) => Number(text.match(new RegExp(`^${name}:(\\d+)`, 'm'))[1])
+  }
+  const used = (await info())('used_memory')
+  await server.command('CONFIG', 'SET', 'maxmemory-policy', values.policy)
+  await server.command('CONFIG', 'SET', 'maxmemory', String(used + 3_000_000))
+  const workers = Array.from({ length: PROCESSES }, (_, index) => new Peer(index, server.url, Number(values.seed)))
+
+  const total = { races: 0, alive: 0, kept: 0, gone: 0, accepted: 0, failed: 0 }
+  const began = performance.now()
+  while (total.races < Number(values.races)) {
+    const races = Array.from({ length: BATCH }, (_, at) => ({
+      name: `${values.seed}-${total.races + at}`,
+      kind: KINDS[(total.races + at) % KINDS.length],
+      by: (total.races + at) % PROCESSES,
+    }))
+    const all = async (step, given) => Promise.all(workers.map((worker) => worker.ask(step, given)))
+    const made = await all('make', races)
+    for (const [at, race] of races.entries()) race.made = made.map((each) => each[at]).filter(Boolean)
+    for (const counts of await all('look', races)) add(total, counts)
+    for (const counts of await all('race', races)) add(total, counts)
+    total.accepted += (await all('check', races)).reduce((sum, { accepted }) => sum + accepted, 0)
+    total.races += BATCH
+  }
+  const seconds = Math.round((performance.now() - began) / 1000)
+  const evicted = (await info())('evicted_keys')
+  for (const worker of workers) worker.end()
+  console.log(JSON.stringify({ ...total, evicted, policy: values.policy, seed: values.seed, seconds }))
+  process.exitCode = total.accepted === 0 && total.alive > 0 && total.kept > 0 && evicted > 0 ? 0 : 1
+}
+
+function add(total, counts) {
+  for (const [name, count] of Object.entries(counts)) total[name] += count
+}
+
+/** A process of the four. */
+class Peer {
+  #child
+  #waiting = []
+
+  constructor(index, url, seed) {
+    this.#child = fork(fileURLToPath(import.meta.url), {
+      env: { PATH: process.env.PATH, PLACE: url, INDEX: index, SEED: seed },
+    })
+    this.#child.on('message', (answer) => this.#waiting.shift().resolve(answer))
+    this.#child.on('exit', (code) =>
+      this.#waiting.forEach(({ reject }) => reject(new Error(`a process ended: ${code}`))),
+    )
+  }
+
+  ask(step, races) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#child.send({ step, races })
+    })
+  }
+
+  end() {
+    this.#child.kill()
+  }
+}
+
+async function work() {
+  const { RedisService, SessionManager } = await import('../index.js').then((module) => module.default)
+  const { PLACE, INDEX, SEED } = process.env
+  const index = Number(INDEX)
+  const random = dice(Number(SEED) * 7919 + index)
+  const service = new RedisService({ url: PLACE, log: false })
+  const sessions = new SessionManager(service)
+  const rolling = new SessionManager(service, { rolling: true, ttl: 100 })
+  const loads = new Map()
+  const pause = () => new Promise((resolve) => setTimeout(resolve, random() * 8))
+  let fills = 0
+  let failed = 0
+
+  // What is in the way of the sessions.
+  const fill = (count) =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        service.set(`fill:${index}:${fills++}`, 'x'.repeat(900), { EX: 3600 }).catch(() => {}),
+      ),
+    )
+  const tolerate = (promise) => promise.catch(() => void failed++)
+  const userOf = (race) => `user ${race.name}`
+  const tokensOf = (race) => (race.kind === 'tag' ? [] : race.made.flatMap(({ tokens }) => tokens))
+  // Whom signing a token out does not concern.
+  const idsOf = (race) => (race.kind === 'token' ? [] : race.made.map(({ id }) => id))
+
+  const steps = {
+    async make(races) {
+      const made = races.map(async (race) => {
+        const user = { id: userOf(race) }
+        const id = await sessions.createSession(user.id, { n: 0 }, { tags: [`tag ${race.name}`], ttl: 600 })
+        const tokens = [`quick ${race.name} ${index}`, `slow ${race.name} ${index}`]
+        await sessions.validateSession(tokens[0], { load: () => user })
+        // One load is under way until long after.
+        const gate = {}
+        gate.promise = new Promise((resolve) => (gate.open = resolve))
+        const begun = new Promise((resolve) => {
+          const load = async () => (resolve(), await gate.promise, user)
+          gate.done = sessions.validateSession(tokens[1], { load }).catch(resolve)
+        })
+        loads.set(race.name, gate)
+        await begun
+        return { id, tokens }
+      })
+      const [all] = await Promise.all([Promise.all(made.map((each) => each.catch(() => (failed++, null)))), fill(60)])
+      return all
+    },
+    async look(races) {
+      const counts = { alive: 0, kept: 0, gone: 0 }
+      await Promise.all(
+        races.flatMap((race) => [
+          ...idsOf(race).map(async (id) => ((await sessions.getSession(id)) ? counts.alive++ : counts.gone++)),
+          ...tokensOf(race)
+            .filter((token) => token.startsWith('quick'))
+            .map(async (token) => {
+              // A look that finds nothing begins no load that anybody else could hear of.
+              if (await service.get(`session:${createHash('sha256').update(token).digest('hex')}`)) counts.kept++
+            }),
+        ]),
+      )
+      return counts
+    },
+    async race(races) {
+      failed = 0
+      const accepted = await Promise.all(
+        races.map(async (race) => {
+          const gate = loads.get(race.name)
+          loads.delete(race.name)
+          const noise = race.made.map(async ({ id }, at) => {
+            await pause()
+            await tolerate(sessions.updateSession(id, { n: at }))
+            await tolerate(sessions.touch(id))
+            await tolerate(rolling.getSession(id))
+            await tolerate(sessions.extendSession(id, 300))
+          })
+          const opens = pause().then(() => gate?.open())
+          let found = 0
+          if (race.by === index) {
+            await pause()
+            if (await signOut(race)) found = await accept(race)
+          }
+          await Promise.all([...noise, opens, gate?.done])
+          return found
+        }),
+      )
+      await fill(40)
+      return { accepted: accepted.reduce((sum, each) => sum + each, 0), failed }
+    },
+    async check(races) {
+      const accepted = await Promise.all(races.map((race) => accept(race)))
+      return { accepted: accepted.reduce((sum, each) => sum + each, 0) }
+    },
+  }
+
+  // Again until it is answered: what a full server refuses has not been done.
+  async function signOut(race) {
+    for (;;) {
+      try {
+        if (race.kind === 'user') await sessions.invalidateUser(userOf(race))
+        else if (race.kind === 'tag') await sessions.destroyByTag(`tag ${race.name}`)
+        else await Promise.all(tokensOf(race).map((token) => sessions.invalidateToken(token)))
+        return true
+      } catch (error) {
+        if (error.code !== 'E_OUT_OF_MEMORY' && !error.retryable && error.code !== 'E_MAYBE_APPLIED') throw error
+      }
+    }
+  }
+
+  async function accept(race) {
+    const found = await Promise.all([
+      ...idsOf(race).map((id) => sessions.getSession(id)),
+      ...idsOf(race).map((id) => sessions.updateSession(id, { late: true })),
+      // The database has forgotten them: whoever is found was kept.
+      ...tokensOf(race).map((token) => sessions.validateSession(token, { load: () => null })),
+    ])
+    return found.filter(Boolean).length
+  }
+
+  process.on('message', async ({ step, races }) => process.send(await steps[step](races)))
+}
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function dice(seed) {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+if (process.send) await work()
+else await lead()
