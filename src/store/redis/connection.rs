@@ -69,7 +69,8 @@ impl Shared {
 impl Connection {
     /// Takes over a stream on which the server has let us in. Runs until the connection ends or `end` is called. At rest it
     /// asks every `keepalive` whether the server is still there.
-    pub fn start(wire: Wire, keepalive: Duration) -> Self {
+    pub fn start(mut wire: Wire, keepalive: Duration) -> Self {
+        wire.open_up();
         let shared =
             Arc::new(Shared { queue: Mutex::new(Queue::new()), work: Notify::new(), ended: watch::Sender::new(None) });
         let task = shared.clone();
@@ -254,7 +255,11 @@ impl Driver<'_> {
     fn answer(&mut self, told: &mut impl Extend<queue::Told>) -> Result<()> {
         let mut queue = self.shared.lock();
         queue.heard(Instant::now());
-        while let Some(reply) = self.wire.decode()? {
+        while self.wire.has_more() {
+            if !queue.is_awaited()? {
+                self.wire.pass_over();
+            }
+            let Some(reply) = self.wire.decode()? else { break };
             told.extend(queue.answer(reply)?);
         }
         Ok(())

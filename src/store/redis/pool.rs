@@ -1,8 +1,9 @@
 //! The connections to one server: made when they are needed, made anew when they end, replaced when they fall silent.
 
 mod keep;
+mod seek;
 
-pub use keep::{suspicion, wait};
+pub use keep::{CALM, suspicion, wait};
 
 use std::{
     collections::HashSet,
@@ -52,6 +53,11 @@ struct Shared {
     changed: Notify,
     /// The server is elsewhere: there is no reason to wait before it is dialled.
     moved: Notify,
+    /// Whether a caller's command was answered since the last connection was made.
+    worked: AtomicBool,
+    /// Whether the last connection ended before it was of any use.
+    useless: AtomicBool,
+    seeking: seek::Seeking,
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
@@ -108,6 +114,9 @@ impl Pool {
             growing: AtomicBool::new(false),
             changed: Notify::new(),
             moved: Notify::new(),
+            worked: AtomicBool::new(false),
+            useless: AtomicBool::new(false),
+            seeking: seek::Seeking::default(),
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -155,10 +164,20 @@ impl Pool {
         !matches!(*self.shared.state.borrow(), State::Down(_) | State::Closed)
     }
 
-    /// Sends nothing more over a connection whose server is not what it should be. What has been sent is waited for a moment.
-    pub fn discard(&self, member: &Member, why: &str) {
-        member.retire(why);
-        self.shared.changed.notify_one();
+    /// A caller's command was answered.
+    pub fn worked(&self) {
+        self.shared.worked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether connections end before they are of any use: that one is made says nothing then.
+    pub fn is_useless(&self) -> bool {
+        self.shared.useless.load(Ordering::Relaxed)
+    }
+
+    /// A write was refused because the server copies another one. It goes on answering reads, and fresh connections show when
+    /// the address leads to a primary again.
+    pub fn demoted(&self) {
+        seek::begin(&self.shared);
     }
 
     /// Leaves every connection that leads elsewhere: the server has moved.

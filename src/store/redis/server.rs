@@ -171,7 +171,10 @@ impl Server {
             }
         }
         if all.iter().zip(&replies).any(|(wire, reply)| retry::judge(wire, reply) == Verdict::Elsewhere) {
-            self.pool.discard(&member, "the server became a replica");
+            self.pool.demoted();
+        }
+        if replies.iter().any(|reply| !reply.as_ref().is_err_and(Error::is_unavailable)) {
+            self.pool.worked();
         }
         replies
     }

@@ -1,15 +1,19 @@
 //! The bytes to and from one server: a stream of any kind, and what was read of it and not yet understood.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
     task::{Context, Poll},
+    time::Duration,
 };
 
-use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::timeout,
+};
 
-use super::resp::{Commands, Decoder};
+use super::resp::{Commands, Decoder, LARGEST, LARGEST_OF_OURS};
 use crate::{
     error::{Error, Kind, Result},
     runtime::{self, LARGE},
@@ -24,6 +28,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 const PORTION: usize = 16 << 10;
 /// However much is surely coming: a server may promise and not keep it.
 const LARGEST_PORTION: usize = 4 << 20;
+
+/// A server that takes nothing of what it is sent for so long will not take it.
+const STUCK: Duration = Duration::from_secs(2);
+/// As much is read of what a server says while it is being written to.
+const MOST_AHEAD: usize = 4 << 20;
 
 /// One end of a connection to a server. Its errors say why the connection has ended; whose call that costs, and whether that
 /// may have been applied, others know.
@@ -42,10 +51,15 @@ impl Wire {
         Self {
             stream: Box::new(stream),
             buffer: BytesMut::new(),
-            decoder: Decoder::default(),
+            decoder: Decoder::new(LARGEST_OF_OURS),
             heard: false,
             large: false,
         }
+    }
+
+    /// From now on it carries what callers ask for, of any size.
+    pub fn open_up(&mut self) {
+        self.decoder.keep(LARGEST);
     }
 
     /// Whether the server has said anything.
@@ -53,14 +67,48 @@ impl Wire {
         self.heard
     }
 
-    /// Writes commands, one behind the other.
+    /// Writes commands, one behind the other. Reads meanwhile: a server that has too much to say may not listen until it has
+    /// said it.
+    ///
+    /// # Errors
+    /// The end of the connection; also after it has taken nothing for a while.
     pub async fn send(&mut self, commands: Commands) -> Result<()> {
-        let (bytes, _) = commands.finish();
-        let written = async {
-            self.stream.write_all(&bytes).await?;
-            self.stream.flush().await
-        };
-        written.await.map_err(ended)
+        let (mut bytes, _) = commands.finish();
+        loop {
+            let some = timeout(STUCK, poll_fn(|context| self.poll_send(context, &mut bytes))).await;
+            match some {
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    let why = format!("the server took nothing of what it was sent within {STUCK:?}");
+                    return Err(Error::new(Kind::Unavailable, why));
+                }
+            }
+        }
+    }
+
+    /// Writes some of these bytes, or the last of what is held; whether that was all.
+    fn poll_send(&mut self, context: &mut Context<'_>, bytes: &mut Bytes) -> Poll<Result<bool>> {
+        if bytes.is_empty() {
+            if let Poll::Ready(flushed) = self.poll_flush(context) {
+                return Poll::Ready(flushed.map(|()| true));
+            }
+        } else if let Poll::Ready(count) = self.poll_write(context, bytes) {
+            let count = count?;
+            if count == 0 {
+                return Poll::Ready(Err(Error::new(Kind::Unavailable, "the connection takes no more bytes")));
+            }
+            bytes.advance(count);
+            return Poll::Ready(Ok(false));
+        }
+        while self.buffer.len() < MOST_AHEAD {
+            match self.poll_fill(context) {
+                Poll::Ready(filled) => filled?,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Pending
     }
 
     /// The next reply, or the server's refusal. Loses nothing when it is dropped.
@@ -69,7 +117,7 @@ impl Wire {
             if let Some(read) = self.decode()? {
                 return Ok(read);
             }
-            std::future::poll_fn(|context| self.poll_fill(context)).await?;
+            poll_fn(|context| self.poll_fill(context)).await?;
         }
     }
 
@@ -82,6 +130,18 @@ impl Wire {
         commands.push_words(words);
         self.send(commands).await?;
         self.receive().await?
+    }
+
+    /// Has the next reply, or what is left of it, passed over as it comes: nobody waits for it.
+    pub fn pass_over(&mut self) {
+        if self.decoder.pass_over() > LARGE {
+            runtime::give_back_soon();
+        }
+    }
+
+    /// Whether bytes are here that were not understood yet.
+    pub fn has_more(&self) -> bool {
+        !self.buffer.is_empty()
     }
 
     /// The next reply among the bytes that are here already.

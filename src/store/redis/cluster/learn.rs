@@ -25,6 +25,8 @@ use crate::{
 
 /// Between the beginnings of two.
 const EVERY: Duration = Duration::from_millis(100);
+/// The same while nobody answers.
+const SELDOM: Duration = Duration::from_secs(1);
 /// A map that is younger than this is not asked for again because a node cannot be reached.
 const FRESH: Duration = Duration::from_millis(500);
 /// How long a node may take that has a connection.
@@ -44,6 +46,8 @@ pub struct Learning {
     /// How many turns have begun to ask.
     begun: u64,
     last: Option<Instant>,
+    /// How many in a row have got no map.
+    failures: u32,
     told: Option<Instant>,
     /// Whether it was told that nobody answers.
     down: bool,
@@ -132,7 +136,12 @@ impl Cluster {
 
     async fn keep_learning(self: Arc<Self>) {
         loop {
-            let due = lock(&self.learning).last.map(|last| last + EVERY);
+            let due = {
+                let learning = lock(&self.learning);
+                // All nodes were just asked, in vain.
+                let every = EVERY.saturating_mul(2_u32.saturating_pow(learning.failures)).min(SELDOM);
+                learning.last.map(|last| last + every)
+            };
             if let Some(due) = due {
                 sleep_until(due).await;
             }
@@ -150,6 +159,7 @@ impl Cluster {
             let again = {
                 let mut learning = lock(&self.learning);
                 learning.asking = false;
+                learning.failures = if result.is_ok() { 0 } else { (learning.failures + 1).min(16) };
                 learning.running = learning.again && !self.closed.load(Ordering::Acquire);
                 self.learned.send_modify(|learned| {
                     learned.over = learning.begun;

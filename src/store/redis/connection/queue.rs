@@ -142,13 +142,21 @@ impl Queue {
         }
     }
 
+    /// Whether anybody waits for the reply that comes next.
+    ///
+    /// # Errors
+    /// When nobody has asked.
+    pub fn is_awaited(&self) -> Result<bool> {
+        self.sent.front().map(|exchange| exchange.done.is_some()).ok_or_else(unasked)
+    }
+
     /// A reply has come; answers whom to tell when it was the last of an exchange.
     ///
     /// # Errors
     /// When nobody has asked.
     pub fn answer(&mut self, reply: Result<Reply>) -> Result<Option<Told>> {
         let Some(exchange) = self.sent.front_mut() else {
-            return Err(Error::new(Kind::Unavailable, "the server sent an answer to nothing"));
+            return Err(unasked());
         };
         exchange.answered += 1;
         self.unanswered -= 1;
@@ -238,6 +246,10 @@ impl Queue {
         }
         now.saturating_duration_since(self.last_use)
     }
+}
+
+fn unasked() -> Error {
+    Error::new(Kind::Unavailable, "the server sent an answer to nothing")
 }
 
 /// Replies for commands that never left.

@@ -16,7 +16,10 @@ use crate::{
     error::{Error, Kind, Result},
     random,
     settings::Settings,
-    store::{EventKind, redis::connection::Connection},
+    store::{
+        EventKind,
+        redis::{connection::Connection, dial::Place, wire::Wire},
+    },
 };
 
 /// How often the connections are looked at, and how often while all of them are silent.
@@ -24,13 +27,47 @@ const LOOK: Duration = Duration::from_millis(250);
 const LOOK_CLOSELY: Duration = Duration::from_millis(20);
 /// How long a connection that is not to be used any more waits for what was sent over it.
 const LEAVING: Duration = Duration::from_millis(250);
+/// A connection that has stood for so long was one, even if nobody needed it.
+pub const CALM: Duration = Duration::from_secs(5);
+/// After so many connections in a row that were of no use, callers do not wait for the next.
+const MANY: u32 = 3;
 /// A further connection that nobody needed for so long is closed.
 const SPARE: Duration = Duration::from_secs(60);
 
+/// What became of earlier connections.
+#[derive(Default)]
+struct Past {
+    /// How often in a row there was none, or none of any use.
+    failures: u32,
+    lost_at: Option<Instant>,
+    /// When the last one was made.
+    made_at: Option<Instant>,
+}
+
+impl Past {
+    /// Whether the connection that stands, or has just ended, was of use: it has answered a caller, or stood for a while. That a
+    /// server shook hands says nothing about its being there.
+    fn was_of_use(&self, shared: &Shared) -> bool {
+        shared.worked.load(Ordering::Relaxed) || self.made_at.is_some_and(|made| made.elapsed() >= CALM)
+    }
+
+    /// Being connected at last is news only after not having been, and where connections keep ending, once one is of use.
+    fn greet(&mut self, shared: &Shared) {
+        if shared.useless.load(Ordering::Relaxed) && !self.was_of_use(shared) {
+            return;
+        }
+        shared.useless.store(false, Ordering::Relaxed);
+        if let Some(lost_at) = self.lost_at.take() {
+            shared.reconnects.fetch_add(1, Ordering::Relaxed);
+            let gone = lost_at.elapsed().as_secs_f64();
+            shared.tell(EventKind::Connected, format!("connected to {} again after {gone:.1} s", shared.source));
+        }
+    }
+}
+
 /// Dials, sees to what stands until nothing does, dials again.
 pub async fn keep(shared: Arc<Shared>) {
-    let mut failures = 0;
-    let mut lost_at = None::<Instant>;
+    let mut past = Past::default();
     while !shared.is_closed() {
         let made = tokio::select! {
             made = make(&shared) => made.map(Some),
@@ -38,31 +75,37 @@ pub async fn keep(shared: Arc<Shared>) {
         };
         match made {
             Ok(member) => {
-                failures = 0;
+                past.made_at = Some(Instant::now());
+                shared.worked.store(false, Ordering::Relaxed);
                 if member.is_some_and(|member| !add(&shared, member)) || !shared.replace(State::Ready) {
                     return;
                 }
-                greet(&shared, lost_at);
-                let why = watch(&shared).await;
+                let why = watch(&shared, &mut past).await;
                 if shared.is_closed() {
                     return;
                 }
+                let was_of_use = past.was_of_use(&shared);
+                past.failures = if was_of_use { 0 } else { past.failures + 1 };
                 shared.note(&why);
-                shared.replace(State::Waiting);
-                shared.tell(EventKind::Lost, format!("lost {}: {}", shared.source, why.message()));
-                lost_at = Some(Instant::now());
+                let known = shared.useless.swap(!was_of_use, Ordering::Relaxed);
+                if !known {
+                    shared.tell(EventKind::Lost, format!("lost {}: {}", shared.source, why.message()));
+                }
+                past.lost_at.get_or_insert_with(Instant::now);
+                // Nobody is to wait for a server that hangs up again and again.
+                shared.replace(if past.failures >= MANY { State::Down(why) } else { State::Waiting });
                 // Whoever else lost it at this moment must not be back at the same one.
-                pause(&shared, 0).await;
+                pause(&shared, past.failures.saturating_sub(1)).await;
             }
             Err(error) => {
                 shared.note(&error);
-                if lost_at.is_none() {
-                    lost_at = Some(Instant::now());
+                if past.lost_at.is_none() {
+                    past.lost_at = Some(Instant::now());
                     shared.tell(EventKind::Down, error.message().to_owned());
                 }
                 shared.replace(State::Down(error));
-                pause(&shared, failures).await;
-                failures += 1;
+                pause(&shared, past.failures).await;
+                past.failures += 1;
             }
         }
     }
@@ -97,23 +140,19 @@ async fn pause(shared: &Shared, failures: u32) {
     }
 }
 
-/// Being connected at last is news only after not having been.
-fn greet(shared: &Shared, lost_at: Option<Instant>) {
-    if let Some(lost_at) = lost_at {
-        shared.reconnects.fetch_add(1, Ordering::Relaxed);
-        let gone = lost_at.elapsed().as_secs_f64();
-        shared.tell(EventKind::Connected, format!("connected to {} again after {gone:.1} s", shared.source));
-    }
-}
-
 async fn make(shared: &Shared) -> Result<Member> {
     let (place, wire) = shared.source.dial(&shared.dialler).await?;
+    Ok(member(shared, place, wire))
+}
+
+/// A connection over this stream.
+pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
     let connection = Connection::start(wire, shared.settings.keepalive);
-    Ok(Member { connection, place, scripts: Arc::default(), silent: Arc::default(), retired: Arc::default() })
+    Member { connection, place, scripts: Arc::default(), silent: Arc::default(), retired: Arc::default() }
 }
 
 /// Adds a connection. That it answers is proof that those which are silent have been forgotten.
-fn add(shared: &Arc<Shared>, member: Member) -> bool {
+pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
     let mut members = shared.lock();
     if shared.is_closed() {
         member.connection.end(closed());
@@ -133,8 +172,9 @@ fn add(shared: &Arc<Shared>, member: Member) -> bool {
 }
 
 /// Waits until no connection is of use any more; why that is.
-async fn watch(shared: &Arc<Shared>) -> Error {
+async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
     loop {
+        past.greet(shared);
         let _ = timeout(LOOK, shared.changed.notified()).await;
         let ended = remove_ended(shared);
         let silent = mark_silent(shared);

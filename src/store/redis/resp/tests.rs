@@ -13,7 +13,7 @@ fn read_all(bytes: &[u8]) -> Result<Vec<Read>, Malformed> {
 
 /// Reads what comes in these pieces.
 fn read_in(pieces: &[&[u8]]) -> Result<Vec<Read>, Malformed> {
-    let (mut decoder, mut buffer, mut all) = (Decoder::default(), BytesMut::new(), Vec::new());
+    let (mut decoder, mut buffer, mut all) = (Decoder::new(LARGEST), BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
         while let Some(read) = decoder.next(&mut buffer)? {
@@ -76,17 +76,109 @@ proptest! {
 }
 
 #[test]
-fn depth_and_size_are_bounded() {
-    assert_eq!(refused(&b"*1\r\n".repeat(10_000)), "a reply nested deeper than any reply is");
+fn what_is_no_reply_is_refused() {
     assert_eq!(refused(b"*2000000000\r\n"), "an array of more elements than any reply has");
-    assert_eq!(refused(b"$999999999999\r\n"), "a string longer than 512 MB");
-    assert_eq!(refused(b"$-7\r\n"), "a string longer than 512 MB");
-    assert_eq!(refused(&[b'+'; LONGEST_LINE + 1]), "a line without an end");
-    assert_eq!(refused(&[&[b'+'; LONGEST_LINE + 1][..], b"\r\n"].concat()), "a line of more than 1 MB");
+    assert_eq!(refused(b"$999999999999\r\n"), "a string longer than any server keeps");
+    assert_eq!(refused(b"$-7\r\n"), "a string longer than any server keeps");
+    assert_eq!(refused(&[b':'; 100]), "a line without an end");
     assert!(read_all(b"HTTP/1.1 400 Bad Request\r\n").is_err());
     assert!(read_all(b"$3\r\nabcde").is_err());
     assert!(read_all(b":+1\r\n").is_err());
     assert!(read_all(b"\r\n").is_err());
+}
+
+/// The error of the first reply, when the one behind it is `+OK` and was read, however it was cut.
+fn costs_its_call(first: &[u8], most: usize) -> Error {
+    let whole = [first, b"+OK\r\n"].concat();
+    let mut errors = [1, 7, 100_000].into_iter().map(|cut| {
+        let (mut decoder, mut buffer, mut all) = (Decoder::new(most), BytesMut::new(), Vec::new());
+        for piece in whole.chunks(cut) {
+            buffer.extend_from_slice(piece);
+            while let Some(read) = decoder.next(&mut buffer).unwrap() {
+                all.push(read);
+            }
+        }
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[1].as_ref().unwrap(), &Reply::text("OK"));
+        all.swap_remove(0).unwrap_err()
+    });
+    errors.next().unwrap()
+}
+
+#[test]
+fn a_reply_that_cannot_be_kept_costs_its_call_and_no_more() {
+    let nested = |depth: usize| [&b"*2\r\n:1\r\n".repeat(depth)[..], b"+x\r\n"].concat();
+    for (reply, most, words) in [
+        (nested(DEEPEST + 2), LARGEST, "nested deeper"),
+        (nested(10_000), LARGEST, "nested deeper"),
+        ([&b"*3\r\n$2\r\nab\r\n"[..], &nested(500), b"$-1\r\n"].concat(), LARGEST, "nested deeper"),
+        ([&[b'+'; LONGEST_LINE + 2][..], b"\r\n"].concat(), LARGEST, "a status of more than 1 MB"),
+        ([&b"*2\r\n+"[..], &[b'x'; LONGEST_LINE + 2], b"\r\n:1\r\n"].concat(), LARGEST, "a status of more"),
+        (b"$2000\r\n".iter().copied().chain([b'x'; 2000]).chain(*b"\r\n").collect(), 1000, "larger than"),
+        ([&b"*100\r\n"[..], &b":1\r\n".repeat(100)].concat(), 1000, "larger than"),
+        ([&b"*100\r\n"[..], &b"*0\r\n".repeat(100)].concat(), 1000, "larger than"),
+        (
+            [&b"*3\r\n*2\r\n:1\r\n$900\r\n"[..], &[b'x'; 900], b"\r\n$3\r\na\r\n\r\n*-1\r\n"].concat(),
+            900,
+            "larger than",
+        ),
+    ] {
+        let error = costs_its_call(&reply, most);
+        assert_eq!(error.kind, Kind::Unsupported);
+        assert!(error.message().contains(words), "{error}");
+    }
+    let long = [&b"-LOADING "[..], &[b'x'; LONGEST_LINE], b"\r\n"].concat();
+    assert_eq!(costs_its_call(&long, LARGEST).kind, Kind::Unavailable);
+}
+
+#[test]
+fn a_reply_of_many_bytes_is_kept_up_to_its_bound() {
+    let reply = [&b"*10\r\n"[..], &b":1\r\n".repeat(10)].concat();
+    let mut decoder = Decoder::new(11 * ELEMENT);
+    // Each reply has the whole room again.
+    for _ in 0..3 {
+        assert!(decoder.next(&mut BytesMut::from(&reply[..])).unwrap().unwrap().is_ok());
+    }
+}
+
+#[test]
+fn a_reply_that_never_ends_is_refused() {
+    let why = Error::new(Kind::Unsupported, "too deep");
+    let mut skip = Skip { elements: 1, pending: Pending::Nothing, passed: MOST_PASSED - 20, why };
+    let refused = skip.pass(&mut BytesMut::from(&b"*1\r\n".repeat(10)[..]));
+    assert_eq!(refused.err(), Some(Malformed("a reply without an end")));
+}
+
+proptest! {
+    #[test]
+    fn what_nobody_wants_is_passed_over_from_anywhere(all in prop::collection::vec(replies(), 1..3), at in 0..200_usize) {
+        let mut bytes = Vec::new();
+        all.iter().for_each(|reply| write(reply, &mut bytes));
+        bytes.extend_from_slice(b"+last\r\n");
+        let (mut decoder, mut buffer) = (Decoder::new(LARGEST), BytesMut::new());
+        let (before, after) = bytes.split_at(at.min(bytes.len() - 7));
+        let mut count = 0;
+        buffer.extend_from_slice(before);
+        while decoder.next(&mut buffer).unwrap().is_some() { count += 1 }
+        while count < all.len() {
+            decoder.pass_over();
+            if decoder.next(&mut buffer).unwrap().is_some() {
+                count += 1;
+            } else {
+                buffer.extend_from_slice(after);
+                if decoder.next(&mut buffer).unwrap().is_some() { count += 1 }
+                while count < all.len() {
+                    decoder.pass_over();
+                    prop_assert!(decoder.next(&mut buffer).unwrap().is_some());
+                    count += 1;
+                }
+                prop_assert_eq!(decoder.next(&mut buffer).unwrap().unwrap().unwrap(), Reply::text("last"));
+                return Ok(());
+            }
+        }
+        buffer.extend_from_slice(after);
+        prop_assert_eq!(decoder.next(&mut buffer).unwrap().unwrap().unwrap(), Reply::text("last"));
+    }
 }
 
 #[test]
@@ -100,7 +192,7 @@ fn a_refusal_inside_is_the_refusal_of_the_whole() {
 #[test]
 fn a_large_value_says_what_it_wants() {
     let buffer = BytesMut::from(&b"$1000\r\nabc"[..]);
-    assert_eq!(Decoder::default().wants(&buffer), 999);
+    assert_eq!(Decoder::new(LARGEST).wants(&buffer), 999);
 }
 
 #[test]

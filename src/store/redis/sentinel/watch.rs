@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::super::{
@@ -25,6 +25,10 @@ use crate::{error::Result, settings::Address, store::Reply};
 
 /// How often they are asked while the primary does not answer.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// So many times; then as much less often.
+const OFTEN: u32 = 120;
+const SELDOM: u32 = 8;
 
 /// The task that listens, for as long as this lives and is not closed.
 pub struct Watch {
@@ -89,10 +93,14 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
         for address in sentinels.addresses() {
             let line = Line { sentinels, dialler, pool, address: &address };
             if let Ok(Ok(mut wire)) = timeout(LIMIT, line.subscribe()).await {
-                failures = 0;
+                let since = Instant::now();
                 line.look().await;
                 // Why it ends does not matter: the next one is asked.
                 let _ = line.hear(&mut wire).await;
+                // One that hangs up at once is as good as none.
+                if since.elapsed() >= pool::CALM {
+                    failures = 0;
+                }
             }
         }
         sleep(pool::wait(&sentinels.settings, failures)).await;
@@ -103,11 +111,15 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
 /// While nothing answers, asks all of them again and again: the one that leads a fail-over names the new primary before it
 /// tells of it, and the next attempt to connect may be a while away.
 async fn look_around(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &Pool) {
+    let mut in_vain = 0;
     loop {
-        sleep(LOOK).await;
+        // An outage that goes on is nothing that sentinels are about to end.
+        sleep(LOOK * if in_vain < OFTEN { 1 } else { SELDOM }).await;
         if pool.is_connected() {
+            in_vain = 0;
             continue;
         }
+        in_vain += 1;
         let named = sentinels.named(dialler, LIMIT).await.unwrap_or_default();
         if let Some(named) = ranked(named).into_iter().next()
             && sentinels.latest().is_some_and(|latest| latest != named.place)

@@ -83,6 +83,9 @@ impl Server {
 
     /// A server that came back must not stay cut off until the breaker's time is over.
     pub(super) fn tell_reconnected(&self) {
+        if self.pool.is_useless() {
+            return;
+        }
         let made = self.pool.made();
         if self.made.swap(made, Ordering::Relaxed) != made {
             self.breaker.reconnected(Instant::now());

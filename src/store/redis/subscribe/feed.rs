@@ -2,17 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     book::Book,
     line::{Line, Order, Orders},
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     settings::Settings,
     store::redis::{dial::Dialler, pool, source::Source},
 };
+
+/// After so many connections in a row that have ended at once, nobody waits for the next.
+const MANY: u32 = 3;
 
 /// The task that keeps the connection.
 pub struct Feed {
@@ -29,7 +32,7 @@ impl Feed {
         loop {
             match self.source.dial(&self.dialler).await {
                 Ok((place, wire)) => {
-                    failures = 0;
+                    let since = Instant::now();
                     let mut line = Line::new(wire, &self.book, None);
                     let needed = tokio::select! {
                         needed = line.listen(self.book.topics(), &mut orders, &self.settings) => needed,
@@ -40,11 +43,23 @@ impl Feed {
                         return;
                     }
                     drop(line);
+                    // One that ends at once was none.
+                    failures = if since.elapsed() >= pool::CALM { 0 } else { failures + 1 };
                     // Whoever else lost it at this moment must not be back at the same one.
-                    sleep(pool::wait(&self.settings, 0)).await;
+                    let wait = pool::wait(&self.settings, failures.max(1) - 1);
+                    if failures < MANY {
+                        sleep(wait).await;
+                    } else {
+                        let why = "the server ends each connection for messages soon after it was made";
+                        self.fail_all(&Error::new(Kind::Unavailable, why));
+                        let error = Error::new(Kind::Unavailable, why);
+                        if self.refuse(&mut orders, &error, wait).await.is_none() {
+                            return;
+                        }
+                    }
                 }
                 Err(error) => {
-                    self.book.topics().iter().for_each(|topic| self.book.fail(topic, &error));
+                    self.fail_all(&error);
                     if self.refuse(&mut orders, &error, pool::wait(&self.settings, failures)).await.is_none() {
                         return;
                     }
@@ -52,6 +67,10 @@ impl Feed {
                 }
             }
         }
+    }
+
+    fn fail_all(&self, error: &Error) {
+        self.book.topics().iter().for_each(|topic| self.book.fail(topic, error));
     }
 
     /// Says no to whoever asks during the wait before the next attempt.

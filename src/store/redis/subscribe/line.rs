@@ -61,7 +61,8 @@ enum Asked {
 }
 
 impl<'a> Line<'a> {
-    pub fn new(wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+    pub fn new(mut wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+        wire.open_up();
         let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
         Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at: Instant::now(), leaving }
     }
