@@ -52,13 +52,23 @@ export declare class Cache {
   invalidateByTag(tag: unknown): Handed
   /** Removes every entry whose name matches a glob; answers how many. */
   invalidateByPattern(pattern: unknown): Handed
-  /** What there is at the beginning of a load: `{ value, state, stamp }`. */
-  begin(key: unknown, tagged: boolean): Handed
-  /** Stores what a load brought. */
-  fill(key: unknown, stamp: unknown, value: unknown, options: unknown): Handed
-  /** `cache:{endpoint}:{hash}`. */
+  /**
+   * What there is at the beginning of a load that may take so many milliseconds: `{ state, value }`, and for a miss what
+   * `fill` needs: `{ state, mark, tags }`.
+   */
+  begin(key: unknown, loadMs: number, options: unknown): Handed
+  /** What `fill` needs for a load that may take so many milliseconds, whatever there is now: `{ state, mark, tags }`. */
+  open(key: unknown, loadMs: number, options: unknown): Handed
+  /**
+   * Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
+   * with. False when something has been written or dropped under the key since then.
+   */
+  fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): Handed
+  /** Gives back what a load began with: it has brought nothing. */
+  release(key: unknown, mark: unknown): Handed
+  /** `cache:{endpoint}:{hash}`, of parameters that are a text by now. */
   keyFor(endpoint: unknown, params: unknown): Handed
-  /** `{ hits, misses, errors }`. */
+  /** `{ hits, staleHits, misses, errors }`. */
   stats(): Handed
 }
 

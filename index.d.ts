@@ -288,8 +288,9 @@ export interface ServiceEvent {
 export interface CallLimits {
   /**
    * How long each call may wait for the store, time in the queue included, in milliseconds from 1 to 2^31; in place of the
-   * service's `timeoutMs`. What your own functions take (`load`, `operation`) does not count. A call that is late
-   * rejects with `E_NOT_SENT`, `E_TIMEOUT` or `E_MAYBE_APPLIED`.
+   * service's `timeoutMs`. A `load` may take that long as well, its own caller's and one that is shared: whoever waits longer gets
+   * `E_TIMEOUT`, and the load goes on. What `operation` takes does not count. A call that is late rejects with `E_NOT_SENT`,
+   * `E_TIMEOUT` or `E_MAYBE_APPLIED`.
    */
   timeoutMs?: number
   /**
@@ -857,12 +858,67 @@ export const SessionManager: SessionManagerConstructor
 
 // ------------------------------------------------------------------------------------------------------ cache
 
+/**
+ * What a value is once it has been JSON: a `Date` is its text, whatever has a `toJSON` is what that answers, and fields that
+ * JSON does not know (functions, symbols, `undefined`) are not there. What cannot be kept at all (`Map`, `Set`, `RegExp`,
+ * `Error`, `Promise`, bytes, `bigint`) is `never`.
+ *
+ * @example
+ * type Stored = Jsonify<{ id: number; at: Date }> // { id: number; at: string }
+ */
+export type Jsonify<T> = 0 extends 1 & T
+  ? T
+  : unknown extends T
+    ? unknown
+    : T extends string | number | boolean | null
+      ? T
+      : T extends { toJSON(...args: never[]): infer Json }
+        ? T extends ArrayBuffer | ArrayBufferView
+          ? never
+          : Jsonify<Json>
+        : T extends bigint | Unkept
+          ? never
+          : T extends undefined | symbol | ((...args: never[]) => unknown)
+            ? undefined
+            : T extends readonly unknown[]
+              ? { [Index in keyof T]: Item<T[Index]> }
+              : T extends object
+                ? { [Name in keyof T as Kept<Name, T[Name]>]: Field<T[Name]> }
+                : never
+
+type Unkept =
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | WeakMap<object, unknown>
+  | WeakSet<object>
+  | RegExp
+  | Error
+  | Promise<unknown>
+  | ArrayBuffer
+  | ArrayBufferView
+type NoJson = undefined | symbol | ((...args: never[]) => unknown)
+/** In an array, what JSON does not know becomes `null`. */
+type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends NoJson ? null : Jsonify<T>
+/** A field whose value JSON may not know is one that may be missing. */
+type Field<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : Jsonify<T>
+type Kept<Name, T> = Name extends symbol ? never : 0 extends 1 & T ? Name : [T] extends [NoJson] ? never : Name
+
 /** Options of an `ApiCache`. */
 export interface ApiCacheOptions {
-  /** What the keys begin with. Default `'api:'`. */
+  /**
+   * What the keys begin with. Default `'api:'`. No two caches of a service, the default one included, may have prefixes of which one
+   * begins with the other: the value `b:c` of one would be the value `c` of the other. With `''`, keys are as they are named,
+   * whoever else has them, and patterns are refused.
+   */
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
   ttl?: number
+  /**
+   * How long a `load` may take, in milliseconds from 1 to 2^31. Then its caller gets `E_TIMEOUT`, its key is free for another load,
+   * and those who have shared it begin one. What ends up to a minute later still fills the cache. Default: a caller waits 60,000
+   * for its own load, and 5000 for that of somebody else. `.with({ timeoutMs })` bounds single calls.
+   */
+  loadTimeoutMs?: number
   /**
    * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
    * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
@@ -870,13 +926,25 @@ export interface ApiCacheOptions {
   onUnavailable?: 'miss' | 'throw'
 }
 
+/** Counts since the cache was made. */
+export interface ApiCacheStats extends CacheStats {
+  /**
+   * Answers of `getOrSet` that were past their `ttl`, while a new value was loaded behind them (`staleWhileRevalidate`). They count
+   * neither among `hits` nor among `misses`.
+   */
+  staleHits: number
+}
+
 /** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
 export interface CacheSetOptions {
   /** How long the value is fresh, in seconds. Default: the cache's. */
   ttl?: number
-  /** Names to invalidate values by. */
+  /** Names to invalidate values by, 128 at most. Any text is one. */
   tags?: readonly string[]
-  /** How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. */
+  /**
+   * How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. When that load fails,
+   * this process leaves the key alone for a second, and for twice as long after each further failure, up to a minute.
+   */
   staleWhileRevalidate?: number
 }
 
@@ -884,7 +952,7 @@ export interface CacheSetOptions {
 export interface CacheEntry<T = unknown> extends CacheSetOptions {
   /** Its key. */
   key: string
-  /** The value: anything that JSON can hold. */
+  /** The value: anything that JSON can hold, see `ApiCache.set`. */
   value: T
 }
 
@@ -921,37 +989,61 @@ export interface ApiCache {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
    */
   with(limits: CallLimits): ApiCache
-  /** The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`. */
+  /**
+   * The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`.
+   *
+   * Two keys are equal exactly when the parameters are: by contents, for objects, arrays, `URLSearchParams`, `Headers`,
+   * `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` is not `0`). A field that is `undefined` is none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what nobody can compare by looking at it: functions, symbols and instances of
+   * classes without `toJSON`. Pass their fields: `{ ...it }`.
+   */
   keyFor(endpoint: string, params?: object): string
   /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
-  get<T = unknown>(key: string): Promise<T | null>
-  /** Stores a value: anything that JSON can hold. Wins over a load of the same key that is still running. */
+  get<T = unknown>(key: string): Promise<Jsonify<T> | null>
+  /**
+   * Stores a value: anything that JSON can hold, and what `JSON.stringify` makes of it. Wins over a load of the same key that is
+   * still running, wherever it runs. Any text is a key.
+   *
+   * Rejects with `E_INVALID_ARGUMENT` for what would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`,
+   * a `Promise`, a `bigint`, and other objects that show none of what they hold.
+   */
   set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
-  /** Drops a value, and the result of a load of it that is still running; answers the number of keys removed, 0 or 1. */
+  /** Drops a value, and the results of loads of it that still run anywhere; answers the number of values removed, 0 or 1. */
   invalidate(key: string): Promise<number>
   /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
   invalidateByTag(tag: string): Promise<void>
-  /** Drops every value whose key matches a glob such as `user:*`; answers how many. Walks all keys of the cache. */
+  /**
+   * Drops every value whose key matches a glob, and the results of loads of one that still run anywhere; answers how many values.
+   * Walks all keys of the server, twice. `*` stands for any text, `?` for one character, `[a-z]` for one of several; `\\` before any of
+   * them takes that meaning away. Letters in brackets that are no range, as in `/blog/[slug]`, are refused: write `/blog/\\[slug\\]`
+   * for the text.
+   */
   invalidateByPattern(pattern: string): Promise<number>
   /** Several values in the order of their keys, `null` for those that are missing. */
-  getMany<T = unknown>(keys: readonly string[]): Promise<(T | null)[]>
+  getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
   /** Stores several values in one round. */
   setMany(entries: readonly CacheEntry[]): Promise<void>
   /**
-   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process;
-   * callers that come meanwhile share it and so its very object: do not change it. A hit is the caller's own copy.
+   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process; callers that
+   * come meanwhile share it. Every caller gets a copy of its own, and the same whether it was loaded or found: what JSON makes of it.
    *
    * - A rejection of `load` reaches everyone who waits for it, and nothing is kept.
-   * - `undefined` is answered but not kept; `null` is kept.
-   * - An invalidation or a `set` that comes while `load` runs wins: the loaded value is answered but not kept. By tag
-   *   wherever it comes from; by key or pattern, and `set`, when it comes from this process.
+   * - `undefined` is answered but not kept; `null` is kept. What cannot be kept (see `set`) rejects with `E_INVALID_ARGUMENT`.
+   * - An invalidation or a `set` that comes while `load` runs wins, from whatever process it comes: the loaded value is answered
+   *   but not kept, and whoever calls after it does not share that load.
+   * - Callers that share a load may want different things of it: its value then has all their tags and the shortest life. Who comes with
+   *   a tag that a running load does not know begins another one.
+   * - A `load` that takes longer than `loadTimeoutMs` or the caller's own `timeoutMs` ends in `E_TIMEOUT`.
+   * - A `load` that asks for its own key, however far below, cannot wait for itself: the `load` of that inner call runs too. One that
+   *   does so again and again is `E_INVALID_ARGUMENT`.
    * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
    *   load only counts in `stats()`.
-   * - When the server cannot be reached, `load` alone answers: still once for all who wait. `stats().errors` counts it.
+   * - When the server cannot be reached, or the service is disconnected meanwhile, `load` alone answers: still once for all who wait.
+   *   `stats().errors` counts it.
    */
-  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<T>
+  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
   /** The same as `get`. */
-  getCachedResponse<T = unknown>(name: string): Promise<T | null>
+  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
   /** The same as `set`, with the life as a number of seconds, 300 unless told. */
   setCachedResponse<T = unknown>(name: string, value: T, ttlSeconds?: number): Promise<void>
   /** The same as `invalidate`. */
@@ -967,12 +1059,15 @@ export interface ApiCache {
   /** Forgets what is known about an image; answers the number of keys removed, 0 or 1. */
   invalidateImage(file: string): Promise<number>
   /** Counts since this cache was made. */
-  stats(): CacheStats
+  stats(): ApiCacheStats
 }
 
 /** Makes a `ApiCache`; also has each of its methods, on the default service. */
 export interface ApiCacheConstructor extends ApiCache {
-  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
+  /**
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. `E_INVALID_SETTINGS` for a
+   * prefix that cannot be one, or that begins like another one.
+   */
   new (service: RedisService, options?: ApiCacheOptions): ApiCache
   readonly prototype: ApiCache
 }
@@ -1046,11 +1141,17 @@ export interface RateLimiter {
    * counted is forgotten even when the server cannot be reached and this rejects.
    */
   resetRateLimit(identifier: string): Promise<number>
-  /** Counts one request under exactly this key; answers whether it may go on. */
+  /** Counts one request under exactly this key, with no prefix before it; answers whether it may go on. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
   /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
   check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
-  /** `ratelimit:{ip}:{endpoint}`, for `checkLimit`. Colons and `%` of the endpoint are encoded, so that no two pairs meet. */
+  /**
+   * The key of an address on a route: `ratelimit:{ip}:{endpoint}`, behind the limiter's prefix if that is not the default one.
+   * `check`, `checkRateLimit`, `checkLimit` and `resetRateLimit` take it as it is, so all of them mean the same counter.
+   *
+   * Any two texts make a key, and no two pairs the same one: braces, colons and `%` of the endpoint are encoded, what is longer than
+   * 512 characters is hashed. An identifier of your own must not begin with `ratelimit:`.
+   */
   keyForRoute(ip: string, endpoint: string): string
   /**
    * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,
@@ -2046,6 +2147,9 @@ export interface HealthMetrics extends CacheStats {
   hitRate: number
 }
 
+/** The same of a cache, where `hitRate` counts `staleHits` as answered: (hits + staleHits) ÷ (hits + staleHits + misses). */
+export interface CacheHealthMetrics extends HealthMetrics, ApiCacheStats {}
+
 /** Connections to a server, or to all of them. */
 export interface HealthPool {
   /** How many stand. */
@@ -2194,7 +2298,7 @@ export interface Health {
     pool: HealthPool
   }
   /** Reads of `service.cache`. */
-  cache: { metrics: HealthMetrics }
+  cache: { metrics: CacheHealthMetrics }
   /** Whether limits are counted by the store: whether it takes writes. */
   rateLimiter: { available: boolean }
   /** Whether calls are let through to the server. */

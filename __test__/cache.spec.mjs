@@ -116,7 +116,6 @@ for (const engine of engines) {
         for (const bad of ['', undefined, 42, null]) {
           assert.throws(() => cache.keyFor(bad, {}), { code: 'E_INVALID_ARGUMENT' })
         }
-        assert.throws(() => cache.keyFor('/users', { n: 1n }), { code: 'E_INVALID_ARGUMENT' })
       }),
     )
 
@@ -293,8 +292,7 @@ for (const engine of engines) {
         `a load during which ${what} never fills the cache`,
         withCache(async (cache, _client, service) => {
           // Through the same object, another one of the same service, and as another process does it.
-          const others = [cache, new ApiCache(service)]
-          if (what.includes('tag is')) others.push('foreign')
+          const others = [cache, new ApiCache(service), 'foreign']
           for (const other of others) {
             const gate = deferred()
             let loading = false
@@ -303,7 +301,7 @@ for (const engine of engines) {
             await change(other === 'foreign' ? await stranger(engine, service) : other)
             const expected = what.includes(' set') ? 'set' : null
             const next = expected === null ? cache.getOrSet('k', () => 'new', options) : cache.get('k')
-            if (other !== 'foreign') assert.equal(await next, expected ?? 'new')
+            assert.equal(await next, expected ?? 'new')
             gate.resolve('old')
             assert.equal(await old, 'old')
             await next
@@ -349,7 +347,7 @@ for (const engine of engines) {
           await refuses(cache.getOrSet('k', load, options), 'E_INVALID_ARGUMENT')
           await refuses(cache.set('k', 1, options), 'E_INVALID_ARGUMENT')
         }
-        for (const key of ['', undefined, null, 42, {}, Symbol('x')]) {
+        for (const key of [undefined, null, 42, {}, Symbol('x')]) {
           await refuses(cache.getOrSet(key, load), 'E_INVALID_ARGUMENT')
           await refuses(cache.get(key), 'E_INVALID_ARGUMENT')
           await refuses(cache.set(key, 1), 'E_INVALID_ARGUMENT')
@@ -375,7 +373,7 @@ for (const engine of engines) {
         await refuses(cache.setMany('a'), 'E_INVALID_ARGUMENT')
         await refuses(cache.setMany([{ key: 'a', value: 1, tll: 3 }]), 'E_INVALID_ARGUMENT', /did you mean "ttl"/)
         await refuses(cache.getMany('a'), 'E_INVALID_ARGUMENT')
-        await refuses(cache.invalidateByTag(''), 'E_INVALID_ARGUMENT')
+        await refuses(cache.invalidateByTag(42), 'E_INVALID_ARGUMENT')
         assert.equal(await client.dbSize(), 0)
       }),
     )
@@ -487,7 +485,7 @@ describe('the cache as time passes', () => {
     const load = () => (loads++, gate.promise)
     const answers = await Promise.all(Array.from({ length: 100 }, () => cache.getOrSet('k', load, options)))
     assert.deepEqual(new Set(answers), new Set(['old']))
-    assert.equal(loads, 1)
+    await until('a new value is loaded', () => loads === 1)
     gate.resolve('new')
     await until('the new value is there', async () => (await cache.getOrSet('k', load, options)) === 'new')
     assert.equal(loads, 1)
@@ -496,7 +494,7 @@ describe('the cache as time passes', () => {
     await service.disconnect()
   })
 
-  test('a failing renewal only counts, and the next call tries again', async () => {
+  test('a failing renewal only counts, and the key rests before it is tried again', async () => {
     const service = await memory.makeService()
     const cache = new ApiCache(service)
     const options = { ttl: 60, staleWhileRevalidate: 600 }
@@ -505,13 +503,22 @@ describe('the cache as time passes', () => {
     const unhandled = []
     const listen = (reason) => unhandled.push(reason)
     process.on('unhandledRejection', listen)
-    assert.equal(await cache.getOrSet('k', () => Promise.reject(new Error('down')), options), 'old')
-    await until('the failure is counted', () => cache.stats().errors === 1)
-    await new Promise(setImmediate)
+    let loads = 0
+    const failing = () => (loads++, Promise.reject(new Error('down')))
+    const began = performance.now()
+    while (loads < 2) {
+      assert.equal(await cache.getOrSet('k', failing, options), 'old')
+      await new Promise(setImmediate)
+    }
+    const rested = performance.now() - began
+    assert.ok(rested >= 999, `it rested for ${rested} ms`)
+    await until('both failures are counted', () => cache.stats().errors === 2)
     process.off('unhandledRejection', listen)
     assert.deepEqual(unhandled, [])
-    assert.equal(await cache.getOrSet('k', () => 'new', options), 'old')
-    await until('the new value is there', async () => (await cache.getOrSet('k', () => 'x', options)) === 'new')
+    const { hits, misses, staleHits } = cache.stats()
+    assert.deepEqual([hits, misses, staleHits > 2], [0, 1, true])
+    await until('it is tried again', async () => (await cache.getOrSet('k', () => 'new', options)) === 'new')
+    assert.ok(performance.now() - began >= rested + 1999, 'the second rest is twice as long')
     await service.disconnect()
   })
 

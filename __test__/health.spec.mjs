@@ -65,7 +65,7 @@ for (const engine of engines) {
       assert.match(health.redis.version, /^\d+\.\d+/)
       assert.ok(health.redis.usedMemory > 0)
       assert.ok(Number.isInteger(health.redis.clients))
-      assert.deepEqual(health.cache.metrics, { hits: 1, misses: 1, hitRate: 0.5, errors: 0 })
+      assert.deepEqual(health.cache.metrics, { hits: 1, staleHits: 0, misses: 1, hitRate: 0.5, errors: 0 })
       assert.deepEqual(Object.keys(health.sessionCache.metrics).sort(), ['errors', 'hitRate', 'hits', 'misses'])
       assert.deepEqual(Object.keys(health.sessionCache.pool).sort(), ['available', 'pending', 'size'])
       assert.equal(health.sessionCache.pool.size, engine.kind === 'memory' ? 0 : 1)

@@ -4,12 +4,11 @@ const binding = require('../binding.js')
 const { askCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
+const { fromJson, toJson } = require('./json.js')
+const { onAbort } = require('./signals.js')
 
 // Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
 const SOURCES = ['store', 'local', 'fallback']
-
-// Of this realm, before anybody replaces them.
-const { parse, stringify } = JSON
 
 let bridge
 
@@ -21,8 +20,8 @@ function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
 function getBridge() {
   bridge ??= new binding.Bridge({
     CinnabarError,
-    parse,
-    stringify,
+    parse: fromJson,
+    stringify: toJson,
     afterThisTick,
     // One call from the native side instead of one a field.
     checked: (allowed, remaining, resetTime, limit, source) => ({
@@ -35,12 +34,8 @@ function getBridge() {
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
       askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
-    watch: (signal, id) => {
-      const listener = () => bridge.abort(id, signal.reason)
-      signal.addEventListener('abort', listener)
-      return listener
-    },
-    unwatch: (signal, listener) => signal.removeEventListener('abort', listener),
+    watch: (signal, id) => onAbort(signal, () => bridge.abort(id, signal.reason)),
+    unwatch: (_signal, stop) => stop(),
     // A stack costs microseconds a call, so only development pays for the line of the caller, and who asks for it.
     captureStack: wantsStacks(readEnvironment()),
     // What `jest --detectOpenHandles` asks whether it keeps the process alive.

@@ -1,15 +1,20 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { Wanted } = require('./cache/wanted.js')
 const { argumentError, isUnavailable } = require('./error.js')
-const { flightsOf } = require('./flights.js')
+const { TIMES, flightsOf, moment } = require('./flights.js')
 const { handleOf, limitsOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
+const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, assertOptions } = require('./options.js')
+const { assertFunction, assertMilliseconds, assertOptions, describe } = require('./options.js')
+const { textOf } = require('./params.js')
+const { claimPrefix } = require('./prefixes.js')
 const { positiveSeconds } = require('./seconds.js')
 
-const OPTIONS = ['prefix', 'ttl', 'onUnavailable']
+const PREFIX = 'api:'
+const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']
 const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
@@ -18,32 +23,37 @@ class ApiCache {
   #native
   #limits
   #flights
-  /** How often it failed without its caller hearing of it; shared with what `with()` answers. */
-  #failed = { count: 0 }
+  /** What `with()` answers has it too: how long values live and loads may take, and how often the store failed unheard. */
+  #own
 
   constructor(service, options) {
     if (service instanceof Parts) {
       this.#native = service.native
       this.#limits = service.limits
       this.#flights = service.flights
-      this.#failed = service.failed
+      this.#own = service.own
       return
     }
     assertOptions(options, OPTIONS)
+    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = options ?? {}
+    if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
     const handle = handleOf(service)
     this.#native = new binding.Cache(handle, options)
-    this.#flights = flightsOf(handle, `cache ${options?.prefix ?? 'api:'}`)
+    claimPrefix(handle, prefix, PREFIX)
+    this.#flights = flightsOf(handle, `cache ${prefix}`)
     this.#limits = limitsOf(service)
+    const times = loadTimeoutMs === undefined ? TIMES : { patienceMs: loadTimeoutMs, longestMs: loadTimeoutMs }
+    this.#own = { ttl, times, failed: 0 }
   }
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
     const native = this.#native.within(limits)
-    return bind(ApiCache, this, { native, limits, flights: this.#flights, failed: this.#failed })
+    return bind(ApiCache, this, { native, limits, flights: this.#flights, own: this.#own })
   }
 
   keyFor(endpoint, params = {}) {
-    return this.#native.keyFor(endpoint, params)
+    return this.#native.keyFor(endpoint, textOf(params))
   }
 
   get(key) {
@@ -52,31 +62,19 @@ class ApiCache {
 
   async set(key, value, options) {
     assertOptions(options, SET_OPTIONS)
-    return this.#supersede(
-      () => this.#flights.forget(key),
-      () => this.#native.set(key, value, options),
-    )
+    return this.#native.set(key, value, options)
   }
 
   invalidate(key) {
-    return this.#supersede(
-      () => this.#flights.forget(key),
-      () => this.#native.invalidate(key),
-    )
+    return this.#native.invalidate(key)
   }
 
   invalidateByTag(tag) {
-    return this.#supersede(
-      () => this.#flights.forgetTag(tag),
-      () => this.#native.invalidateByTag(tag),
-    )
+    return this.#native.invalidateByTag(tag)
   }
 
   invalidateByPattern(pattern) {
-    return this.#supersede(
-      () => this.#flights.forgetAll(),
-      () => this.#native.invalidateByPattern(pattern),
-    )
+    return this.#native.invalidateByPattern(pattern)
   }
 
   getMany(keys) {
@@ -86,65 +84,104 @@ class ApiCache {
   async setMany(entries) {
     if (!Array.isArray(entries)) throw argumentError('entries must be an array of { key, value }')
     for (const entry of entries) assertOptions(entry ?? null, ENTRY)
-    const keys = entries.map(({ key }) => key)
-    return this.#supersede(
-      () => this.#flights.forgetEach(keys),
-      () => this.#native.setMany(entries),
-    )
-  }
-
-  // A load that runs now has read what this replaces. So may one that begins while this is on its way: both are told.
-  async #supersede(forget, write) {
-    const filling = forget()
-    if (filling) await filling
-    try {
-      return await write()
-    } finally {
-      forget()
-    }
+    return this.#native.setMany(entries)
   }
 
   async getOrSet(key, load, options) {
     assertFunction(load, 'load')
     assertSetOptions(options)
+    const called = moment()
     const flight = this.#flights.join(key)
+    const own = new Wanted(options, this.#own.ttl)
+    // Who comes before the load has begun says how it is kept; who comes later asks what has become of what it depends on.
+    const asked = flight.loading ? own.and(flight.wanted) : own
+    if (!flight.loading) flight.wanted = flight.wanted ? flight.wanted.and(own) : own
     let found
     try {
-      found = await this.#native.begin(key, Boolean(options?.tags?.length))
+      const kept = options === undefined && asked === own ? undefined : asked.options
+      found = await this.#native.begin(key, this.#own.times.longestMs, kept)
     } catch (error) {
-      // A cache that is down makes its callers slower, not wrong.
-      if (!isUnavailable(error)) throw error
+      // A cache that is down, or full, makes its callers slower, not wrong.
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
     } finally {
       this.#flights.leave(key, flight)
     }
     if (found?.state === 'hit') return found.value
-    const fill = (value) => this.#patient().fill(key, found.stamp, value, options)
-    const shared = this.#flights.load(key, flight, options?.tags, async (current) => {
-      const value = await load(key)
-      current.arrive(value)
-      if (value !== undefined && found) await this.#fill(current, () => fill(value))
-      return value
+    const stale = found?.state === 'stale'
+    if (stale && (this.#flights.isLoading(key) || this.#flights.rests(key))) return found.value
+    const lease = found?.state === 'miss' ? asked.leaseOf(found) : undefined
+    const fits = (current) => own.joins(current, called, lease)
+    const share = this.#flights.load(key, flight, (current) => this.#load(current, key, load, lease, Boolean(found)), {
+      fits,
+      times: this.#own.times,
     })
-    if (found?.state !== 'stale') return loadWithin(this.#limits, shared)
-    // The caller has its answer; what goes wrong with the next one shows in stats, and at the next miss.
-    shared.loading.catch(() => this.#failed.count++)
-    return found.value
+    if (stale) {
+      this.#renewing(key, share)
+      return found.value
+    }
+    const { json } = await loadWithin(this.#limits, share)
+    return json === undefined ? undefined : fromJson(json)
+  }
+
+  async #load(flight, key, load, lease, isUp) {
+    const native = this.#patient()
+    const { wanted } = flight
+    // A load that others added tags to before it began, or that renews what is stale, has no lease yet for all of them.
+    if (isUp && !flight.superseded && !(lease && wanted.isCovered(lease))) lease = await this.#open(native, key, wanted)
+    flight.lease = lease
+    try {
+      const value = await load(key)
+      const json = value === undefined ? undefined : jsonOf(value)
+      flight.arrive({ json })
+      this.#flights.wake(key)
+      if (json === undefined) this.#release(native, flight, key)
+      else await this.#fill(native, flight, key, json)
+      return { json }
+    } catch (error) {
+      this.#release(native, flight, key)
+      throw error
+    }
+  }
+
+  async #open(native, key, wanted) {
+    try {
+      return wanted.leaseOf(await native.open(key, this.#own.times.longestMs, wanted.options))
+    } catch {
+      this.#own.failed++
+      return undefined
+    }
+  }
+
+  // What was loaded is an answer, whatever becomes of it in the store.
+  async #fill(native, flight, key, json) {
+    const { lease, superseded, wanted } = flight
+    if (superseded || !lease || !wanted.isCovered(lease)) return
+    try {
+      await native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.options)
+    } catch {
+      this.#own.failed++
+    }
+  }
+
+  #release(native, { lease, overdue, superseded }, key) {
+    if (lease && !superseded && !overdue) native.release(key, lease.mark).catch(() => {})
+  }
+
+  // The caller has its answer; what goes wrong with the next one shows in stats, and makes the key rest.
+  #renewing(key, { flight, own }) {
+    if (!own) return
+    const fail = () => {
+      stop()
+      this.#own.failed++
+      this.#flights.rest(key)
+    }
+    const stop = flight.whenLate(fail)
+    flight.loading.then(stop, () => flight.overdue || fail())
   }
 
   // For what several callers wait for: one that goes away must not fail it for the others.
   #patient() {
     return this.#limits.signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
-  }
-
-  async #fill(flight, fill) {
-    if (flight.superseded) return
-    try {
-      flight.filling = fill()
-      await flight.filling
-    } catch (error) {
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
-      this.#failed.count++
-    }
   }
 
   getCachedResponse(name) {
@@ -176,8 +213,20 @@ class ApiCache {
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#failed.count }
+    return { ...stats, errors: stats.errors + this.#own.failed }
   }
+}
+
+function jsonOf(value) {
+  let json
+  try {
+    json = toJson(value)
+  } catch (error) {
+    throw argumentError(`the loaded value cannot be written as JSON: ${error.message}`, error)
+  }
+  if (json === undefined)
+    throw argumentError(`the loaded value must be something that JSON can write, got ${describe(value)}`)
+  return json
 }
 
 // `load` runs before the store sees these: a mistake in them must show before it, not after.

@@ -8,6 +8,7 @@ const { Parts, bind, limitsWithin } = require('./limits.js')
 const { assertOptions, describe } = require('./options.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
+const PREFIX = 'rate_limit:'
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
 const PRESETS = Object.freeze({
   DEFAULT: preset(100, 60),
@@ -20,25 +21,30 @@ const PRESETS = Object.freeze({
 class RateLimiter {
   #native
   #limits
+  /** In front of keys of routes, where the prefix is not the documented one. */
+  #prefix
 
   static presets = PRESETS
   static headers = limitHeaders
-  static keyForRoute = routeKey
+  static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
 
   constructor(service, options) {
     if (service instanceof Parts) {
       this.#native = service.native
       this.#limits = service.limits
+      this.#prefix = service.prefix
       return
     }
     assertOptions(options, OPTIONS)
     this.#native = new binding.Limiter(handleOf(service), options)
     this.#limits = limitsOf(service)
+    const { prefix = PREFIX } = options ?? {}
+    this.#prefix = prefix === PREFIX ? '' : prefix
   }
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(RateLimiter, this, { native: this.#native.within(limits), limits })
+    return bind(RateLimiter, this, { native: this.#native.within(limits), limits, prefix: this.#prefix })
   }
 
   checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {
@@ -63,7 +69,7 @@ class RateLimiter {
   }
 
   keyForRoute(ip, endpoint) {
-    return routeKey(ip, endpoint)
+    return routeKey(ip, endpoint, this.#prefix)
   }
 }
 

@@ -1,8 +1,10 @@
 'use strict'
 
-const { later } = require('./clock.js')
-const { abortedError, argumentError } = require('./error.js')
+const { later, now } = require('./clock.js')
+const { CinnabarError, abortedError, argumentError } = require('./error.js')
+const { waitFor } = require('./loading.js')
 const { assertOptions, describe } = require('./options.js')
+const { onAbort } = require('./signals.js')
 
 const LONGEST_MS = 2 ** 31
 const numbers = new WeakMap()
@@ -74,37 +76,72 @@ function assertGoing({ signals }) {
 }
 
 /** `promise`, unless a signal aborts first: others may still want what it brings, so it goes on without this caller. */
-function unlessAborted(limits, promise) {
-  const { signals } = limits
+function unlessAborted({ signals }, promise) {
   if (signals.length === 0) return promise
   return new Promise((resolve, reject) => {
-    const stop = () => signals.forEach((signal) => signal.removeEventListener('abort', abort))
-    const abort = () => {
-      stop()
-      try {
-        assertGoing(limits)
-      } catch (error) {
-        reject(error)
-      }
-    }
-    for (const signal of signals) signal.addEventListener('abort', abort)
+    const stop = whenAborted(signals, reject)
     promise.then(resolve, reject).finally(stop)
-    abortIfGone(signals, abort)
   })
 }
 
-/** What a shared load brings. Whoever is bound to a time waits no longer than that for it to be stored as well. */
-function loadWithin(limits, { loading, arrived }) {
-  const { timeoutMs } = limits
-  if (timeoutMs === undefined) return unlessAborted(limits, loading)
-  let end
-  const wait = (value) => new Promise((resolve) => (end = later(timeoutMs, () => resolve(value))))
-  const first = Promise.race([loading, arrived.then(wait)]).finally(() => end?.())
-  return unlessAborted(limits, first)
+// Answers what takes the caller's listeners away again.
+function whenAborted(signals, reject) {
+  const stops = []
+  const stop = () => stops.forEach((stop) => stop())
+  for (const signal of signals) {
+    const abort = () => {
+      stop()
+      reject(abortedError(signal.reason))
+    }
+    if (signal.aborted) abort()
+    else stops.push(onAbort(signal, abort))
+  }
+  return stop
 }
 
-function abortIfGone(signals, abort) {
-  if (signals.some((signal) => signal.aborted)) abort()
+/**
+ * What a share in a load brings. A caller that is bound to a time waits no longer than that. Others wait for a load of their
+ * own as long as the load may take; of somebody else's that is overdue they begin another one, and take what comes first.
+ */
+function loadWithin({ signals, timeoutMs }, share) {
+  return new Promise((resolve, reject) => {
+    const [followed, stops, since] = [[], [], now()]
+    let ended = false
+    const end = (settle, value) => {
+      if (ended) return
+      ended = true
+      for (const stop of stops) stop()
+      settle(value)
+    }
+    const fail = (error) => end(reject, error)
+    // What has come and only has to be stored is an answer.
+    const giveUp = () => {
+      const brought = followed.find((flight) => flight.brought)?.brought
+      if (brought) end(resolve, brought.value)
+      else fail(new CinnabarError('the load has not ended in time; it goes on', { code: 'E_TIMEOUT', retryable: true }))
+    }
+    const follow = ({ flight, own, again, longestMs }) => {
+      followed.push(flight)
+      stops.push(waitFor(flight))
+      flight.loading.then((value) => end(resolve, value), fail)
+      if (timeoutMs !== undefined) return
+      const late = (last) => {
+        if (flight.brought || (own && last) || (followed.length > 1 && now() - since > longestMs)) giveUp()
+        else if (!own && !last) attempt(() => follow(again()))
+      }
+      stops.push(flight.whenLate(late))
+    }
+    const attempt = (step) => {
+      try {
+        step()
+      } catch (error) {
+        fail(error)
+      }
+    }
+    if (timeoutMs !== undefined) stops.push(later(timeoutMs, giveUp))
+    stops.push(whenAborted(signals, fail))
+    if (!ended) follow(share)
+  })
 }
 
 /** What an object made by `.with()` is made of, in place of a constructor's arguments. */

@@ -37,6 +37,13 @@ function assertFunction(value, name) {
   if (typeof value !== 'function') throw argumentError(`${name} must be a function, got ${describe(value)}`)
 }
 
+/** Throws unless it can be a time in milliseconds. */
+function assertMilliseconds(value, name) {
+  if (typeof value === 'number' && value >= 1 && value <= 2 ** 31 - 1) return
+  const got = typeof value === 'number' ? String(value) : describe(value)
+  throw argumentError(`${name} must be a number of milliseconds from 1 to 2^31, got ${got}`)
+}
+
 /** A word for what a value is, never the value: it may be a secret. */
 function describe(value) {
   if (value === null) return 'null'
@@ -76,4 +83,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertOptions, describe, refuseOptions }
+module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, refuseOptions }

@@ -149,26 +149,9 @@ class SessionManager {
       this.#flights.leave(token, flight)
     }
     if (found && found.user !== null) return found.user
-    const shared = this.#share(token, flight, found?.stamp, (current) =>
-      this.#loadUser(current, token, found, { load, ttl, userId }),
-    )
+    const work = (current) => this.#loadUser(current, token, found, { load, ttl, userId })
+    const shared = this.#flights.load(token, flight, work, { fits: (current) => fits(current, found?.stamp) })
     return loadWithin(this.#limits, shared)
-  }
-
-  // A load that began where this one would is the same. Otherwise somebody was signed out since, in whichever process, and what
-  // it brings may be older than that.
-  #share(token, asked, stamp, work) {
-    const fits = (flight) => flight.loading && flight.stamp === stamp
-    if (fits(asked)) return asked
-    let flight = this.#flights.join(token)
-    if (flight.loading && !fits(flight)) {
-      this.#flights.forget(token)
-      flight = this.#flights.join(token)
-    }
-    return this.#flights.load(token, flight, undefined, (current) => {
-      current.stamp = stamp
-      return work(current)
-    })
   }
 
   async #loadUser(flight, token, found, { load, ttl, userId }) {
@@ -184,7 +167,8 @@ class SessionManager {
       const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
       await native.fill(hash, found.stamp, user, ids, ttl)
     } catch (error) {
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
+      // Whoever disconnects while a user is being loaded has one answered all the same.
+      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
       this.#tally.failed++
     }
     return user
@@ -214,6 +198,14 @@ class SessionManager {
   deleteSession(id) {
     return this.#native.destroy(id)
   }
+}
+
+// A load that began where this one would is the same. Otherwise somebody was signed out since, in whichever process, and what
+// it brings may be older than that.
+function fits(flight, stamp) {
+  if (!flight.loading) flight.stamp = stamp
+  else if (flight.stamp !== stamp) flight.superseded = true
+  return flight.stamp === stamp
 }
 
 // What a user may be shown of a session's id, which is a key to it: the same as the addon answers.

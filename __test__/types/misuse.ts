@@ -17,6 +17,10 @@ import type { ErrorCode } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
 export async function misuse(): Promise<void> {
+  // @ts-expect-error a date is its text once it was kept
+  ;(await ApiCache.getOrSet('key', () => ({ at: new Date() }))).at.getTime()
+  // @ts-expect-error a number is no time for a load of the options of a call
+  await ApiCache.getOrSet('key', () => 1, { loadTimeoutMs: 5 })
   // @ts-expect-error an unknown option
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number

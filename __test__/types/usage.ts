@@ -23,7 +23,9 @@ import type {
   ActiveJob,
   AddedJob,
   CacheEntry,
+  ApiCacheStats,
   CacheStats,
+  Jsonify,
   ClosedWorkers,
   ErrorCode,
   Gap,
@@ -281,7 +283,7 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
 }
 
 export async function cache(bytes: Uint8Array): Promise<void> {
-  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300, onUnavailable: 'throw' })
+  const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300, loadTimeoutMs: 10_000, onUnavailable: 'throw' })
   for (const cache of [own, ApiCache]) {
     const user = await cache.get<User>('user:1')
     same<User | null, typeof user>(true)
@@ -306,7 +308,23 @@ export async function cache(bytes: Uint8Array): Promise<void> {
     same<User[] | null, typeof response>(true)
     await cache.setCachedResponse('users', [{ name: 'a' }], 60)
     const key: string = cache.keyFor('/users', { page: 1 })
-    const stats: CacheStats = cache.stats()
+    cache.keyFor('/search', new URLSearchParams('q=shoes'))
+    const kept = await cache.getOrSet('dates', () => ({
+      at: new Date(),
+      or: null as Date | null,
+      f: () => 1,
+      n: [1, undefined],
+    }))
+    same<{ at: string; or: string | null; n: (number | null)[] }, typeof kept>(true)
+    const found = await cache.get<{ at: Date; left?: Date }>('dates')
+    same<{ at: string; left?: string } | null, typeof found>(true)
+    const nothing = await cache.getOrSet('nothing', () => undefined)
+    same<undefined, typeof nothing>(true)
+    const anything = await cache.getOrSet('any', () => JSON.parse('1'))
+    same<any, typeof anything>(true)
+    same<never, Jsonify<Map<string, number> | Set<string> | Error | Uint8Array | bigint>>(true)
+    same<{ a: [string, 1]; u: unknown }, Jsonify<{ a: [Date, 1]; u: unknown; readonly [Symbol.iterator]: 1 }>>(true)
+    const stats: ApiCacheStats = cache.stats()
     void [counts, info, known, key, stats]
   }
 }
@@ -478,6 +496,8 @@ export async function queues(): Promise<void> {
 export async function health(): Promise<void> {
   const health: Health = await healthCheck()
   const other: Health = await healthCheck(new RedisService())
+  const { staleHits }: { staleHits: number } = health.cache.metrics
+  void staleHits
   const { hitRate }: { hitRate: number } = health.sessionCache.metrics
   const state: 'healthy' | 'degraded' | 'down' = health.status
   const ms: number | null = health.performance.ping

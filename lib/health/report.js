@@ -20,7 +20,7 @@ function emptyReport() {
     },
     servers: [],
     sessionCache: { metrics: metrics(), pool: { size: 0, available: 0, pending: 0 } },
-    cache: { metrics: metrics() },
+    cache: { metrics: { ...metrics(), staleHits: 0 } },
     rateLimiter: { available: false },
     breaker: { state: 'open', calls: 0, failed: 0, slow: 0, retryInMs: null },
     performance: { ping: null, set: null, get: null },
@@ -41,9 +41,12 @@ function fillFromProcess(report, service, status) {
   Object.assign(report, { breaker, lastError, reconnects })
 }
 
-function withRate({ hits, misses, errors }) {
-  const asked = hits + misses
-  return { hits, misses, hitRate: asked === 0 ? 0 : hits / asked, errors }
+// What was answered by something stale was answered without waiting, which is what the rate is about.
+function withRate({ hits, staleHits, misses, errors }) {
+  const answered = hits + (staleHits ?? 0)
+  const asked = answered + misses
+  const metrics = { hits, misses, hitRate: asked === 0 ? 0 : answered / asked, errors }
+  return staleHits === undefined ? metrics : { ...metrics, staleHits }
 }
 
 module.exports = { emptyReport, fillFromProcess }

@@ -1,13 +1,13 @@
 //! Cached answers: by name, by tag, by pattern, several at a time.
 
-mod clock;
 mod entry;
+mod marks;
 mod pattern;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,22 +15,26 @@ use std::{
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 
-pub use clock::Stamp;
-use clock::{Clock, Verdict};
 use entry::{Entry, Header};
+use marks::Seen;
 
 use super::life;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     random,
     store::{
-        Call, Replies, Reply, Request, Step,
+        Call, Merge, Replies, Reply, Request, Step,
         keys::{self, Prefix},
+        script,
     },
 };
 
+script!(FILL = "cache/fill.lua", keys: 2, args: 3);
+
 /// More tags than this on one entry are a mistake.
 const MOST_TAGS: usize = 128;
+/// How long a tag's mark outlives the entries that carry it.
+const SLACK: Duration = Duration::from_secs(60);
 
 /// What a read answers when there is no server to ask. Writes and invalidations fail: one that is lost must not look done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,10 +76,9 @@ struct Inner {
     prefix: Prefix,
     life: Duration,
     on_unavailable: OnUnavailable,
-    clock: Clock,
-    /// Whether this process has met a tag here: until then nobody pays for them.
-    tagged: AtomicBool,
+    seen: Seen,
     hits: AtomicU64,
+    stale_hits: AtomicU64,
     misses: AtomicU64,
     errors: AtomicU64,
 }
@@ -87,8 +90,26 @@ pub struct Found {
     pub value: Option<Bytes>,
     /// Whether it is stale: to be served, and loaded anew.
     pub stale: bool,
-    /// The moment of the tag clock before the load.
-    pub stamp: Option<Stamp>,
+    /// Where there is no value: what a load needs to be kept.
+    pub lease: Option<Lease>,
+}
+
+/// What tells whether anything happened to a key, or to the tags of what is loaded for it, since a load began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The mark of the key.
+    pub mark: String,
+    /// Those of the tags, in their order.
+    pub tags: Vec<String>,
+}
+
+/// What `open` is to make marks for, and how long they must last.
+#[derive(Debug, Clone, Default)]
+pub struct Ahead {
+    /// How the value will be kept, with all its tags.
+    pub keep: Keep,
+    /// How long its load may take.
+    pub load: Duration,
 }
 
 /// How often the cache had an answer.
@@ -96,6 +117,8 @@ pub struct Found {
 pub struct Stats {
     /// Answered.
     pub hits: u64,
+    /// Answered by what was past its life, while something fresh was loaded.
+    pub stale_hits: u64,
     /// Not there, expired or invalidated.
     pub misses: u64,
     /// Failed, whether that was answered as an error or not.
@@ -112,69 +135,88 @@ impl Cache {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
             life: life::of_seconds("ttl", options.ttl.unwrap_or(300.0))?,
             on_unavailable: options.on_unavailable,
-            clock: Clock::default(),
-            tagged: AtomicBool::new(false),
+            seen: Seen::default(),
             hits: AtomicU64::new(0),
+            stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         })))
     }
 
-    /// A name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. Parameters in another order are the same.
+    /// A name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. Parameters are what the caller has made a text of.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for an empty endpoint and for parameters that are no JSON.
+    /// `E_INVALID_ARGUMENT` for an empty endpoint.
     pub fn key_for(endpoint: &str, params: &str) -> Result<String> {
-        let params: serde_json::Value = serde_json::from_str(params)
-            .map_err(|_| Error::argument("params must be something that JSON can write"))?;
-        let hash = random::to_hex(digest(&SHA256, params.to_string().as_bytes()).as_ref());
+        let hash = random::to_hex(digest(&SHA256, params.as_bytes()).as_ref());
         keys::endpoint(endpoint, &hash[..32])
     }
 
     /// The JSON stored under a name, or `None` when there is none that is fresh.
-    pub fn get(&self, name: &str) -> Result<Call<Option<Bytes>>> {
-        let call = self.find(name, false)?.map(|found| if found.stale { None } else { found.value });
-        Ok(match self.0.on_unavailable {
+    pub fn get(&self, name: &str) -> Call<Option<Bytes>> {
+        let call = self.find(name, false).map(|found| found.value);
+        match self.0.on_unavailable {
             OnUnavailable::Miss => call.or_when_unavailable(|| None),
             OnUnavailable::Throw => call,
-        })
+        }
     }
 
     /// Several at once, in the order of the names. What some server holds is answered where another cannot be reached.
-    pub fn get_many(&self, names: &[String]) -> Result<Call<Vec<Option<Bytes>>>> {
-        let calls = names.iter().map(|name| self.get(name)).collect::<Result<Vec<_>>>()?;
-        Ok(Call::together(calls))
+    pub fn get_many(&self, names: &[String]) -> Call<Vec<Option<Bytes>>> {
+        Call::together(names.iter().map(|name| self.get(name)).collect())
     }
 
-    /// What there is at the beginning of a load, and the moment to judge its result by. `tagged` says that the result will
-    /// have tags. Without a server it fails, whatever reads do: the caller must know that nothing can be kept.
-    pub fn begin(&self, name: &str, tagged: bool) -> Result<Call<Found>> {
-        if tagged {
-            self.0.tagged.store(true, Ordering::Relaxed);
-        }
-        let (cache, call) = (self.clone(), self.find(name, true)?);
-        Ok(call.then(move |found| {
-            if found.value.is_some() && !found.stale || found.stamp.is_some() || !tagged {
+    /// What there is at the beginning of a load; where there is nothing, a lease for it. Without a server it fails, whatever
+    /// reads do: the caller must know that nothing can be kept.
+    pub fn begin(&self, name: &str, ahead: Ahead) -> Result<Call<Found>> {
+        self.check(&ahead.keep)?;
+        let (cache, name) = (self.clone(), name.to_owned());
+        Ok(self.find(&name, true).then(move |found| {
+            if found.value.is_some() {
                 return Ok(Step::Done(found));
             }
-            // No clock yet, so no invalidation can be missed from here on.
-            let open = Clock::open(keys::cache_clock(&cache.0.prefix))?;
-            let open = Call::new(open, move |reply| Ok(Found { stamp: Some(clock::stamp(reply)?), ..found }));
+            let open = cache.open(&name, ahead)?.map(|lease| Found { value: None, stale: false, lease: Some(lease) });
             Ok(Step::Next(cache.counting(open)))
         }))
     }
 
-    /// Stores JSON under a name.
+    /// A lease for a load, whatever there is now.
+    pub fn open(&self, name: &str, ahead: Ahead) -> Result<Call<Lease>> {
+        let (life, stale) = self.check(&ahead.keep)?;
+        let (new, outlives) = (marks::new()?, ahead.load + life + stale + SLACK);
+        let lease = marks::open(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
+        let tags = ahead.keep.tags.iter().map(|tag| self.open_tag(tag, &new, outlives));
+        Ok(Call::round([lease].into_iter().chain(tags), |replies| {
+            let mut marks = replies.all()?.into_iter().map(marks::read);
+            let mark = marks.next().unwrap_or_else(|| Ok(String::new()))?;
+            Ok(Step::Done(Lease { mark, tags: marks.collect::<Result<_>>()? }))
+        }))
+    }
+
+    /// Gives a lease back: its load has brought nothing.
+    pub fn release(&self, name: &str, mark: String) -> Call<()> {
+        Call::new(marks::release(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
+    }
+
+    /// Stores JSON under a name. Loads that are under way anywhere fill nothing any more.
     pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
-        let write = self.writer(name, json, keep)?;
-        if !write.tagged() {
-            return Ok(Call::new(write.request(None)?, |_| Ok(())));
+        let (life, stale) = self.check(&keep)?;
+        let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
+        let tags = keep.tags.clone();
+        let write = move |marks: Vec<String>| {
+            let value = value(keep.tags, marks, stale, json)?;
+            let args = [key, value, Bytes::from_static(b"PX"), life::millis(life + stale)];
+            // The lease first: what fills before is overwritten, what would fill afterwards finds no lease.
+            let requests = [Request::keyed("DEL", [lease]).repeatable(), Request::keyed("SET", args).repeatable()];
+            Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
+        };
+        if tags.is_empty() {
+            return write(Vec::new());
         }
-        self.0.tagged.store(true, Ordering::Relaxed);
-        let open = Clock::open(keys::cache_clock(&self.0.prefix))?;
-        Ok(Call::round([open], move |replies| {
-            let stamp = clock::stamp(replies.one()?)?;
-            Ok(Step::Next(Call::new(write.request(Some(stamp))?, |_| Ok(()))))
+        let new = marks::new()?;
+        let open: Vec<_> = tags.iter().map(|tag| self.open_tag(tag, &new, life + stale + SLACK)).collect();
+        Ok(Call::round(open, move |replies| {
+            write(replies.all()?.into_iter().map(marks::read).collect::<Result<_>>()?).map(Step::Next)
         }))
     }
 
@@ -184,135 +226,142 @@ impl Cache {
         Ok(Call::together(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }
 
-    /// Stores what a load brought, true as of the moment before it: an invalidation since then wins.
-    pub fn fill(&self, name: &str, json: String, stamp: Option<Stamp>, keep: Keep) -> Result<Call<bool>> {
-        let write = self.writer(name, json, keep)?;
-        if write.tagged() && stamp.is_none() {
+    /// Stores what a load brought, as of the lease that it began with. False when something was written or dropped under this
+    /// name since then; an invalidation of a tag since then makes it a miss.
+    pub fn fill(&self, name: &str, json: String, lease: Lease, keep: Keep) -> Result<Call<bool>> {
+        let (life, stale) = self.check(&keep)?;
+        if keep.tags.len() != lease.tags.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        Ok(Call::new(write.request(stamp)?, |_| Ok(true)))
+        let value = value(keep.tags, lease.tags, stale, json)?;
+        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
+        let [entry, beside] = keys;
+        let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
+        Ok(Call::new(Request::script(&FILL, args).merging(Merge::Script).repeatable(), Reply::flag))
     }
 
-    /// Removes one; answers how many there were.
-    pub fn invalidate(&self, name: &str) -> Result<Call<i64>> {
-        let key = keys::cache_entry(&self.0.prefix, name)?;
-        Ok(Call::new(Request::keyed("UNLINK", [key]).repeatable(), Reply::int))
+    /// Removes one, and what would be loaded for it; answers how many there were.
+    pub fn invalidate(&self, name: &str) -> Call<i64> {
+        let lease = Request::keyed("DEL", [keys::cache_lease(&self.0.prefix, name)]).repeatable();
+        let entry = Request::keyed("UNLINK", [keys::cache_entry(&self.0.prefix, name)]).repeatable();
+        Call::round([lease, entry], |replies| match replies.all()?.pop() {
+            Some(removed) => removed.int().map(Step::Done),
+            None => Ok(Step::Done(0)),
+        })
     }
 
     /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.
-    pub fn invalidate_by_tag(&self, tag: &str) -> Result<Call<()>> {
-        check_tag(tag)?;
-        self.0.tagged.store(true, Ordering::Relaxed);
-        Ok(Call::new(Clock::invalidate(keys::cache_clock(&self.0.prefix), tag)?, |_| Ok(())))
+    pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
+        Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).repeatable(), |_| Ok(()))
     }
 
-    /// Removes every entry whose name matches a glob; answers how many.
+    /// Removes every entry whose name matches a glob, and what would be loaded for one; answers how many there were.
     pub fn invalidate_by_pattern(&self, glob: &str) -> Result<Call<i64>> {
-        pattern::remove(keys::pattern(&self.0.prefix, glob)?)
+        let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
+        let prefix = self.0.prefix.clone();
+        // All leases before any entry: a load that fills meanwhile has filled when the entries are looked through.
+        Ok(pattern::remove(leases, |_| true)
+            .then(move |_| Ok(Step::Next(pattern::remove(entries, move |key| keys::is_cache_entry(&prefix, key))))))
     }
 
     /// How often there was an answer.
     pub fn stats(&self) -> Stats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Stats { hits: read(&self.0.hits), misses: read(&self.0.misses), errors: read(&self.0.errors) }
+        let Inner { hits, stale_hits, misses, errors, .. } = &*self.0;
+        Stats { hits: read(hits), stale_hits: read(stale_hits), misses: read(misses), errors: read(errors) }
     }
 
-    /// Reads an entry and judges it; `loading` also answers a moment for what a load will bring.
-    fn find(&self, name: &str, loading: bool) -> Result<Call<Found>> {
-        let key = keys::cache_entry(&self.0.prefix, name)?;
-        let cache = self.clone();
-        let tagged = self.0.tagged.load(Ordering::Relaxed);
-        let get = Request::get(key.clone());
-        if !tagged {
-            return Ok(self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), false))));
-        }
-        let clock = keys::cache_clock(&self.0.prefix);
-        Ok(self.counting(Call::round([get, self.0.clock.changes(clock)], move |Replies(mut replies)| {
-            let changes = replies.pop().unwrap_or(Ok(Reply::Nil));
-            let stored = replies.pop().unwrap_or(Ok(Reply::Nil));
-            if changes.and_then(|reply| cache.0.clock.learn(reply))? && cache.0.clock.now().is_some() {
-                return cache.read(key, stored, loading);
-            }
-            // Another clock than the one this process knew, or the first it meets.
-            let moment = Clock::moment(keys::cache_clock(&cache.0.prefix));
-            Ok(Step::Next(Call::round([moment], move |replies| {
-                cache.0.clock.begin(replies.one()?)?;
-                cache.read(key, stored, loading)
-            })))
-        })))
-    }
-
-    fn read(&self, key: Bytes, stored: Result<Reply>, loading: bool) -> Result<Step<Found>> {
-        let stamp = if loading { self.0.clock.now() } else { None };
-        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.missed(stamp)) };
-        let Entry { header, json } = Entry::read(stored)?;
-        let Some(header) = header else { return Ok(self.hit(json, stamp)) };
-        let (Some(made), false) = (header.stamp, header.tags.is_empty()) else {
-            return Ok(self.freshness(key, header.stale_ms, json, stamp));
+    /// Reads an entry and judges it. `loading` says that somebody may load a fresh one: others find nothing in a stale one.
+    fn find(&self, name: &str, loading: bool) -> Call<Found> {
+        let key = keys::cache_entry(&self.0.prefix, name);
+        let (cache, get) = (self.clone(), Request::get(key.clone()));
+        let Some(marks) = self.0.seen.of(&key) else {
+            return self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), None, loading)));
         };
-        if !self.0.tagged.swap(true, Ordering::Relaxed) {
-            // The first tag this process meets: its clock must be read before the entry can be judged.
-            return Ok(self.meet(key, loading));
-        }
-        match self.0.clock.judge(made, &header.tags) {
-            Verdict::Valid => Ok(self.freshness(key, header.stale_ms, json, stamp)),
-            Verdict::Invalid => Ok(self.missed(stamp)),
-            Verdict::Ask => {
-                let cache = self.clone();
-                let ask = Clock::ask(keys::cache_clock(&self.0.prefix), &header.tags);
-                Ok(Step::Next(Call::round([ask], move |replies| {
-                    Ok(if Clock::confirm(made, replies.one()?)? {
-                        cache.freshness(key, header.stale_ms, json, stamp)
-                    } else {
-                        cache.missed(stamp)
-                    })
-                })))
-            }
-        }
-    }
-
-    /// Reads the entry again, now with the clock.
-    fn meet(&self, key: Bytes, loading: bool) -> Step<Found> {
-        let cache = self.clone();
-        let moment = Clock::moment(keys::cache_clock(&self.0.prefix));
-        Step::Next(Call::round([moment, Request::get(key.clone())], move |Replies(mut replies)| {
-            let stored = replies.pop().unwrap_or(Ok(Reply::Nil));
-            cache.0.clock.begin(replies.pop().unwrap_or(Ok(Reply::Nil))?)?;
-            cache.read(key, stored, loading)
+        // What its tags were when it was last seen they most likely still are.
+        let requests: Vec<_> = [get].into_iter().chain(marks.iter().cloned().map(Request::get)).collect();
+        self.counting(Call::round(requests, move |Replies(replies)| {
+            let mut replies = replies.into_iter();
+            let stored = replies.next().unwrap_or(Ok(Reply::Nil));
+            cache.read(key, stored, Some((marks, Replies(replies.collect()))), loading)
         }))
     }
 
+    fn read(
+        &self,
+        key: Bytes,
+        stored: Result<Reply>,
+        asked: Option<(Arc<[Bytes]>, Replies)>,
+        loading: bool,
+    ) -> Result<Step<Found>> {
+        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.missed()) };
+        let Entry { header, json } = Entry::read(stored)?;
+        let header = header.unwrap_or_default();
+        if header.outdated.is_some() {
+            return Ok(self.missed());
+        }
+        if header.tags.is_empty() {
+            if asked.is_some() {
+                self.0.seen.forget(&key);
+            }
+            return Ok(self.freshness(key, header.stale_ms, json, loading));
+        }
+        let marks: Vec<_> = header.tags.iter().map(|(tag, _)| keys::cache_tag(&self.0.prefix, tag)).collect();
+        if let Some((known, replies)) = asked
+            && known[..] == marks[..]
+        {
+            return self.judge(key, header, replies, json, loading);
+        }
+        self.0.seen.learn(&key, &marks);
+        let cache = self.clone();
+        Ok(Step::Next(Call::round(marks.into_iter().map(Request::get), move |replies| {
+            cache.judge(key, header, replies, json, loading)
+        })))
+    }
+
+    /// Valid while each of its tags has the mark that it had when the value was true.
+    fn judge(&self, key: Bytes, header: Header, marks: Replies, json: Bytes, loading: bool) -> Result<Step<Found>> {
+        for ((_, mark), now) in header.tags.iter().zip(marks.0) {
+            if now?.bulk()?.is_none_or(|now| now != mark.as_bytes()) {
+                return Ok(self.missed());
+            }
+        }
+        Ok(self.freshness(key, header.stale_ms, json, loading))
+    }
+
     /// Fresh or stale: the last part of such an entry's life is the stale one.
-    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, stamp: Option<Stamp>) -> Step<Found> {
+    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<Found> {
         if stale_ms == 0 {
-            return self.hit(json, stamp);
+            return self.hit(json);
         }
         let cache = self.clone();
         Step::Next(Call::round([Request::keyed("PTTL", [key]).repeatable()], move |replies| {
             let left = replies.one().and_then(Reply::int)?;
+            let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
             Ok(match left {
-                -2 => cache.missed(stamp),
-                left if left >= 0 && left.unsigned_abs() <= stale_ms => {
-                    cache.0.misses.fetch_add(1, Ordering::Relaxed);
-                    Step::Done(Found { value: Some(json), stale: true, stamp })
+                -2 => cache.missed(),
+                _ if stale && !loading => cache.missed(),
+                _ if stale => {
+                    cache.0.stale_hits.fetch_add(1, Ordering::Relaxed);
+                    Step::Done(Found { value: Some(json), stale: true, lease: None })
                 }
-                _ => cache.hit(json, stamp),
+                _ => cache.hit(json),
             })
         }))
     }
 
-    fn hit(&self, json: Bytes, stamp: Option<Stamp>) -> Step<Found> {
+    fn hit(&self, json: Bytes) -> Step<Found> {
         self.0.hits.fetch_add(1, Ordering::Relaxed);
-        Step::Done(Found { value: Some(json), stale: false, stamp })
+        Step::Done(Found { value: Some(json), stale: false, lease: None })
     }
 
-    fn missed(&self, stamp: Option<Stamp>) -> Step<Found> {
+    fn missed(&self) -> Step<Found> {
         self.0.misses.fetch_add(1, Ordering::Relaxed);
-        Step::Done(Found { value: None, stale: false, stamp })
+        Step::Done(Found { value: None, stale: false, lease: None })
     }
 
     /// The same, and a failure of any of its rounds is counted, once.
-    fn counting(&self, call: Call<Found>) -> Call<Found> {
+    fn counting<T: Send + 'static>(&self, call: Call<T>) -> Call<T> {
         let cache = self.clone();
         call.inspect(move |result| {
             if result.is_err() {
@@ -321,45 +370,24 @@ impl Cache {
         })
     }
 
-    fn writer(&self, name: &str, json: String, keep: Keep) -> Result<Write> {
-        let key = keys::cache_entry(&self.0.prefix, name)?;
+    fn open_tag(&self, tag: &str, new: &Bytes, life: Duration) -> Request {
+        marks::open(keys::cache_tag(&self.0.prefix, tag), new.clone(), life)
+    }
+
+    /// How long an entry is fresh, and how long it is stale after that.
+    fn check(&self, keep: &Keep) -> Result<(Duration, Duration)> {
         let life = keep.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
         let stale =
             keep.stale_while_revalidate.map(|stale| life::of_seconds("staleWhileRevalidate", stale)).transpose()?;
         if keep.tags.len() > MOST_TAGS {
             return Err(Error::argument(format!("an entry takes {MOST_TAGS} tags at most, got {}", keep.tags.len())));
         }
-        keep.tags.iter().try_for_each(|tag| check_tag(tag))?;
-        Ok(Write { key, json, life, stale: stale.unwrap_or_default(), tags: keep.tags })
+        Ok((life, stale.unwrap_or_default()))
     }
 }
 
-/// An entry about to be stored.
-struct Write {
-    key: Bytes,
-    json: String,
-    life: Duration,
-    stale: Duration,
-    tags: Vec<String>,
-}
-
-impl Write {
-    fn tagged(&self) -> bool {
-        !self.tags.is_empty()
-    }
-
-    fn request(self, stamp: Option<Stamp>) -> Result<Request> {
-        let stamp = stamp.filter(|_| self.tagged());
-        let header = Header { stamp, tags: self.tags, stale_ms: self.stale.as_millis() as u64 };
-        let value = Entry::write(header, self.json)?;
-        let life = life::millis(self.life + self.stale);
-        Ok(Request::keyed("SET", [self.key, value, Bytes::from_static(b"PX"), life]).repeatable())
-    }
-}
-
-fn check_tag(tag: &str) -> Result<()> {
-    keys::raw("tag", tag).map(drop).map_err(|error| match error.kind {
-        Kind::InvalidArgument => error,
-        _ => Error::argument(error.message().to_owned()),
-    })
+/// The bytes of an entry whose tags have these marks.
+fn value(tags: Vec<String>, marks: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
+    let tags = tags.into_iter().zip(marks).collect();
+    Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)
 }

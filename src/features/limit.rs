@@ -84,7 +84,7 @@ impl Limiter {
     /// `E_INVALID_ARGUMENT` unless the limit is a whole number from 1 to 2^53 and the window a positive number of seconds.
     /// Asked of a key that holds something else, the server's own error.
     pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
-        self.count(keys::limit(&self.prefix, id)?, limit, window_seconds)
+        self.count(self.key(id), limit, window_seconds)
     }
 
     /// The same for a key exactly as given.
@@ -92,16 +92,31 @@ impl Limiter {
     /// # Errors
     /// As for `check`.
     pub fn check_key(&self, key: &str, limit: f64, window_seconds: f64) -> Result<Call<bool>> {
-        Ok(self.count(keys::raw("key", key)?, limit, window_seconds)?.map(|checked| checked.allowed))
+        Ok(self.count(keys::as_given(key), limit, window_seconds)?.map(|checked| checked.allowed))
     }
 
     /// Forgets the hits of `id`; answers how many keys went.
-    pub fn reset(&self, id: &str) -> Result<Call<i64>> {
-        let request = Request::keyed("DEL", [keys::limit(&self.prefix, id)?]);
-        let OnUnavailable::Local(local) = &self.on_unavailable else { return Ok(Call::new(request, Reply::int)) };
+    pub fn reset(&self, id: &str) -> Call<i64> {
+        let request = Request::keyed("DEL", [self.key(id)]);
+        let OnUnavailable::Local(local) = &self.on_unavailable else { return Call::new(request, Reply::int) };
         // What was counted here is forgotten whatever the server says: it holds while there is none.
         let (local, here) = (local.clone(), request.clone());
-        Ok(Call::new(request, Reply::int).inspect(move |_| drop(local.ask(&here))))
+        Call::new(request, Reply::int).inspect(move |_| drop(local.ask(&here)))
+    }
+
+    /// Where `id` is counted. A key of an address on a route, as `keyForRoute` makes it, stands as it is, whichever call it
+    /// is given to.
+    fn key(&self, id: &str) -> Bytes {
+        let prefix = self.prefix.as_str();
+        if prefix == keys::LIMITS {
+            return if id.starts_with(keys::ROUTES) { keys::as_given(id) } else { keys::limit(&self.prefix, id) };
+        }
+        // A limiter with a prefix of its own has it in front of those keys too.
+        match (id.strip_prefix(prefix).is_some_and(|key| key.starts_with(keys::ROUTES)), id.starts_with(keys::ROUTES)) {
+            (true, _) => keys::as_given(id),
+            (_, true) => keys::as_given(&format!("{prefix}{id}")),
+            _ => keys::limit(&self.prefix, id),
+        }
     }
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
@@ -169,7 +184,10 @@ mod tests {
         for window in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(limiter.check("a", 1.0, window).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{window}");
         }
-        assert!(limiter.check("", 1.0, 1.0).is_err() && limiter.check_key("", 1.0, 1.0).is_err());
+        assert!(
+            limiter.check("", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(),
+            "a stranger may ask"
+        );
     }
 
     #[test]
@@ -246,9 +264,9 @@ mod tests {
             check_away(&limiter, "a");
             check_away(&limiter, "a");
             assert!(!check_away(&limiter, "a").allowed);
-            assert_eq!(answer(limiter.reset("a").unwrap(), reply.clone()).is_ok(), reply.is_ok());
+            assert_eq!(answer(limiter.reset("a"), reply.clone()).is_ok(), reply.is_ok());
             assert_eq!(check_away(&limiter, "a").remaining, 1);
-            answer(limiter.reset("a").unwrap(), Ok(Reply::Int(0))).unwrap();
+            answer(limiter.reset("a"), Ok(Reply::Int(0))).unwrap();
         }
     }
 

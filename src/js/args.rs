@@ -3,9 +3,13 @@
 use std::{ffi::CStr, mem::MaybeUninit, ptr};
 
 use napi::sys::{self, ValueType};
+use ring::digest::{SHA256, digest};
 
 use super::env::{Js, Value};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    random,
+};
 
 /// Fits nearly every key and most values; longer ones cost a second look.
 const USUAL: usize = 1024;
@@ -32,6 +36,18 @@ impl Js {
             return Err(Error::argument(format!("{name} has a lone surrogate, which no text encoding can carry")));
         }
         String::from_utf8(bytes).map_err(|_| Error::argument(format!("{name} is no valid text")))
+    }
+
+    /// Any string, for what a stranger may have chosen: no two become one. One with a lone surrogate, which has no UTF-8, becomes
+    /// a hash behind a NUL.
+    pub fn any_text(self, value: Value, name: &str) -> Result<String> {
+        match self.text(value, name) {
+            Err(_) if self.kind(value) == ValueType::napi_string && self.has_lone_surrogate(value) => {
+                let units: Vec<u8> = self.units(value).into_iter().flat_map(u16::to_le_bytes).collect();
+                Ok(format!("\0utf16:{}", random::to_hex(digest(&SHA256, &units).as_ref())))
+            }
+            read => read,
+        }
     }
 
     /// A string, or `None` when there is none.
@@ -167,13 +183,18 @@ impl Js {
     }
 
     fn has_lone_surrogate(self, value: Value) -> bool {
+        String::from_utf16(&self.units(value)).is_err()
+    }
+
+    fn units(self, value: Value) -> Vec<u16> {
         let mut length = 0;
         // SAFETY: a null buffer asks for the length only.
         unsafe { sys::napi_get_value_string_utf16(self.0, value, ptr::null_mut(), 0, &mut length) };
         let mut units = vec![0_u16; length + 1];
         // SAFETY: as long as asked for, with room for the NUL.
         unsafe { sys::napi_get_value_string_utf16(self.0, value, units.as_mut_ptr(), units.len(), &mut length) };
-        String::from_utf16(&units[..length]).is_err()
+        units.truncate(length);
+        units
     }
 }
 

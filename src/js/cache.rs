@@ -1,6 +1,6 @@
 //! `ApiCache`'s native half.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    features::cache::{self, Keep, OnUnavailable, Stamp},
+    features::cache::{self, Ahead, Keep, Lease, OnUnavailable},
     store::Call,
 };
 
@@ -58,18 +58,21 @@ impl Cache {
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {
         self.core.submit(env, self.reading(Empty::Null), |js| {
-            let (cache, key) = (self.cache.clone(), js.text(key.raw(), "key")?);
-            Ok(Call::later(move || Ok(cache.get(&key)?.map(json))))
+            let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
+            Ok(Call::later(move || Ok(cache.get(&key).map(json))))
         })
     }
 
     /// Several values, or nulls, in the order of the keys.
     #[napi]
     pub fn get_many(&self, env: Env, keys: Unknown) -> Handed {
-        let keys = Js(env.raw()).texts(keys.raw(), "keys");
+        let js = Js(env.raw());
+        let keys = js.elements(keys.raw(), "keys");
+        let keys =
+            keys.and_then(|keys| keys.into_iter().map(|key| js.any_text(key, "keys")).collect::<Result<Vec<_>>>());
         let count = keys.as_ref().map_or(0, Vec::len);
         self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
-            Ok(self.cache.get_many(&keys?)?.map(|values| Answer::List(values.into_iter().map(json).collect())))
+            Ok(self.cache.get_many(&keys?).map(|values| Answer::List(values.into_iter().map(json).collect())))
         })
     }
 
@@ -77,7 +80,7 @@ impl Cache {
     #[napi]
     pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
-            let key = js.text(key.raw(), "key")?;
+            let key = js.any_text(key.raw(), "key")?;
             let value = self.core.bridge().stringify(js, value.raw(), "value")?;
             self.cache.set(&key, value, keep(js, options.raw())?)
         })
@@ -89,7 +92,7 @@ impl Cache {
         self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
             let entries = js.elements(entries.raw(), "entries")?.into_iter().map(|entry| {
                 let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
-                let key = js.text(part(c"key")?, "key")?;
+                let key = js.any_text(part(c"key")?, "key")?;
                 let value = self.core.bridge().stringify(js, part(c"value")?, "value")?;
                 Ok((key, value, keep(js, entry)?))
             });
@@ -101,7 +104,7 @@ impl Cache {
     #[napi]
     pub fn invalidate(&self, env: Env, key: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
-            self.cache.invalidate(&js.text(key.raw(), "key")?)
+            Ok(self.cache.invalidate(&js.any_text(key.raw(), "key")?))
         })
     }
 
@@ -109,7 +112,7 @@ impl Cache {
     #[napi]
     pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> Handed {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
-            self.cache.invalidate_by_tag(&js.text(tag.raw(), "tag")?)
+            Ok(self.cache.invalidate_by_tag(&js.any_text(tag.raw(), "tag")?))
         })
     }
 
@@ -121,54 +124,83 @@ impl Cache {
         })
     }
 
-    /// What there is at the beginning of a load: `{ value, state, stamp }`.
+    /// What there is at the beginning of a load that may take so many milliseconds: `{ state, value }`, and for a miss what
+    /// `fill` needs: `{ state, mark, tags }`.
     #[napi]
-    pub fn begin(&self, env: Env, key: Unknown, tagged: bool) -> Handed {
+    pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
         // Never an empty answer: the caller then loads, and must not believe that the cache is up.
         self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
-            Ok(self.cache.begin(&js.text(key.raw(), "key")?, tagged)?.map(|found| {
-                let state = match (&found.value, found.stale) {
-                    (None, _) => "miss",
-                    (Some(_), true) => "stale",
-                    (Some(_), false) => "hit",
-                };
-                Answer::Object(vec![
-                    ("value".into(), json(found.value)),
-                    ("state".into(), Answer::word(state)),
-                    Answer::field("stamp", found.stamp.map(|stamp| format!("{}:{}", stamp.epoch, stamp.seq))),
-                ])
+            let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
+            let ahead = ahead(js, load_ms, options.raw())?;
+            Ok(Call::later(move || {
+                Ok(cache.begin(&key, ahead)?.map(|found| match (found.value, found.lease) {
+                    (Some(value), _) => Answer::Object(vec![
+                        ("state".into(), Answer::word(if found.stale { "stale" } else { "hit" })),
+                        ("value".into(), Answer::json(value)),
+                    ]),
+                    (None, lease) => opened("miss", lease),
+                }))
             }))
         })
     }
 
-    /// Stores what a load brought.
+    /// What `fill` needs for a load that may take so many milliseconds, whatever there is now: `{ state, mark, tags }`.
     #[napi]
-    pub fn fill(&self, env: Env, key: Unknown, stamp: Unknown, value: Unknown, options: Unknown) -> Handed {
-        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
-            let key = js.text(key.raw(), "key")?;
-            let stamp = js.optional_text(stamp.raw(), "stamp")?.map(|text| read_stamp(&text)).transpose()?;
-            let value = self.core.bridge().stringify(js, value.raw(), "the loaded value")?;
-            self.cache.fill(&key, value, stamp, keep(js, options.raw())?)
+    pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
+        self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
+            let ahead = ahead(js, load_ms, options.raw())?;
+            Ok(self.cache.open(&js.any_text(key.raw(), "key")?, ahead)?.map(|lease| opened("open", Some(lease))))
         })
     }
 
-    /// `cache:{endpoint}:{hash}`.
+    /// Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
+    /// with. False when something has been written or dropped under the key since then.
+    #[napi]
+    pub fn fill(
+        &self,
+        env: Env,
+        key: Unknown,
+        mark: Unknown,
+        marks: Unknown,
+        value: Unknown,
+        options: Unknown,
+    ) -> Handed {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
+            let key = js.any_text(key.raw(), "key")?;
+            let lease = Lease { mark: js.text(mark.raw(), "mark")?, tags: js.texts(marks.raw(), "marks")? };
+            self.cache.fill(&key, js.text(value.raw(), "the loaded value")?, lease, keep(js, options.raw())?)
+        })
+    }
+
+    /// Gives back what a load began with: it has brought nothing.
+    #[napi]
+    pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> Handed {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
+            Ok(self.cache.release(&js.any_text(key.raw(), "key")?, js.text(mark.raw(), "mark")?))
+        })
+    }
+
+    /// `cache:{endpoint}:{hash}`, of parameters that are a text by now.
     #[napi]
     pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<Handed> {
         let js = Js(env.raw());
         let key = || -> Result<Value> {
-            let endpoint = js.text(endpoint.raw(), "endpoint")?;
-            let params = self.core.bridge().stringify(js, params.raw(), "params")?;
+            let (endpoint, params) = (js.any_text(endpoint.raw(), "endpoint")?, js.text(params.raw(), "params")?);
             js.string(cache::Cache::key_for(&endpoint, &params)?.as_bytes())
         };
         key().map(Handed).map_err(|error| Core::throw(self.core.bridge(), &env, &error))
     }
 
-    /// `{ hits, misses, errors }`.
+    /// `{ hits, staleHits, misses, errors }`.
     #[napi]
     pub fn stats(&self, env: Env) -> Handed {
         let stats = self.cache.stats();
-        Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+        Handed(Js(env.raw()).counts(&[
+            (c"hits", stats.hits),
+            (c"staleHits", stats.stale_hits),
+            (c"misses", stats.misses),
+            (c"errors", stats.errors),
+        ]))
     }
 }
 
@@ -194,18 +226,23 @@ fn json(value: Option<bytes::Bytes>) -> Answer {
     value.map_or(Answer::Null, Answer::json)
 }
 
-fn keep(js: Js, options: Value) -> Result<Keep> {
-    Ok(Keep {
-        ttl: js.number_option(options, c"ttl", "ttl")?,
-        tags: js.texts_option(options, c"tags", "tags")?,
-        stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
-    })
+fn opened(state: &'static str, lease: Option<Lease>) -> Answer {
+    let mut fields = vec![("state".into(), Answer::word(state))];
+    if let Some(Lease { mark, tags }) = lease {
+        fields.extend([Answer::field("mark", mark), Answer::field("tags", tags)]);
+    }
+    Answer::Object(fields)
 }
 
-fn read_stamp(text: &str) -> Result<Stamp> {
-    let (epoch, seq) = text.split_once(':').unwrap_or_default();
-    match (epoch.parse(), seq.parse()) {
-        (Ok(epoch), Ok(seq)) => Ok(Stamp { epoch, seq }),
-        _ => Err(Error::argument("this is no stamp of a load")),
-    }
+fn ahead(js: Js, load_ms: f64, options: Value) -> Result<Ahead> {
+    Ok(Ahead { keep: keep(js, options)?, load: Duration::from_millis(load_ms.max(0.0) as u64) })
+}
+
+fn keep(js: Js, options: Value) -> Result<Keep> {
+    let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.elements(tags, "tags"))?;
+    Ok(Keep {
+        ttl: js.number_option(options, c"ttl", "ttl")?,
+        tags: tags.into_iter().map(|tag| js.any_text(tag, "tags")).collect::<Result<_>>()?,
+        stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
+    })
 }

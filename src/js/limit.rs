@@ -61,7 +61,7 @@ impl Limiter {
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
-            let (limiter, id) = (self.limiter.clone(), js.text(id.raw(), "identifier")?);
+            let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
             Ok(Call::later(move || Ok(limiter.check(&id, limit, window)?.map(answer))))
         })
     }
@@ -71,7 +71,7 @@ impl Limiter {
     pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> Handed {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "window")?);
-            self.limiter.check_key(&js.text(key.raw(), "key")?, limit, window)
+            self.limiter.check_key(&js.any_text(key.raw(), "key")?, limit, window)
         })
     }
 
@@ -79,7 +79,7 @@ impl Limiter {
     #[napi]
     pub fn reset(&self, env: Env, id: Unknown) -> Handed {
         let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
-        self.core.submit(env, operation, |js| self.limiter.reset(&js.text(id.raw(), "identifier")?))
+        self.core.submit(env, operation, |js| Ok(self.limiter.reset(&js.any_text(id.raw(), "identifier")?)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! Redis hashes only what the first braces hold, which is K. No prefix and no identifier holds a brace of its own, so no
 //! companion is ever taken for a documented key.
 
+mod cache;
 mod glob;
 mod room;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use crate::{
     random,
 };
 
-pub use glob::pattern;
+pub use cache::*;
 pub use room::*;
 
 /// Prefix of sessions, unless an option says otherwise.
@@ -120,16 +121,17 @@ pub fn invalidations(prefix: &Prefix) -> Bytes {
     beside(prefix, prefix.whole("session"), "invalidations")
 }
 
-/// The counter of a limit.
-pub fn limit(prefix: &Prefix, id: &str) -> Result<Bytes> {
-    plain(prefix, "identifier", id)
+/// The counter of a limit. Any text is an identifier: whoever is limited may have chosen it.
+pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
+    [&prefix.0, &*any(id)].concat().into()
 }
 
-/// The counter of an address on a route: `ratelimit:{ip}:{endpoint}`.
-///
-/// Colons of the endpoint are encoded, so that no address and route read like another pair.
-pub fn limit_route(ip: &str, endpoint: &str) -> Result<String> {
-    Ok(format!("ratelimit:{}:{}", identifier("ip", ip)?, identifier("endpoint", endpoint)?.replace(':', "%3A")))
+/// What the keys of addresses on routes begin with, which stand as they are; behind the prefix of a limiter that has its own.
+pub const ROUTES: &str = "ratelimit:";
+
+/// A key exactly as the caller gave it, whatever it is; of over 64 KiB, its hash.
+pub fn as_given(text: &str) -> Bytes {
+    if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
 }
 
 /// A key, or a field within one, exactly as the caller gave it.
@@ -144,22 +146,6 @@ pub fn raw(what: &str, text: &str) -> Result<Bytes> {
 /// Who holds a lock.
 pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
-}
-
-/// A cached value.
-pub fn cache_entry(prefix: &Prefix, name: &str) -> Result<Bytes> {
-    plain(prefix, "key", name)
-}
-
-/// The name of what an endpoint answers to parameters with this hash: `cache:{endpoint}:{hash}`.
-pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
-    check("endpoint", endpoint)?;
-    Ok(format!("cache:{endpoint}:{hash}"))
-}
-
-/// What orders the invalidations of a cache.
-pub fn cache_clock(prefix: &Prefix) -> Bytes {
-    beside(prefix, prefix.whole("cache"), "clock")
 }
 
 /// What all keys of a queue begin with; scripts put behind it what `keys/queue.lua` names.
@@ -228,11 +214,29 @@ fn beside(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
 /// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 64 KiB.
 pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
     check(what, text)?;
-    let encoded = encode(text);
-    if encoded.len() <= LONGEST_PLAIN {
-        return Ok(encoded);
+    Ok(shortened(text))
+}
+
+/// The same for what a stranger may have chosen: no text is refused. The empty one becomes `%empty`, which no encoding yields.
+fn any(text: &str) -> Cow<'_, str> {
+    if text.is_empty() {
+        return "%empty".into();
     }
-    Ok(format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref())).into())
+    shortened(text)
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_PLAIN {
+        let encoded = encode(text);
+        if encoded.len() <= LONGEST_PLAIN {
+            return encoded;
+        }
+    }
+    hashed(text).into()
+}
+
+fn hashed(text: &str) -> String {
+    format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
 fn check(what: &str, text: &str) -> Result<()> {

@@ -6,7 +6,8 @@ use crate::scripts::{Cases, script};
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(OPEN = "cache/open.lua", keys: 1, args: 2);
-script!(INVALIDATE = "cache/invalidate.lua", keys: 1, args: 4);
+script!(FILL = "cache/fill.lua", keys: 2, args: 3);
+script!(DROP = "cache/release.lua", keys: 1, args: 1);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
 
 /// Locks, the cache and limits.
@@ -58,68 +59,53 @@ SET lock:a token PX 60000 => lock:a token
     Cases {
         script: &OPEN,
         how: Exactly,
-        after: &["ZRANGE api:{api:}:clock 0 -1 WITHSCORES", "PTTL api:{api:}:clock", "TYPE api:{api:}:clock"],
-        lines: r"
-=> api:{api:}:clock 4503599627370496 2592000000
-=> api:{api:}:clock 9007199254740991 2592000000
-ZADD api:{api:}:clock 5000000000000001 \0e 7 \0s 3 tag 2 \0f => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock 5000000000000001 \0e | PEXPIRE api:{api:}:clock 60000 => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock 7 \0s 3 tag => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock 5000000000000001 \0e 7 \0s | PEXPIREAT api:{api:}:clock 1 => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock 5000000000000001 \0e 9007199254740993 \0s => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock 0.1 \0e 1e300 \0s => api:{api:}:clock 6000000000000001 2592000000
-ZADD api:{api:}:clock -inf \0e inf \0s => api:{api:}:clock 6000000000000001 2592000000
-SET api:{api:}:clock x => api:{api:}:clock 6000000000000001 2592000000
-HSET api:{api:}:clock \0e 1 => api:{api:}:clock 6000000000000001 2592000000
-SET api:{api:}:clock x PXAT 1 => api:{api:}:clock 6000000000000001 2592000000
-=> api:{api:}:clock x 2592000000
-=> api:{api:}:clock nan 2592000000
-=> api:{api:}:clock 6000000000000001 x
-=> api:{api:}:clock 6000000000000001 0
-=> api:{api:}:clock 6000000000000001 -1
-=> api:{api:}:clock 6000000000000001
-=> api:{api:}:clock
+        after: &["GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:{api:a}:load"],
+        lines: "
+=> api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load another PX 180000 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load another => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load another PXAT 1 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load '' PX 60000 => api:{api:a}:load 0123456789abcdef 120000
+RPUSH api:{api:a}:load x => api:{api:a}:load 0123456789abcdef 120000
+=> api:{api:a}:load 0123456789abcdef x
+=> api:{api:a}:load 0123456789abcdef 0
+=> api:{api:a}:load 0123456789abcdef -1
+=> api:{api:a}:load 0123456789abcdef 1.5
+SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef x
+=> api:{api:a}:load 0123456789abcdef
+=> api:{api:a}:load
 ",
     },
     Cases {
-        script: &INVALIDATE,
+        script: &FILL,
         how: Exactly,
-        after: &[
-            "ZRANGE api:{api:}:clock 0 -1 WITHSCORES",
-            "ZRANGE fresh:{api:}:clock 0 -1 WITHSCORES",
-            "PTTL api:{api:}:clock",
-            "TYPE api:{api:}:clock",
-        ],
-        lines: r"
-=> api:{api:}:clock users 4503599627370496 2592000000 100000
-=> api:{api:}:clock 'a tag: ünï' 9007199254740991 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e 7 \0s 3 users 2 \0f => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e 7 \0s 3 users => api:{api:}:clock images 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e | PEXPIRE api:{api:}:clock 60000 => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 7 \0s 3 users => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e 7 \0s | PEXPIREAT api:{api:}:clock 1 => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => api:{api:}:clock d 6000000000000001 2592000000 5
-ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c => api:{api:}:clock c 6000000000000001 2592000000 5
-ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 1 b 1 c => api:{api:}:clock d 6000000000000001 2592000000 5
-ZADD api:{api:}:clock 5e15 \0e 3 \0s 1 a 2 b 3 c 1 \0f => api:{api:}:clock d 6000000000000001 2592000000 6
-ZADD api:{api:}:clock 5e15 \0e 9 \0s 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i => api:{api:}:clock j 6000000000000001 2592000000 11
-=> api:{api:}:clock users 6000000000000001 2592000000 2
-=> api:{api:}:clock users 6000000000000001 2592000000 1
-=> api:{api:}:clock users 6000000000000001 2592000000 0
-=> api:{api:}:clock users 6000000000000001 2592000000 -10
-ZADD api:{api:}:clock 5e15 \0e 9007199254740992 \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e 0.1 \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
-ZADD api:{api:}:clock 5e15 \0e inf \0s => api:{api:}:clock users 6000000000000001 2592000000 100000
-SET api:{api:}:clock x => api:{api:}:clock users 6000000000000001 2592000000 100000
-SADD api:{api:}:clock users => api:{api:}:clock users 6000000000000001 2592000000 100000
-SET api:{api:}:clock x PXAT 1 => api:{api:}:clock users 6000000000000001 2592000000 100000
-=> api:{api:}:clock '' 6000000000000001 2592000000 100000
-=> api:{api:}:clock users x 2592000000 100000
-=> api:{api:}:clock users 6000000000000001 x 100000
-=> api:{api:}:clock users 6000000000000001 0 100000
-=> api:{api:}:clock users 6000000000000001 2592000000 x
-=> api:{api:}:clock users 6000000000000001 2592000000
-=> api:{api:}:clock users
+        after: &["GET api:a", "PTTL api:a", "GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:a"],
+        lines: "
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 1000 => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load m PX 60000 | RPUSH api:a x => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load other PX 60000 => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load m PXAT 1 => api:a api:{api:a}:load m 1 300000
+=> api:a api:{api:a}:load m 1 300000
+SET api:a 0 PX 1000 => api:a api:{api:a}:load m 1 300000
+=> api:a api:{api:a}:load '' 1 300000
+RPUSH api:{api:a}:load m => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 0
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 x
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1
+",
+    },
+    Cases {
+        script: &DROP,
+        how: Exactly,
+        after: &["GET api:{api:a}:load", "TYPE api:{api:a}:load"],
+        lines: "
+SET api:{api:a}:load m PX 60000 => api:{api:a}:load m
+SET api:{api:a}:load other PX 60000 => api:{api:a}:load m
+=> api:{api:a}:load m
+HSET api:{api:a}:load m 1 => api:{api:a}:load m
+SET api:{api:a}:load m PX 60000 => api:{api:a}:load
 ",
     },
     Cases {

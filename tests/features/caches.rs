@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar::{
     error::{Error, Kind, Result},
-    features::cache::{Cache, Keep, OnUnavailable, Options},
+    features::cache::{Ahead, Cache, Found, Keep, Lease, OnUnavailable, Options},
     store::{Call, Replies, Reply, Step},
 };
 
@@ -17,8 +17,17 @@ fn tagged(tags: &[&str]) -> Keep {
     Keep { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..Keep::default() }
 }
 
+/// Before a load that may take a minute.
+fn ahead(tags: &[&str]) -> Ahead {
+    Ahead { keep: tagged(tags), load: Duration::from_secs(60) }
+}
+
+fn lease(found: Found) -> Lease {
+    found.lease.unwrap()
+}
+
 fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
-    engine.run(cache.get(name)).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
+    engine.run(Ok(cache.get(name))).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
 }
 
 fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: Keep) {
@@ -43,7 +52,7 @@ fn a_tag_takes_its_entries_and_no_others() {
     set(&engine, &here, "c", "3", Keep::default());
     assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process meets its first tag");
     let before = engine.text("api:a");
-    engine.run(there.invalidate_by_tag("x")).unwrap();
+    engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
     assert_eq!(engine.text("api:a"), before, "no entry is touched");
     for cache in [&here, &there] {
         assert_eq!(get(&engine, cache, "a"), None);
@@ -60,35 +69,108 @@ fn a_process_that_comes_late_asks_for_what_it_missed() {
     let (engine, early) = (Engine::new(), cache());
     set(&engine, &early, "old", "1", tagged(&["x"]));
     set(&engine, &early, "gone", "1", tagged(&["y"]));
-    engine.run(early.invalidate_by_tag("y")).unwrap();
+    engine.run(Ok(early.invalidate_by_tag("y"))).unwrap();
     let late = cache();
     assert_eq!(get(&engine, &late, "gone"), None);
     assert_eq!(get(&engine, &late, "old").as_deref(), Some("1"));
 }
 
 #[test]
-fn a_lost_clock_is_a_miss_of_everything_tagged() {
+fn a_lost_mark_is_a_miss_of_everything_with_that_tag() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
+    set(&engine, &cache, "c", "3", tagged(&["y"]));
     assert_eq!(get(&engine, &cache, "a").as_deref(), Some("1"));
-    engine.raw(&["DEL", "api:{api:}:clock"]);
+    engine.raw(&["DEL", "api:{api:tag:x}:mark"]);
     assert_eq!(get(&engine, &cache, "a"), None);
     set(&engine, &cache, "b", "2", tagged(&["x"]));
     assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"));
-    assert_eq!(get(&engine, &cache, "a"), None, "a new clock does not bring the old entries back");
+    assert_eq!(get(&engine, &cache, "a"), None, "a new mark does not bring the old entries back");
+    assert_eq!(get(&engine, &cache, "c").as_deref(), Some("3"));
+    engine.advance(Duration::from_secs(299));
+    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"), "a mark lives as long as its entries");
+}
+
+#[test]
+fn an_entry_from_before_marks_is_a_miss() {
+    let (engine, cache) = (Engine::new(), cache());
+    engine.raw(&["SET", "api:a", "\u{1}{\"at\":{\"e\":5,\"n\":1},\"tags\":[\"x\"]}\n1", "EX", "60"]);
+    assert_eq!(get(&engine, &cache, "a"), None);
+}
+
+#[test]
+fn invalidated_tags_that_no_entry_has_leave_nothing() {
+    let (engine, cache) = (Engine::new(), cache());
+    for n in 0..100 {
+        engine.run(Ok(cache.invalidate_by_tag(&format!("user:{n}")))).unwrap();
+    }
+    assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
+}
+
+#[test]
+fn only_reads_of_tagged_values_ask_for_marks() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "plain", "1", Keep::default());
+    set(&engine, &cache, "tagged", "2", tagged(&["x", "y"]));
+    get(&engine, &cache, "tagged");
+    assert_eq!(cache.get("plain").requests.len(), 1);
+    assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once it is known");
+    set(&engine, &cache, "tagged", "3", Keep::default());
+    assert_eq!(get(&engine, &cache, "tagged").as_deref(), Some("3"));
+    assert_eq!(cache.get("tagged").requests.len(), 1);
 }
 
 #[test]
 fn a_load_that_began_before_an_invalidation_never_fills_the_cache() {
     let (engine, here, there) = (Engine::new(), cache(), cache());
-    let found = engine.run(here.begin("a", true)).unwrap();
+    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
     assert_eq!(found.value, None);
-    engine.run(there.invalidate_by_tag("x")).unwrap();
-    engine.run(here.fill("a", "\"old\"".into(), found.stamp, tagged(&["x"]))).unwrap();
+    engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
+    engine.run(here.fill("a", "\"old\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!((get(&engine, &here, "a"), get(&engine, &there, "a")), (None, None));
-    let found = engine.run(here.begin("a", true)).unwrap();
-    engine.run(here.fill("a", "\"new\"".into(), found.stamp, tagged(&["x"]))).unwrap();
+    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
+    engine.run(here.fill("a", "\"new\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!(get(&engine, &there, "a").as_deref(), Some("\"new\""));
+}
+
+#[test]
+fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
+    type Change = fn(&Engine, &Cache);
+    let changes: [(Change, Option<&str>); 5] = [
+        (|engine, there| drop(engine.run(Ok(there.invalidate("user:1")))), None),
+        (|engine, there| drop(engine.run(there.invalidate_by_pattern("user:*"))), None),
+        (|engine, there| set(engine, there, "user:1", "2", Keep::default()), Some("2")),
+        (|engine, there| set(engine, there, "user:1", "2", tagged(&["x"])), Some("2")),
+        (|engine, _| drop(engine.raw(&["DEL", "api:{api:user:1}:load"])), None),
+    ];
+    for (change, left) in changes {
+        let (engine, here, there) = (Engine::new(), cache(), cache());
+        let found = lease(engine.run(here.begin("user:1", ahead(&[]))).unwrap());
+        let another = lease(engine.run(there.begin("user:1", ahead(&[]))).unwrap());
+        assert_eq!(found, another, "who loads at the same time has the same lease");
+        change(&engine, &there);
+        assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), Keep::default())).unwrap());
+        assert_eq!(get(&engine, &here, "user:1").as_deref(), left);
+        let later = engine.run(here.open("user:1", ahead(&[]))).unwrap();
+        assert_ne!(found.mark, later.mark);
+        engine.run(Ok(here.release("user:1", found.mark))).unwrap();
+        assert!(engine.run(here.fill("user:1", "3".into(), later, Keep::default())).unwrap(), "of another load");
+        assert_eq!(engine.text("api:user:1").as_deref(), Some("3"));
+        engine.assert_all_end();
+        engine.advance(Duration::from_secs(1));
+        assert_eq!(engine.text("api:{api:user:1}:load"), None);
+    }
+}
+
+#[test]
+fn a_pattern_counts_values_and_leaves_what_lies_beside_others() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    engine.run(cache.begin("b", ahead(&[]))).unwrap();
+    assert_eq!(engine.run(cache.invalidate_by_pattern("*")).unwrap(), 1);
+    assert_eq!(engine.text("api:{api:b}:load"), None);
+    let nowhere = Cache::new(Options { prefix: Some(String::new()), ..Options::default() }).unwrap();
+    assert_eq!(nowhere.invalidate_by_pattern("*").err().map(|error| error.kind), Some(Kind::InvalidArgument));
 }
 
 #[test]
@@ -96,10 +178,10 @@ fn the_last_part_of_a_life_is_the_stale_one() {
     let (engine, cache) = (Engine::new(), cache());
     let keep = Keep { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..Keep::default() };
     set(&engine, &cache, "a", "1", keep);
-    let begin = || engine.run(cache.begin("a", false)).unwrap();
+    let begin = || engine.run(cache.begin("a", ahead(&[]))).unwrap();
     assert!(!begin().stale && begin().value.is_some());
     engine.advance(Duration::from_secs(11));
-    assert!(begin().stale && begin().value.is_some());
+    assert!(begin().stale && begin().value.is_some() && cache.stats().stale_hits > 0);
     assert_eq!(get(&engine, &cache, "a"), None, "a plain read has nobody to load a fresh one");
     engine.advance(Duration::from_secs(5));
     assert_eq!(begin().value, None);
@@ -150,10 +232,15 @@ fn race(dice: &mut Dice) {
             flights.push(match dice.below(4) {
                 0 => {
                     source += 1;
-                    (who, Doing::Invalidate, source, Flight::Done(cache.invalidate_by_tag("x").unwrap()))
+                    let drop = match dice.below(3) {
+                        0 => cache.invalidate_by_tag("x"),
+                        1 => cache.invalidate("a").map(|_| ()),
+                        _ => cache.invalidate_by_pattern("a*").unwrap().map(|_| ()),
+                    };
+                    (who, Doing::Invalidate, source, Flight::Done(drop))
                 }
-                1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a").unwrap())),
-                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", true).unwrap())),
+                1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a"))),
+                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", ahead(&["x"])).unwrap())),
             });
         }
         let (who, doing, value, flight) = flights.swap_remove(dice.below(flights.len()));
@@ -174,7 +261,8 @@ fn race(dice: &mut Dice) {
                 Step::Next(call) => flights.push((who, Doing::Begin, 0, Flight::Begin(call))),
                 Step::Done(found) => {
                     // The load itself: what the source says now.
-                    let fill = processes[who].fill("a", source.to_string(), found.stamp, tagged(&["x"]));
+                    let Some(lease) = found.lease else { continue };
+                    let fill = processes[who].fill("a", source.to_string(), lease, tagged(&["x"]));
                     flights.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
                 }
             },
@@ -190,7 +278,7 @@ fn race(dice: &mut Dice) {
 enum Flight {
     Done(Call<()>),
     Read(Call<Option<Bytes>>),
-    Begin(Call<cinnabar::features::cache::Found>),
+    Begin(Call<Found>),
     Fill(Call<bool>),
 }
 
@@ -200,18 +288,10 @@ fn several_at_once_answer_in_order() -> Result<()> {
     let entries = [("a", "1", Keep::default()), ("b", "2", tagged(&["x"]))];
     engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
     let names = ["b", "nope", "a"].map(String::from);
-    let values = engine.run(cache.get_many(&names))?;
+    let values = engine.run(Ok(cache.get_many(&names)))?;
     assert_eq!(values, [Some("2".into()), None, Some("1".into())]);
     assert_eq!(cache.stats().hits, 2);
     Ok(())
-}
-
-#[test]
-fn a_name_for_an_endpoint_ignores_the_order_of_its_parameters() {
-    let key = |params| Cache::key_for("/users", params).unwrap();
-    assert_eq!(key(r#"{"a":1,"b":[2]}"#), key(r#"{"b":[2],"a":1}"#));
-    assert_ne!(key(r#"{"a":1}"#), key(r#"{"a":2}"#));
-    assert!(key("{}").starts_with("cache:/users:"));
 }
 
 fn lost() -> Result<Reply> {
@@ -223,12 +303,12 @@ fn what_one_server_holds_is_answered_though_another_is_away() {
     let reply = || Replies([Ok(Reply::text("1")), lost()].into_iter().collect());
     let names = ["here", "away"].map(String::from);
     let cache = cache();
-    let Step::Done(values) = (cache.get_many(&names).unwrap().read)(reply()).unwrap() else { panic!("one round") };
+    let Step::Done(values) = (cache.get_many(&names).read)(reply()).unwrap() else { panic!("one round") };
     assert_eq!(values, [Some("1".into()), None]);
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (1, 0, 1));
     let loud = Cache::new(Options { on_unavailable: OnUnavailable::Throw, ..Options::default() }).unwrap();
-    assert_eq!((loud.get_many(&names).unwrap().read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
+    assert_eq!((loud.get_many(&names).read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
 }
 
 #[test]
@@ -241,13 +321,13 @@ fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
         Step::Done(_) => panic!("two rounds"),
     };
     let reader = cache();
-    assert!(matches!(lose_second(reader.get("a").unwrap()), Ok(Step::Done(None))));
+    assert!(matches!(lose_second(reader.get("a")), Ok(Step::Done(None))));
     let stats = reader.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
     // A stale entry is told from a fresh one by a second round too; a load must hear of a server that is away.
     let (keep, loader) = (Keep { stale_while_revalidate: Some(60.0), ..Keep::default() }, cache());
     set(&engine, &writer, "b", "2", keep);
-    let Step::Next(next) = engine.step(loader.begin("b", false).unwrap()).unwrap() else { panic!("two rounds") };
+    let Step::Next(next) = engine.step(loader.begin("b", ahead(&[])).unwrap()).unwrap() else { panic!("two rounds") };
     let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
     assert_eq!(answer.err().map(|error| error.kind), Some(Kind::Timeout));
     assert_eq!(loader.stats().errors, 1);
@@ -257,7 +337,7 @@ fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
 fn what_is_no_value_of_ours_is_an_error_and_no_miss() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
-    let Step::Next(next) = engine.step(self::cache().get("a").unwrap()).unwrap() else { panic!("two rounds") };
+    let Step::Next(next) = engine.step(self::cache().get("a")).unwrap() else { panic!("two rounds") };
     let wrong = || Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
     let answer = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
     assert_eq!(answer.err().map(|error| error.kind), Some(Kind::WrongType));

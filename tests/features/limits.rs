@@ -39,8 +39,8 @@ fn a_refusal_leaves_nothing_and_a_window_ends() {
     assert_eq!(engine.text("rate_limit:ip").as_deref(), Some("2"));
     engine.advance(Duration::from_millis(40_001));
     assert!(check().allowed);
-    assert_eq!(engine.run(limiter.reset("ip")).unwrap(), 1);
-    assert_eq!(engine.run(limiter.reset("ip")).unwrap(), 0);
+    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 1);
+    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 0);
     assert_eq!(check().remaining, 1);
 }
 
@@ -75,12 +75,24 @@ fn what_is_no_counter_is_left_as_it_is() {
 #[test]
 fn a_key_as_given_is_used_as_given() {
     let (engine, limiter) = (Engine::new(), limiter());
-    let key = limiter_key();
+    let key = "ratelimit:10.0.0.1:/login".to_owned();
     assert!(engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
     assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
     assert_eq!(engine.text(&key).as_deref(), Some("1"));
 }
 
-fn limiter_key() -> String {
-    cinnabar::store::keys::limit_route("10.0.0.1", "/login").unwrap()
+#[test]
+fn a_key_of_a_route_is_one_key_for_every_call() {
+    let engine = Engine::new();
+    let own = Limiter::new(Options { prefix: Some("app:".into()), ..Options::default() }).unwrap();
+    let (given, prefixed) = ("ratelimit:::1:/users/%7Bid%7D", "app:ratelimit:::1:/users/%7Bid%7D");
+    for (limiter, ids, key) in [(limiter(), vec![given], given), (own, vec![prefixed, given], prefixed)] {
+        for id in ids {
+            assert!(engine.run(limiter.check(id, 9.0, 60.0)).unwrap().allowed);
+            assert!(engine.run(limiter.check_key(key, 9.0, 60.0)).unwrap());
+            assert_eq!(engine.text(key).as_deref(), Some("2"));
+            assert_eq!(engine.run(Ok(limiter.reset(id))).unwrap(), 1);
+        }
+    }
+    engine.assert_all_end();
 }

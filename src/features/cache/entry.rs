@@ -4,29 +4,28 @@
 //! front: a control character that no JSON begins with, then the header as JSON, then a line feed, then the value.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use super::clock::Stamp;
 use crate::error::{Error, Kind, Result};
 
 const MARK: u8 = 1;
 
 /// What stands in front of a value that is not plain.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Header {
-    /// When the value was true, by the tag clock.
-    #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
-    pub stamp: Option<Stamp>,
-    /// Invalidated with any of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
+    /// Invalidated with any of these tags: each with the mark it had when the value was true.
+    #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
     /// Milliseconds at the end of its life in which it is served while a fresh one is loaded.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
+    /// What tags were judged by before they had marks: nobody can tell any more.
+    #[serde(rename = "at", default, skip_serializing)]
+    pub outdated: Option<IgnoredAny>,
 }
 
 /// A stored value, taken apart.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// `None` for plain JSON.
     pub header: Option<Header>,
@@ -51,7 +50,7 @@ impl Entry {
 
     /// The bytes to store.
     pub fn write(header: Header, json: String) -> Result<Bytes> {
-        if header == Header::default() {
+        if header.tags.is_empty() && header.stale_ms == 0 {
             return Ok(json.into());
         }
         let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
@@ -76,20 +75,23 @@ mod tests {
     fn an_untagged_value_is_plain_json() {
         let stored = Entry::write(Header::default(), "{\"a\":[]}".into()).unwrap();
         assert_eq!(&stored[..], b"{\"a\":[]}");
-        assert_eq!(Entry::read(stored).unwrap().header, None);
+        assert!(Entry::read(stored).unwrap().header.is_none());
     }
 
     #[test]
     fn a_header_comes_back_with_its_value() {
-        let header =
-            Header { stamp: Some(Stamp { epoch: 1, seq: 2 }), tags: vec!["a\n".into(), "\u{1}".into()], stale_ms: 5 };
-        let entry = Entry::read(Entry::write(header.clone(), "\"x\ny\"".into()).unwrap()).unwrap();
-        assert_eq!(entry.header, Some(header));
+        let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
+        let header = Header { tags: tags.clone(), stale_ms: 5, outdated: None };
+        let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
+        let header = entry.header.unwrap();
+        assert_eq!((header.tags, header.stale_ms, header.outdated.is_some()), (tags, 5, false));
         assert_eq!(&entry.json[..], b"\"x\ny\"");
     }
 
     #[test]
     fn a_broken_header_is_said() {
         assert_eq!(Entry::read(Bytes::from_static(b"\x01nonsense")).unwrap_err().kind, Kind::InvalidData);
+        let earlier = Entry::read(Bytes::from_static(b"\x01{\"at\":{\"e\":1,\"n\":2},\"tags\":[\"a\"]}\n1")).unwrap();
+        assert!(earlier.header.unwrap().outdated.is_some());
     }
 }

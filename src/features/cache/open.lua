@@ -1,11 +1,11 @@
--- Answers the tag clock's moment, and starts a clock where there is none.
--- KEYS[1] clock
--- ARGV[1] epoch of a new clock   ARGV[2] its life in ms
--- Returns {epoch, number}.
-local epoch = redis.call('ZSCORE', KEYS[1], '\0e')
-if not epoch then
-  redis.call('ZADD', KEYS[1], ARGV[1], '\0e', 0, '\0s')
-  epoch = redis.call('ZSCORE', KEYS[1], '\0e')
+-- Answers the mark under a key, and makes one where there is none. It lives at least as long as is asked for.
+-- KEYS: the mark. ARGV: a new mark, life in ms. Answers the mark.
+local mark = redis.call('GET', KEYS[1])
+if not mark then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return ARGV[1]
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return { epoch, redis.call('ZSCORE', KEYS[1], '\0s') or '0' }
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return mark

@@ -2,21 +2,19 @@
 
 use bytes::Bytes;
 
-use crate::{
-    error::Result,
-    store::{Args, Call, Replies, Reply, Request, Step},
-};
+use crate::store::{Args, Call, Replies, Reply, Request, Step};
 
 /// Keys the server looks at a portion.
 const PORTION: &[u8] = b"1000";
 
-/// Removes every key that matches; answers how many.
-pub fn remove(pattern: Bytes) -> Result<Call<i64>> {
-    Ok(portion(pattern, Bytes::from_static(b"0"), Vec::new(), 0))
+/// Removes every key that matches a pattern and is `wanted`; answers how many.
+pub fn remove(pattern: Bytes, wanted: impl Fn(&[u8]) -> bool + Send + 'static) -> Call<i64> {
+    portion(pattern, Box::new(wanted), Bytes::from_static(b"0"), None, 0)
 }
 
-fn portion(pattern: Bytes, cursor: Bytes, found: Vec<Reply>, removed: i64) -> Call<i64> {
-    let unlink = unlink(found);
+type Wanted = Box<dyn Fn(&[u8]) -> bool + Send>;
+
+fn portion(pattern: Bytes, wanted: Wanted, cursor: Bytes, unlink: Option<Request>, removed: i64) -> Call<i64> {
     let unlinks = unlink.is_some();
     let args = [cursor, Bytes::from_static(b"MATCH"), pattern.clone(), Bytes::from_static(b"COUNT"), PORTION.into()];
     let scan = Request::command("SCAN", args).repeatable();
@@ -28,20 +26,20 @@ fn portion(pattern: Bytes, cursor: Bytes, found: Vec<Reply>, removed: i64) -> Ca
         }
         let [cursor, found] = replies.next().unwrap_or(Ok(Reply::Nil))?.tuple()?;
         let (cursor, found) = (cursor.bulk()?.unwrap_or_default(), found.array()?);
+        let unlink = self::unlink(found, &wanted);
         if &cursor[..] != b"0" {
-            return Ok(Step::Next(portion(pattern, cursor, found, removed)));
+            return Ok(Step::Next(portion(pattern, wanted, cursor, unlink, removed)));
         }
-        Ok(match self::unlink(found) {
+        Ok(match unlink {
             None => Step::Done(removed),
             Some(last) => Step::Next(Call::new(last, move |reply| Ok(removed + reply.int()?))),
         })
     })
 }
 
-fn unlink(found: Vec<Reply>) -> Option<Request> {
+fn unlink(found: Vec<Reply>, wanted: &Wanted) -> Option<Request> {
     let keys = found.into_iter().filter_map(|key| key.bulk().ok().flatten());
-    // A name has no brace: what has one stands beside the entries of a prefix and matches `*` as they do.
-    let keys: Args = keys.filter(|key| !key.contains(&b'{')).collect();
+    let keys: Args = keys.filter(|key| wanted(key)).collect();
     let count = keys.len();
     (count > 0).then(|| Request::with_keys("UNLINK", keys, count).repeatable())
 }

@@ -13,13 +13,12 @@ fn text(key: Result<Bytes>) -> String {
 #[test]
 fn documented_names_are_literal() {
     assert_eq!(text(session(&prefix(SESSIONS), "abc")), "session:abc");
-    assert_eq!(text(limit(&prefix(LIMITS), "ip")), "rate_limit:ip");
+    assert_eq!(limit(&prefix(LIMITS), "ip"), "rate_limit:ip");
     assert_eq!(text(lock(&prefix(LOCKS), "res")), "lock:res");
     assert_eq!(text(room_users(&prefix(ROOMS), "x")), "room:x:users");
     assert_eq!(text(room_messages(&prefix(ROOMS), "x")), "room:x:messages");
-    assert_eq!(text(cache_entry(&prefix(CACHE), "name")), "api:name");
-    assert_eq!(text(cache_entry(&prefix(CACHE), "cache:/users:1f")), "api:cache:/users:1f");
-    assert_eq!(limit_route("10.0.0.1", "/login").unwrap(), "ratelimit:10.0.0.1:/login");
+    assert_eq!(cache_entry(&prefix(CACHE), "name"), "api:name");
+    assert_eq!(cache_entry(&prefix(CACHE), "cache:/users:1f"), "api:cache:/users:1f");
     assert_eq!(text(raw("key", "a{b}*")), "a{b}*");
     assert_eq!(text(session(&prefix(SESSIONS), "josé ü@x.org")), "session:josé ü@x.org");
 }
@@ -95,22 +94,34 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn an_address_and_a_route_are_read_one_way() {
-    assert_ne!(limit_route("::1", "2:/x").unwrap(), limit_route("::1:2", "/x").unwrap());
-    assert_eq!(limit_route("::1", "/users/:id").unwrap(), "ratelimit:::1:/users/%3Aid");
+fn what_a_stranger_asks_for_is_always_a_key() {
+    let (cache, limits) = (prefix(CACHE), prefix(LIMITS));
+    assert_eq!(cache_entry(&cache, "a\0{b}"), "api:a%00%7Bb%7D");
+    assert_eq!(cache_lease(&cache, "a\0{b}"), "api:{api:a%00%7Bb%7D}:load");
+    assert_eq!((cache_entry(&cache, ""), limit(&limits, "")), ("api:%empty".into(), "rate_limit:%empty".into()));
+    let long = limit(&limits, &"x".repeat(1 << 20));
+    assert!(long.starts_with(b"rate_limit:%sha256:") && long.len() < 100);
+    assert_eq!(cache_tag(&cache, "user:1"), "api:{api:tag:user:1}:mark");
+    assert_ne!(cache_entry(&cache, "%empty"), cache_entry(&cache, ""));
 }
 
 #[test]
 fn patterns_keep_their_meaning_and_nothing_else_has_one() {
-    let of = |glob| text(pattern(&prefix(CACHE), glob));
+    let both = |glob| cache_pattern(&prefix(CACHE), glob).map(|(entries, _)| entries);
+    let of = |glob| text(both(glob));
     assert_eq!(of("user:*"), "api:user:*");
     assert_eq!(of("a?[^b-d]"), "api:a?[^b-d]");
     assert_eq!(of("100%{x}]"), "api:100%25%7Bx%7D%5D");
     assert_eq!(of("a\\*\\\\"), "api:a%2A%5C");
-    assert_eq!(text(pattern(&prefix("a*[b]:"), "*")), "a\\*\\[b\\]:*");
-    for bad in ["", "[abc", "[]", "[a{]", "[^]", "a\0"] {
-        assert_eq!(pattern(&prefix(CACHE), bad).unwrap_err().kind.code(), "E_INVALID_ARGUMENT", "{bad:?}");
+    assert_eq!(of("[Aa]pi[0-9_x]"), "api:[Aa]pi[0-9_x]");
+    assert_eq!(of("/blog/\\[slug\\]:*"), "api:/blog/%5Bslug%5D:*");
+    let (entries, leases) = cache_pattern(&prefix("a*[b]:"), "*").unwrap();
+    assert_eq!((&entries[..], &leases[..]), (&b"a\\*\\[b\\]:*"[..], &b"a\\*\\[b\\]:{a\\*\\[b\\]:*}:load"[..]));
+    for bad in ["", "[abc", "[]", "[a{]", "[^]", "[slug]", "/[...path]", "[user-id]", "x[ab0-9]"] {
+        assert_eq!(both(bad).unwrap_err().kind.code(), "E_INVALID_ARGUMENT", "{bad:?}");
     }
+    assert_eq!(cache_pattern(&prefix(""), "*").unwrap_err().kind.code(), "E_INVALID_ARGUMENT");
+    assert!(is_cache_entry(&prefix(CACHE), b"api:a") && !is_cache_entry(&prefix(CACHE), b"api:{api:a}:load"));
 }
 
 proptest! {
@@ -133,7 +144,7 @@ proptest! {
             let close = companion.iter().position(|byte| *byte == b'}').unwrap();
             prop_assert_eq!(&companion[open..close], key);
         }
-        for whole in [cache_clock(&prefix), room_nodes(&prefix), room_node_rooms(&prefix, "7f")] {
+        for whole in [cache_lease(&prefix, ""), cache_tag(&prefix, ""), room_nodes(&prefix), room_node_rooms(&prefix, "7f")] {
             prop_assert!(whole.starts_with(own.as_bytes()));
         }
     }

@@ -1,0 +1,388 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { describe, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+
+import { ApiCache, RedisService } from 'cinnabar'
+
+import { deferred, refuses, runModule, until } from './helpers.mjs'
+import { engines } from './support/engines.mjs'
+
+const [, redis] = engines
+const never = () => new Promise(() => {})
+const later = (value) => new Promise((resolve) => setImmediate(resolve, value))
+
+for (const engine of engines) {
+  const withCache = (run, options) => async () => {
+    const service = await engine.makeService()
+    try {
+      await run(new ApiCache(service, options), service)
+    } finally {
+      await service.disconnect()
+    }
+  }
+
+  describe(`loads that ask for what is being loaded, on ${engine.name}`, () => {
+    test(
+      'a load that asks for its own key, somewhere below, is answered',
+      withCache(async (cache) => {
+        const defaults = () => cache.getOrSet('config', async () => ({ b: 2 }))
+        const config = () =>
+          cache.getOrSet('config', async () => {
+            await later()
+            return { ...(await defaults()), a: 1 }
+          })
+        assert.deepEqual(await Promise.all([config(), config()]), Array(2).fill({ a: 1, b: 2 }))
+        assert.deepEqual(await cache.get('config'), { a: 1, b: 2 })
+      }),
+    )
+
+    test(
+      'two loads that need each other are answered, whoever begins them',
+      withCache(async (cache) => {
+        const [began, gate] = [[deferred(), deferred()], deferred()]
+        const ask = (own, other, at) =>
+          cache.getOrSet(own, async () => {
+            began[at].resolve()
+            await gate.promise
+            return `${own} with ${await cache.getOrSet(other, () => `${other} alone`)}`
+          })
+        const both = [ask('a', 'b', 0), ask('b', 'a', 1)]
+        await Promise.all(began.map(({ promise }) => promise))
+        gate.resolve()
+        const [a, b] = await Promise.all(both)
+        // Which of the two loads the other once more by itself is a matter of time.
+        const possible = [
+          ['a with b alone', 'b with a with b alone'],
+          ['a with b with a alone', 'b with a alone'],
+        ]
+        assert.ok(
+          possible.some(([one, other]) => one === a && other === b),
+          `${a} | ${b}`,
+        )
+      }),
+    )
+
+    test(
+      'one that would never end is refused',
+      withCache(async (cache) => {
+        let loads = 0
+        const ask = () => cache.getOrSet('k', () => (loads++, ask()))
+        await refuses(ask(), 'E_INVALID_ARGUMENT', /never end/)
+        assert.equal(loads, 2)
+        assert.equal(await cache.getOrSet('k', () => 1), 1)
+      }),
+    )
+
+    test(
+      'what a load leaves running may ask for its key later',
+      withCache(async (cache) => {
+        const gate = deferred()
+        let behind
+        await cache.getOrSet('k', () => {
+          behind = gate.promise.then(() => cache.getOrSet('k', () => assert.fail('it is there')))
+          return 1
+        })
+        gate.resolve()
+        assert.equal(await behind, 1)
+      }),
+    )
+  })
+
+  describe(`loads that take their time, on ${engine.name}`, () => {
+    test(
+      'nobody waits longer than they said, and the load goes on',
+      withCache(async (cache) => {
+        const [began, gate] = [deferred(), deferred()]
+        const own = cache.with({ timeoutMs: 100 }).getOrSet('k', () => (began.resolve(), gate.promise))
+        await began.promise
+        const other = cache.with({ timeoutMs: 50 }).getOrSet('k', () => assert.fail('two loads'))
+        const patient = cache.getOrSet('k', () => assert.fail('two loads'))
+        await Promise.all([refuses(own, 'E_TIMEOUT', /load/), refuses(other, 'E_TIMEOUT', /load/)])
+        gate.resolve('loaded')
+        assert.equal(await patient, 'loaded')
+        await until('it is kept', async () => (await cache.get('k')) === 'loaded')
+      }),
+    )
+
+    test(
+      'a load that never settles gives its caller up, and its key free',
+      withCache(
+        async (cache) => {
+          const hangs = refuses(cache.getOrSet('k', never), 'E_TIMEOUT')
+          const shares = Array.from({ length: 10 }, (_, at) => cache.getOrSet('k', at ? () => assert.fail() : never))
+          await Promise.all([hangs, ...shares.map((share) => refuses(share, 'E_TIMEOUT'))])
+          assert.equal(await cache.getOrSet('k', () => 'again'), 'again')
+        },
+        { loadTimeoutMs: 200 },
+      ),
+    )
+
+    test(
+      'whoever shares a load that is overdue loads by themselves, once, and takes what comes first',
+      withCache(
+        async (cache) => {
+          const [began, gate] = [deferred(), deferred()]
+          const first = refuses(
+            cache.getOrSet('k', () => (began.resolve(), gate.promise)),
+            'E_TIMEOUT',
+          )
+          await began.promise
+          let loads = 0
+          const load = async () => (loads++, 'second')
+          const shares = Array.from({ length: 10 }, () => cache.getOrSet('k', load))
+          assert.deepEqual(new Set(await Promise.all(shares)), new Set(['second']))
+          assert.equal(loads, 1)
+          await first
+          gate.resolve('first')
+        },
+        { loadTimeoutMs: 200 },
+      ),
+    )
+
+    for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
+      test(`${bad} is no time for a load`, () => {
+        const service = new RedisService({ url: 'memory:' })
+        assert.throws(() => new ApiCache(service, { loadTimeoutMs: bad }), { code: 'E_INVALID_ARGUMENT' })
+      })
+    }
+
+    test(
+      'a clock that a test has taken over keeps nobody waiting',
+      withCache(
+        async (cache) => {
+          const { setTimeout, performance } = globalThis
+          globalThis.setTimeout = () => assert.fail('the clock of the test')
+          globalThis.performance = { now: () => 0 }
+          try {
+            await refuses(cache.getOrSet('k', never), 'E_TIMEOUT')
+            await refuses(cache.with({ timeoutMs: 20 }).getOrSet('l', never), 'E_TIMEOUT')
+          } finally {
+            Object.assign(globalThis, { setTimeout, performance })
+          }
+        },
+        { loadTimeoutMs: 50 },
+      ),
+    )
+
+    test(
+      'what was loaded is answered though the service was disconnected meanwhile',
+      withCache(async (cache, service) => {
+        const [began, gate] = [deferred(), deferred()]
+        const load = (at) => () => (at.resolve(), gate.promise.then(() => ({ id: 1 })))
+        const beganToo = deferred()
+        const answers = Promise.all([
+          cache.getOrSet('k', load(began), { tags: ['t'] }),
+          service.sessions.validateSession('token', { load: load(beganToo) }),
+        ])
+        await Promise.all([began.promise, beganToo.promise])
+        const disconnected = service.disconnect()
+        gate.resolve()
+        assert.deepEqual(await answers, [{ id: 1 }, { id: 1 }])
+        await disconnected
+      }),
+    )
+
+    test(
+      'a signal has one listener, however many loads and calls wait for it',
+      withCache(async (cache, service) => {
+        const { signal } = new AbortController()
+        const warnings = []
+        const warn = (warning) => warnings.push(warning.message)
+        process.on('warning', warn)
+        const [gate, began] = [deferred(), []]
+        const bound = cache.with({ signal })
+        const page = Array.from({ length: 12 }, (_, at) => {
+          began.push(deferred())
+          return bound.getOrSet(`part ${at}`, () => (began[at].resolve(), gate.promise))
+        })
+        await Promise.all(began.map(({ promise }) => promise))
+        const calls = [bound.get('a'), service.with({ signal }).get('b'), service.limiter.with({ signal }).check('c')]
+        assert.equal(getEventListeners(signal, 'abort').length, 1)
+        gate.resolve(1)
+        await Promise.all([...page, ...calls])
+        assert.equal(getEventListeners(signal, 'abort').length, 0)
+        await later()
+        process.off('warning', warn)
+        assert.deepEqual(warnings, [])
+      }),
+    )
+  })
+
+  describe(`loads that several places share, on ${engine.name}`, () => {
+    const places = [{}, { tags: ['user'], ttl: 60 }, { tags: ['group'], staleWhileRevalidate: 600 }]
+    test(
+      'the value has the tags of all of them and the shortest life',
+      withCache(async (cache, service) => {
+        for (const tag of ['user', 'group']) {
+          let [loads, db] = [0, 'old']
+          const load = async () => (loads++, db)
+          const values = await Promise.all(places.map((options) => cache.getOrSet('k', load, options)))
+          assert.deepEqual([values, loads], [Array(3).fill('old'), 1])
+          const client = service.getClient()
+          assert.ok((await client.ttl('api:k')) <= 60)
+          db = 'new'
+          await cache.invalidateByTag(tag)
+          assert.equal(await cache.getOrSet('k', load, places[1]), 'new')
+          await cache.invalidate('k')
+        }
+      }),
+    )
+
+    test(
+      'a place that comes with a tag of its own while another loads loses nothing of it',
+      withCache(async (cache) => {
+        const [began, gate] = [deferred(), deferred()]
+        const first = cache.getOrSet('k', () => (began.resolve(), gate.promise))
+        await began.promise
+        assert.equal(await cache.getOrSet('k', () => 'with the tag', { tags: ['t'] }), 'with the tag')
+        gate.resolve('without it')
+        assert.equal(await first, 'without it')
+        assert.equal(await cache.get('k'), 'with the tag')
+        await cache.invalidateByTag('t')
+        assert.equal(await cache.get('k'), null)
+      }),
+    )
+
+    test(
+      'whoever comes after an invalidation by anybody does not share the load from before it',
+      withCache(async (cache, service) => {
+        const other = engine.kind === 'redis' ? new RedisService({ url: engine.server.url }) : service
+        const there = new ApiCache(other)
+        for (const [change, options] of [
+          [() => there.invalidate('k'), {}],
+          [() => there.invalidateByPattern('*'), {}],
+          [() => there.invalidateByTag('t'), { tags: ['t'] }],
+        ]) {
+          const [began, gate] = [deferred(), deferred()]
+          const before = cache.getOrSet('k', () => (began.resolve(), gate.promise), options)
+          await began.promise
+          await change()
+          assert.equal(await cache.getOrSet('k', () => 'new'), 'new')
+          gate.resolve('old')
+          assert.equal(await before, 'old')
+          assert.equal(await cache.get('k'), 'new')
+          await cache.invalidate('k')
+        }
+        if (other !== service) await other.disconnect()
+      }),
+    )
+
+    test(
+      'a lease that the server has dropped keeps nothing, and harms nobody',
+      withCache(async (cache, service) => {
+        const [began, gate] = [deferred(), deferred()]
+        const loading = cache.getOrSet('k', () => (began.resolve(), gate.promise), { tags: ['t'] })
+        await began.promise
+        await service.del('api:{api:k}:load')
+        gate.resolve('loaded')
+        assert.equal(await loading, 'loaded')
+        assert.equal(await cache.get('k'), null)
+        assert.equal(await cache.getOrSet('k', () => 'again', { tags: ['t'] }), 'again')
+        await service.del('api:{api:tag:t}:mark')
+        assert.equal(await cache.get('k'), null)
+      }),
+    )
+
+    test(
+      'every caller gets a copy of its own, the same by a load and by a hit',
+      withCache(async (cache) => {
+        const value = { at: new Date(0), n: NaN, z: -0, u: undefined, list: [undefined, { toJSON: () => 'own' }] }
+        const kept = { at: '1970-01-01T00:00:00.000Z', n: null, z: 0, list: [null, 'own'] }
+        const loaded = await Promise.all([cache.getOrSet('k', () => value), cache.getOrSet('k', () => value)])
+        assert.deepEqual([...loaded, await cache.getOrSet('k', never)], Array(3).fill(kept))
+        loaded[0].list.push(1)
+        assert.deepEqual(loaded[1], kept)
+      }),
+    )
+
+    test(
+      'what would come back as something else is refused, by everything that keeps values',
+      withCache(async (cache, service) => {
+        class Hidden extends Map {}
+        const bad = [
+          new Map([['a', 1]]),
+          new Set([1]),
+          /x/,
+          new Error('e'),
+          Object.assign(new Error('e'), { code: 'E' }),
+          new Uint8Array([1]),
+          Buffer.from('a'),
+          new ArrayBuffer(1),
+          new Headers({ a: '1' }),
+          new URLSearchParams('a=1'),
+          new Hidden(),
+          5n,
+        ]
+        const id = await service.sessions.createSession('u')
+        for (const value of [...bad, ...[...bad, Promise.resolve(1)].map((value) => ({ deep: [value] }))]) {
+          await refuses(cache.set('k', value), 'E_INVALID_ARGUMENT', /JSON/)
+          await refuses(
+            cache.getOrSet('k', () => value),
+            'E_INVALID_ARGUMENT',
+            /JSON/,
+          )
+          await refuses(service.sessions.createSession('u', { value }), 'E_INVALID_ARGUMENT', /JSON/)
+          await refuses(service.sessions.updateSession(id, { value }), 'E_INVALID_ARGUMENT', /JSON/)
+          await refuses(service.rooms.storeMessage('r', { value }), 'E_INVALID_ARGUMENT', /JSON/)
+          await refuses(service.queue('q').add('job', { value }), 'E_INVALID_ARGUMENT', /JSON/)
+        }
+        assert.equal(await cache.get('k'), null)
+        class Point {
+          x = 1
+        }
+        await cache.set('k', [new Point(), Object.create(null), new Date(0), new (class Empty {})()])
+        assert.deepEqual(await cache.get('k'), [{ x: 1 }, {}, '1970-01-01T00:00:00.000Z', {}])
+      }),
+    )
+  })
+}
+
+describe('loads in other threads and processes', () => {
+  const change = (url, what) => `
+    import { ApiCache, RedisService } from 'cinnabar'
+    const service = new RedisService({ url: '${url}', log: false })
+    await new ApiCache(service).${what}
+    await service.disconnect()`
+  const changes = [
+    ["invalidate('k')", {}, null],
+    ["invalidateByPattern('k*')", {}, null],
+    ["invalidateByTag('t')", { tags: ['t'] }, null],
+    ["set('k', 'set')", {}, 'set'],
+    ["setMany([{ key: 'k', value: 'set' }])", { tags: ['t'] }, 'set'],
+  ]
+  const inProcess = async (url, what) => {
+    const { status, err } = await runModule(change(url, what))
+    assert.equal(status, 0, err)
+  }
+  const inThread = (url, what) =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(threadSource(change(url, what)))}`))
+      worker.on('error', reject).on('exit', resolve)
+    })
+  // A data: URL resolves no bare names.
+  const threadSource = (source) => source.replace("'cinnabar'", `'${new URL('../index.js', import.meta.url)}'`)
+
+  for (const [where, run, url] of [
+    ['another process', inProcess, () => redis.server.url],
+    ['another thread', inThread, () => redis.server.url],
+    ['another thread of the embedded engine', inThread, () => 'memory:of-two-threads'],
+  ]) {
+    test(`what is written or dropped in ${where} wins over a load`, async () => {
+      await redis.makeService()
+      const service = new RedisService({ url: url() })
+      const cache = new ApiCache(service)
+      for (const [what, options, left] of changes) {
+        const [began, gate] = [deferred(), deferred()]
+        const loading = cache.getOrSet('k', () => (began.resolve(), gate.promise), options)
+        await began.promise
+        await run(url(), what)
+        gate.resolve('old')
+        assert.equal(await loading, 'old')
+        assert.equal(await cache.get('k'), left, what)
+        await cache.invalidate('k')
+      }
+      await service.disconnect()
+    })
+  }
+})

@@ -1,0 +1,34 @@
+'use strict'
+
+const watched = new WeakMap()
+
+/**
+ * Has `react` called once when the signal aborts; answers what stops that. A signal has one listener, however many wait for
+ * it, and none when nobody does: it may outlive millions of calls.
+ */
+function onAbort(signal, react) {
+  let watch = watched.get(signal)
+  if (!watch) watched.set(signal, (watch = watchOf(signal)))
+  const waiter = { react }
+  watch.waiters.add(waiter)
+  return () => {
+    if (watch.waiters.delete(waiter) && watch.waiters.size === 0) watch.stop()
+  }
+}
+
+function watchOf(signal) {
+  const waiters = new Set()
+  const stop = () => {
+    signal.removeEventListener('abort', listener)
+    if (watched.get(signal)?.waiters === waiters) watched.delete(signal)
+  }
+  const listener = () => {
+    stop()
+    for (const { react } of [...waiters]) react()
+    waiters.clear()
+  }
+  signal.addEventListener('abort', listener)
+  return { waiters, stop }
+}
+
+module.exports = { onAbort }
