@@ -12,8 +12,8 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** JavaScript's half of the bridge. Made once a module. */
 export declare class Bridge {
   /**
-   * Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, warn, askCredentials, watch, unwatch, captureStack,
-   * resource }`.
+   * Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, record, warn, askCredentials, watch, unwatch,
+   * captureStack, resource }`.
    */
   constructor(hooks: unknown)
   /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
@@ -243,18 +243,21 @@ export declare class Service {
   status(): Handed
   /** Moves the embedded engine's clock. */
   advanceTime(ms: unknown): Handed
-  /** A documented command by its wire name. */
-  command(name: unknown, args: unknown): Handed
-  /** Any command: its name, then its arguments. */
-  custom(words: unknown): Handed
-  /** Several commands as one: `[[name, …args], …]`. */
+  /** A documented command by its wire name; with `buffers`, answered in bytes. */
+  command(name: unknown, args: unknown, buffers?: boolean | undefined | null): Handed
+  /** Any command: its name, then its arguments; with `buffers`, answered in bytes. */
+  custom(words: unknown, buffers?: boolean | undefined | null): Handed
+  /**
+   * Several commands as one: `[[kind, name, …args], …]`, where the kind is 1 for any command, 0 for one that is documented, and 2 more
+   * for an answer in bytes.
+   */
   transaction(commands: unknown): Handed
-  /** Publishes a value as JSON, on a sharded channel or another; answers how many connections heard it. */
+  /** Publishes a value as JSON, or bytes as they are, on a sharded channel or another; answers how many connections heard it. */
   publish(channel: unknown, value: unknown, sharded: unknown): Handed
   /** Ends a subscription by the number that `subscribe` answered. */
   unsubscribe(id: number): Handed
   /**
-   * Subscribes with `{ pattern, sharded, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+   * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`; resolves, once messages will be heard, to the number of the
    * reader, which ends it.
    */
   subscribe(channel: unknown, options: unknown, reader: unknown): Handed

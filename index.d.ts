@@ -316,6 +316,10 @@ export interface SetOptions {
   NX?: boolean
   /** Only if the key exists. */
   XX?: boolean
+  /** `EX`, `PX` or `KEEPTTL` as node-redis 5 has them. `KEEPTTL` is the raw client's. */
+  expiration?: { type: 'EX' | 'PX'; value: number } | { type: 'KEEPTTL' } | 'KEEPTTL'
+  /** `NX` or `XX` as node-redis 5 has them. */
+  condition?: 'NX' | 'XX'
 }
 
 /** What `service.healthCheck()` answers. */
@@ -356,9 +360,11 @@ export class RedisService implements AsyncDisposable {
   get isConnected(): boolean
   /** The string under `key`, or `null`. */
   get(key: Key): Promise<string | null>
+  /** The bytes under a key, or `null`. */
+  getBuffer(key: Key): Promise<Bytes | null>
   /** Stores a string; `null` when `NX` or `XX` kept it from that. Without `EX` or `PX` it lives until it is deleted. */
   set(key: Key, value: Storable, options?: SetOptions): Promise<'OK' | null>
-  /** Deletes keys; answers how many there were. */
+  /** Deletes keys; answers how many there were; 0, without asking, for none. */
   del(...keys: Key[]): Promise<number>
   /** Counts which of the keys exist; one named twice counts twice. */
   exists(...keys: Key[]): Promise<number>
@@ -370,11 +376,16 @@ export class RedisService implements AsyncDisposable {
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field of a hash, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
-  /** All fields of a hash; `{}` when there is no such key. */
+  /** One field of a hash as its bytes, or `null`. */
+  hGetBuffer(key: Key, field: Storable): Promise<Bytes | null>
+  /** All fields of a hash, in an object without a prototype; an empty one when there is no such key. */
   hGetAll(key: Key): Promise<Record<string, string>>
   /** Deletes fields; answers how many there were. */
   hDel(key: Key, ...fields: Storable[]): Promise<number>
-  /** Sends a value, as JSON, to everyone subscribed to the channel; answers how many connections got it from this server. */
+  /**
+   * Sends a value, as JSON, to everyone subscribed to the channel; answers how many connections got it from this server. A
+   * `Uint8Array` or `Buffer` is sent as the bytes that it has.
+   */
   publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
   /**
    * Calls `handler` for every message on a channel, in the asynchronous context of this call.
@@ -397,8 +408,8 @@ export class RedisService implements AsyncDisposable {
   subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
   /** Asks for one PING, for at most 2 s. Never rejects. */
   healthCheck(): Promise<ServiceHealth>
-  /** The commands themselves, or `null` when there is no connection. */
-  getClient(): RawClient | null
+  /** The commands themselves. It is there at any time, and connects by its first call; `isReady` says whether it has. */
+  getClient(): RawClient
   /** An `ApiCache` on this service with its default options. */
   get cache(): ApiCache
   /** A `SessionManager` on this service with its default options. */
@@ -436,8 +447,19 @@ export const redisService: RedisService
 
 // ------------------------------------------------------------------------------------------------- raw client
 
-/** What a reply that nobody gave a shape looks like. */
-export type Reply = string | number | null | Reply[]
+/**
+ * What a reply that nobody gave a shape looks like. A whole number that JavaScript's numbers do not hold, past 2^53, is the
+ * string of its digits. An element that the server refused to answer is a `CinnabarError`.
+ */
+export type Reply = string | number | null | CinnabarError | Reply[]
+
+/** The same with bytes for strings. */
+export type BufferReply = Bytes | string | number | null | CinnabarError | BufferReply[]
+
+/** A `Buffer`. */
+export type Bytes = typeof globalThis extends { Buffer: { alloc(size: number): infer B extends Uint8Array } }
+  ? B
+  : Uint8Array
 
 /** A member of a sorted set with its score. */
 export interface ScoredMember {
@@ -458,7 +480,13 @@ export interface RangeLimit {
 /** A bound of a range: an index, a score, `'(5'` (exclusive), `'-inf'` or `'+inf'`. */
 export type Bound = number | string
 
-/** The raw commands: name → arguments and answer. The client sends each at once; `multi()` collects the same ones. */
+/**
+ * The raw commands: name → arguments and answer. The client sends each at once; `multi()` collects the same ones.
+ *
+ * A stored string is answered as a string, and bytes that are no UTF-8 become U+FFFD in it: what may be bytes is read by the
+ * methods that end in `Buffer`, or by `sendCommand(args, { buffers: true })`. A sum past 2^53 is `E_INVALID_DATA`, which says
+ * that it was done: `sendCommand` answers such a number as a string.
+ */
 export interface Commands {
   /** Answers `'PONG'`. */
   ping(): Promise<string>
@@ -481,7 +509,7 @@ export interface Commands {
   ): Promise<{ cursor: string; keys: string[] }>
   /** `'string'`, `'hash'`, `'list'`, `'set'`, `'zset'` or `'none'`. */
   type(key: Key): Promise<string>
-  /** Counts which of the keys exist. */
+  /** Counts which of the keys exist; 0, without asking, for none. */
   exists(...keys: (Key | Key[])[]): Promise<number>
   /** Deletes keys; answers how many there were. */
   del(...keys: (Key | Key[])[]): Promise<number>
@@ -512,7 +540,7 @@ export interface Commands {
   decr(key: Key): Promise<number>
   /** Takes a whole number away; answers the difference. */
   decrBy(key: Key, decrement: number): Promise<number>
-  /** Several values in the order of their keys. */
+  /** Several values in the order of their keys; `[]`, without asking, for none. */
   mGet(...keys: (Key | Key[])[]): Promise<(string | null)[]>
   /** Stores several values: an object, an array of pairs, or key, value, key, value… */
   mSet(
@@ -527,7 +555,7 @@ export interface Commands {
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
-  /** All fields; `{}` when there is no such key. */
+  /** All fields, in an object without a prototype; an empty one when there is no such key. */
   hGetAll(key: Key): Promise<Record<string, string>>
   /** Deletes fields; answers how many there were. */
   hDel(key: Key, ...fields: (Storable | Storable[])[]): Promise<number>
@@ -593,11 +621,56 @@ export interface Commands {
   zIncrBy(key: Key, increment: number, member: Storable): Promise<number>
 }
 
+/** Commands that answer in bytes: as those without `Buffer` at the end, with a `Buffer` for each string. Names of fields stay strings. */
+export interface BufferCommands {
+  /** As `get`. */
+  getBuffer(key: Key): Promise<Bytes | null>
+  /** As `mGet`. */
+  mGetBuffer(...keys: (Key | Key[])[]): Promise<(Bytes | null)[]>
+  /** As `eval`. */
+  evalBuffer(script: string, numberOfKeys: number, ...keysAndArgs: Storable[]): Promise<BufferReply>
+  /** As `hGet`. */
+  hGetBuffer(key: Key, field: Storable): Promise<Bytes | null>
+  /** As `hGetAll`. */
+  hGetAllBuffer(key: Key): Promise<Record<string, Bytes>>
+  /** As `hKeys`. */
+  hKeysBuffer(key: Key): Promise<Bytes[]>
+  /** As `hVals`. */
+  hValsBuffer(key: Key): Promise<Bytes[]>
+  /** As `hMGet`. */
+  hMGetBuffer(key: Key, ...fields: (Storable | Storable[])[]): Promise<(Bytes | null)[]>
+  /** As `lRange`. */
+  lRangeBuffer(key: Key, start: number, stop: number): Promise<Bytes[]>
+  /** As `lPop`. */
+  lPopBuffer(key: Key): Promise<Bytes | null>
+  /** As `rPop`. */
+  rPopBuffer(key: Key): Promise<Bytes | null>
+  /** As `sMembers`. */
+  sMembersBuffer(key: Key): Promise<Bytes[]>
+  /** As `zRange`. */
+  zRangeBuffer(
+    key: Key,
+    start: Bound,
+    stop: Bound,
+    options?: { BY?: 'SCORE'; REV?: boolean; LIMIT?: RangeLimit },
+  ): Promise<Bytes[]>
+  /** As `zRevRange`. */
+  zRevRangeBuffer(key: Key, start: number, stop: number): Promise<Bytes[]>
+  /** As `zRangeByScore`. */
+  zRangeByScoreBuffer(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<Bytes[]>
+}
+
+/** How `sendCommand` answers. */
+export interface SendOptions {
+  /** Whether stored strings are `Buffer`s, with all their bytes. Default `false`. */
+  buffers?: boolean
+}
+
 /**
  * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping.
  * An argument that cannot be meant is `E_INVALID_ARGUMENT` before anything is sent.
  */
-export interface RawClient extends Commands {
+export interface RawClient extends Commands, BufferCommands {
   /** Whether there is a connection right now. */
   readonly isReady: boolean
   /**
@@ -607,12 +680,35 @@ export interface RawClient extends Commands {
   with(limits: CallLimits): RawClient
   /** Collects commands to run as one transaction. */
   multi(): Multi
-  /** Any command at all, its name first, its reply as it comes. */
-  sendCommand<T = Reply>(args: readonly Storable[]): Promise<T>
+  /**
+   * Any command, its name first, its reply as it comes. Commands that are known to answer once and at once share the
+   * service's connections. Every other one has a connection of its own, which ends with it: those that wait at the server,
+   * such as `BLPOP`, and those that are not known here, such as a module's. They are not in order with calls beside them.
+   *
+   * A wait for a time goes on for that time, within what `with({ timeoutMs })` allows. A wait for ever, `0`, is as long as the call may take: it is
+   * `E_TIMEOUT` then, and has taken nothing.
+   *
+   * In a cluster `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH` and `RESTORE`, `FLUSHALL`, `FLUSHDB`, `DBSIZE`, `KEYS` and
+   * `SCRIPT EXISTS` go to every primary; any other command without a key goes to one of them.
+   *
+   * @throws {CinnabarError} `E_UNSUPPORTED` for what makes no sense over a shared connection (`SUBSCRIBE`, `MONITOR`, `MULTI`,
+   * `WATCH`, `SELECT`, `AUTH`, `CLIENT REPLY`, `WAIT` …), which says what to do instead; and for what the embedded engine does not have.
+   */
+  sendCommand<T = Reply>(args: readonly Storable[], options?: SendOptions & { buffers?: false }): Promise<T>
+  /** The same with a `Buffer` for each string of the reply. */
+  sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Promise<T>
+  /**
+   * Pages of keys, as `scan` finds them, until all have been looked at. A key may come twice.
+   *
+   * @example
+   * for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 100 })) await client.unlink(keys)
+   */
+  scanIterator(options?: { MATCH?: string; COUNT?: number }): AsyncGenerator<string[], void, undefined>
 }
 
 /**
- * Commands collected to run as one transaction: nothing is sent before `exec()`, and no other client's comes between.
+ * Commands collected to run as one transaction, by `MULTI` and `EXEC`: nothing is sent before `exec()`, and no other client's
+ * comes between. In a cluster all their keys share a slot, or it is `E_UNSUPPORTED`, and what has no key is done at that node.
  *
  * @example
  * const results = await client.multi().incr('hits').expire('hits', 60).exec()
@@ -620,11 +716,14 @@ export interface RawClient extends Commands {
  */
 export type Multi = {
   /** Adds this command. */
-  [Name in keyof Commands]: (...args: AnyParameters<Commands[Name]>) => Multi
+  [Name in keyof (Commands & BufferCommands)]: (...args: AnyParameters<(Commands & BufferCommands)[Name]>) => Multi
 } & {
+  /** Adds any command: its name, then its arguments. What `sendCommand` of the client refuses is refused here; nothing waits. */
+  sendCommand(args: readonly Storable[], options?: SendOptions): Multi
   /**
-   * Runs what was collected; answers `[error, value]` for each command in order, `error` being `null` where there is none.
-   * Rejects with `E_INVALID_ARGUMENT`, with nothing sent, when an argument was bad or it has run before.
+   * Runs what was collected; answers `[error, value]` for each command in order, `error` being `null` where there is none: one
+   * that fails undoes no other. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, when an argument was bad or it has run
+   * before, and with the server's error, with nothing done, when the server does not know a command or its arguments.
    */
   exec<T = any>(): Promise<[error: CinnabarError | null, value: T][]>
 }
@@ -1370,7 +1469,10 @@ export interface RealtimeDataManager {
   addUserToRoom<T extends object>(roomId: string, userId: string, info?: T & Fields<T>): Promise<void>
   /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
   removeUserFromRoom(roomId: string, userId: string): Promise<number>
-  /** The users of a room by their id; `{}` when it is empty. A value that is no JSON reads `{ error: 'Invalid data' }`. */
+  /**
+   * The users of a room by their id, in an object without a prototype; an empty one when nobody is in it. A
+   * value that is no JSON reads `{ error: 'Invalid data' }`.
+   */
   getRoomUsers<T extends object = Record<string, unknown>>(
     roomId: string,
   ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
@@ -1458,6 +1560,8 @@ export interface PublishOptions {
 
 /** How to subscribe, with a handler or without. */
 export interface StreamOptions {
+  /** Whether every message is a `Buffer` with its bytes, unparsed. Default `false`: only what is no text is one. */
+  buffers?: boolean
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
   pattern?: boolean
   /**
@@ -1525,7 +1629,7 @@ export interface MessageStream<T = unknown> extends Subscription {
 export interface Message<T = unknown> {
   /** Where it was published. */
   channel: string
-  /** What was published; text that is no JSON as it is. */
+  /** What was published; text that is no JSON as it is, and bytes that are no text as a `Buffer`. */
   value: T
   /** How many messages are missing between the one before and this one. */
   missed: number | 'unknown'

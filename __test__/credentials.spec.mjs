@@ -26,7 +26,7 @@ describe('credentials from a function', () => {
       asked++
       return { password }
     })
-    assert.equal(service.getClient(), null)
+    assert.equal(service.getClient().isReady, false)
     assert.equal(service.isConnected, false)
     await new Promise(setImmediate)
     assert.equal(asked, 0)

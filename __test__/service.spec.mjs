@@ -12,7 +12,7 @@ for (const engine of engines) {
     test('connects and disconnects, each twice, and says whether it is connected', async () => {
       const service = await engine.makeService()
       assert.equal(service.isConnected, false)
-      assert.equal(service.getClient(), null)
+      assert.equal(service.getClient().isReady, false)
       await service.connect()
       await service.connect()
       assert.equal(service.isConnected, true)
@@ -20,10 +20,23 @@ for (const engine of engines) {
       await service.disconnect()
       await service.disconnect()
       assert.equal(service.isConnected, false)
-      assert.equal(service.getClient(), null)
+      assert.equal(service.getClient().isReady, false)
       await refuses(service.get('key'), 'E_CLOSED')
+      await refuses(service.getClient().get('key'), 'E_CLOSED')
       await service.connect()
       assert.equal(await service.get('key'), null)
+      await service.disconnect()
+    })
+
+    test('has a raw client at any time, which connects by its first call', async () => {
+      const service = await engine.makeService()
+      const client = service.getClient()
+      assert.equal(service.getClient(), client)
+      const bound = client.with({ timeoutMs: 5000 })
+      assert.deepEqual([client.isReady, bound.isReady, service.isConnected], [false, false, false])
+      assert.equal(await bound.set('key', 'value'), 'OK')
+      assert.deepEqual([client.isReady, bound.isReady, service.isConnected], [true, true, true])
+      assert.equal(await client.get('key'), 'value')
       await service.disconnect()
     })
 

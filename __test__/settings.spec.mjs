@@ -76,10 +76,10 @@ describe('importing', () => {
     for (const env of [{ REDIS_URL: `redis://127.0.0.1:${port}` }, { REDIS_PORT: 'abc' }, { REDIS_URL: 'nonsense' }]) {
       const { status, out, err } = await runModule(
         `import * as cinnabar from 'cinnabar'
-         console.log(Object.keys(cinnabar).includes('healthCheck'), cinnabar.redisService.isConnected, cinnabar.redisService.getClient())`,
+         console.log(Object.keys(cinnabar).includes('healthCheck'), cinnabar.redisService.isConnected, cinnabar.redisService.getClient().isReady)`,
         { env: { ...env, NODE_ENV: 'production' } },
       )
-      assert.deepEqual([status, out, err], [0, 'true false null\n', ''])
+      assert.deepEqual([status, out, err], [0, 'true false false\n', ''])
     }
     assert.equal(connections, 0)
     await new Promise((resolve) => server.close(resolve))

@@ -31,6 +31,8 @@ function getBridge() {
       limit,
       source: SOURCES[source],
     }),
+    // Its fields have names that strangers may have chosen.
+    record: (object = {}) => Object.setPrototypeOf(object, null),
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
       askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),

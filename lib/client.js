@@ -1,58 +1,69 @@
 'use strict'
 
-const { COMMANDS, toCommand } = require('./commands.js')
-const { argumentError } = require('./error.js')
+const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
 const { handleWithin } = require('./handle.js')
-const { Parts, bind, limitsWithin } = require('./limits.js')
+const { bind, limitsWithin } = require('./limits.js')
 const { Multi } = require('./multi.js')
 
 /** The commands themselves, named and shaped as node-redis has them. Keys go out as they are. */
 class RawClient {
-  #native
+  #open
+  #isReady
   #limits
 
-  constructor(native, limits) {
-    if (native instanceof Parts) ({ native, limits } = native)
-    this.#native = native
-    this.#limits = limits
+  /** `parts` are `open`, which answers the native service, `isReady`, which makes none, and `limits`. */
+  constructor(parts) {
+    this.#open = parts.open
+    this.#isReady = parts.isReady
+    this.#limits = parts.limits
   }
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(RawClient, this, { native: handleWithin(this.#native, limits), limits })
+    let native
+    const open = () => (native ??= handleWithin(this.#open(), limits))
+    return bind(RawClient, this, { open, isReady: this.#isReady, limits })
   }
 
   get isReady() {
-    return this.#native.isConnected
+    return this.#isReady()
   }
 
   multi() {
-    return new Multi(this.#native)
+    return new Multi(this.#open)
   }
 
-  async sendCommand(args) {
-    if (!Array.isArray(args) || typeof args[0] !== 'string')
-      throw argumentError('sendCommand takes an array: the name of the command, then its arguments')
-    return this.#native.custom(args)
+  async sendCommand(args, options) {
+    assertCommand(args)
+    return this.#open().custom(args, wantsBuffers(options))
+  }
+
+  // Keys may come twice, as in any scan; pages without any are left out.
+  async *scanIterator(options) {
+    let cursor = '0'
+    do {
+      const page = await this.scan(cursor, options)
+      cursor = page.cursor
+      if (page.keys.length > 0) yield page.keys
+    } while (cursor !== '0')
   }
 
   static {
-    for (const name of Object.keys(COMMANDS)) {
-      define(RawClient, name, function (...args) {
+    const define = (method, name, buffers) => {
+      const value = function (...args) {
         try {
           const [command, wire] = toCommand(name, args)
-          return this.#native.command(command, wire)
+          return this.#open().command(command, wire, buffers)
         } catch (error) {
           return Promise.reject(error)
         }
-      })
+      }
+      Object.defineProperty(value, 'name', { value: method })
+      Object.defineProperty(RawClient.prototype, method, { value, configurable: true, writable: true })
     }
+    for (const name of Object.keys(COMMANDS)) define(name, name)
+    for (const name of BUFFER_COMMANDS) define(`${name}Buffer`, name, true)
   }
-}
-
-function define(Class, name, method) {
-  Object.defineProperty(method, 'name', { value: name })
-  Object.defineProperty(Class.prototype, name, { value: method, configurable: true, writable: true })
 }
 
 module.exports = { RawClient }

@@ -70,6 +70,39 @@ const COMMANDS = {
   zIncrBy: ['ZINCRBY', zIncrBy],
 }
 
+/** Those that also answer in bytes, by a method whose name ends in `Buffer`. */
+const BUFFER_COMMANDS = [
+  'get',
+  'mGet',
+  'eval',
+  'hGet',
+  'hGetAll',
+  'hKeys',
+  'hVals',
+  'hMGet',
+  'lRange',
+  'lPop',
+  'rPop',
+  'sMembers',
+  'zRange',
+  'zRevRange',
+  'zRangeByScore',
+]
+
+/** Throws unless it is the name of a command, then its arguments. */
+function assertCommand(args) {
+  if (Array.isArray(args) && typeof args[0] === 'string') return
+  throw argumentError('sendCommand takes an array: the name of the command, then its arguments')
+}
+
+/** What `sendCommand` was told about its answer. */
+function wantsBuffers(options) {
+  assertOptions(options, ['buffers'])
+  const buffers = options?.buffers
+  if (buffers === undefined || typeof buffers === 'boolean') return buffers
+  throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
+}
+
 /** What goes on the wire for `client[name](...args)`: the command's name and its arguments. Throws for bad ones. */
 function toCommand(name, args) {
   const [command, shape = spread] = COMMANDS[name]
@@ -81,10 +114,10 @@ function spread(...args) {
 }
 
 function set(key, value, options) {
-  assertOptions(options, ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL'])
+  assertOptions(options, ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition'])
   const args = [key, value]
   if (!options) return args
-  const { EX, PX, NX, XX, GET, KEEPTTL } = options
+  const { EX, PX, NX, XX, GET, KEEPTTL } = plainSet(options)
   if (NX && XX) throw argumentError('NX and XX exclude each other')
   if ([EX !== undefined, PX !== undefined, Boolean(KEEPTTL)].filter(Boolean).length > 1) {
     throw argumentError('EX, PX and KEEPTTL exclude each other')
@@ -96,6 +129,23 @@ function set(key, value, options) {
   if (PX !== undefined) args.push('PX', positive(PX, 'PX'))
   if (KEEPTTL) args.push('KEEPTTL')
   return args
+}
+
+// node-redis has two ways to say these, and libraries use either.
+function plainSet({ expiration, condition, ...options }) {
+  if (condition !== undefined) {
+    if (condition !== 'NX' && condition !== 'XX') throw argumentError('condition must be "NX" or "XX"')
+    options[condition] = true
+  }
+  if (expiration === undefined || expiration === 'KEEPTTL') {
+    return expiration ? { ...options, KEEPTTL: true } : options
+  }
+  assertOptions(expiration, ['type', 'value'])
+  if (expiration?.type === 'KEEPTTL') return { ...options, KEEPTTL: true }
+  if (expiration?.type !== 'EX' && expiration?.type !== 'PX') {
+    throw argumentError('expiration.type must be "EX", "PX" or "KEEPTTL"')
+  }
+  return { ...options, [expiration.type]: positive(expiration.value, 'expiration.value') }
 }
 
 function expire(key, time, ...rest) {
@@ -188,4 +238,4 @@ function isRecord(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
 }
 
-module.exports = { COMMANDS, toCommand }
+module.exports = { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers }

@@ -1,17 +1,23 @@
 'use strict'
 
-const { COMMANDS, toCommand } = require('./commands.js')
+const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
 const { argumentError } = require('./error.js')
+
+// What a command is to the native side: a documented one or any other, answered in strings or in bytes.
+const DOCUMENTED = 0
+const ANY = 1
+const IN_BYTES = 2
 
 /** Commands collected to run as one transaction: nothing is sent before `exec()`, and nobody else's comes between. */
 class Multi {
-  #native
+  #open
   #commands = []
   #refused = null
   #done = false
 
-  constructor(native) {
-    this.#native = native
+  /** `open` answers the native service. */
+  constructor(open) {
+    this.#open = open
   }
 
   async exec() {
@@ -19,13 +25,19 @@ class Multi {
     this.#done = true
     // A bad argument anywhere means that nothing at all is sent.
     if (this.#refused) throw this.#refused
-    return this.#commands.length === 0 ? [] : this.#native.transaction(this.#commands)
+    return this.#commands.length === 0 ? [] : this.#open().transaction(this.#commands)
   }
 
-  #add(name, args) {
+  sendCommand(args, options) {
+    return this.#collect(() => {
+      assertCommand(args)
+      return [ANY + (wantsBuffers(options) ? IN_BYTES : 0), ...args]
+    })
+  }
+
+  #collect(make) {
     try {
-      const [command, wire] = toCommand(name, args)
-      this.#commands.push([command, ...wire])
+      this.#commands.push(make())
     } catch (error) {
       this.#refused ??= error
     }
@@ -33,13 +45,18 @@ class Multi {
   }
 
   static {
-    for (const name of Object.keys(COMMANDS)) {
-      const method = function (...args) {
-        return this.#add(name, args)
+    const define = (method, name, kind) => {
+      const value = function (...args) {
+        return this.#collect(() => {
+          const [command, wire] = toCommand(name, args)
+          return [kind, command, ...wire]
+        })
       }
-      Object.defineProperty(method, 'name', { value: name })
-      Object.defineProperty(Multi.prototype, name, { value: method, configurable: true, writable: true })
+      Object.defineProperty(value, 'name', { value: method })
+      Object.defineProperty(Multi.prototype, method, { value, configurable: true, writable: true })
     }
+    for (const name of Object.keys(COMMANDS)) define(name, name, DOCUMENTED)
+    for (const name of BUFFER_COMMANDS) define(`${name}Buffer`, name, DOCUMENTED + IN_BYTES)
   }
 }
 

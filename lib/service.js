@@ -96,6 +96,10 @@ class RedisService {
     return this.#handle().command('GET', [key])
   }
 
+  getBuffer(key) {
+    return this.#handle().command('GET', [key], true)
+  }
+
   set(key, value, options) {
     return this.#run('set', [key, value, options])
   }
@@ -118,6 +122,10 @@ class RedisService {
 
   hGet(key, field) {
     return this.#handle().command('HGET', [key, field])
+  }
+
+  hGetBuffer(key, field) {
+    return this.#handle().command('HGET', [key, field], true)
   }
 
   hGetAll(key) {
@@ -156,7 +164,8 @@ class RedisService {
   }
 
   getClient() {
-    return this.isConnected ? (this.#client ??= new RawClient(this.#opened(), this.#limits)) : null
+    const parts = { open: () => this.#opened(), isReady: () => this.isConnected, limits: this.#limits }
+    return (this.#client ??= new RawClient(parts))
   }
 
   get cache() {

@@ -45,12 +45,18 @@ pub enum Answer {
     Number(f64),
     /// A string.
     Text(Text),
+    /// A `Buffer`.
+    Bytes(Bytes),
     /// A string that is parsed as JSON.
     Json(Text),
+    /// JSON of an object whose fields have names that came from a store: it gets no prototype.
+    JsonRecord(Text),
     /// An array.
     List(Vec<Answer>),
     /// A plain object with fields in this order.
     Object(Vec<(Cow<'static, str>, Answer)>),
+    /// An object without a prototype, whose fields have names that came from a store.
+    Record(Vec<(String, Answer)>),
     /// What became of a hit of a limit: made by one call of a JavaScript function, because it is made so often.
     Checked {
         /// Within the limit.
@@ -82,6 +88,11 @@ impl Answer {
     /// A value by its JSON.
     pub fn json(bytes: impl Into<Bytes>) -> Self {
         Self::Json(Text::new(bytes.into()))
+    }
+
+    /// An object by its JSON, without a prototype.
+    pub fn json_record(bytes: impl Into<Bytes>) -> Self {
+        Self::JsonRecord(Text::new(bytes.into()))
     }
 
     /// A field of an object.

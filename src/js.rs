@@ -8,6 +8,7 @@ mod completions;
 mod credentials;
 mod env;
 mod failure;
+mod functions;
 mod group;
 mod handlers;
 mod held;

@@ -1,5 +1,6 @@
 //! Where state lives. Features speak Redis; an engine only answers.
 
+mod apart;
 mod call;
 mod crew;
 mod events;
@@ -14,6 +15,7 @@ mod reply;
 mod run;
 mod script;
 mod status;
+mod transaction;
 
 use std::{
     sync::{
@@ -25,6 +27,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub use apart::{Apart, Wait};
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
@@ -36,6 +39,7 @@ pub(crate) use run::panicked;
 pub use script::Script;
 pub(crate) use script::{lua, script};
 pub use status::{BreakerState, BreakerStatus, PoolStatus, Role, ServerStatus, Status, Topology};
+pub use transaction::Transaction;
 
 use crate::{
     error::{Error, Kind, Result},

@@ -139,13 +139,9 @@ fn nothing_panics_on_purpose() {
     .holds();
 }
 
-/// Save for the commands that callers themselves put into a transaction.
 #[test]
 fn scripts_call_what_the_embedded_engine_knows() {
     Rule::for_lua(|file| {
-        if file.is_in(&["src/features/raw/transaction.lua"]) {
-            return Vec::new();
-        }
         let called = |at, how| file.has(at, &["redis", ".", how, "("]);
         let calls = find_where(file, |at| called(at, "call") || called(at, "pcall"));
         calls.filter_map(|at| unknown_call(file, at)).collect()

@@ -171,5 +171,5 @@ export async function runDocuments({
   await redisService.disconnect()
   await redisService.disconnect()
   assert.equal(redisService.isConnected, false)
-  assert.equal(redisService.getClient(), null)
+  assert.equal(redisService.getClient().isReady, false)
 }

@@ -55,14 +55,18 @@ export async function misuse(): Promise<void> {
   await redisService.set('key', 'value', { ex: 60 })
   // @ts-expect-error it may be null
   ;(await redisService.get('key')).length
-  // @ts-expect-error there may be no connection
-  redisService.getClient().get('key')
+  // @ts-expect-error it may be null
+  ;(await redisService.getClient().get('key')).length
   // @ts-expect-error a member is { score, value }
   await redisService.getClient()?.zAdd('z', ['a'])
   // @ts-expect-error no such command
   await redisService.getClient()?.hsett('h', 'f', 'v')
   // @ts-expect-error a multi collects; it is no promise of a value
   const collected: Promise<string> = redisService.getClient()!.multi().get('k')
+  // @ts-expect-error a transaction is no client
+  redisService.getClient().multi().scanIterator()
+  // @ts-expect-error the option is buffers
+  await redisService.getClient().sendCommand(['GET', 'k'], { buffer: true })
   // @ts-expect-error a user id is a string or a number
   await SessionManager.createSession({ id: 42 })
   // @ts-expect-error data is an object

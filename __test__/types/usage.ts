@@ -48,6 +48,7 @@ import type {
   RateLimitResult,
   RawClient,
   Reply,
+  BufferReply,
   RoomWatch,
   RoomWatchStream,
   ServiceEvent,
@@ -140,12 +141,23 @@ export async function service(): Promise<void> {
   await advanceTime(service, 1000)
   await service.disconnect()
   await using disposed = new RedisService({ url: 'memory:' })
-  const client: RawClient | null = redisService.getClient()
+  const client: RawClient = redisService.getClient()
   void [counts, flag, fields, field, hash, health, parts, disposed, client]
 }
 
 export async function client(client: RawClient): Promise<void> {
   const ready: boolean = client.isReady
+  const buffer: Buffer | null = await client.getBuffer('k')
+  const buffers: (Buffer | null)[] = await client.mGetBuffer(['k'])
+  const record: Record<string, Buffer> = await client.hGetAllBuffer('h')
+  const plain = await client.sendCommand(['GET', 'k'])
+  same<Reply, typeof plain>(true)
+  const inBytes = await client.sendCommand(['GET', 'k'], { buffers: true })
+  same<BufferReply, typeof inBytes>(true)
+  for await (const keys of client.scanIterator({ MATCH: 'a*', COUNT: 10 })) await client.del(keys)
+  await client.set('k', 'v', { expiration: { type: 'EX', value: 10 }, condition: 'NX' })
+  await client.multi().sendCommand(['OBJECT', 'FREQ', 'k'], { buffers: true }).getBuffer('k').eval('return 1', 0).exec()
+  void [buffer, buffers, record]
   const previous = await client.set('k', 'v', { GET: true, KEEPTTL: true })
   same<string | null, typeof previous>(true)
   const numbers: number[] = [

@@ -3,7 +3,7 @@
 const { argumentError } = require('../error.js')
 const { assertFunction, assertOptions, describe } = require('../options.js')
 
-const SHARED = ['pattern', 'sharded', 'buffer', 'overflow', 'onGap']
+const SHARED = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
 
 /** What `subscribe` was told: the functions, and what the native side takes, which says what that may be. */
 function readOptions(options, streams) {

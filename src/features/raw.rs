@@ -1,34 +1,40 @@
 //! The raw client: which commands it has, where their keys are, and what they answer.
 
+mod conduct;
+mod places;
 mod shape;
 mod table;
+mod transaction;
 
-use bytes::Bytes;
+use std::time::Duration;
 
-pub use shape::Shape;
+pub use shape::{Shape, Strings};
+pub use transaction::{Step, transaction};
 
 use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
-    features::raw::table::{Command, Place},
-    store::{Args, Call, Keys, Reply, Request, Verb, script},
+    features::raw::{
+        conduct::Conduct,
+        table::{Command, Place},
+    },
+    store::{Apart, Args, Call, Reply, Request, Verb, Wait},
 };
-
-script!(TRANSACTION = "raw/transaction.lua", keys: 0, args: 0);
 
 /// Longer keys are a mistake: Redis compares and hashes them at every use.
 const LONGEST_KEY: usize = 1 << 20;
-/// Lua's stack bounds how many arguments one command of a transaction may have.
-const TRANSACTION_ARGS: usize = 7_000;
 
 /// A documented command with its arguments as they go over the wire.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
-pub fn command(name: &str, args: Args) -> Result<Call<Answer>> {
+pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Answer>> {
     let command = table::find(name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
+    if let Some(answer) = nothing_asked(command, &args) {
+        return Ok(Call::ready(answer));
+    }
     let (request, shape) = request(command, args)?;
-    Ok(Call::new(request, move |reply| shape.read(reply)))
+    Ok(Call::new(request, move |reply| shape.read(reply, strings)))
 }
 
 /// What a documented command answers when there is no server.
@@ -36,94 +42,75 @@ pub fn shape(name: &str) -> Option<(&'static str, Shape)> {
     table::find(name).map(|command| (command.name, command.shape))
 }
 
-/// Any command, answered as the server answers it.
+/// Any command, answered as the server answers it, for a caller who waits `within` that time at most. What is not known to
+/// answer once and at once has a connection of its own.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` for no command at all; `E_UNSUPPORTED` for those that would take the shared connection away from
-/// everybody else.
-pub fn custom(name: String, args: Args) -> Result<Call<Answer>> {
-    const TAKES_THE_CONNECTION: [&str; 17] = [
-        "SUBSCRIBE",
-        "PSUBSCRIBE",
-        "SSUBSCRIBE",
-        "MONITOR",
-        "MULTI",
-        "WATCH",
-        "QUIT",
-        "RESET",
-        "HELLO",
-        "AUTH",
-        "SELECT",
-        "BLPOP",
-        "BRPOP",
-        "BLMOVE",
-        "BZPOPMIN",
-        "BZPOPMAX",
-        "WAIT",
-    ];
+/// `E_INVALID_ARGUMENT` for no command at all; `E_UNSUPPORTED` for those that cannot do what they are for.
+pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Answer>> {
+    let (mut request, conduct) = custom_request(name, args)?;
+    let wait = match conduct {
+        Conduct::Waits(wait) => Some(wait),
+        _ => None,
+    };
+    if conduct != Conduct::Shares
+        && let Verb::Custom(name) = request.verb
+    {
+        request.verb = Verb::Apart(Box::new(Apart { name, wait }));
+        // How long it takes, and whether it answers at all, says nothing about the server.
+        request.counted = false;
+    }
+    // The server was told to stop waiting sooner than it was to.
+    let cut = wait.is_some_and(|wait| wait.time.is_none() || within.is_some_and(|within| wait.outlasts(within)));
+    Ok(Call::new(request, move |reply| match reply {
+        Reply::Nil if cut => Err(nothing_came(wait)),
+        reply => Ok(shape::plain(reply, strings)),
+    }))
+}
+
+fn nothing_came(wait: Option<Wait>) -> Error {
+    let message = match wait {
+        Some(Wait { time: None, .. }) => {
+            "nothing came within the time that this call had; it has taken nothing. A wait for ever is as long as its call \
+             may take: with({ timeoutMs }) says how long that is"
+        }
+        _ => {
+            "nothing came within the time that this call had, which was shorter than its own wait; it has taken nothing"
+        }
+    };
+    Error::new(Kind::Timeout, message)
+}
+
+/// Any command as a request, and how it may travel.
+fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     let upper = name.to_ascii_uppercase();
     if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
         return Err(Error::argument("the command must be one word, such as \"GET\""));
     }
-    if TAKES_THE_CONNECTION.contains(&upper.as_str()) || (upper == "CLIENT" && reply_off(&args)) {
-        let message = format!("{upper} would take the shared connection away from every other call");
-        return Err(Error::new(Kind::Unsupported, message));
+    let conduct = conduct::of(&upper, &args);
+    if let Conduct::Refused(instead) = conduct {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("{upper} cannot be sent over a shared connection: {instead}"),
+        ));
     }
+    let keys = places::of(&upper, &args);
     let mut request = Request::with_keys("", args, 0);
     request.verb = Verb::Custom(upper);
-    request.keys = Keys::Unknown;
-    Ok(Call::new(request, |reply| Ok(shape::plain(reply))))
+    request.keys = keys;
+    Ok((request, conduct))
 }
 
-fn reply_off(args: &Args) -> bool {
-    args.first().is_some_and(|word| word.eq_ignore_ascii_case(b"REPLY"))
-}
-
-/// Commands that run as one, with nothing in between: `[error, value]` each.
-///
-/// One script runs them, so it is a transaction on either engine. A command that fails does not undo the others, as in
-/// Redis's own MULTI.
-///
-/// # Errors
-/// As `command`; then nothing at all is sent.
-pub fn transaction(commands: Vec<(String, Args)>) -> Result<Call<Answer>> {
-    let (mut keys, mut rest, mut shapes) = (Args::new(), Args::new(), Vec::with_capacity(commands.len()));
-    for (name, args) in commands {
-        let command = table::find(&name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
-        if args.len() > TRANSACTION_ARGS {
-            let message =
-                format!("{name} has {} arguments; a transaction takes {TRANSACTION_ARGS} a command", args.len());
-            return Err(Error::argument(message));
-        }
-        let (request, shape) = request(command, args)?;
-        keys.extend(request.touched().into_iter().flatten().cloned());
-        rest.push(Bytes::from((request.args.len() + 1).to_string()));
-        rest.push(Bytes::from_static(command.name.as_bytes()));
-        rest.extend(request.args);
-        shapes.push(shape);
-    }
-    let count = keys.len();
-    keys.extend(rest);
-    let mut request = Request::with_keys("", keys, count);
-    request.verb = Verb::Script(&TRANSACTION);
-    Ok(Call::new(request, move |reply| {
-        let pairs = reply.array()?.into_iter().zip(shapes).map(|(pair, shape)| {
-            let [ok, reply] = pair_of(pair)?;
-            if ok.flag()? {
-                return Ok(Answer::List(vec![Answer::Null, shape.read(reply)?]));
-            }
-            let message = reply.bulk()?.unwrap_or_default();
-            let error = Error::from_server(String::from_utf8_lossy(&message).into_owned());
-            Ok(Answer::List(vec![Answer::Failure(error), Answer::Null]))
-        });
-        pairs.collect::<Result<_>>().map(Answer::List)
-    }))
-}
-
-/// Lua drops a nil at the end of a pair.
-fn pair_of(pair: Reply) -> Result<[Reply; 2]> {
-    let mut items = pair.array()?.into_iter();
-    Ok([items.next().unwrap_or(Reply::Nil), items.next().unwrap_or(Reply::Nil)])
+/// What is answered without asking, where there is nothing to ask about.
+fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
+    let none = match command.place {
+        Place::All => args.is_empty(),
+        _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
+    };
+    none.then(|| match command.shape {
+        Shape::Texts => Answer::List(Vec::new()),
+        _ => Answer::Number(0.0),
+    })
 }
 
 fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {

@@ -3,7 +3,7 @@
 use super::{
     env::{Js, Value},
     failure::More,
-    promise::Functions,
+    functions::Functions,
 };
 use crate::{
     answer::Answer,
@@ -19,7 +19,12 @@ impl Answer {
             Self::Bool(flag) => js.boolean(flag),
             Self::Number(number) => js.number(number),
             Self::Text(text) => js.known_string(&text.bytes, text.ascii)?,
+            Self::Bytes(bytes) => js.buffer(&bytes)?,
             Self::Json(text) => js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?,
+            Self::JsonRecord(text) => {
+                let parsed = js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?;
+                record(js, functions, &[parsed])?
+            }
             Self::List(items) => {
                 let array = js.array(items.len());
                 for (index, item) in items.into_iter().enumerate() {
@@ -30,6 +35,14 @@ impl Answer {
             }
             Self::Object(fields) => {
                 let object = js.object();
+                for (name, value) in fields {
+                    let value = value.build(js, functions)?;
+                    js.define(object, js.string(name.as_bytes())?, value);
+                }
+                object
+            }
+            Self::Record(fields) => {
+                let object = record(js, functions, &[])?;
                 for (name, value) in fields {
                     let value = value.build(js, functions)?;
                     js.define(object, js.string(name.as_bytes())?, value);
@@ -51,4 +64,10 @@ impl Answer {
             Self::Failure(error) => functions.failures.build(js, &error, None, More::default()),
         })
     }
+}
+
+/// An object without a prototype, made of one that has one.
+fn record(js: Js, functions: &Functions, object: &[Value]) -> Result<Value> {
+    let made = js.call(js.kept(&functions.record), object);
+    made.map_err(|_| Error::new(Kind::Internal, "an object without a prototype could not be made"))
 }

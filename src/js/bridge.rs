@@ -20,12 +20,13 @@ use super::{
     completions::Done,
     env::{Js, Value},
     failure::Failures,
+    functions::Functions,
     limits::Limits,
     log::Log,
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     options::OnUnavailable,
-    promise::{Functions, Inner},
+    promise::Inner,
     room::{Following, Members},
     subscription::Subscriptions,
 };
@@ -63,8 +64,8 @@ impl Drop for Handle {
 
 #[napi]
 impl Bridge {
-    /// Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, warn, askCredentials, watch, unwatch, captureStack,
-    /// resource }`.
+    /// Takes `{ CinnabarError, parse, stringify, afterThisTick, checked, record, warn, askCredentials, watch, unwatch,
+    /// captureStack, resource }`.
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -77,6 +78,7 @@ impl Bridge {
             stringify: keep(c"stringify")?,
             after_this_tick: keep(c"afterThisTick")?,
             checked: keep(c"checked")?,
+            record: keep(c"record")?,
             warn: keep(c"warn")?,
             ask_credentials: keep(c"askCredentials")?,
             watch: keep(c"watch")?,

@@ -94,6 +94,16 @@ impl Js {
         })
     }
 
+    /// A `Buffer` with a copy of these bytes.
+    pub fn buffer(self, bytes: &[u8]) -> Result<Value> {
+        let data = bytes.as_ptr().cast();
+        let made = made!(value => sys::napi_create_buffer_copy(self.0, bytes.len(), data, ptr::null_mut(), &mut value));
+        made.ok_or_else(|| {
+            self.clear_exception();
+            Error::new(Kind::InvalidData, format!("a value of {} bytes is too long for a Buffer", bytes.len()))
+        })
+    }
+
     /// An empty object.
     pub fn object(self) -> Value {
         made!(value => sys::napi_create_object(self.0, &mut value)).unwrap_or(ptr::null_mut())

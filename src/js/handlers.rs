@@ -23,16 +23,18 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Handler {
     function: Kept,
     inbox: Arc<Inbox>,
+    /// Whether it takes texts as bytes.
+    buffers: bool,
 }
 
 impl Inner {
     /// Keeps a reader of an inbox until `drop_handler`, and the process alive with it: it is called with its number when there
     /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
-    pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds) -> (u64, Arc<Inbox>) {
+    pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds, buffers: bool) -> (u64, Arc<Inbox>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let completions = self.completions.clone();
         let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Done::Ready(id))));
-        self.insert_handler(js, id, reader, inbox.clone());
+        self.insert_handler(js, id, reader, inbox.clone(), buffers);
         (id, inbox)
     }
 
@@ -59,12 +61,13 @@ impl Inner {
         }
     }
 
-    /// Some of what waits for this reader: whether more does, then pairs, in one array; `null` when nothing does. A pair is a text and what goes with
+    /// Some of what waits for this reader: whether more does, then pairs, in one array; `null` when nothing does. A pair is a text, or bytes, and what goes with
     /// it: a name, a number, or `true` for what its reader knows; or a number of missed ones, if it is known, and `undefined`; or
     /// an error, if there was one, and `null` at the end.
     pub fn take(&self, js: Js, id: u64) -> Value {
-        let inbox = self.handlers.borrow().get(&id).map(|handler| handler.inbox.clone());
-        let (taken, more) = inbox.map(|inbox| inbox.take(MOST_MESSAGES, MOST_BYTES)).unwrap_or_default();
+        let handler = self.handlers.borrow().get(&id).map(|handler| (handler.inbox.clone(), handler.buffers));
+        let Some((inbox, buffers)) = handler else { return js.null() };
+        let (taken, more) = inbox.take(MOST_MESSAGES, MOST_BYTES);
         if taken.is_empty() {
             return js.null();
         }
@@ -72,7 +75,7 @@ impl Inner {
         js.set_index(pairs, 0, js.boolean(more));
         let mut at = 1;
         for taken in taken {
-            let (first, second) = self.pair(js, id, taken);
+            let (first, second) = self.pair(js, id, taken, buffers);
             js.set_index(pairs, at, first);
             js.set_index(pairs, at + 1, second);
             at += 2;
@@ -80,7 +83,7 @@ impl Inner {
         pairs
     }
 
-    fn pair(&self, js: Js, id: u64, taken: Taken) -> (Value, Value) {
+    fn pair(&self, js: Js, id: u64, taken: Taken, buffers: bool) -> (Value, Value) {
         match taken {
             Taken::Note(note) => {
                 let about = match &note.about {
@@ -88,7 +91,12 @@ impl Inner {
                     About::Name(name) => js.string(name),
                     About::Number(number) => Ok(js.number(*number as f64)),
                 };
-                match (js.string(&note.text), about) {
+                // What is no text is bytes, whoever takes it.
+                let text = match buffers || std::str::from_utf8(&note.text).is_err() {
+                    true => js.buffer(&note.text),
+                    false => js.string(&note.text),
+                };
+                match (text, about) {
                     (Ok(text), Ok(about)) => (text, about),
                     // Longer than JavaScript's strings may be: it is missing.
                     _ => (js.number(1.0), js.undefined()),
@@ -104,9 +112,9 @@ impl Inner {
         }
     }
 
-    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>) {
+    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>, buffers: bool) {
         if let Some(function) = js.keep(function) {
-            self.handlers.borrow_mut().insert(id, Handler { function, inbox });
+            self.handlers.borrow_mut().insert(id, Handler { function, inbox, buffers });
             self.hold(js, 1);
         }
     }

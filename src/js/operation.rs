@@ -41,7 +41,7 @@ pub enum Empty {
     List,
     /// So many times `null`.
     Nulls(usize),
-    /// `{}`.
+    /// `{}`, without a prototype.
     Object,
     /// A new id, of nothing.
     Id,
@@ -57,7 +57,7 @@ impl Empty {
             Self::Zero => Answer::Number(0.0),
             Self::List => Answer::List(Vec::new()),
             Self::Nulls(count) => Answer::List(vec![Answer::Null; count]),
-            Self::Object => Answer::Object(Vec::new()),
+            Self::Object => Answer::Record(Vec::new()),
             Self::Id => random::hex::<24>().map_or(Answer::Null, Answer::from),
         }
     }

@@ -4,7 +4,10 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{bridge::Handed, env::Js, operation::Operation, service::Service};
-use crate::{error::Error, features::raw};
+use crate::{
+    error::Error,
+    features::raw::{self, Strings},
+};
 
 #[napi]
 impl Service {
@@ -18,8 +21,11 @@ impl Service {
                 return Err(Error::argument("a probe takes the name of a command, then its arguments"));
             }
             let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
-            let mut call =
-                if raw::shape(&name).is_some() { raw::command(&name, words) } else { raw::custom(name, words) }?;
+            let mut call = if raw::shape(&name).is_some() {
+                raw::command(&name, words, Strings::Text)
+            } else {
+                raw::custom(&name, words, Strings::Text, None)
+            }?;
             call.requests.iter_mut().for_each(|request| request.counted = false);
             Ok(call)
         })

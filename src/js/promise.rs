@@ -17,7 +17,8 @@ use super::{
     completions::{Completions, Done},
     credentials::Sources,
     env::{Js, Kept, Value},
-    failure::{Failures, More},
+    failure::More,
+    functions::Functions,
     handlers::Handler,
     held::Held,
     limits::Limits,
@@ -66,28 +67,6 @@ pub struct Inner {
     pub sources: Sources,
     /// Where other threads put what they finished.
     pub completions: Arc<Completions>,
-}
-
-/// JavaScript's own functions that the bridge calls.
-pub struct Functions {
-    /// `JSON.parse`.
-    pub parse: Kept,
-    /// `JSON.stringify`.
-    pub stringify: Kept,
-    /// Calls what it is given when the JavaScript that runs has come to its end.
-    pub after_this_tick: Kept,
-    /// Makes what a check of a limit answers.
-    pub checked: Kept,
-    /// Tells the developer something.
-    pub warn: Kept,
-    /// Calls a function that answers credentials, and hands its answer to the bridge.
-    pub ask_credentials: Kept,
-    /// Listens to a signal; answers the listener.
-    pub watch: Kept,
-    /// Takes a signal's listener away.
-    pub unwatch: Kept,
-    /// The package's error class.
-    pub failures: Failures,
 }
 
 /// A promise, and what is said when it is settled.
@@ -361,21 +340,7 @@ impl Inner {
         self.forget_all_told(js);
         self.sources.end(js);
         if let Some(functions) = self.functions.take() {
-            let Functions {
-                parse,
-                stringify,
-                after_this_tick,
-                checked,
-                warn,
-                ask_credentials,
-                watch,
-                unwatch,
-                failures,
-            } = functions;
-            for kept in [parse, stringify, after_this_tick, checked, warn, ask_credentials, watch, unwatch] {
-                js.forget(kept);
-            }
-            failures.release(js);
+            functions.release(js);
         }
     }
 }

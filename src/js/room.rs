@@ -107,7 +107,7 @@ impl Rooms {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
             let users = self.rooms.users(&js.text(room.raw(), "roomId")?)?;
             self.look(js)?;
-            Ok(users.map(Answer::json))
+            Ok(users.map(Answer::json_record))
         })
     }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     answer::Answer,
     error::{Error, Kind},
-    features::raw::{self, Shape},
+    features::raw::{self, Shape, Strings},
     runtime,
     settings::{Listed, Server, Settings},
     store::{Call, Status, Topology},
@@ -150,55 +150,63 @@ impl Service {
         })
     }
 
-    /// A documented command by its wire name.
+    /// A documented command by its wire name; with `buffers`, answered in bytes.
     #[napi]
-    pub fn command(&self, env: Env, name: Unknown, args: Unknown) -> Handed {
+    pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> Handed {
         let js = Js(env.raw());
         let read = js.text(name.raw(), "the command").map(|name| (raw::shape(&name), name));
         let operation = match &read {
             Ok((Some((name, shape)), _)) => self.core.operation(name, empty(*shape)),
             _ => plain("COMMAND"),
         };
-        self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?))
+        self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?, strings(buffers)))
     }
 
-    /// Any command: its name, then its arguments.
+    /// Any command: its name, then its arguments; with `buffers`, answered in bytes.
     #[napi]
-    pub fn custom(&self, env: Env, words: Unknown) -> Handed {
+    pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> Handed {
+        // Without a bound of its own, the time of a call that waits at the server is added to that.
+        let within = self.core.own_timeout();
         self.core.submit(env, self.core.operation("CUSTOM", Empty::Null), |js| {
             let mut words = js.words(words.raw())?;
             if words.is_empty() {
                 return Err(Error::argument("sendCommand takes the name of a command, then its arguments"));
             }
             let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
-            raw::custom(name, words)
+            raw::custom(&name, words, strings(buffers), within)
         })
     }
 
-    /// Several commands as one: `[[name, …args], …]`.
+    /// Several commands as one: `[[kind, name, …args], …]`, where the kind is 1 for any command, 0 for one that is documented, and 2 more
+    /// for an answer in bytes.
     #[napi]
     pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("MULTI", Empty::List), |js| {
             let commands = js.elements(commands.raw(), "the commands")?.into_iter().map(|command| {
                 let mut words = js.words(command)?;
-                if words.is_empty() {
+                if words.len() < 2 {
                     return Err(Error::argument("a command of a transaction has no name"));
                 }
+                let kind = words.remove(0);
                 let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
-                Ok((name, words))
+                let (custom, buffers) = (matches!(&kind[..], b"1" | b"3"), matches!(&kind[..], b"2" | b"3"));
+                Ok(raw::Step { name, args: words, custom, strings: strings(Some(buffers)) })
             });
             raw::transaction(commands.collect::<Result<_, _>>()?)
         })
     }
 
-    /// Publishes a value as JSON, on a sharded channel or another; answers how many connections heard it.
+    /// Publishes a value as JSON, or bytes as they are, on a sharded channel or another; answers how many connections heard it.
     #[napi]
     pub fn publish(&self, env: Env, channel: Unknown, value: Unknown, sharded: Unknown) -> Handed {
         let core = self.core.clone();
         self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
             let sharded = if js.is_nothing(sharded.raw()) { false } else { js.flag(sharded.raw(), "options.sharded")? };
             let channel = subscription::channel(js, channel.raw())?;
-            let value = core.bridge().stringify(js, value.raw(), "value")?;
+            let value = match js.bytes(value.raw()) {
+                Some(bytes) => bytes,
+                None => core.bridge().stringify(js, value.raw(), "value")?.into(),
+            };
             Ok(subscription::publish(channel, value, sharded))
         })
     }
@@ -211,12 +219,16 @@ impl Service {
         Handed(self.core.bridge().resolved(js))
     }
 
-    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow }`; resolves, once messages will be heard, to the number of the
+    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`; resolves, once messages will be heard, to the number of the
     /// reader, which ends it.
     #[napi]
     pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> Handed {
         subscription::subscribe(&self.core, &env, channel.raw(), options.raw(), reader.raw())
     }
+}
+
+fn strings(buffers: Option<bool>) -> Strings {
+    if buffers == Some(true) { Strings::Bytes } else { Strings::Text }
 }
 
 fn plain(name: &'static str) -> Operation {

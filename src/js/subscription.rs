@@ -58,12 +58,12 @@ pub fn channel(js: Js, value: Value) -> Result<Bytes> {
     }
 }
 
-/// Sends JSON to those who listen; answers how many connections heard it.
-pub fn publish(channel: Bytes, json: String, sharded: bool) -> Call<i64> {
+/// Sends JSON, or bytes as they are, to those who listen; answers how many connections heard it.
+pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
     if !sharded {
-        return Call::new(Request::command("PUBLISH", [channel, json.into()]), Reply::int);
+        return Call::new(Request::command("PUBLISH", [channel, value]), Reply::int);
     }
-    let request = Request::keyed("SPUBLISH", [channel, json.into()]);
+    let request = Request::keyed("SPUBLISH", [channel, value]);
     Call::round([request], |replies| replies.one().map_err(unsharded)?.int().map(Step::Done))
 }
 
@@ -71,6 +71,8 @@ pub fn publish(channel: Bytes, json: String, sharded: bool) -> Call<i64> {
 struct Wanted {
     topic: Topic,
     bounds: Bounds,
+    /// Whether messages are handed over as bytes.
+    buffers: bool,
 }
 
 impl Wanted {
@@ -99,7 +101,7 @@ impl Wanted {
                 _ => return Err(Error::argument(r#"options.overflow must be "drop-oldest" or "error""#)),
             };
         }
-        Ok(Self { topic, bounds })
+        Ok(Self { topic, bounds, buffers: flag(c"buffers", "options.buffers")? })
     }
 }
 
@@ -120,13 +122,13 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
         }
         Ok((wanted, core.opened(js)?, runtime::get()?))
     });
-    let (Wanted { topic, bounds }, opened, runtime) = match prepared {
+    let (Wanted { topic, bounds, buffers }, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Handed(bridge.rejected(js, error)),
     };
     let (promise, ticket) = bridge.promise(js, Operation { name: "SUBSCRIBE", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
-    let (id, inbox) = bridge.keep_reader(js, reader, bounds);
+    let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
     let listener = listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)));

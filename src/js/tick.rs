@@ -20,7 +20,11 @@ use super::{
     opened::Opened,
     promise::{Inner, Promised, Ticket},
 };
-use crate::{answer::Answer, runtime, store::Call};
+use crate::{
+    answer::Answer,
+    runtime,
+    store::{Call, Request},
+};
 
 /// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
 const FEW: usize = 4;
@@ -34,6 +38,8 @@ pub struct Group {
     opened: Arc<Opened>,
     limits: Option<Rc<Limits>>,
     timeout: Duration,
+    /// Nothing else goes out with it: it may take its time.
+    apart: bool,
     calls: Vec<(Call<Answer>, Ticket)>,
 }
 
@@ -74,20 +80,26 @@ impl Inner {
             Some(limits) if limits.has_signals() => Ticket::Held(self.keep_back(js, promised, limits)),
             _ => Ticket::Here(promised),
         };
+        let first_request = call.requests.first();
+        let apart = first_request.is_some_and(Request::is_apart);
+        let wait = first_request.and_then(Request::wait);
         let asked = (call, ticket);
         let first = {
             let mut tick = self.tick.groups.borrow_mut();
             let first = tick.is_empty();
-            let near = tick
-                .iter_mut()
-                .rev()
-                .take(NEAR)
-                .find(|group| Arc::ptr_eq(&group.opened, &opened) && Limits::same(group.limits.as_ref(), limits));
+            let near = tick.iter_mut().rev().take(NEAR).find(|group| {
+                let shared = !apart && !group.apart;
+                shared && Arc::ptr_eq(&group.opened, &opened) && Limits::same(group.limits.as_ref(), limits)
+            });
             match near {
                 Some(group) => group.calls.push(asked),
                 None => {
-                    let timeout = limits.and_then(|limits| limits.timeout).unwrap_or(timeout);
-                    tick.push(Group { opened, limits: limits.cloned(), timeout, calls: vec![asked] });
+                    let bound = limits.and_then(|limits| limits.timeout);
+                    let timeout = match wait {
+                        Some(wait) => wait.call_time(bound, timeout),
+                        None => bound.unwrap_or(timeout),
+                    };
+                    tick.push(Group { opened, limits: limits.cloned(), timeout, apart, calls: vec![asked] });
                 }
             }
             first
@@ -116,7 +128,7 @@ impl Inner {
             return;
         }
         let now = Instant::now();
-        for Group { opened, limits, timeout, mut calls } in groups {
+        for Group { opened, limits, timeout, mut calls, .. } in groups {
             let held: Vec<u64> = match limits {
                 Some(limits) if limits.has_signals() => {
                     // What was aborted within the tick is not sent.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Reply, Script};
+use super::{Apart, Reply, Script, Transaction, Wait};
 use crate::error::{Error, Kind, Result};
 
 /// Arguments of a request, as Redis gets them.
@@ -37,6 +37,10 @@ pub enum Verb {
     Script(&'static Script),
     /// The same for many items in one run: the keys that all of them have, then the arguments of each.
     Many(&'static Script),
+    /// A command whose name came from the caller and which shares a connection with nobody.
+    Apart(Box<Apart>),
+    /// Several commands as one, whose keys are this request's arguments.
+    Transaction(Box<Transaction>),
 }
 
 /// Which arguments are keys: `count` of them, from `first`, every `step`.
@@ -130,8 +134,24 @@ impl Request {
 
     /// What of a caller's it tells a server, which may repeat that: all but the text of a script.
     pub fn told(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let within: &[Request] = match &self.verb {
+            Verb::Transaction(whole) => &whole.requests,
+            _ => &[],
+        };
+        self.own_told().chain(within.iter().flat_map(Self::own_told))
+    }
+
+    fn own_told(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let is_source = matches!(self.name(), "EVAL" | "EVAL_RO" | "FUNCTION");
         self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
+    }
+
+    /// How long it asks the server to wait.
+    pub fn wait(&self) -> Option<Wait> {
+        match &self.verb {
+            Verb::Apart(apart) => apart.wait,
+            _ => None,
+        }
     }
 
     /// Its name, as errors and logs have it.
@@ -140,6 +160,17 @@ impl Request {
             Verb::Command(name) => name,
             Verb::Custom(name) => name,
             Verb::Script(script) | Verb::Many(script) => script.name,
+            Verb::Apart(apart) => &apart.name,
+            Verb::Transaction(_) => "MULTI",
+        }
+    }
+
+    /// Whether it shares a connection with nobody.
+    pub fn is_apart(&self) -> bool {
+        match &self.verb {
+            Verb::Apart(_) => true,
+            Verb::Transaction(transaction) => transaction.apart,
+            _ => false,
         }
     }
 

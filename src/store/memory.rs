@@ -4,7 +4,8 @@
 //! scripts a server runs; `tests/engines.rs` compares its replies with those of a real server.
 //!
 //! Where it differs from a server on purpose:
-//! * One database, nothing is written to disk, no blocking commands, no `MULTI`.
+//! * One database, nothing is written to disk, no blocking commands, and no `MULTI` but the one that is a `Transaction`.
+//! * A command that it does not have is `E_UNSUPPORTED`: a server might have it.
 //! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy volatile-lru`, except that a
 //!   script that has begun to write goes over by no more than a quarter.
 //! * A deadline is over when it is reached, not a millisecond later.
@@ -42,12 +43,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::answer::{Fault, Outcome};
+use self::answer::{Answer, Fault, Outcome};
 use self::db::Db;
 use self::lua::Lua;
 use self::table::Run;
-use super::{Listener, Reply, Request, Script, Topic, Verb};
-use crate::error::Result;
+use super::{Listener, Reply, Request, Script, Topic, Transaction, Verb};
+use crate::error::{Error, Kind, Result};
 
 pub use self::table::{changes, knows, names};
 
@@ -75,10 +76,8 @@ impl Engine {
     /// Answers requests in order, with no I/O. Each is atomic, the whole is not.
     pub fn execute(&self, batch: &[Request]) -> Vec<Result<Reply>> {
         let mut lua = lock(&self.shared.lua);
-        let replies = batch
-            .iter()
-            .map(|request| reply(self.run(&mut lua, request)).map_err(|error| error.hiding(request.told())))
-            .collect();
+        let answer = |request: &Request| self.answer(&mut lua, request).map_err(|error| error.hiding(request.told()));
+        let replies = batch.iter().map(answer).collect();
         drop(lua);
         self.deliver();
         replies
@@ -122,6 +121,32 @@ impl Engine {
         db.space.sweep(evict::SWEEP);
     }
 
+    fn answer(&self, lua: &mut Lua, request: &Request) -> Result<Reply> {
+        match &request.verb {
+            Verb::Transaction(whole) => self.run_all(lua, whole),
+            Verb::Apart(_) | Verb::Custom(_) | Verb::Command(_) if table::find(request.name()).is_none() => {
+                let message = format!("the embedded engine has no command {}", table::shown(request.name()));
+                Err(Error::new(Kind::Unsupported, message))
+            }
+            _ => reply(self.run(lua, request)).and_then(Reply::whole),
+        }
+    }
+
+    /// Commands with nothing in between; as on a server, none is done when one of them cannot be taken.
+    fn run_all(&self, lua: &mut Lua, whole: &Transaction) -> Result<Reply> {
+        for request in &whole.requests {
+            match table::find(request.name()) {
+                Some(spec) => spec.check(&request.args).map_err(Fault::into_error)?,
+                None => return self.answer(lua, request),
+            }
+        }
+        let answers = whole.requests.iter().map(|request| match self.run(lua, request).and_then(Answer::into_reply) {
+            Ok(reply) => reply,
+            Err(Fault(words)) => Reply::Refused(Bytes::from(words.into_owned())),
+        });
+        Ok(Reply::Array(answers.collect()))
+    }
+
     fn run(&self, lua: &mut Lua, request: &Request) -> Outcome {
         let name = match &request.verb {
             Verb::Script(script) | Verb::Many(script) => {
@@ -130,7 +155,7 @@ impl Engine {
                 return lua.run(sha, source.as_bytes(), &request.args, keys);
             }
             Verb::Command(name) => name,
-            Verb::Custom(name) => name.as_str(),
+            Verb::Custom(_) | Verb::Apart(_) | Verb::Transaction(_) => request.name(),
         };
         let spec = table::find(name).ok_or_else(|| table::unknown(name, &request.args))?;
         spec.check(&request.args)?;
@@ -163,7 +188,7 @@ impl Engine {
 }
 
 fn reply(outcome: Outcome) -> Result<Reply> {
-    outcome.and_then(answer::Answer::into_reply).map_err(Fault::into_error)
+    outcome.and_then(Answer::into_reply).map_err(Fault::into_error)
 }
 
 /// A panic leaves at worst one command half done, and every command leaves the data readable: going on is right.

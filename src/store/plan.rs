@@ -29,6 +29,7 @@ pub struct Plan {
 }
 
 /// One thing the server is asked.
+#[derive(Debug, Clone)]
 pub enum Wire {
     /// As the caller made it.
     One(Request),
@@ -39,6 +40,7 @@ pub enum Wire {
 }
 
 /// A run of one script over several items.
+#[derive(Debug, Clone)]
 pub struct Many {
     /// The script.
     pub script: &'static Script,
@@ -74,7 +76,9 @@ impl Wire {
     /// Whether it is of a feature's or a documented making, and not whatever a caller wants to run.
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::One(request) => !matches!(request.verb, Verb::Custom(_) | Verb::Command("EVAL")),
+            Self::One(request) => {
+                !matches!(request.verb, Verb::Custom(_) | Verb::Apart(_) | Verb::Transaction(_) | Verb::Command("EVAL"))
+            }
             Self::Get(_) | Self::Many(_) => true,
         }
     }
@@ -93,10 +97,18 @@ impl Wire {
         error.hiding(self.told().iter().copied())
     }
 
+    /// Whether it shares a connection with nobody.
+    pub fn is_apart(&self) -> bool {
+        matches!(self, Self::One(request) if request.is_apart())
+    }
+
     /// How many bytes its keys and arguments have.
     pub fn bytes(&self) -> usize {
         let sum = |args: &[Bytes]| args.iter().map(Bytes::len).sum::<usize>();
         match self {
+            Self::One(Request { verb: Verb::Transaction(whole), .. }) => {
+                whole.requests.iter().map(|request| sum(&request.args)).sum()
+            }
             Self::One(request) => sum(&request.args),
             Self::Get(keys) => sum(keys),
             Self::Many(many) => sum(&many.keys) + sum(&many.args),
@@ -318,7 +330,10 @@ impl Answers {
             // A single GET or a single script run travels as itself.
             (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
             (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
-            (Wire::Get(_), Reply::Array(items)) => items.into_iter().map(|item| Some(Ok(item))).collect(),
+            (Wire::Get(keys), Reply::Array(items)) if keys.len() == items.len() => {
+                items.into_iter().map(|item| Some(Ok(item))).collect()
+            }
+            (Wire::Get(_), _) => return Self::Failed(missing()),
             (_, reply @ Reply::Array(_)) => match reply.items() {
                 Ok(items) => items.into_iter().map(|item| Some(item.map_err(|error| wire.hidden(error)))).collect(),
                 Err(error) => return Self::Failed(error),
@@ -342,5 +357,5 @@ impl Answers {
 }
 
 fn missing() -> Error {
-    Error::new(Kind::Internal, "the server answered fewer things than it was asked")
+    Error::new(Kind::InvalidData, "the server answered another number of things than it was asked")
 }

@@ -14,6 +14,7 @@ mod server;
 mod source;
 mod subscribe;
 mod tls;
+mod transaction;
 mod wire;
 
 use std::sync::Arc;

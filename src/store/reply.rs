@@ -15,12 +15,30 @@ pub enum Reply {
     Bulk(Bytes),
     /// Several answers in order.
     Array(Vec<Reply>),
+    /// A refusal in the server's words, where it is one of several answers.
+    Refused(Bytes),
 }
 
 impl Reply {
     /// A `Bulk` of text known when this was compiled.
     pub fn text(text: &'static str) -> Self {
         Self::Bulk(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// The answer, unless any part of it is a refusal: the first of those is then the error of the whole.
+    pub fn whole(self) -> Result<Self> {
+        match self.refusal() {
+            None => Ok(self),
+            Some(words) => Err(Error::from_server(String::from_utf8_lossy(words).into_owned())),
+        }
+    }
+
+    fn refusal(&self) -> Option<&Bytes> {
+        match self {
+            Self::Refused(words) => Some(words),
+            Self::Array(items) => items.iter().find_map(Self::refusal),
+            Self::Nil | Self::Int(_) | Self::Bulk(_) => None,
+        }
     }
 
     /// A whole number, from an integer reply or digits.
@@ -91,6 +109,7 @@ fn unexpected(wanted: &str, got: &Reply) -> Error {
         Reply::Int(_) => "a number",
         Reply::Bulk(_) => "a string",
         Reply::Array(_) => "an array",
+        Reply::Refused(_) => "an error",
     };
     Error::new(Kind::InvalidData, format!("expected {wanted} from the server, got {got}"))
 }

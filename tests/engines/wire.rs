@@ -25,8 +25,14 @@ impl Wire {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// Sends all commands at once and reads all replies.
+    /// Sends all commands at once and reads all replies. An error within one is the error of the whole.
     pub fn pipeline(&mut self, commands: &[Words]) -> Vec<Outcome> {
+        let whole = |reply: Reply| reply.whole().map_err(|error| error.message().to_owned());
+        self.exchange(commands).into_iter().map(|outcome| outcome.and_then(whole)).collect()
+    }
+
+    /// The same with errors where they stand.
+    pub fn exchange(&mut self, commands: &[Words]) -> Vec<Outcome> {
         let mut out = Vec::new();
         for words in commands {
             out.extend(format!("*{}\r\n", words.len()).bytes());
@@ -56,10 +62,9 @@ impl Wire {
                 bytes.truncate(bytes.len() - 2);
                 Ok(Reply::Bulk(bytes.into()))
             }
-            // The library's replies have no place for an error within an array: it is its text there.
             "*" => Ok(Reply::Array(
                 (0..number())
-                    .map(|_| self.read().unwrap_or_else(|text| Reply::Bulk(text.into_bytes().into())))
+                    .map(|_| self.read().unwrap_or_else(|text| Reply::Refused(text.into_bytes().into())))
                     .collect(),
             )),
             _ => panic!("unexpected reply {line:?}"),

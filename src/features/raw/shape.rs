@@ -1,6 +1,6 @@
 //! What the raw client's commands answer.
 
-use std::borrow::Cow;
+use bytes::Bytes;
 
 use crate::{
     answer::Answer,
@@ -41,16 +41,17 @@ impl Shape {
         }
     }
 
-    /// Reads a reply.
+    /// Reads a reply, with strings or with bytes.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` when the server answers something else.
-    pub fn read(self, reply: Reply) -> Result<Answer> {
+    /// `E_INVALID_DATA` when the server answers something else, or a number that JavaScript's cannot hold.
+    pub fn read(self, reply: Reply, strings: Strings) -> Result<Answer> {
+        let plain = |reply| plain(reply, strings);
         Ok(match self {
-            Self::Text | Self::Popped => reply.bulk()?.map_or(Answer::Null, Answer::text),
+            Self::Text | Self::Popped => reply.bulk()?.map_or(Answer::Null, |bytes| strings.answer(bytes)),
             Self::Number => match reply {
                 Reply::Nil => Answer::Null,
-                reply => reply.int()?.into(),
+                reply => whole(reply.int()?)?,
             },
             Self::Flag => reply.flag()?.into(),
             Self::Plain => plain(reply),
@@ -67,9 +68,9 @@ impl Shape {
                 let mut fields = Vec::with_capacity(items.len() / 2);
                 while let (Some(field), Some(value)) = (items.next(), items.next()) {
                     let field = String::from_utf8_lossy(&field.bulk()?.unwrap_or_default()).into_owned();
-                    fields.push((Cow::Owned(field), plain(value)));
+                    fields.push((field, plain(value)));
                 }
-                Answer::Object(fields)
+                Answer::Record(fields)
             }
             Self::Scanned => {
                 let [cursor, keys] = reply.tuple()?;
@@ -79,14 +80,50 @@ impl Shape {
     }
 }
 
-/// A reply as it is.
-pub fn plain(reply: Reply) -> Answer {
+/// What a stored string becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strings {
+    /// A string. Bytes that are no UTF-8 become U+FFFD.
+    Text,
+    /// A `Buffer`.
+    Bytes,
+}
+
+impl Strings {
+    fn answer(self, bytes: Bytes) -> Answer {
+        match self {
+            Self::Text => Answer::text(bytes),
+            Self::Bytes => Answer::Bytes(bytes),
+        }
+    }
+}
+
+/// A reply as it is. A number that JavaScript's cannot hold is the string of its digits.
+pub fn plain(reply: Reply, strings: Strings) -> Answer {
     match reply {
         Reply::Nil => Answer::Null,
-        Reply::Int(number) => number.into(),
-        Reply::Bulk(text) => Answer::text(text),
-        Reply::Array(items) => Answer::List(items.into_iter().map(plain).collect()),
+        Reply::Int(number) if is_safe(number) => number.into(),
+        Reply::Int(number) => number.to_string().into(),
+        Reply::Bulk(text) => strings.answer(text),
+        Reply::Array(items) => Answer::List(items.into_iter().map(|item| plain(item, strings)).collect()),
+        Reply::Refused(words) => Answer::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
     }
+}
+
+/// A number where nothing else is promised.
+fn whole(number: i64) -> Result<Answer> {
+    if is_safe(number) {
+        return Ok(number.into());
+    }
+    let message = format!(
+        "the command was done and answers {number}, which no JavaScript number holds; sendCommand() answers it as a string"
+    );
+    Err(Error::new(Kind::InvalidData, message))
+}
+
+/// Whether JavaScript's numbers tell it from its neighbours.
+fn is_safe(number: i64) -> bool {
+    number.unsigned_abs() < 1 << 53
 }
 
 fn score(text: &[u8]) -> Result<f64> {

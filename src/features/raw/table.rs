@@ -52,6 +52,12 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
+/// The names of all of them.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
 macro_rules! commands {
     ($($name:literal $place:ident $shape:ident $access:ident;)*) => {
         &[$(Command { name: $name, place: Place::$place, shape: Shape::$shape, reads: commands!($access) },)*]

@@ -42,7 +42,7 @@ impl QueueListening {
     /// when the service is disconnected.
     pub fn start(js: Js, core: &Rc<Core>, queue: &queue::Queue, reader: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
-        let (reader, inbox) = core.bridge().keep_reader(js, reader, Bounds::default());
+        let (reader, inbox) = core.bridge().keep_reader(js, reader, Bounds::default(), false);
         let topic = Topic::Channel(queue.events_channel());
         let end = Arc::new(Notify::new());
         let (under_way, ended) = (Opened::begin(opened), end.clone());

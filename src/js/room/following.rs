@@ -107,7 +107,7 @@ where
     };
     let (promise, ticket) = bridge.promise(js, Operation { name, empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
-    let (id, inbox) = bridge.keep_reader(js, reader, BOUNDS);
+    let (id, inbox) = bridge.keep_reader(js, reader, BOUNDS, false);
     let (completions, following) = (bridge.completions.clone(), core.following.clone());
     let starting = start(opened.store().clone(), what, inbox);
     let within = core.timeout();

@@ -46,8 +46,7 @@ impl Answer {
         Self::Array(items.into_iter().map(Self::Bulk).collect())
     }
 
-    /// The reply outside the engine, where a status is a string. An error inside an array becomes its text, because
-    /// `Reply` has no place for it; at the top it is the request's failure.
+    /// The reply outside the engine, where a status is a string, and an error at the top is the request's failure.
     pub fn into_reply(self) -> Result<Reply, Fault> {
         match self {
             Self::Error(fault) => Err(fault),
@@ -60,7 +59,7 @@ impl Answer {
             Self::Nil => Reply::Nil,
             Self::Int(n) => Reply::Int(n),
             Self::Bulk(bytes) | Self::Status(bytes) => Reply::Bulk(bytes),
-            Self::Error(fault) => Reply::Bulk(Bytes::from(fault.0.into_owned())),
+            Self::Error(fault) => Reply::Refused(Bytes::from(fault.0.into_owned())),
             Self::Array(items) => Reply::Array(items.into_iter().map(Self::flat).collect()),
         }
     }

@@ -158,6 +158,11 @@ pub fn knows(name: &str) -> bool {
     find(name).is_some()
 }
 
+/// A name as it is shown: a name from a caller may be anything.
+pub fn shown(name: &str) -> String {
+    name.chars().take(128).collect()
+}
+
 /// What Redis says to a command it does not know: at most 128 characters of name and arguments each.
 pub fn unknown(name: &str, args: &[Bytes]) -> Fault {
     let mut shown = String::new();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{pool::Scripts, resp::Commands};
+use super::{pool::Scripts, resp::Commands, transaction};
 use crate::store::{Request, Script, Verb, plan::Wire};
 
 /// Adds a request. Scripts go out whole the first time on a connection, which teaches them to the server, and by their SHA-1
@@ -14,6 +14,8 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
         Wire::Get(keys) => plain("MGET", keys),
         Wire::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
         Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
+        Wire::One(Request { verb: Verb::Apart(apart), args, .. }) => plain(&apart.name, args),
+        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => transaction::spell_all(whole, scripts, commands),
         Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
             let keys = request.touched().into_iter().flatten().count();
             let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
@@ -26,6 +28,14 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
             let run = Run { source, sha, keys: many.keys.len(), args: many.keys.len() + many.args.len() };
             run.spell(many.keys.iter().chain(&many.args), scripts, whole, commands);
         }
+    }
+}
+
+/// How many commands a request is.
+pub fn count(wire: &Wire) -> usize {
+    match wire {
+        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => transaction::count(whole),
+        _ => 1,
     }
 }
 

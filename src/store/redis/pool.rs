@@ -154,6 +154,11 @@ impl Pool {
         })
     }
 
+    /// A connection that is none of the pool's.
+    pub async fn make(&self) -> Result<Member> {
+        keep::make(&self.shared).await
+    }
+
     /// Whether a connection would be found now.
     pub fn is_connected(&self) -> bool {
         self.shared.lock().iter().any(Member::is_usable)

@@ -105,8 +105,6 @@ pub struct Decoder {
 struct Open {
     left: usize,
     items: Vec<Reply>,
-    /// The first error inside, which is then the error of the whole.
-    error: Option<Error>,
 }
 
 /// Something complete that was read: an answer, or the server's refusal.
@@ -216,7 +214,12 @@ impl Decoder {
                 Ok(self.makes_room(line.len(), Pending::Nothing).then_some(Some(Ok(Reply::Bulk(line)))))
             }
             b'-' => {
-                let message = String::from_utf8_lossy(&take_line(bytes, end)).into_owned();
+                let message = take_line(bytes, end);
+                if !self.open.is_empty() {
+                    let room = self.makes_room(message.len(), Pending::Nothing);
+                    return Ok(room.then_some(Some(Ok(Reply::Refused(message)))));
+                }
+                let message = String::from_utf8_lossy(&message).into_owned();
                 Ok(self.makes_room(0, Pending::Nothing).then(|| Some(Err(Error::from_server(message)))))
             }
             b':' => {
@@ -250,7 +253,7 @@ impl Decoder {
                     _ => {
                         // A promise of elements is no reason yet to keep room for all of them.
                         let items = Vec::with_capacity((count as usize).min(1024));
-                        self.open.push(Open { left: count as usize, items, error: None });
+                        self.open.push(Open { left: count as usize, items });
                         Some(None)
                     }
                 })
@@ -286,22 +289,20 @@ impl Decoder {
     }
 
     /// Puts an element where it belongs; answers the whole when it was the last of it.
-    fn close(&mut self, mut read: Read) -> Option<Read> {
+    fn close(&mut self, read: Read) -> Option<Read> {
+        let mut item = match read {
+            Ok(item) => item,
+            Err(error) => return Some(Err(error)),
+        };
         while let Some(array) = self.open.last_mut() {
-            match read {
-                Ok(item) => array.items.push(item),
-                Err(error) => {
-                    array.error.get_or_insert(error);
-                }
-            }
+            array.items.push(item);
             array.left -= 1;
             if array.left > 0 {
                 return None;
             }
-            let done = self.open.pop()?;
-            read = done.error.map_or(Ok(Reply::Array(done.items)), Err);
+            item = Reply::Array(self.open.pop()?.items);
         }
-        Some(read)
+        Some(Ok(item))
     }
 }
 

@@ -1,8 +1,11 @@
 //! One server: rounds sent to it, repeated where that does no harm, refused where it keeps failing or has too much to do.
 
+mod apart;
 mod recover;
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -11,19 +14,20 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, Semaphore},
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{
     breaker::{Breaker, Pass, Tally},
-    command::spell,
+    command,
     connection::Replies,
     dial::Dialler,
     pool::{Member, Pool},
     resp::Commands,
     retry::{self, Verdict},
     source::Source,
+    transaction,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -39,6 +43,8 @@ pub struct Server {
     pool: Pool,
     breaker: Breaker,
     queued: Queued,
+    /// Places for commands on connections of their own.
+    apart: Semaphore,
     /// Rounds are handed over in the order in which they came, those that waited for a connection included.
     turn: Mutex<()>,
     /// How many connections had been made when the breaker was last told.
@@ -67,6 +73,7 @@ impl Server {
             settings,
             events,
             queued: Queued::default(),
+            apart: Semaphore::new(apart::MOST),
             turn: Mutex::new(()),
             made: AtomicU64::new(0),
         })
@@ -148,6 +155,14 @@ impl Server {
     }
 
     async fn send(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
+        if let [wire] = all
+            && wire.is_apart()
+        {
+            // Boxed: it is rare, and would make every call's future larger.
+            let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
+                Box::pin(self.send_apart(wire, asking, deadline));
+            return vec![sent.await];
+        }
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         let taken = match timeout_at(until, self.turn.lock()).await {
             Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
@@ -247,12 +262,25 @@ async fn exchange(
             // For the very next command only, which nothing can come before: an exchange stays together.
             commands.push_words(&[b"ASKING"]);
         }
-        spell(wire, &member.scripts, whole, &mut commands);
+        command::spell(wire, &member.scripts, whole, &mut commands);
     }
     let exchange = member.connection.hand_over(commands);
     drop(turn);
     let replies = exchange.replies(deadline).await;
-    if asking { replies.into_iter().skip(1).step_by(2).collect() } else { replies }
+    if !asking && all.iter().all(|wire| command::count(wire) == 1) {
+        return replies.into_iter().map(|reply| reply.and_then(Reply::whole)).collect();
+    }
+    let mut replies = replies.into_iter();
+    let one_of = |wire: &&Wire| {
+        if asking {
+            replies.next();
+        }
+        match command::count(wire) {
+            1 => replies.next().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command has no reply"))),
+            count => transaction::fold(replies.by_ref().take(count)),
+        }
+    };
+    all.iter().map(one_of).collect()
 }
 
 /// How requests are spelled.

@@ -361,7 +361,12 @@ struct Lanes(Vec<Lane>);
 
 impl Lanes {
     fn add(&mut self, node: Arc<Node>, asking: bool, piece: Piece) {
-        let same = |lane: &&mut Lane| Arc::ptr_eq(&lane.node, &node) && lane.asking == asking;
+        // What has a connection of its own may take its time.
+        let alone = piece.wire.is_apart();
+        let same = |lane: &&mut Lane| {
+            let apart = alone || lane.pieces.iter().any(|piece| piece.wire.is_apart());
+            !apart && Arc::ptr_eq(&lane.node, &node) && lane.asking == asking
+        };
         match self.0.iter_mut().find(same) {
             Some(lane) => lane.pieces.push(piece),
             None => self.0.push(Lane { node, asking, pieces: vec![piece] }),

@@ -29,6 +29,8 @@ pub enum Join {
     Places(Vec<Vec<u32>>),
     /// That of the first: all are the same.
     First,
+    /// Lists of numbers, of which the least at each place counts.
+    Least,
     /// A page of keys from the node of this slot, where nodes begin with these slots.
     Scan(u16, Vec<u16>),
 }
@@ -43,6 +45,12 @@ pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec
         "DEL" | "UNLINK" | "EXISTS" | "TOUCH" => Ok(by_slot(request, |_| Join::Sum)),
         "MGET" => Ok(by_slot(request, Join::Places)),
         "DBSIZE" => Ok(everywhere(&request, firsts(), Join::Sum)),
+        // Each node has scripts and functions of its own.
+        "SCRIPT" if is_any(&request, &["LOAD", "FLUSH"]) => Ok(everywhere(&request, firsts(), Join::First)),
+        "SCRIPT" if is_any(&request, &["EXISTS"]) => Ok(everywhere(&request, firsts(), Join::Least)),
+        "FUNCTION" if is_any(&request, &["LOAD", "DELETE", "FLUSH", "RESTORE"]) => {
+            Ok(everywhere(&request, firsts(), Join::First))
+        }
         "KEYS" => Ok(everywhere(&request, firsts(), Join::Concat)),
         "FLUSHALL" | "FLUSHDB" => Ok(everywhere(&request, firsts(), Join::First)),
         "SCAN" => match request.args.first().and_then(|cursor| scan::unfold(cursor)) {
@@ -66,6 +74,9 @@ pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec
 
 /// The slot of all keys.
 fn slot(request: &Request) -> Result<Option<u16>> {
+    if let Verb::Transaction(whole) = &request.verb {
+        return slot_of_all(request, &whole.requests);
+    }
     let Some(mut keys) = request.touched() else { return Ok(supposed_key(request).map(|key| slot_of(key))) };
     let Some(first) = keys.next() else { return Ok(None) };
     let slot = slot_of(first);
@@ -75,6 +86,23 @@ fn slot(request: &Request) -> Result<Option<u16>> {
     }
 }
 
+/// The slot of a transaction: that of all keys that are known, else of one that is supposed.
+fn slot_of_all(whole: &Request, requests: &[Request]) -> Result<Option<u16>> {
+    let mut keys = requests.iter().filter_map(Request::touched).flatten();
+    let Some(first) = keys.next() else {
+        return Ok(requests.iter().find_map(supposed_key).map(|key| slot_of(key)));
+    };
+    let slot = slot_of(first);
+    match keys.find(|key| slot_of(key) != slot) {
+        None => Ok(Some(slot)),
+        Some(other) => Err(divided(whole, first, other)),
+    }
+}
+
+fn is_any(request: &Request, subcommands: &[&str]) -> bool {
+    request.args.first().is_some_and(|word| subcommands.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes())))
+}
+
 /// The key of a command whose keys nobody knows: its first argument, or the first key of a script. Where that is wrong, the
 /// server says where it belongs.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
@@ -82,16 +110,16 @@ fn supposed_key(request: &Request) -> Option<&Bytes> {
         "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => {
             request.args.get(2).filter(|_| request.args.get(1).is_some_and(|count| &count[..] != b"0"))
         }
-        "PUBLISH" | "CLUSTER" | "CONFIG" | "CLIENT" | "SCRIPT" | "FUNCTION" | "ACL" | "INFO" | "COMMAND" | "PING" => {
-            None
-        }
+        "PUBLISH" | "PUBSUB" | "SLOWLOG" | "LATENCY" | "MEMORY" | "MODULE" | "SHUTDOWN" | "DEBUG" | "TIME" | "ROLE"
+        | "CLUSTER" | "CONFIG" | "CLIENT" | "SCRIPT" | "FUNCTION" | "ACL" | "INFO" | "COMMAND" | "PING" => None,
         _ => request.args.first(),
     }
 }
 
 fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
     let what = match &request.verb {
-        Verb::Script(_) | Verb::Many(_) => "a script or transaction",
+        Verb::Script(_) | Verb::Many(_) => "a script",
+        Verb::Transaction(_) => "a transaction",
         _ => request.name(),
     };
     // Not the keys: they may be secrets, and an error is read by many.
@@ -155,6 +183,11 @@ impl Join {
         })?;
         match self {
             Self::Whole | Self::First => Ok(replies.into_iter().next().unwrap_or(Reply::Nil)),
+            Self::Least => {
+                let lists = replies.into_iter().map(Reply::array).collect::<Result<Vec<_>>>()?;
+                let least = lists.into_iter().map(|list| list.into_iter().map(Reply::int).collect()).reduce(least);
+                Ok(Reply::Array(least.unwrap_or(Ok(Vec::new()))?.into_iter().map(Reply::Int).collect()))
+            }
             Self::Sum => Ok(Reply::Int(replies.into_iter().map(Reply::int).sum::<Result<i64>>()?)),
             Self::Concat => {
                 let lists = replies.into_iter().map(Reply::array).collect::<Result<Vec<_>>>()?;
@@ -186,6 +219,10 @@ impl Join {
             }
         }
     }
+}
+
+fn least(one: Result<Vec<i64>>, other: Result<Vec<i64>>) -> Result<Vec<i64>> {
+    Ok(one?.into_iter().zip(other?).map(|(one, other)| one.min(other)).collect())
 }
 
 #[cfg(test)]

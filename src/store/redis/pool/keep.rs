@@ -140,7 +140,8 @@ async fn pause(shared: &Shared, failures: u32) {
     }
 }
 
-async fn make(shared: &Shared) -> Result<Member> {
+/// A new connection.
+pub async fn make(shared: &Shared) -> Result<Member> {
     let (place, wire) = shared.source.dial(&shared.dialler).await?;
     Ok(member(shared, place, wire))
 }

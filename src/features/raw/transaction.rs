@@ -1,0 +1,107 @@
+//! Several commands as one: `MULTI` and `EXEC`.
+
+use super::{Strings, conduct::Conduct, custom_request, request, table};
+use crate::{
+    answer::Answer,
+    error::{Error, Kind, Result},
+    features::raw::{Shape, nothing_asked},
+    store::{Args, Call, Keys, Reply, Request, Transaction, Verb},
+};
+
+/// A command of a transaction.
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+    /// Whether it is any command, answered as it comes, and none of the documented ones.
+    pub custom: bool,
+    /// What its answer has in it.
+    pub strings: Strings,
+}
+
+/// What becomes of a step's place in the answer.
+enum Place {
+    /// Nothing had to be asked.
+    Known(Answer),
+    /// The next reply, to this request, read so.
+    Next(Request, Shape, Strings),
+}
+
+/// Commands that run as one, with nothing in between: `[error, value]` each.
+///
+/// A command that fails does not undo the others, as Redis has it; one that the server does not take at all undoes them all.
+///
+/// # Errors
+/// As `command` and `custom`; then nothing at all is sent.
+pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
+    let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    let mut apart = false;
+    for Step { name, args, custom, strings } in steps {
+        if custom {
+            let (request, conduct) = custom_request(&name, args)?;
+            // Nothing waits within a transaction.
+            apart |= conduct == Conduct::Unknown;
+            requests.push(request.clone());
+            places.push(Place::Next(request, Shape::Plain, strings));
+            continue;
+        }
+        let command = table::find(&name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
+        match nothing_asked(command, &args) {
+            Some(answer) => places.push(Place::Known(answer)),
+            None => {
+                let (request, shape) = request(command, args)?;
+                requests.push(request.clone());
+                places.push(Place::Next(request, shape, strings));
+            }
+        }
+    }
+    if requests.is_empty() {
+        return Ok(Call::ready(Answer::List(places.into_iter().filter_map(known).collect())));
+    }
+    let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
+    let count = keys.len().min(usize::from(u16::MAX)) as u16;
+    let repeatable = requests.iter().all(|request| request.repeatable);
+    let mut whole = Request::with_keys("MULTI", keys, 0);
+    whole.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
+        Keys::At { first: 0, count, step: 1 }
+    } else {
+        Keys::Unknown
+    };
+    whole.repeatable = repeatable;
+    whole.counted = !apart;
+    whole.verb = Verb::Transaction(Box::new(Transaction { requests, apart }));
+    Ok(Call::new(whole, move |reply| read(reply, places)))
+}
+
+fn read(reply: Reply, places: Vec<Place>) -> Result<Answer> {
+    let mut replies = reply.array()?.into_iter();
+    let pairs = places.into_iter().map(|place| match place {
+        Place::Known(answer) => Ok(pair(Answer::Null, answer)),
+        Place::Next(request, shape, strings) => {
+            let answer = match replies.next() {
+                None => {
+                    return Err(Error::new(Kind::InvalidData, "the server answered fewer commands than there were"));
+                }
+                Some(reply) => reply
+                    .whole()
+                    .map_err(|error| error.hiding(request.told()))
+                    .and_then(|reply| shape.read(reply, strings)),
+            };
+            Ok(answer
+                .map_or_else(|error| pair(Answer::Failure(error), Answer::Null), |answer| pair(Answer::Null, answer)))
+        }
+    });
+    pairs.collect::<Result<_>>().map(Answer::List)
+}
+
+fn known(place: Place) -> Option<Answer> {
+    match place {
+        Place::Known(answer) => Some(pair(Answer::Null, answer)),
+        Place::Next(..) => None,
+    }
+}
+
+fn pair(error: Answer, value: Answer) -> Answer {
+    Answer::List(vec![error, value])
+}

@@ -1,0 +1,126 @@
+//! `MULTI`, commands, `EXEC`: several commands over the wire, and one reply out of theirs.
+//!
+//! They are one exchange, which nothing comes into, so a connection that others use is as good as one of its own. Without its
+//! `EXEC` nothing of it is done.
+
+use super::{command::spell, pool::Scripts, resp::Commands};
+use crate::{
+    error::{Error, Kind, Result},
+    store::{Reply, Transaction, plan::Wire},
+};
+
+/// Adds a transaction.
+pub fn spell_all(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
+    commands.push_words(&[b"MULTI"]);
+    for request in &transaction.requests {
+        spell(&Wire::One(request.clone()), scripts, true, commands);
+    }
+    commands.push_words(&[b"EXEC"]);
+}
+
+/// How many commands it is.
+pub fn count(transaction: &Transaction) -> usize {
+    transaction.requests.len() + 2
+}
+
+/// The reply of the whole from those of its commands: an array with one each, or why nothing of it was done.
+pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
+    let begun = replies.next().unwrap_or_else(|| Err(too_few()));
+    let mut queued: Vec<_> = replies.collect();
+    let done = queued.pop().unwrap_or_else(|| Err(too_few()));
+    match done {
+        Ok(Reply::Array(items)) if items.len() == queued.len() => {
+            // Whoever refuses MULTI has done each command by itself.
+            begun.map(|_| Reply::Array(items))
+        }
+        Ok(_) => Err(too_few()),
+        Err(error) if is_ours(&error) => Err(error),
+        Err(error) => {
+            if let Err(refused) = &begun
+                && queued.iter().any(Result::is_ok)
+            {
+                let message = format!("the server refuses transactions, and has done commands one by one: {refused}");
+                return Err(Error::new(Kind::MaybeApplied, message));
+            }
+            let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
+            // Nobody can ask the node to which a slot is on its way for a transaction: its mark holds for one command.
+            if first.message().starts_with("ASK ") {
+                return Err(Error::from_server("TRYAGAIN the slot of this transaction is on its way to another node"));
+            }
+            Err(first)
+        }
+    }
+}
+
+/// Whether the connection said it, and not the server.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.kind, Kind::NotSent | Kind::MaybeApplied | Kind::Timeout | Kind::Internal)
+}
+
+fn too_few() -> Error {
+    Error::new(Kind::InvalidData, "the server answered a transaction with something else than its commands' answers")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn ok(text: &'static str) -> Result<Reply> {
+        Ok(Reply::text(text))
+    }
+
+    fn refused(text: &'static str) -> Result<Reply> {
+        Err(Error::from_server(text))
+    }
+
+    fn folded(replies: Vec<Result<Reply>>) -> Result<Reply> {
+        fold(replies.into_iter())
+    }
+
+    #[test]
+    fn the_answers_are_those_of_exec() {
+        let items = vec![Reply::Int(1), Reply::Refused(Bytes::from_static(b"ERR no"))];
+        let replies = vec![ok("OK"), ok("QUEUED"), ok("QUEUED"), Ok(Reply::Array(items.clone()))];
+        assert_eq!(folded(replies).unwrap(), Reply::Array(items));
+    }
+
+    #[test]
+    fn what_is_not_taken_undoes_all_and_says_why() {
+        let aborted = "EXECABORT Transaction discarded because of previous errors.";
+        for (why, kind) in [
+            ("ERR unknown command 'NOSUCH'", Kind::Server),
+            ("MOVED 1 127.0.0.1:1", Kind::Server),
+            ("ASK 1 127.0.0.1:1", Kind::Unavailable),
+            ("OOM command not allowed", Kind::OutOfMemory),
+        ] {
+            let error = folded(vec![ok("OK"), ok("QUEUED"), refused(why), refused(aborted)]).unwrap_err();
+            assert_eq!(error.kind, kind, "{why}");
+            assert_eq!(error.message().starts_with("ASK"), false, "{why}");
+        }
+    }
+
+    #[test]
+    fn without_its_exec_nothing_was_done() {
+        let lost = |kind| Err(Error::new(kind, "the connection was lost"));
+        for kind in [Kind::NotSent, Kind::MaybeApplied, Kind::Timeout] {
+            let replies = vec![ok("OK"), lost(Kind::MaybeApplied), lost(kind)];
+            assert_eq!(folded(replies).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_transactions_has_done_the_commands_nevertheless() {
+        let refused = || refused("NOPERM this user has no permissions to run the 'multi' command");
+        assert_eq!(folded(vec![refused(), ok("OK"), refused()]).unwrap_err().kind, Kind::MaybeApplied);
+        assert_eq!(folded(vec![refused(), refused(), refused()]).unwrap_err().kind, Kind::Auth);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert_eq!(folded(vec![]).unwrap_err().kind, Kind::InvalidData);
+        assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), ok("OK")]).unwrap_err().kind, Kind::InvalidData);
+        assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), Ok(Reply::Array(vec![]))]).unwrap_err().kind, Kind::InvalidData);
+    }
+}
