@@ -51,13 +51,21 @@ function headersOf(request) {
   if (typeof request !== 'object' || request === null) return undefined
   const headers = typeof request.get === 'function' && typeof request.has === 'function' ? request : request.headers
   if (typeof headers !== 'object' || headers === null) return undefined
-  if (typeof headers.get === 'function') return (name) => textsOf(headers.get(name) ?? valuesOf(headers, name))
-  return (name) => valuesOf(headers, name)
+  return (name) => {
+    const value = typeof headers.get === 'function' ? headers.get(name) : undefined
+    // Nothing, and not `null`: this is no `Headers`, which knows every case.
+    return value === undefined ? valuesOf(headers, name) : textsOf(value)
+  }
 }
 
 function valuesOf(headers, name) {
-  const pairs = Array.isArray(headers) ? pairsOf(headers) : iterable(headers) ? [...headers] : Object.entries(headers)
-  const named = pairs.filter((pair) => Array.isArray(pair) && String(pair[0]).toLowerCase() === name)
+  const isName = (other) => other.length === name.length && other.toLowerCase() === name
+  if (!Array.isArray(headers) && !iterable(headers)) {
+    const names = Object.keys(headers).filter(isName)
+    return names.flatMap((other) => textsOf(headers[other]))
+  }
+  const pairs = Array.isArray(headers) ? pairsOf(headers) : [...headers]
+  const named = pairs.filter((pair) => Array.isArray(pair) && typeof pair[0] === 'string' && isName(pair[0]))
   return named.flatMap(([, value]) => textsOf(value))
 }
 

@@ -116,7 +116,7 @@ impl Record {
         let end = value.iter().rposition(|byte| !BLANKS.contains(byte)).map_or(0, |last| last + 1);
         let tail = &value[end..];
         if !tail.starts_with(&blank(&MAGIC)) {
-            let named = Object::parse(value).and_then(|object| object.name("userId")).map(Group::user);
+            let named = named(value).map(Group::user);
             return Some(Self { json: value.clone(), tail: Bytes::new(), seal: None, marks: Vec::new(), named });
         }
         let seal = Seal::read(&unblank(tail)?)?;
@@ -153,6 +153,12 @@ fn owner(json: &[u8]) -> Option<String> {
         }
     }
     Object::parse(json)?.name("userId")
+}
+
+/// The same for a value of another program. What cannot name anybody is not parsed: it may be large.
+fn named(value: &[u8]) -> Option<String> {
+    let may = |text: &[u8]| memchr::memmem::find(value, text).is_some();
+    if may(b"userId\"") || may(b"\\u") { Object::parse(value)?.name("userId") } else { None }
 }
 
 fn number(bytes: &mut Vec<u8>, mut number: u64) {
@@ -245,6 +251,20 @@ mod tests {
         for text in ["", "{}", "{} \n", "{}\r\n\t ", "no json", "{}\r\t\n\n\t \r"] {
             let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
             assert_eq!((&record.json[..], record.seal), (text.as_bytes(), None));
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_may_name_a_user() {
+        for (text, wanted) in [
+            (r#"{"a":1,"userId":"u"}"#, Some("u")),
+            (r#"{"\u0075serId":"u"}"#, Some("u")),
+            (r#"{"userIds":"u"}"#, None),
+            (r#"{"a":"userId"}"#, None),
+            (r#"["userId"]"#, None),
+        ] {
+            let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
+            assert_eq!(record.named, wanted.map(|name| Group::user(name.into())), "{text}");
         }
     }
 
