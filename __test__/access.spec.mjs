@@ -1,0 +1,92 @@
+// What docs/access.md says that a server must allow is all that is needed.
+
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+
+import { RedisService } from 'cinnabar'
+
+import { root, until } from './helpers.mjs'
+import { startRedis } from './support/engines.mjs'
+import { everything } from './support/everything.mjs'
+
+const server = await startRedis()
+const page = readFileSync(`${root}/docs/access.md`, 'utf8')
+
+/** The words in code of one cell of a row of the page. */
+const words = (cell) => [...cell.matchAll(/`([^`]+)`/g)].flatMap(([, code]) => code.split(' '))
+
+/** The rows of the page's table of features: `{ keys, channels, commands }` by name. */
+const rows = Object.fromEntries(
+  [...page.matchAll(/^\| ([a-z ]+?) +\|(.*)\|(.*)\|(.*)\|$/gm)].map(([, name, keys, channels, commands]) => [
+    name,
+    { keys: words(keys), channels: words(channels), commands: words(commands) },
+  ]),
+)
+
+async function as(rules, use) {
+  const [username, password] = [`u${randomUUID()}`, randomUUID()]
+  await server.command('FLUSHALL')
+  await server.command('ACL', 'LOG', 'RESET')
+  await server.command('ACL', 'SETUSER', username, 'on', `>${password}`, ...rules)
+  const log = []
+  const options = { url: server.url, username, password, log: (event) => log.push(event) }
+  const service = new RedisService(options)
+  try {
+    await use(service, log)
+  } finally {
+    await service.disconnect()
+    await server.command('ACL', 'DELUSER', username)
+  }
+}
+
+/** What the server has refused since the last user was made, as `command` or `key` and the thing. */
+async function refused() {
+  const entries = await server.command('ACL', 'LOG')
+  return entries.map((entry) => entry.slice(0, 10).join(' '))
+}
+
+const rulesOf = ({ keys, channels, commands }) => [
+  ...keys.map((key) => `~${key}`),
+  ...channels.map((channel) => `&${channel}`),
+  ...commands.map((command) => `+${command}`),
+]
+
+const smallest = (...names) => [
+  'resetkeys',
+  'resetchannels',
+  '-@all',
+  ...['every service', ...names].flatMap((name) => rulesOf(rows[name])),
+]
+
+describe('the smallest rights of the page', () => {
+  test('are told of every feature', () => {
+    assert.deepEqual(Object.keys(rows).sort(), ['every service', 'health', ...Object.keys(everything)].sort())
+  })
+
+  for (const [name, exercise] of Object.entries(everything)) {
+    test(`let all of ${name} happen`, async () => {
+      await as(smallest(name), (service) => exercise(service))
+      assert.deepEqual(await refused(), [])
+    })
+
+    test(`are no more than ${name} uses`, async () => {
+      await server.command('CONFIG', 'RESETSTAT')
+      await as(['allkeys', 'allchannels', '+@all'], (service) => exercise(service))
+      const used = (await server.command('INFO', 'commandstats')).matchAll(/^cmdstat_([a-z]+)/gm)
+      const known = new Set([...used].map(([, command]) => command))
+      const unused = rows[name].commands.filter((command) => !known.has(command) && !known.has(command.split('|')[0]))
+      assert.deepEqual(unused, [])
+    })
+  }
+
+  test('are all that one service needs that uses everything', async () => {
+    await as(smallest('health', ...Object.keys(everything)), async (service) => {
+      for (const exercise of Object.values(everything)) await exercise(service)
+      const health = await service.healthCheck()
+      assert.equal(health.status, 'connected')
+    })
+    assert.deepEqual(await refused(), [])
+  })
+})

@@ -1,0 +1,112 @@
+// Every call of each feature, for specs that ask whether a server lets all of it happen.
+
+import assert from 'node:assert/strict'
+
+import { until } from '../helpers.mjs'
+
+async function sessions({ sessions }) {
+  const id = await sessions.createSession('ann', { role: 'admin' }, { tags: ['team'] })
+  assert.equal((await sessions.getSession(id)).role, 'admin')
+  assert.equal(await sessions.updateSession(id, { role: 'guest' }), true)
+  assert.equal(await sessions.touch(id), true)
+  assert.equal(await sessions.extendSession(id, 60), true)
+  await sessions.storeSession('mine', { userId: 'ann' }, 60)
+  assert.ok((await sessions.listSessions('ann')).length > 0)
+  assert.equal(await sessions.destroySession(id), 1)
+  await sessions.createSession('ann', {}, { tags: ['team'] })
+  assert.equal(await sessions.destroyByTag('team'), 1)
+  const load = () => ({ id: 'ann' })
+  assert.deepEqual(await sessions.validateSession('token', { load }), { id: 'ann' })
+  assert.deepEqual(await sessions.validateSession('token', { load }), { id: 'ann' })
+  await sessions.invalidateUser('ann')
+  assert.deepEqual(await sessions.listSessions('ann'), [])
+}
+
+async function cache({ cache }) {
+  await cache.set('plain', 1)
+  await cache.set('tagged', 2, { tags: ['team'], staleWhileRevalidate: 60 })
+  await cache.setMany([{ key: 'one', value: 1 }, { key: 'two', value: 2, tags: ['team'] }]) // prettier-ignore
+  assert.deepEqual(await cache.getMany(['plain', 'tagged', 'one', 'two']), [1, 2, 1, 2])
+  assert.equal(await cache.getOrSet('loaded', () => 3, { tags: ['team'] }), 3)
+  assert.equal(await cache.get('loaded'), 3)
+  await cache.invalidateByTag('team')
+  assert.deepEqual(await cache.getMany(['plain', 'tagged', 'loaded']), [1, null, null])
+  assert.equal(await cache.invalidate('plain'), 1)
+  await cache.invalidateByPattern('*')
+  assert.equal(await cache.get('one'), null)
+  await cache.setImageInfo('a.png', { size: 1, type: 'image/png', hash: 'h', timestamp: 1 })
+  assert.equal((await cache.getImageInfo('a.png')).size, 1)
+  assert.equal(await cache.invalidateImage('a.png'), 1)
+}
+
+async function limiter({ limiter }) {
+  assert.equal((await limiter.checkRateLimit('ann', 1, 60)).allowed, true)
+  assert.equal((await limiter.checkRateLimit('ann', 1, 60)).allowed, false)
+  assert.equal(await limiter.resetRateLimit('ann'), 1)
+  assert.equal((await limiter.check(limiter.keyForRoute('127.0.0.1', '/login'), 'AUTH')).allowed, true)
+}
+
+async function locks({ locks }) {
+  const token = await locks.acquireLock('it', 5)
+  assert.equal(await locks.acquireLock('it', 5), null)
+  assert.equal(await locks.extendLock('it', token, 10), true)
+  assert.equal(await locks.releaseLock('it', token), true)
+  assert.equal(await locks.withLock('it', () => 42), 42)
+}
+
+async function rooms({ rooms }) {
+  await rooms.addUserToRoom('lobby', 'ann', { name: 'Ann' })
+  assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')), ['ann'])
+  await rooms.storeMessage('lobby', { text: 'hi' })
+  assert.equal((await rooms.getRecentMessages('lobby'))[0].text, 'hi')
+  const changes = []
+  const watch = await rooms.watch('lobby', (change) => changes.push(change))
+  const heard = []
+  const listener = await rooms.listen('lobby', (message) => heard.push(message.text))
+  const seat = await rooms.join('lobby', 'cid')
+  await rooms.send('lobby', { text: 'all' })
+  await until('the message is heard', () => heard.includes('all'))
+  await until('the join is seen', () => changes.length > 0)
+  await seat.leave()
+  assert.equal(await rooms.removeUserFromRoom('lobby', 'ann'), 1)
+  await listener.close()
+  await watch.close()
+}
+
+async function queue(service) {
+  const queue = service.queue('mail')
+  const worker = queue.process(
+    async (job, { progress, log }) => {
+      progress(0.5)
+      log('a line')
+      if (job.name === 'bad') throw new Error('no')
+      return job.data
+    },
+    { concurrency: 2 },
+  )
+  const job = await queue.add('good', { n: 1 })
+  assert.deepEqual(await job.finished(), { n: 1 })
+  const bad = await queue.add('bad', {}, { attempts: 1 })
+  await assert.rejects(bad.finished(), { code: 'E_JOB_FAILED' })
+  await worker.close()
+  assert.deepEqual(await queue.logs(bad.id), ['a line'])
+  assert.equal((await queue.list('dead')).length, 1)
+  assert.equal(await queue.retry(bad.id), true)
+  await queue.addMany([{ name: 'late', data: {}, delay: 60_000 }, { name: 'grouped', data: {}, group: 'g' }]) // prettier-ignore
+  await queue.add('once', {}, { dedup: { id: 'same' } })
+  await queue.pause()
+  await queue.resume()
+  await queue.repeat('daily', { cron: '0 3 * * *' }, 'report', {})
+  assert.equal((await queue.repeats()).length, 1)
+  assert.equal(await queue.unrepeat('daily'), true)
+  assert.ok((await queue.counts()).ready > 0)
+  assert.equal((await queue.get(bad.id)).id, bad.id)
+  assert.equal(await queue.remove(bad.id), true)
+  await queue.redrive()
+  await queue.drain({ delayed: true })
+  await queue.clean('done', { olderThanMs: 0 })
+  await queue.close()
+}
+
+/** By the name that the access page gives a feature. */
+export const everything = { sessions, cache, 'rate limits': limiter, locks, rooms, queues: queue }
