@@ -948,8 +948,12 @@ export interface SessionManager {
 
 /** Makes a `SessionManager`; also has each of its methods, on the default service. */
 export interface SessionManagerConstructor extends SessionManager {
-  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
-  new (service: RedisService, options?: SessionManagerOptions): SessionManager
+  /**
+   * Without a service it is on the default one, which the environment describes when the first call is made.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   */
+  new (service?: RedisService, options?: SessionManagerOptions): SessionManager
   readonly prototype: SessionManager
 }
 
@@ -1164,10 +1168,12 @@ export interface ApiCache {
 /** Makes a `ApiCache`; also has each of its methods, on the default service. */
 export interface ApiCacheConstructor extends ApiCache {
   /**
+   * Without a service it is on the default one, which the environment describes when the first call is made.
+   *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. `E_INVALID_SETTINGS` for a
    * prefix that cannot be one, or that begins like another one.
    */
-  new (service: RedisService, options?: ApiCacheOptions): ApiCache
+  new (service?: RedisService, options?: ApiCacheOptions): ApiCache
   readonly prototype: ApiCache
 }
 
@@ -1264,8 +1270,12 @@ export interface RateLimiter {
 
 /** Makes a `RateLimiter`; also has each of its methods, on the default service. */
 export interface RateLimiterConstructor extends RateLimiter {
-  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
-  new (service: RedisService, options?: RateLimiterOptions): RateLimiter
+  /**
+   * Without a service it is on the default one, which the environment describes when the first call is made.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   */
+  new (service?: RedisService, options?: RateLimiterOptions): RateLimiter
   readonly prototype: RateLimiter
   /** Limits for `check`: `DEFAULT` 100 a minute, `API` 1000 an hour, `AUTH` 5 in 5 minutes, `STATIC` 1000 a minute. */
   readonly presets: Readonly<Record<RateLimitPreset, Readonly<RateLimit>>>
@@ -1321,8 +1331,12 @@ export interface DistributedLock {
 
 /** Makes a `DistributedLock`; also has each of its methods, on the default service. */
 export interface DistributedLockConstructor extends DistributedLock {
-  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
-  new (service: RedisService, options?: DistributedLockOptions): DistributedLock
+  /**
+   * Without a service it is on the default one, which the environment describes when the first call is made.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   */
+  new (service?: RedisService, options?: DistributedLockOptions): DistributedLock
   readonly prototype: DistributedLock
 }
 
@@ -1539,8 +1553,12 @@ export interface RealtimeDataManager {
 
 /** Makes a `RealtimeDataManager`; also has each of its methods, on the default service. */
 export interface RealtimeDataManagerConstructor extends RealtimeDataManager {
-  /** @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. */
-  new (service: RedisService, options?: RealtimeDataManagerOptions): RealtimeDataManager
+  /**
+   * Without a service it is on the default one, which the environment describes when the first call is made.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   */
+  new (service?: RedisService, options?: RealtimeDataManagerOptions): RealtimeDataManager
   readonly prototype: RealtimeDataManager
 }
 

@@ -4,7 +4,7 @@ const { binding } = require('./bridge.js')
 const { Wanted } = require('./cache/wanted.js')
 const { argumentError, isUnavailable } = require('./error.js')
 const { TIMES, flightsOf, moment } = require('./flights.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { limitsOf, madeOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
@@ -20,30 +20,37 @@ const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
 /** Answers kept for a while: by key, by tag, by pattern, and loaded once when they are missing. */
 class ApiCache {
-  #native
+  #made
   #limits
-  #flights
   /** What `with()` answers has it too: how long values live and loads may take, and how often the store failed unheard. */
   #own
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#native = service.native
+      this.#made = () => service
       this.#limits = service.limits
-      this.#flights = service.flights
       this.#own = service.own
       return
     }
     assertOptions(options, OPTIONS)
     const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = options ?? {}
     if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
-    const handle = handleOf(service)
-    this.#native = new binding.Cache(handle, options)
-    claimPrefix(handle, prefix, PREFIX)
-    this.#flights = flightsOf(handle, `cache ${prefix}`)
+    this.#made = madeOf(service, (handle) => {
+      const native = new binding.Cache(handle, options)
+      claimPrefix(handle, prefix, PREFIX)
+      return { native, flights: flightsOf(handle, `cache ${prefix}`) }
+    })
     this.#limits = limitsOf(service)
     const times = loadTimeoutMs === undefined ? TIMES : { patienceMs: loadTimeoutMs, longestMs: loadTimeoutMs }
     this.#own = { ttl, times, failed: 0 }
+  }
+
+  get #native() {
+    return this.#made().native
+  }
+
+  get #flights() {
+    return this.#made().flights
   }
 
   with(options) {

@@ -13,9 +13,9 @@ function provideHandle(service, open, bounds = NONE) {
   limits.set(service, bounds)
 }
 
-/** What the calls of this service are bound to. */
+/** What the calls of this service are bound to; nothing where none is given. */
 function limitsOf(service) {
-  return limits.get(service)
+  return service === undefined ? NONE : limits.get(service)
 }
 
 /** A native service within limits. */
@@ -37,9 +37,51 @@ function handleOf(service) {
   return open()
 }
 
+/**
+ * What `make` makes of a native service, behind a function: at once of a service that is given, and of the default one at the first use,
+ * since a module may make its managers before the environment has its settings. What cannot be made then, its calls say.
+ */
+function madeOf(service, make) {
+  let made = service === undefined ? undefined : make(handleOf(service))
+  return () => (made ??= makeOfDefault(make))
+}
+
+function makeOfDefault(make) {
+  try {
+    return make(handleOf(defaultService()))
+  } catch (error) {
+    return {
+      native: refusing(error),
+      get flights() {
+        throw error
+      },
+    }
+  }
+}
+
+// Loaded here, because it loads every class itself.
+function defaultService() {
+  return require('./default.js').redisService
+}
+
+/** Stands for a native object that cannot be made: its calls reject. */
+function refusing(error) {
+  return new Proxy({}, { get: () => () => Promise.reject(error) })
+}
+
 /** Whether it is a service of this copy of the package. Makes nothing. */
 function isService(service) {
   return openers.has(service)
 }
 
-module.exports = { handleOf, handleWithin, isService, limitsOf, originOf, provideHandle }
+module.exports = {
+  defaultService,
+  handleOf,
+  handleWithin,
+  isService,
+  limitsOf,
+  madeOf,
+  originOf,
+  provideHandle,
+  refusing,
+}

@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { limitsOf, madeOf } = require('./handle.js')
 const { limitHeaders, routeKey } = require('./headers.js')
 const { Parts, bind, limitsWithin } = require('./limits.js')
 const { assertOptions, describe } = require('./options.js')
@@ -19,7 +19,7 @@ const PRESETS = Object.freeze({
 
 /** Fixed-window rate limits: an integer with a life under `rate_limit:{identifier}`, counted in one atomic step. */
 class RateLimiter {
-  #native
+  #made
   #limits
   /** In front of keys of routes, where the prefix is not the documented one. */
   #prefix
@@ -30,16 +30,20 @@ class RateLimiter {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#native = service.native
+      this.#made = () => service
       this.#limits = service.limits
       this.#prefix = service.prefix
       return
     }
     assertOptions(options, OPTIONS)
-    this.#native = new binding.Limiter(handleOf(service), options)
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Limiter(handle, options) }))
     this.#limits = limitsOf(service)
     const { prefix = PREFIX } = options ?? {}
     this.#prefix = prefix === PREFIX ? '' : prefix
+  }
+
+  get #native() {
+    return this.#made().native
   }
 
   with(options) {

@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions } = require('./options.js')
 
@@ -10,18 +10,22 @@ const OPTIONS = ['prefix']
 
 /** Locks between processes: a token under `lock:{resource}` that dies by itself. */
 class DistributedLock {
-  #native
+  #made
   #limits
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#native = service.native
+      this.#made = () => service
       this.#limits = service.limits
       return
     }
     assertOptions(options, OPTIONS)
-    this.#native = new binding.Lock(handleOf(service), options)
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, options) }))
     this.#limits = limitsOf(service)
+  }
+
+  get #native() {
+    return this.#made().native
   }
 
   with(options) {

@@ -3,7 +3,7 @@
 const { binding } = require('./bridge.js')
 const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { defaultService, handleOf, limitsOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertFunction, describe } = require('./options.js')
 const { tellDeath } = require('./queue/deaths.js')
@@ -248,11 +248,6 @@ function complain(name, events, error) {
 function overdue(id, timeoutMs) {
   const message = `job ${JSON.stringify(id)} has not finished within ${timeoutMs} ms`
   return new CinnabarError(message, { code: 'E_TIMEOUT', retryable: true })
-}
-
-// Required here, because it requires this file.
-function defaultService() {
-  return require('./default.js').redisService
 }
 
 module.exports = { JobQueue }

@@ -1,7 +1,7 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertOptions } = require('./options.js')
 const { listenTo } = require('./room/listen.js')
@@ -10,18 +10,22 @@ const { watchRoom } = require('./room/watch.js')
 
 /** Rooms: who is in them, what was said in them last, and what is said now. */
 class RealtimeDataManager {
-  #native
+  #made
   #limits
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#native = service.native
+      this.#made = () => service
       this.#limits = service.limits
       return
     }
     assertOptions(options, ['prefix', 'leaseMs'])
-    this.#native = new binding.Rooms(handleOf(service), options)
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Rooms(handle, options) }))
     this.#limits = limitsOf(service)
+  }
+
+  get #native() {
+    return this.#made().native
   }
 
   with(options) {

@@ -6,7 +6,7 @@ const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError, argumentError } = require('./error.js')
-const { handleOf, handleWithin, provideHandle } = require('./handle.js')
+const { handleOf, handleWithin, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
@@ -272,10 +272,6 @@ function readOption(options, name) {
 
 function settingsError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_SETTINGS', cause })
-}
-
-function refusing(error) {
-  return new Proxy({}, { get: () => () => Promise.reject(error) })
 }
 
 /** A service with the settings of the environment, read at its first use. */

@@ -3,7 +3,7 @@
 const { binding } = require('./bridge.js')
 const { isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
-const { handleOf, limitsOf } = require('./handle.js')
+const { limitsOf, madeOf } = require('./handle.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
@@ -18,25 +18,33 @@ const DESCRIBE_OPTIONS = ['current']
 
 /** Sessions: plain JSON under `session:{id}`. */
 class SessionManager {
-  #native
+  #made
   #limits
-  #flights
   // What went wrong, or was answered by `load` alone, without its caller hearing of it; shared with what `with()` answers.
   #tally = { failed: 0, fallbacks: 0 }
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#native = service.native
+      this.#made = () => service
       this.#limits = service.limits
-      this.#flights = service.flights
       this.#tally = service.tally
       return
     }
     assertOptions(options, OPTIONS)
-    const handle = handleOf(service)
-    this.#native = new binding.Sessions(handle, options)
-    this.#flights = flightsOf(handle, `session ${options?.prefix ?? 'session:'}`)
+    const prefix = options?.prefix ?? 'session:'
+    this.#made = madeOf(service, (handle) => ({
+      native: new binding.Sessions(handle, options),
+      flights: flightsOf(handle, `session ${prefix}`),
+    }))
     this.#limits = limitsOf(service)
+  }
+
+  get #native() {
+    return this.#made().native
+  }
+
+  get #flights() {
+    return this.#made().flights
   }
 
   with(options) {

@@ -45,8 +45,6 @@ export async function misuse(): Promise<void> {
   SessionManager.with({ signal: new AbortController() })
   // @ts-expect-error the service comes first
   new SessionManager({ prefix: 'session:' })
-  // @ts-expect-error a service is needed
-  new ApiCache()
   // @ts-expect-error nobody sets it
   redisService.isConnected = true
   // @ts-expect-error an object is no string

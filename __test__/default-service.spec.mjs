@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { runJson, runModule } from './helpers.mjs'
+import { startRedis } from './support/redis.mjs'
+
+const server = await startRedis()
+
+const MANAGERS = `
+  import { ApiCache, DistributedLock, RateLimiter, RealtimeDataManager, SessionManager } from 'cinnabar'
+  const managers = {
+    cache: new ApiCache(),
+    limiter: new RateLimiter(),
+    locks: new DistributedLock(),
+    rooms: new RealtimeDataManager(),
+    sessions: new SessionManager(),
+  }`
+
+describe('a manager without a service', () => {
+  test('is on the default one, whose settings may come after it is made', async () => {
+    const found = await runJson(
+      `${MANAGERS}
+      process.env.REDIS_URL = process.env.LATER
+      const { cache, limiter, locks, rooms, sessions } = managers
+      const id = await sessions.createSession('ann', { role: 'admin' })
+      await cache.set('k', 1)
+      await rooms.addUserToRoom('r', 'ann')
+      const token = await locks.acquireLock('l')
+      const checked = await limiter.checkRateLimit('ann', 5, 60)
+      const { redisService } = await import('cinnabar')
+      console.log(JSON.stringify([
+        (await SessionManager.getSession(id)).role,
+        await ApiCache.get('k'),
+        Object.keys(await RealtimeDataManager.getRoomUsers('r')),
+        await DistributedLock.acquireLock('l'),
+        await DistributedLock.releaseLock('l', token),
+        checked.remaining,
+        (await cache.with({ timeoutMs: 5000 }).get('k')),
+        await cache.getOrSet('loaded', () => 2),
+        (await redisService.healthCheck()).port,
+      ]))`,
+      { env: { LATER: server.url } },
+    )
+    assert.deepEqual(found, ['admin', 1, ['ann'], null, true, 4, 1, 2, server.port])
+  })
+
+  test('says in its calls what is wrong with the environment, not when it is made', async () => {
+    const codes = await runJson(
+      `${MANAGERS}
+      const { cache, limiter, locks, rooms, sessions } = managers
+      const codes = []
+      for (const call of [
+        () => cache.get('k'),
+        () => cache.getOrSet('k', () => 1),
+        () => limiter.checkRateLimit('ann'),
+        () => locks.withLock('l', () => 1),
+        () => rooms.getRoomUsers('r'),
+        () => sessions.getSession('s'),
+      ]) {
+        const promise = call()
+        codes.push(await promise.then(() => 'answered', (error) => error.code))
+      }
+      console.log(JSON.stringify(codes))`,
+      { env: { REDIS_URL: 'http://localhost' } },
+    )
+    assert.deepEqual(codes, Array.from({ length: 6 }, () => 'E_INVALID_SETTINGS'))
+  })
+
+  test('is no manager on a service that is none', async () => {
+    const { out, err } = await runModule(`
+      import { ApiCache } from 'cinnabar'
+      for (const service of [null, {}, 'redis://localhost']) {
+        try {
+          new ApiCache(service)
+        } catch (error) {
+          console.log(error.code)
+        }
+      }`)
+    assert.equal(out, 'E_INVALID_ARGUMENT\n'.repeat(3), err)
+  })
+})
