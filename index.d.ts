@@ -751,8 +751,29 @@ export interface SessionFields {
   createdAt: string
 }
 
+/**
+ * What the sessions of this application hold beside `SessionFields`, for managers that are given no type of their own, the static forms
+ * among them. Empty until you say it:
+ *
+ * @example
+ * declare module 'cinnabar' {
+ *   interface SessionData {
+ *     role: 'admin' | 'guest'
+ *   }
+ * }
+ */
+export interface SessionData {}
+
+/** `SessionData`, or fields of which nothing is known while it is empty. */
+export type KnownSessionData = keyof SessionData extends never ? Record<string, unknown> : SessionData
+
 /** A session as `getSession` answers it. */
-export type Session<T extends object = Record<string, any>> = SessionFields & T
+export type Session<Data extends object = KnownSessionData> = SessionFields & Data
+
+/** The data of a new session, which may be left out where no field is needed, and then options. */
+export type NewSession<Data extends object> = {} extends Data
+  ? [data?: Data, options?: CreateSessionOptions]
+  : [data: Data, options?: CreateSessionOptions]
 
 /** How a session is created. */
 export interface CreateSessionOptions {
@@ -781,11 +802,11 @@ export interface TokenOptions {
 }
 
 /** A session of a user without its id, which is a key to it. */
-export interface DescribedSession<T extends object = Record<string, any>> {
+export interface DescribedSession<Data extends object = KnownSessionData> {
   /** A name that may be shown and sent to browsers, for `destroySessionOf`: 32 hexadecimal digits. Nobody comes in by it. */
   publicId: string
   /** What the session holds. */
-  session: Session<T>
+  session: Session<Data>
   /** The life it has left, in seconds. */
   ttl: number
   /** Whether it is the one whose id was given as `current`. */
@@ -843,10 +864,11 @@ export interface SessionStats extends CacheStats {
  * Only a service that was told so (`onUnavailable: 'empty'`) answers empty values.
  *
  * @example
- * const id = await SessionManager.createSession('user123', { role: 'admin' })
- * const session = await SessionManager.getSession<{ role: string }>(id)
+ * const sessions = new SessionManager<{ role: string }>()
+ * const id = await sessions.createSession('user123', { role: 'admin' })
+ * const session = await sessions.getSession(id) // { userId, createdAt, role } or null
  */
-export interface SessionManager {
+export interface SessionManager<Data extends object = KnownSessionData> {
   /**
    * The same sessions with their calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of
    * `validateSession` whose signal aborts goes away alone: `load` goes on for the others. Bound once more, the shorter time
@@ -856,25 +878,22 @@ export interface SessionManager {
    * const user = await SessionManager.with({ signal: request.signal }).validateSession(request, { load })
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
    */
-  with(limits: CallLimits): SessionManager
+  with(limits: CallLimits): SessionManager<Data>
   /**
    * Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text.
    * A `userId` or `createdAt` in `data` does not count.
    * Rejects with `E_CONFLICT` when there is a session with the id that you chose.
    */
-  createSession(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
+  createSession(userId: string | number, ...rest: NewSession<Data>): Promise<string>
   /** The session, or `null` when there is none. */
-  getSession<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
+  getSession(id: string): Promise<Session<Data> | null>
   /**
    * The session whose id a request carries: `Authorization: Bearer …`, else the first cookie of that name that is not empty.
    *
    * @example
    * const session = await SessionManager.getSession(request, { cookie: 'sid' })
    */
-  getSession<T extends object = Record<string, any>>(
-    request: SessionRequest,
-    options?: TokenOptions,
-  ): Promise<Session<T> | null>
+  getSession(request: SessionRequest, options?: TokenOptions): Promise<Session<Data> | null>
   /**
    * Merges `changes` into the session, field by field, and renews its life to what it was given, by `createSession` or
    * `storeSession`, whatever this manager's own `ttl`. Concurrent updates of different fields all survive; what is not changed keeps
@@ -883,7 +902,7 @@ export interface SessionManager {
    * A `userId` in `changes` makes it that user's session, so never pass what came from outside as it is. `createdAt` does not change.
    * Rejects with `E_CONFLICT` when other writers never let it through.
    */
-  updateSession(id: string, changes: object): Promise<boolean>
+  updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
   /** Removes the session; answers the number of keys removed, 0 or 1. */
   destroySession(id: string): Promise<number>
   /** Sets the remaining life; `false` when the session is gone. */
@@ -894,7 +913,7 @@ export interface SessionManager {
    * Stores any object under an id of your own, in place of what was there, for 3600 s unless told. It is the session of
    * the user whom its `userId` names, and nobody's without one.
    */
-  storeSession(id: string, data: object, ttl?: number): Promise<void>
+  storeSession(id: string, data: Data & Partial<SessionFields>, ttl?: number): Promise<void>
   /** Destroys every session created with this tag; answers how many. */
   destroyByTag(tag: string): Promise<number>
   /** Destroys every session of a user, validated ones included; answers how many. */
@@ -911,10 +930,7 @@ export interface SessionManager {
    * const devices = await SessionManager.describeSessions('user123', { current: id })
    * await SessionManager.destroySessionOf('user123', devices[0].publicId)
    */
-  describeSessions<T extends object = Record<string, any>>(
-    userId: string | number,
-    options?: { current?: string },
-  ): Promise<DescribedSession<T>[]>
+  describeSessions(userId: string | number, options?: { current?: string }): Promise<DescribedSession<Data>[]>
   /** Removes the session of this user that has this public id; answers the number of keys removed, 0 or 1. */
   destroySessionOf(userId: string | number, publicId: string): Promise<number>
   /**
@@ -931,15 +947,12 @@ export interface SessionManager {
   /** Counts of `getSession` and `validateSession` since this manager was made. */
   stats(): SessionStats
   /** The same as `createSession`. */
-  create(userId: string | number, data?: object, options?: CreateSessionOptions): Promise<string>
+  create(userId: string | number, ...rest: NewSession<Data>): Promise<string>
   /** The same as `getSession`. */
-  get<T extends object = Record<string, any>>(id: string): Promise<Session<T> | null>
-  get<T extends object = Record<string, any>>(
-    request: SessionRequest,
-    options?: TokenOptions,
-  ): Promise<Session<T> | null>
+  get(id: string): Promise<Session<Data> | null>
+  get(request: SessionRequest, options?: TokenOptions): Promise<Session<Data> | null>
   /** The same as `updateSession`. */
-  update(id: string, changes: object): Promise<boolean>
+  update(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
   /** The same as `destroySession`. */
   destroy(id: string): Promise<number>
   /** The same as `destroySession`. */
@@ -953,7 +966,10 @@ export interface SessionManagerConstructor extends SessionManager {
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
    */
-  new (service?: RedisService, options?: SessionManagerOptions): SessionManager
+  new <Data extends object = KnownSessionData>(
+    service?: RedisService,
+    options?: SessionManagerOptions,
+  ): SessionManager<Data>
   readonly prototype: SessionManager
 }
 

@@ -63,7 +63,10 @@ describe('a manager without a service', () => {
       console.log(JSON.stringify(codes))`,
       { env: { REDIS_URL: 'http://localhost' } },
     )
-    assert.deepEqual(codes, Array.from({ length: 6 }, () => 'E_INVALID_SETTINGS'))
+    assert.deepEqual(
+      codes,
+      Array.from({ length: 6 }, () => 'E_INVALID_SETTINGS'),
+    )
   })
 
   test('is no manager on a service that is none', async () => {

@@ -72,9 +72,22 @@ export async function misuse(): Promise<void> {
   // @ts-expect-error the option is ttl
   await SessionManager.createSession('user123', {}, { ttll: 60 })
   // @ts-expect-error it may be gone
-  ;(await SessionManager.getSession<{ role: string }>('id')).role
+  ;(await SessionManager.getSession('id')).role
+  // @ts-expect-error of which nothing is known
+  ;(await SessionManager.getSession('id'))?.role.length
+  // @ts-expect-error what is read is what the manager's sessions are, not what a reader wishes
+  await SessionManager.getSession<{ role: string }>('id')
+  const typed = new SessionManager<{ role: string }>()
+  // @ts-expect-error a field that is misspelt
+  await typed.createSession('ada', { rol: 'admin' })
+  // @ts-expect-error a field that is missing
+  await typed.createSession('ada')
   // @ts-expect-error no such field
-  ;(await SessionManager.getSession<{ role: string }>('id'))?.rule
+  ;(await typed.getSession('id'))?.rule
+  // @ts-expect-error a list has no fields
+  await SessionManager.updateSession('id', [])
+  // @ts-expect-error nor has a time
+  await SessionManager.createSession('ada', new Date())
   // @ts-expect-error load is needed
   await SessionManager.validateSession('token', {})
   // @ts-expect-error an id, not a boolean

@@ -6,10 +6,12 @@ const DAY_SECONDS = 86_400
 
 type Data = { name: string }
 
+const sessions = new SessionManager<Data>()
+
 /** The session of whoever asks, or null. */
 export async function GET() {
   const id = (await cookies()).get(COOKIE)?.value
-  return Response.json({ session: id ? await SessionManager.getSession<Data>(id) : null })
+  return Response.json({ session: id ? await sessions.getSession(id) : null })
 }
 
 /** Signs in: `{ "name": "Ada" }`. Any name will do: checking a password is the application's part. */
@@ -19,12 +21,12 @@ export async function POST(request: Request) {
   if (typeof name !== 'string' || !/^[\p{L}\p{N} ._-]{1,24}$/u.test(name)) {
     return Response.json({ error: 'Give a name of up to 24 letters and digits.' }, { status: 400 })
   }
-  const id = await SessionManager.createSession(name.toLowerCase(), { name })
+  const id = await sessions.createSession(name.toLowerCase(), { name })
   const secure = new URL(request.url).protocol === 'https:'
   const options = { httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge: DAY_SECONDS } as const
   const jar = await cookies()
   jar.set(COOKIE, id, options)
-  return Response.json({ session: await SessionManager.getSession<Data>(id) })
+  return Response.json({ session: await sessions.getSession(id) })
 }
 
 /** Signs out. */
@@ -32,5 +34,5 @@ export async function DELETE() {
   const jar = await cookies()
   const id = jar.get(COOKIE)?.value
   jar.delete(COOKIE)
-  return Response.json({ destroyed: id ? await SessionManager.destroySession(id) : 0 })
+  return Response.json({ destroyed: id ? await sessions.destroySession(id) : 0 })
 }
