@@ -147,7 +147,10 @@ export interface ServiceOptions {
    * Environment: `REDIS_TLS`.
    */
   tls?: boolean | TlsOptions
-  /** Number of the database, 0 to 255; wins over the path of the URL. Default `0`, the only one that a cluster has. */
+  /**
+   * Number of the database, 0 to 255; wins over the path of the URL. Default `0`, the only one that a cluster has. Messages, events of
+   * queues and rooms stay within it too.
+   */
   db?: number
   /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
   sentinel?: SentinelOptions
@@ -261,6 +264,7 @@ export interface ServiceEvent {
    * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
    * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed;
    * `evicts` the server drops keys when it is full, jobs that wait among them (told once, where a queue is worked on).
+   * `muted` the user may not publish or subscribe: queues are looked at once a second, and nobody hears of anything at once.
    */
   type:
     | 'connected'
@@ -272,6 +276,7 @@ export interface ServiceEvent {
     | 'failover'
     | 'topology-changed'
     | 'evicts'
+    | 'muted'
   /** Which server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** The same in words. Never has a password in it. */
@@ -385,6 +390,10 @@ export class RedisService implements AsyncDisposable {
   /**
    * Sends a value, as JSON, to everyone subscribed to the channel; answers how many connections got it from this server. A
    * `Uint8Array` or `Buffer` is sent as the bytes that it has.
+   *
+   * Channels are a database's own here: in database 0 they are called as they are, in database 3 the server calls `news`
+   * `cinnabar:db3:news`. What begins with `__` is the server's own and called as it is in every database; so is every channel of
+   * `getClient()`.
    */
   publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
   /**
@@ -1690,12 +1699,14 @@ export interface JobQueueOptions {
   prefix?: string
   /**
    * For how long a job belongs to a worker that is not heard of, in milliseconds from 100 to 3,600,000; workers are heard
-   * of three times within it. When a process is gone, its jobs go on elsewhere after so long. Default `10000`.
+   * of three times within it. When a process is gone, its jobs go on elsewhere after so long, each alone on a worker that runs
+   * nothing beside it: one of them may have ended the process. A lease that is over only because the server's clock was set
+   * forward is not taken over. Default `10000`.
    */
   leaseMs?: number
   /** Most bytes of the data of a job, or of its result, as JSON. Default `1048576`. */
   maxBytes?: number
-  /** How often a job may take its worker down with it before it is dead. Default `5`. */
+  /** How often a worker may be gone while it runs a job before that is dead. Default `5`. */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
   keep?: {
@@ -1798,6 +1809,8 @@ export interface JobHandle<Result = unknown> {
    * Waits until the job has finished, wherever it runs, and answers its result. Keeps the process alive meanwhile, and without a
    * server goes on waiting.
    *
+   * Whoever waits before its end gets what came of it, whatever the queue keeps.
+   *
    * Rejects with `E_JOB_FAILED` when it is dead, with `E_JOB_GONE` when it was removed or had finished before and was not kept,
    * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: none), and with `E_CLOSED` when the queue or its service is closed.
    *
@@ -1830,7 +1843,7 @@ export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<R
   readonly attempt: number
   /** How many there are. */
   readonly attempts: number
-  /** How often a worker was gone that had it. That costs no attempt, but it may have been begun before. */
+  /** How often a worker was gone while it ran. That costs no attempt. */
   readonly crashes: number
   /** Lower goes first. */
   readonly priority: number
@@ -1854,7 +1867,7 @@ export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result>
   readonly attempt: number
   /** How many there are. */
   readonly attempts: number
-  /** How often a worker was gone that had it. */
+  /** How often a worker was gone while it ran. */
   readonly crashes: number
   /** Lower goes first. */
   readonly priority: number
@@ -1998,7 +2011,7 @@ export interface JobQueueEvents<Result = unknown> {
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
   retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
-  /** The worker was gone that had the job; it is ready again. */
+  /** The worker was gone that ran the job; it is ready again, and runs alone. */
   stalled: { id: string; crashes: number }
   /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
   dead: { id: string; attempt: number; error?: JobError; partial?: true }
@@ -2367,6 +2380,7 @@ export interface HealthProblem {
  * | `memory` | more than 90 % of `maxmemory` is used | degraded |
  * | `evictions` | keys were evicted since the last check of this service | degraded |
  * | `connections` | the server refused connections since the last check of this service | degraded |
+ * | `channels` | the user may not publish or subscribe: queues work once a second, and nobody hears of anything at once | degraded |
  * | `write` | a test key could not be written and read: no memory, no permission, a read-only server | degraded |
  * | `server` | one of several servers is away, or its breaker is open | degraded |
  * | `replicas` | a replica is away, or fewer follow than this service has seen | degraded |
@@ -2389,6 +2403,7 @@ export type HealthAlertCode =
   | 'memory'
   | 'evictions'
   | 'connections'
+  | 'channels'
   | 'write'
   | 'server'
   | 'replicas'

@@ -76,7 +76,7 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
   report.rateLimiter.available = times.set !== null
   if (info) Object.assign(report.redis, factsOf(info))
   report.servers = listServers(status.nodes, found(status, info, cluster))
-  report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten }))
+  report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten, muted: status.muted }))
   const lost = cluster?.state === 'fail'
   if (lost) report.alerts.unshift('cluster: it refuses calls, because some of its slots have no server')
   const isDown = lost || isShut(status)

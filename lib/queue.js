@@ -198,28 +198,31 @@ class JobQueue {
     await this.close()
   }
 
-  // Listens first and looks then: what happens in between is not missed.
+  // Looks first, and is counted among those who wait: how the job ends is kept for them. Messages are faster.
   async #finished(id, options) {
     const timeoutMs = waitOf(options, undefined, 1)
     assertGoing(this.#limits)
     const { events, waits } = this.#shared
     const wait = waits.add(id)
-    let endLate
+    let endLate, endEarly
     const late = new Promise((_, reject) => {
       if (timeoutMs !== undefined) endLate = later(timeoutMs, () => reject(overdue(id, timeoutMs)))
     })
-    // A server that comes back answers before its messages come again.
-    const endEarly = waits.lookOften()
     try {
       events.update()
-      void events.heard()?.then(() => {
-        endEarly()
-        return waits.look(id)
-      })
+      void waits.look(id)
+      if (!events.isHeard) {
+        // A server that comes back answers before its messages come again, and what happens before those are heard is missed.
+        endEarly = waits.lookOften()
+        void events.heard()?.then(() => {
+          endEarly()
+          return waits.look(id)
+        })
+      }
       return await unlessAborted(this.#limits, Promise.race([wait.promise, late]))
     } finally {
       endLate?.()
-      endEarly()
+      endEarly?.()
       wait.end()
       events.update()
     }
@@ -228,7 +231,10 @@ class JobQueue {
 
 // What all that are bound to a queue have in common.
 function share(name, native) {
-  const waits = new Waits((id) => native.get(id))
+  const waits = new Waits(
+    (id, counted) => native.look(id, counted),
+    (id) => native.unwait(id),
+  )
   const events = new Events(
     name,
     (told) => native.listen(told),

@@ -5,6 +5,7 @@ mod feed;
 mod hearing;
 pub mod listen;
 pub mod presence;
+mod steady;
 pub mod watch;
 pub mod worker;
 

@@ -6,6 +6,7 @@ mod json;
 mod life;
 pub mod limit;
 pub mod lock;
+pub mod overdue;
 pub mod queue;
 pub mod raw;
 pub mod room;

@@ -71,6 +71,11 @@ pub struct Resolved {
 }
 
 impl Settings {
+    /// The number that channels carry, which a server has once and not for each database. The embedded engine has one database.
+    pub fn channel_database(&self) -> u8 {
+        if matches!(self.server, Server::Memory(_)) { 0 } else { self.database }
+    }
+
     /// Puts options and environment together.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod crew;
 mod events;
 pub mod keys;
 mod local;
+mod muted;
 pub mod memory;
 mod plan;
 mod pubsub;
@@ -31,6 +32,8 @@ pub use apart::{Apart, Wait};
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
+pub use muted::Mute;
+use muted::Muted;
 pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
 pub(crate) use registry::Registry;
 pub use registry::store as shared;
@@ -53,6 +56,7 @@ pub struct Store {
     events: Arc<Events>,
     /// Whether it was said that the server drops keys.
     said_evicts: AtomicBool,
+    muted: Muted,
 }
 
 /// One of two engines. Two is a fact, not an extension point.
@@ -71,12 +75,12 @@ impl Store {
             Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
             _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
         };
-        Ok(Self { engine, events, said_evicts: AtomicBool::new(false) })
+        Ok(Self { engine, events, said_evicts: AtomicBool::new(false), muted: Muted::default() })
     }
 
     /// A store over this engine.
     pub fn over(engine: Engine) -> Self {
-        Self { engine, events: Arc::default(), said_evicts: AtomicBool::new(false) }
+        Self { engine, events: Arc::default(), said_evicts: AtomicBool::new(false), muted: Muted::default() }
     }
 
     /// Changes of its state are told here.
@@ -94,6 +98,19 @@ impl Store {
             "{target} drops keys when it is full (maxmemory-policy {policy}), jobs that wait among them: set it to noeviction"
         );
         self.events.emit(&Event::new(EventKind::Evicts, target, text));
+    }
+
+    /// Notes whether its server refuses this user to tell or to hear messages, and says so once while it does.
+    pub fn mute(&self, what: Mute, refused: bool) {
+        if self.muted.set(what, refused) {
+            let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
+            let text = format!(
+                "{target} does not let this user {}: jobs are looked for once a second, and nobody hears of anything at once; \
+                 allow the channels, as by &queue:* and &room:*",
+                what.verb()
+            );
+            self.events.emit(&Event::new(EventKind::Muted, target, text));
+        }
     }
 
     /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the
@@ -123,10 +140,11 @@ impl Store {
 
     /// How it is, without asking a server.
     pub fn status(&self) -> Status {
-        match &self.engine {
+        let status = match &self.engine {
             Engine::Redis(engine) => engine.status(),
             Engine::Memory(_) => Status::idle(Topology::Memory),
-        }
+        };
+        Status { muted: self.muted.is_any(), ..status }
     }
 
     /// Delivers what is published to `topic` from the moment this answers; the number ends it.

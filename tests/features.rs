@@ -18,6 +18,8 @@ mod queue_kept;
 mod queue_limits;
 #[path = "features/queue_model.rs"]
 mod queue_model;
+#[path = "features/queue_suspects.rs"]
+mod queue_suspects;
 #[path = "features/queue_told.rs"]
 mod queue_told;
 #[path = "features/queue_trouble.rs"]

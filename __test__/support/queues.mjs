@@ -18,6 +18,10 @@ export function withQueue(engine, run, options) {
   }
 }
 
+/** Has the leases on jobs be over, as if nobody had renewed them. Their worker may renew them at any moment. */
+export const expire = (client, queue, ids) =>
+  client.sendCommand(['ZADD', `queue:{queue:${queue.name}}:leased`, 'XX', ...ids.flatMap((id) => ['1', id])])
+
 /** Keeps this thread busy. */
 export function block(ms) {
   const end = performance.now() + ms

@@ -40,7 +40,7 @@ function alertsOfBreaker({ breaker, nodes }, isShut) {
 }
 
 /** What is wrong with a server that answers. `before` is what the check before this one found, on the same run. */
-function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, untold }) {
+function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, untold, muted }) {
   const alerts = []
   const say = (code, text) => alerts.push(`${code}: ${text}`)
   if (performance.ping > slowMs) say('slow', `a PING took ${performance.ping} ms; ${slowMs} ms are expected`)
@@ -49,6 +49,7 @@ function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, unto
   if (evicted > 0) say('evictions', `${evicted} keys since the last check`)
   const rejected = before && redis.rejectedConnections - before.rejectedConnections
   if (rejected > 0) say('connections', `${rejected} refused since the last check`)
+  if (muted) say('channels', 'the user may not publish or subscribe: queues are looked at once a second')
   if (unwritten) say('write', `a test key could not be written and read: ${messageOf(unwritten)}`)
   // A user who may not ask is no illness of the server.
   if (untold && untold.code !== 'E_AUTH') say('info', `the server does not tell about itself: ${messageOf(untold)}`)

@@ -94,7 +94,12 @@ class Events {
 
   #listen() {
     const listening = {}
-    listening.heard = new Promise((resolve) => (listening.begin = resolve))
+    listening.heard = new Promise((resolve) => {
+      listening.begin = () => {
+        listening.isHeard = true
+        resolve()
+      }
+    })
     listening.delivery = new Delivery(`queue ${this.#queue}`, (told) => this.#hear(listening, told), {
       onGap: (gap) => this.#miss(gap),
       onError: () => this.#end(listening),
@@ -107,6 +112,10 @@ class Events {
   /** When it hears what happens; at once where it does already. */
   heard() {
     return this.#listening?.heard
+  }
+
+  get isHeard() {
+    return this.#listening?.isHeard === true
   }
 
   close() {

@@ -14,14 +14,19 @@ const UNHEARD_MS = 250
 /** Who waits for jobs to finish. */
 class Waits {
   #look
+  #unwait
   #byJob = new Map()
   #endLooks
   #unheard = 0
   #endOften
 
-  /** `look(id)` reads a job from the store. */
-  constructor(look) {
+  /**
+   * `look(id, counted)` reads a job from the store, which from then on keeps how it ends for whoever is counted; `unwait(id)` says
+   * that he waits no longer.
+   */
+  constructor(look, unwait) {
     this.#look = look
+    this.#unwait = unwait
   }
 
   get size() {
@@ -37,15 +42,19 @@ class Waits {
     this.#endLooks ??= every(LOOK_MS, () => this.lookNow())
     const wait = {}
     const promise = new Promise((resolve, reject) => Object.assign(wait, { resolve, reject }))
-    if (!this.#byJob.has(id)) this.#byJob.set(id, new Set())
-    this.#byJob.get(id).add(wait)
+    if (!this.#byJob.has(id)) this.#byJob.set(id, { waits: new Set(), asking: false, counted: false, over: false })
+    this.#byJob.get(id).waits.add(wait)
     return { promise, end: () => this.#remove(id, wait) }
   }
 
   #remove(id, wait) {
     const all = this.#byJob.get(id)
-    all?.delete(wait)
-    if (all?.size === 0) this.#byJob.delete(id)
+    all?.waits.delete(wait)
+    if (all?.waits.size === 0) {
+      this.#byJob.delete(id)
+      all.over = true
+      if (all.counted) this.#leave(id)
+    }
     if (this.#byJob.size > 0) return
     this.#endLooks?.()
     this.#endLooks = undefined
@@ -60,6 +69,11 @@ class Waits {
       this.#endOften()
       this.#endOften = undefined
     })
+  }
+
+  // What is kept for those who wait is kept for a minute only: that this cannot be said harms nobody.
+  #leave(id) {
+    this.#unwait(id).catch(() => {})
   }
 
   /** Something happened to a job. What its message was too short for is read. */
@@ -80,12 +94,23 @@ class Waits {
 
   /** Looks how a job is. Never rejects: without a server the wait goes on. */
   async look(id) {
+    const all = this.#byJob.get(id)
+    if (!all) return
+    const counts = !all.counted && !all.asking
+    if (counts) all.asking = true
     let job
     try {
-      job = await this.#look(id)
+      job = await this.#look(id, counts)
     } catch (error) {
+      if (counts) all.asking = false
       if (!isUnavailable(error)) this.#settle(id, error)
       return
+    }
+    if (counts) {
+      all.asking = false
+      // Who comes after the end is not counted.
+      all.counted = job !== null && job.state !== 'done' && job.state !== 'dead'
+      if (all.counted && all.over) this.#leave(id)
     }
     // The end of one that was not kept may be told a moment after it is gone.
     if (job === null) later(GONE_MS, () => this.#settle(id, gone(id)))
@@ -99,7 +124,7 @@ class Waits {
   }
 
   #settle(id, error, result) {
-    for (const wait of this.#byJob.get(id) ?? []) {
+    for (const wait of this.#byJob.get(id)?.waits ?? []) {
       if (error) wait.reject(error)
       else wait.resolve(result)
     }

@@ -15,6 +15,7 @@ const { isUnrecoverable } = require('./unrecoverable.js')
 const TURN_MS = 5
 const CLOSE_MS = 5000
 
+const CRASHED = { name: 'CrashedError', message: 'too many workers crashed with it or lost its lease' }
 const REASONS = {
   timeout: () => new CinnabarError("the job's time is over", { code: 'E_TIMEOUT' }),
   lost: () => new CinnabarError("the job was removed, or is another worker's by now", { code: 'E_JOB_GONE' }),
@@ -87,6 +88,7 @@ class Worker {
     const [what, ...details] = notice
     if (what === 'ended') this.#endRun(...details)
     else if (what === 'died') this.#die(details[0])
+    else if (what === 'crashed') this.#mourn({ id: details[0], name: details[1], attempt: 0 }, CRASHED)
     else if (what === 'closed') this.#close({ unfinished: details[0] })
     else this.#complain(what === 'failing' ? details[0] : undefined)
   }

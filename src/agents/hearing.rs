@@ -7,10 +7,15 @@ use tokio::{
     time::timeout,
 };
 
-use crate::store::{Listener, Store, Topic};
+use crate::{
+    error::Kind,
+    store::{Listener, Mute, Store, Topic},
+};
 
 /// How soon a subscription that was refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Where it is the user who may not: somebody has to allow it first.
+const AGAIN_WHERE_REFUSED: Duration = Duration::from_secs(10);
 
 /// Hears a topic until it is dropped.
 pub struct Hearing(#[expect(dead_code, reason = "dropping it is what ends the subscription")] Sender<()>);
@@ -22,12 +27,20 @@ impl Hearing {
         tokio::spawn(async move {
             loop {
                 // Never dropped half way: what a subscription leads to must be known to be taken back.
-                if let Ok(number) = store.subscribe(topic.clone(), listener.clone()).await {
-                    begun();
-                    let _ = let_go.await;
-                    return store.unsubscribe(number);
-                }
-                if timeout(AGAIN, &mut let_go).await.is_ok() {
+                let again = match store.subscribe(topic.clone(), listener.clone()).await {
+                    Ok(number) => {
+                        store.mute(Mute::HEARING, false);
+                        begun();
+                        let _ = let_go.await;
+                        return store.unsubscribe(number);
+                    }
+                    Err(error) if error.kind == Kind::Auth => {
+                        store.mute(Mute::HEARING, true);
+                        AGAIN_WHERE_REFUSED
+                    }
+                    Err(_) => AGAIN,
+                };
+                if timeout(again, &mut let_go).await.is_ok() {
                     return;
                 }
             }

@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use crate::{
+    agents::steady::Steady,
     error::{Error, Kind, Result},
     features::room::{Rooms, Seat},
     runtime,
@@ -50,6 +51,8 @@ pub struct Presence {
     node: Mutex<Option<Arc<str>>>,
     /// The lease was lost, or the store may have lost what it was told.
     doubt: Notify,
+    /// The store's clock, as it is watched here.
+    steady: Mutex<Steady>,
     /// Rooms that somebody watches: they are swept though nobody here is in one.
     watchers: AtomicUsize,
     /// Until when somebody cares who is in the rooms, who asked a while ago.
@@ -104,6 +107,7 @@ impl Presence {
             patience,
             node: Mutex::default(),
             doubt: Notify::new(),
+            steady: Mutex::default(),
             watchers: AtomicUsize::new(0),
             looked_at: Mutex::default(),
             next: AtomicU64::new(1),

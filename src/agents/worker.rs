@@ -23,6 +23,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use self::desk::Desk;
 use crate::{
+    agents::steady::Steady,
     error::{Error, Result},
     features::queue::{Leased, Limits, Queue},
     random,
@@ -49,6 +50,8 @@ pub enum Notice {
     Ended(u64, Why),
     /// It is dead by that; told before.
     Died(u64),
+    /// A job of this id and name is dead because too many workers crashed with it.
+    Crashed(String, String),
     /// The store refuses or does not answer; told once until it does, or until it is for another reason.
     Failing(Error),
     /// The store answers again.
@@ -79,6 +82,7 @@ pub struct Worker {
     queue: Queue,
     options: Settled,
     desk: Mutex<Desk>,
+    steady: Mutex<Steady>,
     stir: Notify,
 }
 
@@ -100,6 +104,7 @@ impl Worker {
             queue,
             options: Settled { lease: rules.lease, limits, timeout },
             desk: Mutex::new(Desk::new(random::hex::<8>()?, rules, Instant::now())),
+            steady: Mutex::default(),
             stir: Notify::new(),
         }))
     }

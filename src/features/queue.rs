@@ -2,14 +2,18 @@
 //!
 //! A job is in exactly one state. *Ready*: it waits for a worker, in order of priority and, within one, of adding; a job
 //! whose group has no room waits aside until it has. *Delayed*: it waits for its time. *Active*: a worker holds a lease on
-//! it. *Done* or *dead*: it has finished, and is kept for a while.
+//! it. *Done* or *dead*: it has finished, and is kept for a while, or as long as a minute for those who waited for it before.
 //!
 //! Nothing that waits has a time to live. A server has to be set to keep it: `maxmemory-policy noeviction` and an append-only
 //! file; one that evicts keys drops jobs, and nobody can tell.
 //!
 //! A lease is the only truth about who works on a job. It carries a token; whoever finishes, reports or beats shows it,
-//! and one whose lease ran out changes nothing any more. A lease that runs out is a crash: it costs no attempt, the job
-//! returns to its old place, and after `max_crashes` of them it is dead. Jobs are run at least once.
+//! and one whose lease ran out changes nothing any more. Jobs are run at least once.
+//!
+//! A lease that runs out is a crash of its worker, and each job that it had is a suspect: it returns to its old place among those
+//! that run alone, on a worker that does nothing else meanwhile, so that the next crash is that job's doing. One that had begun is
+//! charged with the crash: that costs no attempt, and after `max_crashes` of them it is dead. One that had not is charged with
+//! nothing.
 
 mod add;
 mod event;
@@ -23,6 +27,7 @@ pub mod schedule;
 pub mod scripts;
 mod take;
 mod view;
+mod wait;
 
 pub use event::{Event, What, events};
 pub use finish::{Finish, Held, Note, Outcome, Report};
@@ -30,7 +35,7 @@ pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
 pub use limits::{Limits, Rate};
 pub use options::{Keep, Options};
 pub use repeat::{Fired, Repeat, Repeating};
-pub use take::{DueRepeat, Leased, Take, Taken};
+pub use take::{Died, DueRepeat, Leased, Take, Taken};
 pub use view::{Counts, Job, State};
 
 use std::sync::{Arc, atomic::AtomicU64};
@@ -56,6 +61,8 @@ struct Inner {
     /// What all its keys begin with, and one of them.
     key: Bytes,
     meta: Bytes,
+    /// What its channels begin with.
+    channels: Bytes,
     options: Options,
     /// What the ids begin with that this one makes, and how many it has made.
     ids: String,
@@ -73,8 +80,9 @@ impl Queue {
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::QUEUES))?;
         let key = keys::queue(&prefix, name)?;
         let meta = keys::queue_meta(&key);
+        let channels = keys::queue_channels(&key, options.database);
         let ids = random::hex::<8>()?;
-        Ok(Self(Arc::new(Inner { name: name.to_owned(), key, meta, options, ids, made: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), key, meta, channels, options, ids, made: AtomicU64::new(0) })))
     }
 
     /// Its name, as given.
@@ -93,7 +101,7 @@ impl Queue {
     }
 
     fn keys(&self) -> Vec<Bytes> {
-        vec![self.0.key.clone(), self.0.meta.clone()]
+        vec![self.0.key.clone(), self.0.meta.clone(), self.0.channels.clone()]
     }
 
     /// Its options.
@@ -105,14 +113,14 @@ impl Queue {
     ///
     /// Hints only: a message may be lost, and nothing here depends on one.
     pub fn events_channel(&self) -> Bytes {
-        keys::queue_events(&self.0.key)
+        keys::queue_events(&self.0.channels)
     }
 
     /// The channel on which a message says that there may be something to take, where there was nothing before.
     ///
     /// A hint too: an idle worker asks once a second all the same.
     pub fn wake_channel(&self) -> Bytes {
-        keys::queue_wake(&self.0.key)
+        keys::queue_wake(&self.0.channels)
     }
 }
 

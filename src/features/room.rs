@@ -41,12 +41,15 @@ const MESSAGES: &str = "100";
 pub struct Options {
     /// What the keys begin with; `room:`.
     pub prefix: Option<String>,
+    /// The number of the database, which channels carry; 0.
+    pub database: u8,
 }
 
 /// Users and messages by room.
 #[derive(Debug)]
 pub struct Rooms {
     prefix: Prefix,
+    database: u8,
     seen: Arc<Seen>,
 }
 
@@ -57,7 +60,7 @@ impl Rooms {
     /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
     pub fn new(options: Options) -> Result<Self> {
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))?;
-        Ok(Self { prefix, seen: Arc::default() })
+        Ok(Self { prefix, database: options.database, seen: Arc::default() })
     }
 
     /// What their keys begin with.
@@ -70,7 +73,7 @@ impl Rooms {
         let key = keys::room_users(&self.prefix, room)?;
         let user = keys::raw("userId", user)?;
         let value = stamped("info", info, "joinedAt", joined_at)?;
-        let channel = keys::room_changes(&self.prefix, &key);
+        let channel = keys::room_changes(&self.prefix, &key, self.database);
         let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel];
         Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |_| Ok(())))
     }
@@ -78,7 +81,7 @@ impl Rooms {
     /// Takes a user out of a room; answers how many were taken out.
     pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<i64>> {
         let key = keys::room_users(&self.prefix, room)?;
-        let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&self.prefix, &key));
+        let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&self.prefix, &key, self.database));
         Ok(Call::new(Request::script(&REMOVE_USER, [key, user, channel]).merging(Merge::Script), Reply::int))
     }
 

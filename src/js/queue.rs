@@ -23,6 +23,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::queue::{self, NewJob, State},
+    store::Mute,
 };
 
 /// A queue of one service.
@@ -42,7 +43,8 @@ impl Queue {
         let js = Js(env.raw());
         let read = || -> Result<_> {
             let settings = js.queue_options(options.raw())?;
-            let queue = queue::Queue::new(&js.text(name.raw(), "name")?, settings.queue)?;
+            let queue = queue::Options { database: service.core.settings.channel_database(), ..settings.queue };
+            let queue = queue::Queue::new(&js.text(name.raw(), "name")?, queue)?;
             Ok((queue, settings.lease, settings.defaults))
         };
         let (queue, lease, defaults) = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
@@ -74,7 +76,13 @@ impl Queue {
     pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> Handed {
         self.core.submit(env, plain("ADD JOB"), |js| {
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
-            Ok(self.queue.add(job)?.map(answer::added))
+            let store = self.core.opened(js)?.store().clone();
+            Ok(self.queue.add(job)?.map(move |added| {
+                if added.is_new {
+                    store.mute(Mute::TELLING, added.muted);
+                }
+                answer::added(added)
+            }))
         })
     }
 
@@ -118,6 +126,21 @@ impl Queue {
             let call = self.queue.logs(&js.text(id.raw(), "id")?, offset, limit)?;
             Ok(call.map(|lines| Answer::List(lines.into_iter().map(Answer::text).collect())))
         })
+    }
+
+    /// A job that somebody waits for; null when nobody knows of it. Whoever is `counted` finds how it ends, until `unwait`.
+    #[napi]
+    pub fn look(&self, env: Env, id: Unknown, counted: bool) -> Handed {
+        self.core.submit(env, plain("WAIT FOR JOB"), |js| {
+            let call = self.queue.look(&js.text(id.raw(), "id")?, counted)?;
+            Ok(call.map(|job| job.map_or(Answer::Null, answer::job)))
+        })
+    }
+
+    /// One that was counted waits no longer.
+    #[napi]
+    pub fn unwait(&self, env: Env, id: Unknown) -> Handed {
+        self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.unwait(&js.text(id.raw(), "id")?))
     }
 
     /// How many jobs are in each state.

@@ -65,9 +65,10 @@ impl Rooms {
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
+        let database = service.core.settings.channel_database();
         let prefix = js.text_option(options.raw(), c"prefix", "prefix");
         let (rooms, lease) = prefix
-            .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix })?, lease(js, options)?)))
+            .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix, database })?, lease(js, options)?)))
             .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
         Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, looked_at: Cell::new(None) })
     }

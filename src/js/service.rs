@@ -21,7 +21,7 @@ use crate::{
     features::raw::{self, Shape, Strings},
     runtime,
     settings::{Listed, Server, Settings},
-    store::{Call, Status, Topology},
+    store::{Call, Status, Topology, keys},
 };
 
 /// A server or an embedded store, as one caller configured it.
@@ -203,6 +203,7 @@ impl Service {
         self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
             let sharded = if js.is_nothing(sharded.raw()) { false } else { js.flag(sharded.raw(), "options.sharded")? };
             let channel = subscription::channel(js, channel.raw())?;
+            let channel = keys::channel(core.settings.channel_database(), channel);
             let value = match js.bytes(value.raw()) {
                 Some(bytes) => bytes,
                 None => core.bridge().stringify(js, value.raw(), "value")?.into(),

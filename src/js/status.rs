@@ -7,7 +7,7 @@ use crate::{
     store::{BreakerState, PoolStatus, Role, ServerStatus, Status, Topology},
 };
 
-/// `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
+/// `{ topology, connected, pool, breaker, lastError, reconnects, muted, nodes }`.
 pub fn answer(status: &Status) -> Answer {
     let breaker = status.breaker();
     let breaker = Answer::Object(vec![
@@ -34,6 +34,7 @@ pub fn answer(status: &Status) -> Answer {
         ("breaker".into(), breaker),
         ("lastError".into(), last_error),
         ("reconnects".into(), number(status.reconnects)),
+        ("muted".into(), Answer::Bool(status.muted)),
         ("nodes".into(), Answer::List(status.servers.iter().map(node).collect())),
     ])
 }

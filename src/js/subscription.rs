@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
     runtime,
-    store::{Call, Heard, Listener, Message, Reply, Request, Step, Store, Topic, unsharded},
+    store::{Call, Heard, Listener, Message, Reply, Request, Step, Store, Topic, keys, unsharded},
 };
 
 /// A service's open subscriptions: the reader's number → the store and the store's number.
@@ -76,8 +76,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(js: Js, name: Value, options: Value) -> Result<Self> {
-        let channel = channel(js, name)?;
+    fn read(js: Js, name: Value, options: Value, database: u8) -> Result<Self> {
+        let channel = keys::channel(database, channel(js, name)?);
         let flag = |name, said| -> Result<bool> {
             Ok(js.option(options, name)?.map(|flag| js.flag(flag, said)).transpose()? == Some(true))
         };
@@ -116,7 +116,8 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
 pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader: Value) -> Handed {
     let js = Js(env.raw());
     let bridge = core.bridge();
-    let prepared = Wanted::read(js, name, options).and_then(|wanted| {
+    let database = core.settings.channel_database();
+    let prepared = Wanted::read(js, name, options, database).and_then(|wanted| {
         if js.kind(reader) != ValueType::napi_function {
             return Err(js.refuse(reader, "reader", "a function"));
         }
@@ -131,7 +132,7 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
-    let listener = listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)));
+    let listener = listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)).then_some(database));
     let within = core.timeout();
     let under_way = Opened::begin(opened);
     runtime.spawn(async move {
@@ -169,12 +170,17 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     Handed(promise)
 }
 
-/// Puts what is heard into the inbox, and ends the subscription when nobody takes it any more.
-fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named: bool) -> Listener {
+/// Puts what is heard into the inbox, by its name in a database where it has several, and ends the subscription when nobody takes it any more.
+fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named: Option<u8>) -> Listener {
     Arc::new(move |heard| match heard {
         Heard::Gap(missed) => inbox.miss(missed),
         Heard::Message(Message { channel, payload: text }) => {
-            let about = if named { About::Name(channel) } else { About::Known };
+            let about = match named.map(|database| keys::plain_channel(database, &channel)) {
+                None => About::Known,
+                Some(Some(channel)) => About::Name(channel),
+                // Of another database.
+                Some(None) => return,
+            };
             if inbox.offer(Note { text, about }) == Offered::Ended {
                 subscriptions.end(id);
             }

@@ -39,6 +39,8 @@ pub enum EventKind {
     TopologyChanged,
     /// The server drops keys that should stay; told once.
     Evicts,
+    /// The user may not publish or subscribe; told once until it may.
+    Muted,
 }
 
 impl EventKind {
@@ -54,6 +56,7 @@ impl EventKind {
             Self::Failover => "failover",
             Self::TopologyChanged => "topology-changed",
             Self::Evicts => "evicts",
+            Self::Muted => "muted",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! companion is ever taken for a documented key.
 
 mod cache;
+mod channel;
 mod glob;
 mod room;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use cache::*;
+pub use channel::{channel, plain_channel};
 pub use room::*;
 
 /// Prefix of sessions, unless an option says otherwise.
@@ -181,14 +183,24 @@ pub fn queue_meta(queue: &[u8]) -> Bytes {
     [queue, b"meta"].concat().into()
 }
 
+/// What the channels of a queue begin with. A server has its channels once and not for each database, so all but those of number 0
+/// say which.
+pub fn queue_channels(queue: &[u8], database: u8) -> Bytes {
+    [queue, in_database(database).as_bytes()].concat().into()
+}
+
 /// The channel that tells what happens to the jobs of a queue.
-pub fn queue_events(queue: &[u8]) -> Bytes {
-    [queue, b"events"].concat().into()
+pub fn queue_events(channels: &[u8]) -> Bytes {
+    [channels, b"events"].concat().into()
 }
 
 /// The channel that wakes the workers of a queue.
-pub fn queue_wake(queue: &[u8]) -> Bytes {
-    [queue, b"wake"].concat().into()
+pub fn queue_wake(channels: &[u8]) -> Bytes {
+    [channels, b"wake"].concat().into()
+}
+
+fn in_database(database: u8) -> String {
+    if database == 0 { String::new() } else { format!("db{database}:") }
 }
 
 fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {

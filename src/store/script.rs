@@ -29,7 +29,7 @@ impl Script {
     }
 
     /// A script with these files before it, and this statement at the end of each run, however many items it had: what is
-    /// gathered item by item may be done there at once. Use the `script!` macro.
+    /// gathered item by item may be done there at once. `reply` is what the run answers. Use the `script!` macro.
     pub const fn made_of(
         name: &'static str,
         body: &'static str,
@@ -81,21 +81,21 @@ impl Script {
             "{prelude}local function item(KEYS, ARGV)
 {body}
 end
-local keys, args, out = {{}}, {{}}, {{}}
+local keys, args, reply = {{}}, {{}}, {{}}
 for i = 1, {items} do
   for j = 1, {keys} do keys[j] = KEYS[((i - 1) * {keys} + j - 1) % #KEYS + 1] end
   for j = 1, {args} do args[j] = ARGV[(i - 1) * {args} + j] end
-  local ok, reply = pcall(item, keys, args)
+  local ok, answer = pcall(item, keys, args)
   if not ok then
-    out[2 * i - 1], out[2 * i] = 0, type(reply) == 'table' and reply.err or tostring(reply)
-  elseif reply == nil then
-    out[2 * i - 1], out[2 * i] = 1, false
+    reply[2 * i - 1], reply[2 * i] = 0, type(answer) == 'table' and answer.err or tostring(answer)
+  elseif answer == nil then
+    reply[2 * i - 1], reply[2 * i] = 1, false
   else
-    out[2 * i - 1], out[2 * i] = 1, reply
+    reply[2 * i - 1], reply[2 * i] = 1, answer
   end
 end
 {end}
-return out
+return reply
 "
         )
     }

@@ -15,6 +15,8 @@ pub struct Status {
     pub last_error: Option<(Error, SystemTime)>,
     /// How often a connection was made after one had been lost.
     pub reconnects: u64,
+    /// Whether the user may not publish or subscribe.
+    pub muted: bool,
     /// Its servers; none for the embedded engine.
     pub servers: Vec<ServerStatus>,
 }
@@ -22,7 +24,7 @@ pub struct Status {
 impl Status {
     /// An engine that nobody has called yet.
     pub fn idle(topology: Topology) -> Self {
-        Self { topology, connected: topology == Topology::Memory, last_error: None, reconnects: 0, servers: Vec::new() }
+        Self { topology, connected: topology == Topology::Memory, last_error: None, reconnects: 0, muted: false, servers: Vec::new() }
     }
 
     /// All connections together.

@@ -10,7 +10,7 @@ script!(JOIN = "room/join.lua", keys: 4, args: 5);
 script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
 script!(KEEP = "room/keep.lua", keys: 3, args: 1);
 script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
-script!(BEAT = "room/beat.lua", keys: 2, args: 5);
+script!(BEAT = "room/beat.lua", keys: 2, args: 8);
 script!(REGISTER = "room/register.lua", keys: 2, args: 3);
 script!(ORPHANED = "room/orphaned.lua", keys: 2, args: 2);
 script!(SEND = "room/send.lua", keys: 2, args: 6);
@@ -172,18 +172,22 @@ SADD n "1\0ann" => u r n g 500 600000
         how: Loosely,
         after: &["ZRANGE l 0 -1", "PTTL l", "PTTL o"],
         lines: r#"
-=> l o a 10000 1 172800000 16
-=> l o a 10000 0 172800000 16
-=> l o '' 0 0 172800000 16
-ZADD l 9e15 a | SADD o x => l o a 10000 0 172800000 16
-ZADD l 9e15 a 5 b 6 c 0 d => l o a 10000 0 172800000 16
-ZADD l 9e15 a 5 b 6 c 0 d => l o a 10000 0 172800000 2
-ZADD l 5 b 6 c 9e15 d => l o '' 0 0 172800000 16
-ZADD l 5 a 6 c => l o a 10000 0 172800000 16
-ZADD l 5 a 6 c => l o a 10000 1 172800000 16
-ZADD l 5 a 6 c => l o a 0 1 172800000 0
-SET l x => l o a 10000 1 172800000 16
-SET o x => l o a 10000 1 172800000 16
+=> l o a 10000 1 172800000 16 1 '' 100
+=> l o a 10000 0 172800000 16 1 '' 100
+=> l o '' 0 0 172800000 16 1 '' 100
+ZADD l 9e15 a | SADD o x => l o a 10000 0 172800000 16 1 '' 100
+ZADD l 9e15 a 5 b 6 c 0 d => l o a 10000 0 172800000 16 1 '' 100
+ZADD l 9e15 a 5 b 6 c 0 d => l o a 10000 0 172800000 2 1 '' 100
+ZADD l 5 b 6 c 9e15 d => l o '' 0 0 172800000 16 1 '' 100
+ZADD l 5 b 6 c 0 d => l o '' 0 0 172800000 16 0 '' 100
+ZADD l 5 b 0 d => l o '' 0 0 172800000 16 1 5 100
+ZADD l 5 b 0 d => l o b 1000 0 172800000 16 1 9e15 100
+ZADD l 0 b => l o b 1000 0 172800000 16 1 '' 100
+ZADD l 5 a 6 c => l o a 10000 0 172800000 16 1 '' 100
+ZADD l 5 a 6 c => l o a 10000 1 172800000 16 1 '' 100
+ZADD l 5 a 6 c => l o a 0 1 172800000 0 1 '' 100
+SET l x => l o a 10000 1 172800000 16 1 '' 100
+SET o x => l o a 10000 1 172800000 16 1 '' 100
 => l o a x 1 172800000 16
 => l o a 10000 1 x 16
 => l o a 10000 1 172800000 x
@@ -200,6 +204,7 @@ SET o x => l o a 10000 1 172800000 16
 ZADD l 9e15 a => l o a room:x:users 172800000
 ZADD l 9e15 a | SADD o room:y:users => l o a room:x:users 172800000
 ZADD l 5 a => l o a room:x:users 172800000
+ZADD l 0 a => l o a room:x:users 172800000
 ZADD l 9e15 b => l o a room:x:users 172800000
 SET l x => l o a room:x:users 172800000
 ZADD l 9e15 a | SET o x => l o a room:x:users 172800000
@@ -212,11 +217,12 @@ ZADD l 9e15 a => l o a
     Cases {
         script: &ORPHANED,
         how: Exactly,
-        after: &["ZRANGE l 0 -1", "SMEMBERS o"],
+        after: &["ZRANGE l 0 -1 WITHSCORES", "SMEMBERS o"],
         lines: r#"
 => l o a 16
 ZADD l 5 a => l o a 16
 ZADD l 5 a | SADD o room:x:users => l o a 16
+ZADD l 0 a | SADD o room:x:users => l o a 16
 ZADD l 9e15 a | SADD o room:x:users => l o a 16
 ZADD l 5 b | SADD o room:x:users => l o a 16
 ZADD l 5 a b 6 => l o a 16

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use cinnabar::{
     agents::presence::{Member, Presence},
     error::Result,
-    features::room::{Options, Rooms, changes},
+    features::{
+        overdue::Overdue,
+        room::{Options, Rooms, changes},
+    },
     runtime,
     settings::{self, Environment, Settings},
     store::{Call, Heard, Request, Store, Topic, Verb},
@@ -77,7 +80,7 @@ impl Place {
             assert!(self.call(self.rooms.register(node, &seat.room)).await);
             self.call(self.rooms.join(node, &seat)).await;
         }
-        assert!(self.call(self.rooms.beat(node, lease)).await.held);
+        assert!(self.call(self.rooms.beat(node, lease, Overdue::SURE)).await.held);
         node
     }
 

@@ -10,7 +10,7 @@ use cinnabar::{
 
 use crate::{
     both::Engine,
-    queues::{ask, done, finish, job, names, queue, queue_with, same, state, take, taken},
+    queues::{ask, begun, done, finish, job, names, queue, queue_with, same, state, take, taken},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -298,7 +298,9 @@ fn jobs_are_listed_by_state_in_pages() {
         assert_eq!(page(10, 3), [10, 11, 12]);
         assert!(page(0, 0).is_empty() && page(500, 5).is_empty() && page(u64::MAX, 1).is_empty());
         let active = engine.run(queue.add(NewJob { priority: -1, ..job("active") })).unwrap();
-        take(engine, &queue, 1);
+        let jobs = take(engine, &queue, 1);
+        assert_eq!(engine.run(queue.get(&active.id)).unwrap().unwrap().started_ms, None, "it has not begun");
+        begun(engine, &queue, &jobs);
         let listed = engine.run(queue.list(State::Active, 0, 10)).unwrap();
         assert_eq!(listed.iter().map(|job| &job.id).collect::<Vec<_>>(), [&active.id]);
         assert_eq!((listed[0].attempt, listed[0].started_ms.is_some()), (1, true));

@@ -7,7 +7,7 @@ use cinnabar::features::queue::{Held, Leased, Limits, NewJob, Outcome, Queue, Ra
 
 use crate::{
     both::Engine,
-    queues::{LEASE, ask, done, finish, job, names, queue, taken},
+    queues::{LEASE, ask, begun, done, finish, job, names, queue, taken},
 };
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -43,7 +43,9 @@ fn no_more_are_active_than_may_be() {
         assert!(done(engine, &queue, &first[0]));
         assert_eq!(names(&limited(engine, &queue, 5, limits)), ["3"]);
         engine.pass(LEASE + MOMENT);
-        assert_eq!(names(&limited(engine, &queue, 5, limits)), ["1", "2", "3"], "a crash frees its room");
+        for name in ["1", "2", "3"] {
+            assert_eq!(names(&limited(engine, &queue, 5, limits)), [name], "a crash frees its room");
+        }
     });
 }
 
@@ -104,7 +106,9 @@ fn a_group_has_its_own_room_and_holds_up_nobody_else() {
         assert!(engine.run(queue.remove(&next[0].id)).unwrap());
         assert_eq!(names(&limited(engine, &queue, 10, per_group(1))), ["a4"]);
         engine.pass(LEASE + MOMENT);
-        assert_eq!(names(&limited(engine, &queue, 10, per_group(1))), ["b1", "x", "a4"], "crashes free their room");
+        for name in ["b1", "x", "a4"] {
+            assert_eq!(names(&limited(engine, &queue, 10, per_group(1))), [name], "crashes free their room");
+        }
     });
 }
 
@@ -180,7 +184,10 @@ fn a_full_server_can_be_worked_off() {
     engine.raw(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).unwrap();
     engine.raw(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     assert_eq!(engine.run(queue.add(job("n"))).unwrap_err().kind.code(), "E_OUT_OF_MEMORY");
-    let jobs = limited(&engine, &queue, 10, per_group(1));
+    let mut jobs = limited(&engine, &queue, 10, per_group(1));
+    assert_eq!(jobs.len(), 1, "it runs alone");
+    jobs.extend(limited(&engine, &queue, 10, per_group(1)));
+    begun(&engine, &queue, &jobs);
     assert_eq!(jobs.len(), 6);
     assert_eq!(jobs[0].id, crashed[0].id);
     let held = |job: &Leased| Held { id: job.id.clone(), token: job.token.clone() };

@@ -59,7 +59,8 @@ impl Life<'_> {
     }
 
     fn take(&mut self) {
-        let ask = Take { lease: LEASE, limits: self.limits, ..ask(1 + self.dice.below(8)) };
+        let idle = self.chance(2);
+        let ask = Take { lease: LEASE, limits: self.limits, idle, ..ask(1 + self.dice.below(8)) };
         let before = Kept::read(self.engine);
         let taken = self.engine.run(self.queue.take(&ask)).unwrap();
         let after = Kept::read(self.engine);
@@ -78,13 +79,16 @@ impl Life<'_> {
         self.bury(&before, &after);
         assert_eq!(taken.paused, before.hashes.get("meta").is_some_and(|meta| meta.contains_key("paused")));
         assert!(taken.jobs.len() <= ask.count && (!taken.paused || taken.jobs.is_empty()));
+        assert!(taken.jobs.iter().all(|job| !job.alone) || idle && taken.jobs.len() == 1, "it runs alone");
         let mut last = 0.0;
         for job in taken.jobs {
             let id = job.id.clone();
             assert_eq!(after.state(&id), Some("leased"));
             let record = &after.hashes["leases"][&id];
             let lines: Vec<&str> = record.split('\n').collect();
-            let (place, started): (f64, i64) = (lines[1].parse().unwrap(), lines[4].parse().unwrap());
+            let place: f64 = lines[1].parse().unwrap();
+            assert_eq!((lines[4].is_empty(), lines[5]), (!job.alone, if job.alone { "1" } else { "" }));
+            let started = leased[&id] as i64 - LEASE.as_millis() as i64;
             let parks = self.limits.group_concurrency.is_some() || self.limits.group_rate.is_some();
             assert!(place > last || parks, "{job:?} came behind another");
             last = place;
@@ -152,7 +156,7 @@ impl Life<'_> {
                     self.alive.remove(&id);
                 }
             }
-            finishes.push((Finish { id: job.id, token: job.token, outcome }, expected));
+            finishes.push((Finish { id: job.id, token: job.token, outcome, ran: Duration::from_millis(1) }, expected));
         }
         let (finishes, expected): (Vec<_>, Vec<bool>) = finishes.into_iter().unzip();
         assert_eq!(self.engine.run(self.queue.finish(finishes)).unwrap(), expected);
@@ -170,7 +174,11 @@ impl Life<'_> {
             *until = before + LEASE.as_millis() as i64;
         }
         if let Some(job) = self.some_lease() {
-            let note = if self.chance(2) { Note::Log("line".into()) } else { Note::Progress("1".into()) };
+            let note = match self.dice.below(4) {
+                0 => Note::Log("line".into()),
+                1 => Note::Progress("1".into()),
+                _ => Note::Begun(Duration::from_millis(1)),
+            };
             self.engine.run(self.queue.report(vec![Report { id: job.id, token: job.token, note }])).unwrap();
         }
     }
@@ -214,7 +222,7 @@ impl Life<'_> {
         let kept = Kept::read(self.engine);
         let counts = self.engine.run(self.queue.counts()).unwrap();
         let size = |name: &str| kept.set(name).len() as u64;
-        assert_eq!((counts.ready, counts.delayed), (size("ready") + size("parked"), size("delayed")));
+        assert_eq!((counts.ready, counts.delayed), (size("ready") + size("suspects") + size("parked"), size("delayed")));
         assert_eq!((counts.active, counts.done, counts.dead), (size("leased"), size("done"), size("dead")));
         for state in [State::Ready, State::Delayed, State::Active, State::Done, State::Dead] {
             for job in self.engine.run(self.queue.list(state, 0, 1000)).unwrap() {

@@ -11,7 +11,7 @@ use cinnabar::features::queue::{Event, NewJob, Note, Options, Outcome, Queue, Re
 use crate::{
     both::Engine,
     queue_kept::add,
-    queues::{LEASE, finish, job, queue, queue_with, take},
+    queues::{LEASE, begun, finish, job, queue, queue_with, take},
 };
 
 /// What is heard on the channel of events.
@@ -35,6 +35,7 @@ fn what_happens_is_told() {
         let id = engine.run(queue.add(NewJob { id: Some("a b".into()), ..job("n") })).unwrap().id;
         expect(vec![What::Added { name: "n".into() }]);
         let job = take(engine, &queue, 1).remove(0);
+        begun(engine, &queue, std::slice::from_ref(&job));
         expect(vec![What::Active { attempt: 1 }]);
         let long = Bytes::from("x".repeat(5000));
         let report = |value| Report { id: id.clone(), token: job.token.clone(), note: Note::Progress(value) };
@@ -45,7 +46,7 @@ fn what_happens_is_told() {
         assert!(finish(engine, &queue, &job, Outcome::Retry { error: error.clone(), delay }));
         expect(vec![What::Retrying { attempt: 1, delay, error: Some(error) }]);
         engine.pass(delay);
-        take(engine, &queue, 1);
+        begun(engine, &queue, &take(engine, &queue, 1));
         engine.pass(LEASE + Duration::from_millis(2));
         let job = take(engine, &queue, 1).remove(0);
         expect(vec![What::Active { attempt: 2 }, What::Stalled { crashes: 1 }, What::Active { attempt: 2 }]);

@@ -34,7 +34,7 @@ impl Kept {
         let mut kept = Self::default();
         let keys = engine.keys();
         let read = |key: &String| match key[BASE.len()..].split(':').next().unwrap_or_default() {
-            "leases" | "meta" | "job" => request(&["HGETALL", key]),
+            "leases" | "meta" | "job" | "waited" | "end" => request(&["HGETALL", key]),
             "dedup" => request(&["GET", key]),
             "active" => request(&["SMEMBERS", key]),
             "starts" | "log" => request(&["LLEN", key]),
@@ -46,10 +46,10 @@ impl Kept {
             let (part, value, end) = (key[BASE.len()..].to_owned(), value.unwrap(), end.unwrap().int().unwrap());
             let kind = part.split(':').next().unwrap_or_default();
             match (kind, kind.len() == part.len()) {
-                ("ready" | "delayed" | "leased" | "done" | "dead" | "resume", true) | ("parked", _) => {
+                ("ready" | "suspects" | "delayed" | "leased" | "done" | "dead" | "resume", true) | ("parked", _) => {
                     kept.sets.insert(part, pairs(value).map(|(id, score)| (id, score.parse().unwrap())).collect());
                 }
-                ("leases" | "meta", true) | ("job", false) => drop(kept.hashes.insert(part, pairs(value).collect())),
+                ("leases" | "meta" | "waited", true) | ("job" | "end", false) => drop(kept.hashes.insert(part, pairs(value).collect())),
                 ("dedup", false) => {
                     kept.strings.insert(part, if end == -1 { text(value) } else { String::new() });
                 }
@@ -81,7 +81,7 @@ impl Kept {
     }
 
     pub fn state(&self, id: &str) -> Option<&'static str> {
-        let states = ["ready", "delayed", "leased", "done", "dead", "parked"];
+        let states = ["ready", "suspects", "delayed", "leased", "done", "dead", "parked"];
         let found: Vec<_> = states.into_iter().filter(|state| self.set(state).contains_key(id)).collect();
         assert!(found.len() < 2, "{id} is in {found:?}");
         found.first().copied()
@@ -95,7 +95,7 @@ impl Kept {
             assert!(self.state(id).is_some(), "{id} is nowhere");
             assert!(self.job(id).unwrap().contains_key("n"), "{id} has no name");
         }
-        for state in ["ready", "delayed", "leased", "done", "dead", "parked"] {
+        for state in ["ready", "suspects", "delayed", "leased", "done", "dead", "parked"] {
             for id in self.set(state).keys() {
                 assert!(jobs.contains(id), "{id} is {state} and does not exist");
             }
@@ -144,7 +144,7 @@ impl Kept {
             }
             parked.extend(ids.clone());
             let goes_on = self.members.contains_key(&format!("active:{group}"))
-                || self.set("ready").keys().any(|id| self.given(id, 1) == group)
+                || ["ready", "suspects"].iter().any(|set| self.set(set).keys().any(|id| self.given(id, 1) == group))
                 || self.set("resume").contains_key(group);
             assert!(goes_on, "nobody will let the group {group} go on");
         }

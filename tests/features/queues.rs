@@ -6,8 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use cinnabar::features::queue::{
-    Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Options, Outcome, Queue, State, Take, Taken,
+use cinnabar::features::{
+    overdue::Overdue,
+    queue::{
+        Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report, State,
+        Take, Taken,
+    },
 };
 
 use crate::both::Engine;
@@ -29,7 +33,7 @@ pub fn job(name: &str) -> NewJob {
 pub fn ask(count: usize) -> Take {
     static TOKENS: AtomicU32 = AtomicU32::new(0);
     let token = format!("w.{}", TOKENS.fetch_add(1, Ordering::Relaxed));
-    Take { count, lease: LEASE, token, limits: Limits::default() }
+    Take { count, lease: LEASE, token, limits: Limits::default(), idle: true, overdue: Overdue::SURE }
 }
 
 pub fn take(engine: &Engine, queue: &Queue, count: usize) -> Vec<Leased> {
@@ -41,12 +45,21 @@ pub fn taken(engine: &Engine, queue: &Queue, ask: &Take) -> Taken {
 }
 
 pub fn finish(engine: &Engine, queue: &Queue, job: &Leased, outcome: Outcome) -> bool {
-    let finish = Finish { id: job.id.clone(), token: job.token.clone(), outcome };
+    let finish = Finish { id: job.id.clone(), token: job.token.clone(), outcome, ran: Duration::ZERO };
     engine.run(queue.finish(vec![finish])).unwrap()[0]
 }
 
 pub fn done(engine: &Engine, queue: &Queue, job: &Leased) -> bool {
     finish(engine, queue, job, Outcome::Done(Bytes::from_static(b"1")))
+}
+
+/// They have begun, which their workers tell.
+pub fn begun(engine: &Engine, queue: &Queue, jobs: &[Leased]) {
+    let reports = jobs.iter().map(|job| {
+        let note = Note::Begun(Duration::ZERO);
+        Report { id: job.id.clone(), token: job.token.clone(), note }
+    });
+    engine.run(queue.report(reports.collect())).unwrap();
 }
 
 pub fn names(jobs: &[Leased]) -> Vec<&str> {
@@ -251,7 +264,8 @@ fn a_crash_costs_no_attempt_and_too_many_are_the_end() {
         for crashes in 0..3 {
             let taken = take(engine, &queue, 1);
             assert_eq!(names(&taken), ["poison"], "it returns to its old place");
-            assert_eq!((taken[0].attempt, taken[0].crashes), (1, crashes));
+            assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].alone), (1, crashes, crashes > 0));
+            begun(engine, &queue, &taken);
             engine.pass(LEASE + Duration::from_millis(5));
             if crashes < 2 {
                 assert_eq!(state(engine, &queue, &id), Some(State::Active), "nobody has looked yet");
@@ -304,6 +318,7 @@ fn many_finish_at_once_and_saying_it_twice_does_no_harm() {
             id: job.id.clone(),
             token: job.token.clone(),
             outcome: outcome.clone(),
+            ran: Duration::ZERO,
         };
         let all: Vec<_> = jobs.iter().zip(&outcomes).map(finish).collect();
         assert_eq!(engine.run(queue.finish(all.clone())).unwrap(), [true; 5]);

@@ -1,14 +1,14 @@
 //! Keeps a process's lease, and sweeps where another's is over.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, MutexGuard, Weak},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep};
 
-use super::Presence;
-use crate::{error::Result, random};
+use super::{Presence, lock};
+use crate::{agents::steady::Steady, error::Result, random};
 
 /// A third of a lease: two beats may fail.
 const BEATS: u32 = 3;
@@ -40,9 +40,10 @@ pub async fn run(presence: Weak<Presence>) {
 /// `None` where there is no need for one.
 async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
     let node = presence.node();
+    let overdue = || presence.steady().ask(presence.lease, Instant::now());
     let call = match &node {
-        Some(node) => presence.rooms.beat(node, presence.lease),
-        None if presence.is_looked_at() => presence.rooms.look(),
+        Some(node) => presence.rooms.beat(node, presence.lease, overdue()),
+        None if presence.is_looked_at() => presence.rooms.look(presence.lease, overdue()),
         None => return None,
     };
     let within = (presence.lease / BEATS).clamp(Duration::from_millis(100), presence.patience);
@@ -50,6 +51,7 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
         Ok(beat) => beat,
         Err(error) => return Some(Err(error)),
     };
+    presence.steady().saw(beat.now_ms, presence.lease, Instant::now());
     if let Some(node) = node.filter(|_| !beat.held) {
         presence.lose(&node);
     }
@@ -60,6 +62,10 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
 }
 
 impl Presence {
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        lock(&self.steady)
+    }
+
     /// Ends the task unless somebody wants it by now.
     fn stop_keeping(&self) -> bool {
         let mut tasks = self.tasks();

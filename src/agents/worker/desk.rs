@@ -26,6 +26,9 @@ use crate::features::queue::{Finish, Held, Leased, Outcome};
 /// A job that was taken ahead and is not begun for this long goes back: another worker may be idle.
 const STALE: Duration = Duration::from_millis(100);
 
+/// A job that has run for this long is told of; one that is shorter, when it ends.
+const TELL_AFTER: Duration = Duration::from_millis(5);
+
 /// What a worker may do.
 pub struct Rules {
     /// How many jobs may run at once.
@@ -52,6 +55,10 @@ pub struct Desk {
     numbers: u64,
     ready: VecDeque<Ready>,
     running: HashMap<u64, Running>,
+    /// Jobs that began of which the store does not know that, in their order; some may have ended.
+    untold: VecDeque<(Instant, u64)>,
+    /// A job that runs alone waits until nothing else does here.
+    makes_way: bool,
     /// No running job's time is over before this. It may be too early: then there is nothing to do.
     first_end: Option<Instant>,
     out: Outbox,
@@ -81,6 +88,8 @@ impl Desk {
             numbers: 0,
             ready: VecDeque::new(),
             running: HashMap::new(),
+            untold: VecDeque::new(),
+            makes_way: false,
             first_end: None,
             out: Outbox::default(),
             pace: Pace::new(now),
@@ -110,6 +119,9 @@ impl Desk {
         let running = Running::of(&job, now);
         self.first_end = Some(self.first_end.map_or(running.ends, |first| first.min(running.ends)));
         self.running.insert(number, running);
+        if !job.alone {
+            self.untold.push_back((now, number));
+        }
         Some((number, job))
     }
 
@@ -125,9 +137,9 @@ impl Desk {
 
     /// What a running job reports. Nothing where it is not this worker's any more.
     pub fn report(&mut self, number: u64, progress: Option<Bytes>, log: Option<Bytes>, now: Instant) {
-        if let Some(Running { id, token, held: true, .. }) = self.running.get(&number) {
-            let held = Held { id: id.clone(), token: token.clone() };
-            self.out.report(number, Notes { held, progress, log: log.into_iter().collect() }, now);
+        if let Some(running) = self.running.get_mut(&number).filter(|running| running.held) {
+            let (held, begun) = (running.held_by(), running.to_tell());
+            self.out.report(number, Notes { held, begun, progress, log: log.into_iter().collect() }, now);
         }
     }
 
@@ -148,9 +160,31 @@ impl Desk {
         }
     }
 
+    /// Tells of those that run and have begun a while ago.
+    fn tell_begun(&mut self, now: Instant) {
+        while let Some((_, number)) = self.untold.pop_front_if(|(begun, _)| *begun + TELL_AFTER <= now) {
+            let Some(running) = self.running.get_mut(&number).filter(|running| running.held) else { continue };
+            if let Some(begun) = running.to_tell() {
+                let notes = Notes { held: running.held_by(), begun: Some(begun), progress: None, log: Vec::new() };
+                self.out.begun(number, notes, now);
+            }
+        }
+    }
+
+    /// Whether nothing runs here or is to.
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.ready.is_empty()
+    }
+
+    /// Whether the one job that is here runs alone.
+    fn is_alone(&self) -> bool {
+        self.running.len() + self.ready.len() == 1
+            && (self.ready.iter().any(|ready| ready.job.alone) || self.running.values().any(|running| running.alone))
+    }
+
     /// How many jobs to ask for.
     fn want(&self, now: Instant) -> usize {
-        if self.closing || self.paused || self.stuck {
+        if self.closing || self.paused || self.stuck || self.makes_way && !self.is_idle() || self.is_alone() {
             return 0;
         }
         (self.rules.concurrency + self.ahead(now)).saturating_sub(self.running.len() + self.ready.len())
@@ -171,7 +205,7 @@ impl Desk {
             return;
         }
         while let Some(ready) = self.ready.pop_front_if(|ready| ready.since + STALE <= now) {
-            self.release(ready.job.id, ready.job.token, now);
+            self.release(ready.job.id, ready.job.token, Duration::ZERO, now);
         }
         self.pace.stop();
         self.stuck = self.running.len() < self.rules.concurrency;
@@ -179,13 +213,13 @@ impl Desk {
 
     fn give_ready_back(&mut self, now: Instant) {
         for Ready { job, .. } in std::mem::take(&mut self.ready) {
-            self.release(job.id, job.token, now);
+            self.release(job.id, job.token, Duration::ZERO, now);
         }
         self.pace.stop();
     }
 
-    fn release(&mut self, id: String, token: String, now: Instant) {
-        self.out.finish(Finish { id, token, outcome: Outcome::Release }, now);
+    fn release(&mut self, id: String, token: String, ran: Duration, now: Instant) {
+        self.out.finish(Finish { id, token, outcome: Outcome::Release, ran }, now);
     }
 
     /// Takes nothing any more, or goes on.
@@ -232,6 +266,7 @@ impl Desk {
         self.armed = None;
         let mut notices = Vec::new();
         self.end_overdue(now, &mut notices);
+        self.tell_begun(now);
         self.give_stale_back(now);
         if self.close_at.is_some_and(|at| at <= now) {
             self.give_running_back(now, &mut notices);
@@ -243,8 +278,9 @@ impl Desk {
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
         let stale = self.ready.front().map(|oldest| oldest.since + STALE);
         let beat = self.beat_at.filter(|_| !self.beating);
+        let begun = self.untold.front().map(|(begun, _)| *begun + TELL_AFTER);
         let close = self.close_at.filter(|_| !self.running.is_empty());
-        [self.first_end, stale, beat, close, self.round_at(now)].into_iter().flatten().min()
+        [self.first_end, stale, beat, begun, close, self.round_at(now)].into_iter().flatten().min()
     }
 
     /// Whoever speaks to the store sleeps from now on.

@@ -21,6 +21,8 @@ const REPORTS_WAIT: Duration = Duration::from_millis(50);
 pub struct Notes {
     /// Which job, and by what lease.
     pub held: Held,
+    /// When it began, if the store does not know of it.
+    pub begun: Option<Instant>,
     /// How far it is, if that is new.
     pub progress: Option<Bytes>,
     /// Lines for its log.
@@ -30,8 +32,9 @@ pub struct Notes {
 impl Notes {
     /// The same as the store is told it.
     pub fn reports(&self) -> impl Iterator<Item = Report> {
+        let begun = self.begun.map(|begun| Note::Begun(begun.elapsed()));
         let notes = self.progress.iter().cloned().map(Note::Progress).chain(self.log.iter().cloned().map(Note::Log));
-        notes.map(|note| Report { id: self.held.id.clone(), token: self.held.token.clone(), note })
+        begun.into_iter().chain(notes).map(|note| Report { id: self.held.id.clone(), token: self.held.token.clone(), note })
     }
 }
 
@@ -42,6 +45,8 @@ pub struct Outbox {
     finishes_since: Option<Instant>,
     reports: HashMap<u64, Notes>,
     reports_since: Option<Instant>,
+    /// Since when one waits that should not.
+    urgent_since: Option<Instant>,
 }
 
 impl Outbox {
@@ -49,6 +54,12 @@ impl Outbox {
     pub fn finish(&mut self, finish: Finish, now: Instant) {
         self.finishes_since.get_or_insert(now);
         self.finishes.push_back(finish);
+    }
+
+    /// The job of this number has begun, a while ago: that is told at once.
+    pub fn begun(&mut self, number: u64, notes: Notes, now: Instant) {
+        self.urgent_since.get_or_insert(now);
+        self.report(number, notes, now);
     }
 
     /// The job of this number has come so far, or has something to say.
@@ -59,6 +70,7 @@ impl Outbox {
                 self.reports.insert(number, notes);
             }
             Some(waiting) => {
+                waiting.begun = waiting.begun.or(notes.begun);
                 waiting.progress = notes.progress.or(waiting.progress.take());
                 waiting.log.extend(notes.log);
                 trim(&mut waiting.log);
@@ -80,7 +92,7 @@ impl Outbox {
     pub fn due(&self, linger: Duration) -> Option<Instant> {
         let finishes = self.finishes_since.map(|since| since + linger);
         let reports = self.reports_since.map(|since| since + REPORTS_WAIT);
-        [finishes, reports].into_iter().flatten().min()
+        [finishes, reports, self.urgent_since].into_iter().flatten().min()
     }
 
     /// What one round tells. Reports are told before what ended: that of a job that has ended is nobody's.
@@ -88,7 +100,7 @@ impl Outbox {
         let round = self.finishes.len().min(ROUND);
         let finishes = self.finishes.drain(..round).collect();
         self.finishes_since = (!self.finishes.is_empty()).then_some(now);
-        self.reports_since = None;
+        (self.reports_since, self.urgent_since) = (None, None);
         (self.reports.drain().collect(), finishes)
     }
 
@@ -100,6 +112,7 @@ impl Outbox {
         }
         for (number, mut older) in reports {
             if let Some(newer) = self.reports.remove(&number) {
+                older.begun = older.begun.or(newer.begun);
                 older.progress = newer.progress.or(older.progress);
                 older.log.extend(newer.log);
                 trim(&mut older.log);
@@ -132,12 +145,12 @@ mod tests {
     use crate::features::queue::Outcome;
 
     fn finish(id: &str) -> Finish {
-        Finish { id: id.into(), token: "t".into(), outcome: Outcome::Release }
+        Finish { id: id.into(), token: "t".into(), outcome: Outcome::Release, ran: Duration::ZERO }
     }
 
     fn report(progress: Option<&'static str>, log: &[&'static str]) -> Notes {
         let log = log.iter().map(|line| Bytes::from_static(line.as_bytes())).collect();
-        Notes { held: Held { id: "a".into(), token: "t".into() }, progress: progress.map(Bytes::from), log }
+        Notes { held: Held { id: "a".into(), token: "t".into() }, begun: None, progress: progress.map(Bytes::from), log }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, pending},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,10 +19,10 @@ use super::{
     repeats::{Looked, Repeats},
 };
 use crate::{
-    agents::{eviction, hearing::Hearing},
+    agents::{eviction, hearing::Hearing, steady::Steady},
     error::{Kind, Result},
     features::queue::{Finish, Held, Take, Taken},
-    store::{Call, Event, EventKind, Listener, Store, Topic, Watcher},
+    store::{Call, Event, EventKind, Listener, Mute, Store, Topic, Watcher},
 };
 
 /// Items of one script run.
@@ -152,6 +152,12 @@ impl Worker {
                 answers.into_iter().for_each(|(answer, sent)| landing.note(answer, sent));
             })
             .await;
+        if let Some((Asked { again: false, .. }, taken)) = &landing.taken {
+            self.steady().saw(taken.now_ms, self.options.lease, Instant::now());
+            if let Some(muted) = taken.muted {
+                store.mute(Mute::TELLING, muted);
+            }
+        }
         landing
     }
 
@@ -169,7 +175,9 @@ impl Worker {
         }
         if let Some(asked) = take {
             let Settled { lease, limits, .. } = self.options;
-            let ask = Take { count: asked.count, lease, token: asked.token.clone(), limits };
+            let overdue = self.steady().ask(lease, Instant::now());
+            let ask =
+                Take { count: asked.count, lease, token: asked.token.clone(), limits, idle: asked.idle, overdue };
             let call = if asked.again {
                 let found = self.queue.recover(&asked.token);
                 found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))
@@ -213,6 +221,10 @@ impl Worker {
             })
             .await;
         (!failed).then_some(lost)
+    }
+
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes up when there are jobs.

@@ -147,7 +147,48 @@ async fn one_that_is_dropped_loses_its_jobs_to_another() {
     hired.task.abort();
     let mut other = play.hire(1, Duration::from_millis(100));
     let (_, job) = other.next().await;
-    assert_eq!((job.attempt, job.crashes), (1, 1));
+    assert_eq!((job.attempt, job.crashes, job.alone), (1, 0, true), "nobody knew that it had begun");
+    other.task.abort();
+    let mut last = play.hire(1, Duration::from_millis(100));
+    let (_, job) = last.next().await;
+    assert_eq!((job.attempt, job.crashes, job.alone), (1, 1, true), "it ran alone");
+}
+
+#[tokio::test]
+async fn one_that_was_told_of_as_begun_is_charged_with_the_crash() {
+    let play = play();
+    play.add(2, |_| {}).await;
+    let mut hired = play.hire(2, Duration::from_millis(200));
+    hired.next().await;
+    while play.ask(play.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
+        sleep(Duration::from_millis(2)).await;
+    }
+    hired.task.abort();
+    let mut other = play.hire(2, Duration::from_millis(200));
+    let (first, job) = other.next().await;
+    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j0", 1, true));
+    sleep(Duration::from_millis(50)).await;
+    assert!(other.worker.begin().is_none(), "nothing runs beside it");
+    assert!(other.worker.end(first, Ok(Bytes::new())));
+    let (_, job) = other.next().await;
+    assert_eq!((job.id.as_str(), job.crashes), ("j1", 0));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
+    let play = play();
+    play.add(1, |_| {}).await;
+    let mut hired = play.hire(2, Duration::from_millis(600));
+    let (number, _) = hired.next().await;
+    let mut other = play.hire(2, Duration::from_millis(600));
+    sleep(Duration::from_millis(700)).await;
+    play.store.advance(Duration::from_secs(11)).unwrap();
+    assert!(other.work().await.is_empty());
+    sleep(Duration::from_millis(700)).await;
+    assert!(other.work().await.is_empty() && hired.worker.begin().is_none());
+    assert!(hired.worker.end(number, Ok(Bytes::new())));
+    play.until("it is done", |counts| counts.done == 1).await;
+    assert_eq!(play.ask(play.queue.get("j0").unwrap()).await.unwrap().crashes, 0);
 }
 
 #[tokio::test]

@@ -108,10 +108,10 @@ pub(super) fn delay(delay: Option<Duration>) -> Bytes {
 /// What became of a job of this id, as it is kept.
 pub(super) fn added(id: String, reply: Reply) -> Result<Added> {
     match reply {
-        Reply::Int(_) => Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true }),
+        Reply::Int(how) => Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true, muted: how == 2 }),
         other => {
             let there = other.bulk()?.ok_or_else(|| Error::argument("the server names no job"))?;
-            Ok(Added { id: keys::plain_id(&there), is_new: false })
+            Ok(Added { id: keys::plain_id(&there), is_new: false, muted: false })
         }
     }
 }

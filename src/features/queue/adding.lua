@@ -1,7 +1,7 @@
 -- Adds a job, unless its id is taken, or one that is the same is not finished. Answers 1, or the id of the one there is.
 -- `given` and `delay` in ms are '' where there are none, `chosen` where nobody else can have made the id.
-local function add(q, id, name, data, given, delay, chosen)
-  local batch = batch_of(q)
+local function add(q, channels, id, name, data, given, delay, chosen)
+  local batch = batch_of(q, channels)
   if delay ~= '' then
     redis.call('ZCARD', q .. DELAYED)
   end

@@ -1,13 +1,13 @@
 -- Jobs that one run adds, by queue. They get their places together, at the end of the run.
 local batches, now = {}, time()
 
-local function batch_of(q)
+local function batch_of(q, channels)
   local batch = batches[q]
   if not batch then
     -- A key of another type fails here, before anything is written.
     local waiting = redis.call('ZCARD', q .. READY)
     local seq = tonumber(redis.call('HGET', q .. META, 'seq') or 0) or 0
-    batch = { waiting = waiting, seq = seq, ready = {}, delayed = {}, told = {}, soon = false }
+    batch = { channels = channels, waiting = waiting, seq = seq, ready = {}, delayed = {}, told = {}, soon = false }
     batches[q] = batch
   end
   return batch
@@ -25,7 +25,8 @@ local function put(batch, id, name, priority, delay)
   batch.told[#batch.told + 1] = 'added\n' .. id .. '\n0\n' .. #name .. '\n' .. name
 end
 
-local function flush()
+-- `reply` is that of the run, or those of many: where nobody could be told, a job that was added is a 2.
+local function flush(reply)
   for q, batch in pairs(batches) do
     if #batch.told > 0 then
       redis.call('HSET', q .. META, 'seq', batch.seq)
@@ -35,10 +36,16 @@ local function flush()
       if #batch.delayed > 0 then
         redis.call('ZADD', q .. DELAYED, unpack(batch.delayed))
       end
-      redis.call('PUBLISH', q .. EVENTS, table.concat(batch.told))
+      say(batch.channels .. EVENTS, table.concat(batch.told))
       if batch.soon or batch.waiting == 0 and #batch.ready > 0 then
-        redis.call('PUBLISH', q .. WAKE, '1')
+        say(batch.channels .. WAKE, '1')
       end
     end
   end
+  if muted and type(reply) == 'table' then
+    for i = 2, #reply, 2 do
+      reply[i] = reply[i - 1] == 1 and reply[i] == 1 and 2 or reply[i]
+    end
+  end
+  return muted and reply == 1 and 2 or reply
 end

@@ -1,8 +1,9 @@
--- Counts jobs. KEYS: the queue. Answers how many are ready, parked, delayed, active, done and dead, and 1 when it is paused.
+-- Counts jobs. KEYS: the queue. Answers how many are ready, parked, suspects, delayed, active, done and dead, and 1 when it is paused.
 local q = KEYS[1]
 return {
   redis.call('ZCARD', q .. READY),
   redis.call('ZCARD', q .. PARKED),
+  redis.call('ZCARD', q .. SUSPECTS),
   redis.call('ZCARD', q .. DELAYED),
   redis.call('ZCARD', q .. LEASED),
   redis.call('ZCARD', q .. DONE),

@@ -4,7 +4,7 @@ local function erase(q, id)
   local lease = redis.call('HGET', q .. LEASES, id)
   local given = fields[2] or lease and lease_of(lease).given
   local _, group, same = options(given)
-  local going = redis.call('ZREM', q .. READY, id) + redis.call('ZREM', q .. LEASED, id)
+  local going = redis.call('ZREM', q .. READY, id) + redis.call('ZREM', q .. LEASED, id) + redis.call('ZREM', q .. SUSPECTS, id)
   local found = going + redis.call('ZREM', q .. DELAYED, id) + redis.call('ZREM', q .. PARKED, id)
   for _, set in ipairs({ DONE, DEAD }) do
     local score = redis.call('ZSCORE', q .. set, id)
@@ -19,6 +19,7 @@ local function erase(q, id)
     end
   end
   redis.call('HDEL', q .. LEASES, id)
+  redis.call('HDEL', q .. WAITED, id)
   if same ~= '' and redis.call('GET', q .. SAME .. same) == id then
     redis.call('DEL', q .. SAME .. same)
   end
@@ -44,7 +45,7 @@ end
 
 -- Forgets the last number when nobody has one, so that an empty queue takes nothing.
 local function forget_numbers(q)
-  if redis.call('EXISTS', q .. READY, q .. DELAYED, q .. LEASED, q .. PARKED) == 0 then
-    redis.call('HDEL', q .. META, 'seq')
+  if redis.call('EXISTS', q .. READY, q .. DELAYED, q .. LEASED, q .. PARKED, q .. SUSPECTS) == 0 then
+    redis.call('HDEL', q .. META, 'seq', 'alone')
   end
 end

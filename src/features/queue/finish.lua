@@ -1,22 +1,23 @@
 -- Ends jobs. KEYS: the queue. ARGV: how many done, then dead jobs are kept, for how many ms, in how many bytes; then of each
--- job id, token, outcome, result or error, and in how many ms it is tried again.
+-- job id, token, outcome, result or error, in how many ms it is tried again, and how many ms ago it began.
 -- Answers 1 for each that has ended with this token, now or before.
 local q, now, n = KEYS[1], time(), {}
 for i = 1, 6 do
   n[i] = tonumber(ARGV[i])
 end
-local ids, mine = held(q, ARGV, 7, 5)
+local ids, mine = held(q, ARGV, 7, 6)
+local waiting = redis.call('HMGET', q .. WAITED, unpack(ids))
 local run = new_run(q, now, { [DONE] = { n[1], n[2], n[3] }, [DEAD] = { n[4], n[5], n[6] } })
 local out, ended = {}, {}
 begin(q)
 for i, id in ipairs(ids) do
-  local at = 7 + (i - 1) * 5
+  local at = 7 + (i - 1) * 6
   if not mine[i] then
     -- Ours it was if the last one who ended an attempt had this token.
     out[i] = redis.pcall('HMGET', q .. JOB .. id, 'l')[1] == ARGV[at + 1] and 1 or 0
   else
     if not ended[id] then
-      conclude(run, id, lease_of(mine[i]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+      conclude(run, id, lease_of(mine[i]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], waiting[i])
       ended[id] = true
     end
     out[i] = 1
@@ -24,6 +25,7 @@ for i, id in ipairs(ids) do
 end
 if #run.over > 0 then
   make_ready(q, run.ready)
+  suspect(q, run.suspects)
   if #run.delayed > 0 then
     redis.call('ZADD', q .. DELAYED, unpack(run.delayed))
   end

@@ -43,6 +43,8 @@ pub struct Finish {
     pub token: String,
     /// How.
     pub outcome: Outcome,
+    /// How long ago it began. Where it was told of before by a report, that counts.
+    pub ran: Duration,
 }
 
 /// What becomes of a job that is not active any more.
@@ -80,6 +82,8 @@ pub struct Report {
 /// One thing to tell.
 #[derive(Debug, Clone)]
 pub enum Note {
+    /// It has begun, so long ago. Until that is told, a crash of its worker is not charged to it.
+    Begun(Duration),
     /// How far it is: JSON. Replaces what was there.
     Progress(Bytes),
     /// A line for its log, of which the last 1000 are kept; at most 64 KiB.
@@ -96,7 +100,7 @@ impl Queue {
         let most = self.0.options.max_bytes;
         let policy = [self.0.options.keep_done.arguments(), self.0.options.keep_dead.arguments()].concat();
         let mut all = Vec::with_capacity(finishes.len());
-        for Finish { id, token, outcome } in finishes {
+        for Finish { id, token, outcome, ran } in finishes {
             let (what, value, delay) = match outcome {
                 Outcome::Done(result) => ("done", result, Duration::ZERO),
                 Outcome::Retry { error, delay } => ("retry", error, delay),
@@ -111,7 +115,8 @@ impl Queue {
                 return Err(Error::argument("delay must be at most ten years"));
             }
             let what = Bytes::from_static(what.as_bytes());
-            all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), what, value, life::millis(delay)]);
+            let (delay, ran) = (life::millis(delay), number(ran.as_millis()));
+            all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), what, value, delay, ran]);
         }
         let runs = self.runs(&scripts::FINISH, &policy, all, FINISHES);
         Ok(Call::round(runs.map(Request::repeatable), flags))
@@ -140,12 +145,13 @@ impl Queue {
         for Report { id, token, note } in reports {
             let (what, most, kind, value) = match note {
                 Note::Progress(value) => ("progress", self.0.options.max_bytes, "progress", value),
+                Note::Begun(ago) => ("begun", usize::MAX, "begun", number(ago.as_millis())),
                 Note::Log(line) => ("a line of a log", LONGEST_LINE, "log", line),
             };
             if value.len() > most {
                 return Err(Error::argument(format!("{what} must have at most {most} bytes, got {}", value.len())));
             }
-            repeatable &= kind == "progress";
+            repeatable &= kind != "log";
             let kind = Bytes::from_static(kind.as_bytes());
             all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), kind, value]);
         }

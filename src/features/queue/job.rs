@@ -108,6 +108,8 @@ pub struct Added {
     pub id: String,
     /// Whether it was added.
     pub is_new: bool,
+    /// Whether the server refused that anybody is told of it.
+    pub muted: bool,
 }
 
 /// The longest delay: its time, and 11 bits behind it, are exact in a script until 2099.

@@ -1,9 +1,19 @@
--- Leases: who holds a job. Its record: token, place, attempt, bytes of data, when it was taken, then the job's options.
+-- Leases: who holds a job. Its record: token, place, attempt, bytes of data, when it began, 1 if it runs alone, then the job's
+-- options. What was taken and has not begun has no time of beginning.
 local function lease_of(record)
-  local token, score, attempt, bytes, started, given =
-    string.match(record, '^([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(.*)$')
+  local token, score, attempt, bytes, started, alone, given =
+    string.match(record, '^([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d*)\n(1?)\n(.*)$')
   attempt, bytes = tonumber(attempt or 1), tonumber(bytes or 0)
-  return { token = token, score = score, attempt = attempt, bytes = bytes, started = started, given = given }
+  return {
+    token = token, score = score, attempt = attempt, bytes = bytes, started = started or '', alone = alone == '1', given = given,
+  }
+end
+
+local function record_of(lease)
+  local alone = lease.alone and '1' or ''
+  return table.concat(
+    { lease.token, lease.score, lease.attempt, lease.bytes, lease.started, alone, lease.given or '' }, '\n'
+  )
 end
 
 -- Jobs and the records of those leases that still have these tokens. `list` has id and token from `first`, every `step`.

@@ -9,12 +9,17 @@ if newest then
 else
   ids = redis.call('ZRANGE', q .. set, skip, skip + most - 1, 'WITHSCORES')
 end
-if state == 'ready' and #ids < 2 * most then
-  -- Behind them those whose group has no room.
-  local from = math.max(0, skip - redis.call('ZCARD', q .. READY))
-  local parked = redis.call('ZRANGE', q .. PARKED, from, from + most - #ids / 2 - 1, 'WITHSCORES')
-  for i = 1, #parked do
-    ids[#ids + 1] = parked[i]
+if state == 'ready' then
+  -- Behind them those that run alone, then those whose group has no room.
+  local before = redis.call('ZCARD', q .. READY)
+  for _, other in ipairs({ SUSPECTS, PARKED }) do
+    if #ids < 2 * most then
+      local from = math.max(0, skip - before)
+      for _, more in ipairs(redis.call('ZRANGE', q .. other, from, from + most - #ids / 2 - 1, 'WITHSCORES')) do
+        ids[#ids + 1] = more
+      end
+      before = before + redis.call('ZCARD', q .. other)
+    end
   end
 end
 local jobs, looked = {}, 0

@@ -11,10 +11,10 @@ use crate::{
     store::{Call, Reply, Step, keys},
 };
 
-/// Parts of the ready jobs that scripts know apart: those whose group has no room are parked. They come first, because one of
-/// them takes the place of each that goes.
-const READY: &[&str] = &["parked", "ready"];
-const READY_AND_DELAYED: &[&str] = &["parked", "ready", "delayed"];
+/// Parts of the ready jobs that scripts know apart: those whose group has no room are parked, and suspects run alone. The parked
+/// come first, because one of them takes the place of each that goes.
+const READY: &[&str] = &["parked", "suspects", "ready"];
+const READY_AND_DELAYED: &[&str] = &["parked", "suspects", "ready", "delayed"];
 
 impl Queue {
     /// Lets no job be taken any more, by any worker; those that are active go on.

@@ -17,6 +17,8 @@ const LARGEST: usize = 64 << 20;
 pub struct Options {
     /// What the keys begin with; `queue:`.
     pub prefix: Option<String>,
+    /// The number of the database, which channels carry; 0.
+    pub database: u8,
     /// The most bytes that the data of a job or its result may have, each; 1 MiB, at most 64 MiB.
     pub max_bytes: usize,
     /// Which jobs are kept that are done; the last 100, for an hour, within 1 MiB.
@@ -54,6 +56,7 @@ impl Default for Options {
         const HOUR: u64 = 3600;
         Self {
             prefix: None,
+            database: 0,
             max_bytes: 1 << 20,
             keep_done: Keep { count: 100, age: Duration::from_secs(HOUR), bytes: 1 << 20 },
             keep_dead: Keep { count: 1000, age: Duration::from_secs(7 * 24 * HOUR), bytes: 10 << 20 },

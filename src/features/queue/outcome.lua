@@ -1,7 +1,7 @@
 -- What becomes of a job that ends. All jobs of a run are written together: `run` has what is to be written.
 local function new_run(q, now, keep)
   return {
-    q = q, now = now, keep = keep, ready = {}, delayed = {}, over = {}, gone = {},
+    q = q, now = now, keep = keep, ready = {}, suspects = {}, delayed = {}, over = {}, gone = {},
     buried = { [DONE] = {}, [DEAD] = {} }, added = { [DONE] = 0, [DEAD] = 0 },
   }
 end
@@ -18,7 +18,7 @@ local function try_again(run, id, lease, priority, why, delay)
 end
 
 -- Nothing is kept of a job when nothing of its kind is, or when it was not to be kept once done.
-local function finish(run, id, lease, outcome, value, kept)
+local function finish(run, id, lease, outcome, value, kept, waiting)
   local q, now, set, field = run.q, run.now, DONE, 'r'
   if outcome == 'dead' then
     set, field = DEAD, 'e'
@@ -32,20 +32,26 @@ local function finish(run, id, lease, outcome, value, kept)
     push(run.buried[set], now * 2048 + size, id)
     run.added[set] = run.added[set] + size_of(size)
   end
+  hand_over(q, id, waiting, set == DONE and 'done' or 'dead', value)
   tell(set == DONE and 'completed' or 'dead', id, lease.attempt, value, forget)
 end
 
--- Ends a job as its lease has it.
-local function conclude(run, id, lease, outcome, value, delay)
+-- Ends a job as its lease has it, `ran` ms after it began; `waiting` is how many wait for it, if any.
+local function conclude(run, id, lease, outcome, value, delay, ran, waiting)
   local priority, group, same, ttl, kept = options(lease.given)
   if outcome == 'release' then
     leave(run.q, id, group)
-    push(run.ready, lease.score, id)
+    push(lease.alone and run.suspects or run.ready, lease.score, id)
   else
+    if lease.started == '' then
+      -- It was too short to be told of before.
+      lease.started = string.format('%.0f', run.now - ran)
+      tell('active', id, lease.attempt, '')
+    end
     if outcome == 'retry' then
       try_again(run, id, lease, priority, value, delay)
     else
-      finish(run, id, lease, outcome, value, kept)
+      finish(run, id, lease, outcome, value, kept, waiting)
       free(run.q, id, same, ttl)
     end
     make_room(run.q, id, group)

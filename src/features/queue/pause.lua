@@ -3,6 +3,6 @@ local q = KEYS[1]
 if ARGV[1] == 'pause' then
   redis.call('HSET', q .. META, 'paused', 1)
 elseif redis.call('HDEL', q .. META, 'paused') == 1 then
-  redis.call('PUBLISH', q .. WAKE, '1')
+  redis.pcall('PUBLISH', KEYS[3] .. WAKE, '1')
 end
 return 1

@@ -1,12 +1,14 @@
--- Puts back jobs whose workers crashed, each in its old place, or buries one with which too many did. At most 100 in a run,
--- then true: there may be more. It writes in an order in which an error loses no job.
-local function reap(q, now, crashes, reason, keep)
+-- Takes back jobs whose workers crashed. Nobody but the job itself can have ended a worker that ran nothing else, so from here on
+-- each runs alone. One that had begun has crashed once more, and is buried when it has too often; one that had not is charged with
+-- nothing. At most 100 in a run, then true: there may be more. `died` gets those that are dead, id and name. It writes in an order
+-- in which an error loses no job.
+local function reap(q, now, crashes, reason, keep, died)
   local ids = redis.call('ZRANGEBYSCORE', q .. LEASED, '-inf', now, 'LIMIT', 0, 100)
   if #ids == 0 then
     return false
   end
   local records = redis.call('HMGET', q .. LEASES, unpack(ids))
-  redis.call('ZCARD', q .. READY)
+  redis.call('ZCARD', q .. SUSPECTS)
   begin(q)
   local back, dead, added = {}, {}, 0
   for i, id in ipairs(ids) do
@@ -14,25 +16,33 @@ local function reap(q, now, crashes, reason, keep)
     local job, lease = q .. JOB .. id, lease_of(records[i] or '')
     local fields = redis.pcall('HMGET', job, 'n', 'o', 'x')
     local priority, group, same, ttl = options(fields[2] or lease.given)
-    local crashed = (tonumber(fields[3] or 0) or 0) + 1
+    local crashed = tonumber(fields[3] or 0) or 0
+    local had_begun = lease.started ~= ''
+    if had_begun then
+      crashed = crashed + 1
+    end
     if not fields[1] then
       make_room(q, id, group)
-    elseif crashed < crashes then
+    elseif not had_begun or crashed < crashes then
       leave(q, id, group)
-      redis.call('HSET', job, 'x', crashed)
       push(back, lease.score or place(priority, numbers(q, 1)), id)
-      tell('stalled', id, crashed, '')
+      if had_begun then
+        redis.call('HSET', job, 'x', crashed)
+        tell('stalled', id, crashed, '')
+      end
     else
       local size = packed(lease.bytes + #reason)
       redis.call('HSET', job, 'x', crashed, 'e', reason, 'f', now)
       push(dead, now * 2048 + size, id)
+      push(died, id, fields[1])
       added = added + size_of(size)
       free(q, id, same, ttl)
       make_room(q, id, group)
+      hand_over(q, id, redis.call('HGET', q .. WAITED, id), 'dead', reason)
       tell('dead', id, lease.attempt - 1, reason)
     end
   end
-  make_ready(q, back)
+  suspect(q, back)
   bury(q, DEAD, dead)
   redis.call('ZREM', q .. LEASED, unpack(ids))
   redis.call('HDEL', q .. LEASES, unpack(ids))

@@ -1,9 +1,9 @@
 -- Finds what a take got whose answer was lost. KEYS: the queue. ARGV: token.
--- Answers the jobs with this token among the last 1000 that were taken or renewed, each with its fields.
-local q, jobs = KEYS[1], {}
+-- Answers the jobs with this token among the last 1000 that were taken or renewed, each with its fields, then 1 if it runs alone.
+local q, jobs, alone = KEYS[1], {}, 0
 local ids = redis.call('ZREVRANGE', q .. LEASED, 0, 999)
 if #ids == 0 then
-  return jobs
+  return { jobs, alone }
 end
 local records = redis.call('HMGET', q .. LEASES, unpack(ids))
 -- From behind: that is the order in which they were taken, or nearly.
@@ -13,7 +13,8 @@ for i = #ids, 1, -1 do
     local fields = redis.pcall('HMGET', q .. JOB .. ids[i], 'n', 'd', 't', 'o', 'a', 'x')
     if fields[1] then
       push(jobs, ids[i], fields)
+      alone = lease_of(records[i]).alone and 1 or alone
     end
   end
 end
-return jobs
+return { jobs, alone }

@@ -1,11 +1,19 @@
 -- Notes what workers tell of their jobs. KEYS: the queue. ARGV: how many lines of a log are kept; then of each note id, token,
--- 'progress' or 'log', and the value or line. Answers how many were of leases with these tokens.
+-- 'progress', 'log' or 'begun', and the value, the line, or how many ms ago. Answers how many were of leases with these tokens.
 local q, noted = KEYS[1], 0
 local ids, mine = held(q, ARGV, 2, 4)
 for i, id in ipairs(ids) do
   if mine[i] then
-    local value = ARGV[2 + (i - 1) * 4 + 3]
-    if ARGV[2 + (i - 1) * 4 + 2] == 'log' then
+    local what, value = ARGV[2 + (i - 1) * 4 + 2], ARGV[2 + (i - 1) * 4 + 3]
+    if what == 'begun' then
+      local lease = lease_of(mine[i])
+      if lease.started == '' then
+        begin(q)
+        lease.started = string.format('%.0f', time() - value)
+        redis.call('HSET', q .. LEASES, id, record_of(lease))
+        tell('active', id, lease.attempt, '')
+      end
+    elseif what == 'log' then
       redis.call('RPUSH', q .. LOG .. id, value)
       redis.call('LTRIM', q .. LOG .. id, -ARGV[1], -1)
     else

@@ -9,7 +9,7 @@ if state == 'done' or state == 'dead' then
   local set = state == 'done' and DONE or DEAD
   ids = redis.call('ZRANGEBYSCORE', q .. set, '-inf', cut * 2048 + 2047, 'LIMIT', 0, most)
 else
-  local set = ({ ready = READY, delayed = DELAYED, parked = PARKED })[state]
+  local set = ({ ready = READY, delayed = DELAYED, parked = PARKED, suspects = SUSPECTS })[state]
   ids = redis.call('ZRANGE', q .. set, skip, skip + most - 1)
 end
 for _, id in ipairs(ids) do

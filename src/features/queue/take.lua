@@ -1,8 +1,10 @@
 -- Takes jobs. KEYS: the queue. ARGV: how many; lease in ms; token; limits, 0 for none: how many at once, how many starts in
 -- how many ms, how many of a group at once, how many starts of a group in how many ms; how many crashes make a job dead, and
--- what is said of it then; how many done, then dead jobs are kept, for how many ms, in how many bytes.
+-- what is said of it then; how many done, then dead jobs are kept, for how many ms, in how many bytes; 1 for a worker that has
+-- nothing to do; 1 where leases that are over may be taken over, and the latest that it can be unless the clock was set forward.
 -- Answers: 1 when it is paused; in how many ms to ask again, -1 when nothing is due; repeats that are due, each with when;
--- the jobs, each with its fields.
+-- the jobs, each with its fields; the time; 1 when the job is one that runs alone, 2 when such a one waits until the worker has
+-- nothing else; 1 when the server lets nobody be told, 0 when it does, -1 when nothing was told; who died here, id and name.
 local n = {}
 for i = 1, #ARGV do
   n[i] = tonumber(ARGV[i])
@@ -11,7 +13,13 @@ local q, now = KEYS[1], time()
 local done, dead = { n[12], n[13], n[14] }, { n[15], n[16], n[17] }
 local limits = { starts = n[5], per = n[6], group = n[7], group_starts = n[8], group_per = n[9] }
 limits.groups = limits.group > 0 or limits.group_starts > 0
-local more = reap(q, now, n[10], ARGV[11], dead)
+local died, more = {}, false
+-- Whoever lives renews a lease in a third of its length. One that seems to be over because the clock was set forward, or because
+-- the server could not be asked for a while, will be renewed; the clock is trusted again after that.
+local tolerance = math.max(n[2] / 4, 100)
+if n[19] == 1 and (not n[20] or now <= n[20] + tolerance) then
+  more = reap(q, now, n[10], ARGV[11], dead, died)
+end
 more = promote(q, now) or more
 resume(q, now, limits)
 local due = redis.call('ZRANGEBYSCORE', q .. REPEATS, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
@@ -29,7 +37,17 @@ if limits.starts > 0 and ceiling > 0 then
 end
 rooms = {}
 local take = { q = q, now = now, lease = n[2], token = ARGV[3], limits = limits, ceiling = ceiling, jobs = {} }
-local looked, probed = 0, false
+local looked, probed, alone = 0, false, 0
+if ceiling > 0 then
+  if n[18] == 1 then
+    alone = pick_alone(take) and 1 or 0
+  else
+    alone = has_to_make_way(take) and 2 or 0
+  end
+end
+if alone > 0 then
+  ceiling = 0
+end
 while #take.jobs / 2 < ceiling and looked < 200 do
   local found = pick(take, ceiling - #take.jobs / 2)
   looked = looked + found
@@ -40,13 +58,13 @@ while #take.jobs / 2 < ceiling and looked < 200 do
     probed = true
   end
 end
-if more or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
+if more or alone == 1 or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
   next_in = 0
 else
   next_in = soonest(q, now, next_in) or -1
 end
 if #take.jobs == 0 then
-  tidy(q, now, dead, done)
+  tidy(q, now, dead, done, n[2])
 end
 publish(q)
-return { paused and 1 or 0, next_in, due, take.jobs }
+return { paused and 1 or 0, next_in, due, take.jobs, now, alone, muted == nil and -1 or muted and 1 or 0, died }

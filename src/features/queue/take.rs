@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Backoff, Limits, Queue, Rate, job::Given, scripts};
 use crate::{
     error::{Error, Result},
-    features::life,
+    features::{life, overdue::Overdue},
     store::{Call, Reply, keys},
 };
 
@@ -28,6 +28,10 @@ pub struct Take {
     pub token: String,
     /// How many may run.
     pub limits: Limits,
+    /// Whether the worker has nothing to do: then it may get one that runs alone.
+    pub idle: bool,
+    /// What it may do about leases that are over.
+    pub overdue: Overdue,
 }
 
 /// What a worker got.
@@ -41,6 +45,23 @@ pub struct Taken {
     pub paused: bool,
     /// Repeats whose time has come.
     pub due: Vec<DueRepeat>,
+    /// The store's time, in epoch milliseconds.
+    pub now_ms: u64,
+    /// Whether the worker should let what it runs end and take no more before that: a job waits that runs alone.
+    pub makes_way: bool,
+    /// Whether the server refuses that anybody is told of anything; `None` where nothing was to be told.
+    pub muted: Option<bool>,
+    /// Jobs that are dead by the crash of their worker that was found now.
+    pub died: Vec<Died>,
+}
+
+/// A job that too many workers crashed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Died {
+    /// Which.
+    pub id: String,
+    /// What kind of job it was.
+    pub name: String,
 }
 
 /// A repeat whose time has come: the one who is told adds its job and sets its next time.
@@ -79,6 +100,8 @@ pub struct Leased {
     pub added_ms: i64,
     /// The token of the lease.
     pub token: String,
+    /// Whether it runs alone, because a worker may have crashed with it: nothing is to begin beside it.
+    pub alone: bool,
 }
 
 impl Queue {
@@ -119,10 +142,13 @@ impl Queue {
             d,
             e,
             f,
+            number(u8::from(ask.idle)),
+            number(u8::from(ask.overdue.may)),
+            ask.overdue.latest_ms.map(number).unwrap_or_default(),
         ];
         let token = ask.token.clone();
         Ok(Call::new(self.script(&scripts::TAKE, args), move |reply| {
-            let [paused, next_in, due, jobs] = reply.tuple()?;
+            let [paused, next_in, due, jobs, now, alone, muted, died] = reply.tuple()?;
             let next_in = u64::try_from(next_in.int()?).ok().map(Duration::from_millis);
             let mut repeats = due.array()?.into_iter();
             let mut due = Vec::with_capacity(repeats.len() / 2);
@@ -130,7 +156,22 @@ impl Queue {
                 let id = keys::plain_id(&id.bulk()?.unwrap_or_default());
                 due.push(DueRepeat { id, slot_ms: slot.int()? });
             }
-            Ok(Taken { jobs: leased(jobs, &token)?, next_in, paused: paused.flag()?, due })
+            let (alone, muted) = (alone.int()?, muted.int()?);
+            let mut dead = died.array()?.into_iter();
+            let mut died = Vec::with_capacity(dead.len() / 2);
+            while let (Some(id), Some(name)) = (dead.next(), dead.next()) {
+                died.push(Died { id: keys::plain_id(&id.bulk()?.unwrap_or_default()), name: text(name)? });
+            }
+            Ok(Taken {
+                jobs: leased(jobs, &token, alone == 1)?,
+                next_in,
+                paused: paused.flag()?,
+                due,
+                now_ms: u64::try_from(now.int()?).unwrap_or(0),
+                makes_way: alone == 2,
+                muted: (muted >= 0).then_some(muted == 1),
+                died,
+            })
         }))
     }
 
@@ -144,7 +185,10 @@ impl Queue {
         let args = [Bytes::copy_from_slice(token.as_bytes())];
         let token = token.to_owned();
         let request = self.script(&scripts::RECOVER, args).repeatable();
-        Ok(Call::new(request, move |reply| leased(reply, &token)))
+        Ok(Call::new(request, move |reply| {
+            let [jobs, alone] = reply.tuple()?;
+            leased(jobs, &token, alone.flag()?)
+        }))
     }
 }
 
@@ -176,7 +220,7 @@ fn check_token(token: &str) -> Result<()> {
 }
 
 /// Jobs as scripts answer them: id and fields.
-fn leased(reply: Reply, token: &str) -> Result<Vec<Leased>> {
+fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
     let mut parts = reply.array()?.into_iter();
     let mut jobs = Vec::with_capacity(parts.len() / 2);
     while let (Some(id), Some(fields)) = (parts.next(), parts.next()) {
@@ -195,6 +239,7 @@ fn leased(reply: Reply, token: &str) -> Result<Vec<Leased>> {
             timeout,
             added_ms: when(added)?.unwrap_or(0),
             token: token.to_owned(),
+            alone,
         });
     }
     Ok(jobs)

@@ -7,9 +7,23 @@ local function view(q, id, state, score)
   local attempt, started, due = fields[5], fields[7], false
   if state == 'active' then
     local lease = lease_of(redis.call('HGET', q .. LEASES, id) or '')
-    attempt, started = lease.attempt, lease.started
+    if lease.started ~= '' then
+      attempt, started = lease.attempt, lease.started
+    end
   elseif state == 'delayed' then
     due = math.floor(score / 2048)
   end
   return { id, state, attempt or '0', started or '', due or '', fields }
+end
+
+-- A job wherever it is; nothing when there is none.
+local function find(q, id)
+  local states = { { LEASED, 'active' }, { DELAYED, 'delayed' }, { DONE, 'done' }, { DEAD, 'dead' } }
+  for _, state in ipairs(states) do
+    local score = redis.call('ZSCORE', q .. state[1], id)
+    if score then
+      return view(q, id, state[2], score)
+    end
+  end
+  return view(q, id, 'ready', 0)
 end

@@ -186,10 +186,10 @@ impl Queue {
     pub fn counts(&self) -> Call<Counts> {
         let request = self.script(&scripts::COUNTS, []).repeatable();
         Call::new(request, |reply| {
-            let [ready, parked, delayed, active, done, dead, paused] = reply.tuple()?;
+            let [ready, parked, suspects, delayed, active, done, dead, paused] = reply.tuple()?;
             let number = |reply: Reply| Ok::<_, Error>(u64::try_from(reply.int()?).unwrap_or(0));
             Ok(Counts {
-                ready: number(ready)? + number(parked)?,
+                ready: number(ready)? + number(parked)? + number(suspects)?,
                 delayed: number(delayed)?,
                 active: number(active)?,
                 done: number(done)?,
@@ -201,7 +201,7 @@ impl Queue {
 }
 
 impl Job {
-    fn read(view: Reply) -> Result<Self> {
+    pub(super) fn read(view: Reply) -> Result<Self> {
         let [id, state, attempt, started, due, fields] = view.tuple()?;
         let [name, data, added, given, _, crashes, _, finished, progress, result, error] = fields.tuple()?;
         let Given { priority, group, attempts, backoff, timeout } = Given::read(given.bulk()?.as_deref());

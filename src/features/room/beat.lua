@@ -1,16 +1,21 @@
--- Keeps the lease of a process, or takes it for a new one; answers 1 where it has it now, then others whose lease is over.
--- A lease that is over is never kept: its process may have been swept out of some rooms already.
--- KEYS: the leases, the rooms of the process. ARGV: process or nothing, lease in ms, 1 for a new one, life in ms, how many.
+-- Keeps the lease of a process, or takes it for a new one. Answers 1 where it has it now, the time, then others whose lease is over.
+-- A lease that seems to be over is kept nevertheless, until somebody has begun to sweep and ended it for good by that.
+-- KEYS: the leases, the rooms of the process. ARGV: process or nothing, lease in ms, 1 for a new one, life in ms, how many; 1 where
+-- leases may be found over, the latest that it can be unless the clock was set forward or '', and how much later it may be.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local has = 0
 if ARGV[1] ~= '' then
   local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-  if ARGV[3] == '1' or (ends and tonumber(ends) >= now) then
+  if ARGV[3] == '1' or (ends and tonumber(ends) > 0) then
     redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
     redis.call('PEXPIRE', KEYS[2], ARGV[4])
     has = 1
   end
 end
-return { has, unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, ARGV[5])) }
+local over = 0
+if ARGV[6] == '1' and (ARGV[7] == '' or now <= ARGV[7] + ARGV[8]) then
+  over = '(' .. now
+end
+return { has, now, unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', over, 'LIMIT', 0, ARGV[5])) }

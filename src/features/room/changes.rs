@@ -79,7 +79,7 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
     pub fn changes_channel(&self, room: &str) -> Result<Bytes> {
-        Ok(keys::room_changes(&self.prefix, &keys::room_users(&self.prefix, room)?))
+        Ok(keys::room_changes(&self.prefix, &keys::room_users(&self.prefix, room)?, self.database))
     }
 
     /// How many users are in a room.

@@ -77,7 +77,7 @@ impl Rooms {
             return Err(Error::argument(format!("message must have at most {MOST_MESSAGE} bytes as JSON, got {got}")));
         }
         let merge = if message.len() > LARGE { Merge::No } else { Merge::Script };
-        let (numbers, channel) = (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key));
+        let (numbers, channel) = (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key, self.database));
         let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
         let open = open(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();
@@ -115,7 +115,7 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
     pub fn live_channel(&self, room: &str) -> Result<Bytes> {
-        Ok(keys::room_live(&self.prefix, &keys::room_messages(&self.prefix, room)?))
+        Ok(keys::room_live(&self.prefix, &keys::room_messages(&self.prefix, room)?, self.database))
     }
 }
 

@@ -1,4 +1,4 @@
--- Some rooms of a process whose lease is over; where there are none left, the process is forgotten.
+-- Some rooms of a process whose lease is over, which is ended for good; where there are none left, the process is forgotten.
 -- KEYS: the leases, the rooms of the process. ARGV: process, how many.
 local time = redis.call('TIME')
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -8,5 +8,7 @@ end
 local rooms = redis.call('SRANDMEMBER', KEYS[2], ARGV[2])
 if #rooms == 0 then
   redis.call('ZREM', KEYS[1], ARGV[1])
+elseif tonumber(ends) > 0 then
+  redis.call('ZADD', KEYS[1], 0, ARGV[1])
 end
 return rooms

@@ -1,8 +1,7 @@
--- Notes that a process has seats in a room, before it takes the first: 1, or 0 where its lease is over.
+-- Notes that a process has seats in a room, before it takes the first: 1, or 0 where its lease was ended.
 -- KEYS: the leases, the rooms of the process. ARGV: process, room, life in ms.
-local time = redis.call('TIME')
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not ends or tonumber(ends) < time[1] * 1000 + math.floor(time[2] / 1000) then
+if not ends or tonumber(ends) <= 0 then
   return 0
 end
 redis.call('SADD', KEYS[2], ARGV[2])

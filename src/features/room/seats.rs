@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{LIFE, Rooms, stamped};
 use crate::{
     error::{Error, Result},
-    features::life,
+    features::{life, overdue::Overdue},
     store::{Call, Merge, Reply, Request, Step, keys, script},
 };
 
@@ -19,7 +19,7 @@ script!(JOIN = "room/join.lua", keys: 4, args: 5);
 script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
 script!(KEEP = "room/keep.lua", keys: 3, args: 1);
 script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
-script!(BEAT = "room/beat.lua", keys: 2, args: 5);
+script!(BEAT = "room/beat.lua", keys: 2, args: 8);
 script!(REGISTER = "room/register.lua", keys: 2, args: 3);
 script!(ORPHANED = "room/orphaned.lua", keys: 2, args: 2);
 
@@ -58,6 +58,8 @@ pub enum Joined {
 pub struct Beat {
     /// Whether the process has its lease, from now on for its whole length.
     pub held: bool,
+    /// The store's time, in epoch milliseconds.
+    pub now_ms: u64,
     /// Some processes whose lease is over.
     pub over: Vec<String>,
 }
@@ -84,7 +86,7 @@ impl Rooms {
     pub fn join(&self, node: &str, seat: &Seat) -> Call<Joined> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
         let (gone, channel) =
-            (keys::room_gone(&self.prefix, &seat.room, node), keys::room_changes(&self.prefix, &seat.room));
+            (keys::room_gone(&self.prefix, &seat.room, node), keys::room_changes(&self.prefix, &seat.room, self.database));
         let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
         let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel];
         Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
@@ -95,7 +97,7 @@ impl Rooms {
     /// Gives a seat up. Its last connection takes a user out of the room; answers whether it has.
     pub fn leave(&self, node: &str, seat: &Seat) -> Call<bool> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
-        let channel = keys::room_changes(&self.prefix, &seat.room);
+        let channel = keys::room_changes(&self.prefix, &seat.room, self.database);
         let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel];
         Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), Reply::flag)
     }
@@ -110,24 +112,24 @@ impl Rooms {
     /// Takes up to 500 seats of a dead process away; answers how many are left.
     pub fn sweep(&self, node: &str, room: &Bytes) -> Call<usize> {
         let [users, connections, seats] = self.of_seats(room, node);
-        let (gone, channel) = (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room));
+        let (gone, channel) = (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
         let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel];
         Call::new(Request::script(&SWEEP, args).repeatable(), |reply| Ok(reply.int()?.max(0) as usize))
     }
 
     /// Takes a lease for a process of this number, which nobody has had before.
     pub fn enlist(&self, node: &str, lease: Duration) -> Call<Beat> {
-        self.beats(node, lease, "1")
+        self.beats(node, lease, "1", Overdue::UNSURE)
     }
 
-    /// Keeps the lease of a process, if it is not over.
-    pub fn beat(&self, node: &str, lease: Duration) -> Call<Beat> {
-        self.beats(node, lease, "0")
+    /// Keeps the lease of a process, unless it was ended; looks for others' that are over as far as it may.
+    pub fn beat(&self, node: &str, lease: Duration, overdue: Overdue) -> Call<Beat> {
+        self.beats(node, lease, "0", overdue)
     }
 
     /// Looks for leases that are over.
-    pub fn look(&self) -> Call<Beat> {
-        self.beats("", Duration::ZERO, "0")
+    pub fn look(&self, lease: Duration, overdue: Overdue) -> Call<Beat> {
+        self.beats("", lease, "0", overdue)
     }
 
     /// Ends the lease of a process: it may be swept at once, out of these rooms even if the store has forgotten them.
@@ -167,15 +169,30 @@ impl Rooms {
         Call::new(Request::with_keys("SREM", args, 1).repeatable(), |_| Ok(()))
     }
 
-    fn beats(&self, node: &str, lease: Duration, is_new: &'static str) -> Call<Beat> {
+    fn beats(&self, node: &str, lease: Duration, is_new: &'static str, overdue: Overdue) -> Call<Beat> {
         let [nodes, rooms] = self.of_node(node);
         let node = Bytes::copy_from_slice(node.as_bytes());
-        let args = [nodes, rooms, node, life::millis(lease), text(is_new), text(NODE_LIFE), text(TOLD_AT_ONCE)];
+        let (may, latest) = (if overdue.may { "1" } else { "0" }, overdue.latest_ms);
+        let latest = latest.map(|ms| ms.to_string()).unwrap_or_default().into();
+        let tolerance = life::millis(Overdue::tolerance(lease));
+        let args = [
+            nodes,
+            rooms,
+            node,
+            life::millis(lease),
+            text(is_new),
+            text(NODE_LIFE),
+            text(TOLD_AT_ONCE),
+            text(may),
+            latest,
+            tolerance,
+        ];
         Call::new(Request::script(&BEAT, args).repeatable(), |reply| {
             let mut told = reply.array()?.into_iter();
             let held = told.next().is_some_and(|held| held == Reply::Int(1));
+            let now_ms = told.next().map(Reply::int).transpose()?.and_then(|now| u64::try_from(now).ok());
             let over = told.map(|node| Ok(String::from_utf8_lossy(&node.bulk()?.unwrap_or_default()).into_owned()));
-            Ok(Beat { held, over: over.collect::<Result<_>>()? })
+            Ok(Beat { held, now_ms: now_ms.unwrap_or(0), over: over.collect::<Result<_>>()? })
         })
     }
 

@@ -54,6 +54,7 @@ impl Js {
         Ok(QueueOptions {
             queue: queue::Options {
                 prefix: group.text(c"prefix")?,
+                database: usual.database,
                 max_bytes: group.whole(c"maxBytes", 1..=u64::from(u32::MAX))?.unwrap_or(usual.max_bytes),
                 keep_done: keep(c"done", "keep.done.", usual.keep_done)?,
                 keep_dead: keep(c"dead", "keep.dead.", usual.keep_dead)?,

@@ -177,6 +177,7 @@ fn answer(notice: Notice) -> Answer {
             };
             Answer::List(vec![Answer::word("ended"), number.into(), Answer::word(why)])
         }
+        Notice::Crashed(id, name) => Answer::List(vec![Answer::word("crashed"), id.into(), name.into()]),
         Notice::Died(number) => Answer::List(vec![Answer::word("died"), number.into()]),
         Notice::Failing(error) => Answer::List(vec![Answer::word("failing"), Answer::Failure(error)]),
         Notice::Recovered => Answer::List(vec![Answer::word("recovered")]),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Prefix, beside, identifier};
+use super::{Prefix, beside, identifier, in_database};
 use crate::error::Result;
 
 /// Who is in a room.
@@ -25,9 +25,9 @@ pub fn room_gone(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
     beside(prefix, users, &format!("gone:{node}"))
 }
 
-/// The channel that tells who comes into the room with these users and who leaves it.
-pub fn room_changes(prefix: &Prefix, users: &Bytes) -> Bytes {
-    beside(prefix, users, "events")
+/// The channel that tells who comes into the room with these users and who leaves it, in this database.
+pub fn room_changes(prefix: &Prefix, users: &Bytes, database: u8) -> Bytes {
+    beside(prefix, users, &format!("{}events", in_database(database)))
 }
 
 /// The last messages of a room.
@@ -40,9 +40,9 @@ pub fn room_numbers(prefix: &Prefix, messages: &Bytes) -> Bytes {
     beside(prefix, messages, "seq")
 }
 
-/// The channel of messages that are sent to the room with these messages.
-pub fn room_live(prefix: &Prefix, messages: &Bytes) -> Bytes {
-    beside(prefix, messages, "live")
+/// The channel of messages that are sent to the room with these messages, in this database.
+pub fn room_live(prefix: &Prefix, messages: &Bytes, database: u8) -> Bytes {
+    beside(prefix, messages, &format!("{}live", in_database(database)))
 }
 
 /// Until when each process with connections in rooms is alive unless it says so again.

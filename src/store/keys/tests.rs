@@ -38,9 +38,11 @@ fn companions_of_rooms_share_the_slot() {
     assert_eq!(room_connections(&rooms, &users), "room:{room:x:users}:refs");
     assert_eq!(room_seats(&rooms, &users, "7f"), "room:{room:x:users}:node:7f");
     assert_eq!(room_gone(&rooms, &users, "7f"), "room:{room:x:users}:gone:7f");
-    assert_eq!(room_changes(&rooms, &users), "room:{room:x:users}:events");
+    assert_eq!(room_changes(&rooms, &users, 0), "room:{room:x:users}:events");
+    assert_eq!(room_changes(&rooms, &users, 1), "room:{room:x:users}:db1:events");
     assert_eq!(room_numbers(&rooms, &messages), "room:{room:x:messages}:seq");
-    assert_eq!(room_live(&rooms, &messages), "room:{room:x:messages}:live");
+    assert_eq!(room_live(&rooms, &messages, 0), "room:{room:x:messages}:live");
+    assert_eq!(room_live(&rooms, &messages, 12), "room:{room:x:messages}:db12:live");
     assert_eq!(room_nodes(&rooms), "room:{room:}:nodes");
     assert_eq!(room_node_rooms(&rooms, "7f"), "room:{room:}:rooms:7f");
     assert_eq!(room_node_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
@@ -51,6 +53,8 @@ fn the_keys_of_a_queue_share_its_slot() {
     let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
     assert_eq!(queue, "queue:{queue:mail %7Bx%7D:%2A}:");
     assert_eq!(queue_meta(queue.as_bytes()), format!("{queue}meta"));
+    assert_eq!(queue_channels(queue.as_bytes(), 0), queue);
+    assert_eq!(queue_channels(queue.as_bytes(), 7), format!("{queue}db7:"));
     assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
     assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
     assert_eq!(queue_log(queue.as_bytes(), "a%7B"), format!("{queue}log:a%7B"));
@@ -135,7 +139,8 @@ proptest! {
             (&key[..], session_load(&prefix, &id).unwrap()),
             (&users[..], room_connections(&prefix, &users)),
             (&users[..], room_seats(&prefix, &users, "7f")),
-            (&users[..], room_changes(&prefix, &users)),
+            (&users[..], room_changes(&prefix, &users, 0)),
+            (&users[..], room_changes(&prefix, &users, 9)),
             (&[own.as_bytes(), identifier("id", &id).unwrap().as_bytes()].concat()[..], queue(&prefix, &id).unwrap()),
         ] {
             prop_assert!(companion.starts_with(own.as_bytes()));

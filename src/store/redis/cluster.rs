@@ -130,6 +130,7 @@ impl Cluster {
         let own = lock(&self.last_error).clone();
         let errors = nodes.iter().filter_map(|node| node.server.pool().last_error()).chain(own);
         Status {
+            muted: false,
             topology: Topology::Cluster,
             connected: self.is_connected(),
             last_error: errors.max_by_key(|(_, at)| *at),

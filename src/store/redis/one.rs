@@ -73,6 +73,7 @@ impl One {
             }
         }
         Status {
+            muted: false,
             topology,
             connected: server.connected,
             last_error: self.server.pool().last_error(),

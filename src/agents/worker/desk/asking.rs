@@ -8,7 +8,7 @@ use super::Desk;
 use crate::{
     agents::worker::{Notice, outbox::Notes},
     error::{Error, Kind},
-    features::queue::{Finish, Taken},
+    features::queue::{Died, Finish, Taken},
     random,
 };
 
@@ -64,6 +64,8 @@ pub struct Asked {
     pub token: String,
     /// Whether it has been asked before, and only the answer is missing.
     pub again: bool,
+    /// Whether there is nothing to do here.
+    pub idle: bool,
 }
 
 /// What became of a round.
@@ -99,12 +101,12 @@ impl Asking {
     }
 
     /// A question for so many jobs.
-    fn ask(&mut self, count: usize) -> Option<Asked> {
+    fn ask(&mut self, count: usize, idle: bool) -> Option<Asked> {
         if let Some(unanswered) = self.unanswered.take() {
             return Some(Asked { again: true, ..unanswered });
         }
         self.takes += u64::from(count > 0);
-        (count > 0).then(|| Asked { count, token: format!("{}-{}", self.name, self.takes), again: false })
+        (count > 0).then(|| Asked { count, token: format!("{}-{}", self.name, self.takes), again: false, idle })
     }
 
     /// Whether nothing is under way that may bring jobs.
@@ -148,7 +150,8 @@ impl Desk {
         }
         let (reports, finishes) = self.out.take(now);
         let count = self.want(now).min(MOST);
-        let take = self.asking.ask(count);
+        let idle = self.is_idle();
+        let take = self.asking.ask(count, idle);
         (self.asking.flying, self.asking.woken) = (true, false);
         Some(Round { reports, finishes, take })
     }
@@ -164,6 +167,9 @@ impl Desk {
         }
         self.asking.unanswered = landing.unanswered;
         if let Some((asked, taken)) = landing.taken {
+            self.makes_way = taken.makes_way;
+            let died = taken.died.into_iter().map(|Died { id, name }| Notice::Crashed(id, name));
+            notices.extend(died);
             let more = taken.next_in == Some(Duration::ZERO) && !taken.jobs.is_empty();
             let full = asked.again || more || taken.jobs.len() >= asked.count;
             let patience = self.asking.patience(taken.jobs.is_empty(), taken.next_in);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Desk, asking::LAST_WORDS};
 use crate::{
     agents::worker::{Failure, Notice, Why, retry},
-    features::queue::{Backoff, Finish, Leased, Outcome},
+    features::queue::{Backoff, Finish, Held, Leased, Outcome},
     random,
 };
 
@@ -23,6 +23,11 @@ pub struct Running {
     attempts: u32,
     backoff: Backoff,
     timeout: Duration,
+    began: Instant,
+    /// Whether the store knows that, or is being told.
+    told: bool,
+    /// Whether nothing may begin beside it.
+    pub alone: bool,
     /// When its time is over.
     pub ends: Instant,
     /// Whether it is still this worker's. If not, it only takes the place of another until it has ended.
@@ -39,9 +44,23 @@ impl Running {
             attempts: job.attempts,
             backoff: job.backoff,
             timeout: job.timeout,
+            began: now,
+            // Whoever takes one that runs alone has said so.
+            told: job.alone,
+            alone: job.alone,
             ends: now + job.timeout.min(LONGEST),
             held: true,
         }
+    }
+
+    /// Which job, and by what lease.
+    pub fn held_by(&self) -> Held {
+        Held { id: self.id.clone(), token: self.token.clone() }
+    }
+
+    /// When it began, once.
+    pub fn to_tell(&mut self) -> Option<Instant> {
+        (!std::mem::replace(&mut self.told, true)).then_some(self.began)
     }
 
     fn dies(&self, fatal: bool) -> bool {
@@ -72,7 +91,8 @@ impl Desk {
             Ok(result) => Outcome::Done(result),
             Err(Failure { error, fatal }) => running.fails(fitting(error, self.rules.max_bytes), fatal),
         };
-        self.out.finish(Finish { id: running.id, token: running.token, outcome }, now);
+        let ran = now.duration_since(running.began);
+        self.out.finish(Finish { id: running.id, token: running.token, outcome, ran }, now);
         true
     }
 
@@ -104,7 +124,8 @@ impl Desk {
                     "{{\"name\":\"CinnabarError\",\"message\":\"timed out after {ms} ms\",\"code\":\"E_TIMEOUT\"}}"
                 );
                 let outcome = running.fails(fitting(text.into(), self.rules.max_bytes), false);
-                self.out.finish(Finish { id: running.id, token: running.token, outcome }, now);
+                let ran = now.duration_since(running.began);
+                self.out.finish(Finish { id: running.id, token: running.token, outcome, ran }, now);
             }
         }
         self.first_end = self.running.values().map(|running| running.ends).min();
@@ -124,7 +145,7 @@ impl Desk {
             notices.push(Notice::Ended(number, Why::Closed));
             if running.held {
                 self.unfinished.push(running.id.clone());
-                self.release(running.id, running.token, now);
+                self.release(running.id, running.token, now.duration_since(running.began), now);
             }
         }
     }

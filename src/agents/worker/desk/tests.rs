@@ -43,11 +43,12 @@ fn job(id: &str) -> Leased {
         timeout: Duration::from_secs(60),
         added_ms: 0,
         token: "t".into(),
+        alone: false,
     }
 }
 
 fn of(count: usize) -> Asked {
-    Asked { count, token: "t".into(), again: false }
+    Asked { count, token: "t".into(), again: false, idle: false }
 }
 
 fn taken(jobs: Vec<Leased>) -> Taken {
@@ -291,6 +292,9 @@ fn reports_gather_and_are_dropped_with_the_lease() {
     play.take(&["a"]);
     let (a, _) = play.begin().unwrap();
     play.land(Landing { taken: Some((of(1), taken(vec![]))), ..Landing::default() });
+    play.after(5);
+    assert!(play.desk.round(play.now).unwrap().reports[0].1.begun.is_some());
+    play.land(Landing::default());
     play.desk.report(a, Some(Bytes::from_static(b"1")), None, play.now);
     play.desk.report(a, Some(Bytes::from_static(b"2")), Some(Bytes::from_static(b"l")), play.now);
     assert_eq!(play.next(), Some(50));
@@ -313,4 +317,53 @@ fn whoever_sleeps_is_woken_by_what_is_due_sooner_and_only_once() {
     let (a, _) = play.begin().unwrap();
     play.end(a);
     assert!(play.desk.must_wake(play.now) && !play.desk.must_wake(play.now));
+}
+
+#[test]
+fn what_runs_for_a_while_is_told_of_and_what_is_short_is_not() {
+    let mut play = play(2);
+    play.take(&["a", "b"]);
+    let (a, _) = play.begin().unwrap();
+    let (b, _) = play.begin().unwrap();
+    play.after(1);
+    assert!(play.end(b));
+    let round = play.desk.round(play.now).unwrap();
+    assert!(round.reports.is_empty() && round.finishes[0].ran == Duration::from_millis(1));
+    play.land(Landing::default());
+    play.after(4);
+    let round = play.desk.round(play.now).unwrap();
+    let began: Vec<_> = round.reports.iter().map(|(number, notes)| (*number, notes.begun.is_some())).collect();
+    assert_eq!(began, [(a, true)]);
+    // It was not heard: it is said again, with what has come since.
+    play.desk.report(a, Some(Bytes::from_static(b"1")), None, play.now);
+    play.land(Landing { reports: round.reports, ..Landing::default() });
+    play.after(1100);
+    let round = play.desk.round(play.now).unwrap();
+    assert!(round.reports[0].1.begun.is_some() && round.reports[0].1.progress.is_some());
+}
+
+#[test]
+fn a_suspect_runs_alone() {
+    let mut play = play(3);
+    play.take(&["a"]);
+    let (a, _) = play.begin().unwrap();
+    play.after(1100);
+    let asked = play.desk.round(play.now).unwrap().take.unwrap();
+    assert!(!asked.idle && asked.count > 0);
+    play.land(Landing { taken: Some((asked, Taken { makes_way: true, ..Taken::default() })), ..Landing::default() });
+    play.after(5000);
+    assert!(play.desk.round(play.now).is_none_or(|round| round.take.is_none()), "it makes way");
+    play.land(Landing::default());
+    assert!(play.end(a));
+    let asked = play.desk.round(play.now).unwrap().take.unwrap();
+    assert!(asked.idle);
+    let alone = Leased { alone: true, ..job("alone") };
+    play.land(Landing { taken: Some((asked, taken(vec![alone]))), ..Landing::default() });
+    play.desk.wake(play.now);
+    assert!(play.round().is_none(), "nothing is taken beside it");
+    let (number, _) = play.begin().unwrap();
+    play.after(1100);
+    assert!(play.round().is_none(), "the store knows that it has begun");
+    assert!(play.end(number));
+    assert!(play.round().unwrap().1 > 0);
 }

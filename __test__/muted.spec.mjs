@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+
+import { healthCheck, JobQueue, RedisService } from 'cinnabar'
+
+import { refuses, until } from './helpers.mjs'
+import { startRedis } from './support/redis.mjs'
+
+const server = await startRedis()
+const open = []
+after(() => Promise.all(open.map((service) => service.disconnect({ drainMs: 300 }))))
+
+/** A service of a user with these rules, and what its log says. */
+async function userWith(name, ...rules) {
+  await server.command('ACL', 'SETUSER', name, 'reset', 'on', '>pw', '~*', '+@all', ...rules)
+  const events = []
+  const url = server.url.replace('redis://', `redis://${name}:pw@`)
+  const service = new RedisService({ url, log: ({ type, message }) => events.push([type, message]) })
+  open.push(service)
+  return { service, muted: () => events.filter(([type]) => type === 'muted').map(([, message]) => message) }
+}
+
+describe('a user who may use no channels', () => {
+  test('adds jobs, works them off, and is told once that it takes a while', async () => {
+    const { service, muted } = await userWith('mute', 'resetchannels')
+    const queue = new JobQueue('mails', { service, leaseMs: 300 })
+    const job = await queue.add('mail', 1, { id: 'a' })
+    assert.equal(job.isNew, true)
+    assert.equal((await queue.get('a')).state, 'ready')
+    await until('it is said', () => muted().length === 1)
+    assert.match(muted()[0], /does not let this user publish/)
+    const ran = []
+    queue.process(({ id, data }) => {
+      ran.push(id)
+      if (data === 'fails') throw new Error('no')
+      return 'x'.repeat(9000)
+    })
+    assert.equal((await job.finished({ timeoutMs: 10_000 })).length, 9000)
+    const unkept = await queue.add('mail', 2, { id: 'b', keep: false })
+    assert.equal((await unkept.finished({ timeoutMs: 10_000 })).length, 9000)
+    const failing = await queue.add('mail', 'fails', { id: 'c', attempts: 1 })
+    await refuses(failing.finished({ timeoutMs: 10_000 }), 'E_JOB_FAILED')
+    await queue.pause()
+    await queue.resume()
+    await queue.repeat('r', { everyMs: 3_600_000 }, 'mail')
+    assert.equal(await queue.remove('a'), true)
+    assert.deepEqual(ran, ['a', 'b', 'c'])
+    const { status, alerts } = await healthCheck(service)
+    assert.equal(status, 'degraded')
+    assert.ok(
+      alerts.some((alert) => alert.startsWith('channels: ')),
+      `${alerts}`,
+    )
+    assert.equal(muted().length, 1)
+  })
+
+  test('uses rooms, but cannot listen', async () => {
+    const { service } = await userWith('silent', 'resetchannels')
+    const { rooms } = service
+    await rooms.addUserToRoom('lobby', 'ada')
+    const membership = await rooms.join('lobby', 'bob')
+    const first = await rooms.send('lobby', { text: 'a' })
+    assert.equal(await rooms.send('lobby', { text: 'b' }), first + 1)
+    assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')).sort(), ['ada', 'bob'])
+    await membership.leave()
+    await rooms.removeUserFromRoom('lobby', 'ada')
+    assert.deepEqual(await rooms.getRoomUsers('lobby'), {})
+    await refuses(
+      rooms.listen('lobby', () => {}),
+      'E_AUTH',
+    )
+    await refuses(
+      rooms.watch('lobby', () => {}),
+      'E_AUTH',
+    )
+  })
+
+  test('is told no more once it may, and is well again', async () => {
+    const { service, muted } = await userWith('later', 'resetchannels')
+    const queue = new JobQueue('later', { service })
+    queue.process(() => 'done')
+    await (await queue.add('mail')).finished({ timeoutMs: 10_000 })
+    await until('it is said', () => muted().length === 1)
+    await server.command('ACL', 'SETUSER', 'later', 'allchannels')
+    await until(
+      'all is well',
+      async () => {
+        await queue.add('mail')
+        return (await healthCheck(service)).status === 'healthy'
+      },
+      30,
+    )
+    assert.equal(muted().length, 1)
+  })
+})

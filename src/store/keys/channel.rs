@@ -1,0 +1,49 @@
+//! Channels that callers name.
+//!
+//! A server has its channels once and not for each database. So those of database 0 are called as their callers call them, and those
+//! of another one have its number in front, which nobody but the server sees. What begins with `__` is the server's own, such as
+//! `__keyevent@1__:expired`, and called as it is.
+
+use bytes::Bytes;
+
+const FOREIGN: &[u8] = b"cinnabar:db";
+
+/// A channel, or a pattern of channels, of a database.
+pub fn channel(database: u8, name: Bytes) -> Bytes {
+    if database == 0 || name.starts_with(b"__") {
+        return name;
+    }
+    [FOREIGN, database.to_string().as_bytes(), b":", &name].concat().into()
+}
+
+/// What a caller in this database calls a channel; `None` for one of another database, which a pattern may have matched.
+pub fn plain_channel(database: u8, name: &Bytes) -> Option<Bytes> {
+    let Some(rest) = name.strip_prefix(FOREIGN) else { return Some(name.clone()) };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    match (number, rest.strip_prefix(b":")) {
+        (b"", _) | (_, None) => Some(name.clone()),
+        (number, Some(rest)) => (number == database.to_string().as_bytes()).then(|| name.slice_ref(rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_heard_under_its_name_in_its_own_database() {
+        let name = |text: &'static str| Bytes::from_static(text.as_bytes());
+        assert_eq!(channel(0, name("prism:events")), "prism:events");
+        assert_eq!(channel(3, name("prism:*")), "cinnabar:db3:prism:*");
+        assert_eq!(channel(3, name("__keyevent@3__:expired")), "__keyevent@3__:expired");
+        assert_eq!(plain_channel(3, &channel(3, name("prism:events"))), Some(name("prism:events")));
+        assert_eq!(plain_channel(3, &channel(3, name(""))), Some(name("")));
+        for (database, foreign) in [(0, "cinnabar:db3:x"), (3, "cinnabar:db31:x"), (31, "cinnabar:db3:x")] {
+            assert_eq!(plain_channel(database, &name(foreign)), None);
+        }
+        for own in ["cinnabar:db", "cinnabar:db:x", "cinnabar:db3", "cinnabar:dbx:y", "x"] {
+            assert_eq!(plain_channel(0, &name(own)), Some(name(own)));
+        }
+    }
+}

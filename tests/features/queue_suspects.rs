@@ -1,0 +1,172 @@
+//! Jobs whose workers crashed, and those who wait for the end of one.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar::features::{
+    overdue::Overdue,
+    queue::{Keep, NewJob, Options, Outcome, State, Take},
+};
+
+use crate::{
+    both::Engine,
+    queues::{LEASE, ask, begun, done, finish, job, names, queue, queue_with, state, take, taken},
+};
+
+const OVER: Duration = Duration::from_millis(205);
+
+#[test]
+fn only_what_had_begun_is_charged_and_each_runs_alone() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b"), job("c"), job("d")])).unwrap();
+        let jobs = take(engine, &queue, 3);
+        begun(engine, &queue, &jobs[1..2]);
+        engine.pass(OVER);
+        // One that is busy takes what is not suspected, and is not asked to make way at once.
+        let busy = taken(engine, &queue, &Take { idle: false, ..ask(10) });
+        assert_eq!((names(&busy.jobs), busy.makes_way), (vec!["d"], false));
+        assert_eq!(engine.run(queue.counts()).unwrap().ready, 3);
+        let listed = engine.run(queue.list(State::Ready, 0, 10)).unwrap();
+        let seen: Vec<_> = listed.iter().map(|job| (job.name.as_str(), job.crashes, job.started_ms)).collect();
+        assert_eq!(seen, [("a", 0, None), ("b", 1, None), ("c", 0, None)]);
+        for (name, crashes) in [("a", 0), ("b", 1), ("c", 0)] {
+            let alone = take(engine, &queue, 10);
+            assert_eq!((names(&alone), alone[0].alone, alone[0].crashes), (vec![name], true, crashes));
+            assert!(engine.run(queue.get(&alone[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
+            assert!(done(engine, &queue, &alone[0]));
+        }
+    });
+}
+
+#[test]
+fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add(job("a"))).unwrap();
+        take(engine, &queue, 1);
+        engine.pass(OVER);
+        let alone = take(engine, &queue, 10).remove(0);
+        assert!(finish(engine, &queue, &alone, Outcome::Release));
+        let alone = take(engine, &queue, 10).remove(0);
+        assert!(alone.alone);
+        assert!(finish(engine, &queue, &alone, Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO }));
+        assert!(!take(engine, &queue, 10)[0].alone);
+    });
+}
+
+#[test]
+fn one_of_those_who_are_busy_makes_way_after_a_while() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
+        take(engine, &queue, 1);
+        engine.pass(OVER);
+        let busy = |count| taken(engine, &queue, &Take { idle: false, ..ask(count) });
+        let first = busy(1);
+        assert_eq!((names(&first.jobs), first.makes_way), (vec!["b"], false));
+        assert!(done(engine, &queue, &first.jobs[0]));
+        engine.pass(LEASE);
+        let asked = busy(1);
+        assert!(asked.jobs.is_empty() && asked.makes_way);
+        assert_eq!(names(&busy(1).jobs), ["c"], "one is enough");
+        assert_eq!(names(&take(engine, &queue, 1)), ["a"]);
+    });
+}
+
+#[test]
+fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add(job("a"))).unwrap();
+        take(engine, &queue, 1);
+        engine.pass(OVER);
+        let now = engine.now_ms() as u64;
+        for overdue in [Overdue::UNSURE, Overdue { may: true, latest_ms: Some(now - 150) }] {
+            let none = taken(engine, &queue, &Take { overdue, ..ask(1) });
+            assert!(none.jobs.is_empty() && none.now_ms >= now, "{overdue:?}");
+        }
+        let overdue = Overdue { may: true, latest_ms: Some(now + 5000) };
+        assert_eq!(names(&taken(engine, &queue, &Take { overdue, ..ask(1) }).jobs), ["a"]);
+    });
+}
+
+#[test]
+fn too_many_crashes_are_told_to_whoever_finds_them() {
+    Engine::each(|engine| {
+        let queue = queue_with(Options { max_crashes: 1, keep_dead: Keep::NOTHING, ..Options::default() });
+        let id = engine.run(queue.add(job("poison"))).unwrap().id;
+        engine.run(queue.look(&id, true)).unwrap();
+        begun(engine, &queue, &take(engine, &queue, 1));
+        engine.pass(OVER);
+        let died = taken(engine, &queue, &ask(1)).died;
+        assert_eq!(died.iter().map(|died| (&died.id, died.name.as_str())).collect::<Vec<_>>(), [(&id, "poison")]);
+        let end = engine.run(queue.look(&id, false)).unwrap().unwrap();
+        assert!(end.state == State::Dead && String::from_utf8_lossy(&end.error.unwrap()).contains("crashed"));
+    });
+}
+
+#[test]
+fn a_store_that_lost_only_when_leases_end_gives_them_a_new_end() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
+        begun(engine, &queue, &take(engine, &queue, 2));
+        engine.raw(&["DEL", "queue:{queue:q}:leased"]).unwrap();
+        assert!(take(engine, &queue, 1).is_empty());
+        engine.pass(OVER);
+        assert_eq!(names(&take(engine, &queue, 1)), ["a"]);
+        assert_eq!(engine.run(queue.counts()).unwrap().ready, 1);
+    });
+}
+
+#[test]
+fn who_waits_before_the_end_finds_it_whatever_is_kept() {
+    Engine::each(|engine| {
+        let none = Options { keep_done: Keep::NOTHING, keep_dead: Keep::NOTHING, ..Options::default() };
+        let queue = queue_with(none);
+        let ids: Vec<_> = ["a", "b", "c"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
+        for id in [&ids[0], &ids[0], &ids[1]] {
+            assert_eq!(engine.run(queue.look(id, true)).unwrap().unwrap().state, State::Ready);
+        }
+        let jobs = take(engine, &queue, 3);
+        let large = Bytes::from("1".repeat(9000));
+        assert!(finish(engine, &queue, &jobs[0], Outcome::Done(large.clone())));
+        assert!(finish(engine, &queue, &jobs[1], Outcome::Dead { error: large.clone() }));
+        assert!(done(engine, &queue, &jobs[2]));
+        let end = |id: &str| engine.run(queue.look(id, false)).unwrap();
+        let [first, second] = [end(&ids[0]).unwrap(), end(&ids[1]).unwrap()];
+        assert_eq!((first.state, first.result, first.error), (State::Done, Some(large.clone()), None));
+        assert_eq!((second.state, second.result, second.error), (State::Dead, None, Some(large)));
+        assert!(end(&ids[2]).is_none(), "nobody waited");
+        engine.run(queue.unwait(&ids[0])).unwrap();
+        assert!(end(&ids[0]).is_some(), "two waited");
+        for id in [&ids[0], &ids[1], &ids[2]] {
+            engine.run(queue.unwait(id)).unwrap();
+        }
+        assert!(end(&ids[0]).is_none() && end(&ids[1]).is_none());
+        assert!(take(engine, &queue, 1).is_empty());
+        assert_eq!(engine.keys(), [""; 0]);
+    });
+}
+
+#[test]
+fn who_waits_no_longer_or_comes_late_is_not_counted() {
+    Engine::each(|engine| {
+        let queue = queue_with(Options { keep_done: Keep { count: 1, ..Options::default().keep_done }, ..Options::default() });
+        let ids: Vec<_> = ["a", "b"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
+        engine.run(queue.look(&ids[0], true)).unwrap();
+        engine.run(queue.unwait(&ids[0])).unwrap();
+        let jobs = take(engine, &queue, 2);
+        assert!(done(engine, &queue, &jobs[0]));
+        assert_eq!(engine.run(queue.look(&ids[0], true)).unwrap().unwrap().state, State::Done);
+        assert!(done(engine, &queue, &jobs[1]));
+        assert_eq!(state(engine, &queue, &ids[0]), None);
+        assert!(engine.run(queue.look(&ids[0], false)).unwrap().is_none());
+        assert!(engine.run(queue.remove(&ids[1])).unwrap());
+        engine.run(queue.add(NewJob { id: Some("gone".into()), ..job("n") })).unwrap();
+        engine.run(queue.look("gone", true)).unwrap();
+        assert!(engine.run(queue.remove("gone")).unwrap());
+        assert_eq!(engine.keys(), [""; 0]);
+    });
+}
