@@ -2146,6 +2146,10 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
    * Runs jobs from now on, each by `handler`, in the asynchronous context of this call. See `JobHandler` for what becomes of
    * what it answers and throws.
    *
+   * In development (`NODE_ENV=development`, and `bun --hot`) modules are evaluated again and again: what one began while it was
+   * evaluated, workers, listeners and subscriptions, gives way to what it begins when it is evaluated again. In Next.js,
+   * `register()` in `instrumentation.ts` is the place to start workers.
+   *
    * A job that failed for good is one line on `console.error`, at most one a queue and minute, with the names of queue and job
    * and the error; not where somebody in this process listens to `dead` or `failed`, or waits for it by `finished()`.
    *

@@ -1,5 +1,6 @@
 'use strict'
 
+const { evaluation, register } = require('./again.js')
 const { binding } = require('./bridge.js')
 const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
@@ -73,6 +74,8 @@ class JobQueue {
     const checked = workerOptions(options)
     assertGoing(this.#limits)
     const { workers, events } = this.#shared
+    const found = evaluation()
+    let forget
     const worker = new Worker({
       watch: this.#watch,
       handler,
@@ -81,9 +84,13 @@ class JobQueue {
       start: (told) => this.#native.process(checked, told),
       complain: (error) => complain(this.name, events, error),
       mourn: (job, failure) => tellDeath(this.#native.scope, this.name, job, failure),
-      ended: () => workers.delete(worker),
+      ended: () => {
+        workers.delete(worker)
+        forget()
+      },
     })
     workers.add(worker)
+    forget = register(found, `worker ${this.#native.scope}`, () => void worker.close())
     return worker
   }
 
@@ -154,12 +161,12 @@ class JobQueue {
   }
 
   on(event, listener) {
-    this.#shared.events.add(event, listener, false)
+    this.#listen(event, listener, false)
     return this
   }
 
   once(event, listener) {
-    this.#shared.events.add(event, listener, true)
+    this.#listen(event, listener, true)
     return this
   }
 
@@ -196,6 +203,13 @@ class JobQueue {
 
   async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
     await this.close()
+  }
+
+  #listen(event, listener, once) {
+    const { events } = this.#shared
+    events.add(event, listener, once)
+    const found = evaluation()
+    if (found) register(found, `on ${event} ${this.#native.scope ?? this.name}`, () => events.remove(event, listener))
   }
 
   // Looks first, and is counted among those who wait: how the job ends is kept for them. Messages are faster.

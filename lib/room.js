@@ -1,5 +1,6 @@
 'use strict'
 
+const { evaluation, register } = require('./again.js')
 const { binding } = require('./bridge.js')
 const { limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
@@ -60,8 +61,11 @@ class RealtimeDataManager {
   }
 
   async watch(roomId, handler, options) {
+    const found = evaluation()
     const watching = () => watchRoom(this.#native, roomId, handler, options)
-    return this.#unlessAborted(watching, (watch) => watch.close())
+    const watch = await this.#unlessAborted(watching, (watch) => watch.close())
+    register(found, `watch ${roomId}`, () => watch.close().catch(() => {}))
+    return watch
   }
 
   send(roomId, message) {
@@ -69,8 +73,11 @@ class RealtimeDataManager {
   }
 
   async listen(roomId, handler, options) {
+    const found = evaluation()
     const listening = () => listenTo(this.#native, roomId, handler, options)
-    return this.#unlessAborted(listening, (listener) => listener.close())
+    const listener = await this.#unlessAborted(listening, (listener) => listener.close())
+    register(found, `listen ${roomId}`, () => listener.close().catch(() => {}))
+    return listener
   }
 
   // A signal takes the caller away; what it has begun is undone when it comes about.

@@ -1,5 +1,6 @@
 'use strict'
 
+const { evaluation, register } = require('./again.js')
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
@@ -146,9 +147,12 @@ class RedisService {
 
   async subscribe(channel, handler, options) {
     assertGoing(this.#limits)
+    const found = evaluation()
     const subscribing = subscribeTo(this.#handle(), channel, handler, options)
     try {
-      return await unlessAborted(this.#limits, subscribing)
+      const subscription = await unlessAborted(this.#limits, subscribing)
+      if (found) register(found, `to ${channel} of ${placeOf(this.#handle())}`, () => endQuietly(subscription))
+      return subscription
     } catch (error) {
       // Nobody holds it any more, if it comes about.
       subscribing.then(
@@ -231,6 +235,15 @@ class RedisService {
     const open = () => (this.#origin ? handleWithin(this.#origin.#opened(), this.#limits) : openNative())
     return (this.#native ??= open())
   }
+}
+
+// Where a service points, as its registrations know it.
+function placeOf(native) {
+  return JSON.stringify(native.describe())
+}
+
+function endQuietly(subscription) {
+  subscription.close().catch(() => {})
 }
 
 function drainOf(options) {
