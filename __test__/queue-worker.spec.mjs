@@ -125,7 +125,7 @@ for (const engine of engines) {
           await until('both run', () => runs.length === 2)
           const begun = async (id) => (await queue.get(id)).startedAt !== null
           await until('that is known', async () => (await begun('a')) && (await begun('b')))
-          // Another one takes over, one after the other: either may have crashed the first.
+          // Another one takes over.
           queue.process(handler, { concurrency: 2 })
           const client = await rawClient(service)
           await until('the other has one', async () => {
@@ -144,7 +144,6 @@ for (const engine of engines) {
             const run = runs[at]
             assert.deepEqual([run.crashes, run.signal.aborted], [1, false])
             assert.equal((await queue.get(run.id)).state, 'active')
-            if (at === 2) assert.equal(runs.length, 3, 'it runs alone')
             run.resolve('in time')
           }
           for (const job of jobs) assert.equal(await job.finished({ timeoutMs: 5000 }), 'in time')
