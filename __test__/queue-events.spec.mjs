@@ -8,7 +8,7 @@ import { JobQueue, RedisService } from 'cinnabar'
 
 import { rawClient, refuses, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
-import { expire, withQueue } from './support/queues.mjs'
+import { expiring, withQueue } from './support/queues.mjs'
 
 const EVENTS = [
   'added',
@@ -103,9 +103,9 @@ for (const engine of engines) {
           await queue.add('n', 1, { id: 'c' })
           await until('it runs', () => of('c').length === 2)
           queue.process(() => new Promise(() => {}))
-          const client = await rawClient(service)
+          const expire = await expiring(await rawClient(service), queue, ['c'])
           await until('it runs again', async () => {
-            if (of('c').length < 4) await expire(client, queue, ['c'])
+            if (of('c').length < 4) await expire()
             return of('c').length === 4
           })
           assert.deepEqual(of('c').slice(2), [

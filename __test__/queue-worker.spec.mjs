@@ -10,7 +10,7 @@ import { CinnabarError, JobQueue, RedisService } from 'cinnabar'
 
 import { assertTyped, deferred, rawClient, refuses, runModule, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
-import { block, expire, withQueue } from './support/queues.mjs'
+import { block, expiring, withQueue } from './support/queues.mjs'
 
 for (const engine of engines) {
   describe(`a worker on ${engine.name}`, () => {
@@ -125,11 +125,11 @@ for (const engine of engines) {
           await until('both run', () => runs.length === 2)
           const begun = async (id) => (await queue.get(id)).startedAt !== null
           await until('that is known', async () => (await begun('a')) && (await begun('b')))
+          const expire = await expiring(await rawClient(service), queue, ['a', 'b'])
           // Another one takes over.
           queue.process(handler, { concurrency: 2 })
-          const client = await rawClient(service)
           await until('the other has one', async () => {
-            if (runs.length === 2) await expire(client, queue, ['a', 'b'])
+            if (runs.length === 2) await expire()
             return runs.length === 3
           })
           const [a, b] = runs

@@ -18,9 +18,23 @@ export function withQueue(engine, run, options) {
   }
 }
 
-/** Has the leases on jobs be over, as if nobody had renewed them. Their worker may renew them at any moment. */
-export const expire = (client, queue, ids) =>
-  client.sendCommand(['ZADD', `queue:{queue:${queue.name}}:leased`, 'XX', ...ids.flatMap((id) => ['1', id])])
+// Not a lease that another worker has taken since.
+const EXPIRE = `
+  for i = 1, #ARGV, 2 do
+    if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[i + 1] then
+      redis.call('ZADD', KEYS[1], 1, ARGV[i])
+    end
+  end`
+
+/**
+ * What has the leases be over that there are now on jobs, as if nobody had renewed them. Their worker may renew them at any
+ * moment, so it may have to be called again.
+ */
+export async function expiring(client, queue, ids) {
+  const [ends, leases] = ['leased', 'leases'].map((part) => `queue:{queue:${queue.name}}:${part}`)
+  const records = await Promise.all(ids.map(async (id) => [id, await client.hGet(leases, id)]))
+  return () => client.eval(EXPIRE, 2, ends, leases, ...records.flat())
+}
 
 /** Keeps this thread busy. */
 export function block(ms) {
