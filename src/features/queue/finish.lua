@@ -33,6 +33,9 @@ if #run.over > 0 then
   bury(q, DEAD, run.buried[DEAD])
   redis.call('ZREM', q .. LEASED, unpack(run.over))
   redis.call('HDEL', q .. LEASES, unpack(run.over))
+  if redis.call('EXISTS', q .. LEASED) == 0 then
+    redis.call('HDEL', q .. META, 'looked', 'since')
+  end
   if #run.gone > 0 then
     redis.call('UNLINK', unpack(run.gone))
   end

@@ -104,8 +104,8 @@ local function pick_alone(take)
   return #take.jobs > 0
 end
 
--- Whether a worker that runs other jobs is to let them end and take no more: suspects wait, and nobody has taken one for the
--- length of a lease. Whoever is told so is the only one for as long again.
+-- Whether a worker that runs other jobs is to let them end and take no more: suspects wait, and nobody has taken one for a tenth of
+-- a lease. Whoever is told so is the only one for as long again.
 local function has_to_make_way(take)
   local q = take.q
   if redis.call('EXISTS', q .. SUSPECTS) == 0 then
@@ -113,7 +113,7 @@ local function has_to_make_way(take)
   end
   begin(q)
   local last = tonumber(redis.call('HGET', q .. META, 'alone') or '')
-  if last and last <= take.now and take.now - last < take.lease then
+  if last and last <= take.now and take.now - last < take.lease / 10 then
     return false
   end
   redis.call('HSET', q .. META, 'alone', take.now)

@@ -1,3 +1,20 @@
+-- Whether some worker or other has looked at the clock so often, for half a lease, that it cannot have been set forward: workers may
+-- come and go faster than one of them can tell. Noted only while there are leases.
+local function is_watched(q, now, lease, tolerance)
+  if redis.call('EXISTS', q .. LEASED) == 0 then
+    return false
+  end
+  local seen = redis.call('HMGET', q .. META, 'looked', 'since')
+  local looked, since = tonumber(seen[1] or ''), tonumber(seen[2] or '')
+  begin(q)
+  if looked and since and looked <= now and now - looked <= tolerance then
+    redis.call('HSET', q .. META, 'looked', now)
+    return now - since >= lease / 2
+  end
+  redis.call('HSET', q .. META, 'looked', now, 'since', now)
+  return false
+end
+
 -- Takes back jobs whose workers crashed. Nobody but the job itself can have ended a worker that ran nothing else, so from here on
 -- each runs alone. One that had begun has crashed once more, and is buried when it has too often; one that had not is charged with
 -- nothing. At most 100 in a run, then true: there may be more. `died` gets those that are dead, id and name. It writes in an order

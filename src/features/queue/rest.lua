@@ -64,6 +64,9 @@ end
 -- Where nothing was taken: drops what has been kept for long enough, and forgets the last number when nobody has one.
 local function tidy(q, now, dead, done, lease)
   mend_leases(q, now, lease)
+  if redis.call('EXISTS', q .. LEASED) == 0 then
+    redis.call('HDEL', q .. META, 'looked', 'since')
+  end
   trim(q, DEAD, now, dead, 0)
   trim(q, DONE, now, done, 0)
   if redis.call('EXISTS', q .. READY, q .. DELAYED, q .. LEASED, q .. PARKED, q .. SUSPECTS) == 0 then

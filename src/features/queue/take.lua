@@ -17,7 +17,8 @@ local died, more = {}, false
 -- Whoever lives renews a lease in a third of its length. One that seems to be over because the clock was set forward, or because
 -- the server could not be asked for a while, will be renewed; the clock is trusted again after that.
 local tolerance = math.max(n[2] / 4, 100)
-if n[19] == 1 and (not n[20] or now <= n[20] + tolerance) then
+local trusted = n[19] == 1 and (not n[20] or now <= n[20] + tolerance)
+if is_watched(q, now, n[2], tolerance) or trusted then
   more = reap(q, now, n[10], ARGV[11], dead, died)
 end
 more = promote(q, now) or more
