@@ -128,6 +128,10 @@ export declare class Queue {
   list(state: unknown, offset: unknown, limit: unknown): Handed
   /** Lines of a job's log. */
   logs(id: unknown, offset: unknown, limit: unknown): Handed
+  /** A job that somebody waits for; null when nobody knows of it. Whoever is `counted` finds how it ends, until `unwait`. */
+  look(id: unknown, counted: boolean): Handed
+  /** One that was counted waits no longer. */
+  unwait(id: unknown): Handed
   /** How many jobs are in each state. */
   counts(): Handed
   /** Lets no job be taken any more. */
