@@ -132,7 +132,8 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
-    let listener = listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)).then_some(database));
+    let listener =
+        listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)).then_some(database));
     let within = core.timeout();
     let under_way = Opened::begin(opened);
     runtime.spawn(async move {

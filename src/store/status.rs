@@ -24,7 +24,14 @@ pub struct Status {
 impl Status {
     /// An engine that nobody has called yet.
     pub fn idle(topology: Topology) -> Self {
-        Self { topology, connected: topology == Topology::Memory, last_error: None, reconnects: 0, muted: false, servers: Vec::new() }
+        Self {
+            topology,
+            connected: topology == Topology::Memory,
+            last_error: None,
+            reconnects: 0,
+            muted: false,
+            servers: Vec::new(),
+        }
     }
 
     /// All connections together.

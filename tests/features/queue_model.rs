@@ -222,7 +222,10 @@ impl Life<'_> {
         let kept = Kept::read(self.engine);
         let counts = self.engine.run(self.queue.counts()).unwrap();
         let size = |name: &str| kept.set(name).len() as u64;
-        assert_eq!((counts.ready, counts.delayed), (size("ready") + size("suspects") + size("parked"), size("delayed")));
+        assert_eq!(
+            (counts.ready, counts.delayed),
+            (size("ready") + size("suspects") + size("parked"), size("delayed"))
+        );
         assert_eq!((counts.active, counts.done, counts.dead), (size("leased"), size("done"), size("dead")));
         for state in [State::Ready, State::Delayed, State::Active, State::Done, State::Dead] {
             for job in self.engine.run(self.queue.list(state, 0, 1000)).unwrap() {

@@ -153,7 +153,8 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
 #[test]
 fn who_waits_no_longer_or_comes_late_is_not_counted() {
     Engine::each(|engine| {
-        let queue = queue_with(Options { keep_done: Keep { count: 1, ..Options::default().keep_done }, ..Options::default() });
+        let queue =
+            queue_with(Options { keep_done: Keep { count: 1, ..Options::default().keep_done }, ..Options::default() });
         let ids: Vec<_> = ["a", "b"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
         engine.run(queue.look(&ids[0], true)).unwrap();
         engine.run(queue.unwait(&ids[0])).unwrap();

@@ -118,7 +118,12 @@ fn what_cannot_be_meant_is_refused() {
     ] {
         assert_eq!(queue.take(&bad).err().map(|error| error.kind), Some(Kind::InvalidArgument), "{bad:?}");
     }
-    let large = Finish { id: "a".into(), token: "t".into(), outcome: Outcome::Done("x".repeat(11).into()), ran: Duration::ZERO };
+    let large = Finish {
+        id: "a".into(),
+        token: "t".into(),
+        outcome: Outcome::Done("x".repeat(11).into()),
+        ran: Duration::ZERO,
+    };
     assert!(queue.finish(vec![large]).is_err());
     for options in [
         Options { max_bytes: 0, ..Options::default() },

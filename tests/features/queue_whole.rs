@@ -49,7 +49,9 @@ impl Kept {
                 ("ready" | "suspects" | "delayed" | "leased" | "done" | "dead" | "resume", true) | ("parked", _) => {
                     kept.sets.insert(part, pairs(value).map(|(id, score)| (id, score.parse().unwrap())).collect());
                 }
-                ("leases" | "meta" | "waited", true) | ("job" | "end", false) => drop(kept.hashes.insert(part, pairs(value).collect())),
+                ("leases" | "meta" | "waited", true) | ("job" | "end", false) => {
+                    drop(kept.hashes.insert(part, pairs(value).collect()))
+                }
                 ("dedup", false) => {
                     kept.strings.insert(part, if end == -1 { text(value) } else { String::new() });
                 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use cinnabar::features::{
     overdue::Overdue,
     queue::{
-        Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report, State,
-        Take, Taken,
+        Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report,
+        State, Take, Taken,
     },
 };
 

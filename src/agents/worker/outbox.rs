@@ -34,7 +34,11 @@ impl Notes {
     pub fn reports(&self) -> impl Iterator<Item = Report> {
         let begun = self.begun.map(|begun| Note::Begun(begun.elapsed()));
         let notes = self.progress.iter().cloned().map(Note::Progress).chain(self.log.iter().cloned().map(Note::Log));
-        begun.into_iter().chain(notes).map(|note| Report { id: self.held.id.clone(), token: self.held.token.clone(), note })
+        begun.into_iter().chain(notes).map(|note| Report {
+            id: self.held.id.clone(),
+            token: self.held.token.clone(),
+            note,
+        })
     }
 }
 
@@ -150,7 +154,12 @@ mod tests {
 
     fn report(progress: Option<&'static str>, log: &[&'static str]) -> Notes {
         let log = log.iter().map(|line| Bytes::from_static(line.as_bytes())).collect();
-        Notes { held: Held { id: "a".into(), token: "t".into() }, begun: None, progress: progress.map(Bytes::from), log }
+        Notes {
+            held: Held { id: "a".into(), token: "t".into() },
+            begun: None,
+            progress: progress.map(Bytes::from),
+            log,
+        }
     }
 
     #[test]

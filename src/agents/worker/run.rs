@@ -176,8 +176,7 @@ impl Worker {
         if let Some(asked) = take {
             let Settled { lease, limits, .. } = self.options;
             let overdue = self.steady().ask(lease, Instant::now());
-            let ask =
-                Take { count: asked.count, lease, token: asked.token.clone(), limits, idle: asked.idle, overdue };
+            let ask = Take { count: asked.count, lease, token: asked.token.clone(), limits, idle: asked.idle, overdue };
             let call = if asked.again {
                 let found = self.queue.recover(&asked.token);
                 found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))

@@ -77,7 +77,8 @@ impl Rooms {
             return Err(Error::argument(format!("message must have at most {MOST_MESSAGE} bytes as JSON, got {got}")));
         }
         let merge = if message.len() > LARGE { Merge::No } else { Merge::Script };
-        let (numbers, channel) = (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key, self.database));
+        let (numbers, channel) =
+            (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key, self.database));
         let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
         let open = open(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();

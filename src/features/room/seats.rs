@@ -85,8 +85,10 @@ impl Rooms {
     /// Takes a seat under this process. Its first connection puts a user in the room.
     pub fn join(&self, node: &str, seat: &Seat) -> Call<Joined> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
-        let (gone, channel) =
-            (keys::room_gone(&self.prefix, &seat.room, node), keys::room_changes(&self.prefix, &seat.room, self.database));
+        let (gone, channel) = (
+            keys::room_gone(&self.prefix, &seat.room, node),
+            keys::room_changes(&self.prefix, &seat.room, self.database),
+        );
         let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
         let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel];
         Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
@@ -112,7 +114,8 @@ impl Rooms {
     /// Takes up to 500 seats of a dead process away; answers how many are left.
     pub fn sweep(&self, node: &str, room: &Bytes) -> Call<usize> {
         let [users, connections, seats] = self.of_seats(room, node);
-        let (gone, channel) = (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
+        let (gone, channel) =
+            (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
         let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel];
         Call::new(Request::script(&SWEEP, args).repeatable(), |reply| Ok(reply.int()?.max(0) as usize))
     }
