@@ -361,7 +361,7 @@ export class RedisService implements AsyncDisposable {
    * lets go of the connections. Rejects for nothing but a bad option; may be called twice, also at the same time.
    */
   disconnect(options?: DisconnectOptions): Promise<void>
-  /** Whether there is a connection right now. */
+  /** Whether there is a connection right now; of a cluster, to any of its nodes. */
   get isConnected(): boolean
   /** The string under `key`, or `null`. */
   get(key: Key): Promise<string | null>
@@ -680,7 +680,7 @@ export interface SendOptions {
  * An argument that cannot be meant is `E_INVALID_ARGUMENT` before anything is sent.
  */
 export interface RawClient extends Commands, BufferCommands {
-  /** Whether there is a connection right now. */
+  /** Whether there is a connection right now; of a cluster, to any of its nodes. */
   readonly isReady: boolean
   /**
    * The same client with its commands, transactions included, bound to a deadline, a signal or both. Bound once more, the

@@ -25,6 +25,7 @@ use tokio::{
 use super::{resp::Commands, wire::Wire};
 use crate::{
     error::{Error, Kind, Result},
+    random,
     store::Reply,
 };
 use queue::Queue;
@@ -267,7 +268,12 @@ impl Driver<'_> {
 
     fn ping_after(&self, keepalive: Duration) {
         let mut queue = self.shared.lock();
-        if queue.idle(Instant::now()) >= keepalive {
+        let now = Instant::now();
+        if queue.wants_word(now) {
+            queue.push_word(format!("in step {:016x}", random::fraction().to_bits()));
+            drop(queue);
+            self.shared.work.notify_one();
+        } else if queue.idle(now) >= keepalive {
             let mut ping = Commands::default();
             ping.push_words(&[b"PING"]);
             let _ = queue.push(ping, None);

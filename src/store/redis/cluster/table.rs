@@ -39,11 +39,6 @@ impl Table {
         !self.owners.is_empty()
     }
 
-    /// Whether each slot has a node.
-    pub fn is_whole(&self) -> bool {
-        self.is_known() && !self.owners.contains(&NOBODY)
-    }
-
     /// Who has this slot.
     pub fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
         self.nodes.get(usize::from(*self.owners.get(usize::from(slot))?))

@@ -19,6 +19,9 @@ const TOGETHER: usize = 64 << 10;
 /// never catches up, must not fill the memory with what it owes.
 const MOST_UNANSWERED: usize = 100_000;
 
+/// How long answers may come without proof that they belong to what was asked.
+const STEP: Duration = Duration::from_millis(500);
+
 /// A caller and all its replies.
 pub type Told = (oneshot::Sender<Replies>, Replies);
 
@@ -36,6 +39,8 @@ struct Exchange {
     replies: Replies,
     /// `None` when nobody waits any more: replies are then counted and dropped.
     done: Option<oneshot::Sender<Replies>>,
+    /// The word that a PING of ours has with it, whose reply is looked at.
+    word: Option<String>,
 }
 
 impl Exchange {
@@ -61,6 +66,8 @@ pub struct Queue {
     last_write: Instant,
     /// When a caller last had something to do with it.
     last_use: Instant,
+    /// When requests and replies were last known to belong together: none was owed, or a word of ours came back in its place.
+    in_step: Instant,
     ended: Option<Error>,
 }
 
@@ -77,6 +84,7 @@ impl Queue {
             last_read: now,
             last_write: now,
             last_use: now,
+            in_step: now,
             ended: None,
         }
     }
@@ -95,10 +103,23 @@ impl Queue {
         if bytes.len() > LARGE {
             runtime::give_back_soon();
         }
+        if self.unanswered == 0 {
+            self.in_step = Instant::now();
+        }
         self.unanswered += ends.len();
         let replies = Vec::with_capacity(ends.len());
         let since = self.last_write;
-        self.waiting.push_back(Exchange { number, bytes, ends, start: 0, since, answered: 0, replies, done });
+        self.waiting.push_back(Exchange {
+            number,
+            bytes,
+            ends,
+            start: 0,
+            since,
+            answered: 0,
+            replies,
+            done,
+            word: None,
+        });
         Ok(number)
     }
 
@@ -142,12 +163,12 @@ impl Queue {
         }
     }
 
-    /// Whether anybody waits for the reply that comes next.
+    /// Whether anybody looks at the reply that comes next.
     ///
     /// # Errors
     /// When nobody has asked.
     pub fn is_awaited(&self) -> Result<bool> {
-        self.sent.front().map(|exchange| exchange.done.is_some()).ok_or_else(unasked)
+        self.sent.front().map(|exchange| exchange.done.is_some() || exchange.word.is_some()).ok_or_else(unasked)
     }
 
     /// A reply has come; answers whom to tell when it was the last of an exchange.
@@ -158,6 +179,17 @@ impl Queue {
         let Some(exchange) = self.sent.front_mut() else {
             return Err(unasked());
         };
+        // A refusal may come early: a server that cannot read on says so, and ends the connection.
+        let asked = exchange.ends.get(exchange.answered).map_or(0, |&end| exchange.start + end as u64);
+        if reply.is_ok() && asked > self.written {
+            return Err(Error::new(Kind::Unavailable, "the server answered before it was asked"));
+        }
+        if let Some(word) = &exchange.word {
+            if !is_echo(&reply, word) {
+                return Err(Error::new(Kind::Unavailable, "the server's answers no longer belong to what it is asked"));
+            }
+            self.in_step = self.last_read;
+        }
         exchange.answered += 1;
         self.unanswered -= 1;
         if exchange.done.is_some() {
@@ -169,6 +201,26 @@ impl Queue {
         }
         let exchange = self.sent.pop_front();
         Ok(exchange.and_then(|exchange| Some((exchange.done?, exchange.replies))))
+    }
+
+    /// The word to ask for, when it is time to see whether the next reply is the answer to the next request: answers have come
+    /// for a while, and never was none owed.
+    pub fn wants_word(&self, now: Instant) -> bool {
+        self.unanswered > 0
+            && self.last_read > self.in_step
+            && now.saturating_duration_since(self.in_step) >= STEP
+            && !self.waiting.iter().chain(&self.sent).any(|exchange| exchange.word.is_some())
+    }
+
+    /// Queues a PING whose answer has this word in it.
+    pub fn push_word(&mut self, word: String) {
+        let mut ping = Commands::default();
+        ping.push_words(&[b"PING", word.as_bytes()]);
+        if self.push(ping, None).is_ok()
+            && let Some(last) = self.waiting.back_mut()
+        {
+            last.word = Some(word);
+        }
     }
 
     pub fn heard(&mut self, now: Instant) {
@@ -250,6 +302,15 @@ impl Queue {
 
 fn unasked() -> Error {
     Error::new(Kind::Unavailable, "the server sent an answer to nothing")
+}
+
+/// Whether this can be the answer to a PING with that word. Some gateways leave the word out; a refusal says nothing.
+fn is_echo(reply: &Result<Reply>, word: &str) -> bool {
+    match reply {
+        Ok(Reply::Bulk(bytes)) => &bytes[..] == word.as_bytes() || &bytes[..] == b"PONG",
+        Ok(_) => false,
+        Err(_) => true,
+    }
 }
 
 /// Replies for commands that never left.

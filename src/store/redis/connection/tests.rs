@@ -3,6 +3,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 
+mod in_step;
+
 const LONG: Duration = Duration::from_secs(60);
 
 /// A connection, and the server's end of it.

@@ -1,0 +1,36 @@
+// `npm run fuzz`: random raw commands from many callers at once, on a server and in a cluster; nobody may get another's answer.
+//
+//   node scripts/fuzz.mjs                 a million calls on each, by 64 callers
+//   node scripts/fuzz.mjs 100000          so many
+//   node scripts/fuzz.mjs --seed 42       chance as in the run that printed this seed
+
+import { main } from './run.mjs'
+import { forTesting } from './setup.mjs'
+
+await main(async () => {
+  const args = process.argv.slice(2)
+  const at = args.indexOf('--seed')
+  const seed = Number(at < 0 ? Math.floor(Math.random() * 2 ** 20) : args.splice(at, 2)[1])
+  const calls = Number(args[0] ?? 1_000_000)
+  if (!Number.isInteger(seed) || !Number.isInteger(calls)) throw new Error('whole numbers are wanted')
+  await forTesting()
+  const { RedisService } = await import('cinnabar')
+  const { fuzz } = await import('../__test__/support/raw-fuzz.mjs')
+  const { startCluster } = await import('../__test__/support/cluster.mjs')
+  const { startRedis } = await import('../__test__/support/redis.mjs')
+  const server = await startRedis()
+  const cluster = await startCluster({ primaries: 3 })
+  let wrong = 0
+  for (const [name, url] of [
+    ['server', server.url],
+    ['cluster', cluster.url],
+  ]) {
+    const service = new RedisService({ url, log: false })
+    const report = await fuzz(service.getClient(), { calls, seed })
+    console.log(name, report)
+    wrong += report.wrong
+    await service.disconnect()
+  }
+  await Promise.all([server.stop(), cluster.close()])
+  if (wrong) throw new Error(`${wrong} answers were not their callers'`)
+})
