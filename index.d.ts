@@ -219,6 +219,17 @@ export interface TlsOptions {
   key?: string | Uint8Array
   /** The name that the server's certificate must have. Default: the host. */
   servername?: string
+  /**
+   * SHA-256 fingerprint of the only certificate that is accepted, whoever signed it, whatever its names and its dates; several
+   * while it is being replaced. 64 hexadecimal digits with or without colons, as
+   * `openssl x509 -noout -fingerprint -sha256` shows it.
+   */
+  fingerprint?: string | string[]
+  /**
+   * `false` accepts any certificate of anybody, with a warning: who is on the way can read and change everything. `ca` or
+   * `fingerprint` is what is wanted nearly always. Default `true`.
+   */
+  rejectUnauthorized?: boolean
 }
 
 /** Who a service is to the sentinels. */

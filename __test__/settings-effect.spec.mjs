@@ -19,6 +19,8 @@ const ELSEWHERE = {
   'tls.ca': ['tests/faults/scenarios/13-tls.mjs', /\bca\b/],
   'tls.cert': ['tests/faults/scenarios/13-tls.mjs', /\bcert\b/],
   'tls.key': ['tests/faults/scenarios/13-tls.mjs', /\bkey\b/],
+  'tls.fingerprint': ['__test__/certificates.spec.mjs', /\bfingerprint\b/],
+  'tls.rejectUnauthorized': ['__test__/certificates.spec.mjs', /\brejectUnauthorized\b/],
   'tls.servername': ['tests/faults/scenarios/13-tls.mjs', /\bservername\b/],
 }
 const shown = new Set(Object.keys(ELSEWHERE))

@@ -47,7 +47,7 @@ const OPTIONS = [
 ]
 // The names within those that are objects themselves.
 const GROUPS = {
-  tls: ['ca', 'cert', 'key', 'servername'],
+  tls: ['ca', 'cert', 'key', 'servername', 'fingerprint', 'rejectUnauthorized'],
   reconnect: ['firstMs', 'longestMs'],
   breaker: ['errorRate', 'windowMs', 'volume', 'openMs', 'probeTimeoutMs', 'slowCallMs', 'slowRate'],
   sentinel: ['username', 'password'],

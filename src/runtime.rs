@@ -4,8 +4,9 @@
 //! take the connections of the next one with it. One thread, because two were measured slower on two cores.
 
 use std::{
+    panic::catch_unwind,
     sync::{
-        LazyLock, OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -20,18 +21,36 @@ use tokio::{
 
 use crate::error::{Error, Kind, Result};
 
-static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
-    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build().ok()?;
-    runtime.spawn(linger());
-    Some(runtime)
-});
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+/// Held by whoever starts it, so that there is one.
+static STARTING: Mutex<()> = Mutex::new(());
 
-/// The runtime, started at the first call.
+/// The runtime, started at the first call. What the system refuses now, it may give at the next call.
 ///
 /// # Errors
-/// `E_INTERNAL` when the system gives no thread.
+/// `E_UNAVAILABLE` when the system gives no thread or no file descriptor.
 pub fn get() -> Result<&'static Runtime> {
-    RUNTIME.as_ref().ok_or_else(|| Error::new(Kind::Internal, "the system gives no thread for the connections"))
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    // Where the system gives no thread, tokio panics.
+    let built =
+        catch_unwind(|| Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build());
+    let refused = |why: &str| {
+        let message = format!("the system gives nothing to start with: {why}; nothing was sent");
+        Error::new(Kind::Unavailable, message)
+    };
+    let runtime = match built {
+        Ok(Ok(runtime)) => runtime,
+        Ok(Err(error)) => return Err(refused(&error.to_string()).with_source(error)),
+        Err(_) => return Err(refused("no thread")),
+    };
+    runtime.spawn(linger());
+    Ok(RUNTIME.get_or_init(|| runtime))
 }
 
 /// What gives freed memory back to the system, set by whoever knows the allocator.

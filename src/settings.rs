@@ -14,6 +14,7 @@ use std::{num::NonZeroU16, time::Duration};
 pub use breaker::{BreakerOptions, BreakerSettings, Rate};
 pub use credentials::{Asked, Credentials, Provider};
 pub use environment::Environment;
+pub use location::is_host;
 pub use options::{Options, SentinelOptions};
 pub use secret::Secret;
 pub use server::{Address, Listed, Server};
@@ -68,6 +69,8 @@ pub struct Resolved {
     pub settings: Settings,
     /// The embedded engine was chosen because nothing was configured: worth a warning.
     pub by_default: bool,
+    /// What else is worth one warning each, by its kind: it was passed over, or understood in spite of its form.
+    pub hints: Vec<(&'static str, String)>,
 }
 
 impl Settings {
@@ -81,22 +84,31 @@ impl Settings {
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option or the variable.
     pub fn resolve(mut options: Options, env: &Environment) -> Result<Resolved> {
-        // Everything in the environment is read, even where an option wins: a bad value there is a mistake all the same.
-        let pool_size = env.parse("REDIS_POOL_SIZE", "a whole number from 1 to 1000")?;
-        let retry_attempts = env.parse("REDIS_RETRY_ATTEMPTS", "a whole number from 0 to 100")?;
-        let env_timeout = env.timeout()?;
-        let pool_size = options.pool_size.or(pool_size).unwrap_or(10);
+        let (place, by_default) = place(&options, env)?;
+        // A variable that is not used is not judged: platforms set some of these names to what they please.
+        let used = |option: Option<u32>, name, meant| match option {
+            None if !matches!(place.server, Server::Memory(_)) => env.parse(name, meant),
+            option => Ok(option),
+        };
+        let pool_size = used(options.pool_size, "REDIS_POOL_SIZE", "a whole number from 1 to 1000")?.unwrap_or(10);
         if !(1..=1000).contains(&pool_size) {
             return Err(Error::settings("poolSize (REDIS_POOL_SIZE) must be a whole number from 1 to 1000"));
         }
-        let retry_attempts = options.retry_attempts.or(retry_attempts).unwrap_or(3);
+        let meant = "a whole number from 0 to 100";
+        let retry_attempts = used(options.retry_attempts, "REDIS_RETRY_ATTEMPTS", meant)?.unwrap_or(3);
         if retry_attempts > 100 {
             return Err(Error::settings("retryAttempts (REDIS_RETRY_ATTEMPTS) must be a whole number from 0 to 100"));
         }
-        let timeout = options.timeout.or(env_timeout).unwrap_or(Duration::from_secs(5));
+        let timeout = match options.timeout {
+            Some(timeout) => timeout,
+            None => env.timeout()?.unwrap_or(Duration::from_secs(5)),
+        };
         let (reconnect_first_wait, reconnect_longest_wait) = reconnect(&options)?;
-        let (place, by_default) = place(&options, env)?;
+        let mut hints = place.hints.clone();
         let tls = encryption(options.tls.take(), env, &place)?;
+        if tls.as_ref().is_some_and(|tls| tls.unverified && tls.fingerprints.is_empty()) {
+            hints.push(("unverified", UNVERIFIED.into()));
+        }
         let database = options.database.or(place.database).unwrap_or(0);
         if database != 0 && matches!(place.server, Server::Cluster(_)) {
             return Err(Error::settings(format!("db is {database}, but a cluster has only database 0")));
@@ -120,9 +132,13 @@ impl Settings {
             server: introduced(place.server, options.sentinel.take())?,
             credentials: credentials(place.username, place.password, options, env)?,
         };
-        Ok(Resolved { settings, by_default })
+        Ok(Resolved { settings, by_default, hints })
     }
 }
+
+const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the server's certificate is NOT LOOKED AT: anybody on the way \
+                          can pose as the server, and read and change everything, the password too. Give tls.ca or \
+                          tls.fingerprint instead.";
 
 /// Where the URL points, or the parts that stand in for one.
 struct Place {
@@ -132,6 +148,7 @@ struct Place {
     database: Option<u8>,
     /// Whether a scheme asked for encryption, and in which option or variable. Absent without a URL.
     url: Option<(&'static str, bool)>,
+    hints: Vec<(&'static str, String)>,
 }
 
 fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
@@ -142,24 +159,47 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
         (None, true) => None,
         (None, false) => ["REDIS_URL", "REDIS_PUBLIC_URL"].into_iter().find_map(|name| Some((name, env.get(name)?))),
     };
-    // The parts are read before the URL, so that a bad value is refused even where the URL wins.
-    let env_port = env.parse::<NonZeroU16>("REDIS_PORT", "a port number from 1 to 65535")?.map(NonZeroU16::get);
-    let env_host = env.get("REDIS_HOST").map(|host| plain_host("REDIS_HOST", host)).transpose()?;
     if let Some((from, text)) = url {
-        let Location { server, username, password, encrypted, database } = location::read(from, text)?;
-        return Ok((Place { server, username, password, database, url: Some((from, encrypted)) }, false));
+        let Location { server, username, password, encrypted, database, ignored } = location::read(from, text)?;
+        let mut hints = Vec::new();
+        if !ignored.is_empty() {
+            let words = format!(
+                "cinnabar: {from} has parameters that mean nothing here and were passed over: {}; options are given in code",
+                ignored.join(", ")
+            );
+            hints.push(("parameters", words));
+        }
+        return Ok((Place { server, username, password, database, url: Some((from, encrypted)), hints }, false));
     }
+    let linked = env.linked_port("REDIS_PORT").filter(|_| options.port.is_none());
+    let env_port = match (options.port, &linked) {
+        (None, None) => env.parse::<NonZeroU16>("REDIS_PORT", "a port number from 1 to 65535")?.map(NonZeroU16::get),
+        _ => None,
+    };
+    let env_host = match options.host {
+        None => env.get("REDIS_HOST").map(|host| plain_host("REDIS_HOST", host)).transpose()?,
+        Some(_) => None,
+    };
     let by_default = !(in_code || env_host.is_some() || env_port.is_some() || env.production());
+    let mut hints = Vec::new();
     let server = if by_default {
         Server::Memory(String::new())
     } else {
         let in_code = options.host.as_deref().map(|host| plain_host("host", host)).transpose()?;
+        let (linked_host, linked_port) = linked.unzip();
+        if let Some(port) = linked_port {
+            let words = format!(
+                "cinnabar: REDIS_PORT is a URL, as Kubernetes sets it beside a Service called redis; port {port} of it is \
+                 used. Set REDIS_URL, or enableServiceLinks: false, to say what is meant."
+            );
+            hints.push(("linked-port", words));
+        }
         Server::Tcp {
-            host: in_code.or(env_host).unwrap_or_else(|| "localhost".into()),
-            port: options.port.or(env_port).unwrap_or(6379),
+            host: in_code.or(env_host).or(linked_host).unwrap_or_else(|| "localhost".into()),
+            port: options.port.or(env_port).or(linked_port).unwrap_or(6379),
         }
     };
-    Ok((Place { server, username: None, password: None, database: None, url: None }, by_default))
+    Ok((Place { server, username: None, password: None, database: None, url: None, hints }, by_default))
 }
 
 /// A host that is no URL and has no port. It is never shown: a URL with a password may stand there by mistake.
@@ -172,7 +212,6 @@ fn plain_host(name: &str, text: &str) -> Result<String> {
 }
 
 fn encryption(options: Option<TlsOptions>, env: &Environment, place: &Place) -> Result<Option<Tls>> {
-    let by_env = env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false);
     let by_scheme = place.url.filter(|(_, encrypted)| *encrypted).map(|(from, _)| from);
     let socket = matches!(place.server, Server::Unix(_));
     match (options, by_scheme) {
@@ -184,7 +223,9 @@ fn encryption(options: Option<TlsOptions>, env: &Environment, place: &Place) -> 
         }
         (Some(TlsOptions::On(tls)), _) => tls.check().map(|()| Some(tls)),
         (Some(TlsOptions::Off), None) => Ok(None),
-        (None, by_scheme) => Ok((by_scheme.is_some() || (by_env && !socket)).then(Tls::default)),
+        (None, Some(_)) => Ok(Some(Tls::default())),
+        (None, None) if socket || matches!(place.server, Server::Memory(_)) => Ok(None),
+        (None, None) => Ok(env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false).then(Tls::default)),
     }
 }
 

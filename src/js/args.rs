@@ -122,7 +122,8 @@ impl Js {
         self.as_boolean(value).ok_or_else(|| self.refuse(value, name, "true or false"))
     }
 
-    /// `options.name`, or `None` when there are no options or no such one.
+    /// `options.name`, or `None` when there are no options or no such one. One that it inherits is none: what somebody has put on
+    /// `Object.prototype` must not decide anything.
     pub fn option(self, options: Value, name: &'static CStr) -> Result<Option<Value>> {
         match self.kind(options) {
             ValueType::napi_undefined | ValueType::napi_null => return Ok(None),
@@ -131,7 +132,7 @@ impl Js {
         }
         match self.get(options, name) {
             Ok(value) if self.kind(value) == ValueType::napi_undefined => Ok(None),
-            Ok(value) => Ok(Some(value)),
+            Ok(value) => Ok(Some(value).filter(|_| self.owns(options, name))),
             Err(_) => Err(Error::argument(format!("reading the option {} threw", name.to_string_lossy()))),
         }
     }

@@ -141,6 +141,18 @@ impl Js {
         }
     }
 
+    /// Whether this is a property of the object's own.
+    pub fn owns(self, object: Value, name: &std::ffi::CStr) -> bool {
+        let Ok(key) = self.string(name.to_bytes()) else { return false };
+        let mut own = false;
+        // SAFETY: both values belong to this scope; the out pointer is to a local.
+        let status = unsafe { sys::napi_has_own_property(self.0, object, key, &mut own) };
+        if status != sys::Status::napi_ok {
+            drop(self.thrown());
+        }
+        status == sys::Status::napi_ok && own
+    }
+
     /// A plain object of counters.
     pub fn counts(self, counts: &[(&'static std::ffi::CStr, u64)]) -> Value {
         let object = self.object();

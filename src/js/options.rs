@@ -43,6 +43,18 @@ impl Group {
         Ok(self.js.option(self.object, name)?.and_then(|value| self.js.as_boolean(value)))
     }
 
+    /// One, or several while a certificate is being replaced.
+    fn fingerprints(self) -> Result<Vec<[u8; 32]>> {
+        let read = self.read(c"fingerprint", |value, said| {
+            let all = match self.js.array_length(value) {
+                Some(_) => self.js.texts(value, said)?,
+                None => vec![self.js.text(value, said)?],
+            };
+            all.iter().map(|text| Tls::fingerprint(text)).collect()
+        });
+        read.map(Option::unwrap_or_default)
+    }
+
     fn tls(self) -> Result<Option<TlsOptions>> {
         match self.flag(c"tls")? {
             Some(true) => return Ok(Some(TlsOptions::On(Tls::default()))),
@@ -55,6 +67,8 @@ impl Group {
             cert: tls.pem(c"cert")?,
             key: tls.pem(c"key")?.map(Secret::new),
             server_name: tls.text(c"servername")?,
+            fingerprints: tls.fingerprints()?,
+            unverified: tls.read(c"rejectUnauthorized", |value, said| self.js.flag(value, said))? == Some(false),
         })))
     }
 

@@ -47,6 +47,9 @@ impl Service {
         if js.option(options.raw(), c"stacks").ok().flatten().and_then(|flag| js.as_boolean(flag)) == Some(true) {
             inner.capture_stacks();
         }
+        for (kind, words) in &resolved.hints {
+            inner.warn_once(js, kind, words);
+        }
         let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default, log);
         Ok(Self { core: Rc::new(core) })
     }

@@ -8,9 +8,19 @@ use crate::error::{Error, Result};
 pub struct Environment(pub HashMap<String, String>);
 
 impl Environment {
-    /// A variable, if it is set and not empty.
+    /// A variable, if it is set and not empty. Quotes around it are those of a file that nobody has unquoted, except around a user
+    /// name or a password, which may have some.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let value = self.0.get(name)?;
+        let value = if matches!(name, "REDIS_USERNAME" | "REDIS_PASSWORD") { value } else { unquoted(value) };
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// Host and port of a variable such as `tcp://10.0.0.1:6379`, which Kubernetes sets beside a Service of that name.
+    pub fn linked_port(&self, name: &str) -> Option<(String, u16)> {
+        let (host, port) = self.get(name)?.trim().strip_prefix("tcp://")?.rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| super::location::is_host(host))
     }
 
     /// A variable as what it means.
@@ -28,6 +38,14 @@ impl Environment {
     pub fn timeout(&self) -> Result<Option<Duration>> {
         let (name, meant) = ("REDIS_TIMEOUT", "a number of seconds from 0.001");
         let Some(seconds) = self.parse::<f64>(name, meant)? else { return Ok(None) };
+        if (LIKELY_MS..1e9).contains(&seconds) {
+            let words = format!(
+                "{name} is in seconds, and {seconds} would be {:.0} minutes; for as many milliseconds write {}",
+                seconds / 60.0,
+                seconds / 1000.0
+            );
+            return Err(Error::settings(words));
+        }
         match Duration::try_from_secs_f64(seconds) {
             Ok(timeout) if (SHORTEST..=LONGEST).contains(&timeout) => Ok(Some(timeout)),
             _ => Err(refuse(name, meant, &seconds.to_string())),
@@ -45,10 +63,19 @@ impl Environment {
     }
 }
 
+/// From here on a number is one of milliseconds.
+const LIKELY_MS: f64 = 1000.0;
 /// A timer's finest step.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// 100 years: more than that cannot be added to every clock.
 const LONGEST: Duration = Duration::from_secs(3_153_600_000);
+
+/// The text within quotes of one kind.
+pub fn unquoted(text: &str) -> &str {
+    let trimmed = text.trim();
+    let within = |quote| trimmed.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(text)
+}
 
 /// A value is shown only if it looks like a number: platforms put whole URLs where one is meant.
 fn refuse(name: &str, meant: &str, value: &str) -> Error {

@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Address, Secret, Server};
+use super::{Address, Secret, Server, environment::unquoted};
 use crate::error::{Error, Result};
 
 /// What the sentinels call a service that nobody has named.
@@ -28,11 +28,13 @@ pub struct Location {
     pub encrypted: bool,
     /// Number of the database.
     pub database: Option<u8>,
+    /// Names of parameters that mean nothing.
+    pub ignored: Vec<String>,
 }
 
 impl Location {
     fn at(server: Server) -> Self {
-        Self { server, username: None, password: None, encrypted: false, database: None }
+        Self { server, username: None, password: None, encrypted: false, database: None, ignored: Vec::new() }
     }
 }
 
@@ -57,7 +59,7 @@ struct Parts<'a> {
 /// # Errors
 /// `E_INVALID_SETTINGS` says what is wrong with it, and shows no secret.
 pub fn read(from: &str, text: &str) -> Result<Location> {
-    let text = text.trim();
+    let text = unquoted(text).trim();
     let bad = |why: &str| Error::settings(format!("{from} {why}: {}", redacted(text)));
     if let Some(name) = text.strip_prefix("memory:") {
         return Ok(Location::at(Server::Memory(name.trim_start_matches('/').into())));
@@ -85,11 +87,9 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
     let port = if form == Form::Sentinel { SENTINEL_PORT } else { REDIS_PORT };
     let mut hosts =
         parts.hosts.split(',').map(|host| address(host, port)).collect::<Result<Vec<_>, _>>().map_err(bad)?;
-    let (server, database) = match form {
-        Form::Sentinel => sentinel(hosts, &parts),
-        _ if parts.query.is_some() => {
-            Err("has parameters after a \"?\", which mean nothing here; options are given in code")
-        }
+    let said = parameters(parts.query, form == Form::Sentinel);
+    let (server, in_path) = match form {
+        Form::Sentinel => sentinel(hosts, &parts, said.name),
         Form::Cluster => database(parts.path).and_then(|database| match database {
             None | Some(0) => Ok((Server::Cluster(hosts), database)),
             Some(_) => Err("selects a database, but a cluster has only number 0"),
@@ -102,7 +102,38 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
         },
     }
     .map_err(bad)?;
-    Ok(Location { server, username, password: password.map(Secret::new), encrypted, database })
+    let database = match (in_path, said.database) {
+        (Some(one), Some(other)) if database(other).map_err(bad)? != Some(one) => {
+            return Err(bad("names two databases, in its path and by ?db="));
+        }
+        (None, Some(number)) => database(number).map_err(bad)?,
+        (in_path, _) => in_path,
+    };
+    let password = password.map(Secret::new);
+    Ok(Location { server, username, password, encrypted, database, ignored: said.ignored })
+}
+
+/// What stands behind a `?`.
+struct Parameters<'a> {
+    name: Option<&'a str>,
+    database: Option<&'a str>,
+    ignored: Vec<String>,
+}
+
+/// Those that mean something; what other clients know by others is passed over, and only its name is told.
+fn parameters(query: Option<&str>, named: bool) -> Parameters<'_> {
+    let mut said = Parameters { name: None, database: None, ignored: Vec::new() };
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=').unwrap_or((pair, "")) {
+            ("name", value) if named => said.name = Some(value),
+            ("db", value) => said.database = Some(value),
+            (other, _) => {
+                let plain = other.len() <= 40 && other.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+                said.ignored.push(if plain { other.into() } else { "…".into() });
+            }
+        }
+    }
+    said
 }
 
 /// Cuts by the first character that ends the hosts. A `@` behind it tells of a password with such a character in it.
@@ -198,12 +229,7 @@ fn database(path: &str) -> Result<Option<u8>, &'static str> {
 const BAD_DATABASE: &str = "has a path that is no database number from 0 to 255";
 
 /// `/NAME`, `/NAME/3`, `/3` and the same with `?name=NAME`. A path of digits alone is a database, as in every other form.
-fn sentinel(addresses: Vec<Address>, parts: &Parts) -> Result<(Server, Option<u8>), &'static str> {
-    let named = match parts.query.map(|query| query.split_once('=')) {
-        None => None,
-        Some(Some(("name", name))) if !name.contains(['&', '=']) => Some(name),
-        Some(_) => return Err("has a parameter other than name, the only one that means something here"),
-    };
+fn sentinel(addresses: Vec<Address>, parts: &Parts, named: Option<&str>) -> Result<(Server, Option<u8>), &'static str> {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (in_path, number) = match parts.path.split_once('/') {
         Some((name, number)) => (Some(name), number),

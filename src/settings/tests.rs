@@ -87,16 +87,16 @@ fn options_win_over_the_url_and_over_the_environment() {
     assert_eq!(settings.credentials, fixed(Some("bob"), Some("new")));
     assert_eq!((settings.database, settings.pool_size, settings.retry_attempts), (5, 2, 0));
     assert_eq!(settings.timeout, Duration::from_secs(1));
-    let settings = resolve(&vars).unwrap().settings;
+    let settings = resolve(&[&vars[..], &[("REDIS_HOST", "a")]].concat()).unwrap().settings;
     assert_eq!((settings.pool_size, settings.retry_attempts, settings.timeout), (7, 9, Duration::from_secs(9)));
 }
 
 #[test]
-fn a_bad_value_names_its_variable_even_where_it_would_not_count() {
+fn a_bad_value_names_its_variable_where_it_counts() {
     for (name, value) in [
         ("REDIS_PORT", "abc"),
         ("REDIS_PORT", "0"),
-        ("REDIS_PORT", "tcp://10.0.0.1:6379"),
+        ("REDIS_PORT", "tcp://10.0.0.1"),
         ("REDIS_HOST", "localhost:6379"),
         ("REDIS_HOST", "redis://localhost"),
         ("REDIS_TIMEOUT", "0"),
@@ -110,9 +110,72 @@ fn a_bad_value_names_its_variable_even_where_it_would_not_count() {
         ("REDIS_URL", "http://x"),
         ("REDIS_URL", "redis://x/abc"),
     ] {
-        refused(resolve(&[(name, value)]), name);
-        if name != "REDIS_URL" {
-            refused(resolve(&[(name, value), ("REDIS_URL", "redis://x")]), name);
+        refused(resolve(&[(name, value), ("NODE_ENV", "production")]), name);
+        let beside = resolve(&[(name, value), ("REDIS_URL", "redis://x")]);
+        match name {
+            "REDIS_URL" => {}
+            "REDIS_PORT" | "REDIS_HOST" => assert!(beside.is_ok(), "{name} is not used"),
+            _ => refused(beside, name),
         }
+        let options =
+            Options { url: Some("memory:".into()), timeout: Some(Duration::from_secs(1)), ..Options::default() };
+        assert!(Settings::resolve(options, &env(&[(name, value)])).is_ok(), "{name} is not used");
     }
+}
+
+#[test]
+fn what_kubernetes_sets_beside_a_service_is_understood() {
+    let linked = ("REDIS_PORT", "tcp://10.96.0.12:6380");
+    let server = |vars: &[(&str, &str)]| resolve(vars).unwrap().settings.server;
+    let tcp = |host: &str, port| Server::Tcp { host: host.into(), port };
+    assert_eq!(server(&[linked, ("REDIS_HOST", "redis")]), tcp("redis", 6380));
+    assert_eq!(server(&[linked, ("NODE_ENV", "production")]), tcp("10.96.0.12", 6380));
+    assert_eq!(server(&[linked]), Server::Memory(String::new()), "nobody has asked for a server");
+    assert_eq!(server(&[linked, ("REDIS_URL", "redis://a")]), tcp("a", 6379));
+    assert_eq!(resolve(&[linked, ("REDIS_HOST", "redis")]).unwrap().hints.len(), 1);
+    assert!(resolve(&[linked, ("REDIS_URL", "redis://a")]).unwrap().hints.is_empty());
+    let options = Options { host: Some("b".into()), port: Some(1), ..Options::default() };
+    let resolved = Settings::resolve(options, &env(&[linked])).unwrap();
+    assert_eq!((resolved.settings.server, resolved.hints.len()), (tcp("b", 1), 0));
+}
+
+#[test]
+fn quotes_that_nobody_took_off_are_taken_off() {
+    for quoted in ["\"redis://a:1\"", "'redis://a:1'", " \"redis://a:1\" "] {
+        let server = Server::Tcp { host: "a".into(), port: 1 };
+        assert_eq!(resolve(&[("REDIS_URL", quoted)]).unwrap().settings.server, server);
+        assert_eq!(at(quoted).unwrap().server, server);
+    }
+    assert_eq!(resolve(&[("REDIS_HOST", "\"a\""), ("REDIS_TIMEOUT", "'2'")]).unwrap().settings.timeout.as_secs(), 2);
+    let password = resolve(&[("REDIS_HOST", "a"), ("REDIS_PASSWORD", "\"quoted\"")]).unwrap().settings.credentials;
+    assert_eq!(password, fixed(None, Some("\"quoted\"")));
+}
+
+#[test]
+fn seconds_that_must_be_milliseconds_are_refused_with_a_hint() {
+    refused(
+        resolve(&[("REDIS_TIMEOUT", "5000")]),
+        "is in seconds, and 5000 would be 83 minutes; for as many milliseconds write 5",
+    );
+    assert_eq!(resolve(&[("REDIS_TIMEOUT", "600")]).unwrap().settings.timeout.as_secs(), 600);
+}
+
+#[test]
+fn an_empty_password_is_none() {
+    let of = |password: &str| given(Options { password: Some(Secret::new(password)), ..Options::default() });
+    assert_eq!(of("").unwrap().credentials, fixed(None, None));
+    let vars = [("REDIS_URL", "redis://a"), ("REDIS_PASSWORD", "from the environment")];
+    let options = Options { password: Some(Secret::new("")), ..Options::default() };
+    assert_eq!(Settings::resolve(options, &env(&vars)).unwrap().settings.credentials, fixed(None, None));
+}
+
+#[test]
+fn parameters_that_mean_nothing_are_passed_over_and_told() {
+    let hints = |url: &str| resolve(&[("REDIS_URL", url)]).unwrap().hints;
+    let told = hints("redis://a/2?family=0&ssl=true&se%20cret=hush");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].1.contains(": family, ssl, …;") && !told[0].1.contains("hush"), "{}", told[0].1);
+    assert_eq!(hints("redis-cluster://a,b?family=6").len(), 1);
+    assert_eq!(hints("redis-sentinel://a?name=main&family=6").len(), 1);
+    assert!(hints("redis-sentinel://a?name=main").is_empty() && hints("redis://a?db=2").is_empty());
 }

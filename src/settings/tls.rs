@@ -18,6 +18,10 @@ pub struct Tls {
     pub key: Option<Secret>,
     /// The name that the server's certificate must have, if it is not the host's.
     pub server_name: Option<String>,
+    /// SHA-256 of the only certificates that are accepted, whoever signed them; empty where that is judged as usual.
+    pub fingerprints: Vec<[u8; 32]>,
+    /// Whether the server's certificate is not looked at: `rejectUnauthorized: false`.
+    pub unverified: bool,
 }
 
 /// What the caller said of `tls`.
@@ -30,6 +34,27 @@ pub enum TlsOptions {
 }
 
 impl Tls {
+    /// A fingerprint as openssl and others show it: 64 hexadecimal digits, with or without colons.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` for anything else.
+    pub fn fingerprint(text: &str) -> Result<[u8; 32]> {
+        let digits = text.trim();
+        let digits = digits.strip_prefix("sha256 Fingerprint=").unwrap_or(digits).replace(':', "");
+        let mut bytes = [0; 32];
+        let read = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+        let plain = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = read(at).filter(|_| plain).ok_or_else(|| {
+                Error::settings(
+                    "tls.fingerprint must be the SHA-256 fingerprint of a certificate, 64 hexadecimal digits with or \
+                     without colons, as openssl x509 -noout -fingerprint -sha256 shows it",
+                )
+            })?;
+        }
+        Ok(bytes)
+    }
+
     /// Refuses what cannot make a connection.
     ///
     /// # Errors
@@ -94,6 +119,8 @@ impl fmt::Debug for Tls {
             .field("cert", &self.cert.is_some())
             .field("key", &self.key)
             .field("server_name", &self.server_name)
+            .field("fingerprints", &self.fingerprints.len())
+            .field("unverified", &self.unverified)
             .finish()
     }
 }

@@ -102,6 +102,15 @@ impl Wire {
         matches!(self, Self::One(request) if request.is_apart())
     }
 
+    /// How many calls it is for.
+    pub fn calls(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Get(keys) => keys.len(),
+            Self::Many(many) => many.items(),
+        }
+    }
+
     /// How many bytes its keys and arguments have.
     pub fn bytes(&self) -> usize {
         let sum = |args: &[Bytes]| args.iter().map(Bytes::len).sum::<usize>();

@@ -95,6 +95,7 @@ fn certificates_and_keys_are_looked_at() {
         cert: text(CERTIFICATE),
         key: Some(Secret::new(key())),
         server_name: text("db.example"),
+        ..Tls::default()
     };
     assert_eq!(with_tls(all.clone()).unwrap().tls, Some(all.clone()));
     let cut = CERTIFICATE.replace("MAMCAQU=", "MAMCAQ==");
@@ -179,4 +180,15 @@ fn a_function_wins_over_the_environment_and_is_like_no_other() {
     assert_eq!(settings.credentials, Credentials::Provider(one.clone()));
     assert_eq!(settings, of(&one).unwrap().settings);
     assert_ne!(settings, of(&other).unwrap().settings);
+}
+
+#[test]
+fn a_fingerprint_is_read_as_openssl_shows_it() {
+    let colons = ["AB"; 32].join(":");
+    for text in [&colons, &colons.replace(':', "").to_lowercase(), &format!("sha256 Fingerprint={colons}")] {
+        assert_eq!(Tls::fingerprint(text).unwrap(), [0xab; 32]);
+    }
+    for text in ["", "AB:CD", &"+1".repeat(32), &"ä".repeat(32), &["AB"; 33].join(":")] {
+        refused(Tls::fingerprint(text), "tls.fingerprint must be");
+    }
 }

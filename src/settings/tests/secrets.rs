@@ -74,7 +74,7 @@ proptest! {
     #[test]
     fn no_option_shows_its_secret(password in passwords(SIGNS), bad in 0..4_usize) {
         let secret = || Some(Secret::new(password.clone()));
-        let tls = Tls { key: secret(), cert: Some(password.clone()), ca: Some(password.clone()), server_name: None };
+        let tls = Tls { key: secret(), cert: Some(password.clone()), ca: Some(password.clone()), ..Tls::default() };
         let sentinel = SentinelOptions { username: None, password: secret() };
         let url = ["redis-sentinel://a", "redis://a", "redis-sentinel://a/x/y", "memory:"][bad];
         let plain = || Options { url: Some(url.into()), password: secret(), ..Options::default() };

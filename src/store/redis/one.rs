@@ -7,7 +7,12 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use super::{dial::Dialler, sentinel::Watch, server::Server, source::Source};
+use super::{
+    dial::Dialler,
+    sentinel::Watch,
+    server::{self, Server},
+    source::Source,
+};
 use crate::{
     error::Result,
     settings::Settings,
@@ -19,6 +24,7 @@ pub struct One {
     server: Arc<Server>,
     /// Listens to sentinels, where there are any.
     watch: Option<Watch>,
+    settings: Arc<Settings>,
     /// How many bytes a value has that is read here, lately.
     usual: AtomicUsize,
 }
@@ -30,12 +36,15 @@ impl One {
             Source::Named(sentinels) => Some(Watch::new(sentinels.clone(), dialler.clone())),
             _ => None,
         };
-        Self { server: Server::new(settings, dialler, source, events), watch, usual: AtomicUsize::new(0) }
+        let server = Server::new(settings.clone(), dialler, source, events);
+        Self { server, watch, settings, usual: AtomicUsize::new(0) }
     }
 
     /// Runs a round: one reply a request, in order.
-    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
+    pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         self.watch();
+        let (fit, bytes) = fitting(&batch, &self.settings);
+        let over = batch.split_off(fit).len();
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
         let replies = self.server.run(&plan.wire, deadline).await;
@@ -43,7 +52,9 @@ impl One {
             // Half the old and half the new: a few rounds after the values change, the groups fit them.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
         }
-        plan.scatter(replies)
+        let mut replies = plan.scatter(replies);
+        replies.extend((0..over).map(|_| Err(server::full(fit, bytes, &self.settings))));
+        replies
     }
 
     pub async fn connect(&self) -> Result<()> {
@@ -88,4 +99,18 @@ impl One {
         }
         self.server.pool().close();
     }
+}
+
+/// How many of a batch may be under way together, one at least, and how many bytes they have: those that are over are refused
+/// before they become parts of larger commands.
+fn fitting(batch: &[Request], settings: &Settings) -> (usize, usize) {
+    let mut bytes = 0;
+    for (at, request) in batch.iter().enumerate() {
+        let more = request.args.iter().map(|arg| arg.len()).sum::<usize>();
+        if at > 0 && (at >= settings.max_queued_calls || bytes + more > settings.max_queued_bytes) {
+            return (at, bytes);
+        }
+        bytes += more;
+    }
+    (batch.len(), bytes)
 }

@@ -116,27 +116,35 @@ impl Server {
     }
 
     async fn attempt_as(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
-        match self.admit(all, deadline).await {
-            Ok((pass, _room)) => {
+        let room = self.queued.enter(all, &self.settings);
+        let (all, over) = all.split_at(room.wires);
+        if all.is_empty() {
+            return fail_all(over, &self.queued.full(&self.settings));
+        }
+        let mut replies = match self.admit(deadline).await {
+            Ok(pass) => {
                 let since = Instant::now();
                 let replies = self.send(all, asking, deadline).await;
                 self.record(pass, all, &replies, since);
                 replies
             }
             Err(error) => fail_all(all, &error),
+        };
+        if !over.is_empty() {
+            replies.extend(fail_all(over, &self.queued.full(&self.settings)));
         }
+        replies
     }
 
-    /// Whether a round may go now: there is room for it, and the breaker lets it.
-    async fn admit(&self, all: &[&Wire], deadline: Instant) -> Result<(Pass, Room<'_>)> {
-        let room = self.queued.enter(all, &self.settings)?;
+    /// Whether a round may go now: whether the breaker lets it.
+    async fn admit(&self, deadline: Instant) -> Result<Pass> {
         self.tell_reconnected();
         let pass = self.pass()?;
         if !pass.is_probe() {
-            return Ok((pass, room));
+            return Ok(pass);
         }
         self.probe(pass, deadline).await?;
-        Ok((self.pass()?, room))
+        self.pass()
     }
 
     fn pass(&self) -> Result<Pass> {
@@ -293,27 +301,43 @@ struct Manner {
 }
 
 impl Queued {
-    /// Makes room for these, or says that there is none. Whoever is alone always has room.
-    fn enter(&self, all: &[&Wire], settings: &Settings) -> Result<Room<'_>> {
-        let (calls, bytes) = (all.len(), all.iter().map(|wire| wire.bytes()).sum());
-        let queued = self.calls.fetch_add(calls, Ordering::Relaxed);
-        let waiting = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let room = Room { queued: self, calls, bytes };
-        let (most, largest) = (settings.max_queued_calls, settings.max_queued_bytes);
-        if queued > 0 && (queued + calls > most || waiting + bytes > largest) {
-            let message = format!(
-                "{queued} calls with {waiting} bytes are under way already (maxQueuedCalls is {most}, maxQueuedBytes \
-                 {largest}); nothing was sent"
-            );
-            return Err(Error::new(Kind::Backpressure, message));
+    /// Makes room for as many of these, in their order, as there is room for. Whoever is alone always has room.
+    fn enter(&self, all: &[&Wire], settings: &Settings) -> Room<'_> {
+        let (queued, waiting) = (self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let mut room = Room { queued: self, wires: 0, calls: 0, bytes: 0 };
+        for wire in all {
+            let (calls, bytes) = (room.calls + wire.calls(), room.bytes + wire.bytes());
+            let fits = queued + calls <= settings.max_queued_calls && waiting + bytes <= settings.max_queued_bytes;
+            if !fits && queued + room.calls > 0 {
+                break;
+            }
+            (room.wires, room.calls, room.bytes) = (room.wires + 1, calls, bytes);
         }
-        Ok(room)
+        self.calls.fetch_add(room.calls, Ordering::Relaxed);
+        self.bytes.fetch_add(room.bytes, Ordering::Relaxed);
+        room
     }
+
+    /// What those are told for whom there is no room.
+    fn full(&self, settings: &Settings) -> Error {
+        full(self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), settings)
+    }
+}
+
+/// What those are told for whom there is no room beside so much.
+pub fn full(calls: usize, bytes: usize, settings: &Settings) -> Error {
+    let message = format!(
+        "there is no room beside {calls} calls with {bytes} bytes (maxQueuedCalls is {}, maxQueuedBytes {}); nothing was sent",
+        settings.max_queued_calls, settings.max_queued_bytes
+    );
+    Error::new(Kind::Backpressure, message)
 }
 
 /// The place of a round among what is under way.
 struct Room<'a> {
     queued: &'a Queued,
+    /// How many of its requests have one.
+    wires: usize,
     calls: usize,
     bytes: usize,
 }

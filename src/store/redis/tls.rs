@@ -1,16 +1,21 @@
 //! TLS as the settings want it, and in plain words why it failed. rustls over ring: one stack, no system library.
 
+mod der;
+mod judge;
+
 use std::{io, sync::Arc};
 
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, OtherError, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio_rustls::TlsConnector;
 
+use self::judge::{Judge, Words};
+
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     settings::Tls,
 };
 
@@ -19,19 +24,33 @@ use crate::{
 /// A CA of one's own replaces the system's roots, as in Node: who names one means to trust nobody else. Without one, a
 /// single unreadable system certificate does not spoil the rest.
 pub fn connector(tls: &Tls) -> Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
+    let (mut roots, mut own) = (RootCertStore::empty(), Vec::new());
     match &tls.ca {
         Some(pem) => {
-            for certificate in certificates(pem, "tls.ca")? {
+            own = certificates(pem, "tls.ca")?;
+            for certificate in own.iter().cloned() {
                 roots.add(certificate).map_err(|error| unusable("tls.ca", error))?;
             }
         }
-        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+        // Nobody is asked who is trusted.
+        None if tls.unverified || !tls.fingerprints.is_empty() => {}
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            // Not remembered: a process may be out of file descriptors for a moment.
+            if let (true, Some(error)) = (roots.is_empty(), found.errors.first()) {
+                let message = format!("the certificates of this system cannot be read: {error}");
+                return Err(Error::new(Kind::Unavailable, message));
+            }
+        }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let judge = Judge::new(tls, &provider, roots, own);
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("tls", error))?
-        .with_root_certificates(roots);
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(judge));
     let config = match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|_| no_pem("tls.key"))?;
@@ -67,25 +86,8 @@ pub fn explain(error: &io::Error) -> Option<String> {
     use rustls::Error as Tls;
     let tls = error.get_ref()?.downcast_ref::<Tls>()?;
     Some(match tls {
-        Tls::InvalidCertificate(certificate) => match certificate {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired".into()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the server's certificate is not valid yet; is the clock of this machine right?".into()
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name; if that is the right server, give its name as \
-                 tls.servername"
-                    .into()
-            }
-            CertificateError::UnknownIssuer => {
-                "the server's certificate is signed by nobody whom this machine trusts; give the CA that signed it as \
-                 tls.ca"
-                    .into()
-            }
-            other => format!("the server's certificate is not accepted: {other}"),
-        },
+        Tls::InvalidCertificate(CertificateError::Other(OtherError(why))) if why.is::<Words>() => why.to_string(),
+        Tls::InvalidCertificate(other) => format!("the server's certificate is not accepted: {other}"),
         Tls::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::HandshakeFailure

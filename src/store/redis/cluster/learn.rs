@@ -113,6 +113,9 @@ impl Cluster {
     pub fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
             let mut table = self.table();
+            if !table.may_know(to) {
+                return;
+            }
             let node = table.at(to, |address| self.node(address));
             table.give(slot, &node);
         }

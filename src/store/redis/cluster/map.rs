@@ -1,11 +1,16 @@
 //! Which node has which slot, as a node says.
 
+use std::collections::HashSet;
+
 use super::slot::SLOTS;
 use crate::{
     error::{Error, Kind, Result},
-    settings::Address,
+    settings::{Address, is_host},
     store::Reply,
 };
+
+/// Twice what Redis recommends at most.
+const MOST_NODES: usize = 2000;
 
 /// A run of slots and the primary that has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +25,19 @@ pub struct Run {
 /// # Errors
 /// `E_INVALID_DATA` for anything else, and `E_UNAVAILABLE` where no slot has a node.
 pub fn read(reply: Reply, asked: &Address) -> Result<Vec<Run>> {
-    let runs: Vec<Run> = reply.array()?.into_iter().map(|run| read_run(run, asked)).collect::<Result<_>>()?;
+    let runs = reply.array()?;
+    if runs.len() > SLOTS {
+        return Err(strange("more runs than slots"));
+    }
+    let runs: Vec<Run> = runs.into_iter().map(|run| read_run(run, asked)).collect::<Result<_>>()?;
+    let slots: usize = runs.iter().map(|run| usize::from(run.last.saturating_sub(run.first)) + 1).sum();
+    let nodes: HashSet<&Address> = runs.iter().map(|run| &run.primary).collect();
+    if slots > SLOTS {
+        return Err(strange("slots that several nodes have"));
+    }
+    if nodes.len() > MOST_NODES {
+        return Err(strange("more nodes than any cluster has"));
+    }
     if runs.is_empty() {
         return Err(Error::new(Kind::Unavailable, format!("{asked} knows of no slots; has the cluster been set up?")));
     }
@@ -36,13 +53,18 @@ fn read_run(run: Reply, asked: &Address) -> Result<Run> {
     let host = node.next().unwrap_or(Reply::Nil).bulk()?.unwrap_or_default();
     let port = node.next().ok_or_else(|| strange("a node without a port"))?.int()?;
     let port = u16::try_from(port).map_err(|_| strange("a port that is none"))?;
-    Ok(Run { first, last, primary: address(&String::from_utf8_lossy(&host), port, asked) })
+    let primary =
+        address(&String::from_utf8_lossy(&host), port, asked).ok_or_else(|| strange("a host that is none"))?;
+    Ok(Run { first, last, primary })
 }
 
 /// A node's address, from whatever another one calls it.
-fn address(host: &str, port: u16, asked: &Address) -> Address {
-    let unknown = host.is_empty() || host == "?";
-    Address { host: if unknown { asked.host.clone() } else { host.into() }, port }
+fn address(host: &str, port: u16, asked: &Address) -> Option<Address> {
+    if host.is_empty() || host == "?" {
+        return Some(Address { host: asked.host.clone(), port });
+    }
+    // Anything else would be looked up as a name, and shown.
+    is_host(host).then(|| Address { host: host.into(), port })
 }
 
 fn slot(reply: Reply) -> Result<u16> {
@@ -68,7 +90,7 @@ pub fn redirection(message: &str, asked: &Address) -> Option<Redirection> {
     let mut words = message.split(' ');
     let (word, slot, place) = (words.next()?, words.next()?, words.next()?);
     let (host, port) = place.rsplit_once(':')?;
-    let to = address(host, port.parse().ok()?, asked);
+    let to = address(host, port.parse().ok()?, asked)?;
     let slot = slot.parse().ok().filter(|slot| usize::from(*slot) < SLOTS)?;
     match word {
         "MOVED" => Some(Redirection::Moved(slot, to)),
@@ -125,6 +147,13 @@ mod tests {
             Reply::Array(vec![run(-1, 5, vec![node(Reply::text("h"), 1)])]),
             Reply::Array(vec![run(0, 5, vec![])]),
             Reply::Array(vec![run(0, 5, vec![node(Reply::text("h"), 70_000)])]),
+            Reply::Array(vec![run(0, 5, vec![node(Reply::text("a host\r\n"), 1)])]),
+            Reply::Array(vec![
+                run(0, 9, vec![node(Reply::text("h"), 1)]),
+                run(0, 16_383, vec![node(Reply::text("g"), 1)]),
+            ]),
+            Reply::Array(vec![run(0, 16_383, vec![node(Reply::text("h"), 1)]); 20_000]),
+            Reply::Array((0..2001).map(|n| run(n, n, vec![node(Reply::text("h"), n + 1)])).collect()),
         ] {
             assert_eq!(reads(strange), Err(Kind::InvalidData));
         }
@@ -136,7 +165,7 @@ mod tests {
         assert_eq!(read("MOVED 3999 10.0.0.2:6381"), Some(Redirection::Moved(3999, at("10.0.0.2", 6381))));
         assert_eq!(read("ASK 5 ::1:7000"), Some(Redirection::Ask(at("::1", 7000))));
         assert_eq!(read("MOVED 5 :7000"), Some(Redirection::Moved(5, at("here", 7000))));
-        for text in ["MOVED", "MOVED 5", "MOVED 99999 a:1", "ERR 5 a:1", "ASK 5 a"] {
+        for text in ["MOVED", "MOVED 5", "MOVED 99999 a:1", "ERR 5 a:1", "ASK 5 a", "MOVED 5 session id:1"] {
             assert_eq!(read(text), None, "{text}");
         }
     }

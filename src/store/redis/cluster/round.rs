@@ -237,6 +237,10 @@ impl Round<'_> {
         if error.kind == Kind::Server {
             let Some(redirection) = redirection(error.message(), &node.address) else { return Next::Final };
             piece.tries += 1;
+            let (Redirection::Ask(named) | Redirection::Moved(_, named)) = &redirection;
+            if !cluster.table().may_know(named) {
+                return if piece.tries > MOST_TRIES { Next::Final } else { Next::Learned };
+            }
             let (to, asking) = match redirection {
                 Redirection::Ask(to) => (to, true),
                 Redirection::Moved(slot, to) => {

@@ -9,6 +9,8 @@ use crate::settings::Address;
 
 /// A node that no slot leads to is kept for so long after a request was last sent on to it: a slot may be on its way there.
 const KEPT: Duration = Duration::from_secs(60);
+/// So many nodes of which only a redirection tells: while slots move, there are one or two.
+const STRANGERS: usize = 16;
 const NOBODY: u16 = u16::MAX;
 
 /// What is known.
@@ -17,6 +19,8 @@ pub struct Table {
     /// For each slot, which of `nodes` has it. Empty until the map is known.
     owners: Vec<u16>,
     nodes: Vec<Arc<Node>>,
+    /// How many of them the map has named.
+    mapped: usize,
     /// All nodes, by address, and when another node has last sent a request there.
     known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
     /// Who gets what has no slot.
@@ -52,6 +56,12 @@ impl Table {
             self.anchor = nodes.iter().find(usable).or(nodes.first()).cloned();
         }
         self.anchor.clone()
+    }
+
+    /// Whether this node is known, or may be: a server that sends each request on to another name would have all of them looked
+    /// up.
+    pub fn may_know(&self, address: &Address) -> bool {
+        self.known.contains_key(address) || self.known.len() < self.mapped + STRANGERS
     }
 
     /// The node at this address, to which a request was sent on; made by `make` where it is new.
@@ -106,7 +116,7 @@ impl Table {
             owners.get(slot).and_then(|at| nodes.get(usize::from(*at))).map(|node| node.address.clone())
         };
         let moved = (0..SLOTS).any(|slot| has(&self.nodes, &self.owners, slot) != has(&nodes, &owners, slot));
-        (self.owners, self.nodes) = (owners, nodes);
+        (self.owners, self.mapped, self.nodes) = (owners, nodes.len(), nodes);
         let now = Instant::now();
         let mut left = Vec::new();
         let nodes = &self.nodes;
