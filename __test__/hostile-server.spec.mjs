@@ -134,7 +134,7 @@ describe('a server that shakes hands and hangs up', () => {
       return words[0] === 'GET' ? '$1\r\n1\r\n' : undefined
     })
     const told = []
-    const service = make({ url: server.url, timeoutMs: 3000, log: (event) => told.push(event.type) })
+    const service = make({ url: server.url, timeoutMs: 3000, breaker: false, log: (event) => told.push(event.type) })
     service.get('key').catch(() => {})
     await until(() => server.connections >= 4, 'some connections')
     works = true
