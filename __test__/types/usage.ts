@@ -95,7 +95,14 @@ export async function service(): Promise<void> {
   const options: ServiceOptions = {
     url: 'rediss-sentinel://one,two:26380/mymaster',
     credentials: async () => ({ username: 'app', password: 'given at run time', expiresAt: 1 }),
-    tls: { ca: 'PEM', cert: new Uint8Array(), key: 'PEM', servername: 'db.example', fingerprint: ['AB:CD'], rejectUnauthorized: true },
+    tls: {
+      ca: 'PEM',
+      cert: new Uint8Array(),
+      key: 'PEM',
+      servername: 'db.example',
+      fingerprint: ['AB:CD'],
+      rejectUnauthorized: true,
+    },
     sentinel: { username: 'watch', password: 'given at run time' },
     breaker: {
       errorRate: 0.5,
