@@ -93,7 +93,7 @@ async function work() {
   const { PLACE, INDEX, SEED } = process.env
   const index = Number(INDEX)
   const random = dice(Number(SEED) * 7919 + index)
-  const service = new RedisService({ url: PLACE, log: false, timeoutMs: 60_000 })
+  const service = new RedisService({ url: PLACE, log: false, timeoutMs: 60_000, breaker: false })
   const sessions = new SessionManager(service)
   const rolling = new SessionManager(service, { rolling: true, ttl: 100 })
   const loads = new Map()
@@ -109,6 +109,16 @@ async function work() {
       ),
     )
   const tolerate = (promise) => promise.catch(() => void failed++)
+  // A busy machine may leave the server no time: what was not answered says nothing.
+  const answered = async (ask) => {
+    for (;;) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!error.retryable) throw error
+      }
+    }
+  }
   const userOf = (race) => `user ${race.name}`
   const tokensOf = (race) => (race.kind === 'tag' ? [] : race.made.flatMap(({ tokens }) => tokens))
   // Whom signing a token out does not concern.
@@ -139,12 +149,15 @@ async function work() {
       const counts = { alive: 0, kept: 0, gone: 0 }
       await Promise.all(
         races.flatMap((race) => [
-          ...idsOf(race).map(async (id) => ((await sessions.getSession(id)) ? counts.alive++ : counts.gone++)),
+          ...idsOf(race).map(async (id) =>
+            (await answered(() => sessions.getSession(id))) ? counts.alive++ : counts.gone++,
+          ),
           ...tokensOf(race)
             .filter((token) => token.startsWith('quick'))
             .map(async (token) => {
               // A look that finds nothing begins no load that anybody else could hear of.
-              if (await service.get(`session:${createHash('sha256').update(token).digest('hex')}`)) counts.kept++
+              const key = `session:${createHash('sha256').update(token).digest('hex')}`
+              if (await answered(() => service.get(key))) counts.kept++
             }),
         ]),
       )
@@ -200,10 +213,10 @@ async function work() {
 
   async function accept(race) {
     const found = await Promise.all([
-      ...idsOf(race).map((id) => sessions.getSession(id)),
-      ...idsOf(race).map((id) => sessions.updateSession(id, { late: true })),
+      ...idsOf(race).map((id) => answered(() => sessions.getSession(id))),
+      ...idsOf(race).map((id) => tolerate(sessions.updateSession(id, { late: true }))),
       // The database has forgotten them: whoever is found was kept.
-      ...tokensOf(race).map((token) => sessions.validateSession(token, { load: () => null })),
+      ...tokensOf(race).map((token) => answered(() => sessions.validateSession(token, { load: () => null }))),
     ])
     return found.filter(Boolean).length
   }
