@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { RedisService } from 'cinnabar'
+import { RedisService, healthCheck } from 'cinnabar'
 
-import { root, until } from './helpers.mjs'
+import { refuses, root } from './helpers.mjs'
 import { startRedis } from './support/engines.mjs'
 import { everything } from './support/everything.mjs'
 
@@ -84,5 +84,53 @@ describe('the smallest rights of the page', () => {
       assert.equal(health.status, 'connected')
     })
     assert.deepEqual(await refused(), [])
+  })
+})
+
+describe('a server that keeps commands and channels to itself', () => {
+  const rules = ['allkeys', 'resetchannels', '+@all', '-config', '-info', '-client', '-script', '-ping']
+
+  for (const name of ['sessions', 'cache', 'rate limits', 'locks', 'queues']) {
+    test(`lets ${name} work`, async () => {
+      await as(rules, (service) => everything[name](service))
+    })
+  }
+
+  test('lets rooms work but for who listens', async () => {
+    await as(rules, async ({ rooms }) => {
+      await rooms.addUserToRoom('lobby', 'ann')
+      assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')), ['ann'])
+      const seat = await rooms.join('lobby', 'cid')
+      assert.equal(Object.keys(await rooms.getRoomUsers('lobby')).length, 2)
+      await seat.leave()
+      await rooms.storeMessage('lobby', { text: 'hi' })
+      assert.equal((await rooms.getRecentMessages('lobby')).length, 1)
+      await refuses(
+        rooms.listen('lobby', () => {}),
+        'E_AUTH',
+      )
+      await refuses(
+        rooms.watch('lobby', () => {}),
+        'E_AUTH',
+      )
+    })
+  })
+
+  test('is told of in the log and by the health check', async () => {
+    await as(rules, async (service, log) => {
+      const queue = service.queue('mail')
+      const job = await queue.add('n', {})
+      const worker = queue.process(() => 'done')
+      assert.equal(await job.finished(), 'done')
+      await worker.close()
+      assert.equal(log.filter(({ type }) => type === 'muted').length, 1)
+      const health = await healthCheck(service)
+      assert.equal(health.status, 'degraded', JSON.stringify(health.alerts))
+      assert.ok(
+        health.alerts.some((alert) => alert.startsWith('channels')),
+        String(health.alerts),
+      )
+      assert.deepEqual([health.redis.version, health.redis.usedMemory], [null, null])
+    })
   })
 })
