@@ -286,13 +286,16 @@ for (const engine of engines) {
 
     test(
       'every caller gets a copy of its own, the same by a load and by a hit',
-      withCache(async (cache) => {
+      withCache(async (cache, service) => {
         const value = { at: new Date(0), n: NaN, z: -0, u: undefined, list: [undefined, { toJSON: () => 'own' }] }
         const kept = { at: '1970-01-01T00:00:00.000Z', n: null, z: 0, list: [null, 'own'] }
         const loaded = await Promise.all([cache.getOrSet('k', () => value), cache.getOrSet('k', () => value)])
         assert.deepEqual([...loaded, await cache.getOrSet('k', never)], Array(3).fill(kept))
         loaded[0].list.push(1)
         assert.deepEqual(loaded[1], kept)
+        const load = () => ({ id: 1, at: new Date(0), u: undefined })
+        const validate = () => service.sessions.validateSession('token', { load })
+        assert.deepEqual([await validate(), await validate()], Array(2).fill({ id: 1, at: kept.at }))
       }),
     )
 

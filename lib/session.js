@@ -1,9 +1,10 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { isUnavailable } = require('./error.js')
+const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
 const { limitsOf, madeOf } = require('./handle.js')
+const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
@@ -165,8 +166,10 @@ class SessionManager {
   async #loadUser(flight, token, found, { load, ttl, userId }) {
     // Loaded here, because it is seldom needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
-    const user = (await load(hash)) ?? null
-    const ids = user === null ? [] : idsOf(user, userId)
+    // The first caller gets what the next ones will: what JSON makes of it.
+    const loaded = (await load(hash)) ?? null
+    const ids = loaded === null ? [] : idsOf(loaded, userId)
+    const user = asKept(loaded)
     flight.arrive(user)
     if (user === null || !found) return user
     try {
@@ -205,6 +208,14 @@ class SessionManager {
 
   deleteSession(id) {
     return this.#native.destroy(id)
+  }
+}
+
+function asKept(user) {
+  try {
+    return fromJson(toJson(user) ?? 'null')
+  } catch (error) {
+    throw argumentError(`the loaded user cannot be written as JSON: ${error.message}`, error)
   }
 }
 
