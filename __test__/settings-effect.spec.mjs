@@ -16,6 +16,7 @@ import { startSentinels } from './support/sentinel.mjs'
 
 /** Options whose effect other files show: where, and what must be found there. */
 const ELSEWHERE = {
+  stacks: ['__test__/context.spec.mjs', /stacks: true/],
   'tls.ca': ['tests/faults/scenarios/13-tls.mjs', /\bca\b/],
   'tls.cert': ['tests/faults/scenarios/13-tls.mjs', /\bcert\b/],
   'tls.key': ['tests/faults/scenarios/13-tls.mjs', /\bkey\b/],
