@@ -74,6 +74,8 @@ export declare class Cache {
 
 /** Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed. */
 export declare class Holder {
+  /** Tells the log that the lock was lost before its holder had done its work. */
+  tellLost(resource: unknown): void
   /** Gives the lock back; false when it is no longer held with this token. */
   release(resource: unknown, token: unknown): Handed
 }
@@ -84,7 +86,7 @@ export declare class Limiter {
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Limiter
-  /** Counts a hit: `{ allowed, remaining, resetTime, limit, source }`. */
+  /** Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`. */
   check(id: unknown, limit: unknown, window: unknown): Handed
   /** Counts a hit of a key exactly as given. */
   checkKey(key: unknown, limit: unknown, window: unknown): Handed

@@ -21,6 +21,7 @@
  * | `E_SERVER` | the server answered with another error | no |
  * | `E_INVALID_DATA` | a stored value is not what this library writes | no |
  * | `E_LOCK_HELD` | somebody else holds the lock | yes |
+ * | `E_LOCK_LOST` | the lock was lost while its operation ran: what the signal of `withLock` aborts with | no |
  * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |
  * | `E_JOB_FAILED` | the job is dead: its last attempt failed, or no other would have helped; `cause` is what its handler threw | no |
  * | `E_JOB_GONE` | the job was removed, has finished and was not kept, or is another worker's by now | no |
@@ -43,6 +44,7 @@ export type ErrorCode =
   | 'E_SERVER'
   | 'E_INVALID_DATA'
   | 'E_LOCK_HELD'
+  | 'E_LOCK_LOST'
   | 'E_CONFLICT'
   | 'E_JOB_FAILED'
   | 'E_JOB_GONE'
@@ -122,7 +124,7 @@ export interface ServiceOptions {
    * | `redis-sentinel://user:password@a:26379,b:26379/mymaster/2` | what the sentinels call `mymaster`, database 2; the name may be given as `?name=` instead, and is `mymaster` when left out |
    * | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` | the same over TLS |
    * | `unix:/run/redis.sock` | a socket of this machine |
-   * | `memory:`, `memory:name` | the embedded engine; a name is a store of its own within the process |
+   * | `memory:`, `memory:name` | the embedded engine; a name is one store of the process, whatever the other options |
    *
    * In a user name or password, `%`, `@`, `:`, `/`, `?` and `#` are written as `encodeURIComponent` writes them.
    */
@@ -179,7 +181,8 @@ export interface ServiceOptions {
   breaker?: false | BreakerOptions
   /**
    * Memory that the embedded engine may use, in bytes, at least 1 MB. When it is full, the least recently used goes of what has a
-   * time to live; with nothing of that left, writes end in `E_OUT_OF_MEMORY`. Default 256 MB.
+   * time to live; with nothing of that left, writes end in `E_OUT_OF_MEMORY`. Of several services with one store, the first to use
+   * it decides. Default 256 MB.
    */
   maxBytes?: number
   /**
@@ -274,8 +277,9 @@ export interface ServiceEvent {
    * `lost` a connection ended, `down` the server cannot be reached (told once), `connected` it can again;
    * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
    * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed;
-   * `evicts` the server drops keys when it is full, jobs that wait among them (told once, where a queue is worked on).
-   * `muted` the user may not publish or subscribe: queues are looked at once a second, and nobody hears of anything at once.
+   * `evicts` the server drops keys when it is full, jobs that wait among them (told once, where a queue is worked on);
+   * `muted` the user may not publish or subscribe: queues are looked at once a second, and nobody hears of anything at once;
+   * `lock-lost` a lock was lost while the operation of `withLock` ran.
    */
   type:
     | 'connected'
@@ -288,6 +292,7 @@ export interface ServiceEvent {
     | 'topology-changed'
     | 'evicts'
     | 'muted'
+    | 'lock-lost'
   /** Which server: `host:port`, or `unix:` and the path of a socket. */
   target: string
   /** The same in words. Never has a password in it. */
@@ -1240,6 +1245,11 @@ export interface RateLimitResult {
   remaining: number
   /** When the window ends, in ms since 1970. Always there when refused; missing when let pass uncounted. */
   resetTime?: number
+  /**
+   * In how many ms a request may be let pass again; 0 when this one was. The store says so, whose clock need not be this
+   * process's: a wait is to be computed from this, never from `resetTime` and `Date.now()`.
+   */
+  retryAfterMs: number
   /** How many a window admits. */
   limit: number
   /** Whether the store counted, or this process by itself (`'local'`), or nobody. */
@@ -1327,6 +1337,12 @@ export interface DistributedLockOptions {
   prefix?: string
 }
 
+/** What an operation under a lock gets beside its token. */
+export interface LockContext {
+  /** Aborts with `E_LOCK_LOST` once the lock is lost. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
  * one, on the default service.
@@ -1350,7 +1366,8 @@ export interface DistributedLock {
   with(limits: CallLimits): DistributedLock
   /**
    * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
-   * `E_MAYBE_APPLIED` it may be taken with a token that nobody knows: it is free again when `ttlSeconds` are over.
+   * `E_MAYBE_APPLIED` or `E_ABORTED` it may have been taken with a token that nobody knows: this process gives it back as soon as
+   * the store can be asked, and whatever happens it is free again when `ttlSeconds` are over.
    */
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
   /** Releases the lock if it is still held by this token; `false` when it is not. A server that restarted has forgotten it. */
@@ -1360,9 +1377,24 @@ export interface DistributedLock {
   /**
    * Runs `operation` while holding the lock, and answers what it answers. Rejects with `E_LOCK_HELD` when somebody
    * else holds it, and with the operation's own error when it fails. Always released: should that fail, the lock dies
-   * after `ttlSeconds` (30). `operation` gets the token, to extend the lock with.
+   * after `ttlSeconds` (30). `operation` gets the token, to extend the lock with, and a `signal` that aborts once the lock is
+   * lost: its time is over, by this process's clock from before it was asked for, or `extendLock` or `releaseLock` with its token
+   * answered `false`. An operation that goes on is no longer alone; its answer is still what it answers, and a lost lock is
+   * told to the log (`lock-lost`).
+   *
+   * @example
+   * await DistributedLock.withLock('report', async (token, { signal }) => {
+   *   for (const page of pages) {
+   *     signal.throwIfAborted()
+   *     await write(page, { signal })
+   *   }
+   * })
    */
-  withLock<T>(resource: string, operation: (token: string) => T | Promise<T>, ttlSeconds?: number): Promise<T>
+  withLock<T>(
+    resource: string,
+    operation: (token: string, context: LockContext) => T | Promise<T>,
+    ttlSeconds?: number,
+  ): Promise<T>
 }
 
 /** Makes a `DistributedLock`; also has each of its methods, on the default service. */

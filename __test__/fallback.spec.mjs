@@ -99,10 +99,12 @@ for (const outage of outages) {
           deny.checkLimit('key', 5, 60),
           away(loud.checkRateLimit('user', 5, 60), loud.checkLimit('key', 5, 60), allow.resetRateLimit('user')),
         ])
-        assert.deepEqual(passed, { allowed: true, remaining: 5, resetTime: undefined, limit: 5, source: 'fallback' })
+        const uncounted = { resetTime: undefined, retryAfterMs: 0, source: 'fallback' }
+        assert.deepEqual(passed, { allowed: true, remaining: 5, limit: 5, ...uncounted })
         assert.deepEqual([passedToo.allowed, passedToo.source], [true, 'fallback'])
         assert.deepEqual([refused.allowed, refused.remaining, refused.source], [false, 0, 'fallback'])
         assert.ok(refused.resetTime > Date.now(), 'a refusal says when to come back')
+        assert.equal(refused.retryAfterMs, 60_000)
         assert.deepEqual([flag, no], [true, false])
       })
     })
@@ -122,6 +124,8 @@ for (const outage of outages) {
         const [{ resetTime }] = checks
         assert.ok(resetTime > Date.now() && resetTime <= Date.now() + 60_000)
         assert.deepEqual(new Set(checks.map((check) => check.resetTime)), new Set([resetTime]))
+        assert.equal(checks[0].retryAfterMs, 0)
+        assert.ok(checks[5].retryAfterMs > 0 && checks[5].retryAfterMs <= 60_000)
         assert.ok(Number(limiter.headers(checks[5])['Retry-After']) >= 1)
 
         // The count is the server's, not the object's; another server's is another.

@@ -181,6 +181,31 @@ for (const engine of engines) {
     )
 
     test(
+      'the store says how long to wait, whatever the time is here',
+      withLimiter(async (limiter) => {
+        const allowed = await limiter.checkRateLimit('user', 1, 60)
+        assert.equal(allowed.retryAfterMs, 0)
+        const refused = await limiter.checkRateLimit('user', 1, 60)
+        assert.ok(refused.retryAfterMs > 50_000 && refused.retryAfterMs <= 60_000, String(refused.retryAfterMs))
+        await limiter.check('preset', { limit: 1, windowSeconds: 60 })
+        const preset = await limiter.check('preset', { limit: 1, windowSeconds: 60 })
+        const { now } = Date
+        try {
+          for (const off of [0, -300_000, 300_000]) {
+            Date.now = () => now() + off
+            for (const result of [refused, preset, await limiter.checkRateLimit('user', 1, 60)]) {
+              const wait = Number(limiter.headers(result)['Retry-After'])
+              assert.equal(wait, Math.ceil(result.retryAfterMs / 1000))
+              assert.ok(wait > 50 && wait <= 60, `${off} ms off: ${wait}`)
+            }
+          }
+        } finally {
+          Date.now = now
+        }
+      }),
+    )
+
+    test(
       'a window ends, and a new one begins',
       withLimiter(async (limiter, _client, service) => {
         const check = () => limiter.checkRateLimit('user', 1, 1)

@@ -24,10 +24,11 @@ function getBridge() {
     stringify: toJson,
     afterThisTick,
     // One call from the native side instead of one a field.
-    checked: (allowed, remaining, resetTime, limit, source) => ({
+    checked: (allowed, remaining, resetTime, retryAfterMs, limit, source) => ({
       allowed,
       remaining,
       resetTime,
+      retryAfterMs,
       limit,
       source: SOURCES[source],
     }),

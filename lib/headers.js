@@ -16,9 +16,14 @@ function limitHeaders(result, limit = result?.limit) {
   if (Number.isFinite(result.resetTime)) headers['X-RateLimit-Reset'] = String(Math.ceil(result.resetTime / 1000))
   if (!result.allowed) {
     // Whole seconds, rounded up, at least one: a client that waits this long is not refused for coming early.
-    headers['Retry-After'] = String(Math.max(1, Math.ceil(((result.resetTime ?? 0) - Date.now()) / 1000)))
+    headers['Retry-After'] = String(Math.max(1, Math.ceil(waitOf(result) / 1000)))
   }
   return headers
+}
+
+// As the store says it: its clock need not be this process's. Only a result that somebody made by hand may not have it.
+function waitOf({ retryAfterMs, resetTime }) {
+  return Number.isFinite(retryAfterMs) ? retryAfterMs : (resetTime ?? 0) - Date.now()
 }
 
 /**

@@ -4,6 +4,7 @@ const { binding } = require('./bridge.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
 const { limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
+const { hold, holdingOf } = require('./lock/holding.js')
 const { assertFunction, assertOptions } = require('./options.js')
 
 const OPTIONS = ['prefix']
@@ -34,21 +35,25 @@ class DistributedLock {
   }
 
   acquireLock(resource, ttlSeconds = 30) {
-    return this.#native.acquire(resource, ttlSeconds)
+    return this.#acquire(resource, ttlSeconds, false)
   }
 
   releaseLock(resource, token) {
-    return this.#native.release(resource, token)
+    const releasing = this.#native.release(resource, token)
+    return holdingOf(token)?.givenBackBy(releasing) ?? releasing
   }
 
   extendLock(resource, token, ttlSeconds = 30) {
-    return this.#native.extend(resource, token, ttlSeconds)
+    const began = performance.now()
+    const extending = this.#native.extend(resource, token, ttlSeconds)
+    return holdingOf(token)?.extendedBy(extending, began, ttlSeconds) ?? extending
   }
 
   async withLock(resource, operation, ttlSeconds = 30) {
     assertFunction(operation, 'operation')
+    const began = performance.now()
     const message = () => `Could not acquire lock for resource: ${resource}`
-    const token = await this.#acquire(resource, ttlSeconds).catch((error) => {
+    const token = await this.#acquire(resource, ttlSeconds, true).catch((error) => {
       // Nobody holds a lock that could not be asked for.
       throw isUnavailable(error) ? new CinnabarError(message(), { ...error, cause: error }) : error
     })
@@ -56,19 +61,22 @@ class DistributedLock {
       throw new CinnabarError(message(), { code: 'E_LOCK_HELD', retryable: true })
     }
     const holder = this.#native.stay()
+    const holding = hold(resource, token, began, ttlSeconds)
     try {
-      return await operation(token)
+      return await operation(token, holding.context)
     } finally {
+      const isOver = holding.end()
       // What the operation did or threw is the answer. A release that fails costs no more than the lock's life.
-      await holder.release(resource, token).catch(() => false)
+      const released = await holder.release(resource, token).catch(() => (isOver ? false : undefined))
+      if (released === false && !holding.isGivenBack) holder.tellLost(resource)
     }
   }
 
   // A signal takes the caller away, not the lock that may already be its own: that one is released.
-  async #acquire(resource, ttlSeconds) {
-    if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, true)
+  async #acquire(resource, ttlSeconds, isStrict) {
+    if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, isStrict)
     assertGoing(this.#limits)
-    const acquiring = this.#native.within(withoutSignals(this.#limits)).acquire(resource, ttlSeconds, true)
+    const acquiring = this.#native.within(withoutSignals(this.#limits)).acquire(resource, ttlSeconds, isStrict)
     try {
       return await unlessAborted(this.#limits, acquiring)
     } catch (error) {

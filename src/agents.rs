@@ -1,5 +1,6 @@
 //! What goes on by itself on the runtime's thread: calls over a store, paced, for as long as somebody wants it.
 
+pub mod doubt;
 mod eviction;
 mod feed;
 mod hearing;

@@ -65,6 +65,8 @@ pub enum Answer {
         remaining: u64,
         /// End of the window in epoch milliseconds.
         reset_ms: Option<i64>,
+        /// How long until a hit may be admitted again, in milliseconds; 0 when this one was.
+        retry_after_ms: i64,
         /// The limit.
         limit: u64,
         /// Who says so.

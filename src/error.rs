@@ -78,6 +78,8 @@ kinds! {
     InvalidData = "E_INVALID_DATA", retryable: false;
     /// Somebody else holds the lock.
     LockHeld = "E_LOCK_HELD", retryable: true;
+    /// The lock was lost while its holder was at work.
+    LockLost = "E_LOCK_LOST", retryable: false;
     /// Other writers kept changing the value; nothing was written.
     Conflict = "E_CONFLICT", retryable: true;
     /// The job is dead: its last attempt failed, or no other would have helped.

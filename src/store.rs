@@ -118,7 +118,7 @@ impl Store {
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         match &self.engine {
             Engine::Redis(engine) => engine.execute(batch, deadline).await,
-            Engine::Memory(engine) => engine.execute(&batch),
+            Engine::Memory(engine) => engine.answer(batch, deadline.into_std()).await,
         }
     }
 

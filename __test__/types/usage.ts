@@ -364,6 +364,7 @@ export async function limits(): Promise<Response> {
     void [removed, allowed]
   }
   same<'store' | 'local' | 'fallback', RateLimitResult['source']>(true)
+  same<number, RateLimitResult['retryAfterMs']>(true)
   const limit: number = RateLimiter.presets.AUTH.limit
   return new Response(null, { status: 429, headers: RateLimiter.headers(result!, limit) })
 }
@@ -374,6 +375,10 @@ export async function locks(): Promise<void> {
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
     const answer = await locks.withLock('resource', async (held) => held.length, 30)
+    await locks.withLock('resource', async (_token, { signal }) => {
+      same<AbortSignal, typeof signal>(true)
+      signal.throwIfAborted()
+    })
     same<number, typeof answer>(true)
     void flags
   }

@@ -44,6 +44,8 @@ pub struct Checked {
     pub remaining: u64,
     /// When the window ends, in epoch milliseconds; `None` when nobody knows.
     pub reset_ms: Option<i64>,
+    /// How long until a hit may be admitted again, in milliseconds of the clock that counts; 0 when this one was.
+    pub retry_after_ms: i64,
     /// The limit it was checked against.
     pub limit: u64,
     /// How long a window lasts.
@@ -128,15 +130,16 @@ impl Limiter {
         let args = [key, limit.to_string().into(), life::millis(window)];
         let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
         let read = move |reply: Reply, source| {
-            let [hits, reset] = reply.tuple()?;
-            let (hits, reset_ms) = (hits.int()?, Some(reset.int()?));
+            let [hits, reset, wait] = reply.tuple()?;
+            let (hits, reset_ms, retry_after_ms) = (hits.int()?, Some(reset.int()?), wait.int()?);
             let left = i128::from(limit) - i128::from(hits);
             let (allowed, remaining) = (left >= 0, left.clamp(0, i128::from(limit)) as u64);
-            Ok(Checked { allowed, remaining, reset_ms, limit, window, source })
+            Ok(Checked { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
         };
         let unknown = move |allowed, remaining| {
-            let source = Source::Fallback;
-            Checked { allowed, remaining, reset_ms: None, limit, window, source }
+            // Whoever is refused is told when to come back. Where nobody counted, a whole window is the safe answer.
+            let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
+            Checked { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
         };
         let asked = |request| Call::new(request, move |reply| read(reply, Source::Store));
         Ok(match &self.on_unavailable {
@@ -197,7 +200,9 @@ mod tests {
         let allowed = check(OnUnavailable::Allow).unwrap();
         assert_eq!((allowed.allowed, allowed.remaining, allowed.reset_ms), (true, 3, None));
         assert_eq!(allowed.source, Source::Fallback);
-        assert!(!check(OnUnavailable::Deny).unwrap().allowed);
+        assert_eq!(allowed.retry_after_ms, 0);
+        let denied = check(OnUnavailable::Deny).unwrap();
+        assert_eq!((denied.allowed, denied.retry_after_ms), (false, 1000));
         assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::Unavailable);
     }
 
@@ -243,6 +248,7 @@ mod tests {
         assert_eq!(check_away(&limiter, "a").remaining, 0);
         let refused = check_away(&limiter, "a");
         assert_eq!((refused.allowed, refused.remaining, refused.reset_ms), (false, 0, first.reset_ms));
+        assert!((1..=60_000).contains(&refused.retry_after_ms), "{}", refused.retry_after_ms);
         assert!(check_away(&limiter, "b").allowed, "each for itself");
         local.advance(Duration::from_secs(60));
         assert_eq!(check_away(&limiter, "a").remaining, 1);
@@ -251,7 +257,7 @@ mod tests {
     #[test]
     fn an_answer_of_the_server_is_not_counted_here() {
         let (_, limiter) = counting();
-        let counted = Reply::Array(vec![Reply::Int(1), Reply::Int(5)]);
+        let counted = Reply::Array(vec![Reply::Int(1), Reply::Int(5), Reply::Int(0)]);
         let checked = answer(limiter.check("a", 2.0, 60.0).unwrap(), Ok(counted)).unwrap();
         assert_eq!((checked.source, checked.reset_ms), (Source::Store, Some(5)));
         assert_eq!(check_away(&limiter, "a").remaining, 1);

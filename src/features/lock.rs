@@ -1,10 +1,12 @@
 //! Locks between processes: a token that one holds until it is released or its life ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::life;
 use crate::{
-    error::Result,
+    error::{Kind, Result},
     random,
     store::{
         Call, Merge, Reply, Request,
@@ -48,6 +50,23 @@ impl Locks {
         Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
     }
 
+    /// The same, and `doubt` learns the token and the life of a lock that may have been taken although nobody was told.
+    pub fn acquire_or(
+        &self,
+        resource: &str,
+        ttl_seconds: f64,
+        doubt: impl FnOnce(String, Duration) + Send + 'static,
+    ) -> Result<Call<Option<String>>> {
+        let life = life::of_seconds("ttl", ttl_seconds)?;
+        let call = self.acquire(resource, ttl_seconds)?;
+        let token = call.requests.first().and_then(|request| request.args.get(1)).cloned().unwrap_or_default();
+        Ok(call.inspect(move |ended| {
+            if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
+                doubt(String::from_utf8_lossy(&token).into_owned(), life);
+            }
+        }))
+    }
+
     /// Gives the lock back; false when it is no longer held with this token.
     pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes())];
@@ -66,7 +85,7 @@ impl Locks {
 mod tests {
     use super::*;
     use crate::{
-        error::{Error, Kind},
+        error::Error,
         store::{Replies, Step},
     };
 
@@ -85,6 +104,20 @@ mod tests {
         assert_eq!(acquire(Ok(Reply::Nil)).unwrap(), None);
         for kind in [Kind::Unavailable, Kind::Timeout, Kind::MaybeApplied] {
             assert_eq!(acquire(Err(Error::new(kind, "lost"))).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn a_lock_in_doubt_is_told_with_its_token() {
+        let locks = Locks::new(Options::default()).unwrap();
+        for (kind, in_doubt) in [(Kind::MaybeApplied, true), (Kind::NotSent, false), (Kind::Unavailable, false)] {
+            let (tell, told) = std::sync::mpsc::channel();
+            let call = locks.acquire_or("res", 30.0, move |token, life| tell.send((token, life)).unwrap()).unwrap();
+            let token = call.requests[0].args[1].clone();
+            assert!((call.read)(Replies([Err(Error::new(kind, "lost"))].into_iter().collect())).is_err());
+            let told = told.try_recv().ok();
+            assert_eq!(told.is_some(), in_doubt);
+            assert!(told.is_none_or(|(told, life)| told.as_bytes() == token && life == Duration::from_secs(30)));
         }
     }
 

@@ -49,12 +49,13 @@ impl Answer {
                 }
                 object
             }
-            Self::Checked { allowed, remaining, reset_ms, limit, source } => {
+            Self::Checked { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
                 let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
                 let args = [
                     js.boolean(allowed),
                     js.number(remaining as f64),
                     reset,
+                    js.number(retry_after_ms as f64),
                     js.number(limit as f64),
                     js.number(f64::from(source as u8)),
                 ];

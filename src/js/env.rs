@@ -2,6 +2,7 @@
 
 use std::ptr;
 
+use bytes::Bytes;
 use napi::sys;
 
 use crate::error::{Error, Kind, Result};
@@ -205,6 +206,28 @@ impl Js {
     /// `undefined` or `null`.
     pub fn is_nothing(self, value: Value) -> bool {
         matches!(self.kind(value), sys::ValueType::napi_undefined | sys::ValueType::napi_null)
+    }
+
+    /// A finite number as JavaScript spells it: what `String(number)` is.
+    pub fn spelled(self, value: Value, number: f64) -> Option<Bytes> {
+        // Minus zero is among the whole numbers, and none.
+        if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 {
+            return Some(Bytes::copy_from_slice(itoa::Buffer::new().format(number as i64).as_bytes()));
+        }
+        let text = made!(text => sys::napi_coerce_to_string(self.0, value, &mut text))?;
+        // No number takes more than 24 characters.
+        let (mut characters, mut length) = ([0_u8; 40], 0);
+        // SAFETY: the buffer is as long as said, its NUL included.
+        let status = unsafe {
+            sys::napi_get_value_string_latin1(
+                self.0,
+                text,
+                characters.as_mut_ptr().cast(),
+                characters.len(),
+                &mut length,
+            )
+        };
+        (status == sys::Status::napi_ok).then(|| Bytes::copy_from_slice(&characters[..length]))
     }
 
     /// The number, if it is one.

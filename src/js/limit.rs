@@ -56,7 +56,7 @@ impl Limiter {
         Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone() })
     }
 
-    /// Counts a hit: `{ allowed, remaining, resetTime, limit, source }`.
+    /// Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`.
     #[napi]
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
@@ -89,13 +89,14 @@ fn operation(name: &'static str) -> Operation {
 }
 
 fn answer(checked: Checked) -> Answer {
-    // Whoever is refused is told when to come back. Where nobody counted, a whole window from now is the safe answer.
-    let guess = || unix_ms() + checked.window.as_millis() as i64;
+    // Where nobody counted, only this process's clock can say when.
+    let guess = || unix_ms() + checked.retry_after_ms;
     let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
     Answer::Checked {
         allowed: checked.allowed,
         remaining: checked.remaining,
         reset_ms,
+        retry_after_ms: checked.retry_after_ms,
         limit: checked.limit,
         source: checked.source,
     }

@@ -1,6 +1,10 @@
 //! `DistributedLock`'s native half.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Weak},
+};
 
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -12,7 +16,12 @@ use super::{
     operation::{Empty, Operation},
     service::Service,
 };
-use crate::{answer::Answer, features::lock};
+use crate::{
+    agents::doubt,
+    answer::Answer,
+    features::lock,
+    store::{Event, EventKind, Store},
+};
 
 /// Locks of one service.
 #[napi]
@@ -46,7 +55,11 @@ impl Lock {
         let operation = self.core.operation("ACQUIRE LOCK", Empty::Null);
         let operation = if strict == Some(true) { operation.rejecting() } else { operation };
         self.core.submit(env, operation, |js| {
-            self.locks.acquire(&js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?)
+            let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
+            let (store, locks) = (self.core.opened(js)?.store().clone(), self.locks.clone());
+            self.locks.acquire_or(&resource.clone(), ttl, move |token, life| {
+                doubt::give_back(store, life, move || locks.release(&resource, &token));
+            })
         })
     }
 
@@ -61,7 +74,9 @@ impl Lock {
     /// Keeps `disconnect()` waiting until the lock that its caller holds is given back.
     #[napi]
     pub fn stay(&self) -> Holder {
-        Holder { core: self.core.clone(), locks: self.locks.clone(), stay: RefCell::new(self.core.stay()) }
+        let stay = self.core.stay();
+        let store = stay.as_ref().map(|stay| Arc::downgrade(stay.opened().store())).unwrap_or_default();
+        Holder { core: self.core.clone(), locks: self.locks.clone(), stay: RefCell::new(stay), store }
     }
 
     /// Holds it longer; false when it is no longer held with this token.
@@ -80,10 +95,22 @@ pub struct Holder {
     core: Rc<Core>,
     locks: Arc<lock::Locks>,
     stay: RefCell<Option<Stay>>,
+    store: Weak<Store>,
 }
 
 #[napi]
 impl Holder {
+    /// Tells the log that the lock was lost before its holder had done its work.
+    #[napi]
+    pub fn tell_lost(&self, env: Env, resource: Unknown) {
+        let resource = Js(env.raw()).text(resource.raw(), "resource");
+        let (Some(store), Ok(resource)) = (self.store.upgrade(), resource) else { return };
+        let target = store.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
+        let text =
+            format!("the lock on {resource:?} was lost while its holder was at work; another may have held it too");
+        store.events().emit(&Event::new(EventKind::LockLost, target, text));
+    }
+
     /// Gives the lock back; false when it is no longer held with this token.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> Handed {

@@ -5,7 +5,7 @@ use napi::sys::{self, ValueType};
 
 use super::env::{Js, Value};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     store::Args,
 };
 
@@ -26,8 +26,9 @@ impl Js {
         match self.kind(value) {
             ValueType::napi_string => self.text(value, &name()).map(Bytes::from),
             ValueType::napi_number => match self.as_number(value) {
-                // Rust prints the shortest digits that read back as the same number, as JavaScript does.
-                Some(number) if number.is_finite() => Ok(Bytes::from(number.to_string())),
+                Some(number) if number.is_finite() => self
+                    .spelled(value, number)
+                    .ok_or_else(|| Error::new(Kind::Internal, "JavaScript could not spell a number")),
                 number => {
                     Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN))))
                 }

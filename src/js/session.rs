@@ -237,7 +237,9 @@ impl Sessions {
     /// A user's id is a string, or a whole number as databases have it.
     fn user(&self, js: Js, value: Value) -> Result<String> {
         match js.as_number(value) {
-            Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => Ok(format!("{number}")),
+            Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => {
+                Ok((number as i64).to_string())
+            }
             Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
             None => js.text(value, "userId"),
         }

@@ -41,6 +41,8 @@ pub enum EventKind {
     Evicts,
     /// The user may not publish or subscribe; told once until it may.
     Muted,
+    /// A lock was lost while its holder was at work.
+    LockLost,
 }
 
 impl EventKind {
@@ -57,6 +59,7 @@ impl EventKind {
             Self::TopologyChanged => "topology-changed",
             Self::Evicts => "evicts",
             Self::Muted => "muted",
+            Self::LockLost => "lock-lost",
         }
     }
 }

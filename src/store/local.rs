@@ -9,13 +9,13 @@ use std::{
 use super::{Reply, Request, memory, registry::Registry};
 use crate::{
     error::{Error, Kind, Result},
-    settings::Settings,
+    settings::{Server, Settings},
 };
 
 /// Bound of its memory, in bytes: what was not used for longest goes first.
 const MAX_BYTES: usize = 16 << 20;
 
-static LOCALS: Registry<Settings, Local> = Registry::new();
+static LOCALS: Registry<(Server, u8), Local> = Registry::new();
 
 /// A small store of this process, which answers at once and without I/O. Nothing in it ever reaches a server.
 pub struct Local {
@@ -24,10 +24,11 @@ pub struct Local {
     engine: OnceLock<memory::Engine>,
 }
 
-/// The process's own small store beside the one with these settings: as those who share a server share its counters, so
-/// do they here. It goes with its last holder.
+/// The process's own small store beside the one with these settings: as those who share a server share its counters, however
+/// they speak to it, so do they here. It goes with its last holder.
 pub fn local(settings: &Settings) -> Arc<Local> {
-    let Ok(local) = LOCALS.get(settings, || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
+    let Ok(local) =
+        LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
     local
 }
 
@@ -81,15 +82,17 @@ mod tests {
     use super::*;
     use crate::settings::{Environment, Options};
 
-    fn settings(port: u16) -> Settings {
-        let options = Options { host: Some("localhost".into()), port: Some(port), ..Options::default() };
+    fn settings(port: u16, seconds: u64) -> Settings {
+        let timeout = Some(std::time::Duration::from_secs(seconds));
+        let options = Options { host: Some("localhost".into()), port: Some(port), timeout, ..Options::default() };
         Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings
     }
 
     #[test]
-    fn equal_settings_share_one_and_others_do_not() {
-        let first = local(&settings(1));
-        assert!(Arc::ptr_eq(&first, &local(&settings(1))));
-        assert!(!Arc::ptr_eq(&first, &local(&settings(2))));
+    fn one_server_has_one_and_others_have_others() {
+        let first = local(&settings(1, 5));
+        assert!(Arc::ptr_eq(&first, &local(&settings(1, 5))));
+        assert!(Arc::ptr_eq(&first, &local(&settings(1, 4))), "whatever the other settings");
+        assert!(!Arc::ptr_eq(&first, &local(&settings(2, 5))));
     }
 }

@@ -20,6 +20,7 @@ mod expiry;
 mod generic;
 mod glob;
 mod hashes;
+mod line;
 mod lists;
 mod lua;
 mod number;
@@ -39,13 +40,14 @@ mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use self::answer::{Answer, Fault, Outcome};
 use self::db::Db;
-use self::lua::Lua;
+use self::line::{Begun, Line};
+use self::lua::{Lua, PATIENCE, Shelf};
 use self::table::Run;
 use super::{Listener, Reply, Request, Script, Topic, Transaction, Verb};
 use crate::error::{Error, Kind, Result};
@@ -60,35 +62,58 @@ pub struct Engine {
 
 struct Shared {
     /// Taken for a whole batch, so that nothing comes between the commands of a script.
-    lua: Mutex<Lua>,
+    line: Mutex<Line>,
     /// Taken per command, inside the other: a script's `redis.call` comes from within Lua.
     db: Arc<Mutex<Db>>,
+    /// What `SCRIPT LOAD` keeps, whatever becomes of the interpreter.
+    shelf: Shelf,
+    max_bytes: usize,
 }
 
 impl Engine {
     /// An empty store that holds at most about `max_bytes` of keys and values.
     pub fn new(max_bytes: usize) -> Result<Self> {
         let db = Arc::new(Mutex::new(Db::new(max_bytes)));
-        let lua = Lua::new(db.clone(), max_bytes)?;
-        Ok(Self { shared: Arc::new(Shared { lua: Mutex::new(lua), db }) })
+        let shelf = Shelf::default();
+        let line = Mutex::new(Line::new(Lua::new(db.clone(), max_bytes, shelf.clone())?));
+        Ok(Self { shared: Arc::new(Shared { line, db, shelf, max_bytes }) })
     }
 
-    /// Answers requests in order, with no I/O. Each is atomic, the whole is not.
+    /// Answers requests in order, with no I/O. Each is atomic, the whole is not. Without a caller's own script among them,
+    /// or one before them, they are answered at once.
+    pub async fn answer(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
+        let count = batch.len();
+        match self.begin(batch, deadline) {
+            Begun::Done(replies) => replies,
+            Begun::Later(replies) => replies.await.unwrap_or_else(|_| nobody(count)),
+        }
+    }
+
+    /// The same, for whoever may wait for a script.
     pub fn execute(&self, batch: &[Request]) -> Vec<Result<Reply>> {
-        let mut lua = lock(&self.shared.lua);
-        let answer = |request: &Request| self.answer(&mut lua, request).map_err(|error| error.hiding(request.told()));
-        let replies = batch.iter().map(answer).collect();
-        drop(lua);
-        self.deliver();
-        replies
+        match self.begin(batch.to_vec(), Instant::now() + PATIENCE) {
+            Begun::Done(replies) => replies,
+            Begun::Later(replies) => replies.blocking_recv().unwrap_or_else(|_| nobody(batch.len())),
+        }
+    }
+
+    fn begin(&self, batch: Vec<Request>, deadline: Instant) -> Begun {
+        let begun = self.shared.begin(batch, deadline);
+        if matches!(begun, Begun::Done(_)) {
+            self.shared.deliver();
+        }
+        begun
     }
 
     /// Runs a script's many-item form: all keys of all items, then all their arguments.
     pub fn run_many(&self, script: &'static Script, args: &[Bytes]) -> Result<Reply> {
-        let (source, sha) = script.many();
         let items = args.len() / (script.keys + script.args).max(1);
-        let outcome = lock(&self.shared.lua).run(sha, source.as_bytes(), args, items * script.keys);
-        self.deliver();
+        let (source, sha) = script.many();
+        let mut line = lock(&self.shared.line);
+        let lua = line.free().ok_or_else(|| Error::new(Kind::Unavailable, "a script is running"))?;
+        let outcome = lua.run(sha, source.as_bytes(), args, items * script.keys);
+        drop(line);
+        self.shared.deliver();
         reply(outcome)
     }
 
@@ -116,75 +141,119 @@ impl Engine {
 
     /// Frees some of what has expired. Reads never see it anyway; this gives its memory back.
     pub fn sweep(&self) {
-        let mut db = lock(&self.shared.db);
-        db.begin();
-        db.space.sweep(evict::SWEEP);
+        // Time stands still while a script runs.
+        let mut line = lock(&self.shared.line);
+        if line.free().is_some() {
+            let mut db = lock(&self.shared.db);
+            db.begin();
+            db.space.sweep(evict::SWEEP);
+        }
+    }
+}
+
+impl Shared {
+    /// Answers a request, unless it has a script of a caller's own.
+    fn answer_ours(&self, lua: &mut Lua, request: &Request) -> Option<Result<Reply>> {
+        if let Verb::Transaction(whole) = &request.verb {
+            return (!whole.requests.iter().any(is_theirs)).then(|| self.answer(lua, request));
+        }
+        self.choose(lua, request, false)
     }
 
+    /// Answers a request, whatever it is.
     fn answer(&self, lua: &mut Lua, request: &Request) -> Result<Reply> {
-        match &request.verb {
-            Verb::Transaction(whole) => self.run_all(lua, whole),
-            Verb::Apart(_) | Verb::Custom(_) | Verb::Command(_) if table::find(request.name()).is_none() => {
-                let message = format!("the embedded engine has no command {}", table::shown(request.name()));
-                Err(Error::new(Kind::Unsupported, message))
-            }
-            _ => reply(self.run(lua, request)).and_then(Reply::whole),
-        }
+        let reply = match &request.verb {
+            Verb::Transaction(whole) => self.answer_all(lua, whole),
+            _ => self.choose(lua, request, true).unwrap_or_else(|| Err(unanswered())),
+        };
+        reply.map_err(|error| error.hiding(request.told()))
     }
 
     /// Commands with nothing in between; as on a server, none is done when one of them cannot be taken.
-    fn run_all(&self, lua: &mut Lua, whole: &Transaction) -> Result<Reply> {
+    fn answer_all(&self, lua: &mut Lua, whole: &Transaction) -> Result<Reply> {
         for request in &whole.requests {
             match table::find(request.name()) {
                 Some(spec) => spec.check(&request.args).map_err(Fault::into_error)?,
-                None => return self.answer(lua, request),
+                None => return Err(unknown(request)),
             }
         }
-        let answers = whole.requests.iter().map(|request| match self.run(lua, request).and_then(Answer::into_reply) {
-            Ok(reply) => reply,
-            Err(Fault(words)) => Reply::Refused(Bytes::from(words.into_owned())),
+        let answers = whole.requests.iter().map(|request| {
+            let outcome = table::find(request.name()).and_then(|spec| self.run(lua, spec, &request.args, true));
+            match outcome.unwrap_or(Err(Fault::SYNTAX)).and_then(Answer::into_reply) {
+                Ok(reply) => reply,
+                Err(Fault(words)) => Reply::Refused(Bytes::from(words.into_owned())),
+            }
         });
         Ok(Reply::Array(answers.collect()))
     }
 
-    fn run(&self, lua: &mut Lua, request: &Request) -> Outcome {
-        let name = match &request.verb {
+    fn choose(&self, lua: &mut Lua, request: &Request, theirs: bool) -> Option<Result<Reply>> {
+        let outcome = match &request.verb {
             Verb::Script(script) | Verb::Many(script) => {
                 let keys = request.touched().into_iter().flatten().count();
                 let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
-                return lua.run(sha, source.as_bytes(), &request.args, keys);
+                lua.run(sha, source.as_bytes(), &request.args, keys)
             }
-            Verb::Command(name) => name,
-            Verb::Custom(_) | Verb::Apart(_) | Verb::Transaction(_) => request.name(),
+            _ => {
+                let Some(spec) = table::find(request.name()) else { return Some(Err(unknown(request))) };
+                match spec.check(&request.args) {
+                    Ok(()) => self.run(lua, spec, &request.args, theirs)?,
+                    Err(fault) => Err(fault),
+                }
+            }
         };
-        let spec = table::find(name).ok_or_else(|| table::unknown(name, &request.args))?;
-        spec.check(&request.args)?;
+        Some(reply(outcome).and_then(Reply::whole))
+    }
+
+    /// Runs a command; nothing where it is one about scripts and `theirs` are not meant.
+    fn run(&self, lua: &mut Lua, spec: &table::Spec, args: &[Bytes], theirs: bool) -> Option<Outcome> {
         match spec.run {
-            Run::Script(run) => run(lua, &request.args),
+            Run::Script(run) => theirs.then(|| run(lua, args)),
             Run::Command(run) => {
-                let mut db = lock(&self.shared.db);
+                let mut db = lock(&self.db);
                 db.begin();
-                db.make_room(spec, &request.args)?;
-                run(&mut db, &request.args)
+                Some(db.make_room(spec, args).and_then(|()| run(&mut db, args)))
             }
         }
     }
 
     /// Hands published messages over, in the order of publishing, with no lock held: a listener may call the engine.
     fn deliver(&self) {
-        let Some(mut next) = lock(&self.shared.db).hub.start_delivery() else { return };
+        let Some(mut next) = lock(&self.db).hub.start_delivery() else { return };
         loop {
             for listener in next.listeners {
                 let message = next.message.clone();
                 // One that panics must not end delivery to all others for good.
                 let _ = catch_unwind(AssertUnwindSafe(|| listener(super::Heard::Message(message))));
             }
-            match lock(&self.shared.db).hub.next_delivery() {
+            match lock(&self.db).hub.next_delivery() {
                 Some(delivery) => next = delivery,
                 None => return,
             }
         }
     }
+}
+
+/// Whether a request has a script of a caller's own.
+fn is_theirs(request: &Request) -> bool {
+    match &request.verb {
+        Verb::Script(_) | Verb::Many(_) => false,
+        Verb::Transaction(whole) => whole.requests.iter().any(is_theirs),
+        _ => table::find(request.name()).is_some_and(|spec| matches!(spec.run, Run::Script(_))),
+    }
+}
+
+fn unknown(request: &Request) -> Error {
+    let message = format!("the embedded engine has no command {}", table::shown(request.name()));
+    Error::new(Kind::Unsupported, message)
+}
+
+fn unanswered() -> Error {
+    Error::new(Kind::Internal, "the embedded engine left a request without a reply")
+}
+
+fn nobody(count: usize) -> Vec<Result<Reply>> {
+    (0..count).map(|_| Err(Error::new(Kind::Internal, "the embedded engine's thread has ended"))).collect()
 }
 
 fn reply(outcome: Outcome) -> Result<Reply> {

@@ -15,7 +15,27 @@ use crate::{
     settings::{Server, Settings},
 };
 
-static STORES: Registry<Settings, Store> = Registry::new();
+static STORES: Registry<Key, Store> = Registry::new();
+
+/// What tells stores apart. Settings of a connection are part of what a server's is; an embedded store is its name, whoever
+/// asks for it and however: it is data, and the first who opens it says how much it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A server and how to speak to it.
+    Server(Box<Settings>),
+    /// An embedded store.
+    Memory(String),
+}
+
+impl Key {
+    /// The key of the store that these settings ask for.
+    pub fn of(settings: &Settings) -> Self {
+        match &settings.server {
+            Server::Memory(name) => Self::Memory(name.clone()),
+            _ => Self::Server(Box::new(settings.clone())),
+        }
+    }
+}
 
 /// Shared things of the process by what tells them apart.
 pub struct Registry<K, T>(LazyLock<Mutex<HashMap<K, Weak<T>>>>);
@@ -42,7 +62,7 @@ impl<K: Clone + Eq + Hash, T> Registry<K, T> {
 /// The process's store for these settings. It closes when the last holder lets go.
 pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     let mut is_new = false;
-    let store = STORES.get(settings, || {
+    let store = STORES.get(&Key::of(settings), || {
         is_new = true;
         Store::new(settings)
     })?;

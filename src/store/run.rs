@@ -13,7 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
 
 use super::{Call, Engine, Read, Replies, Reply, Request, Step, Store};
 use crate::error::{Error, Kind, Result};
@@ -184,7 +187,8 @@ async fn guard(
     tokio::select! {
         biased;
         replies = guarded => Ok(replies),
-        () = sleep_until(deadline + GRACE) => Err(End::Overdue),
+        // Whoever had something to say at the deadline says it first, where the two come late and together.
+        () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(End::Overdue),
         () = cut => Err(End::Cut),
     }
 }

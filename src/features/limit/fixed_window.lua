@@ -1,5 +1,6 @@
 -- One hit in a fixed window that begins with its first hit. A refused hit is taken back: only admitted ones count.
--- KEYS: the counter. ARGV: limit, window in ms. Answers {hits with this one, end of the window in epoch ms}.
+-- KEYS: the counter. ARGV: limit, window in ms. Answers {hits with this one, end of the window in epoch ms, ms until a hit may be
+-- admitted again}: the last by the store's clock, since whoever asks may have another.
 local limit = tonumber(ARGV[1])
 local hits = redis.call('INCR', KEYS[1])
 if hits == 1 then
@@ -19,4 +20,5 @@ if type(ends) ~= 'number' or ends < 0 then
   ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 end
 -- One over the limit says as much as any number, and is exact where a foreign counter is not.
-return {math.min(hits, limit + 1), ends}
+local wait = hits > limit and math.max(redis.call('PTTL', KEYS[1]), 1) or 0
+return {math.min(hits, limit + 1), ends, wait}

@@ -4,28 +4,29 @@
 //! digits, not by `tostring`; a number answered is cut to a whole one; nothing is `false` in a script and `false` is nothing
 //! in an answer; an answered array ends at its first `nil`; a global cannot be assigned; time stands still.
 
+mod values;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
 
+use self::values::{Argument, argument, from_lua, into_lua, one_line};
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
+use super::lock;
 use super::table::{self, Run};
-use super::{lock, number};
 use crate::error::{Error, Kind, Result};
 
-/// How long a script may run.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a script may run where nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Instructions between two looks at the clock.
-const STRIDE: u32 = 10_000;
+const STRIDE: u32 = 2_000;
 /// Scripts that came by `EVAL` and are kept compiled; those loaded, and this crate's own, stay until `SCRIPT FLUSH`.
 const PASSING: usize = 500;
-/// How deep an answer may be nested.
-const DEEPEST: usize = 200;
 /// What Lua itself may use at least, in bytes.
 const MIN_MEMORY: usize = 32 * 1024 * 1024;
 
@@ -37,8 +38,25 @@ pub struct Lua {
     handler: Function,
     db: Arc<Mutex<Db>>,
     watch: Arc<Watch>,
+    patience: Duration,
+    /// When scripts must have ended, in place of `patience`.
+    until: Option<Instant>,
+    ended: Ended,
     compiled: HashMap<String, Compiled>,
     passing: VecDeque<String>,
+    shelf: Shelf,
+}
+
+/// Scripts by their SHA-1 that stay until `SCRIPT FLUSH`.
+pub type Shelf = Arc<Mutex<HashMap<String, Bytes>>>;
+
+/// How scripts ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With an answer or an error of their own.
+    Itself,
+    /// One ran for too long.
+    Stopped,
 }
 
 struct Compiled {
@@ -48,10 +66,21 @@ struct Compiled {
 
 /// What hooks and handlers tell the one who started a script.
 struct Watch {
-    patience: Duration,
-    started: Mutex<Instant>,
+    until: Mutex<Instant>,
     over: AtomicBool,
+    /// Its script has been left to itself: it must touch nothing any more.
+    halted: AtomicBool,
     line: AtomicUsize,
+}
+
+/// Takes the data from an interpreter whose script does not end.
+pub struct Halt(Arc<Watch>);
+
+impl Halt {
+    /// From now on. Whoever holds the data's lock meanwhile may be sure that no command of the script is under way.
+    pub fn order(&self) {
+        self.0.halted.store(true, Ordering::Release);
+    }
 }
 
 /// A refusal on its way through Lua.
@@ -60,40 +89,51 @@ struct Watch {
 struct Refusal(Fault);
 
 impl Lua {
-    pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize) -> Result<Self> {
-        Self::with_patience(db, max_bytes, PATIENCE)
-    }
-
-    fn with_patience(db: Arc<Mutex<Db>>, max_bytes: usize, patience: Duration) -> Result<Self> {
-        let started = Mutex::new(Instant::now());
-        let watch = Watch { patience, started, over: AtomicBool::new(false), line: AtomicUsize::new(0) };
-        Self::build(db, max_bytes, Arc::new(watch))
+    pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf) -> Result<Self> {
+        let watch = Watch {
+            until: Mutex::new(Instant::now()),
+            over: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
+            line: AtomicUsize::new(0),
+        };
+        Self::build(db, max_bytes, shelf, Arc::new(watch))
             .map_err(|error| Error::new(Kind::Internal, "Lua could not be started").with_source(error))
     }
 
-    fn build(db: Arc<Mutex<Db>>, max_bytes: usize, watch: Arc<Watch>) -> mlua::Result<Self> {
+    fn build(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, watch: Arc<Watch>) -> mlua::Result<Self> {
         let lua = mlua::Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH, LuaOptions::default())?;
         lua.set_memory_limit(max_bytes.max(MIN_MEMORY))?;
         let guard = lua.globals().get("xpcall")?;
         let noticed = watch.clone();
         let handler = lua.create_function(move |lua, error: Value| {
-            noticed.line.store(line(lua), Ordering::Relaxed);
-            Ok(error)
+            // A tail call has taken its line along.
+            let line = line(lua).max(1);
+            noticed.line.store(line, Ordering::Relaxed);
+            // What a guarded function refuses, the script's line has asked for.
+            match &error {
+                Value::String(text) => match refused_by_guard(&text.as_bytes()) {
+                    Some(text) => lua
+                        .create_string([format!("user_script:{line}: ").as_bytes(), text].concat())
+                        .map(Value::String),
+                    None => Ok(error.clone()),
+                },
+                _ => Ok(error),
+            }
         })?;
         let (redis, globals) = (lua.create_table()?, lua.create_table()?);
-        let space = db.clone();
+        let (space, watched) = (db.clone(), watch.clone());
         redis.set(
             "call",
-            lua.create_function(move |lua, args: MultiValue| {
-                let answer = invoke(&space, args).map_err(raised)?;
+            lua.create_function(move |lua, args: Variadic<Argument>| {
+                let answer = invoke(&space, &watched, args).map_err(raised)?;
                 into_lua(lua, answer)
             })?,
         )?;
-        let space = db.clone();
+        let (space, watched) = (db.clone(), watch.clone());
         redis.set(
             "pcall",
-            lua.create_function(move |lua, args: MultiValue| {
-                into_lua(lua, invoke(&space, args).unwrap_or_else(Answer::Error))
+            lua.create_function(move |lua, args: Variadic<Argument>| {
+                into_lua(lua, invoke(&space, &watched, args).unwrap_or_else(Answer::Error))
             })?,
         )?;
         redis.set(
@@ -106,11 +146,34 @@ impl Lua {
         )?;
         let describe = lua.create_function(|lua, error: Value| lua.create_string(fault(&error).0.as_bytes()))?;
         lua.load(include_str!("lua/redis.lua")).set_name("@redis").call::<()>(&redis)?;
-        let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@sandbox");
-        let sealed: Table = sandbox.call((redis, &globals, describe))?;
+        let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@guard");
+        let guards = lua.load(include_str!("lua/guard.lua")).set_name("@guard").into_function()?;
+        let sealed: Table = sandbox.call((redis, &globals, guards, describe))?;
         lua.set_globals(sealed)?;
         look_every(&lua, &watch, STRIDE)?;
-        Ok(Self { lua, globals, guard, handler, db, watch, compiled: HashMap::new(), passing: VecDeque::new() })
+        let (compiled, passing) = (HashMap::new(), VecDeque::new());
+        let (patience, until, ended) = (PATIENCE, None, Ended::Itself);
+        Ok(Self { lua, globals, guard, handler, db, watch, patience, until, ended, compiled, passing, shelf })
+    }
+
+    /// Scripts are stopped at this time.
+    pub fn run_until(&mut self, deadline: Instant) {
+        (self.until, self.ended) = (Some(deadline), Ended::Itself);
+    }
+
+    /// Scripts are stopped after the usual time.
+    pub fn run_freely(&mut self) {
+        self.until = None;
+    }
+
+    /// How the scripts since `run_until` ended.
+    pub fn ended(&self) -> Ended {
+        self.ended
+    }
+
+    /// What takes the data from this interpreter.
+    pub fn halt(&self) -> Halt {
+        Halt(self.watch.clone())
     }
 
     /// Runs a script, compiled if it was not yet. The first `keys` arguments are its keys.
@@ -123,6 +186,10 @@ impl Lua {
 
     /// Runs a script that was compiled before.
     pub fn run_known(&mut self, sha: &str, args: &[Bytes], keys: usize) -> Outcome {
+        if !self.compiled.contains_key(sha) {
+            let loaded = lock(&self.shelf).get(sha).cloned();
+            loaded.map_or(Ok(()), |source| self.compile(sha, &source, true))?;
+        }
         let missing = Fault::new("NOSCRIPT No matching script. Please use EVAL.");
         let function = self.compiled.get(sha).map(|compiled| compiled.function.clone()).ok_or(missing)?;
         let (keys, args) = args.split_at(keys.min(args.len()));
@@ -134,9 +201,10 @@ impl Lua {
                 db.space.touch(key);
             }
         }
-        *lock(&self.watch.started) = Instant::now();
+        *lock(&self.watch.until) = self.until.unwrap_or_else(|| Instant::now() + self.patience);
         let outcome = self.enter(&function, keys, args);
         if self.watch.over.swap(false, Ordering::Relaxed) {
+            self.ended = Ended::Stopped;
             look_every(&self.lua, &self.watch, STRIDE).map_err(|error| Fault::text(format!("ERR {error}")))?;
         }
         outcome.unwrap_or_else(|error| Err(fault(&Value::Error(Box::new(error))))).map_err(|fault| {
@@ -148,23 +216,23 @@ impl Lua {
     /// Compiles a script and keeps it.
     pub fn load(&mut self, sha: &str, source: &[u8]) -> std::result::Result<(), Fault> {
         match self.compiled.get_mut(sha) {
-            Some(compiled) => {
-                compiled.stays = true;
-                Ok(())
-            }
-            None => self.compile(sha, source, true),
+            Some(compiled) => compiled.stays = true,
+            None => self.compile(sha, source, true)?,
         }
+        lock(&self.shelf).insert(sha.to_owned(), Bytes::copy_from_slice(source));
+        Ok(())
     }
 
     /// Whether a script is compiled.
     pub fn knows(&self, sha: &str) -> bool {
-        self.compiled.contains_key(sha)
+        self.compiled.contains_key(sha) || lock(&self.shelf).contains_key(sha)
     }
 
     /// Drops all compiled scripts.
     pub fn forget(&mut self) {
         self.compiled.clear();
         self.passing.clear();
+        lock(&self.shelf).clear();
     }
 
     fn compile(&mut self, sha: &str, source: &[u8], stays: bool) -> std::result::Result<(), Fault> {
@@ -208,16 +276,17 @@ impl Lua {
 fn look_every(lua: &mlua::Lua, watch: &Arc<Watch>, instructions: u32) -> mlua::Result<()> {
     let watch = watch.clone();
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), move |lua, _| {
-        if lock(&watch.started).elapsed() < watch.patience {
+        if !watch.halted.load(Ordering::Relaxed) && Instant::now() < *lock(&watch.until) {
             return Ok(VmState::Continue);
         }
         if !watch.over.swap(true, Ordering::Relaxed) {
             look_every(lua, &watch, 1)?;
         }
-        let seconds = watch.patience.as_secs_f32();
-        Err(raised(Fault::text(format!("ERR Script stopped: it ran for more than {seconds} s"))))
+        Err(raised(STOPPED))
     })
 }
+
+const STOPPED: Fault = Fault::new("ERR Script stopped: it ran for too long");
 
 /// The script's line that runs now.
 fn line(lua: &mlua::Lua) -> usize {
@@ -228,6 +297,13 @@ fn line(lua: &mlua::Lua) -> usize {
         })
     };
     (0..).map_while(at).flatten().next().unwrap_or(0)
+}
+
+/// The text of an error that arose in `guard.lua` or `sandbox.lua`, without the place.
+fn refused_by_guard(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.strip_prefix(b"guard:")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    rest[digits..].strip_prefix(b": ")
 }
 
 fn raised(fault: Fault) -> mlua::Error {
@@ -258,26 +334,12 @@ fn fault(error: &Value) -> Fault {
     Fault::text(format!("ERR {}", text.replace(['\r', '\n'], " ")))
 }
 
-fn one_line(text: &mlua::String) -> String {
-    text.to_string_lossy().replace(['\r', '\n'], " ")
-}
-
-/// A string or number as a command gets it.
-fn argument(value: &Value) -> Option<Bytes> {
-    match value {
-        Value::String(text) => Some(Bytes::copy_from_slice(&text.as_bytes())),
-        Value::Integer(number) => Some(number::write_float(*number as f64)),
-        Value::Number(number) => Some(number::write_float(*number)),
-        _ => None,
-    }
-}
-
 /// Runs a command for a script.
-fn invoke(db: &Mutex<Db>, args: MultiValue) -> Outcome {
+fn invoke(db: &Mutex<Db>, watch: &Watch, args: Variadic<Argument>) -> Outcome {
     if args.is_empty() {
         return Err(Fault::new("ERR Please specify at least one argument for this redis lib call"));
     }
-    let args: Option<Vec<Bytes>> = args.iter().map(argument).collect();
+    let args: Option<Vec<Bytes>> = args.into_iter().map(|Argument(arg)| arg).collect();
     let args = args.ok_or(Fault::new("ERR Lua redis lib command arguments must be strings or integers"))?;
     let (name, args) = args.split_first().ok_or(Fault::SYNTAX)?;
     let unknown = Fault::new("ERR Unknown Redis command called from script");
@@ -289,69 +351,12 @@ fn invoke(db: &Mutex<Db>, args: MultiValue) -> Outcome {
         return Err(Fault::new("ERR This Redis command is not allowed from script"));
     };
     let mut db = lock(db);
+    // Asked under the lock: whoever gives the order holds it too.
+    if watch.halted.load(Ordering::Acquire) {
+        return Err(STOPPED);
+    }
     db.make_room(spec, args)?;
     run(&mut db, args)
-}
-
-fn into_lua(lua: &mlua::Lua, answer: Answer) -> mlua::Result<Value> {
-    let single = |name: &str, text: &[u8]| {
-        let table = lua.create_table()?;
-        table.raw_set(name, lua.create_string(text)?)?;
-        Ok(Value::Table(table))
-    };
-    match answer {
-        Answer::Nil => Ok(Value::Boolean(false)),
-        Answer::Int(number) => Ok(Value::Number(number as f64)),
-        Answer::Bulk(text) => lua.create_string(&text).map(Value::String),
-        Answer::Status(text) => single("ok", &text),
-        Answer::Error(fault) => single("err", fault.0.as_bytes()),
-        Answer::Array(items) => {
-            let table = lua.create_table_with_capacity(items.len(), 0)?;
-            for item in items {
-                table.raw_push(into_lua(lua, item)?)?;
-            }
-            Ok(Value::Table(table))
-        }
-    }
-}
-
-/// What a script answered. An error it returns is its answer, with nothing put behind.
-fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
-    if depth > DEEPEST {
-        return Ok(Err(Fault::new("ERR reached lua stack limit")));
-    }
-    Ok(Ok(match value {
-        Value::String(text) => Answer::Bulk(Bytes::copy_from_slice(&text.as_bytes())),
-        Value::Integer(number) => Answer::Int(*number),
-        Value::Number(number) => Answer::Int(whole(*number)),
-        Value::Boolean(true) => Answer::Int(1),
-        Value::Table(table) => {
-            if let Value::String(text) = table.raw_get("err")? {
-                return Ok(Ok(Answer::Error(Fault::text(one_line(&text)))));
-            }
-            if let Value::String(text) = table.raw_get("ok")? {
-                return Ok(Ok(Answer::Status(Bytes::from(one_line(&text)))));
-            }
-            let mut items = Vec::new();
-            loop {
-                match table.raw_get(items.len() + 1)? {
-                    Value::Nil => break,
-                    item => match from_lua(&item, depth + 1)? {
-                        Ok(item) => items.push(item),
-                        failed => return Ok(failed),
-                    },
-                }
-            }
-            Answer::Array(items)
-        }
-        _ => Answer::Nil,
-    }))
-}
-
-/// A number without its fraction. What does not fit becomes the smallest, as C compilers for x86 have it.
-fn whole(number: f64) -> i64 {
-    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
-    if fits { number as i64 } else { i64::MIN }
 }
 
 #[cfg(test)]

@@ -162,17 +162,3 @@ pub fn knows(name: &str) -> bool {
 pub fn shown(name: &str) -> String {
     name.chars().take(128).collect()
 }
-
-/// What Redis says to a command it does not know: at most 128 characters of name and arguments each.
-pub fn unknown(name: &str, args: &[Bytes]) -> Fault {
-    let mut shown = String::new();
-    for arg in args {
-        if shown.len() >= 128 {
-            break;
-        }
-        let arg = String::from_utf8_lossy(arg);
-        shown += &format!("'{}' ", arg.chars().take(128 - shown.len()).collect::<String>());
-    }
-    let name: String = name.chars().take(128).collect();
-    Fault::text(format!("ERR unknown command '{name}', with args beginning with: {shown}"))
-}

@@ -1,7 +1,7 @@
 -- Makes the globals a script sees. Nothing in them can be changed, so nothing survives a run; nothing reaches a file.
-local redis, base, describe = ...
+local redis, base, guards, describe = ...
 local error, type, tostring, sub, concat = error, type, tostring, string.sub, table.concat
-local setmetatable, rawset, pcall, xpcall, loadstring = setmetatable, rawset, pcall, xpcall, loadstring
+local setmetatable, rawset, loadstring = setmetatable, rawset, loadstring
 local collectgarbage, sealed = collectgarbage, setmetatable({}, { __mode = 'k' })
 local READONLY = 'Attempt to modify a readonly table'
 
@@ -12,29 +12,19 @@ local function seal(inner)
   return outer
 end
 local function changeable(t)
-  if sealed[t] then error(READONLY, 0) end
+  if t ~= nil and sealed[t] then error(READONLY, 0) end
   return t
 end
 
--- An error as a string: what pcall tells a script in Redis 7.0.
-local function plain(e)
-  if type(e) == 'table' and e.err then return e.err end
-  return type(e) == 'userdata' and describe(e) or e
-end
-local function result(ok, ...)
-  if ok then return ok, ... end
-  return ok, plain((...))
-end
-
+local guarded = guards(function(t) changeable(t) end, describe)
 string.dump = nil
 getmetatable('').__metatable = false
-local kept = '_VERSION assert error getmetatable ipairs next pairs rawequal rawget select tonumber tostring type unpack'
+local kept = '_VERSION assert error getmetatable ipairs next pairs rawequal rawget select tonumber tostring type'
 for name in kept:gmatch('%S+') do base[name] = _G[name] end
 for name, inner in pairs({ redis = redis, coroutine = coroutine, string = string, table = table, math = math }) do
   base[name] = seal(inner)
 end
-function base.pcall(f, ...) return result(pcall(f, ...)) end
-function base.xpcall(f, handler) return xpcall(f, function(e) return handler(plain(e)) end) end
+for name, inner in pairs(guarded) do base[name] = inner end
 function base.rawset(t, name, value) return rawset(changeable(t), name, value) end
 function base.setmetatable(t, meta) return setmetatable(changeable(t), meta) end
 function base.collectgarbage() return collectgarbage('count') end

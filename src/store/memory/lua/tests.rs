@@ -4,7 +4,9 @@ use super::*;
 
 fn lua() -> Lua {
     let db = Arc::new(Mutex::new(Db::new(1 << 20)));
-    Lua::with_patience(db, 1 << 20, Duration::from_millis(50)).unwrap()
+    let mut lua = Lua::new(db, 1 << 20, Shelf::default()).unwrap();
+    lua.patience = Duration::from_millis(50);
+    lua
 }
 
 fn run(lua: &mut Lua, source: &str) -> Outcome {
@@ -24,9 +26,14 @@ fn a_script_that_never_ends_is_stopped() {
         "while true do pcall(redis.call, 'PING') end",
         "coroutine.wrap(function() while true do end end)()",
         "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "xpcall(error, function() while true do end end)",
+        "table.sort({1, 2, 3}, function() while true do end end)",
+        "('x'):gsub('x', function() while true do end end)",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
     ];
     for source in loops {
-        assert!(refusal(&mut lua, source).starts_with("ERR Script stopped: it ran for more than"), "{source}");
+        assert!(refusal(&mut lua, source).starts_with("ERR Script stopped: it ran for too long"), "{source}");
         assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
     }
 }
@@ -40,6 +47,26 @@ fn a_script_cannot_take_all_memory() {
 }
 
 #[test]
+fn arguments_that_c_does_not_check_are_refused() {
+    let mut lua = lua();
+    for ranges in
+        ["0, 2147483647", "-2147483648, 2147483647", "-2147483648", "1, 8001", "-1e300, 0", "'0', '2147483647'"]
+    {
+        let text = refusal(&mut lua, &format!("return {{ unpack({{}}, {ranges}) }}"));
+        assert!(text.starts_with("ERR user_script:1: too many results to unpack"), "{ranges}: {text}");
+    }
+    for call in ["find(t, p)", "match(t, p)", "gsub(t, p, '')", "gmatch(t, p)()"] {
+        let source = format!("local t, p = ('a'):rep(9), ('a-'):rep(100001) return string.{call}");
+        let text = refusal(&mut lua, &source);
+        assert!(text.starts_with("ERR user_script:1: pattern too complex"), "{call}: {text}");
+    }
+    assert_eq!(run(&mut lua, "return ('').rep('', 2147483647)"), Ok(Answer::Bulk(Bytes::new())));
+    let wrong = refusal(&mut lua, "\nlocal at = string.find({}, 'x') return at");
+    assert!(wrong.starts_with("ERR user_script:2: bad argument #1 to 'find' (string expected, got table)"), "{wrong}");
+    assert!(refusal(&mut lua, "return unpack(5)").contains("table expected, got number"));
+}
+
+#[test]
 fn nothing_survives_a_run() {
     let mut lua = lua();
     for source in [
@@ -49,6 +76,7 @@ fn nothing_survives_a_run() {
         "rawset(_G, 'x', 1)",
         "setmetatable(_G, {})",
         "string.x = 1",
+        "table.insert(string, 1)",
         "redis.call = 1",
         "loadstring('x = 1')()",
         "getmetatable('').__index.x = 1",

@@ -1,0 +1,273 @@
+//! Whose turn it is with the interpreter. What is ours is answered where it is asked, at once; a caller's own script, of which
+//! nobody knows whether it ends, runs on a thread of the engine's, and what comes after it waits in line behind it.
+//!
+//! A script that goes on past its deadline is ended by Lua's hook. Inside a C function, which no hook reaches, it keeps its
+//! interpreter and its thread, both of which are replaced; from then on it touches no data, and its thread ends with it.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::lua::{Ended, Halt, Lua};
+use super::{Shared, is_theirs, lock, unanswered};
+use crate::error::{Error, Kind, Result};
+use crate::runtime;
+use crate::store::{Reply, Request, Verb};
+
+/// How long after its deadline a script may take to notice it.
+const NOTICE: Duration = Duration::from_millis(8);
+/// How soon a replacement is tried again while a command of the script holds the data.
+const AGAIN: Duration = Duration::from_millis(5);
+/// How long a thread waits for the next script before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+/// Address space of the thread's stack. A pattern takes a frame for each of its items, and `guard.lua` bounds those.
+const STACK: usize = 64 << 20;
+/// As many scripts that never end a process may have: each keeps a core busy.
+const MOST_LOST: usize = 16;
+
+/// Scripts that were left to themselves and have not ended.
+static LOST: AtomicUsize = AtomicUsize::new(0);
+
+/// The interpreter, and who waits for it.
+pub struct Line {
+    /// Absent while the thread has it.
+    lua: Option<Lua>,
+    waiting: VecDeque<Job>,
+    running: Option<Running>,
+    thread: Option<Sender<Arc<Shared>>>,
+    turns: u64,
+}
+
+/// Requests that are answered together, some of them answered already.
+struct Job {
+    batch: Vec<Request>,
+    deadline: Instant,
+    told: Told,
+}
+
+struct Told {
+    replies: Vec<Result<Reply>>,
+    tell: oneshot::Sender<Vec<Result<Reply>>>,
+}
+
+/// The job that the thread is at.
+struct Running {
+    turn: u64,
+    count: usize,
+    /// Which requests are transactions.
+    several: Vec<bool>,
+    halt: Halt,
+    /// Nothing once the job was taken from its thread.
+    told: Arc<Mutex<Option<Told>>>,
+}
+
+/// How a batch begins.
+pub enum Begun {
+    /// It is answered.
+    Done(Vec<Result<Reply>>),
+    /// The thread will answer.
+    Later(oneshot::Receiver<Vec<Result<Reply>>>),
+}
+
+impl Line {
+    pub fn new(lua: Lua) -> Self {
+        Self { lua: Some(lua), waiting: VecDeque::new(), running: None, thread: None, turns: 0 }
+    }
+
+    /// The interpreter, unless a script has it or comes first.
+    pub fn free(&mut self) -> Option<&mut Lua> {
+        if self.waiting.is_empty() { self.lua.as_mut() } else { None }
+    }
+}
+
+impl Shared {
+    /// Answers a batch, or has the thread go on with it from the first script of a caller's own.
+    pub(super) fn begin(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant) -> Begun {
+        let mut line = lock(&self.line);
+        let mut replies = Vec::with_capacity(batch.len());
+        if let Some(lua) = line.free() {
+            for request in &batch {
+                let Some(reply) = self.answer_ours(lua, request) else { break };
+                replies.push(reply.map_err(|error| error.hiding(request.told())));
+            }
+            if replies.len() == batch.len() {
+                return Begun::Done(replies);
+            }
+        }
+        let (tell, later) = oneshot::channel();
+        line.waiting.push_back(Job { batch, deadline, told: Told { replies, tell } });
+        if line.lua.is_some() {
+            self.wake(&mut line);
+        }
+        Begun::Later(later)
+    }
+
+    /// Has the thread look at the line. Where the system gives none, whoever waits learns that.
+    fn wake(self: &Arc<Self>, line: &mut Line) {
+        if line.thread.as_ref().is_some_and(|thread| thread.send(self.clone()).is_ok()) {
+            return;
+        }
+        let (thread, inbox) = channel();
+        let started = Builder::new().name("cinnabar-lua".into()).stack_size(STACK).spawn(move || serve(&inbox));
+        match started {
+            Ok(_) => {
+                let _ = thread.send(self.clone());
+                line.thread = Some(thread);
+            }
+            Err(error) => {
+                let error = Error::new(Kind::Unavailable, "the system gives no thread for a script").with_source(error);
+                for Job { batch, told, .. } in line.waiting.drain(..) {
+                    told.finish(batch.len(), &error);
+                }
+            }
+        }
+    }
+
+    /// Answers those in line; false when the interpreter was taken from this thread.
+    fn work(self: &Arc<Self>) -> bool {
+        loop {
+            let mut line = lock(&self.line);
+            let Some(mut lua) = line.lua.take() else { return true };
+            let Some(Job { batch, deadline, told }) = line.waiting.pop_front() else {
+                line.lua = Some(lua);
+                return true;
+            };
+            line.turns += 1;
+            let (turn, count) = (line.turns, batch.len());
+            let told = Arc::new(Mutex::new(Some(told)));
+            let several = batch.iter().map(is_one_of_several).collect();
+            line.running = Some(Running { turn, count, several, halt: lua.halt(), told: told.clone() });
+            drop(line);
+            let watch = self.watch(turn, deadline);
+            let whole = catch_unwind(AssertUnwindSafe(|| self.go_through(&mut lua, &batch, deadline, &told))).is_ok();
+            if let Some(watch) = watch {
+                watch.abort();
+            }
+            let mut line = lock(&self.line);
+            if line.running.take_if(|running| running.turn == turn).is_none() {
+                drop(line);
+                drop(lua);
+                LOST.fetch_sub(1, Ordering::Relaxed);
+                return false;
+            }
+            line.lua = if whole { Some(lua) } else { self.fresh() };
+            drop(line);
+            // What was published is on its way before its publisher hears that.
+            self.deliver();
+            if let Some(told) = lock(&told).take() {
+                told.finish(count, &unanswered());
+            }
+        }
+    }
+
+    fn go_through(&self, lua: &mut Lua, batch: &[Request], deadline: Instant, told: &Mutex<Option<Told>>) {
+        let answered = match &*lock(told) {
+            // Nobody waits for it any more: it is as if it had never been asked.
+            Some(told) if told.tell.is_closed() => return,
+            Some(told) => told.replies.len(),
+            None => return,
+        };
+        for request in &batch[answered..] {
+            let answer = if Instant::now() >= deadline {
+                Err(Error::new(Kind::NotSent, "the deadline passed while a script was running"))
+            } else if LOST.load(Ordering::Relaxed) >= MOST_LOST && is_theirs(request) {
+                Err(Error::new(Kind::Unavailable, "scripts of this process have gone on for too long and still do"))
+            } else {
+                lua.run_until(deadline);
+                let reply = self.answer(lua, request);
+                match lua.ended() {
+                    Ended::Itself => reply,
+                    Ended::Stopped => Err(self.stopped(is_one_of_several(request))),
+                }
+            };
+            match &mut *lock(told) {
+                Some(told) => told.replies.push(answer),
+                None => return,
+            }
+        }
+        lua.run_freely();
+    }
+
+    /// Why a script has no answer.
+    fn stopped(&self, one_of_several: bool) -> Error {
+        if one_of_several || lock(&self.db).space.has_written {
+            let text = "the script was stopped at its deadline; what it had written by then stays";
+            return Error::new(Kind::MaybeApplied, text);
+        }
+        Error::new(Kind::Timeout, "the script was stopped at its deadline; it had written nothing")
+    }
+
+    /// Looks after a job when its time is over.
+    fn watch(self: &Arc<Self>, turn: u64, deadline: Instant) -> Option<AbortHandle> {
+        let shared = Arc::downgrade(self);
+        let watch = async move {
+            tokio::time::sleep_until((deadline + NOTICE).into()).await;
+            while shared.upgrade().is_some_and(|shared| !shared.replace(turn)) {
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        runtime::get().ok().map(|runtime| runtime.spawn(watch).abort_handle())
+    }
+
+    /// Leaves a job that has not ended to itself: another interpreter takes the next. False when a command of it holds the
+    /// data at this moment, which is never for long.
+    fn replace(self: &Arc<Self>, turn: u64) -> bool {
+        let mut line = lock(&self.line);
+        let Some(running) = line.running.take_if(|running| running.turn == turn) else { return true };
+        match self.db.try_lock() {
+            // Under the lock that each of its commands takes: it has done its last one.
+            Ok(_) | Err(TryLockError::Poisoned(_)) => running.halt.order(),
+            Err(TryLockError::WouldBlock) => {
+                line.running = Some(running);
+                return false;
+            }
+        }
+        LOST.fetch_add(1, Ordering::Relaxed);
+        line.lua = self.fresh();
+        line.thread = None;
+        if !line.waiting.is_empty() {
+            self.wake(&mut line);
+        }
+        drop(line);
+        self.deliver();
+        if let Some(mut told) = lock(&running.told).take() {
+            let one_of_several = running.several.get(told.replies.len()).is_some_and(|several| *several);
+            told.replies.push(Err(self.stopped(one_of_several)));
+            told.finish(running.count, &Error::new(Kind::NotSent, "the deadline passed while a script was running"));
+        }
+        true
+    }
+
+    fn fresh(&self) -> Option<Lua> {
+        Lua::new(self.db.clone(), self.max_bytes, self.shelf.clone()).ok()
+    }
+}
+
+/// Whether a script in it may be stopped after another command has written.
+fn is_one_of_several(request: &Request) -> bool {
+    matches!(request.verb, Verb::Transaction(_))
+}
+
+impl Told {
+    /// Answers, with an error for each of `count` that has no reply yet.
+    fn finish(mut self, count: usize, error: &Error) {
+        self.replies.resize_with(count, || Err(error.clone()));
+        let _ = self.tell.send(self.replies);
+    }
+}
+
+/// What the thread does until nobody has asked it for some time, or its engine is gone.
+fn serve(inbox: &Receiver<Arc<Shared>>) {
+    while let Ok(shared) = inbox.recv_timeout(IDLE) {
+        if !shared.work() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Values on their way into Lua and out of it.
+
+use bytes::Bytes;
+use mlua::{FromLua, Value};
+
+use super::super::answer::{Answer, Fault, Outcome};
+use super::super::number;
+
+/// How deep an answer may be nested.
+const DEEPEST: usize = 200;
+
+pub fn one_line(text: &mlua::String) -> String {
+    text.to_string_lossy().replace(['\r', '\n'], " ")
+}
+
+/// A string or number as a command gets it.
+pub fn argument(value: &Value) -> Option<Bytes> {
+    match value {
+        Value::String(text) => Some(Bytes::copy_from_slice(&text.as_bytes())),
+        Value::Integer(number) => Some(number::write_float(*number as f64)),
+        Value::Number(number) => Some(number::write_float(*number)),
+        _ => None,
+    }
+}
+
+/// An argument of a command as a script gives it; nothing where it cannot be one. Taken out of Lua at once: of values that Rust
+/// holds on to, Lua has room for few thousands.
+pub struct Argument(pub Option<Bytes>);
+
+impl FromLua for Argument {
+    fn from_lua(value: Value, _: &mlua::Lua) -> mlua::Result<Self> {
+        Ok(Self(argument(&value)))
+    }
+}
+
+pub fn into_lua(lua: &mlua::Lua, answer: Answer) -> mlua::Result<Value> {
+    let single = |name: &str, text: &[u8]| {
+        let table = lua.create_table()?;
+        table.raw_set(name, lua.create_string(text)?)?;
+        Ok(Value::Table(table))
+    };
+    match answer {
+        Answer::Nil => Ok(Value::Boolean(false)),
+        Answer::Int(number) => Ok(Value::Number(number as f64)),
+        Answer::Bulk(text) => lua.create_string(&text).map(Value::String),
+        Answer::Status(text) => single("ok", &text),
+        Answer::Error(fault) => single("err", fault.0.as_bytes()),
+        Answer::Array(items) => {
+            let table = lua.create_table_with_capacity(items.len(), 0)?;
+            for item in items {
+                table.raw_push(into_lua(lua, item)?)?;
+            }
+            Ok(Value::Table(table))
+        }
+    }
+}
+
+/// What a script answered. An error it returns is its answer, with nothing put behind.
+pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
+    if depth > DEEPEST {
+        return Ok(Err(Fault::new("ERR reached lua stack limit")));
+    }
+    Ok(Ok(match value {
+        Value::String(text) => Answer::Bulk(Bytes::copy_from_slice(&text.as_bytes())),
+        Value::Integer(number) => Answer::Int(*number),
+        Value::Number(number) => Answer::Int(whole(*number)),
+        Value::Boolean(true) => Answer::Int(1),
+        Value::Table(table) => {
+            if let Value::String(text) = table.raw_get("err")? {
+                return Ok(Ok(Answer::Error(Fault::text(one_line(&text)))));
+            }
+            if let Value::String(text) = table.raw_get("ok")? {
+                return Ok(Ok(Answer::Status(Bytes::from(one_line(&text)))));
+            }
+            let mut items = Vec::new();
+            loop {
+                match table.raw_get(items.len() + 1)? {
+                    Value::Nil => break,
+                    item => match from_lua(&item, depth + 1)? {
+                        Ok(item) => items.push(item),
+                        failed => return Ok(failed),
+                    },
+                }
+            }
+            Answer::Array(items)
+        }
+        _ => Answer::Nil,
+    }))
+}
+
+/// A number without its fraction. What does not fit becomes the smallest, as C compilers for x86 have it.
+fn whole(number: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
+    if fits { number as i64 } else { i64::MIN }
+}
