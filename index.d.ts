@@ -2557,8 +2557,12 @@ export interface HealthHandlerOptions extends HealthOptions {
 
 /** A request handler of the fetch kind: Next.js, Deno, Bun, Hono. */
 export interface HealthHandler {
-  /** Answers `GET` and `HEAD`, and everything else by 405. Without a request it answers as to `GET`. Never rejects. */
-  (request?: { readonly method: string }): Promise<Response>
+  /** Answers as to `GET`. */
+  (): Promise<Response>
+  /** The same for Hono, which hands over a context: `app.get('/health', healthHandler())`. */
+  (context: { readonly req: { readonly method: string } }): Promise<Response>
+  /** Answers `GET` and `HEAD`, and everything else by 405. Never rejects. */
+  (request: Request): Promise<Response>
   /** The same for `node:http`, and so for Express and its kind. */
   node(
     request: { readonly method?: string },

@@ -1,6 +1,6 @@
 'use strict'
 
-const binding = require('../binding.js')
+const binding = require('./addon.js')
 const { askCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')

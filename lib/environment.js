@@ -15,23 +15,39 @@ const NAMES = [
   'CINNABAR_STACKS',
 ]
 
+// Those that say where the server is.
+const PLACES = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
+
 /** The environment variables that count here, as a plain object; unset ones are left out. */
 function readEnvironment() {
   const found = {}
   for (const name of NAMES) {
-    const value = read(name)
+    const value = readVariable(name)
     if (value !== undefined) found[name] = value
   }
   return found
 }
 
-function read(name) {
+/** A variable, or `undefined` when it is unset or may not be read. */
+function readVariable(name) {
   try {
     return process.env[name]
   } catch {
-    // Deno without --allow-env throws on every look; that is the same as nothing being set.
+    // Deno throws on every look that --allow-env does not allow.
     return undefined
   }
 }
 
-module.exports = { readEnvironment }
+/** Variables that would say where the server is, and may not be read. */
+function forbiddenPlaces() {
+  return PLACES.filter((name) => {
+    try {
+      void process.env[name]
+      return false
+    } catch {
+      return true
+    }
+  })
+}
+
+module.exports = { forbiddenPlaces, readEnvironment, readVariable }

@@ -5,7 +5,7 @@ const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
-const { readEnvironment } = require('./environment.js')
+const { forbiddenPlaces, readEnvironment } = require('./environment.js')
 const { CinnabarError, argumentError } = require('./error.js')
 const { handleOf, handleWithin, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
@@ -255,7 +255,17 @@ function drainOf(options) {
 
 function openNative(options) {
   assertServiceOptions(options)
-  return new binding.Service(getBridge(), options, readEnvironment())
+  const native = new binding.Service(getBridge(), options, readEnvironment())
+  if (native.byDefault) assertNothingHidden()
+  return native
+}
+
+// A server may be meant that nobody here may know of. What is then kept in this process would be lost to all others.
+function assertNothingHidden() {
+  const names = forbiddenPlaces()
+  if (names.length === 0) return
+  const allowed = `Allow it with --allow-env=${names.join(',')}, or give the url in code, such as { url: 'memory:' }.`
+  throw settingsError(`${names.join(', ')} may not be read, so it is not known which server to use. ${allowed}`)
 }
 
 // Of most options only the names are looked at here; the native side says what they may be.

@@ -1,10 +1,11 @@
-// Fails when a generated file that is committed is not what its source makes today: the loader and its types, from the
+// Fails when a generated file that is committed is not what its source makes today: the types of the addon, from the
 // `#[napi]` items in src/js, and the platform packages, from the version and the `napi` block in package.json.
 // Writes them anew, so that what is left to do is to commit them.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { writePlatforms } from './platforms.mjs'
 import { main, root, run } from './run.mjs'
 
 function contents() {
@@ -12,7 +13,7 @@ function contents() {
     `npm/${name}/package.json`,
     `npm/${name}/README.md`,
   ])
-  const paths = ['binding.js', 'binding.d.ts', ...packages]
+  const paths = ['binding.d.ts', ...packages]
   return new Map(
     paths.map((path) => [path, existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : '']),
   )
@@ -20,7 +21,7 @@ function contents() {
 
 await main(async () => {
   const committed = contents()
-  await run('npx', ['--no-install', 'napi', 'create-npm-dirs'])
+  await writePlatforms()
   await run('npm', ['run', 'build'])
   const generated = contents()
   const stale = [...generated.keys()].filter((path) => generated.get(path) !== committed.get(path))

@@ -26,7 +26,7 @@ export async function npmPackages(folder = root) {
 export async function addon() {
   const sources = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs'].flatMap((name) => files(join(root, name)))
   const newest = Math.max(...sources.map(modified))
-  if (Math.min(builtAt(), modified(join(root, 'binding.js'))) >= newest) return
+  if (Math.min(builtAt(), modified(join(root, 'binding.d.ts'))) >= newest) return
   await requireRust()
   console.log('Building the addon; the first time takes a few minutes.')
   await run('npm', ['run', 'build'])

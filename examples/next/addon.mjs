@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 const installed = fileURLToPath(new URL('node_modules/cinnabar/', import.meta.url))
-const addons = existsSync(`${repository}binding.js`)
+const addons = existsSync(`${repository}binding.d.ts`)
   ? readdirSync(repository).filter((name) => /^cinnabar\..+\.node$/.test(name))
   : []
 

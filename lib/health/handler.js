@@ -69,7 +69,7 @@ function makeHandler(options, defaultService) {
   }
 
   const handle = async (request) => {
-    const { status, headers, body } = await answer(request?.method)
+    const { status, headers, body } = await answer(request?.method ?? request?.req?.method)
     return new Response(body, { status, headers })
   }
   handle.node = async (request, response) => {

@@ -54,6 +54,12 @@ impl Service {
         Ok(Self { core: Rc::new(core) })
     }
 
+    /// Whether nothing said where the server is.
+    #[napi(getter)]
+    pub fn by_default(&self) -> bool {
+        self.core.by_default
+    }
+
     /// Connects, or waits for the connection.
     #[napi]
     pub fn connect(&self, env: Env) -> Handed {
