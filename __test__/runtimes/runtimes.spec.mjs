@@ -28,19 +28,18 @@ for (const runtime of runtimes) {
   describe(`${runtime.name}, in worker threads only`, () => {
     // The first of them ends before the second begins, and one works while all others come and go.
     const threads = runtime.command === process.execPath ? 200 : 60
+    const runThreads = (script, args) =>
+      runIn(runtime, join(app, script), { cwd: app, env: { REDIS_URL: server.url }, args, allow: runtime.threads })
+
     it(`${threads} threads come and go, whichever has loaded the addon first`, async () => {
       const args = [String(threads)]
-      const { out } = await runIn(runtime, join(app, 'strangers.mjs'), {
-        cwd: app,
-        env: { REDIS_URL: server.url },
-        args,
-      })
+      const { out } = await runThreads('strangers.mjs', args)
       assert.deepEqual(JSON.parse(out), { answered: threads, worked: true })
     })
 
     if (runtime.id !== 'node') {
       it('Web Workers come and go', async () => {
-        const { out } = await runIn(runtime, join(app, 'web-workers.mjs'), { cwd: app, env: { REDIS_URL: server.url } })
+        const { out } = await runThreads('web-workers.mjs')
         assert.deepEqual(JSON.parse(out), { answered: 40 })
       })
     }
@@ -48,9 +47,9 @@ for (const runtime of runtimes) {
 
   for (const engine of engines) {
     describe(`${runtime.name} on ${engine.name}`, () => {
-      const run = async (script) => {
+      const run = async (script, allow) => {
         await server.command('FLUSHALL')
-        return runIn(runtime, join(app, script), { cwd: app, env: { REDIS_URL: engine.url() } })
+        return runIn(runtime, join(app, script), { cwd: app, env: { REDIS_URL: engine.url() }, allow })
       }
 
       it('every feature answers, and the process ends by itself', async () => {
@@ -70,7 +69,7 @@ for (const runtime of runtimes) {
       })
 
       it('50 worker threads come and go and leave one pool', async () => {
-        const { answered, counted, clients } = JSON.parse((await run('workers.mjs')).out)
+        const { answered, counted, clients } = JSON.parse((await run('workers.mjs', runtime.threads)).out)
         assert.deepEqual([answered, counted], [50, '50'])
         // The pool's ten; nothing that a thread opened for itself.
         if (engine.name === 'redis') assert.ok(clients >= 1 && clients <= 10, `${clients} connections`)
@@ -79,6 +78,30 @@ for (const runtime of runtimes) {
   }
 }
 
+describe('Deno without the right to read the environment', () => {
+  const deno = { ...runtimes.find(({ id }) => id === 'deno'), args: ['run', '--no-prompt', '--no-remote'] }
+  const told = async (script, allow) => {
+    const env = { REDIS_URL: server.url }
+    return JSON.parse((await runIn(deno, join(app, script), { cwd: app, env, allow })).out)
+  }
+
+  it('says what is not allowed, instead of keeping data in the process', async () => {
+    const { code, message } = (await told('unasked.mjs', ['--allow-ffi'])).byDefault
+    assert.equal(code, 'E_INVALID_SETTINGS')
+    const names = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
+    assert.ok(message.startsWith(`${names.join(', ')} may not be read`), message)
+    assert.ok(message.includes(`--allow-env=${names.join(',')}`), message)
+  })
+
+  it('works with a url in code', async () => {
+    assert.equal((await told('unasked.mjs', ['--allow-ffi'])).inCode, 'OK')
+  })
+
+  it('names the flag that the addon needs', async () => {
+    await assert.rejects(told('unasked.mjs', []), /addon may not be loaded: .*--allow-ffi/)
+  })
+})
+
 describe('examples/deno', () => {
   it('answers, from its cache the second time, and refuses the sixth', async () => {
     const deno = runtimes.find((runtime) => runtime.id === 'deno')
@@ -86,7 +109,7 @@ describe('examples/deno', () => {
     copyFileSync(join(root, 'examples/deno/main.ts'), join(app, 'main.ts'))
     const env = { ...process.env, REDIS_URL: 'memory:', PORT: String(port) }
     const log = join(temporaryFolder('deno'), 'log')
-    const example = background(deno.command, [...deno.args, 'main.ts'], { cwd: app, env, log })
+    const example = background(deno.command, [...deno.args, ...deno.example, 'main.ts'], { cwd: app, env, log })
     const listening = () => example.log().includes(`:${port}`)
     await ready(example, 'examples/deno', listening)
     const answers = []
@@ -171,7 +194,7 @@ const expected = {
     ['two', 0],
   ],
   messages: [1, { type: 'greeting', n: [1, 2] }, 'prism:events'],
-  failure: [true, 'CinnabarError', 'E_WRONG_TYPE', false],
+  failure: [true, 'CinnabarError', 'E_WRONG_TYPE', false, 'string'],
   context: 'kept',
   instance: [null, '1'],
   closed: 'E_CLOSED',

@@ -550,8 +550,14 @@ export async function healthRoutes(): Promise<void> {
   const withoutRequest: Response = await quiet()
   const server = createServer((request, response) => void quiet.node(request, response))
   const listener: RequestListener = GET.node
-  void [answer, fetchStyle, withoutRequest, server, listener]
+  // As Hono calls its handlers, Deno and Bun theirs, and as Next.js looks at the export of a route.
+  const hono: (context: { req: { method: string; raw: Request } }, next: () => Promise<void>) => Promise<Response> = GET
+  const route: (request: Request, context: { params: Promise<object> }) => Response | Promise<Response> = GET
+  const asked: FirstArgument<typeof GET> extends Request | undefined ? true : false = true
+  void [answer, fetchStyle, withoutRequest, server, listener, hono, route, asked]
 }
+
+type FirstArgument<T> = T extends (...args: [infer First, never]) => unknown ? First : never
 
 export function errors(error: unknown): ErrorCode | undefined {
   if (!(error instanceof CinnabarError)) return undefined

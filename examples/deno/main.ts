@@ -1,8 +1,8 @@
 // The limiter and the cache in Deno.
 //
-//   deno run --unstable-detect-cjs --allow-ffi --allow-read --allow-env --allow-net=127.0.0.1 examples/deno/main.ts
+//   deno run --allow-ffi --allow-read --allow-env --allow-net=127.0.0.1 examples/deno/main.ts
 //
-// (An installed package needs no --unstable-detect-cjs.) With a server elsewhere, --allow-net needs its address too.
+// The addon needs --allow-ffi alone; --allow-net is for the HTTP server of this file, and --allow-read for a package that is linked.
 // In this repository the name leads to the repository itself, in a project of yours to the package from npm.
 // Without REDIS_URL it runs on the embedded engine.
 import { ApiCache, RateLimiter, redisService } from 'npm:cinnabar'

@@ -158,6 +158,8 @@ const worker = queue.process(async (job, { signal, progress }) => {
   return { to: job.data.to, attempt: job.attempt, aborted: signal.aborted }
 })
 const job = await queue.add('welcome', { to: 'ada' }, { id: 'first', keep: true })
+// Somebody hears of it, or the console would.
+queue.on('dead', () => {})
 const failing = await queue.add('fails', null, { attempts: 1 })
 seen.queue = [
   job.isNew,
@@ -187,7 +189,7 @@ for await (const { value, missed } of stream) {
 
 // A list is no hash.
 const failure = await redisService.hGet('list', 'field').catch((error) => error)
-seen.failure = [failure instanceof CinnabarError, failure.name, failure.code, failure.retryable]
+seen.failure = [failure instanceof CinnabarError, failure.name, failure.code, failure.retryable, typeof failure.stack]
 
 const context = new AsyncLocalStorage()
 seen.context = await context.run('kept', async () => {

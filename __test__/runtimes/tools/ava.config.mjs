@@ -1,0 +1,1 @@
+export default { files: ['ava/*.mjs'], workerThreads: true, concurrency: 2 }

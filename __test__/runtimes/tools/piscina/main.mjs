@@ -1,0 +1,18 @@
+// A pool whose threads retire when they have had nothing to do for a moment. This thread never loads the addon.
+
+import Piscina from 'piscina'
+
+const pool = new Piscina({
+  filename: new URL('task.mjs', import.meta.url).href,
+  minThreads: 0,
+  maxThreads: 3,
+  idleTimeout: 20,
+})
+let answered = 0
+for (let round = 0; round < 8; round++) {
+  const results = await Promise.all(Array.from({ length: 6 }, (_, n) => pool.run(n)))
+  answered += results.filter((length) => length === 5000).length
+  while (pool.threads.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+await pool.destroy()
+console.log(JSON.stringify({ answered }))
