@@ -17,7 +17,7 @@ function binary(path, name) {
 
 // All that the addon needs there, and nothing more.
 const variables = '--allow-env=REDIS_URL,REDIS_PUBLIC_URL,REDIS_HOST'
-const denied = ['--no-prompt', '--no-remote', '--allow-ffi', variables]
+const denied = ['--no-prompt', '--no-remote', '--allow-ffi']
 
 export const runtimes = [
   { name: 'Node.js (this one)', id: 'node', command: process.execPath, args: [] },
@@ -27,9 +27,9 @@ export const runtimes = [
     name: 'Deno',
     id: 'deno',
     command: binary('@deno/linux-x64-glibc/deno', 'deno'),
-    args: ['run', ...denied],
+    args: ['run', ...denied, variables],
     threads: ['--allow-read'],
-    example: ['--allow-net=127.0.0.1', '--allow-env'],
+    example: ['run', ...denied, '--allow-env', '--allow-net=127.0.0.1'],
   },
   { name: 'Bun', id: 'bun', command: binary('@oven/bun-linux-x64/bin/bun', 'bun'), args: ['run'] },
 ]

@@ -109,7 +109,7 @@ describe('examples/deno', () => {
     copyFileSync(join(root, 'examples/deno/main.ts'), join(app, 'main.ts'))
     const env = { ...process.env, REDIS_URL: 'memory:', PORT: String(port) }
     const log = join(temporaryFolder('deno'), 'log')
-    const example = background(deno.command, [...deno.args, ...deno.example, 'main.ts'], { cwd: app, env, log })
+    const example = background(deno.command, [...deno.example, 'main.ts'], { cwd: app, env, log })
     const listening = () => example.log().includes(`:${port}`)
     await ready(example, 'examples/deno', listening)
     const answers = []
