@@ -157,8 +157,9 @@ export interface ServiceOptions {
   /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
   sentinel?: SentinelOptions
   /**
-   * Most connections to a server, 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls go over one, in the order in which they
-   * were made, unless what is under way there, such as large values, holds them up for over 20 ms: then they go over another one.
+   * Most connections to a server, 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls go over one, unless what is under way
+   * there, such as large values, holds them up for over 20 ms: then they go over another one. However many there are, calls on the
+   * same key, room, queue or channel are done and answered in the order in which they were made. `1` orders all others too.
    */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
@@ -349,7 +350,9 @@ export interface ServiceHealth {
   status: 'connected' | 'disconnected'
   /** How long the PING took, such as `'2ms'`; `'0ms'` when disconnected. */
   latency: string
-  /** Where the server is; `null` for the embedded engine. */
+  /**
+   * Where the server is; of a cluster the first node that is connected, with sentinels the primary. `null` for the embedded engine.
+   */
   host: string | null
   /** Its port; `null` for the embedded engine. */
   port: number | null
@@ -358,6 +361,10 @@ export interface ServiceHealth {
 /**
  * One server, cluster or embedded store, and all that works on it. Making one connects to nothing; its first call does.
  * Services with equal settings share their connections within the process.
+ *
+ * Calls on the same key, room, queue or channel are done in the order in which they were made, and their promises settle in that
+ * order, over any number of connections. What ended in `E_MAYBE_APPLIED` or `E_TIMEOUT` may still be done later, and what a
+ * deadline or a signal ends is settled then.
  *
  * @example
  * const service = new RedisService({ url: 'redis://localhost:6379' })

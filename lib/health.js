@@ -22,12 +22,24 @@ async function pingService(open) {
   let where = {}
   try {
     const native = open()
-    where = native.describe()
+    where = whereOf(native)
     const latency = await new Deadline(PING_MS).race(ping(native))
+    where = whereOf(native)
     return { status: 'connected', latency: `${Math.max(1, Math.round(latency))}ms`, ...place(where) }
   } catch {
     return { status: 'disconnected', latency: '0ms', ...place(where) }
   }
+}
+
+/** One server: of several, the first that is connected, or else the first that is known. */
+function whereOf(native) {
+  const where = native.describe()
+  const { topology, nodes } = native.status()
+  if (topology !== 'cluster' && topology !== 'sentinel') return where
+  const node = nodes.find(({ connected }) => connected) ?? nodes[0]
+  if (node?.port) return { engine: where.engine, host: node.host, port: node.port }
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(where.host.split(',')[0]) ?? []
+  return { engine: where.engine, host: host ?? where.host, port: port ? Number(port) : null }
 }
 
 function place({ engine, host = null, port = null }) {

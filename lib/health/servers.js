@@ -10,14 +10,30 @@ function listServers(known, found) {
   const servers = known.map(({ host, port, role, connected, breaker, pool }) => {
     return { host, port, role, connected, replicas: null, breaker, pool }
   })
-  for (const { host, port, role, reachable, replicas } of found ?? []) {
-    const own = servers.find((server) => server.port === port && (server.host === host || !host))
+  const named = (server, { host, name, port }) =>
+    server.port === port && (sameHost(server.host, host) || sameHost(server.host, name) || !host)
+  const others = [...(found ?? [])]
+  for (const node of others) node.own = servers.find((server) => named(server, node))
+  for (const node of others) {
+    // A name that no server calls itself by: it is the one server at that port that is not accounted for.
+    const free = servers.filter((server) => server.port === node.port && !others.some(({ own }) => own === server))
+    const alike = others.filter(({ own, port }) => !own && port === node.port)
+    if (!node.own && free.length === 1 && alike.length === 1) node.own = free[0]
+  }
+  for (const { own, host, port, role, reachable, replicas } of others) {
     // Connections are opened as load asks: that this process has none to a server of a cluster is no fault of it.
     if (own) Object.assign(own, { role, replicas, connected: reachable })
     else servers.push({ host, port, role, connected: reachable, replicas, breaker: null, pool: null })
   }
   return servers
 }
+
+/** Whether two spellings are one host. */
+function sameHost(a, b) {
+  return Boolean(a && b) && plain(a) === plain(b)
+}
+
+const plain = (host) => host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
 
 /** What `INFO` tells: the server that answered and, when it is a primary, its replicas. */
 function serversOfInfo(fields, { host, port }) {
@@ -40,11 +56,12 @@ function serversOfCluster(text) {
     const flags = flagged?.split(',') ?? []
     if (!link || flags.includes('handshake') || flags.includes('noaddr')) continue
     // `host:port@bus,name`; an IPv6 address has colons of its own.
-    const [, host, port] = /^(.*):(\d+)(?:@.*)?$/.exec(address.split(',')[0]) ?? []
+    const [place, name] = address.split(',')
+    const [, host, port] = /^(.*):(\d+)(?:@.*)?$/.exec(place) ?? []
     if (!port) continue
     const reachable = !flags.includes('fail') && !flags.includes('fail?') && link !== 'disconnected'
     const role = flags.includes('master') ? 'primary' : 'replica'
-    nodes.push({ id, primary, host, port: Number(port), role, reachable, replicas: null })
+    nodes.push({ id, primary, host, name, port: Number(port), role, reachable, replicas: null })
   }
   for (const node of nodes.filter(({ role }) => role === 'primary')) {
     node.replicas = nodes.filter(({ primary, reachable }) => primary === node.id && reachable).length

@@ -49,6 +49,8 @@ fn node(server: &ServerStatus) -> Answer {
         Some((host, port)) if !server.target.starts_with("unix:") => (host, port.parse::<u16>().ok()),
         _ => (server.target.as_str(), None),
     };
+    // An address of many colons stands in brackets before its port; by itself it has none.
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     Answer::Object(vec![
         ("host".into(), Answer::text(host.to_owned())),
         ("port".into(), port.map_or(Answer::Null, |port| Answer::Number(port.into()))),

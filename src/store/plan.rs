@@ -152,7 +152,7 @@ impl Plan {
     }
 
     /// How many bytes a value had that was read, on average; `None` where none was.
-    pub fn value_bytes(&self, replies: &[Result<Reply>]) -> Option<usize> {
+    pub fn value_bytes<'a>(&self, replies: impl IntoIterator<Item = &'a Result<Reply>>) -> Option<usize> {
         let (mut bytes, mut count) = (0, 0);
         let mut add = |reply: &Reply| {
             if let Reply::Bulk(value) = reply {
@@ -174,13 +174,22 @@ impl Plan {
     pub fn scatter(self, replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
         let mut answers: Vec<Answers> =
             self.wire.iter().zip(replies).map(|(wire, reply)| Answers::new(wire, reply)).collect();
-        self.places
-            .into_iter()
-            .map(|place| match answers.get_mut(place.wire as usize) {
-                Some(answers) => answers.take(place.item),
-                None => Err(missing()),
-            })
-            .collect()
+        let answer = |place: Place| match answers.get_mut(place.wire as usize) {
+            Some(answers) => answers.take(place.item),
+            None => Err(missing()),
+        };
+        self.places.into_iter().map(answer).collect()
+    }
+
+    /// Hands those replies back that are there, with the places of their requests in the batch.
+    pub fn scatter_some(&self, replies: Vec<Option<Result<Reply>>>) -> Vec<(usize, Result<Reply>)> {
+        let answers = |(wire, reply): (&Wire, Option<_>)| reply.map(|reply| Answers::new(wire, reply));
+        let mut answers: Vec<Option<Answers>> = self.wire.iter().zip(replies).map(answers).collect();
+        let answer = |(at, place): (usize, &Place)| {
+            let answers = answers.get_mut(place.wire as usize)?.as_mut()?;
+            Some((at, answers.take(place.item)))
+        };
+        self.places.iter().enumerate().filter_map(answer).collect()
     }
 }
 

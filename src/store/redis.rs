@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod connection;
 mod dial;
+mod lanes;
 mod one;
 mod pool;
 mod resp;
@@ -33,7 +34,26 @@ use sentinel::Sentinels;
 use source::Source;
 use subscribe::Subscriber;
 
-pub use cluster::Deliver;
+/// Answers of a round.
+pub enum Delivery {
+    /// To all its requests, in order.
+    All(Vec<Result<Reply>>),
+    /// To those at these places.
+    Some(Vec<(usize, Result<Reply>)>),
+}
+
+impl Delivery {
+    /// Each with the place of its request.
+    pub fn into_some(self) -> Vec<(usize, Result<Reply>)> {
+        match self {
+            Self::All(replies) => replies.into_iter().enumerate().collect(),
+            Self::Some(replies) => replies,
+        }
+    }
+}
+
+/// Gets answers as soon as they are there.
+pub type Deliver<'a> = &'a mut (dyn FnMut(Delivery) + Send);
 
 /// Servers, and whatever reaches them.
 pub struct Engine {
@@ -76,31 +96,22 @@ impl Engine {
         Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source, cluster) })
     }
 
-    /// Whether the answers of a round come from several servers, and so at several times.
-    pub fn is_divided(&self) -> bool {
-        matches!(self.servers, Servers::Cluster(_))
-    }
-
     /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
-        match &self.servers {
-            Servers::One(one) => one.execute(batch, deadline).await,
-            Servers::Cluster(_) => {
-                let nothing = || Err(Error::new(Kind::Internal, "an engine left a request without a reply"));
-                let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
-                let mut deliver = |some: Vec<(usize, Result<Reply>)>| {
-                    some.into_iter().for_each(|(at, reply)| replies[at] = reply);
-                };
-                self.execute_apart(batch, deadline, &mut deliver).await;
-                replies
-            }
-        }
+        let nothing = || Err(Error::new(Kind::Internal, "an engine left a request without a reply"));
+        let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
+        let mut deliver = |delivery| match delivery {
+            Delivery::All(all) => replies = all,
+            Delivery::Some(some) => some.into_iter().for_each(|(at, reply)| replies[at] = reply),
+        };
+        self.execute_apart(batch, deadline, &mut deliver).await;
+        replies
     }
 
-    /// Runs a round; each reply is delivered when it is there, with the place of its request in the batch.
+    /// Runs a round; each reply is delivered when it is there.
     pub async fn execute_apart(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         match &self.servers {
-            Servers::One(one) => deliver(one.execute(batch, deadline).await.into_iter().enumerate().collect()),
+            Servers::One(one) => one.execute(batch, deadline, deliver).await,
             Servers::Cluster(cluster) => cluster.execute(batch, deadline, deliver).await,
         }
     }

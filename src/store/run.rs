@@ -99,18 +99,16 @@ impl Store {
     ///
     /// The deadline is that of all rounds together. Soon after it, every call is settled, whatever the engine does: dropping
     /// what it executes takes back what has not left.
-    pub async fn run_until<T, Tag>(
+    pub async fn run_until<T: Send, Tag: Send>(
         &self,
         calls: Vec<(Call<T>, Tag)>,
         deadline: Instant,
         cut: impl Future<Output = ()>,
-        mut settle: impl FnMut(Vec<(Result<T>, Tag)>),
+        mut settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
     ) {
         let mut cut = pin!(cut);
         let first = calls.into_iter().map(|(call, tag)| Running { call, tag, changed: false });
-        if let Engine::Redis(engine) = &self.engine
-            && engine.is_divided()
-        {
+        if let Engine::Redis(engine) = &self.engine {
             return apart::run(engine, first.collect(), deadline, cut, settle).await;
         }
         let mut again = self.round(first, deadline, cut.as_mut(), &mut settle).await;

@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -28,6 +28,7 @@ use tokio::{
 
 use super::{
     dial::{Dialler, Place},
+    lanes::Lanes,
     server::Server,
     source::Source,
     wire::Wire,
@@ -40,8 +41,8 @@ use crate::{
 };
 use learn::{Learned, Learning};
 pub use map::{Redirection, redirection};
-pub use round::Deliver;
 pub use slot::slot_of;
+pub use split::{Join, split};
 use table::Table;
 
 /// All nodes of a cluster that are known.
@@ -55,6 +56,10 @@ pub struct Cluster {
     learned: watch::Sender<Learned>,
     /// Rounds go to their nodes in the order in which they came, those that waited for the map included.
     order: Arc<Sequence>,
+    /// Order among the calls on a key, wherever it is.
+    lanes: Arc<Lanes>,
+    /// Requests that wait for a fail-over.
+    waiting: AtomicUsize,
     last_error: Mutex<Option<(Error, SystemTime)>>,
     closed: AtomicBool,
 }
@@ -63,6 +68,8 @@ pub struct Cluster {
 pub struct Node {
     address: Address,
     server: Arc<Server>,
+    /// Whether a replica is known that may take over.
+    followed: AtomicBool,
 }
 
 impl Drop for Node {
@@ -83,6 +90,8 @@ impl Cluster {
             learning: Mutex::default(),
             learned: watch::Sender::default(),
             order: Arc::default(),
+            lanes: Lanes::new(),
+            waiting: AtomicUsize::new(0),
             last_error: Mutex::default(),
             closed: AtomicBool::new(false),
         }
@@ -165,8 +174,9 @@ impl Cluster {
 
     fn node(&self, address: &Address) -> Node {
         let source = Source::Fixed(Place::Tcp(address.clone()));
-        let server = Server::new(self.settings.clone(), self.dialler.clone(), source, self.events.clone());
-        Node { address: address.clone(), server }
+        let (settings, dialler, events) = (self.settings.clone(), self.dialler.clone(), self.events.clone());
+        let server = Server::new(settings, dialler, source, events, self.lanes.clone());
+        Node { address: address.clone(), server, followed: AtomicBool::new(false) }
     }
 
     fn unreachable(&self, error: &Error) -> Error {

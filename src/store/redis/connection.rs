@@ -22,13 +22,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{resp::Commands, wire::Wire};
+use super::{lanes::Hold, resp::Commands, wire::Wire};
 use crate::{
     error::{Error, Kind, Result},
     random,
     store::Reply,
 };
-use queue::Queue;
+use queue::{Answered, Queue};
 
 /// Replies to one exchange, in order.
 pub type Replies = Vec<Result<Reply>>;
@@ -84,11 +84,16 @@ impl Connection {
 
     /// Queues commands, which go out in the order of these calls. Dropping what this answers withdraws what has not left.
     pub fn hand_over(&self, commands: Commands) -> Exchange<'_> {
+        self.hand_over_with(commands, None)
+    }
+
+    /// The same, and keeps what their order needs until they are answered.
+    pub fn hand_over_with(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
         let (done, answer) = oneshot::channel();
         let count = commands.len();
-        let queued = self.shared.lock().push(commands, Some(done));
+        let queued = self.shared.lock().push(commands, &mut hold, Some(done));
         self.shared.work.notify_one();
-        Exchange { shared: &self.shared, count, queued, answer }
+        Exchange { shared: &self.shared, count, queued, answer, hold }
     }
 
     /// How many commands have no reply yet.
@@ -139,13 +144,24 @@ impl Connection {
     }
 }
 
+/// The replies to an exchange.
+pub struct Landed {
+    pub replies: Replies,
+    /// What was kept for them until now. A connection keeps it for itself while it still owes an answer.
+    pub hold: Option<Hold>,
+    /// Their time was over: the answers, if any come, come out of turn.
+    pub late: bool,
+}
+
 /// Commands that were handed over.
 pub struct Exchange<'a> {
     shared: &'a Shared,
     count: usize,
     /// Its number, until it is over.
     queued: Result<u64>,
-    answer: oneshot::Receiver<Replies>,
+    answer: oneshot::Receiver<Answered>,
+    /// What the connection would not take.
+    hold: Option<Hold>,
 }
 
 impl Exchange<'_> {
@@ -153,18 +169,29 @@ impl Exchange<'_> {
     ///
     /// Errors that are not the server's own are `E_NOT_SENT` for a command that did not leave, `E_MAYBE_APPLIED` for one whose
     /// connection was lost after it had left, and `E_TIMEOUT` for one that had left when the time was over.
-    pub async fn replies(mut self, deadline: Instant) -> Replies {
+    pub async fn replies(self, deadline: Instant) -> Replies {
+        self.landed(deadline).await.replies
+    }
+
+    /// The same, with what was kept for them.
+    pub async fn landed(mut self, deadline: Instant) -> Landed {
+        let landed = |replies, hold| Landed { replies, hold, late: false };
         let number = match &self.queued {
             Ok(number) => *number,
-            Err(why) => return queue::not_sent(self.count, why),
+            Err(why) => return landed(queue::not_sent(self.count, why), self.hold.take()),
         };
-        let replies = match timeout_at(deadline, &mut self.answer).await {
-            Ok(Ok(replies)) => replies,
-            Ok(Err(_)) => queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection forgot a call")),
-            Err(_) => self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(self.count)),
+        let landed = match timeout_at(deadline, &mut self.answer).await {
+            Ok(Ok((replies, hold))) => landed(replies, hold),
+            Ok(Err(_)) => {
+                landed(queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection forgot a call")), None)
+            }
+            Err(_) => {
+                let replies = self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(self.count));
+                Landed { replies, hold: None, late: true }
+            }
         };
         self.queued = Err(Error::new(Kind::Internal, "it is over"));
-        replies
+        landed
     }
 }
 
@@ -276,7 +303,7 @@ impl Driver<'_> {
         } else if queue.idle(now) >= keepalive {
             let mut ping = Commands::default();
             ping.push_words(&[b"PING"]);
-            let _ = queue.push(ping, None);
+            let _ = queue.push(ping, &mut None, None);
             drop(queue);
             self.shared.work.notify_one();
         }

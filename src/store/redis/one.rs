@@ -1,14 +1,21 @@
 //! A server by itself, or whichever one sentinels call the primary.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+mod clustered;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use tokio::time::Instant;
 
 use super::{
+    Deliver, Delivery,
     dial::Dialler,
+    lanes::{Lanes, REST},
     sentinel::Watch,
     server::{self, Server},
     source::Source,
@@ -16,17 +23,20 @@ use super::{
 use crate::{
     error::Result,
     settings::Settings,
-    store::{Events, Reply, Request, Role, Status, Topology, plan::Plan},
+    store::{Events, Merge, Request, Role, Status, Topology, crew::Crew, plan::Plan},
 };
 
 /// One server at a time, and what is known of it.
 pub struct One {
     server: Arc<Server>,
+    lanes: Arc<Lanes>,
     /// Listens to sentinels, where there are any.
     watch: Option<Watch>,
     settings: Arc<Settings>,
     /// How many bytes a value has that is read here, lately.
     usual: AtomicUsize,
+    /// Whether the server is in cluster mode: its slots keep keys apart.
+    clustered: AtomicBool,
 }
 
 impl One {
@@ -36,25 +46,84 @@ impl One {
             Source::Named(sentinels) => Some(Watch::new(sentinels.clone(), dialler.clone())),
             _ => None,
         };
-        let server = Server::new(settings.clone(), dialler, source, events);
-        Self { server, watch, settings, usual: AtomicUsize::new(0) }
+        let lanes = Lanes::new();
+        let server = Server::new(settings.clone(), dialler, source, events, lanes.clone());
+        let (usual, clustered) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { server, lanes, watch, settings, usual, clustered }
     }
 
-    /// Runs a round: one reply a request, in order.
-    pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
+    /// Runs a round. What is over the bounds is refused before it becomes part of larger commands.
+    pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         self.watch();
         let (fit, bytes) = fitting(&batch, &self.settings);
-        let over = batch.split_off(fit).len();
+        if fit == batch.len() {
+            return self.execute_fitting(batch, deadline, deliver).await;
+        }
+        let over = fit..batch.len();
+        batch.truncate(fit);
+        self.execute_fitting(batch, deadline, &mut |delivery| deliver(Delivery::Some(delivery.into_some()))).await;
+        let refused = over.map(|at| (at, Err(server::full(fit, bytes, &self.settings))));
+        deliver(Delivery::Some(refused.collect()));
+    }
+
+    /// What would have to wait for others' calls is answered apart.
+    async fn execute_fitting(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        match self.server.parted(batch.iter().map(|request| self.lanes.keys(request))) {
+            None => self.run(batch, deadline, deliver).await,
+            Some(groups) => self.execute_parted(batch, &groups, deadline, deliver).await,
+        }
+    }
+
+    /// Runs requests that go together.
+    async fn run(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        if self.clustered.load(Ordering::Relaxed) {
+            return deliver(Delivery::All(self.run_cut(batch, deadline).await));
+        }
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let replies = self.server.run(&plan.wire, deadline).await;
-        if let Some(bytes) = plan.value_bytes(&replies) {
+        let mut part = |replies| deliver(Delivery::Some(plan.scatter_some(replies)));
+        let mut replies = self.server.run(&plan.wire, deadline, &mut part).await;
+        if replies.iter().any(clustered::is_divided) {
+            self.clustered.store(true, Ordering::Relaxed);
+            self.cut_up(&plan, &mut replies, deadline).await;
+        }
+        if let Some(bytes) = plan.value_bytes(replies.iter().flatten()) {
             // Half the old and half the new: a few rounds after the values change, the groups fit them.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
         }
-        let mut replies = plan.scatter(replies);
-        replies.extend((0..over).map(|_| Err(server::full(fit, bytes, &self.settings))));
-        replies
+        deliver(if replies.iter().all(Option::is_some) {
+            Delivery::All(plan.scatter(replies.into_iter().flatten().map(clustered::explained).collect()))
+        } else {
+            Delivery::Some(plan.scatter_some(replies))
+        });
+    }
+
+    async fn execute_parted(&self, batch: Vec<Request>, groups: &[usize], deadline: Instant, deliver: Deliver<'_>) {
+        let mut parts: BTreeMap<usize, (Vec<usize>, Vec<Request>)> = BTreeMap::new();
+        for (at, (mut request, group)) in batch.into_iter().zip(groups).enumerate() {
+            if *group == REST {
+                // Whom it waits for, nobody else has to.
+                request.merge = Merge::No;
+            }
+            let (places, requests) = parts.entry(*group).or_default();
+            places.push(at);
+            requests.push(request);
+        }
+        let deliver = Mutex::new(deliver);
+        let mut crew = Crew::new();
+        for (places, requests) in parts.into_values() {
+            let deliver = &deliver;
+            crew.add(async move {
+                let mut there = |delivery: Delivery| {
+                    let replies = delivery.into_some().into_iter();
+                    let replies = replies.filter_map(|(at, reply)| Some((*places.get(at)?, reply))).collect();
+                    let mut deliver = deliver.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    deliver(Delivery::Some(replies));
+                };
+                self.run(requests, deadline, &mut there).await;
+            });
+        }
+        while crew.next().await.is_some() {}
     }
 
     pub async fn connect(&self) -> Result<()> {

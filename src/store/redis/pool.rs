@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, futures::Notified, watch},
     time::{Instant, timeout_at},
 };
 
@@ -26,9 +26,13 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
+    sequence::Sequence,
     settings::Settings,
     store::{Event, EventKind, Events, PoolStatus},
 };
+
+/// A server that has been gone for longer than this is not expected to be taken over for.
+const FAIL_OVER: Duration = Duration::from_secs(60);
 
 /// A connection on which an answer takes longer than this is held up by what it carries: others should take another.
 const HELD_UP: Duration = Duration::from_millis(20);
@@ -51,6 +55,8 @@ struct Shared {
     growing: AtomicBool,
     /// Something about the members has changed.
     changed: Notify,
+    /// A connection that was silent has spoken.
+    back: Notify,
     /// The server is elsewhere: there is no reason to wait before it is dialled.
     moved: Notify,
     /// Whether a caller's command was answered since the last connection was made.
@@ -61,6 +67,8 @@ struct Shared {
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
+    /// Since when no connection has stood.
+    gone: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +84,11 @@ enum State {
 /// One connection, where it leads, and the scripts its server knows.
 #[derive(Clone)]
 pub struct Member {
+    /// Its number among all connections of the process.
+    pub number: u64,
     pub connection: Connection,
+    /// What comes back over it is seen to in the order in which it was sent.
+    pub order: Arc<Sequence>,
     pub place: Place,
     pub scripts: Arc<Scripts>,
     /// The server owes an answer and says nothing: nothing more is sent there.
@@ -113,6 +125,7 @@ impl Pool {
             kept: AtomicBool::new(false),
             growing: AtomicBool::new(false),
             changed: Notify::new(),
+            back: Notify::new(),
             moved: Notify::new(),
             worked: AtomicBool::new(false),
             useless: AtomicBool::new(false),
@@ -120,6 +133,7 @@ impl Pool {
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
+            gone: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -135,6 +149,7 @@ impl Pool {
         }
         self.start();
         let mut state = self.shared.state.subscribe();
+        let last = Mutex::new(None);
         let ready = timeout_at(until, async {
             loop {
                 let now = state.wait_for(|state| !matches!(state, State::Waiting)).await.map(|state| state.clone());
@@ -144,19 +159,50 @@ impl Pool {
                         // It ended, or fell silent, in this very moment.
                         None => drop(state.changed().await),
                     },
-                    Ok(State::Down(error)) => return Err(error),
+                    Ok(State::Down(error)) if !self.may_fail_over() => return Err(error),
+                    Ok(State::Down(error)) => {
+                        lock(&last).replace(error);
+                        drop(state.changed().await);
+                    }
                     _ => return Err(closed()),
                 }
             }
         });
         ready.await.unwrap_or_else(|_| {
-            Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.shared.source)))
+            let late = || Error::new(Kind::Unavailable, format!("no connection to {} in time", self.shared.source));
+            Err(lock(&last).take().unwrap_or_else(late))
         })
     }
 
     /// A connection that is none of the pool's.
     pub async fn make(&self) -> Result<Member> {
         keep::make(&self.shared).await
+    }
+
+    /// When a connection that was silent speaks again.
+    pub fn back(&self) -> Notified<'_> {
+        self.shared.back.notified()
+    }
+
+    /// Since when it has been without any connection, if it is and was asked for one.
+    pub fn gone_for(&self) -> Option<Duration> {
+        lock(&self.shared.gone).map(|since| since.elapsed())
+    }
+
+    /// Whether somebody else will soon be in charge of what this server was, as far as sentinels see to that.
+    fn may_fail_over(&self) -> bool {
+        let lately = self.gone_for().is_some_and(|gone| gone < FAIL_OVER);
+        matches!(self.shared.source, Source::Named(_)) && self.made() > 0 && lately
+    }
+
+    /// The connection of this number, if it may be used.
+    pub fn member(&self, number: u64) -> Option<Member> {
+        self.shared.lock().iter().find(|member| member.number == number && member.is_usable()).cloned()
+    }
+
+    /// Whether there is one connection at most.
+    pub fn is_single(&self) -> bool {
+        self.shared.lock().len() <= 1
     }
 
     /// Whether a connection would be found now.
@@ -239,7 +285,7 @@ impl Pool {
     }
 
     /// The first connection that is not held up, so that calls travel together as long as that is faster; else the least busy.
-    fn pick(&self) -> Option<Member> {
+    pub fn pick(&self) -> Option<Member> {
         let members = self.shared.lock();
         let mut usable = members.iter().filter(|member| member.is_usable());
         let now = Instant::now();
@@ -285,6 +331,11 @@ impl Shared {
             }
             open
         })
+    }
+
+    /// Notes since when there is no connection, or that there is one.
+    fn is_gone(&self, since: Option<Instant>) {
+        *lock(&self.gone) = since;
     }
 
     fn is_closed(&self) -> bool {

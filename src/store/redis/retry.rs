@@ -37,6 +37,19 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
     }
 }
 
+/// Whether this reply may not be the last word: the request keeps its place, until that is decided.
+pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
+    let Err(error) = reply else { return false };
+    judge(wire, reply) != Verdict::Final
+        || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK" | "NOSCRIPT"))
+}
+
+/// Whether the request was done, or may have been, or may still be.
+pub fn was_done(reply: &Result<Reply>) -> bool {
+    let Err(error) = reply else { return true };
+    !matches!(error.kind, Kind::NotSent | Kind::Unavailable | Kind::Backpressure | Kind::Closed)
+}
+
 /// How long "in a while" is, before this attempt: full jitter.
 pub fn pause(attempt: u32) -> Duration {
     let doubled = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(attempt.min(5)));

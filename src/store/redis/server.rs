@@ -1,6 +1,7 @@
 //! One server: rounds sent to it, repeated where that does no harm, refused where it keeps failing or has too much to do.
 
 mod apart;
+mod flight;
 mod recover;
 
 use std::{
@@ -14,26 +15,30 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, MutexGuard, Semaphore},
-    time::{Instant, sleep, timeout_at},
+    sync::{Mutex, Semaphore},
+    time::Instant,
 };
 
 use super::{
     breaker::{Breaker, Pass, Tally},
-    command,
     connection::Replies,
     dial::Dialler,
-    pool::{Member, Pool},
-    resp::Commands,
+    lanes::{Errand, Keys, Lanes, Trip},
+    pool::Pool,
     retry::{self, Verdict},
     source::Source,
-    transaction,
 };
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
     store::{BreakerState, Events, Reply, Role, ServerStatus, plan::Wire},
 };
+
+/// Replies, and since when the server has owed them.
+type Sent = (Replies, Instant);
+
+/// Replies of a round, where they are there.
+pub type Parts = Vec<Option<Result<Reply>>>;
 
 /// A server, its connections, and what keeps it from being asked too much.
 pub struct Server {
@@ -45,6 +50,7 @@ pub struct Server {
     queued: Queued,
     /// Places for commands on connections of their own.
     apart: Semaphore,
+    lanes: Arc<Lanes>,
     /// Rounds are handed over in the order in which they came, those that waited for a connection included.
     turn: Mutex<()>,
     /// How many connections had been made when the breaker was last told.
@@ -63,7 +69,13 @@ struct Queued {
 
 impl Server {
     /// Dials nothing yet.
-    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Arc<Self> {
+    pub fn new(
+        settings: Arc<Settings>,
+        dialler: Arc<Dialler>,
+        source: Source,
+        events: Arc<Events>,
+        lanes: Arc<Lanes>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             trips: recover::Trips::default(),
@@ -74,6 +86,7 @@ impl Server {
             events,
             queued: Queued::default(),
             apart: Semaphore::new(apart::MOST),
+            lanes,
             turn: Mutex::new(()),
             made: AtomicU64::new(0),
         })
@@ -84,51 +97,80 @@ impl Server {
         self.pool.take(Instant::now() + self.settings.connect_timeout).await.map(drop)
     }
 
-    /// Sends a round: one reply each, in order. What is lost is sent again if that does no harm; nothing else ever is.
-    pub async fn run(&self, wire: &[Wire], deadline: Instant) -> Vec<Result<Reply>> {
-        let all: Vec<_> = wire.iter().collect();
-        let mut replies = self.attempt(&all, deadline).await;
+    /// The trip of a request that is to be sent here.
+    pub fn trip(&self, wire: &Wire) -> Trip<'_> {
+        Trip::new(&self.lanes, wire)
+    }
+
+    /// Parts a round where some of its requests would have to wait for others, or to take another connection than they; `None`
+    /// where all go together. Groups are to be sent in the order of their numbers.
+    pub fn parted(&self, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
+        if self.pool.is_single() && self.lanes.is_free() {
+            return None;
+        }
+        let member = self.pool.pick()?;
+        if self.lanes.is_quiet(member.number) { None } else { self.lanes.groups(member.number, requests) }
+    }
+
+    /// Sends requests: one reply each, in order. What is lost is sent again if that does no harm; nothing else ever is. `part` gets
+    /// those replies that are there while others are still asked for; this answers the rest.
+    pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Parts) + Send)) -> Parts {
+        let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
+        let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
+        let mut replies: Parts = self.attempt(&errands, deadline).await.into_iter().map(Some).collect();
         for attempt in 0..self.settings.retry_attempts {
-            let verdicts: Vec<_> = wire.iter().zip(&replies).map(|(wire, reply)| retry::judge(wire, reply)).collect();
+            let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
+                Some(reply) if !errand.trip.is_overtaken() => retry::judge(errand.wire, reply),
+                _ => Verdict::Final,
+            };
+            let verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
             let worst = verdicts.iter().copied().max().unwrap_or(Verdict::Final);
             let pause = if worst >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
             if worst == Verdict::Final || Instant::now() + pause >= deadline {
                 break;
             }
-            sleep(pause).await;
             let again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
-            let wires: Vec<_> = again.iter().map(|&at| &wire[at]).collect();
-            for (at, reply) in again.into_iter().zip(self.attempt(&wires, deadline).await) {
-                replies[at] = reply;
+            let last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
+            if replies.iter().any(Option::is_some) {
+                let ended: Vec<_> = (0..wire.len()).filter(|&at| replies[at].is_some()).collect();
+                part(settled(wire, &trips, std::mem::take(&mut replies)));
+                ended.into_iter().for_each(|at| trips[at].leave());
+                replies = wire.iter().map(|_| None).collect();
+            }
+            self.lanes.pause(pause).await;
+            let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
+            let answers = self.attempt(&some, deadline).await;
+            for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
+                // Why it could not be sent again is less to the point than what became of it before.
+                replies[at] = if trips[at].is_overtaken() { last } else { Some(reply) };
             }
         }
-        wire.iter().zip(replies).map(|(wire, reply)| retry::settle(wire, reply)).collect()
+        settled(wire, &trips, replies)
     }
 
     /// Sends requests once: in one piece, in order, over one connection.
-    pub async fn attempt(&self, all: &[&Wire], deadline: Instant) -> Replies {
-        self.attempt_as(all, false, deadline).await
+    pub async fn attempt(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(errands, false, deadline).await
     }
 
     /// The same for requests whose slot is still on its way to this server.
-    pub async fn attempt_asking(&self, all: &[&Wire], deadline: Instant) -> Replies {
-        self.attempt_as(all, true, deadline).await
+    pub async fn attempt_asking(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(errands, true, deadline).await
     }
 
-    async fn attempt_as(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
-        let room = self.queued.enter(all, &self.settings);
-        let (all, over) = all.split_at(room.wires);
-        if all.is_empty() {
+    async fn attempt_as(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
+        let room = self.queued.enter(errands, &self.settings);
+        let (errands, over) = errands.split_at(room.wires);
+        if errands.is_empty() {
             return fail_all(over, &self.queued.full(&self.settings));
         }
-        let mut replies = match self.admit(deadline).await {
+        let mut replies = match self.admit(errands, deadline).await {
             Ok(pass) => {
-                let since = Instant::now();
-                let replies = self.send(all, asking, deadline).await;
-                self.record(pass, all, &replies, since);
+                let (replies, since) = self.send(errands, asking, deadline).await;
+                self.record(pass, errands, &replies, since);
                 replies
             }
-            Err(error) => fail_all(all, &error),
+            Err(error) => fail_all(errands, &error),
         };
         if !over.is_empty() {
             replies.extend(fail_all(over, &self.queued.full(&self.settings)));
@@ -137,12 +179,14 @@ impl Server {
     }
 
     /// Whether a round may go now: whether the breaker lets it.
-    async fn admit(&self, deadline: Instant) -> Result<Pass> {
+    async fn admit(&self, errands: &[Errand<'_>], deadline: Instant) -> Result<Pass> {
         self.tell_reconnected();
         let pass = self.pass()?;
         if !pass.is_probe() {
             return Ok(pass);
         }
+        // Calls that come meanwhile must not get before these.
+        self.lanes.park(errands, false);
         self.probe(pass, deadline).await?;
         self.pass()
     }
@@ -162,49 +206,40 @@ impl Server {
         })
     }
 
-    async fn send(&self, all: &[&Wire], asking: bool, deadline: Instant) -> Replies {
-        if let [wire] = all
+    async fn send(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
+        if let [Errand { wire, .. }] = errands
             && wire.is_apart()
         {
+            let since = Instant::now();
             // Boxed: it is rare, and would make every call's future larger.
             let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
                 Box::pin(self.send_apart(wire, asking, deadline));
-            return vec![sent.await];
+            return (vec![sent.await], since);
         }
-        let until = deadline.min(Instant::now() + self.settings.connect_wait);
-        let taken = match timeout_at(until, self.turn.lock()).await {
-            Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
-            Err(_) => Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.name))),
-        };
-        let (turn, member) = match taken {
-            Ok(taken) => taken,
-            Err(error) => return fail_all(all, &error),
-        };
-        let mut replies = exchange(&member, all, Manner { whole: false, asking }, deadline, Some(turn)).await;
+        let (mut replies, mut since) = self.go(errands, Manner { whole: false, asking }, deadline).await;
         // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
-        if replies.iter().any(is_forgotten) {
-            member.scripts.forget();
-            for (wire, reply) in all.iter().zip(&mut replies) {
-                if is_forgotten(reply)
-                    && let Some(again) =
-                        exchange(&member, &[wire], Manner { whole: true, asking }, deadline, None).await.pop()
-                {
-                    *reply = again;
-                }
+        let forgotten: Vec<_> = (0..replies.len()).filter(|&at| is_forgotten(&replies[at])).collect();
+        if !forgotten.is_empty() {
+            let again: Vec<_> = forgotten.iter().map(|&at| errands[at]).collect();
+            let (answers, again_since) = self.fly(&again, Manner { whole: true, asking }, deadline).await;
+            since = again_since;
+            for (at, reply) in forgotten.into_iter().zip(answers) {
+                replies[at] = reply;
             }
         }
-        if all.iter().zip(&replies).any(|(wire, reply)| retry::judge(wire, reply) == Verdict::Elsewhere) {
+        if errands.iter().zip(&replies).any(|(errand, reply)| retry::judge(errand.wire, reply) == Verdict::Elsewhere) {
             self.pool.demoted();
         }
         if replies.iter().any(|reply| !reply.as_ref().is_err_and(Error::is_unavailable)) {
             self.pool.worked();
         }
-        replies
+        (replies, since)
     }
 
-    fn record(&self, pass: Pass, all: &[&Wire], replies: &[Result<Reply>], since: Instant) {
+    fn record(&self, pass: Pass, errands: &[Errand<'_>], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
-        for (wire, reply) in all.iter().zip(replies).filter(|(wire, _)| counts(wire)) {
+        let counted = |(errand, _): &(&Errand<'_>, _)| counts(errand.wire) && !errand.trip.is_overtaken();
+        for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
             // How long a caller's own script takes is the caller's affair.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
             // A node that speaks for its cluster answers well, and will as soon as the cluster is whole again.
@@ -256,39 +291,14 @@ impl Server {
     }
 }
 
-/// One exchange over this connection. `turn` is given back as soon as the commands are handed over.
-async fn exchange(
-    member: &Member,
-    all: &[&Wire],
-    Manner { whole, asking }: Manner,
-    deadline: Instant,
-    turn: Option<MutexGuard<'_, ()>>,
-) -> Replies {
-    let mut commands = Commands::default();
-    for wire in all {
-        if asking {
-            // For the very next command only, which nothing can come before: an exchange stays together.
-            commands.push_words(&[b"ASKING"]);
-        }
-        command::spell(wire, &member.scripts, whole, &mut commands);
-    }
-    let exchange = member.connection.hand_over(commands);
-    drop(turn);
-    let replies = exchange.replies(deadline).await;
-    if !asking && all.iter().all(|wire| command::count(wire) == 1) {
-        return replies.into_iter().map(|reply| reply.and_then(Reply::whole)).collect();
-    }
-    let mut replies = replies.into_iter();
-    let one_of = |wire: &&Wire| {
-        if asking {
-            replies.next();
-        }
-        match command::count(wire) {
-            1 => replies.next().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command has no reply"))),
-            count => transaction::fold(replies.by_ref().take(count)),
-        }
+/// The answers of a round: each with its own reply, with nothing, or with what it was answered before it had to be done once more.
+fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Parts) -> Parts {
+    let settle = |((wire, trip), reply): ((&Wire, &Trip<'_>), Option<Result<Reply>>)| {
+        let reply = reply?;
+        let reply = if retry::was_done(&reply) { reply } else { trip.kept().unwrap_or(reply) };
+        Some(retry::settle(wire, reply))
     };
-    all.iter().map(one_of).collect()
+    wire.iter().zip(trips).zip(replies).map(settle).collect()
 }
 
 /// How requests are spelled.
@@ -302,10 +312,10 @@ struct Manner {
 
 impl Queued {
     /// Makes room for as many of these, in their order, as there is room for. Whoever is alone always has room.
-    fn enter(&self, all: &[&Wire], settings: &Settings) -> Room<'_> {
+    fn enter(&self, errands: &[Errand<'_>], settings: &Settings) -> Room<'_> {
         let (queued, waiting) = (self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
         let mut room = Room { queued: self, wires: 0, calls: 0, bytes: 0 };
-        for wire in all {
+        for wire in errands.iter().map(|errand| errand.wire) {
             let (calls, bytes) = (room.calls + wire.calls(), room.bytes + wire.bytes());
             let fits = queued + calls <= settings.max_queued_calls && waiting + bytes <= settings.max_queued_bytes;
             if !fits && queued + room.calls > 0 {
@@ -349,8 +359,8 @@ impl Drop for Room<'_> {
     }
 }
 
-fn fail_all(all: &[&Wire], error: &Error) -> Replies {
-    all.iter().map(|_| Err(error.clone())).collect()
+fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
+    errands.iter().map(|_| Err(error.clone())).collect()
 }
 
 /// Whether the breaker counts it: a health check must not be what cuts a server off.

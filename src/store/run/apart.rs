@@ -1,77 +1,64 @@
-//! Runs calls whose answers come from several servers: each is settled when its own answers are there, and goes on to its
+//! Runs calls whose answers may come at several times, as those of several servers do: each is settled when its own answers are there, and goes on to its
 //! next round then. One server that is slow or away holds up nobody who asks another one.
 
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    sync::Mutex,
+    task::Poll,
 };
 
 use smallvec::SmallVec;
-use tokio::{
-    sync::mpsc::{UnboundedSender, unbounded_channel},
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled};
 use crate::{
     error::{Error, Kind, Result},
-    store::{Reply, Request, crew::Crew, redis},
+    store::{
+        Reply, Request,
+        crew::Crew,
+        redis::{self, Delivery},
+    },
 };
 
-/// Some replies of a round, by its number, with the places of their requests.
-type Told = (usize, Vec<(usize, Result<Reply>)>);
-
 /// As `Store::run_until`.
-pub async fn run<T, Tag>(
+pub async fn run<T: Send, Tag: Send>(
     engine: &redis::Engine,
     calls: Vec<Running<T, Tag>>,
     deadline: Instant,
     mut cut: Pin<&mut impl Future<Output = ()>>,
-    settle: impl FnMut(Vec<(Result<T>, Tag)>),
+    settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
 ) {
-    let (tell, mut told) = unbounded_channel();
+    let rounds = Mutex::new(Rounds { all: Vec::new(), again: calls, settle });
+    let rounds = || rounds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut crew = Crew::new();
-    let mut rounds = Rounds { all: Vec::new(), again: calls, settle };
     let mut overdue = pin!(sleep_until(deadline + GRACE));
     loop {
-        if let Some((number, batch)) = rounds.begin(deadline) {
-            crew.add(execute(engine, number, batch, deadline, tell.clone()));
+        let begun = rounds().begin(deadline);
+        if let Some((number, batch)) = begun {
+            let rounds = &rounds;
+            crew.add(async move {
+                // Settled at once: whatever is answered next comes behind it.
+                let mut deliver = |delivery| rounds().take(number, delivery);
+                let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
+                (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
+            });
         }
+        // A call that needs another round is not to wait for the end of this one.
+        let mut more = poll_fn(|_| if rounds().again.is_empty() { Poll::Pending } else { Poll::Ready(()) });
         let ended = tokio::select! {
             biased;
-            Some((number, replies)) = told.recv() => {
-                rounds.take(number, replies);
-                continue;
-            }
             ended = crew.next() => ended,
-            () = &mut overdue => return rounds.cut(End::Overdue),
-            () = &mut cut => return rounds.cut(End::Cut),
+            () = &mut more => continue,
+            () = &mut overdue => return rounds().cut(End::Overdue),
+            () = &mut cut => return rounds().cut(End::Cut),
         };
-        // It may have told its last replies just before it ended.
-        while let Ok((number, replies)) = told.try_recv() {
-            rounds.take(number, replies);
-        }
         match ended {
-            Some((number, result)) => rounds.end(number, result.err()),
-            None if rounds.again.is_empty() => return,
+            Some((number, result)) => rounds().end(number, result.err()),
+            None if rounds().again.is_empty() => return,
             None => {}
         }
     }
-}
-
-/// Runs a round; its number, and what went wrong with all of it.
-async fn execute(
-    engine: &redis::Engine,
-    number: usize,
-    batch: Vec<Request>,
-    deadline: Instant,
-    tell: UnboundedSender<Told>,
-) -> (usize, Result<()>) {
-    let mut deliver = |replies| {
-        let _ = tell.send((number, replies));
-    };
-    let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
-    (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
 }
 
 /// All rounds of some calls.
@@ -84,6 +71,13 @@ struct Rounds<T, Tag, Settle> {
 
 /// Calls that went out together.
 struct Round<T, Tag> {
+    /// While nothing is answered.
+    whole: Vec<Waiting<T, Tag>>,
+    /// Once something is.
+    parts: Option<Parts<T, Tag>>,
+}
+
+struct Parts<T, Tag> {
     calls: Vec<Option<Pending<T, Tag>>>,
     /// Whose each request is.
     owners: Vec<u32>,
@@ -116,37 +110,32 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         if batch.is_empty() {
             return None;
         }
-        let mut round = Round { calls: Vec::with_capacity(waiting.len()), owners: Vec::with_capacity(batch.len()) };
-        for waiting in waiting {
-            let (first, missing) = (round.owners.len(), waiting.requests);
-            round.owners.extend((0..missing).map(|_| round.calls.len() as u32));
-            let replies = (0..missing).map(|_| None).collect();
-            round.calls.push(Some(Pending { waiting, first, replies, missing }));
-        }
-        self.all.push(round);
+        self.all.push(Round { whole: waiting, parts: None });
         Some((self.all.len() - 1, batch))
     }
 
     /// Some replies have come.
-    fn take(&mut self, number: usize, replies: Vec<(usize, Result<Reply>)>) {
+    fn take(&mut self, number: usize, delivery: Delivery) {
         let Some(round) = self.all.get_mut(number) else { return };
-        let mut done = Vec::with_capacity(replies.len());
-        for (at, reply) in replies {
-            let Some(call) = round.owners.get(at).and_then(|owner| round.calls.get_mut(*owner as usize)) else {
-                continue;
-            };
-            let Some(pending) = call else { continue };
-            if let Some(place) = pending.replies.get_mut(at - pending.first)
-                && place.replace(reply).is_none()
-            {
-                pending.missing -= 1;
+        let mut done = Vec::new();
+        let mut read = |waiting: Waiting<T, Tag>, replies| match waiting.read(replies, None) {
+            Ended::Done(result) => done.push(result),
+            Ended::Again(running) => self.again.push(running),
+        };
+        match delivery {
+            Delivery::All(replies) if round.parts.is_none() => {
+                let mut replies = replies.into_iter();
+                for waiting in std::mem::take(&mut round.whole) {
+                    let mine = replies.by_ref().take(waiting.requests).collect();
+                    read(waiting, mine);
+                }
             }
-            if pending.missing == 0
-                && let Some(pending) = call.take()
-            {
-                match pending.waiting.read(pending.replies.into_iter().flatten().collect(), None) {
-                    Ended::Done(result) => done.push(result),
-                    Ended::Again(running) => self.again.push(running),
+            delivery => {
+                let parts = round.parts();
+                for (at, reply) in delivery.into_some() {
+                    if let Some(pending) = parts.take(at, reply) {
+                        read(pending.waiting, pending.replies.into_iter().flatten().collect());
+                    }
                 }
             }
         }
@@ -159,7 +148,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     fn end(&mut self, number: usize, error: Option<Error>) {
         let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "an engine left a request without a reply"));
         let Some(round) = self.all.get_mut(number) else { return };
-        let done = std::mem::take(&mut round.calls).into_iter().flatten();
+        let done = std::mem::take(&mut round.parts().calls).into_iter().flatten();
         let done: Vec<_> = done.map(|pending| pending.give_up(End::Overdue, |_| error.clone())).collect();
         if !done.is_empty() {
             (self.settle)(done);
@@ -167,14 +156,45 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     }
 
     /// Nobody waits any longer.
-    fn cut(mut self, end: End) {
-        let pending = self.all.into_iter().flat_map(|round| round.calls).flatten();
-        let again = self.again.into_iter().map(|running| (Err(late(running.changed)), running.tag));
+    fn cut(&mut self, end: End) {
+        let rounds = std::mem::take(&mut self.all);
+        let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
+        let again =
+            std::mem::take(&mut self.again).into_iter().map(|running| (Err(late(running.changed)), running.tag));
         let done: Vec<_> =
             pending.map(|pending| pending.give_up(end, |repeatable| end.error(repeatable))).chain(again).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
+    }
+}
+
+impl<T, Tag> Round<T, Tag> {
+    /// Cut into its calls.
+    fn parts(&mut self) -> &mut Parts<T, Tag> {
+        let Self { whole, parts } = self;
+        parts.get_or_insert_with(|| {
+            let mut parts = Parts { calls: Vec::with_capacity(whole.len()), owners: Vec::new() };
+            for waiting in std::mem::take(whole) {
+                let (first, missing) = (parts.owners.len(), waiting.requests);
+                parts.owners.extend((0..missing).map(|_| parts.calls.len() as u32));
+                let replies = (0..missing).map(|_| None).collect();
+                parts.calls.push(Some(Pending { waiting, first, replies, missing }));
+            }
+            parts
+        })
+    }
+}
+
+impl<T, Tag> Parts<T, Tag> {
+    /// A reply has come; the call that has all of its own now.
+    fn take(&mut self, at: usize, reply: Result<Reply>) -> Option<Pending<T, Tag>> {
+        let call = self.calls.get_mut(*self.owners.get(at)? as usize)?;
+        let pending = call.as_mut()?;
+        if pending.replies.get_mut(at - pending.first)?.replace(reply).is_none() {
+            pending.missing -= 1;
+        }
+        if pending.missing == 0 { call.take() } else { None }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Run {
     pub first: u16,
     pub last: u16,
     pub primary: Address,
+    /// Whether a replica is known, which may take over.
+    pub followed: bool,
 }
 
 /// Reads a reply to `CLUSTER SLOTS`, which `asked` has given. A node that does not know its own name is where it was reached.
@@ -55,7 +57,7 @@ fn read_run(run: Reply, asked: &Address) -> Result<Run> {
     let port = u16::try_from(port).map_err(|_| strange("a port that is none"))?;
     let primary =
         address(&String::from_utf8_lossy(&host), port, asked).ok_or_else(|| strange("a host that is none"))?;
-    Ok(Run { first, last, primary })
+    Ok(Run { first, last, primary, followed: parts.next().is_some() })
 }
 
 /// A node's address, from whatever another one calls it.
@@ -122,8 +124,8 @@ mod tests {
             run(100, 16_383, vec![node(Reply::text(""), 2)]),
         ]);
         let wanted = vec![
-            Run { first: 0, last: 99, primary: at("10.0.0.1", 1) },
-            Run { first: 100, last: 16_383, primary: at("seed", 2) },
+            Run { first: 0, last: 99, primary: at("10.0.0.1", 1), followed: true },
+            Run { first: 100, last: 16_383, primary: at("seed", 2), followed: false },
         ];
         assert_eq!(read(reply, &at("seed", 7)).unwrap(), wanted);
     }

@@ -1,13 +1,22 @@
 //! One round of requests: each to its node, and on to wherever that sends it.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+mod next;
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use smallvec::SmallVec;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Cluster, Node,
-    map::{Redirection, redirection},
     split::{Join, split},
 };
 use crate::{
@@ -18,23 +27,26 @@ use crate::{
         crew::Crew,
         plan::Wire,
         redis::{
+            Deliver, Delivery,
             connection::Replies,
-            retry::{self, Verdict},
+            lanes::{Errand, Trip},
+            retry,
         },
     },
 };
+use next::{Next, explained};
 
-/// How often a request may be sent on, or told to come again: a cluster that goes on like that has no answer.
-const MOST_TRIES: u32 = 16;
-
-/// Gets each answer, with the place of its request in the round, as soon as it is there.
-pub type Deliver<'a> = &'a mut (dyn FnMut(Vec<(usize, Result<Reply>)>) + Send);
+/// Pauses grow no longer than this step of `retry::pause`, 200 ms: whatever is waited for is near.
+const LONGEST: u32 = 2;
+/// The last pauses before a deadline become ever shorter, down to this one.
+const SHORTEST: Duration = Duration::from_millis(2);
 
 /// A request to one node, on its way.
-struct Piece {
+struct Piece<'a> {
     request: usize,
     part: usize,
     wire: Wire,
+    trip: Trip<'a>,
     slot: Option<u16>,
     /// How often it was sent on.
     tries: u32,
@@ -42,33 +54,24 @@ struct Piece {
     lost: u32,
     /// The node that could not be reached: nothing is gained by trying that one again.
     away: Option<Address>,
+    /// Until when it waits for a fail-over, once it does.
+    patience: Option<Instant>,
     /// Why it is still on its way.
     last: Option<Error>,
 }
 
 /// Pieces for one node, in the order in which they were made.
-struct Lane {
+struct Lane<'a> {
     node: Arc<Node>,
     asking: bool,
-    pieces: Vec<Piece>,
+    pieces: Vec<Piece<'a>>,
 }
 
 /// What the crew of a round reports.
-enum Step {
-    Answered(Lane, Replies),
+enum Step<'a> {
+    Answered(Lane<'a>, Replies),
     /// It is time to look for their nodes again.
-    Route(Vec<Piece>),
-}
-
-/// What becomes of a piece.
-enum Next {
-    Final,
-    /// There at once; whether that node has to be told that the slot is still on its way to it.
-    To(Address, bool),
-    /// Again after a pause.
-    Later,
-    /// Again once there is a newer map.
-    Learned,
+    Route(Vec<Piece<'a>>),
 }
 
 /// The answers to the parts of a request.
@@ -85,7 +88,7 @@ impl Cluster {
         let turn = self.order.turn();
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         if let Err(error) = self.known(until).await {
-            return deliver((0..batch.len()).map(|at| (at, Err(error.clone()))).collect());
+            return deliver(Delivery::All(batch.iter().map(|_| Err(error.clone())).collect()));
         }
         turn.comes().await;
         let mut round = Round {
@@ -100,7 +103,7 @@ impl Cluster {
         let mut turn = Some(turn);
         loop {
             if !round.ready.is_empty() {
-                deliver(std::mem::take(&mut round.ready));
+                deliver(Delivery::Some(std::mem::take(&mut round.ready)));
             }
             let step = match turn.take() {
                 Some(turn) => turn.begin(pin!(round.crew.next())).await,
@@ -115,16 +118,32 @@ impl Cluster {
     }
 }
 
+/// Requests that wait, as long as it lives.
+struct Waits<'a>(&'a AtomicUsize, usize);
+
+impl<'a> Waits<'a> {
+    fn new(all: &'a AtomicUsize, count: usize) -> Self {
+        all.fetch_add(count, Ordering::Relaxed);
+        Self(all, count)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
 struct Round<'a> {
     cluster: &'a Arc<Cluster>,
     deadline: Instant,
     gathered: Vec<Gathered>,
     ready: Vec<(usize, Result<Reply>)>,
-    crew: Crew<'a, Step>,
+    crew: Crew<'a, Step<'a>>,
 }
 
-impl Round<'_> {
-    fn cut(&mut self, batch: Vec<Request>) -> Vec<Piece> {
+impl<'a> Round<'a> {
+    fn cut(&mut self, batch: Vec<Request>) -> Vec<Piece<'a>> {
         let mut pieces = Vec::with_capacity(batch.len());
         for (at, request) in batch.into_iter().enumerate() {
             let repeatable = request.repeatable;
@@ -138,23 +157,19 @@ impl Round<'_> {
             let missing = parts.len();
             let empty = (0..missing).map(|_| None).collect();
             self.gathered.push(Gathered { join, repeatable, parts: empty, missing });
-            pieces.extend(parts.into_iter().enumerate().map(|(part, one)| Piece {
-                request: at,
-                part,
-                wire: Wire::One(one.request),
-                slot: one.slot,
-                tries: 0,
-                lost: 0,
-                away: None,
-                last: None,
+            pieces.extend(parts.into_iter().enumerate().map(|(part, one)| {
+                let wire = Wire::One(one.request);
+                let trip = Trip::new(&self.cluster.lanes, &wire);
+                let (request, slot) = (at, one.slot);
+                Piece { request, part, wire, trip, slot, tries: 0, lost: 0, away: None, patience: None, last: None }
             }));
         }
         pieces
     }
 
     /// Sends each piece to the node that has its slot.
-    fn route(&mut self, pieces: Vec<Piece>) {
-        let mut lanes = Lanes::default();
+    fn route(&mut self, pieces: Vec<Piece<'a>>) {
+        let mut lanes = Routes::default();
         let mut nowhere = Vec::new();
         {
             let mut table = self.cluster.table();
@@ -173,41 +188,66 @@ impl Round<'_> {
             let slot = piece.slot.unwrap_or_default();
             let error = Error::new(Kind::Unavailable, format!("CLUSTERDOWN no node of the cluster has slot {slot}"));
             piece.last = Some(error);
+            self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], false);
         }
         if !nowhere.is_empty() {
             self.cluster.learn();
             self.wait(nowhere, None);
         }
         for mut lane in lanes.0 {
-            let away = |piece: &Piece| piece.away.as_ref() == Some(&lane.node.address);
-            let (given_up, pieces) = std::mem::take(&mut lane.pieces).into_iter().partition(away);
+            let away = |piece: &Piece<'_>| piece.away.as_ref() == Some(&lane.node.address);
+            let (mut away, pieces): (Vec<_>, _) = std::mem::take(&mut lane.pieces).into_iter().partition(away);
+            let given_up = away.extract_if(.., |piece| !self.awaits(&lane.node, piece)).collect();
             self.give_up(given_up);
+            if !away.is_empty() {
+                self.cluster.learn();
+                self.wait(away, None);
+            }
             lane.pieces = pieces;
             self.send(lane);
         }
     }
 
-    fn send(&mut self, lane: Lane) {
+    /// Those that would have to wait for others' calls go apart.
+    fn send(&mut self, lane: Lane<'a>) {
+        let Some(groups) = lane.node.server.parted(lane.pieces.iter().map(|piece| piece.trip.keys().into())) else {
+            return self.send_together(lane);
+        };
+        let mut parts = BTreeMap::<usize, Vec<Piece<'a>>>::new();
+        for (piece, group) in lane.pieces.into_iter().zip(groups) {
+            parts.entry(group).or_default().push(piece);
+        }
+        for pieces in parts.into_values() {
+            self.send_together(Lane { node: lane.node.clone(), asking: lane.asking, pieces });
+        }
+    }
+
+    fn send_together(&mut self, lane: Lane<'a>) {
         let deadline = self.deadline;
         if lane.pieces.is_empty() {
             return;
         }
         self.crew.add(async move {
-            let wires: Vec<_> = lane.pieces.iter().map(|piece| &piece.wire).collect();
+            let errands: Vec<_> =
+                lane.pieces.iter().map(|piece| Errand { wire: &piece.wire, trip: &piece.trip }).collect();
             let replies = if lane.asking {
-                lane.node.server.attempt_asking(&wires, deadline).await
+                lane.node.server.attempt_asking(&errands, deadline).await
             } else {
-                lane.node.server.attempt(&wires, deadline).await
+                lane.node.server.attempt(&errands, deadline).await
             };
-            drop(wires);
+            drop(errands);
             Step::Answered(lane, replies)
         });
     }
 
-    fn answered(&mut self, lane: Lane, replies: Replies) {
-        let (mut lanes, mut later, mut learned) = (Lanes::default(), Vec::new(), Vec::new());
+    fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
+        let (mut lanes, mut later, mut learned) = (Routes::default(), Vec::new(), Vec::new());
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
             let next = self.judge(&lane.node, &mut piece, &reply);
+            if !matches!(next, Next::Final) {
+                // Whatever is made later on its keys waits behind it.
+                self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], true);
+            }
             piece.last = reply.as_ref().err().cloned();
             match next {
                 Next::Final => self.end(piece, reply),
@@ -231,85 +271,41 @@ impl Round<'_> {
         }
     }
 
-    fn judge(&self, node: &Node, piece: &mut Piece, reply: &Result<Reply>) -> Next {
-        let Err(error) = reply else { return Next::Final };
-        let cluster = self.cluster;
-        if error.kind == Kind::Server {
-            let Some(redirection) = redirection(error.message(), &node.address) else { return Next::Final };
-            piece.tries += 1;
-            let (Redirection::Ask(named) | Redirection::Moved(_, named)) = &redirection;
-            if !cluster.table().may_know(named) {
-                return if piece.tries > MOST_TRIES { Next::Final } else { Next::Learned };
-            }
-            let (to, asking) = match redirection {
-                Redirection::Ask(to) => (to, true),
-                Redirection::Moved(slot, to) => {
-                    cluster.moved(slot, &to);
-                    (to, false)
-                }
-            };
-            return if piece.tries > MOST_TRIES { Next::Final } else { Next::To(to, asking) };
-        }
-        match retry::judge(&piece.wire, reply) {
-            Verdict::Later => {
-                if error.message().starts_with("CLUSTERDOWN") {
-                    cluster.learn();
-                }
-                piece.tries += 1;
-                if piece.tries > MOST_TRIES { Next::Final } else { Next::Later }
-            }
-            Verdict::Again | Verdict::Elsewhere => self.lost(piece, None),
-            // It could not be reached. Only another node is worth a try, and only a newer map may name one.
-            Verdict::Final if error.kind == Kind::Unavailable => {
-                let owns = piece
-                    .slot
-                    .is_none_or(|slot| cluster.table().owner(slot).is_some_and(|owner| owner.address == node.address));
-                if owns && piece.slot.is_some() && cluster.is_fresh() {
-                    return Next::Final;
-                }
-                self.lost(piece, Some(&node.address))
-            }
-            Verdict::Final => {
-                // Nobody waits for it, but the next call may find a replica in its place.
-                if error.is_unavailable() && error.kind != Kind::Backpressure && !cluster.is_fresh() {
-                    cluster.learn();
-                }
-                Next::Final
-            }
-        }
-    }
-
-    fn lost(&self, piece: &mut Piece, away: Option<&Address>) -> Next {
-        piece.lost += 1;
-        piece.away = away.cloned();
-        if piece.lost > self.cluster.settings.retry_attempts { Next::Final } else { Next::Learned }
-    }
-
     /// Looks for their nodes again after a pause, and when that turn of learning is over.
-    fn wait(&mut self, mut pieces: Vec<Piece>, turn: Option<u64>) {
-        let deadline = self.deadline;
+    fn wait(&mut self, mut pieces: Vec<Piece<'a>>, turn: Option<u64>) {
+        let Some(patient) = pieces.first().map(|piece| piece.patience.is_some()) else { return };
+        if pieces.iter().any(|piece| piece.patience.is_some() != patient) {
+            let (patient, others) = pieces.into_iter().partition(|piece| piece.patience.is_some());
+            self.wait(patient, turn);
+            return self.wait(others, turn);
+        }
+        // Those that wait for a fail-over end when their patience does.
+        let limit =
+            pieces.iter().filter_map(|piece| piece.patience).min().map_or(self.deadline, |at| at.min(self.deadline));
         let attempt = pieces.iter().map(|piece| if turn.is_some() { piece.lost } else { piece.tries }).max();
         let pause = match attempt.unwrap_or_default() {
             // The map takes a while by itself.
             1 if turn.is_some() => Duration::ZERO,
-            attempt => retry::pause(attempt.saturating_sub(1)),
+            attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
-        if Instant::now() + pause >= deadline {
+        let left = limit.saturating_duration_since(Instant::now());
+        if left < SHORTEST {
             return self.give_up(std::mem::take(&mut pieces));
         }
-        let cluster = self.cluster;
+        let (cluster, pause) = (self.cluster, pause.min(left / 2));
         self.crew.add(async move {
-            sleep(pause).await;
+            let _waits = Waits::new(&cluster.waiting, pieces.len());
+            cluster.lanes.pause(pause).await;
             if let Some(turn) = turn {
                 // Whatever came of it: the nodes are still worth a try.
-                let _ = timeout_at(deadline, cluster.learned(turn)).await;
+                let _ = timeout_at(limit, cluster.learned(turn)).await;
             }
             Step::Route(pieces)
         });
     }
 
     /// Their last errors are the answers.
-    fn give_up(&mut self, pieces: Vec<Piece>) {
+    fn give_up(&mut self, pieces: Vec<Piece<'a>>) {
         for mut piece in pieces {
             let why = piece.last.take();
             self.end(
@@ -319,8 +315,11 @@ impl Round<'_> {
         }
     }
 
-    fn end(&mut self, piece: Piece, reply: Result<Reply>) {
+    fn end(&mut self, piece: Piece<'a>, reply: Result<Reply>) {
+        let reply = if retry::was_done(&reply) { reply } else { piece.trip.kept().unwrap_or(reply) };
         let reply = retry::settle(&piece.wire, reply).map_err(explained);
+        // Whoever waits behind it goes on now.
+        drop(piece.trip);
         let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
         if let Some(part) = gathered.parts.get_mut(piece.part)
             && part.replace(reply).is_none()
@@ -335,39 +334,15 @@ impl Round<'_> {
     }
 }
 
-/// What a node says for its cluster, in words and a kind that mean something to a caller.
-fn explained(error: Error) -> Error {
-    if error.kind != Kind::Server {
-        return error;
-    }
-    match error.message().split(' ').next() {
-        Some("MOVED" | "ASK") => {
-            let sent_on = format!(
-                "the nodes of the cluster sent it on {MOST_TRIES} times; the last answer was: {}",
-                error.message()
-            );
-            Error::new(Kind::Unavailable, sent_on)
-        }
-        Some("CROSSSLOT") => {
-            let message = format!(
-                "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
-                error.message()
-            );
-            Error::new(Kind::Unsupported, message)
-        }
-        _ => error,
-    }
-}
-
 /// Lanes by node, and by how it is asked.
 #[derive(Default)]
-struct Lanes(Vec<Lane>);
+struct Routes<'a>(Vec<Lane<'a>>);
 
-impl Lanes {
-    fn add(&mut self, node: Arc<Node>, asking: bool, piece: Piece) {
+impl<'a> Routes<'a> {
+    fn add(&mut self, node: Arc<Node>, asking: bool, piece: Piece<'a>) {
         // What has a connection of its own may take its time.
         let alone = piece.wire.is_apart();
-        let same = |lane: &&mut Lane| {
+        let same = |lane: &&mut Lane<'a>| {
             let apart = alone || lane.pieces.iter().any(|piece| piece.wire.is_apart());
             !apart && Arc::ptr_eq(&lane.node, &node) && lane.asking == asking
         };

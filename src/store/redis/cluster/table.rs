@@ -1,6 +1,10 @@
 //! The nodes, and which of them has which slot.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -104,6 +108,7 @@ impl Table {
         for run in runs {
             let known = self.known.entry(run.primary.clone());
             let node = known.or_insert_with(|| (Arc::new(make(&run.primary)), None)).0.clone();
+            node.followed.store(run.followed, Ordering::Relaxed);
             let at = nodes.iter().position(|other| Arc::ptr_eq(other, &node)).unwrap_or_else(|| {
                 nodes.push(node);
                 nodes.len() - 1

@@ -9,7 +9,7 @@ use super::{Commands, Replies};
 use crate::{
     error::{Error, Kind, Result},
     runtime::{self, LARGE},
-    store::Reply,
+    store::{Reply, redis::lanes::Hold},
 };
 
 /// Small exchanges are written together up to this many bytes. No more: what is handed over cannot be withdrawn.
@@ -22,8 +22,11 @@ const MOST_UNANSWERED: usize = 100_000;
 /// How long answers may come without proof that they belong to what was asked.
 const STEP: Duration = Duration::from_millis(500);
 
+/// All replies to a caller, and what is held until it has seen to them.
+pub type Answered = (Replies, Option<Hold>);
+
 /// A caller and all its replies.
-pub type Told = (oneshot::Sender<Replies>, Replies);
+pub type Told = (oneshot::Sender<Answered>, Answered);
 
 /// The commands of one caller.
 struct Exchange {
@@ -38,7 +41,9 @@ struct Exchange {
     answered: usize,
     replies: Replies,
     /// `None` when nobody waits any more: replies are then counted and dropped.
-    done: Option<oneshot::Sender<Replies>>,
+    done: Option<oneshot::Sender<Answered>>,
+    /// Kept until the answer is there, also when nobody waits for it: the server may still be at it.
+    hold: Option<Hold>,
     /// The word that a PING of ours has with it, whose reply is looked at.
     word: Option<String>,
 }
@@ -89,8 +94,13 @@ impl Queue {
         }
     }
 
-    /// Queues commands; the number gives them up.
-    pub fn push(&mut self, commands: Commands, done: Option<oneshot::Sender<Replies>>) -> Result<u64> {
+    /// Queues commands; the number gives them up. `hold` is taken with them.
+    pub fn push(
+        &mut self,
+        commands: Commands,
+        hold: &mut Option<Hold>,
+        done: Option<oneshot::Sender<Answered>>,
+    ) -> Result<u64> {
         if let Some(why) = &self.ended {
             return Err(why.clone());
         }
@@ -108,7 +118,7 @@ impl Queue {
         }
         self.unanswered += ends.len();
         let replies = Vec::with_capacity(ends.len());
-        let since = self.last_write;
+        let (since, hold) = (self.last_write, hold.take());
         self.waiting.push_back(Exchange {
             number,
             bytes,
@@ -118,6 +128,7 @@ impl Queue {
             answered: 0,
             replies,
             done,
+            hold,
             word: None,
         });
         Ok(number)
@@ -200,7 +211,7 @@ impl Queue {
             return Ok(None);
         }
         let exchange = self.sent.pop_front();
-        Ok(exchange.and_then(|exchange| Some((exchange.done?, exchange.replies))))
+        Ok(exchange.and_then(|exchange| Some((exchange.done?, (exchange.replies, exchange.hold)))))
     }
 
     /// The word to ask for, when it is time to see whether the next reply is the answer to the next request: answers have come
@@ -216,7 +227,7 @@ impl Queue {
     pub fn push_word(&mut self, word: String) {
         let mut ping = Commands::default();
         ping.push_words(&[b"PING", word.as_bytes()]);
-        if self.push(ping, None).is_ok()
+        if self.push(ping, &mut None, None).is_ok()
             && let Some(last) = self.waiting.back_mut()
         {
             last.word = Some(word);
@@ -253,11 +264,11 @@ impl Queue {
                 let left = exchange.start + end as u64 <= self.written;
                 exchange.replies.push(Err(if left { lost(why) } else { unsent(why) }));
             }
-            let _ = done.send(exchange.replies);
+            let _ = done.send((exchange.replies, exchange.hold));
         }
         for exchange in self.waiting.drain(..) {
             if let Some(done) = exchange.done {
-                let _ = done.send(not_sent(exchange.ends.len(), why));
+                let _ = done.send((not_sent(exchange.ends.len(), why), exchange.hold));
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     settings::Settings,
     store::{
         EventKind,
-        redis::{connection::Connection, dial::Place, wire::Wire},
+        redis::{connection::Connection, dial::Place, lanes, wire::Wire},
     },
 };
 
@@ -77,6 +77,7 @@ pub async fn keep(shared: Arc<Shared>) {
             Ok(member) => {
                 past.made_at = Some(Instant::now());
                 shared.worked.store(false, Ordering::Relaxed);
+                shared.is_gone(None);
                 if member.is_some_and(|member| !add(&shared, member)) || !shared.replace(State::Ready) {
                     return;
                 }
@@ -92,6 +93,7 @@ pub async fn keep(shared: Arc<Shared>) {
                     shared.tell(EventKind::Lost, format!("lost {}: {}", shared.source, why.message()));
                 }
                 past.lost_at.get_or_insert_with(Instant::now);
+                shared.is_gone(past.lost_at);
                 // Nobody is to wait for a server that hangs up again and again.
                 shared.replace(if past.failures >= MANY { State::Down(why) } else { State::Waiting });
                 // Whoever else lost it at this moment must not be back at the same one.
@@ -101,6 +103,7 @@ pub async fn keep(shared: Arc<Shared>) {
                 shared.note(&error);
                 if past.lost_at.is_none() {
                     past.lost_at = Some(Instant::now());
+                    shared.is_gone(past.lost_at);
                     shared.tell(EventKind::Down, error.message().to_owned());
                 }
                 shared.replace(State::Down(error));
@@ -149,7 +152,15 @@ pub async fn make(shared: &Shared) -> Result<Member> {
 /// A connection over this stream.
 pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
     let connection = Connection::start(wire, shared.settings.keepalive);
-    Member { connection, place, scripts: Arc::default(), silent: Arc::default(), retired: Arc::default() }
+    Member {
+        number: lanes::number_connection(),
+        connection,
+        order: Arc::default(),
+        place,
+        scripts: Arc::default(),
+        silent: Arc::default(),
+        retired: Arc::default(),
+    }
 }
 
 /// Adds a connection. That it answers is proof that those which are silent have been forgotten.
@@ -236,7 +247,9 @@ fn mark_silent(shared: &Shared) -> usize {
     let after = suspicion(&shared.settings);
     let silent = |member: &&Member| {
         let silent = member.connection.silence() >= after;
-        member.silent.store(silent, Ordering::Relaxed);
+        if member.silent.swap(silent, Ordering::Relaxed) && !silent {
+            shared.back.notify_waiters();
+        }
         silent
     };
     shared.lock().iter().filter(silent).count()

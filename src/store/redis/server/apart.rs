@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Manner, Server, exchange};
+use super::{Manner, Server, flight};
 use crate::{
     error::{Error, Kind, Result},
     store::{Reply, Request, Verb, plan::Wire, redis::connection::Connection},
@@ -34,7 +34,7 @@ impl Server {
         let member = timeout_at(until, self.pool.make()).await.unwrap_or_else(late)?;
         let _own = Own(member.connection.clone());
         let wire = &fitted(wire, deadline.saturating_duration_since(Instant::now()));
-        let replies = exchange(&member, &[wire], Manner { whole: true, asking }, deadline, None).await;
+        let replies = flight::alone(&member, wire, Manner { whole: true, asking }, deadline).await;
         replies
             .into_iter()
             .next()

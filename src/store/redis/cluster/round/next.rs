@@ -1,0 +1,142 @@
+//! What becomes of a request that a node has answered.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Piece, Round, SHORTEST};
+use crate::{
+    error::{Error, Kind, Result},
+    settings::Address,
+    store::{
+        Reply,
+        redis::{
+            cluster::{
+                Node,
+                map::{Redirection, redirection},
+            },
+            retry::{self, Verdict},
+        },
+    },
+};
+
+/// How often a request is sent on at once. Nodes that disagree are given time: it goes on after pauses, until its deadline.
+const AT_ONCE: u32 = 4;
+/// After so long a node has no replica that will take over by itself.
+const FAIL_OVER: Duration = Duration::from_secs(60);
+
+/// What becomes of a piece.
+pub enum Next {
+    Final,
+    /// There at once; whether that node has to be told that the slot is still on its way to it.
+    To(Address, bool),
+    /// Again after a pause.
+    Later,
+    /// Again once there is a newer map.
+    Learned,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn judge(&self, node: &Node, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
+        let Err(error) = reply else { return Next::Final };
+        if piece.trip.is_overtaken() {
+            return Next::Final;
+        }
+        let cluster = self.cluster;
+        if error.kind == Kind::Server {
+            let Some(redirection) = redirection(error.message(), &node.address) else { return Next::Final };
+            piece.tries += 1;
+            let (Redirection::Ask(named) | Redirection::Moved(_, named)) = &redirection;
+            if !cluster.table().may_know(named) {
+                return if piece.tries > AT_ONCE { Next::Later } else { Next::Learned };
+            }
+            let (to, asking) = match redirection {
+                Redirection::Ask(to) => (to, true),
+                Redirection::Moved(slot, to) => {
+                    cluster.moved(slot, &to);
+                    (to, false)
+                }
+            };
+            return if piece.tries > AT_ONCE { Next::Later } else { Next::To(to, asking) };
+        }
+        match retry::judge(&piece.wire, reply) {
+            Verdict::Later => {
+                if error.message().starts_with("CLUSTERDOWN") {
+                    cluster.learn();
+                }
+                piece.tries += 1;
+                Next::Later
+            }
+            Verdict::Again | Verdict::Elsewhere => self.lost(node, piece, None),
+            // It could not be reached. Only another node is worth a try, and only a newer map may name one.
+            Verdict::Final if error.kind == Kind::Unavailable => {
+                let owns = piece
+                    .slot
+                    .is_none_or(|slot| cluster.table().owner(slot).is_some_and(|owner| owner.address == node.address));
+                if owns && self.awaits(node, piece) {
+                    cluster.learn();
+                    return Next::Later;
+                }
+                if owns && piece.slot.is_some() && cluster.is_fresh() {
+                    return Next::Final;
+                }
+                self.lost(node, piece, Some(&node.address))
+            }
+            Verdict::Final => {
+                // Nobody waits for it, but the next call may find a replica in its place.
+                if error.is_unavailable() && error.kind != Kind::Backpressure && !cluster.is_fresh() {
+                    cluster.learn();
+                }
+                Next::Final
+            }
+        }
+    }
+
+    fn lost(&self, node: &Node, piece: &mut Piece<'a>, away: Option<&Address>) -> Next {
+        piece.lost += 1;
+        piece.away = away.cloned();
+        if piece.lost <= self.cluster.settings.retry_attempts {
+            return Next::Learned;
+        }
+        if self.awaits(node, piece) { Next::Later } else { Next::Final }
+    }
+
+    /// Whether a replica may take over for this node while the request can wait.
+    pub(super) fn awaits(&self, node: &Node, piece: &mut Piece<'a>) -> bool {
+        let cluster = self.cluster;
+        let gone = node.server.pool().gone_for().is_some_and(|gone| gone > FAIL_OVER);
+        let crowded = cluster.waiting.load(Ordering::Relaxed) >= cluster.settings.max_queued_calls;
+        if !node.followed.load(Ordering::Relaxed) || gone || crowded {
+            return false;
+        }
+        let now = Instant::now();
+        let patience = *piece.patience.get_or_insert_with(|| now + cluster.settings.connect_wait);
+        piece.away = None;
+        piece.tries += 1;
+        now + SHORTEST < patience.min(self.deadline)
+    }
+}
+
+/// What a node says for its cluster, in words and a kind that mean something to a caller.
+pub fn explained(error: Error) -> Error {
+    if error.kind != Kind::Server {
+        return error;
+    }
+    match error.message().split(' ').next() {
+        Some("MOVED" | "ASK") => {
+            let sent_on = format!(
+                "the nodes of the cluster sent it on from one to another until its time was over; the last answer was: {}",
+                error.message()
+            );
+            Error::new(Kind::Unavailable, sent_on)
+        }
+        Some("CROSSSLOT") => {
+            let message = format!(
+                "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
+                error.message()
+            );
+            Error::new(Kind::Unsupported, message)
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,73 @@
+//! Who waits for the keys of one slot, in the order in which the calls were made.
+
+use std::collections::VecDeque;
+
+/// A call that waits for a key.
+pub struct Entry {
+    /// Its place among all calls.
+    pub place: u64,
+    pub key: u64,
+    /// With whom it is to go, once that is known.
+    pub party: u64,
+    /// Whether it was sent before.
+    pub again: bool,
+    /// Whether a later call on the key was done meanwhile.
+    pub overtaken: bool,
+}
+
+#[derive(Default)]
+pub struct Line(VecDeque<Entry>);
+
+impl Line {
+    pub fn insert(&mut self, entry: Entry) {
+        let at = self.0.partition_point(|other| other.place <= entry.place);
+        self.0.insert(at, entry);
+    }
+
+    pub fn remove(&mut self, place: u64) {
+        if self.0.front().is_some_and(|first| first.place == place) {
+            while self.0.front().is_some_and(|first| first.place == place) {
+                self.0.pop_front();
+            }
+        } else {
+            let (from, to) = self.range(place);
+            drop(self.0.drain(from..to));
+        }
+    }
+
+    pub fn join(&mut self, place: u64, party: u64) {
+        let (from, to) = self.range(place);
+        self.0.range_mut(from..to).for_each(|entry| entry.party = party);
+    }
+
+    pub fn entries_of(&self, place: u64) -> impl Iterator<Item = &Entry> {
+        let (from, to) = self.range(place);
+        self.0.range(from..to)
+    }
+
+    /// Those of earlier calls.
+    pub fn before(&mut self, place: u64) -> impl Iterator<Item = &mut Entry> {
+        let (from, _) = self.range(place);
+        self.0.range_mut(..from)
+    }
+
+    /// Whether the first so many are of this party.
+    pub fn begins_with(&self, count: usize, party: u64) -> bool {
+        self.0.len() >= count && self.0.range(..count).all(|entry| entry.party == party)
+    }
+
+    /// The party of the first.
+    pub fn first(&self) -> Option<u64> {
+        self.0.front().map(|entry| entry.party)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn range(&self, place: u64) -> (usize, usize) {
+        let from = self.0.partition_point(|entry| entry.place < place);
+        let to = self.0.partition_point(|entry| entry.place <= place);
+        (from, to)
+    }
+}

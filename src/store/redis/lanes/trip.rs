@@ -1,0 +1,152 @@
+//! One request on its way: which keys its order is about, and its place among all.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use super::Lanes;
+use crate::{
+    error::Result,
+    store::{Reply, Request, Verb, plan::Wire},
+};
+
+const IDLE: u8 = 0;
+const IN_LINE: u8 = 1;
+const IN_LINE_AGAIN: u8 = 2;
+
+/// A request from when it is taken until it is answered.
+pub struct Trip<'a> {
+    lanes: &'a Lanes,
+    keys: Keys,
+    place: AtomicU64,
+    waits: AtomicU8,
+    /// Whether a later call on its keys was done before it could be sent again.
+    overtaken: AtomicBool,
+    /// What it was answered before it had to be done once more.
+    answered: Mutex<Option<Result<Reply>>>,
+}
+
+/// What the order of a request is about, a number for each key.
+pub type Keys = SmallVec<[u64; 2]>;
+
+/// A request and its trip.
+#[derive(Clone, Copy)]
+pub struct Errand<'a> {
+    pub wire: &'a Wire,
+    pub trip: &'a Trip<'a>,
+}
+
+impl<'a> Trip<'a> {
+    /// The trip of this request.
+    pub fn new(lanes: &'a Lanes, wire: &Wire) -> Self {
+        let mut keys = Keys::new();
+        match wire {
+            Wire::One(request) => keys.extend(keys_of(request).map(|key| lanes.hash(key))),
+            Wire::Get(all) => keys.extend(all.iter().map(|key| lanes.hash(key))),
+            Wire::Many(many) => keys.extend(many.keys.iter().map(|key| lanes.hash(key))),
+        }
+        Self {
+            lanes,
+            keys,
+            place: AtomicU64::new(0),
+            waits: AtomicU8::new(IDLE),
+            overtaken: AtomicBool::new(false),
+            answered: Mutex::default(),
+        }
+    }
+
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+
+    /// Its place among all calls, 0 until it has one.
+    pub fn place(&self) -> u64 {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_place(&self, place: u64) {
+        self.place.store(place, Ordering::Relaxed);
+    }
+
+    /// Whether it waits in line.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) != IDLE
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) == IN_LINE_AGAIN
+    }
+
+    /// Whether it must not be sent again, because a later call on its keys was done meanwhile.
+    pub fn is_overtaken(&self) -> bool {
+        if !self.overtaken.load(Ordering::Relaxed) && self.is_again() && self.lanes.is_overtaken(self) {
+            self.overtaken.store(true, Ordering::Relaxed);
+        }
+        self.overtaken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn was_overtaken(&self) -> bool {
+        self.overtaken.load(Ordering::Relaxed)
+    }
+
+    /// Gives its place in line up.
+    pub fn leave(&self) {
+        if self.waits() {
+            self.lanes.leave(self);
+        }
+    }
+
+    /// Marks it as waiting; whether that is new.
+    pub(super) fn wait(&self, again: bool) -> bool {
+        let how = if again { IN_LINE_AGAIN } else { IN_LINE };
+        self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Marks it as not waiting; whether it was to be sent again, if it waited.
+    pub(super) fn stop_waiting(&self) -> Option<bool> {
+        match self.waits.swap(IDLE, Ordering::Relaxed) {
+            IDLE => None,
+            how => Some(how == IN_LINE_AGAIN),
+        }
+    }
+
+    /// Keeps an answer while the request is done once more.
+    pub fn keep(&self, reply: Result<Reply>) {
+        *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(reply);
+    }
+
+    /// What it was answered, if it was not done once more after that.
+    pub fn kept(&self) -> Option<Result<Reply>> {
+        self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+}
+
+impl Drop for Trip<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What the order of a request is about: its keys, or the channel that it publishes to. Where nobody knows the keys, any of its
+/// arguments may be one.
+pub fn keys_of(request: &Request) -> impl Iterator<Item = &Bytes> {
+    let channel = matches!(request.verb, Verb::Command("PUBLISH" | "SPUBLISH"));
+    let known = request.touched();
+    let unknown = if known.is_none() { request.args.len() } else { usize::from(channel).min(request.args.len()) };
+    request.args.iter().take(unknown).chain(known.into_iter().flatten())
+}
+
+/// A number for a key.
+pub fn hash(hasher: &RandomState, key: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}

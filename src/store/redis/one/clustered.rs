@@ -1,0 +1,124 @@
+//! A server in cluster mode that was addressed as one by itself: keys of several slots may not be in one command. Where it has
+//! every slot, it is used without such commands; where it has not, its answer says how to connect.
+
+use super::One;
+use crate::{
+    error::{Error, Kind, Result},
+    store::{
+        Args, Keys, Merge, Reply, Request, Verb,
+        plan::{Many, Plan, Wire},
+        redis::cluster::{Join, split},
+    },
+};
+
+/// Whether the server refused it because its keys lie in several slots: nothing was done.
+pub fn is_divided(reply: &Option<Result<Reply>>) -> bool {
+    matches!(reply, Some(Err(error)) if error.message().starts_with("CROSSSLOT"))
+}
+
+/// The requests of a merged one, each with its own keys.
+pub fn parts_of(wire: &Wire) -> Vec<Request> {
+    match wire {
+        Wire::One(request) => vec![request.clone()],
+        Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
+        Wire::Many(Many { script, keys, args, repeatable }) => {
+            let items = keys.chunks(script.keys.max(1)).enumerate();
+            let item = |(at, keys): (usize, &[_])| {
+                let args = args.iter().skip(at * script.args).take(script.args);
+                let args: Args = keys.iter().chain(args).cloned().collect();
+                let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
+                let verb = Verb::Script(script);
+                Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, counted: true }
+            };
+            items.map(item).collect()
+        }
+    }
+}
+
+/// One reply from those to its parts, as a merged request has it.
+pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
+    match wire {
+        Wire::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
+        Wire::Get(_) => Ok(Reply::Array(replies.into_iter().collect::<Result<_>>()?)),
+        Wire::Many(_) => {
+            let mut items = Vec::with_capacity(replies.len() * 2);
+            for reply in replies {
+                match reply {
+                    Ok(reply) => items.extend([Reply::Int(1), reply]),
+                    Err(error) if error.kind == Kind::Server => {
+                        items.extend([Reply::Int(0), Reply::Bulk(error.message().to_owned().into())]);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Reply::Array(items))
+        }
+    }
+}
+
+/// Cuts commands of several keys up by slot; all else stays whole.
+pub fn cut(request: Request) -> (Vec<Request>, Join) {
+    if !matches!(request.name(), "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET") {
+        return (vec![request], Join::Whole);
+    }
+    match split(request.clone(), || vec![0]) {
+        Ok((parts, join)) => (parts.into_iter().map(|part| part.request).collect(), join),
+        Err(_) => (vec![request], Join::Whole),
+    }
+}
+
+/// What such a server says, in words that help.
+pub fn explained(reply: Result<Reply>) -> Result<Reply> {
+    reply.map_err(|error| match error.message().split(' ').next() {
+        Some("MOVED" | "ASK") if error.kind == Kind::Server => Error::new(
+            Kind::Unsupported,
+            "this server is a node of a cluster, and the key is on another one: connect by redis-cluster:// instead of redis://",
+        ),
+        Some("CROSSSLOT") if error.kind == Kind::Server => Error::new(
+            Kind::Unsupported,
+            "this server is a node of a cluster, in which one command takes keys of one slot: those with the same text in braces, \
+             such as {a}:x and {a}:y; redis-cluster:// cuts some commands up",
+        ),
+        _ => error,
+    })
+}
+
+impl One {
+    /// Runs requests with no command of several slots among them; one reply each.
+    pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
+        let mut wire = Vec::new();
+        let mut joins = Vec::with_capacity(requests.len());
+        for request in requests {
+            let repeatable = request.repeatable;
+            let (parts, join) = cut(request);
+            joins.push((parts.len(), join, repeatable));
+            wire.extend(parts.into_iter().map(Wire::One));
+        }
+        let mut all: Vec<_> = wire.iter().map(|_| None).collect();
+        let mut there = |replies: Vec<Option<Result<Reply>>>| {
+            for (at, reply) in replies.into_iter().enumerate() {
+                if reply.is_some() {
+                    all[at] = reply;
+                }
+            }
+        };
+        let rest = self.server.run(&wire, deadline, &mut there).await;
+        there(rest);
+        let nothing = || Err(Error::new(Kind::Internal, "a request was left without a reply"));
+        let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));
+        let replies = joins.into_iter();
+        replies.map(|(count, join, repeatable)| join.join(all.by_ref().take(count).collect(), repeatable)).collect()
+    }
+
+    /// Does once more, cut up, what the server refused because of its slots.
+    pub(super) async fn cut_up(
+        &self,
+        plan: &Plan,
+        replies: &mut [Option<Result<Reply>>],
+        deadline: tokio::time::Instant,
+    ) {
+        for (wire, reply) in plan.wire.iter().zip(replies).filter(|(_, reply)| is_divided(reply)) {
+            *reply = Some(joined(wire, self.run_cut(parts_of(wire), deadline).await));
+        }
+    }
+}

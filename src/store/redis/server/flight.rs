@@ -1,0 +1,209 @@
+//! How requests get onto a connection in their order, and what becomes of them when they come back.
+
+use std::pin::pin;
+
+use tokio::{
+    sync::MutexGuard,
+    time::{Instant, timeout_at},
+};
+
+use super::{Manner, Sent, Server, fail_all, is_forgotten};
+use crate::{
+    error::{Error, Kind, Result},
+    store::{
+        Reply,
+        plan::Wire,
+        redis::{
+            command,
+            connection::{Landed, Replies},
+            lanes::{Done, Errand, Hold, Way},
+            pool::Member,
+            resp::Commands,
+            retry, transaction,
+        },
+    },
+};
+
+impl Server {
+    /// Sends them over the connection that carries calls now, or as soon as they may go.
+    pub(super) async fn go(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+        let since = Instant::now();
+        if errands.iter().all(|errand| !errand.trip.waits())
+            && let Ok(turn) = self.turn.try_lock()
+            && let Some(member) = self.pool.pick()
+            && let Some(hold) = self.lanes.enter(member.number, errands)
+        {
+            return (self.exchange(&member, errands, manner, deadline, turn, hold).await, since);
+        }
+        self.lanes.park(errands, false);
+        self.fly(errands, manner, deadline).await
+    }
+
+    /// Sends what waits in line as soon as it may go.
+    pub(super) async fn fly(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+        let party = self.lanes.gather(errands);
+        // What it waits for others' calls is not this server's slowness.
+        let mut since = Instant::now();
+        let until = deadline.min(since + self.settings.connect_wait);
+        loop {
+            if errands.iter().any(|errand| errand.trip.is_overtaken()) {
+                return self.without_overtaken(errands, manner, deadline).await;
+            }
+            // A silent connection may speak again at any moment.
+            let mut back = pin!(self.pool.back());
+            back.as_mut().enable();
+            let way = match self.lanes.way(&party, errands) {
+                Way::Wait => None,
+                Way::Any => Some(self.connection(until).await),
+                // It may be silent or about to end, or lead to another server.
+                Way::Over(number) => match self.pool.member(number) {
+                    Some(member) => Some(Ok((self.turn.lock().await, member))),
+                    None => None,
+                },
+            };
+            let found = match way {
+                Some(found) => found,
+                None => {
+                    let limit = if self.pool.is_connected() { deadline } else { until };
+                    let changed = tokio::select! {
+                        changed = party.changed(limit) => changed,
+                        () = back => true,
+                    };
+                    since = Instant::now();
+                    if changed || limit < deadline && self.pool.is_connected() {
+                        continue;
+                    }
+                    if limit == deadline {
+                        let why = "its time was over before it could be sent behind an earlier call on its key";
+                        return (fail_all(errands, &Error::new(Kind::NotSent, why)), since);
+                    }
+                    self.connection(until).await
+                }
+            };
+            let (turn, member) = match found {
+                Ok(found) => found,
+                Err(error) => return (fail_all(errands, &error), since),
+            };
+            if let Some(hold) = self.lanes.depart(member.number, &party, errands) {
+                return (self.exchange(&member, errands, manner, deadline, turn, hold).await, since);
+            }
+        }
+    }
+
+    /// Sends those that may be sent again.
+    async fn without_overtaken(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+        let (late, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_overtaken());
+        let why = "a later call on its key was done before it could be sent again";
+        let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
+        late.iter().for_each(|&at| errands[at].trip.leave());
+        let some: Vec<_> = rest.iter().map(|&at| errands[at]).collect();
+        if some.is_empty() {
+            return (replies, Instant::now());
+        }
+        let (answers, since) = Box::pin(self.fly(&some, manner, deadline)).await;
+        for (at, reply) in rest.into_iter().zip(answers) {
+            replies[at] = reply;
+        }
+        (replies, since)
+    }
+
+    /// A connection, in the order in which they were asked for.
+    async fn connection(&self, until: Instant) -> Result<(MutexGuard<'_, ()>, Member)> {
+        match timeout_at(until, self.turn.lock()).await {
+            Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
+            Err(_) => Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.name))),
+        }
+    }
+
+    /// One exchange over this connection. `turn` is given back as soon as the commands are handed over, `hold` when it is decided
+    /// what becomes of each: those that came back before are seen to before, and those that come behind, behind.
+    async fn exchange(
+        &self,
+        member: &Member,
+        errands: &[Errand<'_>],
+        manner: Manner,
+        deadline: Instant,
+        turn: MutexGuard<'_, ()>,
+        hold: Hold,
+    ) -> Replies {
+        let wires = errands.iter().map(|errand| errand.wire);
+        let commands = spelled(wires.clone(), member, manner);
+        let exchange = member.connection.hand_over_with(commands, Some(hold));
+        let order = member.order.turn();
+        drop(turn);
+        let Landed { replies, hold, late } = exchange.landed(deadline).await;
+        if !late {
+            order.comes().await;
+        }
+        let mut replies = own_replies(wires, manner.asking, replies);
+        let overtook = self.land(errands, &mut replies);
+        if replies.iter().any(is_forgotten) {
+            member.scripts.forget();
+        }
+        // Answers come in order, errors too.
+        for errand in overtook {
+            self.lanes.passed(errand.trip, errands[0].trip.place(), deadline).await;
+        }
+        drop((hold, order));
+        replies
+    }
+
+    /// Puts what may have to be sent again back in line, with what was done behind it. Answers those that overtook others.
+    fn land<'a>(&self, errands: &[Errand<'a>], replies: &mut Replies) -> Vec<Errand<'a>> {
+        let mut overtook = Vec::new();
+        let mut returned = self.lanes.has_returned();
+        for (errand, reply) in errands.iter().zip(replies) {
+            if retry::goes_on(errand.wire, reply) {
+                self.lanes.park(&[*errand], true);
+                returned = true;
+            } else if returned && retry::was_done(reply) {
+                match self.lanes.done(errand.trip, errand.wire.repeatable()) {
+                    Done::InTurn => {}
+                    Done::OnceMore => {
+                        let why = "an earlier call on its key is to be sent again before it";
+                        errand.trip.keep(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
+                    }
+                    Done::Overtook => overtook.push(*errand),
+                }
+            }
+        }
+        overtook
+    }
+}
+
+/// Sends a request over a connection that nobody else uses.
+pub async fn alone(member: &Member, wire: &Wire, manner: Manner, deadline: Instant) -> Replies {
+    let wires = std::iter::once(wire);
+    let replies = member.connection.hand_over(spelled(wires.clone(), member, manner)).replies(deadline).await;
+    own_replies(wires, manner.asking, replies)
+}
+
+fn spelled<'a>(wires: impl Iterator<Item = &'a Wire>, member: &Member, Manner { whole, asking }: Manner) -> Commands {
+    let mut commands = Commands::default();
+    for wire in wires {
+        if asking {
+            // For the very next command only, which nothing can come before: an exchange stays together.
+            commands.push_words(&[b"ASKING"]);
+        }
+        command::spell(wire, &member.scripts, whole, &mut commands);
+    }
+    commands
+}
+
+/// One reply each: those to what goes before a request are taken out, those of a transaction become one.
+fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, replies: Replies) -> Replies {
+    if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
+        return replies.into_iter().map(|reply| reply.and_then(Reply::whole)).collect();
+    }
+    let mut replies = replies.into_iter();
+    let one_of = |wire: &Wire| {
+        if asking {
+            replies.next();
+        }
+        match command::count(wire) {
+            1 => replies.next().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command has no reply"))),
+            count => transaction::fold(replies.by_ref().take(count)),
+        }
+    };
+    wires.map(one_of).collect()
+}
