@@ -81,9 +81,7 @@ describe('a cluster with replicas', () => {
     await cluster.ready()
     await primary.kill()
     // Made while nobody has the slot.
-    const calls = Array.from({ length: 20 }, (_, n) =>
-      n % 2 ? client.incr(`{${key}}:n`) : service.get(key),
-    )
+    const calls = Array.from({ length: 20 }, (_, n) => (n % 2 ? client.incr(`{${key}}:n`) : service.get(key)))
     const values = await Promise.all(calls.map((call) => call.catch((error) => error.code)))
     assert.deepEqual(
       values.filter((_, n) => n % 2 === 0),

@@ -149,7 +149,7 @@ impl Js {
         // SAFETY: both values belong to this scope; the out pointer is to a local.
         let status = unsafe { sys::napi_has_own_property(self.0, object, key, &mut own) };
         if status != sys::Status::napi_ok {
-            drop(self.thrown());
+            let _ = self.thrown();
         }
         status == sys::Status::napi_ok && own
     }

@@ -138,7 +138,7 @@ impl Desk {
     /// What a running job reports. Nothing where it is not this worker's any more.
     pub fn report(&mut self, number: u64, progress: Option<Bytes>, log: Option<Bytes>, now: Instant) {
         if let Some(running) = self.running.get_mut(&number).filter(|running| running.held) {
-            let (held, begun) = (running.held_by(), running.to_tell());
+            let (held, begun) = (running.held_by(), running.tell_begun());
             self.out.report(number, Notes { held, begun, progress, log: log.into_iter().collect() }, now);
         }
     }
@@ -164,7 +164,7 @@ impl Desk {
     fn tell_begun(&mut self, now: Instant) {
         while let Some((_, number)) = self.untold.pop_front_if(|(begun, _)| *begun + TELL_AFTER <= now) {
             let Some(running) = self.running.get_mut(&number).filter(|running| running.held) else { continue };
-            if let Some(begun) = running.to_tell() {
+            if let Some(begun) = running.tell_begun() {
                 let notes = Notes { held: running.held_by(), begun: Some(begun), progress: None, log: Vec::new() };
                 self.out.begun(number, notes, now);
             }

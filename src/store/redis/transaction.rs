@@ -97,7 +97,7 @@ mod tests {
         ] {
             let error = folded(vec![ok("OK"), ok("QUEUED"), refused(why), refused(aborted)]).unwrap_err();
             assert_eq!(error.kind, kind, "{why}");
-            assert_eq!(error.message().starts_with("ASK"), false, "{why}");
+            assert!(!error.message().starts_with("ASK"), "{why}");
         }
     }
 

@@ -59,7 +59,7 @@ impl Running {
     }
 
     /// When it began, once.
-    pub fn to_tell(&mut self) -> Option<Instant> {
+    pub fn tell_begun(&mut self) -> Option<Instant> {
         (!std::mem::replace(&mut self.told, true)).then_some(self.began)
     }
 
