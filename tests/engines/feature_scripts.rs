@@ -79,16 +79,16 @@ SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef x
     },
     Cases {
         script: &FILL,
-        how: Exactly,
-        after: &["GET api:a", "PTTL api:a", "GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:a"],
+        how: Loosely,
+        after: &["GET api:a", "PTTL api:a", "GET api:{api:a}:load", "PERSIST api:{api:a}:load", "TYPE api:a"],
         lines: "
 SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 1000 => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load m 1 300000
 SET api:{api:a}:load m PX 60000 | RPUSH api:a x => api:a api:{api:a}:load m 1 300000
 SET api:{api:a}:load other PX 60000 => api:a api:{api:a}:load m 1 300000
 SET api:{api:a}:load m PXAT 1 => api:a api:{api:a}:load m 1 300000
 => api:a api:{api:a}:load m 1 300000
-SET api:a 0 PX 1000 => api:a api:{api:a}:load m 1 300000
+SET api:a 0 PX 60000 => api:a api:{api:a}:load m 1 300000
 => api:a api:{api:a}:load '' 1 300000
 RPUSH api:{api:a}:load m => api:a api:{api:a}:load m 1 300000
 SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 0
