@@ -6,8 +6,10 @@ mod json;
 mod life;
 pub mod limit;
 pub mod lock;
-pub mod overdue;
+mod overdue;
 pub mod queue;
 pub mod raw;
 pub mod room;
 pub mod session;
+
+pub use overdue::Overdue;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::features::overdue::Overdue;
+use crate::features::Overdue;
 
 /// What one who watches has seen of the store's clock.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use cinnabar::{
     agents::presence::{Member, Presence},
     error::Result,
     features::{
-        overdue::Overdue,
+        Overdue,
         room::{Options, Rooms, changes},
     },
     runtime,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cinnabar::features::{
-    overdue::Overdue,
+    Overdue,
     queue::{Keep, NewJob, Options, Outcome, State, Take},
 };
 

@@ -168,8 +168,9 @@ fn nothing_runs_while_the_slot_of_a_queue_moves() {
         for request in [take, add, many] {
             let name = request.name().to_owned();
             let refused = old.execute(vec![request]).remove(0).unwrap_err();
+            // By itself the node says ASK, which a service on one server explains: it cannot follow.
             let word = refused.message().split(' ').next().unwrap_or_default();
-            assert!(matches!(word, "TRYAGAIN" | "ASK"), "{what}: {name}: {refused}");
+            assert!(word == "TRYAGAIN" || refused.kind == Kind::Unsupported, "{what}: {name}: {refused}");
         }
     };
     tries("at its beginning");

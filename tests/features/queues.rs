@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar::features::{
-    overdue::Overdue,
+    Overdue,
     queue::{
         Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report,
         State, Take, Taken,

@@ -10,34 +10,35 @@ use crate::store::script;
 
 script!(
     ADD = "queue/add.lua", keys: 3, args: 6,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );
 script!(
     TAKE = "queue/take.lua", keys: 3, args: 20,
     with: [
-        "../store/keys/queue.lua", "queue/shared.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
-        "queue/waits.lua", "queue/reap.lua", "queue/promote.lua", "queue/limits.lua", "queue/pick.lua", "queue/rest.lua",
+        "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
+        "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/limits.lua", "queue/leasing.lua",
+        "queue/pick.lua", "queue/alone.lua", "queue/rest.lua", "queue/tidy.lua", "queue/taking.lua",
     ]
 );
 script!(
     RECOVER = "queue/recover.lua", keys: 3, args: 1,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/leases.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
     FINISH = "queue/finish.lua", keys: 3, args: 0,
     with: [
-        "../store/keys/queue.lua", "queue/shared.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
+        "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/waits.lua", "queue/outcome.lua",
     ]
 );
 script!(
     BEAT = "queue/beat.lua", keys: 3, args: 0,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/leases.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
     REPORT = "queue/report.lua", keys: 3, args: 0,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/leases.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
     GET = "queue/get.lua", keys: 3, args: 1,
@@ -57,41 +58,41 @@ script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, with: ["../store/keys/queue
 script!(
     REMOVE = "queue/remove.lua", keys: 3, args: 1,
     with: [
-        "../store/keys/queue.lua", "queue/shared.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
+        "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/erase.lua",
     ]
 );
 script!(
     SWEEP = "queue/sweep.lua", keys: 3, args: 5,
     with: [
-        "../store/keys/queue.lua", "queue/shared.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
+        "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/erase.lua",
     ]
 );
 script!(
     RETRY = "queue/retry.lua", keys: 3, args: 1,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/finished.lua", "queue/revive.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
     REDRIVE = "queue/redrive.lua", keys: 3, args: 3,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/finished.lua", "queue/revive.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
     REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1,
-    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
     REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9,
-    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, with: ["../store/keys/queue.lua"]);
 script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, with: ["../store/keys/queue.lua"]);
 script!(
     REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1,
-    with: ["../store/keys/queue.lua", "queue/shared.lua"]
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
     REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5,
-    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );

@@ -25,7 +25,6 @@ more = promote(q, now) or more
 resume(q, now, limits)
 local due = redis.call('ZRANGEBYSCORE', q .. REPEATS, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 16)
 local paused = redis.call('HGET', q .. META, 'paused')
-
 local ceiling, next_in = paused and 0 or n[1], nil
 if n[4] > 0 then
   ceiling = math.min(ceiling, n[4] - redis.call('ZCARD', q .. LEASED))
@@ -38,7 +37,7 @@ if limits.starts > 0 and ceiling > 0 then
 end
 rooms = {}
 local take = { q = q, now = now, lease = n[2], token = ARGV[3], limits = limits, ceiling = ceiling, jobs = {} }
-local looked, probed, alone = 0, false, 0
+local looked, alone = 0, 0
 if ceiling > 0 then
   if n[18] == 1 then
     alone = pick_alone(take) and 1 or 0
@@ -46,18 +45,8 @@ if ceiling > 0 then
     alone = has_to_make_way(take) and 2 or 0
   end
 end
-if alone > 0 then
-  ceiling = 0
-end
-while #take.jobs / 2 < ceiling and looked < 200 do
-  local found = pick(take, ceiling - #take.jobs / 2)
-  looked = looked + found
-  if found == 0 then
-    if probed or not probe(take) then
-      break
-    end
-    probed = true
-  end
+if alone == 0 then
+  looked = fill(take, ceiling)
 end
 if more or alone == 1 or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
   next_in = 0
