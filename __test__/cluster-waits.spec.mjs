@@ -56,6 +56,8 @@ describe('a cluster with replicas', () => {
   })
 
   test('that never agree are asked until the deadline, and nothing was done', async () => {
+    // One that is on its way when the time is over cannot be told apart from one that was done.
+    const codes = ['E_UNAVAILABLE', 'E_NOT_SENT', 'E_MAYBE_APPLIED']
     const service = new RedisService({ url: cluster.url, log: false, timeoutMs: 600 })
     const key = cluster.keyIn(cluster.firstSlots[1] + 7)
     const slot = cluster.keySlot(key)
@@ -64,11 +66,12 @@ describe('a cluster with replicas', () => {
     const to = (await cluster.primaries()).find((node) => node !== from)
     await from.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     const at = performance.now()
-    await assert.rejects(service.set(key, 'v'), ({ code }) => ['E_UNAVAILABLE', 'E_NOT_SENT'].includes(code))
+    await assert.rejects(service.set(key, 'v'), ({ code }) => codes.includes(code))
     assert.ok(performance.now() - at > 400, 'it was not given up at once')
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
-    await service.disconnect()
     await cluster.ready()
+    assert.equal(await service.get(key), null)
+    await service.disconnect()
   })
 
   test('whose primary is killed makes calls wait for the one that takes over', async () => {

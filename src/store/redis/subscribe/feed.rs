@@ -42,9 +42,10 @@ impl Feed {
                     if needed.is_none() {
                         return;
                     }
+                    // One that ends at once, and over which nothing came, was none.
+                    let was_of_use = line.has_heard() || since.elapsed() >= pool::CALM;
                     drop(line);
-                    // One that ends at once was none.
-                    failures = if since.elapsed() >= pool::CALM { 0 } else { failures + 1 };
+                    failures = if was_of_use { 0 } else { failures + 1 };
                     // Whoever else lost it at this moment must not be back at the same one.
                     let wait = pool::wait(&self.settings, failures.max(1) - 1);
                     if failures < MANY {

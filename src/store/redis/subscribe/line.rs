@@ -49,6 +49,8 @@ pub struct Line<'a> {
     ask_again_at: Instant,
     /// Gets what has to be asked elsewhere, where there is an elsewhere.
     leaving: Option<Leaving<'a>>,
+    /// Whether a message has come over it.
+    has_heard: bool,
 }
 
 /// Gets a topic that this node does not have any more, and what the node said; nothing where it has just given it away.
@@ -64,7 +66,13 @@ impl<'a> Line<'a> {
     pub fn new(mut wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
         wire.open_up();
         let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
-        Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at: Instant::now(), leaving }
+        let ask_again_at = Instant::now();
+        Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
+    }
+
+    /// Whether a message has come over it: it was of use, however soon it ended.
+    pub fn has_heard(&self) -> bool {
+        self.has_heard
     }
 
     /// Asks for these topics, and listens until the connection ends; `None` when nobody needs it any more.
@@ -185,6 +193,7 @@ impl<'a> Line<'a> {
             b"smessage" => self.hear(Topic::Shard, next()?, next()?),
             b"pmessage" => {
                 let (pattern, channel, payload) = (next()?, next()?, next()?);
+                self.has_heard = true;
                 self.book.hear(&Topic::Pattern(pattern), channel, payload);
             }
             b"sunsubscribe" => {
@@ -200,8 +209,9 @@ impl<'a> Line<'a> {
         Some(())
     }
 
-    fn hear(&self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
+    fn hear(&mut self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
         let topic = topic(channel.clone());
+        self.has_heard = true;
         // What was given up here is heard elsewhere, and nobody hears a message twice.
         if self.leaving.is_none() || self.confirmed.contains(&topic) {
             self.book.hear(&topic, channel, payload);
