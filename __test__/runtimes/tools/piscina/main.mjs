@@ -7,6 +7,8 @@ const pool = new Piscina({
   minThreads: 0,
   maxThreads: 3,
   idleTimeout: 20,
+  // Now and then the pool forgets to retire a thread that waits by Atomics.
+  atomics: 'disabled',
 })
 let answered = 0
 for (let round = 0; round < 8; round++) {
