@@ -21,7 +21,7 @@
  * | `E_SERVER` | the server answered with another error | no |
  * | `E_INVALID_DATA` | a stored value is not what this library writes | no |
  * | `E_LOCK_HELD` | somebody else holds the lock | yes |
- * | `E_LOCK_LOST` | the lock was lost while its operation ran: what the signal of `withLock` aborts with | no |
+ * | `E_LOCK_LOST` | the lock was lost while its operation ran; the reason with which the signal of `withLock` aborts | no |
  * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |
  * | `E_JOB_FAILED` | the job is dead: its last attempt failed, or no other would have helped; `cause` is what its handler threw | no |
  * | `E_JOB_GONE` | the job was removed, has finished and was not kept, or is another worker's by now | no |
@@ -72,11 +72,10 @@ export class CinnabarError extends Error {
   readonly code: ErrorCode
   /** Whether the same call may succeed later with nothing changed by the caller. */
   readonly retryable: boolean
-  /** Which operation failed, in capitals: `'GET'`, `'CREATE SESSION'`. Not there where no call was made, as for bad options. */
+  /** The operation that failed, in capitals: `'GET'`, `'CREATE SESSION'`. Missing if no call was made, as for invalid options. */
   readonly command?: string
   /**
-   * The key it was about, its first 64 characters. Not there where keys hold what is secret or names a person: sessions,
-   * tokens, rate limits.
+   * The first 64 characters of its key. Missing for keys that are secret or identify a person: sessions, tokens, rate limits.
    */
   readonly key?: string
   /** What caused it, where something did. */
@@ -93,8 +92,8 @@ export type Key = string | Uint8Array
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /**
- * `T` if it is an object of fields, which JSON keeps whole; `never` for an array, a function, `Map`, `Set`, `Date`, bytes and their like, of
- * which it would keep nothing.
+ * `T` if it is an object with fields, which JSON preserves; `never` for an array, a function, `Map`, `Set`, `Date`, bytes and the
+ * like, whose contents JSON would lose.
  */
 export type Fields<T extends object> = T extends
   | readonly unknown[]
@@ -124,7 +123,7 @@ export interface ServiceOptions {
    * | `redis-sentinel://user:password@a:26379,b:26379/mymaster/2` | what the sentinels call `mymaster`, database 2; the name may be given as `?name=` instead, and is `mymaster` when left out |
    * | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` | the same over TLS |
    * | `unix:/run/redis.sock` | a socket of this machine |
-   * | `memory:`, `memory:name` | the embedded engine; a name is one store of the process, whatever the other options |
+   * | `memory:`, `memory:name` | the embedded engine; services of a process with the same name share one store, whatever their other options |
    *
    * In a user name or password, `%`, `@`, `:`, `/`, `?` and `#` are written as `encodeURIComponent` writes them.
    */
@@ -150,16 +149,17 @@ export interface ServiceOptions {
    */
   tls?: boolean | TlsOptions
   /**
-   * Number of the database, 0 to 255; wins over the path of the URL. Default `0`, the only one that a cluster has. Messages, events of
-   * queues and rooms stay within it too.
+   * Number of the database, 0 to 255; overrides the path of the URL. Default `0`, the only one that a cluster has. Messages, and
+   * the events of queues and rooms, are limited to this database too.
    */
   db?: number
   /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
   sentinel?: SentinelOptions
   /**
-   * Most connections to a server, 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls go over one, unless what is under way
-   * there, such as large values, holds them up for over 20 ms: then they go over another one. However many there are, calls on the
-   * same key, room, queue or channel are done and answered in the order in which they were made. `1` orders all others too.
+   * Most connections to a server, 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls share one connection, unless
+   * calls in flight there, such as large values, delay them by more than 20 ms: then another connection is used. Calls on the
+   * same key, room, queue or channel are executed and settled in the order in which they were made, over any number of
+   * connections. With `1`, calls on different keys are ordered too.
    */
   poolSize?: number
   /** Deadline of each command, time in the queue included, in milliseconds. Default `5000`. Environment: `REDIS_TIMEOUT`, in seconds. */
@@ -181,9 +181,9 @@ export interface ServiceOptions {
   /** When a failing server is left alone for a while, so that calls fail at once instead of late; `false`: never. */
   breaker?: false | BreakerOptions
   /**
-   * Memory that the embedded engine may use, in bytes, at least 1 MB. When it is full, the least recently used goes of what has a
-   * time to live; with nothing of that left, writes end in `E_OUT_OF_MEMORY`. Of several services with one store, the first to use
-   * it decides. Default 256 MB.
+   * Memory that the embedded engine may use, in bytes, at least 1 MB. When it is full, the least recently used keys with a ttl
+   * are evicted; when none are left, writes reject with `E_OUT_OF_MEMORY`. If several services share a store, the first to use it
+   * sets the limit. Default 256 MB.
    */
   maxBytes?: number
   /**
@@ -193,8 +193,8 @@ export interface ServiceOptions {
    */
   onUnavailable?: 'throw' | 'empty'
   /**
-   * Whether errors name the line of the caller, in this thread and from this service on. Costs some microseconds a call. Default:
-   * `true` with `NODE_ENV=development` or `CINNABAR_STACKS=1`. `error.command` and `error.key` are always there.
+   * `true` adds the caller's line to the stacks of errors, for all services of this thread from then on. Costs some microseconds
+   * per call. Always on with `NODE_ENV=development` or `CINNABAR_STACKS=1`. `error.command` and `error.key` do not depend on it.
    */
   stacks?: boolean
   /**
@@ -224,14 +224,13 @@ export interface TlsOptions {
   /** The name that the server's certificate must have. Default: the host. */
   servername?: string
   /**
-   * SHA-256 fingerprint of the only certificate that is accepted, whoever signed it, whatever its names and its dates; several
-   * while it is being replaced. 64 hexadecimal digits with or without colons, as
-   * `openssl x509 -noout -fingerprint -sha256` shows it.
+   * SHA-256 fingerprint of the only certificate to accept, regardless of its issuer, names and dates; pass several while it is
+   * being replaced. 64 hexadecimal digits with or without colons, as printed by `openssl x509 -noout -fingerprint -sha256`.
    */
   fingerprint?: string | string[]
   /**
-   * `false` accepts any certificate of anybody, with a warning: who is on the way can read and change everything. `ca` or
-   * `fingerprint` is what is wanted nearly always. Default `true`.
+   * `false` accepts any certificate, with a warning: anyone in the network path can then read and change all traffic. Prefer `ca`
+   * or `fingerprint`. Default `true`.
    */
   rejectUnauthorized?: boolean
 }
@@ -275,12 +274,13 @@ export interface ServiceEvent {
   /** When, as an ISO 8601 time. */
   at: string
   /**
-   * `lost` a connection ended, `down` the server cannot be reached (told once), `connected` it can again;
-   * `breaker-open` calls are refused at once, `breaker-half-open` one is let through to see, `breaker-closed` all are again;
-   * `failover` another server is the primary now, `topology-changed` a cluster's slots or servers have changed;
-   * `evicts` the server drops keys when it is full, jobs that wait among them (told once, where a queue is worked on);
-   * `muted` the user may not publish or subscribe: queues are looked at once a second, and nobody hears of anything at once;
-   * `lock-lost` a lock was lost while the operation of `withLock` ran.
+   * - `lost`: a connection ended
+   * - `down`: the server cannot be reached (reported once); `connected`: it can be reached again
+   * - `breaker-open`: calls are refused at once; `breaker-half-open`: a probe decides; `breaker-closed`: calls are sent again
+   * - `failover`: another server is the primary now; `topology-changed`: a cluster's slots or servers have changed
+   * - `evicts`: the server may evict waiting jobs when it is full (reported once, when a worker starts)
+   * - `muted`: the user may not publish or subscribe; queues are polled once a second, and events arrive late or not at all
+   * - `lock-lost`: a lock was lost while the operation of `withLock` ran
    */
   type:
     | 'connected'
@@ -310,9 +310,9 @@ export interface ServiceEvent {
 export interface CallLimits {
   /**
    * How long each call may wait for the store, time in the queue included, in milliseconds from 1 to 2^31; in place of the
-   * service's `timeoutMs`. A `load` may take that long as well, its own caller's and one that is shared: whoever waits longer gets
-   * `E_TIMEOUT`, and the load goes on. What `operation` takes does not count. A call that is late rejects with `E_NOT_SENT`,
-   * `E_TIMEOUT` or `E_MAYBE_APPLIED`.
+   * service's `timeoutMs`. It also limits how long a caller waits for a `load`, its own or a shared one: after that the caller
+   * gets `E_TIMEOUT`, and the load goes on. The time of `operation` is not limited. A call that exceeds its deadline rejects with
+   * `E_NOT_SENT`, `E_TIMEOUT` or `E_MAYBE_APPLIED`.
    */
   timeoutMs?: number
   /**
@@ -338,9 +338,9 @@ export interface SetOptions {
   NX?: boolean
   /** Only if the key exists. */
   XX?: boolean
-  /** `EX`, `PX` or `KEEPTTL` as node-redis 5 has them. `KEEPTTL` is the raw client's. */
+  /** `EX`, `PX` or `KEEPTTL`, as in node-redis 5. `KEEPTTL` works only on the raw client. */
   expiration?: { type: 'EX' | 'PX'; value: number } | { type: 'KEEPTTL' } | 'KEEPTTL'
-  /** `NX` or `XX` as node-redis 5 has them. */
+  /** `NX` or `XX`, as in node-redis 5. */
   condition?: 'NX' | 'XX'
 }
 
@@ -351,7 +351,7 @@ export interface ServiceHealth {
   /** How long the PING took, such as `'2ms'`; `'0ms'` when disconnected. */
   latency: string
   /**
-   * Where the server is; of a cluster the first node that is connected, with sentinels the primary. `null` for the embedded engine.
+   * Host of the server; for a cluster the first connected node, with sentinels the primary. `null` for the embedded engine.
    */
   host: string | null
   /** Its port; `null` for the embedded engine. */
@@ -362,9 +362,9 @@ export interface ServiceHealth {
  * One server, cluster or embedded store, and all that works on it. Making one connects to nothing; its first call does.
  * Services with equal settings share their connections within the process.
  *
- * Calls on the same key, room, queue or channel are done in the order in which they were made, and their promises settle in that
- * order, over any number of connections. What ended in `E_MAYBE_APPLIED` or `E_TIMEOUT` may still be done later, and what a
- * deadline or a signal ends is settled then.
+ * Calls on the same key, room, queue or channel are executed in the order in which they were made, and their promises settle in
+ * that order, over any number of connections. A call that rejected with `E_MAYBE_APPLIED` or `E_TIMEOUT` may still be executed
+ * later, and a deadline or a signal settles a call at once.
  *
  * @example
  * const service = new RedisService({ url: 'redis://localhost:6379' })
@@ -384,7 +384,7 @@ export class RedisService implements AsyncDisposable {
    * lets go of the connections. Rejects for nothing but a bad option; may be called twice, also at the same time.
    */
   disconnect(options?: DisconnectOptions): Promise<void>
-  /** Whether there is a connection right now; of a cluster, to any of its nodes. */
+  /** Whether there is a connection right now; for a cluster, to any of its nodes. */
   get isConnected(): boolean
   /** The string under `key`, or `null`. */
   get(key: Key): Promise<string | null>
@@ -392,7 +392,7 @@ export class RedisService implements AsyncDisposable {
   getBuffer(key: Key): Promise<Bytes | null>
   /** Stores a string; `null` when `NX` or `XX` kept it from that. Without `EX` or `PX` it lives until it is deleted. */
   set(key: Key, value: Storable, options?: SetOptions): Promise<'OK' | null>
-  /** Deletes keys; answers how many there were; 0, without asking, for none. */
+  /** Deletes keys; returns how many existed. Without keys it returns 0 and sends nothing. */
   del(...keys: Key[]): Promise<number>
   /** Counts which of the keys exist; one named twice counts twice. */
   exists(...keys: Key[]): Promise<number>
@@ -404,19 +404,19 @@ export class RedisService implements AsyncDisposable {
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field of a hash, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
-  /** One field of a hash as its bytes, or `null`. */
+  /** The bytes of one field of a hash, or `null`. */
   hGetBuffer(key: Key, field: Storable): Promise<Bytes | null>
-  /** All fields of a hash, in an object without a prototype; an empty one when there is no such key. */
+  /** All fields of a hash, as an object without a prototype; empty if the key does not exist. */
   hGetAll(key: Key): Promise<Record<string, string>>
   /** Deletes fields; answers how many there were. */
   hDel(key: Key, ...fields: Storable[]): Promise<number>
   /**
-   * Sends a value, as JSON, to everyone subscribed to the channel; answers how many connections got it from this server. A
-   * `Uint8Array` or `Buffer` is sent as the bytes that it has.
+   * Sends a value, as JSON, to all subscribers of the channel; returns how many connections received it from this server. A
+   * `Uint8Array` or `Buffer` is sent as raw bytes.
    *
-   * Channels are a database's own here: in database 0 they are called as they are, in database 3 the server calls `news`
-   * `cinnabar:db3:news`. What begins with `__` is the server's own and called as it is in every database; so is every channel of
-   * `getClient()`.
+   * Channels are separate per database: in database 0 names are sent unchanged, in database 3 the channel `news` is called
+   * `cinnabar:db3:news` on the server. Names that begin with `__` belong to the server and are unchanged in every database, as
+   * are all channels used through `getClient()`.
    */
   publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
   /**
@@ -440,7 +440,7 @@ export class RedisService implements AsyncDisposable {
   subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
   /** Asks for one PING, for at most 2 s. Never rejects. */
   healthCheck(): Promise<ServiceHealth>
-  /** The commands themselves. It is there at any time, and connects by its first call; `isReady` says whether it has. */
+  /** The raw client. Always available; it connects on its first call, and `isReady` tells whether it is connected. */
   getClient(): RawClient
   /** An `ApiCache` on this service with its default options. */
   get cache(): ApiCache
@@ -480,12 +480,12 @@ export const redisService: RedisService
 // ------------------------------------------------------------------------------------------------- raw client
 
 /**
- * What a reply that nobody gave a shape looks like. A whole number that JavaScript's numbers do not hold, past 2^53, is the
- * string of its digits. An element that the server refused to answer is a `CinnabarError`.
+ * An untyped reply. An integer beyond 2^53 is a string of digits, since a JavaScript number would round it. An error inside an
+ * array is a `CinnabarError`.
  */
 export type Reply = string | number | null | CinnabarError | Reply[]
 
-/** The same with bytes for strings. */
+/** An untyped reply with bytes instead of strings. */
 export type BufferReply = Bytes | string | number | null | CinnabarError | BufferReply[]
 
 /** A `Buffer`. */
@@ -513,11 +513,11 @@ export interface RangeLimit {
 export type Bound = number | string
 
 /**
- * The raw commands: name → arguments and answer. The client sends each at once; `multi()` collects the same ones.
+ * The raw commands, with their arguments and results. The client sends each at once; `multi()` collects the same ones.
  *
- * A stored string is answered as a string, and bytes that are no UTF-8 become U+FFFD in it: what may be bytes is read by the
- * methods that end in `Buffer`, or by `sendCommand(args, { buffers: true })`. A sum past 2^53 is `E_INVALID_DATA`, which says
- * that it was done: `sendCommand` answers such a number as a string.
+ * Stored strings are returned as strings, in which invalid UTF-8 becomes U+FFFD; read binary data with the methods that end in
+ * `Buffer`, or with `sendCommand(args, { buffers: true })`. A result beyond 2^53 rejects with `E_INVALID_DATA`, though the
+ * command has been executed; `sendCommand` returns such a number as a string.
  */
 export interface Commands {
   /** Answers `'PONG'`. */
@@ -541,7 +541,7 @@ export interface Commands {
   ): Promise<{ cursor: string; keys: string[] }>
   /** `'string'`, `'hash'`, `'list'`, `'set'`, `'zset'` or `'none'`. */
   type(key: Key): Promise<string>
-  /** Counts which of the keys exist; 0, without asking, for none. */
+  /** Counts which of the keys exist. Without keys it returns 0 and sends nothing. */
   exists(...keys: (Key | Key[])[]): Promise<number>
   /** Deletes keys; answers how many there were. */
   del(...keys: (Key | Key[])[]): Promise<number>
@@ -572,7 +572,7 @@ export interface Commands {
   decr(key: Key): Promise<number>
   /** Takes a whole number away; answers the difference. */
   decrBy(key: Key, decrement: number): Promise<number>
-  /** Several values in the order of their keys; `[]`, without asking, for none. */
+  /** Several values in the order of their keys. Without keys it returns `[]` and sends nothing. */
   mGet(...keys: (Key | Key[])[]): Promise<(string | null)[]>
   /** Stores several values: an object, an array of pairs, or key, value, key, value… */
   mSet(
@@ -587,7 +587,7 @@ export interface Commands {
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
-  /** All fields, in an object without a prototype; an empty one when there is no such key. */
+  /** All fields, as an object without a prototype; empty if the key does not exist. */
   hGetAll(key: Key): Promise<Record<string, string>>
   /** Deletes fields; answers how many there were. */
   hDel(key: Key, ...fields: (Storable | Storable[])[]): Promise<number>
@@ -653,7 +653,10 @@ export interface Commands {
   zIncrBy(key: Key, increment: number, member: Storable): Promise<number>
 }
 
-/** Commands that answer in bytes: as those without `Buffer` at the end, with a `Buffer` for each string. Names of fields stay strings. */
+/**
+ * Commands that return bytes: as those without `Buffer` in their names, but with a `Buffer` for each string. Names of fields stay
+ * strings.
+ */
 export interface BufferCommands {
   /** As `get`. */
   getBuffer(key: Key): Promise<Bytes | null>
@@ -692,18 +695,18 @@ export interface BufferCommands {
   zRangeByScoreBuffer(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<Bytes[]>
 }
 
-/** How `sendCommand` answers. */
+/** What `sendCommand` returns. */
 export interface SendOptions {
-  /** Whether stored strings are `Buffer`s, with all their bytes. Default `false`. */
+  /** Whether strings in the reply are `Buffer`s. Default `false`. */
   buffers?: boolean
 }
 
 /**
- * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping.
- * An argument that cannot be meant is `E_INVALID_ARGUMENT` before anything is sent.
+ * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping. An invalid argument
+ * rejects with `E_INVALID_ARGUMENT` before anything is sent.
  */
 export interface RawClient extends Commands, BufferCommands {
-  /** Whether there is a connection right now; of a cluster, to any of its nodes. */
+  /** Whether there is a connection right now; for a cluster, to any of its nodes. */
   readonly isReady: boolean
   /**
    * The same client with its commands, transactions included, bound to a deadline, a signal or both. Bound once more, the
@@ -713,24 +716,25 @@ export interface RawClient extends Commands, BufferCommands {
   /** Collects commands to run as one transaction. */
   multi(): Multi
   /**
-   * Any command, its name first, its reply as it comes. Commands that are known to answer once and at once share the
-   * service's connections. Every other one has a connection of its own, which ends with it: those that wait at the server,
-   * such as `BLPOP`, and those that are not known here, such as a module's. They are not in order with calls beside them.
+   * Sends any command, its name first, and returns the raw reply. Commands known to reply exactly once, without blocking, use the
+   * service's connections. Any other command gets a connection of its own, closed afterwards: blocking commands such as `BLPOP`,
+   * and unknown ones, such as those of some modules. These are not ordered with other calls.
    *
-   * A wait for a time goes on for that time, within what `with({ timeoutMs })` allows. A wait for ever, `0`, is as long as the call may take: it is
-   * `E_TIMEOUT` then, and has taken nothing.
+   * A blocking command waits for its own timeout, at most as long as `with({ timeoutMs })` allows. With the timeout `0` (forever)
+   * it waits until the call's deadline, then rejects with `E_TIMEOUT`, and no element has been removed.
    *
-   * In a cluster `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH` and `RESTORE`, `FLUSHALL`, `FLUSHDB`, `DBSIZE`, `KEYS` and
-   * `SCRIPT EXISTS` go to every primary; any other command without a key goes to one of them.
+   * In a cluster `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH` and `RESTORE`, `FLUSHALL`, `FLUSHDB`,
+   * `DBSIZE`, `KEYS` and `SCRIPT EXISTS` are sent to every primary; any other command without a key is sent to one of them.
    *
-   * @throws {CinnabarError} `E_UNSUPPORTED` for what makes no sense over a shared connection (`SUBSCRIBE`, `MONITOR`, `MULTI`,
-   * `WATCH`, `SELECT`, `AUTH`, `CLIENT REPLY`, `WAIT` …), which says what to do instead; and for what the embedded engine does not have.
+   * @throws {CinnabarError} `E_UNSUPPORTED` for commands that make no sense on a shared connection (`SUBSCRIBE`, `MONITOR`,
+   * `MULTI`, `WATCH`, `SELECT`, `AUTH`, `CLIENT REPLY`, `WAIT` …), with an alternative in the message; and for commands that the
+   * embedded engine does not have.
    */
   sendCommand<T = Reply>(args: readonly Storable[], options?: SendOptions & { buffers?: false }): Promise<T>
   /** The same with a `Buffer` for each string of the reply. */
   sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Promise<T>
   /**
-   * Pages of keys, as `scan` finds them, until all have been looked at. A key may come twice.
+   * Pages of keys, as `scan` returns them, until the whole keyspace has been scanned. A key may occur twice.
    *
    * @example
    * for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 100 })) await client.unlink(keys)
@@ -740,7 +744,8 @@ export interface RawClient extends Commands, BufferCommands {
 
 /**
  * Commands collected to run as one transaction, by `MULTI` and `EXEC`: nothing is sent before `exec()`, and no other client's
- * comes between. In a cluster all their keys share a slot, or it is `E_UNSUPPORTED`, and what has no key is done at that node.
+ * command runs in between. In a cluster all keys must share a slot, or it rejects with `E_UNSUPPORTED`; commands without a key
+ * run on the node of that slot.
  *
  * @example
  * const results = await client.multi().incr('hits').expire('hits', 60).exec()
@@ -750,12 +755,16 @@ export type Multi = {
   /** Adds this command. */
   [Name in keyof (Commands & BufferCommands)]: (...args: AnyParameters<(Commands & BufferCommands)[Name]>) => Multi
 } & {
-  /** Adds any command: its name, then its arguments. What `sendCommand` of the client refuses is refused here; nothing waits. */
+  /**
+   * Adds any command: its name, then its arguments. Refuses the same commands as the client's `sendCommand`; blocking commands do
+   * not block.
+   */
   sendCommand(args: readonly Storable[], options?: SendOptions): Multi
   /**
-   * Runs what was collected; answers `[error, value]` for each command in order, `error` being `null` where there is none: one
-   * that fails undoes no other. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, when an argument was bad or it has run
-   * before, and with the server's error, with nothing done, when the server does not know a command or its arguments.
+   * Runs the collected commands; returns `[error, value]` for each in order, with `error` being `null` on success. A failed
+   * command does not undo the others. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, if an argument was invalid or
+   * `exec()` was called before, and with the server's error, with nothing executed, if the server rejects a command or its number
+   * of arguments.
    */
   exec<T = any>(): Promise<[error: CinnabarError | null, value: T][]>
 }
@@ -784,8 +793,8 @@ export interface SessionFields {
 }
 
 /**
- * What the sessions of this application hold beside `SessionFields`, for managers that are given no type of their own, the static forms
- * among them. Empty until you say it:
+ * The fields of this application's sessions beside `SessionFields`, for managers without a type argument, the static forms
+ * included. Empty until you declare them:
  *
  * @example
  * declare module 'cinnabar' {
@@ -796,13 +805,13 @@ export interface SessionFields {
  */
 export interface SessionData {}
 
-/** `SessionData`, or fields of which nothing is known while it is empty. */
+/** `SessionData`, or unknown fields while that is empty. */
 export type KnownSessionData = keyof SessionData extends never ? Record<string, unknown> : SessionData
 
 /** A session as `getSession` answers it. */
 export type Session<Data extends object = KnownSessionData> = SessionFields & Data
 
-/** The data of a new session, which may be left out where no field is needed, and then options. */
+/** The data of a new session, optional if no field is required, and then options. */
 export type NewSession<Data extends object> = {} extends Data
   ? [data?: Data, options?: CreateSessionOptions]
   : [data: Data, options?: CreateSessionOptions]
@@ -817,7 +826,7 @@ export interface CreateSessionOptions {
   id?: string
 }
 
-/** A request as `getSession`, `validateSession` and `invalidateToken` take it; the case of headers' names does not matter. */
+/** A request as accepted by `getSession`, `validateSession` and `invalidateToken`. Names of headers are case-insensitive. */
 export type SessionRequest =
   | { get(name: string): string | null; has(name: string): boolean }
   | { readonly headers: { get(name: string): string | null } }
@@ -833,13 +842,13 @@ export interface TokenOptions {
   cookie?: string
 }
 
-/** A session of a user without its id, which is a key to it. */
+/** A session of a user without its id, which grants access to it. */
 export interface DescribedSession<Data extends object = KnownSessionData> {
-  /** A name that may be shown and sent to browsers, for `destroySessionOf`: 32 hexadecimal digits. Nobody comes in by it. */
+  /** A public id for `destroySessionOf`: 32 hexadecimal digits. It may be sent to browsers, since it does not grant access. */
   publicId: string
   /** What the session holds. */
   session: Session<Data>
-  /** The life it has left, in seconds. */
+  /** Its remaining ttl, in seconds. */
   ttl: number
   /** Whether it is the one whose id was given as `current`. */
   current: boolean
@@ -855,8 +864,8 @@ export interface ValidateOptions<User> extends TokenOptions {
   /** How long a found user is kept, in seconds. Default `300`. */
   ttl?: number
   /**
-   * The user's id, by which `invalidateUser` signs them out: a string or a whole number. Default: whatever of `userId`, `id`,
-   * `_id`, `sub` and `user.id` there is. A user without any is refused with `E_INVALID_ARGUMENT`.
+   * Returns the user's id, by which `invalidateUser` signs them out: a string or an integer. Default: every one of `userId`,
+   * `id`, `_id`, `sub` and `user.id` that exists; each of them then works. A user without any rejects with `E_INVALID_ARGUMENT`.
    */
   userId?: (user: User) => string | number | bigint
 }
@@ -881,19 +890,19 @@ export interface SessionStats extends CacheStats {
  * Sessions: plain JSON under `session:{id}` that any client can read. Every method also exists as a static one, on the
  * default service. `T` is what your sessions hold besides `userId` and `createdAt`.
  *
- * There are two kinds, and they never meet. What `createSession` and `storeSession` make lives here, and `getSession` reads it, by its
- * id or from the request that carries the id. `validateSession` is for sessions that a database owns: it knows tokens by their
- * hashes, asks `load` whose they are, and keeps the answer for some minutes; `getSession` and `listSessions` do not see that.
- * `invalidateUser` ends both.
+ * There are two separate kinds. Sessions made by `createSession` and `storeSession` are stored here, and `getSession` reads them,
+ * by id or from the request that carries the id. `validateSession` is for sessions that a database owns: it stores the hash of a
+ * token with the user that `load` returned, for some minutes; `getSession` and `listSessions` do not see these. `invalidateUser`
+ * ends both kinds.
  *
- * Who was signed out stays so: in every process, whatever was being written or loaded meanwhile, and on a server that
- * evicts keys. A session whose user or tag the server has lost counts as signed out.
+ * Signing out is final: in every process, against concurrent writes and loads, and on a server that evicts keys. A session counts
+ * as signed out if the server has lost the epoch of its user or of a tag.
  *
- * An id or a token comes from strangers: what cannot be one is not found. `E_INVALID_ARGUMENT` is for what is no string, and for an id
- * that you choose yourself.
+ * Ids and tokens come from clients, so a malformed one counts as not found. `E_INVALID_ARGUMENT` is for values that are not
+ * strings, and for an invalid id that you choose yourself.
  *
- * Without a server every method rejects, `validateSession` excepted: a session must not seem gone because its server is.
- * Only a service that was told so (`onUnavailable: 'empty'`) answers empty values.
+ * Without a server every method rejects, except `validateSession`, which calls `load`: a session must not seem gone because its
+ * server is. Services with `onUnavailable: 'empty'`, the default with `NODE_ENV=development`, return empty values instead.
  *
  * @example
  * const sessions = new SessionManager<{ role: string }>()
@@ -912,38 +921,39 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    */
   with(limits: CallLimits): SessionManager<Data>
   /**
-   * Stores `{ userId, createdAt, ...data }` for 24 h; answers the new id. A number as `userId` must be whole and is kept as text.
-   * A `userId` or `createdAt` in `data` does not count.
-   * Rejects with `E_CONFLICT` when there is a session with the id that you chose.
+   * Stores `{ userId, createdAt, ...data }` for 24 h; returns the new id. A number as `userId` must be an integer and is stored
+   * as text. A `userId` or `createdAt` in `data` is ignored. Rejects with `E_CONFLICT` if a session with the id that you chose
+   * exists.
    */
   createSession(userId: string | number, ...rest: NewSession<Data>): Promise<string>
-  /** The session, or `null` when there is none. */
+  /** Returns the session, or `null`. */
   getSession(id: string): Promise<Session<Data> | null>
   /**
-   * The session whose id a request carries: `Authorization: Bearer …`, else the first cookie of that name that is not empty.
+   * Returns the session whose id a request carries, or `null`. The id is taken from `Authorization: Bearer …`, else from the
+   * first non-empty cookie of that name.
    *
    * @example
    * const session = await SessionManager.getSession(request, { cookie: 'sid' })
    */
   getSession(request: SessionRequest, options?: TokenOptions): Promise<Session<Data> | null>
   /**
-   * Merges `changes` into the session, field by field, and renews its life to what it was given, by `createSession` or
-   * `storeSession`, whatever this manager's own `ttl`. Concurrent updates of different fields all survive; what is not changed keeps
-   * its bytes. `false` when the session is gone: nothing brings it back.
+   * Merges `changes` into the session, field by field, and renews its ttl to the one given to `createSession` or `storeSession`,
+   * whatever this manager's own `ttl`. Concurrent updates of different fields all survive; other fields keep their bytes. Returns
+   * `false` if the session is gone: an update never recreates it.
    *
-   * A `userId` in `changes` makes it that user's session, so never pass what came from outside as it is. `createdAt` does not change.
-   * Rejects with `E_CONFLICT` when other writers never let it through.
+   * A `userId` in `changes` moves the session to that user, so never pass unchecked client input. `createdAt` does not change.
+   * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
    */
   updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
   /** Removes the session; answers the number of keys removed, 0 or 1. */
   destroySession(id: string): Promise<number>
-  /** Sets the remaining life; `false` when the session is gone. */
+  /** Sets the remaining ttl, in seconds, default 3600; returns `false` if the session is gone. */
   extendSession(id: string, seconds?: number): Promise<boolean>
-  /** Renews the life to what the session was given; `false` when it is gone. */
+  /** Renews the ttl to the one that the session was given; returns `false` if the session is gone. */
   touch(id: string): Promise<boolean>
   /**
-   * Stores any object under an id of your own, in place of what was there, for 3600 s unless told. It is the session of
-   * the user whom its `userId` names, and nobody's without one.
+   * Stores any object under an id of your own, replacing any previous session; `ttl` is in seconds, default 3600. The session
+   * belongs to the user named by its `userId`, or to no user without one.
    */
   storeSession(id: string, data: Data & Partial<SessionFields>, ttl?: number): Promise<void>
   /** Destroys every session created with this tag; answers how many. */
@@ -951,23 +961,25 @@ export interface SessionManager<Data extends object = KnownSessionData> {
   /** Destroys every session of a user, validated ones included; answers how many. */
   invalidateUser(userId: string | number): Promise<number>
   /**
-   * The ids of a user's sessions. Whoever has an id has the session: show users what `describeSessions` answers.
-   * Where the server has evicted the list, a session is in it again once it is renewed; `invalidateUser` needs no list.
+   * Returns the ids of a user's sessions. An id grants access to its session, so show users what `describeSessions` returns
+   * instead. If the server has evicted the list, a session reappears in it when it is renewed; `invalidateUser` does not need the
+   * list.
    */
   listSessions(userId: string | number): Promise<string[]>
   /**
-   * A user's sessions as they may be shown to this user, each with a public id. `current` is the id of the session that asks.
+   * Returns a user's sessions in a form that is safe to show to this user, each with a public id. `current` is the id of the
+   * session that makes the request.
    *
    * @example
    * const devices = await SessionManager.describeSessions('user123', { current: id })
    * await SessionManager.destroySessionOf('user123', devices[0].publicId)
    */
   describeSessions(userId: string | number, options?: { current?: string }): Promise<DescribedSession<Data>[]>
-  /** Removes the session of this user that has this public id; answers the number of keys removed, 0 or 1. */
+  /** Removes the session of this user with this public id; returns the number of keys removed, 0 or 1. */
   destroySessionOf(userId: string | number, publicId: string): Promise<number>
   /**
-   * Drops what `validateSession` keeps of one token, as when its session is deleted where the truth is, and keeps loads for it that
-   * are under way, in whichever process, from being kept; answers the number of keys removed, 0 or 1.
+   * Removes what `validateSession` stored for a token, and prevents running loads for it, in any process, from being stored. Call
+   * it after deleting the session from the database. Returns the number of keys removed, 0 or 1.
    */
   invalidateToken(request: TokenSource, options?: TokenOptions): Promise<number>
   /**
@@ -994,9 +1006,9 @@ export interface SessionManager<Data extends object = KnownSessionData> {
 /** Makes a `SessionManager`; also has each of its methods, on the default service. */
 export interface SessionManagerConstructor extends SessionManager {
   /**
-   * Without a service it is on the default one, which the environment describes when the first call is made.
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    */
   new <Data extends object = KnownSessionData>(
     service?: RedisService,
@@ -1010,9 +1022,9 @@ export const SessionManager: SessionManagerConstructor
 // ------------------------------------------------------------------------------------------------------ cache
 
 /**
- * What a value is once it has been JSON: a `Date` is its text, whatever has a `toJSON` is what that answers, and fields that
- * JSON does not know (functions, symbols, `undefined`) are not there. What cannot be kept at all (`Map`, `Set`, `RegExp`,
- * `Error`, `Promise`, bytes, `bigint`) is `never`.
+ * The type of a value after a round trip through JSON: a `Date` becomes a string, an object with `toJSON` becomes what that
+ * returns, and fields that JSON omits (functions, symbols, `undefined`) are missing. Values that cannot be stored (`Map`, `Set`,
+ * `RegExp`, `Error`, `Promise`, bytes, `bigint`) are `never`.
  *
  * @example
  * type Stored = Jsonify<{ id: number; at: Date }> // { id: number; at: string }
@@ -1048,26 +1060,27 @@ type Unkept =
   | ArrayBuffer
   | ArrayBufferView
 type NoJson = undefined | symbol | ((...args: never[]) => unknown)
-/** In an array, what JSON does not know becomes `null`. */
+/** In an array, values that JSON omits become `null`. */
 type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends NoJson ? null : Jsonify<T>
-/** A field whose value JSON may not know is one that may be missing. */
+/** A field whose value JSON may omit is optional. */
 type Field<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : Jsonify<T>
 type Kept<Name, T> = Name extends symbol ? never : 0 extends 1 & T ? Name : [T] extends [NoJson] ? never : Name
 
 /** Options of an `ApiCache`. */
 export interface ApiCacheOptions {
   /**
-   * What the keys begin with. Default `'api:'`. No two caches of a service, the default one included, may have prefixes of which one
-   * begins with the other: the value `b:c` of one would be the value `c` of the other. With `''`, keys are as they are named,
-   * whoever else has them, and patterns are refused.
+   * Prefix of the keys. Default `'api:'`. Of two caches of a service, the default one included, neither's prefix may begin with
+   * the other's: the key `b:c` of one could be the key `c` of the other. With `''`, keys are used unchanged, even if something
+   * else uses them too, and patterns are rejected.
    */
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
   ttl?: number
   /**
-   * How long a `load` may take, in milliseconds from 1 to 2^31. Then its caller gets `E_TIMEOUT`, its key is free for another load,
-   * and those who have shared it begin one. What ends up to a minute later still fills the cache. Default: a caller waits 60,000
-   * for its own load, and 5000 for that of somebody else. `.with({ timeoutMs })` bounds single calls.
+   * How long a `load` may take, in milliseconds from 1 to 2^31. After that its caller gets `E_TIMEOUT`, its key is free for
+   * another load, and the callers that shared it start one. A result that arrives up to a minute later is still stored. Default:
+   * a caller waits 60,000 for its own load, and 5000 for another caller's before it starts its own. `.with({ timeoutMs })` limits
+   * single calls.
    */
   loadTimeoutMs?: number
   /**
@@ -1080,8 +1093,7 @@ export interface ApiCacheOptions {
 /** Counts since the cache was made. */
 export interface ApiCacheStats extends CacheStats {
   /**
-   * Answers of `getOrSet` that were past their `ttl`, while a new value was loaded behind them (`staleWhileRevalidate`). They count
-   * neither among `hits` nor among `misses`.
+   * How many stale values `getOrSet` returned (`staleWhileRevalidate`). They count neither as `hits` nor as `misses`.
    */
   staleHits: number
 }
@@ -1090,11 +1102,11 @@ export interface ApiCacheStats extends CacheStats {
 export interface CacheSetOptions {
   /** How long the value is fresh, in seconds. Default: the cache's. */
   ttl?: number
-  /** Names to invalidate values by, 128 at most. Any text is one. */
+  /** Names to invalidate values by, at most 128. Any text is valid. */
   tags?: readonly string[]
   /**
-   * How long after `ttl`, in seconds, `getOrSet` may still answer the old value while it loads a new one. When that load fails,
-   * this process leaves the key alone for a second, and for twice as long after each further failure, up to a minute.
+   * How long after `ttl`, in seconds, `getOrSet` may still return the stale value while it loads a new one. When that load fails,
+   * this process retries after a second, and doubles the wait after each further failure, up to a minute.
    */
   staleWhileRevalidate?: number
 }
@@ -1103,7 +1115,7 @@ export interface CacheSetOptions {
 export interface CacheEntry<T = unknown> extends CacheSetOptions {
   /** Its key. */
   key: string
-  /** The value: anything that JSON can hold, see `ApiCache.set`. */
+  /** The value: anything that JSON can represent, see `ApiCache.set`. */
   value: T
 }
 
@@ -1141,33 +1153,36 @@ export interface ApiCache {
    */
   with(limits: CallLimits): ApiCache
   /**
-   * The key that names an endpoint with its parameters, in whatever order they come: `cache:{endpoint}:{hash}`.
+   * Builds a key from an endpoint and its parameters, in any order: `cache:{endpoint}:{hash}`.
    *
-   * Two keys are equal exactly when the parameters are: by contents, for objects, arrays, `URLSearchParams`, `Headers`,
-   * `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` is not `0`). A field that is `undefined` is none.
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what nobody can compare by looking at it: functions, symbols and instances of
-   * classes without `toJSON`. Pass their fields: `{ ...it }`.
+   * Keys are equal exactly if endpoint and parameters are. Parameters are compared by contents: objects, arrays,
+   * `URLSearchParams`, `Headers`, `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` differs from `0`). A
+   * field that is `undefined` counts as missing. @throws {CinnabarError} `E_INVALID_ARGUMENT` for values that cannot be compared
+   * by contents: functions, symbols and instances of classes without `toJSON`. Pass their fields instead: `{ ...it }`.
    */
   keyFor(endpoint: string, params?: object): string
   /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
   get<T = unknown>(key: string): Promise<Jsonify<T> | null>
   /**
-   * Stores a value: anything that JSON can hold, and what `JSON.stringify` makes of it. Wins over a load of the same key that is
-   * still running, wherever it runs. Any text is a key.
+   * Stores a value as `JSON.stringify` writes it. Wins over a running load of the same key, in any process. Any text is a valid
+   * key.
    *
-   * Rejects with `E_INVALID_ARGUMENT` for what would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`,
-   * a `Promise`, a `bigint`, and other objects that show none of what they hold.
+   * Rejects with `E_INVALID_ARGUMENT` for values that would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an
+   * `Error`, a `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
    */
   set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
-  /** Drops a value, and the results of loads of it that still run anywhere; answers the number of values removed, 0 or 1. */
+  /**
+   * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
+   * or 1.
+   */
   invalidate(key: string): Promise<number>
   /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
   invalidateByTag(tag: string): Promise<void>
   /**
-   * Drops every value whose key matches a glob, and the results of loads of one that still run anywhere; answers how many values.
-   * Walks all keys of the server, twice. `*` stands for any text, `?` for one character, `[a-z]` for one of several; `\\` before any of
-   * them takes that meaning away. Letters in brackets that are no range, as in `/blog/[slug]`, are refused: write `/blog/\\[slug\\]`
-   * for the text.
+   * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
+   * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
+   * one of several; a `\\` before any of them makes it literal. Letters in brackets that are not a range, as in `/blog/[slug]`,
+   * are rejected: write `/blog/\\[slug\\]` to match the text.
    */
   invalidateByPattern(pattern: string): Promise<number>
   /** Several values in the order of their keys, `null` for those that are missing. */
@@ -1175,22 +1190,24 @@ export interface ApiCache {
   /** Stores several values in one round. */
   setMany(entries: readonly CacheEntry[]): Promise<void>
   /**
-   * The value, or what `load` answers, which is then kept. At most one load per key runs at a time in this process; callers that
-   * come meanwhile share it. Every caller gets a copy of its own, and the same whether it was loaded or found: what JSON makes of it.
+   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time in this
+   * process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
+   * value after a round trip through JSON.
    *
-   * - A rejection of `load` reaches everyone who waits for it, and nothing is kept.
-   * - `undefined` is answered but not kept; `null` is kept. What cannot be kept (see `set`) rejects with `E_INVALID_ARGUMENT`.
-   * - An invalidation or a `set` that comes while `load` runs wins, from whatever process it comes: the loaded value is answered
-   *   but not kept, and whoever calls after it does not share that load.
-   * - Callers that share a load may want different things of it: its value then has all their tags and the shortest life. Who comes with
-   *   a tag that a running load does not know begins another one.
-   * - A `load` that takes longer than `loadTimeoutMs` or the caller's own `timeoutMs` ends in `E_TIMEOUT`.
-   * - A `load` that asks for its own key, however far below, cannot wait for itself: the `load` of that inner call runs too. One that
-   *   does so again and again is `E_INVALID_ARGUMENT`.
-   * - With `staleWhileRevalidate`, an old value is answered at once and the new one loaded behind it; a failure of that
+   * - If `load` rejects, so does every caller that shares it, and nothing is stored.
+   * - `undefined` is returned but not stored; `null` is stored. Values that cannot be stored (see `set`) reject with
+   *   `E_INVALID_ARGUMENT`.
+   * - An invalidation or a `set` during a `load` wins, from any process: the loaded value is returned but not stored, and later
+   *   callers do not share that load.
+   * - A value loaded for several callers gets all their tags and the shortest ttl. A caller with a tag that the running load does
+   *   not have starts another load.
+   * - If `load` takes longer than `loadTimeoutMs` or the caller's own `timeoutMs`, the caller gets `E_TIMEOUT`.
+   * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
+   *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
+   * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
    *   load only counts in `stats()`.
-   * - When the server cannot be reached, or the service is disconnected meanwhile, `load` alone answers: still once for all who wait.
-   *   `stats().errors` counts it.
+   * - If the server cannot be reached, or the service is disconnected meanwhile, the value comes from `load` alone, still once
+   *   for all concurrent callers. `stats().errors` counts it.
    */
   getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
   /** The same as `get`. */
@@ -1216,10 +1233,10 @@ export interface ApiCache {
 /** Makes a `ApiCache`; also has each of its methods, on the default service. */
 export interface ApiCacheConstructor extends ApiCache {
   /**
-   * Without a service it is on the default one, which the environment describes when the first call is made.
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none. `E_INVALID_SETTINGS` for a
-   * prefix that cannot be one, or that begins like another one.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that conflicts with another cache's.
    */
   new (service?: RedisService, options?: ApiCacheOptions): ApiCache
   readonly prototype: ApiCache
@@ -1253,8 +1270,8 @@ export interface RateLimitResult {
   /** When the window ends, in ms since 1970. Always there when refused; missing when let pass uncounted. */
   resetTime?: number
   /**
-   * In how many ms a request may be let pass again; 0 when this one was. The store says so, whose clock need not be this
-   * process's: a wait is to be computed from this, never from `resetTime` and `Date.now()`.
+   * How long to wait until a request may be allowed again, in ms; 0 if this one was allowed. Measured by the store's clock, which
+   * may differ from this process's, so use this and not `resetTime - Date.now()`.
    */
   retryAfterMs: number
   /** How many a window admits. */
@@ -1299,16 +1316,17 @@ export interface RateLimiter {
    * counted is forgotten even when the server cannot be reached and this rejects.
    */
   resetRateLimit(identifier: string): Promise<number>
-  /** Counts one request under exactly this key, with no prefix before it; answers whether it may go on. */
+  /** Counts one request under exactly this key, without a prefix; returns whether it is allowed. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
   /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
   check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
   /**
-   * The key of an address on a route: `ratelimit:{ip}:{endpoint}`, behind the limiter's prefix if that is not the default one.
-   * `check`, `checkRateLimit`, `checkLimit` and `resetRateLimit` take it as it is, so all of them mean the same counter.
+   * Builds the key of an address on a route: `ratelimit:{ip}:{endpoint}`, preceded by the limiter's prefix unless that is the
+   * default. `check`, `checkRateLimit`, `checkLimit` and `resetRateLimit` use it unchanged, so it names the same counter in all
+   * of them.
    *
-   * Any two texts make a key, and no two pairs the same one: braces, colons and `%` of the endpoint are encoded, what is longer than
-   * 512 characters is hashed. An identifier of your own must not begin with `ratelimit:`.
+   * Any two strings are valid, and different pairs give different keys: braces, colons and `%` in the endpoint are encoded, and
+   * parts longer than 512 characters are hashed. Your own identifiers must not begin with `ratelimit:`.
    */
   keyForRoute(ip: string, endpoint: string): string
   /**
@@ -1324,9 +1342,9 @@ export interface RateLimiter {
 /** Makes a `RateLimiter`; also has each of its methods, on the default service. */
 export interface RateLimiterConstructor extends RateLimiter {
   /**
-   * Without a service it is on the default one, which the environment describes when the first call is made.
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    */
   new (service?: RedisService, options?: RateLimiterOptions): RateLimiter
   readonly prototype: RateLimiter
@@ -1344,7 +1362,7 @@ export interface DistributedLockOptions {
   prefix?: string
 }
 
-/** What an operation under a lock gets beside its token. */
+/** What `withLock` passes to its operation beside the token. */
 export interface LockContext {
   /** Aborts with `E_LOCK_LOST` once the lock is lost. */
   readonly signal: AbortSignal
@@ -1373,8 +1391,8 @@ export interface DistributedLock {
   with(limits: CallLimits): DistributedLock
   /**
    * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
-   * `E_MAYBE_APPLIED` or `E_ABORTED` it may have been taken with a token that nobody knows: this process gives it back as soon as
-   * the store can be asked, and whatever happens it is free again when `ttlSeconds` are over.
+   * `E_MAYBE_APPLIED` or `E_ABORTED` the lock may have been acquired with a token that no caller received: this process then
+   * releases it as soon as the store is reachable, and in any case it is free again after `ttlSeconds`.
    */
   acquireLock(resource: string, ttlSeconds?: number): Promise<string | null>
   /** Releases the lock if it is still held by this token; `false` when it is not. A server that restarted has forgotten it. */
@@ -1382,12 +1400,12 @@ export interface DistributedLock {
   /** Sets the remaining life of the lock to `ttlSeconds` (30) if it is still held by this token; `false` when it is not. */
   extendLock(resource: string, token: string, ttlSeconds?: number): Promise<boolean>
   /**
-   * Runs `operation` while holding the lock, and answers what it answers. Rejects with `E_LOCK_HELD` when somebody
-   * else holds it, and with the operation's own error when it fails. Always released: should that fail, the lock dies
-   * after `ttlSeconds` (30). `operation` gets the token, to extend the lock with, and a `signal` that aborts once the lock is
-   * lost: its time is over, by this process's clock from before it was asked for, or `extendLock` or `releaseLock` with its token
-   * answered `false`. An operation that goes on is no longer alone; its answer is still what it answers, and a lost lock is
-   * told to the log (`lock-lost`).
+   * Runs `operation` while holding the lock, and returns its result. Rejects with `E_LOCK_HELD` if the lock is held elsewhere,
+   * and with the operation's own error if it fails. The lock is always released; if the release fails, it expires after
+   * `ttlSeconds` (30). `operation` gets the token, with which it can extend the lock, and a `signal` that aborts once the lock is
+   * lost: its ttl has passed, by this process's clock since the lock was requested, or `extendLock` or `releaseLock` with its
+   * token returned `false`. An operation that continues after that no longer has exclusive access; its result is returned all the
+   * same, and the loss is logged (`lock-lost`).
    *
    * @example
    * await DistributedLock.withLock('report', async (token, { signal }) => {
@@ -1407,9 +1425,9 @@ export interface DistributedLock {
 /** Makes a `DistributedLock`; also has each of its methods, on the default service. */
 export interface DistributedLockConstructor extends DistributedLock {
   /**
-   * Without a service it is on the default one, which the environment describes when the first call is made.
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    */
   new (service?: RedisService, options?: DistributedLockOptions): DistributedLock
   readonly prototype: DistributedLock
@@ -1559,15 +1577,15 @@ export interface RealtimeDataManager {
   /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
   removeUserFromRoom(roomId: string, userId: string): Promise<number>
   /**
-   * The users of a room by their id, in an object without a prototype; an empty one when nobody is in it. A
-   * value that is no JSON reads `{ error: 'Invalid data' }`.
+   * Returns the users of a room by id, as an object without a prototype; empty if the room is. A value that is not valid JSON
+   * reads as `{ error: 'Invalid data' }`.
    */
   getRoomUsers<T extends object = Record<string, unknown>>(
     roomId: string,
   ): Promise<Record<string, RoomUser<T> | InvalidRoomUser>>
   /**
-   * Adds a message, with `timestamp`. The last 100 are kept, for 24 h. A `seq` that could be the number of a message that was sent
-   * is left out.
+   * Stores a message, with `timestamp` added. The last 100 are kept, for 24 h. A `seq` field that could be mistaken for the
+   * number of a sent message is removed.
    */
   storeMessage<T extends object>(roomId: string, message: T & Fields<T>): Promise<void>
   /** The newest messages first, 10 unless told. Sent ones have a `seq`. */
@@ -1629,9 +1647,9 @@ export interface RealtimeDataManager {
 /** Makes a `RealtimeDataManager`; also has each of its methods, on the default service. */
 export interface RealtimeDataManagerConstructor extends RealtimeDataManager {
   /**
-   * Without a service it is on the default one, which the environment describes when the first call is made.
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, or when `service` is none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
    */
   new (service?: RedisService, options?: RealtimeDataManagerOptions): RealtimeDataManager
   readonly prototype: RealtimeDataManager
@@ -1653,7 +1671,7 @@ export interface PublishOptions {
 
 /** How to subscribe, with a handler or without. */
 export interface StreamOptions {
-  /** Whether every message is a `Buffer` with its bytes, unparsed. Default `false`: only what is no text is one. */
+  /** Whether every message is delivered as a `Buffer`, unparsed. Default `false`: only messages that are not valid UTF-8 are. */
   buffers?: boolean
   /** Whether the channel is a glob: `*`, `?`, `[a-z]`. Default `false`. */
   pattern?: boolean
@@ -1722,7 +1740,7 @@ export interface MessageStream<T = unknown> extends Subscription {
 export interface Message<T = unknown> {
   /** Where it was published. */
   channel: string
-  /** What was published; text that is no JSON as it is, and bytes that are no text as a `Buffer`. */
+  /** The published value. Text that is not JSON is a string; bytes that are not valid UTF-8 are a `Buffer`. */
   value: T
   /** How many messages are missing between the one before and this one. */
   missed: number | 'unknown'
@@ -1748,15 +1766,15 @@ export interface JobQueueOptions {
   /** What the keys begin with. Default `'queue:'`. */
   prefix?: string
   /**
-   * For how long a job belongs to a worker that is not heard of, in milliseconds from 100 to 3,600,000; workers are heard
-   * of three times within it. When a process is gone, its jobs go on elsewhere after so long, each alone on a worker that runs
-   * nothing beside it: one of them may have ended the process. A lease that is over only because the server's clock was set
-   * forward is not taken over. Default `10000`.
+   * Lease of a worker on its jobs, in milliseconds from 100 to 3,600,000; renewed three times within that. When a process dies,
+   * other workers take over its jobs after their leases expire. Each then runs alone, on a worker that runs nothing else, because
+   * any of them may have killed the process. A lease that expires only because the server's clock was set forward is not taken
+   * over. Default `10000`.
    */
   leaseMs?: number
   /** Most bytes of the data of a job, or of its result, as JSON. Default `1048576`. */
   maxBytes?: number
-  /** How often a worker may be gone while it runs a job before that is dead. Default `5`. */
+  /** How many crashes of its worker a job may have before it is dead. Default `5`. */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
   keep?: {
@@ -1825,13 +1843,13 @@ export interface BackoffOptions {
   jitter?: number
 }
 
-/** A job for `addMany`. `data` is what JSON can write, and may be left out only where `Data` may be `undefined`. */
+/** A job for `addMany`. `data` is anything that JSON can write, and is optional only if `Data` includes `undefined`. */
 export type NewJob<Data = unknown> = JobOptions & {
   /** What kind of job it is, at most 512 bytes. */
   name: string
 } & (undefined extends Data ? { data?: Data } : { data: Data })
 
-/** The data of a job, which may be left out only where `Data` may be `undefined`, and then its options. */
+/** The data of a job, optional only if `Data` includes `undefined`, and then its options. */
 export type DataAnd<Data, Options> = undefined extends Data
   ? [data?: Data, options?: Options]
   : [data: Data, options?: Options]
@@ -1845,7 +1863,7 @@ export interface JobError {
   name: string
   /** What it says. */
   message: string
-  /** Its `code`, where it had one: a string or a number. A job whose time was over has `'E_TIMEOUT'`. */
+  /** Its `code`, if it had one: a string or a number. A job that exceeded its time has `'E_TIMEOUT'`. */
   code?: string | number
   /** Where it was thrown. */
   stack?: string
@@ -1859,7 +1877,7 @@ export interface JobHandle<Result = unknown> {
    * Waits until the job has finished, wherever it runs, and answers its result. Keeps the process alive meanwhile, and without a
    * server goes on waiting.
    *
-   * Whoever waits before its end gets what came of it, whatever the queue keeps.
+   * A call that is pending when the job ends gets its outcome, even if the queue does not keep the job.
    *
    * Rejects with `E_JOB_FAILED` when it is dead, with `E_JOB_GONE` when it was removed or had finished before and was not kept,
    * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: none), and with `E_CLOSED` when the queue or its service is closed.
@@ -1893,7 +1911,7 @@ export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<R
   readonly attempt: number
   /** How many there are. */
   readonly attempts: number
-  /** How often a worker was gone while it ran. That costs no attempt. */
+  /** How many workers crashed while they ran it. A crash does not use up an attempt. */
   readonly crashes: number
   /** Lower goes first. */
   readonly priority: number
@@ -1917,7 +1935,7 @@ export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result>
   readonly attempt: number
   /** How many there are. */
   readonly attempts: number
-  /** How often a worker was gone while it ran. */
+  /** How many workers crashed while they ran it. */
   readonly crashes: number
   /** Lower goes first. */
   readonly priority: number
@@ -2061,7 +2079,7 @@ export interface JobQueueEvents<Result = unknown> {
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
   retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
-  /** The worker was gone that ran the job; it is ready again, and runs alone. */
+  /** The worker that ran the job crashed; the job is ready again, and will run alone. */
   stalled: { id: string; crashes: number }
   /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
   dead: { id: string; attempt: number; error?: JobError; partial?: true }
@@ -2196,12 +2214,12 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
    * Runs jobs from now on, each by `handler`, in the asynchronous context of this call. See `JobHandler` for what becomes of
    * what it answers and throws.
    *
-   * In development (`NODE_ENV=development`, and `bun --hot`) modules are evaluated again and again: what one began while it was
-   * evaluated, workers, listeners and subscriptions, gives way to what it begins when it is evaluated again. In Next.js,
-   * `register()` in `instrumentation.ts` is the place to start workers.
+   * In development (`NODE_ENV=development` or `bun --hot`), a module that is evaluated again replaces the workers, listeners and
+   * subscriptions that it started during its previous evaluation. In Next.js, start workers in `register()` of
+   * `instrumentation.ts`.
    *
-   * A job that failed for good is one line on `console.error`, at most one a queue and minute, with the names of queue and job
-   * and the error; not where somebody in this process listens to `dead` or `failed`, or waits for it by `finished()`.
+   * A job that failed for good is logged on `console.error`, at most once a minute per queue, with the names of queue and job and
+   * the error. It is not logged if this process listens for `dead` or `failed`, or waits for the job with `finished()`.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option, `E_CLOSED` when the service is disconnected.
    * @example
@@ -2338,7 +2356,7 @@ export class UnrecoverableError extends Error {
  * get no signals.
  *
  * @returns What takes it back.
- * @throws {CinnabarError} `E_INVALID_ARGUMENT` when `signals` is no array of names, or `service` is none.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` if `signals` is not an array of names, or `service` is not a `RedisService`.
  * @example
  * shutdownOnSignal()
  */
@@ -2352,7 +2370,7 @@ export interface HealthMetrics extends CacheStats {
   hitRate: number
 }
 
-/** The same of a cache, where `hitRate` counts `staleHits` as answered: (hits + staleHits) ÷ (hits + staleHits + misses). */
+/** The same for a cache. Its `hitRate` includes stale hits: (hits + staleHits) ÷ (hits + staleHits + misses). */
 export interface CacheHealthMetrics extends HealthMetrics, ApiCacheStats {}
 
 /** Connections to a server, or to all of them. */
@@ -2434,7 +2452,7 @@ export interface HealthProblem {
  * | `memory` | more than 90 % of `maxmemory` is used | degraded |
  * | `evictions` | keys were evicted since the last check of this service | degraded |
  * | `connections` | the server refused connections since the last check of this service | degraded |
- * | `channels` | the user may not publish or subscribe: queues work once a second, and nobody hears of anything at once | degraded |
+ * | `channels` | the user may not publish or subscribe: queues are polled once a second, and events arrive late or not at all | degraded |
  * | `write` | a test key could not be written and read: no memory, no permission, a read-only server | degraded |
  * | `server` | one of several servers is away, or its breaker is open | degraded |
  * | `replicas` | a replica is away, or fewer follow than this service has seen | degraded |
@@ -2564,11 +2582,11 @@ export interface HealthHandlerOptions extends HealthOptions {
 
 /** A request handler of the fetch kind: Next.js, Deno, Bun, Hono. */
 export interface HealthHandler {
-  /** Answers as to `GET`. */
+  /** Responds as to `GET`. */
   (): Promise<Response>
-  /** The same for Hono, which hands over a context: `app.get('/health', healthHandler())`. */
+  /** The same for Hono, which passes a context: `app.get('/health', healthHandler())`. */
   (context: { readonly req: { readonly method: string } }): Promise<Response>
-  /** Answers `GET` and `HEAD`, and everything else by 405. Never rejects. */
+  /** Responds to `GET` and `HEAD`, and to any other method with 405. Never rejects. */
   (request: Request): Promise<Response>
   /** The same for `node:http`, and so for Express and its kind. */
   node(
