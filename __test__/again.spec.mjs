@@ -19,6 +19,7 @@ const MODULE = (lines) => `${'// edited\n'.repeat(lines)}
   shutdownOnSignal()
   export const queue = new JobQueue(globalThis.name, { service })
   queue.process(async () => {
+    // Work that takes a moment, so that every worker there is gets a share of the jobs.
     await new Promise((resolve) => setTimeout(resolve, 20))
     return version
   })
@@ -26,7 +27,7 @@ const MODULE = (lines) => `${'// edited\n'.repeat(lines)}
   queue.on('completed', () => heard.push('completed ' + version))
   await service.subscribe(globalThis.name, (value) => heard.push(value + ' ' + version))
   await service.subscribe(globalThis.name, () => heard.push('also ' + version))
-  await service.rooms.listen(globalThis.name, () => heard.push('message ' + version))
+  await service.rooms.listen(globalThis.name, ({ text }) => heard.push(text + ' ' + version))
   // What a request does is nobody's to replace.
   export const request = () => service.subscribe(globalThis.name, () => heard.push('request'))`
 
@@ -41,8 +42,16 @@ const MAIN = (file) => `
   const jobs = await queue.addMany(Array.from({ length: 6 }, () => ({ name: 'n' })))
   const ran = new Set(await Promise.all(jobs.map((job) => job.finished())))
   await globalThis.service.publish(globalThis.name, 'told')
-  await globalThis.service.rooms.send(globalThis.name, {})
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await globalThis.service.rooms.send(globalThis.name, { text: 'message' })
+  // Each of these arrives behind all that was published before it: whoever has heard it hears nothing more of that.
+  await globalThis.service.publish(globalThis.name, 'end')
+  await globalThis.service.rooms.send(globalThis.name, { text: 'last' })
+  const last = ['end 11', 'last 11', ...Array.from({ length: 6 }, () => 'completed 11')]
+  const missing = () => {
+    const rest = [...globalThis.heard]
+    return last.filter((one) => !rest.includes(one) || !rest.splice(rest.indexOf(one), 1))
+  }
+  while (missing().length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
   const counts = {}
   for (const one of globalThis.heard) counts[one] = (counts[one] ?? 0) + 1
   console.log(JSON.stringify({ ran: [...ran].sort(), counts, signals: process.listenerCount('SIGTERM') }))
@@ -59,7 +68,15 @@ for (const engine of engines) {
     test('in development replaces what it began before', async () => {
       assert.deepEqual(await run({ NODE_ENV: 'development' }), {
         ran: ['11'],
-        counts: { 'completed 11': 6, 'told 11': 1, 'also 11': 1, 'message 11': 1, request: 2 },
+        counts: {
+          'completed 11': 6,
+          'told 11': 1,
+          'end 11': 1,
+          'also 11': 2,
+          'message 11': 1,
+          'last 11': 1,
+          request: 4,
+        },
         signals: 1,
       })
     })

@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { rawClient, refuses } from './helpers.mjs'
-import { engines } from './support/engines.mjs'
+import { refuses } from './helpers.mjs'
+import { engines, withClient } from './support/engines.mjs'
 
 for (const engine of engines) {
   describe(`the raw client on ${engine.name}`, () => {
-    const withClient = (run) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRaw = withClient(engine)
 
     test(
       'strings and numbers',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.ping(), 'PONG')
         assert.equal(await client.set('n', 1), 'OK')
         assert.equal(await client.incr('n'), 2)
@@ -44,7 +37,7 @@ for (const engine of engines) {
 
     test(
       'lives',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.ttl('none'), -2)
         await client.set('k', 'v')
         assert.equal(await client.ttl('k'), -1)
@@ -66,7 +59,7 @@ for (const engine of engines) {
 
     test(
       'keys',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.mSet({ a: 1, b: 2, c: 3 })
         await client.hSet('h', 'f', 'v')
         assert.equal(await client.exists('a', 'b', 'none'), 2)
@@ -84,7 +77,7 @@ for (const engine of engines) {
 
     test(
       'scan finds every key, by pattern too',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const names = Array.from({ length: 500 }, (_, i) => `scan:${i}`)
         await client.mSet(names.map((name) => [name, 1]))
         await client.set('other', 1)
@@ -102,7 +95,7 @@ for (const engine of engines) {
 
     test(
       'hashes',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.hSet('h', 'a', 1), 1)
         assert.equal(await client.hSet('h', { b: 2, c: 'three' }), 2)
         assert.equal(await client.hSet('h', 'd', 4, 'e', 5), 2)
@@ -122,7 +115,7 @@ for (const engine of engines) {
 
     test(
       'lists',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.rPush('l', 'b', 'c'), 2)
         assert.equal(await client.lPush('l', 'a'), 3)
         assert.equal(await client.rPush('l', ['d', 'e']), 5)
@@ -139,7 +132,7 @@ for (const engine of engines) {
 
     test(
       'sets',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.sAdd('s', 'a', 'b', 'a'), 2)
         assert.equal(await client.sAdd('s', ['c', 'd']), 2)
         assert.deepEqual((await client.sMembers('s')).sort(), ['a', 'b', 'c', 'd'])
@@ -153,7 +146,7 @@ for (const engine of engines) {
 
     test(
       'sorted sets',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const members = [
           { score: 1, value: 'a' },
           { score: 2.5, value: 'b' },
@@ -184,7 +177,7 @@ for (const engine of engines) {
 
     test(
       'scripts, and any other command',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.eval('return redis.call("SET", KEYS[1], ARGV[1])', 1, 'k', 'v'), 'OK')
         assert.equal(await client.get('k'), 'v')
         assert.deepEqual(await client.eval('return {1, "two", {3, false}}', 0), [1, 'two', [3, null]])
@@ -205,7 +198,7 @@ for (const engine of engines) {
 
     test(
       'uses keys as they are',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         for (const key of ['{a}b', 'a*b', 'a%7Bb', 'ü \u0000 \n', 'x'.repeat(2000)]) {
           await client.set(key, 'v')
           assert.equal(await client.get(key), 'v')
@@ -217,7 +210,7 @@ for (const engine of engines) {
 
     test(
       'takes bytes where it takes strings',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set(new Uint8Array([107]), Buffer.from('bytes'))
         assert.equal(await client.get('k'), 'bytes')
       }),
@@ -225,7 +218,7 @@ for (const engine of engines) {
 
     test(
       'multi answers [error, value] for each command, in order, as one transaction',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const results = await client
           .multi()
           .set('n', 1, { EX: 100 })
@@ -254,7 +247,7 @@ for (const engine of engines) {
 
     test(
       'multi: one failing command fails alone, a bad argument stops all',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set('text', 'x')
         const results = await client.multi().set('a', 1).incr('text').get('a').exec()
         assert.equal(results[0][0], null)
@@ -274,7 +267,7 @@ for (const engine of engines) {
 
     test(
       'no other call comes between the commands of a transaction',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const rounds = Array.from({ length: 100 }, async () => {
           const results = await client.multi().incr('n').incr('n').incr('n').exec()
           const values = results.map(([, value]) => value)
@@ -288,7 +281,7 @@ for (const engine of engines) {
 
     test(
       'refuses bad arguments before anything is sent',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const cases = [
           () => client.get(),
           () => client.get(undefined),

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 
 import { RedisService, healthCheck } from 'cinnabar'
 
+import { until } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
 import { startRedis } from './support/redis.mjs'
 
@@ -47,7 +47,9 @@ describe('a cluster with replicas', () => {
       const count = () => settled++
       call.then(count, count)
     }
-    await delay(300)
+    const sentOn = async (node) =>
+      Number(/errorstat_MOVED:count=(\d+)/.exec(await node.command('INFO', 'errorstats'))?.[1] ?? 0)
+    await until('they have been sent on often', async () => (await sentOn(from)) + (await sentOn(to)) >= 20)
     assert.equal(settled, 0, 'nobody is given up after a few rounds')
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     assert.deepEqual(await Promise.all([read, write]), [null, 'OK'])
@@ -121,7 +123,8 @@ describe('a server in cluster mode by redis://', () => {
     for (let slot = 0; slot < 16_384; slot += 4096) {
       await server.command('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 4096 }, (_, n) => slot + n))
     }
-    while (!(await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok')) await delay(20)
+    const isUp = async () => (await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok')
+    await until('the cluster is up', isUp)
   })
   after(() => server.kill())
 

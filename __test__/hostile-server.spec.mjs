@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { RedisService } from 'cinnabar'
 
-import { refuses } from './helpers.mjs'
+import { refuses, until } from './helpers.mjs'
 import { hostileServer } from './support/hostile.mjs'
 import { startRedis } from './support/redis.mjs'
 
@@ -18,14 +18,6 @@ function make(options) {
 }
 
 after(() => Promise.all(services.map((service) => service.disconnect())))
-
-async function until(condition, what) {
-  const end = performance.now() + 30_000
-  while (!(await condition())) {
-    assert.ok(performance.now() < end, `not within 30 s: ${what}`)
-    await sleep(20)
-  }
-}
 
 describe('a reply', () => {
   test('that is nested too deep or too long costs its call, and no neighbour', async () => {
@@ -91,10 +83,14 @@ describe('a reply', () => {
     const before = process.memoryUsage().rss
     await refuses(service.get('key'), 'E_TIMEOUT')
     let peak = 0
-    await until(() => {
-      peak = Math.max(peak, process.memoryUsage().rss - before)
-      return sent >= 400e6
-    }, 'the rest is read')
+    await until(
+      'the rest is read',
+      () => {
+        peak = Math.max(peak, process.memoryUsage().rss - before)
+        return sent >= 400e6
+      },
+      30,
+    )
     assert.ok(peak < 250e6, `${Math.round(peak / 1e6)} MB of ${Math.round(sent / 1e6)} were kept`)
     await server.close()
   })
@@ -103,7 +99,7 @@ describe('a reply', () => {
     const server = await hostileServer((words) => (words[0] === 'GET' ? '$1\r\n1\r\n*100000000\r\n' : undefined))
     const service = make({ url: server.url })
     assert.equal(await service.get('key'), '1')
-    await until(() => server.sockets.size === 0 || server.connections > 1, 'the connection has ended')
+    await until('the connection has ended', () => server.sockets.size === 0 || server.connections > 1, 30)
     await server.close()
   })
 })
@@ -120,6 +116,7 @@ describe('a server that shakes hands and hangs up', () => {
       log: (event) => told.push(event),
     })
     service.get('key').catch(() => {})
+    // A storm is connections in a time: this is the time.
     await sleep(4000)
     assert.ok(server.connections < 40, `${server.connections} connections`)
     assert.ok(told.length <= 1, told.map((event) => event.message).join('\n'))
@@ -136,17 +133,18 @@ describe('a server that shakes hands and hangs up', () => {
     const told = []
     const service = make({ url: server.url, timeoutMs: 3000, breaker: false, log: (event) => told.push(event.type) })
     service.get('key').catch(() => {})
-    await until(() => server.connections >= 4, 'some connections')
+    await until('some connections', () => server.connections >= 4, 30)
     works = true
     await until(
+      'a call is answered',
       () =>
         service.get('key').then(
           () => true,
           () => false,
         ),
-      'a call is answered',
+      30,
     )
-    await until(() => told.length > 1, 'the log')
+    await until('the log', () => told.length > 1, 30)
     assert.deepEqual(told, ['lost', 'connected'])
     await service.disconnect()
     await server.close()
@@ -160,6 +158,7 @@ describe('a server that shakes hands and hangs up', () => {
     })
     const service = make({ url: server.url, timeoutMs: 1000, reconnect: { firstMs: 50, longestMs: 1000 } })
     service.subscribe('channel', () => {}).catch(() => {})
+    // A storm is connections in a time: this is the time.
     await sleep(4000)
     assert.ok(server.connections < 40, `${server.connections} connections`)
     await service.disconnect()
@@ -186,6 +185,7 @@ describe('a peer that stops reading', () => {
     const many = Array.from({ length: 150 }, (_, i) => service.subscribe('c'.repeat(60_000) + i, () => {}))
     await Promise.allSettled(many)
     await until(
+      'another subscription',
       () =>
         service
           .subscribe('later', () => {})
@@ -193,9 +193,9 @@ describe('a peer that stops reading', () => {
             () => true,
             () => false,
           ),
-      'another subscription',
+      30,
     )
-    await until(() => gaps.length > 0, 'the gap is told')
+    await until('the gap is told', () => gaps.length > 0, 30)
     await server.close()
   })
 })
@@ -204,7 +204,7 @@ describe('an address that leads to a replica', () => {
   test('is dialled ever more rarely, is one line of the log, and goes on answering reads', async () => {
     const primary = await startRedis()
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', primary.port] })
-    await until(async () => /master_link_status:up/.test(await replica.command('INFO', 'replication')), 'a copy')
+    await until('a copy', async () => /master_link_status:up/.test(await replica.command('INFO', 'replication')), 30)
     const told = []
     const service = make({ url: replica.url, log: (event) => told.push(event) })
     await service.get('key')
@@ -220,6 +220,7 @@ describe('an address that leads to a replica', () => {
         ),
         service.get('key'),
       ])
+      // As an application would write, a hundred times a second.
       await sleep(10)
     }
     assert.ok(refused > 5)
@@ -232,14 +233,15 @@ describe('an address that leads to a replica', () => {
     )
     await replica.command('REPLICAOF', 'NO', 'ONE')
     await until(
+      'a write',
       () =>
         service.set('key', '2').then(
           () => true,
           () => false,
         ),
-      'a write',
+      30,
     )
-    await until(() => told.length === 2, 'the log')
+    await until('the log', () => told.length === 2, 30)
     assert.deepEqual(
       told.map((event) => event.type),
       ['lost', 'connected'],

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { rawClient, refuses } from './helpers.mjs'
-import { engines } from './support/engines.mjs'
+import { refuses } from './helpers.mjs'
+import { engines, withClient } from './support/engines.mjs'
 
 const NUMBERS = [
   -0,
@@ -29,18 +29,11 @@ const NUMBERS = [
 
 for (const engine of engines) {
   describe(`numbers on ${engine.name}`, () => {
-    const withClient = (run) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRaw = withClient(engine)
 
     test(
       'values, fields, elements and arguments are what String() makes of them',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         for (const number of NUMBERS) {
           const spelled = String(number)
           await service.set('value', number)
@@ -65,7 +58,7 @@ for (const engine of engines) {
 
     test(
       'scores come back as the same number',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         for (const number of NUMBERS) {
           await client.zAdd('scores', { score: number, value: 'member' })
           // Minus zero is a zero like the other.
@@ -79,7 +72,7 @@ for (const engine of engines) {
 
     test(
       'minus zero is the zero that commands take',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         await client.rPush('list', 'a', 'b', 'c')
         assert.deepEqual(await client.lRange('list', -0, -1), ['a', 'b', 'c'])
         assert.equal(await client.incrBy('count', -0), 0)
@@ -94,7 +87,7 @@ for (const engine of engines) {
 
     test(
       'what is no number is refused before it is sent',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         for (const number of [NaN, Infinity, -Infinity]) {
           await refuses(service.set('key', number), 'E_INVALID_ARGUMENT')
           await refuses(service.hSet('hash', 'field', number), 'E_INVALID_ARGUMENT')

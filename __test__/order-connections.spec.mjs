@@ -8,21 +8,13 @@ import { RedisService } from 'cinnabar'
 
 import { randomFrom } from '../tests/faults/proxy/random.mjs'
 import { startProxy } from '../tests/faults/proxy.mjs'
+import { until } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
 import { startRedis } from './support/redis.mjs'
 
 const KEYS = 12
 /** How a call may end on whose connection something went wrong. */
 const HARMLESS = ['E_MAYBE_APPLIED', 'E_NOT_SENT', 'E_UNAVAILABLE']
-
-/** Waits until it is so. */
-async function until(what, condition) {
-  const deadline = performance.now() + 20_000
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `in time: ${what}`)
-    await delay(2)
-  }
-}
 
 /**
  * Makes calls on a few keys, in ticks of their own, and notes what each was answered and in which order. `calls` is how many,
@@ -124,6 +116,7 @@ describe('calls over several connections to one server', () => {
     const order = []
     const call = (name, promise) => promise.then((value) => order.push([name, value]))
     const early = [call('first', client.incr('held'))]
+    // Longer than an answer may take before others go over another connection.
     await delay(60)
     early.push(call('second', client.incr('held')))
     // As soon as another connection is taken, this one is answered.

@@ -75,19 +75,22 @@ describe('a job that kills its workers', () => {
   }
 })
 
+/** How many jobs the store knows somebody to wait for. */
+const waitedFor = (service, queue) => service.getClient().hLen(`queue:{queue:${queue.name}}:waited`)
+
 for (const engine of engines) {
   describe(`the end of a job on ${engine.name}`, () => {
     const on = (run, options) => withQueue(engine, run, options)
 
     test(
       'comes to whoever waited for it, whatever is kept',
-      on(async (queue) => {
+      on(async (queue, service) => {
         await queue.pause()
         const jobs = await queue.addMany(
           Array.from({ length: 150 }, (_, i) => ({ name: 'n', data: i, keep: i % 3 !== 0 })),
         )
         const ends = Promise.all(jobs.map((job) => job.finished({ timeoutMs: 20_000 })))
-        await delay(50)
+        await until('all wait', async () => (await waitedFor(service, queue)) === jobs.length)
         queue.process(({ data }) => String(data).padEnd(9000, 'r'), { concurrency: 50 })
         await queue.resume()
         for (const [i, end] of (await ends).entries()) assert.equal(end, String(i).padEnd(9000, 'r'))
@@ -120,10 +123,10 @@ for (const engine of engines) {
 
     test(
       'that was removed is told to whoever waits',
-      on(async (queue) => {
+      on(async (queue, service) => {
         const job = await queue.add('n', null, { delay: 60_000 })
         const end = refuses(job.finished({ timeoutMs: 10_000 }), 'E_JOB_GONE')
-        await delay(50)
+        await until('it is waited for', async () => (await waitedFor(service, queue)) === 1)
         assert.equal(await queue.remove(job.id), true)
         await end
       }),
@@ -140,6 +143,7 @@ test('a clock that is set forward has no job run twice and nobody leave a room',
     queue.process(
       async () => {
         most = Math.max(most, ++running)
+        // Longer than a worker watches the clock before it takes over what seems to be over.
         await delay(1500)
         running--
       },
@@ -151,6 +155,7 @@ test('a clock that is set forward has no job run twice and nobody leave a room',
     await until('it runs', () => running === 1)
     await memory.advance(service, 11_000)
     await job.finished({ timeoutMs: 10_000 })
+    // And as long again for anybody who would still do it once more.
     await delay(1500)
     assert.equal(most, 1)
     assert.equal((await queue.get(job.id)).crashes, 0)

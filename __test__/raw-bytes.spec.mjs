@@ -3,25 +3,18 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { rawClient, refuses, until } from './helpers.mjs'
-import { engines } from './support/engines.mjs'
+import { refuses, until } from './helpers.mjs'
+import { engines, withClient } from './support/engines.mjs'
 
 const BYTES = Buffer.from([0xff, 0xfe, 0x00, 0x80, 0x0d, 0x0a])
 
 for (const engine of engines) {
   describe(`bytes and numbers on ${engine.name}`, () => {
-    const withClient = (run) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRaw = withClient(engine)
 
     test(
       'bytes come back whole from every kind of key',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         await service.set('b', BYTES)
         assert.deepEqual(await client.getBuffer('b'), BYTES)
         assert.deepEqual(await service.getBuffer('b'), BYTES)
@@ -55,7 +48,7 @@ for (const engine of engines) {
 
     test(
       'sendCommand answers strings or bytes, as it is told',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set('b', BYTES)
         assert.deepEqual(await client.sendCommand(['GET', 'b'], { buffers: true }), BYTES)
         assert.deepEqual(await client.sendCommand(['MGET', 'b', 'none'], { buffers: true }), [BYTES, null])
@@ -69,7 +62,7 @@ for (const engine of engines) {
 
     test(
       'no whole number is another one',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set('n', String(2 ** 53 - 2))
         assert.equal(await client.incr('n'), 2 ** 53 - 1)
         for (const digits of ['9007199254740992', '9007199254740993']) {
@@ -86,7 +79,7 @@ for (const engine of engines) {
 
     test(
       'messages that are no text are bytes, and all of them are where that is asked for',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         const [seen, raw] = [[], []]
         await service.subscribe('c', (value) => seen.push(value))
         await service.subscribe('c', (value) => raw.push(value), { buffers: true })
@@ -112,7 +105,7 @@ for (const engine of engines) {
 
     test(
       'what is made of stored names has no others',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         await client.hSet('h', '__proto__', 'x', 'constructor', 'y')
         for (const all of [await client.hGetAll('h'), await service.hGetAll('h'), await client.hGetAll('none')]) {
           assert.equal(Object.getPrototypeOf(all), null)
@@ -133,7 +126,7 @@ for (const engine of engines) {
 
     test(
       'nothing asked about is answered without asking',
-      withClient(async (client, service) => {
+      withRaw(async (client, service) => {
         const before = engine.kind === 'redis' ? await client.info('commandstats') : ''
         assert.deepEqual([await client.mGet([]), await client.mGet()], [[], []])
         assert.deepEqual([await client.del([]), await client.unlink([]), await client.exists([])], [0, 0, 0])
@@ -152,7 +145,7 @@ for (const engine of engines) {
 
     test(
       'scanIterator finds every key, page by page',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const names = Array.from({ length: 300 }, (_, i) => `scan:${i}`)
         await client.mSet(names.map((name) => [name, 1]))
         await client.set('other', 1)
@@ -168,7 +161,7 @@ for (const engine of engines) {
 
     test(
       'set takes lives and conditions in both ways that node-redis has',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         assert.equal(await client.set('k', 'v', { expiration: { type: 'EX', value: 100 }, condition: 'NX' }), 'OK')
         assert.equal(await client.ttl('k'), 100)
         assert.equal(await client.set('k', 'w', { condition: 'NX' }), null)

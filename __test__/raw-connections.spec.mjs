@@ -142,6 +142,7 @@ describe('commands that wait at the server', () => {
     assert.equal(await client.sendCommand(['XREAD', 'BLOCK', '300', 'STREAMS', 's', '$']), null)
     assert.ok(Date.now() - started >= 1700)
     const late = client.sendCommand(['BLPOP', 'q', '30'])
+    // Twice the time that other calls have.
     await sleep(1000)
     await client.rPush('q', 'late')
     assert.deepEqual(await late, ['q', 'late'])
@@ -163,6 +164,7 @@ describe('commands that wait at the server', () => {
     const takers = [60, 80, 100, 120].map(take)
     for (let i = 0; i < 300; i++) {
       await client.rPush('q', String(i))
+      // So slowly that waits end without an element in between.
       await sleep(5)
     }
     await until('all have come', () => taken.length === 300)

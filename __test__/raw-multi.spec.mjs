@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { assertTyped, rawClient, refuses } from './helpers.mjs'
+import { assertTyped, refuses } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
-import { engines } from './support/engines.mjs'
+import { engines, withClient } from './support/engines.mjs'
 
 const cluster = await startCluster({ primaries: 3 })
 const clustered = {
@@ -21,18 +21,11 @@ test.after(() => cluster.close())
 
 for (const engine of [...engines, clustered]) {
   describe(`multi() on ${engine.name}`, () => {
-    const withClient = (run) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRaw = withClient(engine)
 
     test(
       'takes scripts, any command by sendCommand, and bytes',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const bytes = Buffer.from([0xff, 0x00, 0x80])
         const results = await client
           .multi()
@@ -68,7 +61,7 @@ for (const engine of [...engines, clustered]) {
 
     test(
       'gives whole numbers as they are',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set('n', String(2 ** 53 - 2))
         const results = await client.multi().incr('n').incr('n').sendCommand(['INCR', 'n']).get('n').exec()
         assert.deepEqual(
@@ -85,7 +78,7 @@ for (const engine of [...engines, clustered]) {
 
     test(
       'one that fails undoes none of the others',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         await client.set('{m}text', 'x')
         const results = await client
           .multi()
@@ -102,7 +95,7 @@ for (const engine of [...engines, clustered]) {
 
     test(
       'one that is not taken undoes all',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const wanted = engine.kind === 'memory' ? 'E_UNSUPPORTED' : 'E_SERVER'
         await refuses(client.multi().set('{m}a', 1).sendCommand(['NOSUCHCOMMAND', '{m}a']).exec(), wanted)
         await refuses(client.multi().set('{m}a', 1).sendCommand(['GET']).exec(), 'E_SERVER', /number of arguments/)
@@ -119,7 +112,7 @@ for (const engine of [...engines, clustered]) {
 
     test(
       'what has nothing to ask about keeps its place',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const results = await client.multi().del([]).incr('n').mGet([]).exec()
         assert.deepEqual(results, [
           [null, 0],
@@ -132,7 +125,7 @@ for (const engine of [...engines, clustered]) {
 
     test(
       'others never see a part of it',
-      withClient(async (client) => {
+      withRaw(async (client) => {
         const write = (i) => client.multi().set('{m}x', i).set('{m}y', i).exec()
         const read = () => client.multi().get('{m}x').get('{m}y').exec()
         const [, ...seen] = await Promise.all([

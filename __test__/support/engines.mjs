@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { RedisService } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
+import { rawClient } from '../helpers.mjs'
 import { startRedis } from './redis.mjs'
 
 export { freePort, temporaryFolder } from './processes.mjs'
@@ -47,3 +48,13 @@ const redis = {
 }
 
 export const engines = [memory, redis]
+
+/** A test's body that gets the raw client of a service on this engine, and the service, which it leaves disconnected. */
+export const withClient = (engine) => (run) => async () => {
+  const service = await engine.makeService()
+  try {
+    await run(await rawClient(service), service)
+  } finally {
+    await service.disconnect()
+  }
+}

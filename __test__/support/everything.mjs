@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { until } from '../helpers.mjs'
+import { refuses, until } from '../helpers.mjs'
 
 async function sessions({ sessions }) {
   const id = await sessions.createSession('ann', { role: 'admin' }, { tags: ['team'] })
@@ -106,6 +106,25 @@ async function queue(service) {
   await queue.drain({ delayed: true })
   await queue.clean('done', { olderThanMs: 0 })
   await queue.close()
+}
+
+/** What rooms do for a user who may not use their channels. */
+export async function roomsUnheard({ rooms }) {
+  await rooms.addUserToRoom('lobby', 'ada')
+  const membership = await rooms.join('lobby', 'bob')
+  const first = await rooms.send('lobby', { text: 'a' })
+  assert.equal(await rooms.send('lobby', { text: 'b' }), first + 1)
+  await rooms.storeMessage('lobby', { text: 'c' })
+  assert.equal((await rooms.getRecentMessages('lobby')).length, 3)
+  assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')).sort(), ['ada', 'bob'])
+  await membership.leave()
+  await rooms.removeUserFromRoom('lobby', 'ada')
+  assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')), [])
+  for (const follow of ['listen', 'watch'])
+    await refuses(
+      rooms[follow]('lobby', () => {}),
+      'E_AUTH',
+    )
 }
 
 /** By the name that the access page gives a feature. */

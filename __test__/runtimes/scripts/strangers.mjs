@@ -3,6 +3,8 @@
 
 import { Worker } from 'node:worker_threads'
 
+import { live } from './threads.mjs'
+
 const total = Number(process.argv[2])
 let answered = 0
 
@@ -21,18 +23,8 @@ const worked = new Promise((resolve) => busy.once('message', resolve))
 busy.postMessage('end')
 console.log(JSON.stringify({ answered, worked: (await worked) > 0 }))
 
-async function work(number) {
-  const worker = start('once')
-  const ended = new Promise((resolve, reject) => {
-    worker.once('exit', resolve)
-    worker.once('error', reject)
-  })
-  await new Promise((resolve) => worker.once('message', resolve))
-  answered++
-  // Half of them end by themselves, the others are ended in the middle of a call.
-  if (number % 2) await worker.terminate()
-  else worker.postMessage('end')
-  await ended
+function work(number) {
+  return live(start('once'), number, () => answered++)
 }
 
 function start(workerData) {

@@ -5,6 +5,8 @@ import { Worker } from 'node:worker_threads'
 
 import { redisService } from 'cinnabar'
 
+import { live } from './threads.mjs'
+
 const total = 50
 let answered = 0
 
@@ -17,15 +19,6 @@ console.log(
   JSON.stringify({ answered, counted: await redisService.get('workers'), clients: clients && Number(clients[1]) }),
 )
 
-async function work(number) {
-  const worker = new Worker(new URL('worker.mjs', import.meta.url))
-  const ended = new Promise((resolve, reject) => {
-    worker.once('exit', resolve)
-    worker.once('error', reject)
-  })
-  await new Promise((resolve) => worker.once('message', resolve))
-  answered++
-  if (number % 2) await worker.terminate()
-  else worker.postMessage('end')
-  await ended
+function work(number) {
+  return live(new Worker(new URL('worker.mjs', import.meta.url)), number, () => answered++)
 }
