@@ -1295,6 +1295,9 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  * Fixed-window limits: a plain integer with a life under `rate_limit:{identifier}`, counted in one atomic step.
  * Every method also exists as a static one, on the default service.
  *
+ * An `ip` is the address of the connection or, behind proxies of your own, the entry of `X-Forwarded-For` that the outermost of
+ * them wrote, counted from the right. The leftmost entry is whatever the client sent.
+ *
  * @example
  * const result = await RateLimiter.checkRateLimit(ip, 100, 60)
  * if (!result.allowed) return new Response('Too many requests', { status: 429, headers: RateLimiter.headers(result) })

@@ -145,6 +145,26 @@ describe('the example server', { timeout: 60_000 }, () => {
   }
 })
 
+describe('the limit of the example server', { timeout: 60_000 }, () => {
+  for (const [proxies, forwarded] of [
+    [undefined, (i) => `10.0.0.${i}`],
+    ['0', (i) => `10.0.0.${i}, 203.0.113.7`],
+    ['1', (i) => `10.0.0.${i}, 203.0.113.7`],
+    ['2', (i) => `10.0.0.${i}, 203.0.113.7, 192.0.2.1`],
+  ]) {
+    test(`counts a client once with ${proxies ?? 'no'} trusted proxies, whatever it writes into X-Forwarded-For`, async () => {
+      const example = await startExample(proxies && { TRUSTED_PROXIES: proxies })
+      const ask = (address) => fetch(`${example.url}/api/limited`, { headers: { 'X-Forwarded-For': address } })
+      const statuses = []
+      for (let i = 0; i < 6; i++) statuses.push((await ask(forwarded(i))).status)
+      assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429])
+      const other = await ask(forwarded(9).replace('203.0.113.7', '203.0.113.8'))
+      assert.equal(other.status, Number(proxies ?? 0) ? 200 : 429)
+      assert.equal(await example.stop(), 0, example.output())
+    })
+  }
+})
+
 describe('the example around its server', { timeout: 60_000 }, () => {
   test('says in words that a port is taken, and takes the next one when none was asked for', async () => {
     const blocker = createServer().listen(0, '127.0.0.1')
@@ -152,6 +172,7 @@ describe('the example around its server', { timeout: 60_000 }, () => {
     const { port } = blocker.address()
     await assert.rejects(startExample({ PORT: String(port) }), new RegExp(`Port ${port} is taken`))
     await assert.rejects(startExample({ PORT: 'abc' }), /PORT must be a number/)
+    await assert.rejects(startExample({ TRUSTED_PROXIES: 'two' }), /TRUSTED_PROXIES must be a number/)
     blocker.close()
     // Whether 3000 is free or not, an unset PORT finds one from there on, and two examples find two.
     const [first, second] = [await startExample({ PORT: '' }), await startExample({ PORT: '' })]

@@ -38,7 +38,10 @@ for (const output of ['normal', 'standalone']) {
       start = output === 'standalone' ? standalone() : () => [next, 'start', '--hostname', '127.0.0.1']
     })
 
-    for (const engine of ['memory', 'redis']) {
+    for (const [engine, proxies] of [
+      ['memory', 0],
+      ['redis', 1],
+    ]) {
       describe(`on ${engine}`, () => {
         let server
         let url
@@ -47,7 +50,8 @@ for (const output of ['normal', 'standalone']) {
           await redis.command('FLUSHALL')
           const port = await freePort()
           const REDIS_URL = engine === 'redis' ? redis.url : 'memory:'
-          const env = { ...environment, NODE_ENV: 'production', HOSTNAME: '127.0.0.1', PORT: String(port), REDIS_URL }
+          const settings = { REDIS_URL, ...(proxies && { TRUSTED_PROXIES: String(proxies) }) }
+          const env = { ...environment, NODE_ENV: 'production', HOSTNAME: '127.0.0.1', PORT: String(port), ...settings }
           const log = join(temporaryFolder('next'), 'log')
           server = background(process.execPath, start(), { cwd: app, env, log })
           url = `http://127.0.0.1:${port}`
@@ -74,11 +78,15 @@ for (const output of ['normal', 'standalone']) {
           assert.deepEqual(results, ['miss', 'hit', undefined, 'miss'])
         })
 
-        it('refuses the sixth request and says when to come back', async () => {
+        it('refuses the sixth request, whatever the client writes into X-Forwarded-For, and says when to come back', async () => {
           const answers = []
           for (let i = 0; i < 6; i++) {
-            answers.push(await ask('/api/limited', { headers: { 'x-forwarded-for': '203.0.113.7' } }))
+            const forwarded = proxies ? `10.0.0.${i}, 203.0.113.7` : `10.0.0.${i}`
+            answers.push(await ask('/api/limited', { headers: { 'x-forwarded-for': forwarded } }))
           }
+          // Behind a proxy, its entry tells clients apart.
+          const other = await ask('/api/limited', { headers: { 'x-forwarded-for': '10.0.0.1, 203.0.113.8' } })
+          assert.equal(other.status, proxies ? 200 : 429)
           assert.deepEqual(
             answers.map((answer) => answer.status),
             [200, 200, 200, 200, 200, 429],

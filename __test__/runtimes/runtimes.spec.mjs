@@ -114,7 +114,8 @@ describe('examples/deno', () => {
     await ready(example, 'examples/deno', listening)
     const answers = []
     for (let i = 0; i < 6; i++) {
-      const response = await fetch(`http://127.0.0.1:${port}/report`)
+      // Nobody is another client by a header of their own.
+      const response = await fetch(`http://127.0.0.1:${port}/report`, { headers: { 'x-forwarded-for': `10.0.0.${i}` } })
       answers.push([response.status, (await response.json()).from])
     }
     const cached = [200, 'cache']

@@ -14,9 +14,9 @@ import { roomRoutes } from './routes/room.mjs'
 import { sessionRoutes } from './routes/session.mjs'
 
 /** Builds the server. `stopping` is an AbortSignal: whatever would run for long ends when it fires. */
-export function createApp({ engine, stopping }) {
+export function createApp({ engine, proxies, stopping }) {
   const jobs = openJobs()
-  const context = { engine, stopping, jobs }
+  const context = { engine, proxies, stopping, jobs }
   const routes = [
     sessionRoutes,
     profileRoutes,

@@ -59,9 +59,15 @@ export function cookie(request, name) {
   }
 }
 
-/** Who asks, as the limiter tells clients apart: the address, IPv4 written one way. */
-export function clientOf(request) {
-  return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+/**
+ * The client's address, IPv4 written one way. Each proxy appends the address that called it to X-Forwarded-For, so with
+ * `proxies` of your own in front, the client is that many entries before the last. Everything further left may be forged.
+ */
+export function clientOf(request, proxies = 0) {
+  const socket = request.socket.remoteAddress ?? 'unknown'
+  const forwarded = request.headers['x-forwarded-for']?.split(',') ?? []
+  const address = [...forwarded, socket].at(-1 - proxies) ?? socket
+  return address.trim().replace(/^::ffff:/, '')
 }
 
 /** Takes text from a body: present, trimmed, no longer than `max`. */

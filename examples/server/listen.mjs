@@ -1,4 +1,4 @@
-// Finding a port: the one asked for, or the first free one from 3000 when none was.
+// Where the server listens: the port asked for, or the first free one from 3000 when none was; and what stands before it.
 import { once } from 'node:events'
 
 const FIRST_PORT = 3000
@@ -10,6 +10,13 @@ export function readPort(env) {
   const port = Number(env.PORT)
   if (/^\d+$/.test(env.PORT) && port <= 65535) return { port, tries: 1 }
   console.error(`PORT must be a number from 0 to 65535, not "${env.PORT}".`)
+  process.exit(1)
+}
+
+/** How many proxies of your own pass requests on to this server: `TRUSTED_PROXIES`, none unless set. */
+export function readProxies(env) {
+  if (/^\d?$/.test(env.TRUSTED_PROXIES ?? '')) return Number(env.TRUSTED_PROXIES ?? 0)
+  console.error(`TRUSTED_PROXIES must be a number from 0 to 9, not "${env.TRUSTED_PROXIES}".`)
   process.exit(1)
 }
 

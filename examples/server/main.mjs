@@ -2,11 +2,11 @@
 import { redisService } from '../../index.js'
 import { createApp } from './app.mjs'
 import { chooseEngine } from './engine.mjs'
-import { listen, readPort } from './listen.mjs'
+import { listen, readPort, readProxies } from './listen.mjs'
 
 const engine = chooseEngine(process.env)
 const stopping = new AbortController()
-const app = createApp({ engine, stopping: stopping.signal })
+const app = createApp({ engine, proxies: readProxies(process.env), stopping: stopping.signal })
 
 try {
   const address = await listen(app.server, readPort(process.env))

@@ -5,10 +5,10 @@ import { clientOf, send } from '../http.mjs'
 const LIMIT = 5
 const WINDOW_SECONDS = 10
 
-export function limitedRoutes() {
+export function limitedRoutes({ proxies }) {
   return {
     'GET /api/limited': async (request, response) => {
-      const result = await RateLimiter.checkRateLimit(`${clientOf(request)}:limited`, LIMIT, WINDOW_SECONDS)
+      const result = await RateLimiter.checkRateLimit(`${clientOf(request, proxies)}:limited`, LIMIT, WINDOW_SECONDS)
       const { allowed, remaining, resetTime, source } = result
       const body = { allowed, remaining, limit: LIMIT, windowSeconds: WINDOW_SECONDS, resetTime, source }
       if (!allowed) {
