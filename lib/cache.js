@@ -8,7 +8,7 @@ const { limitsOf, madeOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, assertMilliseconds, assertOptions, describe } = require('./options.js')
+const { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions } = require('./options.js')
 const { textOf } = require('./params.js')
 const { claimPrefix } = require('./prefixes.js')
 const { positiveSeconds } = require('./seconds.js')
@@ -32,8 +32,7 @@ class ApiCache {
       this.#own = service.own
       return
     }
-    assertOptions(options, OPTIONS)
-    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = options ?? {}
+    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = ownOptions(options, OPTIONS)
     if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
     this.#made = madeOf(service, (handle) => {
       const native = new binding.Cache(handle, options)
@@ -96,17 +95,17 @@ class ApiCache {
 
   async getOrSet(key, load, options) {
     assertFunction(load, 'load')
-    assertSetOptions(options)
+    const { ttl = this.#own.ttl, tags, staleWhileRevalidate } = setOptions(options)
     const called = moment()
     const flight = this.#flights.join(key)
-    const own = new Wanted(options, this.#own.ttl)
+    const own = new Wanted(ttl, tags, staleWhileRevalidate)
     // Who comes before the load has begun says how it is kept; who comes later asks what has become of what it depends on.
     const asked = flight.loading ? own.and(flight.wanted) : own
     if (!flight.loading) flight.wanted = flight.wanted ? flight.wanted.and(own) : own
     let found
     try {
-      const kept = options === undefined && asked === own ? undefined : asked.options
-      found = await this.#native.begin(key, this.#own.times.longestMs, kept)
+      const asking = options === undefined && asked === own ? undefined : asked.options
+      found = await this.#native.begin(key, this.#own.times.longestMs, asking)
     } catch (error) {
       // A cache that is down, or full, makes its callers slower, not wrong.
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
@@ -237,15 +236,15 @@ function jsonOf(value) {
 }
 
 // `load` runs before the store sees these: a mistake in them must show before it, not after.
-function assertSetOptions(options) {
-  assertOptions(options, SET_OPTIONS)
-  if (!options) return
-  const { ttl, tags, staleWhileRevalidate } = options
+function setOptions(options) {
+  const own = ownOptions(options, SET_OPTIONS)
+  const { ttl, tags, staleWhileRevalidate } = own
   if (ttl !== undefined) positiveSeconds(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) positiveSeconds(staleWhileRevalidate, 'staleWhileRevalidate')
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
     throw argumentError('tags must be an array of strings')
   }
+  return own
 }
 
 module.exports = { ApiCache }

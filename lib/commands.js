@@ -1,7 +1,9 @@
 'use strict'
 
 const { argumentError } = require('./error.js')
-const { assertOptions, describe } = require('./options.js')
+const { describe, ownOptions } = require('./options.js')
+
+const SET_OPTIONS = ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition']
 
 /**
  * The raw client's commands: its camelCase name → the name on the wire, and how the arguments of a call become those
@@ -97,8 +99,8 @@ function assertCommand(args) {
 
 /** What `sendCommand` was told about its answer. */
 function wantsBuffers(options) {
-  assertOptions(options, ['buffers'])
-  const buffers = options?.buffers
+  if (options === undefined) return undefined
+  const { buffers } = ownOptions(options, ['buffers'])
   if (buffers === undefined || typeof buffers === 'boolean') return buffers
   throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
 }
@@ -114,10 +116,9 @@ function spread(...args) {
 }
 
 function set(key, value, options) {
-  assertOptions(options, ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition'])
   const args = [key, value]
-  if (!options) return args
-  const { EX, PX, NX, XX, GET, KEEPTTL } = plainSet(options)
+  if (options === undefined) return args
+  const { EX, PX, NX, XX, GET, KEEPTTL } = plainSet(ownOptions(options, SET_OPTIONS))
   if (NX && XX) throw argumentError('NX and XX exclude each other')
   if ([EX !== undefined, PX !== undefined, Boolean(KEEPTTL)].filter(Boolean).length > 1) {
     throw argumentError('EX, PX and KEEPTTL exclude each other')
@@ -132,20 +133,18 @@ function set(key, value, options) {
 }
 
 // node-redis has two ways to say these, and libraries use either.
-function plainSet({ expiration, condition, ...options }) {
+function plainSet(options) {
+  const { condition, expiration } = options
   if (condition !== undefined) {
     if (condition !== 'NX' && condition !== 'XX') throw argumentError('condition must be "NX" or "XX"')
     options[condition] = true
   }
-  if (expiration === undefined || expiration === 'KEEPTTL') {
-    return expiration ? { ...options, KEEPTTL: true } : options
-  }
-  assertOptions(expiration, ['type', 'value'])
-  if (expiration?.type === 'KEEPTTL') return { ...options, KEEPTTL: true }
-  if (expiration?.type !== 'EX' && expiration?.type !== 'PX') {
-    throw argumentError('expiration.type must be "EX", "PX" or "KEEPTTL"')
-  }
-  return { ...options, [expiration.type]: positive(expiration.value, 'expiration.value') }
+  if (expiration === undefined) return options
+  const { type, value } = expiration === 'KEEPTTL' ? { type: expiration } : ownOptions(expiration, ['type', 'value'])
+  if (type === 'KEEPTTL') options.KEEPTTL = true
+  else if (type === 'EX' || type === 'PX') options[type] = positive(value, 'expiration.value')
+  else throw argumentError('expiration.type must be "EX", "PX" or "KEEPTTL"')
+  return options
 }
 
 function expire(key, time, ...rest) {
@@ -153,10 +152,10 @@ function expire(key, time, ...rest) {
 }
 
 function scan(cursor = '0', options) {
-  assertOptions(options, ['MATCH', 'COUNT'])
+  const { MATCH, COUNT } = ownOptions(options, ['MATCH', 'COUNT'])
   const args = [cursor]
-  if (options?.MATCH !== undefined) args.push('MATCH', options.MATCH)
-  if (options?.COUNT !== undefined) args.push('COUNT', positive(options.COUNT, 'COUNT'))
+  if (MATCH !== undefined) args.push('MATCH', MATCH)
+  if (COUNT !== undefined) args.push('COUNT', positive(COUNT, 'COUNT'))
   return args
 }
 
@@ -181,17 +180,17 @@ function zAdd(key, members) {
 }
 
 function zRange(key, start, stop, options) {
-  assertOptions(options, ['BY', 'REV', 'LIMIT'])
+  const { BY, REV, LIMIT } = ownOptions(options, ['BY', 'REV', 'LIMIT'])
   const args = [key, bound(start), bound(stop)]
-  if (options?.BY !== undefined && options.BY !== 'SCORE') throw argumentError('BY must be "SCORE"')
-  if (options?.BY) args.push('BYSCORE')
-  if (options?.REV) args.push('REV')
-  return args.concat(limit(options?.LIMIT))
+  if (BY !== undefined && BY !== 'SCORE') throw argumentError('BY must be "SCORE"')
+  if (BY) args.push('BYSCORE')
+  if (REV) args.push('REV')
+  return args.concat(limit(LIMIT))
 }
 
 function zRangeByScore(key, min, max, options) {
-  assertOptions(options, ['LIMIT'])
-  return [key, bound(min), bound(max), ...limit(options?.LIMIT)]
+  const { LIMIT } = ownOptions(options, ['LIMIT'])
+  return [key, bound(min), bound(max), ...limit(LIMIT)]
 }
 
 function zIncrBy(key, increment, member) {
@@ -200,8 +199,8 @@ function zIncrBy(key, increment, member) {
 
 function limit(range) {
   if (range === undefined) return []
-  assertOptions(range, ['offset', 'count'])
-  return ['LIMIT', whole(range.offset, 'LIMIT.offset'), whole(range.count, 'LIMIT.count')]
+  const { offset, count } = ownOptions(range, ['offset', 'count'])
+  return ['LIMIT', whole(offset, 'LIMIT.offset'), whole(count, 'LIMIT.count')]
 }
 
 /** A score as Redis spells it. */

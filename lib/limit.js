@@ -5,7 +5,7 @@ const { argumentError } = require('./error.js')
 const { limitsOf, madeOf } = require('./handle.js')
 const { limitHeaders, routeKey } = require('./headers.js')
 const { Parts, bind, limitsWithin } = require('./limits.js')
-const { assertOptions, describe } = require('./options.js')
+const { describe, ownOptions } = require('./options.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
 const PREFIX = 'rate_limit:'
@@ -35,10 +35,9 @@ class RateLimiter {
       this.#prefix = service.prefix
       return
     }
-    assertOptions(options, OPTIONS)
+    const { prefix = PREFIX } = ownOptions(options, OPTIONS)
     this.#made = madeOf(service, (handle) => ({ native: new binding.Limiter(handle, options) }))
     this.#limits = limitsOf(service)
-    const { prefix = PREFIX } = options ?? {}
     this.#prefix = prefix === PREFIX ? '' : prefix
   }
 
@@ -83,8 +82,7 @@ function resolve(preset) {
     throw argumentError(`unknown preset; known presets: ${Object.keys(PRESETS).join(', ')}`)
   }
   if (typeof preset === 'object' && preset !== null) {
-    assertOptions(preset, ['limit', 'windowSeconds'])
-    return preset
+    return ownOptions(preset, ['limit', 'windowSeconds'])
   }
   throw argumentError(`a preset is a name or { limit, windowSeconds }, got ${describe(preset)}`)
 }

@@ -3,7 +3,7 @@
 const { later, now } = require('./clock.js')
 const { CinnabarError, abortedError, argumentError } = require('./error.js')
 const { waitFor } = require('./loading.js')
-const { assertOptions, describe } = require('./options.js')
+const { describe, ownOptions } = require('./options.js')
 const { onAbort } = require('./signals.js')
 
 const LONGEST_MS = 2 ** 31
@@ -29,8 +29,7 @@ function limitsWithin(outer, options) {
 }
 
 function limitsOf(options) {
-  assertOptions(options, ['timeoutMs', 'signal'])
-  const { timeoutMs, signal } = options ?? {}
+  const { timeoutMs, signal } = ownOptions(options, ['timeoutMs', 'signal'])
   if (timeoutMs !== undefined) assertTimeout(timeoutMs)
   if (signal === undefined) return new Limits(timeoutMs, [])
   assertSignal(signal)

@@ -32,6 +32,24 @@ function assertOptions(options, names, within) {
   if (error) throw error
 }
 
+/**
+ * The options of these names that the object has itself, each read once: a getter may throw, or return something else the next time.
+ * What an object inherits is no option, since `Object.prototype` may have been polluted. Throws for unknown names, as `assertOptions`.
+ */
+function ownOptions(options, names, within = '') {
+  assertOptions(options, names, within)
+  const own = { __proto__: null }
+  if (options === undefined) return own
+  for (const name of names) {
+    try {
+      if (Object.hasOwn(options, name)) own[name] = options[name]
+    } catch (error) {
+      throw argumentError(`reading the option ${within}${name} threw`, error)
+    }
+  }
+  return own
+}
+
 /** Throws unless it is a function. */
 function assertFunction(value, name) {
   if (typeof value !== 'function') throw argumentError(`${name} must be a function, got ${describe(value)}`)
@@ -83,4 +101,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, refuseOptions }
+module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions, refuseOptions }

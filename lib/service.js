@@ -12,7 +12,7 @@ const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
-const { assertOptions, describe } = require('./options.js')
+const { assertOptions, describe, ownOptions } = require('./options.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
@@ -88,7 +88,6 @@ class RedisService {
   }
 
   async disconnect(options) {
-    assertOptions(options, ['drainMs'])
     const drainMs = drainOf(options)
     await (this.#origin ?? this).#native?.disconnect(drainMs)
   }
@@ -247,7 +246,7 @@ function endQuietly(subscription) {
 }
 
 function drainOf(options) {
-  const { drainMs } = options ?? {}
+  const { drainMs } = ownOptions(options, ['drainMs'])
   if (drainMs === undefined || (typeof drainMs === 'number' && drainMs >= 0 && drainMs <= 2 ** 31)) return drainMs
   const got = typeof drainMs === 'number' ? String(drainMs) : describe(drainMs)
   throw argumentError(`drainMs must be a number of milliseconds from 0 to 2^31, got ${got}`)
@@ -287,7 +286,7 @@ function assertServiceOptions(options) {
 
 function readOption(options, name) {
   try {
-    return options[name]
+    return Object.hasOwn(options, name) ? options[name] : undefined
   } catch (error) {
     throw settingsError(`reading the option ${name} threw`, error)
   }

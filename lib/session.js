@@ -6,7 +6,7 @@ const { flightsOf } = require('./flights.js')
 const { limitsOf, madeOf } = require('./handle.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, assertOptions, refuseOptions } = require('./options.js')
+const { assertFunction, ownOptions, refuseOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
 const { idsOf } = require('./user.js')
@@ -31,8 +31,7 @@ class SessionManager {
       this.#tally = service.tally
       return
     }
-    assertOptions(options, OPTIONS)
-    const prefix = options?.prefix ?? 'session:'
+    const { prefix = 'session:' } = ownOptions(options, OPTIONS)
     this.#made = madeOf(service, (handle) => ({
       native: new binding.Sessions(handle, options),
       flights: flightsOf(handle, `session ${prefix}`),
@@ -65,8 +64,8 @@ class SessionManager {
   }
 
   async #sessionOf(request, options) {
-    assertOptions(options, REQUEST_OPTIONS)
-    const id = tokenOf(request, options?.cookie)
+    const { cookie } = ownOptions(options, REQUEST_OPTIONS)
+    const id = tokenOf(request, cookie)
     return id === null ? null : this.#native.get(id)
   }
 
@@ -99,8 +98,7 @@ class SessionManager {
   }
 
   async describeSessions(userId, options) {
-    assertOptions(options, DESCRIBE_OPTIONS)
-    const { current } = options ?? {}
+    const { current } = ownOptions(options, DESCRIBE_OPTIONS)
     const described = await this.#native.describe(userId)
     const own = typeof current === 'string' ? publicIdOf(current) : undefined
     return described.map(({ publicId, ttlMs, session }) => ({
@@ -126,8 +124,8 @@ class SessionManager {
   }
 
   async invalidateToken(request, options) {
-    assertOptions(options, REQUEST_OPTIONS)
-    const token = tokenOf(request, options?.cookie)
+    const { cookie } = ownOptions(options, REQUEST_OPTIONS)
+    const token = tokenOf(request, cookie)
     if (token === null) return 0
     this.#flights.forget(token)
     try {
@@ -138,8 +136,7 @@ class SessionManager {
   }
 
   async validateSession(request, options) {
-    assertOptions(options, VALIDATE_OPTIONS)
-    const { load, ttl = 300, cookie, userId } = options ?? {}
+    const { load, ttl = 300, cookie, userId } = ownOptions(options, VALIDATE_OPTIONS)
     assertFunction(load, 'options.load')
     if (userId !== undefined) assertFunction(userId, 'options.userId')
     positiveSeconds(ttl, 'ttl')

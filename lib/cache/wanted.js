@@ -4,10 +4,10 @@ const NONE = Object.freeze([])
 
 /** How a value is to be kept, by what everybody wants who waits for it: with all their tags, for the shortest life. */
 class Wanted {
-  constructor(options, ttl) {
-    this.tags = options?.tags ?? NONE
-    this.ttl = options?.ttl ?? ttl
-    this.stale = options?.staleWhileRevalidate ?? 0
+  constructor(ttl, tags = NONE, stale = 0) {
+    this.ttl = ttl
+    this.tags = tags
+    this.stale = stale
   }
 
   /** As the native side takes it. */
@@ -18,10 +18,8 @@ class Wanted {
   /** What both want. */
   and(other) {
     if (!other) return this
-    const both = new Wanted(undefined, Math.min(this.ttl, other.ttl))
-    both.tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NONE
-    both.stale = Math.min(this.stale, other.stale)
-    return both
+    const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NONE
+    return new Wanted(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
   }
 
   /** What the native side opened for these tags: the mark of the key, and of each tag. */

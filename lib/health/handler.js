@@ -3,7 +3,7 @@
 const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
 const { isService } = require('../handle.js')
-const { assertOptions } = require('../options.js')
+const { ownOptions } = require('../options.js')
 const { checkHealth } = require('../health.js')
 const { checkSettings, milliseconds } = require('./options.js')
 
@@ -49,8 +49,8 @@ function sharedCheck(service, settings) {
 /** A handler of requests that answers how `service` is doing. Throws `E_INVALID_ARGUMENT` for bad options. */
 function makeHandler(options, defaultService) {
   if (isService(options)) throw argumentError('healthHandler takes its service as an option: { service }')
-  assertOptions(options, ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail'])
-  const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = options ?? {}
+  const known = ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail']
+  const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = ownOptions(options, known)
   if (!isService(service)) throw argumentError('service must be a RedisService of this copy of cinnabar')
   if (typeof detail !== 'boolean') throw argumentError('detail must be true or false')
   milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })

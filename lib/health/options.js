@@ -1,15 +1,14 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
-const { assertOptions, describe } = require('../options.js')
+const { describe, ownOptions } = require('../options.js')
 
 // Longer ones overflow the timers of JavaScript, which then fire at once.
 const LONGEST_MS = 2_147_483_647
 
 /** The settings of a check, with their defaults. Throws `E_INVALID_ARGUMENT` for what cannot be meant. */
 function checkSettings(options) {
-  assertOptions(options, ['timeoutMs', 'slowMs'])
-  const { timeoutMs = 2000, slowMs = 100 } = options ?? {}
+  const { timeoutMs = 2000, slowMs = 100 } = ownOptions(options, ['timeoutMs', 'slowMs'])
   return { timeoutMs: milliseconds(timeoutMs, 'timeoutMs'), slowMs: milliseconds(slowMs, 'slowMs') }
 }
 

@@ -3,7 +3,7 @@
 const { isDate } = require('node:util/types')
 
 const { argumentError } = require('../error.js')
-const { assertOptions, describe } = require('../options.js')
+const { describe, ownOptions } = require('../options.js')
 
 const LONGEST_MS = 2 ** 31
 const KEEP = { count: true, ageSeconds: true, bytes: true }
@@ -35,19 +35,16 @@ const WORKER = {
 }
 
 /**
- * The options of these names, read once: a getter may throw or answer otherwise the next time. A name may stand for an
- * object of options itself. What else they may be the native side says.
+ * The options of these names, as `ownOptions` returns them, and those of a nested object for a name that has names of its own.
+ * Their values are validated by the native side.
  */
 function read(options, names, within = '') {
-  assertOptions(options, Object.keys(names), within)
-  const copy = {}
-  if (options === undefined) return copy
-  for (const name in names) {
-    const value = readOne(options, name, within)
-    if (value === undefined) continue
-    copy[name] = names[name] !== true && isGroup(value) ? read(value, names[name], `${within}${name}.`) : value
+  const own = ownOptions(options, Object.keys(names), within)
+  for (const [name, value] of Object.entries(own)) {
+    if (value === undefined) delete own[name]
+    else if (names[name] !== true && isGroup(value)) own[name] = read(value, names[name], `${within}${name}.`)
   }
-  return copy
+  return own
 }
 
 function isGroup(value) {
@@ -56,14 +53,6 @@ function isGroup(value) {
   } catch {
     // A revoked proxy: reading it says what is wrong.
     return true
-  }
-}
-
-function readOne(options, name, within) {
-  try {
-    return options[name]
-  } catch (error) {
-    throw argumentError(`reading the option ${within}${name} threw`, error)
   }
 }
 
