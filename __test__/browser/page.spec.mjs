@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { startRedis } from '../support/redis.mjs'
-import { openPage, shows, startBrowser, startExample } from './support.mjs'
+import { loadProfile, openPage, shows, signIn, startBrowser, startExample } from './support.mjs'
 
 const ENGINES = [
   { name: 'embedded', start: async () => ({ env: {}, words: /Embedded engine/, terminal: /embedded/, stop() {} }) },
@@ -165,6 +165,59 @@ for (const { name, start } of ENGINES) {
       await shows(grace, '#room-messages', 'good morning')
     })
 
+    test('answers in words to what no form can mean, and keeps what was typed', async () => {
+      const html = '<img src=x onerror=alert(1)>'
+      const linus = await openPage(browser, example.url)
+      const refused = async (form, field, value, outcome, words) => {
+        await linus.fill(field, value)
+        await linus.click(`${form} button`)
+        // What it says now may be of the try before.
+        await linus.locator(`${form} button:not([aria-disabled])`).waitFor()
+        assert.equal(await linus.locator(outcome).textContent(), words)
+        assert.equal(await linus.locator(field).inputValue(), value)
+      }
+      for (const [value, words] of [
+        ['', 'Give a name.'],
+        ['   ', 'Give a name.'],
+        ['x'.repeat(5000), 'The name may have 24 characters; this has 5000.'],
+        ['x'.repeat(100_000), 'That is too long.'],
+        ['😀', 'A name has letters, digits, spaces, dots and dashes.'],
+        ['<b>Ada</b>', 'A name has letters, digits, spaces, dots and dashes.'],
+      ])
+        await refused('#login', '#name', value, '#session-outcome', words)
+      await signIn(linus, 'Linus')
+      await linus.click('#room-join')
+      await shows(linus, '#room-users', 'Linus')
+      for (const [form, field, outcome, name, most] of [
+        ['#note-form', '#note', '#session-outcome', 'note', 80],
+        ['#say', '#message', '#room-outcome', 'message', 200],
+      ]) {
+        await refused(form, field, '', outcome, `Give a ${name}.`)
+        await refused(
+          form,
+          field,
+          'x'.repeat(most + 1),
+          outcome,
+          `The ${name} may have ${most} characters; this has ${most + 1}.`,
+        )
+        await refused(form, field, 'x'.repeat(100_000), outcome, 'That is too long.')
+      }
+      // These can be meant, and are text.
+      for (const text of ['😀'.repeat(80), html]) {
+        await linus.fill('#note', text)
+        await linus.click('#note-form button')
+        await shows(linus, '#session-facts', text)
+        await linus.fill('#message', text)
+        await linus.click('#say button')
+        await shows(linus, '#room-messages', text)
+      }
+      assert.equal(await linus.locator('main img').count(), 0)
+      const unexpected = linus.complaints().filter((text) => !/status of (400|413) /.test(text))
+      assert.deepEqual(unexpected, [])
+      await linus.context().close()
+      await shows(ada, '#room-users', /^AdaGrace$/)
+    })
+
     test('shows that the store is well', async () => {
       await ada.click('#health-check')
       await shows(ada, '#health-status', 'healthy')
@@ -226,18 +279,4 @@ async function barOf(page) {
     }
     return values
   })
-}
-
-async function signIn(page, name) {
-  await page.fill('#name', name)
-  await page.click('#login button')
-  await shows(page, '#session-outcome', 'Signed in')
-}
-
-/** Loads the profile, waits for hit or miss, and answers the milliseconds shown. */
-async function loadProfile(page, result) {
-  await page.click('#profile-load')
-  await shows(page, '#cache-outcome', new RegExp(`^${result}:`, 'i'))
-  await shows(page, '#cache-result', result)
-  return Number(await page.locator('#cache-ms').textContent())
 }

@@ -145,6 +145,65 @@ describe('the example server', { timeout: 60_000 }, () => {
   }
 })
 
+describe('the room of the example server', { timeout: 60_000 }, () => {
+  const cleanUp = []
+  let redis
+  before(async () => {
+    redis = await startRedis()
+    cleanUp.push(() => redis.stop())
+  })
+  after(async () => {
+    for (const step of cleanUp.reverse()) await step()
+  })
+
+  const usersOf = async ({ url }) => (await (await fetch(`${url}/api/rooms/lobby`)).json()).users
+  const post = ({ url }, path, body, cookie = '') =>
+    fetch(url + path, { method: 'POST', body: JSON.stringify(body), headers: { ...JSON_TYPE, Cookie: cookie } })
+
+  /** Signs in and joins. Answers the cookie. */
+  async function join(example, name) {
+    const cookie = (await post(example, '/api/login', { name })).headers.get('set-cookie').split(';')[0]
+    const { users } = await (await post(example, '/api/rooms/lobby/join', {}, cookie)).json()
+    assert.ok(users.includes(name), `${name} is not among ${users}`)
+    return cookie
+  }
+
+  /** Opens the live stream of a page and waits until it is live. Answers what closes it. */
+  async function open({ url }, cookie) {
+    const closing = new AbortController()
+    const { body } = await fetch(`${url}/api/rooms/lobby/live`, { headers: { Cookie: cookie }, signal: closing.signal })
+    await body.getReader().read()
+    return () => closing.abort()
+  }
+
+  for (const engine of ['embedded', 'redis']) {
+    test(`keeps who has its page open, and nobody who has gone, on the ${engine} engine`, async () => {
+      const example = await startExample(engine === 'redis' ? { REDIS_URL: redis.url } : {})
+      const ada = await join(example, 'Ada')
+      const close = await open(example, ada)
+      await join(example, 'Ghost')
+      assert.deepEqual(await usersOf(example), ['Ada', 'Ghost'])
+      // Ghost never opens the page. By then Ada would be gone too, if the stream did not keep her.
+      await until('the ghost has left', async () => !(await usersOf(example)).includes('Ghost'))
+      assert.deepEqual(await usersOf(example), ['Ada'])
+      close()
+      await until('Ada has left', async () => (await usersOf(example)).length === 0)
+      assert.equal(await example.stop(), 0, example.output())
+    })
+  }
+
+  test('shows nobody whose server was killed', async () => {
+    const [first, second] = [await startExample({ REDIS_URL: redis.url }), await startExample({ REDIS_URL: redis.url })]
+    const close = await open(second, '')
+    await open(first, await join(first, 'Ada'))
+    assert.deepEqual(await usersOf(second), ['Ada'])
+    await first.kill()
+    await until('Ada has left', async () => (await usersOf(second)).length === 0, 15)
+    close()
+    assert.equal(await second.stop(), 0, second.output())
+  })
+})
+
 describe('the limit of the example server', { timeout: 60_000 }, () => {
   for (const [proxies, forwarded] of [
     [undefined, (i) => `10.0.0.${i}`],
@@ -204,7 +263,7 @@ describe('the example around its server', { timeout: 60_000 }, () => {
       headers: JSON_TYPE,
     })
     assert.equal(refused.status, 503)
-    assert.match((await refused.json()).error.message, /Redis server|connection was lost/)
+    assert.match((await refused.json()).error.message, /^Redis is unreachable: .*Start it|connection was lost/)
     for (const path of ['/health', '/api/health/redis']) {
       const health = await fetch(example.url + path)
       assert.equal(health.status, 503)

@@ -34,6 +34,8 @@ export async function startExample(env = {}) {
   return {
     url: /https?:\/\/\S+/.exec(child.log())[0],
     output: () => child.log(),
+    /** Ends it as a crash would. */
+    kill: () => end(child, 'SIGKILL'),
     async stop() {
       await end(child, 'SIGINT')
       return child.ended
@@ -71,4 +73,19 @@ export async function shows(page, selector, text) {
     const instead = await page.locator(selector).allTextContents()
     assert.fail(`${selector} should show ${text}, but shows ${JSON.stringify(instead)}`)
   }
+}
+
+/** Signs a page in. */
+export async function signIn(page, name) {
+  await page.fill('#name', name)
+  await page.click('#login button')
+  await shows(page, '#session-outcome', /^Signed in/)
+}
+
+/** Loads the profile, waits for hit or miss, and answers the milliseconds shown. */
+export async function loadProfile(page, result) {
+  await page.click('#profile-load')
+  await shows(page, '#cache-outcome', new RegExp(`^${result}:`, 'i'))
+  await shows(page, '#cache-result', result)
+  return Number(await page.locator('#cache-ms').textContent())
 }

@@ -31,7 +31,7 @@ export async function readJson(request) {
   // Leaving the loop early must not destroy the request: the refusal goes out on the same socket.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new HttpError(413, 'too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+    if (size > MAX_BODY_BYTES) throw new HttpError(413, 'too_large', 'That is too long.')
     chunks.push(chunk)
   }
   if (size === 0) return {}
@@ -75,16 +75,21 @@ export function requireText(body, field, max) {
   const value = body[field]
   if (typeof value !== 'string' || value.trim() === '') throw new HttpError(400, 'bad_input', `Give a ${field}.`)
   const text = value.trim()
-  if (text.length > max) throw new HttpError(400, 'bad_input', `The ${field} may have ${max} characters.`)
+  // As people count: an emoji is one character.
+  const length = [...new Intl.Segmenter().segment(text)].length
+  if (length > max)
+    throw new HttpError(400, 'bad_input', `The ${field} may have ${max} characters; this has ${length}.`)
   return text
 }
 
 const WORDS = {
-  E_UNAVAILABLE: 'The Redis server cannot be reached. The example goes on; try again when it is back.',
-  E_TIMEOUT: 'The Redis server did not answer in time. Try again.',
-  E_MAYBE_APPLIED: 'The connection was lost before the answer came: the change may or may not have happened.',
-  E_CLOSED: 'The example is stopping.',
-  E_OUT_OF_MEMORY: 'The Redis server has no memory left for this.',
+  E_UNAVAILABLE: (why) => `Redis is unreachable: ${why}. Start it, then try again.`,
+  E_NOT_SENT: (why) => `Redis is unreachable: ${why}. Try again.`,
+  E_TIMEOUT: () => 'Redis is unreachable: it did not answer in time. Try again.',
+  E_AUTH: (why) => `Redis refuses this: ${why}. Check the user and the password in REDIS_URL.`,
+  E_MAYBE_APPLIED: () => 'The connection was lost before the answer came: the change may or may not have happened.',
+  E_CLOSED: () => 'The example is stopping.',
+  E_OUT_OF_MEMORY: () => 'Redis has no memory left for this.',
 }
 
 /** Status, code and words of anything that was thrown. */
@@ -92,9 +97,9 @@ export function describe(error) {
   if (error instanceof HttpError) return error
   if (error?.name === 'CinnabarError') {
     const status = error.code === 'E_INVALID_ARGUMENT' ? 400 : error.code in WORDS ? 503 : 500
-    return { status, code: error.code, message: WORDS[error.code] ?? error.message }
+    return { status, code: error.code, message: WORDS[error.code]?.(error.message) ?? error.message }
   }
-  if (error?.name === 'AbortError') return { status: 503, code: 'stopping', message: WORDS.E_CLOSED }
+  if (error?.name === 'AbortError') return { status: 503, code: 'stopping', message: WORDS.E_CLOSED() }
   console.error(error)
   return { status: 500, code: 'internal', message: 'Something went wrong on the server.' }
 }

@@ -1,6 +1,7 @@
 // The lock card: the counter, and who holds the lock at this moment, in every open page.
 import { api } from './api.js'
-import { byId, onClick, say } from './dom.js'
+import { onLook } from './connection.js'
+import { byId, onClick, say, sayError } from './dom.js'
 import { onLive } from './live.js'
 
 let holder = null
@@ -24,12 +25,18 @@ onClick('counter-hold', 'lock-outcome', add(true))
 onLive('counter', show)
 // What happened while the stream was away was not heard.
 onLive('ready', refresh)
+onLook(({ state }) => {
+  if (state === 'none') return
+  clearInterval(timer)
+  byId('lock-state').dataset.kind = 'warn'
+  byId('lock-state').textContent = 'not known'
+})
 
 async function refresh() {
   try {
     show((await api('GET', '/api/counter')).body)
   } catch (error) {
-    say('lock-outcome', error.message, 'bad')
+    sayError('lock-outcome', error)
   }
 }
 

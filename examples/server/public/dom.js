@@ -19,8 +19,16 @@ export function facts(list, entries) {
 /** Says in a card what happened: `good`, `bad` or `plain`. */
 export function say(id, text, kind = 'plain') {
   const outcome = byId(id)
+  delete outcome.dataset.away
   outcome.dataset.kind = kind
   outcome.textContent = text
+}
+
+/** Says in a card what went wrong. */
+export function sayError(id, { message, away }) {
+  say(id, message, 'bad')
+  // The card says it too for as long as it lasts.
+  if (away) byId(id).dataset.away = 'true'
 }
 
 /** Runs on click; the button waits until it is done, and what went wrong is told in `outcome`. */
@@ -49,7 +57,7 @@ async function run(button, outcome, action) {
   try {
     await action()
   } catch (error) {
-    say(outcome, error.message, 'bad')
+    sayError(outcome, error)
   } finally {
     button.removeAttribute('aria-disabled')
   }

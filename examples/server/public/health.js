@@ -1,5 +1,5 @@
 // The health card: the answer a load balancer reads, with the figures a person asks for first.
-import { api } from './api.js'
+import { look, onLook } from './connection.js'
 import { byId, facts, make, onClick, say } from './dom.js'
 
 const KINDS = { healthy: 'good', degraded: 'warn', down: 'bad' }
@@ -7,17 +7,17 @@ const BREAKERS = { closed: 'good', 'half-open': 'warn', open: 'bad' }
 // More connections than this are told by their number.
 const DRAWN = 12
 
-onClick('health-check', 'health-outcome', check)
+onClick('health-check', 'health-outcome', look)
 
-async function check() {
-  try {
-    show((await api('GET', '/health')).body)
-  } catch (error) {
-    // 503 carries the same answer: it says what is down.
-    if (!error.body?.status) throw error
-    show(error.body)
-  }
-}
+onLook(({ health }) => {
+  if (health) return show(health)
+  byId('health-status').textContent = 'no answer'
+  byId('health-status').dataset.kind = 'bad'
+  byId('health-way').hidden = true
+  facts(byId('health-facts'), {})
+  byId('health-json').textContent = ''
+  say('health-outcome', '')
+})
 
 function show(health) {
   const { status, redis, performance, sessionCache, cache, lastError, reconnects, alerts = [] } = health
@@ -33,10 +33,11 @@ function show(health) {
     cache: counts(cache.metrics),
     sessions: counts(sessionCache.metrics),
     reconnects: reconnects || null,
-    'last error': lastError && `${lastError.code}, ${new Date(lastError.at).toLocaleTimeString()}`,
+    'last error': lastError && `${lastError.message} (${new Date(lastError.at).toLocaleTimeString()})`,
   })
   byId('health-json').textContent = JSON.stringify(health, null, 2)
-  say('health-outcome', alerts.join('. '), 'bad')
+  // The card says already why Redis is down.
+  say('health-outcome', status === 'down' ? '' : alerts.join('. '), 'bad')
 }
 
 /** The way of a call out of this process: its breaker, its connections, the servers. */
@@ -75,5 +76,3 @@ const size = (bytes) =>
 const memory = ({ usedMemory, maxMemory, memoryUsage }) =>
   memoryUsage === null ? size(usedMemory) : `${size(usedMemory)} of ${size(maxMemory)}`
 const counts = ({ hits, misses, hitRate }) => `hits ${hits}, misses ${misses} (${Math.round(hitRate * 100)} %)`
-
-check().catch((error) => say('health-outcome', error.message, 'bad'))

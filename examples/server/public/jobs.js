@@ -1,6 +1,6 @@
 // The job card: each job with its bar, which moves as the worker says how far it is.
 import { api } from './api.js'
-import { byId, make, onClick, say } from './dom.js'
+import { byId, make, onClick, say, sayError } from './dom.js'
 import { onLive } from './live.js'
 
 const SHOWN = 4
@@ -55,7 +55,7 @@ async function refresh() {
       show((await api('GET', '/api/jobs')).body)
     } while (again)
   } catch (error) {
-    say('jobs-outcome', error.message, 'bad')
+    sayError('jobs-outcome', error)
   } finally {
     asking = false
   }

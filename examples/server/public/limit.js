@@ -1,6 +1,7 @@
 // The limit card: what is left of the quota, until when, and the headers that say so.
 import { api } from './api.js'
-import { byId, facts, make, onClick, say } from './dom.js'
+import { suspect } from './connection.js'
+import { byId, facts, make, onClick, say, sayError } from './dom.js'
 
 const HEADERS = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'Retry-After']
 let windowEnd
@@ -10,8 +11,9 @@ onClick('limit-ask', 'limit-outcome', async () => {
     const { body, headers } = await api('GET', '/api/limited')
     show(body, headers)
     // Without its server the limiter lets requests pass rather than stop the whole application.
-    if (body.source !== 'fallback') say('limit-outcome', 'Allowed.', 'good')
-    else say('limit-outcome', 'Let pass without being counted: the server cannot be reached.', 'bad')
+    if (body.source !== 'fallback') return say('limit-outcome', 'Allowed.', 'good')
+    sayError('limit-outcome', { message: 'Let pass without being counted.', away: true })
+    suspect()
   } catch (error) {
     if (error.status === 429) show(error.body, error.headers)
     throw error

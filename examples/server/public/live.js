@@ -1,28 +1,52 @@
 // The page's one stream of events. It comes back by itself when the connection was lost.
+import { found, onLook, suspect } from './connection.js'
 import { byId } from './dom.js'
 
-const listeners = new Map()
-let stream
+const KINDS = ['ready', 'people', 'message', 'counter', 'job']
+const AGAIN_MS = 3000
 
-/** Calls the handler with each event of a kind: `room`, `counter`, `job`, or `ready` after each connect. */
+const listeners = new Map()
+let stream = null
+let isOpen = false
+let watched
+let retry
+
+/** Calls the handler with each event of a kind: `people`, `message`, `counter`, `job`, or `ready` after each connect. */
 export function onLive(kind, handler) {
   listeners.set(kind, [...(listeners.get(kind) ?? []), handler])
 }
 
-/** Watches a room instead of the one before. */
-export function watch(room) {
+/** Watches a room, instead of the one before or anew. */
+export function watch(room = watched) {
+  watched = room
+  clearTimeout(retry)
   stream?.close()
   stream = new EventSource(`/api/rooms/${encodeURIComponent(room)}/live`)
-  stream.onerror = () => state('off', 'connection lost, trying again')
-  for (const kind of ['ready', 'room', 'counter', 'job']) {
+  // A browser gives up for good where the server answers that it cannot, so the stream is made anew here.
+  stream.onerror = () => {
+    stream.close()
+    isOpen = false
+    show()
+    suspect()
+    retry = setTimeout(watch, AGAIN_MS)
+  }
+  for (const kind of KINDS) {
     stream.addEventListener(kind, (event) => {
-      if (kind === 'ready') state('on', 'live')
+      if (kind === 'ready') isOpen = true
+      if (kind === 'ready') show()
       for (const handler of listeners.get(kind) ?? []) handler(JSON.parse(event.data))
     })
   }
 }
 
-function state(name, words) {
-  byId('live').dataset.state = name
-  byId('live-words').textContent = words
+onLook(({ state }, before) => {
+  // What was away may have forgotten who is here.
+  if (state === 'none' && before.state !== 'none' && before.state !== 'unknown') watch()
+  show()
+})
+
+function show() {
+  const isAway = found.state === 'redis' || found.state === 'server'
+  byId('live').dataset.state = isAway ? 'warn' : isOpen ? 'on' : 'off'
+  byId('live-words').textContent = isAway ? 'not live' : isOpen ? 'live' : 'connecting'
 }

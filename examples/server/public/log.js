@@ -19,6 +19,6 @@ export function logRequest(method, path, status, ms) {
 }
 
 function kindOf(status) {
-  if (status === 'failed' || status >= 500) return 'bad'
+  if (status === 'failed') return 'bad'
   return status >= 400 ? 'warn' : 'good'
 }

@@ -1,6 +1,6 @@
 // The room card: who is there, what was said, and what is said now.
 import { api } from './api.js'
-import { byId, make, onClick, onSubmit, say } from './dom.js'
+import { byId, make, onClick, onSubmit, say, sayError } from './dom.js'
 import { onLive, watch } from './live.js'
 
 const select = byId('room')
@@ -11,6 +11,8 @@ const messages = new Map()
 
 onClick('room-join', 'room-outcome', async () => {
   show((await api('POST', path('/join'))).body)
+  // An open stream keeps who has joined in the room.
+  watch()
   say('room-outcome', 'You are in the room.', 'good')
   byId('message').focus()
 })
@@ -34,9 +36,9 @@ select.addEventListener('change', () => {
 })
 
 onLive('ready', refresh)
-onLive('room', (event) => {
-  if (event.type !== 'message') return refresh()
-  messages.set(event.id, event)
+onLive('people', refresh)
+onLive('message', (message) => {
+  messages.set(message.id, message)
   draw()
 })
 
@@ -44,7 +46,7 @@ async function refresh() {
   try {
     show((await api('GET', path())).body)
   } catch (error) {
-    say('room-outcome', error.message, 'bad')
+    sayError('room-outcome', error)
   }
 }
 

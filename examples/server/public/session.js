@@ -1,6 +1,10 @@
 // The session card, and the engine's name that comes with the first answer.
 import { api } from './api.js'
-import { byId, facts, onClick, onSubmit, say } from './dom.js'
+import { onLook } from './connection.js'
+import { byId, facts, onClick, onSubmit, say, sayError } from './dom.js'
+
+let wasIn = false
+let shown = 0
 
 onSubmit('login', 'session-outcome', async ({ name }) => {
   const { body } = await api('POST', '/api/login', { name })
@@ -24,21 +28,39 @@ onClick('logout', 'session-outcome', async () => {
 
 /** Shows a session, or the form to sign in. */
 function show({ key, session }) {
+  shown++
+  wasIn = Boolean(session)
   byId('login').hidden = Boolean(session)
   byId('signed').hidden = !session
   facts(byId('session-facts'), session ? { key, ...session } : {})
 }
 
-try {
-  const { body } = await api('GET', '/api/session')
-  byId('engine').dataset.kind = body.engine.embedded ? 'embedded' : 'server'
-  byId('engine-name').textContent = body.engine.embedded
-    ? 'Embedded engine, in the server’s own process'
-    : `Redis server at ${body.engine.host}`
-  show(body)
-  if (!body.session) say('session-outcome', 'Nobody is signed in.')
-} catch (error) {
-  byId('engine').dataset.kind = 'bad'
-  byId('engine-name').textContent = 'The engine does not answer'
-  say('session-outcome', error.message, 'bad')
+onLook(({ state }, before) => {
+  const engine = byId('engine')
+  if (state === 'none') {
+    if (['redis', 'server'].includes(before.state)) refresh()
+    return
+  }
+  engine.dataset.kind = 'bad'
+  byId('engine-name').textContent = state === 'server' ? 'The example’s server does not answer' : 'Redis is unreachable'
+})
+
+async function refresh() {
+  const [before, was] = [shown, wasIn]
+  try {
+    const { body } = await api('GET', '/api/session')
+    byId('engine').dataset.kind = body.engine.embedded ? 'embedded' : 'server'
+    byId('engine-name').textContent = body.engine.embedded
+      ? 'Embedded engine, in the server’s own process'
+      : `Redis server at ${body.engine.host}`
+    // Somebody has signed in or out meanwhile.
+    if (shown !== before) return
+    show(body)
+    if (!body.session)
+      say('session-outcome', was ? 'The store has lost the session: sign in again.' : 'Nobody is signed in.')
+  } catch (error) {
+    sayError('session-outcome', error)
+  }
 }
+
+refresh()

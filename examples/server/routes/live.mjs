@@ -1,6 +1,9 @@
-// One stream of events per page: the room it watches and the counter, fed by publish and subscribe, and what the queue tells.
+// One stream of events per page: who is in its room, what is said there, the counter, and what the queue tells. It also keeps its
+// visitor in the room for as long as it is open.
 import { subscribe } from '../../../index.js'
 import { HttpError } from '../http.mjs'
+import { hold, isIn, rooms } from '../members.mjs'
+import { visitor } from '../visitor.mjs'
 import { channelOf, checkRoom } from './room.mjs'
 
 export const COUNTER_CHANNEL = 'example:counter'
@@ -24,10 +27,14 @@ export function liveRoutes({ stopping, jobs }) {
       streams.add(response)
       const gone = new Promise((resolve) => response.once('close', resolve))
       const subscriptions = []
+      let letGo
       const unwatch = jobs.watch((event) => write(response, 'job', event))
       try {
-        // Both are in place before the page hears that it is live: it then reads what it missed.
-        subscriptions.push(await subscribe(channelOf(room), (event) => write(response, 'room', event)))
+        const who = await visitor(request)
+        if (who && (await isIn(room, who.session))) letGo = await hold(room, who.session)
+        // All are in place before the page hears that it is live: it then reads what it missed.
+        subscriptions.push(await rooms.watch(room, ({ type, userId }) => write(response, 'people', { type, userId })))
+        subscriptions.push(await subscribe(channelOf(room), (message) => write(response, 'message', message)))
         subscriptions.push(await subscribe(COUNTER_CHANNEL, (event) => write(response, 'counter', event)))
         response.writeHead(200, HEADERS)
         write(response, 'ready', { room })
@@ -38,6 +45,7 @@ export function liveRoutes({ stopping, jobs }) {
       } finally {
         streams.delete(response)
         unwatch()
+        letGo?.()
         await Promise.all(subscriptions.map((subscription) => subscription.close()))
       }
     },

@@ -1,7 +1,8 @@
 // A room: who is in it, what was said, and a word to everybody who watches.
 import { randomUUID } from 'node:crypto'
-import { publish, RealtimeDataManager } from '../../../index.js'
+import { publish } from '../../../index.js'
 import { HttpError, readJson, requireText, send } from '../http.mjs'
+import { hold, isIn, rooms } from '../members.mjs'
 import { requireVisitor } from '../visitor.mjs'
 
 /** The rooms there are; anything else is refused before a key is made of it. */
@@ -19,16 +20,16 @@ export function roomRoutes() {
     'POST /api/rooms/:room/join': async (request, response, { room }) => {
       checkRoom(room)
       const { session } = await requireVisitor(request)
-      await RealtimeDataManager.addUserToRoom(room, session.userId, { name: session.name })
-      await announce(room, { type: 'join', name: session.name })
+      // The page opens its live stream next, which keeps them in.
+      const letGo = await hold(room, session)
+      letGo()
       send(response, 200, await state(room))
     },
 
     'POST /api/rooms/:room/leave': async (request, response, { room }) => {
       checkRoom(room)
       const { session } = await requireVisitor(request)
-      await RealtimeDataManager.removeUserFromRoom(room, session.userId)
-      await announce(room, { type: 'leave', name: session.name })
+      await rooms.removeUserFromRoom(room, session.userId)
       send(response, 200, await state(room))
     },
 
@@ -36,23 +37,18 @@ export function roomRoutes() {
       checkRoom(room)
       const { session } = await requireVisitor(request)
       const text = requireText(await readJson(request), 'message', 200)
-      const users = await RealtimeDataManager.getRoomUsers(room)
-      if (!Object.hasOwn(users, session.userId))
-        throw new HttpError(403, 'not_in_room', 'Join the room before you speak.')
+      if (!(await isIn(room, session))) throw new HttpError(403, 'not_in_room', 'Join the room before you speak.')
       // The id lets a page that hears a message twice, live and in a list, show it once.
       const message = { id: randomUUID(), at: Date.now(), name: session.name, text }
-      await RealtimeDataManager.storeMessage(room, message)
-      await announce(room, { type: 'message', ...message })
+      await rooms.storeMessage(room, message)
+      await publish(channelOf(room), message)
       send(response, 200, await state(room))
     },
   }
 }
 
-/** The channel a room's events go out on. */
+/** The channel a room's messages go out on. */
 export const channelOf = (room) => `example:room:${room}`
-
-/** Tells everybody who watches the room. */
-export const announce = (room, event) => publish(channelOf(room), event)
 
 export function checkRoom(room) {
   if (!ROOMS.includes(room))
@@ -60,10 +56,7 @@ export function checkRoom(room) {
 }
 
 async function state(room) {
-  const [users, messages] = await Promise.all([
-    RealtimeDataManager.getRoomUsers(room),
-    RealtimeDataManager.getRecentMessages(room, MESSAGES_SHOWN),
-  ])
+  const [users, messages] = await Promise.all([rooms.getRoomUsers(room), rooms.getRecentMessages(room, MESSAGES_SHOWN)])
   const names = Object.entries(users).map(([id, user]) => user?.name ?? id)
   return { room, users: names.sort(), messages: messages.reverse() }
 }

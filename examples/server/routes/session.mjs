@@ -1,8 +1,9 @@
 // Sign in, look at the session, change it, sign out.
-import { RealtimeDataManager, SessionManager } from '../../../index.js'
+import { SessionManager } from '../../../index.js'
 import { HttpError, readJson, requireText, send } from '../http.mjs'
+import { rooms } from '../members.mjs'
 import { requireVisitor, signIn, signOut, visitor } from '../visitor.mjs'
-import { announce, ROOMS } from './room.mjs'
+import { ROOMS } from './room.mjs'
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]*$/u
 
@@ -36,11 +37,7 @@ export function sessionRoutes({ engine }) {
     'POST /api/logout': async (request, response) => {
       const who = await visitor(request)
       if (who) {
-        for (const room of ROOMS) {
-          if (await RealtimeDataManager.removeUserFromRoom(room, who.session.userId)) {
-            await announce(room, { type: 'leave', name: who.session.name })
-          }
-        }
+        await Promise.all(ROOMS.map((room) => rooms.removeUserFromRoom(room, who.session.userId)))
         await SessionManager.destroySession(who.id)
       }
       send(response, 200, view(null), signOut)
