@@ -51,8 +51,8 @@ async function run(client, random, { calls, until = () => false, others = () => 
   return { made, settled }
 }
 
-/** Each was done behind those before it, and answered behind them. */
-function judge({ made, settled }, { exact }) {
+/** Each was done behind those before it, and answered behind them: all of them, or more than the share `least`. */
+function judge({ made, settled }, { exact = false, least = 0 }) {
   for (const [key, calls] of made.entries()) {
     const done = calls.filter(({ error }) => !error).map(({ value }) => Number(value))
     if (exact) {
@@ -62,6 +62,7 @@ function judge({ made, settled }, { exact }) {
         `key ${key}`,
       )
     } else {
+      assert.ok(done.length > calls.length * least, `key ${key}: ${done.length} of ${calls.length} were done`)
       for (let at = 1; at < done.length; at++)
         assert.ok(done[at] > done[at - 1], `key ${key}: ${done[at - 1]}, ${done[at]}`)
       const odd = calls.map(({ error }) => error?.code).filter((code) => code && !HARMLESS.includes(code))
@@ -81,7 +82,7 @@ describe('calls over several connections to one server', () => {
     server = await startRedis()
     await server.command('SETRANGE', 'large', (2 << 20) - 1, 'z')
   })
-  after(() => server.stop?.())
+  after(() => server.stop())
 
   async function open(options = {}) {
     await server.command('DEL', ...Array.from({ length: KEYS }, (_, key) => `{k}n:${key}`), '{k}both')
@@ -153,7 +154,7 @@ describe('calls over several connections to one server', () => {
       if (ids.length) await proxy.reset({ only: ids[Math.floor(random() * ids.length)] })
     }
     const client = service.getClient()
-    judge(await run(client, random, { calls: 3000, others: cut }), { exact: false })
+    judge(await run(client, random, { calls: 3000, others: cut }), { least: 0.1 })
     await service.disconnect()
   })
 
@@ -227,7 +228,7 @@ describe('calls on a cluster whose slots move', () => {
     })()
     const client = service.getClient()
     await Promise.all(Array.from({ length: KEYS }, (_, key) => client.set(`{k}n:${key}`, '0')))
-    judge(await run(client, randomFrom(5), { calls: Infinity, until: () => moved === 6 }), { exact: false })
+    judge(await run(client, randomFrom(5), { calls: Infinity, until: () => moved === 6 }), { least: 0.5 })
     await moves
     await service.disconnect()
   })

@@ -282,12 +282,17 @@ impl Driver<'_> {
     /// Hands out what has been read; `told` gets the exchanges that this ends.
     fn answer(&mut self, told: &mut impl Extend<queue::Told>) -> Result<()> {
         let mut queue = self.shared.lock();
-        queue.heard(Instant::now());
+        let now = Instant::now();
+        // A reply that is passed over answers nobody until it ends, and may never: meanwhile the server counts as silent.
+        if !self.wire.passes_over() {
+            queue.heard(now);
+        }
         while self.wire.has_more() {
             if !queue.is_awaited()? {
                 self.wire.pass_over();
             }
             let Some(reply) = self.wire.decode()? else { break };
+            queue.heard(now);
             told.extend(queue.answer(reply)?);
         }
         Ok(())

@@ -157,6 +157,11 @@ impl Decoder {
         kept
     }
 
+    /// Whether it is in the middle of a reply that it passes over.
+    pub fn passes_over(&self) -> bool {
+        self.skip.is_some()
+    }
+
     /// How many bytes are surely missing, so that a large value is read in large pieces.
     pub fn wants(&self, bytes: &BytesMut) -> usize {
         if self.skip.is_some() {
@@ -174,7 +179,7 @@ impl Decoder {
     /// From here on the reply is passed over: so many whole elements, what is pending of another, and the rest of all open arrays.
     fn skip(&mut self, elements: u64, pending: Pending, why: Error) {
         let outside: u64 = self.open.iter().map(|array| array.left as u64 - 1).sum();
-        self.skip = Some(Skip { elements: outside + elements, pending, passed: 0, why });
+        self.skip = Some(Skip { elements: outside + elements, pending, nested: 0, passed: 0, why });
         (self.open, self.kept, self.scanned) = (Vec::new(), 0, 0);
     }
 

@@ -139,6 +139,11 @@ impl Wire {
         }
     }
 
+    /// Whether it is in the middle of a reply that it passes over.
+    pub fn passes_over(&self) -> bool {
+        self.decoder.passes_over()
+    }
+
     /// Whether bytes are here that were not understood yet.
     pub fn has_more(&self) -> bool {
         !self.buffer.is_empty()

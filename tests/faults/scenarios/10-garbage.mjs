@@ -10,6 +10,8 @@ const kinds = {
   'an array of 2^31 parts': garbage.hugeArray,
   'a negative length': garbage.negative,
   'a length that is no number': garbage.noNumber,
+  '10,000 nested arrays': garbage.nested(10_000),
+  '200,000 nested arrays': garbage.nested(200_000),
   '10,000 nested maps': Buffer.from('%1\r\n+k\r\n'.repeat(10_000)),
   'a line without end': garbage.endlessLine(),
 }

@@ -152,6 +152,27 @@ async fn silence_is_measured_from_when_the_server_had_it_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_that_is_only_passed_over_is_silence_until_it_ends() {
+    let (connection, mut server) = pair(1 << 16);
+    let large = connection.hand_over(commands(&["GET large"]));
+    read(&mut server, b"large\r\n").await;
+    server.write_all(b"$700000000\r\n").await.unwrap();
+    for _ in 0..7 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.write_all(&[b'x'; 100]).await.unwrap();
+    }
+    assert!(connection.silence() >= Duration::from_secs(2), "{:?}", connection.silence());
+    let rest = tokio::spawn(async move {
+        server.write_all(&vec![b'x'; 700_000_000 - 700]).await.unwrap();
+        server.write_all(b"\r\n").await.unwrap();
+        server
+    });
+    assert_eq!(large.replies(soon()).await[0].as_ref().unwrap_err().kind, Kind::Unsupported);
+    assert_eq!(connection.silence(), Duration::ZERO);
+    drop(rest.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn at_rest_it_asks_whether_the_server_is_there() {
     let (connection, mut server) = pair(64);
     let before = Instant::now();

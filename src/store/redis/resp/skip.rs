@@ -1,5 +1,5 @@
 //! Passing over a reply as it comes: nothing of it is kept, and no more is remembered than how much is still to come. An array
-//! inside another only adds to that, so no depth is too deep.
+//! inside another only adds to that.
 
 use bytes::{Buf, BytesMut};
 
@@ -8,6 +8,9 @@ use crate::error::Error;
 
 /// Nobody sends a reply of so many bytes: it would never end.
 pub const MOST_PASSED: u64 = 4 << 30;
+/// No server nests deeper: a script's reply is held to the stack of Lua's C API, `LUAI_MAXCSTACK`. Such a reply would end with those
+/// of the next callers.
+pub const DEEPEST_OF_ALL: u32 = 8000;
 
 /// A reply that is passed over.
 pub struct Skip {
@@ -15,6 +18,8 @@ pub struct Skip {
     pub elements: u64,
     /// What is left of the one that has.
     pub pending: Pending,
+    /// How many arrays have begun one in another, with no other element in between.
+    pub nested: u32,
     /// How many bytes were passed.
     pub passed: u64,
     /// What its caller is told.
@@ -77,7 +82,7 @@ impl Skip {
     fn begin(&mut self, bytes: &mut BytesMut) -> Result<bool, Malformed> {
         let Some(&kind) = bytes.first() else { return Ok(false) };
         if matches!(kind, b'+' | b'-') {
-            (self.elements, self.pending) = (self.elements - 1, Pending::Line);
+            (self.elements, self.pending, self.nested) = (self.elements - 1, Pending::Line, 0);
             return Ok(true);
         }
         let head = bytes.get(..LONGEST_NUMBER.min(bytes.len())).unwrap_or_default();
@@ -96,6 +101,10 @@ impl Skip {
         let is_nil = head.get(1) == Some(&b'-');
         self.advance(bytes, end + 2)?;
         self.elements -= 1;
+        self.nested = if kind == b'*' && count > 0 { self.nested + 1 } else { 0 };
+        if self.nested > DEEPEST_OF_ALL {
+            return Err(Malformed("arrays nested deeper than any server nests them"));
+        }
         self.pending = match kind {
             b'$' if !is_nil => Pending::Bytes(count.saturating_add(2)),
             b'*' => Pending::Elements(count),

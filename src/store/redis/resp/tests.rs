@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{skip::DEEPEST_OF_ALL, *};
 use crate::error::Kind;
 
 fn refused(bytes: &[u8]) -> &'static str {
@@ -149,9 +149,17 @@ fn a_reply_of_many_bytes_is_kept_up_to_its_bound() {
 #[test]
 fn a_reply_that_never_ends_is_refused() {
     let why = Error::new(Kind::Unsupported, "too deep");
-    let mut skip = Skip { elements: 1, pending: Pending::Nothing, passed: MOST_PASSED - 20, why };
+    let mut skip = Skip { elements: 1, pending: Pending::Nothing, nested: 0, passed: MOST_PASSED - 20, why };
     let refused = skip.pass(&mut BytesMut::from(&b"*1\r\n".repeat(10)[..]));
     assert_eq!(refused.err(), Some(Malformed("a reply without an end")));
+}
+
+#[test]
+fn a_reply_that_is_nested_deeper_than_any_server_nests_is_refused() {
+    let read = |depth: u32| Decoder::new(LARGEST).next(&mut BytesMut::from(&b"*1\r\n".repeat(depth as usize)[..]));
+    let within = DEEPEST as u32 + DEEPEST_OF_ALL;
+    assert!(read(within).unwrap().is_none());
+    assert_eq!(read(within + 2).err(), Some(Malformed("arrays nested deeper than any server nests them")));
 }
 
 proptest! {
