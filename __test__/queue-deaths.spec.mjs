@@ -71,7 +71,7 @@ for (const engine of engines) {
           queue.process(() => new Promise(() => {}))
           await queue.add('slow', null, { timeoutMs: 20 })
           await until('the first is said', () => lines().length === 1)
-          assert.match(lines()[0], /"slow".*its time was over/)
+          assert.match(lines()[0], /"slow".*it exceeded its timeout/)
           const other = service.queue('results', { defaults: { attempts: 1 }, maxBytes: 100 })
           other.process(() => 'r'.repeat(200))
           await other.add('large')

@@ -181,7 +181,10 @@ describe('a worker of a server', () => {
         await until('it says so', () => warn.mock.callCount() > 0)
         await delay(300)
         assert.equal(warn.mock.callCount(), 1)
-        assert.match(warn.mock.calls[0].arguments[0], /^cinnabar: a worker of the queue "q-.*" waits: .*WRONGTYPE/)
+        assert.match(
+          warn.mock.calls[0].arguments[0],
+          /^cinnabar: a worker of the queue "q-.*" is paused by an error: .*WRONGTYPE/,
+        )
         await client.sendCommand(['RENAME', 'elsewhere', keys[0]])
         await until('it goes on', () => seen.length === 1)
       })

@@ -5,8 +5,8 @@ const { readFileSync } = require('node:fs')
 const { readVariable } = require('./environment.js')
 const { version } = require('../package.json')
 
-// For each platform the file of a clone, then the package of an installation. Spelled out, because tools that copy what an
-// application needs read these lines and run none of them.
+// For each platform: the file in a clone of this repository, then the npm package, then that package's version. Written out
+// because bundlers and file tracers find dependencies by reading `require` calls, not by running them.
 const TARGETS = {
   'linux-x64-gnu': [
     () => require('../cinnabar.linux-x64-gnu.node'),
@@ -50,13 +50,14 @@ const TARGETS = {
   ],
 }
 
-/** The addon for this platform. Throws an error that says which one that is, what was tried and what helps. */
+/** Loads the addon for this platform. The error thrown on failure names the platform, the cause and how to install the addon. */
 function loadAddon() {
   const elsewhere = readVariable('NAPI_RS_NATIVE_LIBRARY_PATH')
   if (elsewhere) return require(elsewhere)
   const target = platform()
   const ways = TARGETS[target]
-  if (!ways) throw noAddon(`cinnabar has no addon for ${target}; there are some for ${Object.keys(TARGETS).join(', ')}`)
+  if (!ways)
+    throw noAddon(`cinnabar has no addon for ${target}. Supported platforms: ${Object.keys(TARGETS).join(', ')}`)
   const [own, packaged, packagedVersion] = ways
   const reasons = []
   for (const load of [own, packaged]) {
@@ -66,66 +67,69 @@ function loadAddon() {
       return addon
     } catch (error) {
       if (error?.code === 'E_WRONG_ADDON') throw error
-      // Deno's word for what it was not allowed; no installation would help.
-      if (error?.name === 'NotCapable') throw noAddon(`cinnabar's addon may not be loaded: ${error.message}`, error)
+      // Deno denied permission, so reinstalling would not help.
+      if (error?.name === 'NotCapable')
+        throw noAddon(`cinnabar's addon cannot be loaded without permission: ${error.message}`, error)
       reasons.push(error)
     }
   }
   throw missing(target, reasons)
 }
 
-/** As packages of addons are called: the system, the processor and, where there are several, the C library. */
+/** The platform as it appears in the names of the addon packages: system, architecture and, where it matters, C library. */
 function platform() {
   const { arch, platform } = process
   if (platform === 'linux') return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`
   return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`
 }
 
-// What asks the least comes first: Deno has the right to each question to be granted.
+// Deno asks for a permission at each of these steps, so the ones that need fewest come first.
 function isMusl() {
   const built = globalThis.Deno?.build?.target
   if (typeof built === 'string') return built.includes('musl')
   try {
     return readFileSync('/usr/bin/ldd', 'utf8').includes('musl')
   } catch {
-    // A slim container has no such file.
+    // Slim containers lack this file.
   }
   const { report } = process
   if (typeof report?.getReport !== 'function') return false
-  // Without it, names of all connections are looked up.
+  // Otherwise the report resolves the host name of every open connection.
   report.excludeNetwork = true
   const { header, sharedObjects } = report.getReport()
   if (header?.glibcVersionRuntime) return false
   return sharedObjects?.some((name) => name.includes('libc.musl-') || name.includes('ld-musl-')) ?? false
 }
 
-/** An addon of another version has other functions, which would show only at some call. */
+/** Throws if the addon package has another version. Its functions may differ, which would otherwise fail only at some later call. */
 function assertVersion(target, read) {
   let found
   try {
     found = read()
   } catch {
-    // Bundles have no such file.
+    // Bundled applications lack this file.
     return
   }
   if (found === version) return
   const both = `cinnabar is ${version}, but cinnabar-${target} is ${found}`
-  throw noAddon(`${both}; both must be of one version: npm install cinnabar@${version} cinnabar-${target}@${version}`)
+  throw noAddon(
+    `${both}. Install the same version of both: npm install cinnabar@${version} cinnabar-${target}@${version}`,
+  )
 }
 
 function missing(target, reasons) {
   const name = `cinnabar-${target}`
-  // What is not there at all says less than what could not be loaded.
+  // "Found, but failed to load" is more helpful than "not found".
   const broken = reasons.find((reason) => reason?.code !== 'MODULE_NOT_FOUND') ?? reasons.at(-1)
   const [system, cpu, libc] = target.split('-')
   const library = system === 'linux' ? ` --libc=${libc === 'gnu' ? 'glibc' : libc}` : ''
   return noAddon(
     [
-      `cinnabar has no addon that this platform, ${target}, can load: it should come with the package ${name}.`,
+      `cinnabar could not load its addon for ${target}, which is installed with the optional dependency ${name}:`,
       `  ${String(broken?.message ?? broken).split('\n')[0]}`,
-      'On this machine, this installs it:',
+      'To install it on this machine:',
       '  npm install --include=optional',
-      'Where another machine installs for this one, this does:',
+      'To install it on another machine for this platform:',
       `  npm install --os=${system} --cpu=${cpu}${library}`,
     ].join('\n'),
     broken,

@@ -4,34 +4,35 @@ const { dirname, sep } = require('node:path')
 
 const { now } = require('./clock.js')
 
-// In development, modules are evaluated again and again while the process goes on. What a module began when it was evaluated
-// is replaced by what it begins when it is evaluated again; nobody is left who could end it otherwise.
+// In development, hot reload re-evaluates modules in a running process. Whatever a module started during an earlier evaluation
+// (workers, listeners, subscriptions) is closed once the new evaluation starts its replacement: no code is left with a
+// reference through which it could be closed.
 
-// What calls the code of a module: Node.js, webpack, Turbopack, Vite, Bun and Deno.
+// Stack frames of the loaders that evaluate modules: Node.js, webpack, Turbopack, Vite, Bun and Deno.
 const LOADERS =
   /Module\._compile|ModuleJob\.|node:internal\/modules\/|__webpack_require__|__webpack_exec__|instantiateModule|module evaluation|module code|moduleEvaluation|ModuleEvaluation|loadAndEvaluateModule|runInlinedModule|vite\/dist\/|ext:core/
 const FRAMES = 50
-// Two evaluations of an edited module are further apart; two calls of one evaluation are not.
+// Calls from another line of the same module belong to different evaluations only if they are further apart than this.
 const APART_MS = 1000
 const OWN = `${dirname(__filename)}${sep}`
 
-// Shared with copies of this package: it may have been evaluated again too.
+// Shared with other copies of this package, since hot reload may re-evaluate the package as well.
 const shared = (globalThis[Symbol.for('cinnabar.again')] ??= { registered: new Map(), turn: 0, inTurn: false })
 
-/** Whether modules may be evaluated again here. */
+/** Whether hot reload may re-evaluate modules in this process. */
 function isDevelopment() {
   try {
     if (process.env.NODE_ENV === 'development') return true
     return process.versions.bun !== undefined && process.execArgv.includes('--hot')
   } catch {
-    // It may not be asked.
+    // Deno may deny access to the environment.
     return false
   }
 }
 
 /**
- * Where in which module whoever calls this was called, if that module is being evaluated: `{ file, place, turn }`. What is called
- * later, by a request for instance, is nobody's to replace.
+ * The call site in the application, `{ file, place, turn }`, if its module is being evaluated right now. `undefined` for calls
+ * made later, such as in a request handler: those are not replaced.
  */
 function evaluation() {
   if (!isDevelopment()) return undefined
@@ -52,7 +53,8 @@ function callSites() {
   }
 }
 
-// Behind an await nobody who loads it calls the code of a module. It is the function that begins where its file does.
+// After a top-level await the loader is no longer on the stack. Module code is then recognised as the function that starts at
+// line 1, column 1 of its file.
 function isModuleCode(site) {
   return site.getEnclosingLineNumber?.() === 1 && site.getEnclosingColumnNumber?.() === 1
 }
@@ -63,7 +65,7 @@ function readFrames(frames, turn, isModuleCode) {
   if (!isModuleCode(at) && !frames.slice(at).some((frame) => LOADERS.test(frame))) return undefined
   const [, where, place] =
     /(?:^|\(|at )((?:file|webpack-internal|https?):.*?|[^()]*?):(\d+:\d+)\)?$/.exec(frames[at]) ?? []
-  // An evaluation of its own may have a name of its own: `file.ts?t=17`.
+  // Each evaluation may have its own query string, such as `file.ts?t=17`.
   return where && { file: where.trim().replace(/\?[^/]*$/, ''), place, turn }
 }
 
@@ -77,8 +79,9 @@ function thisTurn() {
 }
 
 /**
- * Something of this `kind` was begun where `found` says, and `end` ends it. What the same module began of that kind when it was
- * evaluated before is ended. Answers what forgets it, for when it ends otherwise.
+ * Registers a resource of this `kind`, started at the call site `found` and closed by `end()`. Closes resources of the same kind
+ * that an earlier evaluation of the same module started. Returns a function that removes the registration, to be called when the
+ * resource is closed some other way.
  */
 function register(found, kind, end) {
   if (!found) return () => {}

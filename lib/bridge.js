@@ -7,7 +7,7 @@ const { CinnabarError } = require('./error.js')
 const { fromJson, toJson } = require('./json.js')
 const { onAbort } = require('./signals.js')
 
-// Who counted a hit of a limit, by the numbers of `Source` in src/answer.rs.
+// Which counter produced a rate-limit result, indexed by `Source` in src/answer.rs.
 const SOURCES = ['store', 'local', 'fallback']
 
 let bridge
@@ -16,14 +16,14 @@ function wantsStacks({ NODE_ENV, CINNABAR_STACKS }) {
   return NODE_ENV === 'development' || ['1', 'true'].includes(CINNABAR_STACKS)
 }
 
-/** What the native side needs of this realm's JavaScript, made once and at first use: importing starts nothing. */
+/** The JavaScript functions that the native side needs. Created once, at first use: importing the package starts nothing. */
 function getBridge() {
   bridge ??= new binding.Bridge({
     CinnabarError,
     parse: fromJson,
     stringify: toJson,
     afterThisTick,
-    // One call from the native side instead of one a field.
+    // One call from the native side instead of one per field.
     checked: (allowed, remaining, resetTime, retryAfterMs, limit, source) => ({
       allowed,
       remaining,
@@ -32,22 +32,22 @@ function getBridge() {
       limit,
       source: SOURCES[source],
     }),
-    // Its fields have names that strangers may have chosen.
+    // Field names may come from untrusted input, so the object must have no prototype.
     record: (object = {}) => Object.setPrototypeOf(object, null),
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
       askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
     watch: (signal, id) => onAbort(signal, () => bridge.abort(id, signal.reason)),
     unwatch: (_signal, stop) => stop(),
-    // A stack costs microseconds a call, so only development pays for the line of the caller, and who asks for it.
+    // Capturing a stack trace costs microseconds per call, so it is done only in development or on request.
     captureStack: wantsStacks(readEnvironment()),
-    // What `jest --detectOpenHandles` asks whether it keeps the process alive.
+    // `jest --detectOpenHandles` calls `hasRef` to find out whether this keeps the process alive.
     resource: { hasRef: () => bridge?.isBusy ?? false },
   })
   return bridge
 }
 
-// An `await` asks no global: tests replace queueMicrotask and Promise, and some never bring them back.
+// `await` depends on no global. Tests replace queueMicrotask and Promise, and some never restore them.
 async function afterThisTick(callback) {
   await undefined
   callback()

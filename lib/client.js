@@ -5,13 +5,13 @@ const { handleWithin } = require('./handle.js')
 const { bind, limitsWithin } = require('./limits.js')
 const { Multi } = require('./multi.js')
 
-/** The commands themselves, named and shaped as node-redis has them. Keys go out as they are. */
+/** Raw Redis commands, with the names and signatures of node-redis. Keys are sent unchanged, without a prefix. */
 class RawClient {
   #open
   #isReady
   #limits
 
-  /** `parts` are `open`, which answers the native service, `isReady`, which makes none, and `limits`. */
+  /** `parts`: `open()` returns the native service, `isReady()` does so without creating it, and `limits` apply to each call. */
   constructor(parts) {
     this.#open = parts.open
     this.#isReady = parts.isReady
@@ -38,7 +38,7 @@ class RawClient {
     return this.#open().custom(args, wantsBuffers(options))
   }
 
-  // Keys may come twice, as in any scan; pages without any are left out.
+  // As with any SCAN, a key may be returned more than once. Empty pages are skipped.
   async *scanIterator(options) {
     let cursor = '0'
     do {

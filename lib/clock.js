@@ -5,22 +5,22 @@ const { setImmediate } = require('node:timers')
 
 const { getBridge } = require('./bridge.js')
 
-// Fake clocks of tests replace the global timers and those of node:timers, and may have done so before this file is loaded.
-// What a call waits for must come all the same, so it is asked of none of them.
+// Fake clocks in tests replace the global timers and those of node:timers, possibly before this file is loaded. Deadlines must
+// fire regardless, so these timers run on the native side.
 
 const BUSY_MS = 10
 
-/** Ms since some moment, of a clock that nobody sets. */
+/** Milliseconds of a monotonic clock. */
 const now = performance.now.bind(performance)
 
-/** Calls `callback` once after `ms`. Answers what ends the wait. */
+/** Calls `callback` once after `ms`. Returns a function that cancels it. */
 function later(ms, callback) {
   const bridge = getBridge()
   const number = bridge.startTimer(ms, callback)
   return () => bridge.endTimer(number)
 }
 
-/** Calls `callback` every `ms`, until what this answers is called. */
+/** Calls `callback` every `ms`. Returns a function that stops it. */
 function every(ms, callback) {
   let end
   const next = () =>
@@ -32,7 +32,7 @@ function every(ms, callback) {
   return () => end()
 }
 
-/** Calls `callback` when everything else that waits on this thread has had its turn. */
+/** Calls `callback` after everything else that is due on this thread has run. */
 function nextTurn(callback) {
   const go = () => {
     end()

@@ -72,7 +72,7 @@ const COMMANDS = {
   zIncrBy: ['ZINCRBY', zIncrBy],
 }
 
-/** Those that also answer in bytes, by a method whose name ends in `Buffer`. */
+/** Commands that also have a variant returning Buffers, named with the suffix `Buffer`. */
 const BUFFER_COMMANDS = [
   'get',
   'mGet',
@@ -91,13 +91,13 @@ const BUFFER_COMMANDS = [
   'zRangeByScore',
 ]
 
-/** Throws unless it is the name of a command, then its arguments. */
+/** Throws unless `args` is an array that starts with a command's name. */
 function assertCommand(args) {
   if (Array.isArray(args) && typeof args[0] === 'string') return
-  throw argumentError('sendCommand takes an array: the name of the command, then its arguments')
+  throw argumentError('sendCommand takes an array: the name of the command, followed by its arguments')
 }
 
-/** What `sendCommand` was told about its answer. */
+/** The `buffers` option of `sendCommand`. */
 function wantsBuffers(options) {
   if (options === undefined) return undefined
   const { buffers } = ownOptions(options, ['buffers'])
@@ -105,7 +105,7 @@ function wantsBuffers(options) {
   throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
 }
 
-/** What goes on the wire for `client[name](...args)`: the command's name and its arguments. Throws for bad ones. */
+/** The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid. */
 function toCommand(name, args) {
   const [command, shape = spread] = COMMANDS[name]
   return [command, shape(...args)]
@@ -119,9 +119,9 @@ function set(key, value, options) {
   const args = [key, value]
   if (options === undefined) return args
   const { EX, PX, NX, XX, GET, KEEPTTL } = plainSet(ownOptions(options, SET_OPTIONS))
-  if (NX && XX) throw argumentError('NX and XX exclude each other')
+  if (NX && XX) throw argumentError('NX and XX cannot be combined')
   if ([EX !== undefined, PX !== undefined, Boolean(KEEPTTL)].filter(Boolean).length > 1) {
-    throw argumentError('EX, PX and KEEPTTL exclude each other')
+    throw argumentError('only one of EX, PX and KEEPTTL can be given')
   }
   if (NX) args.push('NX')
   if (XX) args.push('XX')
@@ -132,7 +132,7 @@ function set(key, value, options) {
   return args
 }
 
-// node-redis has two ways to say these, and libraries use either.
+// node-redis accepts two spellings of these options, and libraries use both.
 function plainSet(options) {
   const { condition, expiration } = options
   if (condition !== undefined) {
@@ -229,7 +229,7 @@ function whole(value, name) {
 }
 
 function nonEmpty(args) {
-  if (args.length === 0) throw argumentError('at least one element is needed')
+  if (args.length === 0) throw argumentError('at least one element is required')
   return args
 }
 

@@ -3,15 +3,14 @@
 const { describe } = require('./options.js')
 
 /**
- * Asks a caller's function who the client is, and calls `answer(username, password, problem)` once it has said so.
- * Never throws, whatever the function does.
+ * Calls the caller's credentials function, then `answer(username, password, problem)`. Never throws, whatever the function does.
  */
 async function askCredentials(provide, answer) {
   let username, password, problem
   try {
     ;({ username, password, problem } = await read(provide))
   } catch (error) {
-    problem = `the function given as credentials failed${nameOf(error)}`
+    problem = `the credentials function failed${nameOf(error)}`
   }
   answer(username, password, problem)
 }
@@ -32,11 +31,11 @@ function isText(value) {
 function refuse(where, value) {
   const got = value === '' ? 'an empty string' : describe(value)
   return {
-    problem: `the function given as credentials must answer { username?, password }, but answered ${got}${where}`,
+    problem: `the credentials function must return { username?, password }, but returned ${got}${where}`,
   }
 }
 
-// The message of an error may quote the secret, so only its name and its code are told.
+// The error's message may quote the secret, so only its name and code are reported.
 function nameOf(error) {
   try {
     const words = [error.name, error.code].filter(

@@ -15,10 +15,10 @@ const NAMES = [
   'CINNABAR_STACKS',
 ]
 
-// Those that say where the server is.
+// The variables that name the server.
 const PLACES = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
 
-/** The environment variables that count here, as a plain object; unset ones are left out. */
+/** The environment variables that cinnabar reads, as a plain object without those that are unset. */
 function readEnvironment() {
   const found = {}
   for (const name of NAMES) {
@@ -28,17 +28,17 @@ function readEnvironment() {
   return found
 }
 
-/** A variable, or `undefined` when it is unset or may not be read. */
+/** The value of a variable; `undefined` if it is unset or Deno denies access to it. */
 function readVariable(name) {
   try {
     return process.env[name]
   } catch {
-    // Deno throws on every look that --allow-env does not allow.
+    // Deno throws for a variable that --allow-env does not include.
     return undefined
   }
 }
 
-/** Variables that would say where the server is, and may not be read. */
+/** The variables naming the server to which Deno denies access. */
 function forbiddenPlaces() {
   return PLACES.filter((name) => {
     try {

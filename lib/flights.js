@@ -4,9 +4,9 @@ const { later, now } = require('./clock.js')
 const { originOf } = require('./handle.js')
 const { isWaitedForBy, loadAround } = require('./loading.js')
 
-// How long others wait for a load before one of them begins another, and its own caller waits for it, in ms.
+// In ms: how long other callers wait for a load before one of them starts another, and how long its own caller waits.
 const TIMES = Object.freeze({ patienceMs: 5000, longestMs: 60_000 })
-// The pause after a load of something stale has failed, the longest that it grows to, and how many keys have one.
+// Backoff after a failed refresh of a stale value: the first delay, the longest, and how many keys can have one.
 const FIRST_REST_MS = 1000
 const LONGEST_REST_MS = 60_000
 const MOST_RESTS = 10_000
@@ -14,32 +14,32 @@ const MOST_RESTS = 10_000
 const shared = new WeakMap()
 let moments = 0
 
-/** A load, from when the first caller asks the store for its key. */
+/** A load of a key, from the moment the first caller reads the key from the store. */
 class Flight {
   askers = 0
-  /** The promise of what it brings, once it runs. */
+  /** The promise of the loaded value, once the load has started. */
   loading = null
-  /** When it began, by `Flights.now`: what had happened to its key before, it has seen. */
+  /** The `moment()` at which it started: it sees every change made to its key before that. */
   begun = Infinity
-  /** Whether what it brings is not to be kept. */
+  /** Whether its value must not be stored. */
   superseded = false
-  /** Whether it takes longer than others wait for it. */
+  /** Whether it has taken longer than other callers wait for it. */
   overdue = false
   ended = false
-  /** What it has brought, before that is stored: `{ value }`. */
+  /** The loaded value, `{ value }`, available before it is stored. */
   brought = null
-  /** What those who wait for it want of it; their affair. */
+  /** What the callers that share it require of it; defined by the caller of `Flights`. */
   wanted = undefined
-  /** The flights that its load waits for, each with how often. */
+  /** The flights that its load waits for, with the number of waits for each. */
   waits = new Map()
   #late = new Set()
 
-  /** Takes note of what the load has brought, before that is stored. */
+  /** Records the loaded value before it is stored. */
   arrive(value) {
     this.brought = { value }
   }
 
-  /** Has `react` called when the load is overdue, and again, with `true`, when nobody waits for it any longer. */
+  /** Calls `react(false)` when the load is overdue, and `react(true)` when its own caller stops waiting too. Returns a function that cancels this. */
   whenLate(react) {
     this.#late.add(react)
     return () => this.#late.delete(react)
@@ -59,20 +59,20 @@ class Flight {
       stop()
       drop()
     })
-    // Who waits for it hears of a failure; nobody has to wait.
+    // Callers that wait get the error themselves. If none does, it must not be an unhandled rejection.
     this.loading.catch(() => {})
   }
 }
 
-/** What one caller has in a load. */
+/** One caller's share in a load. */
 class Share {
   constructor(flight, { longestMs }, again) {
     this.flight = flight
-    /** How long it is waited for, in ms, one load after the other. */
+    /** How long the caller waits in all, in ms, even if it joins several loads. */
     this.longestMs = longestMs
-    /** Whether it is the caller's own function that loads. */
+    /** Whether this caller's own function does the loading. */
     this.own = again === undefined
-    /** Takes a share in another load of the key, or begins one. */
+    /** Joins another load of the key, or starts one. */
     this.again = again
   }
 
@@ -100,14 +100,15 @@ class Flights {
     if (--flight.askers === 0 && !flight.loading) this.#drop(key, flight)
   }
 
-  /** Whether a load of this key runs that others may share. */
+  /** Whether a load of this key is running that callers may share. */
   isLoading(key) {
     return Boolean(this.#flights.get(key)?.loading)
   }
 
   /**
-   * A caller's share in the load of a key, for `loadWithin`. `work` begins one if none is running that `fits`, which sees the one
-   * that is to begin too. A load that asks for its own key, however far below, loads once more by itself: it cannot wait.
+   * A caller's share in the load of a key, for `loadWithin`. Starts a load with `work` if none is running for which `fits` returns
+   * true; `fits` is also called for a load about to start. A load that depends on its own key, however indirectly, cannot wait for
+   * itself and loads separately.
    */
   load(key, flight, work, { fits = () => true, times = TIMES } = {}) {
     const joined = flight.loading && !flight.overdue
@@ -143,7 +144,7 @@ class Flights {
     return new Share(flight, TIMES)
   }
 
-  /** Lets no later caller share the load that runs for this key now, and lets that load fill nothing. */
+  /** Prevents later callers from sharing the running load of this key, and that load from storing its value. */
   forget(key) {
     const flight = this.#flights.get(key)
     if (!flight) return
@@ -155,13 +156,13 @@ class Flights {
     for (const key of [...this.#flights.keys()]) this.forget(key)
   }
 
-  /** Whether loading a stale value anew has failed a short while ago, in this process. */
+  /** Whether the key is in backoff, after a failed refresh of its stale value in this process. */
   rests(key) {
     const rest = this.#rests.get(key)
     return rest !== undefined && now() < rest.until
   }
 
-  /** Lets a key rest after a failure, twice as long each time. */
+  /** Starts the key's backoff after a failure, doubled each time. */
   rest(key) {
     const last = this.#rests.get(key)
     const ms = Math.min(last ? 2 * last.ms : FIRST_REST_MS, LONGEST_REST_MS)
@@ -170,7 +171,7 @@ class Flights {
     this.#rests.set(key, { ms, until: now() + ms })
   }
 
-  /** Ends the rests of a key that was loaded. */
+  /** Ends the backoff of a key after a successful load. */
   wake(key) {
     if (this.#rests.size > 0) this.#rests.delete(key)
   }
@@ -180,12 +181,12 @@ class Flights {
   }
 }
 
-/** A moment of this process, to compare with when a flight began. */
+/** A logical timestamp in this process, to compare with the start of a flight. */
 function moment() {
   return ++moments
 }
 
-/** The flights that all objects over one native service and one name have in common. */
+/** The flights shared by all objects of one native service and one name. */
 function flightsOf(handle, name) {
   const origin = originOf(handle)
   let byName = shared.get(origin)

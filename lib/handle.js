@@ -7,39 +7,43 @@ const openers = new WeakMap()
 const limits = new WeakMap()
 const origins = new WeakMap()
 
-/** Tells how to reach the native service behind a JavaScript one, and what its calls are bound to. */
+/** Registers how to reach the native service behind a JavaScript one, and the limits that apply to its calls. */
 function provideHandle(service, open, bounds = NONE) {
   openers.set(service, open)
   limits.set(service, bounds)
 }
 
-/** What the calls of this service are bound to; nothing where none is given. */
+/** The limits that apply to the calls of this service; none without a service. */
 function limitsOf(service) {
   return service === undefined ? NONE : limits.get(service)
 }
 
-/** A native service within limits. */
+/** The native service with limits applied. */
 function handleWithin(handle, bounds) {
   const bound = handle.within(bounds)
   origins.set(bound, originOf(handle))
   return bound
 }
 
-/** The native service that this one is, limits apart: what is shared is shared by it. */
+/** The native service without limits. Shared state belongs to it. */
 function originOf(handle) {
   return origins.get(handle) ?? handle
 }
 
-/** The native service behind `service`; makes it when it is the lazy default one. Throws for anything else. */
+/** The native service behind `service`; creates that of the lazy default service. Throws for anything else. */
 function handleOf(service) {
   const open = typeof service === 'object' && service !== null ? openers.get(service) : undefined
-  if (!open) throw argumentError('the first argument must be a RedisService of this copy of cinnabar')
+  if (!open)
+    throw argumentError(
+      'the first argument must be a RedisService. If it is one, it was created by another copy of cinnabar: check `npm ls cinnabar` and install only one version',
+    )
   return open()
 }
 
 /**
- * What `make` makes of a native service, behind a function: at once of a service that is given, and of the default one at the first use,
- * since a module may make its managers before the environment has its settings. What cannot be made then, its calls say.
+ * Returns a function that returns what `make` creates from a native service. It is created immediately if a service is given. For
+ * the default service it is created at first use, since a module may construct its managers before the environment variables are
+ * set; if that fails, every call rejects with the error.
  */
 function madeOf(service, make) {
   let made = service === undefined ? undefined : make(handleOf(service))
@@ -59,17 +63,17 @@ function makeOfDefault(make) {
   }
 }
 
-// Loaded here, because it loads every class itself.
+// Required lazily, because default.js requires every class.
 function defaultService() {
   return require('./default.js').redisService
 }
 
-/** Stands for a native object that cannot be made: its calls reject. */
+/** Replaces a native object that could not be created: every call rejects. */
 function refusing(error) {
   return new Proxy({}, { get: () => () => Promise.reject(error) })
 }
 
-/** Whether it is a service of this copy of the package. Makes nothing. */
+/** Whether it is a service created by this copy of the package. Creates nothing. */
 function isService(service) {
   return openers.has(service)
 }

@@ -12,12 +12,12 @@ const { factsOf } = require('./info.js')
 const { NONE, limitsWithin } = require('./limits.js')
 
 const PING_MS = 2000
-// As many servers as a cluster may have, with those that were there before.
+// Enough for all servers of a large cluster, including replaced ones.
 const MOST_RUNS = 1000
-// By native service, limits apart: what the last check of each server found, and how many replicas there were at most.
+// By native service (without limits): the result of each server's last check, and the highest number of replicas observed.
 const history = new WeakMap()
 
-/** `service.healthCheck()`: whether one PING is answered, and how fast. Never rejects. */
+/** `service.healthCheck()`: whether the server replies to a PING, and the latency. Never rejects. */
 async function pingService(open) {
   let where = {}
   try {
@@ -31,7 +31,7 @@ async function pingService(open) {
   }
 }
 
-/** One server: of several, the first that is connected, or else the first that is known. */
+/** Host and port of one server: of several, the first that is connected, otherwise the first that is known. */
 function whereOf(native) {
   const where = native.describe()
   const { topology, nodes } = native.status()
@@ -46,16 +46,16 @@ function place({ engine, host = null, port = null }) {
   return engine === 'memory' ? { host: null, port: null } : { host, port }
 }
 
-/** `healthCheck()`: everything a status page asks for. Never rejects, and answers within its deadline. */
+/** `healthCheck()`: everything a status page needs. Never rejects, and resolves within its deadline. */
 async function checkHealth(service, options) {
   const report = emptyReport()
   try {
     const settings = checkSettings(options)
-    // Bound to its own deadline: a question that hangs must not hold up whoever disconnects meanwhile.
+    // Limited by its own deadline, so that a probe that hangs does not delay `disconnect()`.
     const bounds = limitsWithin(NONE, { timeoutMs: Math.max(1, settings.timeoutMs) })
     await examine(report, service, handleWithin(handleOf(service), bounds), settings)
   } catch (error) {
-    // Options, or a service that cannot even be made: there is nobody to ask.
+    // Invalid options, or a service that could not be created: there is no server to check.
     report.lastError = problemOf(error)
     report.alerts.push(alerts.alertOfError(error))
   }
@@ -72,7 +72,7 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
     failure = error
   }
   const loading = failure && isLoading(failure) ? await askLoading(native, deadline) : null
-  // Only now, so that the report shows what the questions led to: a connection made, a breaker closed.
+  // Read after the probes, so that the report shows their effects, such as a new connection or a closed breaker.
   const status = statusOf(native)
   fillFromProcess(report, service, status)
   report.alerts.push(...alerts.alertsOfBreaker(status, isShut(status)))
@@ -90,28 +90,28 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
   report.servers = listServers(status.nodes, found(status, info, cluster))
   report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten, muted: status.muted }))
   const lost = cluster?.state === 'fail'
-  if (lost) report.alerts.unshift('cluster: it refuses calls, because some of its slots have no server')
+  if (lost) report.alerts.unshift('cluster: it rejects calls because some slots have no server')
   const isDown = lost || isShut(status)
   report.status = isDown ? 'down' : report.alerts.length > 0 ? 'degraded' : 'healthy'
 }
 
-/** The servers that the answers name, or null where they name none. */
+/** The servers listed in the replies, or null if none are. */
 function found({ topology, nodes }, info, cluster) {
   if (cluster) return serversOfCluster(cluster.nodes)
-  // Who answered is not in the answer: it is the one that calls go to.
+  // The reply does not name the server that sent it: it is the one that calls go to.
   const asked = nodes.find(({ role }) => role === 'primary') ?? nodes[0]
   if (topology === 'cluster' || !asked) return null
-  // It answered just now, even if its connection is being replaced at this moment.
+  // It has just replied, even if its connection is being replaced right now.
   return info ? serversOfInfo(info, asked) : [{ ...asked, reachable: true, replicas: null }]
 }
 
-/** What is wrong now, seen beside what was there before. */
+/** The alerts, compared with the previous check. */
 function compare(native, report, info, reasons) {
   const origin = originOf(native)
   let known = history.get(origin)
   if (!known) history.set(origin, (known = { runs: new Map(), replicas: 0 }))
   known.replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))
-  // A server that was started anew counts from zero, and another one of a cluster has counts of its own.
+  // A restarted server counts from zero, and each server of a cluster has its own counters.
   const run = info?.get('run_id') ?? ''
   const before = known.runs.get(run)
   if (info) {

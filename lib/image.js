@@ -22,27 +22,27 @@ const EXTENSIONS = {
   webp: 'image/webp',
 }
 
-/** The cache key of what is known about an image file. */
+/** The cache key of an image file's metadata. */
 function imageKey(file) {
   if (typeof file !== 'string' || file === '') throw argumentError(`file must be a path, got ${describe(file)}`)
   return `image:${file}`
 }
 
-/** What is worth knowing about an image: read off its bytes, or taken from `image` when that says it already. */
+/** The metadata of an image: computed from its bytes, or copied if `image` is already metadata. */
 function imageInfo(file, image) {
   if (image instanceof ArrayBuffer) return imageInfo(file, new Uint8Array(image))
   if (image instanceof Uint8Array) {
-    // Loaded here, because it is seldom needed.
+    // Required lazily, because it is rarely needed.
     const hash = require('node:crypto').createHash('sha256').update(image).digest('hex')
     return { size: image.byteLength, type: typeOf(file, image), hash, timestamp: Date.now() }
   }
   if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {
-    throw argumentError(`an image is its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
+    throw argumentError(`image must be its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
   }
   return { timestamp: Date.now(), ...image }
 }
 
-// Content first: a name can lie.
+// The content decides before the file name, which may be wrong.
 function typeOf(file, bytes) {
   for (const [type, signature] of SIGNATURES) {
     if (signature.every((byte, at) => bytes[at] === byte)) return type

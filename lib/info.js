@@ -9,7 +9,7 @@ const NUMBERS = {
   uptimeSeconds: 'uptime_in_seconds',
 }
 
-/** The lines of an `INFO` or `CLUSTER INFO` answer by their names. */
+/** The fields of an `INFO` or `CLUSTER INFO` reply, by name. */
 function parseInfo(text) {
   const fields = new Map()
   for (const line of String(text ?? '').split(/\r?\n/)) {
@@ -19,7 +19,7 @@ function parseInfo(text) {
   return fields
 }
 
-/** What health is about; `null` where the server does not say. */
+/** The fields of a health report; `null` for those the server does not return. */
 function factsOf(fields) {
   const facts = { version: fields.get('valkey_version') ?? fields.get('redis_version') ?? null }
   for (const [name, field] of Object.entries(NUMBERS)) facts[name] = numberOf(fields, field)
@@ -32,7 +32,7 @@ function numberOf(fields, name) {
   return fields.has(name) && Number.isFinite(value) ? value : null
 }
 
-/** The replicas a primary names: `slave0:ip=…,port=…,state=online,offset=…,lag=…`. One that still copies is not online. */
+/** The replicas listed by a primary: `slave0:ip=…,port=…,state=online,offset=…,lag=…`. A replica still syncing is not online. */
 function replicasOf(fields) {
   const replicas = []
   for (const [name, value] of fields) {

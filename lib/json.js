@@ -2,7 +2,7 @@
 
 const { types } = require('node:util')
 
-// Taken when the module loads, like every global that a value's shape depends on.
+// Captured when the module loads, like every global that the result depends on.
 const { parse, stringify } = JSON
 const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 const BOXED = new Set(['[object Object]', '[object String]', '[object Number]', '[object Boolean]', '[object Module]'])
@@ -15,9 +15,9 @@ const KINDS = [
 ]
 
 /**
- * The JSON of a value, for everything that is stored or sent: as `JSON.stringify` writes it, dates as their text, without
- * fields that are undefined. `undefined` for what is no value. Throws for what would silently become something else:
- * binary data, a Map, a Set, a RegExp, an Error, a Promise and other objects that show none of what they hold.
+ * The JSON of a value, used for everything that is stored or sent. Same as `JSON.stringify`: dates become strings, undefined
+ * fields are omitted, and the result is `undefined` for `undefined`, functions and symbols. Throws for values whose content
+ * JSON would silently drop or mangle: binary data, Map, Set, RegExp, Error, Promise and other objects without enumerable fields.
  */
 function toJson(value) {
   const text = stringify(value)
@@ -25,12 +25,12 @@ function toJson(value) {
   return text
 }
 
-/** The value that a JSON text stands for. */
+/** Parses JSON. */
 function fromJson(text) {
   return parse(text)
 }
 
-// After JSON.stringify, which has thrown at a cycle.
+// Runs after JSON.stringify, which throws on cycles.
 function assertKept(value) {
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
@@ -42,7 +42,7 @@ function assertKept(value) {
   const prototype = Object.getPrototypeOf(value)
   const plain = prototype === Object.prototype || prototype === null
   if (!plain && isBytes(value)) refuse('binary data')
-  // Whoever says by himself what his JSON is has decided.
+  // An object with `toJSON` chooses its JSON itself.
   if (typeof value.toJSON === 'function') return
   if (!plain) assertShows(value)
   for (const name in value) {
@@ -63,7 +63,7 @@ function assertShows(value) {
 }
 
 function refuse(what) {
-  throw new TypeError(`${what} has no JSON; make it text, an array or a plain object first`)
+  throw new TypeError(`${what} has no JSON form; convert it to a string, an array or a plain object first`)
 }
 
 module.exports = { fromJson, toJson }

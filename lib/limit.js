@@ -17,11 +17,11 @@ const PRESETS = Object.freeze({
   STATIC: preset(1000, 60),
 })
 
-/** Fixed-window rate limits: an integer with a life under `rate_limit:{identifier}`, counted in one atomic step. */
+/** Fixed-window rate limits: a counter with a ttl under `rate_limit:{identifier}`, incremented atomically. */
 class RateLimiter {
   #made
   #limits
-  /** In front of keys of routes, where the prefix is not the documented one. */
+  /** Prepended to route keys; empty for the default prefix. */
   #prefix
 
   static presets = PRESETS
@@ -84,7 +84,7 @@ function resolve(preset) {
   if (typeof preset === 'object' && preset !== null) {
     return ownOptions(preset, ['limit', 'windowSeconds'])
   }
-  throw argumentError(`a preset is a name or { limit, windowSeconds }, got ${describe(preset)}`)
+  throw argumentError(`preset must be a name or { limit, windowSeconds }, got ${describe(preset)}`)
 }
 
 module.exports = { RateLimiter }

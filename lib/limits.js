@@ -74,7 +74,7 @@ function assertGoing({ signals }) {
   if (aborted) throw abortedError(aborted.reason)
 }
 
-/** `promise`, unless a signal aborts first: others may still want what it brings, so it goes on without this caller. */
+/** Settles as `promise` does, unless a signal aborts first. The work itself continues, since other callers may need its result. */
 function unlessAborted({ signals }, promise) {
   if (signals.length === 0) return promise
   return new Promise((resolve, reject) => {
@@ -83,7 +83,7 @@ function unlessAborted({ signals }, promise) {
   })
 }
 
-// Answers what takes the caller's listeners away again.
+// Returns a function that removes the listeners.
 function whenAborted(signals, reject) {
   const stops = []
   const stop = () => stops.forEach((stop) => stop())
@@ -99,8 +99,9 @@ function whenAborted(signals, reject) {
 }
 
 /**
- * What a share in a load brings. A caller that is bound to a time waits no longer than that. Others wait for a load of their
- * own as long as the load may take; of somebody else's that is overdue they begin another one, and take what comes first.
+ * Resolves to the value of a shared load. A caller with `timeoutMs` waits no longer than that. Without it, a caller waits for
+ * its own load as long as a load may take; when another caller's load is overdue, it starts a load of its own and takes
+ * whichever value arrives first.
  */
 function loadWithin({ signals, timeoutMs }, share) {
   return new Promise((resolve, reject) => {
@@ -113,11 +114,17 @@ function loadWithin({ signals, timeoutMs }, share) {
       settle(value)
     }
     const fail = (error) => end(reject, error)
-    // What has come and only has to be stored is an answer.
+    // A value that is loaded but not stored yet is returned.
     const giveUp = () => {
       const brought = followed.find((flight) => flight.brought)?.brought
       if (brought) end(resolve, brought.value)
-      else fail(new CinnabarError('the load has not ended in time; it goes on', { code: 'E_TIMEOUT', retryable: true }))
+      else
+        fail(
+          new CinnabarError('the load did not finish in time; it continues in the background', {
+            code: 'E_TIMEOUT',
+            retryable: true,
+          }),
+        )
     }
     const follow = ({ flight, own, again, longestMs }) => {
       followed.push(flight)
@@ -143,7 +150,7 @@ function loadWithin({ signals, timeoutMs }, share) {
   })
 }
 
-/** What an object made by `.with()` is made of, in place of a constructor's arguments. */
+/** Passed by `.with()` to a constructor in place of its public arguments. */
 class Parts {
   constructor(parts) {
     Object.assign(this, parts)

@@ -5,8 +5,8 @@ const { clearTimeout, setTimeout } = require('node:timers')
 
 const { argumentError } = require('./error.js')
 
-// Where the runtime follows every promise for it, that ends when nothing has been loaded for so long, in ms. A fake clock may
-// keep it from ending: then promises are slower.
+// AsyncLocalStorage slows down every promise on some runtimes, so it is disabled after this many ms without a load. Under a
+// fake clock that may never happen, and promises stay slower.
 const IDLE_MS = 2000
 
 const storage = new AsyncLocalStorage()
@@ -14,8 +14,8 @@ let running = 0
 let idle
 
 /**
- * Runs the load of a flight, so that what it calls, however far below, is known to be part of it. `instead` is the flight that
- * it could not wait for, where that is why it loads by itself.
+ * Runs the load of a flight in a context of its own, which identifies everything the load calls, however indirectly. `instead` is
+ * the flight that this one would have deadlocked on, if that is why it loads separately.
  */
 async function loadAround(flight, work, instead) {
   const alone = storage.getStore()?.alone ?? []
@@ -34,15 +34,17 @@ function rest() {
 }
 
 /**
- * Whether the code that runs now is part of what the flight waits for, so that neither would ever go on.
+ * Whether the running code is part of a load that `flight` waits for, so that waiting for `flight` would deadlock.
  *
- * Throws `E_INVALID_ARGUMENT` where it has already loaded by itself for that reason: it would for ever.
+ * Throws `E_INVALID_ARGUMENT` if it already loads separately for that reason, since it would recurse forever.
  */
 function isWaitedForBy(flight) {
   const inside = storage.getStore()
   if (!inside || inside.flight.ended || !reaches(flight, inside.flight, new Set())) return false
   if (inside.alone.includes(flight)) {
-    throw argumentError('a load asks for what it loads, and so on: it would never end')
+    throw argumentError(
+      'a load function requests its own key again, so it would recurse forever; load something else or return a value',
+    )
   }
   return true
 }
@@ -55,7 +57,7 @@ function reaches(from, to, seen) {
   return false
 }
 
-/** Notes that the load whose code runs now waits for a flight; answers what ends that. */
+/** Records that the running load waits for a flight. Returns a function that removes the record. */
 function waitFor(flight) {
   const inside = storage.getStore()?.flight
   if (!inside || inside.ended) return () => {}

@@ -9,7 +9,7 @@ const { assertFunction, assertOptions } = require('./options.js')
 
 const OPTIONS = ['prefix']
 
-/** Locks between processes: a token under `lock:{resource}` that dies by itself. */
+/** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock {
   #made
   #limits
@@ -54,7 +54,7 @@ class DistributedLock {
     const began = performance.now()
     const message = () => `Could not acquire lock for resource: ${resource}`
     const token = await this.#acquire(resource, ttlSeconds, true).catch((error) => {
-      // Nobody holds a lock that could not be asked for.
+      // The store is unavailable, so this is not E_LOCK_HELD.
       throw isUnavailable(error) ? new CinnabarError(message(), { ...error, cause: error }) : error
     })
     if (token === null) {
@@ -66,13 +66,13 @@ class DistributedLock {
       return await operation(token, holding.context)
     } finally {
       const isOver = holding.end()
-      // What the operation did or threw is the answer. A release that fails costs no more than the lock's life.
+      // The operation's own result or error wins. If the release fails, the lock expires by its ttl.
       const released = await holder.release(resource, token).catch(() => (isOver ? false : undefined))
       if (released === false && !holding.isGivenBack) holder.tellLost(resource)
     }
   }
 
-  // A signal takes the caller away, not the lock that may already be its own: that one is released.
+  // An aborted caller may already have acquired the lock, which is then released.
   async #acquire(resource, ttlSeconds, isStrict) {
     if (this.#limits.signals.length === 0) return this.#native.acquire(resource, ttlSeconds, isStrict)
     assertGoing(this.#limits)

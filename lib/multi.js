@@ -3,27 +3,28 @@
 const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
 const { argumentError } = require('./error.js')
 
-// What a command is to the native side: a documented one or any other, answered in strings or in bytes.
+// Flags for the native side: whether the command is a documented one or any other, and whether its reply is returned as
+// Buffers.
 const DOCUMENTED = 0
 const ANY = 1
 const IN_BYTES = 2
 
-/** Commands collected to run as one transaction: nothing is sent before `exec()`, and nobody else's comes between. */
+/** Commands collected to run as one transaction. Nothing is sent before `exec()`, and no other command runs in between. */
 class Multi {
   #open
   #commands = []
   #refused = null
   #done = false
 
-  /** `open` answers the native service. */
+  /** `open` returns the native service. */
   constructor(open) {
     this.#open = open
   }
 
   async exec() {
-    if (this.#done) throw argumentError('this transaction has already run; begin another with multi()')
+    if (this.#done) throw argumentError('this transaction has already run; start a new one with multi()')
     this.#done = true
-    // A bad argument anywhere means that nothing at all is sent.
+    // With an invalid argument in any of its commands, the transaction is not sent.
     if (this.#refused) throw this.#refused
     return this.#commands.length === 0 ? [] : this.#open().transaction(this.#commands)
   }

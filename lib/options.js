@@ -33,8 +33,8 @@ function assertOptions(options, names, within) {
 }
 
 /**
- * The options of these names that the object has itself, each read once: a getter may throw, or return something else the next time.
- * What an object inherits is no option, since `Object.prototype` may have been polluted. Throws for unknown names, as `assertOptions`.
+ * The object's own options of these names, each read once: a getter may throw or return something else the next time. Inherited
+ * properties are ignored, since `Object.prototype` may be polluted. Throws for unknown names, as `assertOptions` does.
  */
 function ownOptions(options, names, within = '') {
   assertOptions(options, names, within)
@@ -55,14 +55,14 @@ function assertFunction(value, name) {
   if (typeof value !== 'function') throw argumentError(`${name} must be a function, got ${describe(value)}`)
 }
 
-/** Throws unless it can be a time in milliseconds. */
+/** Throws unless it is a valid number of milliseconds. */
 function assertMilliseconds(value, name) {
   if (typeof value === 'number' && value >= 1 && value <= 2 ** 31 - 1) return
   const got = typeof value === 'number' ? String(value) : describe(value)
   throw argumentError(`${name} must be a number of milliseconds from 1 to 2^31, got ${got}`)
 }
 
-/** A word for what a value is, never the value: it may be a secret. */
+/** Describes the type of a value, never the value itself, which may be a secret. */
 function describe(value) {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'

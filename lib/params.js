@@ -8,11 +8,11 @@ const { CinnabarError, argumentError } = require('./error.js')
 const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 
 /**
- * A text that two values share exactly when their contents are equal. Fields and parameters may come in any order, and a
- * field that is undefined is none.
+ * A canonical text: the same for two values exactly if their contents are equal. The order of fields and parameters does not
+ * matter, and undefined fields are ignored.
  *
- * Throws `E_INVALID_ARGUMENT` for what cannot be told apart by looking at it: functions, symbols, instances of classes that
- * have no `toJSON`.
+ * Throws `E_INVALID_ARGUMENT` for values that cannot be compared by content: functions, symbols, instances of classes without
+ * `toJSON`.
  */
 function textOf(params) {
   try {
@@ -42,7 +42,7 @@ function write(value, within) {
 }
 
 function writeObject(value, within) {
-  if (within.includes(value)) throw argumentError('params must not contain themselves')
+  if (within.includes(value)) throw argumentError('params must not contain a cycle')
   within.push(value)
   const text = writeKind(value, (part) => write(part, within))
   within.pop()
@@ -62,7 +62,7 @@ function writeKind(value, write) {
   if (tag === 'URLSearchParams' || tag === 'Headers' || tag === 'FormData') return `${tag}(${pairs(value, write)})`
   if (tag === 'URL') return `URL(${JSON.stringify(value.href)})`
   if (isPlain(value) && typeof value.toJSON !== 'function') return fields(value, write)
-  // Whoever says by himself what stands for him has said what makes him equal.
+  // An object with `toJSON` defines its own content.
   if (typeof value.toJSON === 'function') return `${String(value.constructor?.name)}(${write(value.toJSON())})`
   throw unequal('an instance of a class without toJSON')
 }
@@ -77,7 +77,7 @@ function fields(value, write) {
     .join()}}`
 }
 
-// Of one name the order counts, among names it does not.
+// The order of values under one name matters; the order of names does not.
 function pairs(value, write) {
   const byName = [...value].sort(([one], [other]) => (one < other ? -1 : Number(one > other)))
   return byName.map(([name, item]) => `${write(name)}:${write(item)}`).join()
@@ -91,7 +91,7 @@ function hex(buffer, from, length) {
   return Buffer.from(buffer, from, length).toString('hex')
 }
 
-// Also one of another realm, as test environments have them.
+// Also plain objects of other realms, such as those in test environments.
 function isPlain(value) {
   const prototype = Object.getPrototypeOf(value)
   if (prototype === null || prototype === Object.prototype) return true
@@ -99,7 +99,9 @@ function isPlain(value) {
 }
 
 function unequal(what) {
-  return argumentError(`params has ${what}, of which nobody can tell whether two are equal; pass what it stands for`)
+  return argumentError(
+    `params contains ${what}, which cannot be compared by content; pass its value as a string, number or plain object`,
+  )
 }
 
 module.exports = { textOf }

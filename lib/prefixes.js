@@ -3,15 +3,14 @@
 const { CinnabarError } = require('./error.js')
 const { originOf } = require('./handle.js')
 
-// What is compared with every new one; a prefix for each of many tenants must not cost more and more.
+// Every new prefix is compared with at most this many, so that one prefix per tenant does not get slower and slower.
 const MOST = 1000
 
 const known = new WeakMap()
 
 /**
- * Throws `E_INVALID_SETTINGS` when a prefix begins with that of another cache of the service, the one with the default prefix
- * included, or the other way round: what one calls `b:c` would be what the other calls `c`. The empty prefix says that keys are
- * as they are named.
+ * Throws `E_INVALID_SETTINGS` if a prefix starts with that of another cache of the service, including the default one, or the
+ * other way round: the key `b:c` of one would be the key `c` of the other. The empty prefix is exempt: its keys are used as given.
  */
 function claimPrefix(handle, prefix, byDefault) {
   const origin = originOf(handle)
@@ -20,7 +19,7 @@ function claimPrefix(handle, prefix, byDefault) {
   if (prefix === '' || prefixes.has(prefix)) return
   for (const other of prefixes) {
     if (!other.startsWith(prefix) && !prefix.startsWith(other)) continue
-    const message = `the prefixes "${prefix}" and "${other}" of two caches begin alike, so that one could reach the other's values`
+    const message = `the cache prefixes "${prefix}" and "${other}" overlap, so one cache could access the other's values; choose prefixes of which neither starts with the other`
     throw new CinnabarError(message, { code: 'E_INVALID_SETTINGS' })
   }
   if (prefixes.size < MOST) prefixes.add(prefix)

@@ -7,8 +7,8 @@ const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 const { Stream } = require('./pubsub/stream.js')
 
 /**
- * Subscribes through a native service: with a handler, a subscription whose messages call it; without one, a subscription
- * that is an async iterable of them. The options may then stand in the handler's place.
+ * Subscribes through a native service. With a handler, it is called for each message. Without one, the subscription is an async
+ * iterable, and the options may take the handler's place.
  */
 async function subscribeTo(native, channel, handler, options) {
   const streams = options === undefined && (handler === undefined || isPlain(handler))

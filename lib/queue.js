@@ -22,15 +22,15 @@ const {
 const { Waits } = require('./queue/waits.js')
 const { Worker } = require('./queue/worker.js')
 
-// A page of a list, unless told.
+// The default page size of a list.
 const PAGE = 100
 
-/** Jobs that are kept until somebody has done them. */
+/** A queue of jobs, which are stored until a worker has completed them. */
 class JobQueue {
   #native
   #limits
   #shared
-  // What a job finds its queue by.
+  // How a job refers to its queue.
   #watch = { finished: (id, options) => this.#finished(id, options) }
 
   constructor(name, options) {
@@ -212,7 +212,7 @@ class JobQueue {
     if (found) register(found, `on ${event} ${this.#native.scope ?? this.name}`, () => events.remove(event, listener))
   }
 
-  // Looks first, and is counted among those who wait: how the job ends is kept for them. Messages are faster.
+  // Reads the job first and registers a waiter, so that its outcome is kept. Events then arrive sooner than polling would.
   async #finished(id, options) {
     const timeoutMs = waitOf(options, undefined, 1)
     assertGoing(this.#limits)
@@ -226,7 +226,7 @@ class JobQueue {
       events.update()
       void waits.look(id)
       if (!events.isHeard) {
-        // A server that comes back answers before its messages come again, and what happens before those are heard is missed.
+        // After a reconnect, calls succeed before the subscription is back, so events in between would be missed.
         endEarly = waits.lookOften()
         void events.heard()?.then(() => {
           endEarly()
@@ -243,7 +243,7 @@ class JobQueue {
   }
 }
 
-// What all that are bound to a queue have in common.
+// State shared by all objects derived from a queue with `with()`.
 function share(name, native) {
   const waits = new Waits(
     (id, counted) => native.look(id, counted),
@@ -260,9 +260,9 @@ function share(name, native) {
 
 function complain(name, events, error) {
   if (error === undefined || events.emit('error', error)) return
-  // That there is no server its service tells.
+  // Unavailability is already reported by the service.
   if (!isUnavailable(error))
-    console.warn(`cinnabar: a worker of the queue ${JSON.stringify(name)} waits: ${error.message}`)
+    console.warn(`cinnabar: a worker of the queue ${JSON.stringify(name)} is paused by an error: ${error.message}`)
 }
 
 function overdue(id, timeoutMs) {

@@ -9,7 +9,7 @@ const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
 
-/** Rooms: who is in them, what was said in them last, and what is said now. */
+/** Rooms: their members, their recent messages and new messages. */
 class RealtimeDataManager {
   #made
   #limits
@@ -80,7 +80,7 @@ class RealtimeDataManager {
     return listener
   }
 
-  // A signal takes the caller away; what it has begun is undone when it comes about.
+  // If a signal aborts the call, its effect is undone once it completes.
   async #unlessAborted(begin, undo) {
     assertGoing(this.#limits)
     const beginning = begin()

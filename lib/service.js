@@ -45,7 +45,7 @@ const OPTIONS = [
   'log',
   'stacks',
 ]
-// The names within those that are objects themselves.
+// The names within options that are objects.
 const GROUPS = {
   tls: ['ca', 'cert', 'key', 'servername', 'fingerprint', 'rejectUnauthorized'],
   reconnect: ['firstMs', 'longestMs'],
@@ -53,7 +53,7 @@ const GROUPS = {
   sentinel: ['username', 'password'],
 }
 
-/** One server, cluster or embedded store, and all that works on it. */
+/** A connection to a server, a cluster or an embedded store, and the features on top of it. */
 class RedisService {
   #native
   #origin
@@ -153,7 +153,7 @@ class RedisService {
       if (found) register(found, `to ${channel} of ${placeOf(this.#handle())}`, () => endQuietly(subscription))
       return subscription
     } catch (error) {
-      // Nobody holds it any more, if it comes about.
+      // The caller is gone, so a subscription that still succeeds is closed.
       subscribing.then(
         (subscription) => subscription.close(),
         () => {},
@@ -199,7 +199,7 @@ class RedisService {
     return this.disconnect()
   }
 
-  // What a log shows: where it points, never the password it was made with.
+  // For logs: shows the address, never the password.
   [Symbol.for('nodejs.util.inspect.custom')](_depth, options, inspect) {
     const native = (this.#origin ?? this).#native
     if (!native) return 'RedisService { not used yet }'
@@ -216,7 +216,7 @@ class RedisService {
     }
   }
 
-  // The lazy service may find its settings wrong only here: its calls then reject, as every call does.
+  // The lazy service may find its settings invalid only here; its calls then reject.
   #handle() {
     try {
       return this.#opened()
@@ -225,7 +225,7 @@ class RedisService {
     }
   }
 
-  // The origin's own, within these limits: what they count, they count together.
+  // The origin's object with these limits applied: their statistics are shared.
   #bound(name) {
     return this.#origin?.[name].with(this.#limits)
   }
@@ -236,7 +236,7 @@ class RedisService {
   }
 }
 
-// Where a service points, as its registrations know it.
+// Identifies the server of a service in the registrations of again.js.
 function placeOf(native) {
   return JSON.stringify(native.describe())
 }
@@ -259,15 +259,16 @@ function openNative(options) {
   return native
 }
 
-// A server may be meant that nobody here may know of. What is then kept in this process would be lost to all others.
+// If Deno hides the variable that names the server, falling back to the embedded store would silently keep data in this process
+// only.
 function assertNothingHidden() {
   const names = forbiddenPlaces()
   if (names.length === 0) return
-  const allowed = `Allow it with --allow-env=${names.join(',')}, or give the url in code, such as { url: 'memory:' }.`
-  throw settingsError(`${names.join(', ')} may not be read, so it is not known which server to use. ${allowed}`)
+  const allowed = `Allow access with --allow-env=${names.join(',')}, or set the option url, for example { url: 'memory:' }.`
+  throw settingsError(`no permission to read ${names.join(', ')}, so the server is unknown. ${allowed}`)
 }
 
-// Of most options only the names are looked at here; the native side says what they may be.
+// Only the names of most options are checked here; the native side validates the values.
 function assertServiceOptions(options) {
   assertOptions(options, OPTIONS)
   if (options === undefined) return
@@ -296,7 +297,7 @@ function settingsError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_SETTINGS', cause })
 }
 
-/** A service with the settings of the environment, read at its first use. */
+/** A service configured by environment variables, which are read at its first use. */
 function lazyService() {
   return new RedisService(LAZY)
 }

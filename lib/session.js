@@ -21,7 +21,7 @@ const DESCRIBE_OPTIONS = ['current']
 class SessionManager {
   #made
   #limits
-  // What went wrong, or was answered by `load` alone, without its caller hearing of it; shared with what `with()` answers.
+  // Errors hidden from callers, and validations that used `load` alone; shared with the objects that `with()` returns.
   #tally = { failed: 0, fallbacks: 0 }
 
   constructor(service, options) {
@@ -118,7 +118,7 @@ class SessionManager {
     try {
       return await this.#native.invalidateUser(userId)
     } finally {
-      // Also what began while it ran may have read the user's old rights.
+      // Loads that started in the meantime may have read the old permissions as well.
       this.#flights.forgetAll()
     }
   }
@@ -148,7 +148,7 @@ class SessionManager {
     try {
       found = await this.#native.lookup(token, Boolean(flight.loading))
     } catch (error) {
-      // Who may come in must not depend on whether the cache of that answer is up, or can take another one.
+      // Validation must work even if the cache is down or full.
       if (isUnavailable(error)) this.#tally.fallbacks++
       else if (error.code !== 'E_OUT_OF_MEMORY') throw error
     } finally {
@@ -161,21 +161,21 @@ class SessionManager {
   }
 
   async #loadUser(flight, token, found, { load, ttl, userId }) {
-    // Loaded here, because it is seldom needed.
+    // Required lazily, because it is rarely needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
-    // The first caller gets what the next ones will: what JSON makes of it.
+    // Round-tripped through JSON, so that the first caller gets the same value as later ones.
     const loaded = (await load(hash)) ?? null
     const ids = loaded === null ? [] : idsOf(loaded, userId)
     const user = asKept(loaded)
     flight.arrive(user)
     if (user === null || !found) return user
     try {
-      // Others may wait for this too: one caller that goes away must not fail it for them.
+      // Other callers may wait for this too: one that aborts must not fail it for them.
       const { signals } = this.#limits
       const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
       await native.fill(hash, found.stamp, user, ids, ttl)
     } catch (error) {
-      // Whoever disconnects while a user is being loaded has one answered all the same.
+      // The user is returned even if the service was disconnected during the load.
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
       this.#tally.failed++
     }
@@ -216,15 +216,15 @@ function asKept(user) {
   }
 }
 
-// A load that began where this one would is the same. Otherwise somebody was signed out since, in whichever process, and what
-// it brings may be older than that.
+// A load can be shared only if it started with the same stamp. Otherwise a user was signed out since, in some process, and the
+// loaded value may be older than that.
 function fits(flight, stamp) {
   if (!flight.loading) flight.stamp = stamp
   else if (flight.stamp !== stamp) flight.superseded = true
   return flight.stamp === stamp
 }
 
-// What a user may be shown of a session's id, which is a key to it: the same as the addon answers.
+// The public id of a session, computed as the addon does. The session id itself is a credential and must not be shown.
 function publicIdOf(id) {
   const { createHash } = require('node:crypto')
   return createHash('sha256').update(`the public id of session ${id}`).digest('hex').slice(0, 32)

@@ -7,12 +7,12 @@ const { handleOf } = require('./handle.js')
 
 const DRAIN_MS = 5000
 
-// By signal: its one listener, and who is drained then. Shared with copies of this package, which come with hot reloads.
+// By signal: its single listener, and what to drain. Shared with other copies of this package, which hot reload creates.
 const waiting = (globalThis[Symbol.for('cinnabar.shutdown')] ??= new Map())
 
 /**
- * Drains at a signal, then lets the process end as it would have without this. Without a service: all of this
- * environment. Answers what takes it back. However often this is called, a signal has one listener.
+ * Drains a service on a signal, then lets the process exit as it would have without this handler. Without `service`, drains all
+ * services of this environment. Returns a function that removes the handler. Repeated calls share one listener per signal.
  */
 function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   if (!Array.isArray(signals) || !signals.every((signal) => typeof signal === 'string')) {
@@ -52,13 +52,13 @@ function forget(signal, one) {
 
 async function shutDown(signal) {
   const all = [...waiting.get(signal).all]
-  // Gone at once: whoever sends the signal a second time does not want to wait.
+  // Removed first, so that a second signal ends the process immediately.
   for (const one of all) one.stop()
   const drains = new Map(all.map(({ what, drain }) => [what, drain]))
   await Promise.allSettled([...drains.values()].map((drain) => drain()))
-  // What the last answers lead to runs first.
+  // Lets code that was waiting for the last results run.
   await new Promise((resolve) => nextTurn(resolve))
-  // Others who listen decide themselves when the process ends.
+  // If other listeners remain, they decide when the process exits.
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
 }
 

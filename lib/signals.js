@@ -3,8 +3,8 @@
 const watched = new WeakMap()
 
 /**
- * Has `react` called once when the signal aborts; answers what stops that. A signal has one listener, however many wait for
- * it, and none when nobody does: it may outlive millions of calls.
+ * Calls `react` once when the signal aborts; returns a function that cancels this. A signal has one listener, however many
+ * callbacks wait for it, and none when there are no callbacks: a signal may outlive millions of calls.
  */
 function onAbort(signal, react) {
   let watch = watched.get(signal)

@@ -1,9 +1,9 @@
 'use strict'
 
-// What answers at once instead of with a promise, and so throws instead of rejecting.
+// Methods that return a value instead of a promise, and so throw instead of rejecting.
 const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with'])
 
-/** Gives a class a static twin of each of its methods, on the instance that `instance()` answers at call time. */
+/** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {
   for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
     if (typeof value !== 'function' || name === 'constructor' || Object.hasOwn(Class, name)) continue

@@ -3,16 +3,16 @@
 const { argumentError } = require('./error.js')
 const { describe } = require('./options.js')
 
-// More is no token but a mistake, or somebody who tries what happens.
+// Anything longer is a mistake or an attack, not a token.
 const LONGEST = 64 * 1024
 
-// What RFC 6265 lets a cookie be called.
+// A cookie name as defined by RFC 6265.
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /**
- * The session token that a request carries: `Authorization: Bearer …`, else the first cookie of that name that is not
- * empty; `null` when it has neither, or one that cannot be a token. Takes the token itself, a fetch `Request`,
- * `Headers`, a Node request, or anything with `headers`, whatever the case of their names.
+ * The session token of a request: `Authorization: Bearer …`, otherwise the first non-empty cookie of that name; `null` if there is
+ * neither, or if the value cannot be a token. Accepts the token itself, a fetch `Request`, `Headers`, a Node request, or any
+ * object with `headers`. Header names are case-insensitive.
  */
 function tokenOf(request, cookie = 'session') {
   if (typeof cookie !== 'string' || !COOKIE_NAME.test(cookie)) {
@@ -31,7 +31,7 @@ function tokenOf(request, cookie = 'session') {
   return usable(cookieOf(values('cookie'), cookie))
 }
 
-// Objects of others may throw when they are read.
+// Foreign objects may throw when they are read.
 function asked(read) {
   try {
     return read()
@@ -40,20 +40,20 @@ function asked(read) {
   }
 }
 
-/** A token as it is, `null` for what cannot be one: that is what a stranger sent, and nobody's mistake. */
+/** The token, or `null` if it cannot be one. Invalid client input is not an error of the caller. */
 function usable(token) {
   if (!token || token.includes('\0') || !token.isWellFormed()) return null
   return Buffer.byteLength(token) <= LONGEST ? token : null
 }
 
-// Answers a function from a name in small letters to all values of that header.
+// Returns a function that returns all values of a header, given its name in lower case.
 function headersOf(request) {
   if (typeof request !== 'object' || request === null) return undefined
   const headers = typeof request.get === 'function' && typeof request.has === 'function' ? request : request.headers
   if (typeof headers !== 'object' || headers === null) return undefined
   return (name) => {
     const value = typeof headers.get === 'function' ? headers.get(name) : undefined
-    // Nothing, and not `null`: this is no `Headers`, which knows every case.
+    // `undefined` rather than `null`: not a `Headers` object, so its names may be in any case.
     return value === undefined ? valuesOf(headers, name) : textsOf(value)
   }
 }
@@ -73,7 +73,7 @@ function iterable(headers) {
   return typeof headers[Symbol.iterator] === 'function'
 }
 
-// Pairs of names and values, or names and values in turn, as Node's `rawHeaders` has them.
+// Either [name, value] pairs, or a flat list as in Node's `rawHeaders`.
 function pairsOf(list) {
   if (list.every(Array.isArray)) return list
   return Array.from({ length: Math.floor(list.length / 2) }, (_, at) => [list[2 * at], list[2 * at + 1]])

@@ -4,14 +4,13 @@ const { argumentError } = require('./error.js')
 const { describe } = require('./options.js')
 
 /**
- * The ids under which a loaded user is signed out: what `userId` answers of them, or else all that are found where users
- * have their ids. Where there are several, such as a session's and its user's, any of them signs out; that costs
- * a load at the most.
+ * The ids by which a loaded user can be signed out: the result of `userId(user)`, otherwise the values of all the usual id fields.
+ * If there are several, such as the id of a session and that of its user, each of them works; a wrong match costs one extra load.
  */
 function idsOf(user, userId) {
   if (userId) {
     const id = idIn(userId(user))
-    if (id === undefined) throw argumentError('the function given as userId must answer a string or a whole number')
+    if (id === undefined) throw argumentError('the userId function must return a non-empty string or an integer')
     return [id]
   }
   const found =
@@ -19,8 +18,8 @@ function idsOf(user, userId) {
   const ids = [...new Set(found.filter((id) => id !== undefined))]
   if (ids.length === 0) {
     throw argumentError(
-      `load answered ${describe(user)} without an id in userId, id, _id, sub or user.id, so invalidateUser could never ` +
-        'sign it out: say where its id is, by the option userId: (user) => …',
+      `load returned ${describe(user)} without an id in userId, id, _id, sub or user.id, so invalidateUser could not ` +
+        'sign the user out. Set the option userId: (user) => … to a function that returns the id',
     )
   }
   return ids
@@ -29,7 +28,7 @@ function idsOf(user, userId) {
 function idIn(value) {
   if (typeof value === 'string') return value === '' ? undefined : value
   if (typeof value === 'bigint' || Number.isSafeInteger(value)) return String(value)
-  // Such as the ObjectId of a document database, which is JSON as a string.
+  // Such as a MongoDB ObjectId, whose JSON is a string.
   return typeof value === 'object' && typeof value?.toJSON === 'function' ? idIn(value.toJSON()) : undefined
 }
 

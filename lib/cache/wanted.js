@@ -2,7 +2,7 @@
 
 const NONE = Object.freeze([])
 
-/** How a value is to be kept, by what everybody wants who waits for it: with all their tags, for the shortest life. */
+/** The options with which a value shared by several callers is stored: the tags of all of them, the shortest ttl. */
 class Wanted {
   constructor(ttl, tags = NONE, stale = 0) {
     this.ttl = ttl
@@ -10,37 +10,37 @@ class Wanted {
     this.stale = stale
   }
 
-  /** As the native side takes it. */
+  /** In the form that the native side takes. */
   get options() {
     return { ttl: this.ttl, tags: this.tags, staleWhileRevalidate: this.stale > 0 ? this.stale : undefined }
   }
 
-  /** What both want. */
+  /** Options that satisfy both. */
   and(other) {
     if (!other) return this
     const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NONE
     return new Wanted(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
   }
 
-  /** What the native side opened for these tags: the mark of the key, and of each tag. */
+  /** The lease that the native side opened for these tags: the mark of the key and the mark of each tag. */
   leaseOf({ mark, tags }) {
     return { mark, tags: new Map(this.tags.map((tag, at) => [tag, tags[at]])) }
   }
 
-  /** Whether a lease has all these tags. */
+  /** Whether a lease includes all these tags. */
   isCovered({ tags }) {
     return this.tags.every((tag) => tags.has(tag))
   }
 
-  /** The marks of the tags, in their order. */
+  /** The marks of the tags, in the order of `tags`. */
   marksIn({ tags }) {
     return this.tags.map((tag) => tags.get(tag))
   }
 
   /**
-   * Whether a caller that wants this may share a load, as it was called at that moment and has found this lease. It may when
-   * nothing that the value depends on can have happened between the load's beginning and the call; the value is then kept as
-   * both want. Else the load is nobody's business any more: it fills nothing.
+   * Whether a caller with these options, which called at `called` and read `lease`, may share the load of `flight`. It may if
+   * nothing the value depends on can have changed between the start of the load and the call; the value is then stored with
+   * options that satisfy both. Otherwise the load is superseded: its value is not stored.
    */
   joins(flight, called, lease) {
     const { wanted } = flight
@@ -58,7 +58,7 @@ class Wanted {
   }
 }
 
-// A tag that was not asked for was added by somebody who came later, and so has not changed either.
+// A tag missing from the later lease was added by a caller that joined after it was read, so it has not changed either.
 function isUnchanged(before, now) {
   if (before?.mark !== now.mark) return false
   return [...before.tags].every(([tag, mark]) => !now.tags.has(tag) || now.tags.get(tag) === mark)

@@ -16,64 +16,66 @@ const BY_ERROR = {
 }
 const BY_WORD = { LOADING: 'loading', BUSY: 'busy', MASTERDOWN: 'replication', CLUSTERDOWN: 'cluster' }
 
-/** Why there was no answer, as an alert. */
+/** The alert for a failed check. */
 function alertOfError(error) {
   const text = messageOf(error)
   const word = /\b(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN)\b/.exec(text)?.[0]
   return `${BY_WORD[word] ?? BY_ERROR[error?.code] ?? 'error'}: ${text}`
 }
 
-/** What of a loading server its users want to know. */
+/** The alert for a server that is loading its data. */
 function alertOfLoading({ percent, seconds }) {
-  const left = seconds > 0 ? `, about ${seconds} s are left` : ''
-  return `loading: the server has read ${Math.floor(percent ?? 0)} % of its data${left}`
+  const left = seconds > 0 ? `, about ${seconds} s remaining` : ''
+  return `loading: the server has loaded ${Math.floor(percent ?? 0)} % of its data${left}`
 }
 
-/** What the breakers do to calls, when it concerns all of them: `servers` are told of one by one. */
+/** The alert for breaker states that affect all calls; `alertsOfServers` reports single servers. */
 function alertsOfBreaker({ breaker, nodes }, isShut) {
   if (isShut) {
-    const again = breaker.retryInMs === null ? '' : `; one is let through in ${Math.ceil(breaker.retryInMs / 1000)} s`
-    return [`breaker: calls are refused${again}`]
+    const again = breaker.retryInMs === null ? '' : `; the next attempt is in ${Math.ceil(breaker.retryInMs / 1000)} s`
+    return [`breaker: calls are rejected${again}`]
   }
   const states = nodes.length > 0 ? nodes.map((node) => node.breaker) : [breaker.state]
-  return states.includes('half-open') ? ['breaker: calls are let through one at a time to see how they fare'] : []
+  return states.includes('half-open') ? ['breaker: half-open, calls are let through one at a time'] : []
 }
 
-/** What is wrong with a server that answers. `before` is what the check before this one found, on the same run. */
+/** Problems of a server that responds. `before` is the report of the previous check, if the server has not restarted since. */
 function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, untold, muted }) {
   const alerts = []
   const say = (code, text) => alerts.push(`${code}: ${text}`)
-  if (performance.ping > slowMs) say('slow', `a PING took ${performance.ping} ms; ${slowMs} ms are expected`)
+  if (performance.ping > slowMs) say('slow', `a PING took ${performance.ping} ms, more than ${slowMs} ms`)
   if (redis.memoryUsage > MEMORY) say('memory', `${Math.round(100 * redis.memoryUsage)} % of maxmemory is used`)
   const evicted = before && redis.evictedKeys - before.evictedKeys
-  if (evicted > 0) say('evictions', `${evicted} keys since the last check`)
+  if (evicted > 0) say('evictions', `${evicted} keys evicted since the last check`)
   const rejected = before && redis.rejectedConnections - before.rejectedConnections
-  if (rejected > 0) say('connections', `${rejected} refused since the last check`)
-  if (muted) say('channels', 'the user may not publish or subscribe: queues are looked at once a second')
+  if (rejected > 0) say('connections', `the server rejected ${rejected} since the last check`)
+  if (muted) say('channels', 'the user lacks permission to publish or subscribe, so workers poll queues once a second')
   if (unwritten) say('write', `a test key could not be written and read: ${messageOf(unwritten)}`)
-  // A user who may not ask is no illness of the server.
-  if (untold && untold.code !== 'E_AUTH') say('info', `the server does not tell about itself: ${messageOf(untold)}`)
+  // Missing permissions are not a fault of the server.
+  if (untold && untold.code !== 'E_AUTH') say('info', `the server did not return INFO: ${messageOf(untold)}`)
   return alerts
 }
 
-/** What is wrong with servers that belong together. `seen` is how many replicas there once were. */
+/** Problems of servers that belong together. `seen` is the highest number of replicas observed. */
 function alertsOfServers(servers, { linkDown, seen }) {
   const alerts = []
   let named = 0
   for (const { host, port, role, connected, breaker } of servers) {
     const name = port === null ? host : `${host}:${port}`
-    if (breaker === 'open') alerts.push(`server: calls to ${name} are refused by its breaker`)
+    if (breaker === 'open') alerts.push(`server: calls to ${name} are rejected by its breaker`)
     if (connected) continue
     if (role === 'replica') named++
-    alerts.push(role === 'replica' ? `replicas: ${name} is away or still copies its data` : `server: ${name} is away`)
+    alerts.push(
+      role === 'replica' ? `replicas: ${name} is disconnected or still syncing` : `server: ${name} is disconnected`,
+    )
   }
   const left = countReplicas(servers)
-  if (left + named < seen) alerts.push(`replicas: ${left} of ${seen} are left`)
-  if (linkDown) alerts.push('replication: the server has lost its primary, so what it answers may be old')
+  if (left + named < seen) alerts.push(`replicas: ${left} of ${seen} remain`)
+  if (linkDown) alerts.push('replication: the server has lost its primary, so its replies may be stale')
   return alerts
 }
 
-/** How many replicas follow their primary. */
+/** The number of replicas connected to their primary. */
 function countReplicas(servers) {
   return servers.filter(({ role, connected }) => role === 'replica' && connected).length
 }

@@ -3,7 +3,7 @@
 const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 
-/** A span of time that several steps share. */
+/** A deadline shared by several steps. */
 class Deadline {
   #ms
   #end
@@ -13,24 +13,24 @@ class Deadline {
     this.#end = now() + ms
   }
 
-  /** How much of it is left, in ms. */
+  /** The time left, in ms. */
   get left() {
     return Math.max(0, this.#end - now())
   }
 
-  /** What `work` answers, or `E_TIMEOUT` when the span ends first. */
+  /** Settles as `work` does, or rejects with `E_TIMEOUT` if the deadline passes first. */
   async race(work) {
     let end
     const late = new Promise((_, reject) => {
       const error = () =>
-        new CinnabarError(`no answer within ${Math.round(this.#ms)} ms`, { code: 'E_TIMEOUT', retryable: true })
+        new CinnabarError(`no reply within ${Math.round(this.#ms)} ms`, { code: 'E_TIMEOUT', retryable: true })
       end = later(this.left, () => reject(error()))
     })
     try {
       return await Promise.race([work, late])
     } finally {
       end?.()
-      // What loses the race still settles some day, and nobody listens by then.
+      // If `work` loses the race and rejects later, that must not be an unhandled rejection.
       Promise.resolve(work).catch(() => {})
     }
   }

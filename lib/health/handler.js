@@ -11,8 +11,8 @@ const HEADERS = { 'content-type': 'application/json; charset=utf-8', 'cache-cont
 const shared = new WeakMap()
 
 /**
- * Checks that requests share: while one runs, all wait for it, and its report serves those that come within `maxAgeMs`
- * of it. So the server is asked about once a second, however many balancers ask this process.
+ * A check shared by requests: concurrent requests wait for the same check, and its report is reused for `maxAgeMs`. By default the
+ * server is checked about once a second, however many load balancers send requests.
  */
 class SharedCheck {
   #check
@@ -46,12 +46,15 @@ function sharedCheck(service, settings) {
   return check
 }
 
-/** A handler of requests that answers how `service` is doing. Throws `E_INVALID_ARGUMENT` for bad options. */
+/** A request handler that returns the health of `service`. Throws `E_INVALID_ARGUMENT` for invalid options. */
 function makeHandler(options, defaultService) {
-  if (isService(options)) throw argumentError('healthHandler takes its service as an option: { service }')
+  if (isService(options)) throw argumentError('healthHandler takes an options object: pass the service as { service }')
   const known = ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail']
   const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = ownOptions(options, known)
-  if (!isService(service)) throw argumentError('service must be a RedisService of this copy of cinnabar')
+  if (!isService(service))
+    throw argumentError(
+      'service must be a RedisService. If it is one, it was created by another copy of cinnabar: check `npm ls cinnabar` and install only one version',
+    )
   if (typeof detail !== 'boolean') throw argumentError('detail must be true or false')
   milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })
   const check = sharedCheck(service, checkSettings(rest))

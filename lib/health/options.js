@@ -3,16 +3,16 @@
 const { argumentError } = require('../error.js')
 const { describe, ownOptions } = require('../options.js')
 
-// Longer ones overflow the timers of JavaScript, which then fire at once.
+// A longer delay overflows JavaScript timers, which then fire immediately.
 const LONGEST_MS = 2_147_483_647
 
-/** The settings of a check, with their defaults. Throws `E_INVALID_ARGUMENT` for what cannot be meant. */
+/** The options of a check with their defaults. Throws `E_INVALID_ARGUMENT` for invalid values. */
 function checkSettings(options) {
   const { timeoutMs = 2000, slowMs = 100 } = ownOptions(options, ['timeoutMs', 'slowMs'])
   return { timeoutMs: milliseconds(timeoutMs, 'timeoutMs'), slowMs: milliseconds(slowMs, 'slowMs') }
 }
 
-/** Throws unless it is a span of time that a timer can take. */
+/** Throws unless it is a duration that a timer supports. */
 function milliseconds(value, name, { zero = false } = {}) {
   const fits = typeof value === 'number' && (zero ? value >= 0 : value > 0) && value <= LONGEST_MS
   if (fits) return value

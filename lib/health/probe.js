@@ -9,17 +9,17 @@ const { messageOf } = require('./status.js')
 const OTHERS = 8
 
 /**
- * Asks the server what health is about. Rejects when it answers nothing at all. When a PING fails, nothing else is sent.
- * None of it counts for the breaker, so no check cuts off a server that works for everybody else.
+ * Probes the server. Rejects if it does not respond. If the PING fails, nothing else is sent. Probes do not count for the breaker,
+ * so a health check cannot open it.
  *
- * Answers `{ ping, set, get, unwritten, info, cluster, untold }`; `unwritten` and `untold` are the errors of what failed.
+ * Returns `{ ping, set, get, unwritten, info, cluster, untold }`, where `unwritten` and `untold` are errors.
  */
 async function askServer(native, { deadline, slowMs, connected, inCluster }) {
   const reach = inCluster ? () => reachAny(native, deadline.left / 4) : () => ping(native)
-  // What the first call takes includes the opening of a connection, which says nothing about the server's speed.
+  // The first call may include opening a connection, so its time says nothing about the server's speed.
   if (!connected) await deadline.race(reach())
   let best = await deadline.race(reach())
-  // Once more: what one stall of this process's event loop took is not the server's.
+  // Measured again, in case this process's event loop was blocked during the first measurement.
   if (best > slowMs) best = Math.min(best, await deadline.race(reach()))
   const [key, told] = await Promise.allSettled([measureKey(native, deadline), askAbout(native, deadline)])
   const hangs = key.reason?.code === 'E_TIMEOUT' && told.reason?.code === 'E_TIMEOUT'
@@ -34,17 +34,18 @@ async function askServer(native, { deadline, slowMs, connected, inCluster }) {
 async function ping(native) {
   const start = now()
   const answer = await native.probe(['PING']).catch(allowNothing)
-  if (answer !== 'PONG') throw new CinnabarError('a PING was not answered by PONG', { code: 'E_INVALID_DATA' })
+  if (answer !== 'PONG')
+    throw new CinnabarError('the server did not reply to PING with PONG', { code: 'E_INVALID_DATA' })
   return since(start)
 }
 
-// Who says that this user may not ask is there.
+// A server that denies this user permission to PING is up.
 function allowNothing(error) {
   if (error.code === 'E_AUTH' && messageOf(error).startsWith('NOPERM')) return 'PONG'
   throw error
 }
 
-// A PING goes to one server of a cluster, and that one may be the only one that hangs: keys of many slots ask the others.
+// In a cluster, a PING goes to one server, which may be the only one that hangs. Keys in many slots reach the others.
 async function reachAny(native, patienceMs) {
   try {
     return await new Deadline(patienceMs).race(ping(native))
@@ -70,10 +71,11 @@ async function measureKey(native, deadline) {
   try {
     let start = now()
     const stored = await deadline.race(native.probe(['SET', key, '1', 'EX', 10]))
-    if (stored !== 'OK') throw new Error('SET was not answered by OK')
+    if (stored !== 'OK') throw new Error('SET did not return OK')
     times.set = since(start)
     start = now()
-    if ((await deadline.race(native.probe(['GET', key]))) !== '1') throw new Error('it was gone at once')
+    if ((await deadline.race(native.probe(['GET', key]))) !== '1')
+      throw new Error('the key was missing right after it was written')
     times.get = since(start)
   } catch (error) {
     if (error.code === 'E_TIMEOUT') throw error
@@ -91,7 +93,7 @@ async function askAbout(native, deadline) {
   return { info, cluster: { state: parseInfo(state).get('cluster_state') ?? null, nodes }, untold: null }
 }
 
-/** How far a server is that answers only that it is loading: `{ percent, seconds }`, or null when it does not say. */
+/** The progress of a server that is loading its data: `{ percent, seconds }`, or null if unknown. */
 async function askLoading(native, deadline) {
   try {
     const info = parseInfo(await deadline.race(native.probe(['INFO'])))
@@ -102,7 +104,7 @@ async function askLoading(native, deadline) {
   }
 }
 
-/** Whether a server refuses work because it still reads its data. */
+/** Whether the error says that the server is still loading its data. */
 function isLoading(error) {
   return /\bLOADING\b/.test(messageOf(error))
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** A report of which nothing is known yet; `null` stands for what nobody told. */
+/** An empty report; `null` means unknown. */
 function emptyReport() {
   const metrics = () => ({ hits: 0, misses: 0, hitRate: 0, errors: 0 })
   return {
@@ -31,7 +31,7 @@ function emptyReport() {
   }
 }
 
-/** Adds what this process knows without asking anybody. */
+/** Adds what is known locally, without sending anything. */
 function fillFromProcess(report, service, status) {
   const { topology, pool, breaker, lastError, reconnects } = status
   report.redis.topology = topology
@@ -41,7 +41,7 @@ function fillFromProcess(report, service, status) {
   Object.assign(report, { breaker, lastError, reconnects })
 }
 
-// What was answered by something stale was answered without waiting, which is what the rate is about.
+// A stale hit counts as a hit: the caller did not have to wait.
 function withRate({ hits, staleHits, misses, errors }) {
   const answered = hits + (staleHits ?? 0)
   const asked = answered + misses

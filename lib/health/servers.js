@@ -3,8 +3,8 @@
 const { replicasOf } = require('../info.js')
 
 /**
- * The servers as they see themselves, beside what this process knows of its ways to them: `{ host, port, role, connected,
- * replicas, breaker, pool }`. `known` is what the process has; `found` is what a server told, or null.
+ * Merges the servers as they describe themselves with this process's connections to them: `{ host, port, role, connected,
+ * replicas, breaker, pool }`. `known` is local state; `found` comes from a server's reply, or is null.
  */
 function listServers(known, found) {
   const servers = known.map(({ host, port, role, connected, breaker, pool }) => {
@@ -15,27 +15,27 @@ function listServers(known, found) {
   const others = [...(found ?? [])]
   for (const node of others) node.own = servers.find((server) => named(server, node))
   for (const node of others) {
-    // A name that no server calls itself by: it is the one server at that port that is not accounted for.
+    // An address that no known server goes by is matched to a known server if both are the only unmatched ones at that port.
     const free = servers.filter((server) => server.port === node.port && !others.some(({ own }) => own === server))
     const alike = others.filter(({ own, port }) => !own && port === node.port)
     if (!node.own && free.length === 1 && alike.length === 1) node.own = free[0]
   }
   for (const { own, host, port, role, reachable, replicas } of others) {
-    // Connections are opened as load asks: that this process has none to a server of a cluster is no fault of it.
+    // Connections are opened on demand, so having none to a server of a cluster is not a fault.
     if (own) Object.assign(own, { role, replicas, connected: reachable })
     else servers.push({ host, port, role, connected: reachable, replicas, breaker: null, pool: null })
   }
   return servers
 }
 
-/** Whether two spellings are one host. */
+/** Whether two spellings name the same host. */
 function sameHost(a, b) {
   return Boolean(a && b) && plain(a) === plain(b)
 }
 
 const plain = (host) => host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
 
-/** What `INFO` tells: the server that answered and, when it is a primary, its replicas. */
+/** Servers listed in `INFO`: the one that replied and, if it is a primary, its replicas. */
 function serversOfInfo(fields, { host, port }) {
   const replicas = replicasOf(fields)
   const role = fields.get('role') === 'slave' ? 'replica' : 'primary'
@@ -48,14 +48,14 @@ function serversOfInfo(fields, { host, port }) {
   ]
 }
 
-/** What `CLUSTER NODES` tells. A server is gone when the others agree on it, or when the one asked has lost it. */
+/** Servers listed in `CLUSTER NODES`. A server is unreachable if it is marked as failed, or if the replying node lost its link to it. */
 function serversOfCluster(text) {
   const nodes = []
   for (const line of String(text ?? '').split('\n')) {
     const [id, address, flagged, primary, , , , link] = line.trim().split(' ')
     const flags = flagged?.split(',') ?? []
     if (!link || flags.includes('handshake') || flags.includes('noaddr')) continue
-    // `host:port@bus,name`; an IPv6 address has colons of its own.
+    // `host:port@bus,name`; an IPv6 address contains colons too.
     const [place, name] = address.split(',')
     const [, host, port] = /^(.*):(\d+)(?:@.*)?$/.exec(place) ?? []
     if (!port) continue

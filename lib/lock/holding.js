@@ -2,18 +2,18 @@
 
 const { CinnabarError } = require('../error.js')
 
-// As they are when this is loaded: a test may put clocks of its own in their place later.
+// Captured when the module loads, because tests may install fake clocks later.
 const { clearTimeout, performance, setTimeout } = globalThis
 const LONGEST_MS = 2 ** 31 - 1
 
-/** Locks that operations of this realm hold, by their tokens: whoever extends or releases one need not be who took it. */
+/** Locks held by operations of this realm, by token: they may be extended or released through another object. */
 const held = new Map()
 
-/** A lock while an operation runs under it. */
+/** A lock held while an operation runs. */
 class Holding {
-  /** What the operation gets beside the token. */
+  /** The second argument of the operation. */
   context
-  /** Whether the operation has released it by itself. */
+  /** Whether the operation released the lock itself. */
   isGivenBack = false
   #resource
   #token
@@ -51,14 +51,14 @@ class Holding {
     return isReleased
   }
 
-  /** Nobody is told of it any more. Answers whether its life is over. */
+  /** Stops watching the lock. Returns whether its ttl has passed. */
   end() {
     this.#stop()
     held.delete(this.#token)
     return performance.now() >= this.#until
   }
 
-  // Most operations never ask for it.
+  // Created lazily: most operations do not use the signal.
   #signal() {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -78,7 +78,7 @@ class Holding {
   #lose() {
     if (this.#error || this.isGivenBack) return
     this.#stop()
-    const message = `The lock was lost while its operation ran: ${this.#resource}`
+    const message = `The lock was lost while the operation was running: ${this.#resource}`
     this.#error = new CinnabarError(message, { code: 'E_LOCK_LOST' })
     this.#controller?.abort(this.#error)
   }
@@ -89,14 +89,14 @@ class Holding {
   }
 }
 
-/** A lock that is held from now on, whose life began when it was asked for. */
+/** Registers a lock as held. Its ttl is counted from `began`, when it was requested. */
 function hold(resource, token, began, ttlSeconds) {
   const holding = new Holding(resource, token, began, ttlSeconds)
   held.set(token, holding)
   return holding
 }
 
-/** The operation of this realm that runs under the lock with this token. */
+/** The registered lock with this token, if an operation of this realm holds it. */
 function holdingOf(token) {
   return held.get(token)
 }

@@ -7,14 +7,14 @@ const { nextTurn, now } = require('../clock.js')
 const { complainOnce, guarded, once } = require('./guard.js')
 const { parseText } = require('./text.js')
 
-/** For so long handlers run before everything else gets its turn. */
+/** How long handlers run before they yield to the event loop. */
 const TURN_MS = 4
-/** The clock is looked at once every so many messages. */
+/** How many messages are handled between two readings of the clock. */
 const LOOK = 16
 
 /**
- * Calls a handler for what waits in a native inbox, in the asynchronous context in which this was made. A turn of the event
- * loop takes a portion at most: timers, sockets and answers of other calls are never far.
+ * Calls a handler for each message in a native inbox, in the async context in which this object was created. Yields to the event
+ * loop regularly, so that timers, sockets and other calls are not starved.
  */
 class Delivery {
   #known
@@ -24,12 +24,12 @@ class Delivery {
   #context = new AsyncResource('CinnabarSubscription')
   #pairs
   #at = 1
-  /** Something waits natively. */
+  /** Messages are waiting in the native inbox. */
   #more = false
   #running = false
   #closed = false
 
-  /** `known` is what a message goes with unless it says so itself. Without `onError`, an end is an error on the console. */
+  /** `known` is passed to the handler with messages that do not carry their own channel. Without `onError`, the end is logged. */
   constructor(known, handler, { onGap = warnOnce(known), onError = reportEnd(known) } = {}) {
     const complain = complainOnce(known)
     this.#known = known
@@ -38,21 +38,21 @@ class Delivery {
     this.#onError = guarded(onError, complain)
   }
 
-  /** Something waits for the reader of this number; without one, it was closed. */
+  /** Messages are waiting for the reader of this number; without a number, the inbox was closed. */
   wake(number) {
     if (number === undefined) return this.close()
     this.#more = true
     if (!this.#running) this.#run(number)
   }
 
-  /** No handler is called any more. */
+  /** No handler is called after this. */
   close() {
     this.#closed = true
     this.#pairs = undefined
   }
 
-  // Everything that waits, if there is the time: with one portion a turn, calls that publish as much in a turn would keep
-  // whatever has once piled up from ever getting less.
+  // Drains the inbox as far as time allows. With one batch per turn, a backlog would never shrink if each turn published as
+  // many messages as it handled.
   #run(number) {
     const turnEnds = now() + TURN_MS
     do this.#running = this.#portion(number, turnEnds)
@@ -60,7 +60,7 @@ class Delivery {
     if (this.#running) nextTurn(() => this.#run(number))
   }
 
-  /** Answers whether there is more. */
+  /** Returns whether more messages are waiting. */
   #portion(number, turnEnds) {
     if (this.#closed) return false
     if (!this.#pairs) {
@@ -74,7 +74,7 @@ class Delivery {
       const at = this.#at
       this.#at += 2
       this.#hand(pairs[at], pairs[at + 1])
-      // A handler may have closed it.
+      // A handler may have closed the subscription.
       if (this.#closed) return false
       if (count % LOOK === 0 && now() > turnEnds) return true
     }
@@ -97,15 +97,17 @@ class Delivery {
   }
 }
 
-// What was missed must not go unseen where nobody asked to be told.
+// Without an onGap callback, missed messages are at least logged.
 function warnOnce(known) {
   return once(({ missed }) => {
     const many = missed === 'unknown' ? 'messages may have been' : `${missed} messages were`
-    console.warn(`cinnabar: ${many} missed on ${JSON.stringify(known)}; the option onGap tells you of each such gap`)
+    console.warn(
+      `cinnabar: ${many} missed on ${JSON.stringify(known)}; set the option onGap to be notified of every gap`,
+    )
   })
 }
 
 const reportEnd = (known) => (error) =>
-  console.error(`The subscription to ${JSON.stringify(known)} has ended; the option onError tells you of it:`, error)
+  console.error(`The subscription to ${JSON.stringify(known)} has ended; set the option onError to handle this:`, error)
 
 module.exports = { Delivery }

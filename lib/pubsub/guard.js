@@ -1,6 +1,6 @@
 'use strict'
 
-/** One bad message must neither end the process nor the subscription, and a flood of them must not flood the log. */
+/** A failing handler must not end the process or the subscription, and repeated failures must not flood the log. */
 function guarded(handler, complain) {
   return (value, about) => {
     try {
@@ -12,14 +12,14 @@ function guarded(handler, complain) {
   }
 }
 
-/** Says on the console, once, that a handler of this name failed. */
+/** Logs the first failure of the handler with this name. */
 function complainOnce(name) {
   return once((error) =>
     console.error(`A handler subscribed to ${JSON.stringify(name)} failed (further failures are not shown):`, error),
   )
 }
 
-/** The first call calls `tell`. */
+/** Only the first call calls `tell`. */
 function once(tell) {
   let told = false
   return (value) => {

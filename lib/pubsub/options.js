@@ -5,7 +5,7 @@ const { assertFunction, describe, ownOptions } = require('../options.js')
 
 const SHARED = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
 
-/** What `subscribe` was told: the functions, and what the native side takes, which says what that may be. */
+/** Reads the arguments of `subscribe`: the callbacks, and the options that the native side validates. */
 function readOptions(options, streams) {
   const names = streams ? SHARED : [...SHARED, 'onError']
   const { onGap, onError, buffer, ...native } = ownOptions(options, names)
@@ -16,7 +16,7 @@ function readOptions(options, streams) {
   return { onGap, onError, native: { ...native, ...ownOptions(buffer, ['messages', 'bytes'], 'buffer.') } }
 }
 
-/** What `publish` was told, which the native side says what it may be. */
+/** The `sharded` option of `publish`; the native side validates it. */
 function isSharded(options) {
   return ownOptions(options, ['sharded']).sharded
 }

@@ -2,7 +2,7 @@
 
 const { parse } = JSON
 
-/** A value by its JSON. Other programs publish plain text on the same channels, or bytes: they are delivered as they are. */
+/** Parses a message as JSON. Text that is not JSON, published by other programs, is delivered unchanged, and so are bytes. */
 function parseText(text) {
   if (typeof text !== 'string') return text
   try {

@@ -4,15 +4,15 @@ const clock = require('../clock.js')
 
 const MINUTE = 60_000
 const MOST_CHARACTERS = 500
-// Queues that are remembered: what is said too often harms less than what grows.
+// How many queues are remembered. Above that, logging too often is better than growing without bound.
 const MOST_QUEUES = 1000
 
-// Those who hear of deaths in this process; whoever wants none of it is not in here.
+// The event listeners of this process.
 const listening = new Set()
-// What was said of each queue: when, and how many died since then of whom nothing was said.
+// By queue: when a dead job was last logged, and how many have died since without being logged.
 const said = new Map()
 
-/** Somebody listens to a queue, whose `scope` it has in common with all who do, and `hears` of some jobs' deaths. */
+/** Registers `events`, the listeners of a queue. Objects for the same queue have the same `scope`. */
 function listens(events) {
   listening.add(events)
 }
@@ -21,7 +21,7 @@ function listensNoMore(events) {
   listening.delete(events)
 }
 
-/** A job has died here. Nobody may be there who hears of it: then it is said, one line a queue and minute. */
+/** Logs the death of a job in this process unless a listener receives it, at most once a minute per queue. */
 function tellDeath(scope, queue, { id, name, attempt }, failure) {
   if ([...listening].some((events) => events.scope === scope && events.hearsDeath(id))) return
   const now = clock.now()
@@ -33,18 +33,18 @@ function tellDeath(scope, queue, { id, name, attempt }, failure) {
   if (said.size >= MOST_QUEUES) said.clear()
   said.set(scope, { at: now, unsaid: 0 })
   const tries = attempt > 0 ? ` in attempt ${attempt}` : ''
-  const more = before?.unsaid > 0 ? `; ${before.unsaid} more have died since this was last said` : ''
+  const more = before?.unsaid > 0 ? `; ${before.unsaid} more have died since the last such message` : ''
   console.error(
-    `cinnabar: job ${quoted(id)} (${quoted(name)}) of the queue ${quoted(queue)} is dead: it failed for good${tries}: ` +
-      `${line(failure)}${more}. queue.on('dead', …) hears of each`,
+    `cinnabar: job ${quoted(id)} (${quoted(name)}) of the queue ${quoted(queue)} is dead: it failed permanently${tries}: ` +
+      `${line(failure)}${more}. Use queue.on('dead', …) to receive every one`,
   )
 }
 
 const quoted = (text) => JSON.stringify(text)
 
-// What was thrown, as one line that nothing in it can end.
+// The error as a single line; line breaks and control characters in it are replaced.
 function line({ name, message } = {}) {
-  const text = `${name ?? 'Error'}: ${message ?? 'nobody knows why'}`.replaceAll(/[\s\p{Cc}]+/gu, ' ')
+  const text = `${name ?? 'Error'}: ${message ?? 'unknown reason'}`.replaceAll(/[\s\p{Cc}]+/gu, ' ')
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text
 }
 

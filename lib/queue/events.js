@@ -8,7 +8,7 @@ const { Delivery } = require('../pubsub/delivery.js')
 const { complainOnce, guarded } = require('../pubsub/guard.js')
 const { listens, listensNoMore } = require('./deaths.js')
 
-// Those of the channel, what is missing there, and what goes wrong in this process.
+// Events of the channel, a gap in it, and errors in this process.
 const NAMES = [
   'added',
   'active',
@@ -24,7 +24,7 @@ const NAMES = [
   'error',
 ]
 
-/** Who listens to what happens to the jobs of a queue, in whatever process. Hears of it only while somebody listens. */
+/** Listeners for the events of a queue's jobs, in all processes. Subscribed only while there is a listener. */
 class Events {
   #queue
   #open
@@ -34,7 +34,7 @@ class Events {
   #complain
   #scopeOf
 
-  /** `open(told)` begins to listen and answers what ends it; `scopeOf()` is what is the same for all who listen to this queue. */
+  /** `open(told)` subscribes and returns the subscription; `scopeOf()` returns an id that is the same for all objects of this queue. */
   constructor(queue, open, waits, scopeOf) {
     this.#queue = queue
     this.#open = open
@@ -57,7 +57,7 @@ class Events {
     }
   }
 
-  /** Takes the newest such listener away. */
+  /** Removes the most recently added instance of the listener. */
   remove(event, listener) {
     assertEvent(event)
     this.#drop(
@@ -76,7 +76,7 @@ class Events {
     return this.#of(event).length
   }
 
-  /** Listens to the channel if anybody wants what comes over it, and no longer. */
+  /** Subscribes to the channel if there is a listener for it, and unsubscribes otherwise. */
   update() {
     const wanted = this.#waits.size > 0 || NAMES.some((name) => name !== 'error' && this.count(name) > 0)
     if (wanted) this.#listening ??= this.#listen()
@@ -87,7 +87,7 @@ class Events {
     return this.#scopeOf()
   }
 
-  /** Whether somebody here hears of it when this job dies. */
+  /** Whether a listener in this process is notified when this job dies. */
   hearsDeath(id) {
     return this.count('dead') > 0 || this.count('failed') > 0 || this.#waits.has(id)
   }
@@ -109,7 +109,7 @@ class Events {
     return listening
   }
 
-  /** When it hears what happens; at once where it does already. */
+  /** Resolves once subscribed. */
   heard() {
     return this.#listening?.heard
   }
@@ -126,7 +126,7 @@ class Events {
     listening?.native.end()
   }
 
-  // First that it is heard what happens, then what does.
+  // The first notice is that the subscription is active; events follow.
   #hear(listening, happened) {
     if (happened === null) return listening.begin()
     for (const [event, details] of happened) this.#happen(event, details)
@@ -135,7 +135,7 @@ class Events {
   #happen(event, details) {
     this.#waits.hear(event, details)
     const { id, attempt, error } = details
-    // Each attempt that failed is told as such, whatever follows.
+    // Every failed attempt emits `failed`, including the last one.
     if (event === 'retrying' || (event === 'dead' && attempt > 0)) this.emit('failed', { id, attempt, error })
     this.emit(event, details)
   }
@@ -145,7 +145,7 @@ class Events {
     this.emit('gap', gap)
   }
 
-  // The service was disconnected. Whoever listens hears nothing more, and whoever waits waits in vain.
+  // The service was disconnected: no more events arrive, so pending waits reject.
   #end(listening) {
     if (this.#listening === listening) {
       this.#listening = undefined
@@ -154,7 +154,7 @@ class Events {
     this.#waits.refuse(new CinnabarError('this service was disconnected', { code: 'E_CLOSED' }))
   }
 
-  /** Calls who listens; answers whether anybody did. */
+  /** Calls the listeners; returns whether there was one. */
   emit(event, details) {
     const all = this.#of(event)
     for (const one of all) {

@@ -4,11 +4,11 @@ const { Buffer } = require('node:buffer')
 
 const { CinnabarError } = require('../error.js')
 
-// What is kept of an error: enough to find it, not enough to fill the store.
+// Limits on how much of an error is stored with its job.
 const MOST_CHARACTERS = 8192
 const MOST_NAME = 200
 
-/** What a handler threw, as the text of at most so many bytes that is kept with its job. Never throws. */
+/** Serializes what a handler threw to at most `mostBytes` bytes, to be stored with the job. Never throws. */
 function writeFailure(thrown, mostBytes) {
   const { name, message, stack, code } = readThrown(thrown)
   const short = { name: cut(name, MOST_NAME), message: cut(message, MOST_CHARACTERS) }
@@ -21,7 +21,7 @@ function writeFailure(thrown, mostBytes) {
   )
 }
 
-// No character takes more than three bytes.
+// A UTF-16 code unit takes at most three bytes in UTF-8.
 function fits(text, mostBytes) {
   return text.length * 3 <= mostBytes || Buffer.byteLength(text) <= mostBytes
 }
@@ -40,7 +40,7 @@ function readError({ name, message, stack, code }) {
   return { name: text(name) ?? 'Error', message, stack: text(stack), code: Number.isFinite(code) ? code : text(code) }
 }
 
-// A string is shown as it is: many throw nothing else.
+// A thrown string is used as the message.
 function nameOf(thrown) {
   if (typeof thrown === 'string') return thrown.length > 0 ? JSON.stringify(thrown) : 'an empty string'
   if (typeof thrown === 'object' && thrown !== null) return JSON.stringify(thrown) ?? 'an object'
@@ -51,9 +51,9 @@ function cut(text, most) {
   return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
-/** What waiting for a job that is dead rejects with. */
+/** The error with which `finished()` rejects for a dead job. */
 function jobFailed(id, failure) {
-  const { name, message, stack, code } = failure ?? { name: 'Error', message: 'nobody knows why' }
+  const { name, message, stack, code } = failure ?? { name: 'Error', message: 'unknown reason' }
   const cause = new Error(message)
   cause.name = name
   if (code !== undefined) cause.code = code

@@ -2,9 +2,9 @@
 
 const { CinnabarError } = require('../error.js')
 
-/** A job as it was when it was read. Nothing of it changes by itself. */
+/** A snapshot of a job. It does not update itself. */
 class Job {
-  // Not a field that a log shows.
+  // Not enumerable, so that it does not appear in logs.
   #watch
 
   constructor(watch, fields) {
@@ -17,7 +17,7 @@ class Job {
   }
 }
 
-/** A job as its handler gets it; what it is made of comes from the native side in this order. */
+/** A job as passed to its handler, built from the fields of the native side, in this order. */
 function activeJob(watch, [, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]) {
   return new Job(watch, {
     id,
@@ -39,8 +39,8 @@ function readData(text, id) {
   try {
     return JSON.parse(text)
   } catch {
-    // Why it is none would quote it.
-    const message = `the data of job ${JSON.stringify(id)} is no JSON: something else wrote it`
+    // Without a cause: the parser's message would quote the data.
+    const message = `the data of job ${JSON.stringify(id)} is not JSON, so it was not written by cinnabar`
     throw new CinnabarError(message, { code: 'E_INVALID_DATA' })
   }
 }

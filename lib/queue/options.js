@@ -35,8 +35,8 @@ const WORKER = {
 }
 
 /**
- * The options of these names, as `ownOptions` returns them, and those of a nested object for a name that has names of its own.
- * Their values are validated by the native side.
+ * Reads options as `ownOptions` does, and nested objects for names that map to names of their own. The native side validates the
+ * values.
  */
 function read(options, names, within = '') {
   const own = ownOptions(options, Object.keys(names), within)
@@ -51,7 +51,7 @@ function isGroup(value) {
   try {
     return typeof value === 'object' && value !== null && !Array.isArray(value)
   } catch {
-    // A revoked proxy: reading it says what is wrong.
+    // A revoked proxy throws here; reading it later reports the error.
     return true
   }
 }
@@ -61,7 +61,7 @@ const queueOptions = (options) => {
   return { service, rest }
 }
 
-/** Options of a queue that has its service already. */
+/** Options of a queue without `service`. */
 const queueOptionsOf = (service, options) => ({ service, ...read(options, QUEUE) })
 
 const jobOptions = (options) => (options === undefined ? undefined : read(options, JOB))
@@ -78,14 +78,14 @@ function jobsOf(jobs) {
 
 function listOf(jobs) {
   try {
-    // Holes become elements, which are then refused.
+    // Turns holes into undefined elements, which are then rejected.
     return Array.isArray(jobs) ? Array.from(jobs) : undefined
   } catch (error) {
     throw argumentError('jobs could not be read', error)
   }
 }
 
-/** When a job repeats. A `Date` stands for its time. */
+/** When a job repeats. A `Date` becomes its time in ms. */
 function scheduleOptions(schedule) {
   const copy = read(schedule, SCHEDULE)
   for (const name of ['startAt', 'endAt']) if (isDate(copy[name])) copy[name] = Date.prototype.getTime.call(copy[name])
@@ -94,10 +94,10 @@ function scheduleOptions(schedule) {
 
 const workerOptions = (options) => read(options, WORKER)
 
-/** Options that are no objects themselves. */
+/** Options whose values are not objects. */
 const plainOptions = (options, ...names) => read(options, Object.fromEntries(names.map((name) => [name, true])))
 
-/** Milliseconds that somebody is ready to wait. */
+/** Reads and validates `timeoutMs`. */
 function waitOf(options, usual, least = 0) {
   const { timeoutMs = usual } = plainOptions(options, 'timeoutMs')
   if (timeoutMs === undefined) return undefined

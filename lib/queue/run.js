@@ -8,9 +8,9 @@ const { describe } = require('../options.js')
 const MOST_PROGRESS = 65_536
 const MOST_LINE = 8192
 
-/** One attempt at a job, from its beginning until its handler or its time ends it. */
+/** One attempt at a job, until its handler returns or its timeout ends it. */
 class Run {
-  /** Whether it has ended without its handler: what that still brings changes nothing. */
+  /** Whether it ended before its handler did, whose result is then ignored. */
   over = false
   #native
   #number
@@ -26,18 +26,18 @@ class Run {
     this.#mostBytes = mostBytes
   }
 
-  /** Which job it is, for whoever is told of it. */
+  /** The job, for log lines. */
   get job() {
     const [, id, name, , attempt] = this.#leased
     return { id, name, attempt }
   }
 
-  /** What a handler gets beside its job. What it never asks for is never made. */
+  /** The handler's second argument. Its members are created on first use. */
   get context() {
     return new Context(this)
   }
 
-  /** Aborted when the attempt ends without its handler. */
+  /** Aborted when the attempt ends before its handler does. */
   get signal() {
     this.#controller ??= new AbortController()
     if (this.#reason) this.#controller.abort(this.#reason)
@@ -55,13 +55,13 @@ class Run {
   }
 
   log(line) {
-    if (typeof line !== 'string') throw argumentError(`a line of a log must be a string, got ${describe(line)}`)
+    if (typeof line !== 'string') throw argumentError(`a log line must be a string, got ${describe(line)}`)
     const short = line.length > MOST_LINE ? `${line.slice(0, MOST_LINE)}…` : line
     if (!this.#reason) this.#native.report(this.#number, undefined, short)
   }
 }
 
-/** `{ signal, progress, log }`: may be taken apart. */
+/** `{ signal, progress, log }`; may be destructured. */
 class Context {
   #run
 
@@ -87,9 +87,9 @@ function writeProgress(value, most) {
   try {
     text = JSON.stringify(value)
   } catch (error) {
-    throw argumentError('progress must be something that JSON can write', error)
+    throw argumentError('progress must be a value with a JSON form', error)
   }
-  if (text === undefined) throw argumentError(`progress must be something that JSON can write, got ${describe(value)}`)
+  if (text === undefined) throw argumentError(`progress must be a value with a JSON form, got ${describe(value)}`)
   const bytes = Buffer.byteLength(text)
   if (bytes <= most) return text
   throw argumentError(`progress must have at most ${most} bytes as JSON, got ${bytes}`)

@@ -2,7 +2,7 @@
 
 const BRAND = Symbol.for('cinnabar.unrecoverable')
 
-/** Thrown by a handler where no other attempt would help: the job is dead at once. */
+/** Thrown by a handler when a retry would not help: the job becomes dead immediately. */
 class UnrecoverableError extends Error {
   static [Symbol.hasInstance](value) {
     if (this !== UnrecoverableError) return Function.prototype[Symbol.hasInstance].call(this, value)
@@ -17,12 +17,12 @@ for (const [key, value] of [
   Object.defineProperty(UnrecoverableError.prototype, key, { value, configurable: true, writable: true })
 }
 
-/** By a brand, because another copy of the package has a class of its own. */
+/** Checks a brand rather than the class, because another copy of the package has its own class. */
 function isUnrecoverable(value) {
   try {
     return typeof value === 'object' && value !== null && value[BRAND] === true
   } catch {
-    // Anything may be thrown, a proxy that throws in turn included.
+    // Anything may be thrown, including a proxy that throws when accessed.
     return false
   }
 }

@@ -5,13 +5,13 @@ const { CinnabarError, isUnavailable } = require('../error.js')
 const { once } = require('../pubsub/guard.js')
 const { jobFailed } = require('./failure.js')
 
-// Events are hints. Whoever waits for one that was lost learns of the end of his job this much later.
+// Events may be lost, so waiting callers also poll at this interval.
 const LOOK_MS = 3000
 const GONE_MS = 200
-// Until its events are heard, a job that is waited for is looked at so often.
+// The polling interval until the subscription to events is active.
 const UNHEARD_MS = 250
 
-/** Who waits for jobs to finish. */
+/** Pending `finished()` calls. */
 class Waits {
   #look
   #unwait
@@ -21,8 +21,8 @@ class Waits {
   #endOften
 
   /**
-   * `look(id, counted)` reads a job from the store, which from then on keeps how it ends for whoever is counted; `unwait(id)` says
-   * that he waits no longer.
+   * `look(id, counted)` reads a job from the store. If `counted`, it also registers a waiter, for which the store keeps the job's
+   * outcome; `unwait(id)` removes that waiter.
    */
   constructor(look, unwait) {
     this.#look = look
@@ -37,7 +37,7 @@ class Waits {
     return this.#byJob.has(id)
   }
 
-  /** A promise for the result of a job, and what ends the wait. */
+  /** Returns a promise for the result of a job, and a function that ends the wait. */
   add(id) {
     this.#endLooks ??= every(LOOK_MS, () => this.lookNow())
     const wait = {}
@@ -60,7 +60,7 @@ class Waits {
     this.#endLooks = undefined
   }
 
-  /** Looks at all of them often, until whoever asks for it ends that. */
+  /** Polls all jobs at the short interval until the returned function is called. */
   lookOften() {
     this.#endOften ??= every(UNHEARD_MS, () => this.lookNow())
     this.#unheard++
@@ -71,12 +71,12 @@ class Waits {
     })
   }
 
-  // What is kept for those who wait is kept for a minute only: that this cannot be said harms nobody.
+  // An error is harmless: the store keeps an outcome for waiters for only a minute.
   #leave(id) {
     this.#unwait(id).catch(() => {})
   }
 
-  /** Something happened to a job. What its message was too short for is read. */
+  /** Handles an event of a job. Reads the job if the message was too long to carry its result. */
   hear(event, details) {
     const { id, result, error, partial } = details
     if (!this.#byJob.has(id)) return
@@ -87,12 +87,12 @@ class Waits {
     else this.#settle(id, undefined, result)
   }
 
-  /** Looks how all jobs are that somebody waits for. */
+  /** Polls every job with a pending `finished()`. */
   lookNow() {
     for (const id of this.#byJob.keys()) void this.look(id)
   }
 
-  /** Looks how a job is. Never rejects: without a server the wait goes on. */
+  /** Polls a job. Never rejects: the wait continues while the store is unavailable. */
   async look(id) {
     const all = this.#byJob.get(id)
     if (!all) return
@@ -108,17 +108,17 @@ class Waits {
     }
     if (counts) {
       all.asking = false
-      // Who comes after the end is not counted.
+      // A job that has already ended registers no waiter.
       all.counted = job !== null && job.state !== 'done' && job.state !== 'dead'
       if (all.counted && all.over) this.#leave(id)
     }
-    // The end of one that was not kept may be told a moment after it is gone.
+    // The event of a job that is not kept may arrive shortly after the job is removed.
     if (job === null) later(GONE_MS, () => this.#settle(id, gone(id)))
     else if (job.state === 'done') this.#settle(id, undefined, job.result)
     else if (job.state === 'dead') this.#settle(id, jobFailed(id, job.error))
   }
 
-  /** Nobody can wait any longer. */
+  /** Rejects all waits. */
   refuse(error) {
     for (const id of [...this.#byJob.keys()]) this.#settle(id, error)
   }

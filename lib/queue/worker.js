@@ -11,18 +11,18 @@ const { waitOf } = require('./options.js')
 const { Run } = require('./run.js')
 const { isUnrecoverable } = require('./unrecoverable.js')
 
-// For so long, short jobs may follow each other before everything else of this thread has its turn.
+// How long short jobs may run back to back before they yield to the event loop.
 const TURN_MS = 5
 const CLOSE_MS = 5000
 
 const CRASHED = { name: 'CrashedError', message: 'too many workers crashed with it or lost its lease' }
 const REASONS = {
-  timeout: () => new CinnabarError("the job's time is over", { code: 'E_TIMEOUT' }),
-  lost: () => new CinnabarError("the job was removed, or is another worker's by now", { code: 'E_JOB_GONE' }),
-  closed: () => new CinnabarError('the worker closes and has given the job back', { code: 'E_CLOSED' }),
+  timeout: () => new CinnabarError('the job exceeded its timeout', { code: 'E_TIMEOUT' }),
+  lost: () => new CinnabarError('the job was removed or taken over by another worker', { code: 'E_JOB_GONE' }),
+  closed: () => new CinnabarError('the worker is closing and has returned the job to the queue', { code: 'E_CLOSED' }),
 }
 
-/** Runs the jobs of a queue, one after the other in each of its lanes. */
+/** Runs the jobs of a queue in `concurrency` lanes, each of which runs one job at a time. */
 class Worker {
   #native
   #handler
@@ -31,7 +31,7 @@ class Worker {
   #watch
   #complain
   #mourn
-  // What begins a job of this worker does so in the asynchronous context in which it was made.
+  // Handlers run in the async context in which the worker was created.
   #scope = new AsyncResource('cinnabar.worker')
   #lanes = 0
   #runs = new Map()
@@ -54,7 +54,7 @@ class Worker {
     this.#scope.runInAsyncScope(() => this.#fill())
   }
 
-  /** How many jobs run here. */
+  /** The number of jobs running in this worker. */
   get running() {
     return this.#native.running
   }
@@ -82,7 +82,7 @@ class Worker {
     return this.close().then(() => undefined)
   }
 
-  // The one way back from the native side.
+  // Receives all notices of the native side.
   #hear(notice) {
     if (notice === undefined) return this.#wake()
     const [what, ...details] = notice
@@ -102,7 +102,7 @@ class Worker {
     const run = this.#runs.get(number)
     if (!run) return
     if (why !== 'lost') {
-      // Its lane may never come back; another takes its place.
+      // Its handler may never return, so another lane takes its place.
       run.over = true
       this.#runs.delete(number)
       this.#lanes--
@@ -111,10 +111,10 @@ class Worker {
     if (why === 'timeout') this.#fill()
   }
 
-  // Its time was over, and there is no other attempt.
+  // The job exceeded its timeout and has no attempts left.
   #die(number) {
     const run = this.#runs.get(number)
-    if (run) this.#mourn(run.job, { name: 'CinnabarError', message: 'its time was over' })
+    if (run) this.#mourn(run.job, { name: 'CinnabarError', message: 'it exceeded its timeout' })
   }
 
   #fill() {
@@ -126,7 +126,7 @@ class Worker {
     }
   }
 
-  // Many jobs follow each other in one call, so that none costs a promise and a closure of its own. It never rejects.
+  // Runs many jobs in one call, which saves a promise and a closure per job. Never rejects.
   async #runLane(leased) {
     do {
       const run = new Run(this.#native, leased, this.#mostBytes)
@@ -149,13 +149,13 @@ class Worker {
     this.#lanes--
   }
 
-  // In a context of its own: what a handler enters must not be around for the next job.
+  // Each job gets a fresh async context, so that nothing a handler enters leaks into the next job.
   #begin(run, leased) {
     const job = activeJob(this.#watch, leased)
     return new AsyncResource('cinnabar.job').runInAsyncScope(this.#handler, undefined, job, run.context)
   }
 
-  // Whatever else waits on this thread comes first. All lanes wait for the same turn.
+  // Yields to the event loop. All lanes wait for the same turn.
   #yield() {
     return (this.#nextTurn ??= new Promise((resolve) => {
       nextTurn(() => {

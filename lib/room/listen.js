@@ -5,7 +5,7 @@ const { Stream } = require('../pubsub/stream.js')
 const { MessageStream, Subscription } = require('../pubsub/subscription.js')
 const { readArguments } = require('./options.js')
 
-/** Listens to a room: with a handler, messages call it; without one, the listener is an async iterable of them. */
+/** Listens to a room. With a handler, it is called for each message; without one, the listener is an async iterable. */
 async function listenTo(native, roomId, handler, options) {
   const { streams, since, onGap, onError } = readArguments(handler, options, ['since', 'onGap'])
   const reader = streams ? new Stream(roomId, onGap, toMessage) : new Delivery(roomId, handler, { onGap, onError })

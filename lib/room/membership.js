@@ -1,6 +1,6 @@
 'use strict'
 
-/** A connection of a user that is in a room. */
+/** The membership of one user connection in a room. */
 class Membership {
   #native
   #number

@@ -3,8 +3,8 @@
 const { assertFunction, ownOptions } = require('../options.js')
 
 /**
- * A handler and options of these names, or options alone, which may stand in the handler's place: whoever gives no handler
- * iterates.
+ * Reads a handler and options of these names. The options may take the handler's place; without a handler, the result is an
+ * async iterable.
  */
 function readArguments(handler, options, names) {
   const streams = options === undefined && (handler === undefined || (typeof handler === 'object' && handler !== null))

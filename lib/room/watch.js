@@ -7,8 +7,8 @@ const { Subscription } = require('../pubsub/subscription.js')
 const { readArguments } = require('./options.js')
 
 /**
- * Watches a room: with a handler, it is called when somebody comes or goes; without one, the watch is an async iterable of
- * that. Answers when it is known who is there.
+ * Watches the members of a room. With a handler, it is called for each change; without one, the watch is an async iterable of
+ * changes. Resolves once the current members are known.
  */
 async function watchRoom(native, roomId, handler, options) {
   const { streams, onError } = readArguments(handler, options, [])
@@ -31,12 +31,12 @@ async function watchStream(native, roomId, users) {
   return new WatchStream(native, number, stream, roomId, users)
 }
 
-/** Who is in a room, as far as has been told. */
+/** The members of a room, as of the last notice. */
 class Users {
   all = new Map()
   #known = false
 
-  /** What a note means to who knows what was told before: changes, of which there may be none. */
+  /** Applies a notice and returns the changes that it makes, if any. */
   apply(value, kind) {
     if (kind === 'users') return this.#replace(Object.entries(value))
     const [userId, user] = value
@@ -67,7 +67,7 @@ class Users {
   }
 }
 
-/** An open watch. */
+/** An active watch. */
 class Watch extends Subscription {
   #users
 
@@ -82,7 +82,7 @@ class Watch extends Subscription {
   }
 }
 
-/** One without a handler: whoever iterates gets each change, and several who do share them. */
+/** A watch without a handler. Concurrent iterators share the changes between them. */
 class WatchStream extends Watch {
   #stream
   #changes = []
