@@ -279,7 +279,11 @@ for (const engine of engines) {
         }
         for (const id of [undefined, null, '', {}, 1.5]) {
           const options = { load: () => ({ id: 'u' }), userId: () => id }
-          await refuses(sessions.validateSession('tok', options), 'E_INVALID_ARGUMENT', /userId must answer/)
+          await refuses(
+            sessions.validateSession('tok', options),
+            'E_INVALID_ARGUMENT',
+            /the userId function must return/,
+          )
         }
         await refuses(sessions.validateSession('tok', { load: nobody, userId: 'id' }), 'E_INVALID_ARGUMENT')
         assert.equal(await sessions.validateSession('tok', { load: nobody }), null, 'nothing of these was kept')
