@@ -47,7 +47,7 @@ use crate::{
     random,
     store::{
         Request, Script,
-        keys::{self, Prefix},
+        keys::{self, Prefix, QueueKey},
     },
 };
 
@@ -79,7 +79,7 @@ impl Queue {
         options.check()?;
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::QUEUES))?;
         let key = keys::queue(&prefix, name)?;
-        let meta = keys::queue_meta(&key);
+        let meta = QueueKey::Meta.of(&key);
         let channels = keys::queue_channels(&key, options.database);
         let ids = random::hex::<8>()?;
         Ok(Self(Arc::new(Inner { name: name.to_owned(), key, meta, channels, options, ids, made: AtomicU64::new(0) })))
@@ -95,13 +95,21 @@ impl Queue {
         &self.0.key
     }
 
-    /// A run of one of its scripts.
-    fn script(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
-        Request::script_with(script, self.keys(), args)
+    /// A run of one of its scripts that finds in it what else it uses.
+    fn finding(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
+        debug_assert!(script.finding, "{}", script.name);
+        Request::script_with(script, self.keys(&[]).collect(), args)
     }
 
-    fn keys(&self) -> Vec<Bytes> {
-        vec![self.0.key.clone(), self.0.meta.clone(), self.0.channels.clone()]
+    /// A run of one of its scripts that uses these keys.
+    fn using(&self, script: &'static Script, keys: &[QueueKey], args: impl IntoIterator<Item = Bytes>) -> Request {
+        Request::script_with(script, self.keys(keys).collect(), args)
+    }
+
+    /// Keys for a script: those that all look at, then those that it uses.
+    fn keys<'a>(&'a self, used: &'a [QueueKey<'a>]) -> impl Iterator<Item = Bytes> + 'a {
+        let all = [self.0.key.clone(), self.0.meta.clone(), self.0.channels.clone()];
+        all.into_iter().chain(used.iter().map(|key| key.of(&self.0.key)))
     }
 
     /// Its options.

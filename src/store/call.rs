@@ -102,21 +102,23 @@ impl Request {
         Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true }
     }
 
-    /// A script run over many items of one caller: the keys that they all have, then the arguments of each. `Reply::items` has
-    /// their answers.
+    /// A script run over many items of one caller: the keys that they all have, what else the run uses, then the arguments of
+    /// each. `Reply::items` has their answers.
     pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
-        debug_assert!(keys.len() == script.keys && args.len().is_multiple_of(script.args), "{}", script.name);
+        debug_assert!(script.keyed_once && keys.len() >= script.keys, "{}", script.name);
+        debug_assert!(args.len().is_multiple_of(script.args), "{}", script.name);
         let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
         let args = keys.into_iter().chain(args).collect();
         Self { verb: Verb::Many(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
     }
 
-    /// A script run whose arguments are not counted here.
+    /// A script run whose arguments are not counted here. Behind the keys that it looks at may stand others that it uses.
     pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
-        debug_assert!(script.keys == keys.len(), "{}", script.name);
-        let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
+        let count = keys.len();
+        debug_assert!(script.keys == count || script.keyed_once && script.keys < count, "{}", script.name);
+        let at = Keys::At { first: 0, count: count as u16, step: 1 };
         let args: Args = keys.into_iter().chain(args).collect();
-        debug_assert!(script.args == 0 || args.len() == script.keys + script.args, "{}", script.name);
+        debug_assert!(script.args == 0 || args.len() == count + script.args, "{}", script.name);
         Self { verb: Verb::Script(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
     }
 
@@ -314,17 +316,21 @@ impl<T: Send + 'static> Call<T> {
                     Err(answer) => Ok(Step::Done(answer)),
                     Ok((count, read)) => read(Replies(replies.by_ref().take(count).collect())),
                 });
-                let steps = steps.collect::<Result<Vec<_>>>()?;
-                if steps.iter().any(|step| matches!(step, Step::Next(_))) {
-                    return Ok(Step::Next(Self::gather(steps)));
-                }
-                let answers = steps.into_iter().filter_map(|step| match step {
-                    Step::Done(answer) => Some(answer),
-                    Step::Next(_) => None,
-                });
-                Ok(Step::Done(answers.collect()))
+                Self::joined(steps.collect::<Result<Vec<_>>>()?)
             }),
         }
+    }
+
+    /// The answers of several calls in order, where all are there; else those go on together that are not done.
+    pub fn joined(steps: Vec<Step<T>>) -> Result<Step<Vec<T>>> {
+        if steps.iter().any(|step| matches!(step, Step::Next(_))) {
+            return Ok(Step::Next(Self::gather(steps)));
+        }
+        let answers = steps.into_iter().filter_map(|step| match step {
+            Step::Done(answer) => Some(answer),
+            Step::Next(_) => None,
+        });
+        Ok(Step::Done(answers.collect()))
     }
 
     /// The same, but a failure is given to `recover`, which answers instead or fails too.

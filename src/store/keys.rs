@@ -8,6 +8,7 @@
 mod cache;
 mod channel;
 mod glob;
+mod queue;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use cache::*;
 pub use channel::{channel, plain_channel};
+pub use queue::*;
 pub use room::*;
 
 /// Prefix of sessions, unless an option says otherwise.
@@ -150,11 +152,6 @@ pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
 
-/// What all keys of a queue begin with; scripts put behind it what `keys/queue.lua` names.
-pub fn queue(prefix: &Prefix, name: &str) -> Result<Bytes> {
-    companion(prefix, "", "name", name, "")
-}
-
 /// The id of a job, or the name of a group, as it stands in keys and sets; `plain_id` undoes it.
 ///
 /// # Errors
@@ -171,32 +168,6 @@ pub fn kept_id(what: &str, text: &str) -> Result<String> {
 /// What `kept_id` was made of.
 pub fn plain_id(kept: &[u8]) -> String {
     percent_encoding::percent_decode(kept).decode_utf8_lossy().into_owned()
-}
-
-/// The lines of a job's log, for an id as it is kept.
-pub fn queue_log(queue: &[u8], id: &str) -> Bytes {
-    [queue, b"log:", id.as_bytes()].concat().into()
-}
-
-/// A key of a queue to name beside what all of them begin with: `features/queue/scripts.rs` says why.
-pub fn queue_meta(queue: &[u8]) -> Bytes {
-    [queue, b"meta"].concat().into()
-}
-
-/// What the channels of a queue begin with. A server has its channels once and not for each database, so all but those of number 0
-/// say which.
-pub fn queue_channels(queue: &[u8], database: u8) -> Bytes {
-    [queue, in_database(database).as_bytes()].concat().into()
-}
-
-/// The channel that tells what happens to the jobs of a queue.
-pub fn queue_events(channels: &[u8]) -> Bytes {
-    [channels, b"events"].concat().into()
-}
-
-/// The channel that wakes the workers of a queue.
-pub fn queue_wake(channels: &[u8]) -> Bytes {
-    [channels, b"wake"].concat().into()
 }
 
 fn in_database(database: u8) -> String {

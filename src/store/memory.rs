@@ -107,11 +107,12 @@ impl Engine {
 
     /// Runs a script's many-item form: all keys of all items, then all their arguments.
     pub fn run_many(&self, script: &'static Script, args: &[Bytes]) -> Result<Reply> {
-        let items = args.len() / (script.keys + script.args).max(1);
+        let keys =
+            if script.keyed_once { script.keys } else { args.len() / (script.keys + script.args).max(1) * script.keys };
         let (source, sha) = script.many();
         let mut line = lock(&self.shared.line);
         let lua = line.free().ok_or_else(|| Error::new(Kind::Unavailable, "a script is running"))?;
-        let outcome = lua.run(sha, source.as_bytes(), args, items * script.keys);
+        let outcome = lua.run(sha, source.as_bytes(), args, keys);
         drop(line);
         self.shared.deliver();
         reply(outcome)
@@ -191,8 +192,7 @@ impl Shared {
         let outcome = match &request.verb {
             Verb::Script(script) | Verb::Many(script) => {
                 let keys = request.touched().into_iter().flatten().count();
-                let (source, sha) = if matches!(request.verb, Verb::Many(_)) { script.many() } else { script.whole() };
-                lua.run(sha, source.as_bytes(), &request.args, keys)
+                lua.run_ours(script, matches!(request.verb, Verb::Many(_)), &request.args, keys)
             }
             _ => {
                 let Some(spec) = table::find(request.name()) else { return Some(Err(unknown(request))) };

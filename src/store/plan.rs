@@ -44,7 +44,7 @@ pub enum Wire {
 pub struct Many {
     /// The script.
     pub script: &'static Script,
-    /// The keys of all items.
+    /// The keys of all items: one behind the other, or once where all have the same, and behind these what else each uses.
     pub keys: Vec<Bytes>,
     /// The arguments of all items.
     pub args: Vec<Bytes>,
@@ -54,12 +54,31 @@ pub struct Many {
 
 impl Many {
     fn items(&self) -> usize {
-        self.keys.len() / self.script.keys.max(1)
+        self.script.items(self.keys.len(), self.args.len())
     }
 
     /// Whether it is one item, which travels as itself.
     pub fn is_single(&self) -> bool {
-        self.keys.len() == self.script.keys
+        self.items() == 1
+    }
+
+    /// Whether another item may be of this run.
+    fn takes(&self, script: &'static Script, request: &Request) -> bool {
+        let same_keys = || self.keys.iter().zip(&request.args).take(script.keys).all(|(one, other)| one == other);
+        std::ptr::eq(self.script, script) && (!script.keyed_once || same_keys())
+    }
+
+    fn add(&mut self, request: Request) {
+        let Self { script, keys, args, repeatable } = self;
+        let count = request.touched().map_or(0, Iterator::count);
+        *repeatable &= request.repeatable;
+        for (at, arg) in request.args.into_iter().enumerate() {
+            if at >= count {
+                args.push(arg);
+            } else if !script.keyed_once || keys.get(at) != Some(&arg) {
+                keys.push(arg);
+            }
+        }
     }
 }
 
@@ -208,7 +227,7 @@ struct Planner {
     order: Option<Order>,
     open_get: Option<u32>,
     most_keys: usize,
-    open_scripts: Vec<(&'static Script, u32)>,
+    open_scripts: Vec<u32>,
     same: HashMap<(&'static str, Args), u32, RandomState>,
 }
 
@@ -256,16 +275,15 @@ impl Planner {
     }
 
     fn place_script(&mut self, script: &'static Script, request: Request) -> Place {
-        let slot = self.open_scripts.iter().position(|(open, _)| std::ptr::eq(*open, script));
+        let slot =
+            self.open_scripts.iter().position(|&wire| self.many(wire).is_some_and(|many| many.takes(script, &request)));
         if let Some(slot) = slot {
-            let wire = self.open_scripts[slot].1;
-            if self.may_join(wire, &request) && self.items(wire) < SCRIPT_ITEMS {
+            let wire = self.open_scripts[slot];
+            let has_room = self.many(wire).is_some_and(|many| many.items() < SCRIPT_ITEMS);
+            if has_room && self.may_join(wire, &request) {
                 self.note(wire, &request);
                 if let Some(Wire::Many(many)) = self.plan.wire.get_mut(wire as usize) {
-                    let mut all = request.args.into_iter();
-                    many.keys.extend(all.by_ref().take(script.keys));
-                    many.args.extend(all);
-                    many.repeatable &= request.repeatable;
+                    many.add(request);
                     return Place { wire, item: Some(many.items() as u32 - 1) };
                 }
             }
@@ -273,19 +291,17 @@ impl Planner {
         }
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
-        let repeatable = request.repeatable;
-        let mut all = request.args.into_iter();
-        let keys = all.by_ref().take(script.keys).collect();
-        let args = all.collect();
-        self.plan.wire.push(Wire::Many(Many { script, keys, args, repeatable }));
-        self.open_scripts.push((script, wire));
+        let mut many = Many { script, keys: Vec::new(), args: Vec::new(), repeatable: true };
+        many.add(request);
+        self.plan.wire.push(Wire::Many(many));
+        self.open_scripts.push(wire);
         Place { wire, item: Some(0) }
     }
 
-    fn items(&self, wire: u32) -> usize {
+    fn many(&self, wire: u32) -> Option<&Many> {
         match self.plan.wire.get(wire as usize) {
-            Some(Wire::Many(many)) => many.items(),
-            _ => 0,
+            Some(Wire::Many(many)) => Some(many),
+            _ => None,
         }
     }
 

@@ -15,9 +15,19 @@ pub struct Script {
     body: &'static str,
     shared: &'static [Part],
     end: &'static str,
+    /// Whether all items of a run have the same keys. More may stand behind these, which the script does not look at: they say
+    /// which keys it uses that it computes.
+    pub keyed_once: bool,
+    /// Whether it uses keys that nobody can name before it runs, because it finds there what they are of. All begin with its
+    /// first key.
+    pub finding: bool,
     whole: OnceLock<(String, String)>,
     many: OnceLock<(String, String)>,
 }
+
+/// Has Dragonfly, which refuses keys that were not named, run such a script all the same; a comment to any other server. It has to
+/// be the first line.
+const FINDING: &str = "--!df flags=allow-undeclared-keys\n";
 
 /// Functions that several scripts share: name and text of a file.
 pub type Part = (&'static str, &'static str);
@@ -38,7 +48,26 @@ impl Script {
         keys: usize,
         args: usize,
     ) -> Self {
-        Self { name, keys, args, body, shared, end, whole: OnceLock::new(), many: OnceLock::new() }
+        let whole = OnceLock::new();
+        let many = OnceLock::new();
+        Self { name, keys, args, body, shared, end, keyed_once: false, finding: false, whole, many }
+    }
+
+    /// The same, where all items of a run have the same keys.
+    pub const fn keyed_once(mut self) -> Self {
+        self.keyed_once = true;
+        self
+    }
+
+    /// The same, where it uses keys that nobody can name before it runs.
+    pub const fn finding(mut self) -> Self {
+        self.finding = true;
+        self
+    }
+
+    /// How many items have so many keys and arguments.
+    pub fn items(&self, keys: usize, args: usize) -> usize {
+        args.checked_div(self.args).unwrap_or_else(|| keys / self.keys.max(1))
     }
 
     /// The files it shares with other scripts.
@@ -54,15 +83,17 @@ impl Script {
 
     /// The same script for many items in one call, and its SHA-1.
     ///
-    /// KEYS and ARGV hold the items one behind the other; where all have the same keys, these may be there once. The answer is two elements an item: `1, reply`, or `0, message`
-    /// where that item failed: the others are not harmed, exactly as if each had been a call of its own.
+    /// KEYS and ARGV hold the items one behind the other; where all have the same keys, these are there once. The answer is two
+    /// elements an item: `1, reply`, or `0, message` where that item failed: the others are not harmed, exactly as if each had
+    /// been a call of its own.
     pub fn many(&self) -> (&str, &str) {
         let (source, sha) = self.many.get_or_init(|| named(self.for_many()));
         (source, sha)
     }
 
     fn prelude(&self) -> String {
-        self.shared.iter().map(|(_, text)| *text).collect()
+        let flag = if self.finding { FINDING } else { "" };
+        [flag].into_iter().chain(self.shared.iter().map(|(_, text)| *text)).collect()
     }
 
     fn one(&self) -> String {
@@ -76,6 +107,7 @@ impl Script {
     fn for_many(&self) -> String {
         let Self { keys, args, body, end, .. } = self;
         let prelude = self.prelude();
+        let from = if self.keyed_once { "j".to_owned() } else { format!("(i - 1) * {keys} + j") };
         let items = if *args > 0 { format!("#ARGV / {args}") } else { format!("#KEYS / {keys}") };
         format!(
             "{prelude}local function item(KEYS, ARGV)
@@ -83,7 +115,7 @@ impl Script {
 end
 local keys, args, reply = {{}}, {{}}, {{}}
 for i = 1, {items} do
-  for j = 1, {keys} do keys[j] = KEYS[((i - 1) * {keys} + j - 1) % #KEYS + 1] end
+  for j = 1, {keys} do keys[j] = KEYS[{from}] end
   for j = 1, {args} do args[j] = ARGV[(i - 1) * {args} + j] end
   local ok, answer = pcall(item, keys, args)
   if not ok then
@@ -107,11 +139,11 @@ fn named(source: String) -> (String, String) {
 }
 
 /// Declares a script: `script!(RELEASE = "lock/release.lua", keys: 1, args: 1);`. Files that it shares with others are named
-/// behind `with`; a statement for the end of each run behind `end`.
+/// behind `with`; a statement for the end of each run behind `end`; behind `is`, what else is true of it.
 macro_rules! script {
     (
         $name:ident = $file:literal, keys: $keys:literal, args: $args:literal
-        $(, with: [$($part:literal),+ $(,)?])? $(, end: $end:literal)?
+        $(, is: [$($is:ident),+])? $(, with: [$($part:literal),+ $(,)?])? $(, end: $end:literal)?
     ) => {
         #[doc = concat!("The script in `", $file, "`.")]
         pub static $name: $crate::store::Script = $crate::store::Script::made_of(
@@ -121,7 +153,8 @@ macro_rules! script {
             concat!("" $(, $end)?),
             $keys,
             $args,
-        );
+        )
+        $($(.$is())+)?;
     };
 }
 pub(crate) use script;

@@ -118,9 +118,18 @@ fn many_at_once(pair: &mut Pair, case: &Case) -> Result<(), String> {
         return Ok(());
     }
     prepare(pair, case)?;
+    if script.keyed_once {
+        let all = [keys, rest, rest, rest].concat();
+        return many(pair, case, keys.len(), all);
+    }
     let fresh: Words = keys.iter().map(|key| [b"fresh:", &key[..]].concat()).collect();
     let all = [keys, &fresh, keys, rest, rest, rest].concat();
-    let theirs = eval(pair, script.many().0, 3 * keys.len(), &all);
+    many(pair, case, 3 * keys.len(), all)
+}
+
+fn many(pair: &mut Pair, case: &Case, keys: usize, all: Words) -> Result<(), String> {
+    let script = case.of.script;
+    let theirs = eval(pair, script.many().0, keys, &all);
     let all: Vec<Bytes> = all.into_iter().map(Bytes::from).collect();
     let ours = pair.engine.run_many(script, &all);
     agree(case, (ours, theirs))?;
@@ -158,10 +167,21 @@ pub fn run(
     args: &Words,
 ) -> (cinnabar::error::Result<Reply>, Outcome) {
     let theirs = eval(pair, script.whole().0, keys, args);
-    let args = args.iter().map(|arg| Bytes::from(arg.clone())).collect();
-    let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
-    let request =
-        Request { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true };
+    let args = args.iter().map(|arg| Bytes::from(arg.clone()));
+    let at = Keys::At { first: 0, count: keys as u16, step: 1 };
+    let mut request = Request {
+        verb: Verb::Script(script),
+        args: args.clone().collect(),
+        keys: at,
+        merge: Merge::No,
+        repeatable: false,
+        counted: true,
+    };
+    if script.keyed_once {
+        // The lines do not name what else it uses, and one of ours would be held to that.
+        let head = [Bytes::from(script.whole().0), Bytes::from(keys.to_string())];
+        (request.verb, request.args) = (Verb::Custom("EVAL".to_owned()), head.into_iter().chain(args).collect());
+    }
     (pair.engine.execute(&[request]).remove(0), theirs)
 }
 

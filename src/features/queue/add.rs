@@ -8,7 +8,10 @@ use super::{Added, NewJob, Queue, scripts};
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Merge, Reply, Request, Step, keys},
+    store::{
+        Call, Merge, Reply, Request, Step,
+        keys::{self, QueueKey},
+    },
 };
 
 /// Jobs of one run at most, and bytes of their data: longer runs would hold the server up for everybody else.
@@ -23,10 +26,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for data over `max_bytes` and whatever else is out of its bounds.
     pub fn add(&self, job: NewJob) -> Result<Call<Added>> {
-        let merge = if job.data.len() <= SHARED_BYTES { Merge::Script } else { Merge::No };
-        let (id, args) = self.arguments(job)?;
-        let request = self.script(&scripts::ADD, args).merging(merge).repeatable();
-        Ok(Call::new(request, |reply| added(id, reply)))
+        Ok(self.send(self.adding(job)?, None))
     }
 
     /// Adds jobs in their order, in runs of up to 500 and a mebibyte: each run is atomic, the whole is not. When it fails,
@@ -35,53 +35,75 @@ impl Queue {
     /// # Errors
     /// As for `add`; then nothing was added.
     pub fn add_many(&self, jobs: Vec<NewJob>) -> Result<Call<Vec<Added>>> {
+        let all = jobs.into_iter().map(|job| self.adding(job)).collect::<Result<Vec<_>>>()?;
         let mut runs = Vec::new();
-        let mut run = Run::default();
-        let mut ids = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let bytes = job.data.len();
-            let (id, arguments) = self.arguments(job)?;
-            if run.jobs == RUN_JOBS || run.jobs > 0 && run.bytes + bytes > RUN_BYTES {
-                runs.push(self.request(std::mem::take(&mut run)));
+        let (mut first, mut bytes) = (0, 0);
+        for (at, adding) in all.iter().enumerate() {
+            let more = adding.bytes();
+            if at - first == RUN_JOBS || at > first && bytes + more > RUN_BYTES {
+                runs.push(self.run(&all[first..at]));
+                (first, bytes) = (at, 0);
             }
-            run.jobs += 1;
-            run.bytes += bytes;
-            run.arguments.extend(arguments);
-            ids.push(id);
+            bytes += more;
         }
-        if run.jobs > 0 {
-            runs.push(self.request(run));
+        if first < all.len() {
+            runs.push(self.run(&all[first..]));
         }
-        Ok(Call::round(runs, |replies| {
-            let mut all = Vec::with_capacity(ids.len());
-            let mut ids = ids.into_iter();
+        let queue = self.clone();
+        Ok(Call::round(runs, move |replies| {
+            let mut steps = Vec::with_capacity(all.len());
+            let mut all = all.into_iter();
             for reply in replies.all()? {
-                for (reply, id) in reply.items()?.into_iter().zip(&mut ids) {
-                    all.push(added(id, reply?)?);
+                for (reply, adding) in reply.items()?.into_iter().zip(&mut all) {
+                    steps.push(match outcome(&adding.id, reply?)? {
+                        Outcome::Added(added) => Step::Done(added),
+                        Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other))),
+                    });
                 }
             }
-            Ok(Step::Done(all))
+            Call::joined(steps)
         }))
     }
 
-    fn request(&self, run: Run) -> Request {
-        Request::many(&scripts::ADD, self.keys(), run.arguments).repeatable()
+    /// Adds a job, where this other one may be looked at.
+    fn send(&self, adding: Adding, other: Option<Bytes>) -> Call<Added> {
+        let merge = if adding.bytes() <= SHARED_BYTES { Merge::Script } else { Merge::No };
+        let mut used = ADDED.to_vec();
+        used.extend(adding.keys());
+        used.extend(other.as_deref().map(QueueKey::Job));
+        let named = other.clone().unwrap_or_default();
+        let args = adding.args.iter().cloned().chain([named]);
+        let request = self.using(&scripts::ADD, &used, args).merging(merge).repeatable();
+        let queue = self.clone();
+        Call::round([request], move |replies| {
+            Ok(match outcome(&adding.id, replies.one()?)? {
+                Outcome::Added(added) => Step::Done(added),
+                Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other))),
+            })
+        })
     }
 
-    /// The id of a job, as it is kept, and what the script takes.
-    fn arguments(&self, job: NewJob) -> Result<(String, [Bytes; 6])> {
+    /// Adds jobs in one run.
+    fn run(&self, all: &[Adding]) -> Request {
+        let used: Vec<_> = ADDED.iter().copied().chain(all.iter().flat_map(Adding::keys)).collect();
+        let args = all.iter().flat_map(|adding| adding.args.iter().cloned().chain([Bytes::new()])).collect();
+        Request::many(&scripts::ADD, self.keys(&used).collect(), args).repeatable()
+    }
+
+    fn adding(&self, job: NewJob) -> Result<Adding> {
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
-        let NewJob { id, name, data, delay, .. } = job;
+        let NewJob { id, name, data, delay, dedup, .. } = job;
         let chosen = id.is_some();
         let id = match id {
             Some(id) => keys::kept_id("id", &id)?,
             None => self.new_id(),
         };
+        let same = dedup.map(|dedup| Ok(keys::identifier("dedup", &dedup.id)?.into_owned())).transpose()?;
         let given = Bytes::copy_from_slice(id.as_bytes());
         let delay = self::delay(delay);
         let chosen = Bytes::from_static(if chosen { b"1" } else { b"" });
-        Ok((id, [given, name.into(), data, options.into(), delay, chosen]))
+        Ok(Adding { id, same, args: [given, name.into(), data, options.into(), delay, chosen] })
     }
 
     /// An id that nobody else has: what this one began with is 64 random bits.
@@ -92,12 +114,46 @@ impl Queue {
     }
 }
 
-/// Jobs that one run adds.
-#[derive(Default)]
-struct Run {
-    jobs: usize,
-    bytes: usize,
-    arguments: Vec<Bytes>,
+/// What every adding uses.
+const ADDED: &[QueueKey] = &[QueueKey::Ready, QueueKey::Delayed];
+
+/// A job to be added.
+struct Adding {
+    /// Its id, and what it is the same by, as they are kept.
+    id: String,
+    same: Option<String>,
+    /// What the script takes, but for the last.
+    args: [Bytes; 6],
+}
+
+impl Adding {
+    fn bytes(&self) -> usize {
+        let [_, _, data, ..] = &self.args;
+        data.len()
+    }
+
+    /// What it uses besides.
+    fn keys(&self) -> impl Iterator<Item = QueueKey<'_>> {
+        let same = self.same.as_ref().map(|same| QueueKey::Same(same.as_bytes()));
+        [QueueKey::Job(self.id.as_bytes())].into_iter().chain(same)
+    }
+}
+
+/// What became of one.
+enum Outcome {
+    Added(Added),
+    /// There is another that is the same, which has to be named before it may be looked at.
+    Asks(Bytes),
+}
+
+fn outcome(id: &str, reply: Reply) -> Result<Outcome> {
+    match reply {
+        Reply::Array(_) => {
+            let [other] = reply.tuple()?;
+            Ok(Outcome::Asks(other.bulk()?.ok_or_else(unnamed)?))
+        }
+        other => added(id, other).map(Outcome::Added),
+    }
 }
 
 /// A delay as scripts take it; none is nothing.
@@ -106,12 +162,16 @@ pub(super) fn delay(delay: Option<Duration>) -> Bytes {
 }
 
 /// What became of a job of this id, as it is kept.
-pub(super) fn added(id: String, reply: Reply) -> Result<Added> {
+pub(super) fn added(id: &str, reply: Reply) -> Result<Added> {
     match reply {
         Reply::Int(how) => Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true, muted: how == 2 }),
         other => {
-            let there = other.bulk()?.ok_or_else(|| Error::argument("the server names no job"))?;
+            let there = other.bulk()?.ok_or_else(unnamed)?;
             Ok(Added { id: keys::plain_id(&there), is_new: false, muted: false })
         }
     }
+}
+
+fn unnamed() -> Error {
+    Error::argument("the server names no job")
 }

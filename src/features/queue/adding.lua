@@ -1,6 +1,7 @@
 -- Adds a job, unless its id is taken, or one that is the same is not finished. Answers 1, or the id of the one there is.
--- `given` and `delay` in ms are '' where there are none, `chosen` where nobody else can have made the id.
-local function add(q, channels, id, name, data, given, delay, chosen)
+-- `given` and `delay` in ms are '' where there are none, `chosen` where nobody else can have made the id. `named` is the only other
+-- job that may be looked at, true for any: where one that is the same is not that, nothing is done, and its id is answered in a list.
+local function add(q, channels, id, name, data, given, delay, chosen, named)
   local batch = batch_of(q, channels)
   if delay ~= '' then
     redis.call('ZCARD', q .. DELAYED)
@@ -9,7 +10,13 @@ local function add(q, channels, id, name, data, given, delay, chosen)
   local owner = same ~= '' and redis.call('GET', q .. SAME .. same)
   -- Whose job is gone, a store that lost it has forgotten; only what was to hold for a time holds without its job.
   if owner and owner ~= id then
-    if redis.call('EXISTS', q .. JOB .. owner) == 1 or redis.call('PTTL', q .. SAME .. same) > 0 then
+    if redis.call('PTTL', q .. SAME .. same) > 0 then
+      return owner
+    end
+    if named ~= true and named ~= owner then
+      return { owner }
+    end
+    if redis.call('EXISTS', q .. JOB .. owner) == 1 then
       return owner
     end
   end

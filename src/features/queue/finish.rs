@@ -13,7 +13,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Replies, Request, Script, Step, keys},
+    store::{
+        Call, Replies, Request, Step,
+        keys::{self, QueueKey},
+    },
 };
 
 /// Jobs and notes of one run of a script, and their bytes: longer runs would hold the server up for everybody else.
@@ -118,7 +121,9 @@ impl Queue {
             let (delay, ran) = (life::millis(delay), number(ran.as_millis()));
             all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), what, value, delay, ran]);
         }
-        let runs = self.runs(&scripts::FINISH, &policy, all, FINISHES);
+        let runs = runs_of(&policy, all, FINISHES);
+        let queue = self.clone();
+        let runs = runs.into_iter().map(move |run| queue.finding(&scripts::FINISH, run));
         Ok(Call::round(runs.map(Request::repeatable), flags))
     }
 
@@ -130,7 +135,10 @@ impl Queue {
         check_lease(lease)?;
         let pair = |Held { id, token }| Ok(vec![keys::kept_id("id", &id)?.into(), Bytes::from(token)]);
         let all = held.into_iter().map(pair).collect::<Result<_>>()?;
-        let runs = self.runs(&scripts::BEAT, &[life::millis(lease)], all, BEATS);
+        let runs = runs_of(&[life::millis(lease)], all, BEATS);
+        let queue = self.clone();
+        let used = [QueueKey::Leases, QueueKey::Leased];
+        let runs = runs.into_iter().map(move |run| queue.using(&scripts::BEAT, &used, run));
         Ok(Call::round(runs.map(Request::repeatable), flags))
     }
 
@@ -155,38 +163,43 @@ impl Queue {
             let kind = Bytes::from_static(kind.as_bytes());
             all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), kind, value]);
         }
-        let runs = self.runs(&scripts::REPORT, &[number(LOG_LINES)], all, NOTES);
+        let queue = self.clone();
+        let runs = runs_of(&[number(LOG_LINES)], all, NOTES).into_iter().map(move |run| {
+            // Behind the first: id, token, what, value.
+            let notes =
+                run.get(1..).unwrap_or_default().chunks(4).filter_map(|note| Some((note.first()?, note.get(2)?)));
+            let used = notes.filter_map(|(id, what)| match &what[..] {
+                b"progress" => Some(QueueKey::Job(id)),
+                b"log" => Some(QueueKey::Log(id)),
+                _ => None,
+            });
+            let used: Vec<_> = [QueueKey::Leases].into_iter().chain(used).collect();
+            queue.using(&scripts::REPORT, &used, run.iter().cloned())
+        });
         Ok(Call::round(runs.map(|run| if repeatable { run.repeatable() } else { run }), |replies| {
             replies.all()?;
             Ok(Step::Done(()))
         }))
     }
+}
 
-    /// Runs of a script over at most so many of these, and about a mebibyte: `first`, then what each is.
-    fn runs(
-        &self,
-        script: &'static Script,
-        first: &[Bytes],
-        all: Vec<Vec<Bytes>>,
-        most: usize,
-    ) -> impl Iterator<Item = Request> + use<> {
-        let mut runs: Vec<Vec<Bytes>> = Vec::new();
-        let (mut count, mut bytes) = (most, 0);
-        for one in all {
-            let size = one.iter().map(Bytes::len).sum::<usize>();
-            if count == most || bytes + size > RUN_BYTES {
-                runs.push(first.to_vec());
-                (count, bytes) = (0, 0);
-            }
-            count += 1;
-            bytes += size;
-            if let Some(run) = runs.last_mut() {
-                run.extend(one);
-            }
+/// Arguments of runs over at most so many of these, and about a mebibyte: `first`, then what each is.
+fn runs_of(first: &[Bytes], all: Vec<Vec<Bytes>>, most: usize) -> Vec<Vec<Bytes>> {
+    let mut runs: Vec<Vec<Bytes>> = Vec::new();
+    let (mut count, mut bytes) = (most, 0);
+    for one in all {
+        let size = one.iter().map(Bytes::len).sum::<usize>();
+        if count == most || bytes + size > RUN_BYTES {
+            runs.push(first.to_vec());
+            (count, bytes) = (0, 0);
         }
-        let queue = self.clone();
-        runs.into_iter().map(move |run| queue.script(script, run))
+        count += 1;
+        bytes += size;
+        if let Some(run) = runs.last_mut() {
+            run.extend(one);
+        }
     }
+    runs
 }
 
 /// The answers of all runs, behind one another.

@@ -29,7 +29,7 @@ impl Queue {
 
     fn set_pause(&self, what: &'static str) -> Call<()> {
         let args = [Bytes::from_static(what.as_bytes())];
-        Call::new(self.script(&scripts::PAUSE, args).repeatable(), |_| Ok(()))
+        Call::new(self.using(&scripts::PAUSE, &[], args).repeatable(), |_| Ok(()))
     }
 
     /// Removes a job in whatever state; answers whether there was one. Its worker, if it has one, learns by its next beat
@@ -39,7 +39,7 @@ impl Queue {
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn remove(&self, id: &str) -> Result<Call<bool>> {
         let args = [keys::kept_id("id", id)?.into()];
-        Ok(Call::new(self.script(&scripts::REMOVE, args), Reply::flag))
+        Ok(Call::new(self.finding(&scripts::REMOVE, args), Reply::flag))
     }
 
     /// Has a dead job start anew, with all its attempts, or a delayed one at once; answers whether it did. False: it is in
@@ -49,7 +49,7 @@ impl Queue {
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn retry(&self, id: &str) -> Result<Call<bool>> {
         let args = [keys::kept_id("id", id)?.into()];
-        Ok(Call::new(self.script(&scripts::RETRY, args), Reply::flag))
+        Ok(Call::new(self.finding(&scripts::RETRY, args), Reply::flag))
     }
 
     /// Has dead jobs start anew, the oldest first and at most so many, a hundred in a step; answers how many. One stays
@@ -64,7 +64,7 @@ impl Queue {
         }
         let queue = self.clone();
         let args = [number(left), number(skip), until];
-        Call::round([self.script(&scripts::REDRIVE, args)], move |replies| {
+        Call::round([self.finding(&scripts::REDRIVE, args)], move |replies| {
             let [revived, stayed, more, until] = replies.one()?.tuple()?;
             let (revived, stayed) = (natural(revived)?, natural(stayed)?);
             let (left, skip, done) = (left.saturating_sub(revived), skip + stayed, done + revived);
@@ -105,7 +105,7 @@ impl Queue {
         let Sweep { age, left, skip, now, .. } = &at;
         let state = Bytes::from_static(part.as_bytes());
         let args = [state, age.clone(), number(left), number(skip), now.clone()];
-        Call::round([self.script(&scripts::SWEEP, args)], move |replies| {
+        Call::round([self.finding(&scripts::SWEEP, args)], move |replies| {
             let [removed, young, more, now] = replies.one()?.tuple()?;
             let (removed, young) = (natural(removed)?, natural(young)?);
             let mut next = Sweep { left: at.left - removed.min(at.left), done: at.done + removed, ..at };

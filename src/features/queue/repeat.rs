@@ -13,7 +13,10 @@ use bytes::Bytes;
 use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
 use crate::{
     error::{Error, Kind, Result},
-    store::{Call, Reply, Step, keys},
+    store::{
+        Call, Reply, Step,
+        keys::{self, QueueKey},
+    },
 };
 
 /// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
@@ -95,7 +98,7 @@ impl Queue {
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
         let (queue, id) = (self.clone(), kept(&id)?);
-        let look = self.script(&scripts::REPEAT_LOOK, [id.clone()]).repeatable();
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).repeatable();
         Ok(Call::round([look], move |replies| {
             let [now, _, _] = replies.one()?.tuple()?;
             let next = schedule.next(time(now)?).unwrap_or(NEVER);
@@ -103,8 +106,10 @@ impl Queue {
             let NewJob { name, data, delay, .. } = job;
             let delay = add::delay(delay);
             let schedule = Bytes::from(schedule.to_string());
-            let args = [id, schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
-            let put = queue.script(&scripts::REPEAT_PUT, args).repeatable();
+            let used = repeat_keys(&id);
+            let args =
+                [id.clone(), schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
+            let put = queue.using(&scripts::REPEAT_PUT, &used, args).repeatable();
             Ok(Step::Next(Call::new(put, |reply| read_slot(time(reply)?))))
         }))
     }
@@ -114,7 +119,8 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn unrepeat(&self, id: &str) -> Result<Call<bool>> {
-        let request = self.script(&scripts::REPEAT_REMOVE, [kept(id)?]);
+        let id = kept(id)?;
+        let request = self.using(&scripts::REPEAT_REMOVE, &repeat_keys(&id), [id.clone()]);
         Ok(Call::new(request, Reply::flag))
     }
 
@@ -125,14 +131,14 @@ impl Queue {
         }
         let last = offset.saturating_add(limit - 1).min(NEVER);
         let args = [number(offset.min(NEVER)), number(last)];
-        let request = self.script(&scripts::REPEAT_LIST, args).repeatable();
+        let request = self.finding(&scripts::REPEAT_LIST, args).repeatable();
         Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
     }
 
     /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
     pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
         let args = [Bytes::from_static(DUE.as_bytes())];
-        let request = self.script(&scripts::REPEAT_DUE, args).repeatable();
+        let request = self.using(&scripts::REPEAT_DUE, &[QueueKey::Repeats], args).repeatable();
         Call::new(request, |reply| {
             let [due, next_in] = reply.tuple()?;
             let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
@@ -152,7 +158,7 @@ impl Queue {
     /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
     pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
         let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
-        let look = self.script(&scripts::REPEAT_LOOK, [id.clone()]).repeatable();
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).repeatable();
         Ok(Call::round([look], move |replies| {
             let [now, slot, schedule] = replies.one()?.tuple()?;
             let now = time(now)?;
@@ -171,17 +177,22 @@ impl Queue {
             };
             let job = [id.as_ref(), b":", fires.to_string().as_bytes()].concat();
             let args = [id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
-            let fire = queue.script(&scripts::REPEAT_FIRE, args).repeatable();
+            let fire = queue.finding(&scripts::REPEAT_FIRE, args).repeatable();
             Ok(Step::Next(Call::new(fire, move |reply| {
                 let added = match reply {
                     Reply::Nil => return Ok(Fired { added: None, next_in: None }),
-                    reply => add::added(String::from_utf8_lossy(&job).into_owned(), reply)?,
+                    reply => add::added(&String::from_utf8_lossy(&job), reply)?,
                 };
                 let next_in = next.map(|next| Duration::from_millis(next.saturating_sub(now)));
                 Ok(Fired { added: Some(added), next_in })
             })))
         }))
     }
+}
+
+/// What the scripts of one repeat use.
+fn repeat_keys(id: &[u8]) -> [QueueKey<'_>; 2] {
+    [QueueKey::Repeats, QueueKey::Repeat(id)]
 }
 
 /// The id of a repeat as it is kept.

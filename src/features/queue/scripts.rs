@@ -1,20 +1,23 @@
 //! The scripts of a queue, each with the files that it shares with others.
 //!
-//! They name three keys and use many more, because nobody knows beforehand which jobs a take will find. In a cluster that would be a
-//! danger: while a slot moves, the new node runs what it is asked about a key that it does not have yet, and makes it anew. It
-//! refuses what names several keys of which one is missing, though, and so does the old node: both say TRYAGAIN, and the call is
-//! sent again once the slot has moved. The first of them is missing always: it is what all others begin with. So is the third, which
-//! is what the channels begin with.
+//! Each looks at three keys and computes the others. Whoever runs one names behind the three what it uses, for servers that refuse
+//! keys that were not named. Where nobody can say that before, because a script finds in the queue which jobs it is about, it is
+//! `finding`: it may use any key of the queue. All of them are in one slot.
+//!
+//! In a cluster computed keys would be a danger: while a slot moves, the new node runs what it is asked about a key that it does not
+//! have yet, and makes it anew. It refuses what names several keys of which one is missing, though, and so does the old node: both say
+//! TRYAGAIN, and the call is sent again once the slot has moved. The first of them is missing always: it is what all others begin
+//! with. So is the third, which is what the channels begin with.
 
 use crate::store::script;
 
 script!(
-    ADD = "queue/add.lua", keys: 3, args: 6,
+    ADD = "queue/add.lua", keys: 3, args: 7, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );
 script!(
-    TAKE = "queue/take.lua", keys: 3, args: 20,
+    TAKE = "queue/take.lua", keys: 3, args: 20, is: [keyed_once, finding],
     with: [
         "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/limits.lua", "queue/leasing.lua",
@@ -22,77 +25,77 @@ script!(
     ]
 );
 script!(
-    RECOVER = "queue/recover.lua", keys: 3, args: 1,
+    RECOVER = "queue/recover.lua", keys: 3, args: 1, is: [keyed_once, finding],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    FINISH = "queue/finish.lua", keys: 3, args: 0,
+    FINISH = "queue/finish.lua", keys: 3, args: 0, is: [keyed_once, finding],
     with: [
         "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/waits.lua", "queue/outcome.lua",
     ]
 );
 script!(
-    BEAT = "queue/beat.lua", keys: 3, args: 0,
+    BEAT = "queue/beat.lua", keys: 3, args: 0, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    REPORT = "queue/report.lua", keys: 3, args: 0,
+    REPORT = "queue/report.lua", keys: 3, args: 0, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    GET = "queue/get.lua", keys: 3, args: 1,
+    GET = "queue/get.lua", keys: 3, args: 1, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
 script!(
-    LOOK = "queue/look.lua", keys: 3, args: 2,
+    LOOK = "queue/look.lua", keys: 3, args: 2, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
-script!(UNWAIT = "queue/unwait.lua", keys: 3, args: 1, with: ["../store/keys/queue.lua"]);
+script!(UNWAIT = "queue/unwait.lua", keys: 3, args: 1, is: [keyed_once], with: ["../store/keys/queue.lua"]);
 script!(
-    LIST = "queue/list.lua", keys: 3, args: 4,
+    LIST = "queue/list.lua", keys: 3, args: 4, is: [keyed_once, finding],
     with: ["../store/keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
-script!(COUNTS = "queue/counts.lua", keys: 3, args: 0, with: ["../store/keys/queue.lua"]);
-script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, with: ["../store/keys/queue.lua"]);
+script!(COUNTS = "queue/counts.lua", keys: 3, args: 0, is: [keyed_once], with: ["../store/keys/queue.lua"]);
+script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, is: [keyed_once], with: ["../store/keys/queue.lua"]);
 script!(
-    REMOVE = "queue/remove.lua", keys: 3, args: 1,
+    REMOVE = "queue/remove.lua", keys: 3, args: 1, is: [keyed_once, finding],
     with: [
         "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/erase.lua",
     ]
 );
 script!(
-    SWEEP = "queue/sweep.lua", keys: 3, args: 5,
+    SWEEP = "queue/sweep.lua", keys: 3, args: 5, is: [keyed_once, finding],
     with: [
         "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/erase.lua",
     ]
 );
 script!(
-    RETRY = "queue/retry.lua", keys: 3, args: 1,
+    RETRY = "queue/retry.lua", keys: 3, args: 1, is: [keyed_once, finding],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
-    REDRIVE = "queue/redrive.lua", keys: 3, args: 3,
+    REDRIVE = "queue/redrive.lua", keys: 3, args: 3, is: [keyed_once, finding],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
-    REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1,
+    REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
-    REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9,
+    REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
-script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, with: ["../store/keys/queue.lua"]);
-script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, with: ["../store/keys/queue.lua"]);
+script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, is: [keyed_once], with: ["../store/keys/queue.lua"]);
+script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, is: [keyed_once, finding], with: ["../store/keys/queue.lua"]);
 script!(
-    REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1,
+    REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1, is: [keyed_once],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
-    REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5,
+    REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5, is: [keyed_once, finding],
     with: ["../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );

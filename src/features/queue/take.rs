@@ -147,7 +147,7 @@ impl Queue {
             ask.overdue.latest_ms.map(number).unwrap_or_default(),
         ];
         let token = ask.token.clone();
-        Ok(Call::new(self.script(&scripts::TAKE, args), move |reply| {
+        Ok(Call::new(self.finding(&scripts::TAKE, args), move |reply| {
             let [paused, next_in, due, jobs, now, alone, muted, died] = reply.tuple()?;
             let next_in = u64::try_from(next_in.int()?).ok().map(Duration::from_millis);
             let mut repeats = due.array()?.into_iter();
@@ -184,7 +184,7 @@ impl Queue {
         check_token(token)?;
         let args = [Bytes::copy_from_slice(token.as_bytes())];
         let token = token.to_owned();
-        let request = self.script(&scripts::RECOVER, args).repeatable();
+        let request = self.finding(&scripts::RECOVER, args).repeatable();
         Ok(Call::new(request, move |reply| {
             let [jobs, alone] = reply.tuple()?;
             leased(jobs, &token, alone.flag()?)

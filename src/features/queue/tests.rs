@@ -41,7 +41,11 @@ fn an_event_is_read_to_where_it_makes_sense() {
 #[test]
 fn ids_are_never_made_twice() {
     let queues = [Queue::new("q", Options::default()).unwrap(), Queue::new("q", Options::default()).unwrap()];
-    let id = |at: usize| queues[at % 2].add(job()).unwrap().requests[0].args[3].clone();
+    let id = |at: usize| {
+        let call = queues[at % 2].add(job()).unwrap();
+        let request = &call.requests[0];
+        request.args[request.touched().unwrap().count()].clone()
+    };
     let ids: std::collections::HashSet<Bytes> = (0..1000).map(id).collect();
     assert_eq!(ids.len(), 1000);
 }

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    store::{Call, Reply, Request, Step, keys},
+    store::{
+        Call, Reply, Request, Step,
+        keys::{self, QueueKey},
+    },
 };
 
 /// Behind it nobody has a job; scripts count exactly up to here and further.
@@ -21,6 +24,20 @@ const MOST_LISTED: u64 = 1000;
 /// Jobs that one run of a script answers at most, and bytes of their data and results.
 const STEP: u64 = 50;
 const STEP_BYTES: usize = 1 << 20;
+
+/// Where a job is looked for that may be anywhere, besides its own key.
+pub(super) const VIEWED: &[QueueKey] =
+    &[QueueKey::Leased, QueueKey::Leases, QueueKey::Delayed, QueueKey::Done, QueueKey::Dead];
+/// What is counted.
+const COUNTED: &[QueueKey] = &[
+    QueueKey::Ready,
+    QueueKey::Parked,
+    QueueKey::Suspects,
+    QueueKey::Delayed,
+    QueueKey::Leased,
+    QueueKey::Done,
+    QueueKey::Dead,
+];
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,10 +140,13 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn get(&self, id: &str) -> Result<Call<Option<Job>>> {
-        let args = [keys::kept_id("id", id)?.into()];
-        Ok(Call::new(self.script(&scripts::GET, args).repeatable(), |reply| match reply {
-            Reply::Nil => Ok(None),
-            view => Job::read(view).map(Some),
+        let id = keys::kept_id("id", id)?;
+        let used = [VIEWED, &[QueueKey::Job(id.as_bytes())]].concat();
+        Ok(Call::new(self.using(&scripts::GET, &used, [Bytes::copy_from_slice(id.as_bytes())]).repeatable(), |reply| {
+            match reply {
+                Reply::Nil => Ok(None),
+                view => Job::read(view).map(Some),
+            }
         }))
     }
 
@@ -151,7 +171,7 @@ impl Queue {
         let queue = self.clone();
         let most = number(left.min(STEP));
         let args = [state.argument(), number(offset), most, number(STEP_BYTES)];
-        Call::round([self.script(&scripts::LIST, args).repeatable()], move |replies| {
+        Call::round([self.finding(&scripts::LIST, args).repeatable()], move |replies| {
             let [looked, more, jobs] = replies.one()?.tuple()?;
             let looked = u64::try_from(looked.int()?).unwrap_or(0);
             for job in jobs.array()? {
@@ -173,7 +193,7 @@ impl Queue {
         if limit == 0 {
             return Ok(Call::ready(Vec::new()));
         }
-        let key = keys::queue_log(&self.0.key, &keys::kept_id("id", id)?);
+        let key = QueueKey::Log(keys::kept_id("id", id)?.as_bytes()).of(&self.0.key);
         let bound = |place: u64| number(i64::try_from(place).unwrap_or(i64::MAX));
         let last = offset.saturating_add(limit - 1);
         let request = Request::keyed("LRANGE", [key, bound(offset), bound(last)]).repeatable();
@@ -184,7 +204,7 @@ impl Queue {
 
     /// How many jobs are in each state.
     pub fn counts(&self) -> Call<Counts> {
-        let request = self.script(&scripts::COUNTS, []).repeatable();
+        let request = self.using(&scripts::COUNTS, COUNTED, []).repeatable();
         Call::new(request, |reply| {
             let [ready, parked, suspects, delayed, active, done, dead, paused] = reply.tuple()?;
             let number = |reply: Reply| Ok::<_, Error>(u64::try_from(reply.int()?).unwrap_or(0));

@@ -1,9 +1,14 @@
 //! Waiting for the end of a job.
 
-use super::{Job, Queue, scripts};
+use bytes::Bytes;
+
+use super::{Job, Queue, scripts, view::VIEWED};
 use crate::{
     error::Result,
-    store::{Call, Merge, Reply, keys},
+    store::{
+        Call, Merge, Reply,
+        keys::{self, QueueKey},
+    },
 };
 
 impl Queue {
@@ -15,8 +20,12 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn look(&self, id: &str, counted: bool) -> Result<Call<Option<Job>>> {
-        let args = [keys::kept_id("id", id)?.into(), (if counted { "1" } else { "" }).into()];
-        let request = self.script(&scripts::LOOK, args).merging(Merge::Script);
+        let id = keys::kept_id("id", id)?;
+        let own = [QueueKey::Waited, QueueKey::Job(id.as_bytes()), QueueKey::End(id.as_bytes())];
+        let used = [VIEWED, &own].concat();
+        let counts = Bytes::from_static(if counted { b"1" } else { b"" });
+        let request =
+            self.using(&scripts::LOOK, &used, [Bytes::copy_from_slice(id.as_bytes()), counts]).merging(Merge::Script);
         Ok(Call::new(if counted { request } else { request.repeatable() }, |reply| match reply {
             Reply::Nil => Ok(None),
             view => Job::read(view).map(Some),
@@ -28,7 +37,9 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn unwait(&self, id: &str) -> Result<Call<()>> {
-        let args = [keys::kept_id("id", id)?.into()];
-        Ok(Call::new(self.script(&scripts::UNWAIT, args).merging(Merge::Script), |_| Ok(())))
+        let id = keys::kept_id("id", id)?;
+        let used = [QueueKey::Waited, QueueKey::End(id.as_bytes())];
+        let request = self.using(&scripts::UNWAIT, &used, [Bytes::copy_from_slice(id.as_bytes())]);
+        Ok(Call::new(request.merging(Merge::Script), |_| Ok(())))
     }
 }

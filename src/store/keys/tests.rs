@@ -52,12 +52,12 @@ fn companions_of_rooms_share_the_slot() {
 fn the_keys_of_a_queue_share_its_slot() {
     let queue = text(super::queue(&prefix(QUEUES), "mail {x}:*"));
     assert_eq!(queue, "queue:{queue:mail %7Bx%7D:%2A}:");
-    assert_eq!(queue_meta(queue.as_bytes()), format!("{queue}meta"));
+    assert_eq!(QueueKey::Meta.of(queue.as_bytes()), format!("{queue}meta"));
     assert_eq!(queue_channels(queue.as_bytes(), 0), queue);
     assert_eq!(queue_channels(queue.as_bytes(), 7), format!("{queue}db7:"));
     assert_eq!(queue_events(queue.as_bytes()), format!("{queue}events"));
     assert_eq!(queue_wake(queue.as_bytes()), format!("{queue}wake"));
-    assert_eq!(queue_log(queue.as_bytes(), "a%7B"), format!("{queue}log:a%7B"));
+    assert_eq!(QueueKey::Log(b"a%7B").of(queue.as_bytes()), format!("{queue}log:a%7B"));
     assert!(super::queue(&prefix(QUEUES), "").is_err());
 }
 

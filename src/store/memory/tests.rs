@@ -353,6 +353,21 @@ fn one_script_run_serves_many_items() {
 }
 
 #[test]
+fn a_script_of_ours_keeps_to_the_keys_that_were_named() {
+    static BOUND: Script = Script::new("bound", "redis.pcall('SET', KEYS[1] .. ARGV[1], 1) return 1", 1, 1);
+    static FINDING: Script = Script::new("finding", "redis.call('DEL', ARGV[1], KEYS[1]) return 1", 1, 1).finding();
+    let engine = Engine::new(MB).unwrap();
+    let run = |script: &'static Script, args: [&'static str; 2]| {
+        let request = Request::script(script, args.map(|arg| Bytes::from_static(arg.as_bytes())));
+        engine.execute(&[request]).remove(0).map_err(|error| error.message().to_owned())
+    };
+    assert_eq!(run(&BOUND, ["a", ""]), Ok(Reply::Int(1)));
+    assert_eq!(run(&BOUND, ["a", "b"]).unwrap_err(), "ERR bound touched an undeclared key: SET ab");
+    assert_eq!(run(&FINDING, ["a", "ab"]), Ok(Reply::Int(1)));
+    assert_eq!(run(&FINDING, ["a", "b"]).unwrap_err(), "ERR finding touched an undeclared key: DEL b");
+}
+
+#[test]
 fn clones_share_one_store_across_threads() {
     let engine = Engine::new(MB).unwrap();
     let add = |engine: Engine| move || (0..500).for_each(|_| drop(run(&engine, "INCR n")));

@@ -56,3 +56,22 @@ fn each_gets_its_own_answer() {
     let answers: Vec<_> = plan.scatter(replies).into_iter().map(|reply| reply.unwrap()).collect();
     assert_eq!(answers, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);
 }
+
+#[test]
+fn what_items_have_in_common_is_named_once() {
+    static ADD: Script = Script::new("add", "", 1, 1).keyed_once();
+    let add = |queue: &'static str, job: &'static str| {
+        let keys = [queue, "ready", job].map(|key| Bytes::from_static(key.as_bytes())).to_vec();
+        Request::script_with(&ADD, keys, [Bytes::from_static(b"x")]).merging(Merge::Script)
+    };
+    let batch = vec![add("q", "a"), add("r", "b"), add("q", "c"), add("r", "d")];
+    let plan = Plan::new(batch, 0);
+    let keys = plan.wire.iter().map(|wire| match wire {
+        Wire::Many(many) => many.keys.join(&b' '),
+        _ => Vec::new(),
+    });
+    assert_eq!(keys.collect::<Vec<_>>(), [b"q ready a c", b"r ready b d"]);
+    let both = |one, other| Ok(Reply::Array(vec![Reply::Int(1), Reply::text(one), Reply::Int(1), Reply::text(other)]));
+    let answers: Vec<_> = plan.scatter(vec![both("A", "C"), both("B", "D")]).into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, ["A", "B", "C", "D"].map(Reply::text));
+}

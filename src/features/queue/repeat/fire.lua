@@ -12,7 +12,7 @@ if not kept[1] then
   redis.call('ZREM', q .. REPEATS, id)
   return false
 end
-local added = add(q, KEYS[3], id .. ':' .. slot, kept[1], kept[2], kept[3], kept[4], '1')
+local added = add(q, KEYS[3], id .. ':' .. slot, kept[1], kept[2], kept[3], kept[4], '1', true)
 local fired = (tonumber(kept[5] or 0) or 0) + 1
 if fired >= (tonumber(kept[6] or '') or math.huge) then
   after = never

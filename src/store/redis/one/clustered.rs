@@ -22,15 +22,18 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
         Wire::One(request) => vec![request.clone()],
         Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
         Wire::Many(Many { script, keys, args, repeatable }) => {
-            let items = keys.chunks(script.keys.max(1)).enumerate();
-            let item = |(at, keys): (usize, &[_])| {
+            let item = |at: usize| {
+                // Where all have the same keys, what the others use may be named as well.
+                let keys =
+                    if script.keyed_once { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
+                let count = keys.len() as u16;
                 let args = args.iter().skip(at * script.args).take(script.args);
                 let args: Args = keys.iter().chain(args).cloned().collect();
-                let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
+                let keys = Keys::At { first: 0, count, step: 1 };
                 let verb = Verb::Script(script);
                 Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, counted: true }
             };
-            items.map(item).collect()
+            (0..script.items(keys.len(), args.len())).map(item).collect()
         }
     }
 }
