@@ -67,6 +67,21 @@ fn arguments_that_c_does_not_check_are_refused() {
 }
 
 #[test]
+fn calls_may_answer_many_values() {
+    let mut lua = lua();
+    for call in [
+        "pcall(unpack, t)",
+        "xpcall(function() return unpack(t) end, error)",
+        "coroutine.resume(coroutine.create(unpack), t)",
+    ] {
+        for count in [19, 20, 21, 40, 41, 1000, 7000] {
+            let source = format!("local t = {{}} for i = 1, {count} do t[i] = i end return select('#', {call})");
+            assert_eq!(run(&mut lua, &source), Ok(Answer::Int(count + 1)), "{source}");
+        }
+    }
+}
+
+#[test]
 fn nothing_survives_a_run() {
     let mut lua = lua();
     for source in [
