@@ -67,9 +67,9 @@ describe('while a connection is made', () => {
     const proxy = await hostileServer((words) =>
       words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n',
     )
-    await refuses(make({ url: `${proxy.url}/3` }).get('key'), 'E_UNSUPPORTED', /no database 3/)
+    await refuses(make({ url: `${proxy.url}/3` }).get('key'), 'E_UNSUPPORTED', /database 3 cannot be selected/)
     const server = await startRedis({ args: ['--databases', '2'] })
-    await refuses(make({ url: `${server.url}/9` }).get('key'), 'E_UNSUPPORTED', /no database 9/)
+    await refuses(make({ url: `${server.url}/9` }).get('key'), 'E_UNSUPPORTED', /database 9 cannot be selected/)
     await proxy.close()
     await server.stop()
   })

@@ -260,7 +260,7 @@ describe('how much', { concurrency: true }, () => {
     await sleep(20)
     for (let i = 1; i < 10; i++) waiting.push(service.get('k'))
     await sleep(20)
-    await refuses(service.get('k'), 'E_BACKPRESSURE', /maxQueuedCalls is 10/)
+    await refuses(service.get('k'), 'E_BACKPRESSURE', /maxQueuedCalls = 10,/)
     await proxy.heal()
     await Promise.all(waiting)
     await service.get('k')
@@ -298,8 +298,8 @@ describe('how much', { concurrency: true }, () => {
 })
 
 describe('the breaker', { concurrency: true }, () => {
-  const refusing = /has failed too often and is left alone/
-  const trying = /still does not answer/
+  const refusing = /^the circuit breaker of .* is open because too many calls failed/
+  const trying = /is still not responding/
 
   /** A service whose server listens no more; each call fails at once. */
   async function away(breaker) {

@@ -254,7 +254,7 @@ describe('disconnect while the server hangs', () => {
     const client = await rawClient(service)
     await redis.server.whilePaused(async () => {
       const [read, write] = [service.get('key'), client.incr('count')]
-      const refused = [refuses(read, 'E_CLOSED', /before the answer/), refuses(write, 'E_MAYBE_APPLIED')]
+      const refused = [refuses(read, 'E_CLOSED', /before the reply/), refuses(write, 'E_MAYBE_APPLIED')]
       const [first, second] = await Promise.all([
         timed(() => service.disconnect({ drainMs: 150 })),
         timed(() => service.disconnect()),
@@ -379,7 +379,7 @@ describe('what the log hears', () => {
        const wait = setInterval(() => {}, 1000)
        console.warn = (line) => {
          console.log(line)
-         if (line.includes('again')) setTimeout(() => clearInterval(wait), 50)
+         if (line.includes('reconnected')) setTimeout(() => clearInterval(wait), 50)
        }
        console.log('ready')`,
       redis.env(),

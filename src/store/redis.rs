@@ -87,7 +87,7 @@ impl Engine {
                 let cluster = Arc::new(Cluster::new(settings.clone(), dialler.clone(), seeds, events.clone()));
                 (Servers::Cluster(cluster.clone()), Source::AnyOf(cluster))
             }
-            settings::Server::Memory(_) => return Err(Error::new(Kind::Internal, "the embedded engine has no server")),
+            settings::Server::Memory(_) => return Err(Error::new(Kind::Internal, "the embedded store has no server")),
         };
         let cluster = match &servers {
             Servers::Cluster(cluster) => Some(cluster.clone()),
@@ -98,7 +98,7 @@ impl Engine {
 
     /// Runs a round: one reply a request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
-        let nothing = || Err(Error::new(Kind::Internal, "an engine left a request without a reply"));
+        let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
         let mut deliver = |delivery| match delivery {
             Delivery::All(all) => replies = all,

@@ -214,10 +214,10 @@ impl End {
                 Kind::MaybeApplied,
                 "no answer before the deadline; the call may or may not have been applied",
             ),
-            (Self::Cut, true) => Error::new(Kind::Closed, "the service was disconnected before the answer came"),
+            (Self::Cut, true) => Error::new(Kind::Closed, "the service was disconnected before the reply arrived"),
             (Self::Cut, false) => Error::new(
                 Kind::MaybeApplied,
-                "the service was disconnected before the answer came; the call may or may not have been applied",
+                "the service was disconnected before the reply arrived; the call may or may not have been applied",
             ),
         }
     }

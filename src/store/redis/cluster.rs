@@ -1,8 +1,7 @@
-//! Slots spread over primaries: each request goes to the node that has its slot.
+//! A cluster: each request goes to the node that owns its slot.
 //!
-//! Whoever knows where to go waits for nobody: the map is learned in the background, and a node that has given a slot away
-//! says itself where to. Each node has connections, a queue and a breaker of its own, so that one that is dead or slow holds
-//! up nothing but its own slots.
+//! The slot map is refreshed in the background, and a node that no longer owns a slot redirects requests, so calls do not wait
+//! for the map. Each node has its own connections, queue and breaker, so that a slow or dead node affects only its own slots.
 
 mod learn;
 mod map;
@@ -45,7 +44,7 @@ pub use slot::slot_of;
 pub use split::{Join, split};
 use table::Table;
 
-/// All nodes of a cluster that are known.
+/// A cluster and its known nodes.
 pub struct Cluster {
     settings: Arc<Settings>,
     dialler: Arc<Dialler>,
@@ -54,9 +53,9 @@ pub struct Cluster {
     table: Mutex<Table>,
     learning: Mutex<Learning>,
     learned: watch::Sender<Learned>,
-    /// Rounds go to their nodes in the order in which they came, those that waited for the map included.
+    /// Rounds are sent to their nodes in order of arrival, including those that waited for the map.
     order: Arc<Sequence>,
-    /// Order among the calls on a key, wherever it is.
+    /// The order of calls on a key, on whatever node it is.
     lanes: Arc<Lanes>,
     /// Requests that wait for a fail-over.
     waiting: AtomicUsize,
@@ -64,11 +63,11 @@ pub struct Cluster {
     closed: AtomicBool,
 }
 
-/// One node. Its connections end with its last call once the cluster has let go of it.
+/// One node. Once it is no longer part of the cluster, its connections are closed after its last call.
 pub struct Node {
     address: Address,
     server: Arc<Server>,
-    /// Whether a replica is known that may take over.
+    /// Whether it has a replica that could take over.
     followed: AtomicBool,
 }
 
@@ -97,7 +96,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until every primary has a connection, or for a while if one has.
+    /// Waits until every primary is connected; once one is, waits for the others only for a while.
     pub async fn connect(self: &Arc<Self>) -> Result<()> {
         self.known(Instant::now() + self.settings.connect_timeout).await?;
         let mut crew = Crew::new();
@@ -108,7 +107,7 @@ impl Cluster {
         let patience = Instant::now() + self.settings.connect_wait;
         loop {
             let connected = if stands {
-                // Those that take longer are waited for by whoever calls them.
+                // Calls to slower nodes wait for their connections themselves.
                 timeout_at(patience, crew.next()).await.unwrap_or(None)
             } else {
                 crew.next().await
@@ -125,7 +124,7 @@ impl Cluster {
         }
     }
 
-    /// Whether some call would find a connection now: a shard that is away leaves the others.
+    /// Whether any primary is connected: the others still work if one shard is down.
     pub fn is_connected(&self) -> bool {
         self.table().primaries().iter().any(|node| node.server.is_connected())
     }
@@ -151,7 +150,7 @@ impl Cluster {
         }
     }
 
-    /// A connection to any node, for what all nodes hear.
+    /// A connection to any node, for messages that all nodes deliver.
     pub async fn dial(&self) -> Result<(Place, Wire)> {
         let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
         let dial = |place: Place| async move {
@@ -161,12 +160,12 @@ impl Cluster {
         learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
     }
 
-    /// Where a slot is, as far as it is known.
+    /// The owner of a slot, if known.
     pub fn owner(&self, slot: u16) -> Option<Address> {
         self.table().owner(slot).map(|node| node.address.clone())
     }
 
-    /// Lets go of every node.
+    /// Drops all nodes.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
         drop(std::mem::take(&mut *self.table()));
@@ -184,7 +183,7 @@ impl Cluster {
             Kind::Auth | Kind::Unsupported => error.kind,
             _ => Kind::Unavailable,
         };
-        let message = format!("no node of the {self} answers: {}", error.message());
+        let message = format!("no node of the {self} is responding: {}", error.message());
         Error::new(kind, message).with_source(error.clone())
     }
 

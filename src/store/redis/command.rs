@@ -1,12 +1,12 @@
-//! Requests as they go over the wire.
+//! Encodes requests as commands.
 
 use bytes::Bytes;
 
 use super::{pool::Scripts, resp::Commands, transaction};
 use crate::store::{Request, Script, Verb, plan::Wire};
 
-/// Adds a request. Scripts go out whole the first time on a connection, which teaches them to the server, and by their SHA-1
-/// from then on; `whole` sends them whole in any case.
+/// Adds a request. A script is sent with its source the first time on a connection, which loads it, and by its SHA-1 from then
+/// on; `whole` always sends the source.
 pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Commands) {
     let mut plain = |name: &str, args: &[Bytes]| commands.push(&[name.as_bytes()], args.len(), args.iter());
     match wire {
@@ -31,7 +31,7 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
     }
 }
 
-/// How many commands a request is.
+/// How many commands a request consists of.
 pub fn count(wire: &Wire) -> usize {
     match wire {
         Wire::One(Request { verb: Verb::Transaction(whole), .. }) => transaction::count(whole),

@@ -1,8 +1,8 @@
-//! A pipelined connection: who waits for which reply, and exactly what has left.
+//! A pipelined connection: matches replies to requests, and tracks exactly which bytes were written.
 //!
-//! Commands of one exchange stay together and go out in the order in which they were handed over. When the connection ends,
-//! or a caller's time, each command is told apart: all of its bytes had been handed to the system (it may have been
-//! applied), or not (it was not: a server runs no half command).
+//! The commands of an exchange are written contiguously, in the order in which they were queued. When the connection ends or a
+//! deadline passes, each command is classified: if all its bytes were handed to the operating system, it may have been applied;
+//! otherwise it was not, since a server does not run an incomplete command.
 
 mod queue;
 #[cfg(test)]
@@ -33,10 +33,10 @@ use queue::{Answered, Queue};
 /// Replies to one exchange, in order.
 pub type Replies = Vec<Result<Reply>>;
 
-/// How often a connection is looked at.
+/// How often a connection is checked.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// A connection that stands, or has ended. Clones are the same connection.
+/// A connection, open or closed. Clones are the same connection.
 #[derive(Clone)]
 pub struct Connection {
     shared: Arc<Shared>,
@@ -68,8 +68,8 @@ impl Shared {
 }
 
 impl Connection {
-    /// Takes over a stream on which the server has let us in. Runs until the connection ends or `end` is called. At rest it
-    /// asks every `keepalive` whether the server is still there.
+    /// Takes over an authenticated stream. Runs until the connection ends or `end` is called. While idle, it sends a PING every
+    /// `keepalive`.
     pub fn start(mut wire: Wire, keepalive: Duration) -> Self {
         wire.open_up();
         let shared =
@@ -82,12 +82,13 @@ impl Connection {
         Self { shared }
     }
 
-    /// Queues commands, which go out in the order of these calls. Dropping what this answers withdraws what has not left.
+    /// Queues commands, which are sent in the order of these calls. Dropping the exchange withdraws commands that were not sent
+    /// yet.
     pub fn hand_over(&self, commands: Commands) -> Exchange<'_> {
         self.hand_over_with(commands, None)
     }
 
-    /// The same, and keeps what their order needs until they are answered.
+    /// The same, and keeps `hold` until the replies have arrived.
     pub fn hand_over_with(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
         let (done, answer) = oneshot::channel();
         let count = commands.len();
@@ -96,32 +97,32 @@ impl Connection {
         Exchange { shared: &self.shared, count, queued, answer, hold }
     }
 
-    /// How many commands have no reply yet.
+    /// How many commands are pending.
     pub fn unanswered(&self) -> usize {
         self.shared.lock().unanswered()
     }
 
-    /// How many of them have not left.
+    /// How many of them have not been sent.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting()
     }
 
-    /// For how long the server has owed an answer and sent nothing at all.
+    /// How long a reply has been pending without any data from the server.
     pub fn silence(&self) -> Duration {
         self.shared.lock().silence(Instant::now())
     }
 
-    /// For how long no caller has needed it.
+    /// How long no caller has used it.
     pub fn unused(&self) -> Duration {
         self.shared.lock().unused(Instant::now())
     }
 
-    /// Ends it: whoever waits is told `why`.
+    /// Closes it; pending calls fail with `why`.
     pub fn end(&self, why: Error) {
         self.shared.end(why);
     }
 
-    /// For how long the oldest command has had no reply.
+    /// How long the oldest command has been pending.
     pub fn delay(&self, now: Instant) -> Duration {
         self.shared.lock().delay(now)
     }
@@ -136,7 +137,7 @@ impl Connection {
         self.shared.ended.borrow().clone()
     }
 
-    /// Waits for its end and says why it ended.
+    /// Waits until it ends and returns why.
     pub async fn ended(&self) -> Error {
         let mut ended = self.shared.ended.subscribe();
         let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
@@ -147,33 +148,33 @@ impl Connection {
 /// The replies to an exchange.
 pub struct Landed {
     pub replies: Replies,
-    /// What was kept for them until now. A connection keeps it for itself while it still owes an answer.
+    /// The `hold` of the exchange. `None` if replies are still pending: the connection keeps it then.
     pub hold: Option<Hold>,
-    /// Their time was over: the answers, if any come, come out of turn.
+    /// The deadline passed, so any replies arrive out of turn.
     pub late: bool,
 }
 
-/// Commands that were handed over.
+/// Commands that were queued.
 pub struct Exchange<'a> {
     shared: &'a Shared,
     count: usize,
-    /// Its number, until it is over.
+    /// Its number, until it has ended.
     queued: Result<u64>,
     answer: oneshot::Receiver<Answered>,
-    /// What the connection would not take.
+    /// The hold, if the connection did not accept the exchange.
     hold: Option<Hold>,
 }
 
 impl Exchange<'_> {
     /// Waits for the replies until `deadline`.
     ///
-    /// Errors that are not the server's own are `E_NOT_SENT` for a command that did not leave, `E_MAYBE_APPLIED` for one whose
-    /// connection was lost after it had left, and `E_TIMEOUT` for one that had left when the time was over.
+    /// Errors other than the server's are `E_NOT_SENT` for a command that was not sent, `E_MAYBE_APPLIED` for one whose
+    /// connection was lost after it was sent, and `E_TIMEOUT` for one that was sent but got no reply before the deadline.
     pub async fn replies(self, deadline: Instant) -> Replies {
         self.landed(deadline).await.replies
     }
 
-    /// The same, with what was kept for them.
+    /// The same, and returns the hold.
     pub async fn landed(mut self, deadline: Instant) -> Landed {
         let landed = |replies, hold| Landed { replies, hold, late: false };
         let number = match &self.queued {
@@ -182,15 +183,16 @@ impl Exchange<'_> {
         };
         let landed = match timeout_at(deadline, &mut self.answer).await {
             Ok(Ok((replies, hold))) => landed(replies, hold),
-            Ok(Err(_)) => {
-                landed(queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection forgot a call")), None)
-            }
+            Ok(Err(_)) => landed(
+                queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection lost track of a call")),
+                None,
+            ),
             Err(_) => {
                 let replies = self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(self.count));
                 Landed { replies, hold: None, late: true }
             }
         };
-        self.queued = Err(Error::new(Kind::Internal, "it is over"));
+        self.queued = Err(Error::new(Kind::Internal, "the exchange has ended"));
         landed
     }
 }
@@ -203,7 +205,7 @@ impl Drop for Exchange<'_> {
     }
 }
 
-/// Moves bytes both ways until the connection ends; answers why.
+/// Reads and writes until the connection ends; returns why.
 async fn drive(shared: &Shared, wire: Wire, keepalive: Duration) -> Error {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -224,13 +226,13 @@ async fn drive(shared: &Shared, wire: Wire, keepalive: Duration) -> Error {
 struct Driver<'a> {
     shared: &'a Shared,
     wire: Wire,
-    /// Handed over and not yet taken by the system.
+    /// Bytes not yet accepted by the operating system.
     writing: Bytes,
     unflushed: bool,
 }
 
 impl Driver<'_> {
-    /// Writes and reads what can be written and read now; ready when the connection has ended.
+    /// Writes and reads as much as possible now; ready when the connection has ended.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Error> {
         match self.poll_write(context).and_then(|()| self.poll_read(context)) {
             Ok(()) => Poll::Pending,
@@ -241,7 +243,7 @@ impl Driver<'_> {
     fn poll_write(&mut self, context: &mut Context<'_>) -> Result<()> {
         loop {
             if self.writing.is_empty() {
-                // What was written is let go also when nothing follows it.
+                // Also frees the written bytes if nothing follows.
                 self.writing = self.shared.lock().take(Instant::now()).unwrap_or_default();
                 if self.writing.is_empty() {
                     break;
@@ -250,7 +252,7 @@ impl Driver<'_> {
             let Poll::Ready(count) = self.wire.poll_write(context, &self.writing) else { return Ok(()) };
             let count = count?;
             if count == 0 {
-                return Err(Error::new(Kind::Unavailable, "the connection takes no more bytes"));
+                return Err(Error::new(Kind::Unavailable, "the connection accepts no more bytes"));
             }
             self.writing.advance(count);
             self.unflushed = true;
@@ -270,7 +272,8 @@ impl Driver<'_> {
             filled?;
             let mut told = SmallVec::<[_; 8]>::new();
             let answered = self.answer(&mut told);
-            // Callers are told outside the lock, and also of what came before something that made no sense.
+            // Callers are notified outside the lock, and before a protocol error is returned: the replies in front of it are
+            // valid.
             for (done, replies) in told {
                 let _ = done.send(replies);
             }
@@ -279,11 +282,11 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Hands out what has been read; `told` gets the exchanges that this ends.
+    /// Matches the replies that were read; `told` receives the exchanges that are complete.
     fn answer(&mut self, told: &mut impl Extend<queue::Told>) -> Result<()> {
         let mut queue = self.shared.lock();
         let now = Instant::now();
-        // A reply that is passed over answers nobody until it ends, and may never: meanwhile the server counts as silent.
+        // A skipped reply may never end, so until it does, its data does not count as a sign of life.
         if !self.wire.passes_over() {
             queue.heard(now);
         }

@@ -1,4 +1,4 @@
-//! Making a connection: name, address, stream, TLS, and whatever the server wants to hear before it listens.
+//! Establishes a connection: DNS lookup, stream, TLS, authentication and database.
 
 use std::{
     fmt, io,
@@ -21,7 +21,7 @@ use crate::{
     store::Reply,
 };
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     Tcp(Address),
@@ -38,17 +38,17 @@ impl fmt::Display for Place {
     }
 }
 
-/// Once the first attempt has been quiet for this long, fresh ones are made beside it, each for as long: whoever is cut off
-/// by a network that swallows packets must not wait for the end of an old attempt when the network is back.
+/// While the first attempt is pending for longer than this, further attempts are made in parallel, each limited to this time.
+/// If the network had dropped packets, a new attempt succeeds sooner after it recovers than the old one would.
 const BESIDE: Duration = Duration::from_secs(1);
 
-/// Makes connections with one set of settings.
+/// Connects with one set of settings.
 pub struct Dialler {
     settings: Arc<Settings>,
     tls: OnceLock<TlsConnector>,
 }
 
-/// Who is let in, and where to.
+/// The credentials and database of a connection.
 pub struct Entry<'a> {
     pub username: Option<&'a str>,
     pub password: Option<&'a str>,
@@ -58,22 +58,22 @@ pub struct Entry<'a> {
 impl Dialler {
     pub fn new(settings: Arc<Settings>) -> Result<Self> {
         let dialler = Self { settings, tls: OnceLock::new() };
-        // Settings that can make no connection are refused now, not at the first call.
+        // Invalid TLS settings are rejected now rather than at the first call.
         if dialler.settings.tls.as_ref().is_some_and(|tls| tls.ca.is_some() || tls.cert.is_some()) {
             dialler.connector()?;
         }
         Ok(dialler)
     }
 
-    /// A connection on which the server has let us in and answered a PING. Names are resolved anew.
+    /// Connects, authenticates and waits for the reply to a PING. Host names are resolved each time.
     ///
     /// # Errors
-    /// `E_AUTH` when the server wants other credentials, else `E_UNAVAILABLE`: nothing of anybody's was sent.
+    /// `E_AUTH` if the credentials were rejected, otherwise `E_UNAVAILABLE`: no caller's request was sent.
     pub async fn dial(&self, place: &Place) -> Result<Wire> {
         persist(self.settings.connect_timeout, |limit| self.attempt(place, limit)).await
     }
 
-    /// One attempt to do so.
+    /// A single attempt to connect.
     pub async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
         let made = async {
             let (username, password) = match &self.settings.credentials {
@@ -89,26 +89,26 @@ impl Dialler {
         };
         match timeout(limit, made).await {
             Ok(made) => made.map_err(|error| refusal(error, place)),
-            Err(_) => Err(refusal(Error::new(Kind::Unavailable, format!("no answer within {limit:?}")), place)),
+            Err(_) => Err(refusal(Error::new(Kind::Unavailable, format!("no reply within {limit:?}")), place)),
         }
     }
 
-    /// A stream to the server or sentinel, which has let us in.
+    /// An authenticated stream to a server or sentinel.
     pub async fn open(&self, place: &Place, entry: &Entry<'_>, deadline: Instant) -> Result<Wire> {
         let mut wire = self.stream(place, deadline).await?;
         match enter(&mut wire, entry).await {
             Ok(()) => Ok(wire),
-            // All that a server which speaks TLS alone says to who does not.
+            // This is how a TLS-only server reacts to a plain connection.
             Err(error) if self.settings.tls.is_none() && matches!(place, Place::Tcp(_)) && !wire.heard() => {
-                let why = "the server closed the connection before it said a word; if it wants TLS, the scheme is \
-                     rediss, rediss-cluster or rediss-sentinel";
+                let why = "the server closed the connection without sending anything; if it requires TLS, use the scheme rediss, \
+                     rediss-cluster or rediss-sentinel";
                 Err(Error::new(error.kind, why).with_source(error))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// A stream on which nothing was said yet.
+    /// A stream on which nothing was sent yet.
     async fn stream(&self, place: &Place, deadline: Instant) -> Result<Wire> {
         match place {
             Place::Tcp(address) => {
@@ -121,7 +121,7 @@ impl Dialler {
             #[cfg(unix)]
             Place::Unix(path) => Ok(Wire::new(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?)),
             #[cfg(not(unix))]
-            Place::Unix(_) => Err(Error::new(Kind::Unsupported, "this system has no Unix sockets")),
+            Place::Unix(_) => Err(Error::new(Kind::Unsupported, "this system does not support Unix sockets")),
         }
     }
 
@@ -129,11 +129,11 @@ impl Dialler {
         if let (None, Some(tls)) = (self.tls.get(), &self.settings.tls) {
             let _ = self.tls.set(tls::connector(tls)?);
         }
-        self.tls.get().ok_or_else(|| Error::new(Kind::Internal, "there is no TLS to speak"))
+        self.tls.get().ok_or_else(|| Error::new(Kind::Internal, "TLS is not configured"))
     }
 }
 
-/// Tries for as long as `limit`, and with fresh attempts beside the first.
+/// Makes an attempt limited to `limit`, and further ones in parallel while it hangs.
 pub async fn persist<T, F>(limit: Duration, attempt: impl Fn(Duration) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// What is said before the first call.
+/// The commands sent before the first call.
 #[derive(Clone, Copy)]
 enum Step {
     Auth,
@@ -159,13 +159,13 @@ enum Step {
     Ping,
 }
 
-/// Says who we are, where we want to go, and that we are here: one round trip.
+/// Authenticates, selects the database and sends a PING, in one round trip.
 async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
     let (mut commands, mut steps) = (Commands::default(), Vec::with_capacity(3));
     let username = entry.username.unwrap_or_default().as_bytes();
     let password = entry.password.unwrap_or_default().as_bytes();
     if !username.is_empty() && (!password.is_empty() || username != b"default") {
-        // A user without a password takes any.
+        // For a user without a password, the server accepts any password.
         commands.push_words(&[b"AUTH", username, password]);
         steps.push(Step::Auth);
     } else if !password.is_empty() {
@@ -187,7 +187,7 @@ async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What it means that a server says no: what kind of error that is, its words say, and not the place where they were said.
+/// Interprets an error reply. Its kind depends on its text rather than on the command that got it.
 fn refused(step: Step, error: Error) -> Result<()> {
     if error.is_unavailable() || is_limit(error.message()) {
         return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
@@ -195,21 +195,22 @@ fn refused(step: Step, error: Error) -> Result<()> {
     match step {
         Step::Auth => Err(Error::new(Kind::Auth, unwelcome(error.message()))),
         Step::Select(database) if error.kind == Kind::Server => {
-            let words = format!("the server has no database {database}: {}", error.message());
+            let words = format!("database {database} cannot be selected: {}", error.message());
             Err(Error::new(Kind::Unsupported, words))
         }
-        // That it says so is an answer.
+        // An error reply to the PING shows that the server is up.
         Step::Ping if is_answer(&error) => Ok(()),
         Step::Select(_) | Step::Ping => Err(error),
     }
 }
 
-/// Whether a server that answers so to a PING is there and has let us in: a user may lack the permission, a proxy the command.
+/// Whether this error reply to a PING still shows that the server is up and has authenticated us: the user may lack permission,
+/// or a proxy may not support the command.
 pub fn is_answer(error: &Error) -> bool {
     ["NOPERM", "ERR unknown command"].iter().any(|said| error.message().starts_with(said))
 }
 
-/// Whether a gateway says that it, or what is behind it, can take nobody more at the moment.
+/// Whether a gateway reports that it, or the server behind it, accepts no more clients at the moment.
 fn is_limit(said: &str) -> bool {
     const SIGNS: [&str; 8] =
         ["max number of", "too many", "limit", "quota", "upstream", "backend", "unavailable", "try again"];
@@ -217,32 +218,32 @@ fn is_limit(said: &str) -> bool {
     said.starts_with("err ") && SIGNS.iter().any(|sign| said.contains(sign))
 }
 
-/// Why a server does not take user and password, by its code alone: its words may repeat them.
+/// Why the server rejected the credentials. Only its error code is included, since its text may repeat the credentials.
 fn unwelcome(said: &str) -> String {
     let code = said.split(' ').next().filter(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()));
     let code = code.filter(|code| (2..=20).contains(&code.len())).unwrap_or("no code");
     let why = if said.contains("without any password configured") {
-        "the server wants no password of this user"
+        "the server has no password configured for this user"
     } else if said.contains("unknown command") {
-        "the server knows no AUTH: it takes no user name and no password"
+        "the server does not support AUTH, so it accepts neither a user name nor a password"
     } else if said.contains("wrong number of arguments") {
-        "the server takes a password alone, without a user name"
+        "the server accepts a password only, without a user name"
     } else {
-        "the server does not take the user name or password"
+        "the server rejected the user name or password"
     };
     format!("{why} ({code})")
 }
 
-/// One of the addresses that a name has now. Each gets its share of the time, so that one that swallows everything does not
-/// use up that of the others.
+/// Connects to one of the addresses that the name resolves to. Each gets its share of the time, so that an unresponsive one
+/// does not use up the time of the others.
 async fn connect(Address { host, port }: &Address, deadline: Instant) -> Result<TcpStream> {
     let all: Vec<SocketAddr> = lookup_host((host.as_str(), *port))
         .await
         .map_err(|error| {
-            Error::new(Kind::Unavailable, format!("its name has no address ({error})")).with_source(error)
+            Error::new(Kind::Unavailable, format!("the host name could not be resolved ({error})")).with_source(error)
         })?
         .collect();
-    let mut last = Error::new(Kind::Unavailable, "its name has no address");
+    let mut last = Error::new(Kind::Unavailable, "the host name has no address");
     for (at, address) in all.iter().enumerate() {
         let share = deadline.saturating_duration_since(Instant::now()) / (all.len() - at) as u32;
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
@@ -251,13 +252,13 @@ async fn connect(Address { host, port }: &Address, deadline: Instant) -> Result<
                 return Ok(stream);
             }
             Ok(Err(error)) => last = unreachable(error),
-            Err(_) => last = Error::new(Kind::Unavailable, format!("no answer within {share:?}")),
+            Err(_) => last = Error::new(Kind::Unavailable, format!("no reply within {share:?}")),
         }
     }
     Err(last)
 }
 
-/// Small writes go out at once, and a peer that is gone without a word is noticed also by the system.
+/// Sends small writes immediately, and lets the operating system detect dead peers too.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
@@ -266,15 +267,17 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 fn unreachable(error: io::Error) -> Error {
     let why = tls::explain(&error).unwrap_or_else(|| match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
-        io::ErrorKind::NotFound => "there is no such socket".into(),
-        io::ErrorKind::UnexpectedEof => "the server closed the connection at once; does it speak TLS?".into(),
+        io::ErrorKind::ConnectionRefused => "connection refused: no server is listening there".into(),
+        io::ErrorKind::NotFound => "the socket does not exist".into(),
+        io::ErrorKind::UnexpectedEof => {
+            "the server closed the connection during the TLS handshake; does it support TLS?".into()
+        }
         _ => error.to_string(),
     });
     Error::new(Kind::Unavailable, why).with_source(error)
 }
 
-/// Why there is no connection: nothing of a caller's was sent.
+/// The error of a failed connection attempt: no caller's request was sent.
 fn refusal(error: Error, place: &Place) -> Error {
     let kind = match error.kind {
         Kind::Auth | Kind::InvalidSettings | Kind::Unsupported => error.kind,
@@ -283,7 +286,7 @@ fn refusal(error: Error, place: &Place) -> Error {
     Error::new(kind, format!("cannot connect to {place}: {}", error.message())).with_source(error)
 }
 
-/// Whether a server says that it takes writes.
+/// Whether a server reports that it is a primary.
 pub async fn is_primary(wire: &mut Wire) -> Result<bool> {
     let role = wire.ask(&[b"ROLE"]).await?.array()?.into_iter().next();
     Ok(matches!(role, Some(Reply::Bulk(role)) if &role[..] == b"master"))

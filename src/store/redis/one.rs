@@ -1,4 +1,4 @@
-//! A server by itself, or whichever one sentinels call the primary.
+//! A single server, or the primary named by sentinels.
 
 mod clustered;
 
@@ -26,16 +26,16 @@ use crate::{
     store::{Events, Merge, Request, Role, Status, Topology, crew::Crew, plan::Plan},
 };
 
-/// One server at a time, and what is known of it.
+/// An engine with one server at a time.
 pub struct One {
     server: Arc<Server>,
     lanes: Arc<Lanes>,
-    /// Listens to sentinels, where there are any.
+    /// Follows the sentinels, if there are any.
     watch: Option<Watch>,
     settings: Arc<Settings>,
-    /// How many bytes a value has that is read here, lately.
+    /// The recent average size of the values read, in bytes.
     usual: AtomicUsize,
-    /// Whether the server is in cluster mode: its slots keep keys apart.
+    /// Whether the server is in cluster mode, where a command may not use keys of several slots.
     clustered: AtomicBool,
 }
 
@@ -52,7 +52,7 @@ impl One {
         Self { server, lanes, watch, settings, usual, clustered }
     }
 
-    /// Runs a round. What is over the bounds is refused before it becomes part of larger commands.
+    /// Runs a round. Requests beyond the queue limits are rejected before they are merged into larger commands.
     pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         self.watch();
         let (fit, bytes) = fitting(&batch, &self.settings);
@@ -66,7 +66,7 @@ impl One {
         deliver(Delivery::Some(refused.collect()));
     }
 
-    /// What would have to wait for others' calls is answered apart.
+    /// Requests that would have to wait for other calls are run separately.
     async fn execute_fitting(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         match self.server.parted(batch.iter().map(|request| self.lanes.keys(request))) {
             None => self.run(batch, deadline, deliver).await,
@@ -74,7 +74,7 @@ impl One {
         }
     }
 
-    /// Runs requests that go together.
+    /// Runs requests that can be sent together.
     async fn run(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         if self.clustered.load(Ordering::Relaxed) {
             return deliver(Delivery::All(self.run_cut(batch, deadline).await));
@@ -88,7 +88,7 @@ impl One {
             self.cut_up(&plan, &mut replies, deadline).await;
         }
         if let Some(bytes) = plan.value_bytes(replies.iter().flatten()) {
-            // Half the old and half the new: a few rounds after the values change, the groups fit them.
+            // A moving average, which adapts within a few rounds.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
         }
         deliver(if replies.iter().all(Option::is_some) {
@@ -102,7 +102,7 @@ impl One {
         let mut parts: BTreeMap<usize, (Vec<usize>, Vec<Request>)> = BTreeMap::new();
         for (at, (mut request, group)) in batch.into_iter().zip(groups).enumerate() {
             if *group == REST {
-                // Whom it waits for, nobody else has to.
+                // Not merged, so that no other request has to wait for the same call.
                 request.merge = Merge::No;
             }
             let (places, requests) = parts.entry(*group).or_default();
@@ -131,7 +131,7 @@ impl One {
         self.server.connected().await
     }
 
-    /// Listens for fail-overs from the first call on.
+    /// Starts following fail-overs at the first call.
     fn watch(&self) {
         if let Some(watch) = &self.watch {
             watch.start(self.server.pool());
@@ -170,8 +170,8 @@ impl One {
     }
 }
 
-/// How many of a batch may be under way together, one at least, and how many bytes they have: those that are over are refused
-/// before they become parts of larger commands.
+/// How many requests of a batch are within the queue limits, at least one, and their size in bytes. The others are rejected
+/// before they are merged into larger commands.
 fn fitting(batch: &[Request], settings: &Settings) -> (usize, usize) {
     let mut bytes = 0;
     for (at, request) in batch.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The connections to one server: made when they are needed, made anew when they end, replaced when they fall silent.
+//! The connections to one server: opened on demand, reopened when they are lost, replaced when they stop responding.
 
 mod keep;
 mod seek;
@@ -31,10 +31,10 @@ use crate::{
     store::{Event, EventKind, Events, PoolStatus},
 };
 
-/// A server that has been gone for longer than this is not expected to be taken over for.
+/// After a server has been gone for this long, a fail-over is no longer expected.
 const FAIL_OVER: Duration = Duration::from_secs(60);
 
-/// A connection on which an answer takes longer than this is held up by what it carries: others should take another.
+/// A connection whose oldest reply has been pending for longer than this is busy: new calls should use another one.
 const HELD_UP: Duration = Duration::from_millis(20);
 
 /// Connections to one server. Clones are the same pool.
@@ -50,59 +50,59 @@ struct Shared {
     events: Arc<Events>,
     state: watch::Sender<State>,
     members: Mutex<Vec<Member>>,
-    /// Whether the task that keeps connections was started.
+    /// Whether the task that maintains the connections was started.
     kept: AtomicBool,
     growing: AtomicBool,
-    /// Something about the members has changed.
+    /// The members have changed.
     changed: Notify,
-    /// A connection that was silent has spoken.
+    /// An unresponsive connection has recovered.
     back: Notify,
-    /// The server is elsewhere: there is no reason to wait before it is dialled.
+    /// The server has moved: connect without waiting for the backoff.
     moved: Notify,
-    /// Whether a caller's command was answered since the last connection was made.
+    /// Whether a caller's command got a reply since the last connection was established.
     worked: AtomicBool,
-    /// Whether the last connection ended before it was of any use.
+    /// Whether the last connection ended before it was used successfully.
     useless: AtomicBool,
     seeking: seek::Seeking,
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
-    /// Since when no connection has stood.
+    /// Since when there has been no connection.
     gone: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone)]
 enum State {
-    /// Nobody has asked for a connection yet, or one is being made.
+    /// No connection was requested yet, or one is being established.
     Waiting,
     Ready,
-    /// The last attempt failed; the next is on its way.
+    /// The last attempt failed; another follows after a backoff.
     Down(Error),
     Closed,
 }
 
-/// One connection, where it leads, and the scripts its server knows.
+/// One connection, the address of its server, and the scripts that server has loaded.
 #[derive(Clone)]
 pub struct Member {
-    /// Its number among all connections of the process.
+    /// Unique among all connections of the process.
     pub number: u64,
     pub connection: Connection,
-    /// What comes back over it is seen to in the order in which it was sent.
+    /// Replies are processed in the order in which the requests were sent.
     pub order: Arc<Sequence>,
     pub place: Place,
     pub scripts: Arc<Scripts>,
-    /// The server owes an answer and says nothing: nothing more is sent there.
+    /// A reply is overdue and nothing arrives: the connection gets no new requests.
     silent: Arc<AtomicBool>,
-    /// Since when, and why, nothing more is to be sent there although the server answers.
+    /// Since when, and why, it gets no new requests although the server responds.
     retired: Arc<OnceLock<(Instant, Error)>>,
 }
 
-/// SHA-1s that the server was taught over one connection.
+/// SHA-1s of the scripts that were loaded over one connection.
 #[derive(Default)]
 pub struct Scripts(Mutex<HashSet<&'static str>>);
 
 impl Scripts {
-    /// Whether it is known; if not, it is from now on.
+    /// Returns whether it was loaded before, and marks it as loaded.
     pub fn teach(&self, sha: &'static str) -> bool {
         !lock(&self.0).insert(sha)
     }
@@ -138,8 +138,7 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The connection that is to carry the next calls. Waits for one that is being made, but not for a server whose last
-    /// answer was no.
+    /// The connection for the next calls. Waits for one that is being established, but not if the last attempt failed.
     ///
     /// # Errors
     /// Why there is none: `E_UNAVAILABLE`, `E_AUTH`, or `E_CLOSED` after `close`.
@@ -156,7 +155,7 @@ impl Pool {
                 match now {
                     Ok(State::Ready) => match self.pick() {
                         Some(member) => return Ok(member),
-                        // It ended, or fell silent, in this very moment.
+                        // It ended or became unresponsive in the meantime.
                         None => drop(state.changed().await),
                     },
                     Ok(State::Down(error)) if !self.may_fail_over() => return Err(error),
@@ -174,74 +173,74 @@ impl Pool {
         })
     }
 
-    /// A connection that is none of the pool's.
+    /// Opens a connection that does not belong to the pool.
     pub async fn make(&self) -> Result<Member> {
         keep::make(&self.shared).await
     }
 
-    /// When a connection that was silent speaks again.
+    /// Resolves when an unresponsive connection has recovered.
     pub fn back(&self) -> Notified<'_> {
         self.shared.back.notified()
     }
 
-    /// Since when it has been without any connection, if it is and was asked for one.
+    /// How long there has been no connection; `None` if there is one, or none was requested yet.
     pub fn gone_for(&self) -> Option<Duration> {
         lock(&self.shared.gone).map(|since| since.elapsed())
     }
 
-    /// Whether somebody else will soon be in charge of what this server was, as far as sentinels see to that.
+    /// Whether sentinels can be expected to promote another server soon.
     fn may_fail_over(&self) -> bool {
         let lately = self.gone_for().is_some_and(|gone| gone < FAIL_OVER);
         matches!(self.shared.source, Source::Named(_)) && self.made() > 0 && lately
     }
 
-    /// The connection of this number, if it may be used.
+    /// The connection with this number, if it can be used.
     pub fn member(&self, number: u64) -> Option<Member> {
         self.shared.lock().iter().find(|member| member.number == number && member.is_usable()).cloned()
     }
 
-    /// Whether there is one connection at most.
+    /// Whether there is at most one connection.
     pub fn is_single(&self) -> bool {
         self.shared.lock().len() <= 1
     }
 
-    /// Whether a connection would be found now.
+    /// Whether a usable connection exists.
     pub fn is_connected(&self) -> bool {
         self.shared.lock().iter().any(Member::is_usable)
     }
 
-    /// Whether there is no word yet that the server is away.
+    /// Whether the last attempt to connect has not failed.
     pub fn is_reachable(&self) -> bool {
         !matches!(*self.shared.state.borrow(), State::Down(_) | State::Closed)
     }
 
-    /// A caller's command was answered.
+    /// Records that a caller's command got a reply.
     pub fn worked(&self) {
         self.shared.worked.store(true, Ordering::Relaxed);
     }
 
-    /// Whether connections end before they are of any use: that one is made says nothing then.
+    /// Whether connections end before they are used successfully, so that a new one does not prove that the server is back.
     pub fn is_useless(&self) -> bool {
         self.shared.useless.load(Ordering::Relaxed)
     }
 
-    /// A write was refused because the server copies another one. It goes on answering reads, and fresh connections show when
-    /// the address leads to a primary again.
+    /// A write was rejected because the server is a replica. It still serves reads; new connections are tried until the address
+    /// leads to a primary again.
     pub fn demoted(&self) {
         seek::begin(&self.shared);
     }
 
-    /// Leaves every connection that leads elsewhere: the server has moved.
+    /// Retires every connection to another address: the server has moved.
     pub fn move_to(&self, place: &Place) {
         for member in self.shared.lock().iter().filter(|member| member.place != *place) {
-            member.retire(&format!("{place} is in charge now"));
+            member.retire(&format!("{place} is the primary now"));
         }
         self.shared.changed.notify_one();
-        // Kept for a task that is dialling the former place at this moment.
+        // The permit is kept for a task that is connecting to the old address right now.
         self.shared.moved.notify_one();
     }
 
-    /// Ends all connections, for good.
+    /// Closes all connections permanently.
     pub fn close(&self) {
         self.shared.state.send_replace(State::Closed);
         for member in self.shared.lock().drain(..) {
@@ -264,27 +263,27 @@ impl Pool {
         lock(&self.shared.last_error).clone()
     }
 
-    /// Remembers what went wrong, for the health check.
+    /// Records an error for the health check.
     pub fn note(&self, error: &Error) {
         self.shared.note(error);
     }
 
-    /// How many connections were ever made.
+    /// How many connections have been established in total.
     pub fn made(&self) -> u64 {
         self.shared.made.load(Ordering::Relaxed)
     }
 
-    /// How many commands have been handed over and have no reply.
+    /// How many commands are pending.
     pub fn unanswered(&self) -> u64 {
         self.shared.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
     }
 
-    /// How often a connection was made after all had been lost.
+    /// How often a connection was established after all had been lost.
     pub fn reconnects(&self) -> u64 {
         self.shared.reconnects.load(Ordering::Relaxed)
     }
 
-    /// The first connection that is not held up, so that calls travel together as long as that is faster; else the least busy.
+    /// The first connection that is not busy, so that calls share one as long as that is faster; otherwise the least busy one.
     pub fn pick(&self) -> Option<Member> {
         let members = self.shared.lock();
         let mut usable = members.iter().filter(|member| member.is_usable());
@@ -322,7 +321,7 @@ impl Shared {
         lock(&self.members)
     }
 
-    /// Changes the state unless the pool was closed; whether it did.
+    /// Changes the state unless the pool is closed; returns whether it did.
     fn replace(&self, new: State) -> bool {
         self.state.send_if_modified(|state| {
             let open = !matches!(state, State::Closed);
@@ -333,7 +332,7 @@ impl Shared {
         })
     }
 
-    /// Notes since when there is no connection, or that there is one.
+    /// Records since when there is no connection, or `None` if there is one.
     fn is_gone(&self, since: Option<Instant>) {
         *lock(&self.gone) = since;
     }

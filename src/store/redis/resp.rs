@@ -1,7 +1,8 @@
 //! RESP2, the wire format: commands out, replies in. <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 //!
-//! What comes in is bounded in depth and in size before anything is kept for it, and is read with a stack of our own: no
-//! server, and nobody between, can overflow this process's or make it ask for memory it was only promised data for.
+//! Replies are limited in depth and size before memory is allocated, and are decoded with an explicit stack. So neither a
+//! server nor anything in between can overflow the call stack, or cause large allocations by announcing data that it does not
+//! send.
 
 mod skip;
 #[cfg(test)]
@@ -15,27 +16,27 @@ use crate::{
     store::Reply,
 };
 
-/// A reply nested deeper is passed over.
+/// A reply nested deeper is skipped.
 const DEEPEST: usize = 200;
-/// Redis's own `proto-max-bulk-len`; where that was raised, a longer string is passed over.
+/// The default `proto-max-bulk-len` of Redis. Longer strings, from servers with a higher limit, are skipped.
 const LONGEST_BULK: i64 = 512 << 20;
-/// More elements than any command answers.
+/// More elements than any command returns.
 const MOST_ELEMENTS: i64 = 1 << 27;
-/// A line holds a number, a status or an error.
+/// A line is a number, a status or an error.
 const LONGEST_LINE: usize = 1 << 20;
 const LONGEST_NUMBER: usize = 64;
-/// As much of an error that is longer is read.
+/// A longer error is cut to this many bytes.
 const ENOUGH: usize = 1 << 10;
-/// What keeping one element takes, whatever is in it.
+/// The memory of one element, apart from its content.
 const ELEMENT: usize = 48;
-/// How much is read at once of what is passed over.
+/// How much of a skipped reply is read at once.
 const PASSED_AT_ONCE: usize = 64 << 10;
-/// As many bytes of one reply are kept: two of the longest strings.
+/// The most memory that one reply may take: two strings of the maximum length.
 pub const LARGEST: usize = 1 << 30;
-/// The same while a connection is made and of what we ask for ourselves: the map of a large cluster is the largest of that.
+/// The same while connecting and for our own requests, of which the slot map of a large cluster is the largest.
 pub const LARGEST_OF_OURS: usize = 64 << 20;
 
-/// Commands as they go over the wire, one behind the other.
+/// Encoded commands, one after the other.
 #[derive(Default)]
 pub struct Commands {
     bytes: BytesMut,
@@ -44,7 +45,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Adds one: some words, then so many more.
+    /// Adds a command: the words `first`, followed by `count` more.
     pub fn push<'a>(&mut self, first: &[&[u8]], count: usize, more: impl Iterator<Item = &'a Bytes>) {
         self.head(b'*', first.len() + count);
         first.iter().for_each(|word| self.word(word));
@@ -52,7 +53,7 @@ impl Commands {
         self.ends.push(self.bytes.len());
     }
 
-    /// Adds one of these words.
+    /// Adds a command that consists of these words.
     pub fn push_words(&mut self, words: &[&[u8]]) {
         self.push(words, 0, std::iter::empty());
     }
@@ -84,21 +85,21 @@ impl Commands {
     }
 }
 
-/// What came in is no RESP2: whoever sent it cannot be understood any more.
+/// The input is not RESP2, so nothing after it can be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(&'static str);
 
-/// Reads replies from bytes as they come, never twice from the same ones.
+/// An incremental decoder, which reads each byte only once.
 pub struct Decoder {
-    /// Arrays that have begun and not ended, the outermost first.
+    /// Incomplete arrays, the outermost first.
     open: Vec<Open>,
-    /// How much of the buffer was looked through for the end of a line.
+    /// How far the buffer was searched for the end of a line.
     scanned: usize,
-    /// What the reply that is being read takes so far, and how much it may.
+    /// The memory of the current reply so far, and its limit.
     kept: usize,
     most: usize,
-    /// The reply is passed over instead.
+    /// Set while the current reply is skipped.
     skip: Option<Skip>,
 }
 
@@ -107,7 +108,7 @@ struct Open {
     items: Vec<Reply>,
 }
 
-/// Something complete that was read: an answer, or the server's refusal.
+/// A complete reply, or the server's error reply.
 type Read = Result<Reply>;
 
 impl Decoder {
@@ -116,16 +117,16 @@ impl Decoder {
         Self { open: Vec::new(), scanned: 0, kept: 0, most, skip: None }
     }
 
-    /// Keeps up to so many bytes of a reply from now on.
+    /// Sets the memory limit of a reply.
     pub fn keep(&mut self, most: usize) {
         self.most = most;
     }
 
-    /// The next reply, or `None` until more bytes have come. One that cannot be kept, because it is too large or nested too deep,
-    /// is passed over as it comes, and an error.
+    /// The next reply, or `None` if more bytes are needed. A reply that is too large or nested too deep is skipped as it
+    /// arrives, and returned as an error.
     ///
     /// # Errors
-    /// `Malformed` when what came can be no reply.
+    /// `Malformed` if the input is not a valid reply.
     pub fn next(&mut self, bytes: &mut BytesMut) -> Result<Option<Read>, Malformed> {
         loop {
             if let Some(skip) = &mut self.skip {
@@ -135,7 +136,7 @@ impl Decoder {
                 return Ok(self.skip.take().map(|skip| Err(skip.why)));
             }
             let Some(read) = self.element(bytes)? else {
-                // More bytes are needed, unless it has just turned out that it is to be passed over.
+                // More bytes are needed, unless the reply has just turned out to need skipping.
                 if self.skip.is_some() {
                     continue;
                 }
@@ -148,21 +149,21 @@ impl Decoder {
         }
     }
 
-    /// Passes over what is left of the reply, or the whole of the next one: nobody wants it. Answers how many bytes were kept of it.
+    /// Skips the rest of the current reply, or the next one as a whole. Returns how much memory it had taken.
     pub fn pass_over(&mut self) -> usize {
         let kept = self.kept;
         if self.skip.is_none() {
-            self.skip(1, Pending::Nothing, Error::new(Kind::Internal, "a reply that nobody wanted"));
+            self.skip(1, Pending::Nothing, Error::new(Kind::Internal, "a skipped reply"));
         }
         kept
     }
 
-    /// Whether it is in the middle of a reply that it passes over.
+    /// Whether it is in the middle of a skipped reply.
     pub fn passes_over(&self) -> bool {
         self.skip.is_some()
     }
 
-    /// How many bytes are surely missing, so that a large value is read in large pieces.
+    /// How many bytes are known to be missing, so that a large value is read in large chunks.
     pub fn wants(&self, bytes: &BytesMut) -> usize {
         if self.skip.is_some() {
             return PASSED_AT_ONCE;
@@ -176,32 +177,35 @@ impl Decoder {
         }
     }
 
-    /// From here on the reply is passed over: so many whole elements, what is pending of another, and the rest of all open arrays.
+    /// Skips the rest of the current reply: `elements` whole elements, the pending part of another, and the rest of all open
+    /// arrays.
     fn skip(&mut self, elements: u64, pending: Pending, why: Error) {
         let outside: u64 = self.open.iter().map(|array| array.left as u64 - 1).sum();
         self.skip = Some(Skip { elements: outside + elements, pending, nested: 0, passed: 0, why });
         (self.open, self.kept, self.scanned) = (Vec::new(), 0, 0);
     }
 
-    /// Makes room for so many bytes of one more element; if there is none, the reply is passed over with what is pending of that.
+    /// Accounts for an element of `bytes` bytes. If that exceeds the limit, skips the reply, including the pending part of the
+    /// element, and returns false.
     fn makes_room(&mut self, bytes: usize, pending: Pending) -> bool {
         let kept = self.kept + ELEMENT + bytes;
         if kept <= self.most {
             self.kept = kept;
             return true;
         }
-        let why = format!("the reply is larger than {} MB, which is more than is kept of one", self.most >> 20);
+        let why = format!("the reply is larger than the limit of {} MB", self.most >> 20);
         self.skip(0, pending, Error::new(Kind::Unsupported, why));
         false
     }
 
-    /// One element: `Some(None)` when it opened an array; `None` also when the reply is passed over from here on.
+    /// Reads one element: `Some(None)` if it opened an array; `None` if more bytes are needed or the reply is now being
+    /// skipped.
     fn element(&mut self, bytes: &mut BytesMut) -> Result<Option<Option<Read>>, Malformed> {
         let end = match line_end(bytes, self.scanned) {
             Some(end) if end <= LONGEST_LINE => end,
             None if bytes.len() <= LONGEST_LINE => {
                 if bytes.len() > LONGEST_NUMBER && !matches!(bytes.first(), Some(b'+' | b'-')) {
-                    return Err(Malformed("a line without an end"));
+                    return Err(Malformed("a line without a terminator"));
                 }
                 self.scanned = bytes.len().saturating_sub(1);
                 return Ok(None);
@@ -212,7 +216,7 @@ impl Decoder {
         let Some((&kind, line)) = bytes.get(..end).and_then(<[u8]>::split_first) else {
             return Err(Malformed("an empty line"));
         };
-        let whole = || number(line).ok_or(Malformed("a number that is none"));
+        let whole = || number(line).ok_or(Malformed("an invalid number"));
         match kind {
             b'+' => {
                 let line = take_line(bytes, end);
@@ -238,16 +242,16 @@ impl Decoder {
                     Ok(self.makes_room(0, Pending::Nothing).then_some(Some(Ok(Reply::Nil))))
                 }
                 length @ 0.. if length as u64 <= MOST_PASSED => self.string(bytes, end, length as usize),
-                _ => Err(Malformed("a string longer than any server keeps")),
+                _ => Err(Malformed("a string longer than any server stores")),
             },
             b'*' => {
                 let count = whole()?;
                 if !(-1..=MOST_ELEMENTS).contains(&count) {
-                    return Err(Malformed("an array of more elements than any reply has"));
+                    return Err(Malformed("an array with more elements than any reply has"));
                 }
                 bytes.advance(end + 2);
                 if self.open.len() >= DEEPEST && count > 0 {
-                    let why = format!("the reply is nested deeper than {DEEPEST} arrays");
+                    let why = format!("the reply is nested more than {DEEPEST} arrays deep");
                     self.skip(count as u64, Pending::Nothing, Error::new(Kind::Unsupported, why));
                     return Ok(None);
                 }
@@ -256,18 +260,18 @@ impl Decoder {
                     -1 => Some(Some(Ok(Reply::Nil))),
                     0 => Some(Some(Ok(Reply::Array(Vec::new())))),
                     _ => {
-                        // A promise of elements is no reason yet to keep room for all of them.
+                        // The count is not trusted: capacity is reserved for part of the elements only.
                         let items = Vec::with_capacity((count as usize).min(1024));
                         self.open.push(Open { left: count as usize, items });
                         Some(None)
                     }
                 })
             }
-            _ => Err(Malformed("a line that begins like none of RESP2")),
+            _ => Err(Malformed("a line of an unknown RESP2 type")),
         }
     }
 
-    /// A string of so many bytes, once it is there as a whole.
+    /// A string of `length` bytes, once it has arrived completely.
     fn string(&mut self, bytes: &mut BytesMut, end: usize, length: usize) -> Result<Option<Option<Read>>, Malformed> {
         if length as i64 > LONGEST_BULK || self.kept + ELEMENT + length > self.most {
             bytes.advance(end + 2);
@@ -280,20 +284,20 @@ impl Decoder {
         Ok(Some(Some(Ok(bulk))))
     }
 
-    /// A line that is longer than any: what it says is not kept.
+    /// A line beyond the length limit; its content is not kept.
     fn long_line(&mut self, bytes: &BytesMut) -> Result<(), Malformed> {
         let why = match bytes.split_first() {
-            Some((b'+', _)) => Error::new(Kind::Unsupported, "the reply has a status of more than 1 MB"),
+            Some((b'+', _)) => Error::new(Kind::Unsupported, "the reply is a status longer than 1 MB"),
             Some((b'-', said)) => {
                 Error::from_server(String::from_utf8_lossy(&said[..ENOUGH.min(said.len())]).into_owned())
             }
-            _ => return Err(Malformed("a line without an end")),
+            _ => return Err(Malformed("a line without a terminator")),
         };
         self.skip(0, Pending::Line, why);
         Ok(())
     }
 
-    /// Puts an element where it belongs; answers the whole when it was the last of it.
+    /// Adds an element to the innermost open array; returns the reply if it is complete.
     fn close(&mut self, read: Read) -> Option<Read> {
         let mut item = match read {
             Ok(item) => item,
@@ -317,7 +321,7 @@ fn bulk(bytes: &mut BytesMut, end: usize, length: usize) -> Result<Option<Reply>
         return Ok(None);
     }
     if bytes.get(stop..stop + 2) != Some(b"\r\n") {
-        return Err(Malformed("a string without its end"));
+        return Err(Malformed("a string without a terminator"));
     }
     bytes.advance(end + 2);
     let value = bytes.split_to(length).freeze();
@@ -325,7 +329,7 @@ fn bulk(bytes: &mut BytesMut, end: usize, length: usize) -> Result<Option<Reply>
     Ok(Some(Reply::Bulk(value)))
 }
 
-/// A line without its first byte and its end.
+/// Takes a line, without its type byte and terminator.
 fn take_line(bytes: &mut BytesMut, end: usize) -> Bytes {
     bytes.advance(1);
     let line = bytes.split_to(end - 1).freeze();
@@ -346,7 +350,7 @@ fn line_end(bytes: &[u8], scanned: usize) -> Option<usize> {
     }
 }
 
-/// A decimal whole number, strictly.
+/// Parses a decimal integer strictly.
 fn number(digits: &[u8]) -> Option<i64> {
     match digits {
         [digit @ b'0'..=b'9'] => Some(i64::from(digit - b'0')),

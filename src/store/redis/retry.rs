@@ -1,4 +1,4 @@
-//! What may be sent again, and what must not: nothing that may have been applied is ever sent twice, unless twice does no harm.
+//! Decides what may be retried. A request that may have been applied is never sent again unless it is idempotent.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use crate::{
     store::{Reply, plan::Wire},
 };
 
-/// What to do about a reply.
+/// What to do with a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It is the answer.
+    /// It is the result.
     Final,
-    /// Send it again.
+    /// Retry immediately.
     Again,
-    /// Send it again in a while: the server is there and not ready.
+    /// Retry after a pause: the server is up but not ready.
     Later,
-    /// Send it again elsewhere: the server is no primary any more.
+    /// Retry on another server: this one is no longer a primary.
     Elsewhere,
 }
 
-/// What to do about this reply to that request.
+/// What to do with this reply to that request.
 pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
     let Err(error) = reply else { return Verdict::Final };
     match error.kind {
         Kind::NotSent => Verdict::Again,
         Kind::MaybeApplied if wire.repeatable() => Verdict::Again,
-        // Refused unread: it did nothing.
+        // Rejected before execution: it had no effect.
         Kind::Unavailable => match error.message().split(' ').next() {
             Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY") => Verdict::Later,
             Some("READONLY") => Verdict::Elsewhere,
@@ -37,31 +37,31 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
     }
 }
 
-/// Whether this reply may not be the last word: the request keeps its place, until that is decided.
+/// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
 pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return false };
     judge(wire, reply) != Verdict::Final
         || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK" | "NOSCRIPT"))
 }
 
-/// Whether the request was done, or may have been, or may still be.
+/// Whether the request was executed, or may have been or still be.
 pub fn was_done(reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return true };
     !matches!(error.kind, Kind::NotSent | Kind::Unavailable | Kind::Backpressure | Kind::Closed)
 }
 
-/// How long "in a while" is, before this attempt: full jitter.
+/// The backoff before this attempt, with full jitter.
 pub fn pause(attempt: u32) -> Duration {
     let doubled = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(attempt.min(5)));
     doubled.mul_f64(random::fraction())
 }
 
-/// The error that a caller gets: one who may have changed something is told so, one who has not is not alarmed.
+/// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, and not if it is idempotent.
 pub fn settle(wire: &Wire, reply: Result<Reply>) -> Result<Reply> {
     let Err(error) = reply else { return reply };
     Err(match (error.kind, wire.repeatable()) {
         (Kind::Timeout | Kind::MaybeApplied, false) => {
-            let message = format!("{}; the call was sent, and may or may not have been applied", error.message());
+            let message = format!("{}; the call was sent and may or may not have been applied", error.message());
             Error::new(Kind::MaybeApplied, message)
         }
         (Kind::MaybeApplied, true) => Error::new(Kind::Unavailable, error.message().to_owned()),

@@ -54,7 +54,7 @@ impl Sentinels {
     /// Those of the settings. Asks nobody yet.
     pub fn new(settings: Arc<Settings>, events: Arc<Events>) -> Result<Self> {
         let Server::Sentinel { addresses, name, username, password } = &settings.server else {
-            return Err(Error::new(Kind::Internal, "there are no sentinels in these settings"));
+            return Err(Error::new(Kind::Internal, "no sentinels are configured"));
         };
         Ok(Self {
             name: name.clone(),
@@ -95,7 +95,7 @@ impl Sentinels {
         while let Some(named) = all.next() {
             let share = until.saturating_duration_since(Instant::now()) / (all.len() + 1) as u32;
             let tried = timeout(share, try_primary(dialler, &named.place, share)).await.unwrap_or_else(|_| {
-                Err(Error::new(Kind::Unavailable, format!("no answer from {} within {share:?}", named.place)))
+                Err(Error::new(Kind::Unavailable, format!("no reply from {} within {share:?}", named.place)))
             });
             match tried {
                 Ok(wire) => {
@@ -105,7 +105,7 @@ impl Sentinels {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        let why = refused.unwrap_or_else(|| Error::new(Kind::Unavailable, "nobody is named"));
+        let why = refused.unwrap_or_else(|| Error::new(Kind::Unavailable, "no sentinel named one"));
         let message = format!("no primary for {self}: {}", why.message());
         Err(Error::new(why.kind, message).with_source(why))
     }
@@ -148,11 +148,12 @@ impl Sentinels {
         let error = match refused {
             Some(error) if error.kind == Kind::Auth || ignorant.is_empty() => {
                 let message =
-                    format!("no sentinel for {:?} answers ({}): {}", self.name, Listed(&asked), error.message());
+                    format!("no sentinel for {:?} is responding ({}): {}", self.name, Listed(&asked), error.message());
                 Error::new(error.kind, message).with_source(error)
             }
             _ => {
-                let message = format!("no sentinel knows of {:?} (asked {})", self.name, Listed(&ignorant));
+                let message =
+                    format!("no sentinel knows a primary named {:?} (asked {})", self.name, Listed(&ignorant));
                 Error::new(Kind::Unavailable, message)
             }
         };
@@ -212,7 +213,7 @@ impl Sentinels {
             moves
         });
         if let Some(before) = before.filter(|before| *before != named.place) {
-            let text = format!("{} is the primary of {:?} now, no longer {before}", named.place, self.name);
+            let text = format!("{} is the primary of {:?} now, replacing {before}", named.place, self.name);
             self.events.emit(&Event::new(EventKind::Failover, named.place.to_string(), text));
         }
     }
@@ -252,8 +253,11 @@ async fn try_primary(dialler: &Dialler, place: &Place, limit: Duration) -> Resul
         Ok(true) => Ok(wire),
         // A user who may not ask has to believe the sentinels.
         Err(error) if error.kind == Kind::Auth => Ok(wire),
-        Ok(false) => Err(Error::new(Kind::Unavailable, format!("{place} is named, but says that it is a replica"))),
-        Err(error) => Err(Error::new(Kind::Unavailable, format!("{place} ended the connection: {}", error.message()))),
+        Ok(false) => Err(Error::new(
+            Kind::Unavailable,
+            format!("{place} was named as the primary, but reports that it is a replica"),
+        )),
+        Err(error) => Err(Error::new(Kind::Unavailable, format!("{place} closed the connection: {}", error.message()))),
     }
 }
 

@@ -1,4 +1,5 @@
-//! One server: rounds sent to it, repeated where that does no harm, refused where it keeps failing or has too much to do.
+//! One server: sends rounds of requests to it, retries them where that is safe, and rejects them while its breaker is open or
+//! its queue is full.
 
 mod apart;
 mod flight;
@@ -34,13 +35,13 @@ use crate::{
     store::{BreakerState, Events, Reply, Role, ServerStatus, plan::Wire},
 };
 
-/// Replies, and since when the server has owed them.
+/// Replies, and when the server received the requests.
 type Sent = (Replies, Instant);
 
-/// Replies of a round, where they are there.
+/// The replies of a round; `None` where not available yet.
 pub type Parts = Vec<Option<Result<Reply>>>;
 
-/// A server, its connections, and what keeps it from being asked too much.
+/// A server: its connections, breaker and queue limits.
 pub struct Server {
     name: String,
     settings: Arc<Settings>,
@@ -48,19 +49,19 @@ pub struct Server {
     pool: Pool,
     breaker: Breaker,
     queued: Queued,
-    /// Places for commands on connections of their own.
+    /// Permits for commands on dedicated connections.
     apart: Semaphore,
     lanes: Arc<Lanes>,
-    /// Rounds are handed over in the order in which they came, those that waited for a connection included.
+    /// Rounds are sent in order of arrival, including those that waited for a connection.
     turn: Mutex<()>,
-    /// How many connections had been made when the breaker was last told.
+    /// How many connections had been made when the breaker was last notified.
     made: AtomicU64,
     trips: recover::Trips,
-    /// Itself, for what goes on when no call does.
+    /// A reference to itself, for background tasks.
     me: Weak<Server>,
 }
 
-/// What is under way.
+/// The load in flight.
 #[derive(Default)]
 struct Queued {
     calls: AtomicUsize,
@@ -92,18 +93,18 @@ impl Server {
         })
     }
 
-    /// Waits until a connection stands.
+    /// Waits until a connection is established.
     pub async fn connected(&self) -> Result<()> {
         self.pool.take(Instant::now() + self.settings.connect_timeout).await.map(drop)
     }
 
-    /// The trip of a request that is to be sent here.
+    /// The ordering state of a request that will be sent to this server.
     pub fn trip(&self, wire: &Wire) -> Trip<'_> {
         Trip::new(&self.lanes, wire)
     }
 
-    /// Parts a round where some of its requests would have to wait for others, or to take another connection than they; `None`
-    /// where all go together. Groups are to be sent in the order of their numbers.
+    /// Divides a round if some of its requests would have to wait for calls in flight, or need another connection. Returns the
+    /// group of each request, to be sent in the order of their numbers, or `None` if all can go together.
     pub fn parted(&self, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
         if self.pool.is_single() && self.lanes.is_free() {
             return None;
@@ -112,8 +113,8 @@ impl Server {
         if self.lanes.is_quiet(member.number) { None } else { self.lanes.groups(member.number, requests) }
     }
 
-    /// Sends requests: one reply each, in order. What is lost is sent again if that does no harm; nothing else ever is. `part` gets
-    /// those replies that are there while others are still asked for; this answers the rest.
+    /// Sends requests and returns one reply each, in order. Lost requests are retried only if that is safe. While some are
+    /// being retried, `part` receives the replies that are final; those are `None` in the result.
     pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Parts) + Send)) -> Parts {
         let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
         let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
@@ -141,19 +142,19 @@ impl Server {
             let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
             let answers = self.attempt(&some, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
-                // Why it could not be sent again is less to the point than what became of it before.
+                // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
                 replies[at] = if trips[at].is_overtaken() { last } else { Some(reply) };
             }
         }
         settled(wire, &trips, replies)
     }
 
-    /// Sends requests once: in one piece, in order, over one connection.
+    /// Sends requests once: together, in order, over one connection.
     pub async fn attempt(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
         self.attempt_as(errands, false, deadline).await
     }
 
-    /// The same for requests whose slot is still on its way to this server.
+    /// The same for requests whose slot is being migrated to this server.
     pub async fn attempt_asking(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
         self.attempt_as(errands, true, deadline).await
     }
@@ -178,14 +179,14 @@ impl Server {
         replies
     }
 
-    /// Whether a round may go now: whether the breaker lets it.
+    /// Asks the breaker for a permit to send a round.
     async fn admit(&self, errands: &[Errand<'_>], deadline: Instant) -> Result<Pass> {
         self.tell_reconnected();
         let pass = self.pass()?;
         if !pass.is_probe() {
             return Ok(pass);
         }
-        // Calls that come meanwhile must not get before these.
+        // Later calls must not overtake these during the probe.
         self.lanes.park(errands, false);
         self.probe(pass, deadline).await?;
         self.pass()
@@ -195,9 +196,9 @@ impl Server {
         let pass = self.breaker.admit(Instant::now());
         self.tell_breaker();
         pass.map_err(|refused| {
-            let why = self.pool.last_error().map(|(error, _)| format!(" after: {}", error.message()));
+            let why = self.pool.last_error().map(|(error, _)| format!(" (last error: {})", error.message()));
             let message = format!(
-                "{} has failed too often and is left alone for another {:.1} s{}",
+                "the circuit breaker of {} is open because too many calls failed or were slow; the next attempt is in {:.1} s{}",
                 self.name,
                 refused.retry_in.as_secs_f64(),
                 why.unwrap_or_default()
@@ -211,13 +212,14 @@ impl Server {
             && wire.is_apart()
         {
             let since = Instant::now();
-            // Boxed: it is rare, and would make every call's future larger.
+            // Boxed because it is rare and would enlarge the future of every call.
             let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
                 Box::pin(self.send_apart(wire, asking, deadline));
             return (vec![sent.await], since);
         }
         let (mut replies, mut since) = self.go(errands, Manner { whole: false, asking }, deadline).await;
-        // The server has forgotten its scripts (SCRIPT FLUSH): those runs did nothing, so they are sent whole.
+        // The server no longer has the scripts (SCRIPT FLUSH). These runs had no effect, so they are sent again with the full
+        // source.
         let forgotten: Vec<_> = (0..replies.len()).filter(|&at| is_forgotten(&replies[at])).collect();
         if !forgotten.is_empty() {
             let again: Vec<_> = forgotten.iter().map(|&at| errands[at]).collect();
@@ -240,9 +242,9 @@ impl Server {
         let (now, mut tally) = (Instant::now(), Tally::default());
         let counted = |(errand, _): &(&Errand<'_>, _)| counts(errand.wire) && !errand.trip.is_overtaken();
         for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
-            // How long a caller's own script takes is the caller's affair.
+            // A caller's own script may be slow for its own reasons, so its duration does not count.
             let took = if wire.is_ours() { now - since } else { Duration::ZERO };
-            // A node that speaks for its cluster answers well, and will as soon as the cluster is whole again.
+            // These errors describe the state of the cluster; the node itself is healthy.
             let speaks =
                 |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
             let outcome = if reply.as_ref().is_err_and(speaks) { &Ok(Reply::Nil) } else { reply };
@@ -259,12 +261,12 @@ impl Server {
         }
     }
 
-    /// Whether a call would find a connection now.
+    /// Whether a connection is available.
     pub fn is_connected(&self) -> bool {
         self.pool.is_connected()
     }
 
-    /// Whether nothing speaks against asking it: it answers, or nobody has tried yet.
+    /// Whether calls may be sent: it is connected or has not been tried yet, and its breaker is not open.
     pub fn is_usable(&self) -> bool {
         let stands = self.pool.is_connected() || self.pool.made() == 0 && self.pool.is_reachable();
         stands && self.breaker.snapshot(Instant::now()).state != BreakerState::Open
@@ -278,7 +280,7 @@ impl Server {
     pub fn status(&self) -> ServerStatus {
         self.tell_reconnected();
         let mut pool = self.pool.status();
-        // What has no connection yet waits here.
+        // Includes calls that do not have a connection yet.
         pool.pending =
             pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
@@ -291,7 +293,7 @@ impl Server {
     }
 }
 
-/// The answers of a round: each with its own reply, with nothing, or with what it was answered before it had to be done once more.
+/// The final replies of a round. A request that could not be executed again keeps the reply that it had before.
 fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Parts) -> Parts {
     let settle = |((wire, trip), reply): ((&Wire, &Trip<'_>), Option<Result<Reply>>)| {
         let reply = reply?;
@@ -301,17 +303,17 @@ fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Parts) -> Parts {
     wire.iter().zip(trips).zip(replies).map(settle).collect()
 }
 
-/// How requests are spelled.
+/// How requests are encoded.
 #[derive(Clone, Copy)]
 struct Manner {
-    /// Scripts with their whole text.
+    /// Send scripts with their full source.
     whole: bool,
-    /// For a slot that is still on its way to this server.
+    /// For a slot that is being migrated to this server.
     asking: bool,
 }
 
 impl Queued {
-    /// Makes room for as many of these, in their order, as there is room for. Whoever is alone always has room.
+    /// Reserves queue space for as many of these requests, in order, as the limits allow; at least one if the queue is empty.
     fn enter(&self, errands: &[Errand<'_>], settings: &Settings) -> Room<'_> {
         let (queued, waiting) = (self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
         let mut room = Room { queued: self, wires: 0, calls: 0, bytes: 0 };
@@ -328,25 +330,25 @@ impl Queued {
         room
     }
 
-    /// What those are told for whom there is no room.
+    /// The error for requests that exceed the limits.
     fn full(&self, settings: &Settings) -> Error {
         full(self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), settings)
     }
 }
 
-/// What those are told for whom there is no room beside so much.
+/// The error for requests that exceed the limits, given the current load.
 pub fn full(calls: usize, bytes: usize, settings: &Settings) -> Error {
     let message = format!(
-        "there is no room beside {calls} calls with {bytes} bytes (maxQueuedCalls is {}, maxQueuedBytes {}); nothing was sent",
+        "too many calls are queued: {calls} calls with {bytes} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
         settings.max_queued_calls, settings.max_queued_bytes
     );
     Error::new(Kind::Backpressure, message)
 }
 
-/// The place of a round among what is under way.
+/// The queue space reserved for a round.
 struct Room<'a> {
     queued: &'a Queued,
-    /// How many of its requests have one.
+    /// How many of its requests fit.
     wires: usize,
     calls: usize,
     bytes: usize,
@@ -363,7 +365,7 @@ fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
     errands.iter().map(|_| Err(error.clone())).collect()
 }
 
-/// Whether the breaker counts it: a health check must not be what cuts a server off.
+/// Whether the breaker counts it: health checks must not open the breaker.
 fn counts(wire: &Wire) -> bool {
     !matches!(wire, Wire::One(request) if !request.counted)
 }

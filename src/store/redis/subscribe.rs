@@ -77,7 +77,10 @@ impl Subscriber {
         post.order(Order::Subscribe(topic));
         let result = match timeout(self.settings.timeout, answer).await {
             Ok(Ok(result)) => result.map_err(|error| if is_shard { unsharded(error) } else { error }),
-            Err(_) => Err(Error::new(Kind::Timeout, format!("no subscription within {:?}", self.settings.timeout))),
+            Err(_) => Err(Error::new(
+                Kind::Timeout,
+                format!("the server did not confirm the subscription within {:?}", self.settings.timeout),
+            )),
             Ok(Err(_)) => Err(Error::new(Kind::Closed, "this service was disconnected")),
         };
         if result.is_err() {

@@ -1,4 +1,4 @@
-//! TLS as the settings want it, and in plain words why it failed. rustls over ring: one stack, no system library.
+//! TLS according to the settings, and explanations of its errors. Uses rustls with ring rather than a system library.
 
 mod der;
 mod judge;
@@ -19,10 +19,10 @@ use crate::{
     settings::Tls,
 };
 
-/// What makes TLS connections to servers of these settings.
+/// A TLS connector for these settings.
 ///
-/// A CA of one's own replaces the system's roots, as in Node: who names one means to trust nobody else. Without one, a
-/// single unreadable system certificate does not spoil the rest.
+/// As in Node.js, a custom CA replaces the roots of the system. Without one, unreadable system certificates are ignored as long
+/// as others can be read.
 pub fn connector(tls: &Tls) -> Result<TlsConnector> {
     let (mut roots, mut own) = (RootCertStore::empty(), Vec::new());
     match &tls.ca {
@@ -32,14 +32,14 @@ pub fn connector(tls: &Tls) -> Result<TlsConnector> {
                 roots.add(certificate).map_err(|error| unusable("tls.ca", error))?;
             }
         }
-        // Nobody is asked who is trusted.
+        // No CA is needed.
         None if tls.unverified || !tls.fingerprints.is_empty() => {}
         None => {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
-            // Not remembered: a process may be out of file descriptors for a moment.
+            // Not cached: the process may be out of file descriptors only for a moment.
             if let (true, Some(error)) = (roots.is_empty(), found.errors.first()) {
-                let message = format!("the certificates of this system cannot be read: {error}");
+                let message = format!("the system's CA certificates cannot be read: {error}");
                 return Err(Error::new(Kind::Unavailable, message));
             }
         }
@@ -62,10 +62,11 @@ pub fn connector(tls: &Tls) -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// The name that the server's certificate must have, which is also sent as SNI.
+/// The name that the server's certificate must be valid for, also sent as SNI.
 pub fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>> {
     let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
-    ServerName::try_from(name).map_err(|_| Error::settings("the host is no name that a certificate could have"))
+    ServerName::try_from(name)
+        .map_err(|_| Error::settings("the host is not a valid name for a certificate; set tls.servername"))
 }
 
 fn certificates(pem: &str, option: &str) -> Result<Vec<CertificateDer<'static>>> {
@@ -81,13 +82,13 @@ fn unusable(option: &str, error: rustls::Error) -> Error {
     Error::settings(format!("{option} cannot be used: {error}")).with_source(error)
 }
 
-/// What an error of a TLS stream means and what to do; `None` when TLS has nothing to do with it.
+/// Explains an error of a TLS stream and what to do; `None` if it is not a TLS error.
 pub fn explain(error: &io::Error) -> Option<String> {
     use rustls::Error as Tls;
     let tls = error.get_ref()?.downcast_ref::<Tls>()?;
     Some(match tls {
         Tls::InvalidCertificate(CertificateError::Other(OtherError(why))) if why.is::<Words>() => why.to_string(),
-        Tls::InvalidCertificate(other) => format!("the server's certificate is not accepted: {other}"),
+        Tls::InvalidCertificate(other) => format!("the server's certificate was rejected: {other}"),
         Tls::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::HandshakeFailure
@@ -95,11 +96,9 @@ pub fn explain(error: &io::Error) -> Option<String> {
             | AlertDescription::UnknownCA
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired,
-        ) => format!(
-            "the server does not accept us without a client certificate it trusts: tls.cert and tls.key ({tls})"
-        ),
+        ) => format!("the server requires a client certificate that it trusts; set tls.cert and tls.key ({tls})"),
         Tls::InvalidMessage(_) => {
-            "the server does not speak TLS; is this a redis:// and not a rediss:// address?".into()
+            "the server does not support TLS on this port; try redis:// instead of rediss://".into()
         }
         other => format!("TLS failed: {other}"),
     })

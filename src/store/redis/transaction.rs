@@ -1,7 +1,7 @@
-//! `MULTI`, commands, `EXEC`: several commands over the wire, and one reply out of theirs.
+//! `MULTI`, commands, `EXEC`: sends several commands and folds their replies into one.
 //!
-//! They are one exchange, which nothing comes into, so a connection that others use is as good as one of its own. Without its
-//! `EXEC` nothing of it is done.
+//! They are one exchange, into which no other command can come, so a shared connection is safe. Without the `EXEC`, nothing is
+//! executed.
 
 use super::{command::spell, pool::Scripts, resp::Commands};
 use crate::{
@@ -18,19 +18,19 @@ pub fn spell_all(transaction: &Transaction, scripts: &Scripts, commands: &mut Co
     commands.push_words(&[b"EXEC"]);
 }
 
-/// How many commands it is.
+/// The number of commands, including `MULTI` and `EXEC`.
 pub fn count(transaction: &Transaction) -> usize {
     transaction.requests.len() + 2
 }
 
-/// The reply of the whole from those of its commands: an array with one each, or why nothing of it was done.
+/// Folds the replies into one: an array with a reply per command, or the error because of which nothing was executed.
 pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
     let begun = replies.next().unwrap_or_else(|| Err(too_few()));
     let mut queued: Vec<_> = replies.collect();
     let done = queued.pop().unwrap_or_else(|| Err(too_few()));
     match done {
         Ok(Reply::Array(items)) if items.len() == queued.len() => {
-            // Whoever refuses MULTI has done each command by itself.
+            // A server that rejects MULTI executes each command separately.
             begun.map(|_| Reply::Array(items))
         }
         Ok(_) => Err(too_few()),
@@ -39,26 +39,28 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
             if let Err(refused) = &begun
                 && queued.iter().any(Result::is_ok)
             {
-                let message = format!("the server refuses transactions, and has done commands one by one: {refused}");
+                let message = format!("the server rejected MULTI and executed the commands one by one: {refused}");
                 return Err(Error::new(Kind::MaybeApplied, message));
             }
             let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
-            // Nobody can ask the node to which a slot is on its way for a transaction: its mark holds for one command.
+            // ASKING applies to a single command, so a transaction cannot be sent to the node that is importing the slot.
             if first.message().starts_with("ASK ") {
-                return Err(Error::from_server("TRYAGAIN the slot of this transaction is on its way to another node"));
+                return Err(Error::from_server(
+                    "TRYAGAIN the slot of this transaction is being migrated to another node",
+                ));
             }
             Err(first)
         }
     }
 }
 
-/// Whether the connection said it, and not the server.
+/// Whether the error comes from the connection rather than the server.
 fn is_ours(error: &Error) -> bool {
     matches!(error.kind, Kind::NotSent | Kind::MaybeApplied | Kind::Timeout | Kind::Internal)
 }
 
 fn too_few() -> Error {
-    Error::new(Kind::InvalidData, "the server answered a transaction with something else than its commands' answers")
+    Error::new(Kind::InvalidData, "the server's reply to EXEC does not match the commands of the transaction")
 }
 
 #[cfg(test)]

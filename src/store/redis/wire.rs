@@ -1,4 +1,4 @@
-//! The bytes to and from one server: a stream of any kind, and what was read of it and not yet understood.
+//! A stream to one server with its read buffer and reply decoder.
 
 use std::{
     future::{Future, poll_fn},
@@ -24,25 +24,25 @@ use crate::{
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// What is read at once, unless more is surely coming.
+/// How much is read at once, unless a larger reply is known to follow.
 const PORTION: usize = 16 << 10;
-/// However much is surely coming: a server may promise and not keep it.
+/// The most that is reserved at once: the server may announce more than it sends.
 const LARGEST_PORTION: usize = 4 << 20;
 
-/// A server that takes nothing of what it is sent for so long will not take it.
+/// A server that accepts no bytes for this long is considered stuck.
 const STUCK: Duration = Duration::from_secs(2);
-/// As much is read of what a server says while it is being written to.
+/// The most that is read from a server while writing to it.
 const MOST_AHEAD: usize = 4 << 20;
 
-/// One end of a connection to a server. Its errors say why the connection has ended; whose call that costs, and whether that
-/// may have been applied, others know.
+/// One end of a connection to a server. Its errors say why the connection ended; which calls are affected, and whether they may
+/// have been applied, is tracked elsewhere.
 pub struct Wire {
     stream: Box<dyn Io>,
     buffer: BytesMut,
     decoder: Decoder,
     /// Whether the server has said anything.
     heard: bool,
-    /// Whether room was made for a large value, which is not to be kept for ever.
+    /// Whether the buffer was enlarged for a large value and must be freed later.
     large: bool,
 }
 
@@ -57,7 +57,7 @@ impl Wire {
         }
     }
 
-    /// From now on it carries what callers ask for, of any size.
+    /// Allows the larger replies that callers may request.
     pub fn open_up(&mut self) {
         self.decoder.keep(LARGEST);
     }
@@ -67,11 +67,10 @@ impl Wire {
         self.heard
     }
 
-    /// Writes commands, one behind the other. Reads meanwhile: a server that has too much to say may not listen until it has
-    /// said it.
+    /// Writes commands, and reads meanwhile: a server whose output buffer is full may not read until it is drained.
     ///
     /// # Errors
-    /// The end of the connection; also after it has taken nothing for a while.
+    /// The end of the connection, including when the server has accepted no bytes for a while.
     pub async fn send(&mut self, commands: Commands) -> Result<()> {
         let (mut bytes, _) = commands.finish();
         loop {
@@ -81,14 +80,14 @@ impl Wire {
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
-                    let why = format!("the server took nothing of what it was sent within {STUCK:?}");
+                    let why = format!("the server accepted no data within {STUCK:?}");
                     return Err(Error::new(Kind::Unavailable, why));
                 }
             }
         }
     }
 
-    /// Writes some of these bytes, or the last of what is held; whether that was all.
+    /// Writes some of these bytes, or flushes; returns whether everything was written.
     fn poll_send(&mut self, context: &mut Context<'_>, bytes: &mut Bytes) -> Poll<Result<bool>> {
         if bytes.is_empty() {
             if let Poll::Ready(flushed) = self.poll_flush(context) {
@@ -97,7 +96,7 @@ impl Wire {
         } else if let Poll::Ready(count) = self.poll_write(context, bytes) {
             let count = count?;
             if count == 0 {
-                return Poll::Ready(Err(Error::new(Kind::Unavailable, "the connection takes no more bytes")));
+                return Poll::Ready(Err(Error::new(Kind::Unavailable, "the connection accepts no more bytes")));
             }
             bytes.advance(count);
             return Poll::Ready(Ok(false));
@@ -111,7 +110,7 @@ impl Wire {
         Poll::Pending
     }
 
-    /// The next reply, or the server's refusal. Loses nothing when it is dropped.
+    /// The next reply or error reply of the server. Cancel-safe.
     pub async fn receive(&mut self) -> Result<Result<Reply>> {
         loop {
             if let Some(read) = self.decode()? {
@@ -124,7 +123,7 @@ impl Wire {
     /// One command and its reply.
     ///
     /// # Errors
-    /// The server's refusal, or the end of the connection.
+    /// The server's error reply, or the end of the connection.
     pub async fn ask(&mut self, words: &[&[u8]]) -> Result<Reply> {
         let mut commands = Commands::default();
         commands.push_words(words);
@@ -132,27 +131,27 @@ impl Wire {
         self.receive().await?
     }
 
-    /// Has the next reply, or what is left of it, passed over as it comes: nobody waits for it.
+    /// Skips the next reply, or the rest of the current one, as it arrives.
     pub fn pass_over(&mut self) {
         if self.decoder.pass_over() > LARGE {
             runtime::give_back_soon();
         }
     }
 
-    /// Whether it is in the middle of a reply that it passes over.
+    /// Whether it is in the middle of a skipped reply.
     pub fn passes_over(&self) -> bool {
         self.decoder.passes_over()
     }
 
-    /// Whether bytes are here that were not understood yet.
+    /// Whether the buffer contains bytes that were not decoded yet.
     pub fn has_more(&self) -> bool {
         !self.buffer.is_empty()
     }
 
-    /// The next reply among the bytes that are here already.
+    /// The next reply in the buffer, if it is complete.
     pub fn decode(&mut self) -> Result<Option<Result<Reply>>> {
         self.decoder.next(&mut self.buffer).map_err(|malformed| {
-            Error::new(Kind::Unavailable, format!("the server sent {malformed}, which is no Redis protocol"))
+            Error::new(Kind::Unavailable, format!("the server sent {malformed}, which is not valid Redis protocol"))
         })
     }
 
@@ -178,12 +177,12 @@ impl Wire {
         }
     }
 
-    /// Writes some of these bytes; answers how many.
+    /// Writes some of these bytes; returns how many.
     pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes).map_err(ended)
     }
 
-    /// Hands on what was written and is still held, as TLS does.
+    /// Flushes buffered output, as TLS requires.
     pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context).map_err(ended)
     }

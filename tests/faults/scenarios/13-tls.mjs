@@ -65,7 +65,7 @@ export default scenario({ number: 13, name: 'TLS', engine: 'none', short: true, 
   await wantClients('no')
 
   await t.proxy.acceptSilent()
-  const stalled = await refused('a handshake that stalls', await open({ ca }, { db: 4 }), /no answer within|handshake/i)
+  const stalled = await refused('a handshake that stalls', await open({ ca }, { db: 4 }), /no reply within|handshake/i)
   await t.heal()
   await t.healed(stalled)
 
@@ -74,7 +74,7 @@ export default scenario({ number: 13, name: 'TLS', engine: 'none', short: true, 
   await refused(
     'no TLS there',
     await open({ ca }, { url: `rediss://127.0.0.1:${plain.port}` }),
-    /no answer within|TLS|handshake|message/i,
+    /no reply within|TLS|handshake|message/i,
   )
   await refused(
     'TLS there',

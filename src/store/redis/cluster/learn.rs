@@ -1,4 +1,4 @@
-//! Learning the map: from any node that answers, one at a time, and never more often than is of use.
+//! Refreshes the slot map from any node that responds, one refresh at a time and rate-limited.
 
 use std::{
     future::Future,
@@ -23,46 +23,46 @@ use crate::{
     },
 };
 
-/// Between the beginnings of two.
+/// The shortest interval between two refreshes.
 const EVERY: Duration = Duration::from_millis(100);
-/// The same while nobody answers.
+/// The same while no node responds.
 const SELDOM: Duration = Duration::from_secs(1);
-/// A map that is younger than this is not asked for again because a node cannot be reached.
+/// An unreachable node does not cause a refresh of a map younger than this.
 const FRESH: Duration = Duration::from_millis(500);
-/// How long a node may take that has a connection.
+/// How long a connected node may take to reply.
 const LIMIT: Duration = Duration::from_secs(2);
-/// After so long without an answer the next one is asked beside it.
+/// After this long without a reply, the next node is queried in parallel.
 const BESIDE: Duration = Duration::from_millis(150);
-/// While slots move, that is told at most this often.
+/// How often `topology-changed` is emitted at most while only slots move.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// The task that learns, of which there is one at a time.
+/// The state of the refresh task, of which one runs at a time.
 #[derive(Default)]
 pub struct Learning {
     running: bool,
-    /// Whether a node has been asked already: what is wished for then needs another turn.
+    /// Whether a node has been queried already: a refresh requested after that needs another turn.
     asking: bool,
     again: bool,
-    /// How many turns have begun to ask.
+    /// How many turns have started.
     begun: u64,
     last: Option<Instant>,
-    /// How many in a row have got no map.
+    /// How many failed in a row.
     failures: u32,
     told: Option<Instant>,
-    /// Whether it was told that nobody answers.
+    /// Whether `down` was emitted.
     down: bool,
 }
 
-/// How far it has come.
+/// The progress of the refreshes.
 #[derive(Default, Clone)]
 pub struct Learned {
-    /// How many turns are over.
+    /// How many turns have ended.
     over: u64,
-    /// When the last one ended, and how.
+    /// When the last one ended, and its result.
     last: Option<(Instant, Result<()>)>,
 }
 
-/// Who may be asked.
+/// A node that can be queried.
 pub enum Candidate {
     Connected(Arc<Node>),
     Dialled(Address),
@@ -78,21 +78,21 @@ impl Candidate {
 }
 
 impl Cluster {
-    /// Waits until there is a map.
+    /// Waits until a map is known.
     pub async fn known(self: &Arc<Self>, until: Instant) -> Result<()> {
         if self.table().is_known() {
             return Ok(());
         }
         let learned = timeout_at(until, self.learned(self.learn())).await;
         learned.unwrap_or_else(|_| {
-            Err(Error::new(Kind::Unavailable, format!("no map of the {self} in time, which nobody has answered with")))
+            Err(Error::new(Kind::Unavailable, format!("no node returned the slot map of the {self} in time")))
         })
     }
 
-    /// Wants a newer map than there is; the number is what to wait for, if anybody wants to.
+    /// Requests a refresh; the returned number can be passed to `learned` to wait for it.
     pub fn learn(self: &Arc<Self>) -> u64 {
         let mut learning = lock(&self.learning);
-        // Whoever has been asked already may not know yet.
+        // A node that was queried already may not have known the change yet.
         learning.again |= learning.asking;
         if !learning.running {
             learning.running = true;
@@ -101,15 +101,15 @@ impl Cluster {
         learning.begun + 1
     }
 
-    /// Takes over the map of the node at this address, which knows best of the slots that it has just given away.
+    /// Applies the map of the node at this address, which is the first to know of the slots that it has just lost.
     pub async fn learn_from(&self, address: Address) -> Result<()> {
         let asked = timeout(LIMIT, self.ask(Candidate::Dialled(address))).await;
-        let runs = asked.map_err(|_| Error::new(Kind::Unavailable, format!("no map within {LIMIT:?}")))??;
+        let runs = asked.map_err(|_| Error::new(Kind::Unavailable, format!("no slot map within {LIMIT:?}")))??;
         self.take_over(&runs);
         Ok(())
     }
 
-    /// A node says that it has given this slot away. Whoever asks next goes there at once.
+    /// A node reports that this slot has moved. Later requests go to the new owner directly.
     pub fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
             let mut table = self.table();
@@ -122,12 +122,12 @@ impl Cluster {
         self.learn();
     }
 
-    /// Whether the map was learned so lately that there is no point in another one because a node is away.
+    /// Whether the map is so recent that an unreachable node is no reason for a refresh.
     pub fn is_fresh(&self) -> bool {
         self.learned.borrow().last.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH)
     }
 
-    /// Waits for the end of that turn.
+    /// Waits until that turn has ended.
     pub async fn learned(&self, number: u64) -> Result<()> {
         let mut learned = self.learned.subscribe();
         let over = learned.wait_for(|learned| learned.over >= number).await;
@@ -141,7 +141,7 @@ impl Cluster {
         loop {
             let due = {
                 let learning = lock(&self.learning);
-                // All nodes were just asked, in vain.
+                // All nodes were just queried without success.
                 let every = EVERY.saturating_mul(2_u32.saturating_pow(learning.failures)).min(SELDOM);
                 learning.last.map(|last| last + every)
             };
@@ -176,8 +176,8 @@ impl Cluster {
         }
     }
 
-    /// Those that have a connection, anywhere in their order first so that no node is asked by everybody, then the seeds, which
-    /// are names and lead to wherever the nodes are today, then the rest.
+    /// The nodes in the order in which to query them: first the connected ones, starting at a random one to spread the load;
+    /// then the seeds, whose names may resolve to new addresses; then the rest.
     pub fn candidates(&self) -> Vec<Candidate> {
         let nodes = self.table().primaries();
         let (mut connected, rest): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.server.is_connected());
@@ -207,18 +207,19 @@ impl Cluster {
                 let mut commands = Commands::default();
                 commands.push_words(&slots);
                 let reply = member.connection.hand_over(commands).replies(until).await.pop();
-                reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "a connection forgot a call")))
+                reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "a connection lost track of a call")))
             }
             Candidate::Dialled(address) => {
                 let mut wire = self.dialler.dial(&Place::Tcp(address.clone())).await?;
-                let late = || Err(Error::new(Kind::Unavailable, format!("no map from {address} within {LIMIT:?}")));
+                let late =
+                    || Err(Error::new(Kind::Unavailable, format!("no slot map from {address} within {LIMIT:?}")));
                 timeout(LIMIT, wire.ask(&slots)).await.unwrap_or_else(|_| late())
             }
         };
         let address = candidate.address();
         let reply: Reply = reply.map_err(|error| match error.kind {
             Kind::Server => {
-                Error::new(Kind::Unsupported, format!("{address} is no node of a cluster ({})", error.message()))
+                Error::new(Kind::Unsupported, format!("{address} is not a cluster node ({})", error.message()))
             }
             _ => error,
         })?;
@@ -233,7 +234,7 @@ impl Cluster {
         let mut learning = lock(&self.learning);
         let quiet = learning.told.is_some_and(|told| told.elapsed() < TELL_EVERY);
         let text = match (change.nodes, change.slots) {
-            (true, _) => "other nodes have slots now",
+            (true, _) => "the nodes that own slots have changed",
             (false, true) if !quiet => "slots have moved",
             _ => return,
         };
@@ -243,7 +244,7 @@ impl Cluster {
         drop(change.left);
     }
 
-    /// Tells once that nobody answers, and once that somebody does again. What becomes of each node, that node tells.
+    /// Emits an event when no node responds, and when one responds again. Each node reports its own state.
     fn tell_reached(&self, error: Option<&Error>) {
         let down = error.is_some();
         if std::mem::replace(&mut lock(&self.learning).down, down) == down {
@@ -251,7 +252,7 @@ impl Cluster {
         }
         match error {
             Some(error) => self.tell(EventKind::Down, error.message().to_owned()),
-            None => self.tell(EventKind::Connected, format!("the {self} answers again")),
+            None => self.tell(EventKind::Connected, format!("the {self} is responding again")),
         }
     }
 
@@ -260,10 +261,10 @@ impl Cluster {
     }
 }
 
-/// The first good answer. The next one is asked as soon as one has failed, or was quiet for a while.
+/// The first successful result. The next candidate is tried when one has failed or has not replied for a while.
 ///
 /// # Errors
-/// That of the first; a refused password, wherever it is: that is what has to change.
+/// The first error, or `E_AUTH` if any candidate rejected the credentials, since that is what has to be fixed.
 pub async fn first_of<A, T, F>(all: Vec<A>, ask: impl Fn(A) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>> + Send,
@@ -286,7 +287,7 @@ where
             Some(Ok(answer)) => return Ok(answer),
             Some(Err(error)) if error.kind == Kind::Auth || failed.is_none() => failed = Some(error),
             Some(Err(_)) => {}
-            None => return Err(failed.unwrap_or_else(|| Error::new(Kind::Unavailable, "there is nobody to ask"))),
+            None => return Err(failed.unwrap_or_else(|| Error::new(Kind::Unavailable, "there is no node to query"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which node has which slot, as a node says.
+//! The slot map, as returned by a node.
 
 use std::collections::HashSet;
 
@@ -9,85 +9,87 @@ use crate::{
     store::Reply,
 };
 
-/// Twice what Redis recommends at most.
+/// Twice the maximum that Redis recommends.
 const MOST_NODES: usize = 2000;
 
-/// A run of slots and the primary that has them.
+/// A range of slots and the primary that owns them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub first: u16,
     pub last: u16,
     pub primary: Address,
-    /// Whether a replica is known, which may take over.
+    /// Whether it has a replica that could take over.
     pub followed: bool,
 }
 
-/// Reads a reply to `CLUSTER SLOTS`, which `asked` has given. A node that does not know its own name is where it was reached.
+/// Parses the reply of `asked` to `CLUSTER SLOTS`. A node without a known host is assumed to be at the host of `asked`.
 ///
 /// # Errors
-/// `E_INVALID_DATA` for anything else, and `E_UNAVAILABLE` where no slot has a node.
+/// `E_INVALID_DATA` for anything else, and `E_UNAVAILABLE` if no slot has an owner.
 pub fn read(reply: Reply, asked: &Address) -> Result<Vec<Run>> {
     let runs = reply.array()?;
     if runs.len() > SLOTS {
-        return Err(strange("more runs than slots"));
+        return Err(strange("more ranges than slots"));
     }
     let runs: Vec<Run> = runs.into_iter().map(|run| read_run(run, asked)).collect::<Result<_>>()?;
     let slots: usize = runs.iter().map(|run| usize::from(run.last.saturating_sub(run.first)) + 1).sum();
     let nodes: HashSet<&Address> = runs.iter().map(|run| &run.primary).collect();
     if slots > SLOTS {
-        return Err(strange("slots that several nodes have"));
+        return Err(strange("slots owned by several nodes"));
     }
     if nodes.len() > MOST_NODES {
         return Err(strange("more nodes than any cluster has"));
     }
     if runs.is_empty() {
-        return Err(Error::new(Kind::Unavailable, format!("{asked} knows of no slots; has the cluster been set up?")));
+        return Err(Error::new(
+            Kind::Unavailable,
+            format!("{asked} knows no slot owners; has the cluster been created?"),
+        ));
     }
     Ok(runs)
 }
 
 fn read_run(run: Reply, asked: &Address) -> Result<Run> {
     let mut parts = run.array()?.into_iter();
-    let mut next = || parts.next().ok_or_else(|| strange("a run of slots without a node"));
+    let mut next = || parts.next().ok_or_else(|| strange("a range of slots without a node"));
     let (first, last) = (slot(next()?)?, slot(next()?)?);
     // The primary comes first, then its replicas; later servers add more about each.
     let mut node = next()?.array()?.into_iter();
     let host = node.next().unwrap_or(Reply::Nil).bulk()?.unwrap_or_default();
     let port = node.next().ok_or_else(|| strange("a node without a port"))?.int()?;
-    let port = u16::try_from(port).map_err(|_| strange("a port that is none"))?;
-    let primary =
-        address(&String::from_utf8_lossy(&host), port, asked).ok_or_else(|| strange("a host that is none"))?;
+    let port = u16::try_from(port).map_err(|_| strange("an invalid port"))?;
+    let primary = address(&String::from_utf8_lossy(&host), port, asked).ok_or_else(|| strange("an invalid host"))?;
     Ok(Run { first, last, primary, followed: parts.next().is_some() })
 }
 
-/// A node's address, from whatever another one calls it.
+/// A node's address, from the host that another node reported.
 fn address(host: &str, port: u16, asked: &Address) -> Option<Address> {
     if host.is_empty() || host == "?" {
         return Some(Address { host: asked.host.clone(), port });
     }
-    // Anything else would be looked up as a name, and shown.
+    // Anything else would be resolved as a name and shown in errors.
     is_host(host).then(|| Address { host: host.into(), port })
 }
 
 fn slot(reply: Reply) -> Result<u16> {
     let slot = reply.int()?;
-    u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < SLOTS).ok_or_else(|| strange("a slot that is none"))
+    u16::try_from(slot).ok().filter(|slot| usize::from(*slot) < SLOTS).ok_or_else(|| strange("an invalid slot"))
 }
 
 fn strange(what: &str) -> Error {
-    Error::new(Kind::InvalidData, format!("the server sent a map of the cluster with {what}"))
+    Error::new(Kind::InvalidData, format!("the server sent an invalid slot map: it has {what}"))
 }
 
-/// Where a node sends a request instead.
+/// A redirection to another node.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Redirection {
     /// The slot has moved there.
     Moved(u16, Address),
-    /// The slot is moving, and this key is there already.
+    /// The slot is being migrated, and this key has already moved there.
     Ask(Address),
 }
 
-/// Reads `MOVED 3999 127.0.0.1:6381` and `ASK 3999 127.0.0.1:6381`, which `asked` has said.
+/// Parses `MOVED 3999 127.0.0.1:6381` or `ASK 3999 127.0.0.1:6381`, received from `asked`.
 pub fn redirection(message: &str, asked: &Address) -> Option<Redirection> {
     let mut words = message.split(' ');
     let (word, slot, place) = (words.next()?, words.next()?, words.next()?);

@@ -1,4 +1,4 @@
-//! One round of requests: each to its node, and on to wherever that sends it.
+//! Runs one round of requests: sends each to its node and follows redirections.
 
 mod next;
 
@@ -36,45 +36,45 @@ use crate::{
 };
 use next::{Next, explained};
 
-/// Pauses grow no longer than this step of `retry::pause`, 200 ms: whatever is waited for is near.
+/// Pauses stop growing at this step of `retry::pause`, 200 ms, because the expected change is imminent.
 const LONGEST: u32 = 2;
-/// The last pauses before a deadline become ever shorter, down to this one.
+/// The last pauses before a deadline are halved, down to this one.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// A request to one node, on its way.
+/// A request to one node, in progress.
 struct Piece<'a> {
     request: usize,
     part: usize,
     wire: Wire,
     trip: Trip<'a>,
     slot: Option<u16>,
-    /// How often it was sent on.
+    /// How often it was redirected.
     tries: u32,
     /// How often its node was lost.
     lost: u32,
-    /// The node that could not be reached: nothing is gained by trying that one again.
+    /// The node that could not be reached, which is not tried again.
     away: Option<Address>,
-    /// Until when it waits for a fail-over, once it does.
+    /// Until when it waits for a fail-over, once it has started to.
     patience: Option<Instant>,
-    /// Why it is still on its way.
+    /// The error because of which it is being retried.
     last: Option<Error>,
 }
 
-/// Pieces for one node, in the order in which they were made.
+/// Pieces for one node, in the order of their calls.
 struct Lane<'a> {
     node: Arc<Node>,
     asking: bool,
     pieces: Vec<Piece<'a>>,
 }
 
-/// What the crew of a round reports.
+/// A result of a task of the round.
 enum Step<'a> {
     Answered(Lane<'a>, Replies),
-    /// It is time to look for their nodes again.
+    /// Route these pieces again.
     Route(Vec<Piece<'a>>),
 }
 
-/// The answers to the parts of a request.
+/// The replies to the parts of a request.
 struct Gathered {
     join: Join,
     repeatable: bool,
@@ -83,7 +83,7 @@ struct Gathered {
 }
 
 impl Cluster {
-    /// Runs a round. What concerns the same slot stays in order; everything else is answered when it is answered.
+    /// Runs a round. Requests on the same slot stay in order; other replies are delivered as they arrive.
     pub async fn execute(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         let turn = self.order.turn();
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
@@ -118,7 +118,7 @@ impl Cluster {
     }
 }
 
-/// Requests that wait, as long as it lives.
+/// Counts waiting requests until it is dropped.
 struct Waits<'a>(&'a AtomicUsize, usize);
 
 impl<'a> Waits<'a> {
@@ -167,7 +167,7 @@ impl<'a> Round<'a> {
         pieces
     }
 
-    /// Sends each piece to the node that has its slot.
+    /// Sends each piece to the node that owns its slot.
     fn route(&mut self, pieces: Vec<Piece<'a>>) {
         let mut lanes = Routes::default();
         let mut nowhere = Vec::new();
@@ -186,7 +186,7 @@ impl<'a> Round<'a> {
         }
         for piece in &mut nowhere {
             let slot = piece.slot.unwrap_or_default();
-            let error = Error::new(Kind::Unavailable, format!("CLUSTERDOWN no node of the cluster has slot {slot}"));
+            let error = Error::new(Kind::Unavailable, format!("CLUSTERDOWN no node of the cluster owns slot {slot}"));
             piece.last = Some(error);
             self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], false);
         }
@@ -208,7 +208,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Those that would have to wait for others' calls go apart.
+    /// Sends pieces, separating those that would have to wait for other calls.
     fn send(&mut self, lane: Lane<'a>) {
         let Some(groups) = lane.node.server.parted(lane.pieces.iter().map(|piece| piece.trip.keys().into())) else {
             return self.send_together(lane);
@@ -245,7 +245,7 @@ impl<'a> Round<'a> {
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
             let next = self.judge(&lane.node, &mut piece, &reply);
             if !matches!(next, Next::Final) {
-                // Whatever is made later on its keys waits behind it.
+                // Later calls on its keys wait for it.
                 self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], true);
             }
             piece.last = reply.as_ref().err().cloned();
@@ -271,7 +271,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Looks for their nodes again after a pause, and when that turn of learning is over.
+    /// Routes the pieces again after a pause, and after that refresh of the map.
     fn wait(&mut self, mut pieces: Vec<Piece<'a>>, turn: Option<u64>) {
         let Some(patient) = pieces.first().map(|piece| piece.patience.is_some()) else { return };
         if pieces.iter().any(|piece| piece.patience.is_some() != patient) {
@@ -279,12 +279,12 @@ impl<'a> Round<'a> {
             self.wait(patient, turn);
             return self.wait(others, turn);
         }
-        // Those that wait for a fail-over end when their patience does.
+        // Pieces that wait for a fail-over give up when their patience ends.
         let limit =
             pieces.iter().filter_map(|piece| piece.patience).min().map_or(self.deadline, |at| at.min(self.deadline));
         let attempt = pieces.iter().map(|piece| if turn.is_some() { piece.lost } else { piece.tries }).max();
         let pause = match attempt.unwrap_or_default() {
-            // The map takes a while by itself.
+            // The refresh itself takes a while.
             1 if turn.is_some() => Duration::ZERO,
             attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
@@ -297,20 +297,20 @@ impl<'a> Round<'a> {
             let _waits = Waits::new(&cluster.waiting, pieces.len());
             cluster.lanes.pause(pause).await;
             if let Some(turn) = turn {
-                // Whatever came of it: the nodes are still worth a try.
+                // Even if the refresh failed, the known nodes are tried.
                 let _ = timeout_at(limit, cluster.learned(turn)).await;
             }
             Step::Route(pieces)
         });
     }
 
-    /// Their last errors are the answers.
+    /// Ends the pieces with their last errors.
     fn give_up(&mut self, pieces: Vec<Piece<'a>>) {
         for mut piece in pieces {
             let why = piece.last.take();
             self.end(
                 piece,
-                Err(why.unwrap_or_else(|| Error::new(Kind::Internal, "a request was given up for no reason"))),
+                Err(why.unwrap_or_else(|| Error::new(Kind::Internal, "a request was abandoned without an error"))),
             );
         }
     }
@@ -318,7 +318,7 @@ impl<'a> Round<'a> {
     fn end(&mut self, piece: Piece<'a>, reply: Result<Reply>) {
         let reply = if retry::was_done(&reply) { reply } else { piece.trip.kept().unwrap_or(reply) };
         let reply = retry::settle(&piece.wire, reply).map_err(explained);
-        // Whoever waits behind it goes on now.
+        // Calls that wait for it continue now.
         drop(piece.trip);
         let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
         if let Some(part) = gathered.parts.get_mut(piece.part)
@@ -334,13 +334,13 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Lanes by node, and by how it is asked.
+/// Lanes by node and by whether ASKING is sent.
 #[derive(Default)]
 struct Routes<'a>(Vec<Lane<'a>>);
 
 impl<'a> Routes<'a> {
     fn add(&mut self, node: Arc<Node>, asking: bool, piece: Piece<'a>) {
-        // What has a connection of its own may take its time.
+        // A request on a dedicated connection may block, so others must not wait for it.
         let alone = piece.wire.is_apart();
         let same = |lane: &&mut Lane<'a>| {
             let apart = alone || lane.pieces.iter().any(|piece| piece.wire.is_apart());

@@ -1,4 +1,4 @@
-//! A request of many slots, cut into requests that one node can answer each, and the answers put together again.
+//! Splits a request on many slots into one request per node, and joins the replies.
 
 use bytes::Bytes;
 
@@ -8,44 +8,44 @@ use crate::{
     store::{Args, Keys, Reply, Request, Verb},
 };
 
-/// What one node is asked.
+/// A request to one node.
 #[derive(Debug)]
 pub struct Part {
     pub request: Request,
-    /// The slot whose node is asked; any node where there is none.
+    /// The slot whose owner gets it; any node if `None`.
     pub slot: Option<u16>,
 }
 
-/// How the answers to all parts become one.
+/// How the replies to the parts are joined.
 #[derive(Debug)]
 pub enum Join {
     /// There is one part.
     Whole,
     /// Their sum.
     Sum,
-    /// All lists behind one another.
+    /// All lists, concatenated.
     Concat,
-    /// Each part's elements at these places of one list.
+    /// Each part's elements, at these positions of one list.
     Places(Vec<Vec<u32>>),
-    /// That of the first: all are the same.
+    /// The first one: all are the same.
     First,
-    /// Lists of numbers, of which the least at each place counts.
+    /// The minimum at each position of lists of numbers.
     Least,
-    /// A page of keys from the node of this slot, where nodes begin with these slots.
+    /// A page of keys from the owner of this slot; the second field has the first slot of each node.
     Scan(u16, Vec<u16>),
 }
 
-/// Cuts a request up. `firsts` are the first slots of all nodes.
+/// Splits a request. `firsts` returns the first slot of each node.
 ///
 /// # Errors
-/// `E_UNSUPPORTED` when it needs several slots at once and cannot be cut.
+/// `E_UNSUPPORTED` if it needs several slots at once and cannot be split.
 pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec<Part>, Join)> {
     let whole = |request, slot| Ok((vec![Part { request, slot }], Join::Whole));
     match request.name() {
         "DEL" | "UNLINK" | "EXISTS" | "TOUCH" => Ok(by_slot(request, |_| Join::Sum)),
         "MGET" => Ok(by_slot(request, Join::Places)),
         "DBSIZE" => Ok(everywhere(&request, firsts(), Join::Sum)),
-        // Each node has scripts and functions of its own.
+        // Each node stores its own scripts and functions.
         "SCRIPT" if is_any(&request, &["LOAD", "FLUSH"]) => Ok(everywhere(&request, firsts(), Join::First)),
         "SCRIPT" if is_any(&request, &["EXISTS"]) => Ok(everywhere(&request, firsts(), Join::Least)),
         "FUNCTION" if is_any(&request, &["LOAD", "DELETE", "FLUSH", "RESTORE"]) => {
@@ -54,11 +54,11 @@ pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec
         "KEYS" => Ok(everywhere(&request, firsts(), Join::Concat)),
         "FLUSHALL" | "FLUSHDB" => Ok(everywhere(&request, firsts(), Join::First)),
         "SCAN" => match request.args.first().and_then(|cursor| scan::unfold(cursor)) {
-            // A server says best what is wrong with it.
+            // An invalid cursor: let the server report it.
             None => whole(request, None),
             Some((slot, inner)) => {
                 let firsts = firsts();
-                // Slots before the first that anybody has belong to nobody.
+                // Slots before the first assigned one have no owner.
                 let slot = if slot == 0 { firsts.iter().copied().min().unwrap_or(0) } else { slot };
                 let mut part = request;
                 part.args[0] = Bytes::from(inner.to_string());
@@ -72,7 +72,7 @@ pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec
     }
 }
 
-/// The slot of all keys.
+/// The slot shared by all keys.
 fn slot(request: &Request) -> Result<Option<u16>> {
     if let Verb::Transaction(whole) = &request.verb {
         return slot_of_all(request, &whole.requests);
@@ -86,7 +86,7 @@ fn slot(request: &Request) -> Result<Option<u16>> {
     }
 }
 
-/// The slot of a transaction: that of all keys that are known, else of one that is supposed.
+/// The slot of a transaction: that of its known keys, otherwise of a guessed key.
 fn slot_of_all(whole: &Request, requests: &[Request]) -> Result<Option<u16>> {
     let mut keys = requests.iter().filter_map(Request::touched).flatten();
     let Some(first) = keys.next() else {
@@ -103,8 +103,8 @@ fn is_any(request: &Request, subcommands: &[&str]) -> bool {
     request.args.first().is_some_and(|word| subcommands.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes())))
 }
 
-/// The key of a command whose keys nobody knows: its first argument, or the first key of a script. Where that is wrong, the
-/// server says where it belongs.
+/// A guess at the key of an unknown command: its first argument, or the first key of a script. If it is wrong, the server
+/// redirects.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
     match request.name() {
         "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => {
@@ -122,17 +122,17 @@ fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
         Verb::Transaction(_) => "a transaction",
         _ => request.name(),
     };
-    // Not the keys: they may be secrets, and an error is read by many.
+    // The keys are not included, since they may be secrets.
     let message = format!(
-        "{what} needs keys of one slot, but these are in slots {} and {} of the cluster; keys with the same text in braces, \
-         such as {{a}}:x and {{a}}:y, share one",
+        "all keys of {what} must be in one slot, but these are in slots {} and {} of the cluster; keys with the same text in braces, \
+         such as {{a}}:x and {{a}}:y, share a slot",
         slot_of(one),
         slot_of(other)
     );
     Error::new(Kind::Unsupported, message)
 }
 
-/// The same command once for each slot among its arguments, all of which are keys.
+/// Splits a command whose arguments are all keys into one command per slot.
 fn by_slot(request: Request, join: impl FnOnce(Vec<Vec<u32>>) -> Join) -> (Vec<Part>, Join) {
     let first = request.args.first().map(|key| slot_of(key));
     if request.args.iter().all(|key| Some(slot_of(key)) == first) {
@@ -160,17 +160,17 @@ fn by_slot(request: Request, join: impl FnOnce(Vec<Vec<u32>>) -> Join) -> (Vec<P
     (parts, join(places))
 }
 
-/// The same command once for each node.
+/// Repeats the command for each node.
 fn everywhere(request: &Request, firsts: Vec<u16>, join: Join) -> (Vec<Part>, Join) {
     let parts = firsts.into_iter().map(|first| Part { request: request.clone(), slot: Some(first) });
     (parts.collect(), join)
 }
 
 impl Join {
-    /// One answer from those of all parts.
+    /// Joins the replies to all parts into one.
     pub fn join(self, replies: Vec<Result<Reply>>, repeatable: bool) -> Result<Reply> {
         if matches!(self, Self::Whole) {
-            let none = || Err(Error::new(Kind::Internal, "a request was cut into nothing"));
+            let none = || Err(Error::new(Kind::Internal, "a request was split into no parts"));
             return replies.into_iter().next().unwrap_or_else(none);
         }
         let done = replies.iter().any(Result::is_ok);
@@ -178,7 +178,7 @@ impl Join {
             if repeatable || !done || !error.is_unavailable() {
                 return error;
             }
-            let message = format!("some nodes of the cluster have done it, and not all: {}", error.message());
+            let message = format!("only some nodes of the cluster have applied it: {}", error.message());
             Error::new(Kind::MaybeApplied, message)
         })?;
         match self {
@@ -198,10 +198,7 @@ impl Join {
                 for (places, reply) in places.into_iter().zip(replies) {
                     let items = reply.array()?;
                     if items.len() != places.len() {
-                        return Err(Error::new(
-                            Kind::InvalidData,
-                            "a node answered another number of values than asked",
-                        ));
+                        return Err(Error::new(Kind::InvalidData, "a node returned an unexpected number of values"));
                     }
                     for (at, item) in places.into_iter().zip(items) {
                         all[at as usize] = item;
@@ -213,8 +210,7 @@ impl Join {
                 let [cursor, keys] = replies.into_iter().next().unwrap_or(Reply::Nil).tuple()?;
                 let inner = cursor.bulk()?.unwrap_or_default();
                 let inner = std::str::from_utf8(&inner).ok().and_then(|digits| digits.parse().ok());
-                let inner =
-                    inner.ok_or_else(|| Error::new(Kind::InvalidData, "a node answered a cursor that is none"))?;
+                let inner = inner.ok_or_else(|| Error::new(Kind::InvalidData, "a node returned an invalid cursor"))?;
                 Ok(Reply::Array(vec![Reply::Bulk(scan::fold(slot, inner, firsts).into()), keys]))
             }
         }

@@ -1,4 +1,4 @@
-//! The nodes, and which of them has which slot.
+//! The table of nodes and the slots that they own.
 
 use std::{
     collections::HashMap,
@@ -11,48 +11,48 @@ use tokio::time::Instant;
 use super::{Node, map::Run, slot::SLOTS};
 use crate::settings::Address;
 
-/// A node that no slot leads to is kept for so long after a request was last sent on to it: a slot may be on its way there.
+/// A node without slots is kept for this long after the last redirection to it, since a slot may be migrating there.
 const KEPT: Duration = Duration::from_secs(60);
-/// So many nodes of which only a redirection tells: while slots move, there are one or two.
+/// The most nodes known only from redirections. While slots migrate, there are one or two.
 const STRANGERS: usize = 16;
 const NOBODY: u16 = u16::MAX;
 
-/// What is known.
+/// The known nodes and slots.
 #[derive(Default)]
 pub struct Table {
-    /// For each slot, which of `nodes` has it. Empty until the map is known.
+    /// For each slot, the index of its owner in `nodes`. Empty until the map is known.
     owners: Vec<u16>,
     nodes: Vec<Arc<Node>>,
-    /// How many of them the map has named.
+    /// How many of them are in the map.
     mapped: usize,
-    /// All nodes, by address, and when another node has last sent a request there.
+    /// All nodes by address, and when a request was last redirected there.
     known: HashMap<Address, (Arc<Node>, Option<Instant>)>,
-    /// Who gets what has no slot.
+    /// The node that gets requests without a slot.
     anchor: Option<Arc<Node>>,
 }
 
-/// What a new map has changed.
+/// What a new map changed.
 pub struct Change {
-    /// Nodes that have no slot any more, to be dropped outside the lock.
+    /// Nodes that no longer own slots, to be dropped outside the lock.
     pub left: Vec<Arc<Node>>,
-    /// Whether other nodes have slots now than before; not for the first map.
+    /// Whether the set of nodes with slots has changed; false for the first map.
     pub nodes: bool,
-    /// Whether any slot has moved; not for the first map.
+    /// Whether any slot has moved; false for the first map.
     pub slots: bool,
 }
 
 impl Table {
-    /// Whether there is a map.
+    /// Whether a map is known.
     pub fn is_known(&self) -> bool {
         !self.owners.is_empty()
     }
 
-    /// Who has this slot.
+    /// The owner of this slot.
     pub fn owner(&self, slot: u16) -> Option<&Arc<Node>> {
         self.nodes.get(usize::from(*self.owners.get(usize::from(slot))?))
     }
 
-    /// The node for what has no slot: the same one for as long as it can be reached.
+    /// The node for requests without a slot: the same one for as long as it is usable.
     pub fn anyone(&mut self) -> Option<Arc<Node>> {
         let usable = |node: &&Arc<Node>| node.server.is_usable();
         if self.anchor.as_ref().filter(usable).is_none() {
@@ -62,20 +62,20 @@ impl Table {
         self.anchor.clone()
     }
 
-    /// Whether this node is known, or may be: a server that sends each request on to another name would have all of them looked
-    /// up.
+    /// Whether this node is known or may be added. The limit protects against a server that redirects every request to another
+    /// host name.
     pub fn may_know(&self, address: &Address) -> bool {
         self.known.contains_key(address) || self.known.len() < self.mapped + STRANGERS
     }
 
-    /// The node at this address, to which a request was sent on; made by `make` where it is new.
+    /// The node at this address, to which a request was redirected; created with `make` if it is new.
     pub fn at(&mut self, address: &Address, make: impl FnOnce(&Address) -> Node) -> Arc<Node> {
         let known = self.known.entry(address.clone()).or_insert_with(|| (Arc::new(make(address)), None));
         known.1 = Some(Instant::now());
         known.0.clone()
     }
 
-    /// A slot has moved.
+    /// Records that a slot has moved.
     pub fn give(&mut self, slot: u16, node: &Arc<Node>) {
         let at = self.nodes.iter().position(|other| Arc::ptr_eq(other, node)).unwrap_or_else(|| {
             self.nodes.push(node.clone());
@@ -86,7 +86,7 @@ impl Table {
         }
     }
 
-    /// The first slot of each node that has any, in their order.
+    /// The first slot of each node that owns any, in slot order.
     pub fn firsts(&self) -> Vec<u16> {
         let mut seen = vec![false; self.nodes.len()];
         let owners = self.owners.iter().zip(0_u16..);
@@ -95,12 +95,12 @@ impl Table {
         firsts.map(|(_, slot)| slot).collect()
     }
 
-    /// The nodes that have slots, in the order of these.
+    /// The nodes that own slots, in slot order.
     pub fn primaries(&self) -> Vec<Arc<Node>> {
         self.firsts().into_iter().filter_map(|slot| self.owner(slot).cloned()).collect()
     }
 
-    /// Takes a new map over; nodes that stay keep their connections.
+    /// Applies a new map; nodes that remain keep their connections.
     pub fn replace(&mut self, runs: &[Run], mut make: impl FnMut(&Address) -> Node) -> Change {
         let before = self.primaries();
         let first_map = !self.is_known();

@@ -1,4 +1,4 @@
-//! Who waits on a connection: what is to be sent, and what was sent and not answered.
+//! The queue of a connection: exchanges to be sent, and exchanges with pending replies.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,17 +12,17 @@ use crate::{
     store::{Reply, redis::lanes::Hold},
 };
 
-/// Small exchanges are written together up to this many bytes. No more: what is handed over cannot be withdrawn.
+/// Small exchanges are written together up to this many bytes, and no more, because written bytes cannot be withdrawn.
 const TOGETHER: usize = 64 << 10;
 
-/// Whoever has given up no longer counts as waiting, but its answer is still owed: a server that answers now and then, and
-/// never catches up, must not fill the memory with what it owes.
+/// Abandoned calls no longer count against the queue limits, but their replies are still pending. This limits their memory if
+/// the server never catches up.
 const MOST_UNANSWERED: usize = 100_000;
 
-/// How long answers may come without proof that they belong to what was asked.
+/// How long replies may arrive without proof that they match the requests.
 const STEP: Duration = Duration::from_millis(500);
 
-/// All replies to a caller, and what is held until it has seen to them.
+/// All replies to a caller, and the hold to keep until it has processed them.
 pub type Answered = (Replies, Option<Hold>);
 
 /// A caller and all its replies.
@@ -34,17 +34,17 @@ struct Exchange {
     bytes: Bytes,
     /// Where each command ends in them.
     ends: Vec<usize>,
-    /// Where the first begins in all that was ever handed over.
+    /// The stream position of the first command.
     start: u64,
-    /// Since when the server owes the answer.
+    /// Since when the reply has been pending.
     since: Instant,
     answered: usize,
     replies: Replies,
-    /// `None` when nobody waits any more: replies are then counted and dropped.
+    /// `None` if the caller has given up: replies are then counted and dropped.
     done: Option<oneshot::Sender<Answered>>,
-    /// Kept until the answer is there, also when nobody waits for it: the server may still be at it.
+    /// Kept until the replies arrive, even if the caller has given up: the server may still be executing the commands.
     hold: Option<Hold>,
-    /// The word that a PING of ours has with it, whose reply is looked at.
+    /// The argument of our own PING, which its reply must echo.
     word: Option<String>,
 }
 
@@ -62,16 +62,16 @@ pub struct Queue {
     next: u64,
     waiting: VecDeque<Exchange>,
     sent: VecDeque<Exchange>,
-    /// Commands in either.
+    /// Commands in both queues.
     unanswered: usize,
-    /// Bytes handed to the writer, and those of them that the system has taken, since the beginning.
+    /// Stream positions: bytes passed to the writer, and bytes accepted by the operating system.
     handed: u64,
     written: u64,
     last_read: Instant,
     last_write: Instant,
-    /// When a caller last had something to do with it.
+    /// When a caller last used it.
     last_use: Instant,
-    /// When requests and replies were last known to belong together: none was owed, or a word of ours came back in its place.
+    /// When requests and replies were last known to match: nothing was pending, or the echo of our PING arrived in its place.
     in_step: Instant,
     ended: Option<Error>,
 }
@@ -94,7 +94,7 @@ impl Queue {
         }
     }
 
-    /// Queues commands; the number gives them up. `hold` is taken with them.
+    /// Queues commands and takes `hold`. The returned number identifies them for `give_up`.
     pub fn push(
         &mut self,
         commands: Commands,
@@ -105,7 +105,10 @@ impl Queue {
             return Err(why.clone());
         }
         if self.unanswered > MOST_UNANSWERED {
-            return Err(Error::new(Kind::Unavailable, "the server is too far behind with its answers"));
+            return Err(Error::new(
+                Kind::Unavailable,
+                "the server is too slow: too many replies are pending on this connection",
+            ));
         }
         let number = self.next;
         self.next += 1;
@@ -134,7 +137,7 @@ impl Queue {
         Ok(number)
     }
 
-    /// The next bytes to write, when all before them were written.
+    /// The next bytes to write, after all earlier ones were written.
     pub fn take(&mut self, now: Instant) -> Option<Bytes> {
         let first = self.hand_over(now)?;
         let more =
@@ -163,41 +166,41 @@ impl Queue {
         Some(bytes)
     }
 
-    /// The system has taken so many more bytes.
+    /// The operating system has accepted `count` more bytes.
     pub fn wrote(&mut self, count: usize, now: Instant) {
         let before = self.written;
         self.written += count as u64;
         self.last_write = now;
-        // What took a while to write has not been in the server's hands for that long.
+        // Time spent writing does not count as time the server took.
         for exchange in self.sent.iter_mut().rev().take_while(|exchange| exchange.end() > before) {
             exchange.since = now;
         }
     }
 
-    /// Whether anybody looks at the reply that comes next.
+    /// Whether the next reply is needed.
     ///
     /// # Errors
-    /// When nobody has asked.
+    /// If no request is pending.
     pub fn is_awaited(&self) -> Result<bool> {
         self.sent.front().map(|exchange| exchange.done.is_some() || exchange.word.is_some()).ok_or_else(unasked)
     }
 
-    /// A reply has come; answers whom to tell when it was the last of an exchange.
+    /// Takes a reply; returns the caller to notify if it was the last one of an exchange.
     ///
     /// # Errors
-    /// When nobody has asked.
+    /// If no request is pending.
     pub fn answer(&mut self, reply: Result<Reply>) -> Result<Option<Told>> {
         let Some(exchange) = self.sent.front_mut() else {
             return Err(unasked());
         };
-        // A refusal may come early: a server that cannot read on says so, and ends the connection.
+        // An error reply may arrive early: a server that cannot parse a request reports that and closes the connection.
         let asked = exchange.ends.get(exchange.answered).map_or(0, |&end| exchange.start + end as u64);
         if reply.is_ok() && asked > self.written {
-            return Err(Error::new(Kind::Unavailable, "the server answered before it was asked"));
+            return Err(Error::new(Kind::Unavailable, "the server sent a reply before the request was complete"));
         }
         if let Some(word) = &exchange.word {
             if !is_echo(&reply, word) {
-                return Err(Error::new(Kind::Unavailable, "the server's answers no longer belong to what it is asked"));
+                return Err(Error::new(Kind::Unavailable, "the server's replies no longer match the requests"));
             }
             self.in_step = self.last_read;
         }
@@ -214,8 +217,8 @@ impl Queue {
         Ok(exchange.and_then(|exchange| Some((exchange.done?, (exchange.replies, exchange.hold)))))
     }
 
-    /// The word to ask for, when it is time to see whether the next reply is the answer to the next request: answers have come
-    /// for a while, and never was none owed.
+    /// Whether it is time to check that replies still match requests: replies have been arriving for a while, and the
+    /// connection was never idle in between.
     pub fn wants_word(&self, now: Instant) -> bool {
         self.unanswered > 0
             && self.last_read > self.in_step
@@ -223,7 +226,7 @@ impl Queue {
             && !self.waiting.iter().chain(&self.sent).any(|exchange| exchange.word.is_some())
     }
 
-    /// Queues a PING whose answer has this word in it.
+    /// Queues a PING whose reply must echo this word.
     pub fn push_word(&mut self, word: String) {
         let mut ping = Commands::default();
         ping.push_words(&[b"PING", word.as_bytes()]);
@@ -238,12 +241,12 @@ impl Queue {
         self.last_read = now;
     }
 
-    /// Nobody waits for this any more: what has not left is withdrawn. What is known of it, `None` when all is over.
+    /// Abandons an exchange and withdraws it if it was not sent. Returns its outcome, or `None` if it has already ended.
     pub fn give_up(&mut self, number: u64) -> Option<Replies> {
         if let Ok(at) = self.waiting.binary_search_by_key(&number, |exchange| exchange.number) {
             let exchange = self.waiting.remove(at)?;
             self.unanswered -= exchange.count();
-            let why = Error::new(Kind::Unavailable, "its time was over");
+            let why = Error::new(Kind::Unavailable, "the deadline passed");
             return Some(not_sent(exchange.count(), &why));
         }
         let at = self.sent.binary_search_by_key(&number, |exchange| exchange.number).ok()?;
@@ -254,7 +257,7 @@ impl Queue {
         Some(replies)
     }
 
-    /// Tells everybody that this is over.
+    /// Fails all pending exchanges.
     pub fn end(&mut self, why: &Error) {
         self.ended = Some(why.clone());
         self.unanswered = 0;
@@ -281,20 +284,21 @@ impl Queue {
         self.waiting.iter().map(Exchange::count).sum()
     }
 
-    /// For how long an answer has been owed and nothing at all came. While a request is still being written, progress of that
-    /// counts as well; after that it does not, because a system takes bytes for a peer that is long gone.
+    /// How long a reply has been pending without any data from the server. While a request is still being written, write
+    /// progress counts as a sign of life too; later it does not, because the operating system accepts bytes for a peer that is
+    /// gone.
     pub fn silence(&self, now: Instant) -> Duration {
         let Some(oldest) = self.sent.front() else { return Duration::ZERO };
         let owed = if oldest.end() > self.written { self.last_write.max(oldest.since) } else { oldest.since };
         now.saturating_duration_since(owed.max(self.last_read))
     }
 
-    /// For how long the oldest command has had no reply.
+    /// How long the oldest command has been pending.
     pub fn delay(&self, now: Instant) -> Duration {
         self.sent.front().map_or(Duration::ZERO, |oldest| now.saturating_duration_since(oldest.since))
     }
 
-    /// For how long nothing was asked and nothing came.
+    /// How long nothing was sent or received.
     pub fn idle(&self, now: Instant) -> Duration {
         if self.unanswered > 0 {
             return Duration::ZERO;
@@ -302,7 +306,7 @@ impl Queue {
         now.saturating_duration_since(self.last_read.max(self.last_write))
     }
 
-    /// For how long no caller has had anything to do with it. PINGs of our own are not what keeps a connection.
+    /// How long no caller has used the connection. Our own PINGs do not count as use.
     pub fn unused(&self, now: Instant) -> Duration {
         if self.unanswered > 0 {
             return Duration::ZERO;
@@ -312,10 +316,10 @@ impl Queue {
 }
 
 fn unasked() -> Error {
-    Error::new(Kind::Unavailable, "the server sent an answer to nothing")
+    Error::new(Kind::Unavailable, "the server sent a reply that was not requested")
 }
 
-/// Whether this can be the answer to a PING with that word. Some gateways leave the word out; a refusal says nothing.
+/// Whether this can be the reply to a PING with that word. Some gateways omit the word; an error reply proves nothing.
 fn is_echo(reply: &Result<Reply>, word: &str) -> bool {
     match reply {
         Ok(Reply::Bulk(bytes)) => &bytes[..] == word.as_bytes() || &bytes[..] == b"PONG",
@@ -324,14 +328,14 @@ fn is_echo(reply: &Result<Reply>, word: &str) -> bool {
     }
 }
 
-/// Replies for commands that never left.
+/// Replies for commands that were never sent.
 pub fn not_sent(count: usize, why: &Error) -> Replies {
     (0..count).map(|_| Err(unsent(why))).collect()
 }
 
-/// Replies for commands that left and were not answered in time.
+/// Replies for commands that were sent but got no reply in time.
 pub fn late(count: usize) -> Replies {
-    (0..count).map(|_| Err(Error::new(Kind::Timeout, "no answer came in time"))).collect()
+    (0..count).map(|_| Err(Error::new(Kind::Timeout, "no reply arrived in time"))).collect()
 }
 
 fn unsent(why: &Error) -> Error {
@@ -339,6 +343,6 @@ fn unsent(why: &Error) -> Error {
 }
 
 fn lost(why: &Error) -> Error {
-    let message = format!("the connection was lost before the answer came ({})", why.message());
+    let message = format!("the connection was lost before the reply arrived ({})", why.message());
     Error::new(Kind::MaybeApplied, message)
 }

@@ -1,5 +1,5 @@
-//! A server in cluster mode that was addressed as one by itself: keys of several slots may not be in one command. Where it has
-//! every slot, it is used without such commands; where it has not, its answer says how to connect.
+//! A cluster node configured as a single server: a command may not use keys of several slots. If the node owns every slot,
+//! commands are split by slot. Otherwise the error says how to connect.
 
 use super::One;
 use crate::{
@@ -11,12 +11,12 @@ use crate::{
     },
 };
 
-/// Whether the server refused it because its keys lie in several slots: nothing was done.
+/// Whether the server rejected it because its keys are in several slots. It had no effect.
 pub fn is_divided(reply: &Option<Result<Reply>>) -> bool {
     matches!(reply, Some(Err(error)) if error.message().starts_with("CROSSSLOT"))
 }
 
-/// The requests of a merged one, each with its own keys.
+/// The original requests of a merged one, each with its own keys.
 pub fn parts_of(wire: &Wire) -> Vec<Request> {
     match wire {
         Wire::One(request) => vec![request.clone()],
@@ -38,7 +38,7 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
     }
 }
 
-/// One reply from those to its parts, as a merged request has it.
+/// Joins the replies to the parts into the reply of the merged request.
 pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
     match wire {
         Wire::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
@@ -59,7 +59,7 @@ pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
     }
 }
 
-/// Cuts commands of several keys up by slot; all else stays whole.
+/// Splits commands of several keys by slot; other requests stay whole.
 pub fn cut(request: Request) -> (Vec<Request>, Join) {
     if !matches!(request.name(), "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET") {
         return (vec![request], Join::Whole);
@@ -75,19 +75,19 @@ pub fn explained(reply: Result<Reply>) -> Result<Reply> {
     reply.map_err(|error| match error.message().split(' ').next() {
         Some("MOVED" | "ASK") if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
-            "this server is a node of a cluster, and the key is on another one: connect by redis-cluster:// instead of redis://",
+            "this server is a cluster node and the key belongs to another node; connect with redis-cluster:// instead of redis://",
         ),
         Some("CROSSSLOT") if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
-            "this server is a node of a cluster, in which one command takes keys of one slot: those with the same text in braces, \
-             such as {a}:x and {a}:y; redis-cluster:// cuts some commands up",
+            "this server is a cluster node, where all keys of a command must be in one slot: use keys with the same text in braces, \
+             such as {a}:x and {a}:y, or connect with redis-cluster://, which splits some commands by slot",
         ),
         _ => error,
     })
 }
 
 impl One {
-    /// Runs requests with no command of several slots among them; one reply each.
+    /// Runs requests after splitting them by slot; one reply each.
     pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
         let mut wire = Vec::new();
         let mut joins = Vec::with_capacity(requests.len());
@@ -107,13 +107,13 @@ impl One {
         };
         let rest = self.server.run(&wire, deadline, &mut there).await;
         there(rest);
-        let nothing = || Err(Error::new(Kind::Internal, "a request was left without a reply"));
+        let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));
         let replies = joins.into_iter();
         replies.map(|(count, join, repeatable)| join.join(all.by_ref().take(count).collect(), repeatable)).collect()
     }
 
-    /// Does once more, cut up, what the server refused because of its slots.
+    /// Splits and retries the requests that the server rejected because of their slots.
     pub(super) async fn cut_up(
         &self,
         plan: &Plan,

@@ -1,8 +1,8 @@
-//! The task that sees to a pool's connections, for as long as the pool is open.
+//! The task that maintains a pool's connections while the pool is open.
 //!
-//! A server that owes an answer and says nothing at all is either busy or gone, and nobody can tell by that connection. So
-//! nothing more is sent there, and a new one is dialled: a server that answers on the new one has forgotten the old one. If
-//! the old one speaks first, the server was busy, and nothing was lost.
+//! If a reply is overdue and nothing arrives, the server is either busy or gone, and that connection cannot tell which. So it
+//! gets no new requests, and a new connection is opened. If the server responds on the new one, the old one is dead and is
+//! closed. If the old one recovers first, the server was only busy, and nothing was lost.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -22,36 +22,36 @@ use crate::{
     },
 };
 
-/// How often the connections are looked at, and how often while all of them are silent.
+/// How often the connections are checked, and how often while all of them are unresponsive.
 const LOOK: Duration = Duration::from_millis(250);
 const LOOK_CLOSELY: Duration = Duration::from_millis(20);
-/// How long a connection that is not to be used any more waits for what was sent over it.
+/// How long a retired connection waits for its pending replies.
 const LEAVING: Duration = Duration::from_millis(250);
-/// A connection that has stood for so long was one, even if nobody needed it.
+/// A connection that lasted this long counts as successful even if it was not used.
 pub const CALM: Duration = Duration::from_secs(5);
-/// After so many connections in a row that were of no use, callers do not wait for the next.
+/// After this many unsuccessful connections in a row, callers do not wait for the next one.
 const MANY: u32 = 3;
-/// A further connection that nobody needed for so long is closed.
+/// An extra connection that was idle for this long is closed.
 const SPARE: Duration = Duration::from_secs(60);
 
-/// What became of earlier connections.
+/// The history of earlier connections.
 #[derive(Default)]
 struct Past {
-    /// How often in a row there was none, or none of any use.
+    /// Failed or unsuccessful connections in a row.
     failures: u32,
     lost_at: Option<Instant>,
-    /// When the last one was made.
+    /// When the last one was established.
     made_at: Option<Instant>,
 }
 
 impl Past {
-    /// Whether the connection that stands, or has just ended, was of use: it has answered a caller, or stood for a while. That a
-    /// server shook hands says nothing about its being there.
+    /// Whether the current or most recent connection was successful: a caller got a reply over it, or it lasted for a while. A
+    /// completed handshake alone does not prove that the server works.
     fn was_of_use(&self, shared: &Shared) -> bool {
         shared.worked.load(Ordering::Relaxed) || self.made_at.is_some_and(|made| made.elapsed() >= CALM)
     }
 
-    /// Being connected at last is news only after not having been, and where connections keep ending, once one is of use.
+    /// Emits `connected` after an outage. If connections keep ending early, only once one was successful.
     fn greet(&mut self, shared: &Shared) {
         if shared.useless.load(Ordering::Relaxed) && !self.was_of_use(shared) {
             return;
@@ -60,12 +60,12 @@ impl Past {
         if let Some(lost_at) = self.lost_at.take() {
             shared.reconnects.fetch_add(1, Ordering::Relaxed);
             let gone = lost_at.elapsed().as_secs_f64();
-            shared.tell(EventKind::Connected, format!("connected to {} again after {gone:.1} s", shared.source));
+            shared.tell(EventKind::Connected, format!("reconnected to {} after {gone:.1} s", shared.source));
         }
     }
 }
 
-/// Dials, sees to what stands until nothing does, dials again.
+/// Connects, maintains the connections until none is left, and connects again.
 pub async fn keep(shared: Arc<Shared>) {
     let mut past = Past::default();
     while !shared.is_closed() {
@@ -94,9 +94,9 @@ pub async fn keep(shared: Arc<Shared>) {
                 }
                 past.lost_at.get_or_insert_with(Instant::now);
                 shared.is_gone(past.lost_at);
-                // Nobody is to wait for a server that hangs up again and again.
+                // Callers must not wait for a server that closes every connection.
                 shared.replace(if past.failures >= MANY { State::Down(why) } else { State::Waiting });
-                // Whoever else lost it at this moment must not be back at the same one.
+                // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
                 pause(&shared, past.failures.saturating_sub(1)).await;
             }
             Err(error) => {
@@ -114,20 +114,20 @@ pub async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// One more connection, because those that stand are held up or silent.
+/// Opens one more connection, because the existing ones are busy or unresponsive.
 pub async fn grow(shared: Arc<Shared>) {
     match make(&shared).await {
         Ok(member) => drop(add(&shared, member)),
         Err(error) => {
             shared.note(&error);
-            // It would be asked for again at every call.
+            // Otherwise every call would try again.
             sleep(wait(&shared.settings, 4)).await;
         }
     }
     shared.growing.store(false, Ordering::Release);
 }
 
-/// Full jitter: anywhere from zero to the doubled wait, so that many clients do not come back together.
+/// Exponential backoff with full jitter, so that many clients do not reconnect at the same moment.
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 pub fn wait(settings: &Settings, failures: u32) -> Duration {
     let doubled = settings.reconnect_first_wait.saturating_mul(2_u32.saturating_pow(failures.min(16)));
@@ -138,18 +138,18 @@ async fn pause(shared: &Shared, failures: u32) {
     tokio::select! {
         () = sleep(wait(&shared.settings, failures)) => {}
         () = spoke_again(shared) => {}
-        // Somewhere else it need not be as it was here.
+        // The new address is a different server, so the backoff does not apply.
         () = shared.moved.notified() => {}
     }
 }
 
-/// A new connection.
+/// Opens a new connection.
 pub async fn make(shared: &Shared) -> Result<Member> {
     let (place, wire) = shared.source.dial(&shared.dialler).await?;
     Ok(member(shared, place, wire))
 }
 
-/// A connection over this stream.
+/// A pool member for this stream.
 pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
     let connection = Connection::start(wire, shared.settings.keepalive);
     Member {
@@ -163,7 +163,7 @@ pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
     }
 }
 
-/// Adds a connection. That it answers is proof that those which are silent have been forgotten.
+/// Adds a connection. Since the server responds on it, the unresponsive ones are dead and are closed.
 pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
     let mut members = shared.lock();
     if shared.is_closed() {
@@ -171,7 +171,9 @@ pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
         return false;
     }
     for silent in members.iter().filter(|member| member.silent.load(Ordering::Relaxed)) {
-        silent.connection.end(Error::new(Kind::Unavailable, "it was silent while the server answered others"));
+        silent
+            .connection
+            .end(Error::new(Kind::Unavailable, "it stopped responding while the server replied on another connection"));
     }
     let (told, connection) = (shared.clone(), member.connection.clone());
     tokio::spawn(async move {
@@ -183,7 +185,7 @@ pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
     true
 }
 
-/// Waits until no connection is of use any more; why that is.
+/// Waits until no connection is usable; returns why.
 async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
     loop {
         past.greet(shared);
@@ -201,7 +203,7 @@ async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
         if usable == 0 {
             let after = suspicion(&shared.settings);
             return retired.unwrap_or_else(|| {
-                Error::new(Kind::Unavailable, format!("it has said nothing for {after:?} to what it was asked"))
+                Error::new(Kind::Unavailable, format!("it sent nothing for {after:?} while replies were pending"))
             });
         }
         if silent > 0 && !shared.growing.swap(true, Ordering::AcqRel) {
@@ -210,7 +212,7 @@ async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
     }
 }
 
-/// Waits until a connection that was silent is of use again.
+/// Waits until an unresponsive connection has recovered.
 async fn spoke_again(shared: &Shared) {
     loop {
         sleep(LOOK_CLOSELY).await;
@@ -242,7 +244,7 @@ fn remove_ended(shared: &Shared) -> Option<Error> {
     why
 }
 
-/// Tells those that owe an answer and say nothing from the others; how many they are.
+/// Marks the connections on which a reply is overdue; returns how many there are.
 fn mark_silent(shared: &Shared) -> usize {
     let after = suspicion(&shared.settings);
     let silent = |member: &&Member| {
@@ -255,7 +257,7 @@ fn mark_silent(shared: &Shared) -> usize {
     shared.lock().iter().filter(silent).count()
 }
 
-/// After how much silence a server that owes an answer is suspected to be gone.
+/// After how long without any data a connection with pending replies is considered unresponsive.
 pub fn suspicion(settings: &Settings) -> Duration {
     (settings.timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(2))
 }

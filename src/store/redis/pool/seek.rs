@@ -1,4 +1,5 @@
-//! Where an address leads to a replica: a fail-over by name is under way, or the address is that of readers.
+//! Finds the primary when an address leads to a replica: a fail-over behind a DNS name is in progress, or the address is a
+//! reader endpoint.
 
 use std::{
     sync::{
@@ -22,28 +23,28 @@ use crate::{
     },
 };
 
-/// How long a server may take to say what it is.
+/// How long a server may take to report its role.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What is known of a server that refuses writes.
+/// State of the search, for a server that rejects writes.
 #[derive(Default)]
 pub struct Seeking {
     running: AtomicBool,
-    /// Whether a write was refused since the last look.
+    /// Whether a write was rejected since the last check.
     refused: AtomicBool,
-    /// Whether it was told that there is no primary.
+    /// Whether `lost` was emitted for the missing primary.
     told: AtomicBool,
 }
 
-/// What a fresh connection has led to.
+/// The server that a new connection leads to.
 enum Found {
     Primary(Member),
-    /// It may not be asked.
+    /// Its role is unknown, because the user may not run ROLE.
     Either(Member),
     Replica,
 }
 
-/// A write was refused. Has somebody look for a primary while that goes on.
+/// A write was rejected. Starts the search for a primary if it is not running.
 pub fn begin(shared: &Arc<Shared>) {
     shared.seeking.refused.store(true, Ordering::Relaxed);
     if !shared.seeking.running.swap(true, Ordering::AcqRel) {
@@ -54,8 +55,7 @@ pub fn begin(shared: &Arc<Shared>) {
 async fn seek(shared: Arc<Shared>) {
     let seeking = &shared.seeking;
     if !seeking.told.swap(true, Ordering::Relaxed) {
-        let words =
-            format!("{} copies another server now and refuses writes; it is asked for reads only", shared.source);
+        let words = format!("{} is a replica now and rejects writes; it is used for reads only", shared.source);
         shared.tell(EventKind::Lost, words);
     }
     let mut failures = 0;
@@ -88,7 +88,7 @@ async fn seek(shared: Arc<Shared>) {
 
 fn greet(shared: &Shared) {
     if shared.seeking.told.swap(false, Ordering::Relaxed) {
-        shared.tell(EventKind::Connected, format!("{} takes writes again", shared.source));
+        shared.tell(EventKind::Connected, format!("{} accepts writes again", shared.source));
     }
 }
 
@@ -101,7 +101,7 @@ async fn look(shared: &Shared) -> Result<Found> {
     }
 }
 
-/// The fresh connection stands for all others from now on.
+/// Replaces all other connections by the new one.
 fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
     let before: Vec<Member> = shared.lock().clone();
     if !add(shared, fresh) {
@@ -112,7 +112,7 @@ fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
     true
 }
 
-/// Whether another write is refused within a while: with nobody who writes, there is nothing to look for.
+/// Whether another write is rejected soon. If nothing writes, there is no need to keep searching.
 async fn is_refused_again(shared: &Shared) -> bool {
     let refused = async {
         while !shared.seeking.refused.load(Ordering::Relaxed) {

@@ -1,45 +1,45 @@
-//! Passing over a reply as it comes: nothing of it is kept, and no more is remembered than how much is still to come. An array
-//! inside another only adds to that.
+//! Skips a reply as it arrives, in constant memory: only the number of outstanding elements is tracked. A nested array just
+//! adds to that number.
 
 use bytes::{Buf, BytesMut};
 
 use super::{LONGEST_NUMBER, Malformed, line_end, number};
 use crate::error::Error;
 
-/// Nobody sends a reply of so many bytes: it would never end.
+/// A reply of more bytes than this is treated as endless.
 pub const MOST_PASSED: u64 = 4 << 30;
-/// No server nests deeper: a script's reply is held to the stack of Lua's C API, `LUAI_MAXCSTACK`. Such a reply would end with those
-/// of the next callers.
+/// No server nests deeper: the reply of a script is limited by the C stack of Lua, `LUAI_MAXCSTACK`. A reply that claims to
+/// would swallow the replies to later calls.
 pub const DEEPEST_OF_ALL: u32 = 8000;
 
-/// A reply that is passed over.
+/// A reply that is being skipped.
 pub struct Skip {
-    /// How many elements have not begun yet.
+    /// How many elements have not started yet.
     pub elements: u64,
-    /// What is left of the one that has.
+    /// The rest of the current element.
     pub pending: Pending,
-    /// How many arrays have begun one in another, with no other element in between.
+    /// How many arrays were opened directly inside one another, with no other element in between.
     pub nested: u32,
-    /// How many bytes were passed.
+    /// How many bytes were skipped.
     pub passed: u64,
-    /// What its caller is told.
+    /// The error for its caller.
     pub why: Error,
 }
 
-/// What is left of an element.
+/// The rest of an element.
 #[derive(Clone, Copy)]
 pub enum Pending {
     Nothing,
-    /// A string, with its end.
+    /// A string, including its terminator.
     Bytes(u64),
-    /// Everything up to the end of a line.
+    /// The rest of a line.
     Line,
     /// The elements of an array.
     Elements(u64),
 }
 
 impl Skip {
-    /// Passes over what is there; whether that was all.
+    /// Skips the bytes that have arrived; returns whether the reply is complete.
     pub fn pass(&mut self, bytes: &mut BytesMut) -> Result<bool, Malformed> {
         loop {
             match self.pending {
@@ -68,7 +68,7 @@ impl Skip {
                         self.pending = Pending::Nothing;
                     }
                     None => {
-                        // The last byte may be the first of the end.
+                        // The last byte may be the first of the terminator.
                         let count = bytes.len().saturating_sub(1);
                         self.advance(bytes, count)?;
                         return Ok(false);
@@ -78,7 +78,7 @@ impl Skip {
         }
     }
 
-    /// The beginning of the next element; whether it was there.
+    /// Reads the header of the next element; returns whether it has arrived.
     fn begin(&mut self, bytes: &mut BytesMut) -> Result<bool, Malformed> {
         let Some(&kind) = bytes.first() else { return Ok(false) };
         if matches!(kind, b'+' | b'-') {
@@ -87,33 +87,33 @@ impl Skip {
         }
         let head = bytes.get(..LONGEST_NUMBER.min(bytes.len())).unwrap_or_default();
         let Some(end) = line_end(head, 0) else {
-            return if head.len() < LONGEST_NUMBER { Ok(false) } else { Err(Malformed("a line without an end")) };
+            return if head.len() < LONGEST_NUMBER { Ok(false) } else { Err(Malformed("a line without a terminator")) };
         };
         let Some(count) = number(head.get(1..end).unwrap_or_default()) else {
-            return Err(Malformed("a number that is none"));
+            return Err(Malformed("an invalid number"));
         };
         let count = match kind {
             b':' => 0,
             b'$' | b'*' if count >= -1 => count.max(0) as u64,
-            b'$' | b'*' => return Err(Malformed("a length that is none")),
-            _ => return Err(Malformed("a line that begins like none of RESP2")),
+            b'$' | b'*' => return Err(Malformed("an invalid length")),
+            _ => return Err(Malformed("a line of an unknown RESP2 type")),
         };
         let is_nil = head.get(1) == Some(&b'-');
         self.advance(bytes, end + 2)?;
         self.elements -= 1;
         self.nested = if kind == b'*' && count > 0 { self.nested + 1 } else { 0 };
         if self.nested > DEEPEST_OF_ALL {
-            return Err(Malformed("arrays nested deeper than any server nests them"));
+            return Err(Malformed("arrays nested deeper than any server allows"));
         }
         self.pending = match kind {
             b'$' if !is_nil => Pending::Bytes(count.saturating_add(2)),
             b'*' => Pending::Elements(count),
             _ => Pending::Nothing,
         };
-        // None is shorter than three bytes.
+        // Each element takes at least three bytes.
         let least = self.elements.saturating_add(if kind == b'*' { count } else { 0 }).saturating_mul(3);
         if least > MOST_PASSED {
-            return Err(Malformed("an array of more elements than any reply has"));
+            return Err(Malformed("an array with more elements than any reply has"));
         }
         Ok(true)
     }
@@ -121,6 +121,6 @@ impl Skip {
     fn advance(&mut self, bytes: &mut BytesMut, count: usize) -> Result<(), Malformed> {
         bytes.advance(count);
         self.passed += count as u64;
-        if self.passed > MOST_PASSED { Err(Malformed("a reply without an end")) } else { Ok(()) }
+        if self.passed > MOST_PASSED { Err(Malformed("an endless reply")) } else { Ok(()) }
     }
 }

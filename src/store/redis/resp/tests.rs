@@ -82,17 +82,17 @@ proptest! {
 
 #[test]
 fn what_is_no_reply_is_refused() {
-    assert_eq!(refused(b"*2000000000\r\n"), "an array of more elements than any reply has");
-    assert_eq!(refused(b"$999999999999\r\n"), "a string longer than any server keeps");
-    assert_eq!(refused(b"$-7\r\n"), "a string longer than any server keeps");
-    assert_eq!(refused(&[b':'; 100]), "a line without an end");
+    assert_eq!(refused(b"*2000000000\r\n"), "an array with more elements than any reply has");
+    assert_eq!(refused(b"$999999999999\r\n"), "a string longer than any server stores");
+    assert_eq!(refused(b"$-7\r\n"), "a string longer than any server stores");
+    assert_eq!(refused(&[b':'; 100]), "a line without a terminator");
     assert!(read_all(b"HTTP/1.1 400 Bad Request\r\n").is_err());
     assert!(read_all(b"$3\r\nabcde").is_err());
     assert!(read_all(b":+1\r\n").is_err());
     assert!(read_all(b"\r\n").is_err());
 }
 
-/// The error of the first reply, when the one behind it is `+OK` and was read, however it was cut.
+/// The error of the first reply. Checks that the `+OK` after it is decoded, in whatever chunks the bytes arrive.
 fn costs_its_call(first: &[u8], most: usize) -> Error {
     let whole = [first, b"+OK\r\n"].concat();
     let mut errors = [1, 7, 100_000].into_iter().map(|cut| {
@@ -114,11 +114,11 @@ fn costs_its_call(first: &[u8], most: usize) -> Error {
 fn a_reply_that_cannot_be_kept_costs_its_call_and_no_more() {
     let nested = |depth: usize| [&b"*2\r\n:1\r\n".repeat(depth)[..], b"+x\r\n"].concat();
     for (reply, most, words) in [
-        (nested(DEEPEST + 2), LARGEST, "nested deeper"),
-        (nested(10_000), LARGEST, "nested deeper"),
-        ([&b"*3\r\n$2\r\nab\r\n"[..], &nested(500), b"$-1\r\n"].concat(), LARGEST, "nested deeper"),
-        ([&[b'+'; LONGEST_LINE + 2][..], b"\r\n"].concat(), LARGEST, "a status of more than 1 MB"),
-        ([&b"*2\r\n+"[..], &[b'x'; LONGEST_LINE + 2], b"\r\n:1\r\n"].concat(), LARGEST, "a status of more"),
+        (nested(DEEPEST + 2), LARGEST, "nested more than 200 arrays deep"),
+        (nested(10_000), LARGEST, "nested more than 200 arrays deep"),
+        ([&b"*3\r\n$2\r\nab\r\n"[..], &nested(500), b"$-1\r\n"].concat(), LARGEST, "nested more than 200 arrays deep"),
+        ([&[b'+'; LONGEST_LINE + 2][..], b"\r\n"].concat(), LARGEST, "a status longer than 1 MB"),
+        ([&b"*2\r\n+"[..], &[b'x'; LONGEST_LINE + 2], b"\r\n:1\r\n"].concat(), LARGEST, "a status longer"),
         (b"$2000\r\n".iter().copied().chain([b'x'; 2000]).chain(*b"\r\n").collect(), 1000, "larger than"),
         ([&b"*100\r\n"[..], &b":1\r\n".repeat(100)].concat(), 1000, "larger than"),
         ([&b"*100\r\n"[..], &b"*0\r\n".repeat(100)].concat(), 1000, "larger than"),
@@ -140,7 +140,7 @@ fn a_reply_that_cannot_be_kept_costs_its_call_and_no_more() {
 fn a_reply_of_many_bytes_is_kept_up_to_its_bound() {
     let reply = [&b"*10\r\n"[..], &b":1\r\n".repeat(10)].concat();
     let mut decoder = Decoder::new(11 * ELEMENT);
-    // Each reply has the whole room again.
+    // The limit applies to each reply separately.
     for _ in 0..3 {
         assert!(decoder.next(&mut BytesMut::from(&reply[..])).unwrap().unwrap().is_ok());
     }
@@ -151,7 +151,7 @@ fn a_reply_that_never_ends_is_refused() {
     let why = Error::new(Kind::Unsupported, "too deep");
     let mut skip = Skip { elements: 1, pending: Pending::Nothing, nested: 0, passed: MOST_PASSED - 20, why };
     let refused = skip.pass(&mut BytesMut::from(&b"*1\r\n".repeat(10)[..]));
-    assert_eq!(refused.err(), Some(Malformed("a reply without an end")));
+    assert_eq!(refused.err(), Some(Malformed("an endless reply")));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_reply_that_is_nested_deeper_than_any_server_nests_is_refused() {
     let read = |depth: u32| Decoder::new(LARGEST).next(&mut BytesMut::from(&b"*1\r\n".repeat(depth as usize)[..]));
     let within = DEEPEST as u32 + DEEPEST_OF_ALL;
     assert!(read(within).unwrap().is_none());
-    assert_eq!(read(within + 2).err(), Some(Malformed("arrays nested deeper than any server nests them")));
+    assert_eq!(read(within + 2).err(), Some(Malformed("arrays nested deeper than any server allows")));
 }
 
 proptest! {

@@ -52,9 +52,9 @@ pub async fn ask(
         Ok(Ok(named)) => Ok(named),
         Ok(Err(error)) => {
             let kind = if error.kind == Kind::Auth { Kind::Auth } else { Kind::Unavailable };
-            Err(Error::new(kind, format!("{address} says: {}", error.message())).with_source(error))
+            Err(Error::new(kind, format!("{address} replied: {}", error.message())).with_source(error))
         }
-        Err(_) => Err(Error::new(Kind::Unavailable, format!("{address} does not answer within {limit:?}"))),
+        Err(_) => Err(Error::new(Kind::Unavailable, format!("{address} did not reply within {limit:?}"))),
     }
 }
 
@@ -66,7 +66,7 @@ fn place_of(reply: Reply) -> Result<Option<Place>> {
     let host = String::from_utf8_lossy(&host.bulk()?.unwrap_or_default()).into_owned();
     let port = port.int()?;
     let port = u16::try_from(port)
-        .map_err(|_| Error::new(Kind::InvalidData, format!("a sentinel names port {port}, which is none")))?;
+        .map_err(|_| Error::new(Kind::InvalidData, format!("a sentinel returned the invalid port {port}")))?;
     Ok(Some(Place::Tcp(Address { host, port })))
 }
 

@@ -1,4 +1,4 @@
-//! Listens to one sentinel at a time, so that a fail-over is followed although the former primary still answers.
+//! Subscribes to one sentinel at a time, so that a fail-over is noticed even if the old primary still responds.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{error::Result, settings::Address, store::Reply};
 
-/// How often they are asked while the primary does not answer.
+/// How often sentinels are polled while the primary is not responding.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// So many times; then as much less often.
+/// After this many polls, the interval grows by the factor `SELDOM`.
 const OFTEN: u32 = 120;
 const SELDOM: u32 = 8;
 
-/// The task that listens, for as long as this lives and is not closed.
+/// Owns the task that follows the sentinels; dropping or closing it ends the task.
 pub struct Watch {
     sentinels: Arc<Sentinels>,
     dialler: Arc<Dialler>,
@@ -48,7 +48,7 @@ impl Watch {
         Self { sentinels, dialler, state: Mutex::new(State::Idle) }
     }
 
-    /// Listens from now on.
+    /// Starts the task.
     pub fn start(&self, pool: &Pool) {
         let mut state = self.lock();
         if matches!(*state, State::Idle) {
@@ -63,12 +63,12 @@ impl Watch {
         }
     }
 
-    /// Where the primary is, if anybody has said so.
+    /// The address of the primary, if a sentinel has named it.
     pub fn primary(&self) -> Option<Place> {
         self.sentinels.latest()
     }
 
-    /// Does not listen any more.
+    /// Ends the task.
     pub fn close(&self) {
         if let State::Running(task) = std::mem::replace(&mut *self.lock(), State::Closed) {
             task.abort();
@@ -86,7 +86,7 @@ impl Drop for Watch {
     }
 }
 
-/// For ever: to one sentinel until it falls silent, then to the next.
+/// Runs forever: follows one sentinel until it stops responding, then the next.
 async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
     let mut failures = 0;
     loop {
@@ -95,9 +95,9 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
             if let Ok(Ok(mut wire)) = timeout(LIMIT, line.subscribe()).await {
                 let since = Instant::now();
                 line.look().await;
-                // Why it ends does not matter: the next one is asked.
+                // The reason does not matter: the next sentinel is tried.
                 let _ = line.hear(&mut wire).await;
-                // One that hangs up at once is as good as none.
+                // A connection that ends immediately counts as failed.
                 if since.elapsed() >= pool::CALM {
                     failures = 0;
                 }
@@ -108,12 +108,12 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
     }
 }
 
-/// While nothing answers, asks all of them again and again: the one that leads a fail-over names the new primary before it
-/// tells of it, and the next attempt to connect may be a while away.
+/// While the primary is down, polls all sentinels: the one that leads a fail-over returns the new primary before it announces
+/// it, and the next attempt to connect may be some time away.
 async fn look_around(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &Pool) {
     let mut in_vain = 0;
     loop {
-        // An outage that goes on is nothing that sentinels are about to end.
+        // In a long outage, sentinels are unlikely to fail over soon.
         sleep(LOOK * if in_vain < OFTEN { 1 } else { SELDOM }).await;
         if pool.is_connected() {
             in_vain = 0;
@@ -130,7 +130,7 @@ async fn look_around(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &
     }
 }
 
-/// A sentinel that is listened to.
+/// The sentinel that is being followed.
 struct Line<'a> {
     sentinels: &'a Sentinels,
     dialler: &'a Dialler,
@@ -147,7 +147,7 @@ impl Line<'_> {
         Ok(wire)
     }
 
-    /// What this sentinel says now: a fail-over may have come before it was listened to, and only an answer has its number.
+    /// Queries the sentinel: a fail-over may have happened before the subscription, and only a reply contains its epoch.
     async fn look(&self) -> bool {
         match ask(self.sentinels, self.dialler, self.address, LIMIT).await {
             Ok(Some(named)) => {
@@ -164,7 +164,7 @@ impl Line<'_> {
         }
     }
 
-    /// Until the sentinel is gone, or silent for two intervals of `keepalive`.
+    /// Runs until the sentinel is gone or has sent nothing for two intervals of `keepalive`.
     async fn hear(&self, wire: &mut Wire) -> Result<()> {
         let mut asked = false;
         loop {
@@ -197,7 +197,7 @@ impl Line<'_> {
     }
 }
 
-/// Where the primary of this name went, if this tells of it: `name host port host port`, the former place first.
+/// The new address of this primary, if the message announces one: `name host port host port`, the old address first.
 fn switched(heard: &Reply, name: &str) -> Option<Place> {
     let Reply::Array(parts) = heard else { return None };
     let [Reply::Bulk(kind), Reply::Bulk(_), Reply::Bulk(text)] = &parts[..] else { return None };
@@ -207,8 +207,9 @@ fn switched(heard: &Reply, name: &str) -> Option<Place> {
     (kind == "message" && whose == name).then_some(place)
 }
 
-/// Whether this tells of a new primary of this name: `slave address host port @ name host port`. The sentinel that leads a
-/// fail-over names the new primary from here on, and says `+switch-master` only once every replica follows it.
+/// Whether the message announces the promotion of a replica of this primary: `slave address host port @ name host port`. The
+/// sentinel that leads a fail-over returns the new primary from here on, and sends `+switch-master` only after all replicas
+/// follow it.
 fn promotes(heard: &Reply, name: &str) -> bool {
     let Reply::Array(parts) = heard else { return false };
     let [_, Reply::Bulk(channel), Reply::Bulk(text)] = &parts[..] else { return false };

@@ -1,4 +1,4 @@
-//! Commands that share a connection with nobody: each has one of its own, which ends with it.
+//! Commands that must not share a connection: each gets a dedicated one, which is closed after the call.
 
 use std::time::Duration;
 
@@ -10,22 +10,25 @@ use crate::{
     store::{Reply, Request, Verb, plan::Wire, redis::connection::Connection},
 };
 
-/// So many at a time; the next ones wait in line. A server has a bound of its own, which others need too.
+/// The most dedicated connections at a time; further commands wait. The server limits its clients too, and others need some.
 pub const MOST: usize = 256;
 
-/// A connection that ends with whoever uses it: a server that is told so stops what it does for them.
+/// Closes the connection when dropped. The server notices and stops what it was doing for the call.
 struct Own(Connection);
 
 impl Drop for Own {
     fn drop(&mut self) {
-        self.0.end(Error::new(Kind::Closed, "the call that had this connection is over"));
+        self.0.end(Error::new(Kind::Closed, "the call that used this connection has ended"));
     }
 }
 
 impl Server {
     pub(super) async fn send_apart(&self, wire: &Wire, asking: bool, deadline: Instant) -> Result<Reply> {
         let in_line = || {
-            let message = format!("{MOST} commands have connections of their own to {} already", self.name);
+            let message = format!(
+                "the limit of {MOST} dedicated connections to {} is reached, and none became free in time",
+                self.name
+            );
             Error::new(Kind::NotSent, message)
         };
         let _place = timeout_at(deadline, self.apart.acquire()).await.map_err(|_| in_line())?;
@@ -42,7 +45,7 @@ impl Server {
     }
 }
 
-/// The same command with a wait that ends before its caller's time does.
+/// The command with its blocking timeout cut to the time its caller has left.
 fn fitted(wire: &Wire, left: Duration) -> Wire {
     let mut wire = wire.clone();
     if let Wire::One(Request { verb: Verb::Apart(apart), args, .. }) = &mut wire

@@ -1,4 +1,4 @@
-//! How requests get onto a connection in their order, and what becomes of them when they come back.
+//! Sends requests over connections in the order of their keys, and handles their replies.
 
 use std::pin::pin;
 
@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl Server {
-    /// Sends them over the connection that carries calls now, or as soon as they may go.
+    /// Sends the requests now if possible, otherwise as soon as the order of their keys allows it.
     pub(super) async fn go(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
         let since = Instant::now();
         if errands.iter().all(|errand| !errand.trip.waits())
@@ -39,23 +39,23 @@ impl Server {
         self.fly(errands, manner, deadline).await
     }
 
-    /// Sends what waits in line as soon as it may go.
+    /// Waits until the order of their keys allows it, then sends the queued requests.
     pub(super) async fn fly(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
         let party = self.lanes.gather(errands);
-        // What it waits for others' calls is not this server's slowness.
+        // Time spent waiting for other calls does not count as slowness of the server.
         let mut since = Instant::now();
         let until = deadline.min(since + self.settings.connect_wait);
         loop {
             if errands.iter().any(|errand| errand.trip.is_overtaken()) {
                 return self.without_overtaken(errands, manner, deadline).await;
             }
-            // A silent connection may speak again at any moment.
+            // An unresponsive connection may recover at any time.
             let mut back = pin!(self.pool.back());
             back.as_mut().enable();
             let way = match self.lanes.way(&party, errands) {
                 Way::Wait => None,
                 Way::Any => Some(self.connection(until).await),
-                // It may be silent or about to end, or lead to another server.
+                // That connection may be unresponsive, ending, or to another server by now.
                 Way::Over(number) => match self.pool.member(number) {
                     Some(member) => Some(Ok((self.turn.lock().await, member))),
                     None => None,
@@ -74,7 +74,7 @@ impl Server {
                         continue;
                     }
                     if limit == deadline {
-                        let why = "its time was over before it could be sent behind an earlier call on its key";
+                        let why = "the deadline passed while it waited for an earlier call on the same key";
                         return (fail_all(errands, &Error::new(Kind::NotSent, why)), since);
                     }
                     self.connection(until).await
@@ -90,10 +90,10 @@ impl Server {
         }
     }
 
-    /// Sends those that may be sent again.
+    /// Sends the requests that may still be retried and fails the others.
     async fn without_overtaken(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
         let (late, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_overtaken());
-        let why = "a later call on its key was done before it could be sent again";
+        let why = "it was not retried because a later call on the same key has already been executed";
         let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
         late.iter().for_each(|&at| errands[at].trip.leave());
         let some: Vec<_> = rest.iter().map(|&at| errands[at]).collect();
@@ -107,7 +107,7 @@ impl Server {
         (replies, since)
     }
 
-    /// A connection, in the order in which they were asked for.
+    /// Takes a connection; requests get one in order of arrival.
     async fn connection(&self, until: Instant) -> Result<(MutexGuard<'_, ()>, Member)> {
         match timeout_at(until, self.turn.lock()).await {
             Ok(turn) => self.pool.take(until).await.map(|member| (turn, member)),
@@ -115,8 +115,8 @@ impl Server {
         }
     }
 
-    /// One exchange over this connection. `turn` is given back as soon as the commands are handed over, `hold` when it is decided
-    /// what becomes of each: those that came back before are seen to before, and those that come behind, behind.
+    /// Runs one exchange over this connection. `turn` is released once the commands are queued on it; `hold` is released once
+    /// the outcome of each request is known, so that outcomes are processed in the order of the exchanges.
     async fn exchange(
         &self,
         member: &Member,
@@ -140,7 +140,7 @@ impl Server {
         if replies.iter().any(is_forgotten) {
             member.scripts.forget();
         }
-        // Answers come in order, errors too.
+        // Replies and errors are returned in order.
         for errand in overtook {
             self.lanes.passed(errand.trip, errands[0].trip.place(), deadline).await;
         }
@@ -148,7 +148,8 @@ impl Server {
         replies
     }
 
-    /// Puts what may have to be sent again back in line, with what was done behind it. Answers those that overtook others.
+    /// Requeues requests that may have to be retried, along with later ones executed after them. Returns those that overtook
+    /// others.
     fn land<'a>(&self, errands: &[Errand<'a>], replies: &mut Replies) -> Vec<Errand<'a>> {
         let mut overtook = Vec::new();
         let mut returned = self.lanes.has_returned();
@@ -160,7 +161,7 @@ impl Server {
                 match self.lanes.done(errand.trip, errand.wire.repeatable()) {
                     Done::InTurn => {}
                     Done::OnceMore => {
-                        let why = "an earlier call on its key is to be sent again before it";
+                        let why = "an earlier call on the same key must be retried first";
                         errand.trip.keep(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
                     }
                     Done::Overtook => overtook.push(*errand),
@@ -171,7 +172,7 @@ impl Server {
     }
 }
 
-/// Sends a request over a connection that nobody else uses.
+/// Sends a request over a dedicated connection.
 pub async fn alone(member: &Member, wire: &Wire, manner: Manner, deadline: Instant) -> Replies {
     let wires = std::iter::once(wire);
     let replies = member.connection.hand_over(spelled(wires.clone(), member, manner)).replies(deadline).await;
@@ -182,7 +183,7 @@ fn spelled<'a>(wires: impl Iterator<Item = &'a Wire>, member: &Member, Manner { 
     let mut commands = Commands::default();
     for wire in wires {
         if asking {
-            // For the very next command only, which nothing can come before: an exchange stays together.
+            // Applies to the next command only. Nothing can come between: an exchange is written contiguously.
             commands.push_words(&[b"ASKING"]);
         }
         command::spell(wire, &member.scripts, whole, &mut commands);
@@ -190,7 +191,7 @@ fn spelled<'a>(wires: impl Iterator<Item = &'a Wire>, member: &Member, Manner { 
     commands
 }
 
-/// One reply each: those to what goes before a request are taken out, those of a transaction become one.
+/// Reduces the replies to one per request: drops those to ASKING and folds those of a transaction into one.
 fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, replies: Replies) -> Replies {
     if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
         return replies.into_iter().map(|reply| reply.and_then(Reply::whole)).collect();

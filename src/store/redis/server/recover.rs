@@ -1,4 +1,4 @@
-//! How a server that failed is tried again.
+//! How the breaker of a failed server is probed and closed again.
 
 use std::{
     sync::{
@@ -23,17 +23,18 @@ use crate::{
     },
 };
 
-/// How soon a server is looked at after its breaker has opened. A short outage must not cost callers the breaker's whole time.
+/// How soon a server is probed after its breaker has opened. After a short outage, callers must not wait for the whole
+/// `openMs`.
 const SOON: Duration = Duration::from_secs(1);
-/// Breakers that open again within this time are left alone for twice as long each time.
+/// If the breaker opens again within this time, the wait before the next probe doubles.
 const RESTLESS: Duration = Duration::from_secs(60);
 
-/// How often the breaker opened in a row, when it did last, and whether somebody looks after the server.
+/// How often the breaker opened in a row, when it last did, and whether the probing task is running.
 #[derive(Default)]
 pub struct Trips(Mutex<(u32, Option<Instant>)>, AtomicBool);
 
 impl Trips {
-    /// Counts one; answers how long the server is to be left alone before it is looked at.
+    /// Counts an opening; returns how long to wait before the server is probed.
     fn count(&self, now: Instant, longest: Duration) -> Duration {
         let mut trips = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let restless = trips.1.is_some_and(|last| now - last < RESTLESS);
@@ -44,7 +45,7 @@ impl Trips {
 }
 
 impl Server {
-    /// Sees with a PING whether the server is back, so that no caller's request is risked for that.
+    /// Probes the server with a PING, so that no caller's request is risked.
     pub(super) async fn probe(&self, pass: Pass, deadline: Instant) -> Result<()> {
         let since = Instant::now();
         let until = deadline.min(since + self.breaker.settings().probe_timeout);
@@ -54,7 +55,7 @@ impl Server {
         self.breaker.record(pass, tally, Instant::now());
         self.tell_breaker();
         answer.map(drop).map_err(|error| {
-            Error::new(Kind::Unavailable, format!("{} still does not answer: {}", self.name, error.message()))
+            Error::new(Kind::Unavailable, format!("{} is still not responding: {}", self.name, error.message()))
         })
     }
 
@@ -66,11 +67,11 @@ impl Server {
         match pong {
             Some(Err(error)) if is_answer(&error) => Ok(Reply::Nil),
             Some(pong) => pong,
-            None => Err(Error::new(Kind::Unavailable, "no answer to a PING")),
+            None => Err(Error::new(Kind::Unavailable, "no reply to a PING")),
         }
     }
 
-    /// Looks at the server while its breaker is open, and has it tried as soon as it answers as fast as it should.
+    /// Probes the server while its breaker is open. If the reply is fast enough, the breaker becomes half-open early.
     async fn look(&self) {
         let settings = self.breaker.settings();
         let since = Instant::now();
@@ -81,7 +82,7 @@ impl Server {
         }
     }
 
-    /// A server that came back must not stay cut off until the breaker's time is over.
+    /// Notifies the breaker of new connections, so that a recovered server is not blocked for the whole `openMs`.
     pub(super) fn tell_reconnected(&self) {
         if self.pool.is_useless() {
             return;
@@ -98,9 +99,9 @@ impl Server {
             self.look_after();
         }
         let (what, text) = match state {
-            BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are refused for now"),
-            BreakerState::HalfOpen => (EventKind::BreakerHalfOpen, "is tried again"),
-            BreakerState::Closed => (EventKind::BreakerClosed, "answers: calls are let through again"),
+            BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are rejected for now"),
+            BreakerState::HalfOpen => (EventKind::BreakerHalfOpen, "is being probed"),
+            BreakerState::Closed => (EventKind::BreakerClosed, "has recovered: calls are sent again"),
         };
         self.events.emit(&Event::new(what, self.name.clone(), format!("{} {text}", self.name)));
     }

@@ -1,4 +1,4 @@
-//! The one connection for what every server of an engine tells.
+//! The connection for messages that every server of an engine delivers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{
     store::redis::{dial::Dialler, pool, source::Source},
 };
 
-/// After so many connections in a row that have ended at once, nobody waits for the next.
+/// After this many connections in a row that ended immediately, subscribers do not wait for the next one.
 const MANY: u32 = 3;
 
-/// The task that keeps the connection.
+/// The task that maintains the connection.
 pub struct Feed {
     pub settings: Arc<Settings>,
     pub dialler: Arc<Dialler>,
@@ -26,7 +26,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Dials and listens, again and again, until nobody listens any more.
+    /// Connects and listens, and reconnects, until there are no subscribers.
     pub async fn keep(self, mut orders: Orders) {
         let mut failures = 0;
         loop {
@@ -36,22 +36,22 @@ impl Feed {
                     let mut line = Line::new(wire, &self.book, None);
                     let needed = tokio::select! {
                         needed = line.listen(self.book.topics(), &mut orders, &self.settings) => needed,
-                        // What is published goes elsewhere, although the former server still answers.
+                        // Messages are published on another server now, even if the old one still responds.
                         () = self.source.left(&place) => Some(()),
                     };
                     if needed.is_none() {
                         return;
                     }
-                    // One that ends at once, and over which nothing came, was none.
+                    // A connection that ended immediately, without any message, counts as failed.
                     let was_of_use = line.has_heard() || since.elapsed() >= pool::CALM;
                     drop(line);
                     failures = if was_of_use { 0 } else { failures + 1 };
-                    // Whoever else lost it at this moment must not be back at the same one.
+                    // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
                     let wait = pool::wait(&self.settings, failures.max(1) - 1);
                     if failures < MANY {
                         sleep(wait).await;
                     } else {
-                        let why = "the server ends each connection for messages soon after it was made";
+                        let why = "the server closes every connection for messages right after it is established";
                         self.fail_all(&Error::new(Kind::Unavailable, why));
                         let error = Error::new(Kind::Unavailable, why);
                         if self.refuse(&mut orders, &error, wait).await.is_none() {
@@ -74,7 +74,7 @@ impl Feed {
         self.book.topics().iter().for_each(|topic| self.book.fail(topic, error));
     }
 
-    /// Says no to whoever asks during the wait before the next attempt.
+    /// Fails new subscriptions during the backoff before the next attempt.
     async fn refuse(&self, orders: &mut Orders, error: &Error, wait: Duration) -> Option<()> {
         let pause = sleep(wait);
         tokio::pin!(pause);

@@ -1,4 +1,4 @@
-//! One connection for messages, and what was asked of it.
+//! One connection for messages, and its subscriptions.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -21,39 +21,40 @@ use crate::{
     },
 };
 
-/// What a connection is to listen to from now on, or no longer.
+/// Changes the subscriptions of a connection.
 pub enum Order {
     Subscribe(Topic),
-    /// Unless somebody listens to it again.
+    /// Ignored if the topic has a listener again.
     Unsubscribe(Topic),
-    /// It is listened to elsewhere.
+    /// Another connection takes over.
     Leave(Topic),
 }
 
-/// Where whoever asks for connections puts what they are to do.
+/// The queue of orders for a connection.
 pub type Orders = mpsc::UnboundedReceiver<Order>;
 
-/// A connection to one server. When it goes, everything that it had confirmed is lost.
+/// A connection to one server. When it is dropped, all its confirmed subscriptions are lost.
 pub struct Line<'a> {
     wire: Wire,
     book: &'a Book,
-    /// What the server confirmed.
+    /// Subscriptions confirmed by the server.
     confirmed: HashSet<Topic>,
-    /// Commands without a reply, in order; the server answers each once, for we name one topic a command.
+    /// Pending commands, in order. Each names one topic, so each gets one reply.
     asked: VecDeque<(u64, Asked)>,
-    /// The number of the last of them about each topic, whose answer counts, and whether that was to subscribe.
+    /// The last command for each topic, whose reply counts, and whether it was to subscribe.
     last: HashMap<Topic, (u64, bool)>,
     next: u64,
-    /// What the server confirmed once and refuses now: it is asked again, for whoever listens cannot.
+    /// Subscriptions that the server rejects after having confirmed them before. They are retried here, since listeners cannot
+    /// retry.
     refused: HashSet<Topic>,
     ask_again_at: Instant,
-    /// Gets what has to be asked elsewhere, where there is an elsewhere.
+    /// Receives topics that must move to another connection, if there can be one.
     leaving: Option<Leaving<'a>>,
-    /// Whether a message has come over it.
+    /// Whether it has received a message.
     has_heard: bool,
 }
 
-/// Gets a topic that this node does not have any more, and what the node said; nothing where it has just given it away.
+/// Receives a topic that this node no longer owns, and the node's error; no error if the slot has just moved.
 pub type Leaving<'a> = &'a (dyn Fn(Topic, Option<Error>) + Send + Sync);
 
 enum Asked {
@@ -70,12 +71,12 @@ impl<'a> Line<'a> {
         Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
     }
 
-    /// Whether a message has come over it: it was of use, however soon it ended.
+    /// Whether it has received a message, so that it counts as successful however soon it ended.
     pub fn has_heard(&self) -> bool {
         self.has_heard
     }
 
-    /// Asks for these topics, and listens until the connection ends; `None` when nobody needs it any more.
+    /// Subscribes to these topics and listens until the connection ends; `None` if it is no longer needed.
     pub async fn listen(&mut self, topics: Vec<Topic>, orders: &mut Orders, settings: &Arc<Settings>) -> Option<()> {
         for topic in topics {
             self.ask(Asked::Subscribe(topic)).await.ok();
@@ -83,12 +84,12 @@ impl<'a> Line<'a> {
         let mut heard = Instant::now();
         loop {
             let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
-            // Orders first: whoever wants nothing more is not to get what this connection still has.
+            // Orders come first, so that messages already received are not delivered after an unsubscribe.
             tokio::select! {
                 biased;
                 order = orders.recv() => {
                     if self.asked.is_empty() {
-                        // It was quiet because nobody asked: what it owes, it owes from now on.
+                        // It was idle because nothing was pending: the reply is pending from now on.
                         heard = Instant::now();
                     }
                     if self.obey(order?).await.is_err() {
@@ -111,7 +112,7 @@ impl<'a> Line<'a> {
                     }
                 }
                 () = sleep_until(heard + quiet) => {
-                    // It owes an answer for too long, or is asked whether it is still there.
+                    // A reply is overdue, or it is time to send a PING.
                     if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
                         return Some(());
                     }
@@ -125,7 +126,7 @@ impl<'a> Line<'a> {
         match order {
             Order::Subscribe(topic) if self.confirmed.contains(&topic) => self.book.confirm(&topic),
             Order::Subscribe(topic) => self.subscribe(topic).await?,
-            // Somebody may have begun to listen since.
+            // The topic may have a listener again.
             Order::Unsubscribe(topic) if self.book.is_heard(&topic) => {}
             Order::Unsubscribe(topic) | Order::Leave(topic) => {
                 self.confirmed.remove(&topic);
@@ -164,7 +165,7 @@ impl<'a> Line<'a> {
         self.wire.send(commands).await
     }
 
-    /// Takes this reply and those that have come along with it; `None` when one of them is none.
+    /// Handles this reply and all others that have arrived with it; `None` if one of them is invalid.
     fn take_all(&mut self, first: Result<Reply>) -> Option<()> {
         let mut reply = first;
         loop {
@@ -177,7 +178,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Takes a message or the answer to what was asked; `None` when it is neither.
+    /// Handles a message or the reply to a command; `None` if it is neither.
     fn take(&mut self, reply: Result<Reply>) -> Option<()> {
         let mut parts = match reply {
             Err(error) => return self.answered(Err(error)),
@@ -212,7 +213,7 @@ impl<'a> Line<'a> {
     fn hear(&mut self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
         let topic = topic(channel.clone());
         self.has_heard = true;
-        // What was given up here is heard elsewhere, and nobody hears a message twice.
+        // Topics that have left are received on another connection, and a message must not be delivered twice.
         if self.leaving.is_none() || self.confirmed.contains(&topic) {
             self.book.hear(&topic, channel, payload);
         }
@@ -233,7 +234,7 @@ impl<'a> Line<'a> {
             (&result, self.asked.front())
             && is_of_another_slot(error, topic)
         {
-            // A channel that we had given up was taken away before that, and the server has answered to both.
+            // The slot of a channel moved before our unsubscribe arrived, and the server has replied to both.
             return Some(());
         }
         let (topic, subscribed) = match self.asked.pop_front()? {
@@ -264,7 +265,7 @@ impl<'a> Line<'a> {
             (Err(error), _) => {
                 self.lost(&topic);
                 if self.book.refuse(&topic, &error) {
-                    // It may be allowed again some day, and what is published until then is missed.
+                    // It may be permitted again later; messages published until then are missed.
                     self.refused.insert(topic);
                 }
             }

@@ -1,22 +1,22 @@
-//! The few things that are read from a certificate by hand, because whoever reads certificates refuses those of version 1.
+//! A minimal parser for certificates of version 1, which rustls rejects.
 
-/// A public key, and for which algorithm it is.
+/// A public key and its algorithm.
 pub struct Key<'a> {
     pub algorithm: &'a [u8],
     pub bits: &'a [u8],
 }
 
-/// Whether a certificate is of version 1, which says nothing about its version.
+/// Whether a certificate is of version 1, which has no version field.
 pub fn is_old(certificate: &[u8]) -> bool {
     body(certificate).and_then(|body| body.first()).is_some_and(|tag| *tag != VERSION)
 }
 
-/// Whether it names its server where that is looked for: by a subjectAltName.
+/// Whether it has a subjectAltName.
 pub fn has_names(certificate: &[u8]) -> bool {
     memchr::memmem::find(certificate, &[0x06, 0x03, 0x55, 0x1d, 0x11]).is_some()
 }
 
-/// Its key.
+/// Its public key.
 pub fn key(certificate: &[u8]) -> Option<Key<'_>> {
     let mut rest = body(certificate)?;
     if rest.first() == Some(&VERSION) {
@@ -29,19 +29,19 @@ pub fn key(certificate: &[u8]) -> Option<Key<'_>> {
     let (_, info, _) = element(rest)?;
     let (_, algorithm, rest) = element(info)?;
     let (_, bits, _) = element(rest)?;
-    // How many bits of the last byte do not count: none.
+    // The number of unused bits in the last byte, which must be 0.
     Some(Key { algorithm, bits: bits.strip_prefix(&[0])? })
 }
 
 const VERSION: u8 = 0xa0;
 
-/// What was signed of it.
+/// The signed part.
 fn body(certificate: &[u8]) -> Option<&[u8]> {
     let (_, whole, _) = element(certificate)?;
     element(whole).map(|(_, body, _)| body)
 }
 
-/// Tag and content of the first element, and what comes behind it.
+/// Tag and content of the first element, and the remaining bytes.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,5 +1,5 @@
-//! Whether a server's certificate is accepted: by who signed it, as everywhere; because it is itself what was given as `tls.ca`;
-//! because its fingerprint was; or because nobody wants it looked at. Where it is not, in words that say what to do.
+//! Verifies the server's certificate: by its chain, by equality with a certificate in `tls.ca`, by `tls.fingerprint`, or not at
+//! all if verification is off. Errors say what to do.
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -19,19 +19,19 @@ use rustls::{
 use super::der;
 use crate::settings::Tls;
 
-/// How certificates are judged.
+/// The certificate verifier.
 #[derive(Debug)]
 pub struct Judge {
-    /// By who signed it; nothing where there is nobody to trust.
+    /// Verifies the chain; `None` without trusted roots.
     chains: Option<Arc<WebPkiServerVerifier>>,
-    /// What was given as `tls.ca`.
+    /// The certificates in `tls.ca`.
     own: Vec<CertificateDer<'static>>,
     fingerprints: Vec<[u8; 32]>,
     unverified: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Why a certificate is not accepted, and what to do.
+/// Why a certificate was rejected, and what to do.
 #[derive(Debug)]
 pub struct Words(pub String);
 
@@ -59,32 +59,32 @@ impl Judge {
         let (why, way) = if let Some(known) = plain(&error) {
             known
         } else if der::is_old(end) {
-            ("is of version 1, which is not accepted any more", "have one of version 3 made")
+            ("is of version 1, which is no longer accepted", "replace it by one of version 3")
         } else if matches!(error, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) {
             if der::has_names(end) {
-                ("is for another name", "if that is the right server, give its name as tls.servername")
-            } else {
                 (
-                    "names its server in its common name alone, which is not looked at any more",
-                    "have one with a subjectAltName made",
+                    "is for another host name",
+                    "if this is the right server, set tls.servername to a name in the certificate",
                 )
+            } else {
+                ("has only a common name, which is no longer checked", "replace it by one with a subjectAltName")
             }
         } else if is_authority(&error) {
             (
-                "is that of an authority and of no server, as a self-signed one often is",
-                "give that very certificate as tls.ca",
+                "is a CA certificate rather than a server certificate, as self-signed ones often are",
+                "set tls.ca to this very certificate",
             )
         } else {
-            return words(format!("the server's certificate is not accepted: {error}; {}", self.pin(end)));
+            return words(format!("the server's certificate was rejected: {error}; {}", self.pin(end)));
         };
         words(format!("the server's certificate {why}; {way}, or {}", self.pin(end)))
     }
 
     fn pin(&self, end: &CertificateDer<'_>) -> String {
-        format!("accept it alone by tls.fingerprint: \"{}\", if that is the right server's", shown(&fingerprint(end)))
+        format!("pin it with tls.fingerprint: \"{}\" if this is the right server", shown(&fingerprint(end)))
     }
 
-    /// A signature by the key of a certificate that is too old for the usual way.
+    /// Verifies a signature with the key of a version 1 certificate, which rustls cannot parse.
     fn verify_by_key(
         &self,
         message: &[u8],
@@ -118,7 +118,7 @@ impl ServerCertVerifier for Judge {
                 return Ok(ServerCertVerified::assertion());
             }
             let message = format!(
-                "the server's certificate is not the one of tls.fingerprint; its fingerprint is \"{}\"",
+                "the server's certificate does not match tls.fingerprint; its fingerprint is \"{}\"",
                 shown(&own)
             );
             return Err(words(message));
@@ -131,7 +131,7 @@ impl ServerCertVerifier for Judge {
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         match judged {
-            // Its dates have been looked at before that, and who it is for is looked at here.
+            // Its validity period was checked before this error, and its name is checked here.
             Err(Error::InvalidCertificate(error)) if is_authority(&error) && self.own.iter().any(|own| own == end) => {
                 let named = ParsedCertificate::try_from(end).and_then(|parsed| verify_server_name(&parsed, name));
                 match named {
@@ -176,19 +176,17 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-/// What is wrong with a certificate in words, and what to do, for what happens most.
+/// Explanations of the most common problems, and what to do.
 fn plain(error: &CertificateError) -> Option<(&'static str, &'static str)> {
     Some(match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("has expired", "have it renewed where the server is")
+            ("has expired", "renew it on the server")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("is not valid yet", "look whether the clock of this machine is right")
+            ("is not valid yet", "check the clock of this machine")
         }
-        CertificateError::UnknownIssuer => {
-            ("is signed by nobody whom this machine trusts", "give the CA that signed it as tls.ca")
-        }
-        CertificateError::Revoked => ("was revoked", "have another one made"),
+        CertificateError::UnknownIssuer => ("is not signed by a trusted CA", "set tls.ca to the CA that signed it"),
+        CertificateError::Revoked => ("was revoked", "replace it"),
         _ => return None,
     })
 }
@@ -207,7 +205,7 @@ fn fingerprint(end: &CertificateDer<'_>) -> [u8; 32] {
     bytes
 }
 
-/// As openssl shows it.
+/// In the format of openssl.
 fn shown(fingerprint: &[u8; 32]) -> String {
     fingerprint.map(|byte| format!("{byte:02X}")).join(":")
 }

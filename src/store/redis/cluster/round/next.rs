@@ -1,4 +1,4 @@
-//! What becomes of a request that a node has answered.
+//! Decides how a request continues after a reply.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -20,19 +20,19 @@ use crate::{
     },
 };
 
-/// How often a request is sent on at once. Nodes that disagree are given time: it goes on after pauses, until its deadline.
+/// How often a request is redirected without a pause. After that, nodes that disagree get time to settle between redirections.
 const AT_ONCE: u32 = 4;
-/// After so long a node has no replica that will take over by itself.
+/// After a node has been gone for this long, an automatic fail-over is no longer expected.
 const FAIL_OVER: Duration = Duration::from_secs(60);
 
-/// What becomes of a piece.
+/// How a piece continues.
 pub enum Next {
     Final,
-    /// There at once; whether that node has to be told that the slot is still on its way to it.
+    /// Send it to this address immediately, with ASKING if true.
     To(Address, bool),
-    /// Again after a pause.
+    /// Retry after a pause.
     Later,
-    /// Again once there is a newer map.
+    /// Retry after a refresh of the map.
     Learned,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Round<'a> {
                 Next::Later
             }
             Verdict::Again | Verdict::Elsewhere => self.lost(node, piece, None),
-            // It could not be reached. Only another node is worth a try, and only a newer map may name one.
+            // The node was unreachable. Only another node can help, and only a newer map can name one.
             Verdict::Final if error.kind == Kind::Unavailable => {
                 let owns = piece
                     .slot
@@ -83,7 +83,7 @@ impl<'a> Round<'a> {
                 self.lost(node, piece, Some(&node.address))
             }
             Verdict::Final => {
-                // Nobody waits for it, but the next call may find a replica in its place.
+                // Not for this call: the next one may find that a replica has taken over.
                 if error.is_unavailable() && error.kind != Kind::Backpressure && !cluster.is_fresh() {
                     cluster.learn();
                 }
@@ -101,7 +101,7 @@ impl<'a> Round<'a> {
         if self.awaits(node, piece) { Next::Later } else { Next::Final }
     }
 
-    /// Whether a replica may take over for this node while the request can wait.
+    /// Whether to wait because a replica may take over for this node in time.
     pub(super) fn awaits(&self, node: &Node, piece: &mut Piece<'a>) -> bool {
         let cluster = self.cluster;
         let gone = node.server.pool().gone_for().is_some_and(|gone| gone > FAIL_OVER);
@@ -117,7 +117,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// What a node says for its cluster, in words and a kind that mean something to a caller.
+/// Turns an error reply about the cluster into an error that is meaningful to the caller.
 pub fn explained(error: Error) -> Error {
     if error.kind != Kind::Server {
         return error;
@@ -125,7 +125,7 @@ pub fn explained(error: Error) -> Error {
     match error.message().split(' ').next() {
         Some("MOVED" | "ASK") => {
             let sent_on = format!(
-                "the nodes of the cluster sent it on from one to another until its time was over; the last answer was: {}",
+                "the cluster nodes kept redirecting the request until its deadline; the last reply was: {}",
                 error.message()
             );
             Error::new(Kind::Unavailable, sent_on)

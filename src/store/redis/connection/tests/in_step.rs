@@ -1,8 +1,8 @@
-//! Requests and replies that no longer belong together.
+//! Replies that no longer match the requests.
 
 use super::*;
 
-/// Answers every command but those that `skip`, always with one command in hand, as under steady load.
+/// Sends `skip(n)` replies to the n-th command.
 async fn serve(mut server: DuplexStream, skip: impl Fn(usize) -> usize) {
     let (mut seen, mut at) = (BytesMut::new(), 0);
     loop {
@@ -19,7 +19,7 @@ async fn serve(mut server: DuplexStream, skip: impl Fn(usize) -> usize) {
     }
 }
 
-/// Calls that never leave the connection without one; how the last of them ended.
+/// Makes overlapping calls, so that one is always pending, until one fails; returns its replies.
 async fn load(connection: &Connection) -> Replies {
     let mut before = connection.hand_over(commands(&["GET END"]));
     loop {
@@ -60,5 +60,5 @@ async fn an_answer_before_its_question_ends_the_connection() {
     server.read_exact(&mut some).await.unwrap();
     server.write_all(b"+OK\r\n").await.unwrap();
     assert_eq!(kinds(&call.replies(soon()).await), [Some(Kind::NotSent)]);
-    assert!(connection.ended().await.message().contains("before it was asked"));
+    assert!(connection.ended().await.message().contains("before the request was complete"));
 }
