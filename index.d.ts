@@ -12,7 +12,7 @@
  * | `E_NOT_SENT` | it waited until its deadline passed or its connection ended; nothing was sent | yes |
  * | `E_BACKPRESSURE` | too much is waiting: for the server, and nothing was sent; or for a subscription with `overflow: 'error'`, which has ended | yes |
  * | `E_TIMEOUT` | a read was sent, and its deadline passed before an answer came | yes |
- * | `E_MAYBE_APPLIED` | a write was sent, and no answer came before the connection or its time was lost: it may or may not have been applied | no |
+ * | `E_MAYBE_APPLIED` | a write was sent, and no answer came before the connection or its time was lost: it may or may not have been applied; or a call of several steps was done in part, whatever ended it | no |
  * | `E_ABORTED` | your `AbortSignal` ended it | no |
  * | `E_CLOSED` | the service was disconnected by its owner | no |
  * | `E_AUTH` | the server refused the user name or password, or the permission | no |
@@ -78,6 +78,16 @@ export class CinnabarError extends Error {
    * The first 64 characters of its key. Missing for keys that are secret or identify a person: sessions, tokens, rate limits.
    */
   readonly key?: string
+  /**
+   * What is known to be done by a call of several steps that rejected with `E_MAYBE_APPLIED`; more may have been done. Missing for
+   * other codes and calls.
+   *
+   * - a number, where the call returns one: how many keys (`del`, `unlink`, `invalidate`, `invalidateByPattern`), sessions and
+   *   validated tokens (`destroySession`, `destroyByTag`, `invalidateUser`) or jobs (`drain`, `clean`, `redrive`)
+   * - an array of strings, where the call takes a list: the keys that `setMany` stored, the ids of the jobs that `addMany` added or
+   *   found. It is not enumerable, so loggers do not copy it.
+   */
+  readonly done?: number | readonly string[]
   /** What caused it, where something did. */
   readonly cause?: unknown
 }
@@ -188,8 +198,8 @@ export interface ServiceOptions {
   maxBytes?: number
   /**
    * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value
-   * (`null`, `false`, `0`, `[]`, `{}`) with one warning per operation name. Default: `'empty'` when
-   * `NODE_ENV=development`, else `'throw'`.
+   * (`null`, `false`, `0`, `[]`, `{}`) with one warning per operation name. A call that was done in part rejects in either case.
+   * Default: `'empty'` when `NODE_ENV=development`, else `'throw'`.
    */
   onUnavailable?: 'throw' | 'empty'
   /**
@@ -956,9 +966,15 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    * belongs to the user named by its `userId`, or to no user without one.
    */
   storeSession(id: string, data: Data & Partial<SessionFields>, ttl?: number): Promise<void>
-  /** Destroys every session created with this tag; answers how many. */
+  /**
+   * Destroys every session created with this tag; answers how many. One write ends them all; then their values are deleted, some
+   * hundred in a step. With `E_MAYBE_APPLIED`, `error.done` is how many of them are known to be deleted.
+   */
   destroyByTag(tag: string): Promise<number>
-  /** Destroys every session of a user, validated ones included; answers how many. */
+  /**
+   * Destroys every session of a user, validated ones included; answers how many. One write ends them all; then their values are
+   * deleted, some hundred in a step. With `E_MAYBE_APPLIED`, `error.done` is how many of them are known to be deleted.
+   */
   invalidateUser(userId: string | number): Promise<number>
   /**
    * Returns the ids of a user's sessions. An id grants access to its session, so show users what `describeSessions` returns
@@ -1182,12 +1198,15 @@ export interface ApiCache {
    * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
    * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
    * one of several; a `\\` before any of them makes it literal. Letters in brackets that are not a range, as in `/blog/[slug]`,
-   * are rejected: write `/blog/\\[slug\\]` to match the text.
+   * are rejected: write `/blog/\\[slug\\]` to match the text. With `E_MAYBE_APPLIED`, `error.done` is how many are known to be removed.
    */
   invalidateByPattern(pattern: string): Promise<number>
   /** Several values in the order of their keys, `null` for those that are missing. */
   getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
-  /** Stores several values in one round. */
+  /**
+   * Stores several values in one round, or in two where they have tags. Each is stored by itself: with `E_MAYBE_APPLIED`,
+   * `error.done` has the keys that are known to be stored. Storing all of them again does no harm.
+   */
   setMany(entries: readonly CacheEntry[]): Promise<void>
   /**
    * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time in this
@@ -2210,7 +2229,8 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
   add(name: string, ...rest: DataAnd<Data, JobOptions>): Promise<AddedJob<Data, Result>>
   /**
    * Adds many jobs, in their order and in the fewest round trips. When it rejects because of one of them, none was added; when it
-   * rejects for want of a server, some may have been.
+   * rejects with `E_MAYBE_APPLIED`, some may have been: `error.done` has the ids of those that are known to be in the queue. Adding
+   * the same again does no harm to jobs with an `id`.
    */
   addMany(jobs: readonly NewJob<Data>[]): Promise<AddedJob<Data, Result>[]>
   /**

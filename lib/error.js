@@ -9,12 +9,13 @@ const BRAND = Symbol.for('cinnabar.error')
  * brand, because a class identity would differ between them.
  */
 class CinnabarError extends Error {
-  constructor(message, { code = 'E_INTERNAL', retryable = false, command, key, cause, trace } = {}) {
+  constructor(message, { code = 'E_INTERNAL', retryable = false, command, key, done, cause, trace } = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.retryable = retryable
     if (command !== undefined) this.command = command
     if (key !== undefined) this.key = key
+    if (done !== undefined) showDone(this, done)
     if (trace) showCaller(this, trace)
     for (const error of [this, cause]) giveStack(error)
   }
@@ -31,6 +32,12 @@ for (const [key, value] of [
   [BRAND, true],
 ]) {
   Object.defineProperty(CinnabarError.prototype, key, { value, configurable: true, writable: true })
+}
+
+// A number may stand in a log; a list may be long, and what is in it the caller's own.
+function showDone(error, done) {
+  const enumerable = !Array.isArray(done)
+  Object.defineProperty(error, 'done', { value: done, enumerable, configurable: true, writable: true })
 }
 
 // An error that is made while no JavaScript runs has no stack at all in Bun, and tools take for granted that there is one.

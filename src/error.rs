@@ -22,6 +22,19 @@ pub struct Error {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     /// The key of the request that failed, where it is known.
     key: Option<Bytes>,
+    /// What is known to be done of a call that was done in part.
+    done: Option<Arc<Done>>,
+    /// Whether a part of its call is known to be done.
+    in_part: bool,
+}
+
+/// What is known to be done of a call that was done in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// So many of what it counts.
+    Count(u64),
+    /// These, of what it was given.
+    Names(Vec<String>),
 }
 
 macro_rules! kinds {
@@ -60,7 +73,8 @@ kinds! {
     Backpressure = "E_BACKPRESSURE", retryable: true;
     /// What changes nothing was sent, and the deadline passed before an answer came.
     Timeout = "E_TIMEOUT", retryable: true;
-    /// What may have changed something was sent, and no answer came before the connection or the time was lost.
+    /// What may have changed something was sent, and no answer came before the connection or the time was lost; or a call of
+    /// several steps was done in part.
     MaybeApplied = "E_MAYBE_APPLIED", retryable: false;
     /// The caller's own signal ended it.
     Aborted = "E_ABORTED", retryable: false;
@@ -95,7 +109,7 @@ kinds! {
 impl Error {
     /// An error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None, key: None }
+        Self { kind, message: message.into(), source: None, key: None, done: None, in_part: false }
     }
 
     /// Says which key it is about, unless that is known already.
@@ -107,6 +121,33 @@ impl Error {
     /// The key of the request that failed, where it is known.
     pub fn key(&self) -> Option<&Bytes> {
         self.key.as_ref()
+    }
+
+    /// The same error as one of another kind, in other words.
+    pub fn become_of(self, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), ..self }
+    }
+
+    /// Says what is known to be done of its call.
+    pub fn having_done(mut self, done: Option<Done>) -> Self {
+        self.done = done.map(Arc::new);
+        self
+    }
+
+    /// Says that a part of its call is known to be done.
+    pub fn in_part(mut self, in_part: bool) -> Self {
+        self.in_part |= in_part;
+        self
+    }
+
+    /// Whether a part of its call is known to be done, and not only in doubt.
+    pub fn is_in_part(&self) -> bool {
+        self.in_part
+    }
+
+    /// What is known to be done of its call, where it was done in part.
+    pub fn done(&self) -> Option<&Done> {
+        self.done.as_deref()
     }
 
     /// Keeps what caused it.

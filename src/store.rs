@@ -3,6 +3,7 @@
 mod apart;
 mod call;
 mod crew;
+pub(crate) mod effect;
 mod events;
 pub mod keys;
 mod local;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 pub use apart::{Apart, Wait};
 pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
+pub use effect::Effect;
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
 pub use muted::Mute;

@@ -563,6 +563,7 @@ export function errors(error: unknown): ErrorCode | undefined {
   if (!(error instanceof CinnabarError)) return undefined
   const retryable: boolean = error.retryable
   const cause: unknown = error.cause
-  void [retryable, cause, new CinnabarError('held', { code: 'E_LOCK_HELD', retryable: true })]
+  const done: number | readonly string[] | undefined = error.done
+  void [retryable, cause, done, new CinnabarError('held', { code: 'E_LOCK_HELD', retryable: true })]
   return error.code
 }

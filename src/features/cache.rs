@@ -2,6 +2,7 @@
 
 mod entry;
 mod marks;
+mod options;
 mod pattern;
 
 use std::{
@@ -17,13 +18,15 @@ use ring::digest::{SHA256, digest};
 
 use entry::{Entry, Header};
 use marks::Seen;
+pub use options::{Keep, OnUnavailable, Options};
 
 use super::life;
 use crate::{
     error::{Error, Result},
     random,
     store::{
-        Call, Merge, Replies, Reply, Request, Step,
+        Call, Effect, Merge, Replies, Reply, Request, Step,
+        effect::{counted, is_one},
         keys::{self, Prefix},
         script,
     },
@@ -35,38 +38,6 @@ script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 const MOST_TAGS: usize = 128;
 /// How long a tag's mark outlives the entries that carry it.
 const SLACK: Duration = Duration::from_secs(60);
-
-/// What a read answers when there is no server to ask. Writes and invalidations fail: one that is lost must not look done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnUnavailable {
-    /// That there is nothing: a cache that is down makes its callers slower, not wrong.
-    #[default]
-    Miss,
-    /// The error itself.
-    Throw,
-}
-
-/// Options of a cache.
-#[derive(Debug, Default)]
-pub struct Options {
-    /// What the keys begin with. Defaults to `api:`.
-    pub prefix: Option<String>,
-    /// Life of an entry that is given none, in seconds. Defaults to 300.
-    pub ttl: Option<f64>,
-    /// What a read answers without a server; `Miss`.
-    pub on_unavailable: OnUnavailable,
-}
-
-/// How an entry is to be kept.
-#[derive(Debug, Default, Clone)]
-pub struct Keep {
-    /// Life in seconds.
-    pub ttl: Option<f64>,
-    /// Invalidated with any of these.
-    pub tags: Vec<String>,
-    /// Seconds after its life in which it is served while a fresh one is loaded.
-    pub stale_while_revalidate: Option<f64>,
-}
 
 /// Cached answers under one prefix. Cloning is cheap and shares what is known of the tags.
 #[derive(Clone)]
@@ -200,6 +171,11 @@ impl Cache {
 
     /// Stores JSON under a name. Loads that are under way anywhere fill nothing any more.
     pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
+        self.store(name, json, keep, Effect::SURE)
+    }
+
+    /// The same, where storing it has this effect.
+    fn store(&self, name: &str, json: String, keep: Keep, effect: Effect) -> Result<Call<()>> {
         let (life, stale) = self.check(&keep)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
         let tags = keep.tags.clone();
@@ -207,7 +183,8 @@ impl Cache {
             let value = value(keep.tags, marks, stale, json)?;
             let args = [key, value, Bytes::from_static(b"PX"), life::millis(life + stale)];
             // The lease first: what fills before is overwritten, what would fill afterwards finds no lease.
-            let requests = [Request::keyed("DEL", [lease]).repeatable(), Request::keyed("SET", args).repeatable()];
+            let set = Request::keyed("SET", args).repeatable().having(effect);
+            let requests = [Request::keyed("DEL", [lease]).repeatable().unseen(), set];
             Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
         };
         if tags.is_empty() {
@@ -220,9 +197,12 @@ impl Cache {
         }))
     }
 
-    /// Several at once.
+    /// Several at once. What fails in part names those that are known to be stored.
     pub fn set_many(&self, entries: Vec<(String, String, Keep)>) -> Result<Call<()>> {
-        let calls = entries.into_iter().map(|(name, json, keep)| self.set(&name, json, keep));
+        let calls = entries.into_iter().map(|(name, json, keep)| {
+            let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
+            self.store(&name, json, keep, effect)
+        });
         Ok(Call::together(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }
 
@@ -237,13 +217,17 @@ impl Cache {
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, beside] = keys;
         let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
-        Ok(Call::new(Request::script(&FILL, args).merging(Merge::Script).repeatable(), Reply::flag))
+        Ok(Call::new(
+            Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one)),
+            Reply::flag,
+        ))
     }
 
     /// Removes one, and what would be loaded for it; answers how many there were.
     pub fn invalidate(&self, name: &str) -> Call<i64> {
-        let lease = Request::keyed("DEL", [keys::cache_lease(&self.0.prefix, name)]).repeatable();
+        let lease = Request::keyed("DEL", [keys::cache_lease(&self.0.prefix, name)]).repeatable().unseen();
         let entry = Request::keyed("UNLINK", [keys::cache_entry(&self.0.prefix, name)]).repeatable();
+        let entry = entry.having(Effect::Count(counted));
         Call::round([lease, entry], |replies| match replies.all()?.pop() {
             Some(removed) => removed.int().map(Step::Done),
             None => Ok(Step::Done(0)),
@@ -260,8 +244,10 @@ impl Cache {
         let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
         let prefix = self.0.prefix.clone();
         // All leases before any entry: a load that fills meanwhile has filled when the entries are looked through.
-        Ok(pattern::remove(leases, |_| true)
-            .then(move |_| Ok(Step::Next(pattern::remove(entries, move |key| keys::is_cache_entry(&prefix, key))))))
+        Ok(pattern::remove(leases, Effect::None, |_| true).then(move |_| {
+            let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
+            Ok(Step::Next(pattern::remove(entries, Effect::Count(counted), is_entry)))
+        }))
     }
 
     /// How often there was an answer.
@@ -335,7 +321,7 @@ impl Cache {
             return self.hit(json);
         }
         let cache = self.clone();
-        Step::Next(Call::round([Request::keyed("PTTL", [key]).repeatable()], move |replies| {
+        Step::Next(Call::round([Request::keyed("PTTL", [key]).reads()], move |replies| {
             let left = replies.one().and_then(Reply::int)?;
             let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
             Ok(match left {

@@ -8,7 +8,7 @@ use crate::store::{Call, Request};
 ///
 /// In a cluster it is that of one node.
 pub fn policy() -> Call<Option<String>> {
-    let request = Request::command("INFO", [Bytes::from_static(b"memory")]).repeatable();
+    let request = Request::command("INFO", [Bytes::from_static(b"memory")]).reads();
     Call::new(request, |reply| Ok(read(&String::from_utf8_lossy(&reply.bulk()?.unwrap_or_default()))))
 }
 

@@ -18,7 +18,7 @@ use crate::{
         conduct::Conduct,
         table::{Command, Place},
     },
-    store::{Apart, Args, Call, Reply, Request, Verb, Wait},
+    store::{Apart, Args, Call, Effect, Reply, Request, Verb, Wait, effect::counted},
 };
 
 /// Longer keys are a mistake: Redis compares and hashes them at every use.
@@ -95,7 +95,8 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
         ));
     }
     let keys = places::of(&upper, &args);
-    let mut request = Request::with_keys("", args, 0);
+    let effect = effect(&upper);
+    let mut request = Request::with_keys("", args, 0).having(effect);
     request.verb = Verb::Custom(upper);
     request.keys = keys;
     Ok((request, conduct))
@@ -113,11 +114,21 @@ fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
     })
 }
 
+/// What a command of this name, in capitals, changes: one that nobody knows changes something.
+fn effect(name: &str) -> Effect {
+    match name {
+        "DEL" | "UNLINK" => Effect::Count(counted),
+        _ if conduct::reads(name) => Effect::None,
+        _ => Effect::SURE,
+    }
+}
+
 fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
     let keys = command.place.keys(&args);
     let mut request = Request::with_keys(command.name, args, 0);
     request.keys = keys;
     request.repeatable = command.reads;
+    request.effect = effect(command.name);
     for key in request.touched().into_iter().flatten() {
         if key.is_empty() {
             return Err(Error::argument("a key must not be empty"));

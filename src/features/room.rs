@@ -88,7 +88,7 @@ impl Rooms {
     /// Who is in a room: the text of a JSON object by user. A stored value that is no JSON reads `{ error: 'Invalid data' }`.
     pub fn users(&self, room: &str) -> Result<Call<Bytes>> {
         let request = Request::keyed("HGETALL", [keys::room_users(&self.prefix, room)?]);
-        Ok(Call::new(request.merging(Merge::Same).repeatable(), |reply| {
+        Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {
             let mut out = vec![b'{'];
             let mut fields = reply.array()?.into_iter();
             while let (Some(user), Some(value)) = (fields.next(), fields.next()) {
@@ -125,7 +125,7 @@ impl Rooms {
         let key = keys::room_messages(&self.prefix, room)?;
         let last = (count as i64).saturating_sub(1).to_string();
         let request = Request::keyed("LRANGE", [key, Bytes::from_static(b"0"), last.into()]);
-        Ok(Call::new(request.merging(Merge::Same).repeatable(), |reply| {
+        Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {
             let mut out = vec![b'['];
             for message in reply.array()? {
                 if out.len() > 1 {

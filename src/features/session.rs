@@ -36,7 +36,8 @@ use crate::{
     error::{Error, Kind, Result},
     random,
     store::{
-        Call, Merge, Reply, Request, Step,
+        Call, Effect, Merge, Reply, Request, Step,
+        effect::{is_one, is_there},
         keys::{self, Prefix},
         script,
     },
@@ -164,6 +165,7 @@ impl Sessions {
             let write = sessions.write(place, groups, json, life, move |place, value, life| {
                 Request::script(&CREATE, [place.session.clone(), value, life::millis(life), over])
                     .merging(Merge::Script)
+                    .having(Effect::Some(is_one))
             })?;
             Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
         }))
@@ -247,7 +249,7 @@ fn set(key: Bytes, value: Bytes, life: Duration, only: Option<&'static str>) -> 
     let args = [key, value, Bytes::from_static(b"PX"), life::millis(life)];
     let mut request = Request::keyed("SET", args);
     request.args.extend(only.map(|only| Bytes::from_static(only.as_bytes())));
-    request
+    request.having(Effect::Some(is_there))
 }
 
 fn taken() -> Error {

@@ -6,7 +6,7 @@ use super::{
     env::{Js, Kept, Value},
     operation::Operation,
 };
-use crate::error::Error;
+use crate::error::{Done, Error};
 
 /// As many characters of a key stand in an error.
 const LONGEST_KEY: usize = 64;
@@ -22,7 +22,7 @@ impl Failures {
         Self { class }
     }
 
-    /// `new CinnabarError(message, { code, retryable, command?, key?, cause?, trace? })` of an operation. The trace is an error
+    /// `new CinnabarError(message, { code, retryable, command?, key?, done?, cause?, trace? })` of an operation. The trace is an error
     /// made where the caller was; the cause is the error's own unless JavaScript has a better one.
     pub fn build(&self, js: Js, error: &Error, operation: Option<Operation>, more: More) -> Value {
         let More { trace, cause } = more;
@@ -36,6 +36,9 @@ impl Failures {
             if let Some(key) = error.key().filter(|_| operation.shows_key()) {
                 js.set(details, c"key", js.string(shown(key).as_bytes()).unwrap_or_else(|_| js.undefined()));
             }
+        }
+        if let Some(done) = error.done().and_then(|done| shown_done(js, done)) {
+            js.set(details, c"done", done);
         }
         let cause = cause.or_else(|| error.source().and_then(|source| js.error(&source.to_string())));
         if let Some(cause) = cause {
@@ -61,6 +64,20 @@ pub struct More {
     pub trace: Option<Value>,
     /// What caused it.
     pub cause: Option<Value>,
+}
+
+/// What is known to be done, as an error shows it: a number, or a list of texts.
+fn shown_done(js: Js, done: &Done) -> Option<Value> {
+    match done {
+        Done::Count(count) => Some(js.number(*count as f64)),
+        Done::Names(names) => {
+            let list = js.array(names.len());
+            for (at, name) in names.iter().enumerate() {
+                js.set_index(list, at, js.string(name.as_bytes()).ok()?);
+            }
+            Some(list)
+        }
+    }
 }
 
 /// A key as an error shows it: no more than its beginning.

@@ -275,7 +275,8 @@ impl Inner {
         let functions = self.functions.borrow();
         let Some(functions) = &*functions else { return };
         let result = match result {
-            Err(error) if error.is_unavailable() => match promised.operation.empty {
+            // What was done in part was not skipped.
+            Err(error) if error.is_unavailable() && !error.is_in_part() => match promised.operation.empty {
                 Some(empty) => Ok((
                     empty.answer(),
                     Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Apart, Reply, Script, Transaction, Wait};
+use super::{Apart, Effect, Reply, Script, Transaction, Wait};
 use crate::error::{Error, Kind, Result};
 
 /// Arguments of a request, as Redis gets them.
@@ -22,6 +22,8 @@ pub struct Request {
     pub merge: Merge,
     /// Whether running it twice does no harm, so that a lost connection may be answered by sending it again.
     pub repeatable: bool,
+    /// What it changes.
+    pub effect: Effect,
     /// Whether how it fares counts for the breaker. What only looks at a server must not be what cuts it off.
     pub counted: bool,
 }
@@ -73,6 +75,10 @@ pub enum Merge {
 }
 
 impl Request {
+    fn new(verb: Verb, args: Args, keys: Keys) -> Self {
+        Self { verb, args, keys, merge: Merge::No, repeatable: false, effect: Effect::SURE, counted: true }
+    }
+
     /// A command on no key.
     pub fn command<const N: usize>(name: &'static str, args: [Bytes; N]) -> Self {
         Self::with_keys(name, args.into_iter().collect(), 0)
@@ -86,12 +92,12 @@ impl Request {
     /// A command whose first `keys` arguments are keys.
     pub fn with_keys(name: &'static str, args: Args, keys: usize) -> Self {
         let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
-        Self { verb: Verb::Command(name), args, keys, merge: Merge::No, repeatable: false, counted: true }
+        Self::new(Verb::Command(name), args, keys)
     }
 
     /// A read of one of a feature's own string keys.
     pub fn get(key: Bytes) -> Self {
-        Self::keyed("GET", [key]).merging(Merge::Get).repeatable()
+        Self::keyed("GET", [key]).merging(Merge::Get).reads()
     }
 
     /// A script run: its keys, then its arguments.
@@ -99,7 +105,7 @@ impl Request {
         debug_assert!(script.args == 0 && N >= script.keys || N == script.keys + script.args, "{}", script.name);
         let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
         let args = args.into_iter().collect();
-        Self { verb: Verb::Script(script), args, keys, merge: Merge::No, repeatable: false, counted: true }
+        Self::new(Verb::Script(script), args, keys)
     }
 
     /// A script run over many items of one caller: the keys that they all have, what else the run uses, then the arguments of
@@ -109,7 +115,7 @@ impl Request {
         debug_assert!(args.len().is_multiple_of(script.args), "{}", script.name);
         let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
         let args = keys.into_iter().chain(args).collect();
-        Self { verb: Verb::Many(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
+        Self::new(Verb::Many(script), args, at)
     }
 
     /// A script run whose arguments are not counted here. Behind the keys that it looks at may stand others that it uses.
@@ -119,7 +125,7 @@ impl Request {
         let at = Keys::At { first: 0, count: count as u16, step: 1 };
         let args: Args = keys.into_iter().chain(args).collect();
         debug_assert!(script.args == 0 || args.len() == count + script.args, "{}", script.name);
-        Self { verb: Verb::Script(script), args, keys: at, merge: Merge::No, repeatable: false, counted: true }
+        Self::new(Verb::Script(script), args, at)
     }
 
     /// Lets it share a round.
@@ -131,6 +137,22 @@ impl Request {
     /// Says that running it twice does no harm.
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// Says that it only reads.
+    pub fn reads(self) -> Self {
+        self.repeatable().unseen()
+    }
+
+    /// Says that it changes nothing that a caller could see: what it writes claims nothing by itself.
+    pub fn unseen(self) -> Self {
+        self.having(Effect::None)
+    }
+
+    /// Says what it changes.
+    pub fn having(mut self, effect: Effect) -> Self {
+        self.effect = effect;
         self
     }
 

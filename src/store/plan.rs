@@ -3,6 +3,7 @@
 //! `GET`s become one `MGET` and runs of one script become one run over many items. A request may join a group that was
 //! opened earlier in the round only if nothing in between touches its keys, so each caller sees what program order promises.
 
+mod answers;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +13,9 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use self::answers::{Answers, missing};
 use super::{Args, Merge, Reply, Request, Script, Verb};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Keys of one `MGET`, and bytes of its answer as far as anybody can tell: more would hold the server up for everybody else.
 const MGET_KEYS: usize = 256;
@@ -50,6 +52,8 @@ pub struct Many {
     pub args: Vec<Bytes>,
     /// Whether each of them may be sent twice.
     pub repeatable: bool,
+    /// Whether any of them changes something that a caller could see.
+    pub changes: bool,
 }
 
 impl Many {
@@ -69,9 +73,10 @@ impl Many {
     }
 
     fn add(&mut self, request: Request) {
-        let Self { script, keys, args, repeatable } = self;
+        let Self { script, keys, args, repeatable, changes } = self;
         let count = request.touched().map_or(0, Iterator::count);
         *repeatable &= request.repeatable;
+        *changes |= request.effect.changes();
         for (at, arg) in request.args.into_iter().enumerate() {
             if at >= count {
                 args.push(arg);
@@ -89,6 +94,15 @@ impl Wire {
             Self::One(request) => request.repeatable,
             Self::Get(_) => true,
             Self::Many(many) => many.repeatable,
+        }
+    }
+
+    /// Whether it may change something that a caller could see.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::One(request) => request.effect.changes(),
+            Self::Get(_) => false,
+            Self::Many(many) => many.changes,
         }
     }
 
@@ -291,7 +305,7 @@ impl Planner {
         }
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
-        let mut many = Many { script, keys: Vec::new(), args: Vec::new(), repeatable: true };
+        let mut many = Many { script, keys: Vec::new(), args: Vec::new(), repeatable: true, changes: false };
         many.add(request);
         self.plan.wire.push(Wire::Many(many));
         self.open_scripts.push(wire);
@@ -344,52 +358,4 @@ impl Order {
             None => self.barrier = Some(wire),
         }
     }
-}
-
-/// One reply, cut up for those who share it.
-enum Answers {
-    Whole(Option<Result<Reply>>),
-    Parts(Vec<Option<Result<Reply>>>),
-    Failed(Error),
-}
-
-impl Answers {
-    fn new(wire: &Wire, reply: Result<Reply>) -> Self {
-        let reply = match (wire, reply) {
-            (Wire::One(_), reply) => return Self::Whole(Some(reply)),
-            (_, Err(error)) => return Self::Failed(error),
-            (_, Ok(reply)) => reply,
-        };
-        let parts = match (wire, reply) {
-            // A single GET or a single script run travels as itself.
-            (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
-            (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
-            (Wire::Get(keys), Reply::Array(items)) if keys.len() == items.len() => {
-                items.into_iter().map(|item| Some(Ok(item))).collect()
-            }
-            (Wire::Get(_), _) => return Self::Failed(missing()),
-            (_, reply @ Reply::Array(_)) => match reply.items() {
-                Ok(items) => items.into_iter().map(|item| Some(item.map_err(|error| wire.hidden(error)))).collect(),
-                Err(error) => return Self::Failed(error),
-            },
-            _ => return Self::Failed(missing()),
-        };
-        Self::Parts(parts)
-    }
-
-    fn take(&mut self, item: Option<u32>) -> Result<Reply> {
-        match (self, item) {
-            (Self::Failed(error), _) => Err(error.clone()),
-            // Equal reads share a reply, so it is copied; bytes are counted, not copied.
-            (Self::Whole(reply), _) => reply.clone().unwrap_or_else(|| Err(missing())),
-            (Self::Parts(parts), Some(item)) => {
-                parts.get_mut(item as usize).and_then(Option::take).unwrap_or_else(|| Err(missing()))
-            }
-            (Self::Parts(_), None) => Err(missing()),
-        }
-    }
-}
-
-fn missing() -> Error {
-    Error::new(Kind::InvalidData, "the server answered another number of things than it was asked")
 }

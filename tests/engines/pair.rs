@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use cinnabar::error::Error;
 use cinnabar::store::memory::Engine;
-use cinnabar::store::{Keys, Merge, Reply, Request, Verb};
+use cinnabar::store::{Effect, Keys, Merge, Reply, Request, Verb};
 
 use crate::server::Server;
 use crate::wire::{Outcome, Wire, Words};
@@ -82,7 +82,15 @@ pub fn request(words: &Words) -> Request {
     let mut words = words.iter();
     let name = words.next().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
     let args = words.map(|word| Bytes::from(word.clone())).collect();
-    Request { verb: Verb::Custom(name), args, keys: Keys::Unknown, merge: Merge::No, repeatable: false, counted: true }
+    Request {
+        verb: Verb::Custom(name),
+        args,
+        keys: Keys::Unknown,
+        merge: Merge::No,
+        repeatable: false,
+        effect: Effect::SURE,
+        counted: true,
+    }
 }
 
 /// Splits a line at blanks; `"…"` and `'…'` hold blanks together, `""` is an empty word, `\n` a new line, `\0` a NUL.

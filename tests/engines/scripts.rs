@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use cinnabar::store::{Keys, Merge, Reply, Request, Script, Verb};
+use cinnabar::store::{Effect, Keys, Merge, Reply, Request, Script, Verb};
 
 use crate::pair::{How, Pair, none, same, words};
 use crate::wire::{Outcome, Words};
@@ -175,6 +175,7 @@ pub fn run(
         keys: at,
         merge: Merge::No,
         repeatable: false,
+        effect: Effect::SURE,
         counted: true,
     };
     if script.keyed_once {

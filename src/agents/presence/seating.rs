@@ -174,7 +174,11 @@ impl Keeper {
             match joined {
                 Ok(Joined::Seated) => {}
                 Ok(Joined::Gone) => return Ok(false),
-                Err(error) if error.is_unavailable() => return Err(error),
+                Err(error) if error.is_unavailable() => {
+                    // Whoever waits for a seat of its own has sent nothing yet, whatever became of these.
+                    let message = error.message().to_owned();
+                    return Err(error.become_of(Kind::Unavailable, message));
+                }
                 // A room that cannot be joined, because its key holds something else, must not keep the others waiting.
                 Err(_) => rooms[at].1 = false,
             }

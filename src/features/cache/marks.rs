@@ -39,12 +39,12 @@ pub fn new() -> Result<Bytes> {
 
 /// Asks for the mark under a key, and has `new` put there where there is none, for at least so long.
 pub fn open(key: Bytes, new: Bytes, life: Duration) -> Request {
-    Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).repeatable()
+    Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
 }
 
 /// Takes away the lease of a load that brought nothing.
 pub fn release(key: Bytes, mark: Bytes) -> Request {
-    Request::script(&RELEASE, [key, mark]).merging(Merge::Script).repeatable()
+    Request::script(&RELEASE, [key, mark]).merging(Merge::Script).repeatable().unseen()
 }
 
 /// The mark that was asked for.

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     features::life,
     store::{
-        Call, Merge, Reply, Request, Step,
+        Call, Effect, Merge, Reply, Request, Step,
         keys::{self, QueueKey},
     },
 };
@@ -26,7 +26,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for data over `max_bytes` and whatever else is out of its bounds.
     pub fn add(&self, job: NewJob) -> Result<Call<Added>> {
-        Ok(self.send(self.adding(job)?, None))
+        Ok(self.send(self.adding(job)?, None, Effect::Some(|reply| is_there(reply) == Some(true))))
     }
 
     /// Adds jobs in their order, in runs of up to 500 and a mebibyte: each run is atomic, the whole is not. When it fails,
@@ -57,7 +57,10 @@ impl Queue {
                 for (reply, adding) in reply.items()?.into_iter().zip(&mut all) {
                     steps.push(match outcome(&adding.id, reply?)? {
                         Outcome::Added(added) => Step::Done(added),
-                        Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other))),
+                        Outcome::Asks(other) => {
+                            let named = Effect::Names([adding.name()].into(), |reply, _| is_there(reply));
+                            Step::Next(queue.send(adding, Some(other), named))
+                        }
                     });
                 }
             }
@@ -65,20 +68,20 @@ impl Queue {
         }))
     }
 
-    /// Adds a job, where this other one may be looked at.
-    fn send(&self, adding: Adding, other: Option<Bytes>) -> Call<Added> {
+    /// Adds a job, where this other one may be looked at, which has this effect.
+    fn send(&self, adding: Adding, other: Option<Bytes>, effect: Effect) -> Call<Added> {
         let merge = if adding.bytes() <= SHARED_BYTES { Merge::Script } else { Merge::No };
         let mut used = ADDED.to_vec();
         used.extend(adding.keys());
         used.extend(other.as_deref().map(QueueKey::Job));
         let named = other.clone().unwrap_or_default();
         let args = adding.args.iter().cloned().chain([named]);
-        let request = self.using(&scripts::ADD, &used, args).merging(merge).repeatable();
+        let request = self.using(&scripts::ADD, &used, args).merging(merge).repeatable().having(effect.clone());
         let queue = self.clone();
         Call::round([request], move |replies| {
             Ok(match outcome(&adding.id, replies.one()?)? {
                 Outcome::Added(added) => Step::Done(added),
-                Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other))),
+                Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other), effect)),
             })
         })
     }
@@ -87,7 +90,8 @@ impl Queue {
     fn run(&self, all: &[Adding]) -> Request {
         let used: Vec<_> = ADDED.iter().copied().chain(all.iter().flat_map(Adding::keys)).collect();
         let args = all.iter().flat_map(|adding| adding.args.iter().cloned().chain([Bytes::new()])).collect();
-        Request::many(&scripts::ADD, self.keys(&used).collect(), args).repeatable()
+        let named = Effect::Names(all.iter().map(Adding::name).collect(), is_there_at);
+        Request::many(&scripts::ADD, self.keys(&used).collect(), args).repeatable().having(named)
     }
 
     fn adding(&self, job: NewJob) -> Result<Adding> {
@@ -127,6 +131,11 @@ struct Adding {
 }
 
 impl Adding {
+    /// Its id, as callers know it.
+    fn name(&self) -> String {
+        keys::plain_id(self.id.as_bytes())
+    }
+
     fn bytes(&self) -> usize {
         let [_, _, data, ..] = &self.args;
         data.len()
@@ -144,6 +153,22 @@ enum Outcome {
     Added(Added),
     /// There is another that is the same, which has to be named before it may be looked at.
     Asks(Bytes),
+}
+
+/// Whether a job is in the queue by this answer, and if so, whether that is new.
+fn is_there(reply: &Reply) -> Option<bool> {
+    match reply {
+        Reply::Array(_) => None,
+        reply => Some(matches!(reply, Reply::Int(_))),
+    }
+}
+
+/// The same for the one at this place of a run.
+fn is_there_at(reply: &Reply, at: usize) -> Option<bool> {
+    match reply {
+        Reply::Array(items) if items.get(2 * at) == Some(&Reply::Int(1)) => items.get(2 * at + 1).and_then(is_there),
+        _ => None,
+    }
 }
 
 fn outcome(id: &str, reply: Reply) -> Result<Outcome> {

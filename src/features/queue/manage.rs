@@ -8,7 +8,7 @@ use super::{Queue, State, scripts, take::number};
 use crate::{
     error::{Error, Result},
     features::life,
-    store::{Call, Reply, Step, keys},
+    store::{Call, Effect, Reply, Request, Script, Step, effect::counted_first, keys},
 };
 
 /// Parts of the ready jobs that scripts know apart: those whose group has no room are parked, and suspects run alone. The parked
@@ -64,7 +64,7 @@ impl Queue {
         }
         let queue = self.clone();
         let args = [number(left), number(skip), until];
-        Call::round([self.finding(&scripts::REDRIVE, args)], move |replies| {
+        Call::round([self.counting(&scripts::REDRIVE, args)], move |replies| {
             let [revived, stayed, more, until] = replies.one()?.tuple()?;
             let (revived, stayed) = (natural(revived)?, natural(stayed)?);
             let (left, skip, done) = (left.saturating_sub(revived), skip + stayed, done + revived);
@@ -99,13 +99,18 @@ impl Queue {
         Ok(self.sweep(Sweep { parts, age, left: limit, skip: 0, done: 0, now: Bytes::new() }))
     }
 
+    /// A step, whose answer begins with how many jobs it has done something to.
+    fn counting(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
+        self.finding(script, args).having(Effect::Count(counted_first))
+    }
+
     fn sweep(&self, at: Sweep) -> Call<u64> {
         let (Some(part), true) = (at.parts.first(), at.left > 0) else { return Call::ready(at.done) };
         let queue = self.clone();
         let Sweep { age, left, skip, now, .. } = &at;
         let state = Bytes::from_static(part.as_bytes());
         let args = [state, age.clone(), number(left), number(skip), now.clone()];
-        Call::round([self.finding(&scripts::SWEEP, args)], move |replies| {
+        Call::round([self.counting(&scripts::SWEEP, args)], move |replies| {
             let [removed, young, more, now] = replies.one()?.tuple()?;
             let (removed, young) = (natural(removed)?, natural(young)?);
             let mut next = Sweep { left: at.left - removed.min(at.left), done: at.done + removed, ..at };

@@ -98,7 +98,7 @@ impl Queue {
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
         let (queue, id) = (self.clone(), kept(&id)?);
-        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).repeatable();
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([look], move |replies| {
             let [now, _, _] = replies.one()?.tuple()?;
             let next = schedule.next(time(now)?).unwrap_or(NEVER);
@@ -131,14 +131,14 @@ impl Queue {
         }
         let last = offset.saturating_add(limit - 1).min(NEVER);
         let args = [number(offset.min(NEVER)), number(last)];
-        let request = self.finding(&scripts::REPEAT_LIST, args).repeatable();
+        let request = self.finding(&scripts::REPEAT_LIST, args).reads();
         Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
     }
 
     /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
     pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
         let args = [Bytes::from_static(DUE.as_bytes())];
-        let request = self.using(&scripts::REPEAT_DUE, &[QueueKey::Repeats], args).repeatable();
+        let request = self.using(&scripts::REPEAT_DUE, &[QueueKey::Repeats], args).reads();
         Call::new(request, |reply| {
             let [due, next_in] = reply.tuple()?;
             let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
@@ -158,7 +158,7 @@ impl Queue {
     /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
     pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
         let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
-        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).repeatable();
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([look], move |replies| {
             let [now, slot, schedule] = replies.one()?.tuple()?;
             let now = time(now)?;

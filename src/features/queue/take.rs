@@ -184,7 +184,7 @@ impl Queue {
         check_token(token)?;
         let args = [Bytes::copy_from_slice(token.as_bytes())];
         let token = token.to_owned();
-        let request = self.finding(&scripts::RECOVER, args).repeatable();
+        let request = self.finding(&scripts::RECOVER, args).repeatable().unseen();
         Ok(Call::new(request, move |reply| {
             let [jobs, alone] = reply.tuple()?;
             leased(jobs, &token, alone.flag()?)

@@ -142,7 +142,7 @@ impl Queue {
     pub fn get(&self, id: &str) -> Result<Call<Option<Job>>> {
         let id = keys::kept_id("id", id)?;
         let used = [VIEWED, &[QueueKey::Job(id.as_bytes())]].concat();
-        Ok(Call::new(self.using(&scripts::GET, &used, [Bytes::copy_from_slice(id.as_bytes())]).repeatable(), |reply| {
+        Ok(Call::new(self.using(&scripts::GET, &used, [Bytes::copy_from_slice(id.as_bytes())]).reads(), |reply| {
             match reply {
                 Reply::Nil => Ok(None),
                 view => Job::read(view).map(Some),
@@ -171,7 +171,7 @@ impl Queue {
         let queue = self.clone();
         let most = number(left.min(STEP));
         let args = [state.argument(), number(offset), most, number(STEP_BYTES)];
-        Call::round([self.finding(&scripts::LIST, args).repeatable()], move |replies| {
+        Call::round([self.finding(&scripts::LIST, args).reads()], move |replies| {
             let [looked, more, jobs] = replies.one()?.tuple()?;
             let looked = u64::try_from(looked.int()?).unwrap_or(0);
             for job in jobs.array()? {
@@ -196,7 +196,7 @@ impl Queue {
         let key = QueueKey::Log(keys::kept_id("id", id)?.as_bytes()).of(&self.0.key);
         let bound = |place: u64| number(i64::try_from(place).unwrap_or(i64::MAX));
         let last = offset.saturating_add(limit - 1);
-        let request = Request::keyed("LRANGE", [key, bound(offset), bound(last)]).repeatable();
+        let request = Request::keyed("LRANGE", [key, bound(offset), bound(last)]).reads();
         Ok(Call::new(request, |reply| {
             reply.array()?.into_iter().map(|line| Ok(line.bulk()?.unwrap_or_default())).collect()
         }))
@@ -204,7 +204,7 @@ impl Queue {
 
     /// How many jobs are in each state.
     pub fn counts(&self) -> Call<Counts> {
-        let request = self.using(&scripts::COUNTS, COUNTED, []).repeatable();
+        let request = self.using(&scripts::COUNTS, COUNTED, []).reads();
         Call::new(request, |reply| {
             let [ready, parked, suspects, delayed, active, done, dead, paused] = reply.tuple()?;
             let number = |reply: Reply| Ok::<_, Error>(u64::try_from(reply.int()?).unwrap_or(0));

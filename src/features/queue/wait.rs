@@ -24,8 +24,10 @@ impl Queue {
         let own = [QueueKey::Waited, QueueKey::Job(id.as_bytes()), QueueKey::End(id.as_bytes())];
         let used = [VIEWED, &own].concat();
         let counts = Bytes::from_static(if counted { b"1" } else { b"" });
-        let request =
-            self.using(&scripts::LOOK, &used, [Bytes::copy_from_slice(id.as_bytes()), counts]).merging(Merge::Script);
+        let request = self
+            .using(&scripts::LOOK, &used, [Bytes::copy_from_slice(id.as_bytes()), counts])
+            .merging(Merge::Script)
+            .unseen();
         Ok(Call::new(if counted { request } else { request.repeatable() }, |reply| match reply {
             Reply::Nil => Ok(None),
             view => Job::read(view).map(Some),
@@ -40,6 +42,6 @@ impl Queue {
         let id = keys::kept_id("id", id)?;
         let used = [QueueKey::Waited, QueueKey::End(id.as_bytes())];
         let request = self.using(&scripts::UNWAIT, &used, [Bytes::copy_from_slice(id.as_bytes())]);
-        Ok(Call::new(request.merging(Merge::Script), |_| Ok(())))
+        Ok(Call::new(request.merging(Merge::Script).unseen(), |_| Ok(())))
     }
 }

@@ -6,6 +6,8 @@
 
 mod known;
 
+pub use known::reads;
+
 use std::time::Duration;
 
 use bytes::Bytes;

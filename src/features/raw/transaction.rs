@@ -5,7 +5,7 @@ use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
     features::raw::{Shape, nothing_asked},
-    store::{Args, Call, Keys, Reply, Request, Transaction, Verb},
+    store::{Args, Call, Effect, Keys, Reply, Request, Transaction, Verb},
 };
 
 /// A command of a transaction.
@@ -62,7 +62,9 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
     let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
     let count = keys.len().min(usize::from(u16::MAX)) as u16;
     let repeatable = requests.iter().all(|request| request.repeatable);
-    let mut whole = Request::with_keys("MULTI", keys, 0);
+    let changes = requests.iter().any(|request| request.effect.changes());
+    let effect = if changes { Effect::SURE } else { Effect::None };
+    let mut whole = Request::with_keys("MULTI", keys, 0).having(effect);
     whole.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
         Keys::At { first: 0, count, step: 1 }
     } else {

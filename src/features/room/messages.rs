@@ -99,7 +99,7 @@ impl Rooms {
         let key = keys::room_messages(&self.prefix, room)?;
         let numbers = keys::room_numbers(&self.prefix, &key);
         let args = [key, numbers, since.max(LOWEST - 1).to_string().into(), bytes.to_string().into()];
-        Ok(Call::new(Request::script(&HISTORY, args).repeatable(), history))
+        Ok(Call::new(Request::script(&HISTORY, args).reads(), history))
     }
 
     /// A message of this number was seen: `send` gives higher ones.

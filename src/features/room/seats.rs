@@ -108,7 +108,7 @@ impl Rooms {
     pub fn keep(&self, node: &str, room: &Bytes) -> Call<usize> {
         let [users, connections, seats] = self.of_seats(room, node);
         let request = Request::script(&KEEP, [users, connections, seats, text(LIFE)]);
-        Call::new(request.merging(Merge::Script).repeatable(), |reply| Ok(reply.int()?.max(0) as usize))
+        Call::new(request.merging(Merge::Script).repeatable().unseen(), |reply| Ok(reply.int()?.max(0) as usize))
     }
 
     /// Takes up to 500 seats of a dead process away; answers how many are left.
@@ -154,14 +154,14 @@ impl Rooms {
     pub fn register(&self, node: &str, room: &Bytes) -> Call<bool> {
         let [nodes, rooms] = self.of_node(node);
         let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), room.clone(), text(NODE_LIFE)];
-        Call::new(Request::script(&REGISTER, args).merging(Merge::Script).repeatable(), Reply::flag)
+        Call::new(Request::script(&REGISTER, args).merging(Merge::Script).repeatable().unseen(), Reply::flag)
     }
 
     /// Up to `count` rooms in which a process whose lease is over may still have seats. With none left, it is forgotten.
     pub fn orphaned(&self, node: &str, count: usize) -> Call<Vec<Bytes>> {
         let [nodes, rooms] = self.of_node(node);
         let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), count.to_string().into()];
-        Call::new(Request::script(&ORPHANED, args).repeatable(), |reply| {
+        Call::new(Request::script(&ORPHANED, args).repeatable().unseen(), |reply| {
             reply.array()?.into_iter().map(|room| Ok(room.bulk()?.unwrap_or_default())).collect()
         })
     }
@@ -169,7 +169,7 @@ impl Rooms {
     /// Notes that a dead process has no seats left in these rooms.
     pub fn swept(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
         let args = std::iter::once(keys::room_node_rooms(&self.prefix, node)).chain(rooms).collect();
-        Call::new(Request::with_keys("SREM", args, 1).repeatable(), |_| Ok(()))
+        Call::new(Request::with_keys("SREM", args, 1).repeatable().unseen(), |_| Ok(()))
     }
 
     fn beats(&self, node: &str, lease: Duration, is_new: &'static str, overdue: Overdue) -> Call<Beat> {
@@ -190,7 +190,7 @@ impl Rooms {
             latest,
             tolerance,
         ];
-        Call::new(Request::script(&BEAT, args).repeatable(), |reply| {
+        Call::new(Request::script(&BEAT, args).repeatable().unseen(), |reply| {
             let mut told = reply.array()?.into_iter();
             let held = told.next().is_some_and(|held| held == Reply::Int(1));
             let now_ms = told.next().map(Reply::int).transpose()?.and_then(|now| u64::try_from(now).ok());

@@ -171,7 +171,7 @@ impl Sessions {
         let (life, enough, how) =
             (life::millis(life + SLACK), life::millis(enough), Bytes::from_static(how.as_bytes()));
         let args = [index, key, id.clone(), life, enough, epoch.text(), how];
-        Ok(Request::script(&ADD, args).merging(Merge::Script).repeatable())
+        Ok(Request::script(&ADD, args).merging(Merge::Script).repeatable().unseen())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Result,
     random,
-    store::{Call, Merge, Reply, Request, Step, keys, script},
+    store::{Call, Effect, Merge, Reply, Request, Step, keys, script},
 };
 
 script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2);
@@ -49,7 +49,7 @@ impl Sessions {
         let group = Group::user(user.to_owned());
         let index = group.index_key(&self.0.prefix, Of::Session)?;
         let epoch = Needed::from_iter([group.epoch_key(&self.0.prefix)?]);
-        let read = Request::script(&READ, [index]).merging(Merge::Script).repeatable();
+        let read = Request::script(&READ, [index]).merging(Merge::Script).reads();
         Ok(Call::round([read], move |replies| {
             let ids = ids(replies.one()?)?;
             let read = |id: &String| Ok(sessions.read_by(sessions.place(id)?, Of::Session, with_left, epoch.clone()));
@@ -93,7 +93,7 @@ impl Sessions {
     pub fn invalidate_user(&self, user: &str) -> Result<Call<i64>> {
         let dropped = self.drop_group(Group::user(user.to_owned()))?;
         let args = [keys::invalidations(&self.0.prefix), random::hex::<8>()?.into(), Bytes::from_static(COUNT_LIFE)];
-        let count = Request::script(&COUNT, args).merging(Merge::Script).repeatable();
+        let count = Request::script(&COUNT, args).merging(Merge::Script).repeatable().unseen();
         // Counted before the epoch changes: who sees the new epoch, or none, sees by the count that loads came before it.
         Ok(Call::round([count], move |replies| {
             replies.all()?;
@@ -107,7 +107,9 @@ impl Sessions {
         let (prefix, epoch) = (&self.0.prefix, Epoch::fresh()?);
         let (listed, tokens) = (group.index_key(prefix, Of::Session)?, group.index_key(prefix, Of::Token)?);
         let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(DROPPED_LIFE)];
+        // It ends all of them, however many are deleted after that.
         let request = Request::script(&DROP, args).merging(Merge::Script).repeatable();
+        let request = request.having(Effect::Count(|_| Some(0)));
         Ok(Call::round([request], move |replies| {
             let [listed, tokens] = replies.one()?.tuple()?;
             let mut places = Vec::new();
@@ -165,7 +167,7 @@ impl Sessions {
                 Bytes::from_static(token),
                 tail.clone(),
             ];
-            Request::script(&DESTROY, args).merging(Merge::Script)
+            Request::script(&DESTROY, args).merging(Merge::Script).having(Effect::Count(destroyed))
         }));
         if requests.is_empty() {
             return Call::ready(dropped);
@@ -189,7 +191,7 @@ impl Sessions {
                 let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
                 for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, of)) {
                     let args = [index, place.id.clone(), left.to_string().into()];
-                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).repeatable());
+                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).repeatable().unseen());
                 }
             }
             if tidy.is_empty() && rest.is_empty() {
@@ -198,6 +200,11 @@ impl Sessions {
             Ok(Step::Next(self.drop_all(rest, tidy, groups, dropped)))
         })
     }
+}
+
+/// How many a run of `DESTROY` deleted.
+fn destroyed(reply: &Reply) -> Option<u64> {
+    (*reply != Reply::Nil).then_some(1)
 }
 
 /// A name for a session that may be shown: it tells sessions apart, and nobody comes in by it. 128 bits in hexadecimal.

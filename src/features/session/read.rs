@@ -94,7 +94,7 @@ impl Reading {
     fn ask(self) -> Call<Found> {
         let session = self.place.session.clone();
         let first = if self.with_left {
-            Request::script(&LOOK, [session]).merging(Merge::Script).repeatable()
+            Request::script(&LOOK, [session]).merging(Merge::Script).reads()
         } else {
             Request::get(session)
         };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Result,
     features::life,
-    store::{Call, Reply, Request, Step},
+    store::{Call, Effect, Reply, Request, Step, effect::is_one},
 };
 
 /// The life of what `storeSession` stores, unless the caller says another.
@@ -26,7 +26,7 @@ impl Sessions {
         let sessions = self.clone();
         let place = self.place(id)?;
         Ok(self.read(place.clone(), Of::Session, false).then(move |found| match found.live() {
-            Some(live) => sessions.renew(&place, &live, life).map(Step::Next),
+            Some(live) => sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next),
             None => Ok(Step::Done(false)),
         }))
     }
@@ -42,7 +42,7 @@ impl Sessions {
             if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
-            sessions.renew(&place, &live, life).map(Step::Next)
+            sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next)
         }))
     }
 
@@ -56,9 +56,10 @@ impl Sessions {
         }
     }
 
-    fn renew(&self, place: &Place, live: &Live, life: Duration) -> Result<Call<bool>> {
+    fn renew(&self, place: &Place, live: &Live, life: Duration, effect: Effect) -> Result<Call<bool>> {
         let mut requests = self.stay(&live.record.marks, Of::Session, &place.id, life)?;
-        requests.push(Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).repeatable());
+        let expire = Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).repeatable();
+        requests.push(expire.having(effect));
         Ok(Call::round(requests, |replies| {
             let mut replies = replies.all()?;
             let renewed = replies.pop().unwrap_or(Reply::Nil).flag()?;
@@ -76,7 +77,8 @@ impl Sessions {
             if live.left > (life - begun(life)).as_millis() as i64 {
                 return Ok(Step::Done(Some(live.record.json)));
             }
-            let renewed = sessions.renew(&place, &live, life)?;
+            // Who reads has asked for no change.
+            let renewed = sessions.renew(&place, &live, life, Effect::None)?;
             Ok(Step::Next(renewed.map(move |renewed| renewed.then_some(live.record.json))))
         })
     }

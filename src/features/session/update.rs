@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     features::{json::Object, life},
-    store::{Call, Merge, Reply, Request, Step, script},
+    store::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, script},
 };
 
 script!(CAS = "session/cas.lua", keys: 1, args: 4);
@@ -115,7 +115,7 @@ impl Update {
         }
         let enough = if renew { Bytes::from_static(b"0") } else { life::millis(*life - begun(*life)) };
         let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(*life), enough];
-        requests.push(Request::script(&CAS, args).merging(Merge::Script));
+        requests.push(Request::script(&CAS, args).merging(Merge::Script).having(Effect::Some(is_one)));
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?;
             match replies.pop() {

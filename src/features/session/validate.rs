@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     features::life,
     random,
-    store::{Call, Merge, Reply, Request, Step, keys, script},
+    store::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, keys, script},
 };
 
 script!(ONCE = "session/once.lua", keys: 1, args: 2);
@@ -129,7 +129,7 @@ impl Sessions {
     fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
         let once = |key, value: String, life| {
             let args = [key, value.into(), Bytes::from_static(life)];
-            Request::script(&ONCE, args).merging(Merge::Script).repeatable()
+            Request::script(&ONCE, args).merging(Merge::Script).repeatable().unseen()
         };
         let requests = [
             once(place.load, random::hex::<8>()?, LOAD_LIFE),
@@ -209,7 +209,7 @@ impl Fill {
         let fresh = marks.iter().filter(|mark| fresh.contains(&mark.epoch));
         let note = |mark: &Mark| {
             let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
-            Ok(Request::script(&SINCE, args).merging(Merge::Script).repeatable())
+            Ok(Request::script(&SINCE, args).merging(Merge::Script).repeatable().unseen())
         };
         fresh.map(note).collect()
     }
@@ -217,7 +217,7 @@ impl Fill {
     fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
         let value = Seal { of: Of::Token, life: self.life, owner: None, marks }.put(&self.user);
         let args = [self.place.session, self.place.load, self.mark, value, life::millis(self.life), Of::Token.ending()];
-        let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable();
+        let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one));
         Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
             Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))
         }))

@@ -5,14 +5,22 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Kind;
-use crate::store::{Heard, Keys, Merge, Message};
+use crate::store::{Effect, Heard, Keys, Merge, Message};
 
 const MB: usize = 1024 * 1024;
 
 fn request(words: &[&str]) -> Request {
     let args = words[1..].iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
     let verb = Verb::Custom(words[0].to_owned());
-    Request { verb, args, keys: Keys::Unknown, merge: Merge::No, repeatable: false, counted: true }
+    Request {
+        verb,
+        args,
+        keys: Keys::Unknown,
+        merge: Merge::No,
+        repeatable: false,
+        effect: Effect::SURE,
+        counted: true,
+    }
 }
 
 fn run(engine: &Engine, line: &str) -> Reply {

@@ -56,15 +56,23 @@ pub fn pause(attempt: u32) -> Duration {
     doubled.mul_f64(random::fraction())
 }
 
-/// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, and not if it is idempotent.
-pub fn settle(wire: &Wire, reply: Result<Reply>) -> Result<Reply> {
+/// Whether the request was sent and its outcome is unknown.
+pub fn is_in_doubt(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if matches!(error.kind, Kind::Timeout | Kind::MaybeApplied))
+}
+
+/// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
+/// an earlier one.
+pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
+    let doubts = in_doubt || is_in_doubt(&reply);
     let Err(error) = reply else { return reply };
-    Err(match (error.kind, wire.repeatable()) {
-        (Kind::Timeout | Kind::MaybeApplied, false) => {
-            let message = format!("{}; the call was sent and may or may not have been applied", error.message());
+    Err(match (error.kind, wire.changes()) {
+        (_, true) if doubts => {
+            let error = wire.hidden(error);
+            let message = format!("{error}; the call was sent and may or may not have been applied");
             Error::new(Kind::MaybeApplied, message)
         }
-        (Kind::MaybeApplied, true) => Error::new(Kind::Unavailable, error.message().to_owned()),
+        (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()),
         _ => wire.hidden(error),
     })
 }
@@ -92,8 +100,27 @@ mod tests {
     fn a_write_that_left_is_never_sent_again() {
         for kind in [Kind::MaybeApplied, Kind::Timeout] {
             assert_eq!(judge(&write(), &failed(kind)), Verdict::Final);
-            assert_eq!(settle(&write(), failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+            assert_eq!(settle(&write(), false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
         }
+    }
+
+    #[test]
+    fn a_write_that_may_have_been_applied_is_never_called_undone() {
+        let harmless = Wire::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).repeatable());
+        assert_eq!(judge(&harmless, &failed(Kind::MaybeApplied)), Verdict::Again);
+        for kind in [Kind::MaybeApplied, Kind::Timeout] {
+            assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+        }
+        // Its first attempt was lost, and the next ones were not sent.
+        for kind in [Kind::Unavailable, Kind::NotSent, Kind::Backpressure, Kind::OutOfMemory] {
+            assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, kind);
+            assert_eq!(settle(&harmless, true, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+            assert_eq!(settle(&read(), true, failed(kind)).unwrap_err().kind, kind);
+        }
+        assert_eq!(settle(&harmless, true, Ok(Reply::Int(1))).unwrap(), Reply::Int(1));
+        let mark = Wire::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).repeatable().unseen());
+        assert_eq!(settle(&mark, false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(settle(&mark, false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
     }
 
     #[test]
@@ -101,8 +128,8 @@ mod tests {
         assert_eq!(judge(&write(), &failed(Kind::NotSent)), Verdict::Again);
         assert_eq!(judge(&read(), &failed(Kind::MaybeApplied)), Verdict::Again);
         assert_eq!(judge(&read(), &failed(Kind::Timeout)), Verdict::Final, "its time is over");
-        assert_eq!(settle(&read(), failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
-        assert_eq!(settle(&read(), failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
+        assert_eq!(settle(&read(), false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(settle(&read(), false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
     }
 
     #[test]

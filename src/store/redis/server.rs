@@ -298,7 +298,7 @@ fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Parts) -> Parts {
     let settle = |((wire, trip), reply): ((&Wire, &Trip<'_>), Option<Result<Reply>>)| {
         let reply = reply?;
         let reply = if retry::was_done(&reply) { reply } else { trip.kept().unwrap_or(reply) };
-        Some(retry::settle(wire, reply))
+        Some(retry::settle(wire, trip.is_in_doubt(), reply))
     };
     wire.iter().zip(trips).zip(replies).map(settle).collect()
 }

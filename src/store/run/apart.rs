@@ -100,7 +100,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         }
         let again = std::mem::take(&mut self.again);
         if !self.all.is_empty() && Instant::now() >= deadline {
-            (self.settle)(again.into_iter().map(|running| (Err(late(running.changed)), running.tag)).collect());
+            (self.settle)(again.into_iter().map(late).collect());
             return None;
         }
         let Begun { batch, waiting, done } = begin(again.into_iter());
@@ -126,7 +126,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
             Delivery::All(replies) if round.parts.is_none() => {
                 let mut replies = replies.into_iter();
                 for waiting in std::mem::take(&mut round.whole) {
-                    let mine = replies.by_ref().take(waiting.requests).collect();
+                    let mine = replies.by_ref().take(waiting.effects.len()).collect();
                     read(waiting, mine);
                 }
             }
@@ -159,10 +159,9 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     fn cut(&mut self, end: End) {
         let rounds = std::mem::take(&mut self.all);
         let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
-        let again =
-            std::mem::take(&mut self.again).into_iter().map(|running| (Err(late(running.changed)), running.tag));
+        let again = std::mem::take(&mut self.again).into_iter().map(late);
         let done: Vec<_> =
-            pending.map(|pending| pending.give_up(end, |repeatable| end.error(repeatable))).chain(again).collect();
+            pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).chain(again).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
@@ -176,7 +175,7 @@ impl<T, Tag> Round<T, Tag> {
         parts.get_or_insert_with(|| {
             let mut parts = Parts { calls: Vec::with_capacity(whole.len()), owners: Vec::new() };
             for waiting in std::mem::take(whole) {
-                let (first, missing) = (parts.owners.len(), waiting.requests);
+                let (first, missing) = (parts.owners.len(), waiting.effects.len());
                 parts.owners.extend((0..missing).map(|_| parts.calls.len() as u32));
                 let replies = (0..missing).map(|_| None).collect();
                 parts.calls.push(Some(Pending { waiting, first, replies, missing }));
@@ -199,13 +198,13 @@ impl<T, Tag> Parts<T, Tag> {
 }
 
 impl<T, Tag> Pending<T, Tag> {
-    /// Reads what is there; the rest is `error`, which is told whether the call is repeatable.
+    /// Reads what is there; the rest is `error`, which is told whether the request changes something.
     fn give_up(self, end: End, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
-        let repeatable = self.waiting.repeatable;
-        let replies = self.replies.into_iter().map(|reply| reply.unwrap_or_else(|| Err(error(repeatable)))).collect();
+        let replies = self.replies.into_iter().zip(&self.waiting.effects);
+        let replies = replies.map(|(reply, effect)| reply.unwrap_or_else(|| Err(error(effect.changes())))).collect();
         match self.waiting.read(replies, Some(end)) {
             Ended::Done(result) => result,
-            Ended::Again(running) => (Err(late(running.changed)), running.tag),
+            Ended::Again(running) => late(running),
         }
     }
 }

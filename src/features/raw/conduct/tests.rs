@@ -12,6 +12,29 @@ fn conduct(line: &str) -> Conduct {
 }
 
 #[test]
+fn what_only_reads_is_known_to() {
+    for name in table::names() {
+        let reads = table::find(name).unwrap().reads;
+        assert_eq!(known::reads(name), reads, "{name}");
+    }
+    for writes in [
+        "GETDEL",
+        "GETEX",
+        "GETSET",
+        "SORT",
+        "GEORADIUS",
+        "XREADGROUP",
+        "EVAL",
+        "SPOP",
+        "TOUCH",
+        "BLPOP",
+        "NOBODY.KNOWS",
+    ] {
+        assert!(!known::reads(writes), "{writes}");
+    }
+}
+
+#[test]
 fn commands_that_share_are_found() {
     for line in ["GET a", "EVAL s 0", "CLIENT LIST", "client", "SCRIPT load x", "JSON.GET a", "COMMAND", "VSIM a"] {
         let wanted = if line == "client" { Conduct::Unknown } else { Conduct::Shares };

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Kind, Result},
     settings::Address,
     store::{
-        Reply, Request,
+        Effect, Reply, Request,
         crew::Crew,
         plan::Wire,
         redis::{
@@ -77,7 +77,7 @@ enum Step<'a> {
 /// The replies to the parts of a request.
 struct Gathered {
     join: Join,
-    repeatable: bool,
+    effect: Effect,
     parts: SmallVec<[Option<Result<Reply>>; 1]>,
     missing: usize,
 }
@@ -146,7 +146,7 @@ impl<'a> Round<'a> {
     fn cut(&mut self, batch: Vec<Request>) -> Vec<Piece<'a>> {
         let mut pieces = Vec::with_capacity(batch.len());
         for (at, request) in batch.into_iter().enumerate() {
-            let repeatable = request.repeatable;
+            let effect = request.effect.clone();
             let (parts, join) = match split(request, || self.cluster.table().firsts()) {
                 Ok(cut) => cut,
                 Err(error) => {
@@ -156,7 +156,7 @@ impl<'a> Round<'a> {
             };
             let missing = parts.len();
             let empty = (0..missing).map(|_| None).collect();
-            self.gathered.push(Gathered { join, repeatable, parts: empty, missing });
+            self.gathered.push(Gathered { join, effect, parts: empty, missing });
             pieces.extend(parts.into_iter().enumerate().map(|(part, one)| {
                 let wire = Wire::One(one.request);
                 let trip = Trip::new(&self.cluster.lanes, &wire);
@@ -317,7 +317,7 @@ impl<'a> Round<'a> {
 
     fn end(&mut self, piece: Piece<'a>, reply: Result<Reply>) {
         let reply = if retry::was_done(&reply) { reply } else { piece.trip.kept().unwrap_or(reply) };
-        let reply = retry::settle(&piece.wire, reply).map_err(explained);
+        let reply = retry::settle(&piece.wire, piece.trip.is_in_doubt(), reply.map_err(explained));
         // Calls that wait for it continue now.
         drop(piece.trip);
         let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
@@ -329,7 +329,7 @@ impl<'a> Round<'a> {
         if gathered.missing == 0 {
             let join = std::mem::replace(&mut gathered.join, Join::Whole);
             let replies = std::mem::take(&mut gathered.parts).into_iter().flatten().collect();
-            self.ready.push((piece.request, join.join(replies, gathered.repeatable)));
+            self.ready.push((piece.request, join.join(replies, &gathered.effect)));
         }
     }
 }

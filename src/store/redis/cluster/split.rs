@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{scan, slot::slot_of};
 use crate::{
     error::{Error, Kind, Result},
-    store::{Args, Keys, Reply, Request, Verb},
+    store::{Args, Effect, Keys, Reply, Request, Verb, effect::Progress},
 };
 
 /// A request to one node.
@@ -153,7 +153,7 @@ fn by_slot(request: Request, join: impl FnOnce(Vec<Vec<u32>>) -> Join) -> (Vec<P
     let parts = groups.into_iter().map(|(slot, args, at)| {
         places.push(at);
         let keys = Keys::At { first: 0, count: args.len().min(usize::from(u16::MAX)) as u16, step: 1 };
-        let request = Request { verb: request.verb.clone(), args, keys, ..request };
+        let request = Request { verb: request.verb.clone(), args, keys, effect: request.effect.clone(), ..request };
         Part { request, slot: Some(slot) }
     });
     let parts = parts.collect();
@@ -168,19 +168,14 @@ fn everywhere(request: &Request, firsts: Vec<u16>, join: Join) -> (Vec<Part>, Jo
 
 impl Join {
     /// Joins the replies to all parts into one.
-    pub fn join(self, replies: Vec<Result<Reply>>, repeatable: bool) -> Result<Reply> {
+    pub fn join(self, replies: Vec<Result<Reply>>, effect: &Effect) -> Result<Reply> {
         if matches!(self, Self::Whole) {
             let none = || Err(Error::new(Kind::Internal, "a request was split into no parts"));
             return replies.into_iter().next().unwrap_or_else(none);
         }
-        let done = replies.iter().any(Result::is_ok);
-        let replies: Vec<Reply> = replies.into_iter().collect::<Result<_>>().map_err(|error| {
-            if repeatable || !done || !error.is_unavailable() {
-                return error;
-            }
-            let message = format!("only some nodes of the cluster have applied it: {}", error.message());
-            Error::new(Kind::MaybeApplied, message)
-        })?;
+        let mut progress = Progress::default();
+        replies.iter().for_each(|reply| progress.note(effect, reply));
+        let replies: Vec<Reply> = replies.into_iter().collect::<Result<_>>().map_err(|error| progress.tell(error))?;
         match self {
             Self::Whole | Self::First => Ok(replies.into_iter().next().unwrap_or(Reply::Nil)),
             Self::Least => {

@@ -30,6 +30,8 @@ pub struct Trip<'a> {
     waits: AtomicU8,
     /// Whether a later call on its keys was done before it could be sent again.
     overtaken: AtomicBool,
+    /// Whether it was sent, and nobody knows what became of it then.
+    in_doubt: AtomicBool,
     /// What it was answered before it had to be done once more.
     answered: Mutex<Option<Result<Reply>>>,
 }
@@ -59,6 +61,7 @@ impl<'a> Trip<'a> {
             place: AtomicU64::new(0),
             waits: AtomicU8::new(IDLE),
             overtaken: AtomicBool::new(false),
+            in_doubt: AtomicBool::new(false),
             answered: Mutex::default(),
         }
     }
@@ -95,6 +98,16 @@ impl<'a> Trip<'a> {
 
     pub(super) fn was_overtaken(&self) -> bool {
         self.overtaken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it was sent, and that nobody knows what became of it.
+    pub fn doubt(&self) {
+        self.in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was sent at any time, and nobody knows what became of it then.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::Relaxed)
     }
 
     /// Gives its place in line up.

@@ -5,7 +5,7 @@ use super::One;
 use crate::{
     error::{Error, Kind, Result},
     store::{
-        Args, Keys, Merge, Reply, Request, Verb,
+        Args, Effect, Keys, Merge, Reply, Request, Verb,
         plan::{Many, Plan, Wire},
         redis::cluster::{Join, split},
     },
@@ -21,7 +21,7 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
     match wire {
         Wire::One(request) => vec![request.clone()],
         Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
-        Wire::Many(Many { script, keys, args, repeatable }) => {
+        Wire::Many(Many { script, keys, args, repeatable, changes }) => {
             let item = |at: usize| {
                 // Where all have the same keys, what the others use may be named as well.
                 let keys =
@@ -31,7 +31,8 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
                 let args: Args = keys.iter().chain(args).cloned().collect();
                 let keys = Keys::At { first: 0, count, step: 1 };
                 let verb = Verb::Script(script);
-                Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, counted: true }
+                let effect = if *changes { Effect::SURE } else { Effect::None };
+                Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, effect, counted: true }
             };
             (0..script.items(keys.len(), args.len())).map(item).collect()
         }
@@ -92,9 +93,9 @@ impl One {
         let mut wire = Vec::new();
         let mut joins = Vec::with_capacity(requests.len());
         for request in requests {
-            let repeatable = request.repeatable;
+            let effect = request.effect.clone();
             let (parts, join) = cut(request);
-            joins.push((parts.len(), join, repeatable));
+            joins.push((parts.len(), join, effect));
             wire.extend(parts.into_iter().map(Wire::One));
         }
         let mut all: Vec<_> = wire.iter().map(|_| None).collect();
@@ -110,7 +111,7 @@ impl One {
         let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));
         let replies = joins.into_iter();
-        replies.map(|(count, join, repeatable)| join.join(all.by_ref().take(count).collect(), repeatable)).collect()
+        replies.map(|(count, join, effect)| join.join(all.by_ref().take(count).collect(), &effect)).collect()
     }
 
     /// Splits and retries the requests that the server rejected because of their slots.

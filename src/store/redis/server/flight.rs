@@ -154,6 +154,9 @@ impl Server {
         let mut overtook = Vec::new();
         let mut returned = self.lanes.has_returned();
         for (errand, reply) in errands.iter().zip(replies) {
+            if retry::is_in_doubt(reply) {
+                errand.trip.doubt();
+            }
             if retry::goes_on(errand.wire, reply) {
                 self.lanes.park(&[*errand], true);
                 returned = true;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{error::Done, store::effect::counted};
 
 const FIRSTS: [u16; 3] = [0, 5461, 10_923];
 
@@ -39,7 +40,7 @@ fn a_request_of_one_slot_stays_whole() {
         let (parts, join) = cut(whole).unwrap();
         assert_eq!(slots(&parts), [Some(slot_of(b"a"))]);
         assert_eq!(parts[0].request.args.len(), count);
-        assert_eq!(join.join(vec![Ok(Reply::Int(2))], false).unwrap(), Reply::Int(2));
+        assert_eq!(join.join(vec![Ok(Reply::Int(2))], &Effect::SURE).unwrap(), Reply::Int(2));
     }
 }
 
@@ -50,14 +51,14 @@ fn values_come_back_in_the_order_of_their_keys() {
         parts.iter().map(|part| part.request.args.iter().map(|key| &key[..]).collect()).collect();
     assert_eq!(asked, [vec![&b"a"[..], b"{a}2"], vec![b"b", b"b"]]);
     assert_eq!(slots(&parts), [Some(slot_of(b"a")), Some(slot_of(b"b"))]);
-    let joined = join.join(vec![Ok(text(&["A", "A2"])), Ok(text(&["B", "B"]))], true).unwrap();
+    let joined = join.join(vec![Ok(text(&["A", "A2"])), Ok(text(&["B", "B"]))], &Effect::None).unwrap();
     assert_eq!(joined, text(&["A", "B", "A2", "B"]));
 }
 
 #[test]
 fn a_node_that_answers_too_few_values_shifts_none() {
     let (_, join) = cut(keyed("MGET", &["a", "b"])).unwrap();
-    let error = join.join(vec![Ok(text(&[])), Ok(text(&["B"]))], true).unwrap_err();
+    let error = join.join(vec![Ok(text(&[])), Ok(text(&["B"]))], &Effect::None).unwrap_err();
     assert_eq!(error.kind, Kind::InvalidData);
 }
 
@@ -66,7 +67,10 @@ fn counts_are_added() {
     for name in ["DEL", "UNLINK", "EXISTS", "TOUCH"] {
         let (parts, join) = cut(keyed(name, &["a", "b", "c"])).unwrap();
         assert_eq!(parts.len(), 3);
-        assert_eq!(join.join([1, 0, 1].map(|count| Ok(Reply::Int(count))).into(), false).unwrap(), Reply::Int(2));
+        assert_eq!(
+            join.join([1, 0, 1].map(|count| Ok(Reply::Int(count))).into(), &Effect::SURE).unwrap(),
+            Reply::Int(2)
+        );
     }
 }
 
@@ -77,21 +81,28 @@ fn every_node_is_asked_for_what_concerns_all() {
         assert_eq!(slots(&asks(name).0), FIRSTS.map(Some), "{name}");
     }
     let numbers = || [1, 2, 3].map(|count| Ok(Reply::Int(count))).to_vec();
-    assert_eq!(asks("DBSIZE").1.join(numbers(), true).unwrap(), Reply::Int(6));
+    assert_eq!(asks("DBSIZE").1.join(numbers(), &Effect::None).unwrap(), Reply::Int(6));
     let lists = vec![Ok(text(&["a"])), Ok(text(&[])), Ok(text(&["b", "c"]))];
-    assert_eq!(asks("KEYS").1.join(lists, true).unwrap(), text(&["a", "b", "c"]));
-    assert_eq!(asks("FLUSHALL").1.join(vec![Ok(Reply::text("OK")); 3], false).unwrap(), Reply::text("OK"));
+    assert_eq!(asks("KEYS").1.join(lists, &Effect::None).unwrap(), text(&["a", "b", "c"]));
+    assert_eq!(asks("FLUSHALL").1.join(vec![Ok(Reply::text("OK")); 3], &Effect::SURE).unwrap(), Reply::text("OK"));
 }
 
 #[test]
 fn what_was_done_in_part_may_not_be_called_undone() {
-    let fails = |replies, repeatable| {
+    let fails = |replies, effect| {
         let (_, join) = cut(keyed("DEL", &["a", "b"])).unwrap();
-        join.join(replies, repeatable).unwrap_err().kind
+        join.join(replies, &effect).unwrap_err()
     };
-    assert_eq!(fails(vec![Ok(Reply::Int(1)), Err(lost())], false), Kind::MaybeApplied);
-    assert_eq!(fails(vec![Err(lost()), Err(lost())], false), Kind::NotSent);
-    assert_eq!(fails(vec![Ok(Reply::Int(1)), Err(lost())], true), Kind::NotSent);
+    let count = || Effect::Count(counted);
+    let error = fails(vec![Ok(Reply::Int(1)), Err(lost())], count());
+    assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(1))));
+    assert_eq!(fails(vec![Err(lost()), Ok(Reply::Int(1))], count()).kind, Kind::MaybeApplied);
+    assert_eq!(fails(vec![Ok(Reply::Int(0)), Err(lost())], count()).kind, Kind::NotSent);
+    assert_eq!(fails(vec![Err(lost()), Err(lost())], count()).kind, Kind::NotSent);
+    assert_eq!(fails(vec![Ok(Reply::Int(1)), Err(lost())], Effect::None).kind, Kind::NotSent);
+    let refused = || Err(Error::from_server("NOPERM no"));
+    assert_eq!(fails(vec![Ok(Reply::Int(1)), refused()], count()).kind, Kind::MaybeApplied);
+    assert_eq!(fails(vec![refused(), refused()], count()).kind, Kind::Auth);
 }
 
 #[test]
@@ -104,7 +115,7 @@ fn a_page_comes_from_one_node_and_the_cursor_leads_on() {
         let (parts, join) = scan(&cursor);
         asked.push((parts[0].slot.unwrap(), parts[0].request.args[0].clone()));
         let inner = if asked.len() % 2 == 1 { "17" } else { "0" };
-        let [next, keys] = join.join(page(inner), true).unwrap().tuple().unwrap();
+        let [next, keys] = join.join(page(inner), &Effect::None).unwrap().tuple().unwrap();
         assert_eq!(keys, text(&["k"]));
         cursor = String::from_utf8(next.bulk().unwrap().unwrap().to_vec()).unwrap();
         if cursor == "0" {

@@ -1,0 +1,252 @@
+//! What requests change, and what is known of a call of several once not all of them were done.
+//!
+//! There is one rule for every call that is several requests: over several slots, in several rounds, or in portions. As long as
+//! nothing was changed, and no answer of what changes something is missing, the first error is the answer as it is. From then on the
+//! call may not be called undone, whatever ended it: it is `E_MAYBE_APPLIED`, with what is known to be done.
+
+use std::sync::Arc;
+
+use super::Reply;
+use crate::error::{Done, Error, Kind, Result};
+
+/// What a request changes that a caller could see.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Nothing: it reads, or writes what claims nothing by itself.
+    None,
+    /// Something, if its reply says so.
+    Some(fn(&Reply) -> bool),
+    /// As many of what its call counts as its reply says; `None` where it changed nothing at all.
+    Count(fn(&Reply) -> Option<u64>),
+    /// Of what its call was given, what is called so: each as its reply says of this place. `None` where it was not done, else
+    /// whether that changed anything.
+    Names(Arc<[String]>, fn(&Reply, usize) -> Option<bool>),
+}
+
+impl Effect {
+    /// Something, whatever its reply is.
+    pub const SURE: Self = Self::Some(|_| true);
+
+    /// Whether it may change anything.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+/// As many as a reply says, where it is a number.
+pub fn counted(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Int(count) => u64::try_from(*count).ok().filter(|count| *count > 0),
+        _ => None,
+    }
+}
+
+/// As many as the first element of a reply says.
+pub fn counted_first(reply: &Reply) -> Option<u64> {
+    match reply {
+        Reply::Array(items) => items.first().and_then(counted),
+        _ => None,
+    }
+}
+
+/// Whether a reply is 1.
+pub fn is_one(reply: &Reply) -> bool {
+    *reply == Reply::Int(1)
+}
+
+/// Whether a reply is not nil.
+pub fn is_there(reply: &Reply) -> bool {
+    *reply != Reply::Nil
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Whether something was changed, or may have been.
+    changed: bool,
+    /// Whether something was changed for certain.
+    certain: bool,
+    /// Whether something was not done.
+    failed: bool,
+    done: Option<Done>,
+}
+
+impl Progress {
+    /// Takes note of what became of a request.
+    pub fn note(&mut self, effect: &Effect, reply: &Result<Reply>) {
+        self.failed |= reply.is_err();
+        let before = match effect {
+            Effect::None => return,
+            Effect::Some(_) => None,
+            Effect::Count(_) => Some(Done::Count(0)),
+            Effect::Names(..) => Some(Done::Names(Vec::new())),
+        };
+        self.add(before);
+        match reply {
+            Ok(reply) => self.note_done(effect, reply),
+            Err(error) if error.kind == Kind::MaybeApplied => {
+                self.changed = true;
+                self.certain |= error.is_in_part();
+                self.add(error.done().cloned());
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn note_done(&mut self, effect: &Effect, reply: &Reply) {
+        match effect {
+            Effect::None => {}
+            Effect::Some(changes) => self.certain |= changes(reply),
+            Effect::Count(count) => {
+                if let Some(count) = count(reply) {
+                    self.certain = true;
+                    self.add(Some(Done::Count(count)));
+                }
+            }
+            Effect::Names(names, is_done) => {
+                let mut done = Vec::with_capacity(names.len());
+                for (at, name) in names.iter().enumerate() {
+                    if let Some(changed) = is_done(reply, at) {
+                        self.certain |= changed;
+                        done.push(name.clone());
+                    }
+                }
+                self.failed |= done.len() < names.len();
+                self.add(Some(Done::Names(done)));
+            }
+        }
+        self.changed |= self.certain;
+    }
+
+    fn add(&mut self, more: Option<Done>) {
+        match (&mut self.done, more) {
+            (_, None) => {}
+            (Some(Done::Count(count)), Some(Done::Count(more))) => *count += more,
+            (Some(Done::Names(names)), Some(Done::Names(more))) => names.extend(more),
+            // One call never tells of both.
+            (Some(_), Some(_)) => {}
+            (done @ None, more) => *done = more,
+        }
+    }
+
+    /// Whether something was changed, or may have been.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Whether something was not done: otherwise what its reader says of the answers is all there is to say.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// What a caller is told of a call that ended in this error.
+    pub fn tell(&self, error: Error) -> Error {
+        if !self.changed {
+            return error;
+        }
+        let error = if error.kind == Kind::MaybeApplied {
+            error
+        } else {
+            let message = format!("only a part of this call was applied, or may have been: {error}");
+            error.become_of(Kind::MaybeApplied, message)
+        };
+        error.having_done(self.done.clone()).in_part(self.certain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(kind: Kind) -> Result<Reply> {
+        Err(Error::new(kind, "why"))
+    }
+
+    /// What a caller is told after these requests, whose first error ended their call.
+    fn told(requests: &[(Effect, Result<Reply>)]) -> Error {
+        let mut progress = Progress::default();
+        for (effect, reply) in requests {
+            progress.note(effect, reply);
+        }
+        progress.tell(requests.iter().find_map(|(_, reply)| reply.clone().err()).unwrap())
+    }
+
+    fn named(name: &str) -> Effect {
+        Effect::Names([name.to_owned()].into(), |_, _| Some(true))
+    }
+
+    #[test]
+    fn as_long_as_nothing_was_changed_the_first_error_stands() {
+        let read = || (Effect::None, Ok(Reply::Int(7)));
+        let kinds = [Kind::Unavailable, Kind::NotSent, Kind::Backpressure, Kind::Timeout, Kind::Closed, Kind::Server];
+        for kind in kinds {
+            let error = told(&[read(), (Effect::SURE, lost(kind)), (Effect::SURE, lost(Kind::NotSent))]);
+            assert_eq!((error.kind, error.message()), (kind, "why"));
+            assert!(error.done().is_none());
+        }
+        let nothing_to_do = [
+            (Effect::Some(is_one), Ok(Reply::Int(0))),
+            (Effect::Some(is_there), Ok(Reply::Nil)),
+            (Effect::Count(counted), Ok(Reply::Int(0))),
+            (Effect::Count(counted_first), Ok(Reply::Array(vec![Reply::Int(0), Reply::Int(9)]))),
+        ];
+        for (effect, reply) in nothing_to_do {
+            let error = told(&[(effect, reply), (Effect::SURE, lost(Kind::Unavailable))]);
+            assert_eq!(error.kind, Kind::Unavailable);
+        }
+    }
+
+    #[test]
+    fn what_was_changed_or_may_have_been_decides_whatever_the_error_was() {
+        for kind in [Kind::Unavailable, Kind::NotSent, Kind::Server, Kind::OutOfMemory, Kind::WrongType, Kind::Closed] {
+            for before in [Ok(Reply::Int(1)), lost(Kind::MaybeApplied)] {
+                for requests in [
+                    [(Effect::SURE, before.clone()), (Effect::SURE, lost(kind))],
+                    [(Effect::None, lost(kind)), (Effect::Some(is_one), before.clone())],
+                ] {
+                    let error = told(&requests);
+                    assert_eq!(error.kind, Kind::MaybeApplied, "{requests:?}");
+                    assert!(error.message().ends_with("why"), "{error}");
+                    assert_eq!(error.is_in_part(), before.is_ok(), "{requests:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_told_as_a_number() {
+        let count = |reply| (Effect::Count(counted), reply);
+        let error = told(&[count(Ok(Reply::Int(3))), count(lost(Kind::NotSent)), count(Ok(Reply::Int(2)))]);
+        assert_eq!(error.done(), Some(&Done::Count(5)));
+        let error = told(&[count(lost(Kind::MaybeApplied))]);
+        assert_eq!((error.done(), error.message()), (Some(&Done::Count(0)), "why"));
+        // What was cut up and put together again has counted already.
+        let part = Error::new(Kind::MaybeApplied, "in part").having_done(Some(Done::Count(4))).in_part(true);
+        let error = told(&[count(Ok(Reply::Int(1))), count(Err(part))]);
+        assert_eq!(error.done(), Some(&Done::Count(5)));
+        let changed_all_the_same = (Effect::Count(|_| Some(0)), Ok(Reply::Nil));
+        let error = told(&[changed_all_the_same, (Effect::None, lost(Kind::Unavailable))]);
+        assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(0))));
+    }
+
+    #[test]
+    fn what_has_a_name_is_told_by_name() {
+        let error = told(&[
+            (named("a"), Ok(Reply::text("OK"))),
+            (named("b"), lost(Kind::Unavailable)),
+            (named("c"), lost(Kind::MaybeApplied)),
+            (named("d"), Ok(Reply::text("OK"))),
+        ]);
+        assert_eq!(error.done(), Some(&Done::Names(vec!["a".into(), "d".into()])));
+        assert!(!error.message().contains('d') || error.message().starts_with("only a part of this call"), "{error}");
+        // One run for both, of which the server took one.
+        let both = Effect::Names(["a".to_owned(), "b".to_owned()].into(), |_, at| (at == 1).then_some(true));
+        let mut progress = Progress::default();
+        progress.note(&both, &Ok(Reply::Nil));
+        assert!(progress.has_failed() && progress.has_changed());
+        let error = progress.tell(Error::new(Kind::OutOfMemory, "full"));
+        assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Names(vec!["b".into()]))));
+        let error = told(&[(named("a"), lost(Kind::Unavailable)), (named("b"), lost(Kind::NotSent))]);
+        assert_eq!((error.kind, error.done()), (Kind::Unavailable, None));
+    }
+}
