@@ -196,7 +196,7 @@ describe('the embedded engine', () => {
       ['no.such', 'k'],
       ['XREAD', 'STREAMS', 's', '0'],
     ]) {
-      await refuses(client.sendCommand(words), 'E_UNSUPPORTED', /embedded engine has no command/)
+      await refuses(client.sendCommand(words), 'E_UNSUPPORTED', /embedded store does not support the command/)
       await refuses(client.multi().set('k', 1).sendCommand(words).exec(), 'E_UNSUPPORTED')
     }
     assert.equal(await client.exists('k'), 0)

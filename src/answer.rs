@@ -1,4 +1,4 @@
-//! What a promise is resolved with: plain data, made off the main thread.
+//! The values of promises: plain data, built off the main thread.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 
-/// A string on its way to JavaScript. Looked through where it is made, so that the main thread only copies it.
+/// A string for JavaScript. It is scanned when it is created, so that the main thread only copies it.
 #[derive(Debug, Clone)]
 pub struct Text {
     /// UTF-8.
@@ -21,18 +21,18 @@ impl Text {
     }
 }
 
-/// Who counted a hit of a limit. The numbers are those of the list in `lib/bridge.js`.
+/// Which counter produced a rate-limit result. The numbers are indexes of the list in `lib/bridge.js`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The store.
     Store = 0,
-    /// This process by itself: there was no server.
+    /// This process, because the store was unavailable.
     Local = 1,
-    /// Nobody: there was no server.
+    /// None, because the store was unavailable.
     Fallback = 2,
 }
 
-/// An answer on its way to JavaScript.
+/// A value for JavaScript.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// `undefined`.
@@ -49,15 +49,15 @@ pub enum Answer {
     Bytes(Bytes),
     /// A string that is parsed as JSON.
     Json(Text),
-    /// JSON of an object whose fields have names that came from a store: it gets no prototype.
+    /// JSON of an object with field names from a store, so it gets no prototype.
     JsonRecord(Text),
     /// An array.
     List(Vec<Answer>),
     /// A plain object with fields in this order.
     Object(Vec<(Cow<'static, str>, Answer)>),
-    /// An object without a prototype, whose fields have names that came from a store.
+    /// An object without a prototype, since its field names come from a store.
     Record(Vec<(String, Answer)>),
-    /// What became of a hit of a limit: made by one call of a JavaScript function, because it is made so often.
+    /// A rate-limit result: built by a single call of a JavaScript function, because it is frequent.
     Checked {
         /// Within the limit.
         allowed: bool,
@@ -65,14 +65,14 @@ pub enum Answer {
         remaining: u64,
         /// End of the window in epoch milliseconds.
         reset_ms: Option<i64>,
-        /// How long until a hit may be admitted again, in milliseconds; 0 when this one was.
+        /// How long until a hit can be allowed again, in milliseconds; 0 if this one was.
         retry_after_ms: i64,
         /// The limit.
         limit: u64,
-        /// Who says so.
+        /// The counter that produced it.
         source: Source,
     },
-    /// An error as a value, as `multi().exec()` answers it.
+    /// An error as a value, as in the result of `multi().exec()`.
     Failure(Error),
 }
 
@@ -87,12 +87,12 @@ impl Answer {
         Self::Text(Text::new(bytes.into()))
     }
 
-    /// A value by its JSON.
+    /// A value from its JSON.
     pub fn json(bytes: impl Into<Bytes>) -> Self {
         Self::Json(Text::new(bytes.into()))
     }
 
-    /// An object by its JSON, without a prototype.
+    /// An object from its JSON, without a prototype.
     pub fn json_record(bytes: impl Into<Bytes>) -> Self {
         Self::JsonRecord(Text::new(bytes.into()))
     }

@@ -1,4 +1,4 @@
-//! The one error of this crate: a kind to branch on, a message to read, a source to dig into.
+//! The error type of this crate: a kind, a message and a source.
 
 mod secrets;
 mod words;
@@ -8,32 +8,32 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 pub use secrets::keep as keep_secret;
 
-/// What every fallible function here answers.
+/// The result of every fallible function here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something that could not be done, and why.
+/// A failure.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What went wrong, to branch on.
+    /// The kind of failure.
     pub kind: Kind,
     message: Cow<'static, str>,
     #[source]
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
-    /// The key of the request that failed, where it is known.
+    /// The key of the request that failed, if known.
     key: Option<Bytes>,
-    /// What is known to be done of a call that was done in part.
+    /// What a partially executed call is known to have done.
     done: Option<Arc<Done>>,
-    /// Whether a part of its call is known to be done.
+    /// Whether a part of the call is known to have been executed.
     in_part: bool,
 }
 
-/// What is known to be done of a call that was done in part.
+/// What a partially executed call is known to have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// So many of what it counts.
+    /// The count that the call would return.
     Count(u64),
-    /// These, of what it was given.
+    /// These of the names it was given.
     Names(Vec<String>),
 }
 
@@ -61,9 +61,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The caller passed something that cannot be meant.
+    /// The caller passed an invalid argument.
     InvalidArgument = "E_INVALID_ARGUMENT", retryable: false;
-    /// An option or environment variable has a value that cannot be meant.
+    /// An option or environment variable has an invalid value.
     InvalidSettings = "E_INVALID_SETTINGS", retryable: false;
     /// No connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed.
     Unavailable = "E_UNAVAILABLE", retryable: true;
@@ -71,34 +71,34 @@ kinds! {
     NotSent = "E_NOT_SENT", retryable: true;
     /// Too much is waiting: for the server, and nothing was sent; or for a subscription, which has ended.
     Backpressure = "E_BACKPRESSURE", retryable: true;
-    /// What changes nothing was sent, and the deadline passed before an answer came.
+    /// A call that changes nothing was sent, and the deadline passed before the reply arrived.
     Timeout = "E_TIMEOUT", retryable: true;
-    /// What may have changed something was sent, and no answer came before the connection or the time was lost; or a call of
-    /// several steps was done in part.
+    /// A call that may have changed something was sent, and the connection was lost or the deadline passed before the reply
+    /// arrived; or only some steps of a call were executed.
     MaybeApplied = "E_MAYBE_APPLIED", retryable: false;
     /// The caller's own signal ended it.
     Aborted = "E_ABORTED", retryable: false;
     /// The service was disconnected by its owner.
     Closed = "E_CLOSED", retryable: false;
-    /// The server refused the user name or password.
+    /// The server rejected the user name or password.
     Auth = "E_AUTH", retryable: false;
     /// The key holds another type of value.
     WrongType = "E_WRONG_TYPE", retryable: false;
     /// The server has no memory left for this write.
     OutOfMemory = "E_OUT_OF_MEMORY", retryable: true;
-    /// The server answered with another error.
+    /// The server returned another error.
     Server = "E_SERVER", retryable: false;
     /// A stored value is not what this library writes.
     InvalidData = "E_INVALID_DATA", retryable: false;
-    /// Somebody else holds the lock.
+    /// Another holder has the lock.
     LockHeld = "E_LOCK_HELD", retryable: true;
-    /// The lock was lost while its holder was at work.
+    /// The lock was lost while its operation was running.
     LockLost = "E_LOCK_LOST", retryable: false;
     /// Other writers kept changing the value; nothing was written.
     Conflict = "E_CONFLICT", retryable: true;
-    /// The job is dead: its last attempt failed, or no other would have helped.
+    /// The job is dead: its last attempt failed, or a retry was ruled out.
     JobFailed = "E_JOB_FAILED", retryable: false;
-    /// The job was removed, has finished and was not kept, or is another worker's by now.
+    /// The job was removed, finished without being kept, or was taken over by another worker.
     JobGone = "E_JOB_GONE", retryable: false;
     /// This engine or server cannot do that.
     Unsupported = "E_UNSUPPORTED", retryable: false;
@@ -112,7 +112,7 @@ impl Error {
         Self { kind, message: message.into(), source: None, key: None, done: None, in_part: false }
     }
 
-    /// Says which key it is about, unless that is known already.
+    /// Adds the key, unless it is already known.
     pub fn at(mut self, key: &Bytes) -> Self {
         self.key.get_or_insert_with(|| key.clone());
         self
@@ -123,51 +123,50 @@ impl Error {
         self.key.as_ref()
     }
 
-    /// The same error as one of another kind, in other words.
+    /// Changes the kind and the message.
     pub fn become_of(self, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), ..self }
     }
 
-    /// Says what is known to be done of its call.
+    /// Records what the call is known to have done.
     pub fn having_done(mut self, done: Option<Done>) -> Self {
         self.done = done.map(Arc::new);
         self
     }
 
-    /// Says that a part of its call is known to be done.
+    /// Records whether a part of the call is known to have been executed.
     pub fn in_part(mut self, in_part: bool) -> Self {
         self.in_part |= in_part;
         self
     }
 
-    /// Whether a part of its call is known to be done, and not only in doubt.
+    /// Whether a part of the call is known to have been executed, rather than only possibly.
     pub fn is_in_part(&self) -> bool {
         self.in_part
     }
 
-    /// What is known to be done of its call, where it was done in part.
+    /// What a partially executed call is known to have done.
     pub fn done(&self) -> Option<&Done> {
         self.done.as_deref()
     }
 
-    /// Keeps what caused it.
+    /// Adds the cause.
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// The caller's mistake, in words that say what to do.
+    /// An invalid argument; the message says what to do.
     pub fn argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidArgument, message)
     }
 
-    /// A mistake in options or environment.
+    /// Invalid options or environment variables.
     pub fn settings(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidSettings, message)
     }
 
-    /// What the server said when it refused a command: the first word decides the kind, wherever it was said. Of the words, what
-    /// may be a caller's is taken out.
+    /// An error reply of the server: its first word determines the kind. Parts that may be the caller's data are removed.
     pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
         let message = shortened(words::harmless(unwrapped(message.into())));
         let kind = match message.split_whitespace().next().unwrap_or_default() {
@@ -184,7 +183,7 @@ impl Error {
         Self::new(kind, message)
     }
 
-    /// The same error without the pieces of these arguments that a server repeats in it.
+    /// Removes pieces of these arguments that the server repeated in the error.
     pub fn hiding<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
         let said = self.kind == Kind::Server || is_code(self.message.split(' ').next().unwrap_or_default());
         if said && let Some(message) = words::without(&self.message, args) {
@@ -194,7 +193,7 @@ impl Error {
         self
     }
 
-    /// Whether there was no server to answer, as opposed to an answer that says no.
+    /// Whether no reply was received, as opposed to an error reply.
     pub fn is_unavailable(&self) -> bool {
         use Kind::{Backpressure, MaybeApplied, NotSent, Timeout, Unavailable};
         matches!(self.kind, Unavailable | NotSent | Backpressure | Timeout | MaybeApplied)
@@ -206,7 +205,7 @@ impl Error {
     }
 }
 
-/// What a server, or a gateway before it, says when it takes nobody more, or nothing more for now.
+/// Errors of a server, or a gateway in front of it, that accepts no more clients or requests for now.
 const FULL: [&str; 8] = [
     "ERR max number of clients",
     "ERR max number of connections",
@@ -218,7 +217,7 @@ const FULL: [&str; 8] = [
     "ERR upstream failure",
 ];
 
-/// What a server says of a command that its user may not run in a script, up to Redis 7 and since.
+/// Errors for a command that the user may not run in a script, before and since Redis 7.
 const FORBIDDEN_IN_SCRIPT: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
 
 fn starts_with_any(message: &str, beginnings: &[&str]) -> bool {
@@ -230,11 +229,11 @@ fn is_code(word: &str) -> bool {
     word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// As many bytes of what a server says are kept.
+/// The most bytes of a server's error that are kept.
 const LONGEST: usize = 500;
 
-/// An error of a script as servers tell it since Redis 7. Those before put in front of it where it was: `ERR Error running script
-/// (call to f_…): @user_script:3: WRONGTYPE …`, and for what the server itself refuses `@user_script: 3: -READONLY …`.
+/// Normalizes the error of a script to the format of Redis 7. Earlier servers prepend the position: `ERR Error running script
+/// (call to f_…): @user_script:3: WRONGTYPE …`, and for errors of the server itself `@user_script: 3: -READONLY …`.
 fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
     let mut rest: &str = &message;
     if let Some((_, inner)) =
@@ -259,7 +258,7 @@ fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// Servers before Redis 7 repeat in an error whatever they were sent: an error is no place for a caller's megabytes.
+/// Servers before Redis 7 repeat the request in an error, which may be megabytes long.
 fn shortened(message: Cow<'static, str>) -> Cow<'static, str> {
     if message.len() <= LONGEST {
         return message;

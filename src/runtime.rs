@@ -22,13 +22,13 @@ use tokio::{
 use crate::error::{Error, Kind, Result};
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-/// Held by whoever starts it, so that there is one.
+/// Locked while the runtime is started, so that there is only one.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// The runtime, started at the first call. What the system refuses now, it may give at the next call.
+/// The runtime, started at the first call. If that fails, the next call tries again.
 ///
 /// # Errors
-/// `E_UNAVAILABLE` when the system gives no thread or no file descriptor.
+/// `E_UNAVAILABLE` if the operating system provides no thread or file descriptor.
 pub fn get() -> Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -37,36 +37,36 @@ pub fn get() -> Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    // Where the system gives no thread, tokio panics.
+    // tokio panics if it cannot create a thread.
     let built =
         catch_unwind(|| Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build());
     let refused = |why: &str| {
-        let message = format!("the system gives nothing to start with: {why}; nothing was sent");
+        let message = format!("cinnabar's runtime could not be started: {why}; nothing was sent");
         Error::new(Kind::Unavailable, message)
     };
     let runtime = match built {
         Ok(Ok(runtime)) => runtime,
         Ok(Err(error)) => return Err(refused(&error.to_string()).with_source(error)),
-        Err(_) => return Err(refused("no thread")),
+        Err(_) => return Err(refused("the operating system could not create a thread")),
     };
     runtime.spawn(linger());
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
-/// What gives freed memory back to the system, set by whoever knows the allocator.
+/// Returns freed memory to the operating system; set by the code that knows the allocator.
 static GIVE_BACK: OnceLock<fn()> = OnceLock::new();
 static GIVING_BACK: AtomicBool = AtomicBool::new(false);
 static LARGE_VALUES: AtomicU64 = AtomicU64::new(0);
 
-/// A value of this many bytes is large: its memory is not kept for the next one.
+/// Memory of values larger than this is returned to the operating system.
 pub const LARGE: usize = 256 << 10;
 
-/// Has freed memory given back by this, from now on.
+/// Sets the function that returns freed memory.
 pub fn give_back_with(give_back: fn()) {
     let _ = GIVE_BACK.set(give_back);
 }
 
-/// A large value is here: when it has been let go, its memory is given back. Only on the runtime's thread.
+/// Schedules the return of memory after a large value. Call on the runtime's thread only.
 pub fn give_back_soon() {
     LARGE_VALUES.fetch_add(1, Ordering::Relaxed);
     if GIVE_BACK.get().is_none() || GIVING_BACK.swap(true, Ordering::AcqRel) {
@@ -74,7 +74,7 @@ pub fn give_back_soon() {
     }
     tokio::spawn(async {
         let (mut seen, mut quiet) = (0, 0);
-        // Some times more after the last one, for what its caller held on to.
+        // A few more times after the last large value, since its caller may still hold it.
         while quiet < 4 {
             sleep(Duration::from_millis(500)).await;
             if let Some(give_back) = GIVE_BACK.get() {
@@ -88,21 +88,21 @@ pub fn give_back_soon() {
     });
 }
 
-/// How long the thread stays awake for the next event. A sleeping thread takes tens of microseconds to come back, twice a
-/// call: longer than a server on the same machine takes to answer.
+/// How long the thread spins for the next event. Waking a parked thread takes tens of microseconds, twice per call, which is
+/// longer than a server on the same machine takes to reply.
 const LINGER: Duration = Duration::from_micros(120);
-/// How often in a row staying awake may be in vain before the thread sleeps at once.
+/// After this many unsuccessful spins in a row, the thread parks immediately.
 const PATIENCE: u32 = 4;
-/// While it sleeps at once, every so many events it tries again.
+/// While it parks immediately, it tries to spin again every this many events.
 const TRY_AGAIN: u64 = 256;
 
 static EVENTS: AtomicU64 = AtomicU64::new(0);
 static AWAKE: AtomicBool = AtomicBool::new(false);
 static RISE: Notify = Notify::const_new();
 
-/// Something came in or went out, with few calls under way: the next event may be near.
+/// Something was sent or received with few calls in flight, so the next event may be imminent.
 ///
-/// With many calls under way there is no need: the thread has work all the time, and the cores are better used by others.
+/// With many calls in flight this is not needed: the thread always has work, and spinning would waste the cores.
 pub fn stir() {
     EVENTS.fetch_add(1, Ordering::Relaxed);
     if !AWAKE.load(Ordering::Relaxed) {
@@ -110,7 +110,7 @@ pub fn stir() {
     }
 }
 
-/// Keeps the thread awake between events that follow each other closely, and learns when they do not.
+/// Keeps the thread spinning between events in quick succession, and stops when they are not.
 async fn linger() {
     let mut in_vain = 0;
     loop {
@@ -122,7 +122,7 @@ async fn linger() {
         AWAKE.store(true, Ordering::Relaxed);
         let (mut since, mut caught) = (Instant::now(), 0_u32);
         while since.elapsed() < LINGER {
-            // Yielding lets the thread look at its sockets and its inbox before it comes back here.
+            // Yielding lets the thread poll its sockets and inbox before it returns here.
             yield_now().await;
             let events = EVENTS.load(Ordering::Relaxed);
             if events != seen {

@@ -1,18 +1,18 @@
-//! Passwords and keys that this process knows, so that none is shown wherever somebody repeats it.
+//! The passwords and keys of this process, to be removed from error messages that repeat them.
 
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-/// What stands for a secret.
+/// The placeholder for a secret.
 const BLANK: &str = "***";
-/// One that is shorter is looked for as a word of its own: it may well be a part of any other.
+/// A shorter secret is replaced only as a whole word, since it may be part of other words.
 const LONG: usize = 6;
 
 static ALL: Mutex<Vec<Weak<str>>> = Mutex::new(Vec::new());
 
-/// Keeps a text from being shown for as long as somebody holds it.
+/// Registers a secret, which is removed from messages until the returned value is dropped.
 pub fn keep(text: &str) -> Arc<str> {
     let kept: Arc<str> = text.into();
     if !text.is_empty() {
@@ -23,7 +23,7 @@ pub fn keep(text: &str) -> Arc<str> {
     kept
 }
 
-/// The text without any secret that is known.
+/// Replaces all known secrets.
 pub fn blanked(text: Cow<'static, str>) -> Cow<'static, str> {
     let secrets: Vec<Arc<str>> = lock().iter().filter_map(Weak::upgrade).collect();
     secrets.iter().fold(text, |text, secret| match blank(&text, secret) {

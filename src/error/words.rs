@@ -1,18 +1,18 @@
-//! What a server says, as far as it is known to do no harm. Servers, and proxies before them, repeat in an error what they were
-//! sent: passwords, ids of sessions, whole documents. So what stands in quotes is passed on only where it is a name that no
-//! caller chose, lists of arguments are cut off, and what was sent is looked for in what came back.
+//! Removes callers' data from error replies. Servers, and proxies in front of them, repeat parts of the request in errors:
+//! passwords, session ids, whole documents. So quoted text is kept only if it is a known name, lists of arguments are cut off,
+//! and pieces of the request are searched for in the reply.
 
 use std::{borrow::Cow, sync::LazyLock};
 
 use super::secrets;
 
-/// What stands for whatever was taken out.
+/// The placeholder for removed text.
 pub const HIDDEN: &str = "…";
 
-/// From here on a server repeats what it was sent.
+/// Markers after which a server repeats the request.
 const REPEATS: [&str; 4] = ["with args beginning with", "with args:", "command was:", "args beginning with"];
 
-/// Quoted behind these are names of commands and parts of a script's own text, not values.
+/// Quoted text after these is the name of a command or part of a script's source, not a value.
 const BEFORE_NAMES: [&str; 12] = [
     "unknown command ",
     "unknown subcommand ",
@@ -28,7 +28,7 @@ const BEFORE_NAMES: [&str; 12] = [
     "function ",
 ];
 
-/// Words of servers and of Lua that say the same whoever asked.
+/// Fixed words of servers and of Lua.
 const KNOWN: [&str; 25] = [
     "maxmemory",
     "no",
@@ -57,21 +57,21 @@ const KNOWN: [&str; 25] = [
     "true",
 ];
 
-/// Shorter pieces of what was sent are no secret, and words of any sentence.
+/// Shorter pieces of the request are not considered secret: they may be words of any sentence.
 const SHORTEST: usize = 4;
-/// So long a word is an id, even of small letters alone.
+/// A word of this length is considered an id, even if it consists of lower-case letters only.
 const LONG: usize = 20;
 
-/// The text without what may be of a caller, and without every secret that is known.
+/// Removes everything that may be a caller's data, and all known secrets.
 pub fn harmless(text: Cow<'static, str>) -> Cow<'static, str> {
     let text = secrets::blanked(unnamed(unrepeated(text)));
     if text.contains(['\'', '"', '`']) { unquoted(&text).into() } else { text }
 }
 
-/// Takes out what is a piece of these arguments.
+/// Removes pieces of these arguments; `None` if there are none.
 pub fn without<'a>(text: &str, args: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
     let mut hidden = None::<String>;
-    // The first word is the server's code.
+    // The first word is the error code.
     let (code, said) = text.split_at(text.find(' ').unwrap_or(text.len()));
     for arg in args.clone().filter(|arg| arg.len() < text.len()).filter_map(|arg| std::str::from_utf8(arg).ok()) {
         if is_telling(arg) && said.contains(arg) {
@@ -97,10 +97,10 @@ fn is_end(c: char) -> bool {
     ".:-/=".contains(c)
 }
 
-/// Whether a word may be an id, an address, a number or a name, and not one of a sentence.
+/// Whether a word may be an id, an address, a number or a name rather than a word of a sentence.
 fn is_telling(word: &str) -> bool {
     let plain = |(at, c): (usize, char)| c.is_lowercase() || (at == 0 && c.is_uppercase());
-    // An option is not, either.
+    // Upper-case words are names of options.
     let loud = word.chars().all(|c| c.is_ascii_uppercase());
     word.len() >= SHORTEST && (word.len() >= LONG || !(loud || word.char_indices().all(plain)))
 }

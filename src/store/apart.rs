@@ -1,4 +1,5 @@
-//! Requests that share a connection with nobody: what waits at the server, and what nobody can say the replies of.
+//! Requests that need a dedicated connection: blocking commands, and commands whose replies are not known to be safe to
+//! pipeline.
 
 use std::time::Duration;
 
@@ -6,45 +7,45 @@ use bytes::Bytes;
 
 use super::Args;
 
-/// A command on a connection of its own, which ends with it.
+/// A command on a dedicated connection, which is closed after it.
 #[derive(Debug, Clone)]
 pub struct Apart {
-    /// Its name in capitals.
+    /// Its name in upper case.
     pub name: String,
-    /// How long it asks the server to wait.
+    /// Its blocking timeout.
     pub wait: Option<Wait>,
 }
 
-/// A wait at the server.
+/// The blocking timeout of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// Which of the arguments says how long.
+    /// The index of the argument that contains it.
     pub at: usize,
-    /// Whether it says so in milliseconds; else it is in seconds.
+    /// Whether it is in milliseconds rather than seconds.
     pub millis: bool,
-    /// How long it is; `None` is for ever.
+    /// The timeout; `None` blocks forever.
     pub time: Option<Duration>,
 }
 
-/// A server looks ten times a second for waits that are over. Its answer is waited for as much longer than its caller asked:
-/// what it had taken for somebody who is gone would be lost.
+/// A server checks blocking timeouts ten times a second. The deadline of the call is this much later than the caller's timeout:
+/// an element popped for a caller that has gone would be lost.
 const LATE: Duration = Duration::from_millis(500);
 
 /// Longer than any process lives.
 const LONGEST: Duration = Duration::from_secs(1 << 31);
 
 impl Wait {
-    /// How long its call may take, where its caller has bound it to a time, and where callers usually have `usual`.
+    /// How long the call may take: the caller's own limit, otherwise the blocking timeout plus the default timeout `usual`.
     pub fn call_time(&self, bound: Option<Duration>, usual: Duration) -> Duration {
         bound.unwrap_or_else(|| self.time.unwrap_or_default().saturating_add(usual)).min(LONGEST) + LATE
     }
 
-    /// Whether it would go on when the time is over that its caller has bound it to.
+    /// Whether it would still block after the caller's limit.
     pub fn outlasts(&self, bound: Duration) -> bool {
         self.time.is_none_or(|time| time > bound)
     }
 
-    /// Changes the arguments so that the server's answer comes before what is left of the call's time is over.
+    /// Shortens the timeout in the arguments so that the server replies within the remaining time.
     pub fn end_within(&self, left: Duration, args: &mut Args) {
         let longest = left.saturating_sub(LATE).max(Duration::from_millis(1));
         if !self.outlasts(longest) {

@@ -1,4 +1,4 @@
-//! What a feature asks for: requests to an engine, and how to read the replies.
+//! Calls of features: requests to an engine, and how to read the replies.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -20,28 +20,28 @@ pub struct Request {
     pub keys: Keys,
     /// What may travel with others of its kind.
     pub merge: Merge,
-    /// Whether running it twice does no harm, so that a lost connection may be answered by sending it again.
+    /// Whether it is idempotent, so that it may be retried after a lost connection.
     pub repeatable: bool,
     /// What it changes.
     pub effect: Effect,
-    /// Whether how it fares counts for the breaker. What only looks at a server must not be what cuts it off.
+    /// Whether its outcome counts for the breaker. Health checks must not open it.
     pub counted: bool,
 }
 
 /// What a request runs.
 #[derive(Debug, Clone)]
 pub enum Verb {
-    /// A command by its name in capitals.
+    /// A command by its name in upper case.
     Command(&'static str),
     /// A command whose name came from the caller.
     Custom(String),
     /// A script of ours.
     Script(&'static Script),
-    /// The same for many items in one run: the keys that all of them have, then the arguments of each.
+    /// The same for many items in one run: the keys that they share, then the arguments of each.
     Many(&'static Script),
-    /// A command whose name came from the caller and which shares a connection with nobody.
+    /// A command whose name came from the caller and which needs a dedicated connection.
     Apart(Box<Apart>),
-    /// Several commands as one, whose keys are this request's arguments.
+    /// A transaction, whose keys are this request's arguments.
     Transaction(Box<Transaction>),
 }
 
@@ -57,7 +57,7 @@ pub enum Keys {
         /// Distance between two.
         step: u16,
     },
-    /// Nobody knows: nothing may be reordered around it.
+    /// Unknown: nothing may be reordered around it.
     Unknown,
 }
 
@@ -128,13 +128,13 @@ impl Request {
         Self::new(Verb::Script(script), args, at)
     }
 
-    /// Lets it share a round.
+    /// Allows it to be merged.
     pub fn merging(mut self, merge: Merge) -> Self {
         self.merge = merge;
         self
     }
 
-    /// Says that running it twice does no harm.
+    /// Marks it as idempotent.
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
         self
@@ -156,7 +156,7 @@ impl Request {
         self
     }
 
-    /// What of a caller's it tells a server, which may repeat that: all but the text of a script.
+    /// The caller's data in it, which a server may repeat in errors: all arguments but the source of a script.
     pub fn told(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let within: &[Request] = match &self.verb {
             Verb::Transaction(whole) => &whole.requests,
@@ -170,7 +170,7 @@ impl Request {
         self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
     }
 
-    /// How long it asks the server to wait.
+    /// Its blocking timeout.
     pub fn wait(&self) -> Option<Wait> {
         match &self.verb {
             Verb::Apart(apart) => apart.wait,
@@ -178,7 +178,7 @@ impl Request {
         }
     }
 
-    /// Its name, as errors and logs have it.
+    /// Its name for errors and logs.
     pub fn name(&self) -> &str {
         match &self.verb {
             Verb::Command(name) => name,
@@ -189,7 +189,7 @@ impl Request {
         }
     }
 
-    /// Whether it shares a connection with nobody.
+    /// Whether it needs a dedicated connection.
     pub fn is_apart(&self) -> bool {
         match &self.verb {
             Verb::Apart(_) => true,
@@ -198,7 +198,7 @@ impl Request {
         }
     }
 
-    /// The keys it touches; `None` when nobody knows.
+    /// The keys it touches; `None` if unknown.
     pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
         match self.keys {
             Keys::Unknown => None,
@@ -234,7 +234,7 @@ pub struct Replies(pub SmallVec<[Result<Reply>; 1]>);
 impl Replies {
     /// The only reply, or the last of several.
     pub fn one(mut self) -> Result<Reply> {
-        self.0.pop().unwrap_or_else(|| Err(Error::new(Kind::Internal, "an engine left a request without a reply")))
+        self.0.pop().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a request got no reply")))
     }
 
     /// The replies in order; the first failure wins.

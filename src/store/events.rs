@@ -1,4 +1,4 @@
-//! What an engine tells about itself: one event a change of state, to whoever listens.
+//! Events of an engine: one per change of state.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -10,38 +10,38 @@ use std::{
 pub struct Event {
     /// When.
     pub at: SystemTime,
-    /// Whose: host and port, or `unix:` and the path of a socket.
+    /// The server: host and port, or `unix:` and the path of a socket.
     pub target: String,
     /// What happened.
     pub what: EventKind,
-    /// The same in words, for a log. Never a secret.
+    /// A description for the log, without secrets.
     pub text: String,
 }
 
 /// Kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
-    /// A connection stands again after `Lost` or `Down`.
+    /// Connected again after `Lost` or `Down`.
     Connected,
-    /// A connection ended that nobody had closed.
+    /// A connection ended unexpectedly.
     Lost,
-    /// The server cannot be reached; told once until it can.
+    /// The server is unreachable; emitted once per outage.
     Down,
-    /// Calls are refused from now on.
+    /// The breaker rejects calls.
     BreakerOpen,
-    /// One call is let through to see how it fares.
+    /// The breaker allows a probe.
     BreakerHalfOpen,
-    /// Calls are let through again.
+    /// Calls are allowed again.
     BreakerClosed,
     /// Another server is the primary now.
     Failover,
     /// Slots have moved, or servers have come or gone.
     TopologyChanged,
-    /// The server drops keys that should stay; told once.
+    /// The server may evict keys that must be kept; emitted once.
     Evicts,
-    /// The user may not publish or subscribe; told once until it may.
+    /// The user lacks permission to publish or subscribe; emitted once until it is granted.
     Muted,
-    /// A lock was lost while its holder was at work.
+    /// A lock was lost while its operation was running.
     LockLost,
 }
 
@@ -65,33 +65,33 @@ impl EventKind {
 }
 
 impl Event {
-    /// An event of this moment.
+    /// An event that happens now.
     pub fn new(what: EventKind, target: impl Into<String>, text: impl Into<String>) -> Self {
         Self { at: SystemTime::now(), target: target.into(), what, text: text.into() }
     }
 }
 
-/// Gets each event on the thread that emits it: it must neither wait nor emit.
+/// Called with each event on the thread that emits it: it must neither block nor emit.
 pub type Watcher = dyn Fn(&Event) + Send + Sync;
 
-/// Who listens to a store.
+/// The listeners of a store.
 #[derive(Default)]
 pub struct Events(Mutex<Vec<Weak<Watcher>>>);
 
 impl Events {
-    /// Tells `watcher` of every event for as long as somebody holds it.
+    /// Notifies `watcher` of every event until it is dropped.
     pub fn watch(&self, watcher: &Arc<Watcher>) {
         self.lock().push(Arc::downgrade(watcher));
     }
 
-    /// Tells everybody.
+    /// Notifies all watchers.
     pub fn emit(&self, event: &Event) {
         let watchers: Vec<_> = {
             let mut all = self.lock();
             all.retain(|watcher| watcher.strong_count() > 0);
             all.iter().filter_map(Weak::upgrade).collect()
         };
-        // Called outside the lock: a watcher may let go of the store.
+        // Called outside the lock: a watcher may drop the store.
         for watcher in watchers {
             watcher(event);
         }

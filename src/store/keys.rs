@@ -1,9 +1,8 @@
-//! The only place where a key is spelled.
+//! The only place where keys are built.
 //!
-//! A documented name stands as it is: `session:{id}` is `session:` and the identifier. A companion, which must live in one
-//! cluster slot with key K, is called `<prefix>{K}:suffix`: it begins with the prefix, as everything of its owner does, and
-//! Redis hashes only what the first braces hold, which is K. No prefix and no identifier holds a brace of its own, so no
-//! companion is ever taken for a documented key.
+//! A documented key is the prefix and the identifier: `session:{id}`. A companion, which must be in the same cluster slot as
+//! key K, is `<prefix>{K}:suffix`: it starts with the prefix, and Redis hashes only the text in the first braces, which is K.
+//! Prefixes and encoded identifiers contain no braces, so a companion never collides with a documented key.
 
 mod cache;
 mod channel;
@@ -41,18 +40,18 @@ pub const ROOMS: &str = "room:";
 /// Prefix of job queues, unless an option says otherwise.
 pub const QUEUES: &str = "queue:";
 
-/// More is no identifier but a mistake.
+/// Longer identifiers are treated as a mistake.
 const LONGEST: usize = 64 * 1024;
-/// Longer ones are hashed: every key is kept twice, in the store and in each list that names it.
+/// Longer identifiers are hashed, since a key is stored in every index that refers to it.
 const LONGEST_PLAIN: usize = 512;
 const LONGEST_PREFIX: usize = 128;
 
-/// What the keys of one feature begin with. Validated once, when it is made.
+/// The prefix of a feature's keys. Validated once, when it is created.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Prefix(Arc<str>);
 
 impl Prefix {
-    /// This text as a prefix.
+    /// Validates a prefix.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` when it has braces or control characters, or more than 128 bytes.
@@ -64,7 +63,7 @@ impl Prefix {
             )));
         }
         if text.chars().any(|c| matches!(c, '{' | '}') || c.is_control()) {
-            return Err(Error::settings("prefix must have no braces and no control characters"));
+            return Err(Error::settings("prefix must not contain braces or control characters"));
         }
         Ok(Self(text.into()))
     }
@@ -74,7 +73,7 @@ impl Prefix {
         &self.0
     }
 
-    /// What stands in braces where a key belongs to the whole prefix. Redis takes empty braces for none.
+    /// The text in braces for keys that belong to the whole prefix. It must not be empty, because Redis ignores empty braces.
     fn whole<'a>(&'a self, otherwise: &'a str) -> &'a str {
         if self.0.is_empty() { otherwise } else { &self.0 }
     }
@@ -85,60 +84,60 @@ pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
     plain(prefix, "id", id)
 }
 
-/// The mark of a validation that is under way, in the slot of what it will store.
+/// The mark of a validation in progress, in the slot of the key that it will write.
 pub fn session_load(prefix: &Prefix, id: &str) -> Result<Bytes> {
     companion(prefix, "", "id", id, "load")
 }
 
-/// The sessions of a user, by when they end at the latest.
+/// The sessions of a user, by latest expiry.
 pub fn user_sessions(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "sessions")
 }
 
-/// The sessions with a tag, by when they end at the latest.
+/// The sessions with a tag, by latest expiry.
 pub fn tag_sessions(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "sessions")
 }
 
-/// The validated tokens of a user, by when they end at the latest.
+/// The validated tokens of a user, by latest expiry.
 pub fn user_tokens(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "tokens")
 }
 
-/// The validated tokens with a tag: there are none, but who drops a tag names it.
+/// The validated tokens with a tag. There are none, but the script that drops a tag needs the key.
 pub fn tag_tokens(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "tokens")
 }
 
-/// What a user's sessions must name to count.
+/// The epoch of a user, which the user's sessions must match to be valid.
 pub fn user_epoch(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "epoch")
 }
 
-/// What the sessions with a tag must name to count.
+/// The epoch of a tag, which its sessions must match to be valid.
 pub fn tag_epoch(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "epoch")
 }
 
-/// What orders the loads of users and the invalidations of them.
+/// Orders loads of users and their invalidations.
 pub fn invalidations(prefix: &Prefix) -> Bytes {
     beside(prefix, prefix.whole("session"), "invalidations")
 }
 
-/// The counter of a limit. Any text is an identifier: whoever is limited may have chosen it.
+/// The counter of a limit. Accepts any text as an identifier, since it may be untrusted input.
 pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
     [&prefix.0, &*any(id)].concat().into()
 }
 
-/// What the keys of addresses on routes begin with, which stand as they are; behind the prefix of a limiter that has its own.
+/// The prefix of route keys, which are used without further encoding. It follows the prefix of a limiter with a custom one.
 pub const ROUTES: &str = "ratelimit:";
 
-/// A key exactly as the caller gave it, whatever it is; of over 64 KiB, its hash.
+/// A key exactly as given; its hash if it is longer than 64 KiB.
 pub fn as_given(text: &str) -> Bytes {
     if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
 }
 
-/// A key, or a field within one, exactly as the caller gave it.
+/// A key or field exactly as given.
 ///
 /// # Errors
 /// As for `identifier`.
@@ -147,7 +146,7 @@ pub fn raw(what: &str, text: &str) -> Result<Bytes> {
     Ok(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-/// Who holds a lock.
+/// The key of a lock.
 pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
@@ -200,7 +199,7 @@ pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
     Ok(shortened(text))
 }
 
-/// The same for what a stranger may have chosen: no text is refused. The empty one becomes `%empty`, which no encoding yields.
+/// The same for untrusted input: accepts any text. The empty text becomes `%empty`, which no encoding produces.
 fn any(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return "%empty".into();
@@ -230,7 +229,7 @@ fn check(what: &str, text: &str) -> Result<()> {
         return Err(Error::argument(format!("{what} must have at most {LONGEST} bytes, got {}", text.len())));
     }
     if text.contains('\0') {
-        return Err(Error::argument(format!("{what} must have no NUL byte")));
+        return Err(Error::argument(format!("{what} must not contain a NUL byte")));
     }
     Ok(())
 }
@@ -259,7 +258,7 @@ fn is_special(byte: u8) -> bool {
     SPECIAL[byte as usize]
 }
 
-/// Every key of every call is looked at byte by byte, so the answer is looked up.
+/// A lookup table, because every byte of every key is checked.
 static SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut byte = 0_u8;

@@ -1,4 +1,4 @@
-//! What a process keeps by itself while there is no server to ask: the embedded engine once more, small, beside a store.
+//! A small embedded store of the process, used while the server is unavailable.
 
 use std::{
     convert::Infallible,
@@ -12,20 +12,20 @@ use crate::{
     settings::{Server, Settings},
 };
 
-/// Bound of its memory, in bytes: what was not used for longest goes first.
+/// Memory limit in bytes; the least recently used keys are evicted.
 const MAX_BYTES: usize = 16 << 20;
 
 static LOCALS: Registry<(Server, u8), Local> = Registry::new();
 
-/// A small store of this process, which answers at once and without I/O. Nothing in it ever reaches a server.
+/// A small in-process store without I/O. Nothing in it ever reaches a server.
 pub struct Local {
     max_bytes: usize,
-    /// Made when it is first asked: an interpreter is too much for what may never be needed.
+    /// Created at first use, because it may never be needed and contains a Lua interpreter.
     engine: OnceLock<memory::Engine>,
 }
 
-/// The process's own small store beside the one with these settings: as those who share a server share its counters, however
-/// they speak to it, so do they here. It goes with its last holder.
+/// The local store for the server in these settings. Services on the same server share it, whatever their other settings. It is
+/// dropped with its last holder.
 pub fn local(settings: &Settings) -> Arc<Local> {
     let Ok(local) =
         LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
@@ -38,13 +38,13 @@ impl Local {
         Self { max_bytes, engine: OnceLock::new() }
     }
 
-    /// Answers a request.
+    /// Runs a request.
     pub fn ask(&self, request: &Request) -> Result<Reply> {
         let engine = self.engine()?;
         let reply = engine.execute(std::slice::from_ref(request)).pop();
-        // Nobody else tidies up here; each dead key is taken out once, so this costs a call next to nothing.
+        // Removes expired keys. Nothing else does so here, and each key is removed only once, so this is cheap.
         engine.sweep();
-        reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded engine left a request without a reply")))
+        reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded store returned no reply to a request")))
     }
 
     fn engine(&self) -> Result<&memory::Engine> {
@@ -52,7 +52,7 @@ impl Local {
             return Ok(engine);
         }
         let made = memory::Engine::new(self.max_bytes)?;
-        // Of two that are made at once, the first is kept.
+        // If two are created concurrently, the first is kept.
         Ok(self.engine.get_or_init(|| made))
     }
 

@@ -1,14 +1,14 @@
-//! The embedded engine: Redis commands and scripts, answered in memory.
+//! The embedded engine: Redis commands and scripts, executed in memory.
 //!
 //! What it is for: development, tests, and processes that need no server. It runs the commands of `table.rs` and the very
 //! scripts a server runs; `tests/engines.rs` compares its replies with those of a real server.
 //!
 //! Where it differs from a server on purpose:
-//! * One database, nothing is written to disk, no blocking commands, and no `MULTI` but the one that is a `Transaction`.
-//! * A command that it does not have is `E_UNSUPPORTED`: a server might have it.
-//! * Memory is bounded by an estimate of what keys and values take, as with `maxmemory-policy volatile-lru`, except that a
-//!   script that has begun to write goes over by no more than a quarter.
-//! * A deadline is over when it is reached, not a millisecond later.
+//! * One database, no persistence, no blocking commands, and `MULTI` only as a `Transaction`.
+//! * An unknown command is `E_UNSUPPORTED`: a server might have it.
+//! * The estimated memory of keys and values is limited, as with `maxmemory-policy volatile-lru`, except that a script that has
+//!   started to write may exceed the limit by at most a quarter.
+//! * A key expires exactly when its time is reached, not a millisecond later.
 //! * Ranks of sorted sets are counted, not looked up: linear in the distance from the nearer end.
 
 mod answer;
@@ -61,11 +61,11 @@ pub struct Engine {
 }
 
 struct Shared {
-    /// Taken for a whole batch, so that nothing comes between the commands of a script.
+    /// Locked for a whole batch, so that nothing comes between the commands of a script.
     line: Mutex<Line>,
-    /// Taken per command, inside the other: a script's `redis.call` comes from within Lua.
+    /// Locked per command, inside the other lock: a script's `redis.call` comes from within Lua.
     db: Arc<Mutex<Db>>,
-    /// What `SCRIPT LOAD` keeps, whatever becomes of the interpreter.
+    /// Scripts stored by `SCRIPT LOAD`, which outlive the interpreter.
     shelf: Shelf,
     max_bytes: usize,
 }
@@ -79,8 +79,8 @@ impl Engine {
         Ok(Self { shared: Arc::new(Shared { line, db, shelf, max_bytes }) })
     }
 
-    /// Answers requests in order, with no I/O. Each is atomic, the whole is not. Without a caller's own script among them,
-    /// or one before them, they are answered at once.
+    /// Runs requests in order, without I/O. Each is atomic, the batch is not. Completes immediately unless a caller's own
+    /// script is among the requests or queued ahead of them.
     pub async fn answer(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let count = batch.len();
         match self.begin(batch, deadline) {
@@ -89,7 +89,7 @@ impl Engine {
         }
     }
 
-    /// The same, for whoever may wait for a script.
+    /// The same, for threads that may block until a script has ended.
     pub fn execute(&self, batch: &[Request]) -> Vec<Result<Reply>> {
         match self.begin(batch.to_vec(), Instant::now() + PATIENCE) {
             Begun::Done(replies) => replies,
@@ -118,14 +118,14 @@ impl Engine {
         reply(outcome)
     }
 
-    /// Delivers what is published to `topic` from now on; answers what `unsubscribe` takes.
+    /// Delivers messages published to `topic` from now on; returns the id for `unsubscribe`.
     pub fn subscribe(&self, topic: Topic, listener: Listener) -> u64 {
         lock(&self.shared.db).hub.subscribe(topic, listener)
     }
 
     /// Stops delivery to one listener.
     pub fn unsubscribe(&self, id: u64) {
-        // Dropped with no lock held: what it holds may call the engine.
+        // Dropped without holding a lock, because its destructor may call the engine.
         let gone = lock(&self.shared.db).hub.unsubscribe(id);
         drop(gone);
     }
@@ -140,7 +140,7 @@ impl Engine {
         lock(&self.shared.db).space.used()
     }
 
-    /// Frees some of what has expired. Reads never see it anyway; this gives its memory back.
+    /// Frees some expired keys. Reads never return them; this reclaims their memory.
     pub fn sweep(&self) {
         // Time stands still while a script runs.
         let mut line = lock(&self.shared.line);
@@ -153,7 +153,7 @@ impl Engine {
 }
 
 impl Shared {
-    /// Answers a request, unless it has a script of a caller's own.
+    /// Runs a request, unless it contains a caller's own script.
     fn answer_ours(&self, lua: &mut Lua, request: &Request) -> Option<Result<Reply>> {
         if let Verb::Transaction(whole) = &request.verb {
             return (!whole.requests.iter().any(is_theirs)).then(|| self.answer(lua, request));
@@ -161,7 +161,7 @@ impl Shared {
         self.choose(lua, request, false)
     }
 
-    /// Answers a request, whatever it is.
+    /// Runs any request.
     fn answer(&self, lua: &mut Lua, request: &Request) -> Result<Reply> {
         let reply = match &request.verb {
             Verb::Transaction(whole) => self.answer_all(lua, whole),
@@ -170,7 +170,7 @@ impl Shared {
         reply.map_err(|error| error.hiding(request.told()))
     }
 
-    /// Commands with nothing in between; as on a server, none is done when one of them cannot be taken.
+    /// Runs a transaction. As on a server, nothing is executed if one of its commands is invalid.
     fn answer_all(&self, lua: &mut Lua, whole: &Transaction) -> Result<Reply> {
         for request in &whole.requests {
             match table::find(request.name()) {
@@ -205,7 +205,7 @@ impl Shared {
         Some(reply(outcome).and_then(Reply::whole))
     }
 
-    /// Runs a command; nothing where it is one about scripts and `theirs` are not meant.
+    /// Runs a command; `None` for a script command unless `theirs` is set.
     fn run(&self, lua: &mut Lua, spec: &table::Spec, args: &[Bytes], theirs: bool) -> Option<Outcome> {
         match spec.run {
             Run::Script(run) => theirs.then(|| run(lua, args)),
@@ -217,13 +217,13 @@ impl Shared {
         }
     }
 
-    /// Hands published messages over, in the order of publishing, with no lock held: a listener may call the engine.
+    /// Delivers published messages in order, without holding a lock, because a listener may call the engine.
     fn deliver(&self) {
         let Some(mut next) = lock(&self.db).hub.start_delivery() else { return };
         loop {
             for listener in next.listeners {
                 let message = next.message.clone();
-                // One that panics must not end delivery to all others for good.
+                // A panic in one listener must not stop delivery to the others.
                 let _ = catch_unwind(AssertUnwindSafe(|| listener(super::Heard::Message(message))));
             }
             match lock(&self.db).hub.next_delivery() {
@@ -234,7 +234,7 @@ impl Shared {
     }
 }
 
-/// Whether a request has a script of a caller's own.
+/// Whether a request contains a caller's own script.
 fn is_theirs(request: &Request) -> bool {
     match &request.verb {
         Verb::Script(_) | Verb::Many(_) => false,
@@ -244,23 +244,23 @@ fn is_theirs(request: &Request) -> bool {
 }
 
 fn unknown(request: &Request) -> Error {
-    let message = format!("the embedded engine has no command {}", table::shown(request.name()));
+    let message = format!("the embedded store does not support the command {}", table::shown(request.name()));
     Error::new(Kind::Unsupported, message)
 }
 
 fn unanswered() -> Error {
-    Error::new(Kind::Internal, "the embedded engine left a request without a reply")
+    Error::new(Kind::Internal, "the embedded store returned no reply to a request")
 }
 
 fn nobody(count: usize) -> Vec<Result<Reply>> {
-    (0..count).map(|_| Err(Error::new(Kind::Internal, "the embedded engine's thread has ended"))).collect()
+    (0..count).map(|_| Err(Error::new(Kind::Internal, "the thread of the embedded store has ended"))).collect()
 }
 
 fn reply(outcome: Outcome) -> Result<Reply> {
     outcome.and_then(Answer::into_reply).map_err(Fault::into_error)
 }
 
-/// A panic leaves at worst one command half done, and every command leaves the data readable: going on is right.
+/// Ignores poisoning: a panic leaves at worst one command half done, and the data remains readable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

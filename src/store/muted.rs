@@ -1,8 +1,8 @@
-//! Users who may not publish or subscribe: what is told by channels is a hint, and everything goes on without, but slower.
+//! Users without permission to publish or subscribe. Features use channels only as hints, so they still work, but more slowly.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What a server may refuse.
+/// A permission that the user may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mute(u8);
 
@@ -12,18 +12,18 @@ impl Mute {
     /// To subscribe.
     pub const HEARING: Self = Self(2);
 
-    /// What the user wants to do.
+    /// The denied operation.
     pub fn verb(self) -> &'static str {
         if self == Self::TELLING { "publish" } else { "subscribe" }
     }
 }
 
-/// What is refused now.
+/// The permissions that the user currently lacks.
 #[derive(Debug, Default)]
 pub struct Muted(AtomicU8);
 
 impl Muted {
-    /// Notes it; whether that is the first refusal of anything since nothing was refused.
+    /// Records whether an operation was denied. Returns true for the first denial after a time without any.
     pub fn set(&self, Mute(what): Mute, refused: bool) -> bool {
         let before = self.0.load(Ordering::Relaxed);
         if (before & what != 0) == refused {
@@ -36,7 +36,7 @@ impl Muted {
         self.0.fetch_or(what, Ordering::Relaxed) == 0
     }
 
-    /// Whether anything is refused.
+    /// Whether any permission is missing.
     pub fn is_any(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
     }

@@ -1,5 +1,5 @@
-//! What all who ask with an equal key share, for as long as anybody holds it: worker threads, hot reloads and copies of a
-//! module share connections instead of multiplying them.
+//! Values shared by equal key while they are in use: worker threads, hot reloads and copies of a module share connections
+//! instead of multiplying them.
 
 use std::{
     collections::HashMap,
@@ -17,18 +17,18 @@ use crate::{
 
 static STORES: Registry<Key, Store> = Registry::new();
 
-/// What tells stores apart. Settings of a connection are part of what a server's is; an embedded store is its name, whoever
-/// asks for it and however: it is data, and the first who opens it says how much it holds.
+/// The identity of a store. For a server it includes all connection settings. An embedded store is identified by its name
+/// alone, since it holds data; the first service to open it sets its memory limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// A server and how to speak to it.
+    /// A server with its connection settings.
     Server(Box<Settings>),
     /// An embedded store.
     Memory(String),
 }
 
 impl Key {
-    /// The key of the store that these settings ask for.
+    /// The key of the store for these settings.
     pub fn of(settings: &Settings) -> Self {
         match &settings.server {
             Server::Memory(name) => Self::Memory(name.clone()),
@@ -37,16 +37,16 @@ impl Key {
     }
 }
 
-/// Shared things of the process by what tells them apart.
+/// Shared values of the process, by key.
 pub struct Registry<K, T>(LazyLock<Mutex<HashMap<K, Weak<T>>>>);
 
 impl<K: Clone + Eq + Hash, T> Registry<K, T> {
-    /// Nothing is in it.
+    /// An empty registry.
     pub const fn new() -> Self {
         Self(LazyLock::new(Mutex::default))
     }
 
-    /// The one with this key, made where nobody holds one.
+    /// The value with this key; created if it is not in use.
     pub fn get<E>(&self, key: &K, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(held) = all.get(key).and_then(Weak::upgrade) {
@@ -59,7 +59,7 @@ impl<K: Clone + Eq + Hash, T> Registry<K, T> {
     }
 }
 
-/// The process's store for these settings. It closes when the last holder lets go.
+/// The process's store for these settings. It is closed when the last holder drops it.
 pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     let mut is_new = false;
     let store = STORES.get(&Key::of(settings), || {
@@ -72,7 +72,7 @@ pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     Ok(store)
 }
 
-/// Gives the memory of what has expired back, once a second, for as long as somebody holds the store.
+/// Frees expired keys once a second while the store is in use.
 async fn keep_tidy(store: Weak<Store>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;

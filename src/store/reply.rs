@@ -1,4 +1,4 @@
-//! What an engine answers: the shapes of RESP2, the protocol both engines speak.
+//! Replies of an engine, in the shapes of RESP2.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub enum Reply {
     Bulk(Bytes),
     /// Several answers in order.
     Array(Vec<Reply>),
-    /// A refusal in the server's words, where it is one of several answers.
+    /// An error reply that is an element of an array.
     Refused(Bytes),
 }
 
@@ -25,7 +25,7 @@ impl Reply {
         Self::Bulk(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The answer, unless any part of it is a refusal: the first of those is then the error of the whole.
+    /// The reply, or the first error reply in it as the error of the whole.
     pub fn whole(self) -> Result<Self> {
         match self.refusal() {
             None => Ok(self),
@@ -48,8 +48,8 @@ impl Reply {
             Self::Bulk(bytes) => std::str::from_utf8(&bytes)
                 .ok()
                 .and_then(|digits| digits.parse().ok())
-                .ok_or_else(|| unexpected("a whole number", &Self::Bulk(bytes.clone()))),
-            other => Err(unexpected("a whole number", &other)),
+                .ok_or_else(|| unexpected("an integer", &Self::Bulk(bytes.clone()))),
+            other => Err(unexpected("an integer", &other)),
         }
     }
 
@@ -98,7 +98,7 @@ impl Reply {
     /// An array of exactly `N` elements.
     pub fn tuple<const N: usize>(self) -> Result<[Reply; N]> {
         self.array()?.try_into().map_err(|items: Vec<Reply>| {
-            Error::new(Kind::InvalidData, format!("expected {N} answers from the server, got {}", items.len()))
+            Error::new(Kind::InvalidData, format!("expected {N} elements from the server, got {}", items.len()))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! How an engine is: what a health check shows without asking the server.
+//! The state of an engine as known locally, without sending anything.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,13 +9,13 @@ use crate::error::Error;
 pub struct Status {
     /// How its servers belong together.
     pub topology: Topology,
-    /// Whether a call would find a connection now.
+    /// Whether a connection is available.
     pub connected: bool,
     /// The last thing that went wrong with the server or the way to it, and when.
     pub last_error: Option<(Error, SystemTime)>,
-    /// How often a connection was made after one had been lost.
+    /// How often it reconnected.
     pub reconnects: u64,
-    /// Whether the user may not publish or subscribe.
+    /// Whether the user lacks permission to publish or subscribe.
     pub muted: bool,
     /// Its servers; none for the embedded engine.
     pub servers: Vec<ServerStatus>,
@@ -64,7 +64,7 @@ impl Status {
     }
 }
 
-/// How servers belong together.
+/// The topology of the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
     /// The embedded engine.

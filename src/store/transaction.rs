@@ -1,12 +1,12 @@
-//! Commands that run as one, with nothing of anybody's in between.
+//! Commands that run as one transaction.
 
 use super::Request;
 
 /// The commands of one transaction.
 #[derive(Debug, Clone)]
 pub struct Transaction {
-    /// In their order.
+    /// In order.
     pub requests: Vec<Request>,
-    /// Whether any of them must not share a connection.
+    /// Whether any of them needs a dedicated connection.
     pub apart: bool,
 }

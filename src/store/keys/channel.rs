@@ -1,14 +1,14 @@
-//! Channels that callers name.
+//! Names of channels.
 //!
-//! A server has its channels once and not for each database. So those of database 0 are called as their callers call them, and those
-//! of another one have its number in front, which nobody but the server sees. What begins with `__` is the server's own, such as
-//! `__keyevent@1__:expired`, and called as it is.
+//! The channels of a server are not separated by database. So channels of database 0 keep their names, and those of other
+//! databases are prefixed with its number, which callers never see. Names that start with `__`, such as
+//! `__keyevent@1__:expired`, belong to the server and are not prefixed.
 
 use bytes::Bytes;
 
 const FOREIGN: &[u8] = b"cinnabar:db";
 
-/// A channel, or a pattern of channels, of a database.
+/// The name on the server of a channel or pattern in a database.
 pub fn channel(database: u8, name: Bytes) -> Bytes {
     if database == 0 || name.starts_with(b"__") {
         return name;
@@ -16,7 +16,7 @@ pub fn channel(database: u8, name: Bytes) -> Bytes {
     [FOREIGN, database.to_string().as_bytes(), b":", &name].concat().into()
 }
 
-/// What a caller in this database calls a channel; `None` for one of another database, which a pattern may have matched.
+/// The caller's name of a channel; `None` for a channel of another database, which a pattern may have matched.
 pub fn plain_channel(database: u8, name: &Bytes) -> Option<Bytes> {
     let Some(rest) = name.strip_prefix(FOREIGN) else { return Some(name.clone()) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -3,7 +3,7 @@
 use super::{LONGEST, is_special, push};
 use crate::error::{Error, Result};
 
-/// A text that means nothing but itself to a glob.
+/// Escapes a text so that a glob matches it literally.
 pub fn literal(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -15,11 +15,11 @@ pub fn literal(text: &str) -> String {
     out
 }
 
-/// A glob over names as one over what they are stored as.
+/// Translates a glob over names into one over their stored form.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` when it is empty or too long, has a class that never ends, that no name can match, or that reads like
-/// a word.
+/// `E_INVALID_ARGUMENT` if it is empty or too long, or has a class that is not closed, that no name can match or that looks
+/// like a word.
 pub fn names(glob: &str) -> Result<String> {
     if glob.is_empty() || glob.len() > LONGEST {
         return Err(Error::argument(format!("pattern must have 1 to {LONGEST} bytes, got {}", glob.len())));
@@ -37,14 +37,14 @@ pub fn names(glob: &str) -> Result<String> {
     Ok(out)
 }
 
-/// Copies a class. A character that is stored encoded is three, which no class can match.
+/// Copies a class. A character that is stored encoded takes three bytes, which no class can match.
 fn class(rest: &mut std::str::Chars<'_>, out: &mut String) -> Result<()> {
     out.push('[');
     let (mut size, mut word) = (0, String::new());
     loop {
         let c = match rest.next() {
-            None => return Err(Error::argument("pattern has a [ without its ]; \\[ stands for the character")),
-            Some(']') if size == 0 => return Err(Error::argument("pattern has a class with nothing in it")),
+            None => return Err(Error::argument("pattern has a [ without a closing ]; use \\[ for a literal bracket")),
+            Some(']') if size == 0 => return Err(Error::argument("pattern has an empty class []")),
             Some(']') => break,
             Some('^') if size == 0 && !out.ends_with('^') => {
                 word.push('^');
@@ -55,7 +55,9 @@ fn class(rest: &mut std::str::Chars<'_>, out: &mut String) -> Result<()> {
             Some(c) => c,
         };
         if !c.is_ascii() || is_special(c as u8) {
-            return Err(Error::argument(format!("pattern has {c:?} in a class, where only plain ASCII can match")));
+            return Err(Error::argument(format!(
+                "pattern has {c:?} in a class, where only plain ASCII characters can match"
+            )));
         }
         word.push(c);
         out.push(c);
@@ -63,16 +65,16 @@ fn class(rest: &mut std::str::Chars<'_>, out: &mut String) -> Result<()> {
     }
     if reads_like_a_word(&word) {
         return Err(Error::argument(
-            "pattern has letters in brackets, as in [slug], which a glob takes for one of these letters: \\[slug\\] stands for \
-             the text; a range such as [a-z], one letter in both cases or [^…] is a class",
+            "pattern has several letters in brackets, such as [slug], which matches a single one of them: use \\[slug\\] for \
+             the literal text; a range such as [a-z], one letter in both cases, and [^…] are allowed as classes",
         ));
     }
     out.push(']');
     Ok(())
 }
 
-/// `[slug]`, `[...path]` and `[user-id]` are parts of a route to most who write them, and one letter to a glob. What is
-/// certainly meant as a class has no more than one letter outside its ranges, in either case, or begins with `^`.
+/// `[slug]`, `[...path]` and `[user-id]` are usually meant as parts of a route, but a glob matches a single character. A class
+/// is unambiguous if it has at most one letter outside its ranges, in either case, or starts with `^`.
 fn reads_like_a_word(class: &str) -> bool {
     let (mut rest, mut alone) = (class.as_bytes(), None);
     while let [c, after @ ..] = rest {

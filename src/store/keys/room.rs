@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Prefix, beside, identifier, in_database};
 use crate::error::Result;
 
-/// Who is in a room.
+/// The members of a room.
 pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
     Ok(format!("{}{}:users", prefix.0, identifier("roomId", id)?).into())
 }
@@ -15,17 +15,17 @@ pub fn room_connections(prefix: &Prefix, users: &Bytes) -> Bytes {
     beside(prefix, users, "refs")
 }
 
-/// Which connections the process of this number has in the room with these users.
+/// The connections that the process with this id has in the room with these users.
 pub fn room_seats(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
     beside(prefix, users, &format!("node:{node}"))
 }
 
-/// Says that the process of this number was swept out of the room with these users.
+/// The tombstone of a process id that was swept from the room with these users.
 pub fn room_gone(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
     beside(prefix, users, &format!("gone:{node}"))
 }
 
-/// The channel that tells who comes into the room with these users and who leaves it, in this database.
+/// The channel of joins and leaves in the room with these users, in this database.
 pub fn room_changes(prefix: &Prefix, users: &Bytes, database: u8) -> Bytes {
     beside(prefix, users, &format!("{}events", in_database(database)))
 }
@@ -35,22 +35,22 @@ pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
     Ok(format!("{}{}:messages", prefix.0, identifier("roomId", id)?).into())
 }
 
-/// Where the numbers of these messages stand.
+/// The message counter of the room with these messages.
 pub fn room_numbers(prefix: &Prefix, messages: &Bytes) -> Bytes {
     beside(prefix, messages, "seq")
 }
 
-/// The channel of messages that are sent to the room with these messages, in this database.
+/// The channel of new messages in the room with these messages, in this database.
 pub fn room_live(prefix: &Prefix, messages: &Bytes, database: u8) -> Bytes {
     beside(prefix, messages, &format!("{}live", in_database(database)))
 }
 
-/// Until when each process with connections in rooms is alive unless it says so again.
+/// The lease expiry of each process that has connections in rooms.
 pub fn room_nodes(prefix: &Prefix) -> Bytes {
     beside(prefix, prefix.whole("rooms"), "nodes")
 }
 
-/// The rooms in which the process of this number may have connections: the keys of their users. In the slot of `room_nodes`.
+/// The rooms in which the process with this id may have connections, as keys of their users. In the slot of `room_nodes`.
 pub fn room_node_rooms(prefix: &Prefix, node: &str) -> Bytes {
     beside(prefix, prefix.whole("rooms"), &format!("rooms:{node}"))
 }

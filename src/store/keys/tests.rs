@@ -129,7 +129,7 @@ fn patterns_keep_their_meaning_and_nothing_else_has_one() {
 }
 
 proptest! {
-    /// What an ACL, a scan or a dashboard goes by, and what a cluster does.
+    /// The prefix, which ACLs, scans and dashboards rely on, and the hash tag, which a cluster relies on.
     #[test]
     fn companions_begin_with_their_prefix_and_share_the_slot(own in "[a-z:]{0,9}", id in "[ab%{}*:#]{1,8}|.{1,600}") {
         let prefix = prefix(&own);
@@ -144,7 +144,7 @@ proptest! {
             (&[own.as_bytes(), identifier("id", &id).unwrap().as_bytes()].concat()[..], queue(&prefix, &id).unwrap()),
         ] {
             prop_assert!(companion.starts_with(own.as_bytes()));
-            // Redis hashes what stands between the first braces.
+            // Redis hashes the text between the first braces.
             let open = companion.iter().position(|byte| *byte == b'{').unwrap() + 1;
             let close = companion.iter().position(|byte| *byte == b'}').unwrap();
             prop_assert_eq!(&companion[open..close], key);

@@ -46,7 +46,7 @@ impl Answer {
         Self::Array(items.into_iter().map(Self::Bulk).collect())
     }
 
-    /// The reply outside the engine, where a status is a string, and an error at the top is the request's failure.
+    /// Converts to a reply, where a status is a string; an error at the top level is the error of the request.
     pub fn into_reply(self) -> Result<Reply, Fault> {
         match self {
             Self::Error(fault) => Err(fault),

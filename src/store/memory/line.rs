@@ -1,8 +1,9 @@
-//! Whose turn it is with the interpreter. What is ours is answered where it is asked, at once; a caller's own script, of which
-//! nobody knows whether it ends, runs on a thread of the engine's, and what comes after it waits in line behind it.
+//! The queue for the Lua interpreter. Requests without a caller's own script run immediately on the calling thread. A caller's
+//! script may not terminate, so it runs on a thread of the engine, and later requests queue behind it.
 //!
-//! A script that goes on past its deadline is ended by Lua's hook. Inside a C function, which no hook reaches, it keeps its
-//! interpreter and its thread, both of which are replaced; from then on it touches no data, and its thread ends with it.
+//! A script that exceeds its deadline is stopped by a Lua hook. Hooks do not run inside a C function, so then the script's
+//! interpreter and thread are abandoned and replaced. An abandoned script can no longer access data, and its thread ends with
+//! it.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,21 +24,21 @@ use crate::store::{Reply, Request, Verb};
 
 /// How long after its deadline a script may take to notice it.
 const NOTICE: Duration = Duration::from_millis(8);
-/// How soon a replacement is tried again while a command of the script holds the data.
+/// How soon a replacement is tried again while a command of the script holds the lock on the data.
 const AGAIN: Duration = Duration::from_millis(5);
 /// How long a thread waits for the next script before it ends.
 const IDLE: Duration = Duration::from_secs(10);
-/// Address space of the thread's stack. A pattern takes a frame for each of its items, and `guard.lua` bounds those.
+/// Stack size of the thread. Matching a pattern takes a C stack frame for each of its items, which `guard.lua` limits.
 const STACK: usize = 64 << 20;
-/// As many scripts that never end a process may have: each keeps a core busy.
+/// The most abandoned scripts that a process may have: each keeps a core busy.
 const MOST_LOST: usize = 16;
 
-/// Scripts that were left to themselves and have not ended.
+/// Abandoned scripts that are still running.
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
-/// The interpreter, and who waits for it.
+/// The interpreter and the queue for it.
 pub struct Line {
-    /// Absent while the thread has it.
+    /// `None` while the thread uses it.
     lua: Option<Lua>,
     waiting: VecDeque<Job>,
     running: Option<Running>,
@@ -45,7 +46,7 @@ pub struct Line {
     turns: u64,
 }
 
-/// Requests that are answered together, some of them answered already.
+/// A batch of requests, some of which may already have replies.
 struct Job {
     batch: Vec<Request>,
     deadline: Instant,
@@ -57,22 +58,22 @@ struct Told {
     tell: oneshot::Sender<Vec<Result<Reply>>>,
 }
 
-/// The job that the thread is at.
+/// The job that the thread is running.
 struct Running {
     turn: u64,
     count: usize,
     /// Which requests are transactions.
     several: Vec<bool>,
     halt: Halt,
-    /// Nothing once the job was taken from its thread.
+    /// `None` once the job was abandoned.
     told: Arc<Mutex<Option<Told>>>,
 }
 
-/// How a batch begins.
+/// The result of starting a batch.
 pub enum Begun {
-    /// It is answered.
+    /// It is complete.
     Done(Vec<Result<Reply>>),
-    /// The thread will answer.
+    /// The thread will complete it.
     Later(oneshot::Receiver<Vec<Result<Reply>>>),
 }
 
@@ -81,14 +82,14 @@ impl Line {
         Self { lua: Some(lua), waiting: VecDeque::new(), running: None, thread: None, turns: 0 }
     }
 
-    /// The interpreter, unless a script has it or comes first.
+    /// The interpreter, unless a script uses it or is queued for it.
     pub fn free(&mut self) -> Option<&mut Lua> {
         if self.waiting.is_empty() { self.lua.as_mut() } else { None }
     }
 }
 
 impl Shared {
-    /// Answers a batch, or has the thread go on with it from the first script of a caller's own.
+    /// Runs a batch, or hands it to the thread from the first caller's script on.
     pub(super) fn begin(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant) -> Begun {
         let mut line = lock(&self.line);
         let mut replies = Vec::with_capacity(batch.len());
@@ -109,7 +110,7 @@ impl Shared {
         Begun::Later(later)
     }
 
-    /// Has the thread look at the line. Where the system gives none, whoever waits learns that.
+    /// Wakes the thread, or starts it. If that fails, all queued jobs fail.
     fn wake(self: &Arc<Self>, line: &mut Line) {
         if line.thread.as_ref().is_some_and(|thread| thread.send(self.clone()).is_ok()) {
             return;
@@ -122,7 +123,11 @@ impl Shared {
                 line.thread = Some(thread);
             }
             Err(error) => {
-                let error = Error::new(Kind::Unavailable, "the system gives no thread for a script").with_source(error);
+                let error = Error::new(
+                    Kind::Unavailable,
+                    "the operating system could not create a thread for a script; nothing was executed",
+                )
+                .with_source(error);
                 for Job { batch, told, .. } in line.waiting.drain(..) {
                     told.finish(batch.len(), &error);
                 }
@@ -130,7 +135,7 @@ impl Shared {
         }
     }
 
-    /// Answers those in line; false when the interpreter was taken from this thread.
+    /// Runs the queued jobs; returns false if this thread was abandoned.
     fn work(self: &Arc<Self>) -> bool {
         loop {
             let mut line = lock(&self.line);
@@ -159,7 +164,7 @@ impl Shared {
             }
             line.lua = if whole { Some(lua) } else { self.fresh() };
             drop(line);
-            // What was published is on its way before its publisher hears that.
+            // Messages are delivered before their publisher gets its reply.
             self.deliver();
             if let Some(told) = lock(&told).take() {
                 told.finish(count, &unanswered());
@@ -169,7 +174,7 @@ impl Shared {
 
     fn go_through(&self, lua: &mut Lua, batch: &[Request], deadline: Instant, told: &Mutex<Option<Told>>) {
         let answered = match &*lock(told) {
-            // Nobody waits for it any more: it is as if it had never been asked.
+            // The caller has given up before the job started, so it is skipped.
             Some(told) if told.tell.is_closed() => return,
             Some(told) => told.replies.len(),
             None => return,
@@ -178,7 +183,10 @@ impl Shared {
             let answer = if Instant::now() >= deadline {
                 Err(Error::new(Kind::NotSent, "the deadline passed while a script was running"))
             } else if LOST.load(Ordering::Relaxed) >= MOST_LOST && is_theirs(request) {
-                Err(Error::new(Kind::Unavailable, "scripts of this process have gone on for too long and still do"))
+                Err(Error::new(
+                    Kind::Unavailable,
+                    "too many scripts of this process are still running after their deadlines; nothing was executed",
+                ))
             } else {
                 lua.run_until(deadline);
                 let reply = self.answer(lua, request);
@@ -195,16 +203,16 @@ impl Shared {
         lua.run_freely();
     }
 
-    /// Why a script has no answer.
+    /// The error for a script that was stopped.
     fn stopped(&self, one_of_several: bool) -> Error {
         if one_of_several || lock(&self.db).space.has_written {
-            let text = "the script was stopped at its deadline; what it had written by then stays";
+            let text = "the script was stopped at its deadline; its earlier writes remain";
             return Error::new(Kind::MaybeApplied, text);
         }
         Error::new(Kind::Timeout, "the script was stopped at its deadline; it had written nothing")
     }
 
-    /// Looks after a job when its time is over.
+    /// Abandons a job that is still running shortly after its deadline.
     fn watch(self: &Arc<Self>, turn: u64, deadline: Instant) -> Option<AbortHandle> {
         let shared = Arc::downgrade(self);
         let watch = async move {
@@ -216,13 +224,13 @@ impl Shared {
         runtime::get().ok().map(|runtime| runtime.spawn(watch).abort_handle())
     }
 
-    /// Leaves a job that has not ended to itself: another interpreter takes the next. False when a command of it holds the
-    /// data at this moment, which is never for long.
+    /// Abandons a job that has not ended and creates another interpreter. Returns false if one of its commands holds the lock
+    /// on the data right now, which never takes long.
     fn replace(self: &Arc<Self>, turn: u64) -> bool {
         let mut line = lock(&self.line);
         let Some(running) = line.running.take_if(|running| running.turn == turn) else { return true };
         match self.db.try_lock() {
-            // Under the lock that each of its commands takes: it has done its last one.
+            // Ordered under the lock that each of its commands takes, so no further command can run.
             Ok(_) | Err(TryLockError::Poisoned(_)) => running.halt.order(),
             Err(TryLockError::WouldBlock) => {
                 line.running = Some(running);
@@ -250,20 +258,20 @@ impl Shared {
     }
 }
 
-/// Whether a script in it may be stopped after another command has written.
+/// Whether another command may have written before a script in it is stopped.
 fn is_one_of_several(request: &Request) -> bool {
     matches!(request.verb, Verb::Transaction(_))
 }
 
 impl Told {
-    /// Answers, with an error for each of `count` that has no reply yet.
+    /// Completes the job, with an error for each of its `count` requests that has no reply yet.
     fn finish(mut self, count: usize, error: &Error) {
         self.replies.resize_with(count, || Err(error.clone()));
         let _ = self.tell.send(self.replies);
     }
 }
 
-/// What the thread does until nobody has asked it for some time, or its engine is gone.
+/// The thread's loop, until it has been idle for some time or its engine is gone.
 fn serve(inbox: &Receiver<Arc<Shared>>) {
     while let Ok(shared) = inbox.recv_timeout(IDLE) {
         if !shared.work() {

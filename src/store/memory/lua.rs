@@ -24,7 +24,7 @@ use super::table::{self, Run};
 use crate::error::{Error, Kind, Result};
 use crate::store::Script;
 
-/// How long a script may run where nothing else is said.
+/// How long a script may run by default.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Instructions between two looks at the clock.
 const STRIDE: u32 = 2_000;
@@ -53,12 +53,12 @@ pub struct Lua {
 /// Scripts by their SHA-1 that stay until `SCRIPT FLUSH`.
 pub type Shelf = Arc<Mutex<HashMap<String, Bytes>>>;
 
-/// How scripts ended.
+/// How a script ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// With an answer or an error of their own.
+    /// With its own result or error.
     Itself,
-    /// One ran for too long.
+    /// It was stopped because it ran for too long.
     Stopped,
 }
 
@@ -67,22 +67,22 @@ struct Compiled {
     stays: bool,
 }
 
-/// What hooks and handlers tell the one who started a script.
+/// State shared between hooks, handlers and the caller of a script.
 struct Watch {
     until: Mutex<Instant>,
     over: AtomicBool,
-    /// Its script has been left to itself: it must touch nothing any more.
+    /// Its script was abandoned and must not access data any more.
     halted: AtomicBool,
     line: AtomicUsize,
     /// What the script that runs may touch, where it is one of ours.
     bounds: Mutex<Option<Bounds>>,
 }
 
-/// Takes the data from an interpreter whose script does not end.
+/// Revokes the data access of an interpreter whose script does not end.
 pub struct Halt(Arc<Watch>);
 
 impl Halt {
-    /// From now on. Whoever holds the data's lock meanwhile may be sure that no command of the script is under way.
+    /// Takes effect immediately. If the caller holds the lock on the data, no command of the script is running.
     pub fn order(&self) {
         self.0.halted.store(true, Ordering::Release);
     }
@@ -112,10 +112,10 @@ impl Lua {
         let guard = lua.globals().get("xpcall")?;
         let noticed = watch.clone();
         let handler = lua.create_function(move |lua, error: Value| {
-            // A tail call has taken its line along.
+            // A tail call leaves no line information.
             let line = line(lua).max(1);
             noticed.line.store(line, Ordering::Relaxed);
-            // What a guarded function refuses, the script's line has asked for.
+            // Errors of a guarded function are attributed to the script's line.
             match &error {
                 Value::String(text) => match refused_by_guard(&text.as_bytes()) {
                     Some(text) => lua
@@ -162,22 +162,22 @@ impl Lua {
         Ok(Self { lua, globals, guard, handler, db, watch, patience, until, ended, compiled, passing, shelf })
     }
 
-    /// Scripts are stopped at this time.
+    /// Sets the deadline of the following scripts.
     pub fn run_until(&mut self, deadline: Instant) {
         (self.until, self.ended) = (Some(deadline), Ended::Itself);
     }
 
-    /// Scripts are stopped after the usual time.
+    /// Restores the default time limit.
     pub fn run_freely(&mut self) {
         self.until = None;
     }
 
-    /// How the scripts since `run_until` ended.
+    /// Whether a script was stopped since `run_until`.
     pub fn ended(&self) -> Ended {
         self.ended
     }
 
-    /// What takes the data from this interpreter.
+    /// A handle that revokes this interpreter's data access.
     pub fn halt(&self) -> Halt {
         Halt(self.watch.clone())
     }
@@ -216,7 +216,7 @@ impl Lua {
         {
             let mut db = lock(&self.db);
             db.begin();
-            // What the script is about must not be evicted by the script.
+            // The script's own keys must not be evicted by the script.
             for key in keys {
                 db.space.touch(key);
             }
@@ -291,8 +291,8 @@ impl Lua {
     }
 }
 
-/// Has the hook look at the clock every so many instructions, until a script has run for too long. From then on it
-/// looks at every single one: a script that catches the error must not get far.
+/// Installs a hook that checks the clock every `instructions` instructions. After a script has run for too long, the hook runs
+/// at every instruction, so that a script that catches the error does not get far.
 fn look_every(lua: &mlua::Lua, watch: &Arc<Watch>, instructions: u32) -> mlua::Result<()> {
     let watch = watch.clone();
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), move |lua, _| {
@@ -319,7 +319,7 @@ fn line(lua: &mlua::Lua) -> usize {
     (0..).map_while(at).flatten().next().unwrap_or(0)
 }
 
-/// The text of an error that arose in `guard.lua` or `sandbox.lua`, without the place.
+/// The text of an error raised in `guard.lua` or `sandbox.lua`, without its position.
 fn refused_by_guard(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"guard:")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -330,7 +330,7 @@ fn raised(fault: Fault) -> mlua::Error {
     mlua::Error::external(Refusal(fault))
 }
 
-/// What an error value means, with a code in front.
+/// Converts an error value to a fault with an error code.
 fn fault(error: &Value) -> Fault {
     let text = match error {
         Value::Table(table) => match table.raw_get::<Value>("err") {

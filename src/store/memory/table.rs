@@ -158,7 +158,7 @@ pub fn knows(name: &str) -> bool {
     find(name).is_some()
 }
 
-/// A name as it is shown: a name from a caller may be anything.
+/// A command name for error messages, shortened, because a caller's name may be anything.
 pub fn shown(name: &str) -> String {
     name.chars().take(128).collect()
 }

@@ -146,7 +146,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
 
     /// A round is over: what it has not answered, it never will.
     fn end(&mut self, number: usize, error: Option<Error>) {
-        let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "an engine left a request without a reply"));
+        let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "a request got no reply"));
         let Some(round) = self.all.get_mut(number) else { return };
         let done = std::mem::take(&mut round.parts().calls).into_iter().flatten();
         let done: Vec<_> = done.map(|pending| pending.give_up(End::Overdue, |_| error.clone())).collect();

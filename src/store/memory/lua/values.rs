@@ -1,4 +1,4 @@
-//! Values on their way into Lua and out of it.
+//! Conversion of values to and from Lua.
 
 use bytes::Bytes;
 use mlua::{FromLua, Value};
@@ -6,14 +6,14 @@ use mlua::{FromLua, Value};
 use super::super::answer::{Answer, Fault, Outcome};
 use super::super::number;
 
-/// How deep an answer may be nested.
+/// How deep a reply may be nested.
 const DEEPEST: usize = 200;
 
 pub fn one_line(text: &mlua::String) -> String {
     text.to_string_lossy().replace(['\r', '\n'], " ")
 }
 
-/// A string or number as a command gets it.
+/// A string or number as a command argument.
 pub fn argument(value: &Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(Bytes::copy_from_slice(&text.as_bytes())),
@@ -23,8 +23,8 @@ pub fn argument(value: &Value) -> Option<Bytes> {
     }
 }
 
-/// An argument of a command as a script gives it; nothing where it cannot be one. Taken out of Lua at once: of values that Rust
-/// holds on to, Lua has room for few thousands.
+/// A command argument given by a script; `None` if it is invalid. Copied out of Lua immediately, because Lua can keep only a
+/// few thousand values referenced by Rust.
 pub struct Argument(pub Option<Bytes>);
 
 impl FromLua for Argument {
@@ -55,7 +55,7 @@ pub fn into_lua(lua: &mlua::Lua, answer: Answer) -> mlua::Result<Value> {
     }
 }
 
-/// What a script answered. An error it returns is its answer, with nothing put behind.
+/// The reply of a script. An error that it returns is its reply, without anything appended.
 pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
     if depth > DEEPEST {
         return Ok(Err(Fault::new("ERR reached lua stack limit")));
@@ -88,7 +88,7 @@ pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
     }))
 }
 
-/// A number without its fraction. What does not fit becomes the smallest, as C compilers for x86 have it.
+/// Truncates a number. Out-of-range values become the minimum, as with C compilers on x86.
 fn whole(number: f64) -> i64 {
     let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
     if fits { number as i64 } else { i64::MIN }
