@@ -8,21 +8,23 @@ import { root, run } from './run.mjs'
 
 const minute = 60_000
 
+// Their specs build apps, so they run one at a time, and only when asked for.
+const APART = ['runtimes', 'next']
+
 /**
- * Runs the specs whose path has one of `words`, all without any; with `runtimes` those of other runtimes, else all the rest.
+ * Runs the specs whose path has one of `words`, all without any; with `folder` those in `__test__/<folder>`, else all the rest.
  * `without` are beginnings of paths that are left out, `env` variables for all of them.
  */
-export function runSpecs(words, { runtimes = false, without = [], env } = {}) {
+export function runSpecs(words, { folder, without = [], env } = {}) {
   const chosen = readdirSync(join(root, '__test__'), { recursive: true })
     .filter((path) => path.endsWith('.spec.mjs') && !path.includes('node_modules'))
-    .filter((path) => path.startsWith('runtimes') === runtimes)
+    .filter((path) => APART.find((each) => path.startsWith(`${each}/`)) === folder)
     .filter((path) => !without.some((beginning) => path.startsWith(beginning)))
     .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
     .sort()
     .map((path) => join('__test__', path))
   if (chosen.length === 0) throw new Error(`no spec has ${words.join(' or ')} in its path`)
-  // Other runtimes one at a time: each spec builds an app or keeps both cores busy otherwise.
-  const [concurrency, timeout] = runtimes ? [1, 10 * minute] : [Math.min(2, availableParallelism()), 3 * minute]
+  const [concurrency, timeout] = folder ? [1, 10 * minute] : [Math.min(2, availableParallelism()), 3 * minute]
   const options = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`, '--test-reporter=spec']
   return run(process.execPath, ['--test', ...options, ...chosen], { env })
 }

@@ -1,111 +1,39 @@
 // Modules that are edited while their process goes on, in `next dev` and `bun --hot`: what the version before began is replaced.
 
-import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { after, before, describe, it } from 'node:test'
+import { cpSync, readdirSync } from 'node:fs'
+import { before, describe, it } from 'node:test'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 import { root } from '../../scripts/run.mjs'
 import { npmPackages } from '../../scripts/setup.mjs'
-import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
 import { startRedis } from '../support/redis.mjs'
-import { until } from '../helpers.mjs'
+import { editUnderBun, editUnderNext } from './hot.mjs'
 import { installPackage } from './installed.mjs'
 import { runtimes } from './runtimes.mjs'
 
-const hot = fileURLToPath(new URL('hot/', import.meta.url))
-const next = join(root, 'examples/next')
-const EDITS = 3
+const packages = join(root, 'examples/next')
 
 let redis
 before(async () => (redis = await startRedis()))
 
-for (const bundler of ['turbopack', 'webpack']) {
-  describe(`next dev with ${bundler}`, () => {
-    let app
-    before(async () => {
-      await npmPackages(next)
-      // In the example, whose packages it finds there.
-      app = mkdtempSync(join(next, 'hot-'))
-      cpSync(hot, app, { recursive: true })
-      // The package as it is now, not as it was when the example was installed.
-      const addons = readdirSync(root).filter((name) => name.endsWith('.node'))
-      for (const name of ['lib', 'index.js', 'index.d.ts', ...addons])
-        cpSync(join(root, name), join(next, 'node_modules/cinnabar', name), { recursive: true })
-    })
-    after(() => rmSync(app, { recursive: true, force: true }))
-
-    it('has one worker and one subscription, whatever was edited how often', async () => {
-      const program = join(next, 'node_modules/next/dist/bin/next')
-      await editAndAsk({ app, path: 'api/job', command: process.execPath, args: [program, 'dev', `--${bundler}`] })
-    })
+describe('next dev', () => {
+  before(async () => {
+    await npmPackages(packages)
+    // The package as it is now, not as it was when the example was installed.
+    const addons = readdirSync(root).filter((name) => name.endsWith('.node'))
+    for (const name of ['lib', 'index.js', 'index.d.ts', ...addons])
+      cpSync(join(root, name), join(packages, 'node_modules/cinnabar', name), { recursive: true })
   })
-}
+
+  for (const bundler of ['--turbopack', '--webpack']) {
+    it(`${bundler} has one worker and one subscription, whatever was edited how often`, () =>
+      editUnderNext({ redis, packages, bundler: [bundler] }))
+  }
+})
 
 describe('bun --hot', () => {
   it('has one worker and one subscription, whatever was edited how often', async () => {
-    const app = await installPackage()
-    cpSync(hot, app, { recursive: true })
     const { command } = runtimes.find(({ id }) => id === 'bun')
-    await editAndAsk({ app, path: '', command, args: ['--hot', 'main.ts'] })
+    await editUnderBun({ redis, app: await installPackage(), command })
   })
 })
-
-/** Starts an app and edits all its files again and again. After each edit the new versions do everything, and alone. */
-async function editAndAsk({ app, path, command, args }) {
-  await redis.command('FLUSHALL')
-  const port = await freePort()
-  const { PATH, HOME, TMPDIR } = process.env
-  const env = { PATH, HOME, TMPDIR, NEXT_TELEMETRY_DISABLED: '1', REDIS_URL: redis.url, PORT: String(port) }
-  const log = join(temporaryFolder('hot'), 'log')
-  const child = background(command, args, { cwd: app, env, log })
-  try {
-    await ready(child, args.join(' '), () => /ready/i.test(child.log()))
-    let rounds = 0
-    const ask = async () => {
-      const response = await fetch(`http://127.0.0.1:${port}/${path}`)
-      assert.equal(response.status, 200, child.log())
-      rounds++
-      return response.json()
-    }
-    await ask()
-    const connections = await connectionsOf(redis)
-    for (let version = 1; version <= EDITS; version++) {
-      // Only the versions, and now and then what a module imports, which makes other chunks.
-      edit(app, version, version === 2 ? "import 'node:os'\n" : '')
-      await until(`version ${version} answers`, async () => (await ask()).includes(version), 30)
-      // What is edited last is compiled last: from now on no other version does anything.
-      await until(`version ${version} answers alone`, async () => (await ask()).every((each) => each === version), 30)
-      for (let n = 0; n < 2; n++) {
-        const versions = await ask()
-        assert.deepEqual(new Set(versions), new Set([version]), `${versions}\n${child.log()}`)
-      }
-      // A subscription that has ended closes its connection behind it.
-      await until(`there are ${connections} connections`, async () => (await connectionsOf(redis)) === connections)
-    }
-    await redis.command('PUBLISH', 'told', '"something"')
-    await until('it is heard', async () => Number(await redis.command('GET', `heard by ${EDITS}`)) > 0)
-    assert.deepEqual(await redis.command('KEYS', 'heard by *'), [`heard by ${EDITS}`])
-    assert.equal(await redis.command('GET', `heard by ${EDITS}`), '1')
-    assert.equal(await redis.command('GET', 'handled'), String(4 * rounds))
-  } finally {
-    await end(child)
-  }
-}
-
-function edit(app, version, line) {
-  for (const name of readdirSync(app, { recursive: true })) {
-    if (!/\.ts$/.test(name) || /node_modules|\.next/.test(name)) continue
-    const file = join(app, name)
-    const text = readFileSync(file, 'utf8')
-    if (!text.includes('const VERSION')) continue
-    writeFileSync(file, line + text.replace(/VERSION = \d+/, `VERSION = ${version}`))
-  }
-}
-
-/** How many connections of clients there are, besides those of this test, which send these commands only. */
-async function connectionsOf(redis) {
-  const list = await redis.command('CLIENT', 'LIST')
-  return list.split('\n').filter((line) => line && !/ cmd=(client|flushall)/.test(line)).length
-}

@@ -1,0 +1,3 @@
+import { healthHandler } from 'cinnabar'
+
+export const GET = healthHandler()

@@ -1,0 +1,13 @@
+// `npm run next`: real builds with each supported version of Next.js and both of its bundlers; `npm test` has one of them.
+
+import { join } from 'node:path'
+
+import { main, root } from './run.mjs'
+import { forTesting, npmPackages } from './setup.mjs'
+import { runSpecs } from './specs.mjs'
+
+await main(async () => {
+  await forTesting()
+  for (const folder of ['__test__/next', 'examples/next']) await npmPackages(join(root, folder))
+  await runSpecs(process.argv.slice(2), { folder: 'next' })
+})
