@@ -120,7 +120,8 @@ impl Sessions {
         }))
     }
 
-    /// Reads what was listed, and finds those that are of the group as it was.
+    /// Reads what was listed, and finds those that are of the group as it was. Where some cannot be read, those that can are
+    /// deleted before it fails.
     fn sort_out(
         self,
         group: Group,
@@ -131,12 +132,24 @@ impl Sessions {
         let rest = places.split_off(places.len().min(CHUNK));
         let requests: Vec<_> = places.iter().map(|(place, _)| Request::get(place.session.clone())).collect();
         Call::round(requests, move |replies| {
-            for ((place, of), reply) in places.into_iter().zip(replies.all()?) {
+            let mut failed = None;
+            for ((place, of), reply) in places.into_iter().zip(replies.0) {
+                let reply = match reply {
+                    Ok(reply) => reply,
+                    Err(error) => {
+                        failed.get_or_insert(error);
+                        continue;
+                    }
+                };
                 let Some(record) = reply.bulk()?.and_then(|value| Record::read(&value)) else { continue };
                 let was = record.marks.iter().any(|mark| mark.group == group && mark.epoch != epoch);
                 if was && record.of() == of {
                     over.push((place, of, record.tail));
                 }
+            }
+            if let Some(error) = failed {
+                let dropped = self.drop_all(over, Vec::new(), vec![group], 0);
+                return Ok(Step::Next(dropped.then(move |_| Err(error))));
             }
             let next = if rest.is_empty() {
                 self.drop_all(over, Vec::new(), vec![group], 0)
