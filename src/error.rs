@@ -21,7 +21,7 @@ pub struct Error {
     #[source]
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     /// The key of the request that failed, if known.
-    key: Option<Bytes>,
+    key: Option<Box<Bytes>>,
     /// What a partially executed call is known to have done.
     done: Option<Arc<Done>>,
     /// Whether a part of the call is known to have been executed.
@@ -114,13 +114,13 @@ impl Error {
 
     /// Adds the key, unless it is already known.
     pub fn at(mut self, key: &Bytes) -> Self {
-        self.key.get_or_insert_with(|| key.clone());
+        self.key.get_or_insert_with(|| Box::new(key.clone()));
         self
     }
 
     /// The key of the request that failed, where it is known.
     pub fn key(&self) -> Option<&Bytes> {
-        self.key.as_ref()
+        self.key.as_deref()
     }
 
     /// Changes the kind and the message.

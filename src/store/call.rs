@@ -198,6 +198,14 @@ impl Request {
         }
     }
 
+    /// The first key it touches, if there is one and it is known.
+    pub fn first_key(&self) -> Option<&Bytes> {
+        match self.keys {
+            Keys::At { first, count: 1.., .. } => self.args.get(first as usize),
+            _ => None,
+        }
+    }
+
     /// The keys it touches; `None` if unknown.
     pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
         match self.keys {

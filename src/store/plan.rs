@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use self::answers::{Answers, missing};
-use super::{Args, Merge, Reply, Request, Script, Verb};
+use super::{Args, Merge, Reply, Request, Script, Verb, redis::Delivery};
 use crate::error::{Error, Result};
 
 /// Keys of one `MGET`, and bytes of its answer as far as anybody can tell: more would hold the server up for everybody else.
@@ -185,7 +185,7 @@ impl Plan {
     }
 
     /// How many bytes a value had that was read, on average; `None` where none was.
-    pub fn value_bytes<'a>(&self, replies: impl IntoIterator<Item = &'a Result<Reply>>) -> Option<usize> {
+    pub fn value_bytes(&self, replies: &mut Delivery) -> Option<usize> {
         let (mut bytes, mut count) = (0, 0);
         let mut add = |reply: &Reply| {
             if let Reply::Bulk(value) = reply {
@@ -193,36 +193,43 @@ impl Plan {
                 count += 1;
             }
         };
-        for (wire, reply) in self.wire.iter().zip(replies) {
-            match (wire, reply) {
-                (Wire::Get(_), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
-                (Wire::Get(_), Ok(value)) => add(value),
+        for (at, reply) in replies.iter_mut() {
+            match (self.wire.get(at), reply) {
+                (Some(Wire::Get(_)), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
+                (Some(Wire::Get(_)), Ok(value)) => add(value),
                 _ => {}
             }
         }
         (count > 0).then(|| bytes / count)
     }
 
-    /// Hands the replies back, one a request in the order of the batch.
-    pub fn scatter(self, replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
-        let mut answers: Vec<Answers> =
-            self.wire.iter().zip(replies).map(|(wire, reply)| Answers::new(wire, reply)).collect();
-        let answer = |place: Place| match answers.get_mut(place.wire as usize) {
-            Some(answers) => answers.take(place.item),
-            None => Err(missing()),
-        };
-        self.places.into_iter().map(answer).collect()
+    /// Maps replies back to the requests of the batch: to all of them, or to those whose reply is available.
+    pub fn scatter(&self, replies: Delivery) -> Delivery {
+        if self.is_as_made() {
+            return replies;
+        }
+        let all = matches!(replies, Delivery::All(_));
+        let mut answers: Vec<Option<Answers>> = self.wire.iter().map(|_| None).collect();
+        for (at, reply) in replies.into_some() {
+            if let (Some(answers), Some(wire)) = (answers.get_mut(at), self.wire.get(at)) {
+                *answers = Some(Answers::new(wire, reply));
+            }
+        }
+        let mut answer = |place: &Place| Some(answers.get_mut(place.wire as usize)?.as_mut()?.take(place.item));
+        if all {
+            let answers = self.places.iter().map(|place| answer(place).unwrap_or_else(|| Err(missing())));
+            Delivery::All(answers.collect())
+        } else {
+            Delivery::Some(
+                self.places.iter().enumerate().filter_map(|(at, place)| Some((at, answer(place)?))).collect(),
+            )
+        }
     }
 
-    /// Hands those replies back that are there, with the places of their requests in the batch.
-    pub fn scatter_some(&self, replies: Vec<Option<Result<Reply>>>) -> Vec<(usize, Result<Reply>)> {
-        let answers = |(wire, reply): (&Wire, Option<_>)| reply.map(|reply| Answers::new(wire, reply));
-        let mut answers: Vec<Option<Answers>> = self.wire.iter().zip(replies).map(answers).collect();
-        let answer = |(at, place): (usize, &Place)| {
-            let answers = answers.get_mut(place.wire as usize)?.as_mut()?;
-            Some((at, answers.take(place.item)))
-        };
-        self.places.iter().enumerate().filter_map(answer).collect()
+    /// Whether each request is sent as it is, in its place.
+    fn is_as_made(&self) -> bool {
+        let mut places = self.places.iter().zip(0..);
+        self.wire.len() == self.places.len() && places.all(|(place, at)| place.item.is_none() && place.wire == at)
     }
 }
 

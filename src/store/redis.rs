@@ -50,6 +50,15 @@ impl Delivery {
             Self::Some(replies) => replies,
         }
     }
+
+    /// Each with the place of its request, where it is.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Result<Reply>)> {
+        let (all, some) = match self {
+            Self::All(replies) => (replies.as_mut_slice(), <&mut [_]>::default()),
+            Self::Some(replies) => (<&mut [_]>::default(), replies.as_mut_slice()),
+        };
+        all.iter_mut().enumerate().chain(some.iter_mut().map(|(at, reply)| (*at, reply)))
+    }
 }
 
 /// Gets answers as soon as they are there.

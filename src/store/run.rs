@@ -43,8 +43,8 @@ struct Waiting<T, Tag> {
     tag: Tag,
     /// What earlier rounds have done.
     progress: Progress,
-    /// The first key of its first request, for what goes wrong.
-    key: Option<Bytes>,
+    /// The first key of its first request, for errors; empty if there is none. A copy is cheaper than counting references.
+    key: SmallVec<[u8; 32]>,
 }
 
 /// What became of a call in a round.
@@ -62,7 +62,7 @@ impl<T, Tag> Waiting<T, Tag> {
         let has_changed = progress.has_changed();
         effects.iter().zip(&replies).for_each(|(effect, reply)| progress.note(effect, reply));
         let told = has_changed || progress.has_failed();
-        let located = |error: Error| Err(if let Some(key) = &key { error.at(key) } else { error });
+        let located = |error: Error| Err(if key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&key)) });
         match (guarded(read, Replies(replies)), ended) {
             (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
             (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(progress.tell(end.error(false))), tag)),
@@ -88,7 +88,8 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun
         match made(call) {
             Ok(Step::Next(Call { requests, read })) => {
                 let effects = requests.iter().map(|request| request.effect.clone()).collect();
-                let key = requests.first().and_then(|request| request.touched()?.next().cloned());
+                let key = requests.first().and_then(|request| request.first_key());
+                let key = key.map(|key| SmallVec::from_slice(key)).unwrap_or_default();
                 waiting.push(Waiting { effects, read, tag, progress, key });
                 batch.extend(requests);
             }
@@ -144,7 +145,7 @@ impl Store {
         for waiting in waiting {
             let mine = match ended {
                 Some(end) => waiting.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect(),
-                None => replies.by_ref().take(waiting.effects.len()).collect(),
+                None => share(&mut replies, waiting.effects.len()),
             };
             match waiting.read(mine, ended) {
                 Ended::Done(result) => done.push(result),
@@ -234,6 +235,14 @@ impl End {
 fn late<T, Tag>(running: Running<T, Tag>) -> (Result<T>, Tag) {
     let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
     (Err(running.progress.tell(error)), running.tag)
+}
+
+/// The next replies, so many, for whoever asked for them.
+fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> SmallVec<[Result<Reply>; 1]> {
+    match count {
+        1 => replies.next().map(|reply| SmallVec::from_buf([reply])).unwrap_or_default(),
+        _ => replies.take(count).collect(),
+    }
 }
 
 /// Goes on with a call until it asks for something, so that it takes its place in the round in which it was made.

@@ -53,7 +53,8 @@ fn a_group_has_a_bound() {
 fn each_gets_its_own_answer() {
     let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
     let replies = vec![Ok(Reply::Array(vec![Reply::text("A"), Reply::text("C")])), Ok(Reply::text("OK"))];
-    let answers: Vec<_> = plan.scatter(replies).into_iter().map(|reply| reply.unwrap()).collect();
+    let answers = plan.scatter(Delivery::All(replies)).into_some();
+    let answers: Vec<_> = answers.into_iter().map(|(_, reply)| reply.unwrap()).collect();
     assert_eq!(answers, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);
 }
 

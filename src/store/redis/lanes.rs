@@ -18,7 +18,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -58,7 +58,7 @@ pub enum Way {
     /// Over any connection.
     Any,
     /// Over this one only.
-    Over(u64),
+    Over(u32),
 }
 
 /// What became of a call that was done.
@@ -76,8 +76,8 @@ pub enum Done {
 /// connection has ended.
 pub struct Hold {
     lanes: Arc<Lanes>,
-    connection: u64,
-    slots: SmallVec<[u16; 8]>,
+    connection: u32,
+    slots: SmallVec<[u16; 16]>,
 }
 
 /// Calls that wait together. They stay in line when it is dropped: each leaves with its trip.
@@ -99,14 +99,14 @@ impl Lanes {
     }
 
     /// Whether calls over this connection can meet nobody: no other carries any, and nobody waits.
-    pub fn is_quiet(&self, connection: u64) -> bool {
+    pub fn is_quiet(&self, connection: u32) -> bool {
         let state = self.lock();
         state.lines.is_empty() && state.under_way.iter().all(|(other, _)| *other == connection)
     }
 
     /// Puts requests, by their keys, that would wait or go elsewhere apart from those that may go over this connection at once.
     /// Answers the group of each; groups are to be sent in the order of their numbers. `None` where all may go together.
-    pub fn groups(&self, connection: u64, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
+    pub fn groups(&self, connection: u32, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
         let state = self.lock();
         let mut groups = Groups::new();
         let groups: Vec<usize> = requests.map(|keys| groups.place(&state, connection, &keys)).collect();
@@ -114,24 +114,22 @@ impl Lanes {
     }
 
     /// Takes new calls to this connection at once, if none of them has to wait or to go elsewhere.
-    pub fn enter(self: &Arc<Self>, connection: u64, errands: &[Errand<'_>]) -> Option<Hold> {
+    pub fn enter(self: &Arc<Self>, connection: u32, errands: &[Errand<'_>]) -> Option<Hold> {
         let mut state = self.lock();
-        let mut hold = Hold { lanes: self.clone(), connection, slots: SmallVec::new() };
+        let mut slots = SmallVec::with_capacity(errands.len());
         for Errand { trip, .. } in errands {
             for &key in trip.keys() {
                 let slot = slot_of(key);
-                if state.is_open(slot, connection) {
-                    hold.slots.push(slot);
-                    continue;
+                if !state.is_open(slot, connection) {
+                    return None;
                 }
-                hold.slots.clear();
-                drop(state);
-                return None;
+                slots.push(slot);
             }
         }
         for Errand { trip, .. } in errands {
             state.number(trip);
         }
+        let hold = Hold { lanes: self.clone(), connection, slots };
         state.depart(&hold);
         Some(hold)
     }
@@ -167,7 +165,7 @@ impl Lanes {
     }
 
     /// Takes calls of a party to this connection, if they still may go there.
-    pub fn depart(self: &Arc<Self>, connection: u64, party: &Party<'_>, errands: &[Errand<'_>]) -> Option<Hold> {
+    pub fn depart(self: &Arc<Self>, connection: u32, party: &Party<'_>, errands: &[Errand<'_>]) -> Option<Hold> {
         let mut state = self.lock();
         let way = state.way(party.number, errands);
         if way != Way::Any && way != Way::Over(connection) {
@@ -255,7 +253,9 @@ impl Lanes {
 
     /// What the order of a request is about.
     pub fn keys(&self, request: &Request) -> Keys {
-        trip::keys_of(request).map(|key| self.hash(key)).collect()
+        let mut keys = Keys::new();
+        trip::keys_of(request, |key| keys.push(self.hash(key)));
+        keys
     }
 
     fn leave(&self, trip: &Trip) {
@@ -275,7 +275,7 @@ impl Lanes {
 }
 
 impl Way {
-    fn allows(self, connection: u64) -> bool {
+    fn allows(self, connection: u32) -> bool {
         matches!(self, Self::Any) || self == Self::Over(connection)
     }
 }
@@ -306,7 +306,7 @@ fn slot_of(key: u64) -> u16 {
 }
 
 /// A number for each connection of the process.
-pub fn number_connection() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
+pub fn number_connection() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

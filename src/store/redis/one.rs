@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::Result,
     settings::Settings,
-    store::{Events, Merge, Request, Role, Status, Topology, crew::Crew, plan::Plan},
+    store::{Events, Merge, Reply, Request, Role, Status, Topology, crew::Crew, plan::Plan},
 };
 
 /// An engine with one server at a time.
@@ -81,21 +81,20 @@ impl One {
         }
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let mut part = |replies| deliver(Delivery::Some(plan.scatter_some(replies)));
+        let mut part = |replies| deliver(plan.scatter(replies));
         let mut replies = self.server.run(&plan.wire, deadline, &mut part).await;
-        if replies.iter().any(clustered::is_divided) {
+        if replies.iter_mut().any(|(_, reply)| clustered::is_divided(reply)) {
             self.clustered.store(true, Ordering::Relaxed);
             self.cut_up(&plan, &mut replies, deadline).await;
         }
-        if let Some(bytes) = plan.value_bytes(replies.iter().flatten()) {
+        for (_, reply) in replies.iter_mut().filter(|(_, reply)| reply.is_err()) {
+            *reply = clustered::explained(std::mem::replace(reply, Ok(Reply::Nil)));
+        }
+        if let Some(bytes) = plan.value_bytes(&mut replies) {
             // A moving average, which adapts within a few rounds.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
         }
-        deliver(if replies.iter().all(Option::is_some) {
-            Delivery::All(plan.scatter(replies.into_iter().flatten().map(clustered::explained).collect()))
-        } else {
-            Delivery::Some(plan.scatter_some(replies))
-        });
+        deliver(plan.scatter(replies));
     }
 
     async fn execute_parted(&self, batch: Vec<Request>, groups: &[usize], deadline: Instant, deliver: Deliver<'_>) {

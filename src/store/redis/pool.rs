@@ -85,7 +85,7 @@ enum State {
 #[derive(Clone)]
 pub struct Member {
     /// Unique among all connections of the process.
-    pub number: u64,
+    pub number: u32,
     pub connection: Connection,
     /// Replies are processed in the order in which the requests were sent.
     pub order: Arc<Sequence>,
@@ -195,7 +195,7 @@ impl Pool {
     }
 
     /// The connection with this number, if it can be used.
-    pub fn member(&self, number: u64) -> Option<Member> {
+    pub fn member(&self, number: u32) -> Option<Member> {
         self.shared.lock().iter().find(|member| member.number == number && member.is_usable()).cloned()
     }
 

@@ -8,7 +8,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use self::skip::{MOST_PASSED, Pending, Skip};
 use crate::{
@@ -29,6 +29,8 @@ const LONGEST_NUMBER: usize = 64;
 const ENOUGH: usize = 1 << 10;
 /// The memory of one element, apart from its content.
 const ELEMENT: usize = 48;
+/// The usual size of the commands of one exchange.
+const USUAL: usize = 512;
 /// How much of a skipped reply is read at once.
 const PASSED_AT_ONCE: usize = 64 << 10;
 /// The most memory that one reply may take: two strings of the maximum length.
@@ -39,7 +41,7 @@ pub const LARGEST_OF_OURS: usize = 64 << 20;
 /// Encoded commands, one after the other.
 #[derive(Default)]
 pub struct Commands {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<usize>,
 }
@@ -47,6 +49,9 @@ pub struct Commands {
 impl Commands {
     /// Adds a command: the words `first`, followed by `count` more.
     pub fn push<'a>(&mut self, first: &[&[u8]], count: usize, more: impl Iterator<Item = &'a Bytes>) {
+        if self.bytes.is_empty() {
+            self.bytes.reserve(USUAL);
+        }
         self.head(b'*', first.len() + count);
         first.iter().for_each(|word| self.word(word));
         more.for_each(|word| self.word(word));
@@ -65,23 +70,24 @@ impl Commands {
 
     /// The bytes, and where each command ends in them.
     pub fn finish(self) -> (Bytes, Vec<usize>) {
-        (self.bytes.freeze(), self.ends)
+        (Bytes::from(self.bytes), self.ends)
     }
 
     fn word(&mut self, word: &[u8]) {
         self.head(b'$', word.len());
         self.bytes.reserve(word.len() + 2);
-        self.bytes.put_slice(word);
-        self.bytes.put_slice(b"\r\n");
+        self.bytes.extend_from_slice(word);
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     fn head(&mut self, kind: u8, count: usize) {
+        if let Ok(digit @ 0..10) = u8::try_from(count) {
+            return self.bytes.extend_from_slice(&[kind, b'0' + digit, b'\r', b'\n']);
+        }
         let mut digits = itoa::Buffer::new();
-        let digits = digits.format(count).as_bytes();
-        self.bytes.reserve(digits.len() + 3);
-        self.bytes.put_u8(kind);
-        self.bytes.put_slice(digits);
-        self.bytes.put_slice(b"\r\n");
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(digits.format(count).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
     }
 }
 

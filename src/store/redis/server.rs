@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    Delivery,
     breaker::{Breaker, Pass, Tally},
     connection::Replies,
     dial::Dialler,
@@ -37,9 +38,6 @@ use crate::{
 
 /// Replies, and when the server received the requests.
 type Sent = (Replies, Instant);
-
-/// The replies of a round; `None` where not available yet.
-pub type Parts = Vec<Option<Result<Reply>>>;
 
 /// A server: its connections, breaker and queue limits.
 pub struct Server {
@@ -114,11 +112,15 @@ impl Server {
     }
 
     /// Sends requests and returns one reply each, in order. Lost requests are retried only if that is safe. While some are
-    /// being retried, `part` receives the replies that are final; those are `None` in the result.
-    pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Parts) + Send)) -> Parts {
+    /// being retried, `part` receives the replies that are final; the result has the others.
+    pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Delivery) + Send)) -> Delivery {
         let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
         let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
-        let mut replies: Parts = self.attempt(&errands, deadline).await.into_iter().map(Some).collect();
+        let replies = self.attempt(&errands, deadline).await;
+        if replies.iter().all(Result::is_ok) {
+            return Delivery::All(replies);
+        }
+        let mut replies: Vec<_> = replies.into_iter().map(Some).collect();
         for attempt in 0..self.settings.retry_attempts {
             let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
                 Some(reply) if !errand.trip.is_overtaken() => retry::judge(errand.wire, reply),
@@ -240,10 +242,11 @@ impl Server {
 
     fn record(&self, pass: Pass, errands: &[Errand<'_>], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
+        let took = now - since;
         let counted = |(errand, _): &(&Errand<'_>, _)| counts(errand.wire) && !errand.trip.is_overtaken();
         for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
             // A caller's own script may be slow for its own reasons, so its duration does not count.
-            let took = if wire.is_ours() { now - since } else { Duration::ZERO };
+            let took = if wire.is_ours() { took } else { Duration::ZERO };
             // These errors describe the state of the cluster; the node itself is healthy.
             let speaks =
                 |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
@@ -293,14 +296,15 @@ impl Server {
     }
 }
 
-/// The final replies of a round. A request that could not be executed again keeps the reply that it had before.
-fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Parts) -> Parts {
-    let settle = |((wire, trip), reply): ((&Wire, &Trip<'_>), Option<Result<Reply>>)| {
+/// The final replies of a round, as far as it has any. A request that could not be executed again keeps the reply that it had
+/// before.
+fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
+    let settle = |(at, reply): (usize, Option<Result<Reply>>)| {
         let reply = reply?;
-        let reply = if retry::was_done(&reply) { reply } else { trip.kept().unwrap_or(reply) };
-        Some(retry::settle(wire, trip.is_in_doubt(), reply))
+        let reply = if retry::was_done(&reply) { reply } else { trips[at].kept().unwrap_or(reply) };
+        Some((at, retry::settle(&wire[at], trips[at].is_in_doubt(), reply)))
     };
-    wire.iter().zip(trips).zip(replies).map(settle).collect()
+    Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
 }
 
 /// How requests are encoded.

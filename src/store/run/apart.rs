@@ -1,5 +1,5 @@
-//! Runs calls whose answers may come at several times, as those of several servers do: each is settled when its own answers are there, and goes on to its
-//! next round then. One server that is slow or away holds up nobody who asks another one.
+//! Runs calls whose answers may come at several times, as those of several servers do: each is settled when its own answers are
+//! there, and goes on to its next round then. One server that is slow or away holds up nobody who asks another one.
 
 use std::{
     future::{Future, poll_fn},
@@ -11,7 +11,7 @@ use std::{
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled};
+use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled, share};
 use crate::{
     error::{Error, Kind, Result},
     store::{
@@ -117,7 +117,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     /// Some replies have come.
     fn take(&mut self, number: usize, delivery: Delivery) {
         let Some(round) = self.all.get_mut(number) else { return };
-        let mut done = Vec::new();
+        let mut done = Vec::with_capacity(round.whole.len());
         let mut read = |waiting: Waiting<T, Tag>, replies| match waiting.read(replies, None) {
             Ended::Done(result) => done.push(result),
             Ended::Again(running) => self.again.push(running),
@@ -126,7 +126,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
             Delivery::All(replies) if round.parts.is_none() => {
                 let mut replies = replies.into_iter();
                 for waiting in std::mem::take(&mut round.whole) {
-                    let mine = replies.by_ref().take(waiting.effects.len()).collect();
+                    let mine = share(&mut replies, waiting.effects.len());
                     read(waiting, mine);
                 }
             }

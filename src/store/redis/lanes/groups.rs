@@ -19,7 +19,7 @@ impl Groups {
     }
 
     /// The group of a request with these keys, which comes behind those that were placed before.
-    pub fn place(&mut self, state: &State, connection: u64, keys: &Keys) -> usize {
+    pub fn place(&mut self, state: &State, connection: u32, keys: &Keys) -> usize {
         let slots: SmallVec<[u16; 4]> = keys.iter().map(|&key| slot_of(key)).collect();
         let before: SmallVec<[usize; 4]> = slots.iter().filter_map(|slot| self.taken.get(slot)).copied().collect();
         let group = match (state.way_of(&slots), before.first()) {

@@ -17,7 +17,7 @@ pub struct State {
     pub next_party: u64,
     pub slots: Vec<Slot>,
     /// Calls under way, by connection.
-    pub under_way: SmallVec<[(u64, usize); 4]>,
+    pub under_way: SmallVec<[(u32, usize); 4]>,
     /// Those who wait, by slot.
     pub lines: HashMap<u16, Line>,
     pub parties: HashMap<u64, Arc<Notify>>,
@@ -28,7 +28,7 @@ pub struct State {
 /// Calls on keys of one slot that are under way, all on one connection.
 #[derive(Clone, Copy, Default)]
 pub struct Slot {
-    connection: u64,
+    connection: u32,
     calls: u32,
 }
 
@@ -54,7 +54,7 @@ impl State {
     }
 
     /// Whether a new call on this slot may go over this connection at once.
-    pub fn is_open(&self, slot: u16, connection: u64) -> bool {
+    pub fn is_open(&self, slot: u16, connection: u32) -> bool {
         let Slot { connection: other, calls } = self.slots[usize::from(slot)];
         (calls == 0 || other == connection) && (self.lines.is_empty() || !self.lines.contains_key(&slot))
     }

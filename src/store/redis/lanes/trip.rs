@@ -33,7 +33,7 @@ pub struct Trip<'a> {
     /// Whether it was sent, and nobody knows what became of it then.
     in_doubt: AtomicBool,
     /// What it was answered before it had to be done once more.
-    answered: Mutex<Option<Result<Reply>>>,
+    answered: Mutex<Option<Box<Result<Reply>>>>,
 }
 
 /// What the order of a request is about, a number for each key.
@@ -51,7 +51,7 @@ impl<'a> Trip<'a> {
     pub fn new(lanes: &'a Lanes, wire: &Wire) -> Self {
         let mut keys = Keys::new();
         match wire {
-            Wire::One(request) => keys.extend(keys_of(request).map(|key| lanes.hash(key))),
+            Wire::One(request) => keys_of(request, |key| keys.push(lanes.hash(key))),
             Wire::Get(all) => keys.extend(all.iter().map(|key| lanes.hash(key))),
             Wire::Many(many) => keys.extend(many.keys.iter().map(|key| lanes.hash(key))),
         }
@@ -133,12 +133,12 @@ impl<'a> Trip<'a> {
 
     /// Keeps an answer while the request is done once more.
     pub fn keep(&self, reply: Result<Reply>) {
-        *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(reply);
+        *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(reply));
     }
 
     /// What it was answered, if it was not done once more after that.
     pub fn kept(&self) -> Option<Result<Reply>> {
-        self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+        self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map(|reply| *reply)
     }
 }
 
@@ -148,13 +148,14 @@ impl Drop for Trip<'_> {
     }
 }
 
-/// What the order of a request is about: its keys, or the channel that it publishes to. Where nobody knows the keys, any of its
-/// arguments may be one.
-pub fn keys_of(request: &Request) -> impl Iterator<Item = &Bytes> {
-    let channel = matches!(request.verb, Verb::Command("PUBLISH" | "SPUBLISH"));
-    let known = request.touched();
-    let unknown = if known.is_none() { request.args.len() } else { usize::from(channel).min(request.args.len()) };
-    request.args.iter().take(unknown).chain(known.into_iter().flatten())
+/// Calls `each` with what the order of a request is about: its keys, or the channel that it publishes to. Where nobody knows the
+/// keys, any of its arguments may be one.
+pub fn keys_of(request: &Request, each: impl FnMut(&Bytes)) {
+    match (request.touched(), &request.verb) {
+        (None, _) => request.args.iter().for_each(each),
+        (Some(_), Verb::Command("PUBLISH" | "SPUBLISH")) => request.args.iter().take(1).for_each(each),
+        (Some(keys), _) => keys.for_each(each),
+    }
 }
 
 /// A number for a key.

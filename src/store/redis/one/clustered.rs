@@ -7,13 +7,16 @@ use crate::{
     store::{
         Args, Effect, Keys, Merge, Reply, Request, Verb,
         plan::{Many, Plan, Wire},
-        redis::cluster::{Join, split},
+        redis::{
+            Delivery,
+            cluster::{Join, split},
+        },
     },
 };
 
 /// Whether the server rejected it because its keys are in several slots. It had no effect.
-pub fn is_divided(reply: &Option<Result<Reply>>) -> bool {
-    matches!(reply, Some(Err(error)) if error.message().starts_with("CROSSSLOT"))
+pub fn is_divided(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.message().starts_with("CROSSSLOT"))
 }
 
 /// The original requests of a merged one, each with its own keys.
@@ -99,11 +102,9 @@ impl One {
             wire.extend(parts.into_iter().map(Wire::One));
         }
         let mut all: Vec<_> = wire.iter().map(|_| None).collect();
-        let mut there = |replies: Vec<Option<Result<Reply>>>| {
-            for (at, reply) in replies.into_iter().enumerate() {
-                if reply.is_some() {
-                    all[at] = reply;
-                }
+        let mut there = |replies: Delivery| {
+            for (at, reply) in replies.into_some() {
+                all[at] = Some(reply);
             }
         };
         let rest = self.server.run(&wire, deadline, &mut there).await;
@@ -115,14 +116,11 @@ impl One {
     }
 
     /// Splits and retries the requests that the server rejected because of their slots.
-    pub(super) async fn cut_up(
-        &self,
-        plan: &Plan,
-        replies: &mut [Option<Result<Reply>>],
-        deadline: tokio::time::Instant,
-    ) {
-        for (wire, reply) in plan.wire.iter().zip(replies).filter(|(_, reply)| is_divided(reply)) {
-            *reply = Some(joined(wire, self.run_cut(parts_of(wire), deadline).await));
+    pub(super) async fn cut_up(&self, plan: &Plan, replies: &mut Delivery, deadline: tokio::time::Instant) {
+        for (at, reply) in replies.iter_mut().filter(|(_, reply)| is_divided(reply)) {
+            if let Some(wire) = plan.wire.get(at) {
+                *reply = joined(wire, self.run_cut(parts_of(wire), deadline).await);
+            }
         }
     }
 }

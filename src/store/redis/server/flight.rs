@@ -195,9 +195,14 @@ fn spelled<'a>(wires: impl Iterator<Item = &'a Wire>, member: &Member, Manner { 
 }
 
 /// Reduces the replies to one per request: drops those to ASKING and folds those of a transaction into one.
-fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, replies: Replies) -> Replies {
+fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, mut replies: Replies) -> Replies {
     if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
-        return replies.into_iter().map(|reply| reply.and_then(Reply::whole)).collect();
+        for reply in &mut replies {
+            if matches!(reply, Ok(Reply::Array(_) | Reply::Refused(_))) {
+                *reply = std::mem::replace(reply, Ok(Reply::Nil)).and_then(Reply::whole);
+            }
+        }
+        return replies;
     }
     let mut replies = replies.into_iter();
     let one_of = |wire: &Wire| {
