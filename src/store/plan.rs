@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use self::answers::{Answers, missing};
 use super::{Args, Merge, Reply, Request, Script, Verb, redis::Delivery};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// Keys of one `MGET`, and bytes of its answer as far as anybody can tell: more would hold the server up for everybody else.
 const MGET_KEYS: usize = 256;

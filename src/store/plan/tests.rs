@@ -73,6 +73,20 @@ fn what_items_have_in_common_is_named_once() {
     });
     assert_eq!(keys.collect::<Vec<_>>(), [b"q ready a c", b"r ready b d"]);
     let both = |one, other| Ok(Reply::Array(vec![Reply::Int(1), Reply::text(one), Reply::Int(1), Reply::text(other)]));
-    let answers: Vec<_> = plan.scatter(vec![both("A", "C"), both("B", "D")]).into_iter().map(Result::unwrap).collect();
+    let answers = plan.scatter(Delivery::All(vec![both("A", "C"), both("B", "D")])).into_some();
+    let answers: Vec<_> = answers.into_iter().map(|(_, reply)| reply.unwrap()).collect();
     assert_eq!(answers, ["A", "B", "C", "D"].map(Reply::text));
+}
+
+#[test]
+fn each_gets_its_own_of_the_replies_that_are_there() {
+    let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
+    let some = plan.scatter(Delivery::Some(vec![(1, Ok(Reply::text("OK")))])).into_some();
+    assert!(matches!(&some[..], [(1, Ok(reply))] if *reply == Reply::text("OK")));
+    let rest = plan.scatter(Delivery::Some(vec![(0, Ok(Reply::Array(vec![Reply::text("A"), Reply::text("C")])))]));
+    let rest: Vec<_> = rest.into_some().into_iter().map(|(at, reply)| (at, reply.unwrap())).collect();
+    assert_eq!(rest, [(0, Reply::text("A")), (2, Reply::text("C"))]);
+    let alone = Plan::new(vec![set("a"), set("b")], 0);
+    let last = alone.scatter(Delivery::Some(vec![(1, Ok(Reply::Int(2)))])).into_some();
+    assert!(matches!(last[..], [(1, Ok(Reply::Int(2)))]), "nothing was arranged, and the first is not there");
 }
