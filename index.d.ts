@@ -1189,7 +1189,7 @@ export interface ApiCache {
   set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
   /**
    * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
-   * or 1.
+   * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
    */
   invalidate(key: string): Promise<number>
   /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
@@ -1198,7 +1198,8 @@ export interface ApiCache {
    * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
    * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
    * one of several; a `\\` before any of them makes it literal. Letters in brackets that are not a range, as in `/blog/[slug]`,
-   * are rejected: write `/blog/\\[slug\\]` to match the text. With `E_MAYBE_APPLIED`, `error.done` is how many are known to be removed.
+   * are rejected: write `/blog/\\[slug\\]` to match the text. With `E_MAYBE_APPLIED`, `error.done` is how many are known to be
+   * removed. If a reply is lost, its removal is sent again, and what the first attempt removed is not counted.
    */
   invalidateByPattern(pattern: string): Promise<number>
   /** Several values in the order of their keys, `null` for those that are missing. */
