@@ -23,13 +23,13 @@ export async function api(method, path, body) {
   } catch {
     logRequest(method, path, 'failed', performance.now() - begin)
     suspect()
-    throw Object.assign(new Error('The example’s server does not answer.'), { away: true })
+    throw Object.assign(new Error("The example's server does not answer."), { away: true })
   }
   const answer = await response.json().catch(() => ({}))
   logRequest(method, path, response.status >= 500 ? 'failed' : response.status, performance.now() - begin)
   if (response.ok) return { body: answer, headers: response.headers }
   if (response.status >= 500) suspect()
   const away = AWAY.includes(answer.error?.code)
-  const words = answer.error?.message ?? 'The example’s server could not do this. Look at its terminal.'
+  const words = answer.error?.message ?? "The example's server could not do this. Look at its terminal."
   throw Object.assign(new Error(words), { status: response.status, body: answer, headers: response.headers, away })
 }

@@ -53,7 +53,7 @@ async function find() {
     const response = await fetch('/health', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) })
     health = await response.json()
   } catch {
-    return { state: 'server', words: 'The example’s server does not answer.', help: HELP.server }
+    return { state: 'server', words: "The example's server does not answer.", help: HELP.server }
   }
   if (health.status !== 'down') return { state: 'none', health }
   const { alerts, lastError } = health

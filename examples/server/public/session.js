@@ -42,7 +42,7 @@ onLook(({ state }, before) => {
     return
   }
   engine.dataset.kind = 'bad'
-  byId('engine-name').textContent = state === 'server' ? 'The example’s server does not answer' : 'Redis is unreachable'
+  byId('engine-name').textContent = state === 'server' ? "The example's server does not answer" : 'Redis is unreachable'
 })
 
 async function refresh() {
