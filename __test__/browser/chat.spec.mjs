@@ -230,7 +230,9 @@ describe('the chat when something hangs or is lost', { timeout: 120_000 }, () =>
   test('goes on when Redis was killed and has forgotten everything', async () => {
     const before = await messages(grace)
     await redis.kill()
+    for (const page of [ada, grace]) await shows(page, '#state[data-state=away]', 'Redis is unreachable')
     await redis.start()
+    for (const page of [ada, grace]) await shows(page, '#state[data-state=on]', 'connected to server')
     await shows(grace, '#log [data-kind=gap]', /missing/)
     await say(ada, 'all is well')
     await shows(grace, '#log .message', 'all is well')

@@ -40,8 +40,8 @@ const beats = setInterval(() => {
     }
     socket.alive = false
     socket.ping()
-    // A page sees no pings, so this is how it knows that its server is well.
-    socket.send('{"type":"beat"}')
+    // A page sees no pings, so this is how it knows that its server is well, and whether Redis is.
+    socket.send(JSON.stringify({ type: 'beat', redis: service.isConnected }))
   }
 }, BEAT_MS)
 

@@ -7,7 +7,7 @@ const LONGEST_DELAY_MS = 5000
 
 /**
  * `entry()` says with which message to enter, anew at each connection. `heard(message)` gets what the server says, and
- * `changed({ state, words })` each change: `off`, `connecting`, `on`, `lost`.
+ * `changed({ state, words })` each change: `off`, `connecting`, `on`, `away`, `lost`.
  */
 export class Link {
   #entry
@@ -80,13 +80,19 @@ export class Link {
 
   #hear(message) {
     this.#lastWord = Date.now()
-    if (message.type === 'beat') return
+    if (message.type === 'beat') return this.#look(message.redis)
     if (message.type === 'welcome') this.#learn(message)
     this.#heard(message)
     if (message.type === 'entered') {
       this.#attempts = 0
       this.#become('on', `connected to server ${this.#server}`)
     }
+  }
+
+  /** A server without its Redis keeps the connection, but nothing said reaches anybody. */
+  #look(redis) {
+    if (this.#state === 'on' && !redis) this.#become('away', 'Redis is unreachable, waiting for it')
+    else if (this.#state === 'away' && redis) this.#become('on', `connected to server ${this.#server}`)
   }
 
   /** The servers there are, the one of this connection first. They are named as this page's own address is. */
@@ -103,7 +109,7 @@ export class Link {
     // The one that was lost goes to the end: the others are tried first.
     this.#servers.push(this.#servers.shift())
     const why = reason ? ` (${reason})` : ''
-    const what = was === 'on' ? `lost server ${this.#server}${why}` : `no connection yet${why}`
+    const what = was === 'on' || was === 'away' ? `lost server ${this.#server}${why}` : `no connection yet${why}`
     this.#become('lost', this.#comesBack ? `${what}, trying again` : what)
     if (!this.#comesBack) return
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts++)

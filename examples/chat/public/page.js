@@ -49,12 +49,13 @@ function showState({ state, words }) {
   byId('state-words').textContent = words
   byId('link').textContent = state === 'off' || (state === 'lost' && !link.comesBack) ? 'Connect' : 'Disconnect'
   if (state === 'on' && wasOn) showLine('link', `back again: ${words}`)
+  if (state === 'away') showLine('link', words)
   if (state === 'lost' && wasOn) showLine('link', words.replace(', trying again', ''))
   if (state === 'on') {
     wasOn = true
     say('')
-  } else setPeople([])
-  if (saying && state !== 'on') {
+  } else if (state !== 'away') setPeople([])
+  if (saying && state !== 'on' && state !== 'away') {
     saying = null
     say('The connection was lost meanwhile: look whether this was said before you send it again.')
   }
