@@ -90,6 +90,150 @@ for (const engine of engines) {
   })
 }
 
+// Each thing that a module may begin, twice or three times at one place in it and a while apart.
+const AWAITING = `
+  import { JobQueue, RedisService } from ${INDEX}
+  import { begin } from './begin.mjs'
+  const version = new URL(import.meta.url).searchParams.get('v')
+  const service = (globalThis.service ??= new RedisService({ url: process.env.REDIS_URL, log: false }))
+  export const queue = new JobQueue(globalThis.name, { service })
+  const tell = (what) => () => globalThis.heard.push(what + ' ' + version)
+  for (let n = 0; n < 2; n++) await service.subscribe(globalThis.name, tell('loop'))
+  for (let n = 0; n < 2; n++) await service.rooms.listen(globalThis.name, tell('room'))
+  for (let n = 0; n < 2; n++) {
+    queue.on('added', tell('added'))
+    await null
+  }
+  for (let n = 0; n < 3; n++) {
+    // Only three of them run three jobs at once.
+    queue.process(() => new Promise((resolve) => globalThis.running.push(() => resolve(version))))
+    await null
+  }
+  const start = async (what) => service.subscribe(globalThis.name, tell(what))
+  await start('function')
+  // Longer than a module takes to be evaluated once.
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await service.subscribe(globalThis.name, tell('later'))
+  await start('function')
+  await begin(tell('begun'))`
+// What another module calls belongs to that one.
+const BEGIN = `export const begin = (handler) => globalThis.service.subscribe(globalThis.name, handler)`
+
+const MAIN_AWAITING = (first, second) => `
+  import { randomUUID } from 'node:crypto'
+  Object.assign(globalThis, { name: randomUUID(), heard: [], running: [] })
+  const { queue: old } = await import(${first} + '?v=1')
+  const count = async (queue, expected) => {
+    globalThis.heard.length = 0
+    const adding = queue.addMany([1, 2, 3].map((n) => ({ name: 'n', data: n })))
+    await globalThis.service.publish(globalThis.name, 'told')
+    await globalThis.service.rooms.send(globalThis.name, { text: 'told' })
+    const counts = {}
+    const jobs = await adding
+    const all = () => globalThis.running.length === 3 && globalThis.heard.length >= expected
+    while (!all()) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const end of globalThis.running.splice(0)) end()
+    const ran = await Promise.all(jobs.map((job) => job.finished()))
+    // Behind all that was published before.
+    let end
+    const ended = new Promise((resolve) => (end = resolve))
+    const last = await globalThis.service.subscribe('end of ' + globalThis.name, end)
+    await globalThis.service.publish('end of ' + globalThis.name, 0)
+    await ended
+    await last.close()
+    for (const one of globalThis.heard) counts[one] = (counts[one] ?? 0) + 1
+    return { ran, counts }
+  }
+  const once = await count(old, 14)
+  await import(${second} + '?v=another')
+  const other = await count(old, 15)
+  const { queue } = await import(${first} + '?v=2')
+  const again = await count(queue, 15)
+  console.log(JSON.stringify({ once, other, again }))
+  await globalThis.service.disconnect()`
+
+for (const engine of engines) {
+  test(`one evaluation replaces nothing of its own, whatever it awaits, on ${engine.name}`, async () => {
+    const folder = temporaryFolder('awaiting')
+    writeFileSync(join(folder, 'begin.mjs'), BEGIN)
+    const [first, second] = ['first.mjs', 'second.mjs'].map((name) => join(folder, name))
+    writeFileSync(first, AWAITING)
+    writeFileSync(
+      second,
+      `import { begin } from './begin.mjs'\nawait begin(() => globalThis.heard.push('begun another'))`,
+    )
+    const urls = [first, second].map((file) => JSON.stringify(pathToFileURL(file)))
+    const env = { ...engine.env(), NODE_ENV: 'development' }
+    const { once, other, again } = await runJson(MAIN_AWAITING(...urls), { env, timeout: 60_000 })
+    const of = (version) => ({
+      [`loop ${version}`]: 2,
+      [`room ${version}`]: 2,
+      [`added ${version}`]: 6,
+      [`function ${version}`]: 2,
+      [`later ${version}`]: 1,
+      [`begun ${version}`]: 1,
+    })
+    assert.deepEqual(once, { ran: ['1', '1', '1'], counts: of(1) })
+    assert.deepEqual(other, { ran: ['1', '1', '1'], counts: { ...of(1), 'begun another': 1 } })
+    assert.deepEqual(again, { ran: ['2', '2', '2'], counts: { ...of(2), 'begun another': 1 } })
+  })
+}
+
+test('a CommonJS module that is loaded again as it was replaces what it began, but not what it began at once', async () => {
+  const file = join(temporaryFolder('again'), 'jobs.cjs')
+  writeFileSync(
+    file,
+    `const begin = () => globalThis.queue.on('added', () => globalThis.heard++)
+     begin()
+     begin()
+     for (const _ of [1, 2]) begin()`,
+  )
+  const source = `
+    import { createRequire } from 'node:module'
+    import { RedisService } from 'cinnabar'
+    const service = new RedisService({ url: 'memory:' })
+    const require = createRequire(import.meta.url)
+    const counts = []
+    globalThis.queue = service.queue('q')
+    for (let n = 0; n < 3; n++) {
+      await null
+      delete require.cache[${JSON.stringify(file)}]
+      require(${JSON.stringify(file)})
+      counts.push(globalThis.queue.listenerCount('added'))
+    }
+    console.log(JSON.stringify(counts))
+    await service.disconnect()`
+  assert.deepEqual(await runJson(source, { env: { NODE_ENV: 'development' } }), [4, 4, 4])
+})
+
+test('what an earlier evaluation begins late gives way to a later one', async () => {
+  const file = join(temporaryFolder('again'), 'late.mjs')
+  writeFileSync(
+    file,
+    `const version = new URL(import.meta.url).searchParams.get('v')
+     globalThis.queue.on('failed', () => {})
+     await globalThis.gates[version]
+     globalThis.queue.on('added', () => {})`,
+  )
+  const source = `
+    import { RedisService } from 'cinnabar'
+    const service = new RedisService({ url: 'memory:' })
+    const file = ${JSON.stringify(pathToFileURL(file))}
+    globalThis.queue = service.queue('q')
+    let open
+    globalThis.gates = { 1: new Promise((resolve) => (open = resolve)), 2: null }
+    const first = import(file + '?v=1')
+    while (globalThis.queue.listenerCount('failed') === 0) await new Promise(setImmediate)
+    await import(file + '?v=2')
+    const counts = [globalThis.queue.listenerCount('added')]
+    open()
+    await first
+    counts.push(globalThis.queue.listenerCount('added'))
+    console.log(JSON.stringify(counts))
+    await service.disconnect()`
+  assert.deepEqual(await runJson(source, { env: { NODE_ENV: 'development' } }), [1, 1])
+})
+
 test('a module is found in the stacks of those who evaluate modules, and a request in none', () => {
   const own = `process (${join(root, 'lib/queue.js')}:70:19)`
   const stacks = {
@@ -108,12 +252,12 @@ test('a module is found in the stacks of those who evaluate modules, and a reque
       'instantiateModule (/app/.next/server/chunks/[turbopack]_runtime.js:740:9)',
     ],
   }
-  const files = Object.entries(stacks).map(([name, frames]) => [name, readFrames([own, ...frames], 1, () => false)])
+  const files = Object.entries(stacks).map(([name, frames]) => [name, readFrames([own, ...frames], () => false)])
   assert.deepEqual(Object.fromEntries(files), {
-    node: { file: 'file:///app/lib/queue.ts', place: '4:3', turn: 1 },
-    commonjs: { file: '/app/lib/queue.js', place: '4:3', turn: 1 },
-    webpack: { file: 'webpack-internal:///(rsc)/./lib/queue.ts', place: '4:3', turn: 1 },
-    turbopack: { file: '/app/.next/server/chunks/lib_queue_ts_1234._.js', place: '4:3', turn: 1 },
+    node: { file: 'file:///app/lib/queue.ts', at: 1, isSync: true },
+    commonjs: { file: '/app/lib/queue.js', at: 1, isSync: true },
+    webpack: { file: 'webpack-internal:///(rsc)/./lib/queue.ts', at: 1, isSync: true },
+    turbopack: { file: '/app/.next/server/chunks/lib_queue_ts_1234._.js', at: 1, isSync: true },
   })
   const request = [
     'GET (webpack-internal:///(rsc)/./app/api/route.ts:9:5)',
@@ -121,7 +265,7 @@ test('a module is found in the stacks of those who evaluate modules, and a reque
     'process.processTicksAndRejections (node:internal/process/task_queues:105:5)',
   ]
   assert.equal(
-    readFrames([own, ...request], 1, () => false),
+    readFrames([own, ...request], () => false),
     undefined,
   )
 })
