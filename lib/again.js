@@ -3,7 +3,7 @@
 const { readFileSync } = require('node:fs')
 const { dirname, sep } = require('node:path')
 const { fileURLToPath } = require('node:url')
-const { getCallSites } = require('node:util')
+const util = require('node:util')
 
 // In development, hot reload re-evaluates modules in a running process. Whatever a module started during an earlier evaluation
 // (workers, listeners, subscriptions) is closed once the new evaluation starts its replacement: no code is left with a
@@ -75,15 +75,46 @@ function callSites() {
     const sites = Array.isArray(stack) ? stack : []
     const ids = new Map()
     // Has the same frames up to those that await one.
-    const told = IS_BUN ? [] : (getCallSites?.(FRAMES, { sourceMap: false }) ?? [])
-    for (const [at, { scriptId, lineNumber }] of told.entries()) {
-      if (scriptId && sites[at]?.getLineNumber() === lineNumber) ids.set(sites[at], Number(scriptId))
+    for (const [at, { id, line }] of scriptIds().entries()) {
+      // This line is another one.
+      if (at > 0 && sites[at]?.getLineNumber() === line) ids.set(sites[at], Number(id))
     }
     return { sites, ids }
   } finally {
     Error.stackTraceLimit = stackTraceLimit
     Error.prepareStackTrace = prepareStackTrace
   }
+}
+
+function scriptIds() {
+  if (IS_BUN) return []
+  const sites = util.getCallSites?.(FRAMES, { sourceMap: false }) ?? []
+  const frames = sites[0]?.scriptId
+    ? sites.map(({ functionName, scriptId, lineNumber }) => ({ name: functionName, id: scriptId, line: lineNumber }))
+    : inspectedFrames()
+  return frames.slice(frames.findIndex(({ name }) => name === callSites.name))
+}
+
+// Before Node.js 22.12 only the inspector tells which script a frame belongs to. Nothing listens on a port for it.
+function inspectedFrames() {
+  let found
+  try {
+    const { Session } = require('node:inspector')
+    const session = new Session()
+    session.connect()
+    session.post('Runtime.enable')
+    session.post('Runtime.evaluate', { expression: 'throw 0', silent: true }, (_, answer) => {
+      found = answer?.exceptionDetails?.stackTrace?.callFrames
+    })
+    session.disconnect()
+  } catch {
+    // Other runtimes have none.
+  }
+  return (found ?? []).map(({ functionName, scriptId, lineNumber }) => ({
+    name: functionName,
+    id: scriptId,
+    line: lineNumber + 1,
+  }))
 }
 
 // The script of a frame: the number in the order in which scripts were first seen, that of the runtime, and where its function
