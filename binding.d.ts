@@ -18,8 +18,13 @@ export declare class Bridge {
   get isBusy(): boolean
   /** Disconnects every service that this bridge serves. */
   disconnectAll(drainMs: number): Handed
-  /** Calls `function` once after this many ms, which keeps the process alive. Answers the number by which `endTimer` knows it. */
-  startTimer(ms: number, function: unknown): number
+  /**
+   * Calls `function` once after this many ms, which keeps the process alive if `holds` says so. Answers the number by which
+   * `endTimer` knows it.
+   */
+  startTimer(ms: number, function: unknown, holds: boolean): number
+  /** Keeps the process alive, or no longer. */
+  keepAlive(alive: boolean): void
   /** Lets a timer go, unless it has been called already. */
   endTimer(number: number): void
 }

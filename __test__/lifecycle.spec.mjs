@@ -59,6 +59,65 @@ for (const engine of engines) {
       assert.match(unseen.err, /E_INVALID_ARGUMENT/)
     })
 
+    const never = 'new Promise(() => {})'
+    const waits = {
+      'a load': `service.cache.getOrSet('k', () => ${never})`,
+      'a load whose caller has given up': `service.cache.with({ timeoutMs: 20 }).getOrSet('k', () => ${never})`,
+      'a load whose caller may wait long': `service.cache.with({ timeoutMs: 50_000 }).getOrSet('k', () => ${never})`,
+      'the validation of a session': `service.sessions.validateSession('token', { load: () => ${never} })`,
+      'a load that is shared': `Promise.all([1, 2].map(() => service.cache.getOrSet('k', () => ${never})))`,
+      'a load of its own key': `service.cache.getOrSet('k', () => service.cache.getOrSet('k', () => ${never}))`,
+      'a lock whose signal was read': `service.locks.withLock('k', (_, { signal }) => signal && ${never}, 50)`,
+    }
+    for (const [what, call] of Object.entries(waits)) {
+      test(`${what} does not keep a disconnected process alive`, async () => {
+        const { status, out, err } = await runModule(
+          `import { RedisService } from 'cinnabar'
+           const service = new RedisService({ url: process.env.REDIS_URL, log: false })
+           ${call}.catch(() => {})
+           // Longer than the shortest of these waits.
+           await new Promise((resolve) => setTimeout(resolve, 60))
+           await service.disconnect({ drainMs: 10 })
+           const disconnected = performance.now()
+           process.on('exit', () => console.log(performance.now() - disconnected))`,
+          { env: engine.env() },
+        )
+        assert.deepEqual([status, err], [0, ''])
+        assert.ok(Number(out) < 1000, `it ended ${out.trim()} ms later`)
+      })
+    }
+
+    test('a refresh that nobody waits for does not keep the process alive', async () => {
+      const { status, out, err } = await runModule(
+        `import { RedisService } from 'cinnabar'
+         const { cache } = new RedisService({ url: process.env.REDIS_URL, log: false })
+         const options = { ttl: 0.01, staleWhileRevalidate: 60 }
+         await cache.set('k', 'stale', options)
+         await new Promise((resolve) => setTimeout(resolve, 30))
+         const loaded = performance.now()
+         process.on('exit', () => console.log(performance.now() - loaded))
+         await cache.getOrSet('k', () => ${never}, options)`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, err], [0, ''])
+      assert.ok(Number(out) < 1000, `it ended ${out.trim()} ms later`)
+    })
+
+    test('a lone await of a load or a lock is answered', async () => {
+      const { status, out, err } = await runModule(
+        `import { RedisService } from 'cinnabar'
+         const service = new RedisService({ url: process.env.REDIS_URL, log: false })
+         const code = (promise) => promise.catch((error) => console.log(error.code))
+         await code(service.cache.with({ timeoutMs: 50 }).getOrSet('k', () => ${never}))
+         await service.locks.withLock('alone', async (_, { signal }) => {
+           await new Promise((resolve) => signal.addEventListener('abort', resolve))
+           console.log(signal.reason.code)
+         }, 0.1)`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out, err], [0, 'E_TIMEOUT\nE_LOCK_LOST\n', ''])
+    })
+
     test('process.exit in the middle of calls ends at once', async () => {
       const { status, out, ms } = await runModule(
         `import { redisService } from 'cinnabar'

@@ -13,10 +13,10 @@ const BUSY_MS = 10
 /** Milliseconds of a monotonic clock. */
 const now = performance.now.bind(performance)
 
-/** Calls `callback` once after `ms`. Returns a function that cancels it. */
-function later(ms, callback) {
+/** Calls `callback` once after `ms`, for which the process stays alive if `holds`. Returns a function that cancels it. */
+function later(ms, callback, holds = true) {
   const bridge = getBridge()
-  const number = bridge.startTimer(ms, callback)
+  const number = bridge.startTimer(ms, callback, holds)
   return () => bridge.endTimer(number)
 }
 

@@ -48,12 +48,14 @@ class Flight {
   begin(work, { patienceMs, longestMs }, drop) {
     this.begun = ++moments
     const tell = (last) => [...this.#late].forEach((react) => react(last))
-    let stop = later(patienceMs, () => {
+    // Neither keeps the process alive: those who wait for the load do.
+    const overdue = () => {
       this.overdue = true
-      stop = later(Math.max(1, longestMs - patienceMs), () => tell(true))
+      stop = later(Math.max(1, longestMs - patienceMs), () => tell(true), false)
       drop()
       tell(false)
-    })
+    }
+    let stop = later(patienceMs, overdue, false)
     this.loading = work().finally(() => {
       this.ended = true
       stop()
@@ -66,8 +68,10 @@ class Flight {
 
 /** One caller's share in a load. */
 class Share {
-  constructor(flight, { longestMs }, again) {
+  constructor(flight, owner, { longestMs }, again) {
     this.flight = flight
+    /** The native service, without limits. */
+    this.owner = owner
     /** How long the caller waits in all, in ms, even if it joins several loads. */
     this.longestMs = longestMs
     /** Whether this caller's own function does the loading. */
@@ -88,6 +92,11 @@ class Share {
 class Flights {
   #flights = new Map()
   #rests = new Map()
+  #owner
+
+  constructor(owner) {
+    this.#owner = owner
+  }
 
   join(key) {
     let flight = this.#flights.get(key)
@@ -122,7 +131,7 @@ class Flights {
       current.wanted ??= wanted
     }
     const again = () => this.load(key, flight, work, { fits, times })
-    if (current.loading) return new Share(current, times, again)
+    if (current.loading) return new Share(current, this.#owner, times, again)
     fits(current)
     this.#flights.set(key, current)
     current.begin(
@@ -130,7 +139,7 @@ class Flights {
       times,
       () => this.#drop(key, current),
     )
-    return new Share(current, times)
+    return new Share(current, this.#owner, times)
   }
 
   #alone(instead, work) {
@@ -141,7 +150,7 @@ class Flights {
       TIMES,
       () => {},
     )
-    return new Share(flight, TIMES)
+    return new Share(flight, this.#owner, TIMES)
   }
 
   /** Prevents later callers from sharing the running load of this key, and that load from storing its value. */
@@ -192,7 +201,7 @@ function flightsOf(handle, name) {
   let byName = shared.get(origin)
   if (!byName) shared.set(origin, (byName = new Map()))
   let flights = byName.get(name)
-  if (!flights) byName.set(name, (flights = new Flights()))
+  if (!flights) byName.set(name, (flights = new Flights(origin)))
   return flights
 }
 

@@ -1,5 +1,6 @@
 'use strict'
 
+const { keepAlive } = require('./alive.js')
 const { later, now } = require('./clock.js')
 const { CinnabarError, abortedError, argumentError } = require('./error.js')
 const { waitFor } = require('./loading.js')
@@ -144,7 +145,8 @@ function loadWithin({ signals, timeoutMs }, share) {
         fail(error)
       }
     }
-    if (timeoutMs !== undefined) stops.push(later(timeoutMs, giveUp))
+    stops.push(keepAlive(share.owner))
+    if (timeoutMs !== undefined) stops.push(later(timeoutMs, giveUp, false))
     stops.push(whenAborted(signals, fail))
     if (!ended) follow(share)
   })

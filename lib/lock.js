@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
-const { limitsOf, madeOf } = require('./handle.js')
+const { limitsOf, madeOf, originOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { hold, holdingOf } = require('./lock/holding.js')
 const { assertFunction, assertOptions } = require('./options.js')
@@ -21,7 +21,7 @@ class DistributedLock {
       return
     }
     assertOptions(options, OPTIONS)
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, options) }))
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, options), origin: originOf(handle) }))
     this.#limits = limitsOf(service)
   }
 
@@ -31,7 +31,7 @@ class DistributedLock {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(DistributedLock, this, { native: this.#native.within(limits), limits })
+    return bind(DistributedLock, this, { native: this.#native.within(limits), origin: this.#made().origin, limits })
   }
 
   acquireLock(resource, ttlSeconds = 30) {
@@ -61,7 +61,7 @@ class DistributedLock {
       throw new CinnabarError(message(), { code: 'E_LOCK_HELD', retryable: true })
     }
     const holder = this.#native.stay()
-    const holding = hold(resource, token, began, ttlSeconds)
+    const holding = hold(this.#made().origin, resource, token, began, ttlSeconds)
     try {
       return await operation(token, holding.context)
     } finally {

@@ -1,6 +1,7 @@
 'use strict'
 
 const { evaluation, register } = require('./again.js')
+const { release } = require('./alive.js')
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
@@ -89,7 +90,12 @@ class RedisService {
 
   async disconnect(options) {
     const drainMs = drainOf(options)
-    await (this.#origin ?? this).#native?.disconnect(drainMs)
+    const native = (this.#origin ?? this).#native
+    try {
+      await native?.disconnect(drainMs)
+    } finally {
+      if (native) release(native)
+    }
   }
 
   get(key) {

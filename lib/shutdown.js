@@ -1,5 +1,6 @@
 'use strict'
 
+const { release } = require('./alive.js')
 const { getBridge } = require('./bridge.js')
 const { nextTurn } = require('./clock.js')
 const { argumentError } = require('./error.js')
@@ -22,7 +23,7 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   const bridge = getBridge()
   const one = {
     what: service ?? bridge,
-    drain: () => (service ? service.disconnect({ drainMs: DRAIN_MS }) : bridge.disconnectAll(DRAIN_MS)),
+    drain: () => (service ? service.disconnect({ drainMs: DRAIN_MS }) : disconnectAll(bridge)),
     stop: () => signals.forEach((signal) => forget(signal, one)),
   }
   try {
@@ -32,6 +33,14 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
     throw error
   }
   return one.stop
+}
+
+async function disconnectAll(bridge) {
+  try {
+    await bridge.disconnectAll(DRAIN_MS)
+  } finally {
+    release()
+  }
 }
 
 function add(signal, one) {

@@ -1,10 +1,8 @@
 'use strict'
 
+const { keepAlive } = require('../alive.js')
+const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
-
-// Captured when the module loads, because tests may install fake clocks later.
-const { clearTimeout, performance, setTimeout } = globalThis
-const LONGEST_MS = 2 ** 31 - 1
 
 /** Locks held by operations of this realm, by token: they may be extended or released through another object. */
 const held = new Map()
@@ -19,10 +17,12 @@ class Holding {
   #token
   #until
   #controller
-  #timer
+  #owner
+  #endTimer
   #error
 
-  constructor(resource, token, began, ttlSeconds) {
+  constructor(owner, resource, token, began, ttlSeconds) {
+    this.#owner = owner
     this.#resource = resource
     this.#token = token
     this.#until = began + ttlSeconds * 1000
@@ -38,7 +38,7 @@ class Holding {
     const isExtended = await extending
     if (isExtended) this.#until = began + ttlSeconds * 1000
     else this.#lose()
-    if (this.#timer !== undefined) this.#watch()
+    if (this.#endTimer !== undefined) this.#watch()
     return isExtended
   }
 
@@ -55,7 +55,7 @@ class Holding {
   end() {
     this.#stop()
     held.delete(this.#token)
-    return performance.now() >= this.#until
+    return now() >= this.#until
   }
 
   // Created lazily: most operations do not use the signal.
@@ -69,10 +69,14 @@ class Holding {
   }
 
   #watch() {
-    clearTimeout(this.#timer)
-    const left = this.#until - performance.now()
+    this.#stop()
+    const left = this.#until - now()
     if (left <= 0) return this.#lose()
-    this.#timer = setTimeout(() => this.#watch(), Math.min(Math.ceil(left), LONGEST_MS))
+    const [endTimer, letGo] = [later(Math.ceil(left), () => this.#watch(), false), keepAlive(this.#owner)]
+    this.#endTimer = () => {
+      endTimer()
+      letGo()
+    }
   }
 
   #lose() {
@@ -84,14 +88,14 @@ class Holding {
   }
 
   #stop() {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#endTimer?.()
+    this.#endTimer = undefined
   }
 }
 
-/** Registers a lock as held. Its ttl is counted from `began`, when it was requested. */
-function hold(resource, token, began, ttlSeconds) {
-  const holding = new Holding(resource, token, began, ttlSeconds)
+/** Registers a lock as held by a call of the native service `owner`. Its ttl is counted from `began`, when it was requested. */
+function hold(owner, resource, token, began, ttlSeconds) {
+  const holding = new Holding(owner, resource, token, began, ttlSeconds)
   held.set(token, holding)
   return holding
 }

@@ -14,14 +14,15 @@ use crate::{answer::Answer, runtime};
 
 #[napi]
 impl Bridge {
-    /// Calls `function` once after this many ms, which keeps the process alive. Answers the number by which `endTimer` knows it.
+    /// Calls `function` once after this many ms, which keeps the process alive if `holds` says so. Answers the number by which
+    /// `endTimer` knows it.
     #[napi]
-    pub fn start_timer(&self, env: Env, ms: f64, function: Unknown) -> napi::Result<f64> {
+    pub fn start_timer(&self, env: Env, ms: f64, function: Unknown, holds: bool) -> napi::Result<f64> {
         let (js, inner) = (Js(env.raw()), &self.handle.0);
         let runtime = runtime::get().map_err(|error| Core::throw(inner, &env, &error))?;
         let (guard, ended) = oneshot::channel::<()>();
         let teller = inner
-            .keep_told(js, function.raw(), guard)
+            .keep_told(js, function.raw(), guard, holds)
             .ok_or_else(|| Core::throw(inner, &env, &js.refuse(function.raw(), "what a timer calls", "a function")))?;
         let number = teller.number();
         let wait = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
@@ -32,6 +33,12 @@ impl Bridge {
             }
         });
         Ok(number as f64)
+    }
+
+    /// Keeps the process alive, or no longer.
+    #[napi]
+    pub fn keep_alive(&self, env: Env, alive: bool) {
+        self.handle.0.hold(Js(env.raw()), if alive { 1 } else { -1 });
     }
 
     /// Lets a timer go, unless it has been called already.

@@ -21,6 +21,8 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// A function that is told things.
 pub struct Told {
     function: Kept,
+    /// Whether it keeps the process alive.
+    holds: bool,
     /// Dropped when nobody can be told anything any more, which is how whoever tells learns of that.
     _guard: Box<dyn Any>,
 }
@@ -50,14 +52,16 @@ impl Teller {
 }
 
 impl Inner {
-    /// Keeps a function until its teller ends, and the process alive with it; `None` for what cannot be kept. `guard` is
-    /// dropped on this thread when it is let go or the environment ends.
-    pub fn keep_told(&self, js: Js, function: Value, guard: impl Any) -> Option<Teller> {
+    /// Keeps a function until its teller ends, and the process alive with it if it `holds`; `None` for what cannot be kept.
+    /// `guard` is dropped on this thread when it is let go or the environment ends.
+    pub fn keep_told(&self, js: Js, function: Value, guard: impl Any, holds: bool) -> Option<Teller> {
         let function = js.keep(function)?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let told = Told { function, _guard: Box::new(guard) };
+        let told = Told { function, holds, _guard: Box::new(guard) };
         self.told.borrow_mut().insert(id, told);
-        self.hold(js, 1);
+        if holds {
+            self.hold(js, 1);
+        }
         Some(Teller { id, completions: self.completions.clone() })
     }
 
@@ -74,9 +78,11 @@ impl Inner {
     /// Lets the function of this number go.
     pub(super) fn forget_told(&self, js: Js, id: u64) {
         let told = self.told.borrow_mut().remove(&id);
-        if let Some(Told { function, .. }) = told {
+        if let Some(Told { function, holds, .. }) = told {
             js.forget(function);
-            self.hold(js, -1);
+            if holds {
+                self.hold(js, -1);
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl QueueWorker {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
-        let teller = core.bridge().keep_told(js, told, Presence(worker.clone()));
+        let teller = core.bridge().keep_told(js, told, Presence(worker.clone()), true);
         let teller = teller.ok_or_else(|| js.refuse(told, "told", "a function"))?;
         let under_way = Opened::begin(opened);
         let running = worker.clone();
