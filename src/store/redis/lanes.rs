@@ -50,6 +50,17 @@ pub struct Lanes {
     hasher: RandomState,
 }
 
+/// Why a call waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It was not sent yet.
+    New,
+    /// It is to be retried, unless a later call on its keys is executed before that.
+    Again,
+    /// It was sent without effect and is sent again, whatever has been executed since.
+    Due,
+}
+
 /// Where calls may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -135,10 +146,10 @@ impl Lanes {
     }
 
     /// Puts calls in line, each at its place: new ones at the end, others before whatever was made later.
-    pub fn park(&self, errands: &[Errand<'_>], again: bool) {
+    pub fn park(&self, errands: &[Errand<'_>], turn: Turn) {
         let mut state = self.lock();
         for Errand { trip, .. } in errands {
-            state.park(trip, again);
+            state.park(trip, turn);
         }
     }
 
@@ -198,29 +209,30 @@ impl Lanes {
             return Done::InTurn;
         }
         let State { lines, parties, .. } = &mut *state;
-        let mut behind = false;
+        let (mut behind, mut overtook) = (false, false);
         for &key in trip.keys() {
             let Some(line) = lines.get_mut(&slot_of(key)) else { continue };
-            for entry in line.before(trip.place()).filter(|entry| entry.again && entry.key == key) {
+            for entry in line.before(trip.place()).filter(|entry| entry.turn != Turn::New && entry.key == key) {
                 behind = true;
-                entry.overtaken |= !repeatable;
-                if let Some(changed) = parties.get(&entry.party).filter(|_| !repeatable) {
+                if repeatable || entry.turn == Turn::Due {
+                    continue;
+                }
+                (entry.overtaken, overtook) = (true, true);
+                if let Some(changed) = parties.get(&entry.party) {
                     changed.notify_one();
                 }
             }
         }
-        match (behind, repeatable) {
-            (false, _) => Done::InTurn,
-            (true, true) => {
-                state.park(trip, true);
-                Done::OnceMore
-            }
-            (true, false) => {
-                drop(state);
-                self.stir.notify_waiters();
-                Done::Overtook
-            }
+        if behind && repeatable {
+            state.park(trip, Turn::Again);
+            return Done::OnceMore;
         }
+        if !overtook {
+            return Done::InTurn;
+        }
+        drop(state);
+        self.stir.notify_waiters();
+        Done::Overtook
     }
 
     /// Waits until those that this call has overtaken have been told so, as far as their places are before `first`.

@@ -97,14 +97,19 @@ pub struct Member {
     retired: Arc<OnceLock<(Instant, Error)>>,
 }
 
-/// SHA-1s of the scripts that were loaded over one connection.
+/// SHA-1s of the scripts that the server has run over one connection.
 #[derive(Default)]
 pub struct Scripts(Mutex<HashSet<&'static str>>);
 
 impl Scripts {
-    /// Returns whether it was loaded before, and marks it as loaded.
-    pub fn teach(&self, sha: &'static str) -> bool {
-        !lock(&self.0).insert(sha)
+    /// Whether the server has this one.
+    pub fn knows(&self, sha: &'static str) -> bool {
+        lock(&self.0).contains(sha)
+    }
+
+    /// The server has run these.
+    pub fn learn(&self, shas: impl Iterator<Item = &'static str>) {
+        lock(&self.0).extend(shas);
     }
 
     pub fn forget(&self) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     error::{Error, Kind, Result},
     random,
-    store::{Reply, plan::Wire},
+    store::{Reply, plan::Wire, redis::command},
 };
 
 /// What to do with a reply.
@@ -13,6 +13,8 @@ use crate::{
 pub enum Verdict {
     /// It is the result.
     Final,
+    /// Send it again immediately, with the source of its script. It had no effect, so this is no retry.
+    Whole,
     /// Retry immediately.
     Again,
     /// Retry after a pause: the server is up but not ready.
@@ -37,11 +39,18 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
     }
 }
 
+/// Whether the server no longer has the script that the request runs (SCRIPT FLUSH). It had no effect. A caller's own `EVALSHA`
+/// is final: its caller has the source.
+pub fn is_forgotten(wire: &Wire, reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.kind == Kind::Server && error.message().starts_with("NOSCRIPT"))
+        && command::script(wire).is_some()
+}
+
 /// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
 pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return false };
     judge(wire, reply) != Verdict::Final
-        || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK" | "NOSCRIPT"))
+        || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK"))
 }
 
 /// Whether the request was executed, or may have been or still be.
@@ -65,6 +74,7 @@ pub fn is_in_doubt(reply: &Result<Reply>) -> bool {
 /// an earlier one.
 pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
     let doubts = in_doubt || is_in_doubt(&reply);
+    let forgotten = is_forgotten(wire, &reply);
     let Err(error) = reply else { return reply };
     Err(match (error.kind, wire.changes()) {
         (_, true) if doubts => {
@@ -73,6 +83,10 @@ pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply
             Error::new(Kind::MaybeApplied, message)
         }
         (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()),
+        _ if forgotten => {
+            let why = "the server no longer has the script of this call, and there was no time to send it again";
+            Error::new(Kind::NotSent, why)
+        }
         _ => wire.hidden(error),
     })
 }

@@ -25,7 +25,7 @@ use super::{
     breaker::{Breaker, Pass, Tally},
     connection::Replies,
     dial::Dialler,
-    lanes::{Errand, Keys, Lanes, Trip},
+    lanes::{Errand, Keys, Lanes, Trip, Turn},
     pool::Pool,
     retry::{self, Verdict},
     source::Source,
@@ -121,17 +121,35 @@ impl Server {
             return Delivery::All(replies);
         }
         let mut replies: Vec<_> = replies.into_iter().map(Some).collect();
-        for attempt in 0..self.settings.retry_attempts {
+        let (mut attempt, mut may_retry) = (0, true);
+        loop {
+            may_retry &= attempt < self.settings.retry_attempts;
             let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
-                Some(reply) if !errand.trip.is_overtaken() => retry::judge(errand.wire, reply),
+                Some(reply) if !errand.trip.is_overtaken() => match errand.forgotten(reply) {
+                    true => Verdict::Whole,
+                    false if may_retry => retry::judge(errand.wire, reply),
+                    false => Verdict::Final,
+                },
                 _ => Verdict::Final,
             };
             let verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
             let worst = verdicts.iter().copied().max().unwrap_or(Verdict::Final);
             let pause = if worst >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
-            if worst == Verdict::Final || Instant::now() + pause >= deadline {
+            if worst == Verdict::Final {
                 break;
             }
+            if Instant::now() + pause >= deadline {
+                if !may_retry || worst == Verdict::Whole {
+                    break;
+                }
+                // Those without a pause still have time.
+                may_retry = false;
+                continue;
+            }
+            attempt += u32::from(worst > Verdict::Whole);
+            errands.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(|(errand, _)| {
+                errand.trip.take_source();
+            });
             let again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
             let last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
             if replies.iter().any(Option::is_some) {
@@ -189,7 +207,7 @@ impl Server {
             return Ok(pass);
         }
         // Later calls must not overtake these during the probe.
-        self.lanes.park(errands, false);
+        self.lanes.park(errands, Turn::New);
         self.probe(pass, deadline).await?;
         self.pass()
     }
@@ -219,18 +237,7 @@ impl Server {
                 Box::pin(self.send_apart(wire, asking, deadline));
             return (vec![sent.await], since);
         }
-        let (mut replies, mut since) = self.go(errands, Manner { whole: false, asking }, deadline).await;
-        // The server no longer has the scripts (SCRIPT FLUSH). These runs had no effect, so they are sent again with the full
-        // source.
-        let forgotten: Vec<_> = (0..replies.len()).filter(|&at| is_forgotten(&replies[at])).collect();
-        if !forgotten.is_empty() {
-            let again: Vec<_> = forgotten.iter().map(|&at| errands[at]).collect();
-            let (answers, again_since) = self.fly(&again, Manner { whole: true, asking }, deadline).await;
-            since = again_since;
-            for (at, reply) in forgotten.into_iter().zip(answers) {
-                replies[at] = reply;
-            }
-        }
+        let (replies, since) = self.go(errands, asking, deadline).await;
         if errands.iter().zip(&replies).any(|(errand, reply)| retry::judge(errand.wire, reply) == Verdict::Elsewhere) {
             self.pool.demoted();
         }
@@ -307,15 +314,6 @@ fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>
     Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
 }
 
-/// How requests are encoded.
-#[derive(Clone, Copy)]
-struct Manner {
-    /// Send scripts with their full source.
-    whole: bool,
-    /// For a slot that is being migrated to this server.
-    asking: bool,
-}
-
 impl Queued {
     /// Reserves queue space for as many of these requests, in order, as the limits allow; at least one if the queue is empty.
     fn enter(&self, errands: &[Errand<'_>], settings: &Settings) -> Room<'_> {
@@ -372,8 +370,4 @@ fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
 /// Whether the breaker counts it: health checks must not open the breaker.
 fn counts(wire: &Wire) -> bool {
     !matches!(wire, Wire::One(request) if !request.counted)
-}
-
-fn is_forgotten(reply: &Result<Reply>) -> bool {
-    matches!(reply, Err(error) if error.message().starts_with("NOSCRIPT"))
 }

@@ -29,7 +29,7 @@ use crate::{
         redis::{
             Deliver, Delivery,
             connection::Replies,
-            lanes::{Errand, Trip},
+            lanes::{Errand, Trip, Turn},
             retry,
         },
     },
@@ -58,6 +58,12 @@ struct Piece<'a> {
     patience: Option<Instant>,
     /// The error because of which it is being retried.
     last: Option<Error>,
+}
+
+impl Piece<'_> {
+    fn errand(&self) -> Errand<'_> {
+        Errand { wire: &self.wire, trip: &self.trip }
+    }
 }
 
 /// Pieces for one node, in the order of their calls.
@@ -188,7 +194,7 @@ impl<'a> Round<'a> {
             let slot = piece.slot.unwrap_or_default();
             let error = Error::new(Kind::Unavailable, format!("CLUSTERDOWN no node of the cluster owns slot {slot}"));
             piece.last = Some(error);
-            self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], false);
+            self.cluster.lanes.park(&[piece.errand()], Turn::New);
         }
         if !nowhere.is_empty() {
             self.cluster.learn();
@@ -229,7 +235,7 @@ impl<'a> Round<'a> {
         }
         self.crew.add(async move {
             let errands: Vec<_> =
-                lane.pieces.iter().map(|piece| Errand { wire: &piece.wire, trip: &piece.trip }).collect();
+                lane.pieces.iter().map(Piece::errand).collect();
             let replies = if lane.asking {
                 lane.node.server.attempt_asking(&errands, deadline).await
             } else {
@@ -243,10 +249,10 @@ impl<'a> Round<'a> {
     fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
         let (mut lanes, mut later, mut learned) = (Routes::default(), Vec::new(), Vec::new());
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
-            let next = self.judge(&lane.node, &mut piece, &reply);
+            let next = self.judge(&lane.node, lane.asking, &mut piece, &reply);
             if !matches!(next, Next::Final) {
                 // Later calls on its keys wait for it.
-                self.cluster.lanes.park(&[Errand { wire: &piece.wire, trip: &piece.trip }], true);
+                self.cluster.lanes.park(&[piece.errand()], Turn::Again);
             }
             piece.last = reply.as_ref().err().cloned();
             match next {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::Turn;
+
 /// A call that waits for a key.
 pub struct Entry {
     /// Its place among all calls.
@@ -9,8 +11,7 @@ pub struct Entry {
     pub key: u64,
     /// With whom it is to go, once that is known.
     pub party: u64,
-    /// Whether it was sent before.
-    pub again: bool,
+    pub turn: Turn,
     /// Whether a later call on the key was done meanwhile.
     pub overtaken: bool,
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::{
-    Errand, Hold, SLOTS, Trip, Way,
+    Errand, Hold, SLOTS, Trip, Turn, Way,
     line::{Entry, Line},
     slot_of,
 };
@@ -132,16 +132,16 @@ impl State {
         }
     }
 
-    pub fn park(&mut self, trip: &Trip, again: bool) {
+    pub fn park(&mut self, trip: &Trip, turn: Turn) {
         self.number(trip);
-        if !trip.wait(again) {
+        if !trip.wait(turn) {
             return;
         }
         for &key in trip.keys() {
-            let entry = Entry { place: trip.place(), key, party: 0, again, overtaken: false };
+            let entry = Entry { place: trip.place(), key, party: 0, turn, overtaken: false };
             self.lines.entry(slot_of(key)).or_default().insert(entry);
         }
-        self.returned += usize::from(again);
+        self.returned += usize::from(turn != Turn::New);
     }
 
     pub fn leave(&mut self, trip: &Trip) {

@@ -28,7 +28,7 @@ fn a_later_call_goes_behind_an_earlier_one_and_others_anywhere() {
     let elsewhere = lanes.enter(2, &other).unwrap();
     assert!(!lanes.is_quiet(1));
 
-    lanes.park(&both, false);
+    lanes.park(&both, Turn::New);
     let party = lanes.gather(&both);
     assert_eq!(lanes.way(&party, &both), Way::Wait, "its keys are on two connections");
     assert!(lanes.enter(1, &third).is_none(), "somebody waits for the key");
@@ -48,10 +48,10 @@ fn what_is_sent_again_keeps_its_place() {
     trips!(lanes: first = ["k"], second = ["k"], third = ["k"], fourth = ["k"]);
     let (one, two) = (lanes.enter(1, &first).unwrap(), lanes.enter(1, &second).unwrap());
     // New ones wait, whichever came back sooner.
-    lanes.park(&third, false);
-    lanes.park(&second, true);
+    lanes.park(&third, Turn::New);
+    lanes.park(&second, Turn::Again);
     drop(two);
-    lanes.park(&first, true);
+    lanes.park(&first, Turn::Again);
     let (a, b, c) = (lanes.gather(&first), lanes.gather(&second), lanes.gather(&third));
     assert_eq!(lanes.way(&a, &first), Way::Wait, "it has not landed");
     drop(one);
@@ -74,7 +74,7 @@ fn what_was_done_meanwhile_is_done_once_more_or_has_overtaken() {
     trips!(lanes: first = ["k"], read = ["k"], write = ["k"], earlier = ["o"]);
     let holds = [lanes.enter(1, &first), lanes.enter(1, &read), lanes.enter(1, &write), lanes.enter(1, &earlier)];
     assert_eq!(lanes.done(read[0].trip, true), Done::InTurn, "nothing is sent again");
-    lanes.park(&first, true);
+    lanes.park(&first, Turn::Again);
     assert_eq!(lanes.done(earlier[0].trip, true), Done::InTurn, "another key");
     assert_eq!(lanes.done(read[0].trip, true), Done::OnceMore);
     assert!(read[0].trip.waits() && !first[0].trip.is_overtaken());
@@ -84,6 +84,21 @@ fn what_was_done_meanwhile_is_done_once_more_or_has_overtaken() {
     first[0].trip.leave();
     read[0].trip.leave();
     assert!(lanes.is_free() && !lanes.has_returned());
+}
+
+#[test]
+fn what_had_no_effect_is_sent_again_whatever_was_done_since() {
+    let lanes = Lanes::new();
+    trips!(lanes: first = ["k"], read = ["k"], write = ["k"], last = ["k"]);
+    let holds = [lanes.enter(1, &first), lanes.enter(1, &read), lanes.enter(1, &write), lanes.enter(1, &last)];
+    lanes.park(&first, Turn::Due);
+    assert_eq!(lanes.done(write[0].trip, false), Done::InTurn, "it has overtaken nobody");
+    assert_eq!(lanes.done(read[0].trip, true), Done::OnceMore);
+    assert_eq!(lanes.done(last[0].trip, false), Done::Overtook, "the read is not repeated behind it");
+    assert!(!first[0].trip.is_overtaken() && read[0].trip.is_overtaken());
+    drop(holds);
+    let party = lanes.gather(&first);
+    assert_eq!(lanes.way(&party, &first), Way::Any);
 }
 
 #[test]
@@ -108,8 +123,8 @@ async fn whoever_waits_is_woken() {
     let lanes = Lanes::new();
     trips!(lanes: first = ["k"], second = ["k"], third = ["k"]);
     let hold = lanes.enter(1, &first).unwrap();
-    lanes.park(&second, false);
-    lanes.park(&third, false);
+    lanes.park(&second, Turn::New);
+    lanes.park(&third, Turn::New);
     let (b, c) = (lanes.gather(&second), lanes.gather(&third));
     let soon = || Instant::now() + Duration::from_secs(5);
     drop(hold);

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use super::Lanes;
+use super::{Lanes, Turn};
 use crate::{
     error::Result,
-    store::{Reply, Request, Verb, plan::Wire},
+    store::{Reply, Request, Verb, plan::Wire, redis::retry},
 };
 
 const IDLE: u8 = 0;
@@ -32,6 +32,8 @@ pub struct Trip<'a> {
     overtaken: AtomicBool,
     /// Whether it was sent, and nobody knows what became of it then.
     in_doubt: AtomicBool,
+    /// Whether its script is to be sent with its source.
+    whole: AtomicBool,
     /// What it was answered before it had to be done once more.
     answered: Mutex<Option<Box<Result<Reply>>>>,
 }
@@ -44,6 +46,13 @@ pub type Keys = SmallVec<[u64; 2]>;
 pub struct Errand<'a> {
     pub wire: &'a Wire,
     pub trip: &'a Trip<'a>,
+}
+
+impl Errand<'_> {
+    /// Whether it had no effect because the server no longer has its script, which it was not sent.
+    pub fn forgotten(&self, reply: &Result<Reply>) -> bool {
+        retry::is_forgotten(self.wire, reply) && !self.trip.is_whole()
+    }
 }
 
 impl<'a> Trip<'a> {
@@ -62,6 +71,7 @@ impl<'a> Trip<'a> {
             waits: AtomicU8::new(IDLE),
             overtaken: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
             answered: Mutex::default(),
         }
     }
@@ -110,6 +120,16 @@ impl<'a> Trip<'a> {
         self.in_doubt.load(Ordering::Relaxed)
     }
 
+    /// Has its script sent with its source from now on.
+    pub fn take_source(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its script is to be sent with its source.
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
     /// Gives its place in line up.
     pub fn leave(&self) {
         if self.waits() {
@@ -118,8 +138,8 @@ impl<'a> Trip<'a> {
     }
 
     /// Marks it as waiting; whether that is new.
-    pub(super) fn wait(&self, again: bool) -> bool {
-        let how = if again { IN_LINE_AGAIN } else { IN_LINE };
+    pub(super) fn wait(&self, turn: Turn) -> bool {
+        let how = if turn == Turn::New { IN_LINE } else { IN_LINE_AGAIN };
         self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 

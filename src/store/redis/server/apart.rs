@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Manner, Server, flight};
+use super::{Server, flight};
 use crate::{
     error::{Error, Kind, Result},
     store::{Reply, Request, Verb, plan::Wire, redis::connection::Connection},
@@ -37,7 +37,7 @@ impl Server {
         let member = timeout_at(until, self.pool.make()).await.unwrap_or_else(late)?;
         let _own = Own(member.connection.clone());
         let wire = &fitted(wire, deadline.saturating_duration_since(Instant::now()));
-        let replies = flight::alone(&member, wire, Manner { whole: true, asking }, deadline).await;
+        let replies = flight::alone(&member, wire, asking, deadline).await;
         replies
             .into_iter()
             .next()

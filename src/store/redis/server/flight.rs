@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Manner, Sent, Server, fail_all, is_forgotten};
+use super::{Sent, Server, fail_all};
 use crate::{
     error::{Error, Kind, Result},
     store::{
@@ -16,7 +16,7 @@ use crate::{
         redis::{
             command,
             connection::{Landed, Replies},
-            lanes::{Done, Errand, Hold, Way},
+            lanes::{Done, Errand, Hold, Turn, Way},
             pool::Member,
             resp::Commands,
             retry, transaction,
@@ -26,28 +26,28 @@ use crate::{
 
 impl Server {
     /// Sends the requests now if possible, otherwise as soon as the order of their keys allows it.
-    pub(super) async fn go(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+    pub(super) async fn go(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
         let since = Instant::now();
         if errands.iter().all(|errand| !errand.trip.waits())
             && let Ok(turn) = self.turn.try_lock()
             && let Some(member) = self.pool.pick()
             && let Some(hold) = self.lanes.enter(member.number, errands)
         {
-            return (self.exchange(&member, errands, manner, deadline, turn, hold).await, since);
+            return (self.exchange(&member, errands, asking, deadline, turn, hold).await, since);
         }
-        self.lanes.park(errands, false);
-        self.fly(errands, manner, deadline).await
+        self.lanes.park(errands, Turn::New);
+        self.fly(errands, asking, deadline).await
     }
 
     /// Waits until the order of their keys allows it, then sends the queued requests.
-    pub(super) async fn fly(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+    pub(super) async fn fly(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
         let party = self.lanes.gather(errands);
         // Time spent waiting for other calls does not count as slowness of the server.
         let mut since = Instant::now();
         let until = deadline.min(since + self.settings.connect_wait);
         loop {
             if errands.iter().any(|errand| errand.trip.is_overtaken()) {
-                return self.without_overtaken(errands, manner, deadline).await;
+                return self.without_overtaken(errands, asking, deadline).await;
             }
             // An unresponsive connection may recover at any time.
             let mut back = pin!(self.pool.back());
@@ -85,13 +85,13 @@ impl Server {
                 Err(error) => return (fail_all(errands, &error), since),
             };
             if let Some(hold) = self.lanes.depart(member.number, &party, errands) {
-                return (self.exchange(&member, errands, manner, deadline, turn, hold).await, since);
+                return (self.exchange(&member, errands, asking, deadline, turn, hold).await, since);
             }
         }
     }
 
     /// Sends the requests that may still be retried and fails the others.
-    async fn without_overtaken(&self, errands: &[Errand<'_>], manner: Manner, deadline: Instant) -> Sent {
+    async fn without_overtaken(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
         let (late, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_overtaken());
         let why = "it was not retried because a later call on the same key has already been executed";
         let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
@@ -100,7 +100,7 @@ impl Server {
         if some.is_empty() {
             return (replies, Instant::now());
         }
-        let (answers, since) = Box::pin(self.fly(&some, manner, deadline)).await;
+        let (answers, since) = Box::pin(self.fly(&some, asking, deadline)).await;
         for (at, reply) in rest.into_iter().zip(answers) {
             replies[at] = reply;
         }
@@ -121,13 +121,14 @@ impl Server {
         &self,
         member: &Member,
         errands: &[Errand<'_>],
-        manner: Manner,
+        asking: bool,
         deadline: Instant,
         turn: MutexGuard<'_, ()>,
         hold: Hold,
     ) -> Replies {
         let wires = errands.iter().map(|errand| errand.wire);
-        let commands = spelled(wires.clone(), member, manner);
+        let each = errands.iter().map(|errand| (errand.wire, errand.trip.is_whole()));
+        let (commands, taught) = spelled(each, member, asking);
         let exchange = member.connection.hand_over_with(commands, Some(hold));
         let order = member.order.turn();
         drop(turn);
@@ -135,9 +136,13 @@ impl Server {
         if !late {
             order.comes().await;
         }
-        let mut replies = own_replies(wires, manner.asking, replies);
+        let mut replies = own_replies(wires, asking, replies);
         let overtook = self.land(errands, &mut replies);
-        if replies.iter().any(is_forgotten) {
+        if taught {
+            let ran = errands.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
+            member.scripts.learn(ran.filter_map(|(errand, _)| command::script(errand.wire)));
+        }
+        if errands.iter().zip(&replies).any(|(errand, reply)| retry::is_forgotten(errand.wire, reply)) {
             member.scripts.forget();
         }
         // Replies and errors are returned in order.
@@ -157,8 +162,11 @@ impl Server {
             if retry::is_in_doubt(reply) {
                 errand.trip.doubt();
             }
-            if retry::goes_on(errand.wire, reply) {
-                self.lanes.park(&[*errand], true);
+            // It is sent again even behind later calls on its keys, unless an earlier attempt may have had an effect.
+            let due = errand.forgotten(reply);
+            if due || retry::goes_on(errand.wire, reply) {
+                let turn = if due && !errand.trip.is_in_doubt() { Turn::Due } else { Turn::Again };
+                self.lanes.park(&[*errand], turn);
                 returned = true;
             } else if returned && retry::was_done(reply) {
                 match self.lanes.done(errand.trip, errand.wire.repeatable()) {
@@ -176,22 +184,27 @@ impl Server {
 }
 
 /// Sends a request over a dedicated connection.
-pub async fn alone(member: &Member, wire: &Wire, manner: Manner, deadline: Instant) -> Replies {
+pub async fn alone(member: &Member, wire: &Wire, asking: bool, deadline: Instant) -> Replies {
     let wires = std::iter::once(wire);
-    let replies = member.connection.hand_over(spelled(wires.clone(), member, manner)).replies(deadline).await;
-    own_replies(wires, manner.asking, replies)
+    let replies = member.connection.hand_over(spelled(wires.clone().map(|wire| (wire, true)), member, asking).0).replies(deadline).await;
+    own_replies(wires, asking, replies)
 }
 
-fn spelled<'a>(wires: impl Iterator<Item = &'a Wire>, member: &Member, Manner { whole, asking }: Manner) -> Commands {
-    let mut commands = Commands::default();
-    for wire in wires {
+/// Encodes requests, each with whether its script is sent with its source; returns whether the source of any is.
+fn spelled<'a>(
+    wires: impl Iterator<Item = (&'a Wire, bool)>,
+    member: &Member,
+    asking: bool,
+) -> (Commands, bool) {
+    let (mut commands, mut taught) = (Commands::default(), false);
+    for (wire, whole) in wires {
         if asking {
             // Applies to the next command only. Nothing can come between: an exchange is written contiguously.
             commands.push_words(&[b"ASKING"]);
         }
-        command::spell(wire, &member.scripts, whole, &mut commands);
+        taught |= command::spell(wire, &member.scripts, whole, &mut commands);
     }
-    commands
+    (commands, taught)
 }
 
 /// Reduces the replies to one per request: drops those to ASKING and folds those of a transaction into one.

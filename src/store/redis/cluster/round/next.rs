@@ -37,12 +37,16 @@ pub enum Next {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn judge(&self, node: &Node, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
+    pub(super) fn judge(&self, node: &Node, asking: bool, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
         let Err(error) = reply else { return Next::Final };
         if piece.trip.is_overtaken() {
             return Next::Final;
         }
         let cluster = self.cluster;
+        if piece.errand().forgotten(reply) {
+            piece.trip.take_source();
+            return Next::To(node.address.clone(), asking);
+        }
         if error.kind == Kind::Server {
             let Some(redirection) = redirection(error.message(), &node.address) else { return Next::Final };
             piece.tries += 1;
@@ -82,7 +86,7 @@ impl<'a> Round<'a> {
                 }
                 self.lost(node, piece, Some(&node.address))
             }
-            Verdict::Final => {
+            Verdict::Final | Verdict::Whole => {
                 // Not for this call: the next one may find that a replica has taken over.
                 if error.is_unavailable() && error.kind != Kind::Backpressure && !cluster.is_fresh() {
                     cluster.learn();
