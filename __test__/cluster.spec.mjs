@@ -334,6 +334,36 @@ describe('on a cluster, a slot that moves', () => {
     assert.deepEqual(await divided, values(keys))
     await cluster.migrate(slot, to, from, { keys: 100 })
   })
+
+  test('keeps calls of one tick in order that it sends back in different ways', async () => {
+    const slot = slotB + 8
+    const [one, other] = keysIn(slot)
+    const [, from, to] = cluster.nodes
+    const client = await rawClient(service)
+    await client.mSet({ [one]: 'old', [other]: 'old' })
+    await cluster.begin(slot, from, to)
+    await cluster.moveKey(one, from, to)
+    await from.command('CONFIG', 'RESETSTAT')
+    // The writes are on two nodes and have to wait; the read between them is sent on at once, and waits for the first.
+    const calls = [
+      client.mSet({ [one]: 'first', [other]: 'first' }),
+      client.get(one),
+      client.mSet({ [one]: 'second', [other]: 'second' }),
+      client.get(one),
+    ]
+    const settled = Promise.allSettled(calls)
+    await until('the server sent both away', async () => {
+      const errors = await from.command('INFO', 'errorstats')
+      return /errorstat_TRYAGAIN/.test(errors) && /errorstat_ASK/.test(errors)
+    })
+    await cluster.moveKey(other, from, to)
+    await cluster.settle(slot, from, to)
+    assert.deepEqual(
+      (await settled).map(({ value, reason }) => value ?? reason.code),
+      ['OK', 'first', 'OK', 'second'],
+    )
+    await cluster.migrate(slot, to, from, { keys: 100 })
+  })
 })
 
 describe('a cluster is reached', () => {

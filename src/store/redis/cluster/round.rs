@@ -1,5 +1,6 @@
 //! Runs one round of requests: sends each to its node and follows redirections.
 
+mod divide;
 mod next;
 
 use std::{
@@ -34,6 +35,7 @@ use crate::{
         },
     },
 };
+use divide::Divided;
 use next::{Next, explained};
 
 /// Pauses stop growing at this step of `retry::pause`, 200 ms, because the expected change is imminent.
@@ -63,6 +65,11 @@ struct Piece<'a> {
 impl Piece<'_> {
     fn errand(&self) -> Errand<'_> {
         Errand { wire: &self.wire, trip: &self.trip }
+    }
+
+    /// The slots of the keys that it waits for. One that was not sent yet takes its place in line with its part.
+    fn waits_for(&self) -> SmallVec<[u16; 2]> {
+        if self.trip.waits() { self.trip.slots().collect() } else { SmallVec::new() }
     }
 }
 
@@ -175,42 +182,51 @@ impl<'a> Round<'a> {
 
     /// Sends each piece to the node that owns its slot.
     fn route(&mut self, pieces: Vec<Piece<'a>>) {
-        let mut lanes = Routes::default();
-        let mut nowhere = Vec::new();
+        let (mut divided, mut given_up) = (Divided::new(), Vec::new());
         {
             let mut table = self.cluster.table();
-            for piece in pieces {
+            for mut piece in pieces {
                 let node = match piece.slot {
                     Some(slot) => table.owner(slot).cloned(),
                     None => table.anyone(),
                 };
                 match node {
-                    Some(node) => lanes.add(node, false, piece),
-                    None => nowhere.push(piece),
+                    None => {
+                        let slot = piece.slot.unwrap_or_default();
+                        let why = format!("CLUSTERDOWN no node of the cluster owns slot {slot}");
+                        piece.last = Some(Error::new(Kind::Unavailable, why));
+                        self.cluster.lanes.park(&[piece.errand()], Turn::New);
+                        divided.add(To::Later, &piece.waits_for(), piece);
+                    }
+                    Some(node) if piece.away.as_ref() == Some(&node.address) => {
+                        if self.awaits(&node, &mut piece) {
+                            divided.add(To::Later, &piece.waits_for(), piece);
+                        } else {
+                            given_up.push(piece);
+                        }
+                    }
+                    Some(node) => divided.add(To::node(node, false, &piece), &piece.waits_for(), piece),
                 }
             }
         }
-        for piece in &mut nowhere {
-            let slot = piece.slot.unwrap_or_default();
-            let error = Error::new(Kind::Unavailable, format!("CLUSTERDOWN no node of the cluster owns slot {slot}"));
-            piece.last = Some(error);
-            self.cluster.lanes.park(&[piece.errand()], Turn::New);
-        }
-        if !nowhere.is_empty() {
-            self.cluster.learn();
-            self.wait(nowhere, None);
-        }
-        for mut lane in lanes.0 {
-            let away = |piece: &Piece<'_>| piece.away.as_ref() == Some(&lane.node.address);
-            let (mut away, pieces): (Vec<_>, _) = std::mem::take(&mut lane.pieces).into_iter().partition(away);
-            let given_up = away.extract_if(.., |piece| !self.awaits(&lane.node, piece)).collect();
-            self.give_up(given_up);
-            if !away.is_empty() {
+        self.give_up(given_up);
+        for (to, pieces) in divided.parts {
+            if matches!(to, To::Later) {
                 self.cluster.learn();
-                self.wait(away, None);
             }
-            lane.pieces = pieces;
-            self.send(lane);
+            self.go(to, pieces);
+        }
+    }
+
+    /// Has pieces go on together.
+    fn go(&mut self, to: To, pieces: Vec<Piece<'a>>) {
+        match to {
+            To::Node { node, asking, .. } => self.send(Lane { node, asking, pieces }),
+            To::Later => self.wait(pieces, None),
+            To::Learned => {
+                let turn = self.cluster.learn();
+                self.wait(pieces, Some(turn));
+            }
         }
     }
 
@@ -234,8 +250,7 @@ impl<'a> Round<'a> {
             return;
         }
         self.crew.add(async move {
-            let errands: Vec<_> =
-                lane.pieces.iter().map(Piece::errand).collect();
+            let errands: Vec<_> = lane.pieces.iter().map(Piece::errand).collect();
             let replies = if lane.asking {
                 lane.node.server.attempt_asking(&errands, deadline).await
             } else {
@@ -247,7 +262,7 @@ impl<'a> Round<'a> {
     }
 
     fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
-        let (mut lanes, mut later, mut learned) = (Routes::default(), Vec::new(), Vec::new());
+        let mut divided = Divided::new();
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
             let next = self.judge(&lane.node, lane.asking, &mut piece, &reply);
             if !matches!(next, Next::Final) {
@@ -259,21 +274,14 @@ impl<'a> Round<'a> {
                 Next::Final => self.end(piece, reply),
                 Next::To(address, asking) => {
                     let node = self.cluster.table().at(&address, |address| self.cluster.node(address));
-                    lanes.add(node, asking, piece);
+                    divided.add(To::node(node, asking, &piece), &piece.waits_for(), piece);
                 }
-                Next::Later => later.push(piece),
-                Next::Learned => learned.push(piece),
+                Next::Later => divided.add(To::Later, &piece.waits_for(), piece),
+                Next::Learned => divided.add(To::Learned, &piece.waits_for(), piece),
             }
         }
-        for lane in lanes.0 {
-            self.send(lane);
-        }
-        if !later.is_empty() {
-            self.wait(later, None);
-        }
-        if !learned.is_empty() {
-            let turn = self.cluster.learn();
-            self.wait(learned, Some(turn));
+        for (to, pieces) in divided.parts {
+            self.go(to, pieces);
         }
     }
 
@@ -281,9 +289,14 @@ impl<'a> Round<'a> {
     fn wait(&mut self, mut pieces: Vec<Piece<'a>>, turn: Option<u64>) {
         let Some(patient) = pieces.first().map(|piece| piece.patience.is_some()) else { return };
         if pieces.iter().any(|piece| piece.patience.is_some() != patient) {
-            let (patient, others) = pieces.into_iter().partition(|piece| piece.patience.is_some());
-            self.wait(patient, turn);
-            return self.wait(others, turn);
+            let mut divided = Divided::new();
+            for piece in pieces {
+                divided.add(piece.patience.is_some(), &piece.waits_for(), piece);
+            }
+            for (_, pieces) in divided.parts {
+                self.wait(pieces, turn);
+            }
+            return;
         }
         // Pieces that wait for a fail-over give up when their patience ends.
         let limit =
@@ -340,21 +353,34 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Lanes by node and by whether ASKING is sent.
-#[derive(Default)]
-struct Routes<'a>(Vec<Lane<'a>>);
+/// Where pieces go on together.
+enum To {
+    Node {
+        node: Arc<Node>,
+        asking: bool,
+        /// A request on a dedicated connection may block, so others must not wait for it.
+        alone: bool,
+    },
+    /// After a pause.
+    Later,
+    /// After a refresh of the map.
+    Learned,
+}
 
-impl<'a> Routes<'a> {
-    fn add(&mut self, node: Arc<Node>, asking: bool, piece: Piece<'a>) {
-        // A request on a dedicated connection may block, so others must not wait for it.
-        let alone = piece.wire.is_apart();
-        let same = |lane: &&mut Lane<'a>| {
-            let apart = alone || lane.pieces.iter().any(|piece| piece.wire.is_apart());
-            !apart && Arc::ptr_eq(&lane.node, &node) && lane.asking == asking
-        };
-        match self.0.iter_mut().find(same) {
-            Some(lane) => lane.pieces.push(piece),
-            None => self.0.push(Lane { node, asking, pieces: vec![piece] }),
+impl To {
+    fn node(node: Arc<Node>, asking: bool, piece: &Piece<'_>) -> Self {
+        Self::Node { node, asking, alone: piece.wire.is_apart() }
+    }
+}
+
+impl PartialEq for To {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Node { node, asking, alone }, Self::Node { node: other, asking: too, alone: apart }) => {
+                !alone && !apart && Arc::ptr_eq(node, other) && asking == too
+            }
+            (Self::Later, Self::Later) | (Self::Learned, Self::Learned) => true,
+            _ => false,
         }
     }
 }

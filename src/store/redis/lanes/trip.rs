@@ -80,6 +80,11 @@ impl<'a> Trip<'a> {
         &self.keys
     }
 
+    /// The slots of the table in which its keys are.
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
+        self.keys.iter().map(|&key| super::slot_of(key))
+    }
+
     /// Its place among all calls, 0 until it has one.
     pub fn place(&self) -> u64 {
         self.place.load(Ordering::Relaxed)

@@ -186,16 +186,16 @@ impl Server {
 /// Sends a request over a dedicated connection.
 pub async fn alone(member: &Member, wire: &Wire, asking: bool, deadline: Instant) -> Replies {
     let wires = std::iter::once(wire);
-    let replies = member.connection.hand_over(spelled(wires.clone().map(|wire| (wire, true)), member, asking).0).replies(deadline).await;
+    let replies = member
+        .connection
+        .hand_over(spelled(wires.clone().map(|wire| (wire, true)), member, asking).0)
+        .replies(deadline)
+        .await;
     own_replies(wires, asking, replies)
 }
 
 /// Encodes requests, each with whether its script is sent with its source; returns whether the source of any is.
-fn spelled<'a>(
-    wires: impl Iterator<Item = (&'a Wire, bool)>,
-    member: &Member,
-    asking: bool,
-) -> (Commands, bool) {
+fn spelled<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, asking: bool) -> (Commands, bool) {
     let (mut commands, mut taught) = (Commands::default(), false);
     for (wire, whole) in wires {
         if asking {

@@ -1,0 +1,57 @@
+//! Divides the pieces of one exchange by where each goes on.
+
+use std::collections::HashMap;
+
+/// Pieces by where they go on. Those of one part wait for their keys together, so no part may come between the pieces of another
+/// on any key: the two would wait for each other until the deadline. On each key, the parts are in the order of the pieces.
+pub struct Divided<To, Piece> {
+    pub parts: Vec<(To, Vec<Piece>)>,
+    /// The last part that waits for each slot of keys.
+    last: HashMap<u16, usize>,
+}
+
+impl<To: PartialEq, Piece> Divided<To, Piece> {
+    pub fn new() -> Self {
+        Self { parts: Vec::new(), last: HashMap::new() }
+    }
+
+    /// Adds a piece that waits for keys in these slots, which was made after those added before.
+    pub fn add(&mut self, to: To, slots: &[u16], piece: Piece) {
+        let first = slots.iter().filter_map(|slot| self.last.get(slot)).max().copied().unwrap_or(0);
+        let mut later = first..self.parts.len();
+        let at = later.find(|&at| self.parts[at].0 == to).unwrap_or(self.parts.len());
+        self.last.extend(slots.iter().map(|&slot| (slot, at)));
+        match self.parts.get_mut(at) {
+            Some((_, pieces)) => pieces.push(piece),
+            None => self.parts.push((to, vec![piece])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn divided(pieces: &[(&'static str, &[u16])]) -> Vec<(&'static str, Vec<usize>)> {
+        let mut divided = Divided::new();
+        for (at, (to, slots)) in pieces.iter().enumerate() {
+            divided.add(*to, slots, at);
+        }
+        divided.parts
+    }
+
+    #[test]
+    fn pieces_on_other_keys_go_on_with_all_that_go_there() {
+        let parts = divided(&[("later", &[1]), ("node", &[2]), ("later", &[3]), ("node", &[]), ("node", &[2])]);
+        assert_eq!(parts, [("later", vec![0, 2]), ("node", vec![1, 3, 4])]);
+    }
+
+    #[test]
+    fn no_part_comes_between_the_pieces_of_another_on_a_key() {
+        let parts = divided(&[("later", &[1, 2]), ("node", &[1]), ("later", &[1, 2]), ("later", &[2])]);
+        assert_eq!(parts, [("later", vec![0]), ("node", vec![1]), ("later", vec![2, 3])]);
+        // Over two keys: the second `later` waits for `node`, and `node` for the first.
+        let parts = divided(&[("later", &[1]), ("node", &[2]), ("node", &[1]), ("later", &[2])]);
+        assert_eq!(parts, [("later", vec![0]), ("node", vec![1, 2]), ("later", vec![3])]);
+    }
+}
