@@ -69,12 +69,12 @@ pub struct Resolved {
     pub settings: Settings,
     /// The embedded engine was chosen because nothing was configured: worth a warning.
     pub by_default: bool,
-    /// What else is worth one warning each, by its kind: it was passed over, or understood in spite of its form.
+    /// Other warnings, by kind: settings that were ignored, or accepted despite their form.
     pub hints: Vec<(&'static str, String)>,
 }
 
 impl Settings {
-    /// The number that channels carry, which a server has once and not for each database. The embedded engine has one database.
+    /// The database number in channel names, since a server does not separate channels by database. 0 for the embedded engine.
     pub fn channel_database(&self) -> u8 {
         if matches!(self.server, Server::Memory(_)) { 0 } else { self.database }
     }
@@ -85,7 +85,7 @@ impl Settings {
     /// `E_INVALID_SETTINGS` names the option or the variable.
     pub fn resolve(mut options: Options, env: &Environment) -> Result<Resolved> {
         let (place, by_default) = place(&options, env)?;
-        // A variable that is not used is not judged: platforms set some of these names to what they please.
+        // Unused variables are not validated: platforms set some of these names to other things.
         let used = |option: Option<u32>, name, meant| match option {
             None if !matches!(place.server, Server::Memory(_)) => env.parse(name, meant),
             option => Ok(option),
@@ -164,7 +164,7 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
         let mut hints = Vec::new();
         if !ignored.is_empty() {
             let words = format!(
-                "cinnabar: {from} has parameters that mean nothing here and were passed over: {}; options are given in code",
+                "cinnabar: {from} has parameters that are not supported and were ignored: {}; set options in code instead",
                 ignored.join(", ")
             );
             hints.push(("parameters", words));
@@ -244,7 +244,7 @@ fn credentials(
         }
         return Ok(Credentials::Provider(provider));
     }
-    // Empty is none, said on purpose: the environment's is not meant either.
+    // An empty user name is an explicit "none", which also overrides the environment.
     let username = options.username.or(username).or_else(|| env.get("REDIS_USERNAME").map(Into::into));
     let password = options.password.or(password).or_else(|| env.get("REDIS_PASSWORD").map(Secret::new));
     Ok(Credentials::Fixed {

@@ -1,5 +1,5 @@
-//! What was asked for and never answered may be held all the same, in the name of somebody who does not know it. It is given
-//! back until the store has said that it was, or its own life would be over.
+//! Releases locks of unknown outcome: an acquire that got no reply may have succeeded. The release is retried until the store
+//! confirms it or the lock's ttl has passed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,16 +11,16 @@ use crate::{
     store::{Call, Store},
 };
 
-/// For how long this is tried; a store that comes back later has lost no more than the rest of a life.
+/// How long to try. After that, the lock expires by its ttl.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// Between two attempts, doubled each time.
+/// The first backoff, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Gives back what ends by itself after `life`. An answer that nothing was there ends nothing: what was sent may come to the
-/// store after what takes it back.
+/// Releases something that expires after `life`. "Nothing was there" does not end the retries, since the original request may
+/// still arrive after the release.
 pub fn give_back(store: Arc<Store>, life: Duration, make: impl Fn() -> Result<Call<bool>> + Send + 'static) {
     let Ok(runtime) = runtime::get() else { return };
     let until = Instant::now() + life.min(LONGEST);

@@ -14,7 +14,7 @@ use crate::{
 
 /// How soon a subscription that was refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Where it is the user who may not: somebody has to allow it first.
+/// The same if the user lacks permission, which has to be granted first.
 const AGAIN_WHERE_REFUSED: Duration = Duration::from_secs(10);
 
 /// Hears a topic until it is dropped.

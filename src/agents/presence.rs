@@ -51,7 +51,7 @@ pub struct Presence {
     node: Mutex<Option<Arc<str>>>,
     /// The lease was lost, or the store may have lost what it was told.
     doubt: Notify,
-    /// The store's clock, as it is watched here.
+    /// Checks the store's clock for jumps.
     steady: Mutex<Steady>,
     /// Rooms that somebody watches: they are swept though nobody here is in one.
     watchers: AtomicUsize,

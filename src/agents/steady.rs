@@ -1,4 +1,4 @@
-//! The store's clock, watched beside a clock that nobody sets.
+//! Compares the store's clock with a monotonic clock to detect jumps.
 
 use std::time::Duration;
 
@@ -6,19 +6,20 @@ use tokio::time::Instant;
 
 use crate::features::Overdue;
 
-/// What one who watches has seen of the store's clock.
+/// Observations of the store's clock.
 #[derive(Default)]
 pub struct Steady {
-    /// What it showed last, and a moment before that.
+    /// The last time it showed, and a moment before it was read.
     seen: Option<(u64, Instant)>,
-    /// Since when it has not been set forward.
+    /// Since when it has not jumped forward.
     since: Option<Instant>,
-    /// When it was asked for what it shows, and what it could show then at the latest.
+    /// When it was read, and the latest time it could show then.
     asked: Option<(Instant, Option<u64>)>,
 }
 
 impl Steady {
-    /// What may be asked now: whoever holds a lease of this length has renewed it since the clock is watched, or is gone.
+    /// What may be done about expired leases now. They may be taken over once the clock has been steady for long enough for
+    /// every live holder of a lease of this length to have renewed it.
     pub fn ask(&mut self, lease: Duration, now: Instant) -> Overdue {
         let latest_ms = self.seen.map(|(shown, at)| shown.saturating_add(now.duration_since(at).as_millis() as u64));
         self.asked = Some((now, latest_ms));
@@ -26,7 +27,7 @@ impl Steady {
         Overdue { may, latest_ms }
     }
 
-    /// The clock showed this when it was asked.
+    /// Records the time that the clock showed.
     pub fn saw(&mut self, shown: u64, lease: Duration, now: Instant) {
         let Some((asked, latest)) = self.asked.take() else { return };
         let tolerance = Overdue::tolerance(lease).as_millis() as u64;
@@ -51,7 +52,8 @@ mod tests {
     }
 
     impl Play {
-        /// Lets time pass, in which the clock may be set forward, and asks; answers what may be done and what the script decides.
+        /// Lets time pass, in which the clock may be set forward; returns whether leases may be taken over, and what the script
+        /// decides.
         fn after(&mut self, ms: u64, set_forward: u64) -> bool {
             self.now += Duration::from_millis(ms);
             self.shown += ms + set_forward;

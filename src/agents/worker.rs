@@ -48,9 +48,9 @@ pub enum Notice {
     Jobs,
     /// The job of this number has ended without whoever runs it.
     Ended(u64, Why),
-    /// It is dead by that; told before.
+    /// The job died of that; sent before.
     Died(u64),
-    /// A job of this id and name is dead because too many workers crashed with it.
+    /// The job with this id and name is dead because too many workers crashed while running it.
     Crashed(String, String),
     /// The store refuses or does not answer; told once until it does, or until it is for another reason.
     Failing(Error),
@@ -114,7 +114,7 @@ impl Worker {
         self.at_desk(|desk, now| desk.begin(now))
     }
 
-    /// The job of this number failed; whether it is dead by that.
+    /// Records that a job failed; returns whether it is dead.
     pub fn fail(&self, number: u64, failure: Failure) -> bool {
         self.at_desk(|desk, now| {
             let dies = desk.dies(number, failure.fatal);

@@ -36,7 +36,7 @@ script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 
 /// More tags than this on one entry are a mistake.
 const MOST_TAGS: usize = 128;
-/// How long a tag's mark outlives the entries that carry it.
+/// How much longer a tag's mark lives than the entries that refer to it.
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Cached answers under one prefix. Cloning is cheap and shares what is known of the tags.
@@ -61,25 +61,25 @@ pub struct Found {
     pub value: Option<Bytes>,
     /// Whether it is stale: to be served, and loaded anew.
     pub stale: bool,
-    /// Where there is no value: what a load needs to be kept.
+    /// On a miss: the lease for a load.
     pub lease: Option<Lease>,
 }
 
-/// What tells whether anything happened to a key, or to the tags of what is loaded for it, since a load began.
+/// A lease for a load. It shows whether the key or one of its tags was changed after the load started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The mark of the key.
     pub mark: String,
-    /// Those of the tags, in their order.
+    /// The marks of the tags, in order.
     pub tags: Vec<String>,
 }
 
-/// What `open` is to make marks for, and how long they must last.
+/// What `open` creates marks for, and how long they must live.
 #[derive(Debug, Clone, Default)]
 pub struct Ahead {
-    /// How the value will be kept, with all its tags.
+    /// The options with which the value will be stored.
     pub keep: Keep,
-    /// How long its load may take.
+    /// How long the load may take.
     pub load: Duration,
 }
 
@@ -88,7 +88,7 @@ pub struct Ahead {
 pub struct Stats {
     /// Answered.
     pub hits: u64,
-    /// Answered by what was past its life, while something fresh was loaded.
+    /// Hits on an expired value while a fresh one was being loaded.
     pub stale_hits: u64,
     /// Not there, expired or invalidated.
     pub misses: u64,
@@ -114,7 +114,7 @@ impl Cache {
         })))
     }
 
-    /// A name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. Parameters are what the caller has made a text of.
+    /// The name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. `params` is their canonical text.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an empty endpoint.
@@ -137,8 +137,8 @@ impl Cache {
         Call::together(names.iter().map(|name| self.get(name)).collect())
     }
 
-    /// What there is at the beginning of a load; where there is nothing, a lease for it. Without a server it fails, whatever
-    /// reads do: the caller must know that nothing can be kept.
+    /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
+    /// since the caller must know that nothing can be stored.
     pub fn begin(&self, name: &str, ahead: Ahead) -> Result<Call<Found>> {
         self.check(&ahead.keep)?;
         let (cache, name) = (self.clone(), name.to_owned());
@@ -151,7 +151,7 @@ impl Cache {
         }))
     }
 
-    /// A lease for a load, whatever there is now.
+    /// Opens a lease for a load, whether there is an entry or not.
     pub fn open(&self, name: &str, ahead: Ahead) -> Result<Call<Lease>> {
         let (life, stale) = self.check(&ahead.keep)?;
         let (new, outlives) = (marks::new()?, ahead.load + life + stale + SLACK);
@@ -164,12 +164,12 @@ impl Cache {
         }))
     }
 
-    /// Gives a lease back: its load has brought nothing.
+    /// Releases a lease whose load produced no value.
     pub fn release(&self, name: &str, mark: String) -> Call<()> {
         Call::new(marks::release(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
     }
 
-    /// Stores JSON under a name. Loads that are under way anywhere fill nothing any more.
+    /// Stores JSON under a name. Loads in progress, in any process, can no longer store their values.
     pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
         self.store(name, json, keep, Effect::SURE)
     }
@@ -182,7 +182,7 @@ impl Cache {
         let write = move |marks: Vec<String>| {
             let value = value(keep.tags, marks, stale, json)?;
             let args = [key, value, Bytes::from_static(b"PX"), life::millis(life + stale)];
-            // The lease first: what fills before is overwritten, what would fill afterwards finds no lease.
+            // The lease goes first: an earlier fill is overwritten, and a later one finds no lease.
             let set = Request::keyed("SET", args).repeatable().having(effect);
             let requests = [Request::keyed("DEL", [lease]).repeatable().unseen(), set];
             Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
@@ -206,8 +206,8 @@ impl Cache {
         Ok(Call::together(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }
 
-    /// Stores what a load brought, as of the lease that it began with. False when something was written or dropped under this
-    /// name since then; an invalidation of a tag since then makes it a miss.
+    /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
+    /// If a tag was invalidated after that, the entry is stored but reads as a miss.
     pub fn fill(&self, name: &str, json: String, lease: Lease, keep: Keep) -> Result<Call<bool>> {
         let (life, stale) = self.check(&keep)?;
         if keep.tags.len() != lease.tags.len() {
@@ -223,7 +223,7 @@ impl Cache {
         ))
     }
 
-    /// Removes one, and what would be loaded for it; answers how many there were.
+    /// Removes an entry and its lease; returns the number of entries removed.
     pub fn invalidate(&self, name: &str) -> Call<i64> {
         let lease = Request::keyed("DEL", [keys::cache_lease(&self.0.prefix, name)]).repeatable().unseen();
         let entry = Request::keyed("UNLINK", [keys::cache_entry(&self.0.prefix, name)]).repeatable();
@@ -239,11 +239,11 @@ impl Cache {
         Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).repeatable(), |_| Ok(()))
     }
 
-    /// Removes every entry whose name matches a glob, and what would be loaded for one; answers how many there were.
+    /// Removes all entries whose names match a glob, and their leases; returns the number of entries removed.
     pub fn invalidate_by_pattern(&self, glob: &str) -> Result<Call<i64>> {
         let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
         let prefix = self.0.prefix.clone();
-        // All leases before any entry: a load that fills meanwhile has filled when the entries are looked through.
+        // All leases before any entry, so that a load that still completes has done so before the entries are scanned.
         Ok(pattern::remove(leases, Effect::None, |_| true).then(move |_| {
             let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
             Ok(Step::Next(pattern::remove(entries, Effect::Count(counted), is_entry)))
@@ -257,14 +257,15 @@ impl Cache {
         Stats { hits: read(hits), stale_hits: read(stale_hits), misses: read(misses), errors: read(errors) }
     }
 
-    /// Reads an entry and judges it. `loading` says that somebody may load a fresh one: others find nothing in a stale one.
+    /// Reads an entry and checks that it is valid. A stale entry counts only if `loading` is set, when the caller can load a
+    /// fresh one.
     fn find(&self, name: &str, loading: bool) -> Call<Found> {
         let key = keys::cache_entry(&self.0.prefix, name);
         let (cache, get) = (self.clone(), Request::get(key.clone()));
         let Some(marks) = self.0.seen.of(&key) else {
             return self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), None, loading)));
         };
-        // What its tags were when it was last seen they most likely still are.
+        // The entry most likely still has the tags it had when it was last read.
         let requests: Vec<_> = [get].into_iter().chain(marks.iter().cloned().map(Request::get)).collect();
         self.counting(Call::round(requests, move |Replies(replies)| {
             let mut replies = replies.into_iter();
@@ -305,7 +306,7 @@ impl Cache {
         })))
     }
 
-    /// Valid while each of its tags has the mark that it had when the value was true.
+    /// An entry is valid while each of its tags has the mark that the entry recorded.
     fn judge(&self, key: Bytes, header: Header, marks: Replies, json: Bytes, loading: bool) -> Result<Step<Found>> {
         for ((_, mark), now) in header.tags.iter().zip(marks.0) {
             if now?.bulk()?.is_none_or(|now| now != mark.as_bytes()) {
@@ -360,7 +361,7 @@ impl Cache {
         marks::open(keys::cache_tag(&self.0.prefix, tag), new.clone(), life)
     }
 
-    /// How long an entry is fresh, and how long it is stale after that.
+    /// How long an entry is fresh, and how long it is stale afterwards.
     fn check(&self, keep: &Keep) -> Result<(Duration, Duration)> {
         let life = keep.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
         let stale =
@@ -372,7 +373,7 @@ impl Cache {
     }
 }
 
-/// The bytes of an entry whose tags have these marks.
+/// Encodes an entry whose tags have these marks.
 fn value(tags: Vec<String>, marks: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
     let tags = tags.into_iter().zip(marks).collect();
     Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)

@@ -33,7 +33,7 @@ impl<'a> Object<'a> {
         self.0.shift_remove(name);
     }
 
-    /// Whether there is such a field.
+    /// Whether the field exists.
     pub fn has(&self, field: &str) -> bool {
         self.0.contains_key(field)
     }
@@ -54,7 +54,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A field that is a number.
+    /// The value of a field, if it is a number.
     pub fn number(&self, field: &str) -> Option<f64> {
         serde_json::from_str(self.0.get(field)?.get()).ok()
     }

@@ -44,7 +44,7 @@ pub struct Checked {
     pub remaining: u64,
     /// When the window ends, in epoch milliseconds; `None` when nobody knows.
     pub reset_ms: Option<i64>,
-    /// How long until a hit may be admitted again, in milliseconds of the clock that counts; 0 when this one was.
+    /// How long until a hit can be allowed again, in milliseconds by the clock of the counter; 0 if this one was.
     pub retry_after_ms: i64,
     /// The limit it was checked against.
     pub limit: u64,
@@ -106,14 +106,13 @@ impl Limiter {
         Call::new(request, Reply::int).inspect(move |_| drop(local.ask(&here)))
     }
 
-    /// Where `id` is counted. A key of an address on a route, as `keyForRoute` makes it, stands as it is, whichever call it
-    /// is given to.
+    /// The key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
     fn key(&self, id: &str) -> Bytes {
         let prefix = self.prefix.as_str();
         if prefix == keys::LIMITS {
             return if id.starts_with(keys::ROUTES) { keys::as_given(id) } else { keys::limit(&self.prefix, id) };
         }
-        // A limiter with a prefix of its own has it in front of those keys too.
+        // Route keys start with the prefix of the limiter if it has a custom one.
         match (id.strip_prefix(prefix).is_some_and(|key| key.starts_with(keys::ROUTES)), id.starts_with(keys::ROUTES)) {
             (true, _) => keys::as_given(id),
             (_, true) => keys::as_given(&format!("{prefix}{id}")),
@@ -137,7 +136,7 @@ impl Limiter {
             Ok(Checked { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
         };
         let unknown = move |allowed, remaining| {
-            // Whoever is refused is told when to come back. Where nobody counted, a whole window is the safe answer.
+            // Nothing was counted, so a rejected client is told to wait a whole window.
             let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
             Checked { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
         };

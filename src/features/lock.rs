@@ -50,7 +50,7 @@ impl Locks {
         Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
     }
 
-    /// The same, and `doubt` learns the token and the life of a lock that may have been taken although nobody was told.
+    /// The same. If the outcome is unknown, calls `doubt` with the token and ttl of the lock that may have been acquired.
     pub fn acquire_or(
         &self,
         resource: &str,

@@ -1,28 +1,28 @@
-//! Leases that are over by the store's clock.
+//! Leases that have expired by the store's clock.
 //!
-//! A clock may be set forward, and a server may not have been able to hear anybody for a while: then all leases seem to be over
-//! at once, though whoever holds them lives. So they are taken over only by somebody who has watched that clock for long enough
-//! beside a clock of its own, in which everybody who lives has renewed its lease.
+//! If that clock is set forward, or the server was unreachable for a while, all leases seem to have expired although their
+//! holders are alive. So only a client that has compared that clock with its own monotonic clock for long enough may take over
+//! leases: in that time, every live holder has renewed its lease.
 
 use std::time::Duration;
 
-/// What whoever asks may do about leases that are over.
+/// Whether a client may take over expired leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overdue {
-    /// Whether it may take them over.
+    /// Whether it may.
     pub may: bool,
-    /// The latest time, in epoch milliseconds, that the store's clock can show unless it was set forward; then it may not. Nobody
-    /// doubts the clock where there is none.
+    /// The latest time, in epoch milliseconds, that the store's clock can show unless it was set forward, in which case it may
+    /// not. `None` trusts the clock.
     pub latest_ms: Option<u64>,
 }
 
 impl Overdue {
-    /// For whoever knows that the clock is right.
+    /// For a clock known to be right.
     pub const SURE: Self = Self { may: true, latest_ms: None };
-    /// For whoever knows nothing of the clock.
+    /// For an unknown clock.
     pub const UNSURE: Self = Self { may: false, latest_ms: None };
 
-    /// How much later than `latest_ms` the clock may be, where leases are this long.
+    /// The tolerance for `latest_ms`, given the length of leases.
     pub fn tolerance(lease: Duration) -> Duration {
         (lease / 4).max(Duration::from_millis(100))
     }

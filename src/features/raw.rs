@@ -29,7 +29,7 @@ const LONGEST_KEY: usize = 1 << 20;
 /// # Errors
 /// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
 pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Answer>> {
-    let command = table::find(name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
+    let command = table::find(name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
     if let Some(answer) = nothing_asked(command, &args) {
         return Ok(Call::ready(answer));
     }
@@ -42,11 +42,11 @@ pub fn shape(name: &str) -> Option<(&'static str, Shape)> {
     table::find(name).map(|command| (command.name, command.shape))
 }
 
-/// Any command, answered as the server answers it, for a caller who waits `within` that time at most. What is not known to
-/// answer once and at once has a connection of its own.
+/// Any command, with the server's reply unchanged, for a caller that waits at most `within`. Commands that are not known to
+/// reply exactly once and without blocking get a dedicated connection.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` for no command at all; `E_UNSUPPORTED` for those that cannot do what they are for.
+/// `E_INVALID_ARGUMENT` if there is no command; `E_UNSUPPORTED` for commands that cannot work here.
 pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Answer>> {
     let (mut request, conduct) = custom_request(name, args)?;
     let wait = match conduct {
@@ -57,10 +57,10 @@ pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>
         && let Verb::Custom(name) = request.verb
     {
         request.verb = Verb::Apart(Box::new(Apart { name, wait }));
-        // How long it takes, and whether it answers at all, says nothing about the server.
+        // Its duration and outcome say nothing about the health of the server.
         request.counted = false;
     }
-    // The server was told to stop waiting sooner than it was to.
+    // The blocking timeout that was sent is shorter than the one in the command.
     let cut = wait.is_some_and(|wait| wait.time.is_none() || within.is_some_and(|within| wait.outlasts(within)));
     Ok(Call::new(request, move |reply| match reply {
         Reply::Nil if cut => Err(nothing_came(wait)),
@@ -75,13 +75,13 @@ fn nothing_came(wait: Option<Wait>) -> Error {
              may take: with({ timeoutMs }) says how long that is"
         }
         _ => {
-            "nothing came within the time that this call had, which was shorter than its own wait; it has taken nothing"
+            "no element arrived before the deadline of this call, which was shorter than the command's own timeout; nothing was popped"
         }
     };
     Error::new(Kind::Timeout, message)
 }
 
-/// Any command as a request, and how it may travel.
+/// Any command as a request, with how it uses its connection.
 fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     let upper = name.to_ascii_uppercase();
     if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
@@ -89,10 +89,7 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     }
     let conduct = conduct::of(&upper, &args);
     if let Conduct::Refused(instead) = conduct {
-        return Err(Error::new(
-            Kind::Unsupported,
-            format!("{upper} cannot be sent over a shared connection: {instead}"),
-        ));
+        return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
     }
     let keys = places::of(&upper, &args);
     let effect = effect(&upper);
@@ -102,7 +99,7 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     Ok((request, conduct))
 }
 
-/// What is answered without asking, where there is nothing to ask about.
+/// The result of a command with no keys, which is not sent.
 fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
     let none = match command.place {
         Place::All => args.is_empty(),

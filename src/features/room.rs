@@ -41,7 +41,7 @@ const MESSAGES: &str = "100";
 pub struct Options {
     /// What the keys begin with; `room:`.
     pub prefix: Option<String>,
-    /// The number of the database, which channels carry; 0.
+    /// The database number that is part of channel names; 0 by default.
     pub database: u8,
 }
 
@@ -105,8 +105,8 @@ impl Rooms {
         }))
     }
 
-    /// Stores `{ ...message, timestamp }` as the newest of the last 100, for 24 hours; `message` is a JSON object,
-    /// `timestamp` an ISO time. A `seq` that could be the number of a message that was sent is left out.
+    /// Stores `{ ...message, timestamp }` as the newest of the last 100 messages, for 24 hours. `message` is a JSON object and
+    /// `timestamp` an ISO time. A `seq` field that could be mistaken for the number of a sent message is removed.
     pub fn store_message(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<()>> {
         let key = keys::room_messages(&self.prefix, room)?;
         let value = messages::unsent(message, timestamp)?;

@@ -1,9 +1,9 @@
 //! Sessions: plain JSON under `session:{id}`, found by id, by user and by tag.
 //!
-//! A session is of groups: its owner's, and its tags'. It names the epoch that each had when it was written, and counts while they
-//! still are the groups' epochs; to drop a group is to give it another one. What it was given stands in its own value, behind the
-//! JSON. So nothing that the store may lose lets a session live on that was ended, and nothing that a session was given is
-//! lost before the session is. The index of a group says who may be of it, the session who is.
+//! A session belongs to groups: those of its owner and of its tags. It records the epoch that each had when it was written, and
+//! is valid while these are still the current epochs. Dropping a group gives it a new epoch. The session's metadata is stored
+//! in its own value, after the JSON. So no key that the store loses can revive an ended session, and the metadata lives exactly
+//! as long as the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
 mod group;
 mod hints;
@@ -93,7 +93,7 @@ struct Inner {
 struct Place {
     id: Bytes,
     session: Bytes,
-    /// The mark of a load, where it is a token's.
+    /// The mark of a load, for a token.
     load: Bytes,
 }
 
@@ -112,8 +112,8 @@ impl Sessions {
         })))
     }
 
-    /// Stores `{ userId, createdAt, ...data }` and answers its id. `created_at` is an ISO time, `data` the text of a JSON object,
-    /// whose own `userId` and `createdAt` do not count.
+    /// Stores `{ userId, createdAt, ...data }` and returns its id. `created_at` is an ISO time, and `data` is the text of a
+    /// JSON object, whose own `userId` and `createdAt` are ignored.
     ///
     /// # Errors
     /// `E_CONFLICT` when a session with the chosen id exists.
@@ -140,7 +140,7 @@ impl Sessions {
             None => {
                 let id = random::hex::<24>()?;
                 let place = self.place(&id)?;
-                // Nobody else can have the id, so nothing has to be looked at first.
+                // The id is new, so there is nothing to check first.
                 self.write(place, groups, json, life, |place, value, life| {
                     set(place.session.clone(), value, life, Some("NX"))
                 })
@@ -158,7 +158,7 @@ impl Sessions {
         Ok(self.read(place.clone(), Of::Session, false).then(move |found| {
             let over = match found {
                 Found::Nothing => Bytes::new(),
-                // What counts no longer takes nobody's place.
+                // An invalid session can be overwritten.
                 Found::Over(value) => value,
                 Found::Live(_) | Found::Other => return Err(taken()),
             };
@@ -171,8 +171,8 @@ impl Sessions {
         }))
     }
 
-    /// Enters the groups, and then writes the session that names their epochs: whoever drops one of them in between ends
-    /// it, too. Answers false where the request did nothing.
+    /// Adds the session to the indexes of its groups, then writes it with their epochs. Dropping a group in between therefore
+    /// ends the session too. Returns false if the request had no effect.
     fn write(
         &self,
         place: Place,
@@ -208,7 +208,7 @@ impl Sessions {
         let place = self.place(id)?;
         let owner = Object::argument("data", data.as_bytes())?.name("userId").map(Group::user);
         if owner.is_none() {
-            // What renewals give to anything that says nothing needs not be said.
+            // Metadata that equals the defaults is not stored.
             let seal = Seal { of: Of::Session, life, owner: None, marks: Vec::new() };
             let value = if life == STORED { data.to_owned().into() } else { seal.put(data.as_bytes()) };
             return Ok(Call::new(set(place.session, value, life, None), |_| Ok(())));
@@ -240,7 +240,7 @@ impl Sessions {
     }
 }
 
-/// Whether a session can have this id. What comes from outside and cannot be one is not found, and no mistake.
+/// Whether this can be the id of a session. Other client input is treated as not found rather than as an error.
 pub fn is_id(text: &str) -> bool {
     keys::raw("id", text).is_ok()
 }

@@ -67,8 +67,8 @@ impl Answer {
     }
 }
 
-/// An object without a prototype, made of one that has one.
+/// Turns an object into one without a prototype.
 fn record(js: Js, functions: &Functions, object: &[Value]) -> Result<Value> {
     let made = js.call(js.kept(&functions.record), object);
-    made.map_err(|_| Error::new(Kind::Internal, "an object without a prototype could not be made"))
+    made.map_err(|_| Error::new(Kind::Internal, "an object without a prototype could not be created"))
 }

@@ -38,8 +38,8 @@ impl Js {
         String::from_utf8(bytes).map_err(|_| Error::argument(format!("{name} is no valid text")))
     }
 
-    /// Any string, for what a stranger may have chosen: no two become one. One with a lone surrogate, which has no UTF-8, becomes
-    /// a hash behind a NUL.
+    /// Any string, for untrusted input: different strings stay different. A string with a lone surrogate, which UTF-8 cannot
+    /// encode, becomes a hash after a NUL.
     pub fn any_text(self, value: Value, name: &str) -> Result<String> {
         match self.text(value, name) {
             Err(_) if self.kind(value) == ValueType::napi_string && self.has_lone_surrogate(value) => {
@@ -122,8 +122,8 @@ impl Js {
         self.as_boolean(value).ok_or_else(|| self.refuse(value, name, "true or false"))
     }
 
-    /// `options.name`, or `None` when there are no options or no such one. One that it inherits is none: what somebody has put on
-    /// `Object.prototype` must not decide anything.
+    /// `options.name`, or `None` if there are no options or it is not set. Inherited properties are ignored, because
+    /// `Object.prototype` may be polluted.
     pub fn option(self, options: Value, name: &'static CStr) -> Result<Option<Value>> {
         match self.kind(options) {
             ValueType::napi_undefined | ValueType::napi_null => return Ok(None),

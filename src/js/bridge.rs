@@ -110,7 +110,7 @@ impl Bridge {
         Handed(self.handle.0.take(Js(env.raw()), reader as u64))
     }
 
-    /// Whether something is in flight, which keeps the process alive.
+    /// Whether calls are in flight, which keep the process alive.
     #[napi(getter)]
     pub fn is_busy(&self) -> bool {
         !self.handle.0.is_idle()

@@ -124,8 +124,8 @@ impl Cache {
         })
     }
 
-    /// What there is at the beginning of a load that may take so many milliseconds: `{ state, value }`, and for a miss what
-    /// `fill` needs: `{ state, mark, tags }`.
+    /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
+    /// `fill`: `{ state, mark, tags }`.
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
         // Never an empty answer: the caller then loads, and must not believe that the cache is up.
@@ -144,7 +144,8 @@ impl Cache {
         })
     }
 
-    /// What `fill` needs for a load that may take so many milliseconds, whatever there is now: `{ state, mark, tags }`.
+    /// Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
+    /// }`.
     #[napi]
     pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
         self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
@@ -153,8 +154,8 @@ impl Cache {
         })
     }
 
-    /// Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
-    /// with. False when something has been written or dropped under the key since then.
+    /// Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
+    /// false if the key was written or removed after the lease was opened.
     #[napi]
     pub fn fill(
         &self,
@@ -172,7 +173,7 @@ impl Cache {
         })
     }
 
-    /// Gives back what a load began with: it has brought nothing.
+    /// Releases the lease of a load that produced no value.
     #[napi]
     pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> Handed {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
@@ -180,7 +181,7 @@ impl Cache {
         })
     }
 
-    /// `cache:{endpoint}:{hash}`, of parameters that are a text by now.
+    /// `cache:{endpoint}:{hash}`, for the canonical text of the parameters.
     #[napi]
     pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<Handed> {
         let js = Js(env.raw());

@@ -20,7 +20,7 @@ use crate::{answer::Answer, error::Result, store::Event};
 pub enum Done {
     /// Promises to settle.
     Calls(Vec<(Result<Answer>, Ticket)>),
-    /// Sends what a tick has asked for, should its environment never do so by itself.
+    /// Sends the calls of a tick, in case its environment never does so itself.
     Flush,
     /// The reader of this number has something to take.
     Ready(u64),
@@ -83,8 +83,9 @@ impl Completions {
         Self(Mutex::new(State { queue: VecDeque::new(), wake: None, ended: false }))
     }
 
-    /// Makes the wake-up: `drain` runs on the JavaScript thread with `context`, `gone` when the environment ends or
-    /// `release` was called. Tools that look for open handles see it as `resource`. It does not keep the process alive until `hold`.
+    /// Creates the threadsafe function: `drain` runs on the JavaScript thread with `context`, and `gone` when the environment
+    /// ends or `release` was called. Tools that look for open handles see it as `resource`. It does not keep the process alive
+    /// before `hold`.
     pub fn attach(
         &self,
         js: Js,

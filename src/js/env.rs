@@ -142,7 +142,7 @@ impl Js {
         }
     }
 
-    /// Whether this is a property of the object's own.
+    /// Whether this is an own property of the object.
     pub fn owns(self, object: Value, name: &std::ffi::CStr) -> bool {
         let Ok(key) = self.string(name.to_bytes()) else { return false };
         let mut own = false;
@@ -208,16 +208,16 @@ impl Js {
         matches!(self.kind(value), sys::ValueType::napi_undefined | sys::ValueType::napi_null)
     }
 
-    /// A finite number as JavaScript spells it: what `String(number)` is.
+    /// A finite number in JavaScript's notation, as `String(number)` returns it.
     pub fn spelled(self, value: Value, number: f64) -> Option<Bytes> {
-        // Minus zero is among the whole numbers, and none.
+        // Minus zero becomes 0, as in JavaScript.
         if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 {
             return Some(Bytes::copy_from_slice(itoa::Buffer::new().format(number as i64).as_bytes()));
         }
         let text = made!(text => sys::napi_coerce_to_string(self.0, value, &mut text))?;
-        // No number takes more than 24 characters.
+        // No number takes more than 24 characters in JavaScript's notation.
         let (mut characters, mut length) = ([0_u8; 40], 0);
-        // SAFETY: the buffer is as long as said, its NUL included.
+        // SAFETY: the buffer has the given length, including the NUL.
         let status = unsafe {
             sys::napi_get_value_string_latin1(
                 self.0,

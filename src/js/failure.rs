@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::{Done, Error};
 
-/// As many characters of a key stand in an error.
+/// The most characters of a key that an error contains.
 const LONGEST_KEY: usize = 64;
 
 /// Makes errors of the package's class.
@@ -57,12 +57,12 @@ impl Failures {
     }
 }
 
-/// What JavaScript knows about an error.
+/// Details of an error from JavaScript.
 #[derive(Default)]
 pub struct More {
-    /// An error made where the caller was.
+    /// An error created at the call site.
     pub trace: Option<Value>,
-    /// What caused it.
+    /// The cause.
     pub cause: Option<Value>,
 }
 
@@ -80,7 +80,7 @@ fn shown_done(js: Js, done: &Done) -> Option<Value> {
     }
 }
 
-/// A key as an error shows it: no more than its beginning.
+/// A key as shown in an error, shortened.
 fn shown(key: &[u8]) -> String {
     let text = String::from_utf8_lossy(key);
     match text.char_indices().nth(LONGEST_KEY) {

@@ -1,4 +1,4 @@
-//! JavaScript's own functions that the bridge calls.
+//! The JavaScript functions that the bridge calls.
 
 use super::{
     env::{Js, Kept},
@@ -11,26 +11,26 @@ pub struct Functions {
     pub parse: Kept,
     /// `JSON.stringify`.
     pub stringify: Kept,
-    /// Calls what it is given when the JavaScript that runs has come to its end.
+    /// Calls its argument after the current JavaScript has finished.
     pub after_this_tick: Kept,
-    /// Makes what a check of a limit answers.
+    /// Creates a rate-limit result.
     pub checked: Kept,
-    /// Makes an object without a prototype.
+    /// Removes the prototype of an object.
     pub record: Kept,
-    /// Tells the developer something.
+    /// Logs a warning.
     pub warn: Kept,
-    /// Calls a function that answers credentials, and hands its answer to the bridge.
+    /// Calls the credentials function and passes its result to the bridge.
     pub ask_credentials: Kept,
-    /// Listens to a signal; answers the listener.
+    /// Adds a listener to a signal; returns a handle to it.
     pub watch: Kept,
-    /// Takes a signal's listener away.
+    /// Removes the listener of a signal.
     pub unwatch: Kept,
     /// The package's error class.
     pub failures: Failures,
 }
 
 impl Functions {
-    /// Lets all of them go.
+    /// Releases all references.
     pub fn release(self, js: Js) {
         let Functions {
             parse,

@@ -23,7 +23,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Handler {
     function: Kept,
     inbox: Arc<Inbox>,
-    /// Whether it takes texts as bytes.
+    /// Whether it receives texts as Buffers.
     buffers: bool,
 }
 
@@ -61,9 +61,9 @@ impl Inner {
         }
     }
 
-    /// Some of what waits for this reader: whether more does, then pairs, in one array; `null` when nothing does. A pair is a text, or bytes, and what goes with
-    /// it: a name, a number, or `true` for what its reader knows; or a number of missed ones, if it is known, and `undefined`; or
-    /// an error, if there was one, and `null` at the end.
+    /// Some of the messages waiting for this reader, in one array: whether there are more, followed by pairs; `null` if there
+    /// are none. A pair is a text or Buffer with its channel, its number, or `true` for the reader's own channel; or the number
+    /// of missed messages, if known, with `undefined`; or, at the end, an error, if any, with `null`.
     pub fn take(&self, js: Js, id: u64) -> Value {
         let handler = self.handlers.borrow().get(&id).map(|handler| (handler.inbox.clone(), handler.buffers));
         let Some((inbox, buffers)) = handler else { return js.null() };
@@ -91,7 +91,7 @@ impl Inner {
                     About::Name(name) => js.string(name),
                     About::Number(number) => Ok(js.number(*number as f64)),
                 };
-                // What is no text is bytes, whoever takes it.
+                // Invalid UTF-8 is always delivered as a Buffer.
                 let text = match buffers || std::str::from_utf8(&note.text).is_err() {
                     true => js.buffer(&note.text),
                     false => js.string(&note.text),

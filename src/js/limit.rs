@@ -89,7 +89,7 @@ fn operation(name: &'static str) -> Operation {
 }
 
 fn answer(checked: Checked) -> Answer {
-    // Where nobody counted, only this process's clock can say when.
+    // If the store did not count, the time is estimated with this process's clock.
     let guess = || unix_ms() + checked.retry_after_ms;
     let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
     Answer::Checked {

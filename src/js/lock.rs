@@ -49,7 +49,7 @@ impl Lock {
         Ok(Self { core: self.core.within(&env, limits.raw())?, locks: self.locks.clone() })
     }
 
-    /// A token, or null while another holds it; where `strict` is `true`, a lock that cannot be asked for rejects always.
+    /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
     pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
         let operation = self.core.operation("ACQUIRE LOCK", Empty::Null);
@@ -100,14 +100,15 @@ pub struct Holder {
 
 #[napi]
 impl Holder {
-    /// Tells the log that the lock was lost before its holder had done its work.
+    /// Logs that the lock was lost while its operation was running.
     #[napi]
     pub fn tell_lost(&self, env: Env, resource: Unknown) {
         let resource = Js(env.raw()).text(resource.raw(), "resource");
         let (Some(store), Ok(resource)) = (self.store.upgrade(), resource) else { return };
         let target = store.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
-        let text =
-            format!("the lock on {resource:?} was lost while its holder was at work; another may have held it too");
+        let text = format!(
+            "the lock on {resource:?} was lost while its operation was running; another holder may have acquired it meanwhile"
+        );
         store.events().emit(&Event::new(EventKind::LockLost, target, text));
     }
 

@@ -11,16 +11,16 @@ pub struct Operation {
     pub empty: Option<Empty>,
 }
 
-/// Words in the names of operations whose keys hold what is secret or names a person: ids of sessions, users, addresses.
+/// Words in the names of operations whose keys contain secrets or personal data, such as session ids, user ids or addresses.
 const PRIVATE: [&str; 5] = ["SESSION", "SESSIONS", "USER", "LIMIT", "TOKEN"];
 
 impl Operation {
-    /// The same, which rejects when there is no server.
+    /// The same, but rejects if the store is unavailable.
     pub fn rejecting(self) -> Self {
         Self { empty: None, ..self }
     }
 
-    /// Whether an error of it may show its key.
+    /// Whether its errors may include the key.
     pub fn shows_key(self) -> bool {
         !self.name.split(' ').any(|word| PRIVATE.contains(&word))
     }
@@ -43,7 +43,7 @@ pub enum Empty {
     Nulls(usize),
     /// `{}`, without a prototype.
     Object,
-    /// A new id, of nothing.
+    /// A new id that refers to nothing.
     Id,
 }
 

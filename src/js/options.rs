@@ -43,7 +43,7 @@ impl Group {
         Ok(self.js.option(self.object, name)?.and_then(|value| self.js.as_boolean(value)))
     }
 
-    /// One, or several while a certificate is being replaced.
+    /// One fingerprint, or several while a certificate is being replaced.
     fn fingerprints(self) -> Result<Vec<[u8; 32]>> {
         let read = self.read(c"fingerprint", |value, said| {
             let all = match self.js.array_length(value) {

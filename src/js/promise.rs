@@ -105,7 +105,7 @@ impl Ticket {
 }
 
 impl Inner {
-    /// Starts the bridge of an environment, or `None` when it is already ending. Tools that look for open handles see `resource`.
+    /// Starts the bridge of an environment; `None` if it is already ending. Tools that look for open handles see `resource`.
     pub fn start(js: Js, functions: Functions, capture: bool, resource: Value) -> Option<Rc<Self>> {
         memory::give_back_after_large_values();
         let inner = Rc::new(Self {
@@ -197,7 +197,7 @@ impl Inner {
         js.stringify(stringify, value, name)
     }
 
-    /// From now on, errors name the line of their caller.
+    /// Makes errors include the stack of their call site from now on.
     pub fn capture_stacks(&self) {
         self.capture.set(true);
     }
@@ -301,7 +301,7 @@ impl Inner {
         }
     }
 
-    /// Rejects, perhaps for a reason that is a JavaScript value.
+    /// Rejects a promise, optionally with a JavaScript value as the cause.
     pub(super) fn reject_because(&self, js: Js, promised: Promised, error: &Error, cause: Option<Value>) {
         let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
         let error = match &*self.functions.borrow() {

@@ -58,7 +58,7 @@ impl Queue {
         Ok(Self { core, queue: self.queue.clone(), lease: self.lease, defaults: self.defaults.clone() })
     }
 
-    /// What is the same for all that are this very queue on the same store, once that is open.
+    /// An id that is the same for all objects of this queue on the same store, once the store is open.
     #[napi(getter)]
     pub fn scope(&self) -> Option<String> {
         let store = self.core.store()?;
@@ -128,7 +128,8 @@ impl Queue {
         })
     }
 
-    /// A job that somebody waits for; null when nobody knows of it. Whoever is `counted` finds how it ends, until `unwait`.
+    /// Reads a job for a waiting caller; null if it is unknown. If `counted`, the job's outcome is kept for this caller until
+    /// `unwait`.
     #[napi]
     pub fn look(&self, env: Env, id: Unknown, counted: bool) -> Handed {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| {
@@ -137,7 +138,7 @@ impl Queue {
         })
     }
 
-    /// One that was counted waits no longer.
+    /// Removes a counted waiter.
     #[napi]
     pub fn unwait(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.unwait(&js.text(id.raw(), "id")?))

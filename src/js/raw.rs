@@ -28,7 +28,7 @@ impl Js {
             ValueType::napi_number => match self.as_number(value) {
                 Some(number) if number.is_finite() => self
                     .spelled(value, number)
-                    .ok_or_else(|| Error::new(Kind::Internal, "JavaScript could not spell a number")),
+                    .ok_or_else(|| Error::new(Kind::Internal, "a number could not be converted to a string")),
                 number => {
                     Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN))))
                 }

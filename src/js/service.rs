@@ -54,7 +54,7 @@ impl Service {
         Ok(Self { core: Rc::new(core) })
     }
 
-    /// Whether nothing said where the server is.
+    /// Whether no option or variable named a server.
     #[napi(getter)]
     pub fn by_default(&self) -> bool {
         self.core.by_default
@@ -159,7 +159,7 @@ impl Service {
         })
     }
 
-    /// A documented command by its wire name; with `buffers`, answered in bytes.
+    /// A documented command by its Redis name; with `buffers`, strings are returned as Buffers.
     #[napi]
     pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> Handed {
         let js = Js(env.raw());
@@ -171,10 +171,10 @@ impl Service {
         self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?, strings(buffers)))
     }
 
-    /// Any command: its name, then its arguments; with `buffers`, answered in bytes.
+    /// Any command: its name, then its arguments; with `buffers`, strings are returned as Buffers.
     #[napi]
     pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> Handed {
-        // Without a bound of its own, the time of a call that waits at the server is added to that.
+        // Without a limit of its own, the timeout of a blocking command is added to that of the call.
         let within = self.core.own_timeout();
         self.core.submit(env, self.core.operation("CUSTOM", Empty::Null), |js| {
             let mut words = js.words(words.raw())?;
@@ -186,8 +186,8 @@ impl Service {
         })
     }
 
-    /// Several commands as one: `[[kind, name, …args], …]`, where the kind is 1 for any command, 0 for one that is documented, and 2 more
-    /// for an answer in bytes.
+    /// A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
+    /// strings are returned as Buffers.
     #[napi]
     pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("MULTI", Empty::List), |js| {
@@ -205,7 +205,8 @@ impl Service {
         })
     }
 
-    /// Publishes a value as JSON, or bytes as they are, on a sharded channel or another; answers how many connections heard it.
+    /// Publishes a value as JSON, or bytes unchanged, on a regular or sharded channel; returns how many connections received
+    /// it.
     #[napi]
     pub fn publish(&self, env: Env, channel: Unknown, value: Unknown, sharded: Unknown) -> Handed {
         let core = self.core.clone();
@@ -229,8 +230,8 @@ impl Service {
         Handed(self.core.bridge().resolved(js))
     }
 
-    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`; resolves, once messages will be heard, to the number of the
-    /// reader, which ends it.
+    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
+    /// to the number of the reader, with which it is ended.
     #[napi]
     pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> Handed {
         subscription::subscribe(&self.core, &env, channel.raw(), options.raw(), reader.raw())

@@ -53,7 +53,7 @@ impl Sessions {
     #[napi]
     pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> Handed {
         let chosen = Js(env.raw()).option(options.raw(), c"id").is_ok_and(|id| id.is_some());
-        // Nothing may seem stored under an id that somebody will look for.
+        // When the store is unavailable, the returned id must not belong to a session.
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
         self.core.submit(env, operation, |js| {
@@ -88,7 +88,7 @@ impl Sessions {
             let changes = self.core.bridge().stringify(js, changes.raw(), "changes")?;
             let sessions = self.sessions.clone();
             let Some(id) = id else {
-                // Changes that cannot be are the programmer's mistake whoever's the id is.
+                // Invalid changes are a programming error, even if the id is invalid client input.
                 return sessions.update("-", &changes).map(|_| Call::ready(false));
             };
             Ok(Call::later(move || sessions.update(&id, &changes)))
@@ -108,7 +108,7 @@ impl Sessions {
     pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("EXTEND SESSION", Empty::False), |js| {
             let (id, seconds) = (id_of(js, id.raw())?, js.any_number(seconds.raw(), "seconds")?);
-            // A life that cannot be is the programmer's mistake whoever's the id is.
+            // An invalid ttl is a programming error, even if the id is invalid client input.
             let checked = self.sessions.extend(id.as_deref().unwrap_or("-"), seconds)?;
             Ok(if id.is_some() { checked } else { Call::ready(false) })
         })
@@ -148,7 +148,7 @@ impl Sessions {
         })
     }
 
-    /// Drops what is kept about a token; answers how many keys went.
+    /// Deletes the cached user of a token; returns how many keys were deleted.
     #[napi]
     pub fn invalidate_token(&self, env: Env, token: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("INVALIDATE TOKEN", Empty::Zero), |js| {
@@ -181,7 +181,7 @@ impl Sessions {
         })
     }
 
-    /// Deletes the session of a user that has this public id; answers how many keys went.
+    /// Deletes the session of a user with this public id; returns how many keys were deleted.
     #[napi]
     pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
@@ -190,7 +190,7 @@ impl Sessions {
         })
     }
 
-    /// What the cache knows of a token: `{ hash, user, stamp }`. `loading` says that a load for it is under way here.
+    /// Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
     #[napi]
     pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> Handed {
         // Never an empty answer: the caller decides what a missing server means, and must hear of it.
@@ -207,7 +207,7 @@ impl Sessions {
         })
     }
 
-    /// Stores what a load brought as one of these users, unless the token or one of them was invalidated since the lookup.
+    /// Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup.
     #[napi]
     pub fn fill(
         &self,
@@ -246,7 +246,7 @@ impl Sessions {
     }
 }
 
-/// An id that came from outside; `None` for a text that no session can have as its id, which is then not found.
+/// A session id from client input; `None` if it cannot be one, which is treated as not found.
 fn id_of(js: Js, value: Value) -> Result<Option<String>> {
     match js.text(value, "id") {
         Ok(text) => Ok(Some(text).filter(|text| session::is_id(text))),

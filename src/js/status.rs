@@ -49,7 +49,7 @@ fn node(server: &ServerStatus) -> Answer {
         Some((host, port)) if !server.target.starts_with("unix:") => (host, port.parse::<u16>().ok()),
         _ => (server.target.as_str(), None),
     };
-    // An address of many colons stands in brackets before its port; by itself it has none.
+    // An IPv6 address is in brackets before its port, but not on its own.
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     Answer::Object(vec![
         ("host".into(), Answer::text(host.to_owned())),

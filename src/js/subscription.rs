@@ -58,7 +58,7 @@ pub fn channel(js: Js, value: Value) -> Result<Bytes> {
     }
 }
 
-/// Sends JSON, or bytes as they are, to those who listen; answers how many connections heard it.
+/// Publishes JSON, or bytes unchanged; returns how many connections received it.
 pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
     if !sharded {
         return Call::new(Request::command("PUBLISH", [channel, value]), Reply::int);
@@ -71,7 +71,7 @@ pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
 struct Wanted {
     topic: Topic,
     bounds: Bounds,
-    /// Whether messages are handed over as bytes.
+    /// Whether messages are delivered as Buffers.
     buffers: bool,
 }
 
@@ -171,7 +171,8 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     Handed(promise)
 }
 
-/// Puts what is heard into the inbox, by its name in a database where it has several, and ends the subscription when nobody takes it any more.
+/// Puts messages into the inbox, with channel names without their database prefix, and ends the subscription once the inbox is
+/// closed.
 fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named: Option<u8>) -> Listener {
     Arc::new(move |heard| match heard {
         Heard::Gap(missed) => inbox.miss(missed),
@@ -179,7 +180,7 @@ fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named
             let about = match named.map(|database| keys::plain_channel(database, &channel)) {
                 None => About::Known,
                 Some(Some(channel)) => About::Name(channel),
-                // Of another database.
+                // A channel of another database.
                 Some(None) => return,
             };
             if inbox.offer(Note { text, about }) == Offered::Ended {

@@ -38,27 +38,27 @@ pub struct Group {
     opened: Arc<Opened>,
     limits: Option<Rc<Limits>>,
     timeout: Duration,
-    /// Nothing else goes out with it: it may take its time.
+    /// Sent separately, because it may block.
     apart: bool,
     calls: Vec<(Call<Answer>, Ticket)>,
 }
 
-/// What a tick has asked for so far, and what sends it.
+/// The calls made in this tick so far, and the function that sends them.
 #[derive(Default)]
 pub struct Tick {
     groups: RefCell<Vec<Group>>,
     flush: RefCell<Option<Kept>>,
-    /// Whether this environment has ever called it by itself.
+    /// Whether this environment has ever called it.
     flushed: Cell<bool>,
 }
 
 impl Tick {
-    /// Makes the function that sends; `inner` outlives its calls.
+    /// Creates the function that sends; `inner` outlives its calls.
     pub fn prepare(&self, js: Js, inner: *mut c_void) {
         *self.flush.borrow_mut() = js.function(Some(flush), inner).and_then(|flush| js.keep(flush));
     }
 
-    /// Lets everything go, at the end of the environment.
+    /// Releases everything at the end of the environment.
     pub fn end(&self, js: Js) {
         self.groups.take();
         if let Some(flush) = self.flush.take() {
@@ -116,7 +116,7 @@ impl Inner {
         if flush.is_none_or(|flush| js.call(after_this_tick, &[flush]).is_err()) {
             self.flush();
         } else if !self.tick.flushed.get() {
-            // Until it has come once, nobody knows whether it comes: in some realms microtasks wait for ever.
+            // Until it has run once, it may never run: in some realms microtasks are never executed.
             self.completions.push(Done::Flush);
         }
     }
@@ -178,7 +178,7 @@ impl Inner {
     }
 }
 
-/// What is called at the end of a tick that made calls.
+/// Called at the end of a tick that made calls.
 unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     let js = Js(env);
     let mut data = std::ptr::null_mut();

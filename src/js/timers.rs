@@ -1,4 +1,4 @@
-//! Timers of our own: what a test's fake clock does to JavaScript's does nothing to them.
+//! Native timers, which fake clocks in tests do not affect.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Bridge {
         let (guard, ended) = oneshot::channel::<()>();
         let teller = inner
             .keep_told(js, function.raw(), guard, holds)
-            .ok_or_else(|| Core::throw(inner, &env, &js.refuse(function.raw(), "what a timer calls", "a function")))?;
+            .ok_or_else(|| Core::throw(inner, &env, &js.refuse(function.raw(), "the timer callback", "a function")))?;
         let number = teller.number();
         let wait = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
         runtime.spawn(async move {
@@ -41,7 +41,7 @@ impl Bridge {
         self.handle.0.hold(Js(env.raw()), if alive { 1 } else { -1 });
     }
 
-    /// Lets a timer go, unless it has been called already.
+    /// Cancels a timer that has not fired yet.
     #[napi]
     pub fn end_timer(&self, env: Env, number: f64) {
         self.handle.0.forget_told(Js(env.raw()), number as u64);

@@ -40,7 +40,7 @@ impl Teller {
         self.completions.push(Done::Told(self.id, answer.into()));
     }
 
-    /// By which `forget_told` knows the function.
+    /// The number for `forget_told`.
     pub fn number(&self) -> u64 {
         self.id
     }

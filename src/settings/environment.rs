@@ -8,15 +8,15 @@ use crate::error::{Error, Result};
 pub struct Environment(pub HashMap<String, String>);
 
 impl Environment {
-    /// A variable, if it is set and not empty. Quotes around it are those of a file that nobody has unquoted, except around a user
-    /// name or a password, which may have some.
+    /// A variable, if it is set and not empty. Surrounding quotes are removed, since some .env loaders keep them, except for
+    /// user names and passwords, which may contain quotes.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name)?;
         let value = if matches!(name, "REDIS_USERNAME" | "REDIS_PASSWORD") { value } else { unquoted(value) };
         Some(value).filter(|value| !value.is_empty())
     }
 
-    /// Host and port of a variable such as `tcp://10.0.0.1:6379`, which Kubernetes sets beside a Service of that name.
+    /// Host and port in a value such as `tcp://10.0.0.1:6379`, which Kubernetes sets for a Service of that name.
     pub fn linked_port(&self, name: &str) -> Option<(String, u16)> {
         let (host, port) = self.get(name)?.trim().strip_prefix("tcp://")?.rsplit_once(':')?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -40,7 +40,7 @@ impl Environment {
         let Some(seconds) = self.parse::<f64>(name, meant)? else { return Ok(None) };
         if (LIKELY_MS..1e9).contains(&seconds) {
             let words = format!(
-                "{name} is in seconds, and {seconds} would be {:.0} minutes; for as many milliseconds write {}",
+                "{name} is in seconds, and {seconds} would be {:.0} minutes; if you mean milliseconds, set it to {}",
                 seconds / 60.0,
                 seconds / 1000.0
             );
@@ -63,14 +63,14 @@ impl Environment {
     }
 }
 
-/// From here on a number is one of milliseconds.
+/// From here on, a number is probably meant as milliseconds.
 const LIKELY_MS: f64 = 1000.0;
 /// A timer's finest step.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// 100 years: more than that cannot be added to every clock.
 const LONGEST: Duration = Duration::from_secs(3_153_600_000);
 
-/// The text within quotes of one kind.
+/// Removes surrounding quotes of the same kind.
 pub fn unquoted(text: &str) -> &str {
     let trimmed = text.trim();
     let within = |quote| trimmed.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));

@@ -28,7 +28,7 @@ pub struct Location {
     pub encrypted: bool,
     /// Number of the database.
     pub database: Option<u8>,
-    /// Names of parameters that mean nothing.
+    /// Names of unsupported parameters.
     pub ignored: Vec<String>,
 }
 
@@ -113,14 +113,14 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
     Ok(Location { server, username, password, encrypted, database, ignored: said.ignored })
 }
 
-/// What stands behind a `?`.
+/// The query string.
 struct Parameters<'a> {
     name: Option<&'a str>,
     database: Option<&'a str>,
     ignored: Vec<String>,
 }
 
-/// Those that mean something; what other clients know by others is passed over, and only its name is told.
+/// The supported parameters. Those of other clients are ignored, and only their names are reported.
 fn parameters(query: Option<&str>, named: bool) -> Parameters<'_> {
     let mut said = Parameters { name: None, database: None, ignored: Vec::new() };
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::error::keep_secret;
 
-/// A password or a private key: it compares and hashes, but nothing prints it, and where a server repeats it, it is blanked.
+/// A password or private key. It can be compared and hashed, is never printed, and is removed from server errors that repeat
+/// it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 

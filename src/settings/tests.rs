@@ -155,7 +155,7 @@ fn quotes_that_nobody_took_off_are_taken_off() {
 fn seconds_that_must_be_milliseconds_are_refused_with_a_hint() {
     refused(
         resolve(&[("REDIS_TIMEOUT", "5000")]),
-        "is in seconds, and 5000 would be 83 minutes; for as many milliseconds write 5",
+        "is in seconds, and 5000 would be 83 minutes; if you mean milliseconds, set it to 5",
     );
     assert_eq!(resolve(&[("REDIS_TIMEOUT", "600")]).unwrap().settings.timeout.as_secs(), 600);
 }

@@ -18,9 +18,9 @@ pub struct Tls {
     pub key: Option<Secret>,
     /// The name that the server's certificate must have, if it is not the host's.
     pub server_name: Option<String>,
-    /// SHA-256 of the only certificates that are accepted, whoever signed them; empty where that is judged as usual.
+    /// SHA-256 fingerprints of the only accepted certificates, whatever their issuer; empty for normal verification.
     pub fingerprints: Vec<[u8; 32]>,
-    /// Whether the server's certificate is not looked at: `rejectUnauthorized: false`.
+    /// Whether the server's certificate is not verified: `rejectUnauthorized: false`.
     pub unverified: bool,
 }
 
@@ -34,7 +34,7 @@ pub enum TlsOptions {
 }
 
 impl Tls {
-    /// A fingerprint as openssl and others show it: 64 hexadecimal digits, with or without colons.
+    /// Parses a fingerprint in the format of openssl: 64 hexadecimal digits, with or without colons.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` for anything else.

@@ -1,30 +1,29 @@
-//! What requests change, and what is known of a call of several once not all of them were done.
+//! The effects of requests, and the error of a call of several requests of which only some were executed.
 //!
-//! There is one rule for every call that is several requests: over several slots, in several rounds, or in portions. As long as
-//! nothing was changed, and no answer of what changes something is missing, the first error is the answer as it is. From then on the
-//! call may not be called undone, whatever ended it: it is `E_MAYBE_APPLIED`, with what is known to be done.
+//! The rule is the same for every call of several requests, whether over slots, rounds or batches. If nothing was changed and
+//! no reply to a changing request is missing, the first error is returned unchanged. Otherwise the call has, or may have, taken
+//! effect in part: the error is `E_MAYBE_APPLIED`, with what is known to have been done.
 
 use std::sync::Arc;
 
 use super::Reply;
 use crate::error::{Done, Error, Kind, Result};
 
-/// What a request changes that a caller could see.
+/// The effect of a request that is visible to callers.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Nothing: it reads, or writes what claims nothing by itself.
+    /// None: it reads, or writes internal data that has no meaning on its own.
     None,
-    /// Something, if its reply says so.
+    /// A change, if this returns true for the reply.
     Some(fn(&Reply) -> bool),
-    /// As many of what its call counts as its reply says; `None` where it changed nothing at all.
+    /// The reply's share of the count that the call returns; `None` if nothing was changed.
     Count(fn(&Reply) -> Option<u64>),
-    /// Of what its call was given, what is called so: each as its reply says of this place. `None` where it was not done, else
-    /// whether that changed anything.
+    /// These names of the call's arguments: for each position, whether it was changed, or `None` if it was not executed.
     Names(Arc<[String]>, fn(&Reply, usize) -> Option<bool>),
 }
 
 impl Effect {
-    /// Something, whatever its reply is.
+    /// A change, whatever the reply.
     pub const SURE: Self = Self::Some(|_| true);
 
     /// Whether it may change anything.
@@ -33,7 +32,7 @@ impl Effect {
     }
 }
 
-/// As many as a reply says, where it is a number.
+/// The number in a reply.
 pub fn counted(reply: &Reply) -> Option<u64> {
     match reply {
         Reply::Int(count) => u64::try_from(*count).ok().filter(|count| *count > 0),
@@ -41,7 +40,7 @@ pub fn counted(reply: &Reply) -> Option<u64> {
     }
 }
 
-/// As many as the first element of a reply says.
+/// The number in the first element of a reply.
 pub fn counted_first(reply: &Reply) -> Option<u64> {
     match reply {
         Reply::Array(items) => items.first().and_then(counted),
@@ -59,20 +58,20 @@ pub fn is_there(reply: &Reply) -> bool {
     *reply != Reply::Nil
 }
 
-/// How far a call has come.
+/// The progress of a call.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     /// Whether something was changed, or may have been.
     changed: bool,
-    /// Whether something was changed for certain.
+    /// Whether something was certainly changed.
     certain: bool,
-    /// Whether something was not done.
+    /// Whether something was not executed.
     failed: bool,
     done: Option<Done>,
 }
 
 impl Progress {
-    /// Takes note of what became of a request.
+    /// Records the outcome of a request.
     pub fn note(&mut self, effect: &Effect, reply: &Result<Reply>) {
         self.failed |= reply.is_err();
         let before = match effect {
@@ -123,7 +122,7 @@ impl Progress {
             (_, None) => {}
             (Some(Done::Count(count)), Some(Done::Count(more))) => *count += more,
             (Some(Done::Names(names)), Some(Done::Names(more))) => names.extend(more),
-            // One call never tells of both.
+            // A call never has both kinds.
             (Some(_), Some(_)) => {}
             (done @ None, more) => *done = more,
         }
@@ -134,12 +133,12 @@ impl Progress {
         self.changed
     }
 
-    /// Whether something was not done: otherwise what its reader says of the answers is all there is to say.
+    /// Whether something was not executed. Otherwise the reader's own error applies.
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// What a caller is told of a call that ended in this error.
+    /// The error for the caller of a call that ended with this error.
     pub fn tell(&self, error: Error) -> Error {
         if !self.changed {
             return error;

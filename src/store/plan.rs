@@ -46,13 +46,13 @@ pub enum Wire {
 pub struct Many {
     /// The script.
     pub script: &'static Script,
-    /// The keys of all items: one behind the other, or once where all have the same, and behind these what else each uses.
+    /// The keys of all items, one after the other; shared keys are given once, followed by the other keys of each item.
     pub keys: Vec<Bytes>,
     /// The arguments of all items.
     pub args: Vec<Bytes>,
     /// Whether each of them may be sent twice.
     pub repeatable: bool,
-    /// Whether any of them changes something that a caller could see.
+    /// Whether any of them may change something visible to callers.
     pub changes: bool,
 }
 
@@ -66,7 +66,7 @@ impl Many {
         self.items() == 1
     }
 
-    /// Whether another item may be of this run.
+    /// Whether another item can be added to this run.
     fn takes(&self, script: &'static Script, request: &Request) -> bool {
         let same_keys = || self.keys.iter().zip(&request.args).take(script.keys).all(|(one, other)| one == other);
         std::ptr::eq(self.script, script) && (!script.keyed_once || same_keys())
@@ -97,7 +97,7 @@ impl Wire {
         }
     }
 
-    /// Whether it may change something that a caller could see.
+    /// Whether it may change something visible to callers.
     pub fn changes(&self) -> bool {
         match self {
             Self::One(request) => request.effect.changes(),
@@ -116,7 +116,7 @@ impl Wire {
         }
     }
 
-    /// What of callers' it tells a server, which may repeat that.
+    /// The callers' data in it, which a server may repeat in errors.
     fn told(&self) -> SmallVec<[&[u8]; 8]> {
         match self {
             Self::One(request) => request.told().collect(),
@@ -125,17 +125,17 @@ impl Wire {
         }
     }
 
-    /// The error without anything that a caller has said.
+    /// Removes the callers' data from an error.
     pub fn hidden(&self, error: Error) -> Error {
         error.hiding(self.told().iter().copied())
     }
 
-    /// Whether it shares a connection with nobody.
+    /// Whether it needs a dedicated connection.
     pub fn is_apart(&self) -> bool {
         matches!(self, Self::One(request) if request.is_apart())
     }
 
-    /// How many calls it is for.
+    /// How many calls it serves.
     pub fn calls(&self) -> usize {
         match self {
             Self::One(_) => 1,

@@ -1,4 +1,4 @@
-//! Runs calls: round after round, each as one batch, until every call has its answer.
+//! Runs calls in rounds, each as one batch, until every call has a result.
 
 mod apart;
 mod boxed;
@@ -23,8 +23,8 @@ use tokio::{
 use super::{Call, Effect, Engine, Read, Replies, Reply, Request, Step, Store, effect::Progress};
 use crate::error::{Error, Kind, Result};
 
-/// How long after its deadline an engine may still answer. It knows best what became of a request, so it speaks first; no
-/// promise waits for it any longer.
+/// How long after the deadline an engine may still reply. It knows the outcome of a request best, so it gets a little more
+/// time.
 const GRACE: Duration = Duration::from_millis(20);
 
 /// A call between two rounds.
@@ -37,7 +37,7 @@ struct Running<T, Tag> {
 
 /// A call whose round is under way.
 struct Waiting<T, Tag> {
-    /// What each of its requests changes.
+    /// The effect of each request.
     effects: SmallVec<[Effect; 1]>,
     read: Read<T>,
     tag: Tag,
@@ -58,7 +58,7 @@ impl<T, Tag> Waiting<T, Tag> {
     /// Reads the replies to its requests. What has come to its end gets no further round.
     fn read(self, replies: SmallVec<[Result<Reply>; 1]>, ended: Option<End>) -> Ended<T, Tag> {
         let Self { effects, read, tag, mut progress, key } = self;
-        // Where all was done, the reader says what that means.
+        // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
         effects.iter().zip(&replies).for_each(|(effect, reply)| progress.note(effect, reply));
         let told = has_changed || progress.has_failed();
@@ -185,20 +185,20 @@ async fn guard(
         polled(execution.as_mut(), context)
             .map(|replies| replies.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect()))
     }));
-    // What is answered at once needs no timer.
+    // A result that is available immediately needs no timer.
     if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
         return Ok(replies);
     }
     tokio::select! {
         biased;
         replies = guarded => Ok(replies),
-        // Whoever had something to say at the deadline says it first, where the two come late and together.
+        // If this thread is late, results that are already available take precedence over the deadline.
         () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(End::Overdue),
         () = cut => Err(End::Cut),
     }
 }
 
-/// A bug in an engine costs this round, not the promises that wait for it.
+/// Turns a panic in an engine into errors for this round, so that its promises still settle.
 fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
     match catch_unwind(AssertUnwindSafe(|| engine.poll(context))) {
         Ok(polled) => polled.map(Ok),
@@ -206,7 +206,7 @@ fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Res
     }
 }
 
-/// Why an engine is not waited for any longer. Nobody knows then whether a request has left.
+/// Why an engine is no longer waited for. It is then unknown whether a request was sent.
 #[derive(Clone, Copy)]
 enum End {
     Overdue,
@@ -214,13 +214,13 @@ enum End {
 }
 
 impl End {
-    /// What becomes of a request, which may have been sent.
+    /// The error for a request that may have been sent.
     fn error(self, changes: bool) -> Error {
         match (self, changes) {
-            (Self::Overdue, false) => Error::new(Kind::Timeout, "no answer before the deadline"),
+            (Self::Overdue, false) => Error::new(Kind::Timeout, "no reply before the deadline"),
             (Self::Overdue, true) => Error::new(
                 Kind::MaybeApplied,
-                "no answer before the deadline; the call may or may not have been applied",
+                "no reply before the deadline; the call may or may not have been applied",
             ),
             (Self::Cut, false) => Error::new(Kind::Closed, "the service was disconnected before the reply arrived"),
             (Self::Cut, true) => Error::new(
@@ -256,7 +256,7 @@ fn made<T>(mut call: Call<T>) -> Result<Step<T>> {
     Ok(Step::Next(call))
 }
 
-/// A bug in reading one reply must not take the neighbours with it.
+/// Turns a panic while reading a reply into an error, so that other calls are not affected.
 fn guarded<T>(read: Read<T>, replies: Replies) -> Result<Step<T>> {
     catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }

@@ -165,7 +165,7 @@ impl Order {
         }
         self.last = Last::At(at.max(from));
         if at < stop && more && at > asked.saturating_add(1) {
-            // There is more than is read at a time, and the next part begins further on.
+            // There is more than one read returns, and the next part starts after a gap.
             self.lost = true;
         } else if at < stop {
             self.gap(missed(at, stop + 1));
@@ -197,7 +197,7 @@ impl Order {
         let common = history.messages.iter().rposition(is_known).map_or(0, |common| common + 1);
         let first = history.messages.get(common).map(|(number, _)| number - 1);
         let known = history.messages.last().filter(|_| first.is_none() && history.more);
-        // What comes behind this part is compared with its last one.
+        // Later messages are compared with the last one of this part.
         let known = known.map(|(number, text)| {
             self.recent.push_back((*number, hash(text)));
             *number

@@ -26,7 +26,7 @@ use crate::features::queue::{Finish, Held, Leased, Outcome};
 /// A job that was taken ahead and is not begun for this long goes back: another worker may be idle.
 const STALE: Duration = Duration::from_millis(100);
 
-/// A job that has run for this long is told of; one that is shorter, when it ends.
+/// The start of a job is reported after it has run for this long; that of a shorter job when it ends.
 const TELL_AFTER: Duration = Duration::from_millis(5);
 
 /// What a worker may do.
@@ -55,9 +55,9 @@ pub struct Desk {
     numbers: u64,
     ready: VecDeque<Ready>,
     running: HashMap<u64, Running>,
-    /// Jobs that began of which the store does not know that, in their order; some may have ended.
+    /// Started jobs whose start was not reported to the store yet, in order; some may have ended.
     untold: VecDeque<(Instant, u64)>,
-    /// A job that runs alone waits until nothing else does here.
+    /// A job that must run alone waits until no other job runs in this worker.
     makes_way: bool,
     /// No running job's time is over before this. It may be too early: then there is nothing to do.
     first_end: Option<Instant>,
@@ -160,7 +160,7 @@ impl Desk {
         }
     }
 
-    /// Tells of those that run and have begun a while ago.
+    /// Reports running jobs that started a while ago.
     fn tell_begun(&mut self, now: Instant) {
         while let Some((_, number)) = self.untold.pop_front_if(|(begun, _)| *begun + TELL_AFTER <= now) {
             let Some(running) = self.running.get_mut(&number).filter(|running| running.held) else { continue };
@@ -171,12 +171,12 @@ impl Desk {
         }
     }
 
-    /// Whether nothing runs here or is to.
+    /// Whether no job is running or queued here.
     fn is_idle(&self) -> bool {
         self.running.is_empty() && self.ready.is_empty()
     }
 
-    /// Whether the one job that is here runs alone.
+    /// Whether the only job here must run alone.
     fn is_alone(&self) -> bool {
         self.running.len() + self.ready.len() == 1
             && (self.ready.iter().any(|ready| ready.job.alone) || self.running.values().any(|running| running.alone))

@@ -21,7 +21,7 @@ const REPORTS_WAIT: Duration = Duration::from_millis(50);
 pub struct Notes {
     /// Which job, and by what lease.
     pub held: Held,
-    /// When it began, if the store does not know of it.
+    /// When it started, if that was not reported yet.
     pub begun: Option<Instant>,
     /// How far it is, if that is new.
     pub progress: Option<Bytes>,
@@ -49,7 +49,7 @@ pub struct Outbox {
     finishes_since: Option<Instant>,
     reports: HashMap<u64, Notes>,
     reports_since: Option<Instant>,
-    /// Since when one waits that should not.
+    /// Since when an urgent note has been waiting.
     urgent_since: Option<Instant>,
 }
 
@@ -60,7 +60,7 @@ impl Outbox {
         self.finishes.push_back(finish);
     }
 
-    /// The job of this number has begun, a while ago: that is told at once.
+    /// The job with this number started a while ago, which is reported immediately.
     pub fn begun(&mut self, number: u64, notes: Notes, now: Instant) {
         self.urgent_since.get_or_insert(now);
         self.report(number, notes, now);

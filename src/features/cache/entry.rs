@@ -13,13 +13,13 @@ const MARK: u8 = 1;
 /// What stands in front of a value that is not plain.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Header {
-    /// Invalidated with any of these tags: each with the mark it had when the value was true.
+    /// The tags, each with the mark that it had when the value was loaded.
     #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
     /// Milliseconds at the end of its life in which it is served while a fresh one is loaded.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
-    /// What tags were judged by before they had marks: nobody can tell any more.
+    /// Written by earlier versions, which had no marks. Such entries with tags count as invalidated.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
 }

@@ -1,11 +1,11 @@
-//! Marks: random words in keys of their own, by which it is known that nothing has happened in between.
+//! Marks: random values in separate keys, used to detect changes.
 //!
-//! A tag has one, which every entry with that tag carries: while the two are equal, the entry is valid. Invalidating a tag
-//! deletes its mark, and whoever needs one again makes another. So a mark that is lost, evicted or flushed makes entries
-//! miss, which is the safe side, and a tag that no entry has costs nothing. Each lies in a slot of its own.
+//! Each tag has a mark, which every entry with that tag records: the entry is valid while the two are equal. Invalidating a tag
+//! deletes its mark, and the next use creates another. So a mark that was lost, evicted or flushed causes misses, which is
+//! safe, and unused tags cost nothing. Each mark is in a slot of its own.
 //!
-//! A key that is being loaded has one too, its lease. Whatever is written or dropped under the key deletes it, so a load
-//! that began before finds another one, or none, when it comes to fill. No wall clock is read anywhere.
+//! A key that is being loaded has a mark too, its lease. Writing or removing the key deletes it, so a load that started earlier
+//! finds a different lease, or none, when it tries to fill. No wall clock is involved.
 
 use std::{
     hash::BuildHasher,
@@ -29,35 +29,35 @@ use crate::{
 script!(OPEN = "cache/open.lua", keys: 1, args: 2);
 script!(RELEASE = "cache/release.lua", keys: 1, args: 1);
 
-/// Entries whose tags are remembered.
+/// How many entries have their tags remembered.
 const PLACES: usize = 4096;
 
-/// A word that nobody else has.
+/// A new unique mark.
 pub fn new() -> Result<Bytes> {
     Ok(random::hex::<8>()?.into())
 }
 
-/// Asks for the mark under a key, and has `new` put there where there is none, for at least so long.
+/// Reads the mark at a key, or stores `new` there if there is none; it lives at least `life`.
 pub fn open(key: Bytes, new: Bytes, life: Duration) -> Request {
     Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
 }
 
-/// Takes away the lease of a load that brought nothing.
+/// Deletes the lease of a load that produced no value.
 pub fn release(key: Bytes, mark: Bytes) -> Request {
     Request::script(&RELEASE, [key, mark]).merging(Merge::Script).repeatable().unseen()
 }
 
-/// The mark that was asked for.
+/// Reads the reply of `open`.
 pub fn read(reply: Reply) -> Result<String> {
     let mark = reply.bulk()?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&mark).into_owned())
 }
 
-/// Which tags an entry had when it was last seen, so that they are asked for together with it. Of what shares a place, the
-/// last one is remembered: who is forgotten costs a second round, nothing else.
+/// A cache of the tags that entries had when last read, so that their marks are read in the same round. Entries may overwrite
+/// each other; a missing one only costs a second round.
 #[derive(Default)]
 pub struct Seen {
-    /// Whether there is any: until then nobody pays for it.
+    /// Whether it is in use, so that caches without tags skip the lookup.
     any: AtomicBool,
     table: Mutex<Vec<Option<Place>>>,
     hasher: RandomState,
@@ -69,7 +69,7 @@ struct Place {
 }
 
 impl Seen {
-    /// The keys of the marks that an entry needed.
+    /// The keys of the marks that an entry depends on, if remembered.
     pub fn of(&self, entry: &Bytes) -> Option<Arc<[Bytes]>> {
         if !self.any.load(Ordering::Relaxed) {
             return None;
@@ -80,7 +80,7 @@ impl Seen {
         (place.hash == hash).then(|| place.marks.clone())
     }
 
-    /// Remembers the keys of the marks that an entry needs.
+    /// Remembers the keys of the marks that an entry depends on.
     pub fn learn(&self, entry: &Bytes, marks: &[Bytes]) {
         let hash = self.hasher.hash_one(entry);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl Seen {
         self.any.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets an entry that has no tags any more.
+    /// Forgets an entry that no longer has tags.
     pub fn forget(&self, entry: &Bytes) {
         let hash = self.hasher.hash_one(entry);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
--- Answers the mark under a key, and makes one where there is none. It lives at least as long as is asked for.
--- KEYS: the mark. ARGV: a new mark, life in ms. Answers the mark.
+-- Returns the mark at a key, or creates one if there is none, with at least the given ttl. KEYS: the mark. ARGV: a new mark,
+-- ttl in ms. Returns the mark.
 local mark = redis.call('GET', KEYS[1])
 if not mark then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

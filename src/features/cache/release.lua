@@ -1,4 +1,4 @@
--- Gives a lease back: its load brought nothing. KEYS: the lease. ARGV: its mark. Answers 1, or 0 when it was gone.
+-- Releases the lease of a load that produced no value. KEYS: the lease. ARGV: its mark. Returns 1, or 0 if it was gone.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

@@ -1,6 +1,6 @@
--- One hit in a fixed window that begins with its first hit. A refused hit is taken back: only admitted ones count.
--- KEYS: the counter. ARGV: limit, window in ms. Answers {hits with this one, end of the window in epoch ms, ms until a hit may be
--- admitted again}: the last by the store's clock, since whoever asks may have another.
+-- Counts a hit in a fixed window, which starts with its first hit. A rejected hit is undone, so only allowed ones count. KEYS:
+-- the counter. ARGV: limit, window in ms. Returns {hits including this one, end of the window in epoch ms, ms until a hit can
+-- be allowed again}. The last is computed by the store's clock, since the client's may differ.
 local limit = tonumber(ARGV[1])
 local hits = redis.call('INCR', KEYS[1])
 if hits == 1 then

@@ -1,8 +1,8 @@
-//! What a command does to the connection that carries it.
+//! How a command affects its connection.
 //!
-//! Callers share connections, and a server does not say which command an answer belongs to: they are told apart by counting.
-//! So only what is known to answer once, at once, and to leave nothing behind travels with others. What waits at the server, and
-//! what is not known here, has a connection of its own; what needs more than one command on the same connection is refused.
+//! Callers share connections, and replies are matched to commands by position. So a shared connection carries only commands
+//! known to reply exactly once, without blocking, and to leave no state on the connection. Blocking and unknown commands get a
+//! dedicated connection; commands that depend on another command on the same connection are rejected.
 
 mod known;
 
@@ -14,20 +14,20 @@ use bytes::Bytes;
 
 use crate::store::Wait;
 
-/// How a command may travel.
+/// How a command uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conduct {
-    /// It answers once, at once, and leaves nothing behind.
+    /// It replies exactly once, without blocking, and leaves no state.
     Shares,
-    /// It answers once, after a wait.
+    /// It blocks, then replies exactly once.
     Waits(Wait),
-    /// Nobody here knows it.
+    /// Unknown.
     Unknown,
-    /// It cannot do here what it is for; what to do instead.
+    /// It cannot work here; the text says what to use instead.
     Refused(&'static str),
 }
 
-/// What this command, its name in capitals, does with these arguments.
+/// Classifies a command, given by its upper-case name, with these arguments.
 pub fn of(name: &str, args: &[Bytes]) -> Conduct {
     let subcommand = || args.first().map(|word| String::from_utf8_lossy(word).to_ascii_uppercase()).unwrap_or_default();
     if known::shares(name, subcommand) {
@@ -44,22 +44,26 @@ pub fn of(name: &str, args: &[Bytes]) -> Conduct {
             | "IMPORT-SOURCE" => Conduct::Refused(STATE),
             _ => Conduct::Unknown,
         },
-        "SCRIPT" if subcommand() == "DEBUG" => Conduct::Refused("debug scripts with redis-cli --ldb"),
+        "SCRIPT" if subcommand() == "DEBUG" => Conduct::Refused("use redis-cli --ldb to debug scripts"),
         "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE" => {
-            Conduct::Refused("use subscribe() of the service, which has a connection for messages")
+            Conduct::Refused("use subscribe() of the service, which has its own connection for messages")
         }
-        "MONITOR" => Conduct::Refused("it has no end; watch a server with redis-cli monitor"),
-        "SYNC" | "PSYNC" | "REPLCONF" => Conduct::Refused("it is what replicas say to their primary"),
-        "MULTI" | "EXEC" | "DISCARD" => Conduct::Refused("use multi(), which takes any command by sendCommand"),
+        "MONITOR" => Conduct::Refused("its output never ends; use redis-cli monitor"),
+        "SYNC" | "PSYNC" | "REPLCONF" => Conduct::Refused("it is part of the replication protocol"),
+        "MULTI" | "EXEC" | "DISCARD" => {
+            Conduct::Refused("use multi(), which accepts any command through its sendCommand")
+        }
         "WATCH" | "UNWATCH" => Conduct::Refused(
-            "others' commands would come between it and the transaction; compare and set in a script, by eval()",
+            "other callers' commands would come between it and the transaction; use eval() with a script that compares and sets",
         ),
-        "SELECT" => Conduct::Refused("it would change the database of every caller; a service has one, in its URL"),
-        "AUTH" | "HELLO" => {
-            Conduct::Refused("it would change the user of every caller; a service has one, in its options")
+        "SELECT" => {
+            Conduct::Refused("it would change the database for all callers; set the database in the URL of the service")
         }
+        "AUTH" | "HELLO" => Conduct::Refused(
+            "it would change the user for all callers; set the credentials in the options of the service",
+        ),
         "QUIT" | "RESET" => {
-            Conduct::Refused("it would end what other callers wait for; use disconnect() of the service")
+            Conduct::Refused("it would fail the pending calls of other callers; use disconnect() of the service")
         }
         "ASKING" | "READONLY" | "READWRITE" => Conduct::Refused(STATE),
         "WAIT" | "WAITAOF" => Conduct::Refused(
@@ -70,7 +74,8 @@ pub fn of(name: &str, args: &[Bytes]) -> Conduct {
     }
 }
 
-const STATE: &str = "it would change the connection, which callers share and which may be another one at the next call";
+const STATE: &str =
+    "it would change the state of a connection that callers share, and the next call may use another connection";
 
 fn waits(args: &[Bytes], at: usize, millis: bool) -> Conduct {
     let time = args.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<f64>().ok());
@@ -80,12 +85,12 @@ fn waits(args: &[Bytes], at: usize, millis: bool) -> Conduct {
             Ok(time) => Conduct::Waits(Wait { at, millis, time: Some(time) }),
             Err(_) => Conduct::Unknown,
         },
-        // The server says best what is wrong with it.
+        // Invalid: let the server report the error.
         None => Conduct::Unknown,
     }
 }
 
-/// A stream is waited for only where `BLOCK` says so.
+/// Reading a stream blocks only with `BLOCK`.
 fn stream_read(args: &[Bytes]) -> Conduct {
     let mut at = 0;
     let mut wait = Conduct::Shares;

@@ -1,11 +1,11 @@
-//! Where the keys of any command are, as far as it matters: which node of a cluster has them.
+//! Finds the keys of any command, as far as needed to route it in a cluster.
 
 use bytes::Bytes;
 
 use crate::store::Keys;
 
-/// The keys of a command by its name in capitals. Where nobody knows, its first argument is taken for one, and a node says what
-/// is wrong with that.
+/// The keys of a command, given by its upper-case name. For an unknown command, its first argument is assumed to be a key; if
+/// that is wrong, the node reports it.
 pub fn of(name: &str, args: &[Bytes]) -> Keys {
     let at = |first: usize, count: usize| {
         let count = count.min(args.len().saturating_sub(first));

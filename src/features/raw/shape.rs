@@ -41,10 +41,10 @@ impl Shape {
         }
     }
 
-    /// Reads a reply, with strings or with bytes.
+    /// Converts a reply, with strings or Buffers.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` when the server answers something else, or a number that JavaScript's cannot hold.
+    /// `E_INVALID_DATA` if the reply has another shape, or a number beyond JavaScript's safe integers.
     pub fn read(self, reply: Reply, strings: Strings) -> Result<Answer> {
         let plain = |reply| plain(reply, strings);
         Ok(match self {
@@ -80,10 +80,10 @@ impl Shape {
     }
 }
 
-/// What a stored string becomes.
+/// How stored strings are returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strings {
-    /// A string. Bytes that are no UTF-8 become U+FFFD.
+    /// As strings. Invalid UTF-8 becomes U+FFFD.
     Text,
     /// A `Buffer`.
     Bytes,
@@ -98,7 +98,7 @@ impl Strings {
     }
 }
 
-/// A reply as it is. A number that JavaScript's cannot hold is the string of its digits.
+/// Converts any reply unchanged. A number beyond JavaScript's safe integers becomes a string of digits.
 pub fn plain(reply: Reply, strings: Strings) -> Answer {
     match reply {
         Reply::Nil => Answer::Null,
@@ -110,23 +110,23 @@ pub fn plain(reply: Reply, strings: Strings) -> Answer {
     }
 }
 
-/// A number where nothing else is promised.
+/// A reply that is documented as a number.
 fn whole(number: i64) -> Result<Answer> {
     if is_safe(number) {
         return Ok(number.into());
     }
     let message = format!(
-        "the command was done and answers {number}, which no JavaScript number holds; sendCommand() answers it as a string"
+        "the command was executed and returned {number}, which exceeds JavaScript's safe integers; use sendCommand(), which returns it as a string"
     );
     Err(Error::new(Kind::InvalidData, message))
 }
 
-/// Whether JavaScript's numbers tell it from its neighbours.
+/// Whether it is a safe integer in JavaScript.
 fn is_safe(number: i64) -> bool {
     number.unsigned_abs() < 1 << 53
 }
 
 fn score(text: &[u8]) -> Result<f64> {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    text.parse().map_err(|_| Error::new(Kind::InvalidData, "the server sent a score that is no number"))
+    text.parse().map_err(|_| Error::new(Kind::InvalidData, "the server sent a score that is not a number"))
 }

@@ -1,4 +1,4 @@
-//! Several commands as one: `MULTI` and `EXEC`.
+//! Transactions with `MULTI` and `EXEC`.
 
 use super::{Strings, conduct::Conduct, custom_request, request, table};
 use crate::{
@@ -14,39 +14,40 @@ pub struct Step {
     pub name: String,
     /// Its arguments.
     pub args: Args,
-    /// Whether it is any command, answered as it comes, and none of the documented ones.
+    /// Whether it is an arbitrary command with an unchanged reply rather than a documented one.
     pub custom: bool,
-    /// What its answer has in it.
+    /// How strings in its reply are returned.
     pub strings: Strings,
 }
 
-/// What becomes of a step's place in the answer.
+/// Where the result of a step comes from.
 enum Place {
-    /// Nothing had to be asked.
+    /// The result is known without sending the command.
     Known(Answer),
-    /// The next reply, to this request, read so.
+    /// The next reply, to this request, converted like this.
     Next(Request, Shape, Strings),
 }
 
-/// Commands that run as one, with nothing in between: `[error, value]` each.
+/// Runs commands as a transaction; returns `[error, value]` for each.
 ///
-/// A command that fails does not undo the others, as Redis has it; one that the server does not take at all undoes them all.
+/// As in Redis, a command that fails does not undo the others, but if the server rejects one of them when it is queued, none
+/// runs.
 ///
 /// # Errors
-/// As `command` and `custom`; then nothing at all is sent.
+/// Those of `command` and `custom`, in which case nothing is sent.
 pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
     let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     let mut apart = false;
     for Step { name, args, custom, strings } in steps {
         if custom {
             let (request, conduct) = custom_request(&name, args)?;
-            // Nothing waits within a transaction.
+            // Commands do not block within a transaction.
             apart |= conduct == Conduct::Unknown;
             requests.push(request.clone());
             places.push(Place::Next(request, Shape::Plain, strings));
             continue;
         }
-        let command = table::find(&name).ok_or_else(|| Error::argument(format!("there is no command {name}")))?;
+        let command = table::find(&name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
         match nothing_asked(command, &args) {
             Some(answer) => places.push(Place::Known(answer)),
             None => {
@@ -83,7 +84,10 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Answer> {
         Place::Next(request, shape, strings) => {
             let answer = match replies.next() {
                 None => {
-                    return Err(Error::new(Kind::InvalidData, "the server answered fewer commands than there were"));
+                    return Err(Error::new(
+                        Kind::InvalidData,
+                        "the server returned fewer replies than there were commands",
+                    ));
                 }
                 Some(reply) => reply
                     .whole()

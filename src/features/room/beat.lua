@@ -1,5 +1,5 @@
--- Keeps the lease of a process, or takes it for a new one. Answers 1 where it has it now, the time, then others whose lease is over.
--- A lease that seems to be over is kept nevertheless, until somebody has begun to sweep and ended it for good by that.
+-- Renews the lease of a process, or creates one. Returns 1 if it has the lease now, the time, then processes with expired
+-- leases. An expired lease can be renewed until a sweep has started, which ends it permanently.
 -- KEYS: the leases, the rooms of the process. ARGV: process or nothing, lease in ms, 1 for a new one, life in ms, how many; 1 where
 -- leases may be found over, the latest that it can be unless the clock was set forward or '', and how much later it may be.
 local time = redis.call('TIME')

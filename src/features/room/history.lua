@@ -1,5 +1,5 @@
--- The last number and the first of this numbering, 1 where there is more than fits, then what was sent after a number, oldest
--- first. Two messages always fit: whoever asks may have the first of them already.
+-- Returns the last number and the first number of this numbering, 1 if there are more messages than fit, then the messages
+-- after a number, oldest first. Two messages always fit, because the caller may already have the first of them.
 -- KEYS: the messages, the numbers. ARGV: number, bytes.
 local numbers = redis.call('HMGET', KEYS[2], 'seq', 'first')
 local since, room = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -60,7 +60,7 @@ pub struct History {
     pub first: u64,
     /// Messages in the order of their numbers: the oldest, as many as fit.
     pub messages: Vec<(u64, Bytes)>,
-    /// Whether more are kept than these.
+    /// Whether more messages are stored than returned.
     pub more: bool,
 }
 
@@ -91,7 +91,7 @@ impl Rooms {
         }))
     }
 
-    /// What was sent after `since`, oldest first, up to `bytes` of it but at least two messages.
+    /// The messages after number `since`, oldest first: up to `bytes` bytes, but at least two messages.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
@@ -155,9 +155,9 @@ fn history(reply: Reply) -> Result<History> {
     Ok(History { last, first, messages, more })
 }
 
-/// A message that is stored and was not sent, with its time at the end: what stands there would be its number.
+/// A stored message that was not sent. Its timestamp is the last field, where a sent message has its number.
 ///
-/// A `seq` of its own stays where nobody can take it for one of those that `send` gives.
+/// A `seq` field of its own is kept if it cannot be mistaken for a number given by `send`.
 pub(super) fn unsent(message: &str, timestamp: &str) -> Result<Bytes> {
     let timestamp = json::string(timestamp)?;
     let mut object = json::Object::argument("message", message.as_bytes())?;

@@ -1,4 +1,4 @@
--- Some rooms of a process whose lease is over, which is ended for good; where there are none left, the process is forgotten.
+-- Ends the expired lease of a process permanently and returns some of its rooms; if none are left, removes the process.
 -- KEYS: the leases, the rooms of the process. ARGV: process, how many.
 local time = redis.call('TIME')
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])

@@ -1,4 +1,4 @@
--- Notes that a process has seats in a room, before it takes the first: 1, or 0 where its lease was ended.
+-- Records that a process has members in a room, before the first one joins. Returns 1, or 0 if its lease was ended.
 -- KEYS: the leases, the rooms of the process. ARGV: process, room, life in ms.
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not ends or tonumber(ends) <= 0 then

@@ -125,7 +125,7 @@ impl Rooms {
         self.beats(node, lease, "1", Overdue::UNSURE)
     }
 
-    /// Keeps the lease of a process, unless it was ended; looks for others' that are over as far as it may.
+    /// Renews the lease of a process unless it was ended, and looks for expired leases of others if allowed.
     pub fn beat(&self, node: &str, lease: Duration, overdue: Overdue) -> Call<Beat> {
         self.beats(node, lease, "0", overdue)
     }

@@ -1,7 +1,7 @@
--- Stores a session's new value if it is what the caller read, and renews its life where that is due.
--- KEYS: the session. ARGV: value that was read, new value, life in ms, how much of it is left at least when it is not due.
--- Answers 1; 0 when renewing is due, which the indexes must know first (a last argument of 0 says they do); what the
--- session is now when another was faster; nil when it is gone.
+-- Replaces a session's value if it is still the one that the caller read, and renews its ttl if that is due. KEYS: the session.
+-- ARGV: the value read, the new value, ttl in ms, the remaining ttl in ms above which a renewal is not due. Returns 1; 0 if a
+-- renewal is due and the indexes must be updated first (a last argument of 0 says that they were); the current value if it was
+-- changed concurrently; nil if the session is gone.
 local current = redis.call('GET', KEYS[1])
 if current ~= ARGV[1] then
   return current

@@ -1,4 +1,4 @@
--- Counts one invalidation of a user. KEYS: the count. ARGV: a name for it where there is none, its life in ms.
+-- Counts an invalidation of a user. KEYS: the counter. ARGV: its name if it is new, its ttl in ms.
 local known = redis.call('GET', KEYS[1])
 local name, count = string.match(known or '', '^(%w+):(%d+)$')
 if not name then
@@ -6,7 +6,7 @@ if not name then
 end
 local kept = redis.pcall('SET', KEYS[1], string.format('%s:%.0f', name, count + 1), 'PX', ARGV[2])
 if type(kept) == 'table' and kept.err then
-  -- A full server takes nothing. Without a count nobody trusts the loads that began by it.
+  -- The server is out of memory. Without a counter, loads that started earlier are not trusted.
   redis.call('DEL', KEYS[1])
 end
 return 1

@@ -1,6 +1,6 @@
 -- Deletes a session or a validated token. KEYS: it, the mark of a load for it.
--- ARGV: what tokens end with, 1 to delete a token and 0 a session, what the value must end with or ''.
--- Answers nil when there was none, else {value, life in ms that it had left}. A token's load is called off in any case.
+-- ARGV: the ending of tokens, 1 to delete a token or 0 for a session, the required ending of the value or ''. Returns nil if
+-- there was none, otherwise {value, remaining ttl in ms}. The load for a token is cancelled in any case.
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[2])
 end

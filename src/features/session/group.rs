@@ -1,8 +1,9 @@
-//! What sessions are dropped by: a user, or a tag. A group has an epoch, and a session counts while it names the one that is.
+//! Groups by which sessions are dropped: users and tags. A group has an epoch, and a session is valid while it records the
+//! current one.
 //!
-//! To drop a group is to give it another epoch: one write, which no session, no writer and no load can miss. An epoch that is
-//! gone, evicted perhaps, is as one that changed. Beside it, in its slot, lies the index of who is of the group: an entry
-//! there claims nothing, the session itself says what it is of.
+//! Dropping a group gives it a new epoch: a single write, which applies to every session, writer and load. A missing epoch,
+//! such as an evicted one, counts as changed. The index of the group is in the same slot. Its entries are only candidates: the
+//! session itself records its groups.
 
 use std::time::Duration;
 
@@ -22,19 +23,19 @@ use crate::{
 
 script!(ADD = "session/index_add.lua", keys: 2, args: 5);
 
-/// What a group is named after.
+/// The kind of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Whose sessions they are.
+    /// The sessions of a user.
     User = 0,
-    /// What they were tagged with.
+    /// The sessions with a tag.
     Tag = 1,
 }
 
 /// A user or a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Which of them.
+    /// Its kind.
     pub kind: Kind,
     /// Its name.
     pub name: String,
@@ -44,7 +45,7 @@ pub struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch(pub [u8; 8]);
 
-/// A group with an epoch that it had or has.
+/// A group with a past or current epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
     /// The group.
@@ -53,33 +54,33 @@ pub struct Mark {
     pub epoch: Epoch,
 }
 
-/// What the store knows of a group: `0123456789abcdef 3f…:17 1700000000000`.
+/// The stored state of a group: `0123456789abcdef 3f…:17 1700000000000`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// Its epoch.
     pub epoch: Epoch,
-    /// A count of invalidations at which the epoch was there already.
+    /// A count of invalidations at which the epoch already existed.
     pub since: Option<Count>,
-    /// When it was last dropped, in milliseconds of the store's clock; 0 for never, as far as anybody knows.
+    /// When it was last dropped, in milliseconds by the store's clock; 0 if never or unknown.
     pub dropped: i64,
 }
 
-/// How many invalidations of users there were, in the life of one counter.
+/// The number of invalidations of users, within the lifetime of one counter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Count {
-    /// Which counter: one that was lost begins anew under another name.
+    /// The name of the counter; one that was lost starts again under another name.
     pub counter: String,
     /// Its count.
     pub count: u64,
 }
 
 impl Epoch {
-    /// One that no group ever had.
+    /// A new random epoch.
     pub fn fresh() -> Result<Self> {
         random::bytes().map(Self)
     }
 
-    /// As the store has it: 16 hexadecimal digits.
+    /// Its stored form: 16 hexadecimal digits.
     pub fn text(self) -> Bytes {
         random::to_hex(&self.0).into()
     }
@@ -93,20 +94,20 @@ impl Epoch {
 }
 
 impl Count {
-    /// Reads `3f…:17`.
+    /// Parses `3f…:17`.
     pub fn read(text: &str) -> Option<Self> {
         let (counter, count) = text.split_once(':')?;
         Some(Self { counter: counter.to_owned(), count: count.parse().ok()? })
     }
 
-    /// Whether it is this one or came before it.
+    /// Whether it is equal to or earlier than `other` of the same counter.
     pub fn is_by(&self, other: &Self) -> bool {
         self.counter == other.counter && self.count <= other.count
     }
 }
 
 impl Known {
-    /// Reads what the store knows; what cannot be read is not known.
+    /// Parses the stored state; `None` if it is unreadable.
     pub fn read(text: Option<&[u8]>) -> Option<Self> {
         let mut words = std::str::from_utf8(text?).ok()?.split(' ');
         let epoch = Epoch::read(words.next()?)?;
@@ -116,17 +117,17 @@ impl Known {
 }
 
 impl Group {
-    /// A user's.
+    /// The group of a user.
     pub fn user(name: String) -> Self {
         Self { kind: Kind::User, name }
     }
 
-    /// A tag's.
+    /// The group of a tag.
     pub fn tag(name: String) -> Self {
         Self { kind: Kind::Tag, name }
     }
 
-    /// Where its epoch lies.
+    /// The key of its epoch.
     pub fn epoch_key(&self, prefix: &Prefix) -> Result<Bytes> {
         match self.kind {
             Kind::User => keys::user_epoch(prefix, &self.name),
@@ -134,7 +135,7 @@ impl Group {
         }
     }
 
-    /// Where it is listed who is of it.
+    /// The key of its index.
     pub fn index_key(&self, prefix: &Prefix, of: Of) -> Result<Bytes> {
         match (self.kind, of) {
             (Kind::User, Of::Session) => keys::user_sessions(prefix, &self.name),
@@ -146,14 +147,16 @@ impl Group {
 }
 
 impl Sessions {
-    /// Lists what is about to be written, and asks for the epochs that it must name; a group without one gets one.
+    /// Adds an id that is about to be written to the indexes, and reads the epochs that it must record. A group without an
+    /// epoch gets one.
     pub(super) fn enter(&self, groups: &[Group], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
         let request = |group: &Group| self.list_in(group, of, id, life, (life + SLACK, Epoch::fresh()?, "new"));
         groups.iter().map(request).collect()
     }
 
-    /// Lists what is about to live on, if its groups still have the epochs that it names. Where half the slack is
-    /// left, that is enough: a session in constant use is listed anew twice a minute, not each time.
+    /// Extends the index entries of an id whose ttl is about to be renewed, if its groups still have the recorded epochs.
+    /// Entries with at least half of their slack left are not touched, so a session in constant use updates them twice a minute
+    /// only.
     pub(super) fn stay(&self, marks: &[Mark], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
         let request = |mark: &Mark| self.list_in(&mark.group, of, id, life, (life + SLACK / 2, mark.epoch, "same"));
         marks.iter().map(request).collect()
@@ -175,7 +178,7 @@ impl Sessions {
     }
 }
 
-/// What is known of groups that were entered.
+/// Reads the replies to `enter` or `stay`.
 pub fn entered(replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Option<Known>>> {
     replies.into_iter().map(|reply| Ok(Known::read(reply.bulk()?.as_deref()))).collect()
 }

@@ -1,6 +1,6 @@
-//! Which epochs the sessions of late named, so that a session and what it depends on are asked for in one round.
+//! Remembers which epochs recently read sessions depend on, so that a session and its epochs are read in one round.
 //!
-//! A hint may be wrong or missing; the session itself says what it needs, and costs a second round then.
+//! A hint may be wrong or missing: the session itself records what it needs, and a second round is made then.
 
 use std::{
     collections::HashMap,
@@ -15,14 +15,14 @@ use smallvec::SmallVec;
 /// Keys of epochs.
 pub type Needed = SmallVec<[Bytes; 1]>;
 
-/// How many sessions each of both halves remembers; some 200 bytes each.
+/// How many sessions each of the two halves remembers, at some 200 bytes each.
 const MOST: usize = 16_384;
 
-/// What was needed for which id.
+/// The epochs needed per id.
 #[derive(Debug, Default)]
 pub struct Hints(Mutex<Halves>);
 
-/// When the younger half is full it becomes the older one, whose place is free then.
+/// When the younger half is full, it replaces the older one.
 #[derive(Debug, Default)]
 struct Halves {
     young: HashMap<Bytes, Needed, RandomState>,
@@ -30,7 +30,7 @@ struct Halves {
 }
 
 impl Hints {
-    /// What this id needed last, nothing where nobody knows.
+    /// The epochs this id needed last; empty if unknown.
     pub fn of(&self, id: &Bytes) -> Needed {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(needed) = halves.young.get(id) {
@@ -41,7 +41,7 @@ impl Hints {
         needed
     }
 
-    /// Remembers what it needs.
+    /// Remembers the epochs that this id needs.
     pub fn remember(&self, id: &Bytes, needed: &Needed) {
         if !needed.is_empty() {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).remember(id, needed.clone());
@@ -54,7 +54,7 @@ impl Halves {
         if self.young.len() >= MOST {
             self.old = mem::take(&mut self.young);
         }
-        // Copied: an id may be a small part of a large buffer.
+        // Copied, because an id may be a small slice of a large buffer.
         self.young.insert(Bytes::copy_from_slice(id), needed);
     }
 }

@@ -22,9 +22,9 @@ script!(DROP = "session/drop.lua", keys: 3, args: 2);
 script!(COUNT = "session/count.lua", keys: 1, args: 2);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
 
-/// How long it is kept when a user was dropped last, in milliseconds, unless sessions of this user may live longer.
+/// How long the time of a user's last drop is kept, in milliseconds, unless the user's sessions may live longer.
 const DROPPED_LIFE: &[u8] = b"600000";
-/// How long the count of invalidations is kept after the last one, in milliseconds.
+/// How long the counter of invalidations is kept after the last one, in milliseconds.
 pub const COUNT_LIFE: &[u8] = b"86400000";
 /// Sessions that are dropped in one round.
 const CHUNK: usize = 256;
@@ -38,12 +38,12 @@ pub struct Listed {
     pub id: String,
     /// Its JSON.
     pub json: Bytes,
-    /// The life it has left in milliseconds, where that was asked for.
+    /// The remaining ttl in milliseconds, if requested.
     pub left: i64,
 }
 
 impl Sessions {
-    /// A user's sessions, the one that ends first first. `with_left` asks for the life that each has left, too.
+    /// A user's sessions, ordered by expiry. `with_left` also reads the remaining ttl of each.
     pub fn list(&self, user: &str, with_left: bool) -> Result<Call<Vec<Listed>>> {
         let sessions = self.clone();
         let group = Group::user(user.to_owned());
@@ -67,7 +67,7 @@ impl Sessions {
         Ok(self.clone().drop_all(vec![(self.place(id)?, Of::Session, Bytes::new())], Vec::new(), Vec::new(), 0))
     }
 
-    /// Deletes the session of this user that has this public id; answers how many keys of sessions went, 0 or 1.
+    /// Deletes the session of this user with this public id; returns the number of keys deleted, 0 or 1.
     pub fn destroy_of(&self, user: &str, wanted: String) -> Result<Call<i64>> {
         let sessions = self.clone();
         Ok(self.list(user, false)?.then(move |listed| {
@@ -78,7 +78,7 @@ impl Sessions {
         }))
     }
 
-    /// Deletes what is kept about a token, by its hash, and calls off the loads for it; answers how many keys went, 0 or 1.
+    /// Deletes the cached user of a token, by its hash, and cancels loads for it; returns the number of keys deleted, 0 or 1.
     pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
         Ok(self.clone().drop_all(vec![(self.place(hash)?, Of::Token, Bytes::new())], Vec::new(), Vec::new(), 0))
     }
@@ -94,20 +94,21 @@ impl Sessions {
         let dropped = self.drop_group(Group::user(user.to_owned()))?;
         let args = [keys::invalidations(&self.0.prefix), random::hex::<8>()?.into(), Bytes::from_static(COUNT_LIFE)];
         let count = Request::script(&COUNT, args).merging(Merge::Script).repeatable().unseen();
-        // Counted before the epoch changes: who sees the new epoch, or none, sees by the count that loads came before it.
+        // Counted before the epoch changes, so that a load that sees the new epoch can tell by the count whether it started
+        // earlier.
         Ok(Call::round([count], move |replies| {
             replies.all()?;
             Ok(Step::Next(dropped))
         }))
     }
 
-    /// Another epoch ends them all; that they are deleted besides is for those who read them without this library.
+    /// The new epoch ends all sessions of the group. They are also deleted, for programs that read them without this library.
     fn drop_group(&self, group: Group) -> Result<Call<i64>> {
         let sessions = self.clone();
         let (prefix, epoch) = (&self.0.prefix, Epoch::fresh()?);
         let (listed, tokens) = (group.index_key(prefix, Of::Session)?, group.index_key(prefix, Of::Token)?);
         let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(DROPPED_LIFE)];
-        // It ends all of them, however many are deleted after that.
+        // This ends all of them, however many are deleted afterwards.
         let request = Request::script(&DROP, args).merging(Merge::Script).repeatable();
         let request = request.having(Effect::Count(|_| Some(0)));
         Ok(Call::round([request], move |replies| {
@@ -160,7 +161,7 @@ impl Sessions {
         })
     }
 
-    /// Deletes round by round what ends as it is said. `tidy` takes those of the last round out of their indexes.
+    /// Deletes the values with the given endings in several rounds. `tidy` removes those of the last round from their indexes.
     fn drop_all(
         self,
         mut places: Vec<(Place, Of, Bytes)>,
@@ -215,12 +216,12 @@ impl Sessions {
     }
 }
 
-/// How many a run of `DESTROY` deleted.
+/// The number of keys that a run of `DESTROY` deleted.
 fn destroyed(reply: &Reply) -> Option<u64> {
     (*reply != Reply::Nil).then_some(1)
 }
 
-/// A name for a session that may be shown: it tells sessions apart, and nobody comes in by it. 128 bits in hexadecimal.
+/// A public id for a session, which identifies it but gives no access to it. 128 bits in hexadecimal.
 pub fn public_id(id: &str) -> String {
     let text = ["the public id of session ", id].concat();
     random::to_hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16])

@@ -1,10 +1,10 @@
--- Lists a session in the index of a group until it must have ended, and drops those that have.
--- KEYS: the index, the group's epoch. ARGV: id, life in ms, life in ms that is enough where the id is listed already, an
--- epoch, and 'new' to begin with it where the group has none, or 'same' to do nothing unless it is the group's.
--- Answers what is known of the group, or nil where its epoch is another one.
+-- Adds a session to the index of a group until its latest expiry, and removes expired entries. KEYS: the index, the group's
+-- epoch. ARGV: id, ttl in ms, the ttl in ms that suffices if the id is already listed, an epoch, and 'new' to set that epoch if
+-- the group has none, or 'same' to do nothing unless it is the group's. Returns the state of the group, or nil if its epoch is
+-- a different one.
 local life = tonumber(ARGV[2])
 local known = redis.call('GET', KEYS[2])
--- A bit more than is needed, so that the next one seldom has to.
+-- A bit more than necessary, so that the next call rarely has to extend it.
 local keep = string.format('%.0f', math.floor(life * 1.125))
 if ARGV[5] == 'same' then
   if not known or string.sub(known, 1, 16) ~= ARGV[4] then

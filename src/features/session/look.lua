@@ -1,4 +1,4 @@
--- Reads a session and the life it has left. KEYS: the session. Answers nil, or {value, ms}.
+-- Reads a session and its remaining ttl. KEYS: the session. Returns nil, or {value, ms}.
 local value = redis.call('GET', KEYS[1])
 if not value then
   return false

@@ -1,4 +1,4 @@
--- Answers what is at a key; where there is nothing, puts it there first. KEYS: it. ARGV: value, life in ms.
+-- Returns the value of a key, setting it first if it is missing. KEYS: the key. ARGV: value, ttl in ms.
 local known = redis.call('GET', KEYS[1])
 if not known then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

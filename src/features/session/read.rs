@@ -1,8 +1,8 @@
-//! Reading a session together with what it depends on: the epochs of its groups.
+//! Reads a session together with the epochs of its groups.
 //!
-//! What a session needs stands in it, so who reads it for the first time asks twice. A session that names an epoch which is
-//! not the group's counts no longer; but before that is said both are read once more in one round, since a writer may have
-//! been between the two.
+//! The session records which epochs it needs, so the first read takes two rounds. If a recorded epoch differs from the group's,
+//! the session is invalid. Before that is concluded, both are read again in one round, since a writer may have come between the
+//! reads.
 
 use bytes::Bytes;
 
@@ -20,30 +20,30 @@ use crate::{
 
 script!(LOOK = "session/look.lua", keys: 1, args: 0);
 
-/// Rounds after which reading gives up. A value that stays the same needs three at most.
+/// How many rounds are tried. A value that does not change needs at most three.
 const ROUNDS: usize = 1000;
 
-/// What was found under an id.
+/// The result of reading an id.
 #[derive(Debug)]
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// Something that was asked for in another way: a validated token in place of a session, or the reverse.
+    /// A value of the other kind: a validated token instead of a session, or the reverse.
     Other,
-    /// What counts no longer.
+    /// An invalid value.
     Over(Bytes),
-    /// What was asked for.
+    /// A valid value.
     Live(Live),
 }
 
-/// A session that counts, or a validated token.
+/// A valid session or validated token.
 #[derive(Debug)]
 pub struct Live {
     /// The stored value.
     pub value: Bytes,
-    /// The same, taken apart.
+    /// The same, parsed.
     pub record: Record,
-    /// The life it has left in milliseconds, where that was asked for.
+    /// The remaining ttl in milliseconds, if requested.
     pub left: i64,
 }
 
@@ -58,7 +58,7 @@ struct Reading {
 }
 
 impl Found {
-    /// What was asked for, if it is there and counts.
+    /// The value, if it is valid.
     pub fn live(self) -> Option<Live> {
         match self {
             Self::Live(live) => Some(live),
@@ -68,23 +68,23 @@ impl Found {
 }
 
 impl Sessions {
-    /// Reads what is at a place. `with_left` asks for the life it has left, too.
+    /// Reads a value. `with_left` also reads its remaining ttl.
     pub(super) fn read(&self, place: Place, of: Of, with_left: bool) -> Call<Found> {
         let asked = self.0.hints.of(&place.id);
         self.read_by(place, of, with_left, asked)
     }
 
-    /// The same for one that probably needs these epochs.
+    /// The same for a value that probably needs these epochs.
     pub(super) fn read_by(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Call<Found> {
         Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }.ask()
     }
 
-    /// The epochs that this needs.
+    /// The epochs that this value needs.
     fn needed(&self, record: &Record) -> Result<Needed> {
         let keys = record.groups().map(|group| group.epoch_key(&self.0.prefix));
         match record.seal {
             Some(_) => keys.collect(),
-            // Another program may name anybody.
+            // Another program may have written any user id.
             None => Ok(keys.flatten().collect()),
         }
     }
@@ -134,14 +134,14 @@ impl Reading {
         }
         self.rounds += 1;
         if self.rounds > ROUNDS {
-            return Err(Error::new(Fault::Conflict, "others kept changing the session"));
+            return Err(Error::new(Fault::Conflict, "the session kept changing while it was read"));
         }
         (self.asked, self.last) = (needed, Some(value));
         Ok(Step::Next(self.ask()))
     }
 }
 
-/// Whether all groups of a value have the epochs that it names.
+/// Whether all groups of a value have the epochs that it records.
 fn counts(record: &Record, known: &[Option<Known>]) -> bool {
     if record.seal.is_none() {
         return known.iter().flatten().all(|known| began_after(&record.json, known.dropped));
@@ -151,14 +151,14 @@ fn counts(record: &Record, known: &[Option<Known>]) -> bool {
         && pairs.into_iter().all(|(mark, known)| known.as_ref().is_some_and(|known| known.epoch == mark.epoch))
 }
 
-/// Whether a session that another program wrote is younger than the last drop of its user, by the time that it claims.
+/// Whether a session written by another program was created after the last drop of its user, according to its own timestamp.
 fn began_after(json: &[u8], dropped: i64) -> bool {
     let began = || Object::parse(json)?.name("createdAt")?.parse::<jiff::Timestamp>().ok();
     dropped == 0 || began().is_some_and(|began| began.as_millisecond() > dropped)
 }
 
 impl Live {
-    /// Whether it is of this group.
+    /// Whether it belongs to this group.
     pub fn is_of(&self, group: &Group) -> bool {
         match group.kind {
             Kind::User if self.record.of() == Of::Session => self.record.owner() == Some(group),

@@ -1,4 +1,4 @@
-//! Giving a session a new life. Its indexes and epochs follow, or they would lose it.
+//! Renews the ttl of a session, and those of its index entries and epochs, which must not expire before it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     store::{Call, Effect, Reply, Request, Step, effect::is_one},
 };
 
-/// The life of what `storeSession` stores, unless the caller says another.
+/// The default ttl of `storeSession`.
 pub const STORED: Duration = Duration::from_secs(3600);
 
 impl Sessions {
@@ -31,14 +31,14 @@ impl Sessions {
         }))
     }
 
-    /// Gives a session the life once more that it was given; false when it is gone.
+    /// Renews a session with its own ttl; false if it is gone.
     pub fn touch(&self, id: &str) -> Result<Call<bool>> {
         let sessions = self.clone();
         let place = self.place(id)?;
         Ok(self.read(place.clone(), Of::Session, true).then(move |found| {
             let Some(live) = found.live() else { return Ok(Step::Done(false)) };
             let life = sessions.life_of(&live.record);
-            // Nobody knows what another program gave it: it is not cut short.
+            // The ttl that another program chose is unknown, so it is not shortened.
             if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
@@ -46,8 +46,8 @@ impl Sessions {
         }))
     }
 
-    /// The life that renewals give: what it was given. Another program's session gets that of all sessions; one that is
-    /// nobody's is as `storeSession` stores it.
+    /// The ttl for renewals: the one the session was given. A session of another program gets the default of the manager; one
+    /// without an owner gets that of `storeSession`.
     pub(super) fn life_of(&self, record: &Record) -> Duration {
         match &record.seal {
             Some(seal) => seal.life,
@@ -73,7 +73,7 @@ impl Sessions {
         self.read(place.clone(), Of::Session, true).then(move |found| {
             let Some(live) = found.live() else { return Ok(Step::Done(None)) };
             let life = sessions.life_of(&live.record);
-            // Renewing a life that has hardly begun buys nothing. One that was extended beyond its own is not cut short.
+            // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
             if live.left > (life - begun(life)).as_millis() as i64 {
                 return Ok(Step::Done(Some(live.record.json)));
             }

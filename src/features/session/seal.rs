@@ -1,11 +1,10 @@
-//! What a session was given, in its own value: white space behind the JSON, which every reader of JSON passes over.
+//! The metadata of a session, stored in its own value: as white space after the JSON, which JSON parsers ignore.
 //!
-//! It says whether this is a session or a validated token, which life renewals give it, and of which groups it is: those of
-//! its owner and of its tags, each with the epoch that the group had then. A key beside the session could be evicted
-//! and the session live on without it; this goes when the session does.
+//! It records whether this is a session or a validated token, the ttl for renewals, and the groups: those of the owner and of
+//! the tags, each with its epoch at that time. A separate key could be evicted before the session; this cannot.
 //!
-//! Two bits a character: two bytes to know it by, the life in milliseconds, the owner's epoch, the other groups, and
-//! a last byte that says of what it is, where a script can see it.
+//! Each character encodes two bits. Contents: two magic bytes, the ttl in milliseconds, the owner's epoch, the other groups,
+//! and a last byte with the kind of value, where a script can check it.
 
 use std::time::Duration;
 
@@ -17,12 +16,12 @@ use crate::features::json::Object;
 const BLANKS: [u8; 4] = *b" \t\n\r";
 const MAGIC: [u8; 2] = [0xd8, 0x93];
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// What `createSession` and its like made, or somebody else.
+    /// A session, written by `createSession` and the like or by another program.
     Session,
-    /// The user behind a token, as `validateSession` keeps it.
+    /// The user of a token, as cached by `validateSession`.
     Token,
 }
 
@@ -34,42 +33,42 @@ impl Of {
         }
     }
 
-    /// What a sealed value of this kind ends with.
+    /// The ending of a sealed value of this kind.
     pub fn ending(self) -> Bytes {
         blank(&[self.byte()]).into()
     }
 }
 
-/// What a value was given.
+/// The metadata of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seal {
-    /// What it is.
+    /// The kind of value.
     pub of: Of,
-    /// The life that renewals give it.
+    /// The ttl for renewals.
     pub life: Duration,
-    /// The epoch of the user whom its JSON names.
+    /// The epoch of the user in its JSON.
     pub owner: Option<Epoch>,
     /// Its other groups.
     pub marks: Vec<Mark>,
 }
 
-/// A stored value, taken apart.
+/// A stored value, parsed.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The JSON that its owner put there.
+    /// The JSON.
     pub json: Bytes,
-    /// The white space behind it, empty where another program wrote the value.
+    /// The white space after it; empty if another program wrote the value.
     pub tail: Bytes,
-    /// What it says, `None` where another program wrote the value.
+    /// The metadata in it; `None` if another program wrote the value.
     pub seal: Option<Seal>,
-    /// All groups of a sealed value, with the epochs that they must have.
+    /// All groups of a sealed value, with their required epochs.
     pub marks: Vec<Mark>,
-    /// The user whom a value without a seal names.
+    /// The user in the JSON of a value without a seal.
     pub named: Option<Group>,
 }
 
 impl Seal {
-    /// The white space.
+    /// Encodes it as white space.
     pub fn write(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         number(&mut bytes, self.life.as_millis() as u64);
@@ -88,7 +87,7 @@ impl Seal {
         blank(&bytes)
     }
 
-    /// JSON with this behind it.
+    /// Appends it to the JSON.
     pub fn put(&self, json: &[u8]) -> Bytes {
         [json, &self.write()].concat().into()
     }
@@ -111,7 +110,7 @@ impl Seal {
 }
 
 impl Record {
-    /// Takes a value apart. `None` when its seal is broken: nobody can say then what it is worth.
+    /// Parses a value. `None` if its seal is damaged, since it cannot be trusted then.
     pub fn read(value: &Bytes) -> Option<Self> {
         let end = value.iter().rposition(|byte| !BLANKS.contains(byte)).map_or(0, |last| last + 1);
         let tail = &value[end..];
@@ -128,23 +127,23 @@ impl Record {
         Some(Self { json, tail: value.slice(end..), seal: Some(seal), marks, named: None })
     }
 
-    /// What it is.
+    /// The kind of value.
     pub fn of(&self) -> Of {
         self.seal.as_ref().map_or(Of::Session, |seal| seal.of)
     }
 
-    /// Whose it says it is.
+    /// The group of its owner.
     pub fn owner(&self) -> Option<&Group> {
         self.named.as_ref().or_else(|| self.marks.iter().map(|mark| &mark.group).find(|group| group.kind == Kind::User))
     }
 
-    /// All groups it says it is of.
+    /// All groups that it records.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.named.iter().chain(self.marks.iter().map(|mark| &mark.group))
     }
 }
 
-/// The user whom a session's JSON names. As `createSession` writes it, that is the first field and nothing has to be parsed.
+/// The user id in a session's JSON. `createSession` writes it as the first field, which needs no full parse.
 fn owner(json: &[u8]) -> Option<String> {
     if let Some(rest) = json.strip_prefix(br#"{"userId":""#) {
         let end = memchr::memchr2(b'"', b'\\', rest)?;
@@ -155,7 +154,7 @@ fn owner(json: &[u8]) -> Option<String> {
     Object::parse(json)?.name("userId")
 }
 
-/// The same for a value of another program. What cannot name anybody is not parsed: it may be large.
+/// The same for a value of another program. A value that cannot contain the field is not parsed, since it may be large.
 fn named(value: &[u8]) -> Option<String> {
     let may = |text: &[u8]| memchr::memmem::find(value, text).is_some();
     if may(b"userId\"") || may(b"\\u") { Object::parse(value)?.name("userId") } else { None }
@@ -182,7 +181,7 @@ fn unblank(text: &[u8]) -> Option<Vec<u8>> {
     text.chunks(4).map(|four| four.iter().try_fold(0, |byte, blank| Some(byte << 2 | bits(blank)?))).collect()
 }
 
-/// What is left to read.
+/// The bytes left to read.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -1,4 +1,4 @@
--- Notes of a group at which count of invalidations its epoch was there already. KEYS: the epoch. ARGV: the epoch, the count.
+-- Records the count of invalidations at which a group's epoch already existed. KEYS: the epoch. ARGV: the epoch, the count.
 local known = redis.call('GET', KEYS[1])
 if not known or string.sub(known, 1, 16) ~= ARGV[1] then
   return 0

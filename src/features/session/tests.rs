@@ -43,7 +43,7 @@ fn text(text: impl AsRef<str>) -> Reply {
     Reply::Bulk(Bytes::copy_from_slice(text.as_ref().as_bytes()))
 }
 
-/// A session of `u` whose epoch is `KNOWN`, with a life in seconds.
+/// A session of `u` whose epoch is `KNOWN`, with a ttl in seconds.
 fn sealed(json: &str, seconds: u64) -> String {
     let seal = Seal {
         of: Of::Session,
@@ -54,7 +54,7 @@ fn sealed(json: &str, seconds: u64) -> String {
     String::from_utf8(seal.put(json.as_bytes()).to_vec()).unwrap()
 }
 
-/// A call that reads `session:a` first, when it has found it and its epoch.
+/// A call that reads `session:a` first, after it has read that session and its epoch.
 fn found<T>(call: Call<T>, value: &str) -> Call<T> {
     assert_eq!(keys(&call), ["session:a"]);
     let call = next(call, vec![text(value)]);
@@ -76,7 +76,7 @@ fn a_session_is_listed_and_then_stored() {
     let id = done(call, vec![text("OK")]).unwrap();
     assert_eq!((id.len(), format!("session:{id}")), (48, args[0].clone()));
 
-    // Who made it knows what it needs, and reads it in one round.
+    // The manager that created it knows its epochs and reads it in one round.
     let call = sessions.get(&id).unwrap();
     assert_eq!(keys(&call), [&args[0], "session:{session:user:u}:epoch"]);
     assert_eq!(done(call, vec![text(&args[1]), text(KNOWN)]).unwrap().unwrap(), json);
@@ -249,10 +249,10 @@ fn nothing_is_renewed_to_a_life_that_it_was_not_given() {
     let call = next(call, vec![looked(&value, 9), text(KNOWN)]);
     assert_eq!(names(&call), ["session/index_add.lua", "PEXPIRE"]);
     assert_eq!(last_args(&call), ["session:a", "60000"]);
-    // Dropped just before: it counts no longer, however long it is kept.
+    // Dropped just before, so it is invalid, however long it is kept.
     assert!(!done(call, vec![Reply::Nil, Reply::Int(1)]).unwrap());
 
-    // Nobody knows what these were given.
+    // The original ttl of these is unknown.
     let call = next(touch(), vec![looked("{}", 9)]);
     assert_eq!(last_args(&call), ["session:a", "3600000"]);
     assert!(done(touch(), vec![looked("{}", 7_200_000)]).unwrap());
@@ -268,14 +268,14 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
         assert_eq!(call.requests[0].args[0], "session:{session:user:7}:tokens");
         next(call, vec![text(known)])
     };
-    // The epoch was there before the load began.
+    // The epoch existed before the load started.
     for known in ["0102030405060708 3f:7 0", "0102030405060708 3f:6 0"] {
         let call = fill(known);
         assert_eq!(names(&call), ["session/fill.lua"]);
         assert_eq!(last_args(&call)[..3], ["session:h", "session:{session:h}:load", "aa"]);
         assert!(done(call, vec![Reply::Int(1)]).unwrap());
     }
-    // Or it may have come later; then nobody at all must have been dropped since.
+    // Otherwise it may have been created later, so no user at all may have been dropped since.
     for known in ["0102030405060708 3f:8 0", "0102030405060708 40:1 0", KNOWN] {
         let call = fill(known);
         assert_eq!(keys(&call), ["session:{session:}:invalidations"]);
@@ -298,7 +298,7 @@ fn look_ups_are_counted() {
     let kept = Reply::Bulk(seal.put(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![kept]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });
-    // A session of that id is no user.
+    // A session with that id is not a user.
     let call = next(sessions.lookup("token", false).unwrap(), vec![text("{}")]);
     let missed = done(call, vec![text("aa"), text("3f:7")]).unwrap();
     assert_eq!((missed.user, &*missed.stamp), (None, "aa 3f:7"));

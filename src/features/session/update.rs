@@ -29,22 +29,22 @@ struct Update {
     rounds: usize,
 }
 
-/// What an update is about to write.
+/// The pending write of an update.
 struct Write {
     current: Bytes,
     record: Record,
     next: Bytes,
-    /// What the next value names, and what it was given.
+    /// The groups and metadata of the next value.
     marks: Vec<Mark>,
     life: Duration,
 }
 
 impl Sessions {
-    /// Sets the fields in `changes`, the text of a JSON object, and renews the session's life to what it was given.
-    /// Every other field keeps its bytes; when it was created never changes. False when the session is gone.
+    /// Sets the fields in `changes`, the text of a JSON object, and renews the session's ttl. All other fields keep their
+    /// bytes, and `createdAt` never changes. False if the session is gone.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` when the stored session is no JSON object; `E_CONFLICT` after a thousand writers were faster.
+    /// `E_INVALID_DATA` if the stored session is not a JSON object; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
         Object::argument("changes", changes.as_bytes())?;
         let changes = Bytes::copy_from_slice(changes.as_bytes());
@@ -63,7 +63,7 @@ impl Update {
     fn replay(mut self, current: Bytes, record: Record) -> Result<Step<bool>> {
         self.rounds += 1;
         if self.rounds > ROUNDS {
-            return Err(Error::new(Kind::Conflict, "others kept changing the session; nothing was written"));
+            return Err(Error::new(Kind::Conflict, "the session kept changing; nothing was written"));
         }
         let (json, owner) = patch(&record.json, &self.changes)?;
         let life = self.sessions.life_of(&record);
@@ -80,7 +80,7 @@ impl Update {
         self.enter(current, record, json, owner, life).map(Step::Next)
     }
 
-    /// The session gets another owner, or is another program's: its groups come first.
+    /// The session gets a new owner or was written by another program, so its groups are updated first.
     fn enter(
         self,
         current: Bytes,
@@ -119,7 +119,7 @@ impl Update {
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?;
             match replies.pop() {
-                // Dropped meanwhile: what was written counts no more than what was there.
+                // Dropped in the meantime: the new value is as invalid as the old one.
                 Some(Reply::Int(1)) => Ok(Step::Done(!replies.contains(&Reply::Nil))),
                 Some(Reply::Int(_)) => self.store(write, true).map(Step::Next),
                 Some(Reply::Bulk(fresh)) => self.again(fresh, &write.record),
@@ -128,7 +128,7 @@ impl Update {
         }))
     }
 
-    /// Another was faster. What depends on the same epochs as before need not be asked for anew.
+    /// The session was changed concurrently: tries again. If it depends on the same epochs, they are not read again.
     fn again(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
         match Record::read(&fresh) {
             Some(record)
@@ -146,10 +146,10 @@ pub fn begun(life: Duration) -> Duration {
     (life / 100).min(Duration::from_secs(10))
 }
 
-/// The session's JSON with a patch applied, and whose it is then.
+/// Applies a patch to the session's JSON; also returns the resulting owner.
 fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     let stored = Object::parse(current)
-        .ok_or_else(|| Error::new(Kind::InvalidData, "the stored session is no JSON object; it was left as it is"))?;
+        .ok_or_else(|| Error::new(Kind::InvalidData, "the stored session is not a JSON object; it was not changed"))?;
     let mut changes = Object::argument("changes", changes)?;
     if stored.has("createdAt") {
         changes.remove("createdAt");
@@ -158,7 +158,7 @@ fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     Ok((patched.to_bytes()?, patched.name("userId")))
 }
 
-/// The epoch of a group is no epoch.
+/// The error for a damaged epoch.
 pub fn unreadable() -> Error {
-    Error::new(Kind::InvalidData, "what is stored about a user or a tag cannot be read")
+    Error::new(Kind::InvalidData, "the stored epoch of a user or a tag is damaged")
 }

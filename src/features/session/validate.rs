@@ -1,9 +1,9 @@
-//! Answers to "whose token is this", cached under the token's hash: the token itself is never stored.
+//! Caches the user of a token under the token's hash. The token itself is never stored.
 //!
-//! A load may bring what was true before somebody was dropped. So before it begins two things are read, and what it brought is
-//! kept only if neither has changed: a mark beside the token's hash, which goes when the token is dropped, and the count
-//! of invalidations. Whose token it is nobody knows before the load; afterwards it may turn out that the user's epoch was there
-//! already when the count was lower, and then the other invalidations were those of others.
+//! A load may return data from before a user was dropped. So two things are read before it starts, and its result is stored
+//! only if neither has changed: a mark next to the token's hash, which is deleted when the token is dropped, and the count of
+//! invalidations. The user is unknown before the load. If it turns out that the user's epoch already existed at a lower count,
+//! the later invalidations were those of other users.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -29,7 +29,7 @@ script!(ONCE = "session/once.lua", keys: 1, args: 2);
 script!(FILL = "session/fill.lua", keys: 2, args: 4);
 script!(SINCE = "session/since.lua", keys: 1, args: 2);
 
-/// How long a load may take whose answer is kept, in milliseconds.
+/// How long a load may take for its result to be stored, in milliseconds.
 const LOAD_LIFE: &[u8] = b"600000";
 
 /// What is known about a token.
@@ -39,7 +39,7 @@ pub struct Lookup {
     pub hash: String,
     /// The text of the user's JSON, or `None` when it has to be loaded.
     pub user: Option<Bytes>,
-    /// Where a load that begins now stands, for `fill`: who loads with an equal one may share the load. Empty on a hit.
+    /// The stamp of a load that starts now, for `fill`. Callers with equal stamps may share a load. Empty on a hit.
     pub stamp: String,
 }
 
@@ -72,26 +72,26 @@ impl Counters {
     }
 }
 
-/// What a load brought, on its way into the store.
+/// The result of a load, about to be stored.
 struct Fill {
     sessions: Sessions,
     place: Place,
-    /// The mark beside the token's hash when the load began.
+    /// The mark next to the token's hash when the load started.
     mark: Bytes,
-    /// The count of invalidations then.
+    /// The count of invalidations when the load started.
     count: Bytes,
     user: Bytes,
     life: std::time::Duration,
 }
 
-/// The hash under which a token is known: SHA-256 in hexadecimal.
+/// The hash of a token: SHA-256 in hexadecimal.
 pub fn hash(token: &str) -> String {
     random::to_hex(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
 impl Sessions {
-    /// Looks a token up. `loading` says that a load for it is under way in this process, so that this one probably waits
-    /// for it: then all is asked for at once.
+    /// Looks a token up. `loading` says that a load for it is running in this process, which this caller will probably share:
+    /// then everything is read in one round.
     pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
         keys::raw("token", token)?;
         let (sessions, hash) = (self.clone(), hash(token));
@@ -125,7 +125,7 @@ impl Sessions {
         }))
     }
 
-    /// Nothing is kept: a load begins here.
+    /// A miss: a load starts here.
     fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
         let once = |key, value: String, life| {
             let args = [key, value.into(), Bytes::from_static(life)];
@@ -143,9 +143,9 @@ impl Sessions {
         }))
     }
 
-    /// Caches a loaded user, the text of a JSON value, for so many seconds under what `lookup` answered, as one of these users.
-    /// False when the token or one of them was dropped after the look-up, or nobody can tell: then nothing is cached,
-    /// because what was loaded may be older than that.
+    /// Caches a loaded user, given as JSON with its possible ids `owners`, for `ttl_seconds`, using the result of `lookup`.
+    /// Returns false and caches nothing if the token or one of these users was, or may have been, dropped after the lookup,
+    /// since the loaded user may be older.
     pub fn fill(&self, hash: &str, stamp: &str, user: &str, owners: &[String], ttl_seconds: f64) -> Result<Call<bool>> {
         let life = life::of_seconds("ttl", ttl_seconds)?;
         if serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
@@ -189,7 +189,7 @@ impl Fill {
         if fresh.is_empty() {
             return self.store(marks, Vec::new()).map(Step::Next);
         }
-        // Only after the epochs are there: who drops one of these users from now on changes what was read.
+        // Read after the epochs exist: dropping one of these users from now on changes an epoch that was read.
         let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
         Ok(Step::Next(Call::round([look], move |replies| {
             let count = replies.one()?.bulk()?.unwrap_or_default();
@@ -201,7 +201,7 @@ impl Fill {
         })))
     }
 
-    /// Notes of epochs that they were there at this count, so that the next load needs not ask.
+    /// Records that these epochs existed at this count, which saves the next load a round.
     fn notes(&self, marks: &[Mark], fresh: &[Epoch], count: &Bytes) -> Result<Vec<Request>> {
         if count.is_empty() {
             return Ok(Vec::new());

@@ -104,8 +104,8 @@ impl QueueWorker {
         Handed(array)
     }
 
-    /// The job of this number is done. Its result is the text of a JSON value, or `undefined`. Answers what is wrong with that
-    /// and has killed the job, or nothing.
+    /// Records that a job is done. Its result is JSON or `undefined`. If the result is invalid, the job is dead, and the reason
+    /// is returned.
     #[napi]
     pub fn complete(&self, env: Env, number: f64, result: Unknown) -> Option<String> {
         match Js(env.raw()).optional_text(result.raw(), "the result").map(Option::unwrap_or_default) {
@@ -116,15 +116,14 @@ impl QueueWorker {
             // It is the job that fails, not whoever says how it ended.
             Ok(result) => {
                 let (length, most) = (result.len(), self.max_bytes);
-                let message = format!("the result has {length} bytes, of which {most} may be");
+                let message = format!("the result has {length} bytes, more than the {most} allowed");
                 self.refuse(number, &message).then_some(message)
             }
             Err(error) => self.refuse(number, error.message()).then(|| error.message().to_owned()),
         }
     }
 
-    /// The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
-    /// Answers whether it is dead.
+    /// Records that a job failed, with the serialized error and whether it must not be retried. Returns whether it is dead.
     #[napi]
     pub fn fail(&self, env: Env, number: f64, error: Unknown, fatal: bool) -> bool {
         match Js(env.raw()).text(error.raw(), "the error") {

@@ -38,13 +38,13 @@ pub async fn run<T: Send, Tag: Send>(
         if let Some((number, batch)) = begun {
             let rounds = &rounds;
             crew.add(async move {
-                // Settled at once: whatever is answered next comes behind it.
+                // Settled immediately, before any later reply.
                 let mut deliver = |delivery| rounds().take(number, delivery);
                 let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
                 (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
             });
         }
-        // A call that needs another round is not to wait for the end of this one.
+        // A call that needs another round does not wait for the end of this one.
         let mut more = poll_fn(|_| if rounds().again.is_empty() { Poll::Pending } else { Poll::Ready(()) });
         let ended = tokio::select! {
             biased;
@@ -71,9 +71,9 @@ struct Rounds<T, Tag, Settle> {
 
 /// Calls that went out together.
 struct Round<T, Tag> {
-    /// While nothing is answered.
+    /// Used until the first reply arrives.
     whole: Vec<Waiting<T, Tag>>,
-    /// Once something is.
+    /// Used after the first reply.
     parts: Option<Parts<T, Tag>>,
 }
 
@@ -169,7 +169,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
 }
 
 impl<T, Tag> Round<T, Tag> {
-    /// Cut into its calls.
+    /// Splits the round into its calls.
     fn parts(&mut self) -> &mut Parts<T, Tag> {
         let Self { whole, parts } = self;
         parts.get_or_insert_with(|| {
@@ -186,7 +186,7 @@ impl<T, Tag> Round<T, Tag> {
 }
 
 impl<T, Tag> Parts<T, Tag> {
-    /// A reply has come; the call that has all of its own now.
+    /// Takes a reply; returns the call if all its replies are complete.
     fn take(&mut self, at: usize, reply: Result<Reply>) -> Option<Pending<T, Tag>> {
         let call = self.calls.get_mut(*self.owners.get(at)? as usize)?;
         let pending = call.as_mut()?;

@@ -6,7 +6,7 @@ fn history(first: u64, last: u64, kept: &[&str]) -> History {
     History { last: Some(last), first, messages: kept.collect(), more: false }
 }
 
-/// The same, which keeps more than what was read of it.
+/// The same, with more messages stored than were read.
 fn part(first: u64, last: u64, kept: &[&str]) -> History {
     History { more: true, ..history(first, last, kept) }
 }

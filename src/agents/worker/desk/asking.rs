@@ -64,7 +64,7 @@ pub struct Asked {
     pub token: String,
     /// Whether it has been asked before, and only the answer is missing.
     pub again: bool,
-    /// Whether there is nothing to do here.
+    /// Whether the worker is idle.
     pub idle: bool,
 }
 

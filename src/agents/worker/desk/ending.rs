@@ -24,9 +24,9 @@ pub struct Running {
     backoff: Backoff,
     timeout: Duration,
     began: Instant,
-    /// Whether the store knows that, or is being told.
+    /// Whether the start was reported, or the report is in flight.
     told: bool,
-    /// Whether nothing may begin beside it.
+    /// Whether it must run alone.
     pub alone: bool,
     /// When its time is over.
     pub ends: Instant,
@@ -45,7 +45,7 @@ impl Running {
             backoff: job.backoff,
             timeout: job.timeout,
             began: now,
-            // Whoever takes one that runs alone has said so.
+            // Taking a job that runs alone counts as its start.
             told: job.alone,
             alone: job.alone,
             ends: now + job.timeout.min(LONGEST),
@@ -53,12 +53,12 @@ impl Running {
         }
     }
 
-    /// Which job, and by what lease.
+    /// The job and its lease.
     pub fn held_by(&self) -> Held {
         Held { id: self.id.clone(), token: self.token.clone() }
     }
 
-    /// When it began, once.
+    /// When it started, the first time this is called.
     pub fn tell_begun(&mut self) -> Option<Instant> {
         (!std::mem::replace(&mut self.told, true)).then_some(self.began)
     }
@@ -96,7 +96,7 @@ impl Desk {
         true
     }
 
-    /// Whether this job is dead if it fails now.
+    /// Whether this job would be dead if it failed now.
     pub fn dies(&self, number: u64, fatal: bool) -> bool {
         self.running.get(&number).is_some_and(|running| running.held && running.dies(fatal))
     }

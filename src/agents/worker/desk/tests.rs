@@ -334,7 +334,7 @@ fn what_runs_for_a_while_is_told_of_and_what_is_short_is_not() {
     let round = play.desk.round(play.now).unwrap();
     let began: Vec<_> = round.reports.iter().map(|(number, notes)| (*number, notes.begun.is_some())).collect();
     assert_eq!(began, [(a, true)]);
-    // It was not heard: it is said again, with what has come since.
+    // The report failed, so it is sent again, along with later notes.
     play.desk.report(a, Some(Bytes::from_static(b"1")), None, play.now);
     play.land(Landing { reports: round.reports, ..Landing::default() });
     play.after(1100);

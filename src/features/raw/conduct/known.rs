@@ -1,10 +1,10 @@
-//! Which commands are known to answer once, at once, and to leave nothing behind on their connection.
+//! The commands known to reply exactly once, without blocking, and to leave no state on their connection.
 //!
-//! Redis from 6.2 to 8.4 and Valkey to 9.0. A command is added here when somebody has looked at what it does.
+//! Covers Redis 6.2 to 8.4 and Valkey up to 9.0. Add a command only after checking what it does.
 
 use std::{collections::HashSet, sync::LazyLock};
 
-/// Whether this command, and its subcommand if it is of a kind that has some, both in capitals, shares a connection.
+/// Whether this command, with its subcommand if it has one, may share a connection. Both are in upper case.
 pub fn shares(name: &str, subcommand: impl FnOnce() -> String) -> bool {
     if COMMANDS.contains(name) || MODULES.iter().any(|module| name.starts_with(module)) {
         return true;
@@ -12,7 +12,7 @@ pub fn shares(name: &str, subcommand: impl FnOnce() -> String) -> bool {
     let container = CONTAINERS.iter().find(|(container, _)| *container == name);
     container.is_some_and(|(_, known)| {
         let subcommand = subcommand();
-        // COMMAND by itself lists all commands.
+        // COMMAND without a subcommand lists all commands.
         subcommand.is_empty() && name == "COMMAND" || known.split_ascii_whitespace().any(|known| known == subcommand)
     })
 }
@@ -26,7 +26,7 @@ static READS: LazyLock<HashSet<&str>> = LazyLock::new(|| ONLY_READ.split_ascii_w
 
 static COMMANDS: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.split_ascii_whitespace().collect());
 
-/// Modules that come with Redis, and those of Valkey: each of their commands answers once.
+/// Modules of Redis and Valkey, whose commands all reply exactly once.
 const MODULES: [&str; 8] = ["JSON.", "BF.", "CF.", "CMS.", "TOPK.", "TDIGEST.", "TS.", "FT."];
 
 const KNOWN: &str = "
