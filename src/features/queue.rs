@@ -1,19 +1,20 @@
-//! Job queues: work that is kept until somebody has done it.
+//! Job queues: jobs are stored until a worker has completed them.
 //!
-//! A job is in exactly one state. *Ready*: it waits for a worker, in order of priority and, within one, of adding; a job
-//! whose group has no room waits aside until it has. *Delayed*: it waits for its time. *Active*: a worker holds a lease on
-//! it. *Done* or *dead*: it has finished, and is kept for a while, or as long as a minute for those who waited for it before.
+//! A job is in exactly one state. *Ready*: it waits for a worker, ordered by priority and then by when it was added; a job
+//! whose group is full is parked until there is room. *Delayed*: it waits for its time. *Active*: a worker holds a lease on it.
+//! *Done* or
+//! *dead*: it has finished and is kept for its retention; callers that were waiting can read the outcome for a minute.
 //!
-//! Nothing that waits has a time to live. A server has to be set to keep it: `maxmemory-policy noeviction` and an append-only
-//! file; one that evicts keys drops jobs, and nobody can tell.
+//! Waiting jobs have no ttl. The server must be configured to keep them, with `maxmemory-policy noeviction` and an append-only
+//! file; a server that evicts keys silently loses jobs.
 //!
-//! A lease is the only truth about who works on a job. It carries a token; whoever finishes, reports or beats shows it,
-//! and one whose lease ran out changes nothing any more. Jobs are run at least once.
+//! The lease alone determines which worker runs a job. Its token is required to finish, report or renew, so a worker whose
+//! lease has expired cannot change the job. Jobs run at least once.
 //!
-//! A lease that runs out is a crash of its worker, and each job that it had is a suspect: it returns to its old place among those
-//! that run alone, on a worker that does nothing else meanwhile, so that the next crash is that job's doing. One that had begun is
-//! charged with the crash: that costs no attempt, and after `max_crashes` of them it is dead. One that had not is charged with
-//! nothing.
+//! An expired lease counts as a crash of the worker, and each job it held becomes a suspect: it returns to its old place, but
+//! runs alone, on a worker without other jobs, so that the next crash can be attributed to it. A job that had started is
+//! charged with the crash, which costs no attempt, and is dead after `max_crashes` of them. A job that had not started is not
+//! charged.
 
 mod add;
 mod event;
@@ -61,7 +62,7 @@ struct Inner {
     /// What all its keys begin with, and one of them.
     key: Bytes,
     meta: Bytes,
-    /// What its channels begin with.
+    /// The prefix of its channels.
     channels: Bytes,
     options: Options,
     /// What the ids begin with that this one makes, and how many it has made.
@@ -90,23 +91,23 @@ impl Queue {
         &self.0.name
     }
 
-    /// What all its keys begin with.
+    /// The prefix of all its keys.
     pub fn key(&self) -> &[u8] {
         &self.0.key
     }
 
-    /// A run of one of its scripts that finds in it what else it uses.
+    /// A run of one of its scripts that determines its other keys itself.
     fn finding(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
         debug_assert!(script.finding, "{}", script.name);
         Request::script_with(script, self.keys(&[]).collect(), args)
     }
 
-    /// A run of one of its scripts that uses these keys.
+    /// A run of one of its scripts with these keys.
     fn using(&self, script: &'static Script, keys: &[QueueKey], args: impl IntoIterator<Item = Bytes>) -> Request {
         Request::script_with(script, self.keys(keys).collect(), args)
     }
 
-    /// Keys for a script: those that all look at, then those that it uses.
+    /// The keys for a script: the common ones, then those it uses.
     fn keys<'a>(&'a self, used: &'a [QueueKey<'a>]) -> impl Iterator<Item = Bytes> + 'a {
         let all = [self.0.key.clone(), self.0.meta.clone(), self.0.channels.clone()];
         all.into_iter().chain(used.iter().map(|key| key.of(&self.0.key)))

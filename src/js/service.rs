@@ -159,7 +159,7 @@ impl Service {
         })
     }
 
-    /// A documented command by its Redis name; with `buffers`, strings are returned as Buffers.
+    /// A documented command by its Redis name; with `buffers`, strings are returned as bytes.
     #[napi]
     pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> Handed {
         let js = Js(env.raw());
@@ -171,7 +171,7 @@ impl Service {
         self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?, strings(buffers)))
     }
 
-    /// Any command: its name, then its arguments; with `buffers`, strings are returned as Buffers.
+    /// Any command: its name, then its arguments; with `buffers`, strings are returned as bytes.
     #[napi]
     pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> Handed {
         // Without a limit of its own, the timeout of a blocking command is added to that of the call.
@@ -187,7 +187,7 @@ impl Service {
     }
 
     /// A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
-    /// strings are returned as Buffers.
+    /// strings are returned as bytes.
     #[napi]
     pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("MULTI", Empty::List), |js| {

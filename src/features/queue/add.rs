@@ -118,15 +118,15 @@ impl Queue {
     }
 }
 
-/// What every adding uses.
+/// The keys that every add uses.
 const ADDED: &[QueueKey] = &[QueueKey::Ready, QueueKey::Delayed];
 
 /// A job to be added.
 struct Adding {
-    /// Its id, and what it is the same by, as they are kept.
+    /// Its id and its deduplication key, as stored.
     id: String,
     same: Option<String>,
-    /// What the script takes, but for the last.
+    /// The arguments of the script, except for the last.
     args: [Bytes; 6],
 }
 
@@ -141,17 +141,17 @@ impl Adding {
         data.len()
     }
 
-    /// What it uses besides.
+    /// The other keys that it uses.
     fn keys(&self) -> impl Iterator<Item = QueueKey<'_>> {
         let same = self.same.as_ref().map(|same| QueueKey::Same(same.as_bytes()));
         [QueueKey::Job(self.id.as_bytes())].into_iter().chain(same)
     }
 }
 
-/// What became of one.
+/// The outcome of adding a job.
 enum Outcome {
     Added(Added),
-    /// There is another that is the same, which has to be named before it may be looked at.
+    /// Another job has the same deduplication key, and its key must be declared before the script may access it.
     Asks(Bytes),
 }
 
@@ -198,5 +198,5 @@ pub(super) fn added(id: &str, reply: Reply) -> Result<Added> {
 }
 
 fn unnamed() -> Error {
-    Error::argument("the server names no job")
+    Error::argument("the server returned no job id")
 }

@@ -1,4 +1,5 @@
--- Adds a job, unless its id is taken, or one that is the same is not finished. Answers 1, or the id of the one there is.
+-- Adds a job, unless its id is taken or an unfinished job has the same deduplication key. Returns 1, or the id of the existing
+-- job.
 -- `given` and `delay` in ms are '' where there are none, `chosen` where nobody else can have made the id. `named` is the only other
 -- job that may be looked at, true for any: where one that is the same is not that, nothing is done, and its id is answered in a list.
 local function add(q, channels, id, name, data, given, delay, chosen, named)

@@ -1,6 +1,6 @@
--- Suspects: each runs alone, on a worker that has nothing else.
+-- Suspects: jobs that run alone, on a worker without other jobs.
 
--- The first suspect whose group has room, for a worker that runs nothing else; whether there was one.
+-- Takes the first suspect whose group has room, for an idle worker. Returns whether there was one.
 local function pick_alone(take)
   local q, limits, pass = take.q, take.limits, new_pass()
   local first = redis.call('ZRANGE', q .. SUSPECTS, 0, 19, 'WITHSCORES')
@@ -25,8 +25,8 @@ local function pick_alone(take)
   return #take.jobs > 0
 end
 
--- Whether a worker that runs other jobs is to let them end and take no more: suspects wait, and nobody has taken one for a tenth of
--- a lease. Whoever is told so is the only one for as long again.
+-- Whether a worker that runs other jobs should finish them and take no more: suspects are waiting, and none was taken for a
+-- tenth of a lease. Only one worker is asked to in that time.
 local function has_to_make_way(take)
   local q = take.q
   if redis.call('EXISTS', q .. SUSPECTS) == 0 then

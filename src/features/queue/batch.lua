@@ -25,7 +25,7 @@ local function put(batch, id, name, priority, delay)
   batch.told[#batch.told + 1] = 'added\n' .. id .. '\n0\n' .. #name .. '\n' .. name
 end
 
--- `reply` is that of the run, or those of many: where nobody could be told, a job that was added is a 2.
+-- `reply` is the reply of a single run, or those of many. If publishing was denied, an added job is returned as 2 instead of 1.
 local function flush(reply)
   for q, batch in pairs(batches) do
     if #batch.told > 0 then

@@ -1,4 +1,5 @@
--- Counts jobs. KEYS: the queue. Answers how many are ready, parked, suspects, delayed, active, done and dead, and 1 when it is paused.
+-- Counts jobs. KEYS: the queue. Returns the number of ready, parked, suspect, delayed, active, done and dead jobs, and 1 if
+-- paused.
 local q = KEYS[1]
 return {
   redis.call('ZCARD', q .. READY),

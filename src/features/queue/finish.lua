@@ -1,6 +1,6 @@
--- Ends jobs. KEYS: the queue. ARGV: how many done, then dead jobs are kept, for how many ms, in how many bytes; then of each
--- job id, token, outcome, result or error, in how many ms it is tried again, and how many ms ago it began.
--- Answers 1 for each that has ended with this token, now or before.
+-- Ends jobs. KEYS: the queue. ARGV: the retention of done and then dead jobs, each as count, ms and bytes; then for each job
+-- its id, token, outcome, result or error, the delay of the retry in ms, and how many ms ago it started. Returns 1 for each job
+-- that has ended with this token, now or earlier.
 local q, now, n = KEYS[1], time(), {}
 for i = 1, 6 do
   n[i] = tonumber(ARGV[i])

@@ -46,7 +46,7 @@ pub struct Finish {
     pub token: String,
     /// How.
     pub outcome: Outcome,
-    /// How long ago it began. Where it was told of before by a report, that counts.
+    /// How long ago it started. An earlier report of the start takes precedence.
     pub ran: Duration,
 }
 
@@ -85,7 +85,7 @@ pub struct Report {
 /// One thing to tell.
 #[derive(Debug, Clone)]
 pub enum Note {
-    /// It has begun, so long ago. Until that is told, a crash of its worker is not charged to it.
+    /// It started this long ago. Until that is reported, a crash of its worker is not charged to it.
     Begun(Duration),
     /// How far it is: JSON. Replaces what was there.
     Progress(Bytes),
@@ -165,7 +165,7 @@ impl Queue {
         }
         let queue = self.clone();
         let runs = runs_of(&[number(LOG_LINES)], all, NOTES).into_iter().map(move |run| {
-            // Behind the first: id, token, what, value.
+            // After the first: id, token, kind, value.
             let notes =
                 run.get(1..).unwrap_or_default().chunks(4).filter_map(|note| Some((note.first()?, note.get(2)?)));
             let used = notes.filter_map(|(id, what)| match &what[..] {
@@ -183,7 +183,7 @@ impl Queue {
     }
 }
 
-/// Arguments of runs over at most so many of these, and about a mebibyte: `first`, then what each is.
+/// Splits items into runs of at most `most` items and about 1 MiB each: the arguments `first`, then those of each item.
 fn runs_of(first: &[Bytes], all: Vec<Vec<Bytes>>, most: usize) -> Vec<Vec<Bytes>> {
     let mut runs: Vec<Vec<Bytes>> = Vec::new();
     let (mut count, mut bytes) = (most, 0);

@@ -108,7 +108,7 @@ pub struct Added {
     pub id: String,
     /// Whether it was added.
     pub is_new: bool,
-    /// Whether the server refused that anybody is told of it.
+    /// Whether the server denied publishing its event.
     pub muted: bool,
 }
 

@@ -1,5 +1,5 @@
--- Leases: who holds a job. Its record: token, place, attempt, bytes of data, when it began, 1 if it runs alone, then the job's
--- options. What was taken and has not begun has no time of beginning.
+-- Leases of jobs. The record: token, place in the queue, attempt, bytes of data, start time, 1 if the job runs alone, then the
+-- job's options. A job that was taken but has not started has no start time.
 local function lease_of(record)
   local token, score, attempt, bytes, started, alone, given =
     string.match(record, '^([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d*)\n(1?)\n(.*)$')

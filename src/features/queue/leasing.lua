@@ -1,6 +1,6 @@
--- Leases of one pass of a take: what it takes is written together, in an order in which no error loses a job.
+-- Leases of one pass of a take. They are written together, in an order in which no error loses a job.
 
--- Notes a job's lease. What runs alone begins at once; others say when they do.
+-- Records a job's lease. A job that runs alone starts immediately; the start of others is reported later.
 local function lease(take, pass, id, score, fields, group, alone)
   local attempt = (tonumber(fields[5] or 0) or 0) + 1
   local record = {
@@ -19,7 +19,7 @@ local function lease(take, pass, id, score, fields, group, alone)
   end
 end
 
--- Writes what a pass has taken from a set.
+-- Writes the leases of the jobs that a pass has taken from a set.
 local function keep(take, pass, set)
   local q, limits = take.q, take.limits
   if #pass.records > 0 then

@@ -10,7 +10,7 @@ else
   ids = redis.call('ZRANGE', q .. set, skip, skip + most - 1, 'WITHSCORES')
 end
 if state == 'ready' then
-  -- Behind them those that run alone, then those whose group has no room.
+  -- Followed by suspects, then by jobs whose group is full.
   local before = redis.call('ZCARD', q .. READY)
   for _, other in ipairs({ SUSPECTS, PARKED }) do
     if #ids < 2 * most then

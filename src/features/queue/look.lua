@@ -1,10 +1,10 @@
--- Looks at a job that somebody waits for. KEYS: the queue. ARGV: id, 1 to be counted among those who wait for it.
--- Answers what it is like, or how it ended for those who waited before; nothing when nobody knows.
+-- Reads a job for a waiting caller. KEYS: the queue. ARGV: id, 1 to register a waiter. Returns the job, or the outcome kept for
+-- its waiters; nil if the job is unknown.
 local q, id = KEYS[1], ARGV[1]
 local job = find(q, id)
 if job then
   if ARGV[2] == '1' and job[2] ~= 'done' and job[2] ~= 'dead' then
-    -- A full server lets nobody in: then only what is kept can be found.
+    -- Out of memory: no waiter is registered, so the outcome is found only if the job itself is kept.
     redis.pcall('HINCRBY', q .. WAITED, id, 1)
   end
   return job

@@ -11,8 +11,8 @@ use crate::{
     store::{Call, Effect, Reply, Request, Script, Step, effect::counted_first, keys},
 };
 
-/// Parts of the ready jobs that scripts know apart: those whose group has no room are parked, and suspects run alone. The parked
-/// come first, because one of them takes the place of each that goes.
+/// The sets of ready jobs: jobs whose group is full are parked, and suspects run alone. Parked jobs come first, because each
+/// ready job that is removed makes room for one of them.
 const READY: &[&str] = &["parked", "suspects", "ready"];
 const READY_AND_DELAYED: &[&str] = &["parked", "suspects", "ready", "delayed"];
 

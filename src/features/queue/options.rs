@@ -17,7 +17,7 @@ const LARGEST: usize = 64 << 20;
 pub struct Options {
     /// What the keys begin with; `queue:`.
     pub prefix: Option<String>,
-    /// The number of the database, which channels carry; 0.
+    /// The database number that is part of channel names; 0 by default.
     pub database: u8,
     /// The most bytes that the data of a job or its result may have, each; 1 MiB, at most 64 MiB.
     pub max_bytes: usize,

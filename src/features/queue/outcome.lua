@@ -36,7 +36,7 @@ local function finish(run, id, lease, outcome, value, kept, waiting)
   tell(set == DONE and 'completed' or 'dead', id, lease.attempt, value, forget)
 end
 
--- Ends a job as its lease has it, `ran` ms after it began; `waiting` is how many wait for it, if any.
+-- Ends a job with this lease, `ran` ms after its start; `waiting` is the number of its waiters, if any.
 local function conclude(run, id, lease, outcome, value, delay, ran, waiting)
   local priority, group, same, ttl, kept = options(lease.given)
   if outcome == 'release' then
@@ -44,7 +44,7 @@ local function conclude(run, id, lease, outcome, value, delay, ran, waiting)
     push(lease.alone and run.suspects or run.ready, lease.score, id)
   else
     if lease.started == '' then
-      -- It was too short to be told of before.
+      -- The job was too short for its start to be reported before.
       lease.started = string.format('%.0f', run.now - ran)
       tell('active', id, lease.attempt, '')
     end

@@ -1,4 +1,4 @@
--- Picks jobs for a take, one pass over the ready ones at a time.
+-- Picks jobs for a take, one pass over the ready jobs at a time.
 
 -- Takes up a job, or parks it, or drops it when its hash is gone. `pass.ids` are to be no longer ready.
 local function consider(take, pass, id, score)

@@ -1,7 +1,7 @@
--- Takes back jobs whose workers crashed. Nobody but the job itself can have ended a worker that ran nothing else, so from here on
--- each runs alone. One that had begun has crashed once more, and is buried when it has too often; one that had not is charged with
--- nothing. At most 100 in a run, then true: there may be more. `died` gets those that are dead, id and name. It writes in an order
--- in which an error loses no job.
+-- Reclaims jobs whose workers crashed. From now on they run alone, so that the next crash can only be caused by the job itself.
+-- A job that had started is charged with a crash, and is dead after too many; one that had not started is not. Handles at most
+-- 100 jobs and then returns true: there may be more. `died` receives id and name of dead jobs. Writes in an order in which no
+-- error loses a job.
 local function reap(q, now, crashes, reason, keep, died)
   local ids = redis.call('ZRANGEBYSCORE', q .. LEASED, '-inf', now, 'LIMIT', 0, 100)
   if #ids == 0 then

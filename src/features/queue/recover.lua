@@ -1,5 +1,5 @@
--- Finds what a take got whose answer was lost. KEYS: the queue. ARGV: token.
--- Answers the jobs with this token among the last 1000 that were taken or renewed, each with its fields, then 1 if it runs alone.
+-- Finds the jobs of a take whose reply was lost. KEYS: the queue. ARGV: token. Returns the jobs with this token among the last
+-- 1000 taken or renewed, each with its fields, then 1 if the job runs alone.
 local q, jobs, alone = KEYS[1], {}, 0
 local ids = redis.call('ZREVRANGE', q .. LEASED, 0, 999)
 if #ids == 0 then

@@ -190,7 +190,7 @@ impl Queue {
     }
 }
 
-/// What the scripts of one repeat use.
+/// The keys that the scripts of one repeat use.
 fn repeat_keys(id: &[u8]) -> [QueueKey<'_>; 2] {
     [QueueKey::Repeats, QueueKey::Repeat(id)]
 }

@@ -1,5 +1,5 @@
--- Notes what workers tell of their jobs. KEYS: the queue. ARGV: how many lines of a log are kept; then of each note id, token,
--- 'progress', 'log' or 'begun', and the value, the line, or how many ms ago. Answers how many were of leases with these tokens.
+-- Records notes of workers about their jobs. KEYS: the queue. ARGV: how many log lines are kept; then for each note id, token,
+-- 'progress', 'log' or 'begun', and the value, the line, or how many ms ago. Returns how many notes had a valid token.
 local q, noted = KEYS[1], 0
 local ids, mine = held(q, ARGV, 2, 4)
 for i, id in ipairs(ids) do

@@ -1,4 +1,4 @@
-//! The scripts of a queue, each with the files that it shares with others.
+//! The scripts of a queue, each with the files that it includes.
 //!
 //! Each looks at three keys and computes the others. Whoever runs one names behind the three what it uses, for servers that refuse
 //! keys that were not named. Where nobody can say that before, because a script finds in the queue which jobs it is about, it is

@@ -14,8 +14,8 @@ local done, dead = { n[12], n[13], n[14] }, { n[15], n[16], n[17] }
 local limits = { starts = n[5], per = n[6], group = n[7], group_starts = n[8], group_per = n[9] }
 limits.groups = limits.group > 0 or limits.group_starts > 0
 local died, more = {}, false
--- Whoever lives renews a lease in a third of its length. One that seems to be over because the clock was set forward, or because
--- the server could not be asked for a while, will be renewed; the clock is trusted again after that.
+-- Live workers renew their leases every third of the lease time. If leases seem to have expired only because the clock was set
+-- forward or the server was unreachable, they will be renewed before the clock is trusted again.
 local tolerance = math.max(n[2] / 4, 100)
 local trusted = n[19] == 1 and (not n[20] or now <= n[20] + tolerance)
 if is_watched(q, now, n[2], tolerance) or trusted then

@@ -28,9 +28,9 @@ pub struct Take {
     pub token: String,
     /// How many may run.
     pub limits: Limits,
-    /// Whether the worker has nothing to do: then it may get one that runs alone.
+    /// Whether the worker is idle, so that it can take a job that runs alone.
     pub idle: bool,
-    /// What it may do about leases that are over.
+    /// Whether it may take over expired leases.
     pub overdue: Overdue,
 }
 
@@ -47,20 +47,20 @@ pub struct Taken {
     pub due: Vec<DueRepeat>,
     /// The store's time, in epoch milliseconds.
     pub now_ms: u64,
-    /// Whether the worker should let what it runs end and take no more before that: a job waits that runs alone.
+    /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting.
     pub makes_way: bool,
-    /// Whether the server refuses that anybody is told of anything; `None` where nothing was to be told.
+    /// Whether the server denied publishing; `None` if there was nothing to publish.
     pub muted: Option<bool>,
-    /// Jobs that are dead by the crash of their worker that was found now.
+    /// Jobs that were found dead in this take, because their workers crashed.
     pub died: Vec<Died>,
 }
 
-/// A job that too many workers crashed with.
+/// A job that is dead because too many workers crashed while running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Died {
-    /// Which.
+    /// Its id.
     pub id: String,
-    /// What kind of job it was.
+    /// Its name.
     pub name: String,
 }
 
@@ -100,7 +100,7 @@ pub struct Leased {
     pub added_ms: i64,
     /// The token of the lease.
     pub token: String,
-    /// Whether it runs alone, because a worker may have crashed with it: nothing is to begin beside it.
+    /// Whether it runs alone, because it may have crashed a worker.
     pub alone: bool,
 }
 

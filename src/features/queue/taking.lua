@@ -1,4 +1,4 @@
--- Takes as many of the ready jobs as there is room for; answers how many were looked at, 200 at most.
+-- Takes as many ready jobs as the limits allow; returns how many were examined, at most 200.
 local function fill(take, ceiling)
   local looked, probed = 0, false
   while #take.jobs / 2 < ceiling and looked < 200 do

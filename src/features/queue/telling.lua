@@ -1,5 +1,6 @@
--- What happened in this run, told at its end. A value too long for a message is left out, unless it is kept nowhere else.
--- `muted` is nothing before anything was told, then whether the server refuses that: a message is a hint, and no reason to fail.
+-- Events of this run, published at its end. A value too long for a message is omitted, unless it is stored nowhere else.
+-- `muted` is nil before anything was published, then whether the server denied it. Messages are only hints, so that is no
+-- failure.
 local told, roused, muted = {}, false, nil
 local function say(channel, text)
   muted = type(redis.pcall('PUBLISH', channel, text)) == 'table' or muted or false
@@ -18,7 +19,7 @@ local function publish(q)
   told, roused = {}, false
 end
 
--- Puts jobs among those that run alone: score, id, score, id.
+-- Adds suspects: score, id, score, id.
 local function suspect(q, places)
   if #places > 0 then
     roused = true
@@ -26,7 +27,7 @@ local function suspect(q, places)
   end
 end
 
--- Puts jobs among those that are ready: score, id, score, id.
+-- Adds ready jobs: score, id, score, id.
 local function make_ready(q, places)
   if #places > 0 then
     roused = redis.call('ZCARD', q .. READY) == 0 or roused

@@ -1,4 +1,4 @@
--- A server that drops keys may have dropped when the leases end, and nothing else: those that nobody renews end one from now.
+-- A server that evicts keys may have evicted only the expiry times of the leases. Those not renewed expire one lease from now.
 local function mend_leases(q, now, lease)
   if redis.call('HLEN', q .. LEASES) > redis.call('ZCARD', q .. LEASED) then
     local again = {}
@@ -14,7 +14,7 @@ local function mend_leases(q, now, lease)
   end
 end
 
--- Where nothing was taken: drops what has been kept for long enough, and forgets the last number when nobody has one.
+-- Runs if nothing was taken: deletes finished jobs after their retention, and resets the job number if the queue is empty.
 local function tidy(q, now, dead, done, lease)
   mend_leases(q, now, lease)
   if redis.call('EXISTS', q .. LEASED) == 0 then

@@ -1,4 +1,4 @@
--- Nobody of a process waits for a job any more. KEYS: the queue. ARGV: id.
+-- Removes a waiter of a job. KEYS: the queue. ARGV: id.
 local q, id = KEYS[1], ARGV[1]
 local waiting = redis.call('HGET', q .. WAITED, id)
 if waiting then

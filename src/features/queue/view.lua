@@ -16,7 +16,7 @@ local function view(q, id, state, score)
   return { id, state, attempt or '0', started or '', due or '', fields }
 end
 
--- A job wherever it is; nothing when there is none.
+-- Finds a job in any state; nil if there is none.
 local function find(q, id)
   local states = { { LEASED, 'active' }, { DELAYED, 'delayed' }, { DONE, 'done' }, { DEAD, 'dead' } }
   for _, state in ipairs(states) do

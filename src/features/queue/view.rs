@@ -25,10 +25,10 @@ const MOST_LISTED: u64 = 1000;
 const STEP: u64 = 50;
 const STEP_BYTES: usize = 1 << 20;
 
-/// Where a job is looked for that may be anywhere, besides its own key.
+/// The keys, besides its own, in which a job of unknown state is looked up.
 pub(super) const VIEWED: &[QueueKey] =
     &[QueueKey::Leased, QueueKey::Leases, QueueKey::Delayed, QueueKey::Done, QueueKey::Dead];
-/// What is counted.
+/// The keys that are counted.
 const COUNTED: &[QueueKey] = &[
     QueueKey::Ready,
     QueueKey::Parked,

@@ -1,4 +1,4 @@
-//! Waiting for the end of a job.
+//! Waits for the end of a job.
 
 use bytes::Bytes;
 
@@ -12,10 +12,11 @@ use crate::{
 };
 
 impl Queue {
-    /// A job that somebody waits for; `None` when there is none, and nobody knows how it ended.
+    /// Reads a job for a waiting caller; `None` if there is no such job and its outcome is unknown.
     ///
-    /// Whoever is counted by `counted` among those who wait, before it ends, finds its state, its result and its error here for a
-    /// minute after that, whatever is kept of it: until as many as were counted have said `unwait`.
+    /// `counted` registers the caller as a waiter. A waiter registered before the end finds the job's state, result and error
+    /// here for a minute afterwards, even if the job is not kept, or until as many waiters as were registered have called
+    /// `unwait`.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
@@ -34,7 +35,7 @@ impl Queue {
         }))
     }
 
-    /// One that was counted waits no longer.
+    /// Removes a registered waiter.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.

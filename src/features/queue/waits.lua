@@ -1,6 +1,6 @@
--- Whoever waits for a job before its end gets what came of it, though nothing else of it may be kept.
+-- The outcome of a job is kept for callers that waited before its end, even if the job itself is not kept.
 
--- Keeps for a minute how a job ended, if anybody waits for it. Where that fails, only they have lost something.
+-- Keeps the outcome of a job for a minute if it has waiters. An error here affects only them.
 local function hand_over(q, id, waiting, state, value)
   if waiting then
     redis.pcall('HSET', q .. END .. id, 's', state, 'v', value, 'n', waiting)

@@ -1,5 +1,5 @@
--- Whether some worker or other has looked at the clock so often, for half a lease, that it cannot have been set forward: workers may
--- come and go faster than one of them can tell. Noted only while there are leases.
+-- Whether workers have together read the clock often enough, for half a lease, to rule out that it was set forward. A single
+-- worker may not live long enough to tell. Recorded only while there are leases.
 local function is_watched(q, now, lease, tolerance)
   if redis.call('EXISTS', q .. LEASED) == 0 then
     return false
