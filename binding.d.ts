@@ -14,7 +14,7 @@ export declare class Bridge {
   abort(id: number, reason: unknown): void
   /** Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does. */
   take(reader: number): Handed
-  /** Whether something is in flight, which keeps the process alive. */
+  /** Whether calls are in flight, which keep the process alive. */
   get isBusy(): boolean
   /** Disconnects every service that this bridge serves. */
   disconnectAll(drainMs: number): Handed
@@ -50,20 +50,23 @@ export declare class Cache {
   /** Removes every entry whose name matches a glob; answers how many. */
   invalidateByPattern(pattern: unknown): Handed
   /**
-   * What there is at the beginning of a load that may take so many milliseconds: `{ state, value }`, and for a miss what
-   * `fill` needs: `{ state, mark, tags }`.
+   * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
+   * `fill`: `{ state, mark, tags }`.
    */
   begin(key: unknown, loadMs: number, options: unknown): Handed
-  /** What `fill` needs for a load that may take so many milliseconds, whatever there is now: `{ state, mark, tags }`. */
+  /**
+   * Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
+   * }`.
+   */
   open(key: unknown, loadMs: number, options: unknown): Handed
   /**
-   * Stores what a load brought: a text of JSON. `mark` and `marks`, those of the tags in `options`, are what the load began
-   * with. False when something has been written or dropped under the key since then.
+   * Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
+   * false if the key was written or removed after the lease was opened.
    */
   fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): Handed
-  /** Gives back what a load began with: it has brought nothing. */
+  /** Releases the lease of a load that produced no value. */
   release(key: unknown, mark: unknown): Handed
-  /** `cache:{endpoint}:{hash}`, of parameters that are a text by now. */
+  /** `cache:{endpoint}:{hash}`, for the canonical text of the parameters. */
   keyFor(endpoint: unknown, params: unknown): Handed
   /** `{ hits, staleHits, misses, errors }`. */
   stats(): Handed
@@ -71,7 +74,7 @@ export declare class Cache {
 
 /** Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed. */
 export declare class Holder {
-  /** Tells the log that the lock was lost before its holder had done its work. */
+  /** Logs that the lock was lost while its operation was running. */
   tellLost(resource: unknown): void
   /** Gives the lock back; false when it is no longer held with this token. */
   release(resource: unknown, token: unknown): Handed
@@ -97,7 +100,7 @@ export declare class Lock {
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Lock
-  /** A token, or null while another holds it; where `strict` is `true`, a lock that cannot be asked for rejects always. */
+  /** A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable. */
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
   /** Gives it back; false when it is no longer held with this token. */
   release(resource: unknown, token: unknown): Handed
@@ -113,7 +116,7 @@ export declare class Queue {
   constructor(service: Service, name: unknown, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Queue
-  /** What is the same for all that are this very queue on the same store, once that is open. */
+  /** An id that is the same for all objects of this queue on the same store, once the store is open. */
   get scope(): string | null
   /** Most bytes of the data of a job, or of its result. */
   get maxBytes(): number
@@ -127,9 +130,12 @@ export declare class Queue {
   list(state: unknown, offset: unknown, limit: unknown): Handed
   /** Lines of a job's log. */
   logs(id: unknown, offset: unknown, limit: unknown): Handed
-  /** A job that somebody waits for; null when nobody knows of it. Whoever is `counted` finds how it ends, until `unwait`. */
+  /**
+   * Reads a job for a waiting caller; null if it is unknown. If `counted`, the job's outcome is kept for this caller until
+   * `unwait`.
+   */
   look(id: unknown, counted: boolean): Handed
-  /** One that was counted waits no longer. */
+  /** Removes a counted waiter. */
   unwait(id: unknown): Handed
   /** How many jobs are in each state. */
   counts(): Handed
@@ -174,14 +180,11 @@ export declare class QueueWorker {
    */
   begin(): Handed
   /**
-   * The job of this number is done. Its result is the text of a JSON value, or `undefined`. Answers what is wrong with that
-   * and has killed the job, or nothing.
+   * Records that a job is done. Its result is JSON or `undefined`. If the result is invalid, the job is dead, and the reason
+   * is returned.
    */
   complete(number: number, result: unknown): string | null
-  /**
-   * The job of this number failed: with what is kept of the error, and whether there is no use in another attempt.
-   * Answers whether it is dead.
-   */
+  /** Records that a job failed, with the serialized error and whether it must not be retried. Returns whether it is dead. */
   fail(number: number, error: unknown, fatal: boolean): boolean
   /** How far the job of this number has come, as the text of a JSON value, or a line of its log. */
   report(number: number, progress: unknown, log: unknown): void
@@ -229,7 +232,7 @@ export declare class Service {
   probe(words: unknown): Handed
   /** Validates the settings. Nothing connects. */
   constructor(bridge: Bridge, options: unknown, environment: unknown)
-  /** Whether nothing said where the server is. */
+  /** Whether no option or variable named a server. */
   get byDefault(): boolean
   /** Connects, or waits for the connection. */
   connect(): Handed
@@ -248,22 +251,25 @@ export declare class Service {
   status(): Handed
   /** Moves the embedded engine's clock. */
   advanceTime(ms: unknown): Handed
-  /** A documented command by its wire name; with `buffers`, answered in bytes. */
+  /** A documented command by its Redis name; with `buffers`, strings are returned as bytes. */
   command(name: unknown, args: unknown, buffers?: boolean | undefined | null): Handed
-  /** Any command: its name, then its arguments; with `buffers`, answered in bytes. */
+  /** Any command: its name, then its arguments; with `buffers`, strings are returned as bytes. */
   custom(words: unknown, buffers?: boolean | undefined | null): Handed
   /**
-   * Several commands as one: `[[kind, name, …args], …]`, where the kind is 1 for any command, 0 for one that is documented, and 2 more
-   * for an answer in bytes.
+   * A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
+   * strings are returned as bytes.
    */
   transaction(commands: unknown): Handed
-  /** Publishes a value as JSON, or bytes as they are, on a sharded channel or another; answers how many connections heard it. */
+  /**
+   * Publishes a value as JSON, or bytes unchanged, on a regular or sharded channel; returns how many connections received
+   * it.
+   */
   publish(channel: unknown, value: unknown, sharded: unknown): Handed
   /** Ends a subscription by the number that `subscribe` answered. */
   unsubscribe(id: number): Handed
   /**
-   * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`; resolves, once messages will be heard, to the number of the
-   * reader, which ends it.
+   * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
+   * to the number of the reader, with which it is ended.
    */
   subscribe(channel: unknown, options: unknown, reader: unknown): Handed
 }
@@ -292,17 +298,17 @@ export declare class Sessions {
   destroyByTag(tag: unknown): Handed
   /** Deletes every session of a user; answers how many. */
   invalidateUser(user: unknown): Handed
-  /** Drops what is kept about a token; answers how many keys went. */
+  /** Deletes the cached user of a token; returns how many keys were deleted. */
   invalidateToken(token: unknown): Handed
   /** The ids of a user's sessions. */
   list(user: unknown): Handed
   /** A user's sessions without their ids: `[{ publicId, ttlMs, session }]`. */
   describe(user: unknown): Handed
-  /** Deletes the session of a user that has this public id; answers how many keys went. */
+  /** Deletes the session of a user with this public id; returns how many keys were deleted. */
   destroyOf(user: unknown, publicId: unknown): Handed
-  /** What the cache knows of a token: `{ hash, user, stamp }`. `loading` says that a load for it is under way here. */
+  /** Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process. */
   lookup(token: unknown, loading: unknown): Handed
-  /** Stores what a load brought as one of these users, unless the token or one of them was invalidated since the lookup. */
+  /** Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup. */
   fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): Handed
   /** `{ hits, misses, errors }` of reads and validations. */
   stats(): Handed
