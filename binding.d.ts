@@ -19,13 +19,13 @@ export declare class Bridge {
   /** Disconnects every service that this bridge serves. */
   disconnectAll(drainMs: number): Handed
   /**
-   * Calls `function` once after this many ms, which keeps the process alive if `holds` says so. Answers the number by which
-   * `endTimer` knows it.
+   * Calls `function` once after this many ms. Keeps the process alive until then if `holds` is set. Returns the number for
+   * `endTimer`.
    */
   startTimer(ms: number, function: unknown, holds: boolean): number
   /** Keeps the process alive, or no longer. */
   keepAlive(alive: boolean): void
-  /** Lets a timer go, unless it has been called already. */
+  /** Cancels a timer that has not fired yet. */
   endTimer(number: number): void
 }
 

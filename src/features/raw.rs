@@ -71,8 +71,8 @@ pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>
 fn nothing_came(wait: Option<Wait>) -> Error {
     let message = match wait {
         Some(Wait { time: None, .. }) => {
-            "nothing came within the time that this call had; it has taken nothing. A wait for ever is as long as its call \
-             may take: with({ timeoutMs }) says how long that is"
+            "no element arrived before the deadline of this call; nothing was popped. A command without a timeout waits as \
+             long as its call: set that with with({ timeoutMs })"
         }
         _ => {
             "no element arrived before the deadline of this call, which was shorter than the command's own timeout; nothing was popped"

@@ -14,8 +14,8 @@ use crate::{answer::Answer, runtime};
 
 #[napi]
 impl Bridge {
-    /// Calls `function` once after this many ms, which keeps the process alive if `holds` says so. Answers the number by which
-    /// `endTimer` knows it.
+    /// Calls `function` once after this many ms. Keeps the process alive until then if `holds` is set. Returns the number for
+    /// `endTimer`.
     #[napi]
     pub fn start_timer(&self, env: Env, ms: f64, function: Unknown, holds: bool) -> napi::Result<f64> {
         let (js, inner) = (Js(env.raw()), &self.handle.0);
