@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     error::{Error, Kind, Result},
     random,
-    store::{Reply, plan::Wire, redis::command},
+    store::{Reply, Request, Verb, plan::Wire, redis::command},
 };
 
 /// What to do with a reply.
@@ -57,6 +57,24 @@ pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
 pub fn was_done(reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return true };
     !matches!(error.kind, Kind::NotSent | Kind::Unavailable | Kind::Backpressure | Kind::Closed)
+}
+
+/// Whether the server refused the request, which then had no effect. What a script did before its error stays done.
+pub fn was_refused(wire: &Wire, reply: &Result<Reply>) -> bool {
+    use Kind::{Auth, OutOfMemory, Server, WrongType};
+    let Err(error) = reply else { return false };
+    matches!(error.kind, Server | WrongType | OutOfMemory | Auth) && is_simple(wire)
+}
+
+/// Whether it is one command, and neither a script nor a transaction.
+fn is_simple(wire: &Wire) -> bool {
+    let name = match wire {
+        Wire::Get(_) => return true,
+        Wire::One(Request { verb: Verb::Command(name), .. }) => name,
+        Wire::One(Request { verb: Verb::Custom(name), .. }) => &name[..],
+        Wire::One(_) | Wire::Many(_) => return false,
+    };
+    !["EVAL", "FCALL"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The backoff before this attempt, with full jitter.
@@ -144,6 +162,26 @@ mod tests {
         assert_eq!(judge(&read(), &failed(Kind::Timeout)), Verdict::Final, "its time is over");
         assert_eq!(settle(&read(), false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
         assert_eq!(settle(&read(), false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
+    }
+
+    #[test]
+    fn what_the_server_refused_had_no_effect_unless_it_is_a_script() {
+        let said = |words: &'static str| Err(Error::from_server(words));
+        let custom = |name: &str| {
+            let mut request = Request::keyed("GET", [Bytes::from_static(b"key")]);
+            request.verb = Verb::Custom(name.to_owned());
+            Wire::One(request)
+        };
+        for words in ["WRONGTYPE no", "OOM no", "NOPERM no", "ERR value is not an integer or out of range"] {
+            assert!(was_refused(&write(), &said(words)) && was_refused(&custom("LPUSH"), &said(words)), "{words}");
+            for script in ["EVAL", "EVALSHA", "EVAL_RO", "FCALL"] {
+                assert!(!was_refused(&custom(script), &said(words)), "{script} {words}");
+            }
+        }
+        assert!(!was_refused(&write(), &Ok(Reply::Int(1))));
+        for kind in [Kind::MaybeApplied, Kind::Timeout, Kind::Unsupported, Kind::InvalidData] {
+            assert!(!was_refused(&write(), &failed(kind)), "{kind:?}");
+        }
     }
 
     #[test]

@@ -169,7 +169,9 @@ impl Server {
                 self.lanes.park(&[*errand], turn);
                 returned = true;
             } else if returned && retry::was_done(reply) {
-                match self.lanes.done(errand.trip, errand.wire.repeatable()) {
+                // What was refused may be done once more, whatever it is.
+                let repeatable = errand.wire.repeatable() || retry::was_refused(errand.wire, reply);
+                match self.lanes.done(errand.trip, repeatable) {
                     Done::InTurn => {}
                     Done::OnceMore => {
                         let why = "an earlier call on the same key must be retried first";
