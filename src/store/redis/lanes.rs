@@ -20,7 +20,6 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,7 +27,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::store::Request;
@@ -253,9 +252,16 @@ impl Lanes {
         }
     }
 
-    /// Waits for a while before something is sent again, less where a later call overtakes another.
-    pub async fn pause(&self, pause: Duration) {
-        let _ = timeout(pause, self.stir.notified()).await;
+    /// Waits until a later call has overtaken one of these.
+    pub async fn overtaken(&self, any: impl Fn() -> bool) {
+        loop {
+            let mut stir = pin!(self.stir.notified());
+            stir.as_mut().enable();
+            if any() {
+                return;
+            }
+            stir.await;
+        }
     }
 
     /// Whether anybody is to be sent again.
@@ -271,8 +277,9 @@ impl Lanes {
     }
 
     fn leave(&self, trip: &Trip) {
-        self.lock().leave(trip);
-        if trip.was_overtaken() {
+        let overtaken = self.lock().leave(trip);
+        // It may be abandoned before it has seen that itself.
+        if overtaken {
             self.stir.notify_waiters();
         }
     }

@@ -17,7 +17,7 @@ use std::{
 
 use tokio::{
     sync::{Mutex, Semaphore},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -150,15 +150,31 @@ impl Server {
             errands.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(|(errand, _)| {
                 errand.trip.take_source();
             });
-            let again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
-            let last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
+            let mut again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
+            let mut last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
             if replies.iter().any(Option::is_some) {
                 let ended: Vec<_> = (0..wire.len()).filter(|&at| replies[at].is_some()).collect();
                 part(settled(wire, &trips, std::mem::take(&mut replies)));
                 ended.into_iter().for_each(|at| trips[at].leave());
                 replies = wire.iter().map(|_| None).collect();
             }
-            self.lanes.pause(pause).await;
+            let wake = Instant::now() + pause;
+            let overtaken = |again: &[usize]| again.iter().any(|&at| trips[at].is_overtaken());
+            while !pause.is_zero() && timeout_at(wake, self.lanes.overtaken(|| overtaken(&again))).await.is_ok() {
+                // Only these are not retried; the others keep their pause.
+                let mut over: Vec<_> = wire.iter().map(|_| None).collect();
+                let is_over = |&at: &usize| trips[at].is_overtaken();
+                for (&at, reply) in again.iter().zip(&mut last).filter(|(at, _)| is_over(at)) {
+                    over[at] = reply.take();
+                }
+                last.retain(Option::is_some);
+                let ended: Vec<_> = again.extract_if(.., |at| over[*at].is_some()).collect();
+                part(settled(wire, &trips, over));
+                ended.into_iter().for_each(|at| trips[at].leave());
+            }
+            if again.is_empty() {
+                return Delivery::Some(Vec::new());
+            }
             let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
             let answers = self.attempt(&some, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {

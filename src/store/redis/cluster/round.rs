@@ -14,7 +14,7 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     Cluster, Node,
@@ -35,7 +35,7 @@ use crate::{
         },
     },
 };
-use divide::Divided;
+use divide::{Divided, To};
 use next::{Next, explained};
 
 /// Pauses stop growing at this step of `retry::pause`, 200 ms, because the expected change is imminent.
@@ -85,6 +85,8 @@ enum Step<'a> {
     Answered(Lane<'a>, Replies),
     /// Route these pieces again.
     Route(Vec<Piece<'a>>),
+    /// Some of these pieces were overtaken while they waited for the refresh of this number, until this time at least.
+    Overtaken(Vec<Piece<'a>>, Option<u64>, Instant),
 }
 
 /// The replies to the parts of a request.
@@ -126,6 +128,11 @@ impl Cluster {
                 None => return,
                 Some(Step::Route(pieces)) => round.route(pieces),
                 Some(Step::Answered(lane, replies)) => round.answered(lane, replies),
+                Some(Step::Overtaken(mut pieces, turn, wake)) => {
+                    let over = pieces.extract_if(.., |piece| piece.trip.is_overtaken()).collect();
+                    round.give_up(over);
+                    round.wait_until(wake, pieces, turn);
+                }
             }
         }
     }
@@ -298,29 +305,45 @@ impl<'a> Round<'a> {
             }
             return;
         }
-        // Pieces that wait for a fail-over give up when their patience ends.
-        let limit =
-            pieces.iter().filter_map(|piece| piece.patience).min().map_or(self.deadline, |at| at.min(self.deadline));
         let attempt = pieces.iter().map(|piece| if turn.is_some() { piece.lost } else { piece.tries }).max();
         let pause = match attempt.unwrap_or_default() {
             // The refresh itself takes a while.
             1 if turn.is_some() => Duration::ZERO,
             attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
-        let left = limit.saturating_duration_since(Instant::now());
+        let left = self.limit(&pieces).saturating_duration_since(Instant::now());
         if left < SHORTEST {
             return self.give_up(std::mem::take(&mut pieces));
         }
-        let (cluster, pause) = (self.cluster, pause.min(left / 2));
+        self.wait_until(Instant::now() + pause.min(left / 2), pieces, turn);
+    }
+
+    fn wait_until(&mut self, wake: Instant, pieces: Vec<Piece<'a>>, turn: Option<u64>) {
+        if pieces.is_empty() {
+            return;
+        }
+        let (cluster, limit) = (self.cluster, self.limit(&pieces));
         self.crew.add(async move {
             let _waits = Waits::new(&cluster.waiting, pieces.len());
-            cluster.lanes.pause(pause).await;
-            if let Some(turn) = turn {
-                // Even if the refresh failed, the known nodes are tried.
-                let _ = timeout_at(limit, cluster.learned(turn)).await;
-            }
-            Step::Route(pieces)
+            let waited = async {
+                sleep_until(wake).await;
+                if let Some(turn) = turn {
+                    // Even if the refresh failed, the known nodes are tried.
+                    let _ = timeout_at(limit, cluster.learned(turn)).await;
+                }
+            };
+            let overtaken = cluster.lanes.overtaken(|| pieces.iter().any(|piece| piece.trip.is_overtaken()));
+            let waited = tokio::select! {
+                () = waited => true,
+                () = overtaken => false,
+            };
+            if waited { Step::Route(pieces) } else { Step::Overtaken(pieces, turn, wake) }
         });
+    }
+
+    /// Until when these wait at most. Pieces that wait for a fail-over give up when their patience ends.
+    fn limit(&self, pieces: &[Piece<'a>]) -> Instant {
+        pieces.iter().filter_map(|piece| piece.patience).min().map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// Ends the pieces with their last errors.
@@ -349,38 +372,6 @@ impl<'a> Round<'a> {
             let join = std::mem::replace(&mut gathered.join, Join::Whole);
             let replies = std::mem::take(&mut gathered.parts).into_iter().flatten().collect();
             self.ready.push((piece.request, join.join(replies, &gathered.effect)));
-        }
-    }
-}
-
-/// Where pieces go on together.
-enum To {
-    Node {
-        node: Arc<Node>,
-        asking: bool,
-        /// A request on a dedicated connection may block, so others must not wait for it.
-        alone: bool,
-    },
-    /// After a pause.
-    Later,
-    /// After a refresh of the map.
-    Learned,
-}
-
-impl To {
-    fn node(node: Arc<Node>, asking: bool, piece: &Piece<'_>) -> Self {
-        Self::Node { node, asking, alone: piece.wire.is_apart() }
-    }
-}
-
-impl PartialEq for To {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Node { node, asking, alone }, Self::Node { node: other, asking: too, alone: apart }) => {
-                !alone && !apart && Arc::ptr_eq(node, other) && asking == too
-            }
-            (Self::Later, Self::Later) | (Self::Learned, Self::Learned) => true,
-            _ => false,
         }
     }
 }

@@ -25,7 +25,9 @@ impl Line {
         self.0.insert(at, entry);
     }
 
-    pub fn remove(&mut self, place: u64) {
+    /// Removes the entries of a call; returns whether a later call overtook it.
+    pub fn remove(&mut self, place: u64) -> bool {
+        let overtaken = self.entries_of(place).any(|entry| entry.overtaken);
         if self.0.front().is_some_and(|first| first.place == place) {
             while self.0.front().is_some_and(|first| first.place == place) {
                 self.0.pop_front();
@@ -34,6 +36,7 @@ impl Line {
             let (from, to) = self.range(place);
             drop(self.0.drain(from..to));
         }
+        overtaken
     }
 
     pub fn join(&mut self, place: u64, party: u64) {

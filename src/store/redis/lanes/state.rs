@@ -144,19 +144,22 @@ impl State {
         self.returned += usize::from(turn != Turn::New);
     }
 
-    pub fn leave(&mut self, trip: &Trip) {
-        let Some(again) = trip.stop_waiting() else { return };
+    /// Removes a call from its lines; returns whether a later call overtook it while it waited.
+    pub fn leave(&mut self, trip: &Trip) -> bool {
+        let Some(again) = trip.stop_waiting() else { return false };
+        let mut overtaken = false;
         self.returned -= usize::from(again);
         for &key in trip.keys() {
             let slot = slot_of(key);
             let Some(line) = self.lines.get_mut(&slot) else { continue };
-            line.remove(trip.place());
+            overtaken |= line.remove(trip.place());
             if line.is_empty() {
                 self.lines.remove(&slot);
             } else {
                 self.wake(slot);
             }
         }
+        overtaken
     }
 
     /// Has the first in this line look whether it may go.

@@ -1,4 +1,12 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::*;
 use crate::store::plan::Wire;
@@ -133,4 +141,35 @@ async fn whoever_waits_is_woken() {
     assert!(c.changed(soon()).await, "the one before has gone");
     assert_eq!(lanes.way(&c, &third), Way::Over(2));
     drop((hold, b));
+}
+
+#[tokio::test]
+async fn whoever_has_overtaken_a_call_does_not_wait_for_one_that_was_abandoned() {
+    let lanes = Lanes::new();
+    trips!(lanes: first = ["k"], write = ["k"]);
+    let _holds = [lanes.enter(1, &first), lanes.enter(1, &write)];
+    lanes.park(&first, Turn::Again);
+    assert_eq!(lanes.done(write[0].trip, false), Done::Overtook);
+    let later = Instant::now() + Duration::from_secs(60);
+    let told = lanes.passed(write[0].trip, write[0].trip.place(), later);
+    let both = async { tokio::join!(told, async { first[0].trip.leave() }) };
+    assert!(timeout(Duration::from_secs(5), both).await.is_ok(), "it left without having looked");
+}
+
+#[tokio::test]
+async fn a_call_that_was_overtaken_wakes_nobody_else() {
+    async fn is_ready(mut future: Pin<&mut impl Future>) -> bool {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
+    }
+    let lanes = Lanes::new();
+    trips!(lanes: mine = ["k"], other = ["o"], write = ["o"], last = ["k"]);
+    let _holds = [lanes.enter(1, &mine), lanes.enter(1, &other), lanes.enter(1, &write), lanes.enter(1, &last)];
+    lanes.park(&mine, Turn::Again);
+    lanes.park(&other, Turn::Again);
+    let mut overtaken = pin!(lanes.overtaken(|| mine[0].trip.is_overtaken()));
+    assert!(!is_ready(overtaken.as_mut()).await);
+    assert_eq!(lanes.done(write[0].trip, false), Done::Overtook);
+    assert!(!is_ready(overtaken.as_mut()).await, "another was overtaken");
+    assert_eq!(lanes.done(last[0].trip, false), Done::Overtook);
+    assert!(is_ready(overtaken.as_mut()).await);
 }

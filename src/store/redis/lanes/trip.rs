@@ -111,10 +111,6 @@ impl<'a> Trip<'a> {
         self.overtaken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn was_overtaken(&self) -> bool {
-        self.overtaken.load(Ordering::Relaxed)
-    }
-
     /// Notes that it was sent, and that nobody knows what became of it.
     pub fn doubt(&self) {
         self.in_doubt.store(true, Ordering::Relaxed);

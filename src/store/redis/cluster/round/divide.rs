@@ -1,22 +1,24 @@
 //! Divides the pieces of one exchange by where each goes on.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Node, Piece};
 
 /// Pieces by where they go on. Those of one part wait for their keys together, so no part may come between the pieces of another
 /// on any key: the two would wait for each other until the deadline. On each key, the parts are in the order of the pieces.
-pub struct Divided<To, Piece> {
-    pub parts: Vec<(To, Vec<Piece>)>,
+pub struct Divided<T, P> {
+    pub parts: Vec<(T, Vec<P>)>,
     /// The last part that waits for each slot of keys.
     last: HashMap<u16, usize>,
 }
 
-impl<To: PartialEq, Piece> Divided<To, Piece> {
+impl<T: PartialEq, P> Divided<T, P> {
     pub fn new() -> Self {
         Self { parts: Vec::new(), last: HashMap::new() }
     }
 
     /// Adds a piece that waits for keys in these slots, which was made after those added before.
-    pub fn add(&mut self, to: To, slots: &[u16], piece: Piece) {
+    pub fn add(&mut self, to: T, slots: &[u16], piece: P) {
         let first = slots.iter().filter_map(|slot| self.last.get(slot)).max().copied().unwrap_or(0);
         let mut later = first..self.parts.len();
         let at = later.find(|&at| self.parts[at].0 == to).unwrap_or(self.parts.len());
@@ -24,6 +26,38 @@ impl<To: PartialEq, Piece> Divided<To, Piece> {
         match self.parts.get_mut(at) {
             Some((_, pieces)) => pieces.push(piece),
             None => self.parts.push((to, vec![piece])),
+        }
+    }
+}
+
+/// Where pieces go on together.
+pub enum To {
+    Node {
+        node: Arc<Node>,
+        asking: bool,
+        /// A request on a dedicated connection may block, so others must not wait for it.
+        alone: bool,
+    },
+    /// After a pause.
+    Later,
+    /// After a refresh of the map.
+    Learned,
+}
+
+impl To {
+    pub fn node(node: Arc<Node>, asking: bool, piece: &Piece<'_>) -> Self {
+        Self::Node { node, asking, alone: piece.wire.is_apart() }
+    }
+}
+
+impl PartialEq for To {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Node { node, asking, alone }, Self::Node { node: other, asking: too, alone: apart }) => {
+                !alone && !apart && Arc::ptr_eq(node, other) && asking == too
+            }
+            (Self::Later, Self::Later) | (Self::Learned, Self::Learned) => true,
+            _ => false,
         }
     }
 }
