@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::Result,
     settings::Settings,
-    store::{Events, Merge, Reply, Request, Role, Status, Topology, crew::Crew, plan::Plan},
+    store::{Events, Merge, Request, Role, Status, Topology, crew::Crew, plan::Plan},
 };
 
 /// An engine with one server at a time.
@@ -81,15 +81,13 @@ impl One {
         }
         let usual = self.usual.load(Ordering::Relaxed);
         let plan = Plan::new(batch, usual);
-        let mut part = |replies| deliver(plan.scatter(replies));
+        let mut part = |replies| deliver(plan.scatter(clustered::all_explained(replies)));
         let mut replies = self.server.run(&plan.wire, deadline, &mut part).await;
         if replies.iter_mut().any(|(_, reply)| clustered::is_divided(reply)) {
             self.clustered.store(true, Ordering::Relaxed);
             self.cut_up(&plan, &mut replies, deadline).await;
         }
-        for (_, reply) in replies.iter_mut().filter(|(_, reply)| reply.is_err()) {
-            *reply = clustered::explained(std::mem::replace(reply, Ok(Reply::Nil)));
-        }
+        let mut replies = clustered::all_explained(replies);
         if let Some(bytes) = plan.value_bytes(&mut replies) {
             // A moving average, which adapts within a few rounds.
             self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);

@@ -90,6 +90,14 @@ pub fn explained(reply: Result<Reply>) -> Result<Reply> {
     })
 }
 
+/// The same for each error.
+pub fn all_explained(mut replies: Delivery) -> Delivery {
+    for (_, reply) in replies.iter_mut().filter(|(_, reply)| reply.is_err()) {
+        *reply = explained(std::mem::replace(reply, Ok(Reply::Nil)));
+    }
+    replies
+}
+
 impl One {
     /// Runs requests after splitting them by slot; one reply each.
     pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
