@@ -88,6 +88,12 @@ pub fn is_in_doubt(reply: &Result<Reply>) -> bool {
     matches!(reply, Err(error) if matches!(error.kind, Kind::Timeout | Kind::MaybeApplied))
 }
 
+/// Whether the request was executed and its reply cannot be read.
+pub fn is_unread(reply: &Result<Reply>) -> bool {
+    // The server's own errors are of other kinds.
+    matches!(reply, Err(error) if error.kind == Kind::Unsupported)
+}
+
 /// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
 /// an earlier one.
 pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {

@@ -251,7 +251,11 @@ impl Server {
             // Boxed because it is rare and would enlarge the future of every call.
             let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
                 Box::pin(self.send_apart(wire, asking, deadline));
-            return (vec![sent.await], since);
+            let reply = sent.await;
+            if retry::is_unread(&reply) {
+                errands[0].trip.doubt();
+            }
+            return (vec![reply], since);
         }
         let (replies, since) = self.go(errands, asking, deadline).await;
         if errands.iter().zip(&replies).any(|(errand, reply)| retry::judge(errand.wire, reply) == Verdict::Elsewhere) {

@@ -54,9 +54,10 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
     }
 }
 
-/// Whether the error comes from the connection rather than the server.
+/// Whether the error comes from the connection, or from reading the reply, rather than from the server.
 fn is_ours(error: &Error) -> bool {
-    matches!(error.kind, Kind::NotSent | Kind::MaybeApplied | Kind::Timeout | Kind::Internal)
+    use Kind::{Internal, MaybeApplied, NotSent, Timeout, Unsupported};
+    matches!(error.kind, NotSent | MaybeApplied | Timeout | Internal | Unsupported)
 }
 
 fn too_few() -> Error {
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn without_its_exec_nothing_was_done() {
         let lost = |kind| Err(Error::new(kind, "the connection was lost"));
-        for kind in [Kind::NotSent, Kind::MaybeApplied, Kind::Timeout] {
+        for kind in [Kind::NotSent, Kind::MaybeApplied, Kind::Timeout, Kind::Unsupported] {
             let replies = vec![ok("OK"), lost(Kind::MaybeApplied), lost(kind)];
             assert_eq!(folded(replies).unwrap_err().kind, kind);
         }

@@ -159,7 +159,7 @@ impl Server {
         let mut overtook = Vec::new();
         let mut returned = self.lanes.has_returned();
         for (errand, reply) in errands.iter().zip(replies) {
-            if retry::is_in_doubt(reply) {
+            if retry::is_in_doubt(reply) || retry::is_unread(reply) {
                 errand.trip.doubt();
             }
             // It is sent again even behind later calls on its keys, unless an earlier attempt may have had an effect.
