@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { RedisService } from 'cinnabar'
+import { ApiCache, RedisService } from 'cinnabar'
 
 import { randomFrom } from '../tests/faults/proxy/random.mjs'
 import { startProxy } from '../tests/faults/proxy.mjs'
-import { until } from './helpers.mjs'
+import { deferred, until } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
 import { startRedis } from './support/redis.mjs'
 
@@ -131,6 +131,41 @@ describe('calls over several connections to one server', () => {
       ['second', 2],
       ['third', 3],
     ])
+    await service.disconnect()
+  })
+
+  test('no load elsewhere ends between the steps of a write or a removal in the cache', async () => {
+    const service = await open()
+    const elsewhere = new RedisService({ url: server.url, log: false })
+    const [cache, other] = [new ApiCache(service), new ApiCache(elsewhere)]
+    await grow(service, 2)
+    const [first] = await connections()
+    for (const [change, left] of [
+      [() => cache.invalidate('k'), null],
+      [() => cache.set('k', 'new'), 'new'],
+    ]) {
+      const [began, loaded] = [deferred(), deferred()]
+      const load = other.getOrSet('k', () => {
+        began.resolve()
+        return loaded.promise
+      })
+      await began.promise
+      await proxy.hold({ only: first, direction: 'requests' })
+      const onLease = service.get('api:{api:k}:load')
+      // Longer than an answer may take before others go over another connection.
+      await delay(60)
+      await service.get('free')
+      const changed = change()
+      // Whatever of it goes over another connection has arrived before this one.
+      await service.get('free')
+      loaded.resolve('old')
+      await load
+      await proxy.heal()
+      await Promise.all([onLease, changed])
+      assert.equal(await other.get('k'), left)
+      await other.invalidate('k')
+    }
+    await elsewhere.disconnect()
     await service.disconnect()
   })
 

@@ -66,8 +66,8 @@ describe('on one server, over a network that loses answers', () => {
     const id = await sessions.createSession('u')
     await cache.set('k', 1, { tags: ['t'] })
     for (const [name, match, call] of [
-      ['set', /^SET/, () => cache.set('k', 2)],
-      ['invalidate', /^UNLINK/, () => cache.invalidate('k')],
+      ['set', /^EVAL/, () => cache.set('k', 2)],
+      ['invalidate', /^EVAL/, () => cache.invalidate('k')],
       ['invalidateByTag', /^DEL/, () => cache.invalidateByTag('t')],
       ['extendLock', /^EVAL/, () => locks.extendLock('r', token)],
       ['extendSession', /^PEXPIRE/, () => sessions.extendSession(id, 60)],
@@ -130,7 +130,8 @@ describe('on one server, over a network that loses answers', () => {
   test('setMany names the keys that are stored', async () => {
     const service = await openOnce()
     const entries = numbers(20).map((n) => ({ key: `k${n}`, value: n, ...(n % 2 ? {} : { tags: ['t'] }) }))
-    await lose(/^SET/, 5)
+    // The marks of the tag are asked for first, in one run.
+    await lose(/^EVAL/, 6)
     const error = await refuses(service.cache.setMany(entries), 'E_MAYBE_APPLIED')
     assert.deepEqual(error.done, ['k1', 'k3', 'k5', 'k7', 'k9'])
     assert.ok(!Object.keys(error).includes('done') && !JSON.stringify(error).includes('k3'), 'no log copies the keys')
@@ -142,9 +143,12 @@ describe('on one server, over a network that loses answers', () => {
     const service = await open({ maxQueuedCalls: 10 })
     const entries = numbers(20).map((n) => ({ key: `k${n}`, value: n }))
     const error = await refuses(service.cache.setMany(entries), 'E_MAYBE_APPLIED', /maxQueuedCalls/)
-    assert.deepEqual(error.done, ['k0', 'k1', 'k2', 'k3', 'k4'])
+    assert.deepEqual(
+      error.done,
+      numbers(10).map((n) => `k${n}`),
+    )
     const stored = await Promise.all(numbers(20).map((n) => server.command('EXISTS', `api:k${n}`)))
-    assert.deepEqual(stored, [...Array(5).fill(1), ...Array(15).fill(0)])
+    assert.deepEqual(stored, [...Array(10).fill(1), ...Array(10).fill(0)])
   })
 
   test('sessions that are ended together say how many were deleted, and none of them counts', async () => {

@@ -33,6 +33,8 @@ use crate::{
 };
 
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
+script!(SET = "cache/set.lua", keys: 2, args: 2);
+script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
 /// More tags than this on one entry are a mistake.
 const MOST_TAGS: usize = 128;
@@ -181,11 +183,9 @@ impl Cache {
         let tags = keep.tags.clone();
         let write = move |marks: Vec<String>| {
             let value = value(keep.tags, marks, stale, json)?;
-            let args = [key, value, Bytes::from_static(b"PX"), life::millis(life + stale)];
-            // The lease goes first: an earlier fill is overwritten, and a later one finds no lease.
-            let set = Request::keyed("SET", args).repeatable().having(effect);
-            let requests = [Request::keyed("DEL", [lease]).repeatable().unseen(), set];
-            Ok(Call::round(requests, |replies| replies.all().map(|_| Step::Done(()))))
+            // One request: a load that ended between two would leave an older value.
+            let args = [key, lease, value, life::millis(life + stale)];
+            Ok(Call::new(Request::script(&SET, args).repeatable().having(effect), |_| Ok(())))
         };
         if tags.is_empty() {
             return write(Vec::new());
@@ -225,13 +225,9 @@ impl Cache {
 
     /// Removes an entry and its lease; returns the number of entries removed.
     pub fn invalidate(&self, name: &str) -> Call<i64> {
-        let lease = Request::keyed("DEL", [keys::cache_lease(&self.0.prefix, name)]).repeatable().unseen();
-        let entry = Request::keyed("UNLINK", [keys::cache_entry(&self.0.prefix, name)]).repeatable();
-        let entry = entry.having(Effect::Count(counted));
-        Call::round([lease, entry], |replies| match replies.all()?.pop() {
-            Some(removed) => removed.int().map(Step::Done),
-            None => Ok(Step::Done(0)),
-        })
+        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
+        let remove = Request::script(&REMOVE, keys).merging(Merge::Script).repeatable();
+        Call::new(remove.having(Effect::Count(counted)), Reply::int)
     }
 
     /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.

@@ -7,6 +7,8 @@ script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(OPEN = "cache/open.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
+script!(SET = "cache/set.lua", keys: 2, args: 2);
+script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 script!(DROP = "cache/release.lua", keys: 1, args: 1);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
 
@@ -94,6 +96,34 @@ RPUSH api:{api:a}:load m => api:a api:{api:a}:load m 1 300000
 SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 0
 SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 x
 SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1
+",
+    },
+    Cases {
+        script: &SET,
+        how: Exactly,
+        after: &["GET api:a", "PTTL api:a", "TYPE api:{api:a}:load", "TYPE api:a"],
+        lines: "
+=> api:a api:{api:a}:load 1 300000
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load 1 300000
+SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load 1 300000
+RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load 1 300000
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load '' 300000
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load 1 0
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load 1 x
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load 1
+",
+    },
+    Cases {
+        script: &REMOVE,
+        how: Exactly,
+        after: &["TYPE api:a", "TYPE api:{api:a}:load"],
+        lines: "
+=> api:a api:{api:a}:load
+SET api:a 0 PX 60000 => api:a api:{api:a}:load
+SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load
+SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load
+SET api:a 0 PXAT 1 => api:a api:{api:a}:load
+RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
 ",
     },
     Cases {
