@@ -1790,14 +1790,18 @@ export interface JobQueueOptions {
   prefix?: string
   /**
    * Lease of a worker on its jobs, in milliseconds from 100 to 3,600,000; renewed three times within that. When a process dies,
-   * other workers take over its jobs after their leases expire. Each then runs alone, on a worker that runs nothing else, because
-   * any of them may have killed the process. A lease that expires only because the server's clock was set forward is not taken
-   * over. Default `10000`.
+   * other workers take over its jobs after their leases expire; those that had started count a crash, see `maxCrashes`. A lease
+   * that expires only because the server's clock was set forward is not taken over. Default `10000`.
    */
   leaseMs?: number
   /** Most bytes of the data of a job, or of its result, as JSON. Default `1048576`. */
   maxBytes?: number
-  /** How many crashes of its worker a job may have before it is dead. Default `5`. */
+  /**
+   * How many crashes a job is dead after: how often the process of its worker may die, or lose its lease, after the job started.
+   * Any job that ran in that process may have killed it. So from its second crash on, and before one that could be its last, a job
+   * runs alone, on a worker that runs nothing else: a job that keeps killing its workers adds at most two crashes to the count of
+   * others, and none to those that had not started. With `1`, everything that ran beside it is dead. Default `5`.
+   */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
   keep?: {
@@ -2102,7 +2106,7 @@ export interface JobQueueEvents<Result = unknown> {
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
   retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
-  /** The worker that ran the job crashed; the job is ready again, and will run alone. */
+  /** The worker that ran the job crashed; the job is ready again, and from its second crash on it runs alone. */
   stalled: { id: string; crashes: number }
   /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
   dead: { id: string; attempt: number; error?: JobError; partial?: true }

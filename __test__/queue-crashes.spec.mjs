@@ -45,6 +45,7 @@ describe('a job that kills its workers', () => {
           ids.splice(3, 0, 'poison')
           await queue.addMany(ids.map((id) => ({ name: 'n', id, data: ms, attempts: 1 })))
           const begun = new Set()
+          let known = 0
           for (let life = 0; life < 12 && (await queue.get('poison')).state !== 'dead'; life++) {
             const args = [redis.server.url, queue.name, String(concurrency)]
             const { out, err } = await runModule(WORKER, { args })
@@ -52,7 +53,8 @@ describe('a job that kills its workers', () => {
             const lines = [...out.matchAll(/^(.*) (\d+)$/gm)]
             for (const [, id] of lines) begun.add(id)
             const beside = lines.find(([, id]) => id === 'poison')?.[2]
-            if (life > 0 && beside) assert.equal(beside, '1', 'it ran alone')
+            if (known >= 2 && beside) assert.equal(beside, '1', 'it ran alone')
+            known = (await queue.get('poison')).crashes
             const early = [...told].filter((id) => !begun.has(id))
             assert.deepEqual(early, [], 'told of as active and never begun')
           }
@@ -66,7 +68,7 @@ describe('a job that kills its workers', () => {
           for (const id of ids.filter((id) => id !== 'poison')) {
             const { state, crashes } = await queue.get(id)
             assert.equal(state, 'done', id)
-            assert.ok(crashes <= 1, `${id} was charged with ${crashes}`)
+            assert.ok(crashes <= 2, `${id} was charged with ${crashes}`)
           }
         },
         { leaseMs: 300, defaults: { attempts: 1 } },

@@ -130,7 +130,7 @@ for (const engine of engines) {
           queue.process(handler, { concurrency: 2 })
           await until('the other has one', async () => {
             if (runs.length === 2) await expire()
-            return runs.length === 3
+            return runs.length > 2
           })
           const [a, b] = runs
           // Nobody has told this one yet: its token does.

@@ -11,10 +11,11 @@
 //! The lease alone determines which worker runs a job. Its token is required to finish, report or renew, so a worker whose
 //! lease has expired cannot change the job. Jobs run at least once.
 //!
-//! An expired lease counts as a crash of the worker, and each job it held becomes a suspect: it returns to its old place, but
-//! runs alone, on a worker without other jobs, so that the next crash can be attributed to it. A job that had started is
-//! charged with the crash, which costs no attempt, and is dead after `max_crashes` of them. A job that had not started is not
-//! charged.
+//! An expired lease counts as a crash of the worker, and each job it held is ready again at its old place. A job that had
+//! started is charged with the crash, which costs no attempt, and is dead after `max_crashes` of them. A job that had not started
+//! is not charged. Any job that had started may have caused the crash, but mostly none did. From its second crash on, or earlier
+//! if the next one could be its last, a job is a suspect: it runs alone, on a worker without other jobs, so that the next crash
+//! can be attributed to it. A job that kills its workers therefore cannot kill other jobs.
 
 mod add;
 mod event;

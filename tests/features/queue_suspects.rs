@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar::features::{
     Overdue,
-    queue::{Keep, NewJob, Options, Outcome, State, Take},
+    queue::{Keep, Leased, NewJob, Options, Outcome, Queue, State, Take, Taken},
 };
 
 use crate::{
@@ -15,37 +15,96 @@ use crate::{
 
 const OVER: Duration = Duration::from_millis(205);
 
+/// What the worker that held these had begun when it was killed.
+fn crash(engine: &Engine, queue: &Queue, jobs: &[Leased]) {
+    begun(engine, queue, jobs);
+    engine.pass(OVER);
+}
+
+/// A job with which two workers crashed, and others that wait.
+fn suspect(engine: &Engine, queue: &Queue, others: &[&str]) {
+    engine.run(queue.add(job("suspect"))).unwrap();
+    for _ in 0..2 {
+        crash(engine, queue, &take(engine, queue, 1));
+    }
+    engine.run(queue.add_many(others.iter().map(|name| job(name)).collect())).unwrap();
+}
+
+fn busy(engine: &Engine, queue: &Queue, count: usize) -> Taken {
+    taken(engine, queue, &Take { idle: false, ..ask(count) })
+}
+
 #[test]
-fn only_what_had_begun_is_charged_and_each_runs_alone() {
+fn only_what_had_begun_is_charged_and_all_are_ready_again() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b"), job("c"), job("d")])).unwrap();
         let jobs = take(engine, &queue, 3);
-        begun(engine, &queue, &jobs[1..2]);
-        engine.pass(OVER);
-        // One that is busy takes what is not suspected, and is not asked to make way at once.
-        let busy = taken(engine, &queue, &Take { idle: false, ..ask(10) });
-        assert_eq!((names(&busy.jobs), busy.makes_way), (vec!["d"], false));
-        assert_eq!(engine.run(queue.counts()).unwrap().ready, 3);
-        let listed = engine.run(queue.list(State::Ready, 0, 10)).unwrap();
-        let seen: Vec<_> = listed.iter().map(|job| (job.name.as_str(), job.crashes, job.started_ms)).collect();
-        assert_eq!(seen, [("a", 0, None), ("b", 1, None), ("c", 0, None)]);
-        for (name, crashes) in [("a", 0), ("b", 1), ("c", 0)] {
-            let alone = take(engine, &queue, 10);
-            assert_eq!((names(&alone), alone[0].alone, alone[0].crashes), (vec![name], true, crashes));
-            assert!(engine.run(queue.get(&alone[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
-            assert!(done(engine, &queue, &alone[0]));
-        }
+        crash(engine, &queue, &jobs[1..2]);
+        let again = busy(engine, &queue, 10);
+        let seen: Vec<_> = again.jobs.iter().map(|job| (job.name.as_str(), job.crashes, job.alone)).collect();
+        assert_eq!(seen, [("a", 0, false), ("b", 1, false), ("c", 0, false), ("d", 0, false)]);
+        assert!(!again.makes_way);
+        // Its start is known next time before it begins, so that none ends its worker unnoticed.
+        assert_eq!(again.jobs.iter().map(|job| job.tells_first).collect::<Vec<_>>(), [true, true, true, false]);
+        let active = engine.run(queue.list(State::Active, 0, 10)).unwrap();
+        assert_eq!(active.iter().filter_map(|job| job.started_ms).count(), 0);
     });
+}
+
+#[test]
+fn one_runs_alone_from_its_second_crash_on_and_others_go_on() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
+        let jobs = take(engine, &queue, 3);
+        crash(engine, &queue, &jobs[..1]);
+        let jobs = take(engine, &queue, 10);
+        crash(engine, &queue, &jobs[..2]);
+        let others = busy(engine, &queue, 10);
+        assert_eq!((names(&others.jobs), others.makes_way), (vec!["b", "c"], false));
+        assert_eq!(engine.run(queue.counts()).unwrap().ready, 1);
+        let listed = engine.run(queue.list(State::Ready, 0, 10)).unwrap();
+        let seen: Vec<_> = listed.iter().map(|job| (job.name.as_str(), job.crashes)).collect();
+        assert_eq!(seen, [("a", 2)]);
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone, alone[0].crashes), (vec!["a"], true, 2));
+        assert!(engine.run(queue.get(&alone[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
+        assert!(done(engine, &queue, &alone[0]));
+    });
+}
+
+#[test]
+fn none_of_those_that_run_beside_one_that_kills_its_workers_dies() {
+    for max_crashes in [2, 3, 5] {
+        Engine::each(|engine| {
+            let queue = queue_with(Options { max_crashes, ..Options::default() });
+            let good: Vec<_> = (0..5).map(|number| format!("good {number}")).collect();
+            let all = ["poison"].into_iter().chain(good.iter().map(String::as_str)).map(job);
+            let ids = engine.run(queue.add_many(all.collect())).unwrap();
+            for _ in 0..20 {
+                let jobs = take(engine, &queue, 10);
+                if names(&jobs).contains(&"poison") {
+                    crash(engine, &queue, &jobs);
+                } else {
+                    jobs.iter().for_each(|job| assert!(done(engine, &queue, job)));
+                }
+            }
+            let ends = ids.iter().map(|added| engine.run(queue.get(&added.id)).unwrap().unwrap());
+            for end in ends {
+                let (state, most) = if end.name == "poison" { (State::Dead, max_crashes) } else { (State::Done, 2) };
+                assert_eq!(end.state, state, "{} of {max_crashes}", end.name);
+                assert!(end.crashes <= most.min(max_crashes), "{} was charged with {}", end.name, end.crashes);
+            }
+        });
+    }
 }
 
 #[test]
 fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() {
     Engine::each(|engine| {
         let queue = queue();
-        engine.run(queue.add(job("a"))).unwrap();
-        take(engine, &queue, 1);
-        engine.pass(OVER);
+        suspect(engine, &queue, &[]);
         let alone = take(engine, &queue, 10).remove(0);
         assert!(finish(engine, &queue, &alone, Outcome::Release));
         let alone = take(engine, &queue, 10).remove(0);
@@ -59,18 +118,15 @@ fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() 
 fn one_of_those_who_are_busy_makes_way_after_a_while() {
     Engine::each(|engine| {
         let queue = queue();
-        engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
-        take(engine, &queue, 1);
-        engine.pass(OVER);
-        let busy = |count| taken(engine, &queue, &Take { idle: false, ..ask(count) });
-        let first = busy(1);
+        suspect(engine, &queue, &["b", "c"]);
+        let first = busy(engine, &queue, 1);
         assert_eq!((names(&first.jobs), first.makes_way), (vec!["b"], false));
         assert!(done(engine, &queue, &first.jobs[0]));
         engine.pass(LEASE);
-        let asked = busy(1);
+        let asked = busy(engine, &queue, 1);
         assert!(asked.jobs.is_empty() && asked.makes_way);
-        assert_eq!(names(&busy(1).jobs), ["c"], "one is enough");
-        assert_eq!(names(&take(engine, &queue, 1)), ["a"]);
+        assert_eq!(names(&busy(engine, &queue, 1).jobs), ["c"], "one is enough");
+        assert_eq!(names(&take(engine, &queue, 1)), ["suspect"]);
     });
 }
 

@@ -264,7 +264,7 @@ fn a_crash_costs_no_attempt_and_too_many_are_the_end() {
         for crashes in 0..3 {
             let taken = take(engine, &queue, 1);
             assert_eq!(names(&taken), ["poison"], "it returns to its old place");
-            assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].alone), (1, crashes, crashes > 0));
+            assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].alone), (1, crashes, crashes > 1));
             begun(engine, &queue, &taken);
             engine.pass(LEASE + Duration::from_millis(5));
             if crashes < 2 {

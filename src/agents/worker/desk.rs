@@ -3,6 +3,7 @@
 
 mod asking;
 mod ending;
+mod starting;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 pub use self::asking::{Asked, Landing, Round};
-use self::{asking::Asking, ending::Running};
+use self::{asking::Asking, ending::Running, starting::Start};
 use super::{
     Notice,
     outbox::{Notes, Outbox},
@@ -46,6 +47,7 @@ struct Ready {
     number: u64,
     job: Leased,
     since: Instant,
+    start: Start,
 }
 
 /// Everything that a worker knows. What runs jobs and what speaks to the store both work on it, one at a time.
@@ -111,15 +113,16 @@ impl Desk {
         if std::mem::take(&mut self.stuck) {
             self.asking.at = now;
         }
-        let Some(Ready { number, job, .. }) = self.ready.pop_front() else {
+        let Some(Ready { number, job, start, .. }) = self.next_to_begin(now) else {
             self.hungry = true;
             return None;
         };
         self.pace.begun(now);
-        let running = Running::of(&job, now);
+        let told = job.alone || start == Start::Told;
+        let running = Running::of(&job, told, now);
         self.first_end = Some(self.first_end.map_or(running.ends, |first| first.min(running.ends)));
         self.running.insert(number, running);
-        if !job.alone {
+        if !told {
             self.untold.push_back((now, number));
         }
         Some((number, job))
@@ -151,7 +154,8 @@ impl Desk {
         self.beat_at.get_or_insert(now + self.rules.lease / 3);
         for job in jobs {
             self.numbers += 1;
-            self.ready.push_back(Ready { number: self.numbers, job, since: now });
+            let start = if job.tells_first { Start::Untold } else { Start::Free };
+            self.ready.push_back(Ready { number: self.numbers, job, since: now, start });
         }
         if self.closing || self.paused {
             self.give_ready_back(now);
@@ -201,7 +205,7 @@ impl Desk {
 
     /// Gives back what lies here for too long.
     fn give_stale_back(&mut self, now: Instant) {
-        if self.ready.front().is_none_or(|oldest| oldest.since + STALE > now) {
+        if self.waits_since().is_none_or(|since| since + STALE > now) {
             return;
         }
         while let Some(ready) = self.ready.pop_front_if(|ready| ready.since + STALE <= now) {
@@ -212,7 +216,8 @@ impl Desk {
     }
 
     fn give_ready_back(&mut self, now: Instant) {
-        for Ready { job, .. } in std::mem::take(&mut self.ready) {
+        for Ready { number, job, .. } in std::mem::take(&mut self.ready) {
+            self.out.forget(number);
             self.release(job.id, job.token, Duration::ZERO, now);
         }
         self.pace.stop();
@@ -256,7 +261,12 @@ impl Desk {
         let mut notices = Vec::new();
         for number in lost.into_iter().flatten() {
             self.ready.retain(|ready| ready.number != number);
+            self.out.forget(number);
             notices.extend(self.lose(number));
+        }
+        // The others may have been waiting for one of those.
+        if self.waits_since().is_some() && std::mem::take(&mut self.hungry) {
+            notices.push(Notice::Jobs);
         }
         notices
     }
@@ -276,7 +286,7 @@ impl Desk {
 
     /// When there is something to do next.
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
-        let stale = self.ready.front().map(|oldest| oldest.since + STALE);
+        let stale = self.waits_since().map(|since| since + STALE);
         let beat = self.beat_at.filter(|_| !self.beating);
         let begun = self.untold.front().map(|(begun, _)| *begun + TELL_AFTER);
         let close = self.close_at.filter(|_| !self.running.is_empty());

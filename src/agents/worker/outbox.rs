@@ -82,6 +82,11 @@ impl Outbox {
         }
     }
 
+    /// Drops what the job of this number reported.
+    pub fn forget(&mut self, number: u64) {
+        self.reports.remove(&number);
+    }
+
     /// How many finishes wait.
     pub fn len(&self) -> usize {
         self.finishes.len()

@@ -5,7 +5,7 @@ use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
 use super::*;
 use crate::{
     features::queue::{Counts, NewJob, Options as QueueOptions, State},
-    store::{Call, Engine, Store, memory},
+    store::{Call, Engine, Request, Store, memory},
 };
 
 /// A store, a queue, and workers on it.
@@ -54,6 +54,25 @@ impl Play {
             sleep(Duration::from_millis(5)).await;
         }
         panic!("waited in vain until {what}: {:?}", self.counts().await);
+    }
+
+    /// When the lease on a job ends, in epoch milliseconds.
+    async fn ends(&self, id: &'static str) -> f64 {
+        let ends = Request::keyed(
+            "ZSCORE",
+            [Bytes::from_static(b"queue:{queue:q}:leased"), Bytes::from_static(id.as_bytes())],
+        );
+        let ends =
+            Call::new(ends, |reply| Ok(reply.bulk()?.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok())));
+        self.ask(ends).await.unwrap_or(0.0)
+    }
+
+    /// Until the lease on a job has been renewed once more.
+    async fn renewed(&self, id: &'static str) {
+        let before = self.ends(id).await;
+        while self.ends(id).await <= before {
+            sleep(Duration::from_millis(2)).await;
+        }
     }
 
     fn hire(&self, concurrency: usize, lease: Duration) -> Hired {
@@ -147,31 +166,64 @@ async fn one_that_is_dropped_loses_its_jobs_to_another() {
     hired.task.abort();
     let mut other = play.hire(1, Duration::from_millis(100));
     let (_, job) = other.next().await;
-    assert_eq!((job.attempt, job.crashes, job.alone), (1, 0, true), "nobody knew that it had begun");
+    assert_eq!((job.attempt, job.crashes, job.alone), (1, 0, false), "nobody knew that it had begun");
     other.task.abort();
     let mut last = play.hire(1, Duration::from_millis(100));
     let (_, job) = last.next().await;
-    assert_eq!((job.attempt, job.crashes, job.alone), (1, 1, true), "it ran alone");
+    assert_eq!((job.attempt, job.crashes, job.alone), (1, 1, false), "this time it was known before it began");
 }
 
 #[tokio::test]
-async fn one_that_was_told_of_as_begun_is_charged_with_the_crash() {
+async fn one_that_was_told_of_as_begun_is_charged_and_runs_alone_from_its_second_crash_on() {
     let play = play();
     play.add(2, |_| {}).await;
-    let mut hired = play.hire(2, Duration::from_millis(200));
+    let lease = Duration::from_millis(200);
+    let mut hired = play.hire(2, lease);
     hired.next().await;
     while play.ask(play.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
         sleep(Duration::from_millis(2)).await;
     }
     hired.task.abort();
-    let mut other = play.hire(2, Duration::from_millis(200));
-    let (first, job) = other.next().await;
-    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j0", 1, true));
-    sleep(Duration::from_millis(50)).await;
-    assert!(other.worker.begin().is_none(), "nothing runs beside it");
-    assert!(other.worker.end(first, Ok(Bytes::new())));
-    let (_, job) = other.next().await;
-    assert_eq!((job.id.as_str(), job.crashes), ("j1", 0));
+    let mut second = play.hire(2, lease);
+    for (id, crashes) in [("j0", 1), ("j1", 0)] {
+        let (_, job) = second.next().await;
+        assert_eq!((job.id.as_str(), job.crashes, job.alone), (id, crashes, false), "they run beside each other");
+    }
+    second.task.abort();
+    let mut third = play.hire(1, lease);
+    let (number, job) = third.next().await;
+    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j0", 2, true));
+    let mut other = play.hire(2, lease);
+    let (beside, job) = other.next().await;
+    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j1", 1, false), "once is no reason");
+    assert!(third.worker.end(number, Ok(Bytes::new())) && other.worker.end(beside, Ok(Bytes::new())));
+    play.until("all are done", |counts| counts.done == 2).await;
+}
+
+#[tokio::test]
+async fn nothing_is_taken_beside_one_that_runs_alone() {
+    let play = play();
+    play.add(1, |_| {}).await;
+    let lease = Duration::from_millis(200);
+    for _ in 0..2 {
+        let mut hired = play.hire(2, lease);
+        hired.next().await;
+        while play.ask(play.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
+            sleep(Duration::from_millis(2)).await;
+        }
+        hired.task.abort();
+    }
+    let mut hired = play.hire(2, lease);
+    let (alone, job) = hired.next().await;
+    assert!(job.alone);
+    play.ask(play.queue.add(NewJob::new("n", "later")).unwrap()).await;
+    // It is told of the job that was added, and looks at its desk with each renewal.
+    for _ in 0..3 {
+        play.renewed("j0").await;
+        assert!(hired.worker.begin().is_none(), "nothing runs beside it");
+    }
+    assert!(hired.worker.end(alone, Ok(Bytes::new())));
+    assert_eq!(hired.next().await.1.data, "later");
 }
 
 #[tokio::test]
@@ -181,9 +233,12 @@ async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
     let mut hired = play.hire(2, Duration::from_millis(600));
     let (number, _) = hired.next().await;
     let mut other = play.hire(2, Duration::from_millis(600));
+    // A worker that has watched the clock for half a lease takes over leases that are over. For half of one more it would do so.
     sleep(Duration::from_millis(700)).await;
     play.store.advance(Duration::from_secs(11)).unwrap();
     assert!(other.work().await.is_empty());
+    // The clock is trusted again after half a lease: by then, the lease is renewed.
+    play.renewed("j0").await;
     sleep(Duration::from_millis(700)).await;
     assert!(other.work().await.is_empty() && hired.worker.begin().is_none());
     assert!(hired.worker.end(number, Ok(Bytes::new())));

@@ -10,7 +10,7 @@ local function pick_alone(take)
   begin(q)
   for i = 1, #first, 2 do
     local id = first[i]
-    local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x')
+    local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x', 'c')
     local _, group = options(fields[4])
     if not fields[1] then
       pass.ids[#pass.ids + 1] = id

@@ -3,7 +3,7 @@
 -- Takes up a job, or parks it, or drops it when its hash is gone. `pass.ids` are to be no longer ready.
 local function consider(take, pass, id, score)
   local q, limits = take.q, take.limits
-  local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x')
+  local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x', 'c')
   local _, group = options(fields[4])
   local room = group ~= '' and limits.groups and room_of(q, group, limits, take.now, take.ceiling)
   if fields[1] and room then

@@ -1,7 +1,7 @@
--- Reclaims jobs whose workers crashed. From now on they run alone, so that the next crash can only be caused by the job itself.
--- A job that had started is charged with a crash, and is dead after too many; one that had not started is not. Handles at most
--- 100 jobs and then returns true: there may be more. `died` receives id and name of dead jobs. Writes in an order in which no
--- error loses a job.
+-- Reclaims jobs whose workers crashed. A job that had started is charged with a crash, and is dead after too many; one that had
+-- not started is not. Any that had started may have caused the crash, but mostly none did, so all are ready again at once; from its
+-- second crash on, or earlier if the next could be its last, a job runs alone. Handles at most 100 jobs and then returns true:
+-- there may be more. `died` receives id and name of dead jobs. Writes in an order in which no error loses a job.
 local function reap(q, now, crashes, reason, keep, died)
   local ids = redis.call('ZRANGEBYSCORE', q .. LEASED, '-inf', now, 'LIMIT', 0, 100)
   if #ids == 0 then
@@ -10,7 +10,8 @@ local function reap(q, now, crashes, reason, keep, died)
   local records = redis.call('HMGET', q .. LEASES, unpack(ids))
   redis.call('ZCARD', q .. SUSPECTS)
   begin(q)
-  local back, dead, added = {}, {}, 0
+  local back, alone, dead, added = {}, {}, {}, 0
+  local suspected = math.max(1, math.min(2, crashes - 1))
   for i, id in ipairs(ids) do
     -- A lease without its record loses the job's place; one without its job is about nothing.
     local job, lease = q .. JOB .. id, lease_of(records[i] or '')
@@ -25,7 +26,9 @@ local function reap(q, now, crashes, reason, keep, died)
       make_room(q, id, group)
     elseif not had_begun or crashed < crashes then
       leave(q, id, group)
-      push(back, lease.score or place(priority, numbers(q, 1)), id)
+      push(had_begun and crashed >= suspected and alone or back, lease.score or place(priority, numbers(q, 1)), id)
+      -- A job that killed its worker at once was not known to have started. From now on its start is stored first.
+      redis.call('HSET', job, 'c', 1)
       if had_begun then
         redis.call('HSET', job, 'x', crashed)
         tell('stalled', id, crashed, '')
@@ -42,7 +45,8 @@ local function reap(q, now, crashes, reason, keep, died)
       tell('dead', id, lease.attempt - 1, reason)
     end
   end
-  suspect(q, back)
+  make_ready(q, back)
+  suspect(q, alone)
   bury(q, DEAD, dead)
   redis.call('ZREM', q .. LEASED, unpack(ids))
   redis.call('HDEL', q .. LEASES, unpack(ids))

@@ -10,7 +10,7 @@ local records = redis.call('HMGET', q .. LEASES, unpack(ids))
 for i = #ids, 1, -1 do
   local token = ARGV[1] .. '\n'
   if records[i] and string.sub(records[i], 1, #token) == token then
-    local fields = redis.pcall('HMGET', q .. JOB .. ids[i], 'n', 'd', 't', 'o', 'a', 'x')
+    local fields = redis.pcall('HMGET', q .. JOB .. ids[i], 'n', 'd', 't', 'o', 'a', 'x', 'c')
     if fields[1] then
       push(jobs, ids[i], fields)
       alone = lease_of(records[i]).alone and 1 or alone

@@ -16,7 +16,7 @@ local function revive(q, id, score)
   end
   make_ready(q, { place(priority, numbers(q, 1)), id })
   redis.call('ZREM', q .. DEAD, id)
-  redis.call('HDEL', job, 'a', 'x', 's', 'f', 'l', 'P')
+  redis.call('HDEL', job, 'a', 'x', 'c', 's', 'f', 'l', 'P')
   if same ~= '' and ttl == '' then
     redis.call('SET', q .. SAME .. same, id)
   end

@@ -100,8 +100,11 @@ pub struct Leased {
     pub added_ms: i64,
     /// The token of the lease.
     pub token: String,
-    /// Whether it runs alone, because it may have crashed a worker.
+    /// Whether it runs alone, because workers crashed with it.
     pub alone: bool,
+    /// Whether its start must be stored before it starts. A worker crashed while it held the job, and the start may not have been
+    /// stored then.
+    pub tells_first: bool,
 }
 
 impl Queue {
@@ -224,7 +227,7 @@ fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
     let mut parts = reply.array()?.into_iter();
     let mut jobs = Vec::with_capacity(parts.len() / 2);
     while let (Some(id), Some(fields)) = (parts.next(), parts.next()) {
-        let [name, data, added, given, attempts, crashes] = fields.tuple()?;
+        let [name, data, added, given, attempts, crashes, crashed] = fields.tuple()?;
         let Given { priority, group, attempts: most, backoff, timeout } = Given::read(given.bulk()?.as_deref());
         jobs.push(Leased {
             id: keys::plain_id(&id.bulk()?.unwrap_or_default()),
@@ -240,6 +243,8 @@ fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
             added_ms: when(added)?.unwrap_or(0),
             token: token.to_owned(),
             alone,
+            // The store knows of one that runs alone when it is taken.
+            tells_first: !alone && crashed != Reply::Nil,
         });
     }
     Ok(jobs)

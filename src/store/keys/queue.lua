@@ -1,5 +1,5 @@
 -- The suffixes of a queue's keys, after `queue:{queue:<name>}:`. They are defined here because all keys are built in this
--- folder. Jobs by state: sorted sets of ids. A job whose group is full is parked; a job that may have crashed a worker is a
+-- folder. Jobs by state: sorted sets of ids. A job whose group is full is parked; a job with which two workers crashed is a
 -- suspect, which runs alone. Both count as ready.
 local READY, DELAYED, LEASED, DONE, DEAD, PARKED = 'ready', 'delayed', 'leased', 'done', 'dead', 'parked'
 local SUSPECTS = 'suspects'

@@ -149,6 +149,7 @@ impl Desk {
             return None;
         }
         let (reports, finishes) = self.out.take(now);
+        self.telling();
         let count = self.want(now).min(MOST);
         let idle = self.is_idle();
         let take = self.asking.ask(count, idle);
@@ -160,6 +161,7 @@ impl Desk {
     pub fn landed(&mut self, landing: Landing, now: Instant) -> Vec<Notice> {
         let mut notices = Vec::new();
         self.asking.flying = false;
+        self.was_told(&landing.reports, now, &mut notices);
         self.out.give_back(landing.reports, landing.finishes, now);
         match landing.error {
             Some(error) => self.failed(error, now, &mut notices),

@@ -35,8 +35,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// This job, begun now.
-    pub fn of(job: &Leased, now: Instant) -> Self {
+    /// This job, started now; `told` if its start is stored.
+    pub fn of(job: &Leased, told: bool, now: Instant) -> Self {
         Self {
             id: job.id.clone(),
             token: job.token.clone(),
@@ -45,8 +45,7 @@ impl Running {
             backoff: job.backoff,
             timeout: job.timeout,
             began: now,
-            // Taking a job that runs alone counts as its start.
-            told: job.alone,
+            told,
             alone: job.alone,
             ends: now + job.timeout.min(LONGEST),
             held: true,

@@ -1,5 +1,6 @@
 mod ending;
 mod random;
+mod starting;
 
 use super::*;
 use crate::{
@@ -44,6 +45,7 @@ fn job(id: &str) -> Leased {
         added_ms: 0,
         token: "t".into(),
         alone: false,
+        tells_first: false,
     }
 }
 

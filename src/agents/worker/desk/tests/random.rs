@@ -44,6 +44,7 @@ impl World {
                 self.given += 1;
                 let mut job = job(&format!("j{}", self.given));
                 job.timeout = Duration::from_millis(50 + dice.below(500));
+                job.tells_first = dice.below(3) == 0;
                 job
             });
             let jobs = taken(jobs.collect());
