@@ -1799,8 +1799,9 @@ export interface JobQueueOptions {
   /**
    * How many crashes a job is dead after: how often the process of its worker may die, or lose its lease, after the job started.
    * Any job that ran in that process may have killed it. So from its second crash on, and before one that could be its last, a job
-   * runs alone, on a worker that runs nothing else: a job that keeps killing its workers adds at most two crashes to the count of
-   * others, and none to those that had not started. With `1`, everything that ran beside it is dead. Default `5`.
+   * runs alone, on a worker that runs nothing else, one such job of the queue at a time: a job that keeps killing its workers adds
+   * at most two crashes to the count of others, and none to those that had not started. If no worker is idle, one of them finishes
+   * its jobs first; the others go on. With `1`, everything that ran beside it is dead. Default `5`.
    */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */

@@ -32,6 +32,8 @@ struct Life<'a> {
     /// Jobs whose worker lost them or was slow, with their old tokens.
     lost: Vec<Leased>,
     starts: Vec<(i64, String)>,
+    /// The token of the take that was told to make way.
+    makes_way: Option<String>,
 }
 
 impl Life<'_> {
@@ -60,11 +62,16 @@ impl Life<'_> {
 
     fn take(&mut self) {
         let idle = self.chance(2);
-        let ask = Take { lease: LEASE, limits: self.limits, idle, ..ask(1 + self.dice.below(8)) };
+        let makes_way = std::mem::take(&mut self.makes_way).filter(|_| !idle);
+        let ask = Take { lease: LEASE, limits: self.limits, idle, makes_way, ..ask(1 + self.dice.below(8)) };
         let before = Kept::read(self.engine);
         let taken = self.engine.run(self.queue.take(&ask)).unwrap();
+        self.makes_way = taken.makes_way.then(|| ask.token.clone());
+        assert!(self.makes_way.is_none() || taken.jobs.is_empty());
         let after = Kept::read(self.engine);
         let leased = after.set("leased");
+        let alone = after.hashes.get("leases").into_iter().flatten();
+        assert!(alone.filter(|(_, record)| record.split('\n').nth(5) == Some("1")).count() < 2, "one at a time");
         // A lease is taken away only when it is over.
         let mut gone = Vec::new();
         self.leases.retain(|id, (job, until)| {
@@ -298,7 +305,7 @@ fn live(engine: &Engine, seed: u64, steps: usize) {
     let keep = Keep { count: dice.below(8) as u64, age: Duration::from_secs(60), bytes: 1500 };
     let queue = queue_with(Options { keep_done: keep, keep_dead: keep, max_crashes: 3, ..Options::default() });
     let (alive, leases, lost, starts) = Default::default();
-    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts };
+    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts, makes_way: None };
     for _ in 0..steps {
         life.step();
     }

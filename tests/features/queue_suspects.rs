@@ -115,18 +115,94 @@ fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() 
 }
 
 #[test]
-fn one_of_those_who_are_busy_makes_way_after_a_while() {
+fn no_more_than_one_of_those_who_are_busy_makes_way() {
     Engine::each(|engine| {
         let queue = queue();
-        suspect(engine, &queue, &["b", "c"]);
-        let first = busy(engine, &queue, 1);
-        assert_eq!((names(&first.jobs), first.makes_way), (vec!["b"], false));
-        assert!(done(engine, &queue, &first.jobs[0]));
-        engine.pass(LEASE);
-        let asked = busy(engine, &queue, 1);
-        assert!(asked.jobs.is_empty() && asked.makes_way);
-        assert_eq!(names(&busy(engine, &queue, 1).jobs), ["c"], "one is enough");
-        assert_eq!(names(&take(engine, &queue, 1)), ["suspect"]);
+        suspect(engine, &queue, &["b", "c", "d", "e", "f"]);
+        let gets = |name: &str| {
+            let got = busy(engine, &queue, 1);
+            assert_eq!((names(&got.jobs), got.makes_way), (vec![name], false));
+            assert!(done(engine, &queue, &got.jobs[0]));
+        };
+        gets("b");
+        engine.pass(LEASE / 10);
+        let mut way = Take { idle: false, ..ask(1) };
+        let asks = |way: &mut Take| {
+            let told = taken(engine, &queue, way);
+            assert!(told.jobs.is_empty() && told.makes_way && told.next_in <= Some(LEASE / 10), "{told:?}");
+            *way = Take { idle: false, makes_way: Some(way.token.clone()), ..ask(1) };
+        };
+        asks(&mut way);
+        gets("c");
+        engine.pass(LEASE / 10);
+        gets("d");
+        // For as long as it asks, it is the only one.
+        for _ in 0..3 {
+            engine.pass(Duration::from_millis(600));
+            asks(&mut way);
+        }
+        gets("e");
+        // It is gone: another one makes way.
+        engine.pass(Duration::from_millis(1001));
+        let mut other = Take { idle: false, ..ask(1) };
+        asks(&mut other);
+        // It was only slow, and is not to wait for the same.
+        let late = taken(engine, &queue, &way);
+        assert_eq!((names(&late.jobs), late.makes_way), (vec!["f"], false));
+        assert!(done(engine, &queue, &late.jobs[0]));
+        let alone = taken(engine, &queue, &Take { idle: true, ..other });
+        assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
+    });
+}
+
+#[test]
+fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
+    for removed in [false, true] {
+        Engine::each(|engine| {
+            let queue = queue();
+            suspect(engine, &queue, &["b", "c"]);
+            let first = busy(engine, &queue, 1);
+            assert_eq!(names(&first.jobs), ["b"]);
+            engine.pass(LEASE / 10);
+            let ask = Take { idle: false, ..ask(1) };
+            assert!(taken(engine, &queue, &ask).makes_way);
+            if removed {
+                let suspect = engine.run(queue.list(State::Ready, 1, 1)).unwrap().remove(0);
+                assert_eq!(suspect.name, "suspect");
+                assert!(engine.run(queue.remove(&suspect.id)).unwrap());
+            } else {
+                assert_eq!(names(&take(engine, &queue, 1)), ["suspect"]);
+            }
+            let on = Take { makes_way: Some(ask.token.clone()), ..self::ask(1) };
+            let on = taken(engine, &queue, &Take { idle: false, ..on });
+            assert_eq!((names(&on.jobs), on.makes_way), (vec!["c"], false));
+        });
+    }
+}
+
+#[test]
+fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
+        for _ in 0..2 {
+            crash(engine, &queue, &take(engine, &queue, 2));
+        }
+        engine.run(queue.add_many(vec![job("c"), job("d")])).unwrap();
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone), (vec!["a"], true));
+        assert_eq!(names(&take(engine, &queue, 1)), ["c"], "an idle one takes what runs beside others");
+        engine.pass(LEASE / 2);
+        let more = busy(engine, &queue, 1);
+        assert_eq!((names(&more.jobs), more.makes_way), (vec!["d"], false), "there is nothing to make way for");
+        assert!(done(engine, &queue, &alone[0]));
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone), (vec!["b"], true));
+        // Its worker crashes too: that does not hold up the others for ever.
+        engine.run(queue.add(job("e"))).unwrap();
+        engine.pass(OVER);
+        let again = take(engine, &queue, 10);
+        assert_eq!((names(&again), again[0].crashes), (vec!["b"], 3));
     });
 }
 

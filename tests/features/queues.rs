@@ -33,7 +33,7 @@ pub fn job(name: &str) -> NewJob {
 pub fn ask(count: usize) -> Take {
     static TOKENS: AtomicU32 = AtomicU32::new(0);
     let token = format!("w.{}", TOKENS.fetch_add(1, Ordering::Relaxed));
-    Take { count, lease: LEASE, token, limits: Limits::default(), idle: true, overdue: Overdue::SURE }
+    Take { count, lease: LEASE, token, limits: Limits::default(), idle: true, makes_way: None, overdue: Overdue::SURE }
 }
 
 pub fn take(engine: &Engine, queue: &Queue, count: usize) -> Vec<Leased> {

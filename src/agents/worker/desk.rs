@@ -60,7 +60,7 @@ pub struct Desk {
     /// Started jobs whose start was not reported to the store yet, in order; some may have ended.
     untold: VecDeque<(Instant, u64)>,
     /// A job that must run alone waits until no other job runs in this worker.
-    makes_way: bool,
+    makes_way: Option<String>,
     /// No running job's time is over before this. It may be too early: then there is nothing to do.
     first_end: Option<Instant>,
     out: Outbox,
@@ -91,7 +91,7 @@ impl Desk {
             ready: VecDeque::new(),
             running: HashMap::new(),
             untold: VecDeque::new(),
-            makes_way: false,
+            makes_way: None,
             first_end: None,
             out: Outbox::default(),
             pace: Pace::new(now),
@@ -188,7 +188,7 @@ impl Desk {
 
     /// How many jobs to ask for.
     fn want(&self, now: Instant) -> usize {
-        if self.closing || self.paused || self.stuck || self.makes_way && !self.is_idle() || self.is_alone() {
+        if self.closing || self.paused || self.stuck || self.is_alone() {
             return 0;
         }
         (self.rules.concurrency + self.ahead(now)).saturating_sub(self.running.len() + self.ready.len())

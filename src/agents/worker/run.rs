@@ -176,7 +176,15 @@ impl Worker {
         if let Some(asked) = take {
             let Settled { lease, limits, .. } = self.options;
             let overdue = self.steady().ask(lease, Instant::now());
-            let ask = Take { count: asked.count, lease, token: asked.token.clone(), limits, idle: asked.idle, overdue };
+            let ask = Take {
+                count: asked.count,
+                lease,
+                token: asked.token.clone(),
+                limits,
+                idle: asked.idle,
+                makes_way: asked.makes_way.clone(),
+                overdue,
+            };
             let call = if asked.again {
                 let found = self.queue.recover(&asked.token);
                 found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))

@@ -1,10 +1,17 @@
--- Suspects: jobs that run alone, on a worker without other jobs.
+-- Suspects: jobs that run alone, on a worker without other jobs, one at a time.
 
--- Takes the first suspect whose group has room, for an idle worker. Returns whether there was one.
+-- Whether one of them is running.
+local function is_one_running(q)
+  local id = redis.call('HGET', q .. META, 'lone')
+  local record = id and redis.call('HGET', q .. LEASES, id)
+  return record and lease_of(record).alone
+end
+
+-- Takes the first suspect whose group has room, for an idle worker, unless another one is running. Returns whether there was one.
 local function pick_alone(take)
   local q, limits, pass = take.q, take.limits, new_pass()
   local first = redis.call('ZRANGE', q .. SUSPECTS, 0, 19, 'WITHSCORES')
-  if #first == 0 then
+  if #first == 0 or is_one_running(q) then
     return false
   end
   begin(q)
@@ -21,22 +28,10 @@ local function pick_alone(take)
     end
   end
   keep(take, pass, SUSPECTS)
+  redis.call('HDEL', q .. META, 'way', 'seen')
   redis.call('HSET', q .. META, 'alone', take.now)
+  if #take.jobs > 0 then
+    redis.call('HSET', q .. META, 'lone', take.jobs[1])
+  end
   return #take.jobs > 0
-end
-
--- Whether a worker that runs other jobs should finish them and take no more: suspects are waiting, and none was taken for a
--- tenth of a lease. Only one worker is asked to in that time.
-local function has_to_make_way(take)
-  local q = take.q
-  if redis.call('EXISTS', q .. SUSPECTS) == 0 then
-    return false
-  end
-  begin(q)
-  local last = tonumber(redis.call('HGET', q .. META, 'alone') or '')
-  if last and last <= take.now and take.now - last < take.lease / 10 then
-    return false
-  end
-  redis.call('HSET', q .. META, 'alone', take.now)
-  return last ~= nil
 end

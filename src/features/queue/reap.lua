@@ -47,6 +47,9 @@ local function reap(q, now, crashes, reason, keep, died)
   end
   make_ready(q, back)
   suspect(q, alone)
+  if #alone > 0 then
+    redis.call('HSET', q .. META, 'alone', now)
+  end
   bury(q, DEAD, dead)
   redis.call('ZREM', q .. LEASED, unpack(ids))
   redis.call('HDEL', q .. LEASES, unpack(ids))

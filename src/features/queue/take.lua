@@ -1,7 +1,8 @@
 -- Takes jobs. KEYS: the queue. ARGV: how many; lease in ms; token; limits, 0 for none: how many at once, how many starts in
 -- how many ms, how many of a group at once, how many starts of a group in how many ms; how many crashes make a job dead, and
 -- what is said of it then; how many done, then dead jobs are kept, for how many ms, in how many bytes; 1 for a worker that has
--- nothing to do; 1 where leases that are over may be taken over, and the latest that it can be unless the clock was set forward.
+-- nothing to do; 1 where leases that are over may be taken over, and the latest that it can be unless the clock was set forward;
+-- the token of the take that told the worker to make way, '' if none did.
 -- Answers: 1 when it is paused; in how many ms to ask again, -1 when nothing is due; repeats that are due, each with when;
 -- the jobs, each with its fields; the time; 1 when the job is one that runs alone, 2 when such a one waits until the worker has
 -- nothing else; 1 when the server lets nobody be told, 0 when it does, -1 when nothing was told; who died here, id and name.
@@ -38,12 +39,10 @@ end
 rooms = {}
 local take = { q = q, now = now, lease = n[2], token = ARGV[3], limits = limits, ceiling = ceiling, jobs = {} }
 local looked, alone = 0, 0
-if ceiling > 0 then
-  if n[18] == 1 then
-    alone = pick_alone(take) and 1 or 0
-  else
-    alone = has_to_make_way(take) and 2 or 0
-  end
+if n[18] == 1 then
+  alone = ceiling > 0 and pick_alone(take) and 1 or 0
+elseif ceiling > 0 or ARGV[21] ~= '' then
+  alone = has_to_make_way(take, ARGV[21]) and 2 or 0
 end
 if alone == 0 then
   looked = fill(take, ceiling)
@@ -51,7 +50,8 @@ end
 if more or alone == 1 or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
   next_in = 0
 else
-  next_in = soonest(q, now, next_in) or -1
+  -- A worker that makes way goes on soon after an idle one has taken the suspect.
+  next_in = soonest(q, now, alone == 2 and math.min(next_in or math.huge, math.floor(n[2] / 10)) or next_in) or -1
 end
 if #take.jobs == 0 then
   tidy(q, now, dead, done, n[2])

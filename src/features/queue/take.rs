@@ -30,6 +30,8 @@ pub struct Take {
     pub limits: Limits,
     /// Whether the worker is idle, so that it can take a job that runs alone.
     pub idle: bool,
+    /// The token of the take that told it to make way, while it does.
+    pub makes_way: Option<String>,
     /// Whether it may take over expired leases.
     pub overdue: Overdue,
 }
@@ -47,7 +49,8 @@ pub struct Taken {
     pub due: Vec<DueRepeat>,
     /// The store's time, in epoch milliseconds.
     pub now_ms: u64,
-    /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting.
+    /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting. It asks on: only
+    /// this keeps others working meanwhile, and an answer without it means that it need not any more.
     pub makes_way: bool,
     /// Whether the server denied publishing; `None` if there was nothing to publish.
     pub muted: Option<bool>,
@@ -148,6 +151,7 @@ impl Queue {
             number(u8::from(ask.idle)),
             number(u8::from(ask.overdue.may)),
             ask.overdue.latest_ms.map(number).unwrap_or_default(),
+            ask.makes_way.clone().unwrap_or_default().into(),
         ];
         let token = ask.token.clone();
         Ok(Call::new(self.finding(&scripts::TAKE, args), move |reply| {
@@ -202,6 +206,7 @@ impl Take {
         }
         check_lease(self.lease)?;
         check_token(&self.token)?;
+        self.makes_way.as_deref().map_or(Ok(()), check_token)?;
         self.limits.check()
     }
 }

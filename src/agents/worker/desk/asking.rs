@@ -66,6 +66,8 @@ pub struct Asked {
     pub again: bool,
     /// Whether the worker is idle.
     pub idle: bool,
+    /// The token of the take that told this worker to make way, while it does.
+    pub makes_way: Option<String>,
 }
 
 /// What became of a round.
@@ -101,12 +103,18 @@ impl Asking {
     }
 
     /// A question for so many jobs.
-    fn ask(&mut self, count: usize, idle: bool) -> Option<Asked> {
+    fn ask(&mut self, count: usize, idle: bool, makes_way: Option<String>) -> Option<Asked> {
         if let Some(unanswered) = self.unanswered.take() {
             return Some(Asked { again: true, ..unanswered });
         }
         self.takes += u64::from(count > 0);
-        (count > 0).then(|| Asked { count, token: format!("{}-{}", self.name, self.takes), again: false, idle })
+        (count > 0).then(|| Asked {
+            count,
+            token: format!("{}-{}", self.name, self.takes),
+            again: false,
+            idle,
+            makes_way,
+        })
     }
 
     /// Whether nothing is under way that may bring jobs.
@@ -152,7 +160,7 @@ impl Desk {
         self.telling();
         let count = self.want(now).min(MOST);
         let idle = self.is_idle();
-        let take = self.asking.ask(count, idle);
+        let take = self.asking.ask(count, idle, self.makes_way.clone());
         (self.asking.flying, self.asking.woken) = (true, false);
         Some(Round { reports, finishes, take })
     }
@@ -169,7 +177,7 @@ impl Desk {
         }
         self.asking.unanswered = landing.unanswered;
         if let Some((asked, taken)) = landing.taken {
-            self.makes_way = taken.makes_way;
+            self.makes_way = taken.makes_way.then(|| asked.token.clone());
             let died = taken.died.into_iter().map(|Died { id, name }| Notice::Crashed(id, name));
             notices.extend(died);
             let more = taken.next_in == Some(Duration::ZERO) && !taken.jobs.is_empty();

@@ -1,6 +1,7 @@
 mod ending;
 mod random;
 mod starting;
+mod suspects;
 
 use super::*;
 use crate::{
@@ -50,7 +51,7 @@ fn job(id: &str) -> Leased {
 }
 
 fn of(count: usize) -> Asked {
-    Asked { count, token: "t".into(), again: false, idle: false }
+    Asked { count, token: "t".into(), again: false, idle: false, makes_way: None }
 }
 
 fn taken(jobs: Vec<Leased>) -> Taken {
@@ -342,30 +343,4 @@ fn what_runs_for_a_while_is_told_of_and_what_is_short_is_not() {
     play.after(1100);
     let round = play.desk.round(play.now).unwrap();
     assert!(round.reports[0].1.begun.is_some() && round.reports[0].1.progress.is_some());
-}
-
-#[test]
-fn a_suspect_runs_alone() {
-    let mut play = play(3);
-    play.take(&["a"]);
-    let (a, _) = play.begin().unwrap();
-    play.after(1100);
-    let asked = play.desk.round(play.now).unwrap().take.unwrap();
-    assert!(!asked.idle && asked.count > 0);
-    play.land(Landing { taken: Some((asked, Taken { makes_way: true, ..Taken::default() })), ..Landing::default() });
-    play.after(5000);
-    assert!(play.desk.round(play.now).is_none_or(|round| round.take.is_none()), "it makes way");
-    play.land(Landing::default());
-    assert!(play.end(a));
-    let asked = play.desk.round(play.now).unwrap().take.unwrap();
-    assert!(asked.idle);
-    let alone = Leased { alone: true, ..job("alone") };
-    play.land(Landing { taken: Some((asked, taken(vec![alone]))), ..Landing::default() });
-    play.desk.wake(play.now);
-    assert!(play.round().is_none(), "nothing is taken beside it");
-    let (number, _) = play.begin().unwrap();
-    play.after(1100);
-    assert!(play.round().is_none(), "the store knows that it has begun");
-    assert!(play.end(number));
-    assert!(play.round().unwrap().1 > 0);
 }
