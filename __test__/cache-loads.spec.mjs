@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -10,6 +11,11 @@ import { engines } from './support/engines.mjs'
 
 const [, redis] = engines
 const never = () => new Promise(() => {})
+/** Two services on one store. Their settings differ, so that they share nothing in this process. */
+const twoServices = async ({ kind, makeService, server }) => {
+  const url = kind === 'memory' ? `memory:${randomUUID()}` : server.url
+  return [await makeService({ url }), new RedisService({ url, timeoutMs: 4321 })]
+}
 const later = (value) => new Promise((resolve) => setImmediate(resolve, value))
 
 for (const engine of engines) {
@@ -139,6 +145,59 @@ for (const engine of engines) {
         { loadTimeoutMs: 200 },
       ),
     )
+
+    test(
+      'a load that is overdue never replaces what a later one stored',
+      withCache(
+        async (cache) => {
+          const [began, gate] = [deferred(), deferred()]
+          const first = cache.getOrSet('k', () => (began.resolve(), gate.promise))
+          await began.promise
+          await refuses(first, 'E_TIMEOUT')
+          assert.equal(await cache.getOrSet('k', () => 'new'), 'new')
+          gate.resolve('old')
+          await gate.promise
+          // Its fill is sent before this read.
+          await later()
+          assert.equal(await cache.get('k'), 'new')
+        },
+        { loadTimeoutMs: 100 },
+      ),
+    )
+
+    test('of the loads of two services, the one that began later stays, whichever ends first', async () => {
+      const [one, another] = await twoServices(engine)
+      for (const [at, order] of [
+        ['old', 'new'],
+        ['new', 'old'],
+      ].entries()) {
+        const key = `k${at}`
+        const load = async (cache, value) => {
+          const [began, gate] = [deferred(), deferred()]
+          const loading = cache.getOrSet(key, () => (began.resolve(), gate.promise))
+          await began.promise
+          const end = async () => (gate.resolve(value), assert.equal(await loading, value))
+          return { value, end }
+        }
+        const loads = [await load(one.cache, 'old'), await load(another.cache, 'new')]
+        for (const value of order) await loads.find((load) => load.value === value).end()
+        assert.equal(await one.cache.get(key), 'new', order.join(', '))
+      }
+      await Promise.all([one.disconnect(), another.disconnect()])
+    })
+
+    test('a user whose load is overdue never replaces one that was loaded later', async () => {
+      const [one, another] = await twoServices(engine)
+      const [began, gate] = [deferred(), deferred()]
+      const old = one.sessions.validateSession('t', { load: () => (began.resolve(), gate.promise) })
+      await began.promise
+      const { sessions } = another
+      assert.deepEqual(await sessions.validateSession('t', { load: () => ({ id: 'new' }) }), { id: 'new' })
+      gate.resolve({ id: 'old' })
+      assert.deepEqual(await old, { id: 'old' })
+      assert.deepEqual(await sessions.validateSession('t', { load: () => assert.fail('it was kept') }), { id: 'new' })
+      await Promise.all([one.disconnect(), another.disconnect()])
+    })
 
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {

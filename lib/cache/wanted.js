@@ -22,7 +22,7 @@ class Wanted {
     return new Wanted(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
   }
 
-  /** The lease that the native side opened for these tags: the mark of the key and the mark of each tag. */
+  /** The lease that the native side opened for these tags: the mark of the key with the number of the load, and the mark of each tag. */
   leaseOf({ mark, tags }) {
     return { mark, tags: new Map(this.tags.map((tag, at) => [tag, tags[at]])) }
   }
@@ -60,8 +60,13 @@ class Wanted {
 
 // A tag missing from the later lease was added by a caller that joined after it was read, so it has not changed either.
 function isUnchanged(before, now) {
-  if (before?.mark !== now.mark) return false
+  if (!before || markOf(before) !== markOf(now)) return false
   return [...before.tags].every(([tag, mark]) => !now.tags.has(tag) || now.tags.get(tag) === mark)
+}
+
+// Without the number of the load, which differs from load to load.
+function markOf({ mark }) {
+  return mark.slice(0, mark.indexOf(':'))
 }
 
 module.exports = { Wanted }

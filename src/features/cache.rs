@@ -67,10 +67,11 @@ pub struct Found {
     pub lease: Option<Lease>,
 }
 
-/// A lease for a load. It shows whether the key or one of its tags was changed after the load started.
+/// A lease for a load. It shows whether the key or one of its tags was changed after the load started, and which of two loads
+/// started later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The mark of the key.
+    /// The mark of the key and the number of the load, such as `0123456789abcdef:1`.
     pub mark: String,
     /// The marks of the tags, in order.
     pub tags: Vec<String>,
@@ -157,7 +158,7 @@ impl Cache {
     pub fn open(&self, name: &str, ahead: Ahead) -> Result<Call<Lease>> {
         let (life, stale) = self.check(&ahead.keep)?;
         let (new, outlives) = (marks::new()?, ahead.load + life + stale + SLACK);
-        let lease = marks::open(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
+        let lease = marks::lease(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
         let tags = ahead.keep.tags.iter().map(|tag| self.open_tag(tag, &new, outlives));
         Ok(Call::round([lease].into_iter().chain(tags), |replies| {
             let mut marks = replies.all()?.into_iter().map(marks::read);

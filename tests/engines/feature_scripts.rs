@@ -6,6 +6,7 @@ use crate::scripts::{Cases, script};
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 script!(OPEN = "cache/open.lua", keys: 1, args: 2);
+script!(LEASE = "cache/lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
@@ -80,22 +81,52 @@ SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef x
 ",
     },
     Cases {
+        script: &LEASE,
+        how: Exactly,
+        after: &["GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:{api:a}:load"],
+        lines: "
+=> api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load ab:1:0 PX 60000 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load ab:9:8 PX 180000 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load ab:1:0 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load ab:1:0 PXAT 1 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef 120000
+SET api:{api:a}:load '' PX 60000 => api:{api:a}:load 0123456789abcdef 120000
+RPUSH api:{api:a}:load x => api:{api:a}:load 0123456789abcdef 120000
+=> api:{api:a}:load 0123456789abcdef x
+=> api:{api:a}:load 0123456789abcdef 0
+=> api:{api:a}:load 0123456789abcdef -1
+=> api:{api:a}:load 0123456789abcdef 1.5
+SET api:{api:a}:load ab:1:0 PX 60000 => api:{api:a}:load 0123456789abcdef x
+=> api:{api:a}:load 0123456789abcdef
+=> api:{api:a}:load
+",
+    },
+    Cases {
         script: &FILL,
         how: Loosely,
         after: &["GET api:a", "PTTL api:a", "GET api:{api:a}:load", "PERSIST api:{api:a}:load", "TYPE api:a"],
         lines: "
-SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load m PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load m PX 60000 | RPUSH api:a x => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load other PX 60000 => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load m PXAT 1 => api:a api:{api:a}:load m 1 300000
-=> api:a api:{api:a}:load m 1 300000
-SET api:a 0 PX 60000 => api:a api:{api:a}:load m 1 300000
+SET api:{api:a}:load ab:2:0 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:2:0 PX 60000 | SET api:a 0 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:2:0 PX 60000 | RPUSH api:a x => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load cd:1:0 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:2:0 PXAT 1 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:3:0 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:3:1 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:3:2 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:3:3 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:10:9 PX 60000 => api:a api:{api:a}:load ab:10 1 300000
+SET api:{api:a}:load ab:3:0 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab PX 60000 => api:a api:{api:a}:load ab 1 300000
+SET api:{api:a}:load ab:2:0 PX 60000 => api:a api:{api:a}:load ab:x 1 300000
+=> api:a api:{api:a}:load ab:2 1 300000
+SET api:a 0 PX 60000 => api:a api:{api:a}:load ab:2 1 300000
 => api:a api:{api:a}:load '' 1 300000
-RPUSH api:{api:a}:load m => api:a api:{api:a}:load m 1 300000
-SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 0
-SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1 x
-SET api:{api:a}:load m PX 60000 => api:a api:{api:a}:load m 1
+RPUSH api:{api:a}:load ab:2:0 => api:a api:{api:a}:load ab:2 1 300000
+SET api:{api:a}:load ab:2:0 PX 60000 => api:a api:{api:a}:load ab:2 1 0
+SET api:{api:a}:load ab:2:0 PX 60000 => api:a api:{api:a}:load ab:2 1 x
+SET api:{api:a}:load ab:2:0 PX 60000 => api:a api:{api:a}:load ab:2 1
 ",
     },
     Cases {
@@ -131,11 +162,14 @@ RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
         how: Exactly,
         after: &["GET api:{api:a}:load", "TYPE api:{api:a}:load"],
         lines: "
-SET api:{api:a}:load m PX 60000 => api:{api:a}:load m
-SET api:{api:a}:load other PX 60000 => api:{api:a}:load m
-=> api:{api:a}:load m
-HSET api:{api:a}:load m 1 => api:{api:a}:load m
-SET api:{api:a}:load m PX 60000 => api:{api:a}:load
+SET api:{api:a}:load ab:1:0 PX 60000 => api:{api:a}:load ab:1
+SET api:{api:a}:load ab:2:0 PX 60000 => api:{api:a}:load ab:1
+SET api:{api:a}:load ab:2:1 PX 60000 => api:{api:a}:load ab:2
+SET api:{api:a}:load cd:1:0 PX 60000 => api:{api:a}:load ab:1
+SET api:{api:a}:load ab PX 60000 => api:{api:a}:load ab
+=> api:{api:a}:load ab:1
+HSET api:{api:a}:load ab:1 1 => api:{api:a}:load ab:1
+SET api:{api:a}:load ab:1:0 PX 60000 => api:{api:a}:load
 ",
     },
     Cases {
