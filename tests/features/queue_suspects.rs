@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar::features::{
     Overdue,
-    queue::{Keep, Leased, NewJob, Options, Outcome, Queue, State, Take, Taken},
+    queue::{Keep, Leased, Limits, NewJob, Options, Outcome, Queue, Rate, State, Take, Taken},
 };
 
 use crate::{
@@ -204,6 +204,77 @@ fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
         let again = take(engine, &queue, 10);
         assert_eq!((names(&again), again[0].crashes), (vec!["b"], 3));
     });
+}
+
+fn of_group(name: &str, group: &str) -> NewJob {
+    NewJob { group: Some(group.to_owned()), ..job(name) }
+}
+
+#[test]
+fn a_suspect_is_found_behind_many_whose_group_has_no_room() {
+    for many in [25, 130] {
+        Engine::each(|engine| {
+            let queue = queue();
+            let jobs = (0..many).map(|_| of_group("full", "g")).chain([job("free")]);
+            engine.run(queue.add_many(jobs.collect())).unwrap();
+            for _ in 0..2 {
+                let mut jobs = take(engine, &queue, 100);
+                jobs.extend(take(engine, &queue, 100));
+                crash(engine, &queue, &jobs);
+            }
+            engine.run(queue.add(of_group("beside", "g"))).unwrap();
+            let limits = Limits { group_concurrency: Some(1), ..Limits::default() };
+            // A take finds at most a hundred crashed jobs.
+            let one = || taken(engine, &queue, &Take { idle: false, limits, ..ask(1) }).jobs;
+            let first = [one(), one()].concat();
+            assert_eq!(names(&first), ["beside"]);
+            let mut looks = 0;
+            let found = loop {
+                looks += 1;
+                let found = taken(engine, &queue, &Take { limits, ..ask(1) });
+                if !found.jobs.is_empty() || looks > 3 {
+                    break found;
+                }
+                assert_eq!(found.next_in, Some(Duration::ZERO), "it is to ask again at once");
+            };
+            assert_eq!((names(&found.jobs), looks), (vec!["free"], if many > 100 { 2 } else { 1 }));
+        });
+    }
+}
+
+#[test]
+fn a_suspect_gets_the_next_place_in_its_group() {
+    let per = Duration::from_millis(100);
+    let by_number = Limits { group_concurrency: Some(1), ..Limits::default() };
+    let by_rate = Limits { group_rate: Some(Rate { max: 1, per }), ..Limits::default() };
+    for limits in [by_number, by_rate] {
+        Engine::each(|engine| {
+            let queue = queue();
+            engine.run(queue.add(of_group("suspect", "g"))).unwrap();
+            for _ in 0..2 {
+                crash(engine, &queue, &take(engine, &queue, 1));
+            }
+            engine.run(queue.add_many(["a", "b", "c"].map(|name| of_group(name, "g")).into())).unwrap();
+            let other = |idle| taken(engine, &queue, &Take { idle, limits, ..ask(1) });
+            let first = other(false);
+            assert_eq!(names(&first.jobs), ["a"]);
+            assert!(other(true).jobs.is_empty(), "there is no room in the group");
+            assert!(done(engine, &queue, &first.jobs[0]));
+            if limits == by_rate {
+                engine.pass(per + Duration::from_millis(1));
+            }
+            let second = other(false);
+            assert!(second.jobs.is_empty(), "its place is kept: {second:?}");
+            // A server's time does not stand still: there, another one may have to make way by now.
+            assert!(!second.makes_way || engine.name == "server");
+            let alone = other(true);
+            assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
+            assert!(done(engine, &queue, &alone.jobs[0]));
+            engine.pass(per + Duration::from_millis(1));
+            let last = other(false);
+            assert_eq!(names(&last.jobs), ["b"]);
+        });
+    }
 }
 
 #[test]

@@ -1,37 +1,43 @@
 -- Suspects: jobs that run alone, on a worker without other jobs, one at a time.
 
--- Whether one of them is running.
-local function is_one_running(q)
-  local id = redis.call('HGET', q .. META, 'lone')
-  local record = id and redis.call('HGET', q .. LEASES, id)
-  return record and lease_of(record).alone
-end
-
--- Takes the first suspect whose group has room, for an idle worker, unless another one is running. Returns whether there was one.
+-- Takes the first suspect whose group has room, for an idle worker, unless another one is running. The first whose group has none
+-- gets the next place there. Looks at 100, and next time at those behind them. Returns whether there was one, and whether there may
+-- be one behind those.
 local function pick_alone(take)
-  local q, limits, pass = take.q, take.limits, new_pass()
-  local first = redis.call('ZRANGE', q .. SUSPECTS, 0, 19, 'WITHSCORES')
-  if #first == 0 or is_one_running(q) then
-    return false
+  local q, pass, soonest_start = take.q, new_pass(), nil
+  local total = redis.call('ZCARD', q .. SUSPECTS)
+  if total == 0 or is_one_running(q) then
+    return false, false
   end
   begin(q)
-  for i = 1, #first, 2 do
-    local id = first[i]
+  local from = tonumber(redis.call('HGET', q .. META, 'behind') or 0)
+  from = from < total and from or 0
+  local some = redis.call('ZRANGE', q .. SUSPECTS, from, from + 99, 'WITHSCORES')
+  for i = 1, #some, 2 do
+    local id = some[i]
     local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x', 'c')
     local _, group = options(fields[4])
+    local may, wait = may_start(take, group)
     if not fields[1] then
       pass.ids[#pass.ids + 1] = id
-    elseif group == '' or not limits.groups or room_of(q, group, limits, take.now, 1).left > 0 then
+    elseif may then
       pass.ids[#pass.ids + 1] = id
-      lease(take, pass, id, first[i + 1], fields, group, true)
+      lease(take, pass, id, some[i + 1], fields, group, true)
       break
+    else
+      soonest_start = math.min(soonest_start or math.huge, wait)
+      reserve(q, group, id)
     end
   end
   keep(take, pass, SUSPECTS)
-  redis.call('HDEL', q .. META, 'way', 'seen')
-  redis.call('HSET', q .. META, 'alone', take.now)
-  if #take.jobs > 0 then
+  local found, behind = #take.jobs > 0, from + 100
+  redis.call('HDEL', q .. META, 'way', 'seen', 'behind')
+  -- Nobody makes way before one of them may start.
+  redis.call('HSET', q .. META, 'alone', take.now + (not found and soonest_start or 0))
+  if found then
     redis.call('HSET', q .. META, 'lone', take.jobs[1])
+  elseif behind < total then
+    redis.call('HSET', q .. META, 'behind', behind)
   end
-  return #take.jobs > 0
+  return found, not found and behind < total
 end

@@ -46,6 +46,6 @@ end
 -- Forgets the last number when nobody has one, so that an empty queue takes nothing.
 local function forget_numbers(q)
   if redis.call('EXISTS', q .. READY, q .. DELAYED, q .. LEASED, q .. PARKED, q .. SUSPECTS) == 0 then
-    redis.call('HDEL', q .. META, 'seq', 'alone', 'lone', 'way', 'seen', 'looked', 'since')
+    redis.call('HDEL', q .. META, 'seq', 'alone', 'lone', 'way', 'seen', 'kept', 'behind', 'looked', 'since')
   end
 end

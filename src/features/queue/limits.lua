@@ -30,13 +30,15 @@ local rooms = {}
 local function room_of(q, group, limits, now, wanted)
   local room = rooms[group]
   if not room then
+    local reserved = is_reserved(q, group) and 1 or 0
     room = { left = wanted }
     if limits.group > 0 then
-      room.left = math.min(wanted, limits.group - redis.call('SCARD', q .. ACTIVE_OF .. group))
+      room.left = math.min(wanted, limits.group - redis.call('SCARD', q .. ACTIVE_OF .. group) - reserved)
     end
     if limits.group_starts > 0 and room.left > 0 then
       local list = q .. STARTS_OF .. group
-      room.left, room.wait = room_in(list, limits.group_starts, limits.group_per, now, room.left)
+      room.left, room.wait = room_in(list, limits.group_starts, limits.group_per, now, room.left + reserved)
+      room.left = room.left - reserved
     end
     rooms[group] = room
   end

@@ -15,7 +15,8 @@ local function has_to_make_way(take, token)
     if way and seen and seen <= now and now - seen < math.max(take.lease, 1000) then
       return false
     end
-    if not since or since > now then
+    -- It may lie ahead by as long as the rate of a group admits no start.
+    if not since or since > now + take.limits.group_per then
       redis.call('HSET', q .. META, 'alone', now)
       return false
     end
@@ -25,4 +26,16 @@ local function has_to_make_way(take, token)
   end
   redis.call('HSET', q .. META, 'way', take.token, 'seen', now)
   return true
+end
+
+-- What suspects mean for a take: 1 where it got one, 2 where its worker is to make way for one, 0 otherwise; then whether there may be
+-- one that was not looked at.
+local function take_alone(take, idle, token)
+  if not idle then
+    return (take.ceiling > 0 or token ~= '') and has_to_make_way(take, token) and 2 or 0, false
+  elseif take.ceiling < 1 then
+    return 0, false
+  end
+  local found, behind = pick_alone(take)
+  return found and 1 or 0, behind
 end

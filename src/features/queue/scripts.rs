@@ -20,8 +20,9 @@ script!(
     TAKE = "queue/take.lua", keys: 3, args: 21, is: [keyed_once, finding],
     with: [
         "../store/keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
-        "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/limits.lua", "queue/leasing.lua",
-        "queue/pick.lua", "queue/alone.lua", "queue/making_way.lua", "queue/rest.lua", "queue/tidy.lua", "queue/taking.lua",
+        "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/reserved.lua", "queue/limits.lua",
+        "queue/leasing.lua", "queue/pick.lua", "queue/may_run_alone.lua", "queue/alone.lua", "queue/making_way.lua", "queue/rest.lua",
+        "queue/tidy.lua", "queue/taking.lua",
     ]
 );
 script!(

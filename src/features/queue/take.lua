@@ -38,16 +38,11 @@ if limits.starts > 0 and ceiling > 0 then
 end
 rooms = {}
 local take = { q = q, now = now, lease = n[2], token = ARGV[3], limits = limits, ceiling = ceiling, jobs = {} }
-local looked, alone = 0, 0
-if n[18] == 1 then
-  alone = ceiling > 0 and pick_alone(take) and 1 or 0
-elseif ceiling > 0 or ARGV[21] ~= '' then
-  alone = has_to_make_way(take, ARGV[21]) and 2 or 0
-end
+local looked, alone, behind = 0, take_alone(take, n[18] == 1, ARGV[21])
 if alone == 0 then
   looked = fill(take, ceiling)
 end
-if more or alone == 1 or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
+if more or behind or alone == 1 or looked >= 200 or #due == 32 or #take.jobs / 2 == n[1] then
   next_in = 0
 else
   -- A worker that makes way goes on soon after an idle one has taken the suspect.

@@ -23,7 +23,7 @@ local function tidy(q, now, dead, done, lease)
   trim(q, DEAD, now, dead, 0)
   trim(q, DONE, now, done, 0)
   if redis.call('EXISTS', q .. READY, q .. DELAYED, q .. LEASED, q .. PARKED, q .. SUSPECTS) == 0 then
-    redis.call('HDEL', q .. META, 'seq', 'alone', 'lone', 'way', 'seen')
+    redis.call('HDEL', q .. META, 'seq', 'alone', 'lone', 'way', 'seen', 'kept', 'behind')
     redis.call('UNLINK', q .. WAITED)
   end
 end
