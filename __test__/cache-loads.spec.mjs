@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -198,6 +198,44 @@ for (const engine of engines) {
       assert.deepEqual(await sessions.validateSession('t', { load: () => assert.fail('it was kept') }), { id: 'new' })
       await Promise.all([one.disconnect(), another.disconnect()])
     })
+
+    test(
+      'a user is kept as everybody who shares the load asks, and each gets a copy',
+      withCache(async (_, service) => {
+        const { sessions } = service
+        const key = `session:${createHash('sha256').update('t').digest('hex')}`
+        const loaded = { id: 'i', other: 'o' }
+        const callers = [
+          { ttl: 100 },
+          { ttl: 5, userId: (user) => user.other },
+          { ttl: 50, userId: (user) => user.id },
+          { userId: (user) => user.missing },
+        ]
+        for (const id of ['i', 'o', 'nobody']) {
+          const [began, gate] = [deferred(), deferred()]
+          const load = (at) => (at ? () => assert.fail('two loads') : () => (began.resolve(), gate.promise))
+          const calls = []
+          for (const [at, options] of callers.entries()) {
+            calls.push(sessions.validateSession('t', { load: load(at), ...options }))
+            if (at === 0) await began.promise
+          }
+          const refused = refuses(calls.pop(), 'E_INVALID_ARGUMENT', /userId/)
+          // Behind what they ask the store for.
+          await Promise.all(calls.map(() => service.get('nothing')))
+          gate.resolve(loaded)
+          const users = await Promise.all(calls)
+          await refused
+          assert.deepEqual(users, Array(3).fill(loaded))
+          assert.equal(new Set([...users, loaded]).size, 4)
+          const left = await service.getClient().pTTL(key)
+          assert.ok(left > 0 && left <= 5000, `${left} ms`)
+          assert.equal(await sessions.invalidateUser(id), id === 'nobody' ? 0 : 1)
+          const again = await sessions.validateSession('t', { load: () => ({ id: 'again' }) })
+          assert.equal(again.id, id === 'nobody' ? 'i' : 'again')
+          await sessions.invalidateToken('t')
+        }
+      }),
+    )
 
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {

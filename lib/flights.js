@@ -30,6 +30,8 @@ class Flight {
   brought = null
   /** What the callers that share it require of it; defined by the caller of `Flights`. */
   wanted = undefined
+  /** Why its value is of no use to some callers; defined by them too. */
+  refused = undefined
   /** The flights that its load waits for, with the number of waits for each. */
   waits = new Map()
   #late = new Set()

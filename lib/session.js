@@ -156,30 +156,35 @@ class SessionManager {
     }
     if (found && found.user !== null) return found.user
     const work = (current) => this.#loadUser(current, token, found, { load, ttl, userId })
-    const shared = this.#flights.load(token, flight, work, { fits: (current) => fits(current, found?.stamp) })
-    return loadWithin(this.#limits, shared)
+    const own = { ttl, userIds: new Set([userId]) }
+    const shared = this.#flights.load(token, flight, work, { fits: (current) => fits(current, found?.stamp, own) })
+    const json = await loadWithin(this.#limits, shared)
+    const refused = shared.flight.refused?.get(userId)
+    if (refused) throw refused
+    return fromJson(json)
   }
 
-  async #loadUser(flight, token, found, { load, ttl, userId }) {
+  async #loadUser(flight, token, found, own) {
     // Required lazily, because it is rarely needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
-    // Round-tripped through JSON, so that the first caller gets the same value as later ones.
-    const loaded = (await load(hash)) ?? null
-    const ids = loaded === null ? [] : idsOf(loaded, userId)
-    const user = asKept(loaded)
-    flight.arrive(user)
-    if (user === null || !found) return user
+    const loaded = (await own.load(hash)) ?? null
+    const { ttl, userIds } = flight.wanted ?? { ttl: own.ttl, userIds: new Set([own.userId]) }
+    const ids = loaded === null ? [] : idsForAll(flight, loaded, userIds, own.userId)
+    // Read back from JSON, so that the first caller gets the same value as later ones, and each a copy of its own.
+    const json = jsonOf(loaded)
+    flight.arrive(json)
+    if (json === 'null' || !found) return json
     try {
       // Other callers may wait for this too: one that aborts must not fail it for them.
       const { signals } = this.#limits
       const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
-      await native.fill(hash, found.stamp, user, ids, ttl)
+      await native.fill(hash, found.stamp, fromJson(json), ids, ttl)
     } catch (error) {
       // The user is returned even if the service was disconnected during the load.
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
       this.#tally.failed++
     }
-    return user
+    return json
   }
 
   stats() {
@@ -208,9 +213,9 @@ class SessionManager {
   }
 }
 
-function asKept(user) {
+function jsonOf(user) {
   try {
-    return fromJson(toJson(user) ?? 'null')
+    return toJson(user) ?? 'null'
   } catch (error) {
     throw argumentError(`the loaded user cannot be written as JSON: ${error.message}`, error)
   }
@@ -218,10 +223,27 @@ function asKept(user) {
 
 // A load can be shared only if it started with the same stamp. Otherwise a user was signed out since, in some process, and the
 // loaded value may be older than that.
-function fits(flight, stamp) {
+function fits(flight, stamp, own) {
   if (!flight.loading) flight.stamp = stamp
   else if (flight.stamp !== stamp) flight.superseded = true
-  return flight.stamp === stamp
+  if (flight.stamp !== stamp) return false
+  const { ttl, userIds } = flight.wanted ?? own
+  flight.wanted = { ttl: Math.min(ttl, own.ttl), userIds: new Set([...userIds, ...own.userIds]) }
+  return true
+}
+
+// The ids of a user by the functions of all callers that share a load. One that throws fails its own callers only.
+function idsForAll(flight, user, userIds, own) {
+  const ids = new Set(idsOf(user, own))
+  for (const userId of userIds) {
+    try {
+      for (const id of idsOf(user, userId)) ids.add(id)
+    } catch (error) {
+      flight.refused ??= new Map()
+      flight.refused.set(userId, error)
+    }
+  }
+  return [...ids]
 }
 
 // The public id of a session, computed as the addon does. The session id itself is a credential and must not be shown.
