@@ -237,6 +237,27 @@ for (const engine of engines) {
       }),
     )
 
+    test(
+      'a load has the tags that it was called with, whatever becomes of the array',
+      withCache(async (cache) => {
+        for (const change of [
+          (tags) => (tags.length = 0),
+          (tags) => tags.splice(0, 1, 'other'),
+          (tags) => tags.push(1),
+        ]) {
+          const [began, gate, tags] = [deferred(), deferred(), ['t']]
+          const loading = cache.getOrSet('k', () => (began.resolve(), gate.promise), { tags })
+          change(tags)
+          await began.promise
+          gate.resolve('loaded')
+          assert.equal(await loading, 'loaded')
+          assert.equal(await cache.get('k'), 'loaded')
+          await cache.invalidateByTag('t')
+          assert.equal(await cache.get('k'), null)
+        }
+      }),
+    )
+
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {
         const service = new RedisService({ url: 'memory:' })

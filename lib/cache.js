@@ -238,13 +238,15 @@ function jsonOf(value) {
 // `load` runs before the store sees these: a mistake in them must show before it, not after.
 function setOptions(options) {
   const own = ownOptions(options, SET_OPTIONS)
-  const { ttl, tags, staleWhileRevalidate } = own
+  const { ttl, staleWhileRevalidate } = own
+  // A copy, as the caller may change its array while the value is loaded.
+  const tags = Array.isArray(own.tags) ? [...own.tags] : own.tags
   if (ttl !== undefined) positiveSeconds(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) positiveSeconds(staleWhileRevalidate, 'staleWhileRevalidate')
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
     throw argumentError('tags must be an array of strings')
   }
-  return own
+  return { ttl, tags, staleWhileRevalidate }
 }
 
 module.exports = { ApiCache }
