@@ -258,6 +258,43 @@ for (const engine of engines) {
       }),
     )
 
+    test(
+      'callers with more tags than one value can have load one by one, and the last value is kept',
+      withCache(async (cache) => {
+        const tagsOf = (name, count = 100) => Array.from({ length: count }, (_, at) => `${name} ${at}`)
+        // In one tick, and one after the other while the first one loads.
+        for (const wait of [false, true]) {
+          const loads = []
+          const gate = deferred()
+          const call = async (name) => {
+            const began = deferred()
+            const load = () => (began.resolve(), loads.push(name), gate.promise.then(() => name))
+            const answer = cache.getOrSet('k', load, { tags: tagsOf(name) })
+            if (wait) await began.promise
+            return { answer }
+          }
+          const calls = [await call('a'), await call('b'), await call('c')]
+          await until('all of them load', () => loads.length === 3)
+          gate.resolve()
+          assert.deepEqual(await Promise.all(calls.map(({ answer }) => answer)), ['a', 'b', 'c'])
+          assert.equal(cache.stats().errors, 0)
+          const kept = await cache.get('k')
+          assert.equal(kept, loads.at(-1))
+          await cache.invalidateByTag(`${kept} 99`)
+          assert.equal(await cache.get('k'), null)
+        }
+        // What fits together is loaded once, and has the tags of all.
+        const all = [tagsOf('a', 64), tagsOf('b', 64), tagsOf('a', 1)]
+        let loads = 0
+        await Promise.all(all.map((tags) => cache.getOrSet('k', async () => ++loads, { tags })))
+        assert.deepEqual([loads, await cache.get('k')], [1, 1])
+        await refuses(
+          cache.getOrSet('k2', () => assert.fail('it was loaded'), { tags: tagsOf('d', 129) }),
+          'E_INVALID_ARGUMENT',
+        )
+      }),
+    )
+
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {
         const service = new RedisService({ url: 'memory:' })

@@ -100,8 +100,8 @@ class ApiCache {
     const flight = this.#flights.join(key)
     const own = new Wanted(ttl, tags, staleWhileRevalidate)
     // Who comes before the load has begun says how it is kept; who comes later asks what has become of what it depends on.
-    const asked = flight.loading ? own.and(flight.wanted) : own
-    if (!flight.loading) flight.wanted = flight.wanted ? flight.wanted.and(own) : own
+    const asked = (flight.loading && own.and(flight.wanted)) || own
+    if (!flight.loading) flight.wanted = flight.wanted ? (flight.wanted.and(own) ?? flight.wanted) : own
     let found
     try {
       const asking = options === undefined && asked === own ? undefined : asked.options

@@ -1,6 +1,8 @@
 'use strict'
 
 const NONE = Object.freeze([])
+// As many as one value can have.
+const MOST_TAGS = 128
 
 /** The options with which a value shared by several callers is stored: the tags of all of them, the shortest ttl. */
 class Wanted {
@@ -15,10 +17,11 @@ class Wanted {
     return { ttl: this.ttl, tags: this.tags, staleWhileRevalidate: this.stale > 0 ? this.stale : undefined }
   }
 
-  /** Options that satisfy both. */
+  /** Options that satisfy both, or `undefined` if those would be too many tags for one value. */
   and(other) {
     if (!other) return this
     const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NONE
+    if (tags.length > MOST_TAGS) return undefined
     return new Wanted(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
   }
 
@@ -45,7 +48,7 @@ class Wanted {
   joins(flight, called, lease) {
     const { wanted } = flight
     if (!flight.loading) {
-      flight.wanted = this.and(wanted)
+      flight.wanted = this.and(wanted) ?? this
       return true
     }
     const covers = this.tags.every((tag) => wanted.tags.includes(tag))
