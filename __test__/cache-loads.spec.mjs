@@ -295,6 +295,22 @@ for (const engine of engines) {
       }),
     )
 
+    test(
+      'a load of a key within its own load takes no longer than another',
+      withCache(
+        async (cache) => {
+          let inner
+          const outer = cache.getOrSet('k', () => (inner = cache.getOrSet('k', never)))
+          await refuses(outer, 'E_TIMEOUT')
+          const since = performance.now()
+          await refuses(inner, 'E_TIMEOUT')
+          // Of every other load it would be a minute.
+          assert.ok(performance.now() - since < 5000)
+        },
+        { loadTimeoutMs: 100 },
+      ),
+    )
+
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {
         const service = new RedisService({ url: 'memory:' })

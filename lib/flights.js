@@ -124,7 +124,7 @@ class Flights {
   load(key, flight, work, { fits = () => true, times = TIMES } = {}) {
     const joined = flight.loading && !flight.overdue
     let current = joined ? flight : (this.#flights.get(key) ?? flight)
-    if (current.loading && isWaitedForBy(current)) return this.#alone(current, work)
+    if (current.loading && isWaitedForBy(current)) return this.#alone(current, work, times)
     if (current.loading && (current.overdue || !fits(current))) {
       this.#drop(key, current)
       const { wanted } = current
@@ -144,15 +144,15 @@ class Flights {
     return new Share(current, this.#owner, times)
   }
 
-  #alone(instead, work) {
+  #alone(instead, work, times) {
     const flight = new Flight()
     flight.superseded = true
     flight.begin(
       () => loadAround(flight, () => work(flight), instead),
-      TIMES,
+      times,
       () => {},
     )
-    return new Share(flight, this.#owner, TIMES)
+    return new Share(flight, this.#owner, times)
   }
 
   /** Prevents later callers from sharing the running load of this key, and that load from storing its value. */
