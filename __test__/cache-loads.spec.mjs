@@ -311,6 +311,34 @@ for (const engine of engines) {
       ),
     )
 
+    test(
+      'no listener stays behind on any signal, whichever aborts and when',
+      withCache(async (_, service) => {
+        for (const at of [0, 1, 2]) {
+          const controllers = Array.from({ length: 3 }, () => new AbortController())
+          const bound = (each) => controllers.reduce((object, { signal }) => object.with({ signal }), each)
+          const abort = () => controllers[at].abort()
+          const calls = {
+            'before the load': (cache) => cache.getOrSet('k', abort),
+            'while it waits': (cache) => cache.getOrSet('k', () => (setImmediate(abort), never())),
+          }
+          for (const [when, call] of Object.entries(calls)) {
+            await refuses(call(bound(service.cache)), 'E_ABORTED')
+            const left = controllers.map(({ signal }) => getEventListeners(signal, 'abort').length)
+            assert.deepEqual(left, [0, 0, 0], `${when}, ${at}`)
+            controllers[at] = new AbortController()
+            await service.cache.invalidate('k')
+          }
+          const validate = bound(service.sessions).validateSession(`t${at}`, { load: () => (abort(), { id: 1 }) })
+          await refuses(validate, 'E_ABORTED')
+          assert.deepEqual(
+            controllers.map(({ signal }) => getEventListeners(signal, 'abort').length),
+            [0, 0, 0],
+          )
+        }
+      }),
+    )
+
     for (const bad of [0, -1, NaN, '5', 2 ** 31, null]) {
       test(`${bad} is no time for a load`, () => {
         const service = new RedisService({ url: 'memory:' })

@@ -84,8 +84,13 @@ function unlessAborted({ signals }, promise) {
   })
 }
 
-// Returns a function that removes the listeners.
+// Returns a function that removes the listeners. There are none if a signal has aborted already.
 function whenAborted(signals, reject) {
+  const aborted = signals.find((signal) => signal.aborted)
+  if (aborted) {
+    reject(abortedError(aborted.reason))
+    return () => {}
+  }
   const stops = []
   const stop = () => stops.forEach((stop) => stop())
   for (const signal of signals) {
@@ -93,8 +98,7 @@ function whenAborted(signals, reject) {
       stop()
       reject(abortedError(signal.reason))
     }
-    if (signal.aborted) abort()
-    else stops.push(onAbort(signal, abort))
+    stops.push(onAbort(signal, abort))
   }
   return stop
 }
