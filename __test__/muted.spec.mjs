@@ -62,6 +62,35 @@ describe('a user who may use no channels', () => {
     await roomsUnheard(service)
   })
 
+  test('of one queue, and may use those of another, is told once, and is not well in between', async () => {
+    const { service, muted } = await userWith('half', 'resetchannels', '&queue:{queue:allowed}*')
+    const [allowed, denied] = ['allowed', 'denied'].map((name) => new JobQueue(name, { service }))
+    await denied.add('n')
+    for (let i = 0; i < 20; i++) {
+      await allowed.add('n')
+      assert.equal((await healthCheck(service)).status, 'degraded')
+      await denied.add('n')
+    }
+    assert.equal(muted().length, 1)
+  })
+
+  for (const [what, add] of [
+    ['adds many', (queue) => queue.addMany([{ name: 'n' }, { name: 'n' }])],
+    ['only works jobs off', (queue, { other }) => other.add('n')],
+  ]) {
+    test(`is told of it where it ${what}`, async () => {
+      // It may subscribe: what it is denied is to publish.
+      const { service, muted } = await userWith(`p${randomUUID()}`, 'allchannels', '-publish')
+      const may = new RedisService({ url: server.url, log: false })
+      open.push(may)
+      const name = `q${randomUUID()}`
+      const queue = new JobQueue(name, { service })
+      if (what.startsWith('only')) queue.process(() => 'done')
+      await add(queue, { other: new JobQueue(name, { service: may }) })
+      await until('it is said', () => muted().some((message) => /publish/.test(message)))
+    })
+  }
+
   test('is told no more once it may, and is well again', async () => {
     const { service, muted } = await userWith('later', 'resetchannels')
     const queue = new JobQueue('later', { service })

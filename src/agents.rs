@@ -6,6 +6,7 @@ mod feed;
 mod hearing;
 pub mod listen;
 pub mod presence;
+pub mod published;
 mod steady;
 pub mod watch;
 pub mod worker;

@@ -27,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 pub use apart::{Apart, Wait};
@@ -102,9 +103,9 @@ impl Store {
         self.events.emit(&Event::new(EventKind::Evicts, target, text));
     }
 
-    /// Notes whether its server refuses this user to tell or to hear messages, and says so once while it does.
-    pub fn mute(&self, what: Mute, refused: bool) {
-        if self.muted.set(what, refused) {
+    /// Records whether its server denies this user to publish or to subscribe on a channel, and reports that once while it does.
+    pub fn mute(&self, what: Mute, channel: impl FnOnce() -> Bytes, denied: bool) {
+        if self.muted.set(what, channel, denied, std::time::Instant::now()) {
             let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
             let text = format!(
                 "{target} does not let this user {}: jobs are looked for once a second, and nobody hears of anything at once; \
@@ -146,7 +147,7 @@ impl Store {
             Engine::Redis(engine) => engine.status(),
             Engine::Memory(_) => Status::idle(Topology::Memory),
         };
-        Status { muted: self.muted.is_any(), ..status }
+        Status { muted: self.muted.is_any(std::time::Instant::now()), ..status }
     }
 
     /// Delivers what is published to `topic` from the moment this answers; the number ends it.

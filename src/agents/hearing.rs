@@ -29,19 +29,20 @@ impl Hearing {
                 // Never dropped half way: what a subscription leads to must be known to be taken back.
                 let again = match store.subscribe(topic.clone(), listener.clone()).await {
                     Ok(number) => {
-                        store.mute(Mute::HEARING, false);
+                        store.mute(Mute::Hearing, || topic.name().clone(), false);
                         begun();
                         let _ = let_go.await;
                         return store.unsubscribe(number);
                     }
                     Err(error) if error.kind == Kind::Auth => {
-                        store.mute(Mute::HEARING, true);
+                        store.mute(Mute::Hearing, || topic.name().clone(), true);
                         AGAIN_WHERE_REFUSED
                     }
                     Err(_) => AGAIN,
                 };
                 if timeout(again, &mut let_go).await.is_ok() {
-                    return;
+                    // Nobody misses it any more.
+                    return store.mute(Mute::Hearing, || topic.name().clone(), false);
                 }
             }
         });

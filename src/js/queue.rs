@@ -20,10 +20,10 @@ use super::{
     service::Service,
 };
 use crate::{
+    agents::published,
     answer::Answer,
     error::{Error, Result},
-    features::queue::{self, NewJob, State},
-    store::Mute,
+    features::queue::{self, NewJob, Published, State},
 };
 
 /// A queue of one service.
@@ -77,10 +77,9 @@ impl Queue {
         self.core.submit(env, plain("ADD JOB"), |js| {
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
             let store = self.core.opened(js)?.store().clone();
+            let queue = self.queue.clone();
             Ok(self.queue.add(job)?.map(move |added| {
-                if added.is_new {
-                    store.mute(Mute::TELLING, added.muted);
-                }
+                published::note(&store, &queue, added.published);
                 answer::added(added)
             }))
         })
@@ -95,7 +94,12 @@ impl Queue {
                 self.job(js, field(c"name")?, field(c"data")?, job)
             });
             let jobs = jobs.collect::<Result<Vec<_>>>()?;
-            Ok(self.queue.add_many(jobs)?.map(|added| Answer::List(added.into_iter().map(answer::added).collect())))
+            let (store, queue) = (self.core.opened(js)?.store().clone(), self.queue.clone());
+            Ok(self.queue.add_many(jobs)?.map(move |added| {
+                let published = added.iter().fold(Published::default(), |all, added| all.and(added.published));
+                published::note(&store, &queue, published);
+                Answer::List(added.into_iter().map(answer::added).collect())
+            }))
         })
     }
 

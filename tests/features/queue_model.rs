@@ -166,7 +166,7 @@ impl Life<'_> {
             finishes.push((Finish { id: job.id, token: job.token, outcome, ran: Duration::from_millis(1) }, expected));
         }
         let (finishes, expected): (Vec<_>, Vec<bool>) = finishes.into_iter().unzip();
-        assert_eq!(self.engine.run(self.queue.finish(finishes)).unwrap(), expected);
+        assert_eq!(self.engine.run(self.queue.finish(finishes)).unwrap().0, expected);
     }
 
     fn beat(&mut self) {

@@ -46,7 +46,7 @@ pub fn taken(engine: &Engine, queue: &Queue, ask: &Take) -> Taken {
 
 pub fn finish(engine: &Engine, queue: &Queue, job: &Leased, outcome: Outcome) -> bool {
     let finish = Finish { id: job.id.clone(), token: job.token.clone(), outcome, ran: Duration::ZERO };
-    engine.run(queue.finish(vec![finish])).unwrap()[0]
+    engine.run(queue.finish(vec![finish])).unwrap().0[0]
 }
 
 pub fn done(engine: &Engine, queue: &Queue, job: &Leased) -> bool {
@@ -321,11 +321,11 @@ fn many_finish_at_once_and_saying_it_twice_does_no_harm() {
             ran: Duration::ZERO,
         };
         let all: Vec<_> = jobs.iter().zip(&outcomes).map(finish).collect();
-        assert_eq!(engine.run(queue.finish(all.clone())).unwrap(), [true; 5]);
+        assert_eq!(engine.run(queue.finish(all.clone())).unwrap().0, [true; 5]);
         let counts = engine.run(queue.counts()).unwrap();
         assert_eq!((counts.ready, counts.active, counts.done, counts.dead), (2, 1, 2, 1));
         let twice = engine.run(queue.finish(all)).unwrap();
-        assert_eq!(twice, [true, true, true, true, false], "of one that was released nobody knows");
+        assert_eq!(twice.0, [true, true, true, true, false], "of one that was released nobody knows");
         assert_eq!(engine.run(queue.counts()).unwrap(), counts);
         assert_eq!(names(&take(engine, &queue, 10)), ["4", "2"], "the released one kept its place");
     });

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Worker;
 use crate::{
+    agents::published,
     error::{Error, Kind, Result},
     features::queue::{DueRepeat, Taken},
     store::{Call, Store},
@@ -127,6 +128,7 @@ impl Worker {
             match fired {
                 Ok(fired) => {
                     looked.added |= fired.added.is_some();
+                    published::note(&store, &self.queue, fired.added.map(|added| added.published).unwrap_or_default());
                     looked.note_next(fired.next_in);
                 }
                 Err(error) => {

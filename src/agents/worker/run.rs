@@ -19,10 +19,10 @@ use super::{
     repeats::{Looked, Repeats},
 };
 use crate::{
-    agents::{eviction, hearing::Hearing, steady::Steady},
+    agents::{eviction, hearing::Hearing, published, steady::Steady},
     error::{Kind, Result},
-    features::queue::{Finish, Held, Take, Taken},
-    store::{Call, Event, EventKind, Listener, Mute, Store, Topic, Watcher},
+    features::queue::{Finish, Held, Published, Take, Taken},
+    store::{Call, Event, EventKind, Listener, Store, Topic, Watcher},
 };
 
 /// Items of one script run.
@@ -56,6 +56,7 @@ enum Sent {
 /// What was answered. Who finished too late learns it from a beat.
 enum Answered {
     Told,
+    Finished(Published),
     Taken(Taken),
 }
 
@@ -149,14 +150,17 @@ impl Worker {
         let calls = self.calls(round, &mut landing);
         store
             .run(calls, Instant::now() + self.options.timeout, |answers| {
-                answers.into_iter().for_each(|(answer, sent)| landing.note(answer, sent));
+                for (answer, sent) in answers {
+                    if let Ok(Answered::Finished(published)) = &answer {
+                        published::note(&store, &self.queue, *published);
+                    }
+                    landing.note(answer, sent);
+                }
             })
             .await;
         if let Some((Asked { again: false, .. }, taken)) = &landing.taken {
             self.steady().saw(taken.now_ms, self.options.lease, Instant::now());
-            if let Some(muted) = taken.muted {
-                store.mute(Mute::TELLING, muted);
-            }
+            published::note(&store, &self.queue, taken.published);
         }
         landing
     }
@@ -170,7 +174,8 @@ impl Worker {
             made.push((self.queue.report(all).map(|call| call.map(|()| Answered::Told)), Sent::Reports(reports)));
         }
         for some in finishes.chunks(FINISHES) {
-            let call = self.queue.finish(some.to_vec()).map(|call| call.map(|_| Answered::Told));
+            let call = self.queue.finish(some.to_vec());
+            let call = call.map(|call| call.map(|(_, published)| Answered::Finished(published)));
             made.push((call, Sent::Finishes(some.to_vec())));
         }
         if let Some(asked) = take {

@@ -4,7 +4,7 @@ use std::{fmt::Write, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Added, NewJob, Queue, scripts};
+use super::{Added, NewJob, Published, Queue, scripts};
 use crate::{
     error::{Error, Result},
     features::life,
@@ -189,10 +189,12 @@ pub(super) fn delay(delay: Option<Duration>) -> Bytes {
 /// What became of a job of this id, as it is kept.
 pub(super) fn added(id: &str, reply: Reply) -> Result<Added> {
     match reply {
-        Reply::Int(how) => Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true, muted: how == 2 }),
+        Reply::Int(code) => {
+            Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true, published: Published::of(code) })
+        }
         other => {
             let there = other.bulk()?.ok_or_else(unnamed)?;
-            Ok(Added { id: keys::plain_id(&there), is_new: false, muted: false })
+            Ok(Added { id: keys::plain_id(&there), is_new: false, published: Published::default() })
         }
     }
 }

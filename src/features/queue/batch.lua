@@ -25,7 +25,7 @@ local function put(batch, id, name, priority, delay)
   batch.told[#batch.told + 1] = 'added\n' .. id .. '\n0\n' .. #name .. '\n' .. name
 end
 
--- `reply` is the reply of a single run, or those of many. If publishing was denied, an added job is returned as 2 instead of 1.
+-- `reply` is the reply of a single run, or those of many. An added job is returned as what was published of the run, instead of 1.
 local function flush(reply)
   for q, batch in pairs(batches) do
     if #batch.told > 0 then
@@ -36,16 +36,17 @@ local function flush(reply)
       if #batch.delayed > 0 then
         redis.call('ZADD', q .. DELAYED, unpack(batch.delayed))
       end
-      say(batch.channels .. EVENTS, table.concat(batch.told))
+      say(batch.channels, EVENTS, table.concat(batch.told))
       if batch.soon or batch.waiting == 0 and #batch.ready > 0 then
-        say(batch.channels .. WAKE, '1')
+        say(batch.channels, WAKE, '1')
       end
     end
   end
-  if muted and type(reply) == 'table' then
+  local code = math.max(published(), 1)
+  if type(reply) == 'table' then
     for i = 2, #reply, 2 do
-      reply[i] = reply[i - 1] == 1 and reply[i] == 1 and 2 or reply[i]
+      reply[i] = reply[i - 1] == 1 and reply[i] == 1 and code or reply[i]
     end
   end
-  return muted and reply == 1 and 2 or reply
+  return reply == 1 and code or reply
 end

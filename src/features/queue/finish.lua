@@ -1,6 +1,6 @@
 -- Ends jobs. KEYS: the queue. ARGV: the retention of done and then dead jobs, each as count, ms and bytes; then for each job
 -- its id, token, outcome, result or error, the delay of the retry in ms, and how many ms ago it started. Returns 1 for each job
--- that has ended with this token, now or earlier.
+-- that has ended with this token, now or earlier; then what was published.
 local q, now, n = KEYS[1], time(), {}
 for i = 1, 6 do
   n[i] = tonumber(ARGV[i])
@@ -46,4 +46,5 @@ if #run.over > 0 then
   end
   publish(q)
 end
+out[#out + 1] = published()
 return out

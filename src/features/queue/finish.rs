@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Queue,
+    Published, Queue,
     job::LONGEST_DELAY,
     scripts,
     take::{check_lease, number},
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     features::life,
     store::{
-        Call, Replies, Request, Step,
+        Call, Replies, Reply, Request, Step,
         keys::{self, QueueKey},
     },
 };
@@ -94,12 +94,12 @@ pub enum Note {
 }
 
 impl Queue {
-    /// Ends jobs; answers for each whether it was still ours. One that was not is left as it is. Saying it twice does no
+    /// Ends jobs; answers for each whether it was still ours, and what was published. One that was not is left as it is. Saying it twice does no
     /// harm and is answered alike, save for a job of which nothing is kept: of that one the second answer is false.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` when a result or an error has more bytes than `max_bytes`, or a delay is over ten years.
-    pub fn finish(&self, finishes: Vec<Finish>) -> Result<Call<Vec<bool>>> {
+    pub fn finish(&self, finishes: Vec<Finish>) -> Result<Call<(Vec<bool>, Published)>> {
         let most = self.0.options.max_bytes;
         let policy = [self.0.options.keep_done.arguments(), self.0.options.keep_dead.arguments()].concat();
         let mut all = Vec::with_capacity(finishes.len());
@@ -124,7 +124,17 @@ impl Queue {
         let runs = runs_of(&policy, all, FINISHES);
         let queue = self.clone();
         let runs = runs.into_iter().map(move |run| queue.finding(&scripts::FINISH, run));
-        Ok(Call::round(runs.map(Request::repeatable), flags))
+        Ok(Call::round(runs.map(Request::repeatable), |replies| {
+            let (mut all, mut published) = (Vec::new(), Published::default());
+            for reply in replies.all()? {
+                let mut reply = reply.array()?;
+                published = published.and(Published::of(reply.pop().map_or(Ok(0), Reply::int)?));
+                for flag in reply {
+                    all.push(flag.flag()?);
+                }
+            }
+            Ok(Step::Done((all, published)))
+        }))
     }
 
     /// Renews leases from now on; answers for each job whether it is still ours.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Published;
 use crate::{
     error::{Error, Result},
     store::keys,
@@ -108,8 +109,8 @@ pub struct Added {
     pub id: String,
     /// Whether it was added.
     pub is_new: bool,
-    /// Whether the server denied publishing its event.
-    pub muted: bool,
+    /// What was published of it.
+    pub published: Published,
 }
 
 /// The longest delay: its time, and 11 bits behind it, are exact in a script until 2099.

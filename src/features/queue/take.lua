@@ -5,7 +5,7 @@
 -- the token of the take that told the worker to make way, '' if none did.
 -- Answers: 1 when it is paused; in how many ms to ask again, -1 when nothing is due; repeats that are due, each with when;
 -- the jobs, each with its fields; the time; 1 when the job is one that runs alone, 2 when such a one waits until the worker has
--- nothing else; 1 when the server lets nobody be told, 0 when it does, -1 when nothing was told; who died here, id and name.
+-- nothing else; what was published; who died here, id and name.
 local n = {}
 for i = 1, #ARGV do
   n[i] = tonumber(ARGV[i])
@@ -52,4 +52,4 @@ if #take.jobs == 0 then
   tidy(q, now, dead, done, n[2])
 end
 publish(q)
-return { paused and 1 or 0, next_in, due, take.jobs, now, alone, muted == nil and -1 or muted and 1 or 0, died }
+return { paused and 1 or 0, next_in, due, take.jobs, now, alone, published(), died }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Backoff, Limits, Queue, Rate, job::Given, scripts};
+use super::{Backoff, Limits, Published, Queue, Rate, job::Given, scripts};
 use crate::{
     error::{Error, Result},
     features::{life, overdue::Overdue},
@@ -52,8 +52,8 @@ pub struct Taken {
     /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting. It asks on: only
     /// this keeps others working meanwhile, and an answer without it means that it need not any more.
     pub makes_way: bool,
-    /// Whether the server denied publishing; `None` if there was nothing to publish.
-    pub muted: Option<bool>,
+    /// What was published.
+    pub published: Published,
     /// Jobs that were found dead in this take, because their workers crashed.
     pub died: Vec<Died>,
 }
@@ -155,7 +155,7 @@ impl Queue {
         ];
         let token = ask.token.clone();
         Ok(Call::new(self.finding(&scripts::TAKE, args), move |reply| {
-            let [paused, next_in, due, jobs, now, alone, muted, died] = reply.tuple()?;
+            let [paused, next_in, due, jobs, now, alone, published, died] = reply.tuple()?;
             let next_in = u64::try_from(next_in.int()?).ok().map(Duration::from_millis);
             let mut repeats = due.array()?.into_iter();
             let mut due = Vec::with_capacity(repeats.len() / 2);
@@ -163,7 +163,7 @@ impl Queue {
                 let id = keys::plain_id(&id.bulk()?.unwrap_or_default());
                 due.push(DueRepeat { id, slot_ms: slot.int()? });
             }
-            let (alone, muted) = (alone.int()?, muted.int()?);
+            let alone = alone.int()?;
             let mut dead = died.array()?.into_iter();
             let mut died = Vec::with_capacity(dead.len() / 2);
             while let (Some(id), Some(name)) = (dead.next(), dead.next()) {
@@ -176,7 +176,7 @@ impl Queue {
                 due,
                 now_ms: u64::try_from(now.int()?).unwrap_or(0),
                 makes_way: alone == 2,
-                muted: (muted >= 0).then_some(muted == 1),
+                published: Published::of(published.int()?),
                 died,
             })
         }))

@@ -1,9 +1,14 @@
 -- Events of this run, published at its end. A value too long for a message is omitted, unless it is stored nowhere else.
--- `muted` is nil before anything was published, then whether the server denied it. Messages are only hints, so that is no
--- failure.
-local told, roused, muted = {}, false, nil
-local function say(channel, text)
-  muted = type(redis.pcall('PUBLISH', channel, text)) == 'table' or muted or false
+-- Messages are only hints, so it is no failure if the server denies publishing one.
+local told, roused, said = {}, false, { [EVENTS] = 0, [WAKE] = 0 }
+local function say(channels, channel, text)
+  local denied = type(redis.pcall('PUBLISH', channels .. channel, text)) == 'table'
+  said[channel] = math.max(said[channel], denied and 2 or 1)
+end
+-- What was published in this run: 0 for nothing, 1 if it was allowed, 2 if it was denied; three times that for events, plus that for
+-- wake-ups.
+local function published()
+  return 3 * said[EVENTS] + said[WAKE]
 end
 local function tell(what, id, number, value, whole)
   local long = #value > 4096 and not whole
@@ -11,10 +16,10 @@ local function tell(what, id, number, value, whole)
 end
 local function publish(q)
   if #told > 0 then
-    say(KEYS[3] .. EVENTS, table.concat(told))
+    say(KEYS[3], EVENTS, table.concat(told))
   end
   if roused and redis.call('EXISTS', q .. READY, q .. SUSPECTS) > 0 then
-    say(KEYS[3] .. WAKE, '1')
+    say(KEYS[3], WAKE, '1')
   end
   told, roused = {}, false
 end

@@ -18,6 +18,6 @@ redis.call('HSET', job, 's', schedule, 'f', fired, 'l', limit, 'n', ARGV[6], 'd'
 redis.call('ZADD', q .. REPEATS, slot, id)
 -- Workers ask once a second; what comes before that has to be told.
 if slot - time() < 1000 then
-  say(KEYS[3] .. WAKE, '1')
+  say(KEYS[3], WAKE, '1')
 end
 return slot
