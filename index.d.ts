@@ -289,7 +289,7 @@ export interface ServiceEvent {
    * - `breaker-open`: calls are refused at once; `breaker-half-open`: a probe decides; `breaker-closed`: calls are sent again
    * - `failover`: another server is the primary now; `topology-changed`: a cluster's slots or servers have changed
    * - `evicts`: the server may evict waiting jobs when it is full (reported once, when a worker starts)
-   * - `muted`: the user may not publish or subscribe; queues are polled once a second, and events arrive late or not at all
+   * - `muted`: the user may not publish or subscribe; queues are polled once a second, and events and messages of rooms arrive late or not at all
    * - `lock-lost`: a lock was lost while the operation of `withLock` ran
    */
   type:

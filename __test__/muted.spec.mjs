@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 
-import { healthCheck, JobQueue, RedisService } from 'cinnabar'
+import { healthCheck, JobQueue, RealtimeDataManager, RedisService } from 'cinnabar'
 
 import { refuses, until } from './helpers.mjs'
 import { roomsUnheard } from './support/everything.mjs'
 import { startRedis } from './support/redis.mjs'
+import { startRoomProcess } from './support/rooms.mjs'
 
 const server = await startRedis()
 const open = []
@@ -74,6 +75,26 @@ describe('a user who may use no channels', () => {
     assert.equal(muted().length, 1)
   })
 
+  test('is told no more once it may, and is well again', async () => {
+    const { service, muted } = await userWith('later', 'resetchannels')
+    const queue = new JobQueue('later', { service })
+    queue.process(() => 'done')
+    await (await queue.add('mail')).finished({ timeoutMs: 10_000 })
+    await until('it is said', () => muted().length === 1)
+    await server.command('ACL', 'SETUSER', 'later', 'allchannels')
+    await until(
+      'all is well',
+      async () => {
+        await queue.add('mail')
+        return (await healthCheck(service)).status === 'healthy'
+      },
+      30,
+    )
+    assert.equal(muted().length, 1)
+  })
+})
+
+describe('a user who may not publish', () => {
   for (const [what, add] of [
     ['adds many', (queue) => queue.addMany([{ name: 'n' }, { name: 'n' }])],
     ['only works jobs off', (queue, { other }) => other.add('n')],
@@ -91,21 +112,44 @@ describe('a user who may use no channels', () => {
     })
   }
 
-  test('is told no more once it may, and is well again', async () => {
-    const { service, muted } = await userWith('later', 'resetchannels')
-    const queue = new JobQueue('later', { service })
-    queue.process(() => 'done')
-    await (await queue.add('mail')).finished({ timeoutMs: 10_000 })
+  for (const [what, act] of [
+    ['puts a user in a room', ({ rooms }, may) => rooms.addUserToRoom('r', may.user)],
+    ['takes a user out of a room', ({ rooms }, may) => rooms.removeUserFromRoom('r', may.added)],
+    ['joins', ({ rooms }, may) => rooms.join('r', may.user)],
+    ['sends', ({ rooms }) => rooms.send('r', { text: 'a' })],
+  ]) {
+    test(`is told of it where it ${what}`, async () => {
+      const { service, muted } = await userWith(`p${randomUUID()}`, 'allchannels', '-publish')
+      const may = new RedisService({ url: server.url, log: false })
+      open.push(may)
+      const added = randomUUID()
+      await may.rooms.addUserToRoom('r', added)
+      await act(service, { user: randomUUID(), added })
+      assert.match(muted().join(), /does not let this user publish/)
+      assert.equal((await healthCheck(service)).status, 'degraded')
+    })
+  }
+
+  test('is told of it where a member leaves', async () => {
+    const { service, muted } = await userWith('leaver', 'allchannels')
+    const membership = await service.rooms.join('r', randomUUID())
+    await server.command('ACL', 'SETUSER', 'leaver', '-publish')
+    assert.equal(muted().length, 0)
+    await membership.leave()
+    assert.match(muted().join(), /publish/)
+    // Once it may, that is known with the next message.
+    await server.command('ACL', 'SETUSER', 'leaver', '+publish')
+    await service.rooms.join('r', randomUUID())
+    assert.equal((await healthCheck(service)).status, 'healthy')
+  })
+
+  test('is told of it where it takes a dead process out of a room', async () => {
+    const dead = await startRoomProcess(server.url, { leaseMs: 100 })
+    await dead.ask('join', [['swept', 'ada']])
+    await dead.kill()
+    const { service, muted } = await userWith('sweeper', 'allchannels', '-publish')
+    const rooms = new RealtimeDataManager(service, { leaseMs: 100 })
+    await until('she is gone', async () => Object.keys(await rooms.getRoomUsers('swept')).length === 0)
     await until('it is said', () => muted().length === 1)
-    await server.command('ACL', 'SETUSER', 'later', 'allchannels')
-    await until(
-      'all is well',
-      async () => {
-        await queue.add('mail')
-        return (await healthCheck(service)).status === 'healthy'
-      },
-      30,
-    )
-    assert.equal(muted().length, 1)
   })
 })

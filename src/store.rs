@@ -35,8 +35,8 @@ pub use call::{Args, Call, Keys, Merge, Read, Replies, Request, Step, Verb};
 pub use effect::Effect;
 pub use events::{Event, EventKind, Events, Watcher};
 pub use local::{Local, local};
-pub use muted::Mute;
 use muted::Muted;
+pub use muted::{Mute, Publication};
 pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
 pub(crate) use registry::Registry;
 pub use registry::store as shared;
@@ -114,6 +114,17 @@ impl Store {
             );
             self.events.emit(&Event::new(EventKind::Muted, target, text));
         }
+    }
+
+    /// A call that records what it published.
+    pub fn noting<T: Send + 'static>(self: &Arc<Self>, call: Call<(T, Option<Publication>)>) -> Call<T> {
+        let store = self.clone();
+        call.map(move |(answer, published)| {
+            if let Some(Publication { channel, denied }) = published {
+                store.mute(Mute::Telling, || channel, denied);
+            }
+            answer
+        })
     }
 
     /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the

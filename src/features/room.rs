@@ -17,7 +17,7 @@ use super::json::{self, Object};
 use crate::{
     error::{Error, Result},
     store::{
-        Call, Merge, Reply, Request,
+        Call, Merge, Publication, Request,
         keys::{self, Prefix},
         script,
     },
@@ -69,20 +69,33 @@ impl Rooms {
     }
 
     /// Puts a user in a room as `{ ...info, joinedAt }` for 24 hours; `info` is a JSON object, `joined_at` an ISO time.
-    pub fn add_user(&self, room: &str, user: &str, info: &str, joined_at: &str) -> Result<Call<()>> {
+    pub fn add_user(
+        &self,
+        room: &str,
+        user: &str,
+        info: &str,
+        joined_at: &str,
+    ) -> Result<Call<((), Option<Publication>)>> {
         let key = keys::room_users(&self.prefix, room)?;
         let user = keys::raw("userId", user)?;
         let value = stamped("info", info, "joinedAt", joined_at)?;
         let channel = keys::room_changes(&self.prefix, &key, self.database);
-        let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel];
-        Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |_| Ok(())))
+        let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel.clone()];
+        Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |reply| {
+            Ok(((), Some(Publication { channel, denied: reply.int()? > 1 })))
+        }))
     }
 
     /// Takes a user out of a room; answers how many were taken out.
-    pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<i64>> {
+    pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<(i64, Option<Publication>)>> {
         let key = keys::room_users(&self.prefix, room)?;
         let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&self.prefix, &key, self.database));
-        Ok(Call::new(Request::script(&REMOVE_USER, [key, user, channel]).merging(Merge::Script), Reply::int))
+        let request = Request::script(&REMOVE_USER, [key, user, channel.clone()]).merging(Merge::Script);
+        Ok(Call::new(request, |reply| {
+            let removed = reply.int()?;
+            let published = (removed > 0).then_some(Publication { channel, denied: removed > 1 });
+            Ok((removed.min(1), published))
+        }))
     }
 
     /// Who is in a room: the text of a JSON object by user. A stored value that is no JSON reads `{ error: 'Invalid data' }`.
@@ -150,7 +163,7 @@ fn stamped(what: &str, object: &str, field: &str, time: &str) -> Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Replies, Step};
+    use crate::store::{Replies, Reply, Step};
 
     fn rooms() -> Rooms {
         Rooms::new(Options::default()).unwrap()

@@ -22,6 +22,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::room,
+    store::{Call, Publication},
 };
 
 /// How long a process may be silent before it counts as dead.
@@ -51,6 +52,11 @@ impl Rooms {
             self.looked_at.set(Some(Instant::now()));
         }
         Ok(())
+    }
+
+    /// A call that records what it published.
+    fn noting<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
+        Ok(self.core.opened(js)?.store().noting(call))
     }
 
     /// The presence of this process; one for all who have the same store, prefix and lease.
@@ -90,7 +96,7 @@ impl Rooms {
         self.core.submit(env, self.core.operation("JOIN ROOM", Empty::Nothing), |js| {
             let (room, user) = (js.text(room.raw(), "roomId")?, js.text(user.raw(), "userId")?);
             let info = self.core.bridge().stringify(js, info.raw(), "info")?;
-            self.rooms.add_user(&room, &user, &info, &iso_now())
+            self.noting(js, self.rooms.add_user(&room, &user, &info, &iso_now())?)
         })
     }
 
@@ -98,7 +104,7 @@ impl Rooms {
     #[napi]
     pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("LEAVE ROOM", Empty::Zero), |js| {
-            self.rooms.remove_user(&js.text(room.raw(), "roomId")?, &js.text(user.raw(), "userId")?)
+            self.noting(js, self.rooms.remove_user(&js.text(room.raw(), "roomId")?, &js.text(user.raw(), "userId")?)?)
         })
     }
 
@@ -148,7 +154,7 @@ impl Rooms {
         self.core.submit(env, Operation { name: "SEND", empty: None }, |js| {
             let room = js.text(room.raw(), "roomId")?;
             let message = self.core.bridge().stringify(js, message.raw(), "message")?;
-            self.rooms.send(&room, &message, &iso_now())
+            self.noting(js, self.rooms.send(&room, &message, &iso_now())?)
         })
     }
 

@@ -30,6 +30,15 @@ impl Mute {
     }
 }
 
+/// That a call published on a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Which channel.
+    pub channel: Bytes,
+    /// Whether the server denied it.
+    pub denied: bool,
+}
+
 /// A denial counts for so long: nobody may ever use its channel again.
 const LIFE: Duration = Duration::from_secs(600);
 /// So many channels are remembered; one is enough to know that something is denied.

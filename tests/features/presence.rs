@@ -228,7 +228,7 @@ fn who_was_swept_by_mistake_comes_back() {
         let rooms = place.call(place.rooms.orphaned(&node, 10)).await;
         assert_eq!(rooms.len(), 2);
         for room in rooms {
-            while place.call(place.rooms.sweep(&node, &room)).await > 0 {}
+            while place.call(place.rooms.sweep(&node, &room)).await.0 > 0 {}
         }
         assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 0);
         let late = join(&here, "x", "late").await.unwrap();
@@ -286,7 +286,7 @@ fn a_documented_removal_is_not_undone_by_a_connection() {
     on_both(async |place| {
         let (here, told) = (place.process(), place.told("x").await);
         let first = join(&here, "x", "ann").await.unwrap();
-        assert_eq!(place.call(place.rooms.remove_user("x", "ann").unwrap()).await, 1);
+        assert_eq!(place.call(place.rooms.remove_user("x", "ann").unwrap()).await.0, 1);
         here.leave(first).await;
         place.call(place.rooms.add_user("x", "ann", "{}", "t").unwrap()).await;
         let second = join(&here, "x", "ann").await.unwrap();

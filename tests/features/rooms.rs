@@ -19,8 +19,8 @@ fn users_come_and_go() {
     engine.raw(&["HSET", "room:x:users", "u2", "no JSON"]);
     let users = r#"{"u1":{"name":"Ann","tags":[],"joinedAt":"2026-01-02"},"u2":{"error":"Invalid data"}}"#;
     assert_eq!(text(engine.run(rooms.users("x")).unwrap()), users);
-    assert_eq!(engine.run(rooms.remove_user("x", "u2")).unwrap(), 1);
-    assert_eq!(engine.run(rooms.remove_user("x", "u2")).unwrap(), 0);
+    assert_eq!(engine.run(rooms.remove_user("x", "u2")).unwrap().0, 1);
+    assert_eq!(engine.run(rooms.remove_user("x", "u2")).unwrap().0, 0);
     engine.assert_all_end();
     engine.advance(Duration::from_secs(86_401));
     assert_eq!(text(engine.run(rooms.users("x")).unwrap()), "{}");

@@ -98,7 +98,8 @@ impl Presence {
             if rooms.is_empty() {
                 return Ok(());
             }
-            let calls = rooms.into_iter().map(|room| (self.rooms.sweep(node, &room), room)).collect();
+            let calls =
+                rooms.into_iter().map(|room| (self.store.noting(self.rooms.sweep(node, &room)), room)).collect();
             let (mut empty, mut some, mut failure) = (Vec::new(), false, None);
             let deadline = Instant::now() + self.patience;
             let settle = |done: Vec<(Result<usize>, _)>| {

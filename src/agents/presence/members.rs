@@ -191,7 +191,8 @@ impl Keeper {
         // Whoever left under a lease that is over is swept.
         self.owed.retain(|owed| Some(&owed.node) == node.as_ref() && !is_late(owed));
         let owed = std::mem::take(&mut self.owed);
-        let calls = owed.into_iter().map(|owed| (self.presence.rooms.leave(&owed.node, &owed.seat), owed)).collect();
+        let leave = |owed: &Owed| self.presence.store.noting(self.presence.rooms.leave(&owed.node, &owed.seat));
+        let calls = owed.into_iter().map(|owed| (leave(&owed), owed)).collect();
         for (left, owed) in self.run(calls).await {
             if left.is_err_and(|error| error.is_unavailable()) {
                 self.owed.push(owed);

@@ -82,7 +82,10 @@ impl Keeper {
 
     /// Answers who has got no seat because the lease is over.
     async fn take_seats(&mut self, node: &Arc<str>, joins: Vec<Joining>) -> Vec<Joining> {
-        let calls = joins.into_iter().map(|join| (self.presence.rooms.join(node, &join.seat), join)).collect();
+        let calls = joins
+            .into_iter()
+            .map(|join| (self.presence.store.noting(self.presence.rooms.join(node, &join.seat)), join))
+            .collect();
         let mut again = Vec::new();
         for (joined, join) in self.run(calls).await {
             let Joining { seat, number, done } = join;
@@ -152,7 +155,11 @@ impl Keeper {
         let mut waiting = Vec::new();
         for room in ready {
             let seats = self.roster.seats(&room);
-            calls.extend(seats.iter().map(|seat| (self.presence.rooms.join(node, seat), waiting.len())));
+            calls.extend(
+                seats
+                    .iter()
+                    .map(|seat| (self.presence.store.noting(self.presence.rooms.join(node, seat)), waiting.len())),
+            );
             waiting.push((room, true));
             if calls.len() < BATCH {
                 continue;

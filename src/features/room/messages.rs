@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::{LIFE, MESSAGES, Rooms, json};
 use crate::{
     error::{Error, Result},
-    store::{Call, Merge, Reply, Request, keys, script},
+    store::{Call, Merge, Publication, Reply, Request, keys, script},
 };
 
 script!(SEND = "room/send.lua", keys: 2, args: 6);
@@ -70,7 +70,7 @@ impl Rooms {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name, and for a message that is no object or has more than 1 MiB.
-    pub fn send(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<u64>> {
+    pub fn send(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<(u64, Option<Publication>)>> {
         let key = keys::room_messages(&self.prefix, room)?;
         if message.len() > MOST_MESSAGE {
             let got = message.len();
@@ -82,12 +82,13 @@ impl Rooms {
         let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
         let open = open(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();
-        let args = [key.clone(), numbers, open, keep, life, numbers_life, channel, seen];
+        let args = [key.clone(), numbers, open, keep, life, numbers_life, channel.clone(), seen];
         let all = self.seen.clone();
         Ok(Call::new(Request::script(&SEND, args).merging(merge), move |reply| {
-            let number = reply.int()?.max(0) as u64;
+            let reply = reply.int()?;
+            let number = reply.unsigned_abs();
             all.raise(&key, number);
-            Ok(number)
+            Ok((number, Some(Publication { channel, denied: reply < 0 })))
         }))
     }
 

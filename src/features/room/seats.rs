@@ -12,7 +12,7 @@ use super::{LIFE, Rooms, stamped};
 use crate::{
     error::{Error, Result},
     features::{life, overdue::Overdue},
-    store::{Call, Merge, Reply, Request, Step, keys, script},
+    store::{Call, Merge, Publication, Reply, Request, Step, keys, script},
 };
 
 script!(JOIN = "room/join.lua", keys: 4, args: 5);
@@ -83,25 +83,30 @@ impl Rooms {
     }
 
     /// Takes a seat under this process. Its first connection puts a user in the room.
-    pub fn join(&self, node: &str, seat: &Seat) -> Call<Joined> {
+    pub fn join(&self, node: &str, seat: &Seat) -> Call<(Joined, Option<Publication>)> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
         let (gone, channel) = (
             keys::room_gone(&self.prefix, &seat.room, node),
             keys::room_changes(&self.prefix, &seat.room, self.database),
         );
         let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
-        let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel];
+        let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel.clone()];
         Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
-            Ok(if reply.int()? < 0 { Joined::Gone } else { Joined::Seated })
+            let reply = reply.int()?;
+            let published = (reply > 1).then_some(Publication { channel, denied: reply > 2 });
+            Ok((if reply < 0 { Joined::Gone } else { Joined::Seated }, published))
         })
     }
 
     /// Gives a seat up. Its last connection takes a user out of the room; answers whether it has.
-    pub fn leave(&self, node: &str, seat: &Seat) -> Call<bool> {
+    pub fn leave(&self, node: &str, seat: &Seat) -> Call<(bool, Option<Publication>)> {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
         let channel = keys::room_changes(&self.prefix, &seat.room, self.database);
-        let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel];
-        Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), Reply::flag)
+        let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel.clone()];
+        Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), |reply| {
+            let left = reply.int()?;
+            Ok((left > 0, (left > 0).then_some(Publication { channel, denied: left > 1 })))
+        })
     }
 
     /// Renews a room's life; answers how many seats the process has in it.
@@ -112,12 +117,16 @@ impl Rooms {
     }
 
     /// Takes up to 500 seats of a dead process away; answers how many are left.
-    pub fn sweep(&self, node: &str, room: &Bytes) -> Call<usize> {
+    pub fn sweep(&self, node: &str, room: &Bytes) -> Call<(usize, Option<Publication>)> {
         let [users, connections, seats] = self.of_seats(room, node);
         let (gone, channel) =
             (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
-        let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel];
-        Call::new(Request::script(&SWEEP, args).repeatable(), |reply| Ok(reply.int()?.max(0) as usize))
+        let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel.clone()];
+        Call::new(Request::script(&SWEEP, args).repeatable(), |reply| {
+            let left = reply.int()?;
+            let denied = (left < 0).then_some(Publication { channel, denied: true });
+            Ok((if left < 0 { -1 - left } else { left } as usize, denied))
+        })
     }
 
     /// Takes a lease for a process of this number, which nobody has had before.

@@ -1,4 +1,4 @@
--- Gives a message its number, puts it before the others, keeps the newest and tells who listens; answers the number.
+-- Gives a message its number, puts it before the others, keeps the newest and tells who listens; answers the number, below 0 if publishing was denied.
 -- KEYS: the messages, the numbers. ARGV: JSON without number and brace, how many to keep, life in ms, life of the numbers in
 -- ms, channel, a number that was seen before.
 local seq = redis.call('HGET', KEYS[2], 'seq')
@@ -22,5 +22,5 @@ if first then
   redis.call('HSET', KEYS[2], 'first', number)
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-redis.pcall('PUBLISH', ARGV[5], message)
-return number
+local denied = type(redis.pcall('PUBLISH', ARGV[5], message)) == 'table'
+return denied and '-' .. number or number

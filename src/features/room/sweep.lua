@@ -1,4 +1,5 @@
--- Takes some seats of a dead process away, as many leaves would; answers how many are left. No join of it counts from here on.
+-- Takes some seats of a dead process away, as many leaves would; answers how many are left; where publishing was denied,
+-- how many below -1. No join of it counts from here on.
 -- KEYS: the users, their connections, the seats of the process, the mark of its end.
 -- ARGV: how many, life of the mark in ms, channel.
 redis.call('HLEN', KEYS[1])
@@ -13,7 +14,8 @@ for _, seat in ipairs(redis.call('SPOP', KEYS[3], ARGV[1])) do
     end
   end
 end
-if #left > 0 then
-  redis.pcall('PUBLISH', ARGV[3], table.concat(left, '\0'))
+local rest = redis.call('SCARD', KEYS[3])
+if #left > 0 and type(redis.pcall('PUBLISH', ARGV[3], table.concat(left, '\0'))) == 'table' then
+  return -1 - rest
 end
-return redis.call('SCARD', KEYS[3])
+return rest
