@@ -150,7 +150,10 @@ async fn keeps_its_leases_while_nobody_comes_back() {
     let (number, _) = hired.next().await;
     let mut other = play.hire(1, Duration::from_millis(100));
     assert!(other.work().await.is_empty());
-    sleep(Duration::from_millis(300)).await;
+    // Each lasts a third of the lease: three leases long.
+    for _ in 0..9 {
+        play.renewed("j0").await;
+    }
     assert!(other.worker.begin().is_none());
     assert!(hired.worker.end(number, Ok(Bytes::new())));
     play.until("it is done", |counts| counts.done == 1).await;
@@ -233,12 +236,12 @@ async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
     let mut hired = play.hire(2, Duration::from_millis(600));
     let (number, _) = hired.next().await;
     let mut other = play.hire(2, Duration::from_millis(600));
-    // A worker that has watched the clock for half a lease takes over leases that are over. For half of one more it would do so.
+    // Longer than a lease: a worker that has watched the clock for half a lease takes over leases that have expired.
     sleep(Duration::from_millis(700)).await;
     play.store.advance(Duration::from_secs(11)).unwrap();
     assert!(other.work().await.is_empty());
-    // The clock is trusted again after half a lease: by then, the lease is renewed.
     play.renewed("j0").await;
+    // Longer than a lease again: after half of one the clock is trusted, and by then the job must be safe.
     sleep(Duration::from_millis(700)).await;
     assert!(other.work().await.is_empty() && hired.worker.begin().is_none());
     assert!(hired.worker.end(number, Ok(Bytes::new())));
@@ -268,6 +271,7 @@ async fn gives_back_what_nobody_begins_and_takes_nothing_for_nobody() {
     let mut hired = play.hire(3, Duration::from_secs(10));
     play.until("some are taken", |counts| counts.active == 3).await;
     play.until("they are back", |counts| counts.ready == 5).await;
+    // Three times as long as jobs lie here before they are given back: by then more would have been taken.
     sleep(Duration::from_millis(300)).await;
     assert_eq!(play.counts().await.ready, 5, "nobody comes for them");
     assert_eq!(hired.work().await, ["0", "1", "2", "3", "4"]);
