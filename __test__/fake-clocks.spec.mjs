@@ -13,6 +13,7 @@ import { engines } from './support/engines.mjs'
 
 // What fake clocks replace, here by what never comes: the globals, and the functions of node:timers.
 const fakes = `
+  import { readFile } from 'node:fs/promises'
   import timers from 'node:timers'
   const names = ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate']
   const real = Object.fromEntries([...names, 'queueMicrotask', 'Date', 'performance'].map((name) => [name, globalThis[name]]))
@@ -54,11 +55,31 @@ const work = `
       health: (await service.healthCheck()).status,
       heard: heard.length,
       results,
+      locks: await locks(service),
       late: await codeOf(undone.finished({ timeoutMs: 50 })),
       silent: await codeOf(silent.get('key')),
       down: (await healthCheck(silent, { timeoutMs: 200 })).status,
       gone: await Promise.all([service.disconnect(), silent.disconnect({ drainMs: 10 })]),
     }
+  }
+  // A lock whose ttl has not passed, one that is extended, and one whose ttl passes.
+  const locks = async ({ locks }) => (await passed(1500), Promise.all([
+    // Since the process began, more time has passed than that.
+    locks.withLock('held', (_, { signal }) => signal.aborted, 1.4),
+    locks.withLock('extended', async (token, { signal }) => {
+      const extended = await locks.extendLock('extended', token, 100)
+      await passed(500)
+      return [extended, signal.aborted]
+    }, 0.3),
+    locks.withLock('lost', async (_, { signal }) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      return signal.reason.code
+    }, 0.2),
+  ]))
+  // In turns of the event loop, which no fake clock stops.
+  const passed = async (ms) => {
+    const end = process.hrtime.bigint() + BigInt(ms * 1e6)
+    while (process.hrtime.bigint() < end) await readFile('/dev/null')
   }
   const make = () => [new RedisService({ url: process.env.STORE }), new RedisService({ url: process.env.SILENT, timeoutMs: 300 })]`
 
@@ -100,6 +121,7 @@ describe('a fake clock', () => {
           results: [2, 4, 6, 8],
           late: 'E_TIMEOUT',
           silent: 'E_UNAVAILABLE',
+          locks: [false, [true, false], 'E_LOCK_LOST'],
           down: 'down',
           gone: [null, null],
         })

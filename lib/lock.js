@@ -1,6 +1,7 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { now } = require('./clock.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
 const { limitsOf, madeOf, originOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
@@ -44,14 +45,14 @@ class DistributedLock {
   }
 
   extendLock(resource, token, ttlSeconds = 30) {
-    const began = performance.now()
+    const began = now()
     const extending = this.#native.extend(resource, token, ttlSeconds)
     return holdingOf(token)?.extendedBy(extending, began, ttlSeconds) ?? extending
   }
 
   async withLock(resource, operation, ttlSeconds = 30) {
     assertFunction(operation, 'operation')
-    const began = performance.now()
+    const began = now()
     const message = () => `Could not acquire lock for resource: ${resource}`
     const token = await this.#acquire(resource, ttlSeconds, true).catch((error) => {
       // The store is unavailable, so this is not E_LOCK_HELD.
