@@ -100,6 +100,8 @@ export declare class Lock {
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Lock
+  /** An id that is the same for all objects by which this lock may be taken on the same store, once the store is open. */
+  scope(resource: unknown): string | null
   /** A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable. */
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
   /** Gives it back; false when it is no longer held with this token. */

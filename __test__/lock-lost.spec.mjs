@@ -1,15 +1,18 @@
 // A lock that is lost is not lost in silence, and one that nobody knows to hold is given back.
 
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
 import { describe, test } from 'node:test'
 
 import { DistributedLock, RedisService } from 'cinnabar'
 
-import { assertTyped, rawClient, refuses, until } from './helpers.mjs'
+import { assertTyped, rawClient, refuses, root, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
 const [memory, redis] = engines
+const memoryUrl = `memory:${randomUUID()}`
 const aborted = (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve))
 
 for (const engine of engines) {
@@ -72,6 +75,58 @@ for (const engine of engines) {
           },
           0.3,
         )
+      }),
+    )
+
+    test(
+      'what is answered about another lock says nothing about it',
+      withService(async (service, events) => {
+        const elsewhere = await memory.makeService()
+        await service.locks.withLock('real', async (token, { signal }) => {
+          const others = [
+            [service.locks, 'typo'],
+            [new DistributedLock(service, { prefix: 'other:' }), 'real'],
+            [elsewhere.locks, 'real'],
+            [service.locks.with({ timeoutMs: 5000 }), 'REAL'],
+          ]
+          for (const [locks, resource] of others) {
+            assert.equal(await locks.extendLock(resource, token), false)
+            assert.equal(await locks.releaseLock(resource, token), false)
+            assert.equal(signal.aborted, false, resource)
+          }
+          assert.equal(await service.locks.extendLock('real', token), true)
+        })
+        await elsewhere.disconnect()
+        assert.deepEqual(
+          events.filter(({ type }) => type === 'lock-lost'),
+          [],
+        )
+      }),
+    )
+
+    test(
+      'one that another copy of the package extends is not lost, until it says so',
+      withService(async (service) => {
+        const copy = new (copyOfPackage().RedisService)({
+          url: engine.kind === 'memory' ? memoryUrl : redis.server.url,
+        })
+        const own = engine.kind === 'memory' ? new RedisService({ url: memoryUrl }) : service
+        await own.locks.withLock(
+          'job',
+          async (token, { signal }) => {
+            assert.equal(signal.aborted, false)
+            assert.equal(await copy.locks.extendLock('job', token, 30), true)
+            // Taken later, for as long: when its time is over, the first time of this one is over too.
+            await service.locks.withLock('later', (_, later) => aborted(later.signal), 0.3)
+            assert.equal(signal.aborted, false)
+            assert.equal(await copy.locks.releaseLock('job', token), true)
+            assert.equal(await own.locks.extendLock('job', token), false)
+            assert.equal(signal.aborted, false, 'it was given back')
+          },
+          0.3,
+        )
+        await copy.disconnect()
+        if (own !== service) await own.disconnect()
       }),
     )
 
@@ -153,3 +208,16 @@ describe('a lock that may have been taken', () => {
     }
   })
 })
+
+/** The package once more, as where two versions of it are installed. */
+function copyOfPackage() {
+  const require = createRequire(import.meta.url)
+  const files = Object.keys(require.cache).filter((file) => file.startsWith(`${root}/`) && file.endsWith('.js'))
+  const kept = files.map((file) => [file, require.cache[file]])
+  for (const file of files) delete require.cache[file]
+  try {
+    return require('../index.js')
+  } finally {
+    for (const [file, module] of kept) require.cache[file] = module
+  }
+}

@@ -41,13 +41,13 @@ class DistributedLock {
 
   releaseLock(resource, token) {
     const releasing = this.#native.release(resource, token)
-    return holdingOf(token)?.givenBackBy(releasing) ?? releasing
+    return holdingOf(token)?.givenBackBy(releasing, this.#native.scope(resource)) ?? releasing
   }
 
   extendLock(resource, token, ttlSeconds = 30) {
     const began = now()
     const extending = this.#native.extend(resource, token, ttlSeconds)
-    return holdingOf(token)?.extendedBy(extending, began, ttlSeconds) ?? extending
+    return holdingOf(token)?.extendedBy(extending, began, ttlSeconds, this.#native.scope(resource)) ?? extending
   }
 
   async withLock(resource, operation, ttlSeconds = 30) {
@@ -62,7 +62,8 @@ class DistributedLock {
       throw new CinnabarError(message(), { code: 'E_LOCK_HELD', retryable: true })
     }
     const holder = this.#native.stay()
-    const holding = hold(this.#made().origin, resource, token, began, ttlSeconds)
+    const lock = { owner: this.#made().origin, resource, scope: this.#native.scope(resource) }
+    const holding = hold(lock, token, began, ttlSeconds)
     try {
       return await operation(token, holding.context)
     } finally {

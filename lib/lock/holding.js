@@ -4,8 +4,11 @@ const { keepAlive } = require('../alive.js')
 const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 
-/** Locks held by operations of this realm, by token: they may be extended or released through another object. */
-const held = new Map()
+/**
+ * Locks held by operations of this realm, by token: they may be extended or released through another object, and through another
+ * copy of this package, with which this is shared.
+ */
+const held = (globalThis[Symbol.for('cinnabar.held')] ??= new Map())
 
 /** A lock held while an operation runs. */
 class Holding {
@@ -14,6 +17,7 @@ class Holding {
   /** Whether the operation released the lock itself. */
   isGivenBack = false
   #resource
+  #scope
   #token
   #until
   #controller
@@ -21,9 +25,10 @@ class Holding {
   #endTimer
   #error
 
-  constructor(owner, resource, token, began, ttlSeconds) {
+  constructor({ owner, resource, scope }, token, began, ttlSeconds) {
     this.#owner = owner
     this.#resource = resource
+    this.#scope = scope
     this.#token = token
     this.#until = began + ttlSeconds * 1000
     const getSignal = () => this.#signal()
@@ -34,20 +39,21 @@ class Holding {
     })
   }
 
-  async extendedBy(extending, began, ttlSeconds) {
+  /** `scope` identifies the lock that was asked for: that another one is not held with this token says nothing about this one. */
+  async extendedBy(extending, began, ttlSeconds, scope) {
     const isExtended = await extending
     if (isExtended) this.#until = began + ttlSeconds * 1000
-    else this.#lose()
+    else if (scope === this.#scope) this.#lose()
     if (this.#endTimer !== undefined) this.#watch()
     return isExtended
   }
 
-  async givenBackBy(releasing) {
+  async givenBackBy(releasing, scope) {
     const isReleased = await releasing
     if (isReleased) {
       this.isGivenBack = true
       this.#stop()
-    } else this.#lose()
+    } else if (scope === this.#scope) this.#lose()
     return isReleased
   }
 
@@ -93,9 +99,12 @@ class Holding {
   }
 }
 
-/** Registers a lock as held by a call of the native service `owner`. Its ttl is counted from `began`, when it was requested. */
-function hold(owner, resource, token, began, ttlSeconds) {
-  const holding = new Holding(owner, resource, token, began, ttlSeconds)
+/**
+ * Registers a lock as held, `{ owner, resource, scope }`: by a call of the native service `owner`. Its ttl is counted from `began`,
+ * when it was requested.
+ */
+function hold(lock, token, began, ttlSeconds) {
+  const holding = new Holding(lock, token, began, ttlSeconds)
   held.set(token, holding)
   return holding
 }

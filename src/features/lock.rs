@@ -40,6 +40,11 @@ impl Locks {
         Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
     }
 
+    /// The key of a resource's lock.
+    pub fn key(&self, resource: &str) -> Result<Bytes> {
+        keys::lock(&self.prefix, resource)
+    }
+
     /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;

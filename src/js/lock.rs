@@ -49,6 +49,14 @@ impl Lock {
         Ok(Self { core: self.core.within(&env, limits.raw())?, locks: self.locks.clone() })
     }
 
+    /// An id that is the same for all objects by which this lock may be taken on the same store, once the store is open.
+    #[napi]
+    pub fn scope(&self, env: Env, resource: Unknown) -> Option<String> {
+        let store = self.core.store()?;
+        let key = Js(env.raw()).text(resource.raw(), "resource").and_then(|resource| self.locks.key(&resource)).ok()?;
+        Some(format!("{:p} {}", Arc::as_ptr(&store), String::from_utf8_lossy(&key)))
+    }
+
     /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
     pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
