@@ -108,7 +108,7 @@ for (const engine of engines) {
         `import { RedisService } from 'cinnabar'
          const service = new RedisService({ url: process.env.REDIS_URL, log: false })
          const code = (promise) => promise.catch((error) => console.log(error.code))
-         await code(service.cache.with({ timeoutMs: 50 }).getOrSet('k', () => ${never}))
+         await code(service.cache.with({ timeoutMs: 50 }).getOrSet('alone', () => ${never}))
          await service.locks.withLock('alone', async (_, { signal }) => {
            await new Promise((resolve) => signal.addEventListener('abort', resolve))
            console.log(signal.reason.code)
