@@ -69,6 +69,54 @@ describe('a manager without a service', () => {
     )
   })
 
+  test('says so in every call, also within limits, and never after it', async () => {
+    const outcomes = await runJson(
+      `${MANAGERS}
+      const unseen = []
+      process.on('unhandledRejection', (error) => unseen.push(error.message))
+      const load = () => 1
+      const args = {
+        setMany: [[{ key: 'k', value: 1 }]], getMany: [['k']], getOrSet: ['k', load], keyFor: ['endpoint', {}],
+        setImageInfo: ['a.png', { size: 1, type: 'image/png', hash: 'h' }], getImageInfo: ['a.png'],
+        validateSession: ['token', { load }], check: ['ip'], withLock: ['l', load], getSession: ['id'], get: ['id'],
+        listen: ['r', load], watch: ['r', load], createSession: ['u'], create: ['u'], describeSessions: ['u'],
+        invalidateToken: ['token'], set: ['k', 1],
+      }
+      // Which need no service.
+      const local = ['constructor', 'with', 'headers', 'keyForRoute']
+      const outcomes = {}
+      const nested = (manager) => manager.with({ timeoutMs: 50 }).with({ signal: new AbortController().signal })
+      for (const manager of Object.values(managers)) {
+        const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(manager)).filter((name) => !local.includes(name))
+        for (const each of [manager, manager.with({ timeoutMs: 50 }), nested(manager)]) {
+          for (const name of methods) {
+            const what = manager.constructor.name + '.' + name
+            let outcome
+            try {
+              const promise = each[name](...(args[name] ?? ['a', 'b', 5]))
+              outcome = typeof promise?.then === 'function'
+                ? await promise.then(() => 'answered', (error) => 'rejected ' + (error.code ?? error.stack))
+                : 'answered'
+            } catch (error) {
+              outcome = 'threw ' + (error.code ?? error.stack)
+            }
+            (outcomes[outcome] ??= new Set()).add(what)
+          }
+        }
+      }
+      await new Promise(setImmediate)
+      outcomes.unseen = unseen
+      console.log(JSON.stringify(outcomes, (_, value) => (value instanceof Set ? [...value] : value)))`,
+      { env: { REDIS_URL: 'http://localhost' } },
+    )
+    const { 'rejected E_INVALID_SETTINGS': rejected, ...others } = outcomes
+    assert.deepEqual(others, {
+      'threw E_INVALID_SETTINGS': ['ApiCache.keyFor', 'ApiCache.stats', 'SessionManager.stats'],
+      unseen: [],
+    })
+    assert.equal(new Set(rejected.map((what) => what.split('.')[0])).size, 5)
+  })
+
   test('is no manager on a service that is none', async () => {
     const { out, err } = await runModule(`
       import { ApiCache } from 'cinnabar'

@@ -4,7 +4,7 @@ const { binding } = require('./bridge.js')
 const { Wanted } = require('./cache/wanted.js')
 const { argumentError, isUnavailable } = require('./error.js')
 const { TIMES, flightsOf, moment } = require('./flights.js')
-const { limitsOf, madeOf } = require('./handle.js')
+const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
@@ -27,7 +27,7 @@ class ApiCache {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#made = () => service
+      this.#made = service.made
       this.#limits = service.limits
       this.#own = service.own
       return
@@ -54,8 +54,8 @@ class ApiCache {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    const native = this.#native.within(limits)
-    return bind(ApiCache, this, { native, limits, flights: this.#flights, own: this.#own })
+    const made = derivedOf(this.#made, ({ native, flights }) => ({ native: native.within(limits), flights }))
+    return bind(ApiCache, this, { made, limits, own: this.#own })
   }
 
   keyFor(endpoint, params = {}) {

@@ -2,6 +2,7 @@
 
 const { argumentError } = require('./error.js')
 const { NONE } = require('./limits.js')
+const { SYNCHRONOUS } = require('./statics.js')
 
 const openers = new WeakMap()
 const limits = new WeakMap()
@@ -54,12 +55,13 @@ function makeOfDefault(make) {
   try {
     return make(handleOf(defaultService()))
   } catch (error) {
-    return {
-      native: refusing(error),
-      get flights() {
-        throw error
-      },
+    const refuse = () => {
+      throw error
     }
+    return Object.defineProperties(
+      { native: refusing(error), refused: error },
+      { flights: { get: refuse }, origin: { get: refuse } },
+    )
   }
 }
 
@@ -68,9 +70,26 @@ function defaultService() {
   return require('./default.js').redisService
 }
 
-/** Replaces a native object that could not be created: every call rejects. */
+/**
+ * Returns a function that returns what `make` creates from the value of such a function, also at first use. What could not be
+ * created stays as it is.
+ */
+function derivedOf(made, make) {
+  let derived
+  return () => (derived ??= made().refused ? made() : make(made()))
+}
+
+/** Replaces a native object that could not be created: every call rejects, or throws if it returns no promise. */
 function refusing(error) {
-  return new Proxy({}, { get: () => () => Promise.reject(error) })
+  const refuse = () => {
+    throw error
+  }
+  const get = (_, name) => {
+    if (name === 'within') return () => native
+    return SYNCHRONOUS.has(name) ? refuse : () => Promise.reject(error)
+  }
+  const native = new Proxy({}, { get })
+  return native
 }
 
 /** Whether it is a service created by this copy of the package. Creates nothing. */
@@ -80,6 +99,7 @@ function isService(service) {
 
 module.exports = {
   defaultService,
+  derivedOf,
   handleOf,
   handleWithin,
   isService,

@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { argumentError } = require('./error.js')
-const { limitsOf, madeOf } = require('./handle.js')
+const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { limitHeaders, routeKey } = require('./headers.js')
 const { Parts, bind, limitsWithin } = require('./limits.js')
 const { describe, ownOptions } = require('./options.js')
@@ -30,7 +30,7 @@ class RateLimiter {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#made = () => service
+      this.#made = service.made
       this.#limits = service.limits
       this.#prefix = service.prefix
       return
@@ -47,7 +47,8 @@ class RateLimiter {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(RateLimiter, this, { native: this.#native.within(limits), limits, prefix: this.#prefix })
+    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
+    return bind(RateLimiter, this, { made, limits, prefix: this.#prefix })
   }
 
   checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {

@@ -3,7 +3,7 @@
 const { binding } = require('./bridge.js')
 const { now } = require('./clock.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
-const { limitsOf, madeOf, originOf } = require('./handle.js')
+const { derivedOf, limitsOf, madeOf, originOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { hold, holdingOf } = require('./lock/holding.js')
 const { assertFunction, assertOptions } = require('./options.js')
@@ -17,7 +17,7 @@ class DistributedLock {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#made = () => service
+      this.#made = service.made
       this.#limits = service.limits
       return
     }
@@ -32,7 +32,8 @@ class DistributedLock {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(DistributedLock, this, { native: this.#native.within(limits), origin: this.#made().origin, limits })
+    const made = derivedOf(this.#made, ({ native, origin }) => ({ native: native.within(limits), origin }))
+    return bind(DistributedLock, this, { made, limits })
   }
 
   acquireLock(resource, ttlSeconds = 30) {

@@ -2,7 +2,7 @@
 
 const { evaluation, register } = require('./again.js')
 const { binding } = require('./bridge.js')
-const { limitsOf, madeOf } = require('./handle.js')
+const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertOptions } = require('./options.js')
 const { listenTo } = require('./room/listen.js')
@@ -16,7 +16,7 @@ class RealtimeDataManager {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#made = () => service
+      this.#made = service.made
       this.#limits = service.limits
       return
     }
@@ -31,7 +31,8 @@ class RealtimeDataManager {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(RealtimeDataManager, this, { native: this.#native.within(limits), limits })
+    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
+    return bind(RealtimeDataManager, this, { made, limits })
   }
 
   addUserToRoom(roomId, userId, info = {}) {

@@ -3,7 +3,7 @@
 const { binding } = require('./bridge.js')
 const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
-const { limitsOf, madeOf } = require('./handle.js')
+const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, ownOptions, refuseOptions } = require('./options.js')
@@ -26,7 +26,7 @@ class SessionManager {
 
   constructor(service, options) {
     if (service instanceof Parts) {
-      this.#made = () => service
+      this.#made = service.made
       this.#limits = service.limits
       this.#tally = service.tally
       return
@@ -49,8 +49,8 @@ class SessionManager {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    const native = this.#native.within(limits)
-    return bind(SessionManager, this, { native, limits, flights: this.#flights, tally: this.#tally })
+    const made = derivedOf(this.#made, ({ native, flights }) => ({ native: native.within(limits), flights }))
+    return bind(SessionManager, this, { made, limits, tally: this.#tally })
   }
 
   createSession(userId, data = {}, options) {

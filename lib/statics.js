@@ -23,4 +23,4 @@ function promised(instance, name) {
   }
 }
 
-module.exports = { addStaticForms }
+module.exports = { SYNCHRONOUS, addStaticForms }
