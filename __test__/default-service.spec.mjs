@@ -117,6 +117,93 @@ describe('a manager without a service', () => {
     assert.equal(new Set(rejected.map((what) => what.split('.')[0])).size, 5)
   })
 
+  test('is made with nothing of the environment read, however a module comes by it', async () => {
+    const ways = {
+      'of its own': 'new JobQueue("q")',
+      'within limits': 'new JobQueue("q").with({ timeoutMs: 5000 })',
+      'of the service': 'redisService.queue("q")',
+      'on the service': 'new JobQueue("q", { service: redisService })',
+      'of the service within limits': 'redisService.with({ timeoutMs: 5000 }).queue("q")',
+      'with listeners asked for': `(() => {
+        const queue = new JobQueue('q')
+        queue.off('completed', () => {})
+        queue.removeAllListeners()
+        queue.listenerCount('added')
+        return queue
+      })()`,
+      'closed before': `await (async () => {
+        const queue = new JobQueue('q')
+        await queue.close()
+        return queue
+      })()`,
+    }
+    for (const [what, source] of Object.entries(ways)) {
+      const port = await runJson(
+        `import { JobQueue, redisService } from 'cinnabar'
+        const queue = ${source}
+        process.env.REDIS_URL = process.env.LATER
+        await queue.add('n', 1)
+        console.log((await redisService.healthCheck()).port)
+        await redisService.disconnect()`,
+        { env: { LATER: server.url } },
+      )
+      assert.equal(port, server.port, what)
+    }
+    const uses = {
+      cache: 'set("k", 1)',
+      sessions: 'createSession("u")',
+      limiter: 'check("ip")',
+      locks: 'acquireLock("l" + Math.random())',
+      rooms: 'addUserToRoom("r", "u")',
+    }
+    for (const [name, use] of Object.entries(uses)) {
+      for (const from of ['redisService', 'redisService.with({ timeoutMs: 5000 })']) {
+        const port = await runJson(
+          `import { redisService } from 'cinnabar'
+          const { ${name} } = ${from}
+          const bound = ${name}.with({ timeoutMs: 5000 })
+          process.env.REDIS_URL = process.env.LATER
+          await bound.${use}
+          await ${name}.${use}
+          console.log((await redisService.healthCheck()).port)
+          await redisService.disconnect()`,
+          { env: { LATER: server.url } },
+        )
+        assert.equal(port, server.port, `${name} of ${from}`)
+      }
+    }
+  })
+
+  test('refuses a mistake in a queue when it is made, and a mistake in the environment when it is used', async () => {
+    const outcomes = await runJson(
+      `import { JobQueue, redisService } from 'cinnabar'
+      const code = async (call) => {
+        try {
+          return await call().then(() => 'answered', (error) => 'rejected ' + error.code)
+        } catch (error) {
+          return 'threw ' + error.code
+        }
+      }
+      const outcomes = []
+      for (const args of [[''], ['q', { leaseMs: -1 }], ['q', { prefix: 5 }], ['q', { nothing: 1 }]]) {
+        outcomes.push(await code(() => new JobQueue(...args)), await code(() => redisService.queue(...args)))
+      }
+      const queue = new JobQueue('q').with({ timeoutMs: 50 })
+      for (const call of [() => queue.add('n'), () => queue.counts(), () => queue.process(() => 1), () => queue.on('added', () => 1)]) {
+        outcomes.push(await code(call))
+      }
+      outcomes.push(queue.listenerCount('added'), await queue.close())
+      console.log(JSON.stringify(outcomes))`,
+      { env: { REDIS_URL: 'http://localhost' } },
+    )
+    assert.deepEqual(outcomes.slice(0, 8), Array(8).fill('threw E_INVALID_ARGUMENT'))
+    assert.deepEqual(outcomes.slice(8), [
+      ...['rejected', 'rejected', 'threw', 'threw'].map((how) => `${how} E_INVALID_SETTINGS`),
+      0,
+      { unfinished: [] },
+    ])
+  })
+
   test('is no manager on a service that is none', async () => {
     const { out, err } = await runModule(`
       import { ApiCache } from 'cinnabar'

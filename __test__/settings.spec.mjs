@@ -97,7 +97,7 @@ describe('settings from the environment', () => {
     const shown = await runModule(
       `import { redisService } from 'cinnabar'
        import { inspect } from 'node:util'
-       redisService.getClient(); try { redisService.cache } catch {}
+       redisService.cache.stats()
        console.log(inspect(redisService))`,
       { env: { NODE_ENV: 'production' } },
     )

@@ -7,10 +7,15 @@ const { SYNCHRONOUS } = require('./statics.js')
 const openers = new WeakMap()
 const limits = new WeakMap()
 const origins = new WeakMap()
+const lazy = new WeakSet()
 
-/** Registers how to reach the native service behind a JavaScript one, and the limits that apply to its calls. */
-function provideHandle(service, open, bounds = NONE) {
+/**
+ * Registers how to reach the native service behind a JavaScript one, and the limits that apply to its calls. `isLazy` says that
+ * `open()` is to be called at its first use only.
+ */
+function provideHandle(service, open, bounds = NONE, isLazy = false) {
   openers.set(service, open)
+  if (isLazy) lazy.add(service)
   limits.set(service, bounds)
 }
 
@@ -43,17 +48,17 @@ function handleOf(service) {
 
 /**
  * Returns a function that returns what `make` creates from a native service. It is created immediately if a service is given. For
- * the default service it is created at first use, since a module may construct its managers before the environment variables are
- * set; if that fails, every call rejects with the error.
+ * the default service, given or not, it is created at first use, since a module may construct its managers before the environment
+ * variables are set; if that fails, every call rejects with the error.
  */
 function madeOf(service, make) {
-  let made = service === undefined ? undefined : make(handleOf(service))
-  return () => (made ??= makeOfDefault(make))
+  let made = service === undefined || lazy.has(service) ? undefined : make(handleOf(service))
+  return () => (made ??= makeOfLazy(service ?? defaultService(), make))
 }
 
-function makeOfDefault(make) {
+function makeOfLazy(service, make) {
   try {
-    return make(handleOf(defaultService()))
+    return make(handleOf(service))
   } catch (error) {
     const refuse = () => {
       throw error
@@ -97,11 +102,17 @@ function isService(service) {
   return openers.has(service)
 }
 
+/** Whether its native service is created at its first use. */
+function isLazy(service) {
+  return lazy.has(service)
+}
+
 module.exports = {
   defaultService,
   derivedOf,
   handleOf,
   handleWithin,
+  isLazy,
   isService,
   limitsOf,
   madeOf,

@@ -1,10 +1,10 @@
 'use strict'
 
 const { evaluation, register } = require('./again.js')
-const { binding } = require('./bridge.js')
+const { binding, getBridge } = require('./bridge.js')
 const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
-const { defaultService, handleOf, limitsOf } = require('./handle.js')
+const { derivedOf, isLazy, limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { assertFunction, describe } = require('./options.js')
 const { tellDeath } = require('./queue/deaths.js')
@@ -25,9 +25,11 @@ const { Worker } = require('./queue/worker.js')
 // The default page size of a list.
 const PAGE = 100
 
+let scratchService
+
 /** A queue of jobs, which are stored until a worker has completed them. */
 class JobQueue {
-  #native
+  #made
   #limits
   #shared
   // How a job refers to its queue.
@@ -35,15 +37,22 @@ class JobQueue {
 
   constructor(name, options) {
     if (name instanceof Parts) {
-      this.#native = name.native
+      this.#made = name.made
       this.#limits = name.limits
       this.#shared = name.shared
       return
     }
-    const { service = defaultService(), rest } = queueOptions(options)
-    this.#native = new binding.Queue(handleOf(service), name, rest)
+    const { service, rest } = queueOptions(options)
+    const make = (handle) => ({ native: new binding.Queue(handle, name, rest) })
+    // A mistake in them shows at once, even if the service is created at its first use.
+    if (service === undefined || isLazy(service)) make(scratch())
+    this.#made = madeOf(service, make)
     this.#limits = limitsOf(service)
-    this.#shared = share(name, this.#native)
+    this.#shared = share(name, () => this.#native)
+  }
+
+  get #native() {
+    return this.#made().native
   }
 
   get name() {
@@ -52,7 +61,8 @@ class JobQueue {
 
   with(options) {
     const limits = limitsWithin(this.#limits, options)
-    return bind(JobQueue, this, { native: this.#native.within(limits), limits, shared: this.#shared })
+    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
+    return bind(JobQueue, this, { made, limits, shared: this.#shared })
   }
 
   async add(name, data, options) {
@@ -73,6 +83,7 @@ class JobQueue {
     assertFunction(handler, 'handler')
     const checked = workerOptions(options)
     assertGoing(this.#limits)
+    this.#assertMade()
     const { workers, events } = this.#shared
     const found = evaluation()
     let forget
@@ -205,7 +216,14 @@ class JobQueue {
     await this.close()
   }
 
+  // For methods that return no promise.
+  #assertMade() {
+    const { refused } = this.#made()
+    if (refused) throw refused
+  }
+
   #listen(event, listener, once) {
+    this.#assertMade()
     const { events } = this.#shared
     events.add(event, listener, once)
     const found = evaluation()
@@ -243,17 +261,23 @@ class JobQueue {
   }
 }
 
-// State shared by all objects derived from a queue with `with()`.
-function share(name, native) {
+// A service that is never used. Nothing is opened for it.
+function scratch() {
+  scratchService ??= new binding.Service(getBridge(), { url: 'memory:' }, {})
+  return scratchService
+}
+
+// State shared by all objects derived from a queue with `with()`. `open()` returns the native queue.
+function share(name, open) {
   const waits = new Waits(
-    (id, counted) => native.look(id, counted),
-    (id) => native.unwait(id),
+    (id, counted) => open().look(id, counted),
+    (id) => open().unwait(id),
   )
   const events = new Events(
     name,
-    (told) => native.listen(told),
+    (told) => open().listen(told),
     waits,
-    () => native.scope,
+    () => open().scope,
   )
   return { name, events, waits, workers: new Set() }
 }

@@ -8,7 +8,7 @@ const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
 const { forbiddenPlaces, readEnvironment } = require('./environment.js')
 const { CinnabarError, argumentError } = require('./error.js')
-const { handleOf, handleWithin, provideHandle, refusing } = require('./handle.js')
+const { handleOf, handleWithin, isLazy: isLazyService, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
@@ -71,7 +71,8 @@ class RedisService {
       this.#origin = options.origin
       this.#limits = options.limits
     } else if (options !== LAZY) this.#native = openNative(options)
-    provideHandle(this, () => this.#opened(), this.#limits)
+    const isLazy = options === LAZY || isLazyService(this.#origin)
+    provideHandle(this, () => this.#opened(), this.#limits, isLazy)
   }
 
   with(options) {
