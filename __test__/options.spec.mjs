@@ -1,11 +1,20 @@
 // Options of a service: what is refused, in which words, and that no word is a secret.
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 
 import fc from 'fast-check'
 
-import { CinnabarError, RedisService } from 'cinnabar'
+import {
+  ApiCache,
+  CinnabarError,
+  DistributedLock,
+  RateLimiter,
+  RealtimeDataManager,
+  RedisService,
+  SessionManager,
+} from 'cinnabar'
 
 const seed = process.env.FC_SEED ? Number(process.env.FC_SEED) : undefined
 
@@ -240,4 +249,105 @@ describe('a secret', () => {
       { numRuns: 2000, seed, verbose: 1 },
     )
   })
+})
+
+describe('each option is read once', () => {
+  const isPlain = (value) => Object.getPrototypeOf(value) === Object.prototype
+
+  /** Options that count how often each is read, whose values are right the first time only. */
+  function counted(values, reads, within = '') {
+    const options = {}
+    for (const [name, value] of Object.entries(values)) {
+      const isGroup = isPlain(value)
+      const first = isGroup ? counted(value, reads, `${within}${name}.`) : value
+      const get = () => {
+        reads[within + name] = (reads[within + name] ?? 0) + 1
+        return reads[within + name] === 1 ? first : Symbol('read again')
+      }
+      Object.defineProperty(options, name, { get, enumerable: true })
+    }
+    return options
+  }
+
+  const namesOf = (values, within = '') =>
+    Object.entries(values).flatMap(([name, value]) => [
+      within + name,
+      ...(isPlain(value) ? namesOf(value, `${within}${name}.`) : []),
+    ])
+
+  const load = () => ({ id: 'u' })
+  const takers = {
+    RedisService: [
+      (options) => new RedisService(options),
+      {
+        host: '127.0.0.1',
+        port: 1,
+        username: 'u',
+        password: randomUUID(),
+        db: 0,
+        poolSize: 1,
+        timeoutMs: 50,
+        tls: { servername: 'name', rejectUnauthorized: true },
+        reconnect: { firstMs: 10, longestMs: 20 },
+        breaker: { errorRate: 0.5, windowMs: 1000, volume: 10, openMs: 10 },
+        onUnavailable: 'throw',
+        log: false,
+        stacks: false,
+      },
+    ],
+    ApiCache: [
+      (options, s) => new ApiCache(s, options),
+      { prefix: 'a:', ttl: 5, loadTimeoutMs: 5, onUnavailable: 'throw' },
+    ],
+    SessionManager: [(options, s) => new SessionManager(s, options), { prefix: 's:', ttl: 5, rolling: true }],
+    RateLimiter: [(options, s) => new RateLimiter(s, options), { prefix: 'l:', onUnavailable: 'allow' }],
+    DistributedLock: [(options, s) => new DistributedLock(s, options), { prefix: 'd:' }],
+    RealtimeDataManager: [(options, s) => new RealtimeDataManager(s, options), { prefix: 'r:', leaseMs: 5000 }],
+    JobQueue: [(options, s) => s.queue('q', options), { prefix: 'q:', leaseMs: 5000, defaults: { attempts: 2 } }],
+    with: [(options, s) => s.with(options).get('k'), { timeoutMs: 5000, signal: new AbortController().signal }],
+    disconnect: [(options) => new RedisService({ url: 'memory:' }).disconnect(options), { drainMs: 5 }],
+    'cache.set': [(options, s) => s.cache.set('k', 1, options), { ttl: 5, tags: ['t'], staleWhileRevalidate: 5 }],
+    'cache.getOrSet': [
+      (options, s) => s.cache.getOrSet('l', load, options),
+      { ttl: 5, tags: ['t'], staleWhileRevalidate: 5 },
+    ],
+    'cache.setMany': [
+      (options, s) => s.cache.setMany([options]),
+      { key: 'm', value: 1, ttl: 5, tags: ['t'], staleWhileRevalidate: 5 },
+    ],
+    createSession: [
+      (options, s) => s.sessions.createSession('u', {}, options),
+      { ttl: 5, tags: ['t'], id: randomUUID() },
+    ],
+    validateSession: [
+      (options, s) => s.sessions.validateSession('token', options),
+      { load, ttl: 5, cookie: 'c', userId: (user) => user.id },
+    ],
+    check: [(options, s) => s.limiter.check('ip', options), { limit: 5, windowSeconds: 5 }],
+    publish: [(options, s) => s.publish('c', 1, options), { sharded: false }],
+    subscribe: [
+      (options, s) => s.subscribe('c', load, options).then((subscription) => subscription.close()),
+      { pattern: false, buffer: { messages: 5 }, overflow: 'drop-oldest', onGap: load, onError: load },
+    ],
+    'rooms.listen': [
+      (options, s) => s.rooms.listen('r', load, options).then((listener) => listener.close()),
+      { since: 0, onGap: load, onError: load },
+    ],
+    'queue.add': [
+      (options, s) => s.queue('q').add('n', 1, options),
+      { delay: 5, attempts: 2, backoff: { type: 'fixed', delayMs: 5 }, priority: 1, keep: true, id: 'i' },
+    ],
+  }
+
+  for (const [what, [take, values]] of Object.entries(takers)) {
+    test(`of ${what}`, async () => {
+      const service = new RedisService({ url: `memory:${randomUUID()}` })
+      const reads = {}
+      const object = await take(counted(values, reads), service)
+      // Managers validate some of it no sooner.
+      if (typeof object?.with === 'function') object.with({ timeoutMs: 5 })
+      assert.deepEqual(reads, Object.fromEntries(namesOf(values).map((name) => [name, 1])))
+      await service.disconnect()
+    })
+  }
 })

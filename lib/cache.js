@@ -32,10 +32,11 @@ class ApiCache {
       this.#own = service.own
       return
     }
-    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = ownOptions(options, OPTIONS)
+    const own = ownOptions(options, OPTIONS)
+    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = own
     if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
     this.#made = madeOf(service, (handle) => {
-      const native = new binding.Cache(handle, options)
+      const native = new binding.Cache(handle, own)
       claimPrefix(handle, prefix, PREFIX)
       return { native, flights: flightsOf(handle, `cache ${prefix}`) }
     })

@@ -35,8 +35,9 @@ class RateLimiter {
       this.#prefix = service.prefix
       return
     }
-    const { prefix = PREFIX } = ownOptions(options, OPTIONS)
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Limiter(handle, options) }))
+    const own = ownOptions(options, OPTIONS)
+    const { prefix = PREFIX } = own
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Limiter(handle, own) }))
     this.#limits = limitsOf(service)
     this.#prefix = prefix === PREFIX ? '' : prefix
   }

@@ -6,7 +6,7 @@ const { CinnabarError, isUnavailable } = require('./error.js')
 const { derivedOf, limitsOf, madeOf, originOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { hold, holdingOf } = require('./lock/holding.js')
-const { assertFunction, assertOptions } = require('./options.js')
+const { assertFunction, ownOptions } = require('./options.js')
 
 const OPTIONS = ['prefix']
 
@@ -21,8 +21,8 @@ class DistributedLock {
       this.#limits = service.limits
       return
     }
-    assertOptions(options, OPTIONS)
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, options), origin: originOf(handle) }))
+    const own = ownOptions(options, OPTIONS)
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, own), origin: originOf(handle) }))
     this.#limits = limitsOf(service)
   }
 

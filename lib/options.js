@@ -101,4 +101,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions, refuseOptions }
+module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions }

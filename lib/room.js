@@ -4,7 +4,7 @@ const { evaluation, register } = require('./again.js')
 const { binding } = require('./bridge.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
-const { assertOptions } = require('./options.js')
+const { ownOptions } = require('./options.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
@@ -20,8 +20,8 @@ class RealtimeDataManager {
       this.#limits = service.limits
       return
     }
-    assertOptions(options, ['prefix', 'leaseMs'])
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Rooms(handle, options) }))
+    const own = ownOptions(options, ['prefix', 'leaseMs'])
+    this.#made = madeOf(service, (handle) => ({ native: new binding.Rooms(handle, own) }))
     this.#limits = limitsOf(service)
   }
 

@@ -260,8 +260,7 @@ function drainOf(options) {
 }
 
 function openNative(options) {
-  assertServiceOptions(options)
-  const native = new binding.Service(getBridge(), options, readEnvironment())
+  const native = new binding.Service(getBridge(), serviceOptions(options), readEnvironment())
   if (native.byDefault) assertNothingHidden()
   return native
 }
@@ -275,29 +274,35 @@ function assertNothingHidden() {
   throw settingsError(`no permission to read ${names.join(', ')}, so the server is unknown. ${allowed}`)
 }
 
-// Only the names of most options are checked here; the native side validates the values.
-function assertServiceOptions(options) {
-  assertOptions(options, OPTIONS)
-  if (options === undefined) return
+// Reads each option once. Only the names of most are checked here; the native side validates the values.
+function serviceOptions(options) {
+  if (options === undefined) return undefined
+  const own = readOptions(options, OPTIONS)
   for (const [name, names] of Object.entries(GROUPS)) {
-    const group = readOption(options, name)
-    if (typeof group === 'object' && group !== null && !Array.isArray(group)) assertOptions(group, names, `${name}.`)
+    const group = own[name]
+    if (typeof group === 'object' && group !== null && !Array.isArray(group)) {
+      own[name] = readOptions(group, names, `${name}.`)
+    }
   }
-  const stacks = readOption(options, 'stacks')
+  const { stacks, log } = own
   if (stacks !== undefined && typeof stacks !== 'boolean') {
     throw settingsError(`stacks must be true or false, got ${describe(stacks)}`)
   }
-  const log = readOption(options, 'log')
-  if (log === undefined || log === false || typeof log === 'function') return
+  if (log === undefined || log === false || typeof log === 'function') return own
   throw settingsError(`log must be false or a function, got ${describe(log)}`)
 }
 
-function readOption(options, name) {
-  try {
-    return Object.hasOwn(options, name) ? options[name] : undefined
-  } catch (error) {
-    throw settingsError(`reading the option ${name} threw`, error)
+function readOptions(options, names, within = '') {
+  assertOptions(options, names, within)
+  const own = { __proto__: null }
+  for (const name of names) {
+    try {
+      if (Object.hasOwn(options, name)) own[name] = options[name]
+    } catch (error) {
+      throw settingsError(`reading the option ${within}${name} threw`, error)
+    }
   }
+  return own
 }
 
 function settingsError(message, cause) {

@@ -6,7 +6,7 @@ const { flightsOf } = require('./flights.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { fromJson, toJson } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, ownOptions, refuseOptions } = require('./options.js')
+const { assertFunction, ownOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
 const { idsOf } = require('./user.js')
@@ -31,9 +31,10 @@ class SessionManager {
       this.#tally = service.tally
       return
     }
-    const { prefix = 'session:' } = ownOptions(options, OPTIONS)
+    const own = ownOptions(options, OPTIONS)
+    const { prefix = 'session:' } = own
     this.#made = madeOf(service, (handle) => ({
-      native: new binding.Sessions(handle, options),
+      native: new binding.Sessions(handle, own),
       flights: flightsOf(handle, `session ${prefix}`),
     }))
     this.#limits = limitsOf(service)
@@ -54,8 +55,12 @@ class SessionManager {
   }
 
   createSession(userId, data = {}, options) {
-    const refused = refuseOptions(options, CREATE_OPTIONS)
-    return refused ? Promise.reject(refused) : this.#native.create(userId, data, options)
+    if (options === undefined) return this.#native.create(userId, data, options)
+    try {
+      return this.#native.create(userId, data, ownOptions(options, CREATE_OPTIONS))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   getSession(id, options) {
