@@ -195,6 +195,20 @@ describe('a lock that may have been taken', () => {
     await service.disconnect()
   })
 
+  test('keeps no connection once its service is disconnected', async () => {
+    const service = await redis.makeService({ timeoutMs: 300, log: false })
+    await service.connect()
+    const connections = async () => (await redis.server.command('CLIENT', 'LIST')).trim().split('\n').length
+    const before = await connections()
+    // Whether the acquire or what gives it back comes first is unknown, so that nothing to give back ends nothing.
+    await redis.server.command('SET', 'lock:left', 'held by another')
+    redis.server.pause()
+    await refuses(service.locks.acquireLock('left', 60), 'E_MAYBE_APPLIED')
+    redis.server.resume()
+    await service.disconnect()
+    await until('its connection is closed', async () => (await connections()) < before, 4)
+  })
+
   test('is given back where its caller has gone', async () => {
     for (const engine of [memory, redis]) {
       const service = await engine.makeService()

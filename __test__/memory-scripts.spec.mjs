@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { rawClient, refuses, runModule } from './helpers.mjs'
+import { rawClient, refuses, runModule, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
 const [memory, redis] = engines
@@ -55,6 +55,17 @@ describe('a script that never ends, on the embedded engine', () => {
       assert.match(error.message, /its earlier writes remain/)
     }
     assert.equal(await service.get('n'), '2')
+    await service.disconnect()
+  })
+
+  test('a large message that a script publishes is delivered at once', async () => {
+    const service = await memory.makeService()
+    const heard = []
+    await service.subscribe('channel', (message) => heard.push(message.length))
+    const client = await rawClient(service)
+    assert.equal(await client.eval("return redis.call('PUBLISH', 'channel', string.rep('x', 300000))", 0), 1)
+    await until('it was delivered', () => heard.length > 0)
+    assert.deepEqual(heard, [300_000])
     await service.disconnect()
   })
 

@@ -178,6 +178,20 @@ for (const engine of engines) {
     )
 
     test(
+      'a session that another program stored without a ttl gets none by being read, touched or updated',
+      withSessions(async (sessions, client, service) => {
+        const rolling = new SessionManager(service, { rolling: true })
+        await client.set('session:endless', '{"userId":"ann","a":1}')
+        assert.equal(await sessions.touch('endless'), true)
+        assert.deepEqual(await rolling.getSession('endless'), { userId: 'ann', a: 1 })
+        assert.equal(await sessions.updateSession('endless', { a: 2 }), true)
+        assert.equal(await client.ttl('session:endless'), -1)
+        assert.equal(await sessions.extendSession('endless', 60), true)
+        await ttlOf(client, 'endless', 60)
+      }),
+    )
+
+    test(
       'store keeps any object under an id of the caller, for 3600 s unless told',
       withSessions(async (sessions, client) => {
         assert.equal(await sessions.storeSession('user123', { a: [], b: null }), undefined)

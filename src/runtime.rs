@@ -66,13 +66,14 @@ pub fn give_back_with(give_back: fn()) {
     let _ = GIVE_BACK.set(give_back);
 }
 
-/// Schedules the return of memory after a large value. Call on the runtime's thread only.
+/// Schedules the return of memory after a large value.
 pub fn give_back_soon() {
     LARGE_VALUES.fetch_add(1, Ordering::Relaxed);
     if GIVE_BACK.get().is_none() || GIVING_BACK.swap(true, Ordering::AcqRel) {
         return;
     }
-    tokio::spawn(async {
+    let Ok(runtime) = get() else { return GIVING_BACK.store(false, Ordering::Release) };
+    runtime.spawn(async {
         let (mut seen, mut quiet) = (0, 0);
         // A few more times after the last large value, since its caller may still hold it.
         while quiet < 4 {

@@ -66,7 +66,7 @@ impl Lock {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.opened(js)?.store().clone(), self.locks.clone());
             self.locks.acquire_or(&resource.clone(), ttl, move |token, life| {
-                doubt::give_back(store, life, move || locks.release(&resource, &token));
+                doubt::give_back(&store, life, move || locks.release(&resource, &token));
             })
         })
     }

@@ -10,7 +10,8 @@ if ARGV[4] == '0' then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   return 1
 end
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left < tonumber(ARGV[4]) then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')

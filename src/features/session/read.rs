@@ -4,6 +4,8 @@
 //! the session is invalid. Before that is concluded, both are read again in one round, since a writer may have come between the
 //! reads.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{
@@ -158,6 +160,11 @@ fn began_after(json: &[u8], dropped: i64) -> bool {
 }
 
 impl Live {
+    /// Whether its remaining ttl, if that was read, exceeds `life`. A session without a ttl never expires.
+    pub fn outlasts(&self, life: Duration) -> bool {
+        self.left < 0 || self.left > life.as_millis() as i64
+    }
+
     /// Whether it belongs to this group.
     pub fn is_of(&self, group: &Group) -> bool {
         match group.kind {

@@ -39,7 +39,7 @@ impl Sessions {
             let Some(live) = found.live() else { return Ok(Step::Done(false)) };
             let life = sessions.life_of(&live.record);
             // The ttl that another program chose is unknown, so it is not shortened.
-            if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
+            if live.record.seal.is_none() && live.outlasts(life) {
                 return Ok(Step::Done(true));
             }
             sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next)
@@ -74,7 +74,7 @@ impl Sessions {
             let Some(live) = found.live() else { return Ok(Step::Done(None)) };
             let life = sessions.life_of(&live.record);
             // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
-            if live.left > (life - begun(life)).as_millis() as i64 {
+            if live.outlasts(life - begun(life)) {
                 return Ok(Step::Done(Some(live.record.json)));
             }
             // Who reads has asked for no change.

@@ -8,14 +8,15 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, TryLockError, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::db::Db;
 use super::lua::{Ended, Halt, Lua};
 use super::{Shared, is_theirs, lock, unanswered};
 use crate::error::{Error, Kind, Result};
@@ -86,12 +87,22 @@ impl Line {
     pub fn free(&mut self) -> Option<&mut Lua> {
         if self.waiting.is_empty() { self.lua.as_mut() } else { None }
     }
+
+    /// Fails everything that is queued.
+    fn refuse(&mut self, error: &Error) {
+        for Job { batch, told, .. } in self.waiting.drain(..) {
+            told.finish(batch.len(), error);
+        }
+    }
 }
 
 impl Shared {
     /// Runs a batch, or hands it to the thread from the first caller's script on.
     pub(super) fn begin(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant) -> Begun {
         let mut line = lock(&self.line);
+        if line.lua.is_none() && line.running.is_none() {
+            self.renew(&mut line);
+        }
         let mut replies = Vec::with_capacity(batch.len());
         if let Some(lua) = line.free() {
             for request in &batch {
@@ -106,6 +117,8 @@ impl Shared {
         line.waiting.push_back(Job { batch, deadline, told: Told { replies, tell } });
         if line.lua.is_some() {
             self.wake(&mut line);
+        } else if line.running.is_none() {
+            self.renew(&mut line);
         }
         Begun::Later(later)
     }
@@ -128,10 +141,16 @@ impl Shared {
                     "the operating system could not create a thread for a script; nothing was executed",
                 )
                 .with_source(error);
-                for Job { batch, told, .. } in line.waiting.drain(..) {
-                    told.finish(batch.len(), &error);
-                }
+                line.refuse(&error);
             }
+        }
+    }
+
+    /// Creates another interpreter in place of a lost one. If that fails, all queued jobs fail, and the next call tries again.
+    fn renew(&self, line: &mut Line) {
+        match Lua::new(self.db.clone(), self.max_bytes, self.shelf.clone()) {
+            Ok(lua) => line.lua = Some(lua),
+            Err(error) => line.refuse(&error),
         }
     }
 
@@ -149,6 +168,7 @@ impl Shared {
             let told = Arc::new(Mutex::new(Some(told)));
             let several = batch.iter().map(is_one_of_several).collect();
             line.running = Some(Running { turn, count, several, halt: lua.halt(), told: told.clone() });
+            self.nothing_written();
             drop(line);
             let watch = self.watch(turn, deadline);
             let whole = catch_unwind(AssertUnwindSafe(|| self.go_through(&mut lua, &batch, deadline, &told))).is_ok();
@@ -162,7 +182,11 @@ impl Shared {
                 LOST.fetch_sub(1, Ordering::Relaxed);
                 return false;
             }
-            line.lua = if whole { Some(lua) } else { self.fresh() };
+            if whole {
+                line.lua = Some(lua);
+            } else {
+                self.renew(&mut line);
+            }
             drop(line);
             // Messages are delivered before their publisher gets its reply.
             self.deliver();
@@ -189,10 +213,11 @@ impl Shared {
                 ))
             } else {
                 lua.run_until(deadline);
+                self.nothing_written();
                 let reply = self.answer(lua, request);
                 match lua.ended() {
                     Ended::Itself => reply,
-                    Ended::Stopped => Err(self.stopped(is_one_of_several(request))),
+                    Ended::Stopped => Err(stopped(is_one_of_several(request) || lock(&self.db).space.has_written)),
                 }
             };
             match &mut *lock(told) {
@@ -203,13 +228,9 @@ impl Shared {
         lua.run_freely();
     }
 
-    /// The error for a script that was stopped.
-    fn stopped(&self, one_of_several: bool) -> Error {
-        if one_of_several || lock(&self.db).space.has_written {
-            let text = "the script was stopped at its deadline; its earlier writes remain";
-            return Error::new(Kind::MaybeApplied, text);
-        }
-        Error::new(Kind::Timeout, "the script was stopped at its deadline; it had written nothing")
+    /// Forgets the writes of earlier requests: the next one may be halted before its first command.
+    fn nothing_written(&self) {
+        lock(&self.db).space.has_written = false;
     }
 
     /// Abandons a job that is still running shortly after its deadline.
@@ -229,16 +250,17 @@ impl Shared {
     fn replace(self: &Arc<Self>, turn: u64) -> bool {
         let mut line = lock(&self.line);
         let Some(running) = line.running.take_if(|running| running.turn == turn) else { return true };
-        match self.db.try_lock() {
-            // Ordered under the lock that each of its commands takes, so no further command can run.
-            Ok(_) | Err(TryLockError::Poisoned(_)) => running.halt.order(),
+        let has_written = match self.db.try_lock() {
             Err(TryLockError::WouldBlock) => {
                 line.running = Some(running);
                 return false;
             }
-        }
+            // Under the lock that each of its commands takes: no further command can run, and the next script has not started.
+            Ok(db) => running.halt_under(&db),
+            Err(TryLockError::Poisoned(poisoned)) => running.halt_under(poisoned.get_ref()),
+        };
         LOST.fetch_add(1, Ordering::Relaxed);
-        line.lua = self.fresh();
+        self.renew(&mut line);
         line.thread = None;
         if !line.waiting.is_empty() {
             self.wake(&mut line);
@@ -247,15 +269,28 @@ impl Shared {
         self.deliver();
         if let Some(mut told) = lock(&running.told).take() {
             let one_of_several = running.several.get(told.replies.len()).is_some_and(|several| *several);
-            told.replies.push(Err(self.stopped(one_of_several)));
+            told.replies.push(Err(stopped(one_of_several || has_written)));
             told.finish(running.count, &Error::new(Kind::NotSent, "the deadline passed while a script was running"));
         }
         true
     }
+}
 
-    fn fresh(&self) -> Option<Lua> {
-        Lua::new(self.db.clone(), self.max_bytes, self.shelf.clone()).ok()
+impl Running {
+    /// Keeps it from running further commands. Returns whether it has written.
+    fn halt_under(&self, db: &Db) -> bool {
+        self.halt.order();
+        db.space.has_written
     }
+}
+
+/// The error for a script that was stopped.
+fn stopped(may_have_written: bool) -> Error {
+    if may_have_written {
+        let text = "the script was stopped at its deadline; its earlier writes remain";
+        return Error::new(Kind::MaybeApplied, text);
+    }
+    Error::new(Kind::Timeout, "the script was stopped at its deadline; it had written nothing")
 }
 
 /// Whether another command may have written before a script in it is stopped.
@@ -273,9 +308,27 @@ impl Told {
 
 /// The thread's loop, until it has been idle for some time or its engine is gone.
 fn serve(inbox: &Receiver<Arc<Shared>>) {
-    while let Ok(shared) = inbox.recv_timeout(IDLE) {
+    let mut last = Weak::<Shared>::new();
+    loop {
+        let shared = match inbox.recv_timeout(IDLE) {
+            Ok(shared) => shared,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let Some(shared) = last.upgrade() else { return };
+                let mut line = lock(&shared.line);
+                // Callers wake this thread under the same lock: a job sent meanwhile is here, and the next one starts another thread.
+                match inbox.try_recv() {
+                    Ok(_) => {}
+                    Err(TryRecvError::Disconnected) => return,
+                    Err(TryRecvError::Empty) => return line.thread = None,
+                }
+                drop(line);
+                shared
+            }
+        };
         if !shared.work() {
             return;
         }
+        last = Arc::downgrade(&shared);
     }
 }
