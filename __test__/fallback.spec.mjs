@@ -26,6 +26,8 @@ function makeService(server, options) {
     timeoutMs: 250,
     connectTimeoutMs: 250,
     retryAttempts: 0,
+    // Services of one server share their breaker, which would remember the outage of the test before.
+    breaker: false,
     onUnavailable: 'throw',
     log: false,
     ...options,

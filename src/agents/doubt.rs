@@ -53,7 +53,9 @@ pub fn give_back(store: &Arc<Store>, life: Duration, make: impl Fn() -> Result<C
     runtime.spawn(async move {
         let (_slot, mut wait) = (slot, FIRST_WAIT);
         while Instant::now() < until {
-            let (Some(store), Ok(call)) = (store.upgrade(), make()) else { return };
+            let (Some(store), Ok(mut call)) = (store.upgrade(), make()) else { return };
+            // Thousands of retries must not decide whether the server is available to callers.
+            call.requests.iter_mut().for_each(|request| request.counted = false);
             if matches!(store.call(call, Instant::now() + ATTEMPT).await, Ok(true)) {
                 return;
             }
