@@ -1,6 +1,8 @@
 // `npm run fuzz`: random raw commands from many callers at once, on a server and in a cluster; nobody may get another's answer.
+// `npm run fuzz:lua`: random Lua programs on the embedded engine and on a server; both answer alike, and nobody else waits.
 //
 //   node scripts/fuzz.mjs                 a million calls on each, by 64 callers
+//   node scripts/fuzz.mjs lua             programs of a million steps
 //   node scripts/fuzz.mjs 100000          so many
 //   node scripts/fuzz.mjs --seed 42       chance as in the run that printed this seed
 
@@ -9,11 +11,14 @@ import { forTesting } from './setup.mjs'
 
 await main(async () => {
   const args = process.argv.slice(2)
+  const isLua = args[0] === 'lua'
+  if (isLua) args.shift()
   const at = args.indexOf('--seed')
   const seed = Number(at < 0 ? Math.floor(Math.random() * 2 ** 20) : args.splice(at, 2)[1])
   const calls = Number(args[0] ?? 1_000_000)
   if (!Number.isInteger(seed) || !Number.isInteger(calls)) throw new Error('whole numbers are wanted')
   await forTesting()
+  if (isLua) return lua(calls, seed)
   const { RedisService } = await import('cinnabar')
   const { fuzz } = await import('../__test__/support/raw-fuzz.mjs')
   const { startCluster } = await import('../__test__/support/cluster.mjs')
@@ -34,3 +39,18 @@ await main(async () => {
   await Promise.all([server.stop(), cluster.close()])
   if (wrong) throw new Error(`${wrong} answers were not their callers'`)
 })
+
+async function lua(count, seed) {
+  const { fuzz, wrongs } = await import('../__test__/support/lua-fuzz.mjs')
+  const { startRedis } = await import('../__test__/support/redis.mjs')
+  const server = await startRedis()
+  const result = await fuzz(server, {
+    count,
+    seed,
+    report: ({ steps, differences }) => console.log({ steps, differences }),
+  })
+  console.dir(result, { depth: 3 })
+  await server.stop()
+  const found = wrongs(result)
+  if (found.length) throw new Error(found.join('; '))
+}

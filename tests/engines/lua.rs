@@ -135,6 +135,45 @@ EVAL "redis.call('PEXPIREAT', 's', 1) return redis.call('EXISTS', 's')" 0
 EVAL "return redis.call('PUBLISH', 'c', 'm')" 0
 EVAL "return redis.call('SPUBLISH', KEYS[1], 'm')" 1 c
 EVAL "return redis.call('DEL', 's', 'h', 'l', 'z')" 0
+EVAL "return {unpack({7, 8}, 1/0, 2)}" 0
+EVAL "return {unpack({7, 8}, -1e300, 2)}" 0
+EVAL "return {unpack({7, 8}, 4294967297, 2^33 + 2)}" 0
+EVAL "return {unpack({7, 8}, -2147483649, 2^63)}" 0
+EVAL "return {unpack({7, 8}, 0/0, -0.5)}" 0
+EVAL "math.randomseed(0) return tostring(math.random())" 0
+EVAL "math.randomseed(2147483648) local t = {} for i = 1, 20 do t[i] = math.random(-5, 1000) end return t" 0
+EVAL "math.randomseed(-7.9) return {math.random(10), math.random(2147483647), math.random(-2147483648, 2147483647)}" 0
+EVAL "return {pcall(redis.log, 7, 'x')}" 0
+EVAL "return {loadstring('\\27Lua')}" 0
+EVAL "return {loadstring('\\27Lua', '=name')}" 0
+EVAL "math.randomseed(1) return {type(pcall(math.random, 0)), math.random(1000)}" 0
+EVAL "return redis.error_reply('\\r\\nA\\r\\nB\\r\\n')" 0
+EVAL "return redis.error_reply('-\\r\\n').err" 0
+EVAL "return redis.error_reply('--A b').err" 0
+EVAL "return redis.error_reply('CODE a\\0b').err" 0
+EVAL "return redis.error_reply('').err" 0
+EVAL "local ok, e = coroutine.resume(coroutine.create(redis.call), 'GET', 'h') return {type(e), e.err}" 0
+EVAL "local ok, e = coroutine.resume(coroutine.create(function() error({err = 'MY error'}) end)) return {type(e), e.err}" 0
+EVAL "local ok, e = xpcall(function() return redis.call('GET', 'h') end, function(e) return {type(e), e.err} end) return e" 0
+EVAL "local ok, e = xpcall(function() error({err = 'MY error'}) end, function(e) return type(e) end) return e" 0
+EVAL "return {pcall(coroutine.wrap(function() return redis.call('GET', 'h') end))}" 0
+EVAL "return loadstring()" 0
+EVAL "return setmetatable({})" 0
+EVAL "return rawset({}, 1)" 0
+EVAL "return redis.log(3.9, 'x')" 0
+EVAL "return redis.log(-0.9, 'x')" 0
+EVAL "return redis.log(0/0, 'x')" 0
+EVAL "return math.random(0)" 0
+EVAL "return math.random(2, 1)" 0
+EVAL "return math.random(1, 2, 3)" 0
+EVAL "return math.random('x')" 0
+EVAL "return redis.sha1hex(-9007199254740993)" 0
+EVAL "return redis.sha1hex({})" 0
+EVAL "return {type(getmetatable('')), getmetatable('').__index.len('abc')}" 0
+EVAL "getmetatable('').x = 1" 0
+EVAL "return select('#', pcall(error, {1}))" 0
+EVAL "local ok, e, text = pcall(error, {err = {}}) return {type(e), type(text)}" 0
+EVAL "local ok, e = pcall(error, {err = 12}) return e" 0
 EVAL "return 1" 1
 EVAL "return 1" x
 EVAL "return 1" -1

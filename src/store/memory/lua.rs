@@ -5,6 +5,8 @@
 //! in an answer; an answered array ends at its first `nil`; a global cannot be assigned; time stands still.
 
 mod bounds;
+mod chance;
+mod errors;
 mod values;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +18,9 @@ use bytes::Bytes;
 use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
 
 use self::bounds::Bounds;
-use self::values::{Argument, argument, from_lua, into_lua, one_line};
+use self::chance::Chance;
+use self::errors::{fault, raised, refused_by_guard};
+use self::values::{Argument, from_lua, into_lua};
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
 use super::lock;
@@ -42,6 +46,10 @@ pub struct Lua {
     db: Arc<Mutex<Db>>,
     watch: Arc<Watch>,
     patience: Duration,
+    /// Memory limit of Lua, in bytes.
+    max_memory: usize,
+    /// Memory in use after the last collection by `tidy`.
+    kept_memory: usize,
     /// When scripts must have ended, in place of `patience`.
     until: Option<Instant>,
     ended: Ended,
@@ -74,8 +82,10 @@ struct Watch {
     /// Its script was abandoned and must not access data any more.
     halted: AtomicBool,
     line: AtomicUsize,
-    /// What the script that runs may touch, where it is one of ours.
+    /// The keys that the running script may touch, if it is one of ours.
     bounds: Mutex<Option<Bounds>>,
+    /// The state of `math.random`.
+    chance: Mutex<Chance>,
 }
 
 /// Revokes the data access of an interpreter whose script does not end.
@@ -88,11 +98,6 @@ impl Halt {
     }
 }
 
-/// A refusal on its way through Lua.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.0)]
-struct Refusal(Fault);
-
 impl Lua {
     pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf) -> Result<Self> {
         let watch = Watch {
@@ -101,6 +106,7 @@ impl Lua {
             halted: AtomicBool::new(false),
             line: AtomicUsize::new(0),
             bounds: Mutex::default(),
+            chance: Mutex::new(Chance::new(0)),
         };
         Self::build(db, max_bytes, shelf, Arc::new(watch))
             .map_err(|error| Error::new(Kind::Internal, "Lua could not be started").with_source(error))
@@ -108,7 +114,8 @@ impl Lua {
 
     fn build(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, watch: Arc<Watch>) -> mlua::Result<Self> {
         let lua = mlua::Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH, LuaOptions::default())?;
-        lua.set_memory_limit(max_bytes.max(MIN_MEMORY))?;
+        let max_memory = max_bytes.max(MIN_MEMORY);
+        lua.set_memory_limit(max_memory)?;
         let guard = lua.globals().get("xpcall")?;
         let noticed = watch.clone();
         let handler = lua.create_function(move |lua, error: Value| {
@@ -145,21 +152,51 @@ impl Lua {
         redis.set(
             "sha1hex",
             lua.create_function(|lua, args: MultiValue| {
-                let text = args.front().filter(|_| args.len() == 1).and_then(argument);
-                let text = text.ok_or_else(|| raised(Fault::new("ERR wrong number of arguments")))?;
+                let one = args.front().filter(|_| args.len() == 1);
+                let one = one.ok_or_else(|| raised(Fault::new("ERR wrong number of arguments")))?;
+                // Numbers are converted as Lua does; any other type counts as an empty string.
+                let text = lua.coerce_string(one.clone())?.map_or_else(Vec::new, |text| text.as_bytes().to_vec());
                 lua.create_string(sha1_smol::Sha1::from(&text).digest().to_string())
             })?,
         )?;
         let describe = lua.create_function(|lua, error: Value| lua.create_string(fault(&error).0.as_bytes()))?;
         lua.load(include_str!("lua/redis.lua")).set_name("@redis").call::<()>(&redis)?;
-        let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@guard");
         let guards = lua.load(include_str!("lua/guard.lua")).set_name("@guard").into_function()?;
-        let sealed: Table = sandbox.call((redis, &globals, guards, describe))?;
+        let roll = lua.create_function({
+            let watch = watch.clone();
+            move |_, ()| Ok(lock(&watch.chance).roll())
+        })?;
+        let sow = lua.create_function({
+            let watch = watch.clone();
+            move |_, seed: f64| {
+                *lock(&watch.chance) = Chance::new(seed as i32);
+                Ok(())
+            }
+        })?;
+        lua.load(include_str!("lua/caught.lua")).set_name("@guard").call::<()>((&globals, describe))?;
+        lua.load(include_str!("lua/numbers.lua")).set_name("@guard").call::<()>((&globals, roll, sow))?;
+        let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@guard");
+        let sealed: Table = sandbox.call((redis, &globals, guards))?;
         lua.set_globals(sealed)?;
         look_every(&lua, &watch, STRIDE)?;
         let (compiled, passing) = (HashMap::new(), VecDeque::new());
         let (patience, until, ended) = (PATIENCE, None, Ended::Itself);
-        Ok(Self { lua, globals, guard, handler, db, watch, patience, until, ended, compiled, passing, shelf })
+        Ok(Self {
+            lua,
+            globals,
+            guard,
+            handler,
+            db,
+            watch,
+            patience,
+            max_memory,
+            kept_memory: 0,
+            until,
+            ended,
+            compiled,
+            passing,
+            shelf,
+        })
     }
 
     /// Sets the deadline of the following scripts.
@@ -223,6 +260,7 @@ impl Lua {
         }
         *lock(&self.watch.until) = self.until.unwrap_or_else(|| Instant::now() + self.patience);
         let outcome = self.enter(&function, keys, args);
+        self.tidy();
         if self.watch.over.swap(false, Ordering::Relaxed) {
             self.ended = Ended::Stopped;
             look_every(&self.lua, &self.watch, STRIDE).map_err(|error| Fault::text(format!("ERR {error}")))?;
@@ -275,6 +313,17 @@ impl Lua {
         Ok(())
     }
 
+    /// Collects garbage if much memory is in use. By itself Lua collects when its memory has doubled, which may be beyond the limit:
+    /// later scripts would fail for lack of memory.
+    fn tidy(&mut self) {
+        let much = (self.max_memory / 2).max(self.kept_memory + self.max_memory / 8);
+        if self.lua.used_memory() > much {
+            // Values with finalizers are freed by the second collection.
+            let _ = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
+            self.kept_memory = self.lua.used_memory();
+        }
+    }
+
     fn enter(&self, function: &Function, keys: &[Bytes], args: &[Bytes]) -> mlua::Result<Outcome> {
         for (name, items) in [("KEYS", keys), ("ARGV", args)] {
             let table = self.lua.create_table_with_capacity(items.len(), 0)?;
@@ -317,41 +366,6 @@ fn line(lua: &mlua::Lua) -> usize {
         })
     };
     (0..).map_while(at).flatten().next().unwrap_or(0)
-}
-
-/// The text of an error raised in `guard.lua` or `sandbox.lua`, without its position.
-fn refused_by_guard(text: &[u8]) -> Option<&[u8]> {
-    let rest = text.strip_prefix(b"guard:")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    rest[digits..].strip_prefix(b": ")
-}
-
-fn raised(fault: Fault) -> mlua::Error {
-    mlua::Error::external(Refusal(fault))
-}
-
-/// Converts an error value to a fault with an error code.
-fn fault(error: &Value) -> Fault {
-    let text = match error {
-        Value::Table(table) => match table.raw_get::<Value>("err") {
-            Ok(Value::String(text)) => return Fault::text(one_line(&text)),
-            _ => "unknown error".to_owned(),
-        },
-        Value::Error(error) => {
-            let mut error: &mlua::Error = error;
-            while let mlua::Error::CallbackError { cause, .. } = error {
-                error = cause;
-            }
-            match (error.downcast_ref(), error) {
-                (Some(Refusal(fault)), _) => return fault.clone(),
-                (None, mlua::Error::SyntaxError { message, .. }) => message.clone(),
-                (None, other) => other.to_string(),
-            }
-        }
-        Value::Nil => "nil".to_owned(),
-        other => argument(other).map_or("unknown error".to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
-    };
-    Fault::text(format!("ERR {}", text.replace(['\r', '\n'], " ")))
 }
 
 /// Runs a command for a script.

@@ -1,6 +1,6 @@
 -- Completes the `redis` table: what needs no access to the data.
 local redis = ...
-local error, select, type, sub, find = error, select, type, string.sub, string.find
+local error, select, type, match = error, select, type, string.match
 
 local function one_string(...) return select('#', ...) == 1 and type((...)) == 'string' end
 local WRONG = 'ERR wrong number or type of arguments'
@@ -9,19 +9,21 @@ function redis.status_reply(...)
   return one_string(...) and { ok = (...) } or { err = WRONG }
 end
 
--- A first word alone is no code: it gets one.
+-- Text without a space has no error code and gets `ERR`. As in C, the text ends at its first NUL; line breaks around the message
+-- are removed.
 function redis.error_reply(...)
   if not one_string(...) then return { err = WRONG } end
-  local text = sub(..., 1, 1) == '-' and sub(..., 2) or (...)
-  return { err = find(text, ' ', 1, true) and text or 'ERR ' .. text }
+  local text = match(..., '^%-?([^%z]*)')
+  local code, rest = match(text, '^([^ ]*) (.*)$')
+  return { err = (code or 'ERR') .. ' ' .. match(rest or text, '^[\r\n]*(.-)[\r\n]*$') }
 end
 
 -- There is no log to write to.
 function redis.log(...)
-  if select('#', ...) < 2 then error('redis.log() requires two arguments or more.', 0) end
+  if select('#', ...) < 2 then error({ err = 'ERR redis.log() requires two arguments or more.' }) end
   local level = ...
-  if type(level) ~= 'number' then error('First argument must be a number (log level).', 0) end
-  if level < 0 or level > 3 then error('Invalid debug level.', 0) end
+  if type(level) ~= 'number' then error({ err = 'ERR First argument must be a number (log level).' }) end
+  if not (level > -1 and level < 4) then error({ err = 'ERR Invalid debug level.' }) end
 end
 
 function redis.replicate_commands() return true end

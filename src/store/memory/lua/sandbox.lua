@@ -1,5 +1,5 @@
 -- Makes the globals a script sees. Nothing in them can be changed, so nothing survives a run; nothing reaches a file.
-local redis, base, guards, describe = ...
+local redis, base, guard = ...
 local error, type, tostring, sub, concat = error, type, tostring, string.sub, table.concat
 local setmetatable, rawset, loadstring = setmetatable, rawset, loadstring
 local collectgarbage, sealed = collectgarbage, setmetatable({}, { __mode = 'k' })
@@ -16,23 +16,29 @@ local function changeable(t)
   return t
 end
 
-local guarded = guards(function(t) changeable(t) end, describe)
+guard(function(t) changeable(t) end)
 string.dump = nil
-getmetatable('').__metatable = false
 local kept = '_VERSION assert error getmetatable ipairs next pairs rawequal rawget select tonumber tostring type'
 for name in kept:gmatch('%S+') do base[name] = _G[name] end
 for name, inner in pairs({ redis = redis, coroutine = coroutine, string = string, table = table, math = math }) do
   base[name] = seal(inner)
 end
-for name, inner in pairs(guarded) do base[name] = inner end
-function base.rawset(t, name, value) return rawset(changeable(t), name, value) end
-function base.setmetatable(t, meta) return setmetatable(changeable(t), meta) end
+getmetatable('').__metatable = seal({ __index = base.string })
+function base.rawset(...)
+  changeable((...))
+  return rawset(...)
+end
+function base.setmetatable(...)
+  changeable((...))
+  return setmetatable(...)
+end
 function base.collectgarbage() return collectgarbage('count') end
 base.gcinfo = base.collectgarbage
--- Compiled code is not checked by Lua: a forged piece would crash the process.
-function base.loadstring(text, name)
-  if type(text) == 'string' and sub(text, 1, 1) == '\27' then return nil, 'compiled code is refused' end
-  return loadstring(text, name)
+-- Compiled code is not checked by Lua: a forged piece would crash the process. With a space in front it is parsed as text, which fails.
+function base.loadstring(...)
+  local text, name = ...
+  if type(text) == 'string' and sub(text, 1, 1) == '\27' then return loadstring(' ' .. text, name or text) end
+  return loadstring(...)
 end
 function base.load(reader, name)
   local parts = {}

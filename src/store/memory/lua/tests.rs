@@ -47,11 +47,34 @@ fn a_script_cannot_take_all_memory() {
 }
 
 #[test]
+fn what_one_script_used_up_is_there_for_the_next() {
+    let mut lua = lua();
+    lua.patience = PATIENCE;
+    for source in [
+        "local t = {} while true do t[#t + 1] = {} end",
+        "local s = 'x' while true do s = s .. s end",
+        "local t = {} for i = 1, 28 do t[i] = ('x'):rep(1e6) .. i end return 1",
+        "local t = {} while true do t[#t + 1] = coroutine.create(function() end) end",
+    ] {
+        for next in ["return #('x'):rep(1e7)", "local t = {} for i = 1, 1e5 do t[i] = {} end return #t"] {
+            let _ = run(&mut lua, source);
+            let outcome = run(&mut lua, next);
+            assert!(matches!(outcome, Ok(Answer::Int(_))), "{source}, then {next}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
 fn arguments_that_c_does_not_check_are_refused() {
     let mut lua = lua();
-    for ranges in
-        ["0, 2147483647", "-2147483648, 2147483647", "-2147483648", "1, 8001", "-1e300, 0", "'0', '2147483647'"]
-    {
+    for ranges in [
+        "0, 2147483647",
+        "-2147483648, 2147483647",
+        "-2147483648",
+        "1, 8001",
+        "-4294967296, 6442450943",
+        "'0', '2147483647'",
+    ] {
         let text = refusal(&mut lua, &format!("return {{ unpack({{}}, {ranges}) }}"));
         assert!(text.starts_with("ERR user_script:1: too many results to unpack"), "{ranges}: {text}");
     }
