@@ -951,7 +951,8 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    * whatever this manager's own `ttl`. Concurrent updates of different fields all survive; other fields keep their bytes. Returns
    * `false` if the session is gone: an update never recreates it.
    *
-   * A `userId` in `changes` moves the session to that user, so never pass unchecked client input. `createdAt` does not change.
+   * A `userId` in `changes` moves the session to that user, `null` to nobody, so never pass unchecked client input. `createdAt`
+   * does not change.
    * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
    */
   updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
@@ -2385,7 +2386,7 @@ export class UnrecoverableError extends Error {
  * get no signals.
  *
  * @returns What takes it back.
- * @throws {CinnabarError} `E_INVALID_ARGUMENT` if `signals` is not an array of names, or `service` is not a `RedisService`.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` if `signals` is not an array of names of signals that a process can catch, or `service` is not a `RedisService`.
  * @example
  * shutdownOnSignal()
  */

@@ -94,6 +94,7 @@ for (const [kind, [files, words]] of Object.entries(kinds)) {
     assert.equal(await ask(url, { fingerprint: fingerprint.replaceAll(':', '').toLowerCase() }), 'OK')
     assert.equal(await ask(url, { fingerprint: ['00'.repeat(32), fingerprint] }), 'OK')
     assert.equal(await ask(url, { rejectUnauthorized: false }), 'OK')
+    await refuses(ask(url, { fingerprint: [], rejectUnauthorized: false }), 'E_INVALID_SETTINGS', /at least one/)
     await refuses(ask(url, { fingerprint: '00'.repeat(32) }), 'E_UNAVAILABLE', /does not match tls\.fingerprint/)
     await refuses(ask(url, { fingerprint: '00'.repeat(32), rejectUnauthorized: false }), 'E_UNAVAILABLE', /fingerprint/)
   })

@@ -224,6 +224,9 @@ for (const engine of engines) {
         /cannot be written as JSON: .*circular/,
       ],
       'a function': [() => () => {}, /cannot be written as JSON: it is a function/],
+      'a Map': [() => new Map([[1, 2]]), /cannot be written as JSON: a Map has no JSON/],
+      'an Error': [() => ({ error: new Error('lost') }), /cannot be written as JSON: an Error has no JSON/],
+      bytes: [() => new Uint8Array(2), /cannot be written as JSON: binary data has no JSON/],
       'a symbol': [() => Symbol('s'), /cannot be written as JSON: it is a symbol/],
       'too much': [() => 'x'.repeat(5000), /the result has 5002 bytes, more than the 4096 allowed/],
       'too much in bytes': [() => 'ü'.repeat(3000), /the result has 6002 bytes/],
@@ -278,7 +281,7 @@ for (const engine of engines) {
         queue.process((job, { progress, log }) => {
           const circle = {}
           circle.self = circle
-          for (const value of [undefined, 1n, circle, () => {}, Symbol('s'), 'x'.repeat(70_000)]) {
+          for (const value of [undefined, 1n, circle, () => {}, Symbol('s'), 'x'.repeat(70_000), new Map()]) {
             attempt(() => progress(value))
           }
           for (const line of [undefined, 5, {}]) attempt(() => log(line))
@@ -287,7 +290,7 @@ for (const engine of engines) {
         })
         const job = await queue.add('n')
         assert.equal(await job.finished({ timeoutMs: 5000 }), 'fine')
-        assert.equal(seen.length, 9)
+        assert.equal(seen.length, 10)
       }),
     )
 

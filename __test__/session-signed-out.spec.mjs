@@ -39,6 +39,10 @@ for (const engine of engines) {
         assert.deepEqual([await sessions.listSessions('alice'), await sessions.listSessions('bob')], [[], [id]])
         assert.equal(await sessions.invalidateUser('alice'), 0)
         assert.equal((await sessions.getSession(id)).userId, 'bob')
+        for (const userId of ['', { a: 1 }, ['bob'], true]) {
+          await refuses(sessions.updateSession(id, { userId }), 'E_INVALID_ARGUMENT')
+        }
+        assert.deepEqual(await sessions.listSessions('bob'), [id])
         assert.equal(await sessions.updateSession(id, { userId: null }), true)
         assert.deepEqual(await sessions.listSessions('bob'), [])
 

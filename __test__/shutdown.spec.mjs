@@ -118,6 +118,9 @@ for (const engine of engines) {
       await service.disconnect()
       assert.throws(() => shutdownOnSignal('SIGTERM'), { code: 'E_INVALID_ARGUMENT' })
       assert.throws(() => shutdownOnSignal(['SIGTERM'], {}), { code: 'E_INVALID_ARGUMENT' })
+      for (const signal of ['SIGKILL', 'SIGSTOP', 'SIGTREM', 'exit', '']) {
+        assert.throws(() => shutdownOnSignal(['SIGUSR2', signal]), { code: 'E_INVALID_ARGUMENT' })
+      }
       assert.equal(process.listenerCount('SIGUSR2'), 0)
       shutdownOnSignal(['SIGUSR2'], service)()
       assert.equal(process.listenerCount('SIGUSR2'), 0)

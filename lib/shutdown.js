@@ -1,5 +1,7 @@
 'use strict'
 
+const { constants } = require('node:os')
+
 const { release } = require('./alive.js')
 const { getBridge } = require('./bridge.js')
 const { nextTurn } = require('./clock.js')
@@ -7,6 +9,7 @@ const { argumentError } = require('./error.js')
 const { handleOf } = require('./handle.js')
 
 const DRAIN_MS = 5000
+const UNCATCHABLE = ['SIGKILL', 'SIGSTOP']
 
 // By signal: its single listener, and what to drain. Shared with other copies of this package, which hot reload creates.
 const waiting = (globalThis[Symbol.for('cinnabar.shutdown')] ??= new Map())
@@ -18,6 +21,12 @@ const waiting = (globalThis[Symbol.for('cinnabar.shutdown')] ??= new Map())
 function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   if (!Array.isArray(signals) || !signals.every((signal) => typeof signal === 'string')) {
     throw argumentError('signals must be an array of names such as SIGTERM')
+  }
+  const unknown = signals.find((signal) => !Object.hasOwn(constants.signals, signal) || UNCATCHABLE.includes(signal))
+  if (unknown !== undefined) {
+    throw argumentError(
+      `signals must be names of signals that a process can catch, got ${JSON.stringify(unknown.slice(0, 40))}`,
+    )
   }
   if (service !== undefined) handleOf(service)
   const bridge = getBridge()

@@ -3,6 +3,7 @@
 const { Buffer } = require('node:buffer')
 
 const { argumentError } = require('../error.js')
+const { toJson } = require('../json.js')
 const { describe } = require('../options.js')
 
 const MOST_PROGRESS = 65_536
@@ -85,7 +86,7 @@ class Context {
 function writeProgress(value, most) {
   let text
   try {
-    text = JSON.stringify(value)
+    text = toJson(value)
   } catch (error) {
     throw argumentError('progress must be a value with a JSON form', error)
   }

@@ -4,6 +4,7 @@ const { AsyncResource } = require('node:async_hooks')
 
 const { nextTurn, now } = require('../clock.js')
 const { CinnabarError, argumentError } = require('../error.js')
+const { toJson } = require('../json.js')
 const { describe } = require('../options.js')
 const { writeFailure } = require('./failure.js')
 const { activeJob } = require('./job.js')
@@ -171,7 +172,7 @@ function writeResult(result) {
   if (result === undefined) return undefined
   let text
   try {
-    text = JSON.stringify(result)
+    text = toJson(result)
   } catch (error) {
     throw argumentError(`the result cannot be written as JSON: ${messageOf(error)}`, error)
   }

@@ -38,6 +38,11 @@ impl<'a> Object<'a> {
         self.0.contains_key(field)
     }
 
+    /// Whether the field exists and is `null`.
+    pub fn is_null(&self, field: &str) -> bool {
+        self.0.get(field).is_some_and(|value| value.get() == "null")
+    }
+
     /// What `{ ...this, ...over }` is in JavaScript.
     pub fn spread(mut self, over: Object<'a>) -> Self {
         self.0.extend(over.0);

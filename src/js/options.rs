@@ -50,6 +50,11 @@ impl Group {
                 Some(_) => self.js.texts(value, said)?,
                 None => vec![self.js.text(value, said)?],
             };
+            if all.is_empty() {
+                return Err(Error::settings(
+                    "tls.fingerprint must contain at least one fingerprint, got an empty array",
+                ));
+            }
             all.iter().map(|text| Tls::fingerprint(text)).collect()
         });
         read.map(Option::unwrap_or_default)

@@ -46,7 +46,11 @@ impl Sessions {
     /// # Errors
     /// `E_INVALID_DATA` if the stored session is not a JSON object; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
-        Object::argument("changes", changes.as_bytes())?;
+        let named = Object::argument("changes", changes.as_bytes())?;
+        // Only `null` takes a session from its user: anything else would do so by mistake, and signing out would not end it.
+        if named.has("userId") && !named.is_null("userId") && named.name("userId").is_none() {
+            return Err(Error::argument("changes.userId must be a non-empty string, a number or null"));
+        }
         let changes = Bytes::copy_from_slice(changes.as_bytes());
         Ok(Update { sessions: self.clone(), place: self.place(id)?, changes, rounds: 0 }.read())
     }
