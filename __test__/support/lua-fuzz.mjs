@@ -158,6 +158,8 @@ export async function fuzz(server, { count, seed, report = () => {} }) {
       () => 'an answer',
       (error) => error.code,
     )
+    // On a machine this busy its thread may not have had the processor before the deadline. The same once more.
+    if (code === 'E_NOT_SENT' && result.again++ < 10) return stopped(program, ms, codes)
     const took = performance.now() - started
     if (!codes.includes(code)) differ(program, code, codes.join(' or '))
     result.longest = Math.max(result.longest ?? 0, took - ms)
