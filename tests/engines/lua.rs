@@ -144,6 +144,10 @@ EVAL "math.randomseed(0) return tostring(math.random())" 0
 EVAL "math.randomseed(2147483648) local t = {} for i = 1, 20 do t[i] = math.random(-5, 1000) end return t" 0
 EVAL "math.randomseed(-7.9) return {math.random(10), math.random(2147483647), math.random(-2147483648, 2147483647)}" 0
 EVAL "return {pcall(redis.log, 7, 'x')}" 0
+EVAL "return {err = '\\r\\n'}" 0
+EVAL "return {1, {err = '\\r\\na\\r\\nb\\r\\n\\n'}}" 0
+EVAL "error({err = 'MY error\\r\\n'})" 0
+EVAL "return {ok = 'a\\r\\n'}" 0
 EVAL "return {loadstring('\\27Lua')}" 0
 EVAL "return {loadstring('\\27Lua', '=name')}" 0
 EVAL "math.randomseed(1) return {type(pcall(math.random, 0)), math.random(1000)}" 0

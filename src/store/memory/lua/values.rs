@@ -13,6 +13,11 @@ pub fn one_line(text: &mlua::String) -> String {
     text.to_string_lossy().replace(['\r', '\n'], " ")
 }
 
+/// The text of an error reply: a server removes line ends from its end.
+pub fn error_line(text: &mlua::String) -> String {
+    text.to_string_lossy().trim_end_matches(['\r', '\n']).replace(['\r', '\n'], " ")
+}
+
 /// A string or number as a command argument.
 pub fn argument(value: &Value) -> Option<Bytes> {
     match value {
@@ -67,7 +72,7 @@ pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
         Value::Boolean(true) => Answer::Int(1),
         Value::Table(table) => {
             if let Value::String(text) = table.raw_get("err")? {
-                return Ok(Ok(Answer::Error(Fault::text(one_line(&text)))));
+                return Ok(Ok(Answer::Error(Fault::text(error_line(&text)))));
             }
             if let Value::String(text) = table.raw_get("ok")? {
                 return Ok(Ok(Answer::Status(Bytes::from(one_line(&text)))));
