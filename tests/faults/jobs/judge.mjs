@@ -13,13 +13,13 @@ export function tally(entries) {
 }
 
 /**
- * What became of the jobs that killed workers had begun: `{ count, takenMs, begunMs }`, how many were taken by another worker, how
- * long after the kill at most, and how long after that they began. `takes` are all takes, by time: `{ at, id }`. Who takes a job may
+ * What became of the jobs that killed workers had begun: `{ count, late, takenMs, begunMs }`, how many were taken by another worker,
+ * how many of them over a second after the lease had ended, how long after the kill at most, and how long after that they began. `takes` are all takes, by time: `{ at, id }`. Who takes a job may
  * be killed before it begins; then it counts from the take of whoever began it. Where no take was heard, the beginning counts.
  */
 export function recovery(entries, kills, takes, leaseMs) {
   const halfLease = leaseMs * 500
-  let [count, takenMs, begunMs] = [0, 0, 0]
+  let [count, late, takenMs, begunMs] = [0, 0, 0, 0]
   for (const kill of kills) {
     const open = new Set()
     for (const { what, pid, id } of entries) {
@@ -36,11 +36,12 @@ export function recovery(entries, kills, takes, leaseMs) {
       if (!taken) continue
       const last = again.findLast((take) => take.at < begun?.at + halfLease)
       count++
+      if (taken.at - kill.at > (leaseMs + 1000) * 1000) late++
       takenMs = Math.max(takenMs, (taken.at - kill.at) / 1000)
       if (last) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
     }
   }
-  return { count, takenMs, begunMs }
+  return { count, late, takenMs, begunMs }
 }
 
 /** The most jobs that ran at once, of all together or of one group. */

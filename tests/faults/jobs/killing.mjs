@@ -48,7 +48,7 @@ export async function killWorkers(t, { count, everyMs = 200, workMs = 4, url, am
   const entries = workers.entries()
   const { begun, ended, twice } = tally(entries)
   const { kills } = workers
-  const { count: recovered, takenMs, begunMs } = recovery(entries, kills, takes, LEASE_MS)
+  const { count: recovered, late, takenMs, begunMs } = recovery(entries, kills, takes, LEASE_MS)
   const starts = [...begun.values()].reduce((sum, times) => sum + times, 0)
   t.calls.count += count
   t.note(
@@ -66,8 +66,11 @@ export async function killWorkers(t, { count, everyMs = 200, workMs = 4, url, am
   // A slow machine starts few while the others do all the jobs of a short run.
   t.check(kills.length >= (t.short ? 2 : 15), `only ${kills.length} workers were killed`)
   t.check(twice <= kills.length * (CONCURRENCY + AHEAD), `${twice} jobs were done twice`)
+  // A worker may be killed between taking a recovered job and beginning it, of which there is no event: that costs one lease more,
+  // and is rare.
+  t.check(amid || late <= Math.ceil(recovered / 10), `${late} of ${recovered} jobs were taken late`)
   t.check(
-    amid || takenMs <= LEASE_MS + 1000,
+    amid || takenMs <= 3 * LEASE_MS + 1000,
     `a job was taken again only ${Math.round(takenMs)} ms after its worker was killed`,
   )
   t.check(amid || begunMs <= 1000, `a job that was taken began only ${Math.round(begunMs)} ms later`)
