@@ -178,14 +178,15 @@ for (const engine of engines) {
     )
 
     test(
-      'a session that another program stored without a ttl gets none by being read, touched or updated',
+      'a session that another program stored without a ttl gets none by being read or updated',
       withSessions(async (sessions, client, service) => {
         const rolling = new SessionManager(service, { rolling: true })
         await client.set('session:endless', '{"userId":"ann","a":1}')
-        assert.equal(await sessions.touch('endless'), true)
         assert.deepEqual(await rolling.getSession('endless'), { userId: 'ann', a: 1 })
         assert.equal(await sessions.updateSession('endless', { a: 2 }), true)
         assert.equal(await client.ttl('session:endless'), -1)
+        assert.equal(await sessions.touch('endless'), true)
+        assert.ok((await client.ttl('session:endless')) > 60)
         assert.equal(await sessions.extendSession('endless', 60), true)
         await ttlOf(client, 'endless', 60)
       }),

@@ -39,7 +39,7 @@ impl Sessions {
             let Some(live) = found.live() else { return Ok(Step::Done(false)) };
             let life = sessions.life_of(&live.record);
             // The ttl that another program chose is unknown, so it is not shortened.
-            if live.record.seal.is_none() && live.outlasts(life) {
+            if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
             sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next)
