@@ -1478,7 +1478,7 @@ export type RoomUser<T extends object = Record<string, unknown>> = T & {
   joinedAt: string
 }
 
-/** What stands in for a stored user that is no JSON. */
+/** What stands in for a stored user that is not JSON. */
 export interface InvalidRoomUser {
   /** Says so. */
   error: 'Invalid data'
@@ -1872,7 +1872,7 @@ export interface BackoffOptions {
   jitter?: number
 }
 
-/** A job for `addMany`. `data` is anything that JSON can write, and is optional only if `Data` includes `undefined`. */
+/** A job for `addMany`. `data` is any JSON-serializable value, and is optional only if `Data` includes `undefined`. */
 export type NewJob<Data = unknown> = JobOptions & {
   /** What kind of job it is, at most 512 bytes. */
   name: string
@@ -1883,7 +1883,7 @@ export type DataAnd<Data, Options> = undefined extends Data
   ? [data?: Data, options?: Options]
   : [data: Data, options?: Options]
 
-/** Where a job is: it waits for a worker, for its time, is with a worker, is done, or has failed for good. */
+/** Where a job is: it waits for a worker, for its time, is with a worker, is done, or has failed permanently. */
 export type JobState = 'ready' | 'delayed' | 'active' | 'done' | 'dead'
 
 /** What is kept of what a handler threw, of its message and stack at most 8192 characters each. */
@@ -1996,7 +1996,7 @@ export interface JobContext {
    */
   readonly signal: AbortSignal
   /**
-   * Says how far the job is: what JSON can write, at most 65,536 bytes. Sent at most every 50 ms; the last one counts.
+   * Says how far the job is: a JSON-serializable value, at most 65,536 bytes. Sent at most every 50 ms; the latest value is kept.
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what JSON cannot write, and what is too long.
    */
   readonly progress: (value: unknown) => void
@@ -2110,7 +2110,7 @@ export interface JobQueueEvents<Result = unknown> {
   retrying: { id: string; attempt: number; delayMs: number; error?: JobError; partial?: true }
   /** The worker that ran the job crashed; the job is ready again, and from its second crash on it runs alone. */
   stalled: { id: string; crashes: number }
-  /** A job failed for good; `attempt` is 0 where no attempt failed but every worker was gone. */
+  /** A job failed permanently; `attempt` is 0 where no attempt failed but every worker was gone. */
   dead: { id: string; attempt: number; error?: JobError; partial?: true }
   /** A job was removed. */
   removed: { id: string }
@@ -2248,7 +2248,7 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
    * subscriptions that it started during its previous evaluation. In Next.js, start workers in `register()` of
    * `instrumentation.ts`.
    *
-   * A job that failed for good is logged on `console.error`, at most once a minute per queue, with the names of queue and job and
+   * A job that failed permanently is logged on `console.error`, at most once a minute per queue, with the names of queue and job and
    * the error. It is not logged if this process listens for `dead` or `failed`, or waits for the job with `finished()`.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option, `E_CLOSED` when the service is disconnected.

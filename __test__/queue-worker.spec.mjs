@@ -520,7 +520,7 @@ for (const engine of engines) {
           [() => queue.add('x'.repeat(600)), /name/],
           [() => queue.add('n', 1n), /BigInt/],
           [() => queue.add('n', circle), /circular/],
-          [() => queue.add('n', () => {}), /data must be something that JSON can write, not a function/],
+          [() => queue.add('n', () => {}), /data must be JSON-serializable, not a function/],
           [() => queue.add('n', 'x'.repeat(2 << 20)), /bytes/],
           [() => queue.add('n', 1, { delay: -1 }), /delay/],
           [() => queue.add('n', 1, { delayMs: 1 }), /did you mean "delay"/],

@@ -18,11 +18,11 @@ const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']
 const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
-/** Answers kept for a while: by key, by tag, by pattern, and loaded once when they are missing. */
+/** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
 class ApiCache {
   #made
   #limits
-  /** What `with()` answers has it too: how long values live and loads may take, and how often the store failed unheard. */
+  /** Shared with what `with()` returns: the default ttl, the limits of loads, and how many errors of the store were swallowed. */
   #own
 
   constructor(service, options) {
@@ -100,7 +100,7 @@ class ApiCache {
     const called = moment()
     const flight = this.#flights.join(key)
     const own = new Wanted(ttl, tags, staleWhileRevalidate)
-    // Who comes before the load has begun says how it is kept; who comes later asks what has become of what it depends on.
+    // Callers that join before the load starts take part in how its value is stored. Later ones check whether it is still valid.
     const asked = (flight.loading && own.and(flight.wanted)) || own
     if (!flight.loading) flight.wanted = flight.wanted ? (flight.wanted.and(own) ?? flight.wanted) : own
     let found
@@ -108,7 +108,7 @@ class ApiCache {
       const asking = options === undefined && asked === own ? undefined : asked.options
       found = await this.#native.begin(key, this.#own.times.longestMs, asking)
     } catch (error) {
-      // A cache that is down, or full, makes its callers slower, not wrong.
+      // A cache that is unreachable or full makes callers slower, not wrong.
       if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
     } finally {
       this.#flights.leave(key, flight)
@@ -133,7 +133,7 @@ class ApiCache {
   async #load(flight, key, load, lease, isUp) {
     const native = this.#patient()
     const { wanted } = flight
-    // A load that others added tags to before it began, or that renews what is stale, has no lease yet for all of them.
+    // If others added tags before the load started, or it renews a stale value, its lease does not cover all tags yet.
     if (isUp && !flight.superseded && !(lease && wanted.isCovered(lease))) lease = await this.#open(native, key, wanted)
     flight.lease = lease
     try {
@@ -159,7 +159,7 @@ class ApiCache {
     }
   }
 
-  // What was loaded is an answer, whatever becomes of it in the store.
+  // The loaded value is returned even if it cannot be stored.
   async #fill(native, flight, key, json) {
     const { lease, superseded, wanted } = flight
     if (superseded || !lease || !wanted.isCovered(lease)) return
@@ -174,7 +174,7 @@ class ApiCache {
     if (lease && !superseded && !overdue) native.release(key, lease.mark).catch(() => {})
   }
 
-  // The caller has its answer; what goes wrong with the next one shows in stats, and makes the key rest.
+  // The caller already has the stale value. A failed renewal is counted in stats and starts the key's backoff.
   #renewing(key, { flight, own }) {
     if (!own) return
     const fail = () => {
@@ -186,7 +186,7 @@ class ApiCache {
     flight.loading.then(stop, () => flight.overdue || fail())
   }
 
-  // For what several callers wait for: one that goes away must not fail it for the others.
+  // Without the caller's signals, because several callers share the load: one that aborts must not fail the others.
   #patient() {
     return this.#limits.signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
   }
@@ -231,16 +231,15 @@ function jsonOf(value) {
   } catch (error) {
     throw argumentError(`the loaded value cannot be written as JSON: ${error.message}`, error)
   }
-  if (json === undefined)
-    throw argumentError(`the loaded value must be something that JSON can write, got ${describe(value)}`)
+  if (json === undefined) throw argumentError(`the loaded value must be JSON-serializable, got ${describe(value)}`)
   return json
 }
 
-// `load` runs before the store sees these: a mistake in them must show before it, not after.
+// Checked before `load` runs, although the store needs them only after it.
 function setOptions(options) {
   const own = ownOptions(options, SET_OPTIONS)
   const { ttl, staleWhileRevalidate } = own
-  // A copy, as the caller may change its array while the value is loaded.
+  // Copied, because the caller may change its array while the value is loaded.
   const tags = Array.isArray(own.tags) ? [...own.tags] : own.tags
   if (ttl !== undefined) positiveSeconds(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) positiveSeconds(staleWhileRevalidate, 'staleWhileRevalidate')

@@ -34,20 +34,20 @@ for (const [key, value] of [
   Object.defineProperty(CinnabarError.prototype, key, { value, configurable: true, writable: true })
 }
 
-// A number may stand in a log; a list may be long, and what is in it the caller's own.
+// A count may appear in a log. A list is not enumerable: it may be long, and it holds the caller's own data.
 function showDone(error, done) {
   const enumerable = !Array.isArray(done)
   Object.defineProperty(error, 'done', { value: done, enumerable, configurable: true, writable: true })
 }
 
-// An error that is made while no JavaScript runs has no stack at all in Bun, and tools take for granted that there is one.
+// In Bun, an error that is created while no JavaScript runs has no `stack` at all, and tools expect a string.
 function giveStack(error) {
   if (!(error instanceof Error) || typeof error.stack === 'string') return
   const value = `${error.name}: ${error.message}`
   Object.defineProperty(error, 'stack', { value, configurable: true, writable: true })
 }
 
-// An answer arrives on an empty stack. `trace` was made where the call was: its frames, without ours, name that line.
+// A reply arrives on an empty stack. `trace` was captured at the call: its frames, without ours, name the caller's line.
 function showCaller(error, trace) {
   const frames = String(trace.stack)
     .split('\n')
@@ -56,12 +56,12 @@ function showCaller(error, trace) {
   Object.defineProperty(error, 'stack', { value, configurable: true, writable: true })
 }
 
-/** The caller's mistake, in words that say what to do. */
+/** An error for a mistake in the caller's code. The message says what to do. */
 function argumentError(message, cause) {
   return new CinnabarError(message, { code: 'E_INVALID_ARGUMENT', cause })
 }
 
-/** What a call bound to a signal ends with: the signal's reason is its cause. */
+/** The error of a call whose signal was aborted. Its cause is the signal's reason. */
 function abortedError(reason) {
   return new CinnabarError("the caller's signal ended this call", { code: 'E_ABORTED', cause: reason })
 }
@@ -69,7 +69,7 @@ function abortedError(reason) {
 // The codes of `Error::is_unavailable` in src/error.rs.
 const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
-/** Whether there was no server to answer, as opposed to an answer that says no. */
+/** Whether the server could not be reached in time, as opposed to a reply that refuses. */
 function isUnavailable(error) {
   return error instanceof CinnabarError && UNAVAILABLE.has(error.code)
 }

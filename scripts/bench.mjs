@@ -1,4 +1,4 @@
-// Runs a program of bench/ on a release addon: `npm run bench` and `npm run soak`. The rest of the line is for the program.
+// Runs a program of bench/ on a release addon: `npm run bench` and `npm run soak`. Further arguments go to the program.
 
 import { fileURLToPath } from 'node:url'
 

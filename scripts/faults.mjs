@@ -1,9 +1,9 @@
 // `npm run faults`: what happens to callers when servers and networks fail, as a table.
 //
 //   node scripts/faults.mjs                 every scenario
-//   node scripts/faults.mjs 3 tls           those of this number, or with this word in their file's name
+//   node scripts/faults.mjs 3 tls           those with this number, or this word in their file name
 //   node scripts/faults.mjs --short         the selection that `npm test` runs
-//   node scripts/faults.mjs --seed 42       chance as in the run that printed this seed
+//   node scripts/faults.mjs --seed 42       repeats the run that printed this seed
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ await main(async () => {
 
   const list = failures(rows)
   console.log(`\n${table(rows)}${list ? `\n\n${list}` : ''}\n\nseed ${seed}`)
-  // Only a full run says how it stands; a part of it would replace what was found about the rest.
+  // Only a full run is written down: a partial one would replace the results of the other scenarios.
   if (args.length === 0 && !short) {
     const folder = join(root, 'tests/faults/results')
     mkdirSync(folder, { recursive: true })

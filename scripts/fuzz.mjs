@@ -1,10 +1,10 @@
-// `npm run fuzz`: random raw commands from many callers at once, on a server and in a cluster; nobody may get another's answer.
-// `npm run fuzz:lua`: random Lua programs on the embedded engine and on a server; both answer alike, and nobody else waits.
+// `npm run fuzz`: random raw commands from many concurrent callers, on a server and in a cluster; no caller may get another's reply.
+// `npm run fuzz:lua`: random Lua programs on the embedded engine and on a server; replies must be equal, and other calls must not be delayed.
 //
 //   node scripts/fuzz.mjs                 a million calls on each, by 64 callers
 //   node scripts/fuzz.mjs lua             programs of a million steps
-//   node scripts/fuzz.mjs 100000          so many
-//   node scripts/fuzz.mjs --seed 42       chance as in the run that printed this seed
+//   node scripts/fuzz.mjs 100000          this many calls or steps
+//   node scripts/fuzz.mjs --seed 42       repeats the run that printed this seed
 
 import { main } from './run.mjs'
 import { forTesting } from './setup.mjs'

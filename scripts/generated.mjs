@@ -1,6 +1,6 @@
-// Fails when a generated file that is committed is not what its source makes today: the types of the addon, from the
+// Fails when a committed generated file differs from what its source generates now: the types of the addon, from the
 // `#[napi]` items in src/js, and the platform packages, from the version and the `napi` block in package.json.
-// Writes them anew, so that what is left to do is to commit them.
+// It writes them, so that they only have to be committed.
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// `npm run next`: real builds with each supported version of Next.js and both of its bundlers; `npm test` has one of them.
+// `npm run next`: real builds with each supported version of Next.js and both of its bundlers; `npm test` runs one of them.
 
 import { join } from 'node:path'
 

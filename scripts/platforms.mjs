@@ -1,5 +1,5 @@
-// Writes the folders of npm/, one a platform: what `napi create-npm-dirs` makes, and a guard against packing one without its
-// addon, which would be a release that cannot be loaded.
+// Writes the folders of npm/, one per platform: the output of `napi create-npm-dirs`, and a guard that refuses to pack one
+// without its addon, because that release could not be loaded.
 
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

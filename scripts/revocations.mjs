@@ -1,7 +1,7 @@
-// Races of signing out: npm run revocations -- --races 100000 --seed 1 --policy allkeys-lru --seconds 600
+// `npm run revocations`: races of sign-out.  npm run revocations -- --races 100000 --seed 1 --policy allkeys-lru --seconds 600
 //
 // Four processes write, renew, read and load the sessions of users while one of them signs the user, the tag or the token out, on a
-// server that evicts keys all the time. Whoever is accepted in a call that began after the sign-out was answered is counted.
+// server that constantly evicts keys. A session accepted by a call that started after the sign-out had resolved is counted.
 
 import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -61,7 +61,7 @@ function add(total, counts) {
   for (const [name, count] of Object.entries(counts)) total[name] += count
 }
 
-/** A process of the four. */
+/** One of the four processes. */
 class Peer {
   #child
   #waiting = []
@@ -101,7 +101,7 @@ async function work() {
   let fills = 0
   let failed = 0
 
-  // What is in the way of the sessions.
+  // Other keys that compete with the sessions for memory.
   const fill = (count) =>
     Promise.all(
       Array.from({ length: count }, () =>
@@ -109,7 +109,7 @@ async function work() {
       ),
     )
   const tolerate = (promise) => promise.catch(() => void failed++)
-  // A busy machine may leave the server no time: what was not answered says nothing.
+  // On a busy machine calls may time out; those prove nothing and are not counted.
   const answered = async (ask) => {
     for (;;) {
       try {
@@ -121,7 +121,7 @@ async function work() {
   }
   const userOf = (race) => `user ${race.name}`
   const tokensOf = (race) => (race.kind === 'tag' ? [] : race.made.flatMap(({ tokens }) => tokens))
-  // Whom signing a token out does not concern.
+  // A user whom signing the token out does not affect.
   const idsOf = (race) => (race.kind === 'token' ? [] : race.made.map(({ id }) => id))
 
   const steps = {
@@ -131,7 +131,7 @@ async function work() {
         const id = await sessions.createSession(user.id, { n: 0 }, { tags: [`tag ${race.name}`], ttl: 600 })
         const tokens = [`quick ${race.name} ${index}`, `slow ${race.name} ${index}`]
         await sessions.validateSession(tokens[0], { load: () => user })
-        // One load is under way until long after.
+        // One load is in flight until long after the sign-out.
         const gate = {}
         gate.promise = new Promise((resolve) => (gate.open = resolve))
         const begun = new Promise((resolve) => {
@@ -155,7 +155,7 @@ async function work() {
           ...tokensOf(race)
             .filter((token) => token.startsWith('quick'))
             .map(async (token) => {
-              // A look that finds nothing begins no load that anybody else could hear of.
+              // A lookup that finds nothing must not start a load that others could join.
               const key = `session:${createHash('sha256').update(token).digest('hex')}`
               if (await answered(() => service.get(key))) counts.kept++
             }),
@@ -169,7 +169,7 @@ async function work() {
         races.map(async (race) => {
           const gate = loads.get(race.name)
           loads.delete(race.name)
-          // Two of the four sessions, another two in each process.
+          // Two of the four sessions; a different two in each process.
           const busy = race.made.filter((_, at) => (at - index + PROCESSES) % PROCESSES < 2)
           const noise = busy.map(async ({ id }, at) => {
             await pause()
@@ -197,7 +197,7 @@ async function work() {
     },
   }
 
-  // Again until it is answered: what a full server refuses has not been done.
+  // Repeated until it succeeds: what a full server refuses was not done.
   async function signOut(race) {
     for (;;) {
       try {
@@ -215,7 +215,7 @@ async function work() {
     const found = await Promise.all([
       ...idsOf(race).map((id) => answered(() => sessions.getSession(id))),
       ...idsOf(race).map((id) => tolerate(sessions.updateSession(id, { late: true }))),
-      // The database has forgotten them: whoever is found was kept.
+      // The database no longer has them: any that is found was kept in the cache.
       ...tokensOf(race).map((token) => answered(() => sessions.validateSession(token, { load: () => null }))),
     ])
     return found.filter(Boolean).length
@@ -224,7 +224,7 @@ async function work() {
   process.on('message', async ({ step, races }) => process.send(await steps[step](races)))
 }
 
-/** Numbers from 0 to 1, the same for the same seed. */
+/** Random numbers from 0 to 1, repeatable by seed. */
 function dice(seed) {
   let state = seed >>> 0
   return () => {

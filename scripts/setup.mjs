@@ -1,5 +1,5 @@
-// Makes a fresh clone ready: npm packages, the addon and, for the tests, the servers and the browser they start.
-// Does only what is missing, so that calling it again costs nothing.
+// Prepares a fresh clone: npm packages, the addon and, for the tests, the servers and the browser they start.
+// Does only what is missing, so running it again costs nothing.
 //
 //   node scripts/setup.mjs          npm packages and the addon
 //   node scripts/setup.mjs tests    the same, and everything the tests start
@@ -11,18 +11,18 @@ import { fileURLToPath } from 'node:url'
 import { main, root, run } from './run.mjs'
 import { systemPackages } from './system.mjs'
 
-/** Installs a folder's npm packages unless they are there already and as its lock file says. */
+/** Installs a folder's npm packages unless they are installed already, at the versions of its lock file. */
 export async function npmPackages(folder = root) {
   const installed = packages(join(folder, 'node_modules/.package-lock.json'))
   const wanted = packages(join(folder, 'package-lock.json'))
   const same = (path) => installed[path]?.version === wanted[path]?.version
-  // Optional ones are for other platforms.
+  // Optional packages are for other platforms.
   const complete = Object.keys(wanted).every((path) => same(path) || (wanted[path].optional && !installed[path]))
   if (complete && Object.keys(installed).length && Object.keys(installed).every(same)) return
   await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder })
 }
 
-/** Builds the release addon unless it is newer than everything it is made of. */
+/** Builds the release addon unless it is newer than all of its sources. */
 export async function addon() {
   const sources = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs'].flatMap((name) => files(join(root, name)))
   const newest = Math.max(...sources.map(modified))
@@ -61,7 +61,7 @@ async function requireRust() {
   })
 }
 
-/** What a lock file lists, by folder; the root itself left out. */
+/** The packages in a lock file, by folder, without the root. */
 function packages(lock) {
   if (!existsSync(lock)) return {}
   const { '': _, ...others } = JSON.parse(readFileSync(lock, 'utf8')).packages

@@ -1,4 +1,4 @@
-// Runs the specs of `__test__` by Node's own runner.
+// Runs the specs of `__test__` with Node's test runner.
 
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -12,8 +12,8 @@ const minute = 60_000
 const APART = ['runtimes', 'next']
 
 /**
- * Runs the specs whose path has one of `words`, all without any; with `folder` those in `__test__/<folder>`, else all the rest.
- * `without` are beginnings of paths that are left out, `env` variables for all of them.
+ * Runs the specs whose path has one of `words`, or all; with `folder` those in `__test__/<folder>`, otherwise all others.
+ * `without` lists prefixes of paths to leave out, `env` environment variables for all of them.
  */
 export function runSpecs(words, { folder, without = [], env } = {}) {
   const chosen = readdirSync(join(root, '__test__'), { recursive: true })

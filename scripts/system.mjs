@@ -1,4 +1,4 @@
-// The programs the tests start that npm does not have: a Redis server, OpenSSL, PostgreSQL and a browser, from Debian's packages.
+// The programs that the tests start and npm does not provide: Redis, OpenSSL, PostgreSQL and a browser, from Debian's packages.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const postgresFolders = () =>
         .map((version) => `/usr/lib/postgresql/${version}/bin`)
     : []
 
-/** The full path of the first of these programs that this machine has, or undefined. */
+/** The full path of the first of these programs that is installed, or undefined. */
 export function program(...names) {
   const folders = [...(process.env.PATH ?? '').split(':'), ...postgresFolders()]
   for (const name of names) {
@@ -51,7 +51,7 @@ export async function systemPackages(names = needed.map((entry) => entry.package
   })
 }
 
-/** Debian starts a server when it installs one. The tests start their own, so that is turned off, as its policy has it. */
+/** Debian starts a server when it is installed. The tests start their own, so this is turned off by Debian's policy file. */
 async function withoutStartingServices(action) {
   const policy = '/usr/sbin/policy-rc.d'
   const ours = process.getuid() === 0 && !existsSync(policy)

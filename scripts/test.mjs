@@ -2,7 +2,7 @@
 //
 //   node scripts/test.mjs                 everything
 //   node scripts/test.mjs rust types      these parts only
-//   node scripts/test.mjs js cache lock   of the specs, those whose path has one of these words
+//   node scripts/test.mjs js cache lock   only the specs with one of these words in their path
 
 import { main, run } from './run.mjs'
 import { forTesting } from './setup.mjs'
@@ -15,7 +15,7 @@ const parts = {
   runtimes: (words) => runSpecs(words, { folder: 'runtimes' }),
 }
 
-/** What the runners' own summaries say, added up. */
+/** The totals of the runners' summaries. */
 function count(output) {
   const total = { passed: 0, failed: 0, skipped: 0 }
   const rust = /^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm
@@ -46,7 +46,7 @@ await main(async () => {
     try {
       output = await parts[part](words)
     } catch (error) {
-      // The others still run: one round says all that is wrong.
+      // The other parts still run, so that one run shows every failure.
       output = error.output ?? ''
       broken.push(`${part}: ${error.message}`)
     }
@@ -54,7 +54,7 @@ await main(async () => {
     console.log(`== ${part} took ${Math.round((Date.now() - started) / 1000)} s`)
   }
 
-  // No test may be left out because something is missing: then it fails and says what is missing.
+  // No test may be skipped because something is missing: it must fail and say what is missing.
   if (total.skipped) broken.push(`${total.skipped} skipped`)
   for (const line of broken) console.error(line)
   console.log(`\n${total.passed} passed, ${total.failed} failed`)

@@ -75,7 +75,7 @@ pub fn string(text: &str) -> Result<Box<RawValue>> {
     serde_json::value::to_raw_value(text).map_err(unwritable)
 }
 
-/// What is read in place of a stored value that is no JSON.
+/// What is read in place of a stored value that is not JSON.
 pub const INVALID: &[u8] = br#"{"error":"Invalid data"}"#;
 
 /// The value itself where it is JSON, and `INVALID` where it is not.

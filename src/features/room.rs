@@ -98,7 +98,7 @@ impl Rooms {
         }))
     }
 
-    /// Who is in a room: the text of a JSON object by user. A stored value that is no JSON reads `{ error: 'Invalid data' }`.
+    /// Who is in a room: the text of a JSON object by user. A stored value that is not JSON reads `{ error: 'Invalid data' }`.
     pub fn users(&self, room: &str) -> Result<Call<Bytes>> {
         let request = Request::keyed("HGETALL", [keys::room_users(&self.prefix, room)?]);
         Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {

@@ -9,7 +9,7 @@ impl Js {
     /// `JSON.stringify(value)`.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what has no JSON: `undefined`, functions, symbols, BigInt, cycles.
+    /// `E_INVALID_ARGUMENT` for values that are not JSON-serializable: `undefined`, functions, symbols, BigInt, cycles.
     pub fn stringify(self, stringify: Value, value: Value, name: &str) -> Result<String> {
         let text = self.call(stringify, &[value]).map_err(|Thrown(error)| {
             let why = self.get(error, c"message").ok().and_then(|message| self.text(message, name).ok());
@@ -18,16 +18,16 @@ impl Js {
         if self.kind(text) == ValueType::napi_string {
             self.text(text, name)
         } else {
-            Err(self.refuse(value, name, "something that JSON can write"))
+            Err(self.refuse(value, name, "JSON-serializable"))
         }
     }
 
     /// `JSON.parse(text)`.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` when the stored text is no JSON.
+    /// `E_INVALID_DATA` when the stored text is not JSON.
     pub fn parse(self, parse: Value, text: Value) -> Result<Value> {
         self.call(parse, &[text])
-            .map_err(|_| Error::new(Kind::InvalidData, "the stored value is no JSON: something else wrote this key"))
+            .map_err(|_| Error::new(Kind::InvalidData, "the stored value is not JSON; another program wrote this key"))
     }
 }

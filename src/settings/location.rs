@@ -68,7 +68,7 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
         return socket(path.strip_prefix("//").unwrap_or(path)).map_err(|why| Error::settings(format!("{from} {why}")));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(bad("is no URL, which begins with redis://, rediss://, unix: or memory:"));
+        return Err(bad("is not a URL; it must begin with redis://, rediss://, unix: or memory:"));
     };
     let (form, encrypted) = match scheme.to_ascii_lowercase().as_str() {
         "redis" | "valkey" => (Form::Single, false),
@@ -164,7 +164,7 @@ fn userinfo(text: &str) -> Result<(Option<String>, Option<String>), &'static str
     let (username, password) = text.split_once(':').unwrap_or((text, ""));
     let decoded = |part| match decode(part) {
         Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-        None => Err("has a user name or password that is no UTF-8 once its %XX are read"),
+        None => Err("has a user name or password that is not UTF-8 after percent-decoding"),
     };
     Ok((decoded(username)?, decoded(password)?))
 }

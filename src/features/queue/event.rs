@@ -54,7 +54,7 @@ pub enum What {
         /// How often that has happened to it.
         crashes: u32,
     },
-    /// It failed for good.
+    /// It failed permanently.
     Dead {
         /// Which attempt failed last; 0 when none did, because every worker crashed.
         attempt: u32,

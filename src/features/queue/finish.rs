@@ -62,7 +62,7 @@ pub enum Outcome {
         /// How long it waits; at once when zero.
         delay: Duration,
     },
-    /// It failed for good.
+    /// It failed permanently.
     Dead {
         /// What went wrong: JSON.
         error: Bytes,

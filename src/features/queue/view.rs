@@ -50,7 +50,7 @@ pub enum State {
     Active,
     /// It is done.
     Done,
-    /// It failed for good.
+    /// It failed permanently.
     Dead,
 }
 

@@ -62,7 +62,7 @@ pub fn changes(payload: &Bytes) -> Option<Vec<Change>> {
 }
 
 impl Change {
-    /// `[user, info]` as JSON; what is no JSON reads `{ error: 'Invalid data' }`.
+    /// `[user, info]` as JSON; a value that is not JSON reads `{ error: 'Invalid data' }`.
     ///
     /// # Errors
     /// None that a caller could cause.

@@ -79,9 +79,9 @@ fn a_second_s_asks_for_tls() {
 #[test]
 fn a_bad_url_is_one_error_that_says_what_to_do() {
     for (url, words) in [
-        ("", "is no URL"),
-        ("localhost:6379", "is no URL"),
-        ("redis:/a", "is no URL"),
+        ("", "is not a URL"),
+        ("localhost:6379", "is not a URL"),
+        ("redis:/a", "is not a URL"),
         ("http://a", "must begin with redis://"),
         ("redis://", "names no host"),
         ("redis:///3", "names no host"),

@@ -24,7 +24,7 @@ pub enum QueueKey<'a> {
     Leases,
     /// The jobs that are done.
     Done,
-    /// Those that failed for good.
+    /// Those that failed permanently.
     Dead,
     /// Those whose groups have no room.
     Parked,

@@ -1,11 +1,11 @@
 //! Order among calls on the same keys, over however many connections.
 //!
-//! A call goes where an earlier one on its key is under way, behind it on the same connection, or waits for it. A call that
-//! has to be sent again goes back to its place in line: whatever was made later on its key waits behind it. What was made later
-//! and is done already is done once more behind it where that does no harm; where it might, the earlier one is not sent again.
+//! While an earlier call on the same key is in flight, a call is sent behind it on the same connection, or waits for it. A call
+//! that is to be retried returns to its place in the queue of its key, ahead of later calls. A later call that was executed
+//! meanwhile is executed again after the retry if it is idempotent; otherwise the earlier call is not retried.
 //!
-//! Keys are told apart by a slot of a small table each. Two keys in one slot are taken for one: that costs them a connection of
-//! their own, and nothing else.
+//! Each key is hashed to a slot of a small table. Two keys in the same slot are treated as one key. That is always correct; it
+//! only makes their calls share a connection or wait for each other.
 
 mod groups;
 mod line;
@@ -35,16 +35,16 @@ use groups::Groups;
 use state::State;
 pub use trip::{Errand, Keys, Trip};
 
-/// Slots of the table: keys beyond about so many that are under way at once may share one.
+/// The size of the table. With more keys than that in flight, some share a slot.
 const SLOTS: usize = 1 << 13;
 
-/// The group of what depends on several others, or on somebody who waits: it is the last.
+/// The group of requests that depend on several other groups or on waiting calls. It is sent last.
 pub const REST: usize = usize::MAX;
 
-/// Which connection carries calls on which keys, and who waits for that.
+/// Which connection carries calls on which keys, and which calls wait.
 pub struct Lanes {
     state: Mutex<State>,
-    /// A call has overtaken another, or one that was overtaken has been told.
+    /// Notified when a call has overtaken another, and when an overtaken call has left its queue.
     stir: Notify,
     hasher: RandomState,
 }
@@ -60,37 +60,36 @@ pub enum Turn {
     Due,
 }
 
-/// Where calls may go.
+/// Which connection calls may be sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Nowhere yet.
+    /// None yet: they must wait.
     Wait,
-    /// Over any connection.
+    /// Any connection.
     Any,
-    /// Over this one only.
+    /// Only this one.
     Over(u32),
 }
 
-/// What became of a call that was done.
+/// What follows for a call that was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
-    /// Nothing else.
+    /// Nothing: it was executed in order.
     InTurn,
-    /// It is to be done once more, behind an earlier one.
+    /// It is to be executed again, after an earlier call that is retried.
     OnceMore,
-    /// Earlier ones are not sent any more.
+    /// It overtook earlier calls, which are no longer retried.
     Overtook,
 }
 
-/// Calls under way over one connection. Dropped when they are answered and what they lead to is decided, or when their
-/// connection has ended.
+/// Calls in flight on one connection. Dropped when their replies have been processed, or when their connection has ended.
 pub struct Hold {
     lanes: Arc<Lanes>,
     connection: u32,
     slots: SmallVec<[u16; 16]>,
 }
 
-/// Calls that wait together. They stay in line when it is dropped: each leaves with its trip.
+/// Calls that wait together. Dropping it leaves them in their queues: each call leaves with its trip.
 pub struct Party<'a> {
     lanes: &'a Lanes,
     number: u64,
@@ -98,24 +97,24 @@ pub struct Party<'a> {
 }
 
 impl Lanes {
-    /// Nobody is under way.
+    /// An empty table.
     pub fn new() -> Arc<Self> {
         Arc::new(Self { state: Mutex::new(State::new()), stir: Notify::new(), hasher: RandomState::default() })
     }
 
-    /// Whether nobody waits.
+    /// Whether no call waits.
     pub fn is_free(&self) -> bool {
         self.lock().lines.is_empty()
     }
 
-    /// Whether calls over this connection can meet nobody: no other carries any, and nobody waits.
+    /// Whether calls on this connection cannot conflict: no other connection carries calls, and no call waits.
     pub fn is_quiet(&self, connection: u32) -> bool {
         let state = self.lock();
         state.lines.is_empty() && state.under_way.iter().all(|(other, _)| *other == connection)
     }
 
-    /// Puts requests, by their keys, that would wait or go elsewhere apart from those that may go over this connection at once.
-    /// Answers the group of each; groups are to be sent in the order of their numbers. `None` where all may go together.
+    /// Separates the requests that may be sent on this connection now from those that must wait or need another connection.
+    /// Returns the group of each; groups are to be sent in the order of their numbers. `None` if all may be sent together.
     pub fn groups(&self, connection: u32, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
         let state = self.lock();
         let mut groups = Groups::new();
@@ -123,7 +122,7 @@ impl Lanes {
         groups.iter().any(|group| *group > 0).then_some(groups)
     }
 
-    /// Takes new calls to this connection at once, if none of them has to wait or to go elsewhere.
+    /// Registers new calls as in flight on this connection, unless one of them must wait or needs another connection.
     pub fn enter(self: &Arc<Self>, connection: u32, errands: &[Errand<'_>]) -> Option<Hold> {
         let mut state = self.lock();
         let mut slots = SmallVec::with_capacity(errands.len());
@@ -144,7 +143,7 @@ impl Lanes {
         Some(hold)
     }
 
-    /// Puts calls in line, each at its place: new ones at the end, others before whatever was made later.
+    /// Puts calls in the queues of their keys: new ones at the end, retried ones ahead of later calls.
     pub fn park(&self, errands: &[Errand<'_>], turn: Turn) {
         let mut state = self.lock();
         for Errand { trip, .. } in errands {
@@ -152,7 +151,7 @@ impl Lanes {
         }
     }
 
-    /// Calls in line that are to go together.
+    /// Groups waiting calls that are to be sent together.
     pub fn gather(&self, errands: &[Errand<'_>]) -> Party<'_> {
         let mut state = self.lock();
         let number = state.next_party;
@@ -169,12 +168,12 @@ impl Lanes {
         Party { lanes: self, number, changed }
     }
 
-    /// Where calls of a party may go now.
+    /// Which connection the calls of a party may be sent on now.
     pub fn way(&self, party: &Party<'_>, errands: &[Errand<'_>]) -> Way {
         self.lock().way(party.number, errands)
     }
 
-    /// Takes calls of a party to this connection, if they still may go there.
+    /// Registers calls of a party as in flight on this connection, if that is still allowed.
     pub fn depart(self: &Arc<Self>, connection: u32, party: &Party<'_>, errands: &[Errand<'_>]) -> Option<Hold> {
         let mut state = self.lock();
         let way = state.way(party.number, errands);
@@ -200,8 +199,8 @@ impl Lanes {
         })
     }
 
-    /// A call was done, perhaps, before one that was made earlier and is to be sent again. Where there is such a one, `repeatable`
-    /// calls go in line behind it, to be done once more. The others have overtaken it: it is not sent any more.
+    /// Records that a call was executed. If an earlier call on its keys is to be retried, a `repeatable` call is queued behind it,
+    /// to be executed again. Any other call has overtaken the earlier one, which is no longer retried.
     pub fn done(&self, trip: &Trip, repeatable: bool) -> Done {
         let mut state = self.lock();
         if state.returned == 0 {
@@ -234,7 +233,7 @@ impl Lanes {
         Done::Overtook
     }
 
-    /// Waits until those that this call has overtaken have been told so, as far as their places are before `first`.
+    /// Waits until the calls that this one has overtaken, with places before `first`, have left their queues.
     pub async fn passed(&self, trip: &Trip<'_>, first: u64, until: Instant) {
         let behind = || {
             let mut state = self.lock();
@@ -252,7 +251,7 @@ impl Lanes {
         }
     }
 
-    /// Waits until a later call has overtaken one of these.
+    /// Waits until a later call has overtaken one of these calls, which `any` checks.
     pub async fn overtaken(&self, any: impl Fn() -> bool) {
         loop {
             let mut stir = pin!(self.stir.notified());
@@ -264,12 +263,12 @@ impl Lanes {
         }
     }
 
-    /// Whether anybody is to be sent again.
+    /// Whether any call is to be retried.
     pub fn has_returned(&self) -> bool {
         self.lock().returned > 0
     }
 
-    /// What the order of a request is about.
+    /// The hashes of the keys in whose order a request takes part.
     pub fn keys(&self, request: &Request) -> Keys {
         let mut keys = Keys::new();
         trip::keys_of(request, |key| keys.push(self.hash(key)));
@@ -278,7 +277,7 @@ impl Lanes {
 
     fn leave(&self, trip: &Trip) {
         let overtaken = self.lock().leave(trip);
-        // It may be abandoned before it has seen that itself.
+        // An abandoned call may not have seen itself that it was overtaken.
         if overtaken {
             self.stir.notify_waiters();
         }
@@ -308,7 +307,7 @@ impl Drop for Hold {
 }
 
 impl Party<'_> {
-    /// Waits until where its calls may go may have changed, until `until` at most; whether it has.
+    /// Waits, until `until` at most, for a change that may let its calls be sent. Returns whether there was one.
     pub async fn changed(&self, until: Instant) -> bool {
         timeout_at(until, self.changed.notified()).await.is_ok()
     }
@@ -324,7 +323,7 @@ fn slot_of(key: u64) -> u16 {
     (key % SLOTS as u64) as u16
 }
 
-/// A number for each connection of the process.
+/// A process-wide unique number for a connection.
 pub fn number_connection() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! Parting a round by where each of its requests may go.
+//! Dividing a round by the connection that each of its requests may be sent on.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 
 use super::{Keys, REST, Way, slot_of, state::State};
 
-/// Requests of one round, by where each may go.
+/// The requests of one round, by the connection that each may be sent on.
 pub struct Groups {
     ways: Vec<Way>,
-    /// The slots of those that do not go at once.
+    /// The slots of requests that cannot be sent now, with their group.
     taken: HashMap<u16, usize>,
 }
 
@@ -18,7 +18,7 @@ impl Groups {
         Self { ways: vec![Way::Any], taken: HashMap::new() }
     }
 
-    /// The group of a request with these keys, which comes behind those that were placed before.
+    /// The group of a request with these keys, which follows the requests placed before it.
     pub fn place(&mut self, state: &State, connection: u32, keys: &Keys) -> usize {
         let slots: SmallVec<[u16; 4]> = keys.iter().map(|&key| slot_of(key)).collect();
         let before: SmallVec<[usize; 4]> = slots.iter().filter_map(|slot| self.taken.get(slot)).copied().collect();

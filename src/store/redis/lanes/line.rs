@@ -1,4 +1,4 @@
-//! Who waits for the keys of one slot, in the order in which the calls were made.
+//! The calls that wait for the keys of one slot, in the order in which they were made.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ pub struct Entry {
     /// Its place among all calls.
     pub place: u64,
     pub key: u64,
-    /// With whom it is to go, once that is known.
+    /// The party it is to be sent with, 0 until that is known.
     pub party: u64,
     pub turn: Turn,
-    /// Whether a later call on the key was done meanwhile.
+    /// Whether a later call on the key was executed meanwhile.
     pub overtaken: bool,
 }
 
@@ -49,18 +49,18 @@ impl Line {
         self.0.range(from..to)
     }
 
-    /// Those of earlier calls.
+    /// The entries of earlier calls.
     pub fn before(&mut self, place: u64) -> impl Iterator<Item = &mut Entry> {
         let (from, _) = self.range(place);
         self.0.range_mut(..from)
     }
 
-    /// Whether the first so many are of this party.
+    /// Whether the first `count` entries belong to this party.
     pub fn begins_with(&self, count: usize, party: u64) -> bool {
         self.0.len() >= count && self.0.range(..count).all(|entry| entry.party == party)
     }
 
-    /// The party of the first.
+    /// The party of the first entry.
     pub fn first(&self) -> Option<u64> {
         self.0.front().map(|entry| entry.party)
     }

@@ -1,4 +1,4 @@
-//! What is under way where, and who waits for it.
+//! Which calls are in flight on which connection, and which calls wait.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,20 +12,20 @@ use super::{
 };
 
 pub struct State {
-    /// The place of the next call among all.
+    /// The place that the next call gets.
     pub next: u64,
     pub next_party: u64,
     pub slots: Vec<Slot>,
-    /// Calls under way, by connection.
+    /// How many keys are in flight, by connection.
     pub under_way: SmallVec<[(u32, usize); 4]>,
-    /// Those who wait, by slot.
+    /// The waiting calls, by slot.
     pub lines: HashMap<u16, Line>,
     pub parties: HashMap<u64, Arc<Notify>>,
-    /// How many of those who wait have been sent before.
+    /// How many of the waiting calls have been sent before.
     pub returned: usize,
 }
 
-/// Calls on keys of one slot that are under way, all on one connection.
+/// The calls in flight on keys of one slot, all on one connection.
 #[derive(Clone, Copy, Default)]
 pub struct Slot {
     connection: u32,
@@ -33,7 +33,7 @@ pub struct Slot {
 }
 
 impl State {
-    /// Nobody is under way.
+    /// No call is in flight.
     pub fn new() -> Self {
         Self {
             next: 1,
@@ -53,13 +53,13 @@ impl State {
         }
     }
 
-    /// Whether a new call on this slot may go over this connection at once.
+    /// Whether a new call on this slot may be sent on this connection now.
     pub fn is_open(&self, slot: u16, connection: u32) -> bool {
         let Slot { connection: other, calls } = self.slots[usize::from(slot)];
         (calls == 0 || other == connection) && (self.lines.is_empty() || !self.lines.contains_key(&slot))
     }
 
-    /// Where a new call on these slots might go.
+    /// Which connection a new call on these slots may be sent on.
     pub fn way_of(&self, slots: &[u16]) -> Way {
         let mut way = Way::Any;
         for slot in slots {
@@ -89,7 +89,7 @@ impl State {
                 return Way::Wait;
             }
             let Slot { connection, calls } = self.slots[usize::from(slot)];
-            // Whoever is sent again has those under way behind it: they come back first.
+            // Calls in flight come after a retried call in order, so it waits until they have come back.
             if calls > 0 && (again || !way.allows(connection)) {
                 return Way::Wait;
             }
@@ -144,7 +144,7 @@ impl State {
         self.returned += usize::from(turn != Turn::New);
     }
 
-    /// Removes a call from its lines; returns whether a later call overtook it while it waited.
+    /// Removes a call from its queues; returns whether a later call overtook it while it waited.
     pub fn leave(&mut self, trip: &Trip) -> bool {
         let Some(again) = trip.stop_waiting() else { return false };
         let mut overtaken = false;
@@ -162,7 +162,7 @@ impl State {
         overtaken
     }
 
-    /// Has the first in this line look whether it may go.
+    /// Has the first call in this queue check whether it may be sent.
     fn wake(&self, slot: u16) {
         let first = self.lines.get(&slot).and_then(Line::first);
         if let Some(changed) = first.and_then(|party| self.parties.get(&party)) {

@@ -1,4 +1,4 @@
-//! One request on its way: which keys its order is about, and its place among all.
+//! One request in flight or waiting: its keys, and its place in the order of all calls.
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -22,23 +22,23 @@ const IDLE: u8 = 0;
 const IN_LINE: u8 = 1;
 const IN_LINE_AGAIN: u8 = 2;
 
-/// A request from when it is taken until it is answered.
+/// A request from its acceptance until its reply.
 pub struct Trip<'a> {
     lanes: &'a Lanes,
     keys: Keys,
     place: AtomicU64,
     waits: AtomicU8,
-    /// Whether a later call on its keys was done before it could be sent again.
+    /// Whether a later call on its keys was executed before it could be retried.
     overtaken: AtomicBool,
-    /// Whether it was sent, and nobody knows what became of it then.
+    /// Whether it was sent, and it is unknown whether it was executed.
     in_doubt: AtomicBool,
     /// Whether its script is to be sent with its source.
     whole: AtomicBool,
-    /// What it was answered before it had to be done once more.
+    /// The reply it had before it was to be executed again.
     answered: Mutex<Option<Box<Result<Reply>>>>,
 }
 
-/// What the order of a request is about, a number for each key.
+/// The hashes of the keys in whose order a request takes part.
 pub type Keys = SmallVec<[u64; 2]>;
 
 /// A request and its trip.
@@ -85,7 +85,7 @@ impl<'a> Trip<'a> {
         self.keys.iter().map(|&key| super::slot_of(key))
     }
 
-    /// Its place among all calls, 0 until it has one.
+    /// Its place in the order of all calls, 0 until it has one.
     pub fn place(&self) -> u64 {
         self.place.load(Ordering::Relaxed)
     }
@@ -94,7 +94,7 @@ impl<'a> Trip<'a> {
         self.place.store(place, Ordering::Relaxed);
     }
 
-    /// Whether it waits in line.
+    /// Whether it is in a queue.
     pub fn waits(&self) -> bool {
         self.waits.load(Ordering::Relaxed) != IDLE
     }
@@ -103,7 +103,7 @@ impl<'a> Trip<'a> {
         self.waits.load(Ordering::Relaxed) == IN_LINE_AGAIN
     }
 
-    /// Whether it must not be sent again, because a later call on its keys was done meanwhile.
+    /// Whether it must not be retried, because a later call on its keys was executed meanwhile.
     pub fn is_overtaken(&self) -> bool {
         if !self.overtaken.load(Ordering::Relaxed) && self.is_again() && self.lanes.is_overtaken(self) {
             self.overtaken.store(true, Ordering::Relaxed);
@@ -111,17 +111,17 @@ impl<'a> Trip<'a> {
         self.overtaken.load(Ordering::Relaxed)
     }
 
-    /// Notes that it was sent, and that nobody knows what became of it.
+    /// Notes that it was sent and may have been executed.
     pub fn doubt(&self) {
         self.in_doubt.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was sent at any time, and nobody knows what became of it then.
+    /// Whether any attempt was sent and may have been executed.
     pub fn is_in_doubt(&self) -> bool {
         self.in_doubt.load(Ordering::Relaxed)
     }
 
-    /// Has its script sent with its source from now on.
+    /// From now on its script is sent with its source.
     pub fn take_source(&self) {
         self.whole.store(true, Ordering::Relaxed);
     }
@@ -131,20 +131,20 @@ impl<'a> Trip<'a> {
         self.whole.load(Ordering::Relaxed)
     }
 
-    /// Gives its place in line up.
+    /// Leaves its queues.
     pub fn leave(&self) {
         if self.waits() {
             self.lanes.leave(self);
         }
     }
 
-    /// Marks it as waiting; whether that is new.
+    /// Marks it as waiting; returns whether it was not.
     pub(super) fn wait(&self, turn: Turn) -> bool {
         let how = if turn == Turn::New { IN_LINE } else { IN_LINE_AGAIN };
         self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// Marks it as not waiting; whether it was to be sent again, if it waited.
+    /// Marks it as not waiting; if it waited, returns whether it was to be retried.
     pub(super) fn stop_waiting(&self) -> Option<bool> {
         match self.waits.swap(IDLE, Ordering::Relaxed) {
             IDLE => None,
@@ -152,12 +152,12 @@ impl<'a> Trip<'a> {
         }
     }
 
-    /// Keeps an answer while the request is done once more.
+    /// Keeps a reply while the request is executed again.
     pub fn keep(&self, reply: Result<Reply>) {
         *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(reply));
     }
 
-    /// What it was answered, if it was not done once more after that.
+    /// The kept reply, if the request was not executed again after it.
     pub fn kept(&self) -> Option<Result<Reply>> {
         self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map(|reply| *reply)
     }
@@ -169,8 +169,8 @@ impl Drop for Trip<'_> {
     }
 }
 
-/// Calls `each` with what the order of a request is about: its keys, or the channel that it publishes to. Where nobody knows the
-/// keys, any of its arguments may be one.
+/// Calls `each` with every key of a request, or with the channel it publishes to. If it is unknown which arguments are keys, any of
+/// them may be one.
 pub fn keys_of(request: &Request, each: impl FnMut(&Bytes)) {
     match (request.touched(), &request.verb) {
         (None, _) => request.args.iter().for_each(each),
@@ -179,7 +179,7 @@ pub fn keys_of(request: &Request, each: impl FnMut(&Bytes)) {
     }
 }
 
-/// A number for a key.
+/// The hash of a key.
 pub fn hash(hasher: &RandomState, key: &[u8]) -> u64 {
     let mut hasher = hasher.build_hasher();
     hasher.write(key);
