@@ -104,12 +104,12 @@ export declare class Lock {
   scope(resource: unknown): string | null
   /** A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable. */
   acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
-  /** Gives it back; false when it is no longer held with this token. */
-  release(resource: unknown, token: unknown): Handed
+  /** Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`. */
+  release(resource: unknown, token: unknown, strict?: boolean | undefined | null): Handed
   /** Keeps `disconnect()` waiting until the lock that its caller holds is given back. */
   stay(): Holder
-  /** Holds it longer; false when it is no longer held with this token. */
-  extend(resource: unknown, token: unknown, ttl: unknown): Handed
+  /** Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`. */
+  extend(resource: unknown, token: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
 }
 
 /** A queue of one service. */

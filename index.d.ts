@@ -197,9 +197,18 @@ export interface ServiceOptions {
    */
   maxBytes?: number
   /**
-   * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or answer its empty value
-   * (`null`, `false`, `0`, `[]`, `{}`) with one warning per operation name. A call that was done in part rejects in either case.
-   * Default: `'empty'` when `NODE_ENV=development`, else `'throw'`.
+   * What an operation does when the server cannot be reached: reject with `E_UNAVAILABLE`, or return its empty value (`null`,
+   * `false`, `0`, `[]`, `{}`), which says that nothing is there or was changed, with one warning per operation name. Default:
+   * `'empty'` when `NODE_ENV=development`, else `'throw'`.
+   *
+   * With `'empty'`, `createSession` returns an id that no session has. A call rejects in either case if
+   *
+   * - its type has no such value: what resolves to nothing (`cache.set`, `setMany`, `setImageInfo`, `invalidateByTag`,
+   *   `storeSession`, `addUserToRoom`, `storeMessage`); a sum, a ttl, a type or a status of the raw client (`incr`, `ttl`, `type`,
+   *   `mSet`, `ping` …); `scan`, `scanIterator`, `eval`, `sendCommand` and `multi().exec()`
+   * - it gives something that works only with a server: `withLock`, `join`, `send`, `watch`, `listen`, `subscribe`, and all of a
+   *   `JobQueue`
+   * - it may have been applied (`E_MAYBE_APPLIED`)
    */
   onUnavailable?: 'throw' | 'empty'
   /**
@@ -528,6 +537,9 @@ export type Bound = number | string
  * Stored strings are returned as strings, in which invalid UTF-8 becomes U+FFFD; read binary data with the methods that end in
  * `Buffer`, or with `sendCommand(args, { buffers: true })`. A result beyond 2^53 rejects with `E_INVALID_DATA`, though the
  * command has been executed; `sendCommand` returns such a number as a string.
+ *
+ * With `onUnavailable: 'empty'`, commands that have no empty value reject without a server: those that return a sum (`incr`,
+ * `hIncrBy`, `zIncrBy` …), a ttl or a text that is never `null`, `scan` and `eval`.
  */
 export interface Commands {
   /** Answers `'PONG'`. */
@@ -912,7 +924,8 @@ export interface SessionStats extends CacheStats {
  * strings, and for an invalid id that you choose yourself.
  *
  * Without a server every method rejects, except `validateSession`, which calls `load`: a session must not seem gone because its
- * server is. Services with `onUnavailable: 'empty'`, the default with `NODE_ENV=development`, return empty values instead.
+ * server is. Services with `onUnavailable: 'empty'`, the default with `NODE_ENV=development`, return empty values instead;
+ * `storeSession`, which has none, and `createSession` with an `id` of your own still reject.
  *
  * @example
  * const sessions = new SessionManager<{ role: string }>()
@@ -1152,7 +1165,7 @@ export interface ImageInfo {
  * Answers kept for a while under `api:{key}`. Every method also exists as a static one, on the default service.
  *
  * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
- * not look as if it were done.
+ * not look as if it were done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
  *
  * @example
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
@@ -1396,8 +1409,9 @@ export interface LockContext {
  * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
  * one, on the default service.
  *
- * Without a server nothing is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock`
- * answers `null`, the others `false`, and `withLock` does not run its operation.
+ * Without a server nothing is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock` returns
+ * `null`, `releaseLock` and `extendLock` return `false`; but `withLock` rejects, and so do those two with the token of a running
+ * `withLock`, whose lock is not lost by that.
  *
  * @example
  * await DistributedLock.withLock(`order:${id}`, () => charge(id))
@@ -1586,6 +1600,9 @@ export interface HeardMessage<T extends object = Record<string, unknown>> {
  *
  * `addUserToRoom` and `storeMessage` write and no more. `join` and `send` do what a chat needs on several servers: a
  * connection leaves with its process, however that ends, and a message has a number by which nothing is missed unnoticed.
+ *
+ * Without a server every method rejects. On a service with `onUnavailable: 'empty'`, `getRoomUsers` returns `{}`,
+ * `getRecentMessages` `[]` and `removeUserFromRoom` 0.
  *
  * Sweeping goes by leases and needs a server that forgets nothing by itself: `maxmemory-policy noeviction`.
  */

@@ -41,14 +41,17 @@ class DistributedLock {
   }
 
   releaseLock(resource, token) {
-    const releasing = this.#native.release(resource, token)
-    return holdingOf(token)?.givenBackBy(releasing, this.#native.scope(resource)) ?? releasing
+    // That a lock under `withLock` could not be asked must not look like its loss.
+    const holding = holdingOf(token)
+    const releasing = this.#native.release(resource, token, holding !== undefined)
+    return holding?.givenBackBy(releasing, this.#native.scope(resource)) ?? releasing
   }
 
   extendLock(resource, token, ttlSeconds = 30) {
     const began = now()
-    const extending = this.#native.extend(resource, token, ttlSeconds)
-    return holdingOf(token)?.extendedBy(extending, began, ttlSeconds, this.#native.scope(resource)) ?? extending
+    const holding = holdingOf(token)
+    const extending = this.#native.extend(resource, token, ttlSeconds, holding !== undefined)
+    return holding?.extendedBy(extending, began, ttlSeconds, this.#native.scope(resource)) ?? extending
   }
 
   async withLock(resource, operation, ttlSeconds = 30) {

@@ -37,9 +37,9 @@ pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Answer>>
     Ok(Call::new(request, move |reply| shape.read(reply, strings)))
 }
 
-/// What a documented command answers when there is no server.
-pub fn shape(name: &str) -> Option<(&'static str, Shape)> {
-    table::find(name).map(|command| (command.name, command.shape))
+/// The name of a documented command, and the shape of its empty value if it has one.
+pub fn skipped(name: &str) -> Option<(&'static str, Option<Shape>)> {
+    table::find(name).map(|command| (command.name, command.skips.then_some(command.shape)))
 }
 
 /// Any command, with the server's reply unchanged, for a caller that waits at most `within`. Commands that are not known to

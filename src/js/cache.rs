@@ -79,7 +79,7 @@ impl Cache {
     /// Stores a value.
     #[napi]
     pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let value = self.core.bridge().stringify(js, value.raw(), "value")?;
             self.cache.set(&key, value, keep(js, options.raw())?)
@@ -89,7 +89,7 @@ impl Cache {
     /// Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`.
     #[napi]
     pub fn set_many(&self, env: Env, entries: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("SET", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let entries = js.elements(entries.raw(), "entries")?.into_iter().map(|entry| {
                 let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
                 let key = js.any_text(part(c"key")?, "key")?;

@@ -60,9 +60,7 @@ impl Lock {
     /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
     pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
-        let operation = self.core.operation("ACQUIRE LOCK", Empty::Null);
-        let operation = if strict == Some(true) { operation.rejecting() } else { operation };
-        self.core.submit(env, operation, |js| {
+        self.core.submit(env, self.told("ACQUIRE LOCK", Empty::Null, strict), |js| {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.opened(js)?.store().clone(), self.locks.clone());
             self.locks.acquire_or(&resource.clone(), ttl, move |token, life| {
@@ -71,10 +69,10 @@ impl Lock {
         })
     }
 
-    /// Gives it back; false when it is no longer held with this token.
+    /// Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
-    pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("RELEASE LOCK", Empty::False), |js| {
+    pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> Handed {
+        self.core.submit(env, self.told("RELEASE LOCK", Empty::False, strict), |js| {
             self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)
         })
     }
@@ -87,13 +85,20 @@ impl Lock {
         Holder { core: self.core.clone(), locks: self.locks.clone(), stay: RefCell::new(stay), store }
     }
 
-    /// Holds it longer; false when it is no longer held with this token.
+    /// Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
-    pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("EXTEND LOCK", Empty::False), |js| {
+    pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
+        self.core.submit(env, self.told("EXTEND LOCK", Empty::False, strict), |js| {
             let (resource, token) = (js.text(resource.raw(), "resource")?, js.text(token.raw(), "token")?);
             self.locks.extend(&resource, &token, js.any_number(ttl.raw(), "ttlSeconds")?)
         })
+    }
+}
+
+impl Lock {
+    fn told(&self, name: &'static str, empty: Empty, strict: Option<bool>) -> Operation {
+        let operation = self.core.operation(name, empty);
+        if strict == Some(true) { operation.rejecting() } else { operation }
     }
 }
 

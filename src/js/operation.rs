@@ -7,7 +7,8 @@ use crate::{answer::Answer, random};
 pub struct Operation {
     /// In capitals, as the documented warning has it.
     pub name: &'static str,
-    /// Answered instead of an error when there is no server; `None` rejects.
+    /// Returned instead of an error when there is no server; `None` rejects, as do writes that return nothing: they would look
+    /// done.
     pub empty: Option<Empty>,
 }
 
@@ -29,8 +30,6 @@ impl Operation {
 /// An answer that says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Empty {
-    /// `undefined`.
-    Nothing,
     /// `null`.
     Null,
     /// `false`.
@@ -51,7 +50,6 @@ impl Empty {
     /// The answer.
     pub fn answer(self) -> Answer {
         match self {
-            Self::Nothing => Answer::Undefined,
             Self::Null => Answer::Null,
             Self::False => Answer::Bool(false),
             Self::Zero => Answer::Number(0.0),

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     answer::Answer,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     sequence::Sequence,
     store::{Call, panicked},
 };
@@ -275,14 +275,16 @@ impl Inner {
         let functions = self.functions.borrow();
         let Some(functions) = &*functions else { return };
         let result = match result {
-            // What was done in part was not skipped.
-            Err(error) if error.is_unavailable() && !error.is_in_part() => match promised.operation.empty {
-                Some(empty) => Ok((
-                    empty.answer(),
-                    Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
-                )),
-                None => Err(error),
-            },
+            // What may have been done was not skipped.
+            Err(error) if error.is_unavailable() && error.kind != Kind::MaybeApplied => {
+                match promised.operation.empty {
+                    Some(empty) => Ok((
+                        empty.answer(),
+                        Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
+                    )),
+                    None => Err(error),
+                }
+            }
             Ok(answer) => Ok((answer, None)),
             Err(error) => Err(error),
         };

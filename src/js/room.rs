@@ -93,7 +93,7 @@ impl Rooms {
     /// Puts a user in a room.
     #[napi]
     pub fn add_user(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("JOIN ROOM", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "JOIN ROOM", empty: None }, |js| {
             let (room, user) = (js.text(room.raw(), "roomId")?, js.text(user.raw(), "userId")?);
             let info = self.core.bridge().stringify(js, info.raw(), "info")?;
             self.noting(js, self.rooms.add_user(&room, &user, &info, &iso_now())?)
@@ -121,7 +121,7 @@ impl Rooms {
     /// Stores a message as the newest.
     #[napi]
     pub fn store_message(&self, env: Env, room: Unknown, message: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("STORE MESSAGE", Empty::Nothing), |js| {
+        self.core.submit(env, Operation { name: "STORE MESSAGE", empty: None }, |js| {
             let room = js.text(room.raw(), "roomId")?;
             let message = self.core.bridge().stringify(js, message.raw(), "message")?;
             self.rooms.store_message(&room, &message, &iso_now())

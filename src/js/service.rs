@@ -163,9 +163,13 @@ impl Service {
     #[napi]
     pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> Handed {
         let js = Js(env.raw());
-        let read = js.text(name.raw(), "the command").map(|name| (raw::shape(&name), name));
+        let read = js.text(name.raw(), "the command").map(|name| (raw::skipped(&name), name));
         let operation = match &read {
-            Ok((Some((name, shape)), _)) => self.core.operation(name, empty(*shape)),
+            Ok((Some((name, Some(shape))), _)) => {
+                let words = || js.array_length(args.raw()).unwrap_or_default();
+                self.core.operation(name, empty(name, *shape, words))
+            }
+            Ok((Some((name, None)), _)) => plain(name),
             _ => plain("COMMAND"),
         };
         self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?, strings(buffers)))
@@ -176,7 +180,8 @@ impl Service {
     pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> Handed {
         // Without a limit of its own, the timeout of a blocking command is added to that of the call.
         let within = self.core.own_timeout();
-        self.core.submit(env, self.core.operation("CUSTOM", Empty::Null), |js| {
+        // Nothing is known of its reply, so no value says that it was skipped.
+        self.core.submit(env, plain("CUSTOM"), |js| {
             let mut words = js.words(words.raw())?;
             if words.is_empty() {
                 return Err(Error::argument("sendCommand takes the name of a command, then its arguments"));
@@ -190,7 +195,7 @@ impl Service {
     /// strings are returned as bytes.
     #[napi]
     pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("MULTI", Empty::List), |js| {
+        self.core.submit(env, plain("MULTI"), |js| {
             let commands = js.elements(commands.raw(), "the commands")?.into_iter().map(|command| {
                 let mut words = js.words(command)?;
                 if words.len() < 2 {
@@ -246,14 +251,15 @@ fn plain(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-/// What a command of this shape answers when there is no server and nobody wants an error.
-fn empty(shape: Shape) -> Empty {
+/// What a command of this shape, with so many arguments, answers when there is no server and nobody wants an error.
+fn empty(name: &str, shape: Shape, words: impl FnOnce() -> usize) -> Empty {
     match shape {
-        Shape::Text | Shape::Popped | Shape::Score | Shape::Plain => Empty::Null,
+        Shape::Texts if name == "MGET" => Empty::Nulls(words()),
+        Shape::Texts if name == "HMGET" => Empty::Nulls(words().saturating_sub(1)),
         Shape::Texts => Empty::List,
         Shape::Number => Empty::Zero,
         Shape::Flag => Empty::False,
         Shape::Record => Empty::Object,
-        Shape::Scanned => Empty::Null,
+        Shape::Text | Shape::Popped | Shape::Score | Shape::Plain | Shape::Scanned => Empty::Null,
     }
 }

@@ -13,6 +13,8 @@ pub struct Command {
     pub shape: Shape,
     /// Whether it only reads, so that sending it twice does no harm.
     pub reads: bool,
+    /// Whether its reply has a value that says that nothing is there or was changed. A sum, a ttl or a status has none.
+    pub skips: bool,
 }
 
 /// Where a command's keys are among its arguments.
@@ -59,67 +61,75 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 macro_rules! commands {
-    ($($name:literal $place:ident $shape:ident $access:ident;)*) => {
-        &[$(Command { name: $name, place: Place::$place, shape: Shape::$shape, reads: commands!($access) },)*]
+    ($($name:literal $place:ident $shape:ident $access:ident $away:ident;)*) => {
+        &[$(Command {
+            name: $name,
+            place: Place::$place,
+            shape: Shape::$shape,
+            reads: commands!($access),
+            skips: commands!($away),
+        },)*]
     };
     (reads) => { true };
     (writes) => { false };
+    (skips) => { true };
+    (rejects) => { false };
 }
 
 static COMMANDS: &[Command] = commands! {
-    "GET" First Text reads;
-    "SET" First Text writes;
-    "MGET" All Texts reads;
-    "MSET" Pairs Text writes;
-    "INCR" First Number writes;
-    "INCRBY" First Number writes;
-    "DECR" First Number writes;
-    "DECRBY" First Number writes;
-    "DEL" All Number writes;
-    "UNLINK" All Number writes;
-    "EXISTS" All Number reads;
-    "EXPIRE" First Flag writes;
-    "PEXPIRE" First Flag writes;
-    "PERSIST" First Flag writes;
-    "TTL" First Number reads;
-    "PTTL" First Number reads;
-    "TYPE" First Text reads;
-    "HSET" First Number writes;
-    "HGET" First Text reads;
-    "HGETALL" First Record reads;
-    "HDEL" First Number writes;
-    "HEXISTS" First Flag reads;
-    "HKEYS" First Texts reads;
-    "HVALS" First Texts reads;
-    "HLEN" First Number reads;
-    "HMGET" First Texts reads;
-    "HINCRBY" First Number writes;
-    "LPUSH" First Number writes;
-    "RPUSH" First Number writes;
-    "LRANGE" First Texts reads;
-    "LTRIM" First Text writes;
-    "LLEN" First Number reads;
-    "LPOP" First Popped writes;
-    "RPOP" First Popped writes;
-    "SADD" First Number writes;
-    "SREM" First Number writes;
-    "SMEMBERS" First Texts reads;
-    "SISMEMBER" First Flag reads;
-    "SCARD" First Number reads;
-    "ZADD" First Number writes;
-    "ZRANGE" First Texts reads;
-    "ZREVRANGE" First Texts reads;
-    "ZRANGEBYSCORE" First Texts reads;
-    "ZSCORE" First Score reads;
-    "ZREM" First Number writes;
-    "ZCARD" First Number reads;
-    "ZINCRBY" First Score writes;
-    "PUBLISH" None Number writes;
-    "EVAL" Counted Plain writes;
-    "INFO" None Text reads;
-    "DBSIZE" None Number reads;
-    "SCAN" None Scanned reads;
-    "PING" None Text reads;
-    "FLUSHALL" None Text writes;
-    "FLUSHDB" None Text writes;
+    "GET" First Text reads skips;
+    "SET" First Text writes skips;
+    "MGET" All Texts reads skips;
+    "MSET" Pairs Text writes rejects;
+    "INCR" First Number writes rejects;
+    "INCRBY" First Number writes rejects;
+    "DECR" First Number writes rejects;
+    "DECRBY" First Number writes rejects;
+    "DEL" All Number writes skips;
+    "UNLINK" All Number writes skips;
+    "EXISTS" All Number reads skips;
+    "EXPIRE" First Flag writes skips;
+    "PEXPIRE" First Flag writes skips;
+    "PERSIST" First Flag writes skips;
+    "TTL" First Number reads rejects;
+    "PTTL" First Number reads rejects;
+    "TYPE" First Text reads rejects;
+    "HSET" First Number writes skips;
+    "HGET" First Text reads skips;
+    "HGETALL" First Record reads skips;
+    "HDEL" First Number writes skips;
+    "HEXISTS" First Flag reads skips;
+    "HKEYS" First Texts reads skips;
+    "HVALS" First Texts reads skips;
+    "HLEN" First Number reads skips;
+    "HMGET" First Texts reads skips;
+    "HINCRBY" First Number writes rejects;
+    "LPUSH" First Number writes skips;
+    "RPUSH" First Number writes skips;
+    "LRANGE" First Texts reads skips;
+    "LTRIM" First Text writes rejects;
+    "LLEN" First Number reads skips;
+    "LPOP" First Popped writes skips;
+    "RPOP" First Popped writes skips;
+    "SADD" First Number writes skips;
+    "SREM" First Number writes skips;
+    "SMEMBERS" First Texts reads skips;
+    "SISMEMBER" First Flag reads skips;
+    "SCARD" First Number reads skips;
+    "ZADD" First Number writes skips;
+    "ZRANGE" First Texts reads skips;
+    "ZREVRANGE" First Texts reads skips;
+    "ZRANGEBYSCORE" First Texts reads skips;
+    "ZSCORE" First Score reads skips;
+    "ZREM" First Number writes skips;
+    "ZCARD" First Number reads skips;
+    "ZINCRBY" First Score writes rejects;
+    "PUBLISH" None Number writes skips;
+    "EVAL" Counted Plain writes rejects;
+    "INFO" None Text reads rejects;
+    "DBSIZE" None Number reads skips;
+    "SCAN" None Scanned reads rejects;
+    "PING" None Text reads rejects;
+    "FLUSHALL" None Text writes rejects;
+    "FLUSHDB" None Text writes rejects;
 };
