@@ -79,7 +79,10 @@ impl<'a> Line<'a> {
     /// Subscribes to these topics and listens until the connection ends; `None` if it is no longer needed.
     pub async fn listen(&mut self, topics: Vec<Topic>, orders: &mut Orders, settings: &Arc<Settings>) -> Option<()> {
         for topic in topics {
-            self.ask(Asked::Subscribe(topic)).await.ok();
+            // Nothing more can be sent over a broken stream, and one that accepts nothing would be waited for at each topic.
+            if self.ask(Asked::Subscribe(topic)).await.is_err() {
+                return Some(());
+            }
         }
         let mut heard = Instant::now();
         loop {
@@ -295,3 +298,6 @@ fn is_of_another_slot(error: &Error, topic: &Topic) -> bool {
     let Topic::Shard(channel) = topic else { return false };
     moved_slot(error).is_some_and(|slot| slot != slot_of(channel))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::*;
+use crate::settings::{Environment, Options};
+
+/// A stream that takes this many writes and none after them.
+struct Broken {
+    takes: usize,
+    writes: Arc<AtomicUsize>,
+    /// Whether it fails then, rather than accepting nothing.
+    fails: bool,
+}
+
+impl AsyncRead for Broken {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Broken {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.writes.fetch_add(1, Ordering::Relaxed) < self.takes {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if self.fails { Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) } else { Poll::Pending }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// How many writes are tried, and for how long, by a connection that is to subscribe to 100 channels over such a stream.
+async fn subscribing(takes: usize, fails: bool) -> (usize, Duration) {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let wire = Wire::new(Broken { takes, writes: writes.clone(), fails });
+    let (book, (_sender, mut orders)) = (Book::default(), mpsc::unbounded_channel());
+    let settings = Settings::resolve(Options::default(), &Environment(Default::default())).unwrap().settings;
+    let topics = (0..100).map(|n| Topic::Channel(format!("channel {n}").into())).collect();
+    let since = Instant::now();
+    assert!(Line::new(wire, &book, None).listen(topics, &mut orders, &Arc::new(settings)).await.is_some());
+    (writes.load(Ordering::Relaxed), since.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_while_it_subscribes_is_left_at_once() {
+    assert_eq!(subscribing(0, true).await, (1, Duration::ZERO));
+    assert_eq!(subscribing(10, true).await, (11, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_takes_nothing_is_waited_for_once_and_not_for_each_channel() {
+    let (_, took) = subscribing(10, false).await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
