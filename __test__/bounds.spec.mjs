@@ -1,8 +1,9 @@
 // What one tick may ask for, and what the environment may say.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { setImmediate as nextTick } from 'node:timers/promises'
 
-import { RedisService } from 'cinnabar'
+import { ApiCache, RedisService } from 'cinnabar'
 
 import { runModule } from './helpers.mjs'
 import { startRedis } from './support/redis.mjs'
@@ -44,6 +45,24 @@ describe('what is under way', () => {
       assert.deepEqual(await codes(sets()), { ok: 2, E_BACKPRESSURE: 98 })
       // Whoever is alone has room.
       assert.equal(await service.set('k', 'x'.repeat(10_000)), 'OK')
+    })
+  })
+
+  test('leaves as much room as there is to the calls of a tick, which travel as one command', async () => {
+    await within({ maxQueuedCalls: 10 }, async (service) => {
+      const cache = new ApiCache(service, { onUnavailable: 'throw' })
+      const many = (count) => Array.from({ length: count }, (_, i) => cache.get(`key:${i}`))
+      await cache.get('key:0')
+      server.pause()
+      const before = codes(many(7))
+      await nextTick()
+      const beside = codes(many(11))
+      await nextTick()
+      // Those of the ticks before have taken all the room by now.
+      await assert.rejects(service.get('key:0'), { code: 'E_BACKPRESSURE' })
+      server.resume()
+      assert.deepEqual(await before, { ok: 7 })
+      assert.deepEqual(await beside, { ok: 3, E_BACKPRESSURE: 8 })
     })
   })
 
@@ -120,7 +139,7 @@ describe('the environment', () => {
 
 test('options that an object inherits are none', async () => {
   const { out, err, status } = await runModule(`
-    import { RedisService } from 'cinnabar'
+    import { ApiCache, RedisService } from 'cinnabar'
     Object.prototype.id = 'mine'
     Object.prototype.ttl = 1
     Object.prototype.url = 'redis://127.0.0.1:1'

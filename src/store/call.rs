@@ -170,6 +170,14 @@ impl Request {
         self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
     }
 
+    /// How many bytes its keys and arguments have.
+    pub fn bytes(&self) -> usize {
+        match &self.verb {
+            Verb::Transaction(whole) => whole.requests.iter().map(Self::bytes).sum(),
+            _ => self.args.iter().map(Bytes::len).sum(),
+        }
+    }
+
     /// Its blocking timeout.
     pub fn wait(&self) -> Option<Wait> {
         match &self.verb {

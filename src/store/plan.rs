@@ -148,10 +148,7 @@ impl Wire {
     pub fn bytes(&self) -> usize {
         let sum = |args: &[Bytes]| args.iter().map(Bytes::len).sum::<usize>();
         match self {
-            Self::One(Request { verb: Verb::Transaction(whole), .. }) => {
-                whole.requests.iter().map(|request| sum(&request.args)).sum()
-            }
-            Self::One(request) => sum(&request.args),
+            Self::One(request) => request.bytes(),
             Self::Get(keys) => sum(keys),
             Self::Many(many) => sum(&many.keys) + sum(&many.args),
         }

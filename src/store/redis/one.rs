@@ -17,7 +17,7 @@ use super::{
     dial::Dialler,
     lanes::{Lanes, REST},
     sentinel::Watch,
-    server::{self, Server},
+    server::Server,
     source::Source,
 };
 use crate::{
@@ -55,15 +55,17 @@ impl One {
     /// Runs a round. Requests beyond the queue limits are rejected before they are merged into larger commands.
     pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         self.watch();
-        let (fit, bytes) = fitting(&batch, &self.settings);
-        if fit == batch.len() {
+        let fit = self.server.fitting(&batch);
+        if fit.count == batch.len() {
             return self.execute_fitting(batch, deadline, deliver).await;
         }
-        let over = fit..batch.len();
-        batch.truncate(fit);
-        self.execute_fitting(batch, deadline, &mut |delivery| deliver(Delivery::Some(delivery.into_some()))).await;
-        let refused = over.map(|at| (at, Err(server::full(fit, bytes, &self.settings))));
-        deliver(Delivery::Some(refused.collect()));
+        let full = fit.full(&self.settings);
+        let refused = (fit.count..batch.len()).map(|at| (at, Err(full.clone()))).collect();
+        batch.truncate(fit.count);
+        if !batch.is_empty() {
+            self.execute_fitting(batch, deadline, &mut |delivery| deliver(Delivery::Some(delivery.into_some()))).await;
+        }
+        deliver(Delivery::Some(refused));
     }
 
     /// Requests that would have to wait for other calls are run separately.
@@ -165,18 +167,4 @@ impl One {
         }
         self.server.pool().close();
     }
-}
-
-/// How many requests of a batch are within the queue limits, at least one, and their size in bytes. The others are rejected
-/// before they are merged into larger commands.
-fn fitting(batch: &[Request], settings: &Settings) -> (usize, usize) {
-    let mut bytes = 0;
-    for (at, request) in batch.iter().enumerate() {
-        let more = request.args.iter().map(|arg| arg.len()).sum::<usize>();
-        if at > 0 && (at >= settings.max_queued_calls || bytes + more > settings.max_queued_bytes) {
-            return (at, bytes);
-        }
-        bytes += more;
-    }
-    (batch.len(), bytes)
 }

@@ -3,15 +3,13 @@
 
 mod apart;
 mod flight;
+mod queued;
 mod recover;
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -33,8 +31,9 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
-    store::{BreakerState, Events, Reply, Role, ServerStatus, plan::Wire},
+    store::{BreakerState, Events, Reply, Request, Role, ServerStatus, plan::Wire},
 };
+use queued::{Fit, Load, Queued};
 
 /// Replies, and when the server received the requests.
 type Sent = (Replies, Instant);
@@ -57,13 +56,6 @@ pub struct Server {
     trips: recover::Trips,
     /// A reference to itself, for background tasks.
     me: Weak<Server>,
-}
-
-/// The load in flight.
-#[derive(Default)]
-struct Queued {
-    calls: AtomicUsize,
-    bytes: AtomicUsize,
 }
 
 impl Server {
@@ -94,6 +86,11 @@ impl Server {
     /// Waits until a connection is established.
     pub async fn connected(&self) -> Result<()> {
         self.pool.take(Instant::now() + self.settings.connect_timeout).await.map(drop)
+    }
+
+    /// How many requests of a batch fit into the queue now. The others are to be rejected before any are merged into larger commands.
+    pub fn fitting(&self, batch: &[Request]) -> Fit {
+        self.queued.fitting(batch.iter().map(|request| Load { calls: 1, bytes: request.bytes() }), &self.settings)
     }
 
     /// The ordering state of a request that will be sent to this server.
@@ -196,10 +193,10 @@ impl Server {
     }
 
     async fn attempt_as(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
-        let room = self.queued.enter(errands, &self.settings);
-        let (errands, over) = errands.split_at(room.wires);
+        let room = self.queued.enter(errands.iter().map(|errand| load_of(errand.wire)), &self.settings);
+        let (errands, over) = errands.split_at(room.fit.count);
         if errands.is_empty() {
-            return fail_all(over, &self.queued.full(&self.settings));
+            return fail_all(over, &room.fit.full(&self.settings));
         }
         let mut replies = match self.admit(errands, deadline).await {
             Ok(pass) => {
@@ -210,7 +207,7 @@ impl Server {
             Err(error) => fail_all(errands, &error),
         };
         if !over.is_empty() {
-            replies.extend(fail_all(over, &self.queued.full(&self.settings)));
+            replies.extend(fail_all(over, &room.fit.full(&self.settings)));
         }
         replies
     }
@@ -311,8 +308,7 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // Includes calls that do not have a connection yet.
-        pool.pending =
-            pool.pending.max((self.queued.calls.load(Ordering::Relaxed) as u64).saturating_sub(self.pool.unanswered()));
+        pool.pending = pool.pending.max((self.queued.calls() as u64).saturating_sub(self.pool.unanswered()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,
@@ -334,53 +330,8 @@ fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>
     Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
 }
 
-impl Queued {
-    /// Reserves queue space for as many of these requests, in order, as the limits allow; at least one if the queue is empty.
-    fn enter(&self, errands: &[Errand<'_>], settings: &Settings) -> Room<'_> {
-        let (queued, waiting) = (self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
-        let mut room = Room { queued: self, wires: 0, calls: 0, bytes: 0 };
-        for wire in errands.iter().map(|errand| errand.wire) {
-            let (calls, bytes) = (room.calls + wire.calls(), room.bytes + wire.bytes());
-            let fits = queued + calls <= settings.max_queued_calls && waiting + bytes <= settings.max_queued_bytes;
-            if !fits && queued + room.calls > 0 {
-                break;
-            }
-            (room.wires, room.calls, room.bytes) = (room.wires + 1, calls, bytes);
-        }
-        self.calls.fetch_add(room.calls, Ordering::Relaxed);
-        self.bytes.fetch_add(room.bytes, Ordering::Relaxed);
-        room
-    }
-
-    /// The error for requests that exceed the limits.
-    fn full(&self, settings: &Settings) -> Error {
-        full(self.calls.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed), settings)
-    }
-}
-
-/// The error for requests that exceed the limits, given the current load.
-pub fn full(calls: usize, bytes: usize, settings: &Settings) -> Error {
-    let message = format!(
-        "too many calls are queued: {calls} calls with {bytes} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
-        settings.max_queued_calls, settings.max_queued_bytes
-    );
-    Error::new(Kind::Backpressure, message)
-}
-
-/// The queue space reserved for a round.
-struct Room<'a> {
-    queued: &'a Queued,
-    /// How many of its requests fit.
-    wires: usize,
-    calls: usize,
-    bytes: usize,
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.queued.calls.fetch_sub(self.calls, Ordering::Relaxed);
-        self.queued.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+fn load_of(wire: &Wire) -> Load {
+    Load { calls: wire.calls(), bytes: wire.bytes() }
 }
 
 fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
