@@ -347,21 +347,63 @@ export interface DisconnectOptions {
   drainMs?: number
 }
 
-/** How `SET` writes. `EX`, `PX` and `KEEPTTL` exclude each other, and so do `NX` and `XX`. */
-export interface SetOptions {
-  /** Life in seconds, at least 1. */
-  EX?: number
-  /** Life in milliseconds, at least 1. */
-  PX?: number
-  /** Only if the key does not exist. */
-  NX?: boolean
-  /** Only if the key exists. */
-  XX?: boolean
-  /** `EX`, `PX` or `KEEPTTL`, as in node-redis 5. `KEEPTTL` works only on the raw client. */
-  expiration?: { type: 'EX' | 'PX'; value: number } | { type: 'KEEPTTL' } | 'KEEPTTL'
-  /** `NX` or `XX`, as in node-redis 5. */
-  condition?: 'NX' | 'XX'
-}
+/** How `SET` writes. `EX`, `PX` and `expiration` exclude each other, and so do `NX`, `XX` and `condition`. */
+export type SetOptions = SetLife & SetCondition
+
+/** How long a key that is set lives. */
+export type SetLife =
+  | {
+      /** Life in seconds, at least 1. */
+      EX?: number
+      PX?: undefined
+      expiration?: undefined
+    }
+  | {
+      /** Life in milliseconds, at least 1. */
+      PX: number | undefined
+      EX?: undefined
+      expiration?: undefined
+    }
+  | {
+      /** `EX`, `PX` or `KEEPTTL`, as in node-redis 5. */
+      expiration: { type: 'EX' | 'PX'; value: number } | { type: 'KEEPTTL' } | 'KEEPTTL' | undefined
+      EX?: undefined
+      PX?: undefined
+    }
+
+/** When a key is set. */
+export type SetCondition =
+  | {
+      /** Only if the key does not exist. */
+      NX?: boolean
+      XX?: false
+      condition?: undefined
+    }
+  | {
+      /** Only if the key exists. */
+      XX: boolean | undefined
+      NX?: false
+      condition?: undefined
+    }
+  | {
+      /** `NX` or `XX`, as in node-redis 5. */
+      condition: 'NX' | 'XX' | undefined
+      NX?: false
+      XX?: false
+    }
+
+/** `SetOptions` of the raw client, or one that keeps the life that the key has. */
+export type RawSetOptions = (
+  | (SetLife & { KEEPTTL?: false })
+  | {
+      /** Keeps the life that the key has. */
+      KEEPTTL: boolean | undefined
+      EX?: undefined
+      PX?: undefined
+      expiration?: undefined
+    }
+) &
+  SetCondition
 
 /** What `service.healthCheck()` answers. */
 export interface ServiceHealth {
@@ -437,7 +479,7 @@ export class RedisService implements AsyncDisposable {
    * `cinnabar:db3:news` on the server. Names that begin with `__` belong to the server and are unchanged in every database, as
    * are all channels used through `getClient()`.
    */
-  publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
+  publish<T>(channel: string, value: JsonInput<T> | Uint8Array, options?: PublishOptions): Promise<number>
   /**
    * Calls `handler` for every message on a channel, in the asynchronous context of this call.
    * A handler that throws ends neither the process nor the subscription: its first failure is reported on the console.
@@ -583,9 +625,9 @@ export interface Commands {
   /** The string under a key, or `null`. */
   get(key: Key): Promise<string | null>
   /** Stores a string. With `GET`, answers the value that was there before. */
-  set(key: Key, value: Storable, options: SetOptions & { GET: true; KEEPTTL?: boolean }): Promise<string | null>
+  set(key: Key, value: Storable, options: RawSetOptions & { GET: true }): Promise<string | null>
   /** Stores a string; `null` when `NX` or `XX` kept it from that. `KEEPTTL` keeps the life that the key had. */
-  set(key: Key, value: Storable, options?: SetOptions & { GET?: false; KEEPTTL?: boolean }): Promise<'OK' | null>
+  set(key: Key, value: Storable, options?: RawSetOptions & { GET?: false }): Promise<'OK' | null>
   /** Adds 1; answers the sum. */
   incr(key: Key): Promise<number>
   /** Adds a whole number; answers the sum. */
@@ -736,7 +778,7 @@ export interface RawClient extends Commands, BufferCommands {
    */
   with(limits: CallLimits): RawClient
   /** Collects commands to run as one transaction. */
-  multi(): Multi
+  multi(): Multi<[]>
   /**
    * Sends any command, its name first, and returns the raw reply. Commands known to reply exactly once, without blocking, use the
    * service's connections. Any other command gets a connection of its own, closed afterwards: blocking commands such as `BLPOP`,
@@ -769,27 +811,58 @@ export interface RawClient extends Commands, BufferCommands {
  * command runs in between. In a cluster all keys must share a slot, or it rejects with `E_UNSUPPORTED`; commands without a key
  * run on the node of that slot.
  *
+ * `Results` are the types of the results, as far as they are known: those of one chain of calls. Where commands are added in a loop
+ * or by statements, annotate the variable as `Multi`; then they are `unknown`.
+ *
  * @example
- * const results = await client.multi().incr('hits').expire('hits', 60).exec()
- * const hits = results[0][1]
+ * const [[error, hits]] = await client.multi().incr('hits').expire('hits', 60).exec()
+ * if (error) throw error
+ * console.log(hits + 1)
+ *
+ * @example
+ * const multi: Multi = client.multi()
+ * for (const key of keys) multi.incr(key)
+ * const results = await multi.exec<number>()
  */
-export type Multi = {
+export type Multi<Results extends readonly unknown[] = unknown[]> = {
   /** Adds this command. */
-  [Name in keyof (Commands & BufferCommands)]: (...args: AnyParameters<(Commands & BufferCommands)[Name]>) => Multi
+  [Name in keyof (Commands & BufferCommands)]: (
+    ...args: AnyParameters<(Commands & BufferCommands)[Name]>
+  ) => Multi<Appended<Results, ValueOf<(Commands & BufferCommands)[Name]>>>
 } & {
   /**
    * Adds any command: its name, then its arguments. Refuses the same commands as the client's `sendCommand`; blocking commands do
    * not block.
    */
-  sendCommand(args: readonly Storable[], options?: SendOptions): Multi
+  sendCommand<T = Reply>(
+    args: readonly Storable[],
+    options?: SendOptions & { buffers?: false },
+  ): Multi<Appended<Results, T>>
+  /** The same with a `Buffer` for each string of the reply. */
+  sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Multi<Appended<Results, T>>
   /**
    * Runs the collected commands; returns `[error, value]` for each in order, with `error` being `null` on success. A failed
    * command does not undo the others. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, if an argument was invalid or
    * `exec()` was called before, and with the server's error, with nothing executed, if the server rejects a command or its number
    * of arguments.
    */
-  exec<T = any>(): Promise<[error: CinnabarError | null, value: T][]>
+  exec(): Promise<MultiResults<Results>>
+  /** The same where every value is a `T`. */
+  exec<T>(): Promise<MultiResult<T>[]>
 }
+
+/** The result of one command of a transaction: its value, or the error with which it failed. */
+export type MultiResult<T = unknown> = [error: null, value: T] | [error: CinnabarError, value: null]
+
+/** The results of a transaction, in the order of its commands; `MultiResult[]` if these are not known. */
+export type MultiResults<Results extends readonly unknown[] = unknown[]> = Results extends readonly []
+  ? MultiResult[]
+  : { [Index in keyof Results]: MultiResult<Results[Index]> }
+
+type Appended<Results extends readonly unknown[], T> = number extends Results['length'] ? Results : [...Results, T]
+
+/** What a function of up to two overloads promises. */
+type ValueOf<F> = F extends { (...args: any): Promise<infer A>; (...args: any): Promise<infer B> } ? A | B : never
 
 /** The arguments of a function of up to two overloads. */
 type AnyParameters<F> = F extends { (...args: infer A): any; (...args: infer B): any } ? A | B : never
@@ -830,8 +903,8 @@ export interface SessionData {}
 /** `SessionData`, or unknown fields while that is empty. */
 export type KnownSessionData = keyof SessionData extends never ? Record<string, unknown> : SessionData
 
-/** A session as `getSession` answers it. */
-export type Session<Data extends object = KnownSessionData> = SessionFields & Data
+/** A session as `getSession` returns it: its data after a round trip through JSON, so that a `Date` is a string. */
+export type Session<Data extends object = KnownSessionData> = SessionFields & Jsonify<Data>
 
 /** The data of a new session, optional if no field is required, and then options. */
 export type NewSession<Data extends object> = {} extends Data
@@ -1015,9 +1088,9 @@ export interface SessionManager<Data extends object = KnownSessionData> {
   /**
    * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
    * When the server cannot be reached it answers by `load` alone, which `stats().fallbacks` counts. Calls that come while one token is being loaded share that
-   * load, and so its very object: do not change it.
+   * load. Each gets a copy of the user after a round trip through JSON, whether it was stored or has just been loaded.
    */
-  validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<User | null>
+  validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<Jsonify<User> | null>
   /** Counts of `getSession` and `validateSession` since this manager was made. */
   stats(): SessionStats
   /** The same as `createSession`. */
@@ -1054,16 +1127,20 @@ export const SessionManager: SessionManagerConstructor
 /**
  * The type of a value after a round trip through JSON: a `Date` becomes a string, an object with `toJSON` becomes what that
  * returns, and fields that JSON omits (functions, symbols, `undefined`) are missing. Values that cannot be stored (`Map`, `Set`,
- * `RegExp`, `Error`, `Promise`, bytes, `bigint`) are `never`.
+ * `RegExp`, `Error`, `Promise`, bytes, `bigint`) are `never`. A type that JSON preserves, such as Prisma's `JsonValue`, is itself.
  *
  * @example
  * type Stored = Jsonify<{ id: number; at: Date }> // { id: number; at: string }
+ *
+ * function cached<T>(key: string, load: () => Promise<T>): Promise<Jsonify<T>> {
+ *   return ApiCache.getOrSet(key, load)
+ * }
  */
 export type Jsonify<T> = 0 extends 1 & T
   ? T
   : unknown extends T
     ? unknown
-    : T extends string | number | boolean | null
+    : T extends Json
       ? T
       : T extends { toJSON(...args: never[]): infer Json }
         ? T extends ArrayBuffer | ArrayBufferView
@@ -1071,13 +1148,36 @@ export type Jsonify<T> = 0 extends 1 & T
           : Jsonify<Json>
         : T extends bigint | Unkept
           ? never
-          : T extends undefined | symbol | ((...args: never[]) => unknown)
+          : T extends NoJson
             ? undefined
             : T extends readonly unknown[]
-              ? { [Index in keyof T]: Item<T[Index]> }
+              ? T[number][] extends T
+                ? T extends unknown[]
+                  ? Item<T[number]>[]
+                  : readonly Item<T[number]>[]
+                : { [Index in keyof T]: Item<T[Index]> }
               : T extends object
                 ? { [Name in keyof T as Kept<Name, T[Name]>]: Field<T[Name]> }
                 : never
+
+/**
+ * `T` if JSON can write it; `never` if it is, or may be, `undefined`, a function, a symbol, a `bigint`, bytes, a `Map`, `Set`, `RegExp`,
+ * `Error` or `Promise`. What is within an object is checked when the call is made.
+ *
+ * @example
+ * function put<T>(key: string, value: JsonInput<T>) {
+ *   return ApiCache.set(key, value, { ttl: 60 })
+ * }
+ */
+export type JsonInput<T> = 0 extends 1 & T ? T : unknown extends T ? T : true extends IsRefused<T> ? never : T
+
+type IsRefused<T> = T extends { toJSON(...args: never[]): unknown }
+  ? T extends ArrayBufferView
+    ? true
+    : false
+  : T extends NoJson | bigint | Unkept
+    ? true
+    : false
 
 type Unkept =
   | ReadonlyMap<unknown, unknown>
@@ -1089,7 +1189,7 @@ type Unkept =
   | Promise<unknown>
   | ArrayBuffer
   | ArrayBufferView
-type NoJson = undefined | symbol | ((...args: never[]) => unknown)
+type NoJson = undefined | void | symbol | ((...args: never[]) => unknown)
 /** In an array, values that JSON omits become `null`. */
 type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends NoJson ? null : Jsonify<T>
 /** A field whose value JSON may omit is optional. */
@@ -1200,7 +1300,7 @@ export interface ApiCache {
    * Rejects with `E_INVALID_ARGUMENT` for values that would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an
    * `Error`, a `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
    */
-  set<T = unknown>(key: string, value: T, options?: CacheSetOptions): Promise<void>
+  set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions): Promise<void>
   /**
    * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
    * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
@@ -1222,7 +1322,9 @@ export interface ApiCache {
    * Stores several values in one round, or in two where they have tags. Each is stored by itself: with `E_MAYBE_APPLIED`,
    * `error.done` has the keys that are known to be stored. Storing all of them again does no harm.
    */
-  setMany(entries: readonly CacheEntry[]): Promise<void>
+  setMany<Values extends readonly unknown[]>(entries: {
+    readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
+  }): Promise<void>
   /**
    * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time in this
    * process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
@@ -1247,7 +1349,7 @@ export interface ApiCache {
   /** The same as `get`. */
   getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
   /** The same as `set`, with the life as a number of seconds, 300 unless told. */
-  setCachedResponse<T = unknown>(name: string, value: T, ttlSeconds?: number): Promise<void>
+  setCachedResponse<T = unknown>(name: string, value: JsonInput<T>, ttlSeconds?: number): Promise<void>
   /** The same as `invalidate`. */
   invalidateCache(name: string): Promise<number>
   /** What is known about an image file, or `null`. Kept under the key `image:{file}`. */
@@ -1486,8 +1588,8 @@ export interface RealtimeDataManagerOptions {
   leaseMs?: number
 }
 
-/** A user in a room as `getRoomUsers` answers it. */
-export type RoomUser<T extends object = Record<string, unknown>> = T & {
+/** A user in a room as `getRoomUsers` returns it: its fields after a round trip through JSON. */
+export type RoomUser<T extends object = Record<string, unknown>> = Jsonify<T> & {
   /** When the user joined. */
   joinedAt: string
 }
@@ -1498,8 +1600,8 @@ export interface InvalidRoomUser {
   error: 'Invalid data'
 }
 
-/** A message as `getRecentMessages` answers it. */
-export type RoomMessage<T extends object = Record<string, unknown>> = T & {
+/** A message as `getRecentMessages` returns it: its fields after a round trip through JSON. */
+export type RoomMessage<T extends object = Record<string, unknown>> = Jsonify<T> & {
   /** When it was stored. */
   timestamp: string
 }
@@ -1788,7 +1890,7 @@ export interface Message<T = unknown> {
 }
 
 /** `publish` of the default service. */
-export function publish(channel: string, value: unknown, options?: PublishOptions): Promise<number>
+export function publish<T>(channel: string, value: JsonInput<T> | Uint8Array, options?: PublishOptions): Promise<number>
 
 /** `subscribe` of the default service. */
 export function subscribe<T = unknown>(
@@ -1932,7 +2034,7 @@ export interface JobHandle<Result = unknown> {
    * const job = await queue.add('resize', { file })
    * const { width } = await job.finished({ timeoutMs: 60_000 })
    */
-  finished(options?: { timeoutMs?: number }): Promise<Result>
+  finished(options?: { timeoutMs?: number }): Promise<Jsonify<Result>>
 }
 
 /** A job that was added. */
@@ -1941,7 +2043,7 @@ export interface AddedJob<Data = unknown, Result = unknown> extends JobHandle<Re
   readonly isNew: boolean
   /** What kind of job it is. */
   readonly name: string
-  /** What it is about. */
+  /** What it is about, as it was given. */
   readonly data: Data
 }
 
@@ -1949,8 +2051,8 @@ export interface AddedJob<Data = unknown, Result = unknown> extends JobHandle<Re
 export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<Result> {
   /** What kind of job it is. */
   readonly name: string
-  /** What it is about. */
-  readonly data: Data
+  /** What it is about, after a round trip through JSON. */
+  readonly data: Jsonify<Data>
   /** Always `'active'`. */
   readonly state: 'active'
   /** Which attempt this is, from 1. */
@@ -1973,8 +2075,8 @@ export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<R
 export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result> {
   /** What kind of job it is. */
   readonly name: string
-  /** What it is about. */
-  readonly data: Data
+  /** What it is about, after a round trip through JSON. */
+  readonly data: Jsonify<Data>
   /** Where it is. */
   readonly state: JobState
   /** How many attempts have begun. */
@@ -1992,7 +2094,7 @@ export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result>
   /** What its handler said last of how far it is. */
   readonly progress: unknown
   /** What its handler answered. */
-  readonly result: Result | undefined
+  readonly result: Jsonify<Result> | undefined
   /** What went wrong in the last attempt that failed, or `null`. */
   readonly error: JobError | null
   /** When it was added. */
@@ -2120,7 +2222,7 @@ export interface JobQueueEvents<Result = unknown> {
   /** A job said how far it is. */
   progress: { id: string; progress?: unknown; partial?: true }
   /** A job is done. */
-  completed: { id: string; attempt: number; result?: Result; partial?: true }
+  completed: { id: string; attempt: number; result?: Jsonify<Result>; partial?: true }
   /** An attempt failed, whatever follows. */
   failed: { id: string; attempt: number; error?: JobError }
   /** An attempt failed, and another one follows. */
@@ -2204,8 +2306,8 @@ export interface Repeat<Data = unknown> {
   nextAt: number | null
   /** What kind of job it adds. */
   name: string
-  /** What that job is about. */
-  data: Data
+  /** What that job is about, after a round trip through JSON. */
+  data: Jsonify<Data>
   /** How many attempts it has. */
   attempts: number
   /** Its priority. */

@@ -13,7 +13,7 @@ import {
   redisService,
   subscribe,
 } from 'cinnabar'
-import type { ErrorCode } from 'cinnabar'
+import type { ErrorCode, Multi } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
 export async function misuse(): Promise<void> {
@@ -51,6 +51,16 @@ export async function misuse(): Promise<void> {
   await redisService.set('key', { an: 'object' })
   // @ts-expect-error the option is EX
   await redisService.set('key', 'value', { ex: 60 })
+  // @ts-expect-error one life
+  await redisService.set('key', 'value', { EX: 1, PX: 1 })
+  // @ts-expect-error one life
+  await redisService.set('key', 'value', { EX: 1, expiration: 'KEEPTTL' })
+  // @ts-expect-error one condition
+  await redisService.set('key', 'value', { NX: true, XX: true })
+  // @ts-expect-error one condition
+  await redisService.set('key', 'value', { NX: true, condition: 'XX' })
+  // @ts-expect-error one life
+  await redisService.getClient().set('key', 'value', { KEEPTTL: true, EX: 1 })
   // @ts-expect-error it may be null
   ;(await redisService.get('key')).length
   // @ts-expect-error it may be null
@@ -63,6 +73,15 @@ export async function misuse(): Promise<void> {
   const collected: Promise<string> = redisService.getClient()!.multi().get('k')
   // @ts-expect-error a transaction is no client
   redisService.getClient().multi().scanIterator()
+  const results = await redisService.getClient().multi().get('k').incr('n').exec()
+  // @ts-expect-error a value has a type
+  results[0][1].whatever
+  // @ts-expect-error a command that failed has no value
+  results[1][1].toFixed()
+  // @ts-expect-error there are two results
+  results[2]
+  // @ts-expect-error nobody knows what it is
+  ;(await (redisService.getClient().multi() as Multi).exec())[0][1].whatever
   // @ts-expect-error the option is buffers
   await redisService.getClient().sendCommand(['GET', 'k'], { buffer: true })
   // @ts-expect-error a user id is a string or a number
@@ -102,6 +121,32 @@ export async function misuse(): Promise<void> {
   new RateLimiter(redisService, { onUnavailable: 'miss' })
   // @ts-expect-error sessions have no such choice
   new SessionManager(redisService, { onUnavailable: 'throw' })
+  // @ts-expect-error JSON has no undefined
+  await ApiCache.set('key', undefined)
+  // @ts-expect-error what may be undefined is
+  await ApiCache.set('key', new Map<string, number>().get('a'))
+  // @ts-expect-error JSON keeps nothing of a Map
+  await ApiCache.set('key', new Map())
+  // @ts-expect-error nor writes a bigint
+  await ApiCache.set('key', 1n)
+  // @ts-expect-error nor a function
+  await ApiCache.setCachedResponse('key', () => 1)
+  // @ts-expect-error nor bytes
+  await ApiCache.set('key', Buffer.from('a'))
+  // @ts-expect-error nor a Set
+  await ApiCache.setMany([{ key: 'a', value: 1 }, { key: 'b', value: new Set() }]) // prettier-ignore
+  // @ts-expect-error nor a symbol
+  await redisService.publish('channel', Symbol('a'))
+  // @ts-expect-error a date is its text once it was kept
+  ;(await new SessionManager<{ at: Date }>().getSession('id'))?.at.getTime()
+  // @ts-expect-error also that of a user
+  ;(await SessionManager.validateSession('token', { load: () => ({ id: 1, at: new Date() }) }))?.at.getTime()
+  // @ts-expect-error and of a job
+  new JobQueue<{ at: Date }>('dates').process((job) => job.data.at.getTime())
+  // @ts-expect-error and of its result
+  ;(await (await new JobQueue<unknown, Date>('dates').add('job')).finished()).getTime()
+  // @ts-expect-error and of a message
+  await RealtimeDataManager.listen<{ at: Date }>('room', ({ at }) => at.getTime())
   // @ts-expect-error tags are many
   await ApiCache.set('key', 1, { tags: 'users' })
   // @ts-expect-error load is a function

@@ -25,6 +25,7 @@ import type {
   CacheEntry,
   ApiCacheStats,
   CacheStats,
+  JsonInput,
   Jsonify,
   ClosedWorkers,
   ErrorCode,
@@ -43,6 +44,9 @@ import type {
   JobState,
   JobWorker,
   Membership,
+  Multi,
+  MultiResult,
+  MultiResults,
   Message,
   MessageStream,
   RateLimitResult,
@@ -242,8 +246,25 @@ export async function client(client: RawClient): Promise<void> {
     .zAdd('z', [{ score: 1, value: 'a' }])
     .exec()
   const error: CinnabarError | null = results[0][0]
-  const first: string = results[0][1]
-  void [ready, numbers, flags, lists, maybe, texts, score, cursor, keys, reply, typed, error, first]
+  same<MultiResults<[string | null, string | null, number, number, number]>, typeof results>(true)
+  const [[failed, first], [, second]] = results
+  same<string | null, typeof second>(true)
+  if (failed === null) same<string | null, typeof first>(true)
+  const [[, hits], [, info]] = await client.multi().incr('n').sendCommand(['INFO'], { buffers: true }).exec()
+  same<number | null, typeof hits>(true)
+  same<BufferReply, typeof info>(true)
+  const collected: Multi = client.multi()
+  let again: Multi = client.multi().get('k')
+  for (const key of ['a', 'b']) {
+    collected.incr(key)
+    again = again.set(key, 1)
+  }
+  same<MultiResult[], Awaited<ReturnType<typeof collected.exec>>>(true)
+  const unchained = client.multi()
+  unchained.incr('n')
+  const value: unknown = (await unchained.exec())[0][1]
+  const sums: MultiResult<number>[] = await again.exec<number>()
+  void [ready, numbers, flags, lists, maybe, texts, score, cursor, keys, reply, typed, error, value, sums]
 }
 
 export async function sessions(request: Request, incoming: IncomingMessage): Promise<void> {
@@ -304,6 +325,78 @@ export async function sessions(request: Request, incoming: IncomingMessage): Pro
   }
 }
 
+// JSON as applications declare it, and as an ORM does.
+type OwnJson = string | number | boolean | null | OwnJson[] | { [key: string]: OwnJson }
+type ColumnObject = { [Key in string]?: ColumnJson }
+interface ColumnArray extends Array<ColumnJson> {}
+type ColumnJson = string | number | boolean | ColumnObject | ColumnArray | null
+interface Tree {
+  at: Date
+  below: Tree[]
+}
+declare const ownJson: OwnJson
+declare const row: { at: Date; column: ColumnJson; rows: OwnJson[] }
+declare const root: Tree
+declare const nested: { a: readonly Date[]; b: [Date, ...number[]]; c: (Date | undefined)[][] }
+
+function cached<T>(key: string, load: () => Promise<T>) {
+  return ApiCache.getOrSet(key, load)
+}
+
+async function put<T>(key: string, value: JsonInput<T>): Promise<void> {
+  await ApiCache.set(key, value, { ttl: 60 })
+}
+
+/** What JSON gives back has the type that JSON gives it, in every feature. */
+export async function jsonEverywhere(): Promise<void> {
+  interface Seen {
+    at: Date
+    left?: Date
+    tags: Set<string>[]
+  }
+  const sessions = new SessionManager<{ at: Date; left?: Date }>()
+  const id = await sessions.createSession('ada', { at: new Date() })
+  const session = await sessions.getSession(id)
+  if (session) same<string, typeof session.at & typeof session.userId>(true)
+  await sessions.updateSession(id, { left: new Date() })
+  const [device] = await sessions.describeSessions('ada')
+  same<string | undefined, typeof device.session.left>(true)
+  const user = await sessions.validateSession('token', { load: () => ({ id: 1, at: new Date() }) })
+  same<{ id: number; at: string } | null, typeof user>(true)
+  const found = await sessions.validateSession('token', { load: () => null as Seen | null, userId: ({ at }) => +at })
+  same<{ at: string; left?: string; tags: never[] } | null, typeof found>(true)
+  const queue = new JobQueue<{ at: Date }, { done: Date } | undefined>('q')
+  const added = await queue.add('job', { at: new Date() })
+  same<Date, typeof added.data.at>(true)
+  const result = await added.finished()
+  same<{ done: string } | undefined, typeof result>(true)
+  queue.process(({ data }) => ({ done: new Date(data.at.toUpperCase()) }))
+  const at: string | undefined = (await queue.get('id'))?.data.at
+  queue.on('completed', ({ result }) => result?.done.toUpperCase())
+  same<string, Awaited<ReturnType<typeof queue.repeats>>[0]['data']['at']>(true)
+  const silent = new JobQueue<{ to: string }, void>('silent')
+  silent.process(async () => {})
+  const nothing: undefined = await (await silent.add('job', { to: 'ada' })).finished()
+  await RealtimeDataManager.send('r', { at: new Date() })
+  const [message] = await RealtimeDataManager.getRecentMessages<{ at: Date }>('r')
+  same<string, typeof message.at & typeof message.timestamp>(true)
+  await RealtimeDataManager.listen<{ at: Date }>('r', ({ at }) => at.toUpperCase())
+  for await (const { user } of await RealtimeDataManager.watch<{ at: Date }>('r')) if ('at' in user) user.at.trim()
+  await publish('c', new Uint8Array(1))
+  await publish('c', { at: new Date() })
+  void [at, nothing]
+}
+
+export async function lives(client: RawClient): Promise<void> {
+  const ttl: number | undefined = 5
+  await redisService.set('k', 'v', { EX: ttl, XX: true })
+  await redisService.set('k', 'v', { PX: 5, condition: 'XX' })
+  await redisService.set('k', 'v', ttl ? { EX: ttl, NX: true } : undefined)
+  await redisService.set('k', 'v', { expiration: { type: 'PX', value: 5 }, NX: true })
+  await client.set('k', 'v', { expiration: 'KEEPTTL' })
+  await client.set('k', 'v', { KEEPTTL: true, XX: true })
+}
+
 export async function cache(bytes: Uint8Array): Promise<void> {
   const own = new ApiCache(redisService, { prefix: 'api:', ttl: 300, loadTimeoutMs: 10_000, onUnavailable: 'throw' })
   for (const cache of [own, ApiCache]) {
@@ -347,7 +440,26 @@ export async function cache(bytes: Uint8Array): Promise<void> {
     same<never, Jsonify<Map<string, number> | Set<string> | Error | Uint8Array | bigint>>(true)
     same<{ a: [string, 1]; u: unknown }, Jsonify<{ a: [Date, 1]; u: unknown; readonly [Symbol.iterator]: 1 }>>(true)
     const stats: ApiCacheStats = cache.stats()
-    void [counts, info, known, key, stats]
+    const own = await cache.getOrSet('json', () => ownJson)
+    same<OwnJson, typeof own>(true)
+    const column = await cache.getOrSet('column', async () => row)
+    same<{ at: string; column: ColumnJson; rows: OwnJson[] }, typeof column>(true)
+    const tree: string = (await cache.getOrSet('tree', () => root)).below[0].below[0].at
+    const lists = await cache.getOrSet('lists', () => nested)
+    same<{ a: readonly string[]; b: [string, ...number[]]; c: (string | null)[][] }, typeof lists>(true)
+    const wrapped = await cached('wrapped', async () => row)
+    same<{ at: string; column: ColumnJson; rows: OwnJson[] }, typeof wrapped>(true)
+    await put('wrapped', { at: new Date() })
+    await cache.set('json', ownJson)
+    await cache.set('date', new Date())
+    await cache.set('unknown', JSON.parse('1') as unknown)
+    await cache.set('null', null)
+    await cache.setMany([
+      { key: 'a', value: 1 },
+      { key: 'b', value: { at: new Date() }, tags: ['t'] },
+    ])
+    await cache.setMany(['a', 'b'].map((key) => ({ key, value: row })))
+    void [counts, info, known, key, stats, tree]
   }
 }
 
