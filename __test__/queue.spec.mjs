@@ -352,6 +352,26 @@ for (const engine of engines) {
     })
 
     test(
+      'has the result of a large job for callers that ask for it just after its end',
+      on(
+        async (queue) => {
+          // Each is larger than all that is to be kept.
+          const result = 'r'.repeat(3000)
+          queue.process(() => result, { concurrency: 4 })
+          const jobs = await queue.addMany([1, 2, 3].map(() => ({ name: 'n' })))
+          await until('all have ended', async () => (await queue.counts()).active + (await queue.counts()).ready === 0)
+          assert.deepEqual(await Promise.all(jobs.map((job) => job.finished())), [result, result, result])
+          // Not without bound, and not for long.
+          await queue.addMany(Array.from({ length: 60 }, () => ({ name: 'n' })))
+          await until('all have ended', async () => (await queue.counts()).active + (await queue.counts()).ready === 0)
+          assert.ok((await queue.counts()).done <= 11, `${(await queue.counts()).done} kept`)
+          await until('no more than may be is kept', async () => (await queue.counts()).done === 0)
+        },
+        { keep: { done: { bytes: 2000 } } },
+      ),
+    )
+
+    test(
       'waits for a job that is removed or not kept no longer than it must',
       on(async (queue) => {
         await queue.pause()

@@ -27,7 +27,8 @@ local function bury(q, set, jobs)
   end
 end
 
--- Drops the oldest of a set until it keeps to `keep`: how many, how many ms, how many bytes. `added` bytes are new in it.
+-- Drops the oldest of a set until it keeps to `keep`: how many, how many ms, how many bytes; 16 times that for the last second,
+-- as callers may ask for a result just after it came. `added` bytes are new in it.
 local function trim(q, set, now, keep, added)
   local held, total = redis.call('ZCARD', q .. set), tonumber(redis.call('HGET', q .. META, set) or 0) or 0
   local over = held - keep[1]
@@ -37,7 +38,8 @@ local function trim(q, set, now, keep, added)
     doomed, left = {}, total + added
     for i = 1, #oldest, 2 do
       local score = tonumber(oldest[i + 1])
-      if #doomed / 2 >= over and math.floor(score / 2048) > now - keep[2] and left <= keep[3] then
+      local age = now - math.floor(score / 2048)
+      if #doomed / 2 >= over and age < keep[2] and left <= (age < 1000 and 16 or 1) * keep[3] then
         break
       end
       left = left - size_of(score)
