@@ -668,9 +668,9 @@ export interface Commands {
   /** Adds a whole number to a field; answers the sum. */
   hIncrBy(key: Key, field: Storable, increment: number): Promise<number>
 
-  /** Puts elements before the first; answers the length. */
+  /** Puts elements, at least one, before the first; answers the length. */
   lPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
-  /** Puts elements after the last; answers the length. */
+  /** Puts elements, at least one, after the last; answers the length. */
   rPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
   /** Elements from `start` to `stop`, both included; -1 is the last. */
   lRange(key: Key, start: number, stop: number): Promise<string[]>
@@ -683,7 +683,7 @@ export interface Commands {
   /** Takes the last element, or `null`. */
   rPop(key: Key): Promise<string | null>
 
-  /** Adds members; answers how many are new. */
+  /** Adds members; answers how many are new. Without members it returns 0 and sends nothing. */
   sAdd(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
   /** Removes members; answers how many there were. */
   sRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
@@ -766,8 +766,8 @@ export interface SendOptions {
 }
 
 /**
- * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping. An invalid argument
- * rejects with `E_INVALID_ARGUMENT` before anything is sent.
+ * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping. An invalid argument,
+ * one too many or too few, rejects with `E_INVALID_ARGUMENT` before anything is sent; the message names command and argument.
  */
 export interface RawClient extends Commands, BufferCommands {
   /** Whether there is a connection right now; for a cluster, to any of its nodes. */
@@ -842,9 +842,9 @@ export type Multi<Results extends readonly unknown[] = unknown[]> = {
   sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Multi<Appended<Results, T>>
   /**
    * Runs the collected commands; returns `[error, value]` for each in order, with `error` being `null` on success. A failed
-   * command does not undo the others. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, if an argument was invalid or
-   * `exec()` was called before, and with the server's error, with nothing executed, if the server rejects a command or its number
-   * of arguments.
+   * command does not undo the others. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, if an argument was invalid, missing
+   * or one too many, or `exec()` was called before; and with the server's error, with nothing executed, if the server rejects a
+   * command of `sendCommand` or its number of arguments.
    */
   exec(): Promise<MultiResults<Results>>
   /** The same where every value is a `T`. */
@@ -1470,7 +1470,10 @@ export interface RateLimiter {
   keyForRoute(ip: string, endpoint: string): string
   /**
    * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,
-   * when refused, `Retry-After` (seconds, at least 1). The status to send with a refusal is 429.
+   * when refused, `Retry-After` (seconds, at least 1). The status to send with a refusal is 429. `X-RateLimit-Limit` is left out
+   * if neither the result nor `limit` says what it is.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for anything but a result, and for numbers that are none.
    */
   headers(
     result: Omit<RateLimitResult, 'limit' | 'source'> & { limit?: number },

@@ -177,6 +177,16 @@ for (const engine of engines) {
         const response = new Response(null, { status: 429, headers })
         assert.equal(response.headers.get('x-ratelimit-remaining'), '0')
         assert.throws(() => RateLimiter.headers(undefined), { code: 'E_INVALID_ARGUMENT' })
+        assert.deepEqual(RateLimiter.headers({ allowed: true, remaining: 3 }), { 'X-RateLimit-Remaining': '3' })
+        for (const [result, limit] of [
+          [{ allowed: true }, 9],
+          [{ allowed: true, remaining: '3' }, 9],
+          [{ allowed: true, remaining: 3 }, NaN],
+          [{ allowed: true, remaining: 3 }, '9'],
+          [{ allowed: true, remaining: 3, limit: null }],
+        ]) {
+          assert.throws(() => RateLimiter.headers(result, limit), { code: 'E_INVALID_ARGUMENT' })
+        }
       }),
     )
 

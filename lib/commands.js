@@ -1,74 +1,75 @@
 'use strict'
 
-const { argumentError } = require('./error.js')
+const { bound, digits, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
+const { CinnabarError, argumentError } = require('./error.js')
 const { describe, ownOptions } = require('./options.js')
 
 const SET_OPTIONS = ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition']
 
 /**
- * The raw client's commands: its camelCase name → the name on the wire, and how the arguments of a call become those
- * of the command. Without the latter they are taken as they are, arrays spread.
+ * The raw client's commands: its camelCase name → the name on the wire, and what checks the arguments of a call and makes them
+ * those of the command.
  */
 const COMMANDS = {
-  ping: ['PING'],
-  info: ['INFO'],
-  dbSize: ['DBSIZE'],
-  flushAll: ['FLUSHALL'],
-  flushDb: ['FLUSHDB'],
-  publish: ['PUBLISH'],
-  eval: ['EVAL'],
+  ping: ['PING', takes('message?')],
+  info: ['INFO', takes('section?')],
+  dbSize: ['DBSIZE', takes()],
+  flushAll: ['FLUSHALL', takes('mode?')],
+  flushDb: ['FLUSHDB', takes('mode?')],
+  publish: ['PUBLISH', takes('channel', 'message')],
+  eval: ['EVAL', evaluate],
   scan: ['SCAN', scan],
-  type: ['TYPE'],
-  exists: ['EXISTS'],
-  del: ['DEL'],
-  unlink: ['UNLINK'],
-  expire: ['EXPIRE', expire],
-  pExpire: ['PEXPIRE', expire],
-  persist: ['PERSIST'],
-  ttl: ['TTL'],
-  pTTL: ['PTTL'],
+  type: ['TYPE', takes('key')],
+  exists: ['EXISTS', takes('...key')],
+  del: ['DEL', takes('...key')],
+  unlink: ['UNLINK', takes('...key')],
+  expire: ['EXPIRE', takes('key', 'seconds', 'only?')],
+  pExpire: ['PEXPIRE', takes('key', 'ms', 'only?')],
+  persist: ['PERSIST', takes('key')],
+  ttl: ['TTL', takes('key')],
+  pTTL: ['PTTL', takes('key')],
 
-  get: ['GET'],
+  get: ['GET', takes('key')],
   set: ['SET', set],
-  incr: ['INCR'],
-  incrBy: ['INCRBY'],
-  decr: ['DECR'],
-  decrBy: ['DECRBY'],
-  mGet: ['MGET'],
+  incr: ['INCR', takes('key')],
+  incrBy: ['INCRBY', takes('key', 'increment')],
+  decr: ['DECR', takes('key')],
+  decrBy: ['DECRBY', takes('key', 'decrement')],
+  mGet: ['MGET', takes('...key')],
   mSet: ['MSET', pairs],
 
   hSet: ['HSET', hSet],
-  hGet: ['HGET'],
-  hGetAll: ['HGETALL'],
-  hDel: ['HDEL'],
-  hExists: ['HEXISTS'],
-  hKeys: ['HKEYS'],
-  hVals: ['HVALS'],
-  hLen: ['HLEN'],
-  hMGet: ['HMGET'],
-  hIncrBy: ['HINCRBY'],
+  hGet: ['HGET', takes('key', 'field')],
+  hGetAll: ['HGETALL', takes('key')],
+  hDel: ['HDEL', takes('key', '...field')],
+  hExists: ['HEXISTS', takes('key', 'field')],
+  hKeys: ['HKEYS', takes('key')],
+  hVals: ['HVALS', takes('key')],
+  hLen: ['HLEN', takes('key')],
+  hMGet: ['HMGET', takes('key', '...field')],
+  hIncrBy: ['HINCRBY', takes('key', 'field', 'increment')],
 
-  lPush: ['LPUSH'],
-  rPush: ['RPUSH'],
-  lRange: ['LRANGE'],
-  lTrim: ['LTRIM'],
-  lLen: ['LLEN'],
-  lPop: ['LPOP'],
-  rPop: ['RPOP'],
+  lPush: ['LPUSH', takes('key', '...element+')],
+  rPush: ['RPUSH', takes('key', '...element+')],
+  lRange: ['LRANGE', takes('key', 'start', 'stop')],
+  lTrim: ['LTRIM', takes('key', 'start', 'stop')],
+  lLen: ['LLEN', takes('key')],
+  lPop: ['LPOP', takes('key', 'count?')],
+  rPop: ['RPOP', takes('key', 'count?')],
 
-  sAdd: ['SADD'],
-  sRem: ['SREM'],
-  sMembers: ['SMEMBERS'],
-  sIsMember: ['SISMEMBER'],
-  sCard: ['SCARD'],
+  sAdd: ['SADD', takes('key', '...member')],
+  sRem: ['SREM', takes('key', '...member')],
+  sMembers: ['SMEMBERS', takes('key')],
+  sIsMember: ['SISMEMBER', takes('key', 'member')],
+  sCard: ['SCARD', takes('key')],
 
   zAdd: ['ZADD', zAdd],
   zRange: ['ZRANGE', zRange],
-  zRevRange: ['ZREVRANGE'],
+  zRevRange: ['ZREVRANGE', takes('key', 'start', 'stop')],
   zRangeByScore: ['ZRANGEBYSCORE', zRangeByScore],
-  zScore: ['ZSCORE'],
-  zRem: ['ZREM'],
-  zCard: ['ZCARD'],
+  zScore: ['ZSCORE', takes('key', 'member')],
+  zRem: ['ZREM', takes('key', '...member')],
+  zCard: ['ZCARD', takes('key')],
   zIncrBy: ['ZINCRBY', zIncrBy],
 }
 
@@ -105,18 +106,20 @@ function wantsBuffers(options) {
   throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
 }
 
-/** The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid. */
+/** The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid, naming both. */
 function toCommand(name, args) {
-  const [command, shape = spread] = COMMANDS[name]
-  return [command, shape(...args)]
+  const [command, shape] = COMMANDS[name]
+  try {
+    return [command, shape(...args)]
+  } catch (error) {
+    if (!(error instanceof CinnabarError)) throw error
+    throw new CinnabarError(`${name}: ${error.message}`, { code: error.code, command, cause: error.cause })
+  }
 }
 
-function spread(...args) {
-  return args.flat()
-}
-
-function set(key, value, options) {
-  const args = [key, value]
+function set(key, value, options, ...extra) {
+  withinCount([key, value, options, ...extra], ['key', 'value', 'options?'])
+  const args = [word(key, 'key'), word(value, 'value')]
   if (options === undefined) return args
   const { EX, PX, NX, XX, GET, KEEPTTL } = plainSet(ownOptions(options, SET_OPTIONS))
   if (NX && XX) throw argumentError('NX and XX cannot be combined')
@@ -147,54 +150,77 @@ function plainSet(options) {
   return options
 }
 
-function expire(key, time, ...rest) {
-  return [key, whole(time, 'the time to live'), ...rest]
+function evaluate(script, numberOfKeys, ...keysAndArgs) {
+  const more = keysAndArgs.flat().map((value) => word(value, 'a key or argument'))
+  if (Number(natural(numberOfKeys, 'numberOfKeys')) > more.length) {
+    throw argumentError(`numberOfKeys is ${numberOfKeys}, but ${more.length} keys and arguments were given`)
+  }
+  return [word(script, 'script'), numberOfKeys, ...more]
 }
 
-function scan(cursor = '0', options) {
+function scan(cursor = '0', options, ...extra) {
+  withinCount([cursor, options, ...extra], ['cursor?', 'options?'])
   const { MATCH, COUNT } = ownOptions(options, ['MATCH', 'COUNT'])
-  const args = [cursor]
-  if (MATCH !== undefined) args.push('MATCH', MATCH)
+  const args = [natural(cursor, 'cursor')]
+  if (MATCH !== undefined) args.push('MATCH', word(MATCH, 'MATCH'))
   if (COUNT !== undefined) args.push('COUNT', positive(COUNT, 'COUNT'))
   return args
 }
 
 function hSet(key, field, ...rest) {
-  return isRecord(field) ? [key, ...nonEmpty(Object.entries(field).flat())] : [key, field, ...rest]
+  if (isRecord(field)) {
+    withinCount([key, field, ...rest], ['key', 'fields'])
+    return [word(key, 'key'), ...nonEmpty(fieldsOf(field), 'field')]
+  }
+  const args = [word(field, 'field'), ...rest]
+  if (args.length % 2 === 1) throw argumentError('every field needs a value')
+  return [word(key, 'key'), ...args.map((value, at) => word(value, at % 2 === 0 ? 'field' : 'value'))]
 }
 
 function pairs(first, ...rest) {
-  const args = isRecord(first) ? Object.entries(first).flat() : [first, ...rest].flat(2)
+  const args = isRecord(first) ? fieldsOf(first) : [first, ...rest].flat(2)
+  if (isRecord(first)) withinCount([first, ...rest], ['values'])
+  else if (first === undefined) throw argumentError('at least one key is required')
   if (args.length % 2 === 1) throw argumentError('every key needs a value')
-  return nonEmpty(args)
+  return nonEmpty(args, 'key').map((value, at) => word(value, at % 2 === 0 ? 'key' : 'value'))
 }
 
-function zAdd(key, members) {
+function fieldsOf(record) {
+  return Object.entries(record).flatMap(([name, value]) => [name, word(value, 'value')])
+}
+
+function zAdd(key, members, ...extra) {
+  withinCount([key, members, ...extra], ['key', 'members'])
   const list = Array.isArray(members) ? members : [members]
-  const args = [key]
-  for (const member of nonEmpty(list)) {
+  const args = [word(key, 'key')]
+  for (const member of nonEmpty(list, 'member')) {
     if (!isRecord(member)) throw argumentError(`a member must be { score, value }, got ${describe(member)}`)
-    args.push(score(member.score), member.value)
+    args.push(score(member.score, 'score'), word(member.value, 'value'))
   }
   return args
 }
 
-function zRange(key, start, stop, options) {
+function zRange(key, start, stop, options, ...extra) {
+  withinCount([key, start, stop, options, ...extra], ['key', 'start', 'stop', 'options?'])
   const { BY, REV, LIMIT } = ownOptions(options, ['BY', 'REV', 'LIMIT'])
-  const args = [key, bound(start), bound(stop)]
   if (BY !== undefined && BY !== 'SCORE') throw argumentError('BY must be "SCORE"')
+  if (LIMIT !== undefined && BY === undefined) throw argumentError('LIMIT needs BY: "SCORE"')
+  const end = BY ? bound : digits
+  const args = [word(key, 'key'), end(start, 'start'), end(stop, 'stop')]
   if (BY) args.push('BYSCORE')
   if (REV) args.push('REV')
   return args.concat(limit(LIMIT))
 }
 
-function zRangeByScore(key, min, max, options) {
+function zRangeByScore(key, min, max, options, ...extra) {
+  withinCount([key, min, max, options, ...extra], ['key', 'min', 'max', 'options?'])
   const { LIMIT } = ownOptions(options, ['LIMIT'])
-  return [key, bound(min), bound(max), ...limit(LIMIT)]
+  return [word(key, 'key'), bound(min, 'min'), bound(max, 'max'), ...limit(LIMIT)]
 }
 
-function zIncrBy(key, increment, member) {
-  return [key, score(increment), member]
+function zIncrBy(key, increment, member, ...extra) {
+  withinCount([key, increment, member, ...extra], ['key', 'increment', 'member'])
+  return [word(key, 'key'), score(increment, 'increment'), word(member, 'member')]
 }
 
 function limit(range) {
@@ -203,33 +229,8 @@ function limit(range) {
   return ['LIMIT', whole(offset, 'LIMIT.offset'), whole(count, 'LIMIT.count')]
 }
 
-/** A score as Redis spells it. */
-function score(value) {
-  if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw argumentError(`a score must be a number, got ${describe(value)}`)
-  }
-  return bound(value)
-}
-
-function bound(value) {
-  if (value === Infinity) return '+inf'
-  return value === -Infinity ? '-inf' : value
-}
-
-function positive(value, name) {
-  if (whole(value, name) < 1) throw argumentError(`${name} must be at least 1`)
-  return value
-}
-
-function whole(value, name) {
-  if (!Number.isSafeInteger(value)) {
-    throw argumentError(`${name} must be a whole number, got ${typeof value === 'number' ? value : describe(value)}`)
-  }
-  return value
-}
-
-function nonEmpty(args) {
-  if (args.length === 0) throw argumentError('at least one element is required')
+function nonEmpty(args, name) {
+  if (args.length === 0) throw argumentError(`at least one ${name} is required`)
   return args
 }
 

@@ -10,10 +10,14 @@ const LONGEST = 512
 /** The response headers that describe a rate-limit result to the client. */
 function limitHeaders(result, limit = result?.limit) {
   if (typeof result?.allowed !== 'boolean') throw argumentError('headers takes the result of checkRateLimit')
-  const headers = {
-    'X-RateLimit-Limit': String(limit),
-    'X-RateLimit-Remaining': String(result.remaining),
+  const { remaining } = result
+  if (!Number.isFinite(remaining)) throw argumentError(`remaining must be a number, got ${describe(remaining)}`)
+  const headers = {}
+  if (limit !== undefined) {
+    if (!Number.isFinite(limit)) throw argumentError(`limit must be a number, got ${describe(limit)}`)
+    headers['X-RateLimit-Limit'] = String(limit)
   }
+  headers['X-RateLimit-Remaining'] = String(remaining)
   if (Number.isFinite(result.resetTime)) headers['X-RateLimit-Reset'] = String(Math.ceil(result.resetTime / 1000))
   if (!result.allowed) {
     // Whole seconds, rounded up, at least one, so that a client that waits this long is not too early.

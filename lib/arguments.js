@@ -1,0 +1,122 @@
+'use strict'
+
+const { argumentError } = require('./error.js')
+const { describe } = require('./options.js')
+
+/**
+ * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional
+ * parameter; `...` before the last one takes any number, arrays of them included, and `+` after its name at least one. Parameters
+ * are words unless `kinds` has a check for their name.
+ */
+function takes(...names) {
+  const last = names.at(-1)
+  const rest = last?.startsWith('...') ? last.replace(/^\.\.\.|\+$/g, '') : undefined
+  const fixed = (rest === undefined ? names : names.slice(0, -1)).map((name) => {
+    const plain = name.replace('?', '')
+    return { name: plain, check: KINDS[plain] ?? word, isOptional: plain !== name }
+  })
+  const least = last?.endsWith('+') ? 1 : 0
+  return (...args) => {
+    if (rest === undefined) withinCount(args, names)
+    const wire = []
+    for (let at = 0; at < fixed.length; at++) {
+      const { name, check, isOptional } = fixed[at]
+      const value = args[at]
+      if (value !== undefined || !isOptional) wire.push(check(value, name))
+    }
+    if (rest === undefined) return wire
+    const more = args.slice(fixed.length).flat()
+    if (more.length < least) throw argumentError(`at least one ${rest} is required`)
+    for (const value of more) wire.push(word(value, rest))
+    return wire
+  }
+}
+
+/** Throws if there are more arguments than a command takes. What is beyond them may be `undefined`. */
+function withinCount(args, names) {
+  if (args.length <= names.length) return
+  const extra = args.slice(names.length).findIndex((value) => value !== undefined)
+  if (extra < 0) return
+  const taken = names.length === 0 ? 'no arguments' : `only (${names.join(', ')})`
+  throw argumentError(`it takes ${taken}, got ${names.length + extra + 1} arguments`)
+}
+
+/** A string, a finite number or bytes. */
+function word(value, name) {
+  if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value
+  if (ArrayBuffer.isView(value)) return value
+  throw argumentError(`${name} must be a string, a finite number or a Uint8Array, got ${describe(value)}`)
+}
+
+/** A whole number. */
+function whole(value, name) {
+  if (!Number.isSafeInteger(value)) {
+    throw argumentError(`${name} must be a whole number, got ${typeof value === 'number' ? value : describe(value)}`)
+  }
+  return value
+}
+
+/** A whole number, or its digits: a string can hold those beyond 2^53. */
+function digits(value, name) {
+  return typeof value === 'string' && /^[-+]?\d+$/.test(value) ? value : whole(value, name)
+}
+
+/** A whole number from 1. */
+function positive(value, name) {
+  if (whole(value, name) < 1) throw argumentError(`${name} must be at least 1, got ${value}`)
+  return value
+}
+
+/** A whole number from 0, or its digits. */
+function natural(value, name) {
+  if (Number(digits(value, name)) < 0) throw argumentError(`${name} must not be negative, got ${value}`)
+  return value
+}
+
+/** A score as Redis spells it. */
+function score(value, name) {
+  if (typeof value === 'number' && !Number.isNaN(value)) return spelled(value)
+  throw argumentError(`${name} must be a number, got ${describe(value)}`)
+}
+
+/** A bound of a range of scores. */
+function bound(value, name) {
+  if (typeof value === 'number') return score(value, name)
+  const number = typeof value === 'string' ? value.replace(/^\(/, '') : ''
+  if (/^[-+]?inf(inity)?$/i.test(number) || (number.trim() !== '' && !Number.isNaN(Number(number)))) return value
+  throw argumentError(
+    `${name} must be a score, such as 5, "(5" (exclusive), "-inf" or "+inf", got ${
+      typeof value === 'string' ? 'another string' : describe(value)
+    }`,
+  )
+}
+
+function spelled(value) {
+  if (value === Infinity) return '+inf'
+  return value === -Infinity ? '-inf' : value
+}
+
+/** A check for one of these words, in either case. */
+function oneOf(...words) {
+  return (value, name) => {
+    if (typeof value === 'string' && words.includes(value.toUpperCase())) return value
+    throw argumentError(`${name} must be ${words.map((word) => `"${word}"`).join(' or ')}, got ${describe(value)}`)
+  }
+}
+
+// By the names of parameters.
+const KINDS = {
+  count: natural,
+  cursor: natural,
+  decrement: digits,
+  increment: digits,
+  mode: oneOf('ASYNC', 'SYNC'),
+  ms: whole,
+  numberOfKeys: natural,
+  only: oneOf('NX', 'XX', 'GT', 'LT'),
+  seconds: whole,
+  start: digits,
+  stop: digits,
+}
+
+module.exports = { bound, digits, natural, positive, score, takes, whole, withinCount, word }
