@@ -75,7 +75,8 @@ export class CinnabarError extends Error {
   /** The operation that failed, in capitals: `'GET'`, `'CREATE SESSION'`. Missing if no call was made, as for invalid options. */
   readonly command?: string
   /**
-   * The first 64 characters of its key. Missing for keys that are secret or identify a person: sessions, tokens, rate limits.
+   * The first 64 characters of its key. Missing for keys that are secret or identify a person, whatever call used them: those that
+   * begin with the prefix of sessions or rate limits, the default one or that of a manager of this process.
    */
   readonly key?: string
   /**

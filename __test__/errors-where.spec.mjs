@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import { CinnabarError, RateLimiter, SessionManager } from 'cinnabar'
+
 import { refuses } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
@@ -36,18 +38,35 @@ for (const engine of engines) {
       const client = service.getClient()
       await client.rPush('session:secret', 'a')
       await client.rPush('rate_limit:ada@example.com', 'a')
+      const own = new SessionManager(service, { prefix: 'own:' })
+      new RateLimiter(service, { prefix: 'few:' })
+      await own.getSession('secret')
+      await client.rPush('own:secret', 'a')
+      await client.rPush('few:ada@example.com', 'a')
       for (const [call, command] of [
         [() => service.sessions.storeSession('secret', {}, -1), 'STORE SESSION'],
         [() => service.limiter.checkRateLimit('ada@example.com'), 'RATE LIMIT'],
+        [() => service.get('session:secret'), 'GET'],
+        [() => service.hGetAll('session:secret'), 'HGETALL'],
+        [() => client.incr('session:secret'), 'INCR'],
+        [() => client.incr(Buffer.from('session:secret')), 'INCR'],
+        [() => client.sendCommand(['INCR', 'session:secret']), 'CUSTOM'],
+        [() => client.eval("return redis.call('INCR', KEYS[1])", 1, 'session:secret'), 'EVAL'],
+        [() => client.incr('rate_limit:ada@example.com'), 'INCR'],
+        [() => client.incr('own:secret'), 'INCR'],
+        [() => client.incr('few:ada@example.com'), 'INCR'],
       ]) {
         const error = await call().then(
           () => assert.fail(`${command} was answered`),
           (error) => error,
         )
+        assert.ok(error instanceof CinnabarError, error.stack)
         assert.equal(error.command, command)
         assert.equal('key' in error, false)
         assert.doesNotMatch(JSON.stringify({ ...error, message: error.message }), /secret|ada@/)
       }
+      const [[error]] = await client.multi().incr('own:secret').exec()
+      assert.doesNotMatch(JSON.stringify({ ...error, message: error.message }), /secret/)
       await service.disconnect()
     })
   })

@@ -21,6 +21,7 @@ mod memory;
 mod opened;
 mod operation;
 mod options;
+mod private;
 mod probe;
 mod promise;
 mod queue;

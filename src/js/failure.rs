@@ -5,6 +5,7 @@ use std::error::Error as _;
 use super::{
     env::{Js, Kept, Value},
     operation::Operation,
+    private::is_private,
 };
 use crate::error::{Done, Error};
 
@@ -33,7 +34,7 @@ impl Failures {
         if let Some(operation) = operation {
             let name = operation.name.as_bytes();
             js.set(details, c"command", js.string(name).unwrap_or_else(|_| js.undefined()));
-            if let Some(key) = error.key().filter(|_| operation.shows_key()) {
+            if let Some(key) = error.key().filter(|key| operation.shows_key() && !is_private(key)) {
                 js.set(details, c"key", js.string(shown(key).as_bytes()).unwrap_or_else(|_| js.undefined()));
             }
         }

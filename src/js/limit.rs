@@ -9,13 +9,14 @@ use super::{
     bridge::{Core, Handed},
     env::Js,
     operation::Operation,
+    private,
     service::Service,
 };
 use crate::{
     answer::Answer,
     error::{Error, Result},
     features::limit::{self, Checked, OnUnavailable},
-    store::Call,
+    store::{Call, keys},
 };
 
 /// Limits of one service.
@@ -44,6 +45,7 @@ impl Limiter {
                 }
             };
             let prefix = js.text_option(options, c"prefix", "prefix")?;
+            private::hide(prefix.as_deref().unwrap_or(keys::LIMITS));
             limit::Limiter::new(limit::Options { prefix, on_unavailable })
         };
         let limiter = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;

@@ -9,13 +9,14 @@ use super::{
     bridge::{Core, Handed, iso_now},
     env::{Js, Value},
     operation::{Empty, Operation},
+    private,
     service::Service,
 };
 use crate::{
     answer::Answer,
     error::{Error, Result},
     features::session::{self, Create},
-    store::Call,
+    store::{Call, keys},
 };
 
 /// Sessions of one service.
@@ -33,8 +34,10 @@ impl Sessions {
         let js = Js(env.raw());
         let read = || -> Result<session::Sessions> {
             let options = options.raw();
+            let prefix = js.text_option(options, c"prefix", "prefix")?;
+            private::hide(prefix.as_deref().unwrap_or(keys::SESSIONS));
             session::Sessions::new(session::Options {
-                prefix: js.text_option(options, c"prefix", "prefix")?,
+                prefix,
                 ttl: js.number_option(options, c"ttl", "ttl")?,
                 rolling: js.option(options, c"rolling")?.map_or(Ok(false), |flag| js.flag(flag, "rolling"))?,
             })
