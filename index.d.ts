@@ -99,7 +99,13 @@ export type Storable = string | number | Uint8Array
 /** A raw key. */
 export type Key = string | Uint8Array
 
-/** What `JSON.stringify` can write; the features keep values in this form. */
+/**
+ * What `JSON.stringify` can write; the features keep values in this form. As there, dates become strings, an object with `toJSON`
+ * becomes what that returns, and fields that are functions or `undefined` are left out. Where JSON would lose contents, a call
+ * rejects with `E_INVALID_ARGUMENT`, which says where in the value, and nothing is sent: a `BigInt`, bytes, a `Map`, `Set`, `RegExp`,
+ * `Error` or `Promise`, an instance of a class (`Response`, `URLSearchParams`, one of your own) without own fields, a function in an
+ * array, and a `toJSON` that returns one of these, `undefined` or a function.
+ */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /**

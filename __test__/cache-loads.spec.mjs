@@ -533,8 +533,8 @@ for (const engine of engines) {
         class Point {
           x = 1
         }
-        await cache.set('k', [new Point(), Object.create(null), new Date(0), new (class Empty {})()])
-        assert.deepEqual(await cache.get('k'), [{ x: 1 }, {}, '1970-01-01T00:00:00.000Z', {}])
+        await cache.set('k', [new Point(), Object.create(null), new Date(0)])
+        assert.deepEqual(await cache.get('k'), [{ x: 1 }, {}, '1970-01-01T00:00:00.000Z'])
       }),
     )
   })

@@ -6,7 +6,7 @@ const { argumentError, isUnavailable } = require('./error.js')
 const { TIMES, flightsOf, moment } = require('./flights.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
-const { fromJson, toJson } = require('./json.js')
+const { fromJson, jsonOf } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions } = require('./options.js')
 const { textOf } = require('./params.js')
@@ -138,7 +138,7 @@ class ApiCache {
     flight.lease = lease
     try {
       const value = await load(key)
-      const json = value === undefined ? undefined : jsonOf(value)
+      const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
       flight.arrive({ json })
       this.#flights.wake(key)
       if (json === undefined) this.#release(native, flight, key)
@@ -222,17 +222,6 @@ class ApiCache {
     const stats = this.#native.stats()
     return { ...stats, errors: stats.errors + this.#own.failed }
   }
-}
-
-function jsonOf(value) {
-  let json
-  try {
-    json = toJson(value)
-  } catch (error) {
-    throw argumentError(`the loaded value cannot be written as JSON: ${error.message}`, error)
-  }
-  if (json === undefined) throw argumentError(`the loaded value must be JSON-serializable, got ${describe(value)}`)
-  return json
 }
 
 // Checked before `load` runs, although the store needs them only after it.

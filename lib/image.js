@@ -1,6 +1,7 @@
 'use strict'
 
 const { argumentError } = require('./error.js')
+const { fromJson, jsonOf } = require('./json.js')
 const { describe } = require('./options.js')
 
 const SIGNATURES = [
@@ -39,7 +40,7 @@ function imageInfo(file, image) {
   if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {
     throw argumentError(`image must be its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
   }
-  return { timestamp: Date.now(), ...image }
+  return { timestamp: Date.now(), ...fromJson(jsonOf(image, 'image')) }
 }
 
 // The content decides before the file name, which may be wrong.

@@ -4,7 +4,7 @@ const { binding } = require('./bridge.js')
 const { argumentError, isUnavailable } = require('./error.js')
 const { flightsOf } = require('./flights.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
-const { fromJson, toJson } = require('./json.js')
+const { fromJson, jsonOf } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, ownOptions } = require('./options.js')
 const { positiveSeconds } = require('./seconds.js')
@@ -176,7 +176,9 @@ class SessionManager {
     const { ttl, userIds } = flight.wanted ?? { ttl: own.ttl, userIds: new Set([own.userId]) }
     const ids = loaded === null ? [] : idsForAll(flight, loaded, userIds, own.userId)
     // Read back from JSON, so that the first caller gets the same value as later ones, and each a copy of its own.
-    const json = jsonOf(loaded)
+    const json = jsonOf(loaded, 'the loaded user')
+    if (json === 'null' && loaded !== null)
+      throw argumentError('the JSON of the loaded user is null, which means nobody')
     flight.arrive(json)
     if (json === 'null' || !found) return json
     try {
@@ -215,14 +217,6 @@ class SessionManager {
 
   deleteSession(id) {
     return this.#native.destroy(id)
-  }
-}
-
-function jsonOf(user) {
-  try {
-    return toJson(user) ?? 'null'
-  } catch (error) {
-    throw argumentError(`the loaded user cannot be written as JSON: ${error.message}`, error)
   }
 }
 

@@ -3,7 +3,7 @@
 const { Buffer } = require('node:buffer')
 
 const { argumentError } = require('../error.js')
-const { toJson } = require('../json.js')
+const { jsonOf } = require('../json.js')
 const { describe } = require('../options.js')
 
 const MOST_PROGRESS = 65_536
@@ -84,13 +84,7 @@ class Context {
 }
 
 function writeProgress(value, most) {
-  let text
-  try {
-    text = toJson(value)
-  } catch (error) {
-    throw argumentError('progress must be a value with a JSON form', error)
-  }
-  if (text === undefined) throw argumentError(`progress must be a value with a JSON form, got ${describe(value)}`)
+  const text = jsonOf(value, 'progress')
   const bytes = Buffer.byteLength(text)
   if (bytes <= most) return text
   throw argumentError(`progress must have at most ${most} bytes as JSON, got ${bytes}`)

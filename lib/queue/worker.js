@@ -3,9 +3,8 @@
 const { AsyncResource } = require('node:async_hooks')
 
 const { nextTurn, now } = require('../clock.js')
-const { CinnabarError, argumentError } = require('../error.js')
-const { toJson } = require('../json.js')
-const { describe } = require('../options.js')
+const { CinnabarError } = require('../error.js')
+const { jsonOf } = require('../json.js')
 const { writeFailure } = require('./failure.js')
 const { activeJob } = require('./job.js')
 const { waitOf } = require('./options.js')
@@ -136,7 +135,7 @@ class Worker {
         let result = this.#begin(run, leased)
         if (typeof result?.then === 'function') result = await result
         if (run.over) return
-        const wrong = this.#native.complete(leased[0], writeResult(result))
+        const wrong = this.#native.complete(leased[0], result === undefined ? undefined : jsonOf(result, 'the result'))
         if (wrong) this.#mourn(run.job, { name: 'CinnabarError', message: wrong })
       } catch (thrown) {
         if (run.over) return
@@ -165,26 +164,6 @@ class Worker {
         resolve()
       })
     }))
-  }
-}
-
-function writeResult(result) {
-  if (result === undefined) return undefined
-  let text
-  try {
-    text = toJson(result)
-  } catch (error) {
-    throw argumentError(`the result cannot be written as JSON: ${messageOf(error)}`, error)
-  }
-  if (text === undefined) throw argumentError(`the result cannot be written as JSON: it is ${describe(result)}`)
-  return text
-}
-
-function messageOf(error) {
-  try {
-    return String(error?.message ?? error)
-  } catch {
-    return 'it threw'
   }
 }
 
