@@ -878,7 +878,14 @@ type AnyParameters<F> = F extends { (...args: infer A): any; (...args: infer B):
 
 /** Options of a `SessionManager`. */
 export interface SessionManagerOptions {
-  /** What the keys begin with. Default `'session:'`. */
+  /**
+   * What the keys begin with. Default `'session:'`.
+   *
+   * Of the prefixes of sessions, caches, limiters, locks and rooms on one store, the default ones and `ratelimit:` included, none
+   * may begin with another, or an identifier of one could name a key of the other (`b:c` of `a:`, and `c` of `a:b:`). What one
+   * process gives to services in use is checked. Objects of one class with the same prefix share their keys, and the prefix of a
+   * queue may be any. With `''`, identifiers are keys as they are: give it only what no stranger chooses.
+   */
   prefix?: string
   /** Life of a session in seconds, renewed by every update. Default `86400`, 24 hours. */
   ttl?: number
@@ -1119,6 +1126,7 @@ export interface SessionManagerConstructor extends SessionManager {
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
   new <Data extends object = KnownSessionData>(
     service?: RedisService,
@@ -1206,9 +1214,9 @@ type Kept<Name, T> = Name extends symbol ? never : 0 extends 1 & T ? Name : [T] 
 /** Options of an `ApiCache`. */
 export interface ApiCacheOptions {
   /**
-   * Prefix of the keys. Default `'api:'`. Of two caches of a service, the default one included, neither's prefix may begin with
-   * the other's: the key `b:c` of one could be the key `c` of the other. With `''`, keys are used unchanged, even if something
-   * else uses them too, and patterns are rejected.
+   * Prefix of the keys. Default `'api:'`. It may not overlap with another feature's or cache's, as
+   * {@link SessionManagerOptions.prefix} says. With `''`, keys are used unchanged, even if something else uses them too, and
+   * patterns are rejected.
    */
   prefix?: string
   /** Life of a value in seconds when it is given none. Default `300`. */
@@ -1379,7 +1387,7 @@ export interface ApiCacheConstructor extends ApiCache {
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
-   * `E_INVALID_SETTINGS` for an invalid prefix, or one that conflicts with another cache's.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
   new (service?: RedisService, options?: ApiCacheOptions): ApiCache
   readonly prototype: ApiCache
@@ -1391,7 +1399,7 @@ export const ApiCache: ApiCacheConstructor
 
 /** Options of a `RateLimiter`. */
 export interface RateLimiterOptions {
-  /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. */
+  /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
   prefix?: string
   /**
    * What a check does when the server cannot be reached, or has no memory left to count in. Default `'allow'`.
@@ -1472,7 +1480,11 @@ export interface RateLimiter {
    * of them.
    *
    * Any two strings are valid, and different pairs give different keys: braces, colons and `%` in the endpoint are encoded, and
-   * parts longer than 512 characters are hashed. Your own identifiers must not begin with `ratelimit:`.
+   * parts longer than 512 characters are hashed.
+   *
+   * An identifier that spells such a key is that key, whoever built it. So where strangers choose identifiers, such as names of
+   * users, put something of your own before them: `user:${name}`. One that begins with `ratelimit:` and is not what this method
+   * returns for any pair, because it has braces or no second colon for example, is an identifier like any other.
    */
   keyForRoute(ip: string, endpoint: string): string
   /**
@@ -1494,6 +1506,7 @@ export interface RateLimiterConstructor extends RateLimiter {
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
   new (service?: RedisService, options?: RateLimiterOptions): RateLimiter
   readonly prototype: RateLimiter
@@ -1507,7 +1520,7 @@ export const RateLimiter: RateLimiterConstructor
 
 /** Options of a `DistributedLock`. */
 export interface DistributedLockOptions {
-  /** What the keys begin with. Default `'lock:'`. */
+  /** What the keys begin with. Default `'lock:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
   prefix?: string
 }
 
@@ -1578,6 +1591,7 @@ export interface DistributedLockConstructor extends DistributedLock {
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
   new (service?: RedisService, options?: DistributedLockOptions): DistributedLock
   readonly prototype: DistributedLock
@@ -1589,7 +1603,7 @@ export const DistributedLock: DistributedLockConstructor
 
 /** Options of a `RealtimeDataManager`. */
 export interface RealtimeDataManagerOptions {
-  /** What the keys begin with. Default `'room:'`. */
+  /** What the keys begin with. Default `'room:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
   prefix?: string
   /**
    * How long a process may be silent before those who joined through it count as gone, in milliseconds from 100 to 3600000.
@@ -1803,6 +1817,7 @@ export interface RealtimeDataManagerConstructor extends RealtimeDataManager {
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
    *
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
    */
   new (service?: RedisService, options?: RealtimeDataManagerOptions): RealtimeDataManager
   readonly prototype: RealtimeDataManager

@@ -37,7 +37,7 @@ class ApiCache {
     if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
     this.#made = madeOf(service, (handle) => {
       const native = new binding.Cache(handle, own)
-      claimPrefix(handle, prefix, PREFIX)
+      claimPrefix(handle, 'cache', prefix)
       return { native, flights: flightsOf(handle, `cache ${prefix}`) }
     })
     this.#limits = limitsOf(service)

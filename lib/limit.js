@@ -6,6 +6,7 @@ const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { limitHeaders, routeKey } = require('./headers.js')
 const { Parts, bind, limitsWithin } = require('./limits.js')
 const { describe, ownOptions } = require('./options.js')
+const { claimPrefix } = require('./prefixes.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
 const PREFIX = 'rate_limit:'
@@ -37,7 +38,11 @@ class RateLimiter {
     }
     const own = ownOptions(options, OPTIONS)
     const { prefix = PREFIX } = own
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Limiter(handle, own) }))
+    this.#made = madeOf(service, (handle) => {
+      const native = new binding.Limiter(handle, own)
+      claimPrefix(handle, 'limiter', prefix)
+      return { native }
+    })
     this.#limits = limitsOf(service)
     this.#prefix = prefix === PREFIX ? '' : prefix
   }

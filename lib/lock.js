@@ -7,6 +7,7 @@ const { derivedOf, limitsOf, madeOf, originOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
 const { hold, holdingOf } = require('./lock/holding.js')
 const { assertFunction, ownOptions } = require('./options.js')
+const { claimPrefix } = require('./prefixes.js')
 
 const OPTIONS = ['prefix']
 
@@ -22,7 +23,12 @@ class DistributedLock {
       return
     }
     const own = ownOptions(options, OPTIONS)
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Lock(handle, own), origin: originOf(handle) }))
+    const { prefix = 'lock:' } = own
+    this.#made = madeOf(service, (handle) => {
+      const native = new binding.Lock(handle, own)
+      claimPrefix(handle, 'locks', prefix)
+      return { native, origin: originOf(handle) }
+    })
     this.#limits = limitsOf(service)
   }
 

@@ -5,6 +5,7 @@ const { binding } = require('./bridge.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { ownOptions } = require('./options.js')
+const { claimPrefix } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
@@ -21,7 +22,12 @@ class RealtimeDataManager {
       return
     }
     const own = ownOptions(options, ['prefix', 'leaseMs'])
-    this.#made = madeOf(service, (handle) => ({ native: new binding.Rooms(handle, own) }))
+    const { prefix = 'room:' } = own
+    this.#made = madeOf(service, (handle) => {
+      const native = new binding.Rooms(handle, own)
+      claimPrefix(handle, 'rooms', prefix)
+      return { native }
+    })
     this.#limits = limitsOf(service)
   }
 

@@ -14,6 +14,7 @@ const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
 const { assertOptions, describe, ownOptions } = require('./options.js')
+const { releasePrefixes } = require('./prefixes.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
@@ -95,7 +96,10 @@ class RedisService {
     try {
       await native?.disconnect(drainMs)
     } finally {
-      if (native) release(native)
+      if (native) {
+        release(native)
+        releasePrefixes(native)
+      }
     }
   }
 

@@ -7,6 +7,7 @@ const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
 const { assertFunction, ownOptions } = require('./options.js')
+const { claimPrefix } = require('./prefixes.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
 const { idsOf } = require('./user.js')
@@ -33,10 +34,11 @@ class SessionManager {
     }
     const own = ownOptions(options, OPTIONS)
     const { prefix = 'session:' } = own
-    this.#made = madeOf(service, (handle) => ({
-      native: new binding.Sessions(handle, own),
-      flights: flightsOf(handle, `session ${prefix}`),
-    }))
+    this.#made = madeOf(service, (handle) => {
+      const native = new binding.Sessions(handle, own)
+      claimPrefix(handle, 'sessions', prefix)
+      return { native, flights: flightsOf(handle, `session ${prefix}`) }
+    })
     this.#limits = limitsOf(service)
   }
 

@@ -109,14 +109,14 @@ impl Limiter {
     /// The key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
     fn key(&self, id: &str) -> Bytes {
         let prefix = self.prefix.as_str();
-        if prefix == keys::LIMITS {
-            return if id.starts_with(keys::ROUTES) { keys::as_given(id) } else { keys::limit(&self.prefix, id) };
-        }
         // Route keys start with the prefix of the limiter if it has a custom one.
-        match (id.strip_prefix(prefix).is_some_and(|key| key.starts_with(keys::ROUTES)), id.starts_with(keys::ROUTES)) {
-            (true, _) => keys::as_given(id),
-            (_, true) => keys::as_given(&format!("{prefix}{id}")),
-            _ => keys::limit(&self.prefix, id),
+        let own = if prefix == keys::LIMITS { "" } else { prefix };
+        if id.strip_prefix(own).is_some_and(keys::is_route_key) {
+            keys::as_given(id)
+        } else if keys::is_route_key(id) {
+            keys::as_given(&format!("{own}{id}"))
+        } else {
+            keys::limit(&self.prefix, id)
         }
     }
 

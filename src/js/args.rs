@@ -1,6 +1,6 @@
 //! Reads what the caller passed. Every refusal names the argument and says what it takes.
 
-use std::{ffi::CStr, mem::MaybeUninit, ptr};
+use std::{ffi::CStr, mem::MaybeUninit, ops::RangeInclusive, ptr, time::Duration};
 
 use napi::sys::{self, ValueType};
 use ring::digest::{SHA256, digest};
@@ -13,6 +13,8 @@ use crate::{
 
 /// Fits nearly every key and most values; longer ones cost a second look.
 const USUAL: usize = 1024;
+/// Precedes the hash of a string that UTF-8 cannot encode. A string of the caller's that begins so gets `=` in between.
+const HASHED: &str = "\0utf16:";
 
 impl Js {
     /// A string. Lone surrogates are refused: they have no UTF-8, and two of them would become the same key.
@@ -44,8 +46,9 @@ impl Js {
         match self.text(value, name) {
             Err(_) if self.kind(value) == ValueType::napi_string && self.has_lone_surrogate(value) => {
                 let units: Vec<u8> = self.units(value).into_iter().flat_map(u16::to_le_bytes).collect();
-                Ok(format!("\0utf16:{}", random::to_hex(digest(&SHA256, &units).as_ref())))
+                Ok(format!("{HASHED}{}", random::to_hex(digest(&SHA256, &units).as_ref())))
             }
+            Ok(text) if text.starts_with(HASHED) => Ok(format!("{HASHED}={text}")),
             read => read,
         }
     }
@@ -55,45 +58,49 @@ impl Js {
         if self.is_nothing(value) { Ok(None) } else { self.text(value, name).map(Some) }
     }
 
-    /// A finite number above zero.
-    pub fn positive(self, value: Value, name: &str) -> Result<f64> {
-        match self.as_number(value) {
-            Some(number) if number.is_finite() && number > 0.0 => Ok(number),
-            Some(number) => Err(Error::argument(format!("{name} must be a finite number above 0, not {number}"))),
-            None => Err(self.refuse(value, name, "a number")),
-        }
-    }
-
     /// A whole number from zero that JavaScript counts exactly.
     pub fn whole(self, value: Value, name: &str) -> Result<u64> {
-        match self.as_number(value) {
-            Some(number) if (0.0..=9_007_199_254_740_991.0).contains(&number) && number.fract() == 0.0 => {
-                Ok(number as u64)
-            }
-            Some(number) => {
-                Err(Error::argument(format!("{name} must be a whole number from 0 to 2^53 - 1, not {number}")))
-            }
-            None => Err(self.refuse(value, name, "a number")),
+        self.whole_within(value, name, 0..=9_007_199_254_740_991)
+    }
+
+    /// A whole number within bounds, which the refusal names.
+    pub fn whole_within(self, value: Value, name: &str, range: RangeInclusive<u64>) -> Result<u64> {
+        let Some(number) = self.as_number(value) else { return Err(self.refuse(value, name, "a number")) };
+        let (least, most) = (*range.start(), *range.end());
+        if number.fract() == 0.0 && (least as f64..=most as f64).contains(&number) {
+            return Ok(number as u64);
         }
+        let most = if most == 9_007_199_254_740_991 { "2^53 - 1".to_owned() } else { most.to_string() };
+        Err(Error::argument(format!("{name} must be a whole number from {least} to {most}, not {number}")))
     }
 
     /// Seconds as a duration of at least a millisecond and at most 100 years.
-    pub fn seconds(self, value: Value, name: &str) -> Result<std::time::Duration> {
-        let seconds = self.positive(value, name)?;
-        if (0.001..=3_153_600_000.0).contains(&seconds) {
-            Ok(std::time::Duration::from_millis((seconds * 1000.0).round() as u64))
-        } else {
-            Err(Error::argument(format!("{name} must lie between 0.001 and 3153600000 seconds, not {seconds}")))
+    pub fn seconds(self, value: Value, name: &str) -> Result<Duration> {
+        match self.as_number(value) {
+            Some(seconds) if (0.001..=3_153_600_000.0).contains(&seconds) => {
+                Ok(Duration::from_millis((seconds * 1000.0).round() as u64))
+            }
+            Some(seconds) => Err(Error::argument(format!(
+                "{name} must be a number of seconds from 0.001 to 3153600000, not {seconds}"
+            ))),
+            None => Err(self.refuse(value, name, "a number of seconds")),
         }
     }
 
     /// Milliseconds as a duration, within the same bounds.
-    pub fn milliseconds(self, value: Value, name: &str) -> Result<std::time::Duration> {
-        let ms = self.positive(value, name)?;
-        if (1.0..=3_153_600_000_000.0).contains(&ms) {
-            Ok(std::time::Duration::from_millis(ms.round() as u64))
-        } else {
-            Err(Error::argument(format!("{name} must lie between 1 and 3153600000000 milliseconds, not {ms}")))
+    pub fn milliseconds(self, value: Value, name: &str) -> Result<Duration> {
+        self.milliseconds_within(value, name, 1..=3_153_600_000_000)
+    }
+
+    /// Milliseconds within bounds, which the refusal names.
+    pub fn milliseconds_within(self, value: Value, name: &str, range: RangeInclusive<u64>) -> Result<Duration> {
+        let (least, most) = (*range.start(), *range.end());
+        match self.as_number(value) {
+            Some(ms) if (least as f64..=most as f64).contains(&ms) => Ok(Duration::from_millis(ms.round() as u64)),
+            Some(ms) => Err(Error::argument(format!(
+                "{name} must be a number of milliseconds from {least} to {most}, not {ms}"
+            ))),
+            None => Err(self.refuse(value, name, "a number of milliseconds")),
         }
     }
 

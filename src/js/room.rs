@@ -20,7 +20,7 @@ use super::{
 use crate::{
     agents::presence::Presence,
     answer::Answer,
-    error::{Error, Result},
+    error::Result,
     features::room,
     store::{Call, Publication},
 };
@@ -29,7 +29,7 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(10);
 /// How often it is passed on that somebody asks who is in a room.
 const LOOK: Duration = Duration::from_secs(5);
-const LEASES: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+const LEASES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
 
 /// Rooms of one service.
 #[napi]
@@ -180,11 +180,6 @@ impl Rooms {
 }
 
 fn lease(js: Js, options: Unknown) -> Result<Duration> {
-    let lease = js.option(options.raw(), c"leaseMs")?.map(|ms| js.milliseconds(ms, "leaseMs")).transpose()?;
-    let lease = lease.unwrap_or(LEASE);
-    if LEASES.contains(&lease) {
-        return Ok(lease);
-    }
-    let ms = lease.as_millis();
-    Err(Error::argument(format!("leaseMs must lie between 100 and 3600000 milliseconds, not {ms}")))
+    let read = |ms| js.milliseconds_within(ms, "leaseMs", LEASES);
+    Ok(js.option(options.raw(), c"leaseMs")?.map(read).transpose()?.unwrap_or(LEASE))
 }

@@ -9,6 +9,7 @@ mod channel;
 mod glob;
 mod queue;
 mod room;
+mod route;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use cache::*;
 pub use channel::{channel, plain_channel};
 pub use queue::*;
 pub use room::*;
+pub use route::*;
 
 /// Prefix of sessions, unless an option says otherwise.
 pub const SESSIONS: &str = "session:";
@@ -128,9 +130,6 @@ pub fn invalidations(prefix: &Prefix) -> Bytes {
 pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
     [&prefix.0, &*any(id)].concat().into()
 }
-
-/// The prefix of route keys, which are used without further encoding. It follows the prefix of a limiter with a custom one.
-pub const ROUTES: &str = "ratelimit:";
 
 /// A key exactly as given; its hash if it is longer than 64 KiB.
 pub fn as_given(text: &str) -> Bytes {
