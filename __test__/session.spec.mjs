@@ -332,6 +332,26 @@ for (const engine of engines) {
     )
 
     test(
+      'is an object: what another program stored as a string, a number or an array is not found, and left alone',
+      withSessions(async (sessions, client, service) => {
+        const rolling = new SessionManager(service, { rolling: true })
+        for (const stored of ['5', '"text"', '[]', '[{"userId":"u"}]', 'null', 'true', ' 5 ', '\n[]']) {
+          await client.set('session:x', stored, { EX: 100 })
+          for (const manager of [sessions, rolling]) assert.equal(await manager.getSession('x'), null, stored)
+          assert.equal(await sessions.updateSession('x', { a: 1 }), false)
+          assert.equal(await sessions.touch('x'), false)
+          assert.equal(await sessions.extendSession('x'), false)
+          await refuses(sessions.createSession('u', {}, { id: 'x' }), 'E_CONFLICT')
+          assert.equal(await client.get('session:x'), stored)
+        }
+        for (const stored of ['{}', ' {"a":1}', '\n{"userId":"u"}']) {
+          await client.set('session:x', stored, { EX: 100 })
+          for (const manager of [sessions, rolling]) assert.deepEqual(await manager.getSession('x'), JSON.parse(stored))
+        }
+      }),
+    )
+
+    test(
       'keeps to its prefix and its life',
       withSessions(
         async (sessions, client) => {

@@ -80,7 +80,12 @@ pub const INVALID: &[u8] = br#"{"error":"Invalid data"}"#;
 
 /// The value itself where it is JSON, and `INVALID` where it is not.
 pub fn or_invalid(value: &[u8]) -> &[u8] {
-    if serde_json::from_slice::<&RawValue>(value).is_ok() { value } else { INVALID }
+    if is_json(value) { value } else { INVALID }
+}
+
+/// Whether a value is JSON.
+pub fn is_json(value: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(value).is_ok()
 }
 
 fn unwritable(error: serde_json::Error) -> Error {

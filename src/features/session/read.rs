@@ -30,7 +30,8 @@ const ROUNDS: usize = 1000;
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// A value of the other kind: a validated token instead of a session, or the reverse.
+    /// A value of another kind: a validated token instead of a session, or the reverse; or a string, number or array that another
+    /// program wrote.
     Other,
     /// An invalid value.
     Over(Bytes),
@@ -116,7 +117,7 @@ impl Reading {
         };
         let Some(value) = value else { return Ok(Step::Done(Found::Nothing)) };
         let Some(record) = Record::read(&value) else { return Ok(Step::Done(Found::Over(value))) };
-        if record.of() != self.of {
+        if record.of() != self.of || record.is_other_json() {
             return Ok(Step::Done(Found::Other));
         }
         let needed = self.sessions.needed(&record)?;

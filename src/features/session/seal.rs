@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::group::{Epoch, Group, Kind, Mark};
-use crate::features::json::Object;
+use crate::features::json::{self, Object};
 
 const BLANKS: [u8; 4] = *b" \t\n\r";
 const MAGIC: [u8; 2] = [0xd8, 0x93];
@@ -130,6 +130,11 @@ impl Record {
     /// The kind of value.
     pub fn of(&self) -> Of {
         self.seal.as_ref().map_or(Of::Session, |seal| seal.of)
+    }
+
+    /// Whether another program wrote it and it is JSON, but no object: then it is no session. Text that is no JSON is damaged.
+    pub fn is_other_json(&self) -> bool {
+        self.seal.is_none() && !self.json.trim_ascii_start().starts_with(b"{") && json::is_json(&self.json)
     }
 
     /// The group of its owner.
