@@ -17,12 +17,7 @@ pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
     if seconds > 0.0 && seconds <= LONGEST {
         return Ok(Duration::from_millis((seconds * 1000.0).ceil() as u64));
     }
-    let wanted = if seconds > LONGEST && seconds.is_finite() {
-        "at most a hundred years"
-    } else {
-        "a positive number of seconds"
-    };
-    Err(Error::argument(format!("{what} must be {wanted}, got {seconds}")))
+    Err(Error::argument(format!("{what} must be a number of seconds above 0 and up to {LONGEST}, got {seconds}")))
 }
 
 /// Whole milliseconds, as an argument.

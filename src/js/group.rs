@@ -36,12 +36,8 @@ impl Group {
     /// A whole number within bounds.
     pub fn whole<T: TryFrom<u64>>(self, name: &'static CStr, range: RangeInclusive<u64>) -> Result<Option<T>> {
         self.read(name, |value, said| {
-            let number = self.js.whole(value, said)?;
-            let fits = Some(number).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
-            fits.ok_or_else(|| {
-                let (least, most) = (range.start(), range.end());
-                Error::argument(format!("{said} must be a whole number from {least} to {most}, not {number}"))
-            })
+            let number = self.js.whole_within(value, said, range)?;
+            T::try_from(number).map_err(|_| Error::argument(format!("{said} must not be as large as {number}")))
         })
     }
 

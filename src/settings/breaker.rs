@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The window is counted in tenths, none of which may be shorter than the clock can tell apart.
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 /// Settings of the circuit breaker that each server has.
@@ -116,22 +117,19 @@ impl BreakerSettings {
     /// `E_INVALID_SETTINGS` names the option.
     pub fn validated(self) -> Result<Self> {
         let times = [
-            ("windowMs", self.window),
-            ("openMs", self.open_for),
-            ("probeTimeoutMs", self.probe_timeout),
-            ("slowCallMs", self.slow_call),
+            ("windowMs", self.window, SHORTEST_WINDOW),
+            ("openMs", self.open_for, MILLISECOND),
+            ("probeTimeoutMs", self.probe_timeout, MILLISECOND),
+            ("slowCallMs", self.slow_call, MILLISECOND),
         ];
-        for (name, time) in times {
-            if time < Duration::from_millis(1) || time > LONGEST {
-                let longest = LONGEST.as_millis();
+        for (name, time, shortest) in times {
+            if time < shortest || time > LONGEST {
+                let (shortest, longest) = (shortest.as_millis(), LONGEST.as_millis());
                 return Err(Error::settings(format!(
-                    "breaker.{name} must be a number of milliseconds from 1 to {longest}, not {}",
+                    "breaker.{name} must be a number of milliseconds from {shortest} to {longest}, not {}",
                     time.as_secs_f64() * 1000.0
                 )));
             }
-        }
-        if self.window < SHORTEST_WINDOW {
-            return Err(Error::settings(format!("breaker.windowMs must be at least {}", SHORTEST_WINDOW.as_millis())));
         }
         if self.volume == 0 {
             return Err(Error::settings("breaker.volume must be a whole number from 1"));
