@@ -277,3 +277,19 @@ describe('an address that leads to a replica', () => {
     await Promise.all([primary.stop(), replica.stop()])
   })
 })
+
+test('a server that answers PINGs and refuses all else is left alone for twice as long each time', async (t) => {
+  const full = '-ERR max number of clients reached\r\n'
+  const server = await hostileServer(([name]) => (name === 'PING' ? undefined : full))
+  t.after(() => server.close())
+  const opened = []
+  const log = ({ type, at }) => type === 'breaker-open' && opened.push(Date.parse(at))
+  const service = make({ url: server.url, log, breaker: { volume: 5 } })
+  await until('the breaker has opened three times', async () => {
+    await service.get('k').catch(() => {})
+    return opened.length === 3
+  })
+  const [first, second] = [opened[1] - opened[0], opened[2] - opened[1]]
+  assert.ok(first >= 900 && first < 1900, `tried again after ${first} ms`)
+  assert.ok(second >= 1900, `tried again after ${second} ms`)
+})

@@ -2,13 +2,13 @@
 
 use std::{
     sync::{
-        Mutex,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::Server;
 use crate::{
@@ -26,21 +26,50 @@ use crate::{
 /// How soon a server is probed after its breaker has opened. After a short outage, callers must not wait for the whole
 /// `openMs`.
 const SOON: Duration = Duration::from_secs(1);
-/// If the breaker opens again within this time, the wait before the next probe doubles.
+/// If the breaker opens again before it was closed for this long, the wait before the next probe doubles.
 const RESTLESS: Duration = Duration::from_secs(60);
 
-/// How often the breaker opened in a row, when it last did, and whether the probing task is running.
+/// The history of the breaker's openings, and whether the probing task is running.
 #[derive(Default)]
-pub struct Trips(Mutex<(u32, Option<Instant>)>, AtomicBool);
+pub struct Trips(Mutex<History>, AtomicBool);
+
+#[derive(Default)]
+struct History {
+    /// How often it opened again without being closed for long.
+    again: u32,
+    /// When it last opened, or was last probed while it was open.
+    since: Option<Instant>,
+    closed: Option<Instant>,
+}
 
 impl Trips {
-    /// Counts an opening; returns how long to wait before the server is probed.
-    fn count(&self, now: Instant, longest: Duration) -> Duration {
-        let mut trips = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let restless = trips.1.is_some_and(|last| now - last < RESTLESS);
-        let count = if restless { trips.0.saturating_add(1) } else { 0 };
-        *trips = (count, Some(now));
-        SOON.saturating_mul(2_u32.saturating_pow(count)).min(longest)
+    /// Counts an opening.
+    fn opened(&self, now: Instant) {
+        let mut history = self.lock();
+        let first = history.since.is_none();
+        let calm = history.closed.take().is_some_and(|closed| now - closed >= RESTLESS);
+        history.again = if first || calm { 0 } else { history.again.saturating_add(1) };
+        history.since = Some(now);
+    }
+
+    fn closed(&self, now: Instant) {
+        self.lock().closed = Some(now);
+    }
+
+    /// Notes a probe after which it is still open.
+    fn probed(&self, now: Instant) {
+        self.lock().since = Some(now);
+    }
+
+    /// When the server is to be probed next.
+    fn due(&self, longest: Duration) -> Option<Instant> {
+        let history = self.lock();
+        let pause = SOON.saturating_mul(2_u32.saturating_pow(history.again)).min(longest);
+        history.since.map(|since| since + pause)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, History> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -95,8 +124,13 @@ impl Server {
 
     pub(super) fn tell_breaker(&self) {
         let Some(state) = self.breaker.news(Instant::now()) else { return };
-        if state == BreakerState::Open {
-            self.look_after();
+        match state {
+            BreakerState::Open => {
+                self.trips.opened(Instant::now());
+                self.look_after();
+            }
+            BreakerState::Closed => self.trips.closed(Instant::now()),
+            BreakerState::HalfOpen => {}
         }
         let (what, text) = match state {
             BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are rejected for now"),
@@ -107,21 +141,74 @@ impl Server {
     }
 
     fn look_after(&self) {
-        let pause = self.trips.count(Instant::now(), self.breaker.settings().open_for);
         if self.trips.1.swap(true, Ordering::AcqRel) {
             return;
         }
-        let me = self.me.clone();
+        let (me, longest) = (self.me.clone(), self.breaker.settings().open_for);
         tokio::spawn(async move {
             loop {
-                sleep(pause).await;
+                let due = me.upgrade().and_then(|server| server.trips.due(longest));
+                sleep_until(due.unwrap_or_else(Instant::now)).await;
                 let Some(server) = me.upgrade() else { return };
                 if server.breaker.snapshot(Instant::now()).state != BreakerState::Open {
                     server.trips.1.store(false, Ordering::Release);
                     return;
                 }
-                server.look().await;
+                // It may have opened again meanwhile, and then is left alone for longer.
+                if server.trips.due(longest) <= Some(Instant::now()) {
+                    server.look().await;
+                    server.trips.probed(Instant::now());
+                }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_server_that_fails_again_and_again_is_probed_more_and_more_seldom() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            trips.opened(now);
+            assert_eq!(trips.due(LONGEST), Some(now + Duration::from_secs(seconds)));
+            // It answers a probe, and fails again as soon as calls are sent.
+            now += Duration::from_secs(seconds);
+            trips.closed(now);
+        }
+    }
+
+    #[test]
+    fn probes_without_a_reply_keep_their_interval() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        trips.opened(now);
+        for _ in 0..5 {
+            now += SOON;
+            assert_eq!(trips.due(LONGEST), Some(now));
+            trips.probed(now);
+        }
+    }
+
+    #[test]
+    fn only_a_breaker_that_was_closed_for_a_while_begins_anew() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        let pause = |now: Instant| {
+            trips.opened(now);
+            trips.due(LONGEST).map(|due| due - now)
+        };
+        assert_eq!(pause(now), Some(SOON));
+        // An hour of outage is no time in which it worked.
+        now += Duration::from_secs(3600);
+        assert_eq!(pause(now), Some(SOON * 2));
+        trips.closed(now);
+        now += RESTLESS - SOON;
+        assert_eq!(pause(now), Some(SOON * 4));
+        trips.closed(now);
+        now += RESTLESS;
+        assert_eq!(pause(now), Some(SOON));
     }
 }
