@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { RedisService, healthCheck } from 'cinnabar'
 
 import { until } from './helpers.mjs'
-import { startCluster } from './support/cluster.mjs'
+import { freePorts, startCluster } from './support/cluster.mjs'
 import { startRedis } from './support/redis.mjs'
 
 describe('a cluster with replicas', () => {
@@ -58,8 +58,7 @@ describe('a cluster with replicas', () => {
   })
 
   test('that never agree are asked until the deadline, and nothing was done', async () => {
-    // One that is on its way when the time is over cannot be told apart from one that was done.
-    const codes = ['E_UNAVAILABLE', 'E_NOT_SENT', 'E_MAYBE_APPLIED']
+    const codes = ['E_UNAVAILABLE', 'E_NOT_SENT']
     const service = new RedisService({ url: cluster.url, log: false, timeoutMs: 600 })
     const key = cluster.keyIn(cluster.firstSlots[1] + 7)
     const slot = cluster.keySlot(key)
@@ -68,7 +67,8 @@ describe('a cluster with replicas', () => {
     const to = (await cluster.primaries()).find((node) => node !== from)
     await from.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     const at = performance.now()
-    await assert.rejects(service.set(key, 'v'), ({ code }) => codes.includes(code))
+    const { code, message } = await service.set(key, 'v').catch((error) => error)
+    assert.ok(codes.includes(code), `${code}: ${message}`)
     assert.ok(performance.now() - at > 400, 'it was not given up at once')
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     await cluster.ready()
@@ -119,7 +119,8 @@ describe('a cluster without replicas', () => {
 describe('a server in cluster mode by redis://', () => {
   let server
   before(async () => {
-    server = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    const [port] = await freePorts(1)
+    server = await startRedis({ port, args: ['--cluster-enabled', 'yes'] })
     for (let slot = 0; slot < 16_384; slot += 4096) {
       await server.command('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 4096 }, (_, n) => slot + n))
     }

@@ -197,7 +197,7 @@ export function clusterUrl(ports, { username = '', password, tls } = {}) {
 }
 
 /** Ports whose bus is free too, and below those that systems take for outgoing connections. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const ports = new Set()
   while (ports.size < count) {
     const port = await freePort()

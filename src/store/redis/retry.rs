@@ -53,6 +53,11 @@ pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
         || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK"))
 }
 
+/// Whether no reply to the request arrived.
+pub fn was_lost(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if matches!(error.kind, Kind::NotSent | Kind::MaybeApplied | Kind::Timeout))
+}
+
 /// Whether the request was executed, or may have been or still be.
 pub fn was_done(reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return true };

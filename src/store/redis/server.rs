@@ -122,20 +122,24 @@ impl Server {
         loop {
             may_retry &= attempt < self.settings.retry_attempts;
             let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
-                Some(reply) if !errand.trip.is_overtaken() => match errand.forgotten(reply) {
+                Some(reply) if !errand.trip.is_given_up() => match errand.forgotten(reply) {
                     true => Verdict::Whole,
                     false if may_retry => retry::judge(errand.wire, reply),
                     false => Verdict::Final,
                 },
                 _ => Verdict::Final,
             };
-            let verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
-            let worst = verdicts.iter().copied().max().unwrap_or(Verdict::Final);
-            let pause = if worst >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
+            let mut verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
+            let worst = |verdicts: &[Verdict]| verdicts.iter().copied().max().unwrap_or(Verdict::Final);
+            let pause = if worst(&verdicts) >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
+            let next = Instant::now() + pause;
+            let late = errands.iter().zip(&mut verdicts).filter(|(errand, _)| errand.is_late(next, deadline));
+            late.for_each(|(_, verdict)| *verdict = Verdict::Final);
+            let worst = worst(&verdicts);
             if worst == Verdict::Final {
                 break;
             }
-            if Instant::now() + pause >= deadline {
+            if next >= deadline {
                 if !may_retry || worst == Verdict::Whole {
                     break;
                 }
@@ -176,7 +180,7 @@ impl Server {
             let answers = self.attempt(&some, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
                 // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
-                replies[at] = if trips[at].is_overtaken() { last } else { Some(reply) };
+                replies[at] = if trips[at].is_given_up() { last } else { Some(reply) };
             }
         }
         settled(wire, &trips, replies)

@@ -271,6 +271,10 @@ impl<'a> Round<'a> {
     fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
         let mut divided = Divided::new();
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
+            let reply = match piece.last.take() {
+                Some(last) if piece.trip.is_given_up() && !retry::was_done(&reply) => Err(last),
+                _ => reply,
+            };
             let next = self.judge(&lane.node, lane.asking, &mut piece, &reply);
             if !matches!(next, Next::Final) {
                 // Later calls on its keys wait for it.
@@ -311,7 +315,8 @@ impl<'a> Round<'a> {
             1 if turn.is_some() => Duration::ZERO,
             attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
-        let left = self.limit(&pieces).saturating_duration_since(Instant::now());
+        let needs = pieces.iter().map(|piece| piece.errand().needs()).max().unwrap_or_default();
+        let left = self.limit(&pieces).saturating_duration_since(Instant::now()).saturating_sub(needs);
         if left < SHORTEST {
             return self.give_up(std::mem::take(&mut pieces));
         }

@@ -6,11 +6,13 @@ use std::{
         Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::{Lanes, Turn};
 use crate::{
@@ -21,6 +23,10 @@ use crate::{
 const IDLE: u8 = 0;
 const IN_LINE: u8 = 1;
 const IN_LINE_AGAIN: u8 = 2;
+
+/// How much longer than the slowest attempt before it another one may take.
+const LEAST: Duration = Duration::from_millis(2);
+const MOST: Duration = Duration::from_millis(20);
 
 /// A request from its acceptance until its reply.
 pub struct Trip<'a> {
@@ -34,6 +40,10 @@ pub struct Trip<'a> {
     in_doubt: AtomicBool,
     /// Whether its script is to be sent with its source.
     whole: AtomicBool,
+    /// The longest time after which the server rejected it, in nanoseconds; 0 if it never did.
+    rejected_after: AtomicU64,
+    /// Whether there was too little time left to retry it.
+    late: AtomicBool,
     /// The reply it had before it was to be executed again.
     answered: Mutex<Option<Box<Result<Reply>>>>,
 }
@@ -52,6 +62,21 @@ impl Errand<'_> {
     /// Whether it had no effect because the server no longer has its script, which it was not sent.
     pub fn forgotten(&self, reply: &Result<Reply>) -> bool {
         retry::is_forgotten(self.wire, reply) && !self.trip.is_whole()
+    }
+
+    /// How much time a retry needs, so that its reply can be expected before the deadline. Only for writes that were rejected: it is
+    /// known that they were not applied, and after a retry without a reply it would be unknown.
+    pub fn needs(&self) -> Duration {
+        match Duration::from_nanos(self.trip.rejected_after.load(Ordering::Relaxed)) {
+            Duration::ZERO => Duration::ZERO,
+            _ if !self.wire.changes() || self.trip.is_in_doubt() => Duration::ZERO,
+            took => took.saturating_add(took.clamp(LEAST, MOST)),
+        }
+    }
+
+    /// Whether less time is left than a retry needs.
+    pub fn is_late(&self, now: Instant, deadline: Instant) -> bool {
+        deadline.saturating_duration_since(now) < self.needs()
     }
 }
 
@@ -72,6 +97,8 @@ impl<'a> Trip<'a> {
             overtaken: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
             whole: AtomicBool::new(false),
+            rejected_after: AtomicU64::new(0),
+            late: AtomicBool::new(false),
             answered: Mutex::default(),
         }
     }
@@ -129,6 +156,22 @@ impl<'a> Trip<'a> {
     /// Whether its script is to be sent with its source.
     pub fn is_whole(&self) -> bool {
         self.whole.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long the server took to reject it.
+    pub fn note_rejected(&self, after: Duration) {
+        let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.rejected_after.fetch_max(nanos.max(1), Ordering::Relaxed);
+    }
+
+    /// Notes that there is too little time left to retry it.
+    pub fn be_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it must not be retried: it is overtaken or late.
+    pub fn is_given_up(&self) -> bool {
+        self.late.load(Ordering::Relaxed) || self.is_overtaken()
     }
 
     /// Leaves its queues.

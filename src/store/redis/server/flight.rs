@@ -33,7 +33,7 @@ impl Server {
             && let Some(member) = self.pool.pick()
             && let Some(hold) = self.lanes.enter(member.number, errands)
         {
-            return (self.exchange(&member, errands, asking, deadline, turn, hold).await, since);
+            return (self.exchange(&member, errands, asking, (since, deadline), turn, hold).await, since);
         }
         self.lanes.park(errands, Turn::New);
         self.fly(errands, asking, deadline).await
@@ -46,8 +46,9 @@ impl Server {
         let mut since = Instant::now();
         let until = deadline.min(since + self.settings.connect_wait);
         loop {
-            if errands.iter().any(|errand| errand.trip.is_overtaken()) {
-                return self.without_overtaken(errands, asking, deadline).await;
+            let now = Instant::now();
+            if errands.iter().any(|errand| errand.trip.is_overtaken() || errand.is_late(now, deadline)) {
+                return self.without_given_up(errands, asking, deadline).await;
             }
             // An unresponsive connection may recover at any time.
             let mut back = pin!(self.pool.back());
@@ -85,17 +86,20 @@ impl Server {
                 Err(error) => return (fail_all(errands, &error), since),
             };
             if let Some(hold) = self.lanes.depart(member.number, &party, errands) {
-                return (self.exchange(&member, errands, asking, deadline, turn, hold).await, since);
+                let times = (Instant::now(), deadline);
+                return (self.exchange(&member, errands, asking, times, turn, hold).await, since);
             }
         }
     }
 
     /// Sends the requests that may still be retried and fails the others.
-    async fn without_overtaken(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
-        let (late, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_overtaken());
+    async fn without_given_up(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
+        let now = Instant::now();
+        errands.iter().filter(|errand| errand.is_late(now, deadline)).for_each(|errand| errand.trip.be_late());
+        let (over, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_given_up());
         let why = "it was not retried because a later call on the same key has already been executed";
         let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
-        late.iter().for_each(|&at| errands[at].trip.leave());
+        over.iter().for_each(|&at| errands[at].trip.leave());
         let some: Vec<_> = rest.iter().map(|&at| errands[at]).collect();
         if some.is_empty() {
             return (replies, Instant::now());
@@ -122,7 +126,7 @@ impl Server {
         member: &Member,
         errands: &[Errand<'_>],
         asking: bool,
-        deadline: Instant,
+        (since, deadline): (Instant, Instant),
         turn: MutexGuard<'_, ()>,
         hold: Hold,
     ) -> Replies {
@@ -137,7 +141,7 @@ impl Server {
             order.comes().await;
         }
         let mut replies = own_replies(wires, asking, replies);
-        let overtook = self.land(errands, &mut replies);
+        let overtook = self.land(errands, &mut replies, since);
         if taught {
             let ran = errands.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
             member.scripts.learn(ran.filter_map(|(errand, _)| command::script(errand.wire)));
@@ -155,7 +159,7 @@ impl Server {
 
     /// Requeues requests that may have to be retried, along with later ones executed after them. Returns those that overtook
     /// others.
-    fn land<'a>(&self, errands: &[Errand<'a>], replies: &mut Replies) -> Vec<Errand<'a>> {
+    fn land<'a>(&self, errands: &[Errand<'a>], replies: &mut Replies, since: Instant) -> Vec<Errand<'a>> {
         let mut overtook = Vec::new();
         let mut returned = self.lanes.has_returned();
         for (errand, reply) in errands.iter().zip(replies) {
@@ -165,6 +169,9 @@ impl Server {
             // It is sent again even behind later calls on its keys, unless an earlier attempt may have had an effect.
             let due = errand.forgotten(reply);
             if due || retry::goes_on(errand.wire, reply) {
+                if !retry::was_lost(reply) {
+                    errand.trip.note_rejected(since.elapsed());
+                }
                 let turn = if due && !errand.trip.is_in_doubt() { Turn::Due } else { Turn::Again };
                 self.lanes.park(&[*errand], turn);
                 returned = true;

@@ -39,7 +39,7 @@ pub enum Next {
 impl<'a> Round<'a> {
     pub(super) fn judge(&self, node: &Node, asking: bool, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
         let Err(error) = reply else { return Next::Final };
-        if piece.trip.is_overtaken() {
+        if piece.trip.is_given_up() || piece.errand().is_late(Instant::now(), self.deadline) {
             return Next::Final;
         }
         let cluster = self.cluster;
