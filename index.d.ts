@@ -70,7 +70,11 @@ export class CinnabarError extends Error {
   readonly name: 'CinnabarError'
   /** What went wrong, to branch on. */
   readonly code: ErrorCode
-  /** Whether the same call may succeed later with nothing changed by the caller. */
+  /**
+   * Whether the same call may succeed later with nothing changed by the caller, and it is certain that this one has changed nothing.
+   * Always `false` for `E_MAYBE_APPLIED`: whether a second call does no harm is for its caller to know. `set` and `destroySession` do
+   * none; `queue.add` without an `id` adds another job, and `createSession` another session.
+   */
   readonly retryable: boolean
   /** The operation that failed, in capitals: `'GET'`, `'CREATE SESSION'`. Missing if no call was made, as for invalid options. */
   readonly command?: string
@@ -1352,7 +1356,8 @@ export interface ApiCache {
    *   callers do not share that load.
    * - A value loaded for several callers gets all their tags and the shortest ttl. A caller with a tag that the running load does
    *   not have starts another load.
-   * - If `load` takes longer than `loadTimeoutMs` or the caller's own `timeoutMs`, the caller gets `E_TIMEOUT`.
+   * - If `load` takes longer than `loadTimeoutMs` or the caller's own `timeoutMs`, the caller gets `E_TIMEOUT`. Until then the call keeps
+   *   the process alive, as every call does, unless the service is disconnected.
    * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
    *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
    * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
@@ -1375,7 +1380,7 @@ export interface ApiCache {
     image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
     options?: CacheSetOptions,
   ): Promise<ImageInfo>
-  /** Forgets what is known about an image; answers the number of keys removed, 0 or 1. */
+  /** Forgets what is known about an image; returns the number of values removed, 0 or 1, as `invalidate` does. */
   invalidateImage(file: string): Promise<number>
   /** Counts since this cache was made. */
   stats(): ApiCacheStats
@@ -1947,6 +1952,10 @@ export interface JobQueueOptions {
    * runs alone, on a worker that runs nothing else, one such job of the queue at a time: a job that keeps killing its workers adds
    * at most two crashes to the count of others, and none to those that had not started. If no worker is idle, one of them finishes
    * its jobs first; the others go on. With `1`, everything that ran beside it is dead. Default `5`.
+   *
+   * A worker knows only its own jobs. Where several workers run in one process, of one queue or of several, a job that ends the process
+   * adds a crash to what the others run at that moment each time, also to a job that runs alone on its worker. So run jobs that may end
+   * their process in a process with one worker.
    */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
