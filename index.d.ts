@@ -1181,22 +1181,25 @@ export type Jsonify<T> = 0 extends 1 & T
 
 /**
  * `T` if JSON can write it; `never` if it is, or may be, `undefined`, a function, a symbol, a `bigint`, bytes, a `Map`, `Set`, `RegExp`,
- * `Error` or `Promise`. What is within an object is checked when the call is made.
- *
- * @example
- * function put<T>(key: string, value: JsonInput<T>) {
- *   return ApiCache.set(key, value, { ttl: 60 })
- * }
+ * `Error` or `Promise`. What is within an object, and what a type parameter stands for, is checked when the call is made.
  */
-export type JsonInput<T> = 0 extends 1 & T ? T : unknown extends T ? T : true extends IsRefused<T> ? never : T
+export type JsonInput<T> = Verdict<T> extends 'refused' ? never : T
 
-type IsRefused<T> = T extends { toJSON(...args: never[]): unknown }
-  ? T extends ArrayBufferView
-    ? true
-    : false
-  : T extends NoJson | bigint | Unkept
-    ? true
-    : false
+// The brackets let a type parameter pass, so that a generic function can hand its argument on.
+type Verdict<T> = [0] extends [1 & T]
+  ? 'kept'
+  : [unknown] extends [T]
+    ? 'kept'
+    : [Unfit<T>] extends [never]
+      ? 'kept'
+      : 'refused'
+type Unfit<T> = T extends ArrayBufferView
+  ? T
+  : T extends { toJSON(...args: never[]): unknown }
+    ? never
+    : T extends NoJson | bigint | Unkept
+      ? T
+      : never
 
 type Unkept =
   | ReadonlyMap<unknown, unknown>
@@ -2773,7 +2776,7 @@ export interface HealthHandler {
   (request: Request): Promise<Response>
   /** The same for `node:http`, and so for Express and its kind. */
   node(
-    request: { readonly method?: string },
+    request: { readonly method?: string | undefined },
     response: { writeHead(status: number, headers: Record<string, string>): unknown; end(body?: string): unknown },
   ): Promise<void>
 }

@@ -343,8 +343,16 @@ function cached<T>(key: string, load: () => Promise<T>) {
   return ApiCache.getOrSet(key, load)
 }
 
-async function put<T>(key: string, value: JsonInput<T>): Promise<void> {
+async function put<T>(key: string, value: T): Promise<void> {
   await ApiCache.set(key, value, { ttl: 60 })
+  await ApiCache.setCachedResponse(key, value)
+  await ApiCache.setMany([{ key, value }])
+  await publish(key, value)
+}
+
+async function putRow<T extends { id: string }>(row: T): Promise<void> {
+  const checked: JsonInput<T> = row
+  await ApiCache.set(row.id, checked)
 }
 
 /** What JSON gives back has the type that JSON gives it, in every feature. */
@@ -450,6 +458,7 @@ export async function cache(bytes: Uint8Array): Promise<void> {
     const wrapped = await cached('wrapped', async () => row)
     same<{ at: string; column: ColumnJson; rows: OwnJson[] }, typeof wrapped>(true)
     await put('wrapped', { at: new Date() })
+    await putRow({ id: 'row' })
     await cache.set('json', ownJson)
     await cache.set('date', new Date())
     await cache.set('unknown', JSON.parse('1') as unknown)
