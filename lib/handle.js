@@ -36,13 +36,17 @@ function originOf(handle) {
   return origins.get(handle) ?? handle
 }
 
+/** The error for what should be a service, named by `what`. */
+function notAService(what) {
+  return argumentError(
+    `${what} must be a RedisService. If it is one, it was created by another copy of cinnabar: check \`npm ls cinnabar\` and install only one version`,
+  )
+}
+
 /** The native service behind `service`; creates that of the lazy default service. Throws for anything else. */
 function handleOf(service) {
   const open = typeof service === 'object' && service !== null ? openers.get(service) : undefined
-  if (!open)
-    throw argumentError(
-      'the first argument must be a RedisService. If it is one, it was created by another copy of cinnabar: check `npm ls cinnabar` and install only one version',
-    )
+  if (!open) throw notAService('the first argument')
   return open()
 }
 
@@ -116,6 +120,7 @@ module.exports = {
   isService,
   limitsOf,
   madeOf,
+  notAService,
   originOf,
   provideHandle,
   refusing,

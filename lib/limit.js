@@ -30,10 +30,11 @@ class RateLimiter {
   static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
 
   constructor(service, options) {
-    if (service instanceof Parts) {
-      this.#made = service.made
-      this.#limits = service.limits
-      this.#prefix = service.prefix
+    const parts = Parts.of(service, new.target)
+    if (parts) {
+      this.#made = parts.made
+      this.#limits = parts.limits
+      this.#prefix = parts.prefix
       return
     }
     const own = ownOptions(options, OPTIONS)

@@ -11,12 +11,15 @@ const LONGEST_MS = 2 ** 31
 const numbers = new WeakMap()
 let next = 1
 
+const LIMITS = new WeakSet()
+
 /** What the calls of an object are bound to. */
 class Limits {
   constructor(timeoutMs, signals) {
     this.timeoutMs = timeoutMs
     this.signals = signals
     this.ids = signals.map(numberOf)
+    LIMITS.add(this)
   }
 }
 
@@ -24,7 +27,7 @@ const NONE = new Limits(undefined, [])
 
 /** The limits of `.with(options)` on top of those that are there already: the stricter of two times, and every signal. */
 function limitsWithin(outer, options) {
-  const inner = options instanceof Limits ? options : limitsOf(options)
+  const inner = LIMITS.has(options) ? options : limitsOf(options)
   const signals = [...new Set([...outer.signals, ...inner.signals])]
   return new Limits(stricter(outer.timeoutMs, inner.timeoutMs), signals)
 }
@@ -156,16 +159,51 @@ function loadWithin({ signals, timeoutMs }, share) {
   })
 }
 
-/** Passed by `.with()` to a constructor in place of its public arguments. */
+// What the constructor of a subclass, which `bind` runs, has not handed on yet.
+let pending
+
+/** What `.with()` makes an object of, in place of the public arguments of its constructor. */
 class Parts {
   constructor(parts) {
     Object.assign(this, parts)
   }
+
+  /** The parts for an object under construction, or none for one that callers make. */
+  static of(first, target) {
+    if (pending?.target !== target) return PARTS.has(first) ? first : undefined
+    const { parts } = pending
+    pending = undefined
+    return parts
+  }
 }
 
-/** An object of the class of `self`, subclasses included, made of these parts by the constructor of `Class`. */
+const PARTS = new WeakSet()
+
+/**
+ * An object of the class of `self`, made of these parts by the constructor of `Class`. That of a subclass runs too, for only that
+ * gives an object its private fields, whatever it hands on to `super()`; one that needs its own arguments throws, and then the
+ * object is made without it. Other fields are those of `self`.
+ */
 function bind(Class, self, parts) {
-  return Reflect.construct(Class, [new Parts(parts)], self.constructor)
+  const made = new Parts(parts)
+  PARTS.add(made)
+  const { constructor } = self
+  if (constructor === Class) return new Class(made)
+  const bound = constructed(constructor, made) ?? Reflect.construct(Class, [made], constructor)
+  return Object.isExtensible(bound) ? Object.defineProperties(bound, Object.getOwnPropertyDescriptors(self)) : bound
+}
+
+function constructed(constructor, parts) {
+  const outer = pending
+  pending = { target: constructor, parts }
+  try {
+    const bound = new constructor(parts)
+    return pending === undefined ? bound : undefined
+  } catch {
+    return undefined
+  } finally {
+    pending = outer
+  }
 }
 
 module.exports = { NONE, Parts, assertGoing, bind, limitsWithin, loadWithin, unlessAborted, withoutSignals }

@@ -17,9 +17,10 @@ class DistributedLock {
   #limits
 
   constructor(service, options) {
-    if (service instanceof Parts) {
-      this.#made = service.made
-      this.#limits = service.limits
+    const parts = Parts.of(service, new.target)
+    if (parts) {
+      this.#made = parts.made
+      this.#limits = parts.limits
       return
     }
     const own = ownOptions(options, OPTIONS)

@@ -36,10 +36,11 @@ class JobQueue {
   #watch = { finished: (id, options) => this.#finished(id, options) }
 
   constructor(name, options) {
-    if (name instanceof Parts) {
-      this.#made = name.made
-      this.#limits = name.limits
-      this.#shared = name.shared
+    const parts = Parts.of(name, new.target)
+    if (parts) {
+      this.#made = parts.made
+      this.#limits = parts.limits
+      this.#shared = parts.shared
       return
     }
     const { service, rest } = queueOptions(options)

@@ -26,10 +26,11 @@ class SessionManager {
   #tally = { failed: 0, fallbacks: 0 }
 
   constructor(service, options) {
-    if (service instanceof Parts) {
-      this.#made = service.made
-      this.#limits = service.limits
-      this.#tally = service.tally
+    const parts = Parts.of(service, new.target)
+    if (parts) {
+      this.#made = parts.made
+      this.#limits = parts.limits
+      this.#tally = parts.tally
       return
     }
     const own = ownOptions(options, OPTIONS)

@@ -2,7 +2,7 @@
 
 const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
-const { isService } = require('../handle.js')
+const { isService, notAService } = require('../handle.js')
 const { ownOptions } = require('../options.js')
 const { checkHealth } = require('../health.js')
 const { checkSettings, milliseconds } = require('./options.js')
@@ -51,10 +51,7 @@ function makeHandler(options, defaultService) {
   if (isService(options)) throw argumentError('healthHandler takes an options object: pass the service as { service }')
   const known = ['service', 'timeoutMs', 'slowMs', 'maxAgeMs', 'detail']
   const { service = defaultService, detail = true, maxAgeMs = 1000, ...rest } = ownOptions(options, known)
-  if (!isService(service))
-    throw argumentError(
-      'service must be a RedisService. If it is one, it was created by another copy of cinnabar: check `npm ls cinnabar` and install only one version',
-    )
+  if (!isService(service)) throw notAService('service')
   if (typeof detail !== 'boolean') throw argumentError('detail must be true or false')
   milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })
   const check = sharedCheck(service, checkSettings(rest))
