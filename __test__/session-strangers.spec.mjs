@@ -105,6 +105,58 @@ for (const engine of engines) {
     )
 
     test(
+      'the cookies of Next.js are taken, and what is no request is a typed error and never an empty session',
+      withSessions(async (sessions) => {
+        const cookies = (...pairs) => {
+          const all = pairs.map(([name, value]) => ({ name, value }))
+          return {
+            get: (name) => all.find((cookie) => cookie.name === name),
+            getAll: (name) => all.filter((cookie) => cookie.name === name),
+            has: (name) => all.some((cookie) => cookie.name === name),
+            size: all.length,
+            [Symbol.iterator]: () => new Map(all.map((cookie) => [cookie.name, cookie])).entries(),
+          }
+        }
+        for (const jar of [cookies(['session', 'tok']), cookies(['a', 'b'], ['session', ''], ['session', 'tok'])]) {
+          assert.equal(await tokenIn(sessions, jar), 'asked')
+        }
+        assert.equal(await tokenIn(sessions, cookies(['sid', 'tok']), { cookie: 'sid' }), 'asked')
+        for (const jar of [cookies(), cookies(['other', 'tok']), cookies(['session', '\0'])]) {
+          assert.equal(await tokenIn(sessions, jar), null)
+        }
+        const id = await sessions.createSession('ann')
+        assert.equal((await sessions.getSession(cookies(['session', id]))).userId, 'ann')
+
+        const form = new FormData()
+        form.set('cookie', 'session=tok')
+        const promised = Promise.resolve(cookies(['session', 'tok']))
+        for (const [mistake, message] of [
+          [new URLSearchParams('cookie=session%3Dtok&session=tok'), /URLSearchParams/],
+          [form, /FormData/],
+          [{ headers: new URLSearchParams('cookie=session%3Dtok') }, /expected a token/],
+          [promised, /a promise: await it/],
+          [Object.assign(Promise.resolve(), cookies(['session', 'tok'])), /a promise: await it/],
+          [{ headers: Promise.resolve(new Headers()) }, /a promise: await it/],
+          [{ cookie: 'session=tok', host: 'a' }, /pass it as \{ headers \}/],
+          [{ Authorization: ['Bearer tok'] }, /pass it as \{ headers \}/],
+          [new WeakMap(), /expected a token/],
+          [{}, /expected a token/],
+          [{ headers: undefined }, /expected a token/],
+          [{ headers: 'cookie: session=tok' }, /expected a token/],
+          [undefined, /expected a token/],
+          [null, /expected a token/],
+          [42, /expected a token/],
+          [() => 'tok', /expected a token/],
+        ]) {
+          await refuses(tokenIn(sessions, mistake), 'E_INVALID_ARGUMENT', message)
+          await refuses(sessions.invalidateToken(mistake), 'E_INVALID_ARGUMENT', message)
+          const isObject = typeof mistake === 'object' && mistake !== null
+          await refuses(sessions.getSession(mistake), 'E_INVALID_ARGUMENT', isObject ? message : undefined)
+        }
+      }),
+    )
+
+    test(
       'a server with such a cookie answers 401 and goes on',
       withSessions(async (sessions) => {
         const server = createServer(async (request, response) => {

@@ -1,7 +1,11 @@
 'use strict'
 
+const { types } = require('node:util')
+
 const { argumentError } = require('./error.js')
-const { describe } = require('./options.js')
+const { describe, hasOption } = require('./options.js')
+
+const ACCEPTED = 'a token, a Request, Headers, an IncomingMessage, { headers } or the cookies of Next.js'
 
 // Anything longer is a mistake or an attack, not a token.
 const LONGEST = 64 * 1024
@@ -11,18 +15,17 @@ const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /**
  * The session token of a request: `Authorization: Bearer …`, otherwise the first non-empty cookie of that name; `null` if there is
- * neither, or if the value cannot be a token. Accepts the token itself, a fetch `Request`, `Headers`, a Node request, or any
- * object with `headers`. Header names are case-insensitive.
+ * neither, or if the value cannot be a token. Accepts the token itself, a fetch `Request`, `Headers`, a Node request, any object
+ * with `headers`, or the cookies of Next.js. Header names are case-insensitive. Throws for anything else.
  */
 function tokenOf(request, cookie = 'session') {
   if (typeof cookie !== 'string' || !COOKIE_NAME.test(cookie)) {
     throw argumentError(`cookie must be the name of a cookie, got ${describe(cookie)}`)
   }
   if (typeof request === 'string') return usable(request)
+  if (asked(() => isCookies(request))) return usable(asked(() => cookieIn(request, cookie)))
   const headers = asked(() => headersOf(request))
-  if (!headers) {
-    throw argumentError(`expected a token, a Request, Headers or an IncomingMessage, got ${describe(request)}`)
-  }
+  if (!headers) throw argumentError(`expected ${ACCEPTED}, got ${asked(() => nameOf(request)) ?? describe(request)}`)
   const values = (name) => asked(() => headers(name)) ?? []
   for (const value of values('authorization')) {
     const bearer = /^\s*Bearer +([^\s,]+)\s*$/i.exec(value)
@@ -46,16 +49,46 @@ function usable(token) {
   return Buffer.byteLength(token) <= LONGEST ? token : null
 }
 
+// The cookies of Next.js have the methods of URLSearchParams and FormData, but for `append`.
+function isCookies(request) {
+  return (
+    isObject(request) && !types.isPromise(request) && has(request, 'get', 'has', 'getAll') && !has(request, 'append')
+  )
+}
+
+function cookieIn(cookies, name) {
+  const values = cookies.getAll(name).map((cookie) => cookie?.value)
+  return values.find((value) => typeof value === 'string' && value !== '')
+}
+
 // Returns a function that returns all values of a header, given its name in lower case.
 function headersOf(request) {
-  if (typeof request !== 'object' || request === null) return undefined
-  const headers = typeof request.get === 'function' && typeof request.has === 'function' ? request : request.headers
-  if (typeof headers !== 'object' || headers === null) return undefined
+  if (!isObject(request)) return undefined
+  const headers = has(request, 'get', 'has') ? request : hasOption(request, 'headers') ? request.headers : undefined
+  if (!isObject(headers) || types.isPromise(headers) || types.isWeakMap(headers) || has(headers, 'getAll'))
+    return undefined
   return (name) => {
     const value = typeof headers.get === 'function' ? headers.get(name) : undefined
     // `undefined` rather than `null`: not a `Headers` object, so its names may be in any case.
     return value === undefined ? valuesOf(headers, name) : textsOf(value)
   }
+}
+
+function isObject(value) {
+  return typeof value === 'object' && value !== null
+}
+
+function has(object, ...names) {
+  return names.every((name) => typeof object[name] === 'function')
+}
+
+// What somebody has mistaken for a request.
+function nameOf(request) {
+  if (!isObject(request)) return undefined
+  if (types.isPromise(request) || types.isPromise(request.headers)) return 'a promise: await it first'
+  if (has(request, 'append', 'getAll')) return 'URLSearchParams or FormData'
+  const isHeader = (name) => /^(authorization|cookie|host)$/i.test(name)
+  return Object.keys(request).some(isHeader) ? 'an object of headers: pass it as { headers }' : undefined
 }
 
 function valuesOf(headers, name) {
