@@ -132,7 +132,13 @@ export type Fields<T extends object> = T extends
 
 // ---------------------------------------------------------------------------------------------------- service
 
-/** Settings of a service. What is given here wins over the environment. */
+/**
+ * Settings of a service. What is given here wins over the environment.
+ *
+ * These options, like all others, may be an instance of a class, with fields or getters, or inherit from an object with defaults. What
+ * `Object.prototype` has is never an option. An object that has none of the options, such as a `Map` or a promise, is refused with
+ * `E_INVALID_ARGUMENT`, and so is an option that nobody knows.
+ */
 export interface ServiceOptions {
   /**
    * Where the data lives. Not together with `host` or `port`. Environment: `REDIS_URL`, else `REDIS_PUBLIC_URL`.
@@ -331,7 +337,10 @@ export interface ServiceEvent {
 }
 
 /**
- * What `.with()` binds calls to.
+ * What `.with()` binds calls to. The bound object is of the same class. The constructor of a subclass of your own runs again for it,
+ * with a first argument to hand on to `super()`, so that it has its private fields, as they are at first; other fields are those of
+ * the object that it came from. If that constructor throws without its own arguments, the object has no private fields of the
+ * subclass: derive the service instead, `new MySessions(service.with(limits))`.
  *
  * @example
  * await redisService.with({ timeoutMs: 200 }).get('key')
@@ -939,8 +948,18 @@ export interface CreateSessionOptions {
   id?: string
 }
 
-/** A request as accepted by `getSession`, `validateSession` and `invalidateToken`. Names of headers are case-insensitive. */
+/**
+ * A request as accepted by `getSession`, `validateSession` and `invalidateToken`: a fetch `Request` or its `Headers`, the request of
+ * Node.js, Express or Fastify, any `{ headers }`, or what `await cookies()` of Next.js returns. Names of headers are
+ * case-insensitive, and a header may have an array of values. Anything else (a promise, `URLSearchParams`, `FormData`, headers as a
+ * plain object) rejects with `E_INVALID_ARGUMENT`.
+ */
 export type SessionRequest =
+  | {
+      get(name: string): { readonly value: string } | undefined
+      has(name: string): boolean
+      getAll(name: string): readonly { readonly value: string }[]
+    }
   | { get(name: string): string | null; has(name: string): boolean }
   | { readonly headers: { get(name: string): string | null } }
   | { readonly headers: { readonly [name: string]: string | readonly string[] | undefined } }

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { describe, test } from 'node:test'
 
-import { ApiCache, RedisService } from 'cinnabar'
+import { ApiCache, JobQueue, RedisService, SessionManager } from 'cinnabar'
 
 import { deferred, rawClient, refuses, runJson, runNode, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
@@ -326,6 +326,90 @@ for (const engine of engines) {
       await service.connect()
       assert.equal(await limited.get('key'), null)
       await service.disconnect()
+    })
+
+    test('bound objects of a subclass have its methods and fields, private ones too', async () => {
+      const controller = new AbortController()
+      const limits = { signal: controller.signal }
+      const service = await engine.makeService()
+      class Fields extends SessionManager {
+        #reads = 0
+        name = 'fields'
+        async read(id) {
+          this.#reads++
+          return [this.#reads, this.name, await this.getSession(id)]
+        }
+      }
+      class Own extends SessionManager {
+        #log
+        constructor(log) {
+          super(service, { prefix: 'own:' })
+          this.#log = log
+        }
+        read(id) {
+          return Promise.all([1, this.#log?.name ?? 'own', this.getSession(id)])
+        }
+      }
+      // Its constructor cannot run without its own arguments.
+      class Needy extends SessionManager {
+        constructor(config) {
+          super(config.service.here)
+          this.name = config.name
+        }
+        read(id) {
+          return Promise.all([1, this.name, this.getSession(id)])
+        }
+      }
+      const needy = new Needy({ service: { here: service }, name: 'needy' })
+      const changed = new Fields(service)
+      changed.name = 'changed'
+      const all = [new Fields(service), changed, new Own(), needy]
+      const names = ['fields', 'changed', 'own', 'needy']
+      const bound = all.map((manager) => manager.with(limits).with({ timeoutMs: 5000 }))
+      for (const [at, manager] of bound.entries()) {
+        assert.ok(manager instanceof all[at].constructor)
+        await all[at].storeSession('s', { a: 1 })
+        assert.deepEqual(await manager.read('s'), [1, names[at], { a: 1 }])
+        assert.equal(manager.stats().hits, all[at].stats().hits)
+      }
+      class MyService extends RedisService {
+        #options
+        constructor(options = { log: false }) {
+          super({ url: options.url, log: false })
+          this.#options = options
+        }
+        get isMine() {
+          return #options in this
+        }
+      }
+      class MyQueue extends JobQueue {
+        #added = 0
+        addOne() {
+          return this.add('job', ++this.#added)
+        }
+      }
+      const mine = new MyService({ url: engine.env().REDIS_URL })
+      assert.equal(mine.with(limits).isMine, true)
+      assert.equal(await mine.with(limits).get('none'), null)
+      const queue = new MyQueue('mine', { service }).with(limits)
+      assert.equal((await queue.addOne()).data, 1)
+      // What is made while a constructor runs is not taken for the bound object.
+      class Nested extends SessionManager {
+        constructor(...args) {
+          new SessionManager(service)
+          super(...args)
+          this.other = new SessionManager(service)
+        }
+      }
+      const nested = new Nested(service).with(limits)
+      controller.abort()
+      for (const manager of bound) await refuses(manager.read('s'), 'E_ABORTED')
+      await refuses(mine.with(limits).get('none'), 'E_ABORTED')
+      await refuses(queue.addOne(), 'E_ABORTED')
+      await refuses(nested.getSession('s'), 'E_ABORTED')
+      assert.deepEqual(await nested.other.getSession('s'), { a: 1 })
+      for (const manager of all) assert.ok((await manager.read('s'))[2])
+      await Promise.all([service.disconnect(), mine.disconnect()])
     })
 
     test('the static forms have it too', async () => {

@@ -8,7 +8,7 @@ const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { imageInfo, imageKey } = require('./image.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, assertMilliseconds, assertOptions, ownOptions } = require('./options.js')
+const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
 const { textOf } = require('./params.js')
 const { claimPrefix } = require('./prefixes.js')
 const { positiveSeconds } = require('./seconds.js')
@@ -26,10 +26,11 @@ class ApiCache {
   #own
 
   constructor(service, options) {
-    if (service instanceof Parts) {
-      this.#made = service.made
-      this.#limits = service.limits
-      this.#own = service.own
+    const parts = Parts.of(service, new.target)
+    if (parts) {
+      this.#made = parts.made
+      this.#limits = parts.limits
+      this.#own = parts.own
       return
     }
     const own = ownOptions(options, OPTIONS)
@@ -68,8 +69,7 @@ class ApiCache {
   }
 
   async set(key, value, options) {
-    assertOptions(options, SET_OPTIONS)
-    return this.#native.set(key, value, options)
+    return this.#native.set(key, value, ownOptions(options, SET_OPTIONS))
   }
 
   invalidate(key) {
@@ -90,8 +90,7 @@ class ApiCache {
 
   async setMany(entries) {
     if (!Array.isArray(entries)) throw argumentError('entries must be an array of { key, value }')
-    for (const entry of entries) assertOptions(entry ?? null, ENTRY)
-    return this.#native.setMany(entries)
+    return this.#native.setMany(Array.from(entries, (entry) => ownOptions(entry ?? null, ENTRY)))
   }
 
   async getOrSet(key, load, options) {

@@ -1,6 +1,6 @@
 'use strict'
 
-const { describe } = require('./options.js')
+const { describe, hasOption } = require('./options.js')
 
 /**
  * Calls the caller's credentials function, then `answer(username, password, problem)`. Never throws, whatever the function does.
@@ -18,7 +18,9 @@ async function askCredentials(provide, answer) {
 async function read(provide) {
   const answer = await provide()
   if (typeof answer !== 'object' || answer === null) return refuse('', answer)
-  const { username, password } = answer
+  const [username, password] = ['username', 'password'].map((name) =>
+    hasOption(answer, name) ? answer[name] : undefined,
+  )
   if (username !== undefined && username !== null && !isText(username)) return refuse(' as username', username)
   if (!isText(password)) return refuse(' as password', password)
   return { username, password }

@@ -9,7 +9,9 @@ const BRAND = Symbol.for('cinnabar.error')
  * brand, because a class identity would differ between them.
  */
 class CinnabarError extends Error {
-  constructor(message, { code = 'E_INTERNAL', retryable = false, command, key, done, cause, trace } = {}) {
+  constructor(message, details) {
+    // A copy without a prototype, since `Object.prototype` may be polluted.
+    const { code = 'E_INTERNAL', retryable = false, command, key, done, cause, trace } = { __proto__: null, ...details }
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.retryable = retryable

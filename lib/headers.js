@@ -8,9 +8,12 @@ const { describe } = require('./options.js')
 const LONGEST = 512
 
 /** The response headers that describe a rate-limit result to the client. */
-function limitHeaders(result, limit = result?.limit) {
-  if (typeof result?.allowed !== 'boolean') throw argumentError('headers takes the result of checkRateLimit')
+function limitHeaders(checked, given) {
+  // A copy without a prototype, since one built by hand may lack what `Object.prototype` may have been polluted with.
+  const result = { __proto__: null, ...checked }
+  if (typeof result.allowed !== 'boolean') throw argumentError('headers takes the result of checkRateLimit')
   const { remaining } = result
+  const limit = given === undefined ? result.limit : given
   if (!Number.isFinite(remaining)) throw argumentError(`remaining must be a number, got ${describe(remaining)}`)
   const headers = {}
   if (limit !== undefined) {

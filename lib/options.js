@@ -2,6 +2,9 @@
 
 const { argumentError } = require('./error.js')
 
+// A prototype chain that is longer is a proxy's.
+const LONGEST_CHAIN = 100
+
 /**
  * What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws.
  * `within` stands before the names of options that belong to another one.
@@ -12,12 +15,45 @@ function refuseOptions(options, names, within = '') {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       return argumentError(`options must be an object, got ${describe(options)}`)
     }
-    const unknown = Object.keys(options).find((name) => !names.includes(name))
-    return unknown === undefined ? null : unknownOption(unknown, names, within)
+    const chain = chainOf(options)
+    const unknown = chain.flatMap((object) => namesIn(object, options)).find((name) => !names.includes(name))
+    if (unknown !== undefined) return unknownOption(unknown, names, within)
+    return chain.length > 1 ? refuseInstance(chain, names, within) : null
   } catch (error) {
     // A proxy may throw at any look.
     return argumentError('options could not be read', error)
   }
+}
+
+// The objects in which options are looked up: the one given, and what it inherits from, such as its class or its defaults. Not
+// `Object.prototype`, of whatever realm, since that may be polluted.
+function chainOf(options) {
+  const chain = [options]
+  for (let object = prototypeOf(options); object !== null; object = prototypeOf(object)) {
+    const above = prototypeOf(object)
+    if (above === null && Object.hasOwn(object, 'isPrototypeOf')) return chain
+    chain.push(object)
+    if (chain.length > LONGEST_CHAIN) throw new RangeError('the prototypes have no end')
+  }
+  return chain
+}
+
+function prototypeOf(object) {
+  return Object.getPrototypeOf(object)
+}
+
+// The methods of a class that was compiled for old engines are enumerable.
+function namesIn(object, options) {
+  const names = Object.keys(object)
+  return object === options ? names : names.filter((name) => typeof options[name] !== 'function')
+}
+
+// An instance with no option at all is something else than options: a Map, a Promise, a service.
+function refuseInstance(chain, names, within) {
+  if (names.some((name) => chain.some((object) => Object.hasOwn(object, name)))) return null
+  if (!chain.some((object, at) => at > 0 && Object.hasOwn(object, 'constructor'))) return null
+  const wanted = names.map((name) => within + name).join(', ')
+  return argumentError(`options must be an object with some of ${wanted}, got an instance of a class with none of them`)
 }
 
 function unknownOption(name, names, within) {
@@ -33,21 +69,29 @@ function assertOptions(options, names, within) {
 }
 
 /**
- * The object's own options of these names, each read once: a getter may throw or return something else the next time. Inherited
- * properties are ignored, since `Object.prototype` may be polluted. Throws for unknown names, as `assertOptions` does.
+ * The options of these names, each read once: a getter may throw or return something else the next time. They may be inherited, as
+ * from a class with getters, but not from `Object.prototype`, which may be polluted. The result has no prototype. Throws for unknown
+ * names, as `assertOptions` does; `refuse` makes the error for an option that cannot be read.
  */
-function ownOptions(options, names, within = '') {
+function ownOptions(options, names, within = '', refuse = argumentError) {
   assertOptions(options, names, within)
   const own = { __proto__: null }
   if (options === undefined) return own
   for (const name of names) {
     try {
-      if (Object.hasOwn(options, name)) own[name] = options[name]
+      if (hasOption(options, name)) own[name] = options[name]
     } catch (error) {
-      throw argumentError(`reading the option ${within}${name} threw`, error)
+      throw refuse(`reading the option ${within}${name} threw`, error)
     }
   }
   return own
+}
+
+/** Whether an object has a field of this name, itself or from what it inherits, but for `Object.prototype`. */
+function hasOption(options, name) {
+  return (
+    Object.hasOwn(options, name) || (name in options && chainOf(options).some((object) => Object.hasOwn(object, name)))
+  )
 }
 
 /** Throws unless it is a function. */
@@ -57,7 +101,7 @@ function assertFunction(value, name) {
 
 /** Throws unless it is a valid number of milliseconds. */
 function assertMilliseconds(value, name) {
-  if (typeof value === 'number' && value >= 1 && value <= 2 ** 31 - 1) return
+  if (typeof value === 'number' && value >= 1 && value <= 2 ** 31) return
   const got = typeof value === 'number' ? String(value) : describe(value)
   throw argumentError(`${name} must be a number of milliseconds from 1 to 2^31, got ${got}`)
 }
@@ -101,4 +145,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, assertOptions, describe, ownOptions }
+module.exports = { assertFunction, assertMilliseconds, describe, hasOption, ownOptions }

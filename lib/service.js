@@ -13,7 +13,7 @@ const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
-const { assertOptions, describe, ownOptions } = require('./options.js')
+const { describe, ownOptions } = require('./options.js')
 const { releasePrefixes } = require('./prefixes.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
@@ -68,9 +68,10 @@ class RedisService {
   #rooms
 
   constructor(options) {
-    if (options instanceof Parts) {
-      this.#origin = options.origin
-      this.#limits = options.limits
+    const parts = Parts.of(options, new.target)
+    if (parts) {
+      this.#origin = parts.origin
+      this.#limits = parts.limits
     } else if (options !== LAZY) this.#native = openNative(options)
     const isLazy = options === LAZY || isLazyService(this.#origin)
     provideHandle(this, () => this.#opened(), this.#limits, isLazy)
@@ -281,11 +282,11 @@ function assertNothingHidden() {
 // Reads each option once. Only the names of most are checked here; the native side validates the values.
 function serviceOptions(options) {
   if (options === undefined) return undefined
-  const own = readOptions(options, OPTIONS)
+  const own = ownOptions(options, OPTIONS, '', settingsError)
   for (const [name, names] of Object.entries(GROUPS)) {
     const group = own[name]
     if (typeof group === 'object' && group !== null && !Array.isArray(group)) {
-      own[name] = readOptions(group, names, `${name}.`)
+      own[name] = ownOptions(group, names, `${name}.`, settingsError)
     }
   }
   const { stacks, log } = own
@@ -294,19 +295,6 @@ function serviceOptions(options) {
   }
   if (log === undefined || log === false || typeof log === 'function') return own
   throw settingsError(`log must be false or a function, got ${describe(log)}`)
-}
-
-function readOptions(options, names, within = '') {
-  assertOptions(options, names, within)
-  const own = { __proto__: null }
-  for (const name of names) {
-    try {
-      if (Object.hasOwn(options, name)) own[name] = options[name]
-    } catch (error) {
-      throw settingsError(`reading the option ${within}${name} threw`, error)
-    }
-  }
-  return own
 }
 
 function settingsError(message, cause) {

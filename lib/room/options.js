@@ -10,7 +10,7 @@ function readArguments(handler, options, names) {
   const streams = options === undefined && (handler === undefined || (typeof handler === 'object' && handler !== null))
   if (!streams) assertFunction(handler, 'handler')
   const read = readOptions(streams ? handler : options, streams ? names : [...names, 'onError'])
-  return { streams, ...read }
+  return { __proto__: null, streams, ...read }
 }
 
 function readOptions(options, names) {
