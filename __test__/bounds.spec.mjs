@@ -48,11 +48,12 @@ describe('what is under way', () => {
     })
   })
 
-  test('leaves as much room as there is to the calls of a tick, which travel as one command', async () => {
+  test('leaves as much room as there is to the calls of a tick, which travel as one command', async (t) => {
     await within({ maxQueuedCalls: 10 }, async (service) => {
+      t.after(() => server.resume())
       const cache = new ApiCache(service, { onUnavailable: 'throw' })
       const many = (count) => Array.from({ length: count }, (_, i) => cache.get(`key:${i}`))
-      await cache.get('key:0')
+      await Promise.all(many(2))
       server.pause()
       const before = codes(many(7))
       await nextTick()

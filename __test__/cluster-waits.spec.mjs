@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setImmediate as nextTick } from 'node:timers/promises'
 
 import { RedisService, healthCheck } from 'cinnabar'
 
@@ -149,6 +150,39 @@ describe('a server in cluster mode by redis://', () => {
     )
     await service.disconnect()
   })
+
+  for (const connected of [true, false]) {
+    test(`keeps the order of calls on a key from the first tick on, ${connected ? '' : 'not '}connected before`, async () => {
+      const first = async () => {
+        const service = new RedisService({ url: server.url, log: false })
+        if (connected) await service.connect()
+        return service
+      }
+      for (const key of ['a', 'b', 'c']) await server.command('SET', key, 'before')
+      const service = await first()
+      const calls = [service.del('a', 'b', 'c'), service.set('b', 'same tick')]
+      await nextTick()
+      calls.push(service.set('a', 'next tick'), service.get('c'))
+      assert.deepEqual(await Promise.all(calls), [3, 'OK', 'OK', null])
+      assert.deepEqual(await Promise.all(['a', 'b', 'c'].map((key) => service.get(key))), [
+        'next tick',
+        'same tick',
+        null,
+      ])
+      await service.disconnect()
+
+      await server.command('FLUSHALL')
+      const other = await first()
+      const { cache } = other
+      const reads = [cache.get('x'), cache.get('y')]
+      await nextTick()
+      const writes = [cache.set('x', 1), cache.set('y', 2)]
+      assert.deepEqual(await Promise.all(reads), [null, null], 'read before they were written')
+      await Promise.all(writes)
+      assert.deepEqual(await cache.getMany(['x', 'y']), [1, 2])
+      await other.disconnect()
+    })
+  }
 
   test('of several says how to connect where a key is on another', async () => {
     const cluster = await startCluster()

@@ -1,12 +1,15 @@
 //! A single server, or the primary named by sentinels.
 
 mod clustered;
+mod mode;
 
 use std::{
     collections::BTreeMap,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -20,6 +23,8 @@ use super::{
     server::Server,
     source::Source,
 };
+use mode::Mode;
+
 use crate::{
     error::Result,
     settings::Settings,
@@ -35,8 +40,7 @@ pub struct One {
     settings: Arc<Settings>,
     /// The recent average size of the values read, in bytes.
     usual: AtomicUsize,
-    /// Whether the server is in cluster mode, where a command may not use keys of several slots.
-    clustered: AtomicBool,
+    mode: Mode,
 }
 
 impl One {
@@ -48,13 +52,22 @@ impl One {
         };
         let lanes = Lanes::new();
         let server = Server::new(settings.clone(), dialler, source, events, lanes.clone());
-        let (usual, clustered) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { server, lanes, watch, settings, usual, clustered }
+        Self { server, lanes, watch, settings, usual: AtomicUsize::new(0), mode: Mode::default() }
     }
 
     /// Runs a round. Requests beyond the queue limits are rejected before they are merged into larger commands.
-    pub async fn execute(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         self.watch();
+        if self.mode.admits(&batch) {
+            return self.execute_now(batch, deadline, deliver).await;
+        }
+        // Boxed because it is rare and would enlarge the future of every call.
+        let boxed: Pin<Box<dyn Future<Output = ()> + Send + '_>> =
+            Box::pin(self.execute_in_turn(batch, deadline, deliver));
+        boxed.await;
+    }
+
+    async fn execute_now(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         let fit = self.server.fitting(&batch);
         if fit.count == batch.len() {
             return self.execute_fitting(batch, deadline, deliver).await;
@@ -78,7 +91,7 @@ impl One {
 
     /// Runs requests that can be sent together.
     async fn run(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
-        if self.clustered.load(Ordering::Relaxed) {
+        if self.mode.is_clustered() {
             return deliver(Delivery::All(self.run_cut(batch, deadline).await));
         }
         let usual = self.usual.load(Ordering::Relaxed);
@@ -86,7 +99,7 @@ impl One {
         let mut part = |replies| deliver(plan.scatter(clustered::all_explained(replies)));
         let mut replies = self.server.run(&plan.wire, deadline, &mut part).await;
         if replies.iter_mut().any(|(_, reply)| clustered::is_divided(reply)) {
-            self.clustered.store(true, Ordering::Relaxed);
+            self.mode.note_clustered();
             self.cut_up(&plan, &mut replies, deadline).await;
         }
         let mut replies = clustered::all_explained(replies);

@@ -33,7 +33,7 @@ use crate::{
     settings::Settings,
     store::{BreakerState, Events, Reply, Request, Role, ServerStatus, plan::Wire},
 };
-use queued::{Fit, Load, Queued};
+use queued::{Fit, Load, Queued, Room};
 
 /// Replies, and when the server received the requests.
 type Sent = (Replies, Instant);
@@ -91,6 +91,11 @@ impl Server {
     /// How many requests of a batch fit into the queue now. The others are to be rejected before any are merged into larger commands.
     pub fn fitting(&self, batch: &[Request]) -> Fit {
         self.queued.fitting(batch.iter().map(|request| Load { calls: 1, bytes: request.bytes() }), &self.settings)
+    }
+
+    /// Reserves queue space for as many requests of a batch as fit.
+    pub fn reserve(&self, batch: &[Request]) -> Room<'_> {
+        self.queued.enter(batch.iter().map(|request| Load { calls: 1, bytes: request.bytes() }), &self.settings)
     }
 
     /// The ordering state of a request that will be sent to this server.

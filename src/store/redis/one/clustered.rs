@@ -63,9 +63,14 @@ pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
     }
 }
 
+/// Whether it is split by slot.
+pub fn is_cut(request: &Request) -> bool {
+    matches!(request.name(), "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET")
+}
+
 /// Splits commands of several keys by slot; other requests stay whole.
 pub fn cut(request: Request) -> (Vec<Request>, Join) {
-    if !matches!(request.name(), "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET") {
+    if !is_cut(&request) {
         return (vec![request], Join::Whole);
     }
     match split(request.clone(), || vec![0]) {
