@@ -47,6 +47,33 @@ describe('while a connection is made', () => {
     })
   }
 
+  test('a refusal that is about neither the user nor the database is E_UNAVAILABLE whatever it replies to', async () => {
+    for (const said of [
+      'OOM command not allowed when used memory > maxmemory',
+      'DENIED Redis is running in protected mode because protected mode is enabled',
+      'UNKILLABLE no',
+      'PROXYDOWN a-password',
+    ]) {
+      for (const [word, scheme] of [
+        ['AUTH', 'redis'],
+        ['SELECT', 'redis'],
+        ['PING', 'redis'],
+        ['CLUSTER', 'redis-cluster'],
+      ]) {
+        const server = await hostileServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
+        const database = scheme === 'redis' ? '/1' : ''
+        const url = `${scheme}://:a-password@127.0.0.1:${server.port}${database}`
+        const service = make({ url, timeoutMs: 500 })
+        const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
+        assert.ok(error.retryable && error.message.includes(said.split(' ')[0]), error.message)
+        assert.ok(!error.message.includes('a-password'), error.message)
+        assert.equal(await service.cache.getOrSet('key', () => 'loaded'), 'loaded')
+        await service.disconnect()
+        await server.close()
+      }
+    }
+  })
+
   test('a server at its limit is the same with a password as without', async () => {
     for (const password of [undefined, 'a-password']) {
       const server = await startRedis({ args: password ? ['--requirepass', password] : [], password })

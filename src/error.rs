@@ -199,6 +199,12 @@ impl Error {
         matches!(self.kind, Unavailable | NotSent | Backpressure | Timeout | MaybeApplied)
     }
 
+    /// Whether a server's error has a code that says more than the general `ERR`.
+    pub fn is_specific(&self) -> bool {
+        let word = self.message.split(' ').next().unwrap_or_default();
+        is_code(word) && word != "ERR"
+    }
+
     /// The text, without the kind.
     pub fn message(&self) -> &str {
         &self.message

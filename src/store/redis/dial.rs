@@ -193,8 +193,15 @@ fn refused(step: Step, error: Error) -> Result<()> {
         return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
     }
     match step {
-        Step::Auth => Err(Error::new(Kind::Auth, unwelcome(error.message()))),
-        Step::Select(database) if error.kind == Kind::Server => {
+        Step::Auth if error.kind == Kind::Auth || !error.is_specific() => {
+            Err(Error::new(Kind::Auth, unwelcome(error.message())))
+        }
+        // The text may repeat the credentials.
+        Step::Auth => {
+            let code = error.message().split(' ').next().unwrap_or_default();
+            Err(Error::new(Kind::Unavailable, format!("the server refused the connection ({code})")))
+        }
+        Step::Select(database) if error.kind == Kind::Server && !error.is_specific() => {
             let words = format!("database {database} cannot be selected: {}", error.message());
             Err(Error::new(Kind::Unsupported, words))
         }

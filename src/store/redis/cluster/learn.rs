@@ -218,7 +218,7 @@ impl Cluster {
         };
         let address = candidate.address();
         let reply: Reply = reply.map_err(|error| match error.kind {
-            Kind::Server => {
+            Kind::Server if !error.is_specific() => {
                 Error::new(Kind::Unsupported, format!("{address} is not a cluster node ({})", error.message()))
             }
             _ => error,
