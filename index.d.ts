@@ -234,7 +234,8 @@ export interface ServiceOptions {
    */
   stacks?: boolean
   /**
-   * Hears of each change of the server's state, once: a connection lost and made again, a breaker opened and closed.
+   * Hears of each change of the server's state, once: a connection lost and made again, a breaker opened and closed. A server that
+   * ends its connections again and again is reported as such, and then not before one of them has lasted for five seconds.
    * Default: one line by `console.warn`, `cinnabar: …`. `false` is silent. A function gets the event instead; services that
    * share a store and a function hear of a change once.
    */

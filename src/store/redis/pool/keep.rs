@@ -31,6 +31,8 @@ const LEAVING: Duration = Duration::from_millis(250);
 pub const CALM: Duration = Duration::from_secs(5);
 /// After this many unsuccessful connections in a row, callers do not wait for the next one.
 const MANY: u32 = 3;
+/// After this many connections in a row that did not last, the loss of the next ones is not reported.
+const FLAPS: u32 = 4;
 /// An extra connection that was idle for this long is closed.
 const SPARE: Duration = Duration::from_secs(60);
 
@@ -42,13 +44,21 @@ struct Past {
     lost_at: Option<Instant>,
     /// When the last one was established.
     made_at: Option<Instant>,
+    /// Connections in a row that did not last.
+    flaps: u32,
+    /// Since when changes are not reported, because there would be one after each call.
+    quiet_since: Option<Instant>,
 }
 
 impl Past {
     /// Whether the current or most recent connection was successful: a caller got a reply over it, or it lasted for a while. A
     /// completed handshake alone does not prove that the server works.
     fn was_of_use(&self, shared: &Shared) -> bool {
-        shared.worked.load(Ordering::Relaxed) || self.made_at.is_some_and(|made| made.elapsed() >= CALM)
+        shared.worked.load(Ordering::Relaxed) || self.has_lasted()
+    }
+
+    fn has_lasted(&self) -> bool {
+        self.made_at.is_some_and(|made| made.elapsed() >= CALM)
     }
 
     /// Emits `connected` after an outage. If connections keep ending early, only once one was successful.
@@ -59,9 +69,33 @@ impl Past {
         shared.useless.store(false, Ordering::Relaxed);
         if let Some(lost_at) = self.lost_at.take() {
             shared.reconnects.fetch_add(1, Ordering::Relaxed);
-            let gone = lost_at.elapsed().as_secs_f64();
-            shared.tell(EventKind::Connected, format!("reconnected to {} after {gone:.1} s", shared.source));
+            if self.quiet_since.is_none() {
+                let gone = lost_at.elapsed().as_secs_f64();
+                shared.tell(EventKind::Connected, format!("reconnected to {} after {gone:.1} s", shared.source));
+            }
         }
+        if self.has_lasted()
+            && let Some(since) = self.quiet_since.take()
+        {
+            let took = (since.elapsed() - CALM).as_secs_f64();
+            shared
+                .tell(EventKind::Connected, format!("connections to {} last again, after {took:.1} s", shared.source));
+        }
+    }
+
+    /// Emits `lost`, unless connections end again and again: that is reported once.
+    fn mourn(&mut self, shared: &Shared, was_of_use: bool, why: &Error) {
+        self.flaps = if self.has_lasted() { 0 } else { self.flaps + 1 };
+        let known = shared.useless.swap(!was_of_use, Ordering::Relaxed) || self.quiet_since.is_some();
+        if known {
+            return;
+        }
+        let mut text = format!("lost {}: {}", shared.source, why.message());
+        if self.flaps > FLAPS {
+            self.quiet_since = Some(Instant::now());
+            text += "; it ends its connections again and again, which is not reported again until one has lasted";
+        }
+        shared.tell(EventKind::Lost, text);
     }
 }
 
@@ -88,10 +122,7 @@ pub async fn keep(shared: Arc<Shared>) {
                 let was_of_use = past.was_of_use(&shared);
                 past.failures = if was_of_use { 0 } else { past.failures + 1 };
                 shared.note(&why);
-                let known = shared.useless.swap(!was_of_use, Ordering::Relaxed);
-                if !known {
-                    shared.tell(EventKind::Lost, format!("lost {}: {}", shared.source, why.message()));
-                }
+                past.mourn(&shared, was_of_use, &why);
                 past.lost_at.get_or_insert_with(Instant::now);
                 shared.is_gone(past.lost_at);
                 // Callers must not wait for a server that closes every connection.
