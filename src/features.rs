@@ -12,4 +12,5 @@ pub mod raw;
 pub mod room;
 pub mod session;
 
+pub use life::shown;
 pub use overdue::Overdue;

@@ -101,9 +101,9 @@ const plainOptions = (options, ...names) => read(options, Object.fromEntries(nam
 function waitOf(options, usual, least = 0) {
   const { timeoutMs = usual } = plainOptions(options, 'timeoutMs')
   if (timeoutMs === undefined) return undefined
-  if (typeof timeoutMs === 'number' && timeoutMs >= least && timeoutMs < LONGEST_MS) return timeoutMs
+  if (typeof timeoutMs === 'number' && timeoutMs >= least && timeoutMs <= LONGEST_MS) return timeoutMs
   const got = typeof timeoutMs === 'number' ? String(timeoutMs) : describe(timeoutMs)
-  throw argumentError(`timeoutMs must be a number of milliseconds from ${least} to below 2^31, got ${got}`)
+  throw argumentError(`timeoutMs must be a number of milliseconds from ${least} to 2^31, got ${got}`)
 }
 
 module.exports = {

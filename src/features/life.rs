@@ -17,7 +17,19 @@ pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
     if seconds > 0.0 && seconds <= LONGEST {
         return Ok(Duration::from_millis((seconds * 1000.0).ceil() as u64));
     }
-    Err(Error::argument(format!("{what} must be a number of seconds above 0 and up to {LONGEST}, got {seconds}")))
+    Err(Error::argument(format!(
+        "{what} must be a number of seconds above 0 and up to {LONGEST}, got {}",
+        shown(seconds)
+    )))
+}
+
+/// A number as JavaScript shows it.
+pub fn shown(number: f64) -> String {
+    if number.is_infinite() {
+        if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        number.to_string()
+    }
 }
 
 /// Whole milliseconds, as an argument.

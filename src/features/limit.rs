@@ -122,10 +122,13 @@ impl Limiter {
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
         if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
-            return Err(Error::argument(format!("limit must be a whole number from 1 to 2^53, got {limit}")));
+            return Err(Error::argument(format!(
+                "limit must be a whole number from 1 to 2^53, got {}",
+                life::shown(limit)
+            )));
         }
         let limit = limit as u64;
-        let window = life::of_seconds("window", window_seconds)?;
+        let window = life::of_seconds("windowSeconds", window_seconds)?;
         let args = [key, limit.to_string().into(), life::millis(window)];
         let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
         let read = move |reply: Reply, source| {

@@ -8,6 +8,7 @@ use ring::digest::{SHA256, digest};
 use super::env::{Js, Value};
 use crate::{
     error::{Error, Result},
+    features::shown,
     random,
 };
 
@@ -71,7 +72,7 @@ impl Js {
             return Ok(number as u64);
         }
         let most = if most == 9_007_199_254_740_991 { "2^53 - 1".to_owned() } else { most.to_string() };
-        Err(Error::argument(format!("{name} must be a whole number from {least} to {most}, not {number}")))
+        Err(Error::argument(format!("{name} must be a whole number from {least} to {most}, not {}", shown(number))))
     }
 
     /// Seconds as a duration of at least a millisecond and at most 100 years.
@@ -81,7 +82,8 @@ impl Js {
                 Ok(Duration::from_millis((seconds * 1000.0).round() as u64))
             }
             Some(seconds) => Err(Error::argument(format!(
-                "{name} must be a number of seconds from 0.001 to 3153600000, not {seconds}"
+                "{name} must be a number of seconds from 0.001 to 3153600000, not {}",
+                shown(seconds)
             ))),
             None => Err(self.refuse(value, name, "a number of seconds")),
         }
@@ -98,7 +100,8 @@ impl Js {
         match self.as_number(value) {
             Some(ms) if (least as f64..=most as f64).contains(&ms) => Ok(Duration::from_millis(ms.round() as u64)),
             Some(ms) => Err(Error::argument(format!(
-                "{name} must be a number of milliseconds from {least} to {most}, not {ms}"
+                "{name} must be a number of milliseconds from {least} to {most}, not {}",
+                shown(ms)
             ))),
             None => Err(self.refuse(value, name, "a number of milliseconds")),
         }

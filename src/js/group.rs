@@ -46,6 +46,11 @@ impl Group {
         self.read(name, |value, said| self.js.milliseconds(value, said))
     }
 
+    /// Milliseconds within bounds.
+    pub fn time_within(self, name: &'static CStr, range: RangeInclusive<u64>) -> Result<Option<Duration>> {
+        self.read(name, |value, said| self.js.milliseconds_within(value, said, range))
+    }
+
     /// Any number; what it may be is said elsewhere.
     pub fn rate(self, name: &'static CStr) -> Result<Option<f64>> {
         self.read(name, |value, said| self.js.any_number(value, said))

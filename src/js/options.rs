@@ -15,6 +15,9 @@ use crate::{
     settings::{BreakerOptions, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions},
 };
 
+/// The longest time of a breaker.
+const DAY_MS: u64 = 86_400_000;
+
 /// What `onUnavailable` says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnUnavailable {
@@ -84,11 +87,11 @@ impl Group {
         let Some(breaker) = self.group(c"breaker", "breaker.", "false or an object")? else { return Ok(None) };
         Ok(Some(BreakerOptions::On {
             error_rate: breaker.rate(c"errorRate")?,
-            window: breaker.time(c"windowMs")?,
+            window: breaker.time_within(c"windowMs", 100..=DAY_MS)?,
             volume: breaker.whole(c"volume", 1..=1_000_000)?,
-            open_for: breaker.time(c"openMs")?,
-            probe_timeout: breaker.time(c"probeTimeoutMs")?,
-            slow_call: breaker.time(c"slowCallMs")?,
+            open_for: breaker.time_within(c"openMs", 1..=DAY_MS)?,
+            probe_timeout: breaker.time_within(c"probeTimeoutMs", 1..=DAY_MS)?,
+            slow_call: breaker.time_within(c"slowCallMs", 1..=DAY_MS)?,
             slow_rate: breaker.rate(c"slowRate")?,
         }))
     }

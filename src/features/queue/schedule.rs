@@ -11,9 +11,9 @@ use timetable::Timetable;
 use crate::error::{Error, Kind, Result};
 
 /// The last millisecond of the year 9998: later is no time but a mistake, and some zone's clock may still show it.
-const LATEST: u64 = 253_370_764_799_999;
+pub const LATEST: u64 = 253_370_764_799_999;
 /// The shortest interval, in milliseconds: shorter is a loop, not a schedule.
-const SHORTEST: u64 = 100;
+pub const SHORTEST: u64 = 100;
 
 /// The slots at which a job is due: each a moment in milliseconds since 1970.
 ///
@@ -41,7 +41,7 @@ impl Schedule {
     pub fn every(every: u64) -> Result<Self> {
         if !(SHORTEST..=LATEST).contains(&every) {
             return Err(Error::argument(format!(
-                "everyMs must be at least {SHORTEST} ms and not endless, got {every}"
+                "everyMs must be a whole number from {SHORTEST} to {LATEST}, not {every}"
             )));
         }
         Ok(Self { rule: Rule::Every(every), start: None, end: None })
@@ -72,7 +72,7 @@ impl Schedule {
     pub fn within(mut self, start: Option<u64>, end: Option<u64>) -> Result<Self> {
         for (what, at) in [("startAt", start), ("endAt", end)] {
             if at.is_some_and(|at| at > LATEST) {
-                return Err(Error::argument(format!("{what} must be before the year 9999")));
+                return Err(Error::argument(format!("{what} must be a whole number from 0 to {LATEST}")));
             }
         }
         if let (Some(start), Some(end)) = (start, end)

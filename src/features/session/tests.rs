@@ -223,8 +223,9 @@ fn an_update_never_changes_when_it_was_created() {
 
 #[test]
 fn an_update_of_something_else_leaves_it() {
-    let call = sessions().update("a", "{}").unwrap();
-    assert_eq!(done(call, vec![text("[1]")]).unwrap_err().kind, Kind::InvalidData);
+    let update = || sessions().update("a", "{}").unwrap();
+    assert!(!done(update(), vec![text("[1]")]).unwrap(), "it is no session");
+    assert_eq!(done(update(), vec![text("[1")]).unwrap_err().kind, Kind::InvalidData);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Sessions {
     /// bytes, and `createdAt` never changes. False if the session is gone.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` if the stored session is not a JSON object; `E_CONFLICT` after a thousand concurrent changes.
+    /// `E_INVALID_DATA` if what is stored is not JSON; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
         let named = Object::argument("changes", changes.as_bytes())?;
         // Only `null` takes a session from its user: anything else would do so by mistake, and signing out would not end it.

@@ -8,7 +8,10 @@ use napi::sys::ValueType;
 use crate::{
     agents::worker::{self, Rules},
     error::{Error, Result},
-    features::queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
+    features::{
+        queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
+        shown,
+    },
     js::{
         env::{Js, Value},
         group::Group,
@@ -114,16 +117,15 @@ impl Group {
 
     /// Milliseconds, of which none is no wait.
     fn wait(self, name: &'static std::ffi::CStr) -> Result<Option<Duration>> {
-        self.read(name, |value, said| match self.js.as_number(value) {
-            Some(0.0) => Ok(Duration::ZERO),
-            _ => self.js.milliseconds(value, said),
-        })
+        self.read(name, |value, said| self.js.milliseconds_within(value, said, 0..=3_153_600_000_000))
     }
 
     fn priority(self, value: Value, said: &str) -> Result<i32> {
         match self.js.any_number(value, said)? {
             number if (-500.0..=500.0).contains(&number) && number.fract() == 0.0 => Ok(number as i32),
-            number => Err(Error::argument(format!("{said} must be a whole number from -500 to 500, not {number}"))),
+            number => {
+                Err(Error::argument(format!("{said} must be a whole number from -500 to 500, not {}", shown(number))))
+            }
         }
     }
 
@@ -148,7 +150,7 @@ impl Group {
         let delay = backoff.wait(c"delayMs")?.unwrap_or(usual.delay);
         let jitter = backoff.rate(c"jitter")?.unwrap_or(usual.jitter);
         if !(0.0..=1.0).contains(&jitter) {
-            return Err(Error::argument(format!("backoff.jitter must lie between 0 and 1, not {jitter}")));
+            return Err(Error::argument(format!("backoff.jitter must lie between 0 and 1, not {}", shown(jitter))));
         }
         let longest = backoff.time(c"maxMs")?.unwrap_or(usual.longest.max(delay));
         Ok(Some(Backoff { kind: kind?.unwrap_or(usual.kind), delay, longest, jitter }))

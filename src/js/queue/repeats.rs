@@ -3,7 +3,10 @@
 use crate::{
     answer::Answer,
     error::{Error, Result},
-    features::queue::{Repeating, schedule::Schedule},
+    features::queue::{
+        Repeating,
+        schedule::{LATEST, SHORTEST, Schedule},
+    },
     js::{
         env::{Js, Value},
         group::Group,
@@ -17,14 +20,16 @@ impl Js {
     pub fn schedule(self, when: Value) -> Result<(Schedule, Option<u64>)> {
         let group = Group::of(self, when);
         let whole = |name| group.read(name, |value, said| self.whole(value, said));
-        let (every, cron, zone) = (whole(c"everyMs")?, group.text(c"cron")?, group.text(c"timeZone")?);
+        let time = |name| group.whole(name, 0..=LATEST);
+        let (every, cron, zone) =
+            (group.whole(c"everyMs", SHORTEST..=LATEST)?, group.text(c"cron")?, group.text(c"timeZone")?);
         let schedule = match (every, cron) {
             (Some(every), None) if zone.is_none() => Schedule::every(every)?,
             (Some(_), None) => return Err(Error::argument("timeZone goes with cron: an interval knows no zones")),
             (None, Some(cron)) => Schedule::cron(&cron, zone.as_deref())?,
             _ => return Err(Error::argument("a repeat has either everyMs or cron")),
         };
-        Ok((schedule.within(whole(c"startAt")?, whole(c"endAt")?)?, whole(c"limit")?))
+        Ok((schedule.within(time(c"startAt")?, time(c"endAt")?)?, whole(c"limit")?))
     }
 }
 
