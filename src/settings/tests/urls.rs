@@ -112,7 +112,7 @@ fn a_bad_url_is_one_error_that_says_what_to_do() {
         ("redis://ann:pa/ss@a", "written %2F"),
         ("redis://ann:pa?ss@a", "written %2F"),
         ("redis://ann:pa#ss@a", "written %2F"),
-        ("redis://ann:%FF@a", "no UTF-8"),
+        ("redis://ann:%FF@a", "not UTF-8"),
         ("redis-cluster://a,b/1", "a cluster has only number 0"),
         ("redis-sentinel://a/main/x", "no database number"),
         ("redis-sentinel://a/main?name=main", "names the service twice"),
