@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test'
 
 import { RateLimiter, RedisService } from 'cinnabar'
 
+import { rawClient } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 import { startCluster } from './support/cluster.mjs'
 
@@ -38,6 +39,17 @@ for (const engine of engines) {
       const service = await engine.makeService()
       // The first one is not connected yet, the others are.
       for (const key of ['first', 'second', 'third']) assert.deepEqual(await counted(service, key), inOrder)
+      await service.disconnect()
+    })
+
+    test('are done before and behind a FLUSHALL of their tick as they were made', async () => {
+      const service = await engine.makeService()
+      const [client, cache] = [await rawClient(service), service.cache]
+      for (const flush of [() => client.flushAll(), () => client.sendCommand(['FLUSHALL'])]) {
+        await cache.setMany(['a', 'b'].map((key) => ({ key, value: key })))
+        const [before, , behind] = await Promise.all([cache.get('a'), flush(), cache.get('b')])
+        assert.deepEqual([before, behind], ['a', null])
+      }
       await service.disconnect()
     })
   })

@@ -9,6 +9,7 @@ pub mod keys;
 mod local;
 pub mod memory;
 mod muted;
+pub mod places;
 mod plan;
 mod pubsub;
 pub mod redis;

@@ -15,6 +15,8 @@ mod feature_scripts;
 mod lua;
 #[path = "engines/pair.rs"]
 mod pair;
+#[path = "engines/places.rs"]
+mod places;
 #[path = "engines/queue_scripts.rs"]
 mod queue_scripts;
 #[path = "engines/random.rs"]

@@ -1,7 +1,6 @@
 //! The raw client: which commands it has, where their keys are, and what they answer.
 
 mod conduct;
-mod places;
 mod shape;
 mod table;
 mod transaction;
@@ -14,11 +13,12 @@ pub use transaction::{Step, transaction};
 use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
-    features::raw::{
-        conduct::Conduct,
-        table::{Command, Place},
+    features::raw::{conduct::Conduct, table::Command},
+    store::{
+        Apart, Args, Call, Effect, Keys, Reply, Request, Verb, Wait,
+        effect::counted,
+        places::{self, Place},
     },
-    store::{Apart, Args, Call, Effect, Reply, Request, Verb, Wait, effect::counted},
 };
 
 /// Longer keys are a mistake: Redis compares and hashes them at every use.
@@ -91,7 +91,11 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     if let Conduct::Refused(instead) = conduct {
         return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
     }
-    let keys = places::of(&upper, &args);
+    let keys = match places::find(&upper) {
+        // The order of those that name the same thing is kept, though that is no key.
+        None | Some(Place::None) => Keys::Unknown,
+        Some(place) => place.keys(&args),
+    };
     let effect = effect(&upper);
     let mut request = Request::with_keys("", args, 0).having(effect);
     request.verb = Verb::Custom(upper);
@@ -101,7 +105,7 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
 
 /// The result of a command with no keys, which is not sent.
 fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
-    let none = match command.place {
+    let none = match command.place() {
         Place::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
@@ -121,7 +125,7 @@ fn effect(name: &str) -> Effect {
 }
 
 fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
-    let keys = command.place.keys(&args);
+    let keys = command.place().keys(&args);
     let mut request = Request::with_keys(command.name, args, 0);
     request.keys = keys;
     request.repeatable = command.reads;
@@ -137,7 +141,7 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
             )));
         }
     }
-    if matches!(command.place, Place::First) && request.args.is_empty() {
+    if command.place() == Place::First && request.args.is_empty() {
         return Err(Error::argument(format!("{} needs a key", command.name)));
     }
     let shape = command.shape.for_args(&request.args);

@@ -61,6 +61,18 @@ pub enum Keys {
     Unknown,
 }
 
+impl Keys {
+    /// The keys among these arguments; `None` if unknown.
+    pub fn among(self, args: &[Bytes]) -> Option<impl Iterator<Item = &Bytes>> {
+        match self {
+            Self::Unknown => None,
+            Self::At { first, count, step } => {
+                Some(args.iter().skip(first as usize).step_by(step.max(1) as usize).take(count as usize))
+            }
+        }
+    }
+}
+
 /// How a request may share a round with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
@@ -216,12 +228,7 @@ impl Request {
 
     /// The keys it touches; `None` if unknown.
     pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
-        match self.keys {
-            Keys::Unknown => None,
-            Keys::At { first, count, step } => {
-                Some(self.args.iter().skip(first as usize).step_by(step.max(1) as usize).take(count as usize))
-            }
-        }
+        self.keys.among(&self.args)
     }
 }
 

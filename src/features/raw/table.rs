@@ -1,14 +1,12 @@
 //! Every command of the raw client.
 
 use super::Shape;
-use crate::store::{Args, Keys};
+use crate::store::places::{self, Place};
 
 /// A command the raw client has.
 pub struct Command {
     /// In capitals.
     pub name: &'static str,
-    /// Where its keys are.
-    pub place: Place,
     /// What it answers.
     pub shape: Shape,
     /// Whether it only reads, so that sending it twice does no harm.
@@ -17,35 +15,10 @@ pub struct Command {
     pub skips: bool,
 }
 
-/// Where a command's keys are among its arguments.
-#[derive(Clone, Copy)]
-pub enum Place {
-    /// None.
-    None,
-    /// The first argument.
-    First,
-    /// All of them.
-    All,
-    /// Every other one.
-    Pairs,
-    /// As many as the second argument says, from the third.
-    Counted,
-}
-
-impl Place {
-    /// The keys among these arguments.
-    pub fn keys(self, args: &Args) -> Keys {
-        let at = |first, count: usize, step| Keys::At { first, count: count.min(usize::from(u16::MAX)) as u16, step };
-        match self {
-            Self::None => at(0, 0, 1),
-            Self::First => at(0, 1, 1),
-            Self::All => at(0, args.len(), 1),
-            Self::Pairs => at(0, args.len().div_ceil(2), 2),
-            Self::Counted => {
-                let count = args.get(1).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-                count.map_or(Keys::Unknown, |count| at(2, count, 1))
-            }
-        }
+impl Command {
+    /// Where its keys are.
+    pub fn place(&self) -> Place {
+        places::find(self.name).unwrap_or(Place::None)
     }
 }
 
@@ -61,10 +34,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 macro_rules! commands {
-    ($($name:literal $place:ident $shape:ident $access:ident $away:ident;)*) => {
+    ($($name:literal $shape:ident $access:ident $away:ident;)*) => {
         &[$(Command {
             name: $name,
-            place: Place::$place,
             shape: Shape::$shape,
             reads: commands!($access),
             skips: commands!($away),
@@ -77,59 +49,59 @@ macro_rules! commands {
 }
 
 static COMMANDS: &[Command] = commands! {
-    "GET" First Text reads skips;
-    "SET" First Text writes skips;
-    "MGET" All Texts reads skips;
-    "MSET" Pairs Text writes rejects;
-    "INCR" First Number writes rejects;
-    "INCRBY" First Number writes rejects;
-    "DECR" First Number writes rejects;
-    "DECRBY" First Number writes rejects;
-    "DEL" All Number writes skips;
-    "UNLINK" All Number writes skips;
-    "EXISTS" All Number reads skips;
-    "EXPIRE" First Flag writes skips;
-    "PEXPIRE" First Flag writes skips;
-    "PERSIST" First Flag writes skips;
-    "TTL" First Number reads rejects;
-    "PTTL" First Number reads rejects;
-    "TYPE" First Text reads rejects;
-    "HSET" First Number writes skips;
-    "HGET" First Text reads skips;
-    "HGETALL" First Record reads skips;
-    "HDEL" First Number writes skips;
-    "HEXISTS" First Flag reads skips;
-    "HKEYS" First Texts reads skips;
-    "HVALS" First Texts reads skips;
-    "HLEN" First Number reads skips;
-    "HMGET" First Texts reads skips;
-    "HINCRBY" First Number writes rejects;
-    "LPUSH" First Number writes skips;
-    "RPUSH" First Number writes skips;
-    "LRANGE" First Texts reads skips;
-    "LTRIM" First Text writes rejects;
-    "LLEN" First Number reads skips;
-    "LPOP" First Popped writes skips;
-    "RPOP" First Popped writes skips;
-    "SADD" First Number writes skips;
-    "SREM" First Number writes skips;
-    "SMEMBERS" First Texts reads skips;
-    "SISMEMBER" First Flag reads skips;
-    "SCARD" First Number reads skips;
-    "ZADD" First Number writes skips;
-    "ZRANGE" First Texts reads skips;
-    "ZREVRANGE" First Texts reads skips;
-    "ZRANGEBYSCORE" First Texts reads skips;
-    "ZSCORE" First Score reads skips;
-    "ZREM" First Number writes skips;
-    "ZCARD" First Number reads skips;
-    "ZINCRBY" First Score writes rejects;
-    "PUBLISH" None Number writes skips;
-    "EVAL" Counted Plain writes rejects;
-    "INFO" None Text reads rejects;
-    "DBSIZE" None Number reads skips;
-    "SCAN" None Scanned reads rejects;
-    "PING" None Text reads rejects;
-    "FLUSHALL" None Text writes rejects;
-    "FLUSHDB" None Text writes rejects;
+    "GET" Text reads skips;
+    "SET" Text writes skips;
+    "MGET" Texts reads skips;
+    "MSET" Text writes rejects;
+    "INCR" Number writes rejects;
+    "INCRBY" Number writes rejects;
+    "DECR" Number writes rejects;
+    "DECRBY" Number writes rejects;
+    "DEL" Number writes skips;
+    "UNLINK" Number writes skips;
+    "EXISTS" Number reads skips;
+    "EXPIRE" Flag writes skips;
+    "PEXPIRE" Flag writes skips;
+    "PERSIST" Flag writes skips;
+    "TTL" Number reads rejects;
+    "PTTL" Number reads rejects;
+    "TYPE" Text reads rejects;
+    "HSET" Number writes skips;
+    "HGET" Text reads skips;
+    "HGETALL" Record reads skips;
+    "HDEL" Number writes skips;
+    "HEXISTS" Flag reads skips;
+    "HKEYS" Texts reads skips;
+    "HVALS" Texts reads skips;
+    "HLEN" Number reads skips;
+    "HMGET" Texts reads skips;
+    "HINCRBY" Number writes rejects;
+    "LPUSH" Number writes skips;
+    "RPUSH" Number writes skips;
+    "LRANGE" Texts reads skips;
+    "LTRIM" Text writes rejects;
+    "LLEN" Number reads skips;
+    "LPOP" Popped writes skips;
+    "RPOP" Popped writes skips;
+    "SADD" Number writes skips;
+    "SREM" Number writes skips;
+    "SMEMBERS" Texts reads skips;
+    "SISMEMBER" Flag reads skips;
+    "SCARD" Number reads skips;
+    "ZADD" Number writes skips;
+    "ZRANGE" Texts reads skips;
+    "ZREVRANGE" Texts reads skips;
+    "ZRANGEBYSCORE" Texts reads skips;
+    "ZSCORE" Score reads skips;
+    "ZREM" Number writes skips;
+    "ZCARD" Number reads skips;
+    "ZINCRBY" Score writes rejects;
+    "PUBLISH" Number writes skips;
+    "EVAL" Plain writes rejects;
+    "INFO" Text reads rejects;
+    "DBSIZE" Number reads skips;
+    "SCAN" Scanned reads rejects;
+    "PING" Text reads rejects;
+    "FLUSHALL" Text writes rejects;
+    "FLUSHDB" Text writes rejects;
 };

@@ -22,6 +22,12 @@ pub fn reads(name: &str) -> bool {
     READS.contains(name)
 }
 
+/// All commands that may share a connection, with any subcommand at least.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KNOWN.split_ascii_whitespace().chain(CONTAINERS.iter().map(|(name, _)| *name))
+}
+
 static READS: LazyLock<HashSet<&str>> = LazyLock::new(|| ONLY_READ.split_ascii_whitespace().collect());
 
 static COMMANDS: LazyLock<HashSet<&str>> = LazyLock::new(|| KNOWN.split_ascii_whitespace().collect());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     features::raw::table,
-    store::{Args, memory},
+    store::{Args, memory, places},
 };
 
 fn conduct(line: &str) -> Conduct {
@@ -97,5 +97,12 @@ fn waits_are_found_wherever_they_stand() {
         ("MYMODULE.LISTEN", Conduct::Unknown),
     ] {
         assert_eq!(conduct(line), wanted, "{line}");
+    }
+}
+
+#[test]
+fn of_whatever_shares_a_connection_the_keys_are_known() {
+    for name in known::names() {
+        assert!(places::find(name).is_some(), "{name} is in no line of store/places.rs");
     }
 }

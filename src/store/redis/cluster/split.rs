@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{scan, slot::slot_of};
 use crate::{
     error::{Error, Kind, Result},
-    store::{Args, Effect, Keys, Reply, Request, Verb, effect::Progress},
+    store::{Args, Effect, Keys, Reply, Request, Verb, effect::Progress, places},
 };
 
 /// A request to one node.
@@ -103,17 +103,9 @@ fn is_any(request: &Request, subcommands: &[&str]) -> bool {
     request.args.first().is_some_and(|word| subcommands.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes())))
 }
 
-/// A guess at the key of an unknown command: its first argument, or the first key of a script. If it is wrong, the server
-/// redirects.
+/// A guess at the key of a command whose keys are unknown. If it is wrong, the server redirects.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
-    match request.name() {
-        "EVAL" | "EVALSHA" | "EVAL_RO" | "EVALSHA_RO" | "FCALL" | "FCALL_RO" => {
-            request.args.get(2).filter(|_| request.args.get(1).is_some_and(|count| &count[..] != b"0"))
-        }
-        "PUBLISH" | "PUBSUB" | "SLOWLOG" | "LATENCY" | "MEMORY" | "MODULE" | "SHUTDOWN" | "DEBUG" | "TIME" | "ROLE"
-        | "CLUSTER" | "CONFIG" | "CLIENT" | "SCRIPT" | "FUNCTION" | "ACL" | "INFO" | "COMMAND" | "PING" => None,
-        _ => request.args.first(),
-    }
+    places::find(request.name()).map_or_else(|| request.args.first(), |place| place.guess(&request.args))
 }
 
 fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
