@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { RedisService } from 'cinnabar'
 
-import { refuses, until } from './helpers.mjs'
+import { assertTyped, refuses, until } from './helpers.mjs'
 import { startCluster } from './support/cluster.mjs'
 
 const sharded = { sharded: true }
@@ -37,7 +37,7 @@ function publishing(service, names) {
       number++
       for (const name of names) {
         // Whether it has been sent on nobody knows: it may be missing, and it may be there.
-        await service.publish(name, number, sharded).catch((error) => assert.ok(error.code, error))
+        await service.publish(name, number, sharded).catch((error) => assertTyped(error))
         sent.get(name).push(number)
       }
       await sleep(1)

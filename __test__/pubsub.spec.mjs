@@ -5,7 +5,7 @@ import { describe, mock, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { nobodyHears, rawClient, refuses, runModule, until } from './helpers.mjs'
+import { assertTyped, nobodyHears, rawClient, refuses, runModule, until } from './helpers.mjs'
 import { engines, startRedis } from './support/engines.mjs'
 
 for (const engine of engines) {
@@ -274,7 +274,7 @@ describe('messages between processes', () => {
     await until(
       'it is heard again',
       async () => {
-        await service.publish('c', `after ${n++}`).catch((error) => assert.ok(error.code))
+        await service.publish('c', `after ${n++}`).catch((error) => assertTyped(error))
         return [...seen].some((value) => value.startsWith('after'))
       },
       30,
