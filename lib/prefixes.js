@@ -13,7 +13,7 @@ const DEFAULTS = [
   ['sessions', 'session:'],
   ['cache', 'api:'],
   ['limiter', 'rate_limit:'],
-  ['limiter', 'ratelimit:'],
+  ['routes', 'ratelimit:'],
   ['locks', 'lock:'],
   ['rooms', 'room:'],
 ]
@@ -29,7 +29,8 @@ const services = new Map()
  * The empty prefix is exempt: its identifiers are keys as they are.
  */
 function claimPrefix(handle, feature, prefix) {
-  if (prefix === '') return
+  // Whatever overlaps with a default prefix was refused already.
+  if (prefix === '' || DEFAULTS.some(([owner, usual]) => owner === feature && usual === prefix)) return
   const origin = originOf(handle)
   let own = claims.get(origin)
   if (!own) claims.set(origin, (own = new Map()))
