@@ -2082,7 +2082,8 @@ export interface JobHandle<Result = unknown> {
    * Waits until the job has finished, wherever it runs, and answers its result. Keeps the process alive meanwhile, and without a
    * server goes on waiting.
    *
-   * A call that is pending when the job ends gets its outcome, even if the queue does not keep the job.
+   * A call that is pending when the job ends gets its outcome, even if the queue does not keep the job; so does one within two seconds
+   * of that end, if the job finished less than a second after it was added.
    *
    * Rejects with `E_JOB_FAILED` when it is dead, with `E_JOB_GONE` when it was removed or had finished before and was not kept,
    * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: none), and with `E_CLOSED` when the queue or its service is closed.

@@ -32,7 +32,7 @@ local function finish(run, id, lease, outcome, value, kept, waiting)
     push(run.buried[set], now * 2048 + size, id)
     run.added[set] = run.added[set] + size_of(size)
   end
-  hand_over(q, id, waiting, set == DONE and 'done' or 'dead', value)
+  hand_over(q, id, waiting, set == DONE and 'done' or 'dead', value, forget and now)
   tell(set == DONE and 'completed' or 'dead', id, lease.attempt, value, forget)
 end
 
