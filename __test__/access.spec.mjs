@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { RedisService, healthCheck } from 'cinnabar'
@@ -68,6 +68,27 @@ const smallest = (...names) => [
 describe('the smallest rights of the page', () => {
   test('are told of every feature', () => {
     assert.deepEqual(Object.keys(rows).sort(), ['every service', 'health', ...Object.keys(everything)].sort())
+  })
+
+  const folders = {
+    sessions: 'session',
+    cache: 'cache',
+    'rate limits': 'limit',
+    locks: 'lock',
+    rooms: 'room',
+    queues: 'queue',
+  }
+
+  test('name every command of every script, also those that seldom run', () => {
+    for (const [name, folder] of Object.entries(folders)) {
+      const path = `${root}/src/features/${folder}`
+      const scripts = readdirSync(path, { recursive: true }).filter((file) => file.endsWith('.lua'))
+      assert.ok(scripts.length > 0, path)
+      const text = scripts.map((file) => readFileSync(`${path}/${file}`, 'utf8')).join('\n')
+      const used = [...text.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command]) => command.toLowerCase())
+      const missing = used.filter((command) => !rows[name].commands.includes(command))
+      assert.deepEqual(missing, [], name)
+    }
   })
 
   for (const [name, exercise] of Object.entries(everything)) {

@@ -29,6 +29,30 @@ pub struct Script {
 /// be the first line.
 const FINDING: &str = "--!df flags=allow-undeclared-keys\n";
 
+/// Commands that change nothing.
+const READS: &[&str] = &[
+    "EXISTS",
+    "GET",
+    "HEXISTS",
+    "HGET",
+    "HGETALL",
+    "HLEN",
+    "HMGET",
+    "LINDEX",
+    "LLEN",
+    "LRANGE",
+    "SCARD",
+    "SRANDMEMBER",
+    "ZCARD",
+    "ZRANGE",
+    "ZRANGEBYSCORE",
+    "ZREVRANGE",
+    "ZSCORE",
+];
+
+/// Commands that many scripts need only for what seldom happens.
+const RARE: &[&str] = &["PTTL", "TIME"];
+
 /// Functions that several scripts share: name and text of a file.
 pub type Part = (&'static str, &'static str);
 
@@ -93,7 +117,40 @@ impl Script {
 
     fn prelude(&self) -> String {
         let flag = if self.finding { FINDING } else { "" };
-        [flag].into_iter().chain(self.shared.iter().map(|(_, text)| *text)).collect()
+        let guard = self.guard();
+        [flag, &guard].into_iter().chain(self.shared.iter().map(|(_, text)| *text)).collect()
+    }
+
+    /// Refuses the script before it changes anything if the user may not run all its commands: a server would run it up to the
+    /// first of those. Empty for scripts that cannot be ended in between. Servers before Redis 7 cannot be asked.
+    fn guard(&self) -> String {
+        let names = self.commands();
+        if self.keys == 0 || names.len() < 2 || names.iter().all(|name| READS.contains(name)) {
+            return String::new();
+        }
+        let denied: Vec<_> = names.iter().map(|name| format!("not may('{name}', KEYS[1]) and '{name}'")).collect();
+        format!(
+            "do
+  local may = redis.acl_check_cmd
+  local denied = may and ({})
+  if denied then
+    return redis.error_reply(\"NOPERM this user has no permissions to run the '\" .. string.lower(denied) .. \"' command\")
+  end
+end
+",
+            denied.join(" or ")
+        )
+    }
+
+    /// The commands that it cannot do without; what it runs by `pcall` may fail.
+    fn commands(&self) -> Vec<&'static str> {
+        let texts = self.shared.iter().map(|(_, text)| *text).chain([self.body, self.end]);
+        let calls = texts.flat_map(|text| text.split("redis.call('").skip(1));
+        let mut names: Vec<_> = calls.filter_map(|call| call.split('\'').next()).collect();
+        names.retain(|name| !RARE.contains(name));
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     fn one(&self) -> String {
