@@ -1075,8 +1075,8 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    * whatever this manager's own `ttl`. Concurrent updates of different fields all survive; other fields keep their bytes. Returns
    * `false` if the session is gone: an update never recreates it.
    *
-   * A `userId` in `changes` moves the session to that user, `null` to nobody, so never pass unchecked client input. `createdAt`
-   * does not change.
+   * A `userId` in `changes` moves the session to that user, `null` to nobody, so never pass unchecked client input. Anything else
+   * but a non-empty string or a whole number rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
    * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
    */
   updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
@@ -1088,7 +1088,8 @@ export interface SessionManager<Data extends object = KnownSessionData> {
   touch(id: string): Promise<boolean>
   /**
    * Stores any object under an id of your own, replacing any previous session; `ttl` is in seconds, default 3600. The session
-   * belongs to the user named by its `userId`, or to no user without one.
+   * belongs to the user named by its `userId`, or to no user without one. Rejects with `E_INVALID_ARGUMENT` for a `userId` that is
+   * neither a non-empty string, a whole number nor `null`.
    */
   storeSession(id: string, data: Data & Partial<SessionFields>, ttl?: number): Promise<void>
   /**

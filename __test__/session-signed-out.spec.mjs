@@ -43,12 +43,23 @@ for (const engine of engines) {
         assert.deepEqual([await sessions.listSessions('alice'), await sessions.listSessions('bob')], [[], [id]])
         assert.equal(await sessions.invalidateUser('alice'), 0)
         assert.equal((await sessions.getSession(id)).userId, 'bob')
-        for (const userId of ['', { a: 1 }, ['bob'], true]) {
-          await refuses(sessions.updateSession(id, { userId }), 'E_INVALID_ARGUMENT')
+        for (const userId of ['', { a: 1 }, ['bob'], true, NaN, Infinity, 1.5, 2 ** 53, 1e21]) {
+          const refusal = /userId must be a non-empty string, a whole number or null/
+          await refuses(sessions.updateSession(id, { userId }), 'E_INVALID_ARGUMENT', refusal)
+          await refuses(sessions.update(id, { userId }), 'E_INVALID_ARGUMENT', refusal)
+          await refuses(sessions.storeSession(id, { userId }), 'E_INVALID_ARGUMENT', refusal)
         }
         assert.deepEqual(await sessions.listSessions('bob'), [id])
         assert.equal(await sessions.updateSession(id, { userId: null }), true)
         assert.deepEqual(await sessions.listSessions('bob'), [])
+        for (const userId of [7, -7, 2 ** 53 - 1]) {
+          await sessions.updateSession(id, { userId })
+          assert.deepEqual(await sessions.listSessions(userId), [id])
+          assert.equal(await sessions.invalidateUser(userId), 1)
+          await sessions.storeSession(id, { userId })
+          assert.equal(await sessions.invalidateUser(String(userId)), 1)
+          await sessions.storeSession(id, {})
+        }
 
         await sessions.storeSession('sid', { userId: 'alice' })
         await sessions.storeSession('sid', { userId: 'bob' })

@@ -78,7 +78,8 @@ class SessionManager {
   }
 
   updateSession(id, changes) {
-    return this.#native.update(id, changes)
+    const refused = refusedOwner('changes', changes)
+    return refused ? Promise.reject(refused) : this.#native.update(id, changes)
   }
 
   destroySession(id) {
@@ -94,7 +95,8 @@ class SessionManager {
   }
 
   storeSession(id, data, ttl = 3600) {
-    return this.#native.store(id, data, ttl)
+    const refused = refusedOwner('data', data)
+    return refused ? Promise.reject(refused) : this.#native.store(id, data, ttl)
   }
 
   destroyByTag(tag) {
@@ -211,7 +213,7 @@ class SessionManager {
   }
 
   update(id, changes) {
-    return this.#native.update(id, changes)
+    return this.updateSession(id, changes)
   }
 
   destroy(id) {
@@ -246,6 +248,18 @@ function idsForAll(flight, user, userIds, own) {
     }
   }
   return [...ids]
+}
+
+// JSON writes NaN as null, which means that the session belongs to nobody.
+function refusedOwner(what, data) {
+  let userId
+  try {
+    userId = data?.userId
+  } catch {
+    return undefined // Writing it as JSON fails too, and says so.
+  }
+  if (typeof userId !== 'number' || Number.isFinite(userId)) return undefined
+  return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${userId}`)
 }
 
 // The public id of a session, computed as the addon does. The session id itself is a credential and must not be shown.

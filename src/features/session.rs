@@ -26,7 +26,7 @@ use self::{
     read::Found,
     renew::STORED,
     seal::{Of, Seal},
-    update::unreadable,
+    update::{owner, unreadable},
 };
 use super::{
     json::{self, Object},
@@ -206,7 +206,7 @@ impl Sessions {
     pub fn store(&self, id: &str, data: &str, ttl_seconds: f64) -> Result<Call<()>> {
         let life = life::of_seconds("ttl", ttl_seconds)?;
         let place = self.place(id)?;
-        let owner = Object::argument("data", data.as_bytes())?.name("userId").map(Group::user);
+        let owner = owner("data", &Object::argument("data", data.as_bytes())?)?.map(Group::user);
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
             let seal = Seal { of: Of::Session, life, owner: None, marks: Vec::new() };

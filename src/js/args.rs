@@ -149,7 +149,8 @@ impl Js {
 
     /// An array of strings.
     pub fn texts(self, value: Value, name: &str) -> Result<Vec<String>> {
-        self.elements(value, name)?.into_iter().map(|item| self.text(item, name)).collect()
+        let items = self.elements(value, name)?.into_iter().enumerate();
+        items.map(|(i, item)| self.text(item, name).or_else(|_| self.text(item, &format!("{name}[{i}]")))).collect()
     }
 
     /// The elements of an array.

@@ -244,7 +244,8 @@ impl Sessions {
                 Ok((number as i64).to_string())
             }
             Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
-            None => js.text(value, "userId"),
+            None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
+            None => Err(js.refuse(value, "userId", "a string or a whole number")),
         }
     }
 }

@@ -46,11 +46,7 @@ impl Sessions {
     /// # Errors
     /// `E_INVALID_DATA` if what is stored is not JSON; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
-        let named = Object::argument("changes", changes.as_bytes())?;
-        // Only `null` takes a session from its user: anything else would do so by mistake, and signing out would not end it.
-        if named.has("userId") && !named.is_null("userId") && named.name("userId").is_none() {
-            return Err(Error::argument("changes.userId must be a non-empty string, a number or null"));
-        }
+        owner("changes", &Object::argument("changes", changes.as_bytes())?)?;
         let changes = Bytes::copy_from_slice(changes.as_bytes());
         Ok(Update { sessions: self.clone(), place: self.place(id)?, changes, rounds: 0 }.read())
     }
@@ -143,6 +139,22 @@ impl Update {
             _ => Ok(Step::Next(self.read())),
         }
     }
+}
+
+/// The user that the caller's data names. Only `null` means nobody: whatever else cannot be the id of a user would leave the
+/// session to nobody by mistake, and signing the user out would not end it.
+pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
+    if !named.has("userId") || named.is_null("userId") {
+        return Ok(None);
+    }
+    let name = named.name("userId").filter(|_| named.number("userId").is_none_or(is_whole));
+    name.map(Some)
+        .ok_or_else(|| Error::argument(format!("{what}.userId must be a non-empty string, a whole number or null")))
+}
+
+/// Whether JavaScript holds this number exactly and without a fraction, as `invalidateUser` takes it.
+fn is_whole(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0
 }
 
 /// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.
