@@ -85,6 +85,8 @@ async function used(commands, wire) {
     if (verb !== 'EVAL' && verb !== 'EVALSHA') continue
     const text = verb === 'EVAL' ? words[1] : texts.get(words[1])
     if (text === undefined) continue
+    // Asks whether keys of two slots can be named together, and uses none.
+    if (text === 'return 0') continue
     if (verb === 'EVAL') texts.set(await server.command('SCRIPT', 'LOAD', Buffer.from(text, 'latin1')), text)
     const name = nameOf(text)
     assert.ok(name, text)
