@@ -1,6 +1,6 @@
 // What a scenario costs the process it runs in: how late its event loop is, and how much memory it holds.
 
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const TICK = 5
@@ -10,10 +10,13 @@ const TICK = 5
  * program had the processor, where the kernel says how long that was: that is the machine's doing.
  */
 export function watch() {
-  const waited = waiting()
+  const waited = waiting('/proc/self/schedstat')
+  let addon
+  let addonBefore = 0
   const raw = []
   const own = []
   const long = []
+  const addonWaited = () => addon?.read() ?? 0
   let peak = resident()
   let ticks = 0
   let before = performance.now()
@@ -25,17 +28,26 @@ export function watch() {
     raw.push(late)
     own.push(Math.max(0, late - (others - waitedBefore)))
     if (late > TICK) long.push({ from: before, to: at, late })
+    const addonNow = addonWaited()
+    if (addonNow - addonBefore > TICK) long.push({ from: before, to: at, late: addonNow - addonBefore })
     before = at
     waitedBefore = others
-    if (++ticks % 20 === 0) peak = Math.max(peak, resident())
+    addonBefore = addonNow
+    if (++ticks % 20 !== 0) return
+    peak = Math.max(peak, resident())
+    // It starts with the first call.
+    addon ??= threadOfAddon()
   }, TICK)
 
   return {
-    /** How long this thread could run nothing between two moments, in ms. */
+    /**
+     * How long this thread could run nothing between two moments, and the addon's thread was ready while other programs had the
+     * processor, in ms.
+     */
     lateBetween(from, to) {
       // A settlement may be seen before the tick that would say how late it all is.
       const current = performance.now() - before - TICK
-      const now = current > TICK && to > before ? current : 0
+      const now = (current > TICK && to > before ? current : 0) + (to > before ? addonWaited() - addonBefore : 0)
       return long.reduce((sum, one) => (one.to > from && one.from < to ? sum + one.late : sum), now)
     },
     /** Forgets what was so far, such as a start that is no part of what is measured. */
@@ -49,6 +61,7 @@ export function watch() {
     stop() {
       clearInterval(timer)
       waited.close()
+      addon?.close()
       return { p99: percentile99(own), max: Math.max(0, ...own), p99WithOthers: percentile99(raw), peak }
     },
   }
@@ -63,11 +76,11 @@ function resident() {
   }
 }
 
-/** How long the main thread was ready but not running, in ms, as far as the kernel tells. */
-function waiting() {
+/** How long a thread was ready but not running, in ms, as far as the kernel tells. */
+function waiting(path) {
   let file
   try {
-    file = openSync('/proc/self/schedstat', 'r')
+    file = openSync(path, 'r')
   } catch {
     return { read: () => 0, close: () => {} }
   }
@@ -75,6 +88,17 @@ function waiting() {
   return {
     read: () => Number(bytes.latin1Slice(0, readSync(file, bytes, 0, 64, 0)).split(' ')[1]) / 1e6,
     close: () => closeSync(file),
+  }
+}
+
+/** The same of the thread that carries the addon's calls, once it has started. */
+function threadOfAddon() {
+  try {
+    const tasks = readdirSync('/proc/self/task').map((task) => `/proc/self/task/${task}`)
+    const own = tasks.find((task) => readFileSync(`${task}/comm`, 'latin1').trim() === 'cinnabar')
+    return own && waiting(`${own}/schedstat`)
+  } catch {
+    return undefined
   }
 }
 
