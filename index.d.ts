@@ -1031,8 +1031,9 @@ export interface SessionStats extends CacheStats {
  * Signing out is final: in every process, against concurrent writes and loads, and on a server that evicts keys. A session counts
  * as signed out if the server has lost the epoch of its user or of a tag.
  *
- * Ids and tokens come from clients, so a malformed one counts as not found. `E_INVALID_ARGUMENT` is for values that are not
- * strings, and for an invalid id that you choose yourself.
+ * Ids, tokens, users and tags may come from clients, so where one is looked for, a string that cannot be one (empty, over 64 KiB,
+ * with a NUL or a lone surrogate) counts as not found. `E_INVALID_ARGUMENT` is for values that are not strings, and for an invalid
+ * id, user or tag that you create or store a session with.
  *
  * Without a server every method rejects, except `validateSession`, which calls `load`: a session must not seem gone because its
  * server is. Services with `onUnavailable: 'empty'`, the default with `NODE_ENV=development`, return empty values instead;
@@ -1310,6 +1311,9 @@ export interface ImageInfo {
  * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
  * not look as if it were done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
  *
+ * Keys, tags and files may come from clients: any string is one, and those that the store should not keep as they are, such as long
+ * ones, are hashed.
+ *
  * @example
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
  * await ApiCache.invalidateByTag(`user:${id}`)
@@ -1563,6 +1567,9 @@ export interface LockContext {
  * Locks between processes: a token under `lock:{resource}` that dies by itself. Every method also exists as a static
  * one, on the default service.
  *
+ * Nothing is locked under a resource that is empty, has over 64 KiB, a NUL or a lone surrogate: `acquireLock` and `withLock` reject
+ * with `E_INVALID_ARGUMENT`; `releaseLock` and `extendLock` return `false`, as for such a token.
+ *
  * Without a server nothing is granted: every method rejects. On a service with `onUnavailable: 'empty'`, `acquireLock` returns
  * `null`, `releaseLock` and `extendLock` return `false`; but `withLock` rejects, and so do those two with the token of a running
  * `withLock`, whose lock is not lost by that.
@@ -1755,6 +1762,10 @@ export interface HeardMessage<T extends object = Record<string, unknown>> {
  *
  * `addUserToRoom` and `storeMessage` write and no more. `join` and `send` do what a chat needs on several servers: a
  * connection leaves with its process, however that ends, and a message has a number by which nothing is missed unnoticed.
+ *
+ * Rooms and users may come from clients. Of a string that cannot be the id of one (empty, over 64 KiB, with a NUL or a lone
+ * surrogate) there is nothing to read or remove, and `watch` and `listen` tell nothing until they are closed. Methods that write
+ * reject with `E_INVALID_ARGUMENT`.
  *
  * Without a server every method rejects. On a service with `onUnavailable: 'empty'`, `getRoomUsers` returns `{}`,
  * `getRecentMessages` `[]` and `removeUserFromRoom` 0.
@@ -2383,6 +2394,9 @@ export interface Repeat<Data = unknown> {
  * Each job is done at least once: a worker has a lease on it, which is renewed outside the event loop, and when the lease runs out
  * because its process is gone, another worker gets it. Without a server every call rejects, whatever `onUnavailable`
  * says; workers go on when it is back.
+ *
+ * Ids of jobs and repeats may come from clients: of a string that cannot be one (empty, over 512 bytes, with a NUL or a lone surrogate)
+ * there is no job, no log and no repeat. Methods that add one reject with `E_INVALID_ARGUMENT`.
  *
  * @example
  * const mails = new JobQueue<{ to: string }, string>('mails')

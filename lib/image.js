@@ -25,7 +25,7 @@ const EXTENSIONS = {
 
 /** The cache key of an image file's metadata. */
 function imageKey(file) {
-  if (typeof file !== 'string' || file === '') throw argumentError(`file must be a path, got ${describe(file)}`)
+  if (typeof file !== 'string') throw argumentError(`file must be a path, got ${describe(file)}`)
   return `image:${file}`
 }
 

@@ -47,6 +47,11 @@ struct State {
     waits: bool,
 }
 
+/// All there is to deliver of a room in which nobody can be.
+pub fn nobody() -> Note {
+    Note { text: Bytes::from_static(b"{}"), about: About::Name(Bytes::from_static(ALL)) }
+}
+
 /// Users that several watchers of this process share.
 static USERS: LazyLock<Shared<usize, Bytes>> = LazyLock::new(Shared::new);
 

@@ -38,7 +38,7 @@ pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
 pub use limits::{Limits, Rate};
 pub use options::{Keep, Options};
 pub use published::Published;
-pub use repeat::{Fired, Repeat, Repeating};
+pub use repeat::{Fired, Repeat, Repeating, is_repeat_id};
 pub use take::{Died, DueRepeat, Leased, Take, Taken};
 pub use view::{Counts, Job, State};
 

@@ -240,11 +240,6 @@ impl Sessions {
     }
 }
 
-/// Whether this can be the id of a session. Other client input is treated as not found rather than as an error.
-pub fn is_id(text: &str) -> bool {
-    keys::raw("id", text).is_ok()
-}
-
 fn set(key: Bytes, value: Bytes, life: Duration, only: Option<&'static str>) -> Request {
     let args = [key, value, Bytes::from_static(b"PX"), life::millis(life)];
     let mut request = Request::keyed("SET", args);

@@ -54,6 +54,16 @@ impl Js {
         }
     }
 
+    /// An id to look for, which may be untrusted input: `None` for a string that cannot be one by `is_id`, so there is nothing
+    /// of that id.
+    pub fn sought(self, value: Value, name: &str, is_id: fn(&str) -> bool) -> Result<Option<String>> {
+        match self.text(value, name) {
+            Ok(text) => Ok(Some(text).filter(|text| is_id(text))),
+            Err(_) if self.kind(value) == ValueType::napi_string => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A string, or `None` when there is none.
     pub fn optional_text(self, value: Value, name: &str) -> Result<Option<String>> {
         if self.is_nothing(value) { Ok(None) } else { self.text(value, name).map(Some) }

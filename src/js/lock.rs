@@ -19,8 +19,9 @@ use super::{
 use crate::{
     agents::doubt,
     answer::Answer,
+    error::Result,
     features::lock,
-    store::{Event, EventKind, Store},
+    store::{Call, Event, EventKind, Store, keys},
 };
 
 /// Locks of one service.
@@ -73,7 +74,10 @@ impl Lock {
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> Handed {
         self.core.submit(env, self.told("RELEASE LOCK", Empty::False, strict), |js| {
-            self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)
+            match (sought(js, resource, "resource")?, sought(js, token, "token")?) {
+                (Some(resource), Some(token)) => self.locks.release(&resource, &token),
+                _ => Ok(Call::ready(false)),
+            }
         })
     }
 
@@ -89,8 +93,13 @@ impl Lock {
     #[napi]
     pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
         self.core.submit(env, self.told("EXTEND LOCK", Empty::False, strict), |js| {
-            let (resource, token) = (js.text(resource.raw(), "resource")?, js.text(token.raw(), "token")?);
-            self.locks.extend(&resource, &token, js.any_number(ttl.raw(), "ttlSeconds")?)
+            let (resource, token) = (sought(js, resource, "resource")?, sought(js, token, "token")?);
+            let ttl = js.any_number(ttl.raw(), "ttlSeconds")?;
+            match (resource, token) {
+                (Some(resource), Some(token)) => self.locks.extend(&resource, &token, ttl),
+                // An invalid ttl is a programming error, even if the resource or token is invalid client input.
+                _ => self.locks.extend("-", "-", ttl).map(|_| Call::ready(false)),
+            }
         })
     }
 }
@@ -100,6 +109,11 @@ impl Lock {
         let operation = self.core.operation(name, empty);
         if strict == Some(true) { operation.rejecting() } else { operation }
     }
+}
+
+/// A resource or token from client input; `None` if no lock can be held with it.
+fn sought(js: Js, value: Unknown, name: &str) -> Result<Option<String>> {
+    js.sought(value.raw(), name, keys::is_id)
 }
 
 /// Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed.

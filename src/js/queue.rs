@@ -24,6 +24,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::queue::{self, NewJob, Published, State},
+    store::{Call, keys},
 };
 
 /// A queue of one service.
@@ -107,8 +108,8 @@ impl Queue {
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> Handed {
         self.core.submit(env, plain("GET JOB"), |js| {
-            let call = self.queue.get(&js.text(id.raw(), "id")?)?;
-            Ok(call.map(|job| job.map_or(Answer::Null, answer::job)))
+            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::Null)) };
+            Ok(self.queue.get(&id)?.map(|job| job.map_or(Answer::Null, answer::job)))
         })
     }
 
@@ -127,8 +128,11 @@ impl Queue {
     pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> Handed {
         self.core.submit(env, plain("JOB LOG"), |js| {
             let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
-            let call = self.queue.logs(&js.text(id.raw(), "id")?, offset, limit)?;
-            Ok(call.map(|lines| Answer::List(lines.into_iter().map(Answer::text).collect())))
+            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::List(Vec::new()))) };
+            Ok(self
+                .queue
+                .logs(&id, offset, limit)?
+                .map(|lines| Answer::List(lines.into_iter().map(Answer::text).collect())))
         })
     }
 
@@ -169,13 +173,13 @@ impl Queue {
     /// Removes a job; whether there was one.
     #[napi]
     pub fn remove(&self, env: Env, id: Unknown) -> Handed {
-        self.core.submit(env, plain("REMOVE JOB"), |js| self.queue.remove(&js.text(id.raw(), "id")?))
+        self.core.submit(env, plain("REMOVE JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::remove))
     }
 
     /// Has a dead or delayed job start now; whether it did.
     #[napi]
     pub fn retry(&self, env: Env, id: Unknown) -> Handed {
-        self.core.submit(env, plain("RETRY JOB"), |js| self.queue.retry(&js.text(id.raw(), "id")?))
+        self.core.submit(env, plain("RETRY JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::retry))
     }
 
     /// Has dead jobs start anew; how many did.
@@ -222,7 +226,9 @@ impl Queue {
     /// Forgets a repeat; whether there was one.
     #[napi]
     pub fn unrepeat(&self, env: Env, id: Unknown) -> Handed {
-        self.core.submit(env, plain("FORGET REPEAT"), |js| self.queue.unrepeat(&js.text(id.raw(), "id")?))
+        self.core.submit(env, plain("FORGET REPEAT"), |js| {
+            self.acts(js.sought(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::unrepeat)
+        })
     }
 
     /// The repeats, by their next slots.
@@ -253,6 +259,11 @@ impl Queue {
         started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
     }
 
+    /// Does something to the job or repeat of an id; false if there can be none.
+    fn acts(&self, id: Option<String>, act: fn(&queue::Queue, &str) -> Result<Call<bool>>) -> Result<Call<bool>> {
+        id.map_or(Ok(Call::ready(false)), |id| act(&self.queue, &id))
+    }
+
     fn job(&self, js: Js, name: Value, data: Value, options: Value) -> Result<NewJob> {
         let name = js.text(name, "name")?;
         // No data is no mistake: many jobs have nothing to say but their name.
@@ -267,6 +278,11 @@ impl Queue {
 /// A queue rejects without a server, whatever its service does otherwise: no job may seem added that is not.
 fn plain(name: &'static str) -> Operation {
     Operation { name, empty: None }
+}
+
+/// The id of a job from client input; `None` if it cannot be one, which is treated as not found.
+fn id_of(js: Js, id: Unknown) -> Result<Option<String>> {
+    js.sought(id.raw(), "id", keys::is_kept_id)
 }
 
 fn state_of(js: Js, value: Value) -> Result<State> {

@@ -5,6 +5,7 @@ mod members;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::time::Instant;
@@ -22,13 +23,15 @@ use crate::{
     answer::Answer,
     error::Result,
     features::room,
-    store::{Call, Publication},
+    store::{Call, Publication, keys},
 };
 
 /// How long a process may be silent before it counts as dead.
 const LEASE: Duration = Duration::from_secs(10);
 /// How often it is passed on that somebody asks who is in a room.
 const LOOK: Duration = Duration::from_secs(5);
+/// The users of a room in which nobody can be.
+const NOBODY: &[u8] = b"{}";
 const LEASES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
 
 /// Rooms of one service.
@@ -104,7 +107,10 @@ impl Rooms {
     #[napi]
     pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("LEAVE ROOM", Empty::Zero), |js| {
-            self.noting(js, self.rooms.remove_user(&js.text(room.raw(), "roomId")?, &js.text(user.raw(), "userId")?)?)
+            match (js.sought(room.raw(), "roomId", keys::is_id)?, js.sought(user.raw(), "userId", keys::is_id)?) {
+                (Some(room), Some(user)) => self.noting(js, self.rooms.remove_user(&room, &user)?),
+                _ => Ok(Call::ready(0)),
+            }
         })
     }
 
@@ -112,7 +118,10 @@ impl Rooms {
     #[napi]
     pub fn users(&self, env: Env, room: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
-            let users = self.rooms.users(&js.text(room.raw(), "roomId")?)?;
+            let Some(room) = js.sought(room.raw(), "roomId", keys::is_id)? else {
+                return Ok(Call::ready(Answer::json_record(Bytes::from_static(NOBODY))));
+            };
+            let users = self.rooms.users(&room)?;
             self.look(js)?;
             Ok(users.map(Answer::json_record))
         })
@@ -133,7 +142,10 @@ impl Rooms {
     pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("RECENT MESSAGES", Empty::List), |js| {
             let count = js.any_number(count.raw(), "count")?;
-            Ok(self.rooms.recent(&js.text(room.raw(), "roomId")?, count)?.map(Answer::json))
+            let room = js.sought(room.raw(), "roomId", keys::is_id)?;
+            // An invalid count is a programming error, even if the room is invalid client input.
+            let call = self.rooms.recent(room.as_deref().unwrap_or("-"), count)?.map(Answer::json);
+            Ok(if room.is_some() { call } else { Call::ready(Answer::List(Vec::new())) })
         })
     }
     /// Puts a connection of a user in a room; resolves to the number that has it leave.

@@ -60,7 +60,7 @@ impl Sessions {
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
         self.core.submit(env, operation, |js| {
-            let user = self.user(js, user.raw())?;
+            let user = user_text(js, user.raw())?;
             let data = self.core.bridge().stringify(js, data.raw(), "data")?;
             let options = options.raw();
             let create = Create {
@@ -139,7 +139,8 @@ impl Sessions {
     #[napi]
     pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
-            self.sessions.destroy_by_tag(&js.text(tag.raw(), "tag")?)
+            let tag = js.sought(tag.raw(), "tag", keys::is_id)?;
+            tag.map_or(Ok(Call::ready(0)), |tag| self.sessions.destroy_by_tag(&tag))
         })
     }
 
@@ -147,7 +148,7 @@ impl Sessions {
     #[napi]
     pub fn invalidate_user(&self, env: Env, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("INVALIDATE USER", Empty::Zero), |js| {
-            self.sessions.invalidate_user(&self.user(js, user.raw())?)
+            user_of(js, user.raw())?.map_or(Ok(Call::ready(0)), |user| self.sessions.invalidate_user(&user))
         })
     }
 
@@ -163,8 +164,9 @@ impl Sessions {
     #[napi]
     pub fn list(&self, env: Env, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
-            let list = self.sessions.list(&self.user(js, user.raw())?, false)?;
-            Ok(list.map(|listed| listed.into_iter().map(|session| session.id).collect::<Vec<_>>()))
+            Ok(self
+                .list_of(js, user.raw(), false)?
+                .map(|listed| listed.into_iter().map(|session| session.id).collect::<Vec<_>>()))
         })
     }
 
@@ -172,7 +174,7 @@ impl Sessions {
     #[napi]
     pub fn describe(&self, env: Env, user: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
-            let list = self.sessions.list(&self.user(js, user.raw())?, true)?;
+            let list = self.list_of(js, user.raw(), true)?;
             let described = |session: session::Listed| {
                 Answer::Object(vec![
                     Answer::field("publicId", session::public_id(&session.id)),
@@ -188,8 +190,10 @@ impl Sessions {
     #[napi]
     pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
-            let (user, public_id) = (self.user(js, user.raw())?, id_of(js, public_id.raw())?);
-            public_id.map_or(Ok(Call::ready(0)), |public_id| self.sessions.destroy_of(&user, public_id))
+            match (user_of(js, user.raw())?, id_of(js, public_id.raw())?) {
+                (Some(user), Some(public_id)) => self.sessions.destroy_of(&user, public_id),
+                _ => Ok(Call::ready(0)),
+            }
         })
     }
 
@@ -237,24 +241,32 @@ impl Sessions {
         Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
     }
 
-    /// A user's id is a string, or a whole number as databases have it.
-    fn user(&self, js: Js, value: Value) -> Result<String> {
-        match js.as_number(value) {
-            Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => {
-                Ok((number as i64).to_string())
-            }
-            Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
-            None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
-            None => Err(js.refuse(value, "userId", "a string or a whole number")),
-        }
+    fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::Listed>>> {
+        user_of(js, user)?.map_or(Ok(Call::ready(Vec::new())), |user| self.sessions.list(&user, with_left))
     }
 }
 
 /// A session id from client input; `None` if it cannot be one, which is treated as not found.
 fn id_of(js: Js, value: Value) -> Result<Option<String>> {
-    match js.text(value, "id") {
-        Ok(text) => Ok(Some(text).filter(|text| session::is_id(text))),
-        Err(_) if js.kind(value) == napi::sys::ValueType::napi_string => Ok(None),
-        Err(error) => Err(error),
+    js.sought(value, "id", keys::is_id)
+}
+
+/// The id of a user whose sessions are looked for; `None` if no session can be a user's of this id.
+fn user_of(js: Js, value: Value) -> Result<Option<String>> {
+    match js.kind(value) {
+        napi::sys::ValueType::napi_string => js.sought(value, "userId", keys::is_id),
+        _ => user_text(js, value).map(Some),
+    }
+}
+
+/// A user's id is a string, or a whole number as databases have it.
+fn user_text(js: Js, value: Value) -> Result<String> {
+    match js.as_number(value) {
+        Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => {
+            Ok((number as i64).to_string())
+        }
+        Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
+        None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
+        None => Err(js.refuse(value, "userId", "a string or a whole number")),
     }
 }

@@ -131,6 +131,11 @@ pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
     [&prefix.0, &*any(id)].concat().into()
 }
 
+/// Whether there can be anything with this id: `identifier` and `raw` accept it.
+pub fn is_id(text: &str) -> bool {
+    check("id", text).is_ok()
+}
+
 /// A key exactly as given; its hash if it is longer than 64 KiB.
 pub fn as_given(text: &str) -> Bytes {
     if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
@@ -161,6 +166,11 @@ pub fn kept_id(what: &str, text: &str) -> Result<String> {
         return Err(Error::argument(format!("{what} must have at most {LONGEST_PLAIN} bytes, got {}", encoded.len())));
     }
     Ok(encoded.into_owned())
+}
+
+/// Whether there can be a job with this id: `kept_id` accepts it.
+pub fn is_kept_id(text: &str) -> bool {
+    kept_id("id", text).is_ok()
 }
 
 /// What `kept_id` was made of.

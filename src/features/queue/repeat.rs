@@ -195,6 +195,11 @@ fn repeat_keys(id: &[u8]) -> [QueueKey<'_>; 2] {
     [QueueKey::Repeats, QueueKey::Repeat(id)]
 }
 
+/// Whether there can be a repeat with this id.
+pub fn is_repeat_id(id: &str) -> bool {
+    kept(id).is_ok()
+}
+
 /// The id of a repeat as it is kept.
 fn kept(id: &str) -> Result<Bytes> {
     let kept = keys::kept_id("the id of a repeat", id)?;

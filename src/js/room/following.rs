@@ -13,7 +13,10 @@ use tokio::time::sleep;
 
 use super::Rooms;
 use crate::{
-    agents::{listen::Listening, watch::Watching},
+    agents::{
+        listen::Listening,
+        watch::{Watching, nobody},
+    },
     answer::Answer,
     error::{Error, Kind, Result},
     inbox::{Bounds, Inbox, Overflow},
@@ -25,7 +28,7 @@ use crate::{
         operation::Operation,
     },
     runtime,
-    store::Store,
+    store::{Store, keys},
 };
 
 /// What may wait for one reader. What is too much waits once for all of the process, and in the store.
@@ -59,12 +62,13 @@ impl Following {
 /// Delivers what is sent to a room.
 pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value) -> Handed {
     let js = Js(env.raw());
-    let prepared = js.text(room, "roomId").and_then(|room| {
+    let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
         let since = if js.is_nothing(since) { None } else { Some(js.whole(since, "options.since")?) };
         Ok((room, since))
     });
     let (of, patience) = (rooms.rooms.clone(), rooms.core.settings.timeout);
     follow(rooms, js, "LISTEN", reader, prepared, move |store, (room, since), inbox| async move {
+        let Some(room) = room else { return Ok(nothing_comes()) };
         Ok(Listening::start(&store, of, room, since, inbox, patience).await? as Agent)
     })
 }
@@ -72,12 +76,16 @@ pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value
 /// Delivers who is in a room.
 pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> Handed {
     let js = Js(env.raw());
-    let prepared = js.text(room, "roomId").and_then(|room| {
+    let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
         let opened = rooms.core.opened(js)?;
         Ok((room, rooms.presence(&opened)))
     });
     let (of, patience) = (rooms.rooms.clone(), rooms.core.settings.timeout);
     follow(rooms, js, "WATCH", reader, prepared, move |store, (room, presence), inbox| async move {
+        let Some(room) = room else {
+            inbox.offer(nobody());
+            return Ok(nothing_comes());
+        };
         Ok(Watching::start(&store, of, room, inbox, presence.watch(), patience).await? as Agent)
     })
 }
@@ -139,6 +147,11 @@ where
         }
     });
     Handed(promise)
+}
+
+/// The agent of a room that cannot be one, so that nothing is ever sent to it: for ids that may be untrusted input.
+fn nothing_comes() -> Agent {
+    Arc::new(())
 }
 
 fn late() -> Error {
