@@ -20,13 +20,21 @@ export { redisCommand, startRedis } from './redis.mjs'
 
 const server = await startRedis()
 
+// Of services on the embedded engine.
+const urls = new WeakMap()
+
 const memory = {
   name: 'memory',
   kind: 'memory',
   /** A service on a store of its own. */
   async makeService(options = {}) {
-    return new RedisService({ url: `memory:${randomUUID()}`, ...options })
+    const own = { url: `memory:${randomUUID()}`, ...options }
+    const service = new RedisService(own)
+    urls.set(service, own.url)
+    return service
   },
+  /** Another service on the store of this one. */
+  beside: (service, options = {}) => new RedisService({ ...options, url: urls.get(service) }),
   /** What a child process needs in its environment to use this engine. */
   env: () => ({ REDIS_URL: 'memory:' }),
   /** Moves time forward: what expires, expires, without anybody sleeping. */
@@ -43,6 +51,7 @@ const redis = {
     await server.command('FLUSHALL')
     return new RedisService({ url: server.url, ...options })
   },
+  beside: (_, options = {}) => new RedisService({ ...options, url: server.url }),
   env: () => ({ REDIS_URL: server.url }),
   advance: undefined,
 }
