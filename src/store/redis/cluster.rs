@@ -39,7 +39,8 @@ use crate::{
     store::{Events, Role, Status, Topology, crew::Crew},
 };
 use learn::{Learned, Learning};
-pub use map::{Redirection, redirection};
+pub use map::{Redirection, is_redirection, redirection};
+pub use round::explained;
 pub use slot::slot_of;
 pub use split::{Join, split};
 use table::Table;

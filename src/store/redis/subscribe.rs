@@ -17,7 +17,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{cluster::Cluster, dial::Dialler, source::Source};
+use super::{
+    cluster::{Cluster, explained},
+    dial::Dialler,
+    source::Source,
+};
 use crate::{
     error::{Error, Kind, Result},
     settings::Settings,
@@ -76,7 +80,7 @@ impl Subscriber {
         post.book.add(&topic, id, listener, done);
         post.order(Order::Subscribe(topic));
         let result = match timeout(self.settings.timeout, answer).await {
-            Ok(Ok(result)) => result.map_err(|error| if is_shard { unsharded(error) } else { error }),
+            Ok(Ok(result)) => result.map_err(|error| if is_shard { unsharded(explained(error)) } else { error }),
             Err(_) => Err(Error::new(
                 Kind::Timeout,
                 format!("the server did not confirm the subscription within {:?}", self.settings.timeout),

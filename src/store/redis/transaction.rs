@@ -3,7 +3,7 @@
 //! They are one exchange, into which no other command can come, so a shared connection is safe. Without the `EXEC`, nothing is
 //! executed.
 
-use super::{command::spell, pool::Scripts, resp::Commands};
+use super::{cluster::is_redirection, command::spell, pool::Scripts, resp::Commands};
 use crate::{
     error::{Error, Kind, Result},
     store::{Reply, Transaction, plan::Wire},
@@ -44,7 +44,7 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
             }
             let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
             // ASKING applies to a single command, so a transaction cannot be sent to the node that is importing the slot.
-            if first.message().starts_with("ASK ") {
+            if first.message().starts_with("ASK ") && is_redirection(first.message()) {
                 return Err(Error::from_server(
                     "TRYAGAIN the slot of this transaction is being migrated to another node",
                 ));

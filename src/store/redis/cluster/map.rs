@@ -94,13 +94,18 @@ pub fn redirection(message: &str, asked: &Address) -> Option<Redirection> {
     let mut words = message.split(' ');
     let (word, slot, place) = (words.next()?, words.next()?, words.next()?);
     let (host, port) = place.rsplit_once(':')?;
-    let to = address(host, port.parse().ok()?, asked)?;
+    let to = address(host, port.parse().ok().filter(|port| *port != 0)?, asked)?;
     let slot = slot.parse().ok().filter(|slot| usize::from(*slot) < SLOTS)?;
     match word {
         "MOVED" => Some(Redirection::Moved(slot, to)),
         "ASK" => Some(Redirection::Ask(to)),
         _ => None,
     }
+}
+
+/// Whether an error redirects to some node, whoever sent it.
+pub fn is_redirection(message: &str) -> bool {
+    redirection(message, &Address { host: String::new(), port: 0 }).is_some()
 }
 
 #[cfg(test)]
@@ -169,8 +174,18 @@ mod tests {
         assert_eq!(read("MOVED 3999 10.0.0.2:6381"), Some(Redirection::Moved(3999, at("10.0.0.2", 6381))));
         assert_eq!(read("ASK 5 ::1:7000"), Some(Redirection::Ask(at("::1", 7000))));
         assert_eq!(read("MOVED 5 :7000"), Some(Redirection::Moved(5, at("here", 7000))));
-        for text in ["MOVED", "MOVED 5", "MOVED 99999 a:1", "ERR 5 a:1", "ASK 5 a", "MOVED 5 session id:1"] {
+        for text in [
+            "MOVED",
+            "MOVED 5",
+            "MOVED 99999 a:1",
+            "ERR 5 a:1",
+            "ASK 5 a",
+            "ASK 5 a:",
+            "ASK 5 a:0",
+            "MOVED 5 session id:1",
+        ] {
             assert_eq!(read(text), None, "{text}");
+            assert!(!is_redirection(text), "{text}");
         }
     }
 }

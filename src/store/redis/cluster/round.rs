@@ -36,7 +36,8 @@ use crate::{
     },
 };
 use divide::{Divided, To};
-use next::{Next, explained};
+use next::Next;
+pub use next::explained;
 
 /// Pauses stop growing at this step of `retry::pause`, 200 ms, because the expected change is imminent.
 const LONGEST: u32 = 2;

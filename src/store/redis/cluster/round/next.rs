@@ -13,7 +13,7 @@ use crate::{
         redis::{
             cluster::{
                 Node,
-                map::{Redirection, redirection},
+                map::{Redirection, is_redirection, redirection},
             },
             retry::{self, Verdict},
         },
@@ -48,7 +48,13 @@ impl<'a> Round<'a> {
             return Next::To(node.address.clone(), asking);
         }
         if error.kind == Kind::Server {
-            let Some(redirection) = redirection(error.message(), &node.address) else { return Next::Final };
+            let Some(redirection) = redirection(error.message(), &node.address) else {
+                // Not for this call: the next one may find where its slot is now.
+                if is_astray(error.message()) && !cluster.is_fresh() {
+                    cluster.learn();
+                }
+                return Next::Final;
+            };
             piece.tries += 1;
             let (Redirection::Ask(named) | Redirection::Moved(_, named)) = &redirection;
             if !cluster.table().may_know(named) {
@@ -121,12 +127,21 @@ impl<'a> Round<'a> {
     }
 }
 
+/// Whether a node says that it does not have the slot, wherever that is.
+fn is_astray(message: &str) -> bool {
+    matches!(message.split(' ').next(), Some("MOVED" | "ASK"))
+}
+
 /// Turns an error reply about the cluster into an error that is meaningful to the caller.
 pub fn explained(error: Error) -> Error {
     if error.kind != Kind::Server {
         return error;
     }
     match error.message().split(' ').next() {
+        Some("MOVED" | "ASK") if !is_redirection(error.message()) => Error::new(
+            Kind::Unavailable,
+            "the cluster node redirected the request in words that were not understood: they name no slot, or no node and port",
+        ),
         Some("MOVED" | "ASK") => {
             let sent_on = format!(
                 "the cluster nodes kept redirecting the request until its deadline; the last reply was: {}",
