@@ -24,6 +24,22 @@ async function userWith(name, ...rules) {
   return { service, muted: () => events.filter(([type]) => type === 'muted').map(([, message]) => message) }
 }
 
+describe('a user whom the server refuses', () => {
+  test('is not told to allow channels', async () => {
+    const { service, muted } = await userWith('refused')
+    await server.command('ACL', 'SETUSER', 'refused', 'off')
+    const errors = []
+    const queue = new JobQueue('mails', { service })
+    queue.on('error', ({ code }) => errors.push(code))
+    await refuses(queue.add('mail', 1), 'E_AUTH')
+    queue.process(() => 1)
+    await until('the worker says so', () => errors.includes('E_AUTH'))
+    // It asks for its wake-ups before it takes its first job.
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    assert.deepEqual(muted(), [])
+  })
+})
+
 describe('a user who may use no channels', () => {
   test('adds jobs, works them off, and is told once that it takes a while', async () => {
     const { service, muted } = await userWith('mute', 'resetchannels')

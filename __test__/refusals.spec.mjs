@@ -90,6 +90,21 @@ describe('while a connection is made', () => {
     }
   })
 
+  test('a server in protected mode is E_AUTH, whenever it says so', async () => {
+    const denied =
+      '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set.\r\n'
+    for (const first of ['PING', 'GET']) {
+      const server = await hostileServer(([command]) => (command === first ? denied : undefined))
+      const service = make({ url: server.url })
+      try {
+        await refuses(service.get('key'), 'E_AUTH', /DENIED Redis is running in protected mode/)
+      } finally {
+        await service.disconnect()
+        await server.close()
+      }
+    }
+  })
+
   test('a database that the server or a proxy does not have is E_UNSUPPORTED', async () => {
     const proxy = await hostileServer((words) =>
       words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n',

@@ -43,10 +43,19 @@ function notAService(what) {
   )
 }
 
+/** The error for something else in place of a service, where options are the second argument. */
+function notFirst(value) {
+  const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  if (!isPlain && typeof value !== 'string') return notAService('the first argument')
+  return argumentError(
+    'the first argument must be a RedisService, such as new RedisService({ url }), or undefined for the default one; options are the second argument',
+  )
+}
+
 /** The native service behind `service`; creates that of the lazy default service. Throws for anything else. */
 function handleOf(service) {
   const open = typeof service === 'object' && service !== null ? openers.get(service) : undefined
-  if (!open) throw notAService('the first argument')
+  if (!open) throw notFirst(service)
   return open()
 }
 

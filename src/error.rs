@@ -171,7 +171,7 @@ impl Error {
         let message = shortened(words::harmless(unwrapped(message.into())));
         let kind = match message.split_whitespace().next().unwrap_or_default() {
             "WRONGTYPE" => Kind::WrongType,
-            "NOAUTH" | "WRONGPASS" | "NOPERM" => Kind::Auth,
+            "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => Kind::Auth,
             "OOM" => Kind::OutOfMemory,
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "READONLY" | "BUSY" | "MISCONF" | "NOREPLICAS" => {
                 Kind::Unavailable

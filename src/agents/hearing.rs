@@ -34,7 +34,8 @@ impl Hearing {
                         let _ = let_go.await;
                         return store.unsubscribe(number);
                     }
-                    Err(error) if error.kind == Kind::Auth => {
+                    // A server that refuses the whole connection says nothing about channels.
+                    Err(error) if error.kind == Kind::Auth && error.message().starts_with("NOPERM") => {
                         store.mute(Mute::Hearing, || topic.name().clone(), true);
                         AGAIN_WHERE_REFUSED
                     }

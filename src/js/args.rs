@@ -183,6 +183,7 @@ impl Js {
             ValueType::napi_function => "a function",
             ValueType::napi_bigint => "a BigInt",
             _ if self.array_length(value).is_some() => "an array",
+            _ if self.is_promise(value) => "a promise: await it first",
             _ => "an object",
         };
         Error::argument(format!("{name} must be {wanted}, not {got}"))

@@ -243,7 +243,9 @@ fn keep(js: Js, options: Value) -> Result<Keep> {
     let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.elements(tags, "tags"))?;
     Ok(Keep {
         ttl: js.number_option(options, c"ttl", "ttl")?,
-        tags: tags.into_iter().map(|tag| js.any_text(tag, "tags")).collect::<Result<_>>()?,
+        tags: (tags.into_iter().enumerate())
+            .map(|(i, tag)| js.any_text(tag, "tags").or_else(|_| js.any_text(tag, &format!("tags[{i}]"))))
+            .collect::<Result<_>>()?,
         stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
     })
 }

@@ -182,6 +182,14 @@ impl Js {
         }
     }
 
+    /// Whether it is a promise.
+    pub fn is_promise(self, value: Value) -> bool {
+        let mut is = false;
+        // SAFETY: the out pointer is a local.
+        let status = unsafe { sys::napi_is_promise(self.0, value, &mut is) };
+        status == sys::Status::napi_ok && is
+    }
+
     /// The length of an array, or `None` for anything else.
     pub fn array_length(self, value: Value) -> Option<usize> {
         let (mut is_array, mut length) = (false, 0);

@@ -155,7 +155,7 @@ impl Service {
         let js = Js(env.raw());
         let core = &self.core;
         core.submit(env, plain("ADVANCE"), |_| {
-            core.opened(js)?.store().advance(js.milliseconds(ms.raw(), "ms")?)?;
+            core.opened(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=3_153_600_000_000)?)?;
             Ok(Call::ready(Answer::Undefined))
         })
     }
