@@ -159,3 +159,21 @@ pub fn explained(error: Error) -> Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_redirects_is_said_to() {
+        let told = |said: &str| explained(Error::from_server(said.to_owned()));
+        for said in ["MOVED 1 127.0.0.1:7000", "ASK 1 :7000"] {
+            assert!(told(said).message().contains("kept redirecting"), "{said}");
+        }
+        for said in ["MOVED", "ASK 1 127.0.0.1"] {
+            let error = told(said);
+            assert_eq!(error.kind, Kind::Unavailable);
+            assert!(error.message().contains("not understood"), "{said}");
+        }
+    }
+}
