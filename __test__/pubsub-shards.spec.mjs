@@ -163,6 +163,20 @@ describe('sharded channels of a cluster', () => {
       'E_AUTH',
       /NOPERM/,
     )
+    const dials = async () => {
+      const stats = await cluster.everywhere('INFO', 'stats')
+      return stats.reduce((sum, info) => sum + Number(/total_connections_received:(\d+)/.exec(info)[1]), 0)
+    }
+    // One for each node, at most, besides those that count.
+    const earlier = await dials()
+    for (let n = 0; n < 60; n++) {
+      await refuses(
+        service.subscribe(`c${n}`, () => {}, sharded),
+        'E_AUTH',
+      )
+    }
+    const dialled = (await dials()) - earlier - cluster.nodes.length
+    assert.ok(dialled <= cluster.nodes.length, `${dialled} connections for 60 calls`)
     await service.disconnect()
     const nobody = new RedisService({ url: cluster.urlOf(cluster.nodes, { username: 'nobody', password }) })
     await refuses(

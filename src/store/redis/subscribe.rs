@@ -1,21 +1,22 @@
 //! Subscriptions: connections of their own, which subscribe anew whenever they are made anew and say that something may have
 //! been missed in between. `feed.rs` is the one for everything that any server of an engine tells, `shards.rs` those for the
-//! sharded channels of a cluster, `line.rs` one connection of either.
+//! sharded channels of a cluster, `line.rs` one connection of either, `post.rs` how long there is one.
 
 mod book;
 mod feed;
 mod line;
+mod post;
 mod shards;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     cluster::{Cluster, explained},
@@ -27,10 +28,13 @@ use crate::{
     settings::Settings,
     store::{Listener, Topic, unsharded},
 };
-use book::Book;
 use feed::Feed;
-use line::{Order, Orders};
+use post::Post;
 use shards::Shards;
+
+/// A connection over which a subscription was refused is kept for this long, for callers who try again. They would dial anew each
+/// time.
+const KEPT: Duration = Duration::from_secs(30);
 
 /// Everything this process listens to on one server or cluster.
 pub struct Subscriber {
@@ -39,13 +43,6 @@ pub struct Subscriber {
     everywhere: Post,
     /// Where sharded channels are elsewhere than all others.
     sharded: Option<Post>,
-}
-
-/// Listeners, and the task that has them hear, while there are any.
-struct Post {
-    book: Arc<Book>,
-    orders: Mutex<Option<mpsc::UnboundedSender<Order>>>,
-    start: Box<dyn Fn(Orders) + Send + Sync>,
 }
 
 impl Subscriber {
@@ -77,8 +74,7 @@ impl Subscriber {
             Some(sharded) if is_shard => sharded,
             _ => &self.everywhere,
         };
-        post.book.add(&topic, id, listener, done);
-        post.order(Order::Subscribe(topic));
+        post.subscribe(topic, id, listener, done);
         let result = match timeout(self.settings.timeout, answer).await {
             Ok(Ok(result)) => result.map_err(|error| if is_shard { unsharded(explained(error)) } else { error }),
             Err(_) => Err(Error::new(
@@ -87,8 +83,10 @@ impl Subscriber {
             )),
             Ok(Err(_)) => Err(Error::new(Kind::Closed, "this service was disconnected")),
         };
-        if result.is_err() {
-            self.unsubscribe(id);
+        match &result {
+            Err(error) if !error.is_unavailable() => post.refused(id),
+            Err(_) => post.unsubscribe(id),
+            Ok(()) => {}
         }
         result.map(|()| id)
     }
@@ -98,43 +96,10 @@ impl Subscriber {
     }
 
     pub fn close(&self) {
-        self.posts().for_each(|post| *post.lock() = None);
+        self.posts().for_each(Post::close);
     }
 
     fn posts(&self) -> impl Iterator<Item = &Post> {
         std::iter::once(&self.everywhere).chain(&self.sharded)
-    }
-}
-
-impl Post {
-    fn new(start: impl Fn(Arc<Book>, Orders) + Send + Sync + 'static) -> Self {
-        let book = Arc::<Book>::default();
-        let other = book.clone();
-        Self { book, orders: Mutex::default(), start: Box::new(move |orders| start(other.clone(), orders)) }
-    }
-
-    fn unsubscribe(&self, id: u64) {
-        let Some(topic) = self.book.remove(id) else { return };
-        let mut orders = self.lock();
-        if self.book.is_empty() {
-            // The task, and its connections with it, end with their last sender.
-            *orders = None;
-        } else if let Some(orders) = &*orders {
-            let _ = orders.send(Order::Unsubscribe(topic));
-        }
-    }
-
-    fn order(&self, order: Order) {
-        let mut orders = self.lock();
-        let sender = orders.get_or_insert_with(|| {
-            let (sender, inbox) = mpsc::unbounded_channel();
-            (self.start)(inbox);
-            sender
-        });
-        let _ = sender.send(order);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Order>>> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

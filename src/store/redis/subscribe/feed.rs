@@ -30,6 +30,12 @@ impl Feed {
     pub async fn keep(self, mut orders: Orders) {
         let mut failures = 0;
         loop {
+            // Whoever was refused may have gone.
+            while self.book.is_empty() {
+                if orders.recv().await.is_none() {
+                    return;
+                }
+            }
             match self.source.dial(&self.dialler).await {
                 Ok((place, wire)) => {
                     let since = Instant::now();

@@ -26,6 +26,8 @@ pub enum Order {
     Subscribe(Topic),
     /// Ignored if the topic has a listener again.
     Unsubscribe(Topic),
+    /// The same for a topic whose only listener was refused. The connection is kept for a while.
+    Refused(Topic),
     /// Another connection takes over.
     Leave(Topic),
 }
@@ -130,8 +132,10 @@ impl<'a> Line<'a> {
             Order::Subscribe(topic) if self.confirmed.contains(&topic) => self.book.confirm(&topic),
             Order::Subscribe(topic) => self.subscribe(topic).await?,
             // The topic may have a listener again.
-            Order::Unsubscribe(topic) if self.book.is_heard(&topic) => {}
-            Order::Unsubscribe(topic) | Order::Leave(topic) => {
+            Order::Unsubscribe(topic) | Order::Refused(topic) if self.book.is_heard(&topic) => {}
+            // The server has not subscribed it.
+            Order::Refused(topic) if !self.confirmed.contains(&topic) => drop(self.refused.remove(&topic)),
+            Order::Refused(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => {
                 self.confirmed.remove(&topic);
                 self.refused.remove(&topic);
                 self.ask(Asked::Unsubscribe(topic)).await?;

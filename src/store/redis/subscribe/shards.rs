@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    KEPT,
     book::Book,
     line::{Line, Order, Orders},
 };
@@ -69,11 +70,12 @@ struct Router {
     last_trouble: Option<Instant>,
 }
 
-/// A connection, as the router sees it; it ends with its last channel.
+/// A connection, as the router sees it; it ends with its last channel, or some time after that was refused.
 struct Linked {
     number: u64,
     orders: mpsc::UnboundedSender<Order>,
     topics: HashSet<Topic>,
+    kept_until: Option<Instant>,
 }
 
 enum Report {
@@ -114,7 +116,8 @@ impl Shards {
                 order = orders.recv() => match order {
                     None => return,
                     Some(Order::Subscribe(topic)) => router.subscribe(topic),
-                    Some(Order::Unsubscribe(topic) | Order::Leave(topic)) => router.unsubscribe(topic),
+                    Some(Order::Unsubscribe(topic) | Order::Leave(topic)) => router.unsubscribe(topic, false),
+                    Some(Order::Refused(topic)) => router.unsubscribe(topic, true),
                 },
                 report = inbox.recv() => match report {
                     None => return,
@@ -140,19 +143,30 @@ impl Router {
         }
     }
 
-    fn unsubscribe(&mut self, topic: Topic) {
+    fn unsubscribe(&mut self, topic: Topic, refused: bool) {
         // Somebody may have begun to listen since.
         if self.parts.book.is_heard(&topic) {
             return;
         }
         self.homeless.remove(&topic);
         self.hops.remove(&topic);
-        self.lines.retain(|_, line| {
-            if line.topics.remove(&topic) {
+        for line in self.lines.values_mut() {
+            if !line.topics.remove(&topic) {
+                continue;
+            }
+            if refused {
+                line.kept_until = Some(Instant::now() + KEPT);
+            } else {
                 let _ = line.orders.send(Order::Unsubscribe(topic.clone()));
             }
-            !line.topics.is_empty()
-        });
+        }
+        self.end_unused();
+    }
+
+    /// Ends connections without channels.
+    fn end_unused(&mut self) {
+        let now = Instant::now();
+        self.lines.retain(|_, line| !line.topics.is_empty() || line.kept_until.is_some_and(|until| until > now));
     }
 
     /// Has a channel heard over the node that has its slot, as far as anybody knows.
@@ -169,7 +183,7 @@ impl Router {
             std::collections::hash_map::Entry::Vacant(free) => {
                 self.next += 1;
                 let orders = self.parts.dial(free.key().clone(), self.next, self.reports.clone());
-                free.insert(Linked { number: self.next, orders, topics: HashSet::new() })
+                free.insert(Linked { number: self.next, orders, topics: HashSet::new(), kept_until: None })
             }
         };
         line.topics.insert(topic.clone());
@@ -242,6 +256,7 @@ impl Router {
     /// Leaves nodes that have not had the slot for two maps in a row: the one may have been that of a node that did not know yet.
     /// Answers how long to wait for the next map.
     fn looked(&mut self) -> Duration {
+        self.end_unused();
         let before = std::mem::take(&mut self.astray);
         for (address, line) in &self.lines {
             let elsewhere =
@@ -263,7 +278,7 @@ impl Router {
             }
             self.parts.book.lose(topic);
         }
-        self.lines.retain(|_, line| !line.topics.is_empty());
+        self.end_unused();
         topics.into_iter().for_each(|topic| self.place(topic));
     }
 
