@@ -1373,8 +1373,8 @@ export interface ApiCache {
     readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
   }): Promise<void>
   /**
-   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time in this
-   * process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
+   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time for a
+   * service in this process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
    * value after a round trip through JSON.
    *
    * - If `load` rejects, so does every caller that shares it, and nothing is stored.

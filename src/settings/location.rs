@@ -61,10 +61,12 @@ struct Parts<'a> {
 pub fn read(from: &str, text: &str) -> Result<Location> {
     let text = unquoted(text).trim();
     let bad = |why: &str| Error::settings(format!("{from} {why}: {}", redacted(text)));
-    if let Some(name) = text.strip_prefix("memory:") {
-        return Ok(Location::at(Server::Memory(name.trim_start_matches('/').into())));
+    if let Some(rest) = after_scheme(text, "memory:") {
+        let (name, query) = rest.split_once('?').map_or((rest, None), |(name, query)| (name, Some(query)));
+        let ignored = query.map_or_else(Vec::new, |query| query.split('&').filter_map(shown_name).collect());
+        return Ok(Location { ignored, ..Location::at(Server::Memory(name.trim_start_matches('/').into())) });
     }
-    if let Some(path) = text.strip_prefix("unix:") {
+    if let Some(path) = after_scheme(text, "unix:") {
         return socket(path.strip_prefix("//").unwrap_or(path)).map_err(|why| Error::settings(format!("{from} {why}")));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -113,6 +115,12 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
     Ok(Location { server, username, password, encrypted, database, ignored: said.ignored })
 }
 
+/// What follows this scheme, in whatever case it is written.
+fn after_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
 /// The query string.
 struct Parameters<'a> {
     name: Option<&'a str>,
@@ -127,13 +135,17 @@ fn parameters(query: Option<&str>, named: bool) -> Parameters<'_> {
         match pair.split_once('=').unwrap_or((pair, "")) {
             ("name", value) if named => said.name = Some(value),
             ("db", value) => said.database = Some(value),
-            (other, _) => {
-                let plain = other.len() <= 40 && other.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-                said.ignored.push(if plain { other.into() } else { "…".into() });
-            }
+            _ => said.ignored.extend(shown_name(pair)),
         }
     }
     said
+}
+
+/// The name of an unsupported parameter, hidden if it may be something else.
+fn shown_name(pair: &str) -> Option<String> {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    let plain = name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    (!pair.is_empty()).then(|| if plain { name.into() } else { "…".into() })
 }
 
 /// Cuts by the first character that ends the hosts. A `@` behind it tells of a password with such a character in it.

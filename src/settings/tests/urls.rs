@@ -33,6 +33,8 @@ fn a_url_says_where() {
         ("unix:./redis.sock", Server::Unix("./redis.sock".into()), 0),
         ("memory:", Server::Memory(String::new()), 0),
         ("memory://name", Server::Memory("name".into()), 0),
+        ("MEMORY:name?db=3&family=0", Server::Memory("name".into()), 0),
+        ("Unix:/run/redis.sock", Server::Unix("/run/redis.sock".into()), 0),
         ("redis-cluster://a", cluster(&[("a", 6379)]), 0),
         ("redis-cluster://a:7000,b,[::1]:7002/0", cluster(&[("a", 7000), ("b", 6379), ("::1", 7002)]), 0),
         ("redis-sentinel://a", sentinel("mymaster", &[("a", 26_379)]), 0),
