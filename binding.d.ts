@@ -247,7 +247,7 @@ export declare class Service {
   within(limits: unknown): Service
   /** Whether a connection stands. */
   get isConnected(): boolean
-  /** `{ engine, host, port, db }`. */
+  /** `{ engine, host, port, db }`, and with sentinels `name`. */
   describe(): Handed
   /** How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`. */
   status(): Handed

@@ -292,3 +292,12 @@ for (const engine of engines) {
     })
   })
 }
+
+test('prefixes of two primaries of the same sentinels do not overlap', async () => {
+  const of = (name) => new RedisService({ url: `redis-sentinel://127.0.0.1:1/${name}` })
+  const services = [of('one'), of('two'), of('two')]
+  new SessionManager(services[0], { prefix: 'x:' })
+  new ApiCache(services[1], { prefix: 'x:' })
+  assert.throws(() => new SessionManager(services[2], { prefix: 'x:' }), { code: 'E_INVALID_SETTINGS' })
+  await Promise.all(services.map((service) => service.disconnect()))
+})

@@ -113,7 +113,7 @@ impl Service {
         self.core.store().is_some_and(|store| store.is_connected())
     }
 
-    /// `{ engine, host, port, db }`.
+    /// `{ engine, host, port, db }`, and with sentinels `name`.
     #[napi]
     pub fn describe(&self, env: Env) -> Handed {
         let js = Js(env.raw());
@@ -129,6 +129,10 @@ impl Service {
         };
         js.set(object, c"engine", text(engine));
         js.set(object, c"host", text(&host));
+        // Sentinels know several primaries by name.
+        if let Server::Sentinel { name, .. } = &self.core.settings.server {
+            js.set(object, c"name", text(name));
+        }
         js.set(object, c"db", js.number(f64::from(self.core.settings.channel_database())));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
         Handed(object)
