@@ -19,7 +19,7 @@
  * | `E_WRONG_TYPE` | the key holds another type of value | no |
  * | `E_OUT_OF_MEMORY` | the server has no memory left for this write | yes |
  * | `E_SERVER` | the server answered with another error | no |
- * | `E_INVALID_DATA` | a stored value is not what this library writes | no |
+ * | `E_INVALID_DATA` | a stored value is not what this library writes, or a reply is none that the command has | no |
  * | `E_LOCK_HELD` | somebody else holds the lock | yes |
  * | `E_LOCK_LOST` | the lock was lost while its operation ran; the reason with which the signal of `withLock` aborts | no |
  * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |

@@ -110,7 +110,7 @@ fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
     none.then(|| match command.shape {
-        Shape::Texts => Answer::List(Vec::new()),
+        Shape::Texts | Shape::Values | Shape::Fields => Answer::List(Vec::new()),
         _ => Answer::Number(0.0),
     })
 }

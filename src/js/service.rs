@@ -172,7 +172,7 @@ impl Service {
         let operation = match &read {
             Ok((Some((name, Some(shape))), _)) => {
                 let words = || js.array_length(args.raw()).unwrap_or_default();
-                self.core.operation(name, empty(name, *shape, words))
+                self.core.operation(name, empty(*shape, words))
             }
             Ok((Some((name, None)), _)) => plain(name),
             _ => plain("COMMAND"),
@@ -257,14 +257,15 @@ fn plain(name: &'static str) -> Operation {
 }
 
 /// What a command of this shape, with so many arguments, answers when there is no server and nobody wants an error.
-fn empty(name: &str, shape: Shape, words: impl FnOnce() -> usize) -> Empty {
+fn empty(shape: Shape, words: impl FnOnce() -> usize) -> Empty {
     match shape {
-        Shape::Texts if name == "MGET" => Empty::Nulls(words()),
-        Shape::Texts if name == "HMGET" => Empty::Nulls(words().saturating_sub(1)),
+        Shape::Values => Empty::Nulls(words()),
+        Shape::Fields => Empty::Nulls(words().saturating_sub(1)),
+        Shape::Each(count) => Empty::Nulls(count),
         Shape::Texts => Empty::List,
         Shape::Number => Empty::Zero,
         Shape::Flag => Empty::False,
         Shape::Record => Empty::Object,
-        Shape::Text | Shape::Popped | Shape::Score | Shape::Plain | Shape::Scanned => Empty::Null,
+        _ => Empty::Null,
     }
 }

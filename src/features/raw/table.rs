@@ -51,8 +51,8 @@ macro_rules! commands {
 static COMMANDS: &[Command] = commands! {
     "GET" Text reads skips;
     "SET" Text writes skips;
-    "MGET" Texts reads skips;
-    "MSET" Text writes rejects;
+    "MGET" Values reads skips;
+    "MSET" Status writes rejects;
     "INCR" Number writes rejects;
     "INCRBY" Number writes rejects;
     "DECR" Number writes rejects;
@@ -65,7 +65,7 @@ static COMMANDS: &[Command] = commands! {
     "PERSIST" Flag writes skips;
     "TTL" Number reads rejects;
     "PTTL" Number reads rejects;
-    "TYPE" Text reads rejects;
+    "TYPE" Status reads rejects;
     "HSET" Number writes skips;
     "HGET" Text reads skips;
     "HGETALL" Record reads skips;
@@ -74,12 +74,12 @@ static COMMANDS: &[Command] = commands! {
     "HKEYS" Texts reads skips;
     "HVALS" Texts reads skips;
     "HLEN" Number reads skips;
-    "HMGET" Texts reads skips;
+    "HMGET" Fields reads skips;
     "HINCRBY" Number writes rejects;
     "LPUSH" Number writes skips;
     "RPUSH" Number writes skips;
     "LRANGE" Texts reads skips;
-    "LTRIM" Text writes rejects;
+    "LTRIM" Status writes rejects;
     "LLEN" Number reads skips;
     "LPOP" Popped writes skips;
     "RPOP" Popped writes skips;
@@ -95,13 +95,13 @@ static COMMANDS: &[Command] = commands! {
     "ZSCORE" Score reads skips;
     "ZREM" Number writes skips;
     "ZCARD" Number reads skips;
-    "ZINCRBY" Score writes rejects;
+    "ZINCRBY" Sum writes rejects;
     "PUBLISH" Number writes skips;
     "EVAL" Plain writes rejects;
-    "INFO" Text reads rejects;
+    "INFO" Status reads rejects;
     "DBSIZE" Number reads skips;
     "SCAN" Scanned reads rejects;
-    "PING" Text reads rejects;
-    "FLUSHALL" Text writes rejects;
-    "FLUSHDB" Text writes rejects;
+    "PING" Status reads rejects;
+    "FLUSHALL" Status writes rejects;
+    "FLUSHDB" Status writes rejects;
 };
