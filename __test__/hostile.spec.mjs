@@ -316,8 +316,9 @@ for (const engine of engines) {
           await promise
           outcomes.answered++
         } catch (error) {
-          // What a caller's own getter or proxy throws may come through as it is.
-          if (error?.constructor === Error && /^(a trap|toJSON|a getter)$/.test(error.message)) {
+          // What a caller's own getter, proxy or function throws may come through as it is: a class is a function that cannot be called.
+          const own = /^(a trap|toJSON|a getter|Class constructor Odd cannot be invoked without 'new')$/
+          if ([Error, TypeError].includes(error?.constructor) && own.test(error.message)) {
             outcomes.thrown = (outcomes.thrown ?? 0) + 1
             return
           }
