@@ -14,6 +14,8 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// A little more than a second.
+const SECOND: Duration = Duration::from_millis(1010);
 
 pub fn add(engine: &Engine, queue: &Queue, count: usize) -> Vec<String> {
     let jobs = (0..count).map(|n| job(&n.to_string())).collect();
@@ -54,10 +56,13 @@ fn large_ones_are_kept_by_bytes() {
         let queue = kept(100, HOUR, 10_000);
         add(engine, &queue, 5);
         run_all(engine, &queue, &"x".repeat(4000));
+        assert_eq!(done_names(engine, &queue).len(), 5, "callers may ask for what has just finished");
+        engine.pass(SECOND);
+        assert!(take(engine, &queue, 1).is_empty());
         assert_eq!(done_names(engine, &queue), ["4", "3"]);
         add(engine, &queue, 1);
-        run_all(engine, &queue, &"x".repeat(100_000));
-        assert!(done_names(engine, &queue).is_empty(), "one by itself is over the bound");
+        run_all(engine, &queue, &"x".repeat(200_000));
+        assert!(done_names(engine, &queue).is_empty(), "one by itself is over 16 times the bound");
         assert_eq!(engine.keys(), ["queue:{queue:q}:meta"]);
         assert!(take(engine, &queue, 1).is_empty());
         assert_eq!(engine.keys(), [""; 0]);
@@ -87,6 +92,11 @@ fn nothing_is_kept_where_nothing_is_to_be() {
         assert!(done(engine, &queue, &jobs[0]));
         assert!(finish(engine, &queue, &jobs[1], Outcome::Dead { error: Bytes::new() }));
         take(engine, &queue, 1);
+        let end = |job: &Leased| format!("queue:{{queue:q}}:end:{}", job.id);
+        let mut ends: Vec<_> = jobs.iter().map(end).collect();
+        ends.sort();
+        assert_eq!(engine.keys(), ends, "callers may be about to ask how it ended");
+        engine.pass(2 * SECOND);
         assert_eq!(engine.keys(), [""; 0]);
 
         let queue = self::queue();
