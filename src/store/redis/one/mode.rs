@@ -140,6 +140,11 @@ fn spread(batch: &[Request]) -> Option<Request> {
     let mut groups: Vec<(usize, &Bytes)> = Vec::new();
     let apart = |one: &Bytes, other: &Bytes| slot_of(one) != slot_of(other);
     for request in batch {
+        // Most requests have one key and are sent as they are: until the mode is known, each round passes here.
+        let several = matches!(request.keys, Keys::At { count: 2.., .. });
+        if !several && matches!(request.merge, Merge::No | Merge::Same) {
+            continue;
+        }
         let Some(mut keys) = request.touched() else { continue };
         let Some(first) = keys.next() else { continue };
         if clustered::is_cut(request)
