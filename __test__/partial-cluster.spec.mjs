@@ -125,7 +125,7 @@ describe('in a cluster of which one node does not answer', () => {
   })
 
   test('a node that hangs leaves in doubt what it was sent, and the others did', async () => {
-    const { cache } = await open({ timeoutMs: 800 })
+    const { cache } = await open({ timeoutMs: 2500 })
     const { lost, kept } = await namesFor((name) => `api:${name}`, { lost: 5, kept: 10 })
     await cache.setMany([...lost, ...kept].map((key) => ({ key, value: 0 })))
     const client = await rawClient(service)
