@@ -148,6 +148,8 @@ EVAL "return {err = '\\r\\n'}" 0
 EVAL "return {1, {err = '\\r\\na\\r\\nb\\r\\n\\n'}}" 0
 EVAL "error({err = 'MY error\\r\\n'})" 0
 EVAL "return {ok = 'a\\r\\n'}" 0
+EVAL "return {ok = 'a\\0b'}" 0
+EVAL "return {1, {err = 'MY a\\0b'}, redis.error_reply('MY a\\0b')}" 0
 EVAL "return {loadstring('\\27Lua')}" 0
 EVAL "return {loadstring('\\27Lua', '=name')}" 0
 EVAL "math.randomseed(1) return {type(pcall(math.random, 0)), math.random(1000)}" 0

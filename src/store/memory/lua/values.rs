@@ -10,12 +10,18 @@ use super::super::number;
 const DEEPEST: usize = 200;
 
 pub fn one_line(text: &mlua::String) -> String {
-    text.to_string_lossy().replace(['\r', '\n'], " ")
+    until_nul(text).replace(['\r', '\n'], " ")
 }
 
 /// The text of an error reply: a server removes line ends from its end.
 pub fn error_line(text: &mlua::String) -> String {
-    text.to_string_lossy().trim_end_matches(['\r', '\n']).replace(['\r', '\n'], " ")
+    until_nul(text).trim_end_matches(['\r', '\n']).replace(['\r', '\n'], " ")
+}
+
+/// A server reads these texts as C strings.
+fn until_nul(text: &mlua::String) -> String {
+    let text = text.to_string_lossy();
+    text.split('\0').next().unwrap_or_default().to_owned()
 }
 
 /// A string or number as a command argument.
