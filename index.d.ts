@@ -19,7 +19,7 @@
  * | `E_WRONG_TYPE` | the key holds another type of value | no |
  * | `E_OUT_OF_MEMORY` | the server has no memory left for this write | yes |
  * | `E_SERVER` | the server answered with another error | no |
- * | `E_INVALID_DATA` | a stored value is not what this library writes, or a reply is none that the command has | no |
+ * | `E_INVALID_DATA` | a stored value was not written by this library, or the reply is invalid for the command | no |
  * | `E_LOCK_HELD` | somebody else holds the lock | yes |
  * | `E_LOCK_LOST` | the lock was lost while its operation ran; the reason with which the signal of `withLock` aborts | no |
  * | `E_CONFLICT` | other writers kept changing the value; nothing was written | yes |
@@ -137,7 +137,7 @@ export type Fields<T extends object> = T extends
  *
  * These options, like all others, may be an instance of a class, with fields or getters, or inherit from an object with defaults. What
  * `Object.prototype` has is never an option. An object that has none of the options, such as a `Map` or a promise, is refused with
- * `E_INVALID_ARGUMENT`, and so is an option that nobody knows.
+ * `E_INVALID_ARGUMENT`, and so is an unknown option.
  */
 export interface ServiceOptions {
   /**
@@ -250,7 +250,7 @@ export interface Credentials {
   password: string
 }
 
-/** How a connection is encrypted. Certificates and keys are PEM text, as `readFileSync` answers it, not paths. */
+/** How a connection is encrypted. Certificates and keys are PEM text, as `readFileSync` returns it, not paths. */
 export interface TlsOptions {
   /** Certificates of the authorities to trust instead of the system's. */
   ca?: string | Uint8Array
@@ -426,7 +426,7 @@ export type RawSetOptions = (
 ) &
   SetCondition
 
-/** What `service.healthCheck()` answers. */
+/** What `service.healthCheck()` returns. */
 export interface ServiceHealth {
   /** Whether a PING was answered. */
   status: 'connected' | 'disconnected'
@@ -480,9 +480,9 @@ export class RedisService implements AsyncDisposable {
   exists(...keys: Key[]): Promise<number>
   /** Sets the remaining life in seconds; `false` when there is no such key. */
   expire(key: Key, seconds: number): Promise<boolean>
-  /** Sets a field of a hash; answers 1 when it is new, else 0. */
+  /** Sets a field of a hash; returns 1 when it is new, else 0. */
   hSet(key: Key, field: Storable, value: Storable): Promise<number>
-  /** Sets several fields; answers how many are new. */
+  /** Sets several fields; returns how many are new. */
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field of a hash, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
@@ -490,7 +490,7 @@ export class RedisService implements AsyncDisposable {
   hGetBuffer(key: Key, field: Storable): Promise<Bytes | null>
   /** All fields of a hash, as an object without a prototype; empty if the key does not exist. */
   hGetAll(key: Key): Promise<Record<string, string>>
-  /** Deletes fields; answers how many there were. */
+  /** Deletes fields; returns how many there were. */
   hDel(key: Key, ...fields: Storable[]): Promise<number>
   /**
    * Sends a value, as JSON, to all subscribers of the channel; returns how many connections received it from this server. A
@@ -605,7 +605,7 @@ export type Bound = number | string
  * `hIncrBy`, `zIncrBy` …), a ttl or a text that is never `null`, `scan` and `eval`.
  */
 export interface Commands {
-  /** Answers `'PONG'`. */
+  /** Returns `'PONG'`. */
   ping(): Promise<string>
   /** What the server tells about itself, as text. */
   info(section?: string): Promise<string>
@@ -615,7 +615,7 @@ export interface Commands {
   flushAll(): Promise<string>
   /** Deletes every key of this database. */
   flushDb(): Promise<string>
-  /** Sends a message as it is; answers how many got it. */
+  /** Sends a message as it is; returns how many got it. */
   publish(channel: string, message: Storable): Promise<number>
   /** Runs a Lua script. `numberOfKeys` of what follows are keys. */
   eval(script: string, numberOfKeys: number, ...keysAndArgs: Storable[]): Promise<Reply>
@@ -628,7 +628,7 @@ export interface Commands {
   type(key: Key): Promise<string>
   /** Counts which of the keys exist. Without keys it returns 0 and sends nothing. */
   exists(...keys: (Key | Key[])[]): Promise<number>
-  /** Deletes keys; answers how many there were. */
+  /** Deletes keys; returns how many there were. */
   del(...keys: (Key | Key[])[]): Promise<number>
   /** Like `del`; the memory is freed later. */
   unlink(...keys: (Key | Key[])[]): Promise<number>
@@ -645,17 +645,17 @@ export interface Commands {
 
   /** The string under a key, or `null`. */
   get(key: Key): Promise<string | null>
-  /** Stores a string. With `GET`, answers the value that was there before. */
+  /** Stores a string. With `GET`, returns the value that was there before. */
   set(key: Key, value: Storable, options: RawSetOptions & { GET: true }): Promise<string | null>
   /** Stores a string; `null` when `NX` or `XX` kept it from that. `KEEPTTL` keeps the life that the key had. */
   set(key: Key, value: Storable, options?: RawSetOptions & { GET?: false }): Promise<'OK' | null>
-  /** Adds 1; answers the sum. */
+  /** Adds 1; returns the sum. */
   incr(key: Key): Promise<number>
-  /** Adds a whole number; answers the sum. */
+  /** Adds a whole number; returns the sum. */
   incrBy(key: Key, increment: number): Promise<number>
-  /** Takes 1 away; answers the difference. */
+  /** Takes 1 away; returns the difference. */
   decr(key: Key): Promise<number>
-  /** Takes a whole number away; answers the difference. */
+  /** Takes a whole number away; returns the difference. */
   decrBy(key: Key, decrement: number): Promise<number>
   /** Several values in the order of their keys. Without keys it returns `[]` and sends nothing. */
   mGet(...keys: (Key | Key[])[]): Promise<(string | null)[]>
@@ -666,15 +666,15 @@ export interface Commands {
   /** Stores several values given one after the other. */
   mSet(key: Key, value: Storable, ...more: Storable[]): Promise<string>
 
-  /** Sets a field of a hash; answers 1 when it is new, else 0. */
+  /** Sets a field of a hash; returns 1 when it is new, else 0. */
   hSet(key: Key, field: Storable, value: Storable): Promise<number>
-  /** Sets several fields; answers how many are new. */
+  /** Sets several fields; returns how many are new. */
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
   /** One field, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
   /** All fields, as an object without a prototype; empty if the key does not exist. */
   hGetAll(key: Key): Promise<Record<string, string>>
-  /** Deletes fields; answers how many there were. */
+  /** Deletes fields; returns how many there were. */
   hDel(key: Key, ...fields: (Storable | Storable[])[]): Promise<number>
   /** Whether the hash has a field. */
   hExists(key: Key, field: Storable): Promise<boolean>
@@ -686,12 +686,12 @@ export interface Commands {
   hLen(key: Key): Promise<number>
   /** Several fields in the order asked for. */
   hMGet(key: Key, ...fields: (Storable | Storable[])[]): Promise<(string | null)[]>
-  /** Adds a whole number to a field; answers the sum. */
+  /** Adds a whole number to a field; returns the sum. */
   hIncrBy(key: Key, field: Storable, increment: number): Promise<number>
 
-  /** Puts elements, at least one, before the first; answers the length. */
+  /** Inserts one or more elements at the head; returns the length. */
   lPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
-  /** Puts elements, at least one, after the last; answers the length. */
+  /** Appends one or more elements; returns the length. */
   rPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
   /** Elements from `start` to `stop`, both included; -1 is the last. */
   lRange(key: Key, start: number, stop: number): Promise<string[]>
@@ -704,9 +704,9 @@ export interface Commands {
   /** Takes the last element, or `null`. */
   rPop(key: Key): Promise<string | null>
 
-  /** Adds members; answers how many are new. Without members it returns 0 and sends nothing. */
+  /** Adds members; returns how many are new. With no members, returns 0 and sends nothing. */
   sAdd(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
-  /** Removes members; answers how many there were. */
+  /** Removes members; returns how many there were. */
   sRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
   /** All members, in no order. */
   sMembers(key: Key): Promise<string[]>
@@ -715,9 +715,9 @@ export interface Commands {
   /** How many members there are. */
   sCard(key: Key): Promise<number>
 
-  /** Adds members or moves them to a new score; answers how many are new. */
+  /** Adds members or moves them to a new score; returns how many are new. */
   zAdd(key: Key, members: ScoredMember | readonly ScoredMember[]): Promise<number>
-  /** Members from `start` to `stop`: by rank or by `SCORE`; `REV` answers the highest first. */
+  /** Members from `start` to `stop`: by rank or by `SCORE`; `REV` returns the highest first. */
   zRange(
     key: Key,
     start: Bound,
@@ -730,11 +730,11 @@ export interface Commands {
   zRangeByScore(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<string[]>
   /** The score of a member, or `null`. */
   zScore(key: Key, member: Storable): Promise<number | null>
-  /** Removes members; answers how many there were. */
+  /** Removes members; returns how many there were. */
   zRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
   /** How many members there are. */
   zCard(key: Key): Promise<number>
-  /** Adds to a member's score; answers the sum. */
+  /** Adds to a member's score; returns the sum. */
   zIncrBy(key: Key, increment: number, member: Storable): Promise<number>
 }
 
@@ -1005,9 +1005,9 @@ export interface ValidateOptions<User> extends TokenOptions {
 
 /** Counts since the object was made. */
 export interface CacheStats {
-  /** Answers that were there. */
+  /** Lookups that found a value. */
   hits: number
-  /** Answers that were not. */
+  /** Lookups that found none. */
   misses: number
   /** Failures of the store, those that the caller did not see included: it was answered without it. */
   errors: number
@@ -1076,12 +1076,12 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    * whatever this manager's own `ttl`. Concurrent updates of different fields all survive; other fields keep their bytes. Returns
    * `false` if the session is gone: an update never recreates it.
    *
-   * A `userId` in `changes` moves the session to that user, `null` to nobody, so never pass unchecked client input. Anything else
+   * A `userId` in `changes` moves the session to that user, and `null` leaves it without one, so never pass unchecked client input. Anything else
    * but a non-empty string or a whole number rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
    * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
    */
   updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
-  /** Removes the session; answers the number of keys removed, 0 or 1. */
+  /** Removes the session; returns the number of keys removed, 0 or 1. */
   destroySession(id: string): Promise<number>
   /** Sets the remaining ttl, in seconds, default 3600; returns `false` if the session is gone. */
   extendSession(id: string, seconds?: number): Promise<boolean>
@@ -1094,12 +1094,12 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    */
   storeSession(id: string, data: Data & Partial<SessionFields>, ttl?: number): Promise<void>
   /**
-   * Destroys every session created with this tag; answers how many. One write ends them all; then their values are deleted, some
+   * Destroys every session created with this tag; returns how many. One write ends them all; then their values are deleted, some
    * hundred in a step. With `E_MAYBE_APPLIED`, `error.done` is how many of them are known to be deleted.
    */
   destroyByTag(tag: string): Promise<number>
   /**
-   * Destroys every session of a user, validated ones included; answers how many. One write ends them all; then their values are
+   * Destroys every session of a user, validated ones included; returns how many. One write ends them all; then their values are
    * deleted, some hundred in a step. With `E_MAYBE_APPLIED`, `error.done` is how many of them are known to be deleted.
    */
   invalidateUser(userId: string | number): Promise<number>
@@ -1306,7 +1306,7 @@ export interface ImageInfo {
 }
 
 /**
- * Answers kept for a while under `api:{key}`. Every method also exists as a static one, on the default service.
+ * Values cached with a ttl under `api:{key}`. Every method also exists as a static one, on the default service.
  *
  * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
  * not look as if it were done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
@@ -1402,7 +1402,7 @@ export interface ApiCache {
   invalidateCache(name: string): Promise<number>
   /** What is known about an image file, or `null`. Kept under the key `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>
-  /** Keeps what is known about an image: read off its bytes, or as given (`timestamp` is added). Answers it. */
+  /** Keeps what is known about an image: read off its bytes, or as given (`timestamp` is added). Returns it. */
   setImageInfo(
     file: string,
     image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
@@ -1488,7 +1488,7 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  */
 export interface RateLimiter {
   /**
-   * The same limiter with its calls bound to a deadline, a signal or both. A check that is late answers what `onUnavailable`
+   * The same limiter with its calls bound to a deadline, a signal or both. A check that is late returns what `onUnavailable`
    * says; one whose signal aborts rejects with `E_ABORTED`. Bound once more, the shorter time and every signal count.
    *
    * @example
@@ -1499,7 +1499,7 @@ export interface RateLimiter {
   /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
   /**
-   * Forgets what was counted; answers the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, what this process
+   * Forgets what was counted; returns the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, what this process
    * counted is forgotten even when the server cannot be reached and this rejects.
    */
   resetRateLimit(identifier: string): Promise<number>
@@ -1525,7 +1525,7 @@ export interface RateLimiter {
    * when refused, `Retry-After` (seconds, at least 1). The status to send with a refusal is 429. `X-RateLimit-Limit` is left out
    * if neither the result nor `limit` says what it is.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for anything but a result, and for numbers that are none.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for anything that is not a result, or has an invalid number.
    */
   headers(
     result: Omit<RateLimitResult, 'limit' | 'source'> & { limit?: number },
@@ -1589,7 +1589,7 @@ export interface DistributedLock {
    */
   with(limits: CallLimits): DistributedLock
   /**
-   * Takes the lock for `ttlSeconds` (30); answers the token that releases it, or `null` when somebody else holds it. After
+   * Takes the lock for `ttlSeconds` (30); returns the token that releases it, or `null` when somebody else holds it. After
    * `E_MAYBE_APPLIED` or `E_ABORTED` the lock may have been acquired with a token that no caller received: this process then
    * releases it as soon as the store is reachable, and in any case it is free again after `ttlSeconds`.
    */
@@ -1764,7 +1764,7 @@ export interface HeardMessage<T extends object = Record<string, unknown>> {
  * connection leaves with its process, however that ends, and a message has a number by which nothing is missed unnoticed.
  *
  * Rooms and users may come from clients. Of a string that cannot be the id of one (empty, over 64 KiB, with a NUL or a lone
- * surrogate) there is nothing to read or remove, and `watch` and `listen` tell nothing until they are closed. Methods that write
+ * surrogate) there is nothing to read or remove, and `watch` and `listen` report nothing until they are closed. Methods that write
  * reject with `E_INVALID_ARGUMENT`.
  *
  * Without a server every method rejects. On a service with `onUnavailable: 'empty'`, `getRoomUsers` returns `{}`,
@@ -1781,7 +1781,7 @@ export interface RealtimeDataManager {
   with(limits: CallLimits): RealtimeDataManager
   /** Puts a user into a room, or replaces what is known about one. `joinedAt` is added. */
   addUserToRoom<T extends object>(roomId: string, userId: string, info?: T & Fields<T>): Promise<void>
-  /** Takes a user out of a room; answers how many were taken out, 0 or 1. */
+  /** Takes a user out of a room; returns how many were taken out, 0 or 1. */
   removeUserFromRoom(roomId: string, userId: string): Promise<number>
   /**
    * Returns the users of a room by id, as an object without a prototype; empty if the room is. A value that is not valid JSON
@@ -1824,7 +1824,7 @@ export interface RealtimeDataManager {
   ): Promise<RoomWatch<T>>
   watch<T extends object = Record<string, unknown>>(roomId: string): Promise<RoomWatchStream<T>>
   /**
-   * Adds a message as `storeMessage` does, with `seq` besides, and tells it to who listens; answers `seq`. At most 1 MiB as
+   * Adds a message as `storeMessage` does, with `seq` besides, and tells it to who listens; returns `seq`. At most 1 MiB as
    * JSON. The first number of a room is the time in microseconds, each further one is one more. After `E_MAYBE_APPLIED` it may
    * or may not have been sent.
    */
@@ -2091,7 +2091,7 @@ export interface JobHandle<Result = unknown> {
   /** Its id. */
   readonly id: string
   /**
-   * Waits until the job has finished, wherever it runs, and answers its result. Keeps the process alive meanwhile, and without a
+   * Waits until the job has finished, wherever it runs, and returns its result. Keeps the process alive meanwhile, and without a
    * server goes on waiting.
    *
    * A call that is pending when the job ends gets its outcome, even if the queue does not keep the job; so does one within two seconds
@@ -2197,7 +2197,7 @@ export interface JobContext {
 }
 
 /**
- * Does one attempt at a job. What it answers, as JSON, is the job's result; what it throws ends the attempt, and the next one
+ * Does one attempt at a job. What it returns, as JSON, is the job's result; what it throws ends the attempt, and the next one
  * follows after the job's `backoff` unless it was the last, or an `UnrecoverableError`. A result that JSON cannot write, or
  * that is larger than `maxBytes`, ends the attempt as an error does.
  *
@@ -2252,7 +2252,7 @@ export interface JobWorker extends AsyncDisposable {
   resume(): void
   /**
    * Takes nothing new, gives back what was not begun, and waits at most `timeoutMs` (5000) for what runs. What still runs then is
-   * given back to the queue, which costs it no attempt, and its `signal` aborts. Answers the ids of those jobs, and of
+   * given back to the queue, which costs it no attempt, and its `signal` aborts. Returns the ids of those jobs, and of
    * those whose end the store could not be told. May be called twice. `service.disconnect()` does the same within its
    * `drainMs`.
    */
@@ -2434,7 +2434,7 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
   addMany(jobs: readonly NewJob<Data>[]): Promise<AddedJob<Data, Result>[]>
   /**
    * Runs jobs from now on, each by `handler`, in the asynchronous context of this call. See `JobHandler` for what becomes of
-   * what it answers and throws.
+   * what it returns and throws.
    *
    * In development (`NODE_ENV=development` or `bun --hot`), a module that is evaluated again replaces the workers, listeners and
    * subscriptions that it started during its previous evaluation. In Next.js, start workers in `register()` of
@@ -2507,13 +2507,13 @@ export class JobQueue<Data = unknown, Result = unknown> implements AsyncDisposab
    * is the same waits or runs by now.
    */
   retry(id: string): Promise<boolean>
-  /** Has dead jobs start anew, the oldest first and at most `limit` (all); answers how many. */
+  /** Has dead jobs start anew, the oldest first and at most `limit` (all); returns how many. */
   redrive(options?: { limit?: number }): Promise<number>
-  /** Removes all jobs that are ready, and with `delayed: true` those that wait for their time; answers how many. */
+  /** Removes all jobs that are ready, and with `delayed: true` those that wait for their time; returns how many. */
   drain(options?: { delayed?: boolean }): Promise<number>
   /**
    * Removes jobs of a state that finished, or were added where they have not, at least `olderThanMs` milliseconds ago (0): the oldest
-   * first and at most `limit` (all). Answers how many. Rejects with `E_INVALID_ARGUMENT` for active ones.
+   * first and at most `limit` (all). Returns how many. Rejects with `E_INVALID_ARGUMENT` for active ones.
    */
   clean(state: Exclude<JobState, 'active'>, options?: { olderThanMs?: number; limit?: number }): Promise<number>
   /**
@@ -2703,7 +2703,7 @@ export type HealthAlertCode =
   | 'replicas'
   | 'info'
 
-/** What `healthCheck()` answers. */
+/** What `healthCheck()` returns. */
 export interface Health {
   /**
    * `down` when calls cannot be answered: the server does not answer, the breaker is open, the cluster refuses calls.
@@ -2796,7 +2796,7 @@ export interface HealthHandlerOptions extends HealthOptions {
    */
   maxAgeMs?: number
   /**
-   * `false` answers nothing but `{ "status": … }`: for an address that anybody can ask. The whole report names hosts and
+   * `false` answers nothing but `{ "status": … }`: for a public address: any client can call it. The whole report names hosts and
    * what went wrong, though never a password. Default `true`.
    */
   detail?: boolean

@@ -30,6 +30,7 @@ for (const [scheme, refusal] of [
       }
       // All take as long, so that replies keep their order.
       server = await hostileServer(([name], socket) => {
+        // The server's slowness is what is tested.
         setTimeout(() => socket.write(answer(name)), TAKES_MS)
         return ''
       })

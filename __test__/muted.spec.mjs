@@ -34,8 +34,9 @@ describe('a user whom the server refuses', () => {
     await refuses(queue.add('mail', 1), 'E_AUTH')
     queue.process(() => 1)
     await until('the worker says so', () => errors.includes('E_AUTH'))
-    // It asks for its wake-ups before it takes its first job.
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    // It asks for its wake-ups before it takes its first job, so that a second refusal of a take comes after theirs.
+    const before = errors.length
+    await until('the worker is refused again', () => errors.length > before)
     assert.deepEqual(muted(), [])
   })
 })

@@ -10,7 +10,7 @@ const { parse, stringify } = JSON
 const { getPrototypeOf, hasOwn, keys } = Object
 const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 
-// What JSON shows nothing of, or only what somebody else has put on it.
+// Objects whose content JSON does not show, apart from properties added from outside.
 const KINDS = [
   [types.isMap, 'a Map'],
   [types.isSet, 'a Set'],
@@ -104,7 +104,7 @@ function lost(field, holder, name) {
   if (typeof field === 'bigint') return 'a BigInt'
   if (typeof field === 'object' && field !== null) return lostObject(field, holder, name)
   if (field !== undefined && typeof field !== 'function' && typeof field !== 'symbol') return undefined
-  // JSON omits such fields, but in an array it writes null, and of an object nobody expects it.
+  // JSON omits such fields, but writes null for them in an array.
   const what = field === undefined ? 'undefined' : `a ${typeof field}`
   if (typeof holder[name] === 'object' && holder[name] !== null) return `${what} returned by toJSON`
   return field !== undefined && Array.isArray(holder) ? what : undefined

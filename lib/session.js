@@ -183,7 +183,7 @@ class SessionManager {
     // Read back from JSON, so that the first caller gets the same value as later ones, and each a copy of its own.
     const json = jsonOf(loaded, 'the loaded user')
     if (json === 'null' && loaded !== null)
-      throw argumentError('the JSON of the loaded user is null, which means nobody')
+      throw argumentError('the JSON of the loaded user is null, which means that there is no user')
     flight.arrive(json)
     if (json === 'null' || !found) return json
     try {
@@ -250,7 +250,7 @@ function idsForAll(flight, user, userIds, own) {
   return [...ids]
 }
 
-// JSON writes NaN as null, which means that the session belongs to nobody.
+// JSON writes NaN as null, which means a session without a user.
 function refusedOwner(what, data) {
   let userId
   try {

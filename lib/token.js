@@ -82,7 +82,7 @@ function has(object, ...names) {
   return names.every((name) => typeof object[name] === 'function')
 }
 
-// What somebody has mistaken for a request.
+// Values that are often passed instead of a request.
 function nameOf(request) {
   if (!isObject(request)) return undefined
   if (types.isPromise(request) || types.isPromise(request.headers)) return 'a promise: await it first'

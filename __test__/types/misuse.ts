@@ -80,7 +80,7 @@ export async function misuse(): Promise<void> {
   results[1][1].toFixed()
   // @ts-expect-error there are two results
   results[2]
-  // @ts-expect-error nobody knows what it is
+  // @ts-expect-error its type is unknown
   ;(await (redisService.getClient().multi() as Multi).exec())[0][1].whatever
   // @ts-expect-error the option is buffers
   await redisService.getClient().sendCommand(['GET', 'k'], { buffer: true })
