@@ -458,7 +458,10 @@ export class RedisService implements AsyncDisposable {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown option, `E_INVALID_SETTINGS` for a bad value or variable.
    */
   constructor(options?: ServiceOptions)
-  /** Connects now instead of at the first call. May be called twice. Rejects with `E_UNAVAILABLE` or `E_AUTH`. */
+  /**
+   * Connects now instead of at the first call, or again after `disconnect()`. May be called twice. Rejects with `E_UNAVAILABLE` or
+   * `E_AUTH`, and with `E_INVALID_SETTINGS` if another service has taken a prefix of its managers since it was disconnected.
+   */
   connect(): Promise<void>
   /**
    * Takes no more calls: those reject with `E_CLOSED` until `connect()`. Waits for the calls in flight, at most `drainMs`

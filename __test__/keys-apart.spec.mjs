@@ -290,6 +290,28 @@ for (const engine of engines) {
       MAKE.cache(other, 'x:')
       await Promise.all([other.disconnect(), elsewhere.disconnect()])
     })
+
+    test('are claimed again by a service that connects again, which is refused where another one took them', async () => {
+      const [service, other] = await twoServices(engine)
+      const sessions = MAKE.sessions(service, 'x:')
+      await service.disconnect()
+      await service.connect()
+      await sessions.storeSession('s', { a: 1 })
+      assert.throws(() => MAKE.cache(other, 'x:'), refused)
+      assert.throws(() => MAKE.cache(other, 'x:y:'), refused)
+      await service.disconnect()
+      MAKE.sessions(service, 'x:')
+      assert.throws(() => MAKE.cache(other, 'x:'), refused, 'made anew while it is disconnected')
+      await service.disconnect()
+      MAKE.cache(other, 'x:')
+      await assert.rejects(service.connect(), refused)
+      await assert.rejects(service.with({ timeoutMs: 1000 }).connect(), refused)
+      await assert.rejects(sessions.getSession('s'), { code: 'E_CLOSED' })
+      await other.disconnect()
+      await service.connect()
+      assert.throws(() => MAKE.cache(other, 'x:'), refused)
+      await service.disconnect()
+    })
   })
 }
 

@@ -9,19 +9,20 @@ const MOST = 1000
 // What the keys of each feature begin with unless an option says otherwise. They are taken whether or not the feature is used, so
 // that it does not depend on the order of two lines which of them is refused. Queues are not among them: all their keys have
 // braces, and end as no other feature's do.
-const DEFAULTS = [
-  ['sessions', 'session:'],
-  ['cache', 'api:'],
-  ['limiter', 'rate_limit:'],
-  ['routes', 'ratelimit:'],
-  ['locks', 'lock:'],
-  ['rooms', 'room:'],
-]
+const DEFAULTS = new Map([
+  ['session:', 'sessions'],
+  ['api:', 'cache'],
+  ['rate_limit:', 'limiter'],
+  ['ratelimit:', 'routes'],
+  ['lock:', 'locks'],
+  ['room:', 'rooms'],
+])
 
 // By native service: its prefixes, each with its feature.
 const claims = new WeakMap()
 // By place: the services in use there.
 const services = new Map()
+const inUse = new WeakSet()
 
 /**
  * Throws `E_INVALID_SETTINGS` if one of two prefixes on the same store starts with the other: the key `b:c` of one would be the key
@@ -30,34 +31,63 @@ const services = new Map()
  */
 function claimPrefix(handle, feature, prefix) {
   // Whatever overlaps with a default prefix was refused already.
-  if (prefix === '' || DEFAULTS.some(([owner, usual]) => owner === feature && usual === prefix)) return
+  if (prefix === '' || DEFAULTS.get(prefix) === feature) return
   const origin = originOf(handle)
   let own = claims.get(origin)
   if (!own) claims.set(origin, (own = new Map()))
-  if (own.get(prefix) === feature) return
-  const place = JSON.stringify(origin.describe())
-  for (const [otherFeature, other] of [...DEFAULTS, ...claimsAt(place, origin)]) {
-    const overlap = other.startsWith(prefix) || prefix.startsWith(other)
-    if (!overlap || (other === prefix && otherFeature === feature)) continue
-    throw overlapping(feature, prefix, otherFeature, other)
-  }
+  if (inUse.has(origin) && own.get(prefix) === feature) return
+  assertApart([[prefix, feature]], [...DEFAULTS, ...own, ...claimsBeside(origin)])
   if (own.size < MOST) own.set(prefix, feature)
+  use(origin)
 }
 
-function* claimsAt(place, origin) {
+/** Claims again what a disconnected service had claimed, for one that connects again. Throws as `claimPrefix` does. */
+function reclaimPrefixes(handle) {
+  const origin = originOf(handle)
+  const own = claims.get(origin)
+  if (!own || inUse.has(origin)) return
+  assertApart(own, [...claimsBeside(origin)])
+  use(origin)
+}
+
+/** Lets other services use what a disconnected one had claimed. */
+function releasePrefixes(handle) {
+  inUse.delete(handle)
+  for (const [place, all] of services) {
+    for (const ref of all) if ((ref.deref() ?? handle) === handle) all.delete(ref)
+    if (all.size === 0) services.delete(place)
+  }
+}
+
+function assertApart(own, others) {
+  for (const [prefix, feature] of own) {
+    for (const [other, otherFeature] of others) {
+      const overlap = other.startsWith(prefix) || prefix.startsWith(other)
+      if (!overlap || (other === prefix && otherFeature === feature)) continue
+      throw overlapping(feature, prefix, otherFeature, other)
+    }
+  }
+}
+
+function* claimsBeside(origin) {
+  for (const ref of services.get(placeOf(origin)) ?? []) {
+    const service = ref.deref()
+    if (service && service !== origin) yield* claims.get(service)
+  }
+}
+
+function use(origin) {
+  if (inUse.has(origin)) return
+  inUse.add(origin)
+  const place = placeOf(origin)
   let all = services.get(place)
   if (!all) services.set(place, (all = new Set()))
-  let isKnown = false
-  for (const ref of all) {
-    const service = ref.deref()
-    if (!service) all.delete(ref)
-    else isKnown ||= service === origin
-    for (const [prefix, feature] of claims.get(service) ?? []) yield [feature, prefix]
-  }
-  if (!isKnown) {
-    all.add(new WeakRef(origin))
-    for (const [prefix, feature] of claims.get(origin)) yield [feature, prefix]
-  }
+  for (const ref of all) if (!ref.deref()) all.delete(ref)
+  all.add(new WeakRef(origin))
+}
+
+function placeOf(origin) {
+  return JSON.stringify(origin.describe())
 }
 
 function overlapping(feature, prefix, otherFeature, other) {
@@ -67,12 +97,4 @@ function overlapping(feature, prefix, otherFeature, other) {
   return new CinnabarError(message, { code: 'E_INVALID_SETTINGS' })
 }
 
-/** Lets other services use what a disconnected one had claimed. */
-function releasePrefixes(handle) {
-  for (const [place, all] of services) {
-    for (const ref of all) if ((ref.deref() ?? handle) === handle) all.delete(ref)
-    if (all.size === 0) services.delete(place)
-  }
-}
-
-module.exports = { claimPrefix, releasePrefixes }
+module.exports = { claimPrefix, reclaimPrefixes, releasePrefixes }

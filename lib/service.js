@@ -14,7 +14,7 @@ const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
 const { describe, ownOptions } = require('./options.js')
-const { releasePrefixes } = require('./prefixes.js')
+const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
@@ -88,7 +88,9 @@ class RedisService {
 
   async connect() {
     assertGoing(this.#limits)
-    await unlessAborted(this.#limits, this.#handle().connect())
+    const native = this.#handle()
+    reclaimPrefixes(native)
+    await unlessAborted(this.#limits, native.connect())
   }
 
   async disconnect(options) {
