@@ -29,23 +29,22 @@ function refuseOptions(options, names, within = '') {
 // `Object.prototype`, of whatever realm, since that may be polluted.
 function chainOf(options) {
   const chain = [options]
-  for (let object = prototypeOf(options); object !== null; object = prototypeOf(object)) {
-    const above = prototypeOf(object)
+  for (let object = Object.getPrototypeOf(options); object !== null;) {
+    const above = Object.getPrototypeOf(object)
     if (above === null && Object.hasOwn(object, 'isPrototypeOf')) return chain
     chain.push(object)
     if (chain.length > LONGEST_CHAIN) throw new RangeError('the prototypes have no end')
+    object = above
   }
   return chain
-}
-
-function prototypeOf(object) {
-  return Object.getPrototypeOf(object)
 }
 
 // The methods of a class that was compiled for old engines are enumerable.
 function namesIn(object, options) {
   const names = Object.keys(object)
-  return object === options ? names : names.filter((name) => typeof options[name] !== 'function')
+  // By its descriptor, since a getter is an option, to be read once.
+  const isMethod = (name) => typeof Object.getOwnPropertyDescriptor(object, name)?.value === 'function'
+  return object === options ? names : names.filter((name) => !isMethod(name))
 }
 
 // An instance with no option at all is something else than options: a Map, a Promise, a service.
