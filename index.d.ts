@@ -340,8 +340,10 @@ export interface ServiceEvent {
 /**
  * What `.with()` binds calls to. The bound object is of the same class. The constructor of a subclass of your own runs again for it,
  * with a first argument to hand on to `super()`, so that it has its private fields, as they are at first; other fields are those of
- * the object that it came from. If that constructor throws without its own arguments, the object has no private fields of the
- * subclass: derive the service instead, `new MySessions(service.with(limits))`.
+ * the object that it came from, but for those that the constructor has frozen. A function in a field is one of them: an arrow function
+ * that uses `this` still calls the object that it came from, without the limits, so write methods instead. If that constructor throws
+ * without its own arguments, the object has no private fields of the subclass: derive the service instead,
+ * `new MySessions(service.with(limits))`.
  *
  * @example
  * await redisService.with({ timeoutMs: 200 }).get('key')

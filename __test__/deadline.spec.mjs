@@ -402,6 +402,24 @@ for (const engine of engines) {
         }
       }
       const nested = new Nested(service).with(limits)
+      // Fields that cannot be defined again are those that the constructor has made.
+      class Fixed extends SessionManager {
+        name = 'fixed'
+        constructor(...args) {
+          super(...args)
+          Object.defineProperty(this, 'mark', { value: Symbol('mark') })
+        }
+      }
+      const changedFixed = Object.assign(new Fixed(service), { name: 'changed' })
+      const fixed = changedFixed.with(limits)
+      assert.deepEqual([fixed.name, typeof fixed.mark], ['changed', 'symbol'])
+      class Frozen extends Fixed {
+        constructor(...args) {
+          super(...args)
+          Object.freeze(this)
+        }
+      }
+      assert.equal(new Frozen(service).with(limits).name, 'fixed')
       controller.abort()
       for (const manager of bound) await refuses(manager.read('s'), 'E_ABORTED')
       await refuses(mine.with(limits).get('none'), 'E_ABORTED')

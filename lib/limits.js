@@ -190,7 +190,11 @@ function bind(Class, self, parts) {
   const { constructor } = self
   if (constructor === Class) return new Class(made)
   const bound = constructed(constructor, made) ?? Reflect.construct(Class, [made], constructor)
-  return Object.isExtensible(bound) ? Object.defineProperties(bound, Object.getOwnPropertyDescriptors(self)) : bound
+  // Unlike `Object.defineProperties`, this leaves alone what the constructor has fixed or frozen.
+  for (const name of Reflect.ownKeys(self)) {
+    Reflect.defineProperty(bound, name, Reflect.getOwnPropertyDescriptor(self, name))
+  }
+  return bound
 }
 
 function constructed(constructor, parts) {
