@@ -103,6 +103,22 @@ const BAD = [
   ['eval', ['return 1', 0, {}], /argument/],
   ['expire', ['k', 5, 'SOON'], /NX/],
   ['flushAll', ['NOW'], /ASYNC/],
+  ['get', [new Uint16Array(1)], /key must be .*Uint8Array/],
+  ['set', ['k', new DataView(new ArrayBuffer(1))], /value must be .*Uint8Array/],
+  ['hSet', ['h', new Map([['f', 1]])], /field must be/],
+  ['mSet', [new Map([['k', 1]])], /key must be|every key/],
+  // As servers spell no number.
+  ['incrBy', ['n', '+5'], /increment/],
+  ['incrBy', ['n', '007'], /increment/],
+  ['lRange', ['l', '-0', 1], /start/],
+  ['scan', ['00'], /cursor/],
+  // A forgotten await.
+  ['get', [Promise.resolve('k')], /key .*a promise: await it first/],
+  ['set', ['k', Promise.resolve('v')], /value .*a promise: await it first/],
+  ['set', ['k', 'v', Promise.resolve({})], /a promise: await it first/],
+  ['incrBy', ['n', Promise.resolve(1)], /increment .*a promise: await it first/],
+  ['hSet', ['h', Promise.resolve({ f: 1 })], /field .*a promise: await it first/],
+  ['zAdd', ['z', Promise.resolve(member)], /a promise: await it first/],
 ]
 
 describe('a raw command with arguments that cannot be meant', () => {

@@ -1,5 +1,7 @@
 'use strict'
 
+const { types } = require('node:util')
+
 const { argumentError } = require('./error.js')
 const { describe } = require('./options.js')
 
@@ -44,7 +46,7 @@ function withinCount(args, names) {
 /** A string, a finite number or bytes. */
 function word(value, name) {
   if (typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value
-  if (ArrayBuffer.isView(value)) return value
+  if (types.isUint8Array(value)) return value
   throw argumentError(`${name} must be a string, a finite number or a Uint8Array, got ${describe(value)}`)
 }
 
@@ -56,9 +58,9 @@ function whole(value, name) {
   return value
 }
 
-/** A whole number, or its digits: a string can hold those beyond 2^53. */
+/** A whole number, or its digits as servers spell it: a string can hold those beyond 2^53. */
 function digits(value, name) {
-  return typeof value === 'string' && /^[-+]?\d+$/.test(value) ? value : whole(value, name)
+  return typeof value === 'string' && /^(0|-?[1-9]\d*)$/.test(value) ? value : whole(value, name)
 }
 
 /** A whole number from 1. */

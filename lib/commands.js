@@ -1,5 +1,7 @@
 'use strict'
 
+const { types } = require('node:util')
+
 const { bound, digits, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
 const { CinnabarError, argumentError } = require('./error.js')
 const { describe, ownOptions } = require('./options.js')
@@ -234,8 +236,10 @@ function nonEmpty(args, name) {
   return args
 }
 
+// Not an array, bytes or a Map, which have no fields of their own.
 function isRecord(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
+  if (typeof value !== 'object' || value === null || types.isPromise(value)) return false
+  return !ArrayBuffer.isView(value) && typeof value[Symbol.iterator] !== 'function'
 }
 
 module.exports = { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers }

@@ -1,5 +1,7 @@
 'use strict'
 
+const { types } = require('node:util')
+
 const { argumentError } = require('./error.js')
 
 // A prototype chain that is longer is a proxy's.
@@ -12,7 +14,7 @@ const LONGEST_CHAIN = 100
 function refuseOptions(options, names, within = '') {
   if (options === undefined) return null
   try {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    if (typeof options !== 'object' || options === null || Array.isArray(options) || types.isPromise(options)) {
       return argumentError(`options must be an object, got ${describe(options)}`)
     }
     const chain = chainOf(options)
@@ -109,6 +111,7 @@ function assertMilliseconds(value, name) {
 function describe(value) {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
+  if (types.isPromise(value)) return 'a promise: await it first'
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
   return { undefined: 'undefined', object: 'an object' }[typeof value] ?? `a ${typeof value}`
 }

@@ -85,7 +85,7 @@ function has(object, ...names) {
 // Values that are often passed instead of a request.
 function nameOf(request) {
   if (!isObject(request)) return undefined
-  if (types.isPromise(request) || types.isPromise(request.headers)) return 'a promise: await it first'
+  if (types.isPromise(request.headers)) return describe(request.headers)
   if (has(request, 'append', 'getAll')) return 'URLSearchParams or FormData'
   const isHeader = (name) => /^(authorization|cookie|host)$/i.test(name)
   return Object.keys(request).some(isHeader) ? 'an object of headers: pass it as { headers }' : undefined
