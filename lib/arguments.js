@@ -3,7 +3,7 @@
 const { types } = require('node:util')
 
 const { argumentError } = require('./error.js')
-const { describe } = require('./options.js')
+const { describe, describeNumber } = require('./options.js')
 
 /**
  * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional
@@ -53,7 +53,7 @@ function word(value, name) {
 /** A whole number. */
 function whole(value, name) {
   if (!Number.isSafeInteger(value)) {
-    throw argumentError(`${name} must be a whole number, got ${typeof value === 'number' ? value : describe(value)}`)
+    throw argumentError(`${name} must be a whole number, got ${describeNumber(value)}`)
   }
   return value
 }

@@ -36,6 +36,11 @@ function originOf(handle) {
   return origins.get(handle) ?? handle
 }
 
+/** Names the store of a native service: services on the same one have the same. */
+function placeOf(handle) {
+  return JSON.stringify(handle.describe())
+}
+
 /** The error for what should be a service, named by `what`. */
 function notAService(what) {
   return argumentError(
@@ -131,6 +136,7 @@ module.exports = {
   madeOf,
   notAService,
   originOf,
+  placeOf,
   provideHandle,
   refusing,
 }

@@ -4,10 +4,9 @@ const { keepAlive } = require('./alive.js')
 const { later, now } = require('./clock.js')
 const { CinnabarError, abortedError, argumentError } = require('./error.js')
 const { waitFor } = require('./loading.js')
-const { describe, ownOptions } = require('./options.js')
+const { assertMilliseconds, describe, ownOptions } = require('./options.js')
 const { onAbort } = require('./signals.js')
 
-const LONGEST_MS = 2 ** 31
 const numbers = new WeakMap()
 let next = 1
 
@@ -34,7 +33,7 @@ function limitsWithin(outer, options) {
 
 function limitsOf(options) {
   const { timeoutMs, signal } = ownOptions(options, ['timeoutMs', 'signal'])
-  if (timeoutMs !== undefined) assertTimeout(timeoutMs)
+  if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs')
   if (signal === undefined) return new Limits(timeoutMs, [])
   assertSignal(signal)
   return new Limits(timeoutMs, [signal])
@@ -48,12 +47,6 @@ function withoutSignals({ timeoutMs }) {
 function stricter(one, other) {
   if (one === undefined) return other
   return other === undefined ? one : Math.min(one, other)
-}
-
-function assertTimeout(ms) {
-  if (typeof ms === 'number' && ms >= 1 && ms <= LONGEST_MS) return
-  const got = typeof ms === 'number' ? String(ms) : describe(ms)
-  throw argumentError(`timeoutMs must be a number of milliseconds from 1 to 2^31, got ${got}`)
 }
 
 // By its shape: runtimes and test environments have classes of their own.

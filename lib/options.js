@@ -6,6 +6,7 @@ const { argumentError } = require('./error.js')
 
 // A prototype chain that is longer is a proxy's.
 const LONGEST_CHAIN = 100
+const LONGEST_MS = 2 ** 31
 
 /**
  * What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws.
@@ -100,11 +101,15 @@ function assertFunction(value, name) {
   if (typeof value !== 'function') throw argumentError(`${name} must be a function, got ${describe(value)}`)
 }
 
-/** Throws unless it is a valid number of milliseconds. */
-function assertMilliseconds(value, name) {
-  if (typeof value === 'number' && value >= 1 && value <= 2 ** 31) return
-  const got = typeof value === 'number' ? String(value) : describe(value)
-  throw argumentError(`${name} must be a number of milliseconds from 1 to 2^31, got ${got}`)
+/** Throws unless it is a valid number of milliseconds, at least `least`. */
+function assertMilliseconds(value, name, least = 1) {
+  if (typeof value === 'number' && value >= least && value <= LONGEST_MS) return
+  throw argumentError(`${name} must be a number of milliseconds from ${least} to 2^31, got ${describeNumber(value)}`)
+}
+
+/** A number itself, and of anything else its type: for options that are no secrets. */
+function describeNumber(value) {
+  return typeof value === 'number' ? String(value) : describe(value)
 }
 
 /** Describes the type of a value, never the value itself, which may be a secret. */
@@ -147,4 +152,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, describe, hasOption, ownOptions }
+module.exports = { assertFunction, assertMilliseconds, describe, describeNumber, hasOption, ownOptions }

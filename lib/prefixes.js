@@ -1,7 +1,7 @@
 'use strict'
 
 const { CinnabarError } = require('./error.js')
-const { originOf } = require('./handle.js')
+const { originOf, placeOf } = require('./handle.js')
 
 // Every new prefix is compared with at most this many of a service, so that one prefix per tenant does not get slower and slower.
 const MOST = 1000
@@ -84,10 +84,6 @@ function use(origin) {
   if (!all) services.set(place, (all = new Set()))
   for (const ref of all) if (!ref.deref()) all.delete(ref)
   all.add(new WeakRef(origin))
-}
-
-function placeOf(origin) {
-  return JSON.stringify(origin.describe())
 }
 
 function overlapping(feature, prefix, otherFeature, other) {

@@ -1,7 +1,7 @@
 'use strict'
 
 const { argumentError } = require('./error.js')
-const { describe } = require('./options.js')
+const { describeNumber } = require('./options.js')
 
 // A hundred years, as in src/features/life.rs.
 const LONGEST = 3_155_760_000
@@ -9,8 +9,7 @@ const LONGEST = 3_155_760_000
 /** Throws unless it is a valid ttl in seconds. For ttls that are used only after the caller's own function has run. */
 function positiveSeconds(value, name) {
   if (typeof value === 'number' && value > 0 && value <= LONGEST) return
-  const got = typeof value === 'number' ? String(value) : describe(value)
-  throw argumentError(`${name} must be a number of seconds above 0 and up to ${LONGEST}, got ${got}`)
+  throw argumentError(`${name} must be a number of seconds above 0 and up to ${LONGEST}, got ${describeNumber(value)}`)
 }
 
 module.exports = { positiveSeconds }

@@ -7,13 +7,13 @@ const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
 const { toCommand } = require('./commands.js')
 const { forbiddenPlaces, readEnvironment } = require('./environment.js')
-const { CinnabarError, argumentError } = require('./error.js')
-const { handleOf, handleWithin, isLazy: isLazyService, provideHandle, refusing } = require('./handle.js')
+const { CinnabarError } = require('./error.js')
+const { handleOf, handleWithin, isLazy: isLazyService, placeOf, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
-const { describe, ownOptions } = require('./options.js')
+const { assertMilliseconds, describe, ownOptions } = require('./options.js')
 const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
@@ -250,20 +250,14 @@ class RedisService {
   }
 }
 
-// Identifies the server of a service in the registrations of again.js.
-function placeOf(native) {
-  return JSON.stringify(native.describe())
-}
-
 function endQuietly(subscription) {
   subscription.close().catch(() => {})
 }
 
 function drainOf(options) {
   const { drainMs } = ownOptions(options, ['drainMs'])
-  if (drainMs === undefined || (typeof drainMs === 'number' && drainMs >= 0 && drainMs <= 2 ** 31)) return drainMs
-  const got = typeof drainMs === 'number' ? String(drainMs) : describe(drainMs)
-  throw argumentError(`drainMs must be a number of milliseconds from 0 to 2^31, got ${got}`)
+  if (drainMs !== undefined) assertMilliseconds(drainMs, 'drainMs', 0)
+  return drainMs
 }
 
 function openNative(options) {

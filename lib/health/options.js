@@ -1,7 +1,7 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
-const { describe, ownOptions } = require('../options.js')
+const { describeNumber, ownOptions } = require('../options.js')
 
 // A longer delay overflows JavaScript timers, which then fire immediately.
 const LONGEST_MS = 2_147_483_647
@@ -17,7 +17,7 @@ function milliseconds(value, name, { zero = false } = {}) {
   const fits = typeof value === 'number' && (zero ? value >= 0 : value > 0) && value <= LONGEST_MS
   if (fits) return value
   const wanted = `${zero ? 'zero or more' : 'a positive number of'} milliseconds, at most ${LONGEST_MS}`
-  throw argumentError(`${name} must be ${wanted}, got ${typeof value === 'number' ? value : describe(value)}`)
+  throw argumentError(`${name} must be ${wanted}, got ${describeNumber(value)}`)
 }
 
 module.exports = { checkSettings, milliseconds }

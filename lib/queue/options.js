@@ -3,9 +3,8 @@
 const { isDate } = require('node:util/types')
 
 const { argumentError } = require('../error.js')
-const { describe, ownOptions } = require('../options.js')
+const { assertMilliseconds, describe, ownOptions } = require('../options.js')
 
-const LONGEST_MS = 2 ** 31
 const KEEP = { count: true, ageSeconds: true, bytes: true }
 const BACKOFF = { type: true, delayMs: true, maxMs: true, jitter: true }
 const RATE = { max: true, perMs: true }
@@ -100,10 +99,8 @@ const plainOptions = (options, ...names) => read(options, Object.fromEntries(nam
 /** Reads and validates `timeoutMs`. */
 function waitOf(options, usual, least = 0) {
   const { timeoutMs = usual } = plainOptions(options, 'timeoutMs')
-  if (timeoutMs === undefined) return undefined
-  if (typeof timeoutMs === 'number' && timeoutMs >= least && timeoutMs <= LONGEST_MS) return timeoutMs
-  const got = typeof timeoutMs === 'number' ? String(timeoutMs) : describe(timeoutMs)
-  throw argumentError(`timeoutMs must be a number of milliseconds from ${least} to 2^31, got ${got}`)
+  if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs', least)
+  return timeoutMs
 }
 
 module.exports = {
