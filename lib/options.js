@@ -9,23 +9,43 @@ const LONGEST_CHAIN = 100
 const LONGEST_MS = 2 ** 31
 
 /**
- * What is wrong with an options object, as an error to throw or reject with; `null` when nothing is. Never throws.
- * `within` stands before the names of options that belong to another one.
+ * The options of these names, each read once: a getter may throw or return something else the next time. They may be inherited, as
+ * from a class with getters, but not from `Object.prototype`, which may be polluted. The result has no prototype. Throws for what is
+ * no options object and for unknown names, which `within` stands before if the options belong to another one; `refuse` makes the
+ * error for an option that cannot be read.
  */
-function refuseOptions(options, names, within = '') {
-  if (options === undefined) return null
-  try {
-    if (typeof options !== 'object' || options === null || Array.isArray(options) || types.isPromise(options)) {
-      return argumentError(`options must be an object, got ${describe(options)}`)
+function ownOptions(options, names, within = '', refuse = argumentError) {
+  const own = { __proto__: null }
+  if (options === undefined) return own
+  const chain = checkedChain(options, names, within)
+  for (const name of names) {
+    try {
+      if (isIn(chain, name)) own[name] = options[name]
+    } catch (error) {
+      throw refuse(`reading the option ${within}${name} threw`, error)
     }
-    const chain = chainOf(options)
-    const unknown = chain.flatMap((object) => namesIn(object, options)).find((name) => !names.includes(name))
-    if (unknown !== undefined) return unknownOption(unknown, names, within)
-    return chain.length > 1 ? refuseInstance(chain, names, within) : null
+  }
+  return own
+}
+
+/** Whether an object has a field of this name, itself or from what it inherits, but for `Object.prototype`. */
+function hasOption(options, name) {
+  return isIn(chainOf(options), name)
+}
+
+function checkedChain(options, names, within) {
+  let refused
+  try {
+    if (typeof options === 'object' && options !== null && !Array.isArray(options) && !types.isPromise(options)) {
+      const chain = chainOf(options)
+      refused = unknownIn(chain, names, within) ?? otherThanOptions(chain, names, within)
+      if (!refused) return chain
+    } else refused = argumentError(`options must be an object, got ${describe(options)}`)
   } catch (error) {
     // A proxy may throw at any look.
-    return argumentError('options could not be read', error)
+    refused = argumentError('options could not be read', error)
   }
+  throw refused
 }
 
 // The objects in which options are looked up: the one given, and what it inherits from, such as its class or its defaults. Not
@@ -42,18 +62,31 @@ function chainOf(options) {
   return chain
 }
 
-// The methods of a class that was compiled for old engines are enumerable.
-function namesIn(object, options) {
-  const names = Object.keys(object)
-  // By its descriptor, since a getter is an option, to be read once.
-  const isMethod = (name) => typeof Object.getOwnPropertyDescriptor(object, name)?.value === 'function'
-  return object === options ? names : names.filter((name) => !isMethod(name))
+function isIn(chain, name) {
+  for (const object of chain) if (Object.hasOwn(object, name)) return true
+  return false
 }
 
-// An instance with no option at all is something else than options: a Map, a Promise, a service.
-function refuseInstance(chain, names, within) {
-  if (names.some((name) => chain.some((object) => Object.hasOwn(object, name)))) return null
-  if (!chain.some((object, at) => at > 0 && Object.hasOwn(object, 'constructor'))) return null
+function unknownIn(chain, names, within) {
+  for (const object of chain) {
+    for (const name of Object.keys(object)) {
+      if (names.includes(name) || (object !== chain[0] && isMethod(object, name))) continue
+      return unknownOption(name, names, within)
+    }
+  }
+  return undefined
+}
+
+// The methods of a class that was compiled for old engines are enumerable. Asked of the descriptor, since a getter is an option, to be
+// read once.
+function isMethod(object, name) {
+  return typeof Object.getOwnPropertyDescriptor(object, name)?.value === 'function'
+}
+
+// An instance with no option at all is something else than options: a Map, a service.
+function otherThanOptions(chain, names, within) {
+  if (chain.length === 1 || names.some((name) => isIn(chain, name))) return undefined
+  if (!chain.some((object, at) => at > 0 && Object.hasOwn(object, 'constructor'))) return undefined
   const wanted = names.map((name) => within + name).join(', ')
   return argumentError(`options must be an object with some of ${wanted}, got an instance of a class with none of them`)
 }
@@ -62,38 +95,6 @@ function unknownOption(name, names, within) {
   const near = nearest(name, names)
   const hint = near ? `; did you mean "${within}${near}"?` : `; known options: ${names.join(', ')}`
   return argumentError(`unknown option "${within}${shorten(name)}"${hint}`)
-}
-
-/** Throws what `refuseOptions` finds. */
-function assertOptions(options, names, within) {
-  const error = refuseOptions(options, names, within)
-  if (error) throw error
-}
-
-/**
- * The options of these names, each read once: a getter may throw or return something else the next time. They may be inherited, as
- * from a class with getters, but not from `Object.prototype`, which may be polluted. The result has no prototype. Throws for unknown
- * names, as `assertOptions` does; `refuse` makes the error for an option that cannot be read.
- */
-function ownOptions(options, names, within = '', refuse = argumentError) {
-  assertOptions(options, names, within)
-  const own = { __proto__: null }
-  if (options === undefined) return own
-  for (const name of names) {
-    try {
-      if (hasOption(options, name)) own[name] = options[name]
-    } catch (error) {
-      throw refuse(`reading the option ${within}${name} threw`, error)
-    }
-  }
-  return own
-}
-
-/** Whether an object has a field of this name, itself or from what it inherits, but for `Object.prototype`. */
-function hasOption(options, name) {
-  return (
-    Object.hasOwn(options, name) || (name in options && chainOf(options).some((object) => Object.hasOwn(object, name)))
-  )
 }
 
 /** Throws unless it is a function. */
