@@ -67,6 +67,18 @@ describe('what is under way', () => {
     })
   })
 
+  test('leaves calls that fill it the question of whether the server is in cluster mode', async () => {
+    for (const options of [{ maxQueuedCalls: 1 }, { maxQueuedBytes: 1024 }]) {
+      await within(options, async (service) => {
+        assert.equal(await service.del('none', 'x'.repeat(2000)), 0)
+      })
+    }
+    await within({ maxQueuedCalls: 10 }, async (service) => {
+      const removals = Array.from({ length: 11 }, (_, i) => service.del(`none:${i}`, 'other'))
+      assert.deepEqual(await codes(removals), { ok: 10, E_BACKPRESSURE: 1 })
+    })
+  })
+
   test('is bounded over the microtasks of one tick', async () => {
     await within({ maxQueuedCalls: 10 }, async (service) => {
       const calls = []

@@ -35,6 +35,14 @@ use crate::{
 };
 use queued::{Fit, Load, Queued, Room};
 
+/// Whether requests need queue space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space {
+    Needed,
+    /// Whoever waits for them has reserved it.
+    Reserved,
+}
+
 /// Replies, and when the server received the requests.
 type Sent = (Replies, Instant);
 
@@ -116,9 +124,26 @@ impl Server {
     /// Sends requests and returns one reply each, in order. Lost requests are retried only if that is safe. While some are
     /// being retried, `part` receives the replies that are final; the result has the others.
     pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Delivery) + Send)) -> Delivery {
+        self.run_as(wire, Space::Needed, deadline, part).await
+    }
+
+    /// Sends a question of our own, which calls with queue space wait for: it needs none, as it would have none where they fill the
+    /// queue.
+    pub async fn ask(&self, question: &Wire, deadline: Instant) -> Result<Reply> {
+        let replies = self.run_as(std::slice::from_ref(question), Space::Reserved, deadline, &mut |_| {}).await;
+        replies.into_some().into_iter().next().map_or(Ok(Reply::Nil), |(_, reply)| reply)
+    }
+
+    async fn run_as(
+        &self,
+        wire: &[Wire],
+        space: Space,
+        deadline: Instant,
+        part: &mut (dyn FnMut(Delivery) + Send),
+    ) -> Delivery {
         let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
         let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
-        let replies = self.attempt(&errands, deadline).await;
+        let replies = self.attempt_as(&errands, space, false, deadline).await;
         if replies.iter().all(Result::is_ok) {
             return Delivery::All(replies);
         }
@@ -182,7 +207,7 @@ impl Server {
                 return Delivery::Some(Vec::new());
             }
             let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
-            let answers = self.attempt(&some, deadline).await;
+            let answers = self.attempt_as(&some, space, false, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
                 // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
                 replies[at] = if trips[at].is_given_up() { last } else { Some(reply) };
@@ -193,32 +218,39 @@ impl Server {
 
     /// Sends requests once: together, in order, over one connection.
     pub async fn attempt(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(errands, false, deadline).await
+        self.attempt_as(errands, Space::Needed, false, deadline).await
     }
 
     /// The same for requests whose slot is being migrated to this server.
     pub async fn attempt_asking(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(errands, true, deadline).await
+        self.attempt_as(errands, Space::Needed, true, deadline).await
     }
 
-    async fn attempt_as(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
+    async fn attempt_as(&self, errands: &[Errand<'_>], space: Space, asking: bool, deadline: Instant) -> Replies {
+        if space == Space::Reserved {
+            return self.attempt_now(errands, asking, deadline).await;
+        }
         let room = self.queued.enter(errands.iter().map(|errand| load_of(errand.wire)), &self.settings);
         let (errands, over) = errands.split_at(room.fit.count);
         if errands.is_empty() {
             return fail_all(over, &room.fit.full(&self.settings));
         }
-        let mut replies = match self.admit(errands, deadline).await {
+        let mut replies = self.attempt_now(errands, asking, deadline).await;
+        if !over.is_empty() {
+            replies.extend(fail_all(over, &room.fit.full(&self.settings)));
+        }
+        replies
+    }
+
+    async fn attempt_now(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
+        match self.admit(errands, deadline).await {
             Ok(pass) => {
                 let (replies, since) = self.send(errands, asking, deadline).await;
                 self.record(pass, errands, &replies, since);
                 replies
             }
             Err(error) => fail_all(errands, &error),
-        };
-        if !over.is_empty() {
-            replies.extend(fail_all(over, &room.fit.full(&self.settings)));
         }
-        replies
     }
 
     /// Asks the breaker for a permit to send a round.

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind, Result},
     sequence::Sequence,
     store::{
-        Keys, Merge, Reply, Request, Verb,
+        Keys, Merge, Request, Verb,
         plan::Wire,
         redis::{
             Deliver, Delivery,
@@ -113,12 +113,11 @@ impl One {
         {
             return Err(error.clone());
         }
-        let question = [Wire::One(question.reads())];
-        let replies = self.server.run(&question, deadline, &mut |_| {}).await.into_some();
-        let reply = replies.into_iter().next().map_or(Ok(Reply::Nil), |(_, reply)| reply);
+        let question = Wire::One(question.reads());
+        let reply = self.server.ask(&question, deadline).await;
         let known = match &reply {
             _ if clustered::is_divided(&reply) => CLUSTERED,
-            Err(_) if retry::judge(&question[0], &reply) >= Verdict::Later => UNKNOWN,
+            Err(_) if retry::judge(&question, &reply) >= Verdict::Later => UNKNOWN,
             Err(error) if error.is_unavailable() || error.kind == Kind::Closed => {
                 // Nothing of the round itself was sent.
                 let kind = if error.kind == Kind::Timeout { Kind::NotSent } else { error.kind };
