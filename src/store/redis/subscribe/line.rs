@@ -133,8 +133,10 @@ impl<'a> Line<'a> {
             Order::Subscribe(topic) => self.subscribe(topic).await?,
             // The topic may have a listener again.
             Order::Unsubscribe(topic) | Order::Refused(topic) if self.book.is_heard(&topic) => {}
-            // The server has not subscribed it.
-            Order::Refused(topic) if !self.confirmed.contains(&topic) => drop(self.refused.remove(&topic)),
+            // The server has not subscribed it, and has not been asked again.
+            Order::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
+                self.refused.remove(&topic);
+            }
             Order::Refused(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => {
                 self.confirmed.remove(&topic);
                 self.refused.remove(&topic);

@@ -116,8 +116,7 @@ impl Shards {
                 order = orders.recv() => match order {
                     None => return,
                     Some(Order::Subscribe(topic)) => router.subscribe(topic),
-                    Some(Order::Unsubscribe(topic) | Order::Leave(topic)) => router.unsubscribe(topic, false),
-                    Some(Order::Refused(topic)) => router.unsubscribe(topic, true),
+                    Some(order) => router.unsubscribe(order),
                 },
                 report = inbox.recv() => match report {
                     None => return,
@@ -143,22 +142,24 @@ impl Router {
         }
     }
 
-    fn unsubscribe(&mut self, topic: Topic, refused: bool) {
+    fn unsubscribe(&mut self, order: Order) {
+        let (topic, refused) = match &order {
+            Order::Refused(topic) => (topic, true),
+            Order::Subscribe(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => (topic, false),
+        };
         // Somebody may have begun to listen since.
-        if self.parts.book.is_heard(&topic) {
+        if self.parts.book.is_heard(topic) {
             return;
         }
-        self.homeless.remove(&topic);
-        self.hops.remove(&topic);
-        for line in self.lines.values_mut() {
-            if !line.topics.remove(&topic) {
-                continue;
-            }
+        self.homeless.remove(topic);
+        self.hops.remove(topic);
+        // A channel is heard over one connection only.
+        if let Some(line) = self.lines.values_mut().find(|line| line.topics.contains(topic)) {
+            line.topics.remove(topic);
             if refused {
                 line.kept_until = Some(Instant::now() + KEPT);
-            } else {
-                let _ = line.orders.send(Order::Unsubscribe(topic.clone()));
             }
+            let _ = line.orders.send(order);
         }
         self.end_unused();
     }

@@ -65,3 +65,23 @@ async fn a_stream_that_takes_nothing_is_waited_for_once_and_not_for_each_channel
     let (_, took) = subscribing(10, false).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[tokio::test]
+async fn a_refused_channel_is_left_if_the_server_may_have_subscribed_it_since() {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let wire = Wire::new(Broken { takes: usize::MAX, writes: writes.clone(), fails: true });
+    let book = Book::default();
+    let mut line = Line::new(wire, &book, None);
+    let topic = || Topic::Channel("channel".into());
+    let denied = || Err(Error::from_server("NOPERM no"));
+    line.obey(Order::Subscribe(topic())).await.unwrap();
+    line.take(denied()).unwrap();
+    line.obey(Order::Refused(topic())).await.unwrap();
+    assert_eq!(writes.load(Ordering::Relaxed), 1, "nothing to leave");
+    line.obey(Order::Subscribe(topic())).await.unwrap();
+    line.take(denied()).unwrap();
+    // Another listener asks, and is gone before the server has replied.
+    line.obey(Order::Subscribe(topic())).await.unwrap();
+    line.obey(Order::Refused(topic())).await.unwrap();
+    assert_eq!(writes.load(Ordering::Relaxed), 4, "it may be permitted now");
+}
