@@ -17,6 +17,7 @@ for (const engine of engines) {
       await client.rPush(long, 'a')
       await client.rPush('api:name', 'a')
       await client.rPush('lock:it', 'a')
+      assert.throws(() => new SessionManager(service, { prefix: 'li', ttl: -1 }), { code: 'E_INVALID_ARGUMENT' })
       for (const [call, command, key] of [
         [() => service.get('list'), 'GET', 'list'],
         [() => service.hGetAll('list'), 'HGETALL', 'list'],

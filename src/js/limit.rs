@@ -16,7 +16,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::limit::{self, Checked, OnUnavailable},
-    store::{Call, keys},
+    store::Call,
 };
 
 /// Limits of one service.
@@ -45,8 +45,10 @@ impl Limiter {
                 }
             };
             let prefix = js.text_option(options, c"prefix", "prefix")?;
-            private::hide(prefix.as_deref().unwrap_or(keys::LIMITS));
-            limit::Limiter::new(limit::Options { prefix, on_unavailable })
+            let hidden = prefix.clone();
+            let limiter = limit::Limiter::new(limit::Options { prefix, on_unavailable })?;
+            hidden.iter().for_each(|prefix| private::hide(prefix));
+            Ok(limiter)
         };
         let limiter = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
         Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })

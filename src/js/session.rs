@@ -35,12 +35,14 @@ impl Sessions {
         let read = || -> Result<session::Sessions> {
             let options = options.raw();
             let prefix = js.text_option(options, c"prefix", "prefix")?;
-            private::hide(prefix.as_deref().unwrap_or(keys::SESSIONS));
-            session::Sessions::new(session::Options {
+            let hidden = prefix.clone();
+            let sessions = session::Sessions::new(session::Options {
                 prefix,
                 ttl: js.number_option(options, c"ttl", "ttl")?,
                 rolling: js.option(options, c"rolling")?.map_or(Ok(false), |flag| js.flag(flag, "rolling"))?,
-            })
+            })?;
+            hidden.iter().for_each(|prefix| private::hide(prefix));
+            Ok(sessions)
         };
         let sessions = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
         Ok(Self { core: service.core.clone(), sessions })
