@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use super::memory;
+
 /// A script with the names Redis knows it by.
 #[derive(Debug)]
 pub struct Script {
@@ -28,27 +30,6 @@ pub struct Script {
 /// Has Dragonfly, which refuses keys that were not named, run such a script all the same; a comment to any other server. It has to
 /// be the first line.
 const FINDING: &str = "--!df flags=allow-undeclared-keys\n";
-
-/// Commands that change nothing.
-const READS: &[&str] = &[
-    "EXISTS",
-    "GET",
-    "HEXISTS",
-    "HGET",
-    "HGETALL",
-    "HLEN",
-    "HMGET",
-    "LINDEX",
-    "LLEN",
-    "LRANGE",
-    "SCARD",
-    "SRANDMEMBER",
-    "ZCARD",
-    "ZRANGE",
-    "ZRANGEBYSCORE",
-    "ZREVRANGE",
-    "ZSCORE",
-];
 
 /// Commands that many scripts need only for what seldom happens.
 const RARE: &[&str] = &["PTTL", "TIME"];
@@ -125,7 +106,7 @@ impl Script {
     /// first of those. Empty for scripts that cannot be ended in between. Servers before Redis 7 cannot be asked.
     fn guard(&self) -> String {
         let names = self.commands();
-        if self.keys == 0 || names.len() < 2 || names.iter().all(|name| READS.contains(name)) {
+        if self.keys == 0 || names.len() < 2 || !names.iter().any(|name| memory::changes(name).0) {
             return String::new();
         }
         let denied: Vec<_> = names.iter().map(|name| format!("not may('{name}', KEYS[1]) and '{name}'")).collect();

@@ -147,7 +147,7 @@ pub fn names() -> Vec<&'static str> {
     TABLE.keys().copied().collect()
 }
 
-/// Whether this command may change something, and whether it may add something, for the same test.
+/// Whether this command may change something, and whether it may add something.
 pub fn changes(name: &str) -> (bool, bool) {
     let does = find(name).map(|spec| spec.does);
     (!matches!(does, None | Some(Does::Read)), matches!(does, Some(Does::Add | Does::Replace)))
