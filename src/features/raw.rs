@@ -105,7 +105,7 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
 
 /// The result of a command with no keys, which is not sent.
 fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
-    let none = match command.place() {
+    let none = match command.place {
         Place::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
@@ -125,7 +125,7 @@ fn effect(name: &str) -> Effect {
 }
 
 fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
-    let keys = command.place().keys(&args);
+    let keys = command.place.keys(&args);
     let mut request = Request::with_keys(command.name, args, 0);
     request.keys = keys;
     request.repeatable = command.reads;
@@ -141,7 +141,7 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
             )));
         }
     }
-    if command.place() == Place::First && request.args.is_empty() {
+    if command.place == Place::First && request.args.is_empty() {
         return Err(Error::argument(format!("{} needs a key", command.name)));
     }
     let shape = command.shape.for_args(&request.args);

@@ -1,5 +1,7 @@
 //! Every command of the raw client.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::Shape;
 use crate::store::places::{self, Place};
 
@@ -7,6 +9,8 @@ use crate::store::places::{self, Place};
 pub struct Command {
     /// In capitals.
     pub name: &'static str,
+    /// Where its keys are.
+    pub place: Place,
     /// What it answers.
     pub shape: Shape,
     /// Whether it only reads, so that sending it twice does no harm.
@@ -15,32 +19,26 @@ pub struct Command {
     pub skips: bool,
 }
 
-impl Command {
-    /// Where its keys are.
-    pub fn place(&self) -> Place {
-        places::find(self.name).unwrap_or(Place::None)
-    }
-}
-
 /// The command of this name.
 pub fn find(name: &str) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.name == name)
+    COMMANDS.get(name)
 }
 
 /// The names of all commands.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
-    COMMANDS.iter().map(|command| command.name)
+    COMMANDS.keys().copied()
 }
 
 macro_rules! commands {
     ($($name:literal $shape:ident $access:ident $away:ident;)*) => {
-        &[$(Command {
+        HashMap::from([$(($name, Command {
             name: $name,
+            place: places::find($name).unwrap_or(Place::None),
             shape: Shape::$shape,
             reads: commands!($access),
             skips: commands!($away),
-        },)*]
+        }),)*])
     };
     (reads) => { true };
     (writes) => { false };
@@ -48,60 +46,62 @@ macro_rules! commands {
     (rejects) => { false };
 }
 
-static COMMANDS: &[Command] = commands! {
-    "GET" Text reads skips;
-    "SET" Text writes skips;
-    "MGET" Values reads skips;
-    "MSET" Status writes rejects;
-    "INCR" Number writes rejects;
-    "INCRBY" Number writes rejects;
-    "DECR" Number writes rejects;
-    "DECRBY" Number writes rejects;
-    "DEL" Number writes skips;
-    "UNLINK" Number writes skips;
-    "EXISTS" Number reads skips;
-    "EXPIRE" Flag writes skips;
-    "PEXPIRE" Flag writes skips;
-    "PERSIST" Flag writes skips;
-    "TTL" Number reads rejects;
-    "PTTL" Number reads rejects;
-    "TYPE" Status reads rejects;
-    "HSET" Number writes skips;
-    "HGET" Text reads skips;
-    "HGETALL" Record reads skips;
-    "HDEL" Number writes skips;
-    "HEXISTS" Flag reads skips;
-    "HKEYS" Texts reads skips;
-    "HVALS" Texts reads skips;
-    "HLEN" Number reads skips;
-    "HMGET" Fields reads skips;
-    "HINCRBY" Number writes rejects;
-    "LPUSH" Number writes skips;
-    "RPUSH" Number writes skips;
-    "LRANGE" Texts reads skips;
-    "LTRIM" Status writes rejects;
-    "LLEN" Number reads skips;
-    "LPOP" Popped writes skips;
-    "RPOP" Popped writes skips;
-    "SADD" Number writes skips;
-    "SREM" Number writes skips;
-    "SMEMBERS" Texts reads skips;
-    "SISMEMBER" Flag reads skips;
-    "SCARD" Number reads skips;
-    "ZADD" Number writes skips;
-    "ZRANGE" Texts reads skips;
-    "ZREVRANGE" Texts reads skips;
-    "ZRANGEBYSCORE" Texts reads skips;
-    "ZSCORE" Score reads skips;
-    "ZREM" Number writes skips;
-    "ZCARD" Number reads skips;
-    "ZINCRBY" Sum writes rejects;
-    "PUBLISH" Number writes skips;
-    "EVAL" Plain writes rejects;
-    "INFO" Status reads rejects;
-    "DBSIZE" Number reads skips;
-    "SCAN" Scanned reads rejects;
-    "PING" Status reads rejects;
-    "FLUSHALL" Status writes rejects;
-    "FLUSHDB" Status writes rejects;
-};
+static COMMANDS: LazyLock<HashMap<&str, Command>> = LazyLock::new(|| {
+    commands! {
+        "GET" Text reads skips;
+        "SET" Text writes skips;
+        "MGET" Values reads skips;
+        "MSET" Status writes rejects;
+        "INCR" Number writes rejects;
+        "INCRBY" Number writes rejects;
+        "DECR" Number writes rejects;
+        "DECRBY" Number writes rejects;
+        "DEL" Number writes skips;
+        "UNLINK" Number writes skips;
+        "EXISTS" Number reads skips;
+        "EXPIRE" Flag writes skips;
+        "PEXPIRE" Flag writes skips;
+        "PERSIST" Flag writes skips;
+        "TTL" Number reads rejects;
+        "PTTL" Number reads rejects;
+        "TYPE" Status reads rejects;
+        "HSET" Number writes skips;
+        "HGET" Text reads skips;
+        "HGETALL" Record reads skips;
+        "HDEL" Number writes skips;
+        "HEXISTS" Flag reads skips;
+        "HKEYS" Texts reads skips;
+        "HVALS" Texts reads skips;
+        "HLEN" Number reads skips;
+        "HMGET" Fields reads skips;
+        "HINCRBY" Number writes rejects;
+        "LPUSH" Number writes skips;
+        "RPUSH" Number writes skips;
+        "LRANGE" Texts reads skips;
+        "LTRIM" Status writes rejects;
+        "LLEN" Number reads skips;
+        "LPOP" Popped writes skips;
+        "RPOP" Popped writes skips;
+        "SADD" Number writes skips;
+        "SREM" Number writes skips;
+        "SMEMBERS" Texts reads skips;
+        "SISMEMBER" Flag reads skips;
+        "SCARD" Number reads skips;
+        "ZADD" Number writes skips;
+        "ZRANGE" Texts reads skips;
+        "ZREVRANGE" Texts reads skips;
+        "ZRANGEBYSCORE" Texts reads skips;
+        "ZSCORE" Score reads skips;
+        "ZREM" Number writes skips;
+        "ZCARD" Number reads skips;
+        "ZINCRBY" Sum writes rejects;
+        "PUBLISH" Number writes skips;
+        "EVAL" Plain writes rejects;
+        "INFO" Status reads rejects;
+        "DBSIZE" Number reads skips;
+        "SCAN" Scanned reads rejects;
+        "PING" Status reads rejects;
+        "FLUSHALL" Status writes rejects;
+        "FLUSHDB" Status writes rejects;
+    }
+});
