@@ -185,7 +185,7 @@ impl Error {
 
     /// Removes pieces of these arguments that the server repeated in the error.
     pub fn hiding<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let said = self.kind == Kind::Server || is_code(self.message.split(' ').next().unwrap_or_default());
+        let said = self.kind == Kind::Server || is_code(self.word());
         if said && let Some(message) = words::without(&self.message, args) {
             self.message = message.into();
             self.source = None;
@@ -201,8 +201,17 @@ impl Error {
 
     /// Whether a server's error has a code that says more than the general `ERR`.
     pub fn is_specific(&self) -> bool {
-        let word = self.message.split(' ').next().unwrap_or_default();
-        is_code(word) && word != "ERR"
+        is_code(self.word()) && self.word() != "ERR"
+    }
+
+    /// Whether the server lets this user connect, and not do this.
+    pub fn is_denied(&self) -> bool {
+        self.kind == Kind::Auth && self.word() == "NOPERM"
+    }
+
+    /// The first word of the text: in a server's error, its code.
+    pub fn word(&self) -> &str {
+        self.message.split(' ').next().unwrap_or_default()
     }
 
     /// The text, without the kind.

@@ -7,10 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    error::Kind,
-    store::{Listener, Mute, Store, Topic},
-};
+use crate::store::{Listener, Mute, Store, Topic};
 
 /// How soon a subscription that was refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -35,7 +32,7 @@ impl Hearing {
                         return store.unsubscribe(number);
                     }
                     // A server that refuses the whole connection says nothing about channels.
-                    Err(error) if error.kind == Kind::Auth && error.message().starts_with("NOPERM") => {
+                    Err(error) if error.is_denied() => {
                         store.mute(Mute::Hearing, || topic.name().clone(), true);
                         AGAIN_WHERE_REFUSED
                     }

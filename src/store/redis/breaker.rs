@@ -259,5 +259,5 @@ impl State {
 mod tests;
 
 fn takes_no_writes(error: &Error) -> bool {
-    matches!(error.message().split(' ').next(), Some("READONLY" | "MISCONF" | "NOREPLICAS"))
+    matches!(error.word(), "READONLY" | "MISCONF" | "NOREPLICAS")
 }

@@ -198,8 +198,7 @@ fn refused(step: Step, error: Error) -> Result<()> {
         }
         // The text may repeat the credentials.
         Step::Auth => {
-            let code = error.message().split(' ').next().unwrap_or_default();
-            Err(Error::new(Kind::Unavailable, format!("the server refused the connection ({code})")))
+            Err(Error::new(Kind::Unavailable, format!("the server refused the connection ({})", error.word())))
         }
         Step::Select(database) if error.kind == Kind::Server && !error.is_specific() => {
             let words = format!("database {database} cannot be selected: {}", error.message());

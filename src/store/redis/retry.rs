@@ -30,9 +30,9 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
         Kind::NotSent => Verdict::Again,
         Kind::MaybeApplied if wire.repeatable() => Verdict::Again,
         // Rejected before execution: it had no effect.
-        Kind::Unavailable => match error.message().split(' ').next() {
-            Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY") => Verdict::Later,
-            Some("READONLY") => Verdict::Elsewhere,
+        Kind::Unavailable => match error.word() {
+            "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" => Verdict::Later,
+            "READONLY" => Verdict::Elsewhere,
             _ => Verdict::Final,
         },
         _ => Verdict::Final,
@@ -49,8 +49,12 @@ pub fn is_forgotten(wire: &Wire, reply: &Result<Reply>) -> bool {
 /// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
 pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return false };
-    judge(wire, reply) != Verdict::Final
-        || error.kind == Kind::Server && matches!(error.message().split(' ').next(), Some("MOVED" | "ASK"))
+    judge(wire, reply) != Verdict::Final || is_redirected(error)
+}
+
+/// Whether a node says that it does not have the slot, wherever that is.
+pub fn is_redirected(error: &Error) -> bool {
+    error.kind == Kind::Server && matches!(error.word(), "MOVED" | "ASK")
 }
 
 /// Whether no reply to the request arrived.

@@ -50,7 +50,7 @@ impl<'a> Round<'a> {
         if error.kind == Kind::Server {
             let Some(redirection) = redirection(error.message(), &node.address) else {
                 // Not for this call: the next one may find where its slot is now.
-                if is_astray(error.message()) && !cluster.is_fresh() {
+                if retry::is_redirected(error) && !cluster.is_fresh() {
                     cluster.learn();
                 }
                 return Next::Final;
@@ -127,29 +127,24 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether a node says that it does not have the slot, wherever that is.
-fn is_astray(message: &str) -> bool {
-    matches!(message.split(' ').next(), Some("MOVED" | "ASK"))
-}
-
 /// Turns an error reply about the cluster into an error that is meaningful to the caller.
 pub fn explained(error: Error) -> Error {
     if error.kind != Kind::Server {
         return error;
     }
-    match error.message().split(' ').next() {
-        Some("MOVED" | "ASK") if !is_redirection(error.message()) => Error::new(
+    match error.word() {
+        "MOVED" | "ASK" if !is_redirection(error.message()) => Error::new(
             Kind::Unavailable,
             "the cluster node redirected the request in words that were not understood: they name no slot, or no node and port",
         ),
-        Some("MOVED" | "ASK") => {
+        "MOVED" | "ASK" => {
             let sent_on = format!(
                 "the cluster nodes kept redirecting the request until its deadline; the last reply was: {}",
                 error.message()
             );
             Error::new(Kind::Unavailable, sent_on)
         }
-        Some("CROSSSLOT") => {
+        "CROSSSLOT" => {
             let message = format!(
                 "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
                 error.message()
