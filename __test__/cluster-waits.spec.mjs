@@ -184,6 +184,24 @@ describe('a server in cluster mode by redis://', () => {
     })
   }
 
+  test('keeps that order where it first refused the password', async () => {
+    await server.command('ACL', 'SETUSER', 'late', 'on', '>other', '~*', '&*', '+@all')
+    const service = new RedisService({ url: server.url, username: 'late', password: 'secret', log: false })
+    await assert.rejects(service.del('a', 'b', 'c'), { code: 'E_AUTH' })
+    await server.command('ACL', 'SETUSER', 'late', '>secret')
+    const isConnected = () =>
+      service.connect().then(
+        () => true,
+        () => false,
+      )
+    await until('the password is accepted', isConnected)
+    for (const key of ['a', 'b', 'c']) await server.command('SET', key, 'before')
+    const calls = [service.del('a', 'b', 'c'), service.set('b', 'same tick')]
+    assert.deepEqual(await Promise.all(calls), [3, 'OK'])
+    assert.equal(await service.get('b'), 'same tick')
+    await service.disconnect()
+  })
+
   test('of several says how to connect where a key is on another', async () => {
     const cluster = await startCluster()
     const service = new RedisService({ url: cluster.nodes[0].url, log: false })

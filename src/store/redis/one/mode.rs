@@ -118,7 +118,7 @@ impl One {
         let known = match &reply {
             _ if clustered::is_divided(&reply) => CLUSTERED,
             Err(_) if retry::judge(&question, &reply) >= Verdict::Later => UNKNOWN,
-            Err(error) if error.is_unavailable() || error.kind == Kind::Closed => {
+            Err(error) if error.is_unavailable() || error.kind == Kind::Closed || is_unconnected(error) => {
                 // Nothing of the round itself was sent.
                 let kind = if error.kind == Kind::Timeout { Kind::NotSent } else { error.kind };
                 let error = Error::new(kind, error.message().to_owned());
@@ -131,6 +131,11 @@ impl One {
         self.mode.known.store(known, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Whether the server refuses the whole connection, which says nothing about its mode.
+fn is_unconnected(error: &Error) -> bool {
+    matches!(error.kind, Kind::Auth | Kind::InvalidSettings | Kind::Unsupported) && !error.is_denied()
 }
 
 /// A harmless request that is rejected in cluster mode, if the batch has one that would have to be split there. It needs no other
