@@ -7,6 +7,7 @@
 mod bounds;
 mod chance;
 mod errors;
+mod memory;
 mod values;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,6 +21,7 @@ use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Ta
 use self::bounds::Bounds;
 use self::chance::Chance;
 use self::errors::{fault, raised, refused_by_guard};
+use self::memory::Memory;
 use self::values::{Argument, from_lua, into_lua};
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
@@ -34,8 +36,6 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 const STRIDE: u32 = 2_000;
 /// Scripts that came by `EVAL` and are kept compiled; those loaded, and this crate's own, stay until `SCRIPT FLUSH`.
 const PASSING: usize = 500;
-/// What Lua itself may use at least, in bytes.
-const MIN_MEMORY: usize = 32 * 1024 * 1024;
 
 /// The Lua state with the scripts it has compiled.
 pub struct Lua {
@@ -46,15 +46,13 @@ pub struct Lua {
     db: Arc<Mutex<Db>>,
     watch: Arc<Watch>,
     patience: Duration,
-    /// Memory limit of Lua, in bytes.
-    max_memory: usize,
-    /// Memory in use after the last collection by `tidy`.
-    kept_memory: usize,
+    memory: Memory,
     /// When scripts must have ended, in place of `patience`.
     until: Option<Instant>,
     ended: Ended,
     compiled: HashMap<String, Compiled>,
-    passing: VecDeque<String>,
+    /// The oldest first, with the bytes of their sources.
+    passing: VecDeque<(String, usize)>,
     shelf: Shelf,
 }
 
@@ -114,8 +112,7 @@ impl Lua {
 
     fn build(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, watch: Arc<Watch>) -> mlua::Result<Self> {
         let lua = mlua::Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH, LuaOptions::default())?;
-        let max_memory = max_bytes.max(MIN_MEMORY);
-        lua.set_memory_limit(max_memory)?;
+        let memory = Memory::limit(&lua, max_bytes)?;
         let guard = lua.globals().get("xpcall")?;
         let noticed = watch.clone();
         let handler = lua.create_function(move |lua, error: Value| {
@@ -181,22 +178,7 @@ impl Lua {
         look_every(&lua, &watch, STRIDE)?;
         let (compiled, passing) = (HashMap::new(), VecDeque::new());
         let (patience, until, ended) = (PATIENCE, None, Ended::Itself);
-        Ok(Self {
-            lua,
-            globals,
-            guard,
-            handler,
-            db,
-            watch,
-            patience,
-            max_memory,
-            kept_memory: 0,
-            until,
-            ended,
-            compiled,
-            passing,
-            shelf,
-        })
+        Ok(Self { lua, globals, guard, handler, db, watch, patience, memory, until, ended, compiled, passing, shelf })
     }
 
     /// Sets the deadline of the following scripts.
@@ -260,7 +242,7 @@ impl Lua {
         }
         *lock(&self.watch.until) = self.until.unwrap_or_else(|| Instant::now() + self.patience);
         let outcome = self.enter(&function, keys, args);
-        self.tidy();
+        self.memory.tidy(&self.lua);
         if self.watch.over.swap(false, Ordering::Relaxed) {
             self.ended = Ended::Stopped;
             look_every(&self.lua, &self.watch, STRIDE).map_err(|error| Fault::text(format!("ERR {error}")))?;
@@ -302,25 +284,21 @@ impl Lua {
         })?;
         self.compiled.insert(sha.to_owned(), Compiled { function, stays });
         if !stays {
-            self.passing.push_back(sha.to_owned());
-        }
-        if self.passing.len() > PASSING
-            && let Some(oldest) = self.passing.pop_front()
-            && self.compiled.get(&oldest).is_some_and(|compiled| !compiled.stays)
-        {
-            self.compiled.remove(&oldest);
+            self.passing.push_back((sha.to_owned(), source.len()));
+            self.forget_passing();
         }
         Ok(())
     }
 
-    /// Collects garbage if much memory is in use. By itself Lua collects when its memory has doubled, which may be beyond the limit:
-    /// later scripts would fail for lack of memory.
-    fn tidy(&mut self) {
-        let much = (self.max_memory / 2).max(self.kept_memory + self.max_memory / 8);
-        if self.lua.used_memory() > much {
-            // Values with finalizers are freed by the second collection.
-            let _ = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
-            self.kept_memory = self.lua.used_memory();
+    /// Drops the oldest scripts that came by `EVAL` if there are many, or if they take memory from those that run.
+    fn forget_passing(&mut self) {
+        let mut bytes: usize = self.passing.iter().map(|(_, bytes)| bytes).sum();
+        while self.passing.len() > PASSING || (bytes > self.memory.share() && self.passing.len() > 1) {
+            let Some((oldest, freed)) = self.passing.pop_front() else { return };
+            bytes -= freed;
+            if self.compiled.get(&oldest).is_some_and(|compiled| !compiled.stays) {
+                self.compiled.remove(&oldest);
+            }
         }
     }
 

@@ -65,6 +65,41 @@ fn what_one_script_used_up_is_there_for_the_next() {
 }
 
 #[test]
+fn a_script_that_leaves_not_one_byte_takes_nothing_from_the_next() {
+    // Wherever the collector is when memory runs out.
+    for first in [24, 22, 20, 18] {
+        let mut lua = lua();
+        lua.patience = PATIENCE;
+        // Many strings leave a large table of strings. A collection shrinks it, and allocates for that.
+        let strings = "local t = {} for i = 1, 3e5 do t[i] = 'k' .. i end return #t";
+        assert_eq!(run(&mut lua, strings), Ok(Answer::Int(300_000)));
+        let fill = format!(
+            "local size, count, all = 0, 0
+            local function more() count = count + 1 all = {{ ('x'):rep(size) .. count, all }} end
+            for power = {first}, 0, -1 do
+                size = 2 ^ power
+                while pcall(more) do end
+            end
+            return 1"
+        );
+        assert_eq!(run(&mut lua, &fill), Ok(Answer::Int(1)), "{first}");
+        for next in 0..20 {
+            assert_eq!(run(&mut lua, &format!("return {next}")), Ok(Answer::Int(next)), "{first}");
+        }
+    }
+}
+
+#[test]
+fn compiled_scripts_make_room_for_others() {
+    let mut lua = lua();
+    for number in 0..100 {
+        let source = format!("return {number}, '{number}{}'", "x".repeat(1 << 20));
+        assert_eq!(run(&mut lua, &source), Ok(Answer::Int(number)));
+    }
+    assert_eq!(run(&mut lua, "return #('x'):rep(5e6)"), Ok(Answer::Int(5_000_000)));
+}
+
+#[test]
 fn arguments_that_c_does_not_check_are_refused() {
     let mut lua = lua();
     for ranges in [
