@@ -86,6 +86,7 @@ describe('the smallest rights of the page', () => {
       assert.ok(scripts.length > 0, path)
       const text = scripts.map((file) => readFileSync(`${path}/${file}`, 'utf8')).join('\n')
       const used = [...text.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command]) => command.toLowerCase())
+      assert.ok(used.length > 0, name)
       const missing = used.filter((command) => !rows[name].commands.includes(command))
       assert.deepEqual(missing, [], name)
     }

@@ -150,7 +150,7 @@ describe('the environment', () => {
   })
 })
 
-test('options that an object inherits are none', async () => {
+test('what every object inherits is no option', async () => {
   const { out, err, status } = await runModule(`
     import { ApiCache, RedisService } from 'cinnabar'
     Object.prototype.id = 'mine'

@@ -1,4 +1,4 @@
-// What an object inherits is no option: `Object.prototype` may have been polluted by a body that somebody merged.
+// What `Object.prototype` has is no option: it may have been polluted by a body that somebody merged.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 // No identifier that comes from outside reaches the key of another identifier, of another feature, or of a route.
 import assert from 'node:assert/strict'
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 
 import fc from 'fast-check'
@@ -109,9 +109,8 @@ async function allKeys(client) {
 
 /** Two services on one store. */
 async function twoServices(engine) {
-  if (engine.server) return [await engine.makeService(), await engine.makeService()]
-  const url = `memory:${randomUUID()}`
-  return [new RedisService({ url }), new RedisService({ url })]
+  const service = await engine.makeService()
+  return [service, engine.beside(service)]
 }
 
 async function keysOf(service, run, id) {

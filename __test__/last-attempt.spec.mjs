@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { RedisService } from 'cinnabar'
 
 import { refuses } from './helpers.mjs'
-import { hostileServer } from './support/hostile.mjs'
+import { hostileServer, ownsAllSlots } from './support/hostile.mjs'
 
 /** How long the server takes to refuse. */
 const TAKES_MS = 100
@@ -25,8 +25,7 @@ for (const [scheme, refusal] of [
       const answer = (name) => {
         if (name === 'PING') return '+PONG\r\n'
         if (name !== 'CLUSTER') return `-${refusal.replace('port', server.port)}\r\n`
-        const node = `$9\r\n127.0.0.1\r\n:${server.port}\r\n$40\r\n${'a'.repeat(40)}\r\n`
-        return `*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n${node}`
+        return ownsAllSlots(server.port)
       }
       // All take as long, so that replies keep their order.
       server = await hostileServer(([name], socket) => {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { RedisService } from 'cinnabar'
 
 import { refuses } from './helpers.mjs'
-import { hostileServer, shownBy } from './support/hostile.mjs'
+import { hostileServer, ownsAllSlots, shownBy } from './support/hostile.mjs'
 
 const WORD = 'zq7k-what-somebody-stored'
 
@@ -17,8 +17,7 @@ describe('a cluster node that redirects to nowhere', () => {
       if (name === 'MULTI') return '+OK\r\n'
       if (name === 'EXEC') return '-EXECABORT Transaction discarded because of previous errors.\r\n'
       if (name !== 'CLUSTER') return `-${said}\r\n`
-      const node = `$9\r\n127.0.0.1\r\n:${server.port}\r\n$40\r\n${'a'.repeat(40)}\r\n`
-      return `*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n${node}`
+      return ownsAllSlots(server.port)
     })
     const url = server.url.replace('redis:', 'redis-cluster:')
     service = new RedisService({ url, log: false, timeoutMs: 2000 })

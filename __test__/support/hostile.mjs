@@ -41,6 +41,12 @@ export async function hostileServer(answer = () => undefined) {
   })
 }
 
+/** What a node that is a cluster by itself, at this port, replies to CLUSTER SLOTS. */
+export function ownsAllSlots(port) {
+  const node = `$9\r\n127.0.0.1\r\n:${port}\r\n$40\r\n${'a'.repeat(40)}\r\n`
+  return `*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n${node}`
+}
+
 /** The first command in these bytes and where it ends, or undefined while a part of it is missing. */
 function command(bytes) {
   let at = 0

@@ -69,6 +69,10 @@ export async function startRedis({ args = [], username, password, port, env, tls
         server.resume()
       }
     },
+    /** How many connections it has accepted since its start, that of each such question included. */
+    async accepted() {
+      return Number(/total_connections_received:(\d+)/.exec(await server.command('INFO', 'stats'))[1])
+    },
     /** Runs one command by a connection of its own and answers strings, numbers, arrays or null. */
     command: (...args) => redisCommand({ port, username, password, tls }, ...args),
   }
