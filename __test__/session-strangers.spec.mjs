@@ -126,6 +126,18 @@ for (const engine of engines) {
         const id = await sessions.createSession('ann')
         assert.equal((await sessions.getSession(cookies(['session', id]))).userId, 'ann')
 
+        // As Headers are in Bun.
+        class BunHeaders extends Headers {
+          getAll() {
+            return []
+          }
+          toJSON() {
+            return Object.fromEntries(this)
+          }
+        }
+        const headers = new BunHeaders({ cookie: 'session=tok' })
+        for (const request of [headers, { headers }]) assert.equal(await tokenIn(sessions, request), 'asked')
+
         const form = new FormData()
         form.set('cookie', 'session=tok')
         const promised = Promise.resolve(cookies(['session', 'tok']))

@@ -5,6 +5,7 @@ const { types } = require('node:util')
 const { argumentError } = require('./error.js')
 const { describe, hasOption } = require('./options.js')
 
+const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 const ACCEPTED = 'a token, a Request, Headers, an IncomingMessage, { headers } or the cookies of Next.js'
 
 // Anything longer is a mistake or an attack, not a token.
@@ -49,7 +50,7 @@ function usable(token) {
   return Buffer.byteLength(token) <= LONGEST ? token : null
 }
 
-// The cookies of Next.js have the methods of URLSearchParams and FormData, but for `append`.
+// Of what has these methods, the headers of Bun and forms have `append` too.
 function isCookies(request) {
   return (
     isObject(request) && !types.isPromise(request) && has(request, 'get', 'has', 'getAll') && !has(request, 'append')
@@ -65,13 +66,17 @@ function cookieIn(cookies, name) {
 function headersOf(request) {
   if (!isObject(request)) return undefined
   const headers = has(request, 'get', 'has') ? request : hasOption(request, 'headers') ? request.headers : undefined
-  if (!isObject(headers) || types.isPromise(headers) || types.isWeakMap(headers) || has(headers, 'getAll'))
-    return undefined
+  if (!isObject(headers) || types.isPromise(headers) || types.isWeakMap(headers) || isForm(headers)) return undefined
   return (name) => {
     const value = typeof headers.get === 'function' ? headers.get(name) : undefined
     // `undefined` rather than `null`: not a `Headers` object, so its names may be in any case.
     return value === undefined ? valuesOf(headers, name) : textsOf(value)
   }
+}
+
+// By its name, since Headers have all of its methods in Bun.
+function isForm(value) {
+  return /^\[object (URLSearchParams|FormData)\]$/.test(tagOf(value))
 }
 
 function isObject(value) {
@@ -86,7 +91,7 @@ function has(object, ...names) {
 function nameOf(request) {
   if (!isObject(request)) return undefined
   if (types.isPromise(request.headers)) return describe(request.headers)
-  if (has(request, 'append', 'getAll')) return 'URLSearchParams or FormData'
+  if (isForm(request)) return 'URLSearchParams or FormData'
   const isHeader = (name) => /^(authorization|cookie|host)$/i.test(name)
   return Object.keys(request).some(isHeader) ? 'an object of headers: pass it as { headers }' : undefined
 }

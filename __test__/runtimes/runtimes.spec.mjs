@@ -156,7 +156,7 @@ const expected = {
   ],
   many: true,
   sessions: [true, { userId: 'user123', createdAt: true, role: 'admin', list: [] }, true, true, 1, true, true, 1, null],
-  validated: [validated, validated, validated],
+  validated: Array(5).fill(validated),
   cache: [
     { name: 'Ada', tags: ['x', null] },
     null,

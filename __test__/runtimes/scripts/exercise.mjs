@@ -80,6 +80,10 @@ seen.validated = [
   await SessionManager.validateSession('a-token', { load }),
   await SessionManager.validateSession('a-token', { load }),
   await SessionManager.validateSession({ headers: { authorization: 'Bearer a-token' } }, { load }),
+  await SessionManager.validateSession(new Request('http://localhost/', { headers: { cookie: 'session=a-token' } }), {
+    load,
+  }),
+  await SessionManager.validateSession(new Headers({ authorization: 'Bearer a-token' }), { load }),
 ]
 
 await ApiCache.set('profile', { name: 'Ada', tags: ['x', null] }, { ttl: 60, tags: ['user:1'] })
