@@ -371,7 +371,11 @@ for (const engine of engines) {
           'E_INVALID_ARGUMENT',
         )
         await refuses(cache.setMany('a'), 'E_INVALID_ARGUMENT')
-        await refuses(cache.setMany([{ key: 'a', value: 1, tll: 3 }]), 'E_INVALID_ARGUMENT', /did you mean "ttl"/)
+        await refuses(
+          cache.setMany([{ key: 'a', value: 1, tll: 3 }]),
+          'E_INVALID_ARGUMENT',
+          /did you mean "entries\[0\]\.ttl"/,
+        )
         await refuses(cache.getMany('a'), 'E_INVALID_ARGUMENT')
         await refuses(cache.invalidateByTag(42), 'E_INVALID_ARGUMENT')
         assert.equal(await client.dbSize(), 0)

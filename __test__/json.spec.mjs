@@ -160,6 +160,20 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
+    test('is told by its place, without names that are data', async () => {
+      const service = await engine.makeService()
+      for (const [value, place] of [
+        [{ users: { 'ada@example.com': { seen: new Map() } } }, 'users[…].seen'],
+        [{ 'a\nforged line': [new Map()] }, '[…][0]'],
+        [{ ['x'.repeat(41)]: new Map() }, '[…]'],
+        [{ $_9: { '': new Map() } }, '$_9[…]'],
+      ]) {
+        const { message } = await refuses(service.cache.set('k', value), 'E_INVALID_ARGUMENT')
+        assert.ok(message.includes(`(at ${place})`), message)
+      }
+      await service.disconnect()
+    })
+
     test('is refused as the result or the progress of a job', async () => {
       const service = await engine.makeService()
       const queue = service.queue('results', { defaults: { attempts: 1 } })

@@ -48,6 +48,16 @@ describe('a mistake', () => {
       /tags\[1\] must be a string/,
     )
     await refuses(service.cache.set('key', 1, { tags }), 'E_INVALID_ARGUMENT', /tags\[1\] must be a string/)
+    const entry = { key: 'key', value: 1 }
+    for (const [bad, message] of [
+      [null, /entries\[1\] must be an object, got null/],
+      [undefined, /entries\[1\] must be an object, got undefined/],
+      [['key', 1], /entries\[1\] must be an object, got an array/],
+      [Promise.resolve(entry), /entries\[1\] must be an object, got a promise: await it first/],
+      [{ ...entry, tll: 5 }, /unknown option "entries\[1\]\.tll"; did you mean "entries\[1\]\.ttl"/],
+    ]) {
+      await refuses(service.cache.setMany([entry, bad]), 'E_INVALID_ARGUMENT', message)
+    }
   })
 
   test('in whose a session is names what it may be', async () => {

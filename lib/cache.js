@@ -90,7 +90,7 @@ class ApiCache {
 
   async setMany(entries) {
     if (!Array.isArray(entries)) throw argumentError('entries must be an array of { key, value }')
-    return this.#native.setMany(Array.from(entries, (entry) => ownOptions(entry ?? null, ENTRY)))
+    return this.#native.setMany(Array.from(entries, entryOf))
   }
 
   async getOrSet(key, load, options) {
@@ -221,6 +221,11 @@ class ApiCache {
     const stats = this.#native.stats()
     return { ...stats, errors: stats.errors + this.#own.failed }
   }
+}
+
+function entryOf(entry, at) {
+  if (entry === undefined) throw argumentError(`entries[${at}] must be an object, got undefined`)
+  return ownOptions(entry, ENTRY, `entries[${at}].`)
 }
 
 // Checked before `load` runs, although the store needs them only after it.

@@ -152,6 +152,9 @@ function nameOf({ constructor }) {
   return typeof name === 'string' && name !== '' ? name.slice(0, 40) : 'a class'
 }
 
+// Other names are probably data, such as the ids of what is in a table.
+const NAME = /^[a-z_$][\w$]{0,39}$/i
+
 /** Where in a value JSON.stringify is. */
 class Path {
   #holders = []
@@ -172,7 +175,10 @@ class Path {
   get text() {
     // The first name is that of the whole value, which is empty.
     const names = this.#depth === 0 ? [] : [...this.#names.slice(1, this.#depth), this.#name]
-    const steps = names.map((name, at) => (Array.isArray(this.#holders[at]) ? `[${name}]` : `.${name}`))
+    const steps = names.map((name, at) => {
+      if (Array.isArray(this.#holders[at])) return `[${name}]`
+      return NAME.test(name) ? `.${name}` : '[…]'
+    })
     const text = steps.join('').replace(/^\./, '')
     return text === '' ? '' : ` (at ${text.length > 80 ? `${text.slice(0, 80)}…` : text})`
   }

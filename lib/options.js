@@ -40,10 +40,10 @@ function checkedChain(options, names, within) {
       const chain = chainOf(options)
       refused = unknownIn(chain, names, within) ?? otherThanOptions(chain, names, within)
       if (!refused) return chain
-    } else refused = argumentError(`options must be an object, got ${describe(options)}`)
+    } else refused = argumentError(`${titleOf(within)} must be an object, got ${describe(options)}`)
   } catch (error) {
     // A proxy may throw at any look.
-    refused = argumentError('options could not be read', error)
+    refused = argumentError(`${titleOf(within)} could not be read`, error)
   }
   throw refused
 }
@@ -87,8 +87,12 @@ function isMethod(object, name) {
 function otherThanOptions(chain, names, within) {
   if (chain.length === 1 || names.some((name) => isIn(chain, name))) return undefined
   if (!chain.some((object, at) => at > 0 && Object.hasOwn(object, 'constructor'))) return undefined
-  const wanted = names.map((name) => within + name).join(', ')
-  return argumentError(`options must be an object with some of ${wanted}, got an instance of a class with none of them`)
+  const wanted = `${titleOf(within)} must be an object with some of ${names.join(', ')}`
+  return argumentError(`${wanted}, got an instance of a class with none of them`)
+}
+
+function titleOf(within) {
+  return within === '' ? 'options' : within.replace(/\.$/, '')
 }
 
 function unknownOption(name, names, within) {
