@@ -98,6 +98,17 @@ const CALLS = {
   zIncrBy: [isScore, (c) => c.zIncrBy('k', 1, 'v')],
 }
 const WITH_COUNT = { lPop: [isListOrNull, (c) => c.lPop('k', 2)], rPop: [isListOrNull, (c) => c.rPop('k', 2)] }
+
+/** The same call, answered by bytes: `get` is `getBuffer`. */
+const bytesOf = (client) => new Proxy(client, { get: (target, name) => target[`${name}Buffer`].bind(target) })
+/** What it resolved to with each Buffer as its text. Text that is none is left out, so that it is not what it should be. */
+function textsOf(value) {
+  if (Buffer.isBuffer(value)) return value.toString()
+  if (typeof value === 'string') return undefined
+  if (Array.isArray(value)) return value.map(textsOf)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, textsOf(field)]))
+}
 /** Nil would read as an answer here: as false, as nothing. */
 const NIL_IS_NONE = ['get', 'set', 'hGet', 'lPop', 'rPop', 'zScore', 'eval']
 
@@ -128,27 +139,36 @@ describe('a raw command', () => {
     assert.deepEqual(Object.keys(CALLS).sort(), names)
   })
 
-  for (const [name, [isRight, call]] of [...Object.entries(CALLS), ...Object.entries(WITH_COUNT)]) {
-    test(`${name} resolves to what it says, or rejects`, async () => {
-      for (const [what, reply] of Object.entries(REPLIES)) {
-        said = reply
-        const isNil = what === 'nil' || what === 'no array'
-        const judge = (error, value) => {
-          if (error) return assertTyped(error, 'E_INVALID_DATA')
-          assert.ok(isRight(value), `${what} became ${JSON.stringify(value)}`)
-          assert.ok(!isNil || NIL_IS_NONE.includes(name), `${what} became ${JSON.stringify(value)}`)
-        }
-        await call(client).then(
-          (value) => judge(null, value),
-          (error) => judge(error),
-        )
-        silent.push(name)
-        const results = await call(client.multi())
-          .exec()
-          .finally(() => silent.pop())
-        assert.equal(results.length, 1)
-        judge(...results[0])
+  const check = async (name, [isRight, call], given = (client) => client, shown = (value) => value) => {
+    for (const [what, reply] of Object.entries(REPLIES)) {
+      said = reply
+      const isNil = what === 'nil' || what === 'no array'
+      const judge = (error, value) => {
+        if (error) return assertTyped(error, 'E_INVALID_DATA')
+        assert.ok(isRight(shown(value)), `${what} became ${JSON.stringify(value)}`)
+        assert.ok(!isNil || NIL_IS_NONE.includes(name), `${what} became ${JSON.stringify(value)}`)
       }
-    })
+      await call(given(client)).then(
+        (value) => judge(null, value),
+        (error) => judge(error),
+      )
+      silent.push(name)
+      const results = await call(given(client.multi()))
+        .exec()
+        .finally(() => silent.pop())
+      assert.equal(results.length, 1)
+      judge(...results[0])
+    }
   }
+
+  const all = [...Object.entries(CALLS), ...Object.entries(WITH_COUNT)]
+  for (const [name, row] of all) {
+    test(`${name} resolves to what it says, or rejects`, () => check(name, row))
+  }
+
+  test('that has bytes resolves to what it says, or rejects', async () => {
+    const withBytes = all.filter(([name]) => `${name}Buffer` in client && name !== 'eval')
+    assert.ok(withBytes.length >= 12, String(withBytes.length))
+    for (const [name, row] of withBytes) await check(name, row, bytesOf, textsOf)
+  })
 })
