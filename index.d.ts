@@ -105,10 +105,11 @@ export type Key = string | Uint8Array
 
 /**
  * What `JSON.stringify` can write; the features keep values in this form. As there, dates become strings, an object with `toJSON`
- * becomes what that returns, and fields that are functions or `undefined` are left out. Where JSON would lose contents, a call
- * rejects with `E_INVALID_ARGUMENT`, which says where in the value, and nothing is sent: a `BigInt`, bytes, a `Map`, `Set`, `RegExp`,
- * `Error` or `Promise`, an instance of a class (`Response`, `URLSearchParams`, one of your own) without own fields, a function in an
- * array, and a `toJSON` that returns one of these, `undefined` or a function.
+ * becomes what that returns, fields that are functions or `undefined` are left out, and `NaN`, infinities and what is `undefined` in
+ * an array become `null`. Where JSON would lose contents, a call rejects with `E_INVALID_ARGUMENT`, which says where in the value, and
+ * nothing is sent: a `BigInt`, bytes, a `Map`, `Set`, `RegExp`, `Error` or `Promise`, an instance of a class (`Response`,
+ * `URLSearchParams`, one of your own) without own fields, a function in an array, and a `toJSON` that returns one of these,
+ * `undefined` or a function.
  */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
@@ -136,8 +137,8 @@ export type Fields<T extends object> = T extends
  * Settings of a service. What is given here wins over the environment.
  *
  * These options, like all others, may be an instance of a class, with fields or getters, or inherit from an object with defaults. What
- * `Object.prototype` has is never an option. An object that has none of the options, such as a `Map` or a promise, is refused with
- * `E_INVALID_ARGUMENT`, and so is an unknown option.
+ * `Object.prototype` has is never an option. An unknown option is refused with `E_INVALID_ARGUMENT`, and so is an instance that has
+ * none of the options, such as a `Map` or a promise.
  */
 export interface ServiceOptions {
   /**
@@ -1081,8 +1082,8 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    * whatever this manager's own `ttl`. Concurrent updates of different fields all survive; other fields keep their bytes. Returns
    * `false` if the session is gone: an update never recreates it.
    *
-   * A `userId` in `changes` moves the session to that user, and `null` leaves it without one, so never pass unchecked client input. Anything else
-   * but a non-empty string or a whole number rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
+   * A `userId` in `changes` moves the session to that user, and `null` leaves it without one, so never pass unchecked client input.
+   * It is a non-empty string, a whole number or `null`; anything else rejects with `E_INVALID_ARGUMENT`. `createdAt` does not change.
    * Rejects with `E_CONFLICT` if concurrent writers win a thousand times in a row.
    */
   updateSession(id: string, changes: Partial<Data & Pick<SessionFields, 'userId'>>): Promise<boolean>
@@ -1131,9 +1132,10 @@ export interface SessionManager<Data extends object = KnownSessionData> {
    */
   invalidateToken(request: TokenSource, options?: TokenOptions): Promise<number>
   /**
-   * The user behind a token, or `null`: from the store, else from `load`, whose answer is then kept for `ttl` seconds.
-   * When the server cannot be reached it answers by `load` alone, which `stats().fallbacks` counts. Calls that come while one token is being loaded share that
-   * load. Each gets a copy of the user after a round trip through JSON, whether it was stored or has just been loaded.
+   * The user behind a token, or `null`: from the store, otherwise from `load`, whose result is then kept for `ttl` seconds. If the
+   * server cannot be reached, the user comes from `load` alone, which `stats().fallbacks` counts. Calls that come while a token is
+   * being loaded share that load. Each gets a copy of the user after a round trip through JSON, whether it was stored or has just
+   * been loaded.
    */
   validateSession<User>(request: TokenSource, options: ValidateOptions<User>): Promise<Jsonify<User> | null>
   /** Counts of `getSession` and `validateSession` since this manager was made. */
@@ -1378,8 +1380,8 @@ export interface ApiCache {
     readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
   }): Promise<void>
   /**
-   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time for a
-   * service in this process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
+   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time for a service in
+   * this process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
    * value after a round trip through JSON.
    *
    * - If `load` rejects, so does every caller that shares it, and nothing is stored.
@@ -1437,7 +1439,10 @@ export const ApiCache: ApiCacheConstructor
 
 /** Options of a `RateLimiter`. */
 export interface RateLimiterOptions {
-  /** What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
+  /**
+   * What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. Must not overlap with another prefix: see
+   * {@link SessionManagerOptions.prefix}.
+   */
   prefix?: string
   /**
    * What a check does when the server cannot be reached, or has no memory left to count in. Default `'allow'`.
@@ -1558,7 +1563,10 @@ export const RateLimiter: RateLimiterConstructor
 
 /** Options of a `DistributedLock`. */
 export interface DistributedLockOptions {
-  /** What the keys begin with. Default `'lock:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
+  /**
+   * What the keys begin with. Default `'lock:'`. Must not overlap with another prefix: see
+   * {@link SessionManagerOptions.prefix}.
+   */
   prefix?: string
 }
 
@@ -1644,7 +1652,10 @@ export const DistributedLock: DistributedLockConstructor
 
 /** Options of a `RealtimeDataManager`. */
 export interface RealtimeDataManagerOptions {
-  /** What the keys begin with. Default `'room:'`. Overlaps no other: see {@link SessionManagerOptions.prefix}. */
+  /**
+   * What the keys begin with. Default `'room:'`. Must not overlap with another prefix: see
+   * {@link SessionManagerOptions.prefix}.
+   */
   prefix?: string
   /**
    * How long a process may be silent before those who joined through it count as gone, in milliseconds from 100 to 3600000.
@@ -1993,9 +2004,9 @@ export interface JobQueueOptions {
    * at most two crashes to the count of others, and none to those that had not started. If no worker is idle, one of them finishes
    * its jobs first; the others go on. With `1`, everything that ran beside it is dead. Default `5`.
    *
-   * A worker knows only its own jobs. Where several workers run in one process, of one queue or of several, a job that ends the process
-   * adds a crash to what the others run at that moment each time, also to a job that runs alone on its worker. So run jobs that may end
-   * their process in a process with one worker.
+   * A worker knows only its own jobs. If several workers, of one queue or of several, run in one process, a job that ends the process
+   * also adds a crash to each job that the others are running, even to one that runs alone on its worker. So run jobs that may end
+   * their process where there is only one worker.
    */
   maxCrashes?: number
   /** Which finished jobs are kept. The oldest go first when one of the bounds is exceeded. */
@@ -2801,8 +2812,8 @@ export interface HealthHandlerOptions extends HealthOptions {
    */
   maxAgeMs?: number
   /**
-   * `false` answers nothing but `{ "status": … }`: for a public address: any client can call it. The whole report names hosts and
-   * what went wrong, though never a password. Default `true`.
+   * `false` returns only `{ "status": … }`, for an address that any client can request. The whole report names hosts and what went
+   * wrong, though never a password. Default `true`.
    */
   detail?: boolean
 }
