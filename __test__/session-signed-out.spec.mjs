@@ -43,7 +43,7 @@ for (const engine of engines) {
         assert.deepEqual([await sessions.listSessions('alice'), await sessions.listSessions('bob')], [[], [id]])
         assert.equal(await sessions.invalidateUser('alice'), 0)
         assert.equal((await sessions.getSession(id)).userId, 'bob')
-        for (const userId of ['', { a: 1 }, ['bob'], true, NaN, Infinity, 1.5, 2 ** 53, 1e21]) {
+        for (const userId of ['', { a: 1 }, ['bob'], true, NaN, Infinity, 1.5, 2 ** 53, 1e21, () => 1, Symbol('u')]) {
           const refusal = /userId must be a non-empty string, a whole number or null/
           await refuses(sessions.updateSession(id, { userId }), 'E_INVALID_ARGUMENT', refusal)
           await refuses(sessions.update(id, { userId }), 'E_INVALID_ARGUMENT', refusal)

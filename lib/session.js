@@ -6,7 +6,7 @@ const { flightsOf } = require('./flights.js')
 const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
-const { assertFunction, ownOptions } = require('./options.js')
+const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 const { positiveSeconds } = require('./seconds.js')
 const { tokenOf } = require('./token.js')
@@ -250,7 +250,7 @@ function idsForAll(flight, user, userIds, own) {
   return [...ids]
 }
 
-// JSON writes NaN as null, which means a session without a user.
+// JSON writes these as null or not at all, which means a session without a user.
 function refusedOwner(what, data) {
   let userId
   try {
@@ -258,8 +258,9 @@ function refusedOwner(what, data) {
   } catch {
     return undefined // Writing it as JSON fails too, and says so.
   }
-  if (typeof userId !== 'number' || Number.isFinite(userId)) return undefined
-  return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${userId}`)
+  const isLost = typeof userId === 'number' ? !Number.isFinite(userId) : ['function', 'symbol'].includes(typeof userId)
+  if (!isLost) return undefined
+  return argumentError(`${what}.userId must be a non-empty string, a whole number or null, not ${describe(userId)}`)
 }
 
 // The public id of a session, computed as the addon does. The session id itself is a credential and must not be shown.
