@@ -35,8 +35,10 @@ export function watch() {
     addonBefore = addonNow
     if (++ticks % 20 !== 0) return
     peak = Math.max(peak, resident())
-    // It starts with the first call.
-    addon ??= threadOfAddon()
+    if (addon) return
+    // It starts with the first call. What it waited before counts for no tick.
+    addon = threadOfAddon()
+    addonBefore = addonWaited()
   }, TICK)
 
   return {
