@@ -12,5 +12,4 @@ pub mod raw;
 pub mod room;
 pub mod session;
 
-pub use life::shown;
 pub use overdue::Overdue;

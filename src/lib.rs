@@ -9,6 +9,7 @@ pub mod error;
 pub mod features;
 pub mod inbox;
 mod js;
+mod number;
 mod random;
 pub mod runtime;
 mod sequence;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    number::shown,
+};
 
 /// A hundred years: still exact when a script adds it to a clock.
 const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
@@ -21,15 +24,6 @@ pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
         "{what} must be a number of seconds above 0 and up to {LONGEST}, got {}",
         shown(seconds)
     )))
-}
-
-/// A number as JavaScript shows it.
-pub fn shown(number: f64) -> String {
-    if number.is_infinite() {
-        if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
-    } else {
-        number.to_string()
-    }
 }
 
 /// Whole milliseconds, as an argument.

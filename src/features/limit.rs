@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::life;
 use crate::{
     error::{Error, Kind, Result},
+    number::shown,
     store::{
         Call, Local, Merge, Reply, Request,
         keys::{self, Prefix},
@@ -122,10 +123,7 @@ impl Limiter {
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
         if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
-            return Err(Error::argument(format!(
-                "limit must be a whole number from 1 to 2^53, got {}",
-                life::shown(limit)
-            )));
+            return Err(Error::argument(format!("limit must be a whole number from 1 to 2^53, got {}", shown(limit))));
         }
         let limit = limit as u64;
         let window = life::of_seconds("windowSeconds", window_seconds)?;

@@ -16,6 +16,7 @@ use self::messages::Seen;
 use super::json::{self, Object};
 use crate::{
     error::{Error, Result},
+    number::shown,
     store::{
         Call, Merge, Publication, Request,
         keys::{self, Prefix},
@@ -133,7 +134,7 @@ impl Rooms {
     /// `E_INVALID_ARGUMENT` unless `count` is a whole number over 0.
     pub fn recent(&self, room: &str, count: f64) -> Result<Call<Bytes>> {
         if !(count >= 1.0 && count.fract() == 0.0) {
-            return Err(Error::argument(format!("count must be a whole number from 1, got {}", super::shown(count))));
+            return Err(Error::argument(format!("count must be a whole number from 1, got {}", shown(count))));
         }
         let key = keys::room_messages(&self.prefix, room)?;
         let last = (count as i64).saturating_sub(1).to_string();

@@ -8,10 +8,12 @@ use ring::digest::{SHA256, digest};
 use super::env::{Js, Value};
 use crate::{
     error::{Error, Result},
-    features::shown,
+    number::{LARGEST, shown},
     random,
 };
 
+/// A hundred years of 365 days.
+pub const LONGEST_MS: u64 = 3_153_600_000_000;
 /// Fits nearly every key and most values; longer ones cost a second look.
 const USUAL: usize = 1024;
 /// Precedes the hash of a string that UTF-8 cannot encode. A string of the caller's that begins so gets `=` in between.
@@ -71,7 +73,7 @@ impl Js {
 
     /// A whole number from zero that JavaScript counts exactly.
     pub fn whole(self, value: Value, name: &str) -> Result<u64> {
-        self.whole_within(value, name, 0..=9_007_199_254_740_991)
+        self.whole_within(value, name, 0..=LARGEST)
     }
 
     /// A whole number within bounds, which the refusal names.
@@ -81,7 +83,7 @@ impl Js {
         if number.fract() == 0.0 && (least as f64..=most as f64).contains(&number) {
             return Ok(number as u64);
         }
-        let most = if most == 9_007_199_254_740_991 { "2^53 - 1".to_owned() } else { most.to_string() };
+        let most = if most == LARGEST { "2^53 - 1".to_owned() } else { most.to_string() };
         Err(Error::argument(format!("{name} must be a whole number from {least} to {most}, not {}", shown(number))))
     }
 
@@ -101,7 +103,7 @@ impl Js {
 
     /// Milliseconds as a duration, within the same bounds.
     pub fn milliseconds(self, value: Value, name: &str) -> Result<Duration> {
-        self.milliseconds_within(value, name, 1..=3_153_600_000_000)
+        self.milliseconds_within(value, name, 1..=LONGEST_MS)
     }
 
     /// Milliseconds within bounds, which the refusal names.
@@ -159,8 +161,14 @@ impl Js {
 
     /// An array of strings.
     pub fn texts(self, value: Value, name: &str) -> Result<Vec<String>> {
+        self.each(value, name, Self::text)
+    }
+
+    /// What `read` makes of each element of an array, whose refusal names the element.
+    pub fn each<T>(self, value: Value, name: &str, read: impl Fn(Self, Value, &str) -> Result<T>) -> Result<Vec<T>> {
         let items = self.elements(value, name)?.into_iter().enumerate();
-        items.map(|(i, item)| self.text(item, name).or_else(|_| self.text(item, &format!("{name}[{i}]")))).collect()
+        // The name of an element is made only for a refusal.
+        items.map(|(at, item)| read(self, item, name).or_else(|_| read(self, item, &format!("{name}[{at}]")))).collect()
     }
 
     /// The elements of an array.

@@ -240,12 +240,10 @@ fn ahead(js: Js, load_ms: f64, options: Value) -> Result<Ahead> {
 }
 
 fn keep(js: Js, options: Value) -> Result<Keep> {
-    let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.elements(tags, "tags"))?;
+    let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.each(tags, "tags", Js::any_text))?;
     Ok(Keep {
         ttl: js.number_option(options, c"ttl", "ttl")?,
-        tags: (tags.into_iter().enumerate())
-            .map(|(i, tag)| js.any_text(tag, "tags").or_else(|_| js.any_text(tag, &format!("tags[{i}]"))))
-            .collect::<Result<_>>()?,
+        tags,
         stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
     })
 }

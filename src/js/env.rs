@@ -5,7 +5,10 @@ use std::ptr;
 use bytes::Bytes;
 use napi::sys;
 
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    number,
+};
 
 /// A value of the current call; it is gone when the call returns to JavaScript.
 pub type Value = sys::napi_value;
@@ -219,7 +222,7 @@ impl Js {
     /// A finite number in JavaScript's notation, as `String(number)` returns it.
     pub fn spelled(self, value: Value, number: f64) -> Option<Bytes> {
         // Minus zero becomes 0, as in JavaScript.
-        if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 {
+        if number::is_whole(number) {
             return Some(Bytes::copy_from_slice(itoa::Buffer::new().format(number as i64).as_bytes()));
         }
         let text = made!(text => sys::napi_coerce_to_string(self.0, value, &mut text))?;

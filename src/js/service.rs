@@ -6,6 +6,7 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
+    args::LONGEST_MS,
     bridge::{Bridge, Core, Handed, closed, disconnect},
     completions::Done,
     env::Js,
@@ -159,7 +160,7 @@ impl Service {
         let js = Js(env.raw());
         let core = &self.core;
         core.submit(env, plain("ADVANCE"), |_| {
-            core.opened(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=3_153_600_000_000)?)?;
+            core.opened(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=LONGEST_MS)?)?;
             Ok(Call::ready(Answer::Undefined))
         })
     }

@@ -16,6 +16,7 @@ use crate::{
     answer::Answer,
     error::{Error, Result},
     features::session::{self, Create},
+    number,
     store::{Call, keys},
 };
 
@@ -264,9 +265,7 @@ fn user_of(js: Js, value: Value) -> Result<Option<String>> {
 /// A user's id is a string, or a whole number as databases have it.
 fn user_text(js: Js, value: Value) -> Result<String> {
     match js.as_number(value) {
-        Some(number) if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0 => {
-            Ok((number as i64).to_string())
-        }
+        Some(number) if number::is_whole(number) => Ok((number as i64).to_string()),
         Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
         None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
         None => Err(js.refuse(value, "userId", "a string or a whole number")),

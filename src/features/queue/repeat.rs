@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
 use crate::{
     error::{Error, Kind, Result},
+    number,
     store::{
         Call, Reply, Step,
         keys::{self, QueueKey},
@@ -21,7 +22,7 @@ use crate::{
 
 /// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
 /// knows of it.
-const NEVER: u64 = 9_007_199_254_740_991;
+const NEVER: u64 = number::LARGEST;
 /// Of an id as it is kept: with a slot behind it, it is the id of a job.
 const LONGEST_ID: usize = 480;
 /// Slots that are found so late still fire one by one: a worker that was killed has to be missed and replaced first.

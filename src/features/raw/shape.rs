@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::{
     answer::Answer,
     error::{Error, Kind, Result},
+    number,
     store::{Args, Reply},
 };
 
@@ -162,7 +163,7 @@ fn whole(number: i64) -> Result<Answer> {
 
 /// Whether it is a safe integer in JavaScript.
 fn is_safe(number: i64) -> bool {
-    number.unsigned_abs() < 1 << 53
+    number.unsigned_abs() <= number::LARGEST
 }
 
 fn score(text: &[u8]) -> Result<f64> {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     features::{json::Object, life},
+    number,
     store::{Call, Effect, Merge, Reply, Request, Step, effect::is_one, script},
 };
 
@@ -147,14 +148,9 @@ pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
     if !named.has("userId") || named.is_null("userId") {
         return Ok(None);
     }
-    let name = named.name("userId").filter(|_| named.number("userId").is_none_or(is_whole));
+    let name = named.name("userId").filter(|_| named.number("userId").is_none_or(number::is_whole));
     name.map(Some)
         .ok_or_else(|| Error::argument(format!("{what}.userId must be a non-empty string, a whole number or null")))
-}
-
-/// Whether JavaScript holds this number exactly and without a fraction, as `invalidateUser` takes it.
-fn is_whole(number: f64) -> bool {
-    number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_991.0
 }
 
 /// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.

@@ -8,14 +8,13 @@ use napi::sys::ValueType;
 use crate::{
     agents::worker::{self, Rules},
     error::{Error, Result},
-    features::{
-        queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
-        shown,
-    },
+    features::queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
     js::{
+        args::LONGEST_MS,
         env::{Js, Value},
         group::Group,
     },
+    number::shown,
 };
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -117,7 +116,7 @@ impl Group {
 
     /// Milliseconds, of which none is no wait.
     fn wait(self, name: &'static std::ffi::CStr) -> Result<Option<Duration>> {
-        self.read(name, |value, said| self.js.milliseconds_within(value, said, 0..=3_153_600_000_000))
+        self.read(name, |value, said| self.js.milliseconds_within(value, said, 0..=LONGEST_MS))
     }
 
     fn priority(self, value: Value, said: &str) -> Result<i32> {

@@ -1,0 +1,56 @@
+//! Numbers as JavaScript has them.
+
+/// The largest whole number up to which JavaScript counts exactly: `Number.MAX_SAFE_INTEGER`.
+pub const LARGEST: u64 = (1 << 53) - 1;
+
+/// Whether it is a whole number that JavaScript has exactly: `Number.isSafeInteger`.
+pub fn is_whole(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() <= LARGEST as f64
+}
+
+/// What `String(number)` returns.
+pub fn shown(number: f64) -> String {
+    let size = number.abs();
+    if size.is_infinite() {
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    if size >= 1e21 {
+        return format!("{number:e}").replace('e', "e+");
+    }
+    if size > 0.0 && size < 1e-6 {
+        return format!("{number:e}");
+    }
+    // Without a minus before 0.
+    (number + 0.0).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_in_javascript() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-1.5, "-1.5"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (0.000_001, "0.000001"),
+            (-0.000_000_1, "-1e-7"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(shown(number), text);
+        }
+    }
+
+    #[test]
+    fn only_what_javascript_counts_exactly_is_whole() {
+        let largest = LARGEST as f64;
+        assert!([0.0, -0.0, -3.0, largest, -largest].into_iter().all(is_whole));
+        assert!(![0.5, largest + 1.0, f64::INFINITY, f64::NAN].into_iter().any(is_whole));
+    }
+}
