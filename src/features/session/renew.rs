@@ -38,7 +38,7 @@ impl Sessions {
         Ok(self.read(place.clone(), Of::Session, true).then(move |found| {
             let Some(live) = found.live() else { return Ok(Step::Done(false)) };
             let life = sessions.life_of(&live.record);
-            // The ttl that another program chose is unknown, so it is not shortened.
+            // Another program's session that lives longer keeps its ttl; one without a ttl, which is below 0 here, gets the default.
             if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
