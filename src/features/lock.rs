@@ -48,7 +48,7 @@ impl Locks {
     /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;
-        let life = life::millis(life::of_seconds("ttlSeconds", ttl_seconds)?);
+        let life = life::millis(checked_ttl(ttl_seconds)?);
         let token = random::hex::<16>()?;
         let value = Bytes::copy_from_slice(token.as_bytes());
         let args = [key, value, Bytes::from_static(b"PX"), life, Bytes::from_static(b"NX")];
@@ -62,7 +62,7 @@ impl Locks {
         ttl_seconds: f64,
         doubt: impl FnOnce(String, Duration) + Send + 'static,
     ) -> Result<Call<Option<String>>> {
-        let life = life::of_seconds("ttlSeconds", ttl_seconds)?;
+        let life = checked_ttl(ttl_seconds)?;
         let call = self.acquire(resource, ttl_seconds)?;
         let token = call.requests.first().and_then(|request| request.args.get(1)).cloned().unwrap_or_default();
         Ok(call.inspect(move |ended| {
@@ -80,10 +80,18 @@ impl Locks {
 
     /// Holds the lock for so many seconds from now; false when it is no longer held with this token.
     pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
-        let life = life::millis(life::of_seconds("ttlSeconds", ttl_seconds)?);
+        let life = life::millis(checked_ttl(ttl_seconds)?);
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), life];
         Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).repeatable(), Reply::flag))
     }
+}
+
+/// How long a lock is held.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` unless it is a number of seconds over 0 and up to a hundred years.
+pub fn checked_ttl(seconds: f64) -> Result<Duration> {
+    life::of_seconds("ttlSeconds", seconds)
 }
 
 #[cfg(test)]

@@ -133,11 +133,8 @@ impl Rooms {
     /// # Errors
     /// `E_INVALID_ARGUMENT` unless `count` is a whole number over 0.
     pub fn recent(&self, room: &str, count: f64) -> Result<Call<Bytes>> {
-        if !(count >= 1.0 && count.fract() == 0.0) {
-            return Err(Error::argument(format!("count must be a whole number from 1, got {}", shown(count))));
-        }
+        let last = (checked_count(count)? - 1).to_string();
         let key = keys::room_messages(&self.prefix, room)?;
-        let last = (count as i64).saturating_sub(1).to_string();
         let request = Request::keyed("LRANGE", [key, Bytes::from_static(b"0"), last.into()]);
         Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {
             let mut out = vec![b'['];
@@ -159,6 +156,17 @@ fn stamped(what: &str, object: &str, field: &str, time: &str) -> Result<Bytes> {
     let mut object = Object::argument(what, object.as_bytes())?;
     object.set(field, &time);
     Ok(object.to_bytes()?.into())
+}
+
+/// How many messages are wanted; more than there can be are all.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` unless it is a whole number over 0.
+pub fn checked_count(count: f64) -> Result<i64> {
+    if count >= 1.0 && count.fract() == 0.0 {
+        return Ok(count as i64);
+    }
+    Err(Error::argument(format!("count must be a whole number from 1, got {}", shown(count))))
 }
 
 #[cfg(test)]

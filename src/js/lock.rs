@@ -95,10 +95,11 @@ impl Lock {
         self.core.submit(env, self.told("EXTEND LOCK", Empty::False, strict), |js| {
             let (resource, token) = (sought(js, resource, "resource")?, sought(js, token, "token")?);
             let ttl = js.any_number(ttl.raw(), "ttlSeconds")?;
+            // An invalid ttl is a programming error, even if the resource or token is invalid client input.
+            lock::checked_ttl(ttl)?;
             match (resource, token) {
                 (Some(resource), Some(token)) => self.locks.extend(&resource, &token, ttl),
-                // An invalid ttl is a programming error, even if the resource or token is invalid client input.
-                _ => self.locks.extend("-", "-", ttl).map(|_| Call::ready(false)),
+                _ => Ok(Call::ready(false)),
             }
         })
     }

@@ -142,10 +142,12 @@ impl Rooms {
     pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> Handed {
         self.core.submit(env, self.core.operation("RECENT MESSAGES", Empty::List), |js| {
             let count = js.any_number(count.raw(), "count")?;
-            let room = js.sought(room.raw(), "roomId", keys::is_id)?;
             // An invalid count is a programming error, even if the room is invalid client input.
-            let call = self.rooms.recent(room.as_deref().unwrap_or("-"), count)?.map(Answer::json);
-            Ok(if room.is_some() { call } else { Call::ready(Answer::List(Vec::new())) })
+            room::checked_count(count)?;
+            match js.sought(room.raw(), "roomId", keys::is_id)? {
+                Some(room) => Ok(self.rooms.recent(&room, count)?.map(Answer::json)),
+                None => Ok(Call::ready(Answer::List(Vec::new()))),
+            }
         })
     }
     /// Puts a connection of a user in a room; resolves to the number that has it leave.
