@@ -98,12 +98,12 @@ impl Server {
 
     /// How many requests of a batch fit into the queue now. The others are to be rejected before any are merged into larger commands.
     pub fn fitting(&self, batch: &[Request]) -> Fit {
-        self.queued.fitting(batch.iter().map(|request| Load { calls: 1, bytes: request.bytes() }), &self.settings)
+        self.queued.fitting(batch.iter().map(Load::of), &self.settings)
     }
 
     /// Reserves queue space for as many requests of a batch as fit.
     pub fn reserve(&self, batch: &[Request]) -> Room<'_> {
-        self.queued.enter(batch.iter().map(|request| Load { calls: 1, bytes: request.bytes() }), &self.settings)
+        self.queued.enter(batch.iter().map(Load::of), &self.settings)
     }
 
     /// The ordering state of a request that will be sent to this server.
@@ -230,7 +230,7 @@ impl Server {
         if space == Space::Reserved {
             return self.attempt_now(errands, asking, deadline).await;
         }
-        let room = self.queued.enter(errands.iter().map(|errand| load_of(errand.wire)), &self.settings);
+        let room = self.queued.enter(errands.iter().map(|errand| Load::of_wire(errand.wire)), &self.settings);
         let (errands, over) = errands.split_at(room.fit.count);
         if errands.is_empty() {
             return fail_all(over, &room.fit.full(&self.settings));
@@ -369,10 +369,6 @@ fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>
         Some((at, retry::settle(&wire[at], trips[at].is_in_doubt(), reply)))
     };
     Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
-}
-
-fn load_of(wire: &Wire) -> Load {
-    Load { calls: wire.calls(), bytes: wire.bytes() }
 }
 
 fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::{
     error::{Error, Kind},
     settings::Settings,
+    store::{Request, plan::Wire},
 };
 
 /// The load in flight.
@@ -59,6 +60,16 @@ impl Queued {
 }
 
 impl Load {
+    /// That of a call.
+    pub fn of(request: &Request) -> Self {
+        Self { calls: 1, bytes: request.bytes() }
+    }
+
+    /// That of calls which are sent as one command.
+    pub fn of_wire(wire: &Wire) -> Self {
+        Self { calls: wire.calls(), bytes: wire.bytes() }
+    }
+
     fn and(self, more: Self) -> Self {
         Self { calls: self.calls + more.calls, bytes: self.bytes + more.bytes }
     }
