@@ -97,7 +97,7 @@ impl Server {
         let now = Instant::now();
         errands.iter().filter(|errand| errand.is_late(now, deadline)).for_each(|errand| errand.trip.be_late());
         let (over, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_given_up());
-        let why = "it was not retried because a later call on the same key has already been executed";
+        let why = "it was not retried: a later call on the same key has been executed, or too little time is left";
         let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
         over.iter().for_each(|&at| errands[at].trip.leave());
         let some: Vec<_> = rest.iter().map(|&at| errands[at]).collect();
