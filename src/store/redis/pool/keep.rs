@@ -77,7 +77,7 @@ impl Past {
         if self.has_lasted()
             && let Some(since) = self.quiet_since.take()
         {
-            let took = (since.elapsed() - CALM).as_secs_f64();
+            let took = since.elapsed().saturating_sub(CALM).as_secs_f64();
             shared
                 .tell(EventKind::Connected, format!("connections to {} last again, after {took:.1} s", shared.source));
         }

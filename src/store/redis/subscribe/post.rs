@@ -59,6 +59,10 @@ impl Post {
     pub fn refused(&self, id: u64) {
         let Some(topic) = self.book.remove(id) else { return };
         let mut link = self.lock();
+        if link.orders.is_none() {
+            // It was closed: there is nothing to keep.
+            return;
+        }
         let is_timed = link.kept_until.replace(Instant::now() + KEPT).is_some();
         link.leave(&self.book, Order::Refused(topic));
         drop(link);
