@@ -150,6 +150,7 @@ impl Rooms {
             }
         })
     }
+
     /// Puts a connection of a user in a room; resolves to the number that has it leave.
     #[napi]
     pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> Handed {

@@ -3,13 +3,15 @@
 -- Keeps the outcome of a job for a minute if it has waiters. Where the job itself is not kept, `now` is given: whoever added it in
 -- the last second may be about to wait, so its outcome is kept for two. An error here affects only waiters.
 local function hand_over(q, id, waiting, state, value, now)
-  local ms = 60000
+  local ms = waiting and 60000
   if now and not waiting and now - (tonumber(redis.pcall('HMGET', q .. JOB .. id, 't')[1] or 0) or 0) < 1000 then
-    waiting, ms = 1, 2000
+    ms = 2000
+  end
+  if ms then
+    redis.pcall('HSET', q .. END .. id, 's', state, 'v', value, 'n', waiting or 1)
+    redis.pcall('PEXPIRE', q .. END .. id, ms)
   end
   if waiting then
-    redis.pcall('HSET', q .. END .. id, 's', state, 'v', value, 'n', waiting)
-    redis.pcall('PEXPIRE', q .. END .. id, ms)
     redis.pcall('HDEL', q .. WAITED, id)
   end
 end
