@@ -12,11 +12,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    settings::{BreakerOptions, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions},
+    settings::{BreakerOptions, BreakerSettings, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions},
 };
-
-/// The longest time of a breaker.
-const DAY_MS: u64 = 86_400_000;
 
 /// What `onUnavailable` says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,11 +84,11 @@ impl Group {
         let Some(breaker) = self.group(c"breaker", "breaker.", "false or an object")? else { return Ok(None) };
         Ok(Some(BreakerOptions::On {
             error_rate: breaker.rate(c"errorRate")?,
-            window: breaker.time_within(c"windowMs", 100..=DAY_MS)?,
+            window: breaker.time_within(c"windowMs", BreakerSettings::WINDOW_MS)?,
             volume: breaker.whole(c"volume", 1..=1_000_000)?,
-            open_for: breaker.time_within(c"openMs", 1..=DAY_MS)?,
-            probe_timeout: breaker.time_within(c"probeTimeoutMs", 1..=DAY_MS)?,
-            slow_call: breaker.time_within(c"slowCallMs", 1..=DAY_MS)?,
+            open_for: breaker.time_within(c"openMs", BreakerSettings::TIME_MS)?,
+            probe_timeout: breaker.time_within(c"probeTimeoutMs", BreakerSettings::TIME_MS)?,
+            slow_call: breaker.time_within(c"slowCallMs", BreakerSettings::TIME_MS)?,
             slow_rate: breaker.rate(c"slowRate")?,
         }))
     }

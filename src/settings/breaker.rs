@@ -1,15 +1,8 @@
 //! When calls to a server that fails are refused instead of sent, and how it is tried again.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::error::{Error, Result};
-
-/// Longest time that any of these may be: what is meant to last longer is a mistake of units.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The window is counted in tenths, none of which may be shorter than the clock can tell apart.
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 /// Settings of the circuit breaker that each server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +65,11 @@ impl Default for BreakerSettings {
 }
 
 impl BreakerSettings {
+    /// How long any of the times may be, in milliseconds: what is meant to last longer than a day is a mistake of units.
+    pub const TIME_MS: RangeInclusive<u64> = 1..=86_400_000;
+    /// The same for the window, which is counted in tenths, none of which may be shorter than the clock can tell apart.
+    pub const WINDOW_MS: RangeInclusive<u64> = 100..=86_400_000;
+
     /// No breaker: every call is let through.
     #[cfg(test)]
     pub fn disabled() -> Self {
@@ -117,14 +115,14 @@ impl BreakerSettings {
     /// `E_INVALID_SETTINGS` names the option.
     pub fn validated(self) -> Result<Self> {
         let times = [
-            ("windowMs", self.window, SHORTEST_WINDOW),
-            ("openMs", self.open_for, MILLISECOND),
-            ("probeTimeoutMs", self.probe_timeout, MILLISECOND),
-            ("slowCallMs", self.slow_call, MILLISECOND),
+            ("windowMs", self.window, Self::WINDOW_MS),
+            ("openMs", self.open_for, Self::TIME_MS),
+            ("probeTimeoutMs", self.probe_timeout, Self::TIME_MS),
+            ("slowCallMs", self.slow_call, Self::TIME_MS),
         ];
-        for (name, time, shortest) in times {
-            if time < shortest || time > LONGEST {
-                let (shortest, longest) = (shortest.as_millis(), LONGEST.as_millis());
+        for (name, time, range) in times {
+            let (shortest, longest) = (*range.start(), *range.end());
+            if time < Duration::from_millis(shortest) || time > Duration::from_millis(longest) {
                 return Err(Error::settings(format!(
                     "breaker.{name} must be a number of milliseconds from {shortest} to {longest}, not {}",
                     time.as_secs_f64() * 1000.0
@@ -181,7 +179,9 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_by_name() {
         let good = BreakerSettings::default();
-        for time in [Duration::ZERO, Duration::from_micros(999), LONGEST + Duration::from_millis(1)] {
+        for time in
+            [Duration::ZERO, Duration::from_micros(999), Duration::from_millis(BreakerSettings::TIME_MS.end() + 1)]
+        {
             for (name, bad) in [
                 ("breaker.windowMs", BreakerSettings { window: time, ..good }),
                 ("breaker.openMs", BreakerSettings { open_for: time, ..good }),

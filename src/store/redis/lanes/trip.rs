@@ -24,9 +24,9 @@ const IDLE: u8 = 0;
 const IN_LINE: u8 = 1;
 const IN_LINE_AGAIN: u8 = 2;
 
-/// How much longer than the slowest attempt before it another one may take.
-const LEAST: Duration = Duration::from_millis(2);
-const MOST: Duration = Duration::from_millis(20);
+/// How much longer than the slowest attempt before it another one may take: as long again, within these bounds.
+const LEAST_MORE: Duration = Duration::from_millis(2);
+const MOST_MORE: Duration = Duration::from_millis(20);
 
 /// A request from its acceptance until its reply.
 pub struct Trip<'a> {
@@ -70,7 +70,7 @@ impl Errand<'_> {
         match Duration::from_nanos(self.trip.rejected_after.load(Ordering::Relaxed)) {
             Duration::ZERO => Duration::ZERO,
             _ if !self.wire.changes() || self.trip.is_in_doubt() => Duration::ZERO,
-            took => took.saturating_add(took.clamp(LEAST, MOST)),
+            took => took.saturating_add(took.clamp(LEAST_MORE, MOST_MORE)),
         }
     }
 
