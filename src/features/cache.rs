@@ -38,6 +38,8 @@ script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
 /// More tags than this on one entry are a mistake.
 const MOST_TAGS: usize = 128;
+/// Values up to here may travel with those of 63 other callers: longer runs would hold the server up for everybody else.
+const SHARED_BYTES: usize = (1 << 20) / 64;
 /// How much longer a tag's mark lives than the entries that refer to it.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -184,9 +186,10 @@ impl Cache {
         let tags = keep.tags.clone();
         let write = move |marks: Vec<String>| {
             let value = value(keep.tags, marks, stale, json)?;
+            let merge = merge_of(&value);
             // One request: a load that ended between two would leave an older value.
             let args = [key, lease, value, life::millis(life + stale)];
-            Ok(Call::new(Request::script(&SET, args).repeatable().having(effect), |_| Ok(())))
+            Ok(Call::new(Request::script(&SET, args).merging(merge).repeatable().having(effect), |_| Ok(())))
         };
         if tags.is_empty() {
             return write(Vec::new());
@@ -217,9 +220,10 @@ impl Cache {
         let value = value(keep.tags, lease.tags, stale, json)?;
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, beside] = keys;
+        let merge = merge_of(&value);
         let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
         Ok(Call::new(
-            Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one)),
+            Request::script(&FILL, args).merging(merge).repeatable().having(Effect::Some(is_one)),
             Reply::flag,
         ))
     }
@@ -368,6 +372,11 @@ impl Cache {
         }
         Ok((life, stale.unwrap_or_default()))
     }
+}
+
+/// Small values are stored together, in one run of a script.
+fn merge_of(value: &Bytes) -> Merge {
+    if value.len() <= SHARED_BYTES { Merge::Script } else { Merge::No }
 }
 
 /// Encodes an entry whose tags have these marks.
