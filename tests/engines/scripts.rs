@@ -13,10 +13,12 @@ use crate::{feature_scripts, queue_scripts, repeat_scripts, room_scripts, sessio
 
 /// A script as its feature declares it.
 macro_rules! script {
-    ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal) => {
-        pub static $name: cinnabar::store::Script = cinnabar::store::Script::new(
+    ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal $(, with: [$($part:literal),+])?) => {
+        pub static $name: cinnabar::store::Script = cinnabar::store::Script::made_of(
             $file,
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)),
+            &[$($(($part, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $part)))),+)?],
+            "",
             $keys,
             $args,
         );

@@ -10,9 +10,10 @@ script!(CREATE = "session/create.lua", keys: 1, args: 3);
 script!(LOOK = "session/look.lua", keys: 1, args: 0);
 script!(CAS = "session/cas.lua", keys: 1, args: 4);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
-script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 5);
+script!(INDEX_ENTER = "session/index_enter.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_list.lua"]);
+script!(INDEX_STAY = "session/index_stay.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_list.lua"]);
 script!(INDEX_READ = "session/index_read.lua", keys: 1, args: 0);
-script!(INDEX_REMOVE = "session/index_remove.lua", keys: 1, args: 2);
+script!(INDEX_REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["session/now.lua"]);
 script!(DROP = "session/drop.lua", keys: 3, args: 2);
 script!(COUNT = "session/count.lua", keys: 1, args: 2);
 script!(ONCE = "session/once.lua", keys: 1, args: 2);
@@ -141,35 +142,50 @@ SET session:a {} PX 60000 => session:a session:{session:a}:load
 "#,
     },
     Cases {
-        script: &INDEX_ADD,
+        script: &INDEX_ENTER,
         how: Exactly,
         after: INDEX,
         lines: "
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86460000 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef same
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch ünï 86460001 86460000 0123456789abcdef new
-SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef same
-SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
-SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
-SET session:{session:user:7}:epoch '0123456789abcdef - 0' => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
-SET session:{session:user:7}:epoch '' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
-SET session:{session:user:7}:epoch x PXAT 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff same
-HSET session:{session:user:7}:epoch a 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff new
-ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 60000000000000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 1 b 2 c 5e13 d -inf e inf f => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 1 b 2 c | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 99999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions 5e13 b | PEXPIREAT session:{session:user:7}:sessions 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-ZADD session:{session:user:7}:sessions inf a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 3155760000000 3155760000000 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 0 0 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a -1000 0 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a x 86430000 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 x 0123456789abcdef new
-=> session:{session:user:7}:sessions session:{session:user:7}:epoch '' 86460000 86430000 0123456789abcdef new
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch ünï 86460001 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 ffffffffffffffff
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 ffffffffffffffff
+HSET session:{session:user:7}:epoch a 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 ffffffffffffffff
+ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 1 b 2 c 5e13 d -inf e inf f => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 1 b 2 c | EXPIRE session:{session:user:7}:sessions 60 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 99999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 b | PEXPIREAT session:{session:user:7}:sessions 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+ZADD session:{session:user:7}:sessions inf a => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 3155760000000 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 0 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a -1000 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a x 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch '' 86460000 0123456789abcdef
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000
+",
+    },
+    Cases {
+        script: &INDEX_STAY,
+        how: Exactly,
+        after: INDEX,
+        lines: "
+=> session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff
+SET session:{session:user:7}:epoch '' PX 60000 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff
+SET session:{session:user:7}:epoch x PXAT 1 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 ffffffffffffffff
+ZADD session:{session:user:7}:sessions 1 a | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 a 4e13 b | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 60000000000000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 1 b 2 c 5e13 d -inf e inf f | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 1 b 2 c | EXPIRE session:{session:user:7}:sessions 60 | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 b | EXPIRE session:{session:user:7}:sessions 99999 | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions 5e13 b | PEXPIREAT session:{session:user:7}:sessions 1 | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+ZADD session:{session:user:7}:sessions inf a | SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 86430000 0123456789abcdef
+SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000 x 0123456789abcdef
 => session:{session:user:7}:sessions session:{session:user:7}:epoch a 86460000
 ",
     },

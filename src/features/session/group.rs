@@ -21,7 +21,8 @@ use crate::{
     },
 };
 
-script!(ADD = "session/index_add.lua", keys: 2, args: 5);
+script!(ENTER = "session/index_enter.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_list.lua"]);
+script!(STAY = "session/index_stay.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_list.lua"]);
 
 /// The kind of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +151,12 @@ impl Sessions {
     /// Adds an id that is about to be written to the indexes, and reads the epochs that it must record. A group without an
     /// epoch gets one.
     pub(super) fn enter(&self, groups: &[Group], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
-        let request = |group: &Group| self.list_in(group, of, id, life, (life + SLACK, Epoch::fresh()?, "new"));
+        let life = life::millis(life + SLACK);
+        let request = |group: &Group| {
+            let [index, key] = self.keys_of(group, of)?;
+            let args = [index, key, id.clone(), life.clone(), Epoch::fresh()?.text()];
+            Ok(Request::script(&ENTER, args).merging(Merge::Script).repeatable().unseen())
+        };
         groups.iter().map(request).collect()
     }
 
@@ -158,23 +164,17 @@ impl Sessions {
     /// Entries with at least half of their slack left are not touched, so a session in constant use updates them twice a minute
     /// only.
     pub(super) fn stay(&self, marks: &[Mark], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
-        let request = |mark: &Mark| self.list_in(&mark.group, of, id, life, (life + SLACK / 2, mark.epoch, "same"));
+        let (enough, life) = (life::millis(life + SLACK / 2), life::millis(life + SLACK));
+        let request = |mark: &Mark| {
+            let [index, key] = self.keys_of(&mark.group, of)?;
+            let args = [index, key, id.clone(), life.clone(), enough.clone(), mark.epoch.text()];
+            Ok(Request::script(&STAY, args).merging(Merge::Script).repeatable().unseen())
+        };
         marks.iter().map(request).collect()
     }
 
-    fn list_in(
-        &self,
-        group: &Group,
-        of: Of,
-        id: &Bytes,
-        life: Duration,
-        (enough, epoch, how): (Duration, Epoch, &'static str),
-    ) -> Result<Request> {
-        let (index, key) = (group.index_key(&self.0.prefix, of)?, group.epoch_key(&self.0.prefix)?);
-        let (life, enough, how) =
-            (life::millis(life + SLACK), life::millis(enough), Bytes::from_static(how.as_bytes()));
-        let args = [index, key, id.clone(), life, enough, epoch.text(), how];
-        Ok(Request::script(&ADD, args).merging(Merge::Script).repeatable().unseen())
+    fn keys_of(&self, group: &Group, of: Of) -> Result<[Bytes; 2]> {
+        Ok([group.index_key(&self.0.prefix, of)?, group.epoch_key(&self.0.prefix)?])
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     store::{Call, Effect, Merge, Reply, Request, Step, keys, script},
 };
 
-script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2);
+script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["session/now.lua"]);
 script!(READ = "session/index_read.lua", keys: 1, args: 0);
 script!(DROP = "session/drop.lua", keys: 3, args: 2);
 script!(COUNT = "session/count.lua", keys: 1, args: 2);

@@ -67,7 +67,7 @@ fn a_session_is_listed_and_then_stored() {
     let data = r#"{"role":"admin","n":9007199254740993}"#;
     let sessions = sessions();
     let call = sessions.create("u", "2026-01-02T03:04:05.678Z", data, Create::default()).unwrap();
-    assert_eq!(names(&call), ["session/index_add.lua"]);
+    assert_eq!(names(&call), ["session/index_enter.lua"]);
     let call = next(call, vec![text(KNOWN)]);
     assert_eq!(names(&call), ["SET"]);
     let args = last_args(&call);
@@ -109,7 +109,7 @@ fn an_id_that_is_taken_lists_nothing() {
     assert_eq!(taken.unwrap_err().kind, Kind::Conflict);
 
     let call = next(create(), vec![Reply::Nil]);
-    assert_eq!(names(&call), ["session/index_add.lua", "session/index_add.lua"]);
+    assert_eq!(names(&call), ["session/index_enter.lua", "session/index_enter.lua"]);
     let call = next(call, vec![text(KNOWN), text(KNOWN)]);
     assert_eq!(names(&call), ["session/create.lua"]);
     assert_eq!(last_args(&call)[2..], ["60000", ""]);
@@ -187,7 +187,7 @@ fn a_renewed_life_is_listed_first() {
     assert_eq!(names(&call), ["session/cas.lua"]);
     assert_eq!(last_args(&call)[3..], ["60000", "59400"], "the life that it was given");
     let call = next(call, vec![Reply::Int(0)]);
-    assert_eq!(names(&call), ["session/index_add.lua", "session/cas.lua"]);
+    assert_eq!(names(&call), ["session/index_stay.lua", "session/cas.lua"]);
     assert_eq!(last_args(&call)[4], "0");
     assert!(done(call, vec![text(KNOWN), Reply::Int(1)]).unwrap());
 }
@@ -248,7 +248,7 @@ fn nothing_is_renewed_to_a_life_that_it_was_not_given() {
     let value = sealed(r#"{"userId":"u"}"#, 60);
     let call = next(touch(), vec![looked(&value, 9)]);
     let call = next(call, vec![looked(&value, 9), text(KNOWN)]);
-    assert_eq!(names(&call), ["session/index_add.lua", "PEXPIRE"]);
+    assert_eq!(names(&call), ["session/index_stay.lua", "PEXPIRE"]);
     assert_eq!(last_args(&call), ["session:a", "60000"]);
     // Dropped just before, so it is invalid, however long it is kept.
     assert!(!done(call, vec![Reply::Nil, Reply::Int(1)]).unwrap());
