@@ -41,7 +41,7 @@ pub use muted::{Mute, Publication};
 pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
 pub(crate) use registry::Registry;
 pub use registry::store as shared;
-pub use reply::Reply;
+pub use reply::{Few, Reply};
 pub(crate) use run::panicked;
 pub use script::Script;
 pub(crate) use script::{lua, script};

@@ -93,8 +93,13 @@ struct Inner {
 struct Place {
     id: Bytes,
     session: Bytes,
+}
+
+impl Place {
     /// The mark of a load, for a token.
-    load: Bytes,
+    fn load(&self, prefix: &Prefix) -> Result<Bytes> {
+        keys::session_load(prefix, &String::from_utf8_lossy(&self.id))
+    }
 }
 
 impl Sessions {
@@ -232,11 +237,7 @@ impl Sessions {
     }
 
     fn place(&self, id: &str) -> Result<Place> {
-        Ok(Place {
-            id: Bytes::copy_from_slice(id.as_bytes()),
-            session: keys::session(&self.0.prefix, id)?,
-            load: keys::session_load(&self.0.prefix, id)?,
-        })
+        Ok(Place { id: Bytes::copy_from_slice(id.as_bytes()), session: keys::session(&self.0.prefix, id)? })
     }
 }
 

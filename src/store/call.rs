@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Apart, Effect, Reply, Script, Transaction, Wait};
+use super::{Apart, Effect, Few, Reply, Script, Transaction, Wait};
 use crate::error::{Error, Kind, Result};
 
 /// Arguments of a request, as Redis gets them.
@@ -252,7 +252,7 @@ pub enum Step<T> {
 }
 
 /// The replies to a call's requests.
-pub struct Replies(pub SmallVec<[Result<Reply>; 1]>);
+pub struct Replies(pub Few<Result<Reply>>);
 
 impl Replies {
     /// The only reply, or the last of several.
@@ -261,7 +261,7 @@ impl Replies {
     }
 
     /// The replies in order; the first failure wins.
-    pub fn all(self) -> Result<SmallVec<[Reply; 1]>> {
+    pub fn all(self) -> Result<Few<Reply>> {
         self.0.into_iter().collect()
     }
 }

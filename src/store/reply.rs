@@ -1,8 +1,12 @@
 //! Replies of an engine, in the shapes of RESP2.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::error::{Error, Kind, Result};
+
+/// What a call has of each of its requests: most have one or two.
+pub type Few<T> = SmallVec<[T; 2]>;
 
 /// One answer. A status such as `OK` is a `Bulk`: no caller can tell them apart, so no engine has to.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Call, Effect, Engine, Read, Replies, Reply, Request, Step, Store, effect::Progress};
+use super::{Call, Effect, Engine, Few, Read, Replies, Reply, Request, Step, Store, effect::Progress};
 use crate::error::{Error, Kind, Result};
 
 /// How long after the deadline an engine may still reply. It knows the outcome of a request best, so it gets a little more
@@ -38,7 +38,7 @@ struct Running<T, Tag> {
 /// A call whose round is under way.
 struct Waiting<T, Tag> {
     /// The effect of each request.
-    effects: SmallVec<[Effect; 1]>,
+    effects: Few<Effect>,
     read: Read<T>,
     tag: Tag,
     /// What earlier rounds have done.
@@ -56,7 +56,7 @@ enum Ended<T, Tag> {
 
 impl<T, Tag> Waiting<T, Tag> {
     /// Reads the replies to its requests. What has come to its end gets no further round.
-    fn read(self, replies: SmallVec<[Result<Reply>; 1]>, ended: Option<End>) -> Ended<T, Tag> {
+    fn read(self, replies: Few<Result<Reply>>, ended: Option<End>) -> Ended<T, Tag> {
         let Self { effects, read, tag, mut progress, key } = self;
         // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
@@ -238,9 +238,9 @@ fn late<T, Tag>(running: Running<T, Tag>) -> (Result<T>, Tag) {
 }
 
 /// The next replies, so many, for whoever asked for them.
-fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> SmallVec<[Result<Reply>; 1]> {
+fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> Few<Result<Reply>> {
     match count {
-        1 => replies.next().map(|reply| SmallVec::from_buf([reply])).unwrap_or_default(),
+        1 => replies.next().into_iter().collect(),
         _ => replies.take(count).collect(),
     }
 }

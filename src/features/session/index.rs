@@ -64,7 +64,7 @@ impl Sessions {
 
     /// Deletes a session; answers how many keys of sessions went, 0 or 1.
     pub fn destroy(&self, id: &str) -> Result<Call<i64>> {
-        Ok(self.clone().drop_all(vec![(self.place(id)?, Of::Session, Bytes::new())], Vec::new(), Vec::new(), 0))
+        self.clone().drop_all(vec![(self.place(id)?, Of::Session, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
     /// Deletes the session of this user with this public id; returns the number of keys deleted, 0 or 1.
@@ -80,7 +80,7 @@ impl Sessions {
 
     /// Deletes the cached user of a token, by its hash, and cancels loads for it; returns the number of keys deleted, 0 or 1.
     pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
-        Ok(self.clone().drop_all(vec![(self.place(hash)?, Of::Token, Bytes::new())], Vec::new(), Vec::new(), 0))
+        self.clone().drop_all(vec![(self.place(hash)?, Of::Token, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
     /// Deletes every session with this tag; answers how many.
@@ -149,11 +149,11 @@ impl Sessions {
                 }
             }
             if let Some(error) = failed {
-                let dropped = self.drop_all(over, Vec::new(), vec![group], 0);
+                let dropped = self.drop_all(over, Vec::new(), vec![group], 0)?;
                 return Ok(Step::Next(dropped.then(move |_| Err(error))));
             }
             let next = if rest.is_empty() {
-                self.drop_all(over, Vec::new(), vec![group], 0)
+                self.drop_all(over, Vec::new(), vec![group], 0)?
             } else {
                 self.sort_out(group, epoch, rest, over)
             };
@@ -168,25 +168,25 @@ impl Sessions {
         tidy: Vec<Request>,
         groups: Vec<Group>,
         dropped: i64,
-    ) -> Call<i64> {
+    ) -> Result<Call<i64>> {
         let rest = places.split_off(places.len().min(CHUNK));
         let before = tidy.len();
         let mut requests = tidy;
-        requests.extend(places.iter().map(|(place, of, tail)| {
+        for (place, of, tail) in &places {
             let token = if *of == Of::Token { b"1" } else { b"0" };
             let args = [
                 place.session.clone(),
-                place.load.clone(),
+                place.load(&self.0.prefix)?,
                 Of::Token.ending(),
                 Bytes::from_static(token),
                 tail.clone(),
             ];
-            Request::script(&DESTROY, args).merging(Merge::Script).having(Effect::Count(destroyed))
-        }));
-        if requests.is_empty() {
-            return Call::ready(dropped);
+            requests.push(Request::script(&DESTROY, args).merging(Merge::Script).having(Effect::Count(destroyed)));
         }
-        Call::round(requests, move |replies| {
+        if requests.is_empty() {
+            return Ok(Call::ready(dropped));
+        }
+        Ok(Call::round(requests, move |replies| {
             let mut dropped = dropped;
             let mut tidy = Vec::new();
             // Tidying may fail: what stays in an index goes when its time comes.
@@ -211,8 +211,8 @@ impl Sessions {
             if tidy.is_empty() && rest.is_empty() {
                 return Ok(Step::Done(dropped));
             }
-            Ok(Step::Next(self.drop_all(rest, tidy, groups, dropped)))
-        })
+            self.drop_all(rest, tidy, groups, dropped).map(Step::Next)
+        }))
     }
 }
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{
     Place, Sessions,
@@ -121,10 +122,12 @@ impl Reading {
             return Ok(Step::Done(Found::Other));
         }
         let needed = self.sessions.needed(&record)?;
-        let known: Vec<_> = replies.map(Reply::bulk).collect::<Result<_>>()?;
-        let of = |key: &Bytes| self.asked.iter().position(|asked| asked == key).and_then(|at| known.get(at));
-        if let Some(known) = needed.iter().map(of).collect::<Option<Vec<_>>>() {
-            let known: Vec<_> = known.into_iter().map(|known| Known::read(known.as_deref())).collect();
+        let known: SmallVec<[_; 1]> = replies.map(Reply::bulk).collect::<Result<_>>()?;
+        let of = |key: &Bytes| {
+            let at = self.asked.iter().position(|asked| asked == key)?;
+            known.get(at).map(|known| Known::read(known.as_deref()))
+        };
+        if let Some(known) = needed.iter().map(of).collect::<Option<SmallVec<[_; 1]>>>() {
             if counts(&record, &known) {
                 if self.last.is_some() || needed != self.asked {
                     self.sessions.0.hints.remember(&self.place.id, &needed);

@@ -9,12 +9,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::group::{Epoch, Group, Kind, Mark};
 use crate::features::json::{self, Object};
 
 const BLANKS: [u8; 4] = *b" \t\n\r";
 const MAGIC: [u8; 2] = [0xd8, 0x93];
+/// How every seal begins in its stored form.
+const BEGINNING: [[u8; 4]; 2] = [blanks(MAGIC[0]), blanks(MAGIC[1])];
 
 /// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,9 +115,9 @@ impl Seal {
 impl Record {
     /// Parses a value. `None` if its seal is damaged, since it cannot be trusted then.
     pub fn read(value: &Bytes) -> Option<Self> {
-        let end = value.iter().rposition(|byte| !BLANKS.contains(byte)).map_or(0, |last| last + 1);
+        let end = value.iter().rposition(|byte| bits(*byte).is_none()).map_or(0, |last| last + 1);
         let tail = &value[end..];
-        if !tail.starts_with(&blank(&MAGIC)) {
+        if !tail.starts_with(BEGINNING.as_flattened()) {
             let named = named(value).map(Group::user);
             return Some(Self { json: value.clone(), tail: Bytes::new(), seal: None, marks: Vec::new(), named });
         }
@@ -174,16 +177,38 @@ fn number(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 fn blank(bytes: &[u8]) -> Vec<u8> {
-    let pairs = |byte: &u8| [6, 4, 2, 0].map(|shift| BLANKS[usize::from(byte >> shift & 3)]);
-    bytes.iter().flat_map(pairs).collect()
+    let mut text = Vec::with_capacity(bytes.len() * 4);
+    bytes.iter().for_each(|byte| text.extend_from_slice(&blanks(*byte)));
+    text
 }
 
-fn unblank(text: &[u8]) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(4) {
-        return None;
+const fn blanks(byte: u8) -> [u8; 4] {
+    [
+        BLANKS[(byte >> 6 & 3) as usize],
+        BLANKS[(byte >> 4 & 3) as usize],
+        BLANKS[(byte >> 2 & 3) as usize],
+        BLANKS[(byte & 3) as usize],
+    ]
+}
+
+fn unblank(text: &[u8]) -> Option<SmallVec<[u8; 64]>> {
+    let (fours, []) = text.as_chunks::<4>() else { return None };
+    let mut bytes = SmallVec::with_capacity(fours.len());
+    for [a, b, c, d] in fours {
+        bytes.push(bits(*a)? << 6 | bits(*b)? << 4 | bits(*c)? << 2 | bits(*d)?);
     }
-    let bits = |blank: &u8| BLANKS.iter().position(|other| other == blank).map(|at| at as u8);
-    text.chunks(4).map(|four| four.iter().try_fold(0, |byte, blank| Some(byte << 2 | bits(blank)?))).collect()
+    Some(bytes)
+}
+
+/// The bits that a blank stands for.
+const fn bits(blank: u8) -> Option<u8> {
+    match blank {
+        b' ' => Some(0),
+        b'\t' => Some(1),
+        b'\n' => Some(2),
+        b'\r' => Some(3),
+        _ => None,
+    }
 }
 
 /// The bytes left to read.

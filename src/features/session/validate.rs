@@ -112,7 +112,7 @@ impl Sessions {
 
     fn look_beside(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
         let sessions = self.clone();
-        let keys = [place.session.clone(), place.load.clone(), keys::invalidations(&self.0.prefix)];
+        let keys = [place.session.clone(), place.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
         Ok(Call::round(keys.map(Request::get), move |replies| {
             let mut replies = replies.all()?.into_iter().map(Reply::bulk);
             let mut next = || replies.next().transpose().map(Option::flatten);
@@ -132,7 +132,7 @@ impl Sessions {
             Request::script(&ONCE, args).merging(Merge::Script).repeatable().unseen()
         };
         let requests = [
-            once(place.load, random::hex::<8>()?, LOAD_LIFE),
+            once(place.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_LIFE),
             once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNT_LIFE),
         ];
         Ok(Call::round(requests, move |replies| {
@@ -216,7 +216,8 @@ impl Fill {
 
     fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
         let value = Seal { of: Of::Token, life: self.life, owner: None, marks }.put(&self.user);
-        let args = [self.place.session, self.place.load, self.mark, value, life::millis(self.life), Of::Token.ending()];
+        let load = self.place.load(&self.sessions.0.prefix)?;
+        let args = [self.place.session, load, self.mark, value, life::millis(self.life), Of::Token.ending()];
         let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one));
         Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
             Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))

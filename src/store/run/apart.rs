@@ -8,14 +8,13 @@ use std::{
     task::Poll,
 };
 
-use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled, share};
 use crate::{
     error::{Error, Kind, Result},
     store::{
-        Reply, Request,
+        Few, Reply, Request,
         crew::Crew,
         redis::{self, Delivery},
     },
@@ -88,7 +87,7 @@ struct Pending<T, Tag> {
     waiting: Waiting<T, Tag>,
     /// Where its requests begin in the batch.
     first: usize,
-    replies: SmallVec<[Option<Result<Reply>>; 1]>,
+    replies: Few<Option<Result<Reply>>>,
     missing: usize,
 }
 
