@@ -128,6 +128,33 @@ for (const engine of engines) {
     )
 
     test(
+      'who signs in again is signed in, and stays signed out elsewhere, whoever signed them out and whatever was evicted',
+      withSessions(async (sessions, client, service) => {
+        const others = new SessionManager(service)
+        const tags = ['team']
+        const ended = []
+        const endings = [
+          () => others.invalidateUser('u'),
+          () => others.destroyByTag('team'),
+          () => evict(client, (key) => key.endsWith('epoch')),
+          () => evict(client),
+        ]
+        for (const end of [...endings, ...endings]) {
+          ended.push(await sessions.createSession('u', {}, { tags }), await sessions.createSession('u', {}, { tags }))
+          await end()
+          const again = await sessions.createSession('u', { again: true }, { tags })
+          assert.equal((await others.getSession(again))?.again, true)
+          assert.equal((await sessions.getSession(again))?.again, true)
+          assert.deepEqual(await others.listSessions('u'), [again])
+          for (const id of ended) assert.equal(await others.getSession(id), null)
+          ended.push(again)
+          assert.ok((await others.invalidateUser('u')) > 0)
+          assert.equal(await sessions.getSession(again), null)
+        }
+      }),
+    )
+
+    test(
       'what a session was given is not lost before the session is',
       withSessions(async (sessions, client) => {
         await sessions.storeSession('x', { a: 1 }, 60)
@@ -451,6 +478,26 @@ describe('signing out and costs', () => {
     const cold = await rounds(fresh)
     assert.deepEqual(cold.sort(), ['cmdstat_get:calls=1', 'cmdstat_mget:calls=1'], 'who reads it first asks twice')
     assert.deepEqual(await rounds(fresh), ['cmdstat_mget:calls=1'])
+    await service.disconnect()
+  })
+
+  test('a session is created in one round where the epoch of its user is known', async () => {
+    const service = await redis.makeService()
+    const sessions = new SessionManager(service)
+    const rounds = async () => {
+      const replies = async () =>
+        Number(/total_writes_processed:(\d+)/.exec(await redis.server.command('INFO', 'stats'))[1])
+      const before = await replies()
+      await sessions.createSession('u')
+      const after = await replies()
+      // One is the reply to INFO.
+      return after - before - 1
+    }
+    await sessions.createSession('u')
+    assert.equal(await rounds(), 1)
+    await sessions.invalidateUser('u')
+    assert.equal(await rounds(), 2, 'it has to be stored again')
+    assert.equal(await rounds(), 1)
     await service.disconnect()
   })
 

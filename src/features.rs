@@ -9,6 +9,7 @@ pub mod lock;
 mod overdue;
 pub mod queue;
 pub mod raw;
+mod recent;
 pub mod room;
 pub mod session;
 

@@ -17,10 +17,9 @@ use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 
 use entry::{Entry, Header};
-use marks::Seen;
 pub use options::{Keep, OnUnavailable, Options};
 
-use super::life;
+use super::{life, recent::Recent};
 use crate::{
     error::{Error, Result},
     random,
@@ -40,6 +39,8 @@ script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 const MOST_TAGS: usize = 128;
 /// Values up to here may travel with those of 63 other callers: longer runs would hold the server up for everybody else.
 const SHARED_BYTES: usize = (1 << 20) / 64;
+/// How many entries have their tags remembered, twice at the most.
+const REMEMBERED: usize = 2048;
 /// How much longer a tag's mark lives than the entries that refer to it.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -51,7 +52,8 @@ struct Inner {
     prefix: Prefix,
     life: Duration,
     on_unavailable: OnUnavailable,
-    seen: Seen,
+    /// The keys of the marks that entries had when last read, so that both are read in one round.
+    seen: Recent<Arc<[Bytes]>>,
     hits: AtomicU64,
     stale_hits: AtomicU64,
     misses: AtomicU64,
@@ -111,7 +113,7 @@ impl Cache {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
             life: life::of_seconds("ttl", options.ttl.unwrap_or(300.0))?,
             on_unavailable: options.on_unavailable,
-            seen: Seen::default(),
+            seen: Recent::new(REMEMBERED),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -300,7 +302,7 @@ impl Cache {
         {
             return self.judge(key, header, replies, json, loading);
         }
-        self.0.seen.learn(&key, &marks);
+        self.0.seen.learn(&key, marks.as_slice().into());
         let cache = self.clone();
         Ok(Step::Next(Call::round(marks.into_iter().map(Request::get), move |replies| {
             cache.judge(key, header, replies, json, loading)

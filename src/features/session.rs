@@ -6,13 +6,13 @@
 //! as long as the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
 mod group;
-mod hints;
 mod index;
 mod read;
 mod renew;
 mod seal;
 mod update;
 mod validate;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -22,21 +22,23 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use self::{
-    group::{Group, Mark, entered},
-    read::Found,
+    group::Group,
+    read::{Found, Needed},
     renew::STORED,
     seal::{Of, Seal},
-    update::{owner, unreadable},
+    update::owner,
+    write::Writing,
 };
 use super::{
     json::{self, Object},
     life,
+    recent::Recent,
 };
 use crate::{
     error::{Error, Kind, Result},
     random,
     store::{
-        Call, Effect, Merge, Reply, Request, Step,
+        Call, Effect, Merge, Request, Step,
         effect::{is_one, is_there},
         keys::{self, Prefix},
         script,
@@ -52,6 +54,9 @@ script!(CREATE = "session/create.lua", keys: 1, args: 3);
 const LIFE: f64 = 86_400.0;
 /// How long what stands beside a session outlives it. Covers what lies between two requests of one round.
 const SLACK: Duration = Duration::from_secs(60);
+
+/// How many sessions and groups are remembered, twice at the most: some 200 bytes for a session.
+const REMEMBERED: usize = 16_384;
 
 /// Options of sessions.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +90,10 @@ struct Inner {
     life: Duration,
     rolling: bool,
     counters: validate::Counters,
-    hints: hints::Hints,
+    /// The keys of the epochs that sessions needed when they were last read or written, by id.
+    hints: Recent<Needed>,
+    /// The epochs that groups had when sessions were written.
+    epochs: Recent<group::Epoch>,
 }
 
 /// One session and where it lies.
@@ -113,7 +121,8 @@ impl Sessions {
             life: life::of_seconds("ttl", options.ttl.unwrap_or(LIFE))?,
             rolling: options.rolling,
             counters: validate::Counters::default(),
-            hints: hints::Hints::default(),
+            hints: Recent::new(REMEMBERED),
+            epochs: Recent::new(REMEMBERED),
         })))
     }
 
@@ -146,10 +155,8 @@ impl Sessions {
                 let id = random::hex::<24>()?;
                 let place = self.place(&id)?;
                 // The id is new, so there is nothing to check first.
-                self.write(place, groups, json, life, |place, value, life| {
-                    set(place.session.clone(), value, life, Some("NX"))
-                })
-                .map(|call| call.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
+                let written = self.writing(place, groups, json, life).write_new()?;
+                Ok(written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
             }
             Some(id) => self.create_chosen(id, groups, json, life),
         }
@@ -167,42 +174,12 @@ impl Sessions {
                 Found::Over(value) => value,
                 Found::Live(_) | Found::Other => return Err(taken()),
             };
-            let write = sessions.write(place, groups, json, life, move |place, value, life| {
+            let write = sessions.writing(place, groups, json, life).write(move |place, value, life| {
                 Request::script(&CREATE, [place.session.clone(), value, life::millis(life), over])
                     .merging(Merge::Script)
                     .having(Effect::Some(is_one))
             })?;
             Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
-        }))
-    }
-
-    /// Adds the session to the indexes of its groups, then writes it with their epochs. Dropping a group in between therefore
-    /// ends the session too. Returns false if the request had no effect.
-    fn write(
-        &self,
-        place: Place,
-        groups: Vec<Group>,
-        json: Vec<u8>,
-        life: Duration,
-        request: impl FnOnce(&Place, Bytes, Duration) -> Request + Send + 'static,
-    ) -> Result<Call<bool>> {
-        let sessions = self.clone();
-        let requests = self.enter(&groups, Of::Session, &place.id, life)?;
-        Ok(Call::round(requests, move |replies| {
-            let known = entered(replies.all()?)?.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
-            let needed = groups.iter().map(|group| group.epoch_key(&sessions.0.prefix)).collect::<Result<_>>()?;
-            let marks = groups.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch });
-            let (owners, marks): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.group.kind == group::Kind::User);
-            let owner = owners.first().map(|mark| mark.epoch);
-            let value = Seal { of: Of::Session, life, owner, marks }.put(&json);
-            let write = request(&place, value, life);
-            Ok(Step::Next(Call::new(write, move |reply| {
-                let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
-                if stored {
-                    sessions.0.hints.remember(&place.id, &needed);
-                }
-                Ok(stored)
-            })))
         }))
     }
 
@@ -218,9 +195,9 @@ impl Sessions {
             let value = if life == STORED { data.to_owned().into() } else { seal.put(data.as_bytes()) };
             return Ok(Call::new(set(place.session, value, life, None), |_| Ok(())));
         }
-        let write = self.write(place, owner.into_iter().collect(), data.into(), life, |place, value, life| {
-            set(place.session.clone(), value, life, None)
-        })?;
+        let write = self
+            .writing(place, owner.into_iter().collect(), data.into(), life)
+            .write(|place, value, life| set(place.session.clone(), value, life, None))?;
         Ok(write.map(drop))
     }
 
@@ -234,6 +211,18 @@ impl Sessions {
         };
         let sessions = self.clone();
         Ok(call.inspect(move |result| sessions.0.counters.count(result.map(Option::is_some).ok())))
+    }
+
+    fn writing(&self, place: Place, groups: Vec<Group>, json: Vec<u8>, life: Duration) -> Writing {
+        Writing { sessions: self.clone(), place, groups, json, life }
+    }
+
+    /// Remembers which epochs a session needs, so that these are read with it in one round. A hint may be wrong or missing: the
+    /// session itself records what it needs, and a second round is made then.
+    fn hint(&self, id: &Bytes, needed: &Needed) {
+        if !needed.is_empty() {
+            self.0.hints.learn(id, needed.clone());
+        }
     }
 
     fn place(&self, id: &str) -> Result<Place> {

@@ -6,8 +6,7 @@ use ring::digest::{SHA256, digest};
 use super::{
     Place, SLACK, Sessions,
     group::{Epoch, Group},
-    hints::Needed,
-    read::Found,
+    read::{Found, Needed},
     seal::{Of, Record},
 };
 use crate::{

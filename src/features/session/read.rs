@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 use super::{
     Place, Sessions,
     group::{Group, Kind, Known},
-    hints::Needed,
     seal::{Of, Record},
 };
 use crate::{
@@ -22,6 +21,9 @@ use crate::{
 };
 
 script!(LOOK = "session/look.lua", keys: 1, args: 0);
+
+/// Keys of epochs.
+pub type Needed = SmallVec<[Bytes; 1]>;
 
 /// How many rounds are tried. A value that does not change needs at most three.
 const ROUNDS: usize = 1000;
@@ -74,7 +76,7 @@ impl Found {
 impl Sessions {
     /// Reads a value. `with_left` also reads its remaining ttl.
     pub(super) fn read(&self, place: Place, of: Of, with_left: bool) -> Call<Found> {
-        let asked = self.0.hints.of(&place.id);
+        let asked = self.0.hints.of(&place.id).unwrap_or_default();
         self.read_by(place, of, with_left, asked)
     }
 
@@ -130,7 +132,7 @@ impl Reading {
         if let Some(known) = needed.iter().map(of).collect::<Option<SmallVec<[_; 1]>>>() {
             if counts(&record, &known) {
                 if self.last.is_some() || needed != self.asked {
-                    self.sessions.0.hints.remember(&self.place.id, &needed);
+                    self.sessions.hint(&self.place.id, &needed);
                 }
                 return Ok(Step::Done(Found::Live(Live { value, record, left })));
             }

@@ -1,5 +1,8 @@
-use super::*;
-use crate::store::Replies;
+use super::{
+    seal::{Record, Seal},
+    *,
+};
+use crate::store::{Replies, Reply};
 
 const KNOWN: &str = "0102030405060708 - 0";
 
@@ -80,6 +83,51 @@ fn a_session_is_listed_and_then_stored() {
     let call = sessions.get(&id).unwrap();
     assert_eq!(keys(&call), [&args[0], "session:{session:user:u}:epoch"]);
     assert_eq!(done(call, vec![text(&args[1]), text(KNOWN)]).unwrap().unwrap(), json);
+}
+
+/// A manager that has created a session of `u` when the user's epoch was `KNOWN`.
+fn experienced() -> Sessions {
+    let sessions = sessions();
+    let call = next(sessions.create("u", "t", "{}", Create::default()).unwrap(), vec![text(KNOWN)]);
+    done(call, vec![text("OK")]).unwrap();
+    sessions
+}
+
+#[test]
+fn who_knows_the_epoch_of_a_user_creates_a_session_in_one_round() {
+    let call = experienced().create("u", "t", r#"{"a":1}"#, Create::default()).unwrap();
+    assert_eq!(names(&call), ["session/index_enter.lua", "SET"]);
+    let args = last_args(&call);
+    assert_eq!(args[1..], [&sealed(r#"{"userId":"u","createdAt":"t","a":1}"#, 86_400), "PX", "86400000", "NX"]);
+    let id = done(call, vec![text(KNOWN), text("OK")]).unwrap();
+    assert_eq!(format!("session:{id}"), args[0]);
+}
+
+#[test]
+fn a_session_that_was_stored_with_an_old_epoch_is_stored_again() {
+    let sessions = experienced();
+    let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
+    let old = last_args(&call);
+    let call = next(call, vec![text("1111111111111111 - 7"), text("OK")]);
+    assert_eq!(names(&call), ["SET"]);
+    let args = last_args(&call);
+    assert_eq!((args.len(), &args[0]), (4, &old[0]), "the same id, whatever is there");
+    let record = Record::read(&Bytes::from(args[1].clone())).unwrap();
+    assert_eq!(record.marks[0].epoch, group::Epoch([0x11; 8]));
+    done(call, vec![text("OK")]).unwrap();
+
+    let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
+    assert_eq!(names(&call).len(), 2, "the new epoch is known from then on");
+    done(call, vec![text("1111111111111111 - 7"), text("OK")]).unwrap();
+}
+
+#[test]
+fn what_is_refused_is_asked_for_first_the_next_time() {
+    let sessions = experienced();
+    let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
+    let refused = Err(Error::new(Kind::OutOfMemory, "OOM"));
+    assert_eq!(feed(call, vec![refused, Ok(text("OK"))]).err().unwrap().kind, Kind::OutOfMemory);
+    assert_eq!(names(&sessions.create("u", "t", "{}", Create::default()).unwrap()), ["session/index_enter.lua"]);
 }
 
 #[test]
