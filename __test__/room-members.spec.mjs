@@ -82,6 +82,20 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
+    test('who was about to join when the service was disconnected is in no room', async () => {
+      const watching = await engine.makeService()
+      const rooms = new RealtimeDataManager(watching)
+      for (let i = 0; i < 20; i++) {
+        const service = engine.beside(watching)
+        if (i % 2) await service.connect()
+        // Whether it still joins is a race; that it stays is not.
+        const joining = service.rooms.join('lobby', 'ann').catch(({ code }) => assert.equal(code, 'E_CLOSED'))
+        await Promise.all([service.disconnect(), joining])
+        assert.deepEqual(await names(rooms), [], `round ${i}`)
+      }
+      await watching.disconnect()
+    })
+
     test(
       'of two services are there until both have left',
       withRooms(async (rooms, _, service) => {

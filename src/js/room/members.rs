@@ -48,15 +48,8 @@ struct Known {
 impl Members {
     /// All of them leave, until the deadline. A lease that is left to nobody is given up, and with it the store.
     pub fn leave_all(&self, opened: &Arc<Opened>, deadline: Instant) {
-        let Ok(runtime) = runtime::get() else { return };
         for (presence, members) in self.take_all() {
-            let under_way = Opened::begin(opened.clone());
-            runtime.spawn(async move {
-                tokio::select! {
-                    () = presence.leave_all(members, deadline) => {}
-                    () = under_way.cut() => {}
-                }
-            });
+            depart(presence, members, opened, deadline);
         }
     }
 
@@ -64,6 +57,10 @@ impl Members {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         self.lock().members.insert(id, (presence.clone(), member));
         id
+    }
+
+    fn take(&self, id: u64) -> Option<(Arc<Presence>, Member)> {
+        self.lock().members.remove(&id)
     }
 
     /// Keeps a presence for as long as the service is open.
@@ -78,8 +75,9 @@ impl Members {
         let Known { members, presences } = std::mem::take(&mut *self.lock());
         let mut all: Vec<_> = presences.into_iter().map(|presence| (presence, Vec::new())).collect();
         for (presence, member) in members.into_values() {
-            if let Some((_, members)) = all.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &presence)) {
-                members.push(member);
+            match all.iter_mut().find(|(other, _)| Arc::ptr_eq(other, &presence)) {
+                Some((_, members)) => members.push(member),
+                None => all.push((presence, vec![member])),
             }
         }
         all
@@ -128,9 +126,12 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
         };
         let answer = joined.and_then(|member| {
             let id = members.add(&presence, member);
-            // Whoever closes says so first and has those leave that it finds then: one of the two sees the other.
+            // Whoever closes says so first and has those leave that it finds then: one of the two sees the other. By now the
+            // service may be open again, with members that stay.
             if under_way.is_closing() {
-                members.leave_all(under_way.opened(), Instant::now() + within);
+                if let Some((presence, member)) = members.take(id) {
+                    depart(presence, vec![member], under_way.opened(), Instant::now() + within);
+                }
                 return Err(closed());
             }
             Ok(Answer::Number(id as f64))
@@ -149,7 +150,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
 pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> Handed {
     let js = Js(env.raw());
     let bridge = rooms.core.bridge();
-    let left = rooms.core.members.lock().members.remove(&id);
+    let left = rooms.core.members.take(id);
     let (Some((presence, member)), Ok(runtime)) = (left, runtime::get()) else { return Handed(bridge.resolved(js)) };
     let (promise, ticket) = bridge.promise(js, Operation { name: "LEAVE", empty: None });
     let Some(ticket) = ticket else { return Handed(promise) };
@@ -159,6 +160,18 @@ pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> Handed {
         completions.push(Done::Calls(vec![(Ok(Answer::Undefined), ticket)]));
     });
     Handed(promise)
+}
+
+/// Has members leave, which is under way on `opened` until the deadline.
+fn depart(presence: Arc<Presence>, members: Vec<Member>, opened: &Arc<Opened>, deadline: Instant) {
+    let Ok(runtime) = runtime::get() else { return };
+    let under_way = Opened::begin(opened.clone());
+    runtime.spawn(async move {
+        tokio::select! {
+            () = presence.leave_all(members, deadline) => {}
+            () = under_way.cut() => {}
+        }
+    });
 }
 
 fn late() -> Error {
