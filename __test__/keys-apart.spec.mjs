@@ -311,6 +311,21 @@ for (const engine of engines) {
       assert.throws(() => MAKE.cache(other, 'x:'), refused)
       await service.disconnect()
     })
+
+    test('stay claimed by a service that connects again while it is being disconnected', async () => {
+      const [service, other] = await twoServices(engine)
+      MAKE.sessions(service, 'x:')
+      for (const again of [service, service.with({ timeoutMs: 1000 })]) {
+        await service.connect()
+        const disconnecting = service.disconnect()
+        await Promise.all([disconnecting, again.connect()])
+        assert.throws(() => MAKE.cache(other, 'x:'), refused)
+        await Promise.all([service.disconnect(), service.disconnect()])
+      }
+      await Promise.all([service.disconnect(), service.connect(), service.disconnect()])
+      MAKE.cache(other, 'x:')
+      await other.disconnect()
+    })
   })
 }
 

@@ -87,6 +87,28 @@ for (const engine of engines) {
       })
     }
 
+    test('a lone await of a load is answered on a service that connects again while it is being disconnected', async () => {
+      const { status, out, err } = await runModule(
+        `import { RedisService } from 'cinnabar'
+         const service = new RedisService({ url: process.env.REDIS_URL, log: false })
+         let [finish, begun] = []
+         const drained = new Promise((resolve) => (finish = resolve))
+         await new Promise((resolve) => {
+           service.locks.withLock('k' + Math.random(), () => (resolve(), drained)).catch(() => {})
+         })
+         const disconnecting = service.disconnect()
+         await service.connect()
+         const starting = new Promise((resolve) => (begun = resolve))
+         const loading = service.cache.with({ timeoutMs: 60 }).getOrSet('k' + Math.random(), () => (begun(), ${never}))
+         await starting
+         finish()
+         await disconnecting
+         await loading.catch((error) => console.log(error.code))`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out, err], [0, 'E_TIMEOUT\n', ''])
+    })
+
     test('a refresh that nobody waits for does not keep the process alive', async () => {
       const { status, out, err } = await runModule(
         `import { RedisService } from 'cinnabar'

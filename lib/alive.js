@@ -22,10 +22,19 @@ function keepAlive(owner) {
   return end
 }
 
+/** Returns a function that ends what keeps the process alive for a service now, and leaves alone what will do so later. */
+function heldBy(owner) {
+  const all = holds.get(owner)
+  holds.delete(owner)
+  return () => {
+    for (const end of [...(all ?? [])]) end()
+  }
+}
+
 /** Ends what keeps the process alive for a service, or for all of them. */
 function release(owner) {
   if (owner === undefined) for (const each of [...holds.keys()]) release(each)
   for (const end of [...(holds.get(owner) ?? [])]) end()
 }
 
-module.exports = { keepAlive, release }
+module.exports = { heldBy, keepAlive, release }

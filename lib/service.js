@@ -1,7 +1,6 @@
 'use strict'
 
 const { evaluation, register } = require('./again.js')
-const { release } = require('./alive.js')
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
 const { RawClient } = require('./client.js')
@@ -10,11 +9,11 @@ const { forbiddenPlaces, readEnvironment } = require('./environment.js')
 const { CinnabarError } = require('./error.js')
 const { handleOf, handleWithin, isLazy: isLazyService, placeOf, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
+const { comeBack, leave } = require('./leaving.js')
 const { RateLimiter } = require('./limit.js')
 const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
 const { assertMilliseconds, describe, ownOptions } = require('./options.js')
-const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
@@ -89,20 +88,19 @@ class RedisService {
   async connect() {
     assertGoing(this.#limits)
     const native = this.#handle()
-    reclaimPrefixes(native)
+    comeBack(native)
     await unlessAborted(this.#limits, native.connect())
   }
 
   async disconnect(options) {
     const drainMs = drainOf(options)
     const native = (this.#origin ?? this).#native
+    if (!native) return
+    const letGo = leave(native)
     try {
-      await native?.disconnect(drainMs)
+      await native.disconnect(drainMs)
     } finally {
-      if (native) {
-        release(native)
-        releasePrefixes(native)
-      }
+      letGo()
     }
   }
 
