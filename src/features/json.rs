@@ -1,18 +1,33 @@
 //! JSON objects whose fields keep the bytes they came with: what nobody changes is never encoded anew.
 
+use std::borrow::{Borrow, Cow};
+
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Kind, Result};
 
 /// The fields of an object in their order, each value as it was written.
 #[derive(Debug, Default)]
-pub struct Object<'a>(IndexMap<String, &'a RawValue>);
+pub struct Object<'a>(IndexMap<Name<'a>, &'a RawValue, RandomState>);
+
+/// The name of a field: a part of the text, unless it is escaped there.
+#[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl<'a> Object<'a> {
     /// Reads an object; `None` when the text is anything else.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(text).ok().map(Self)
+        // Checked once as a whole, which serde would do with each part.
+        serde_json::from_str(std::str::from_utf8(text).ok()?).ok().map(Self)
     }
 
     /// Reads what the caller passed.
@@ -24,8 +39,8 @@ impl<'a> Object<'a> {
     }
 
     /// Sets a field as JavaScript does: a known one keeps its place.
-    pub fn set(&mut self, name: &str, value: &'a RawValue) {
-        self.0.insert(name.to_owned(), value);
+    pub fn set(&mut self, name: &'a str, value: &'a RawValue) {
+        self.0.insert(Name(name.into()), value);
     }
 
     /// Takes a field away; the others keep their order.
