@@ -28,7 +28,7 @@ pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
 
 /// Whole milliseconds, as an argument.
 pub fn millis(life: Duration) -> Bytes {
-    life.as_millis().to_string().into()
+    Bytes::copy_from_slice(itoa::Buffer::new().format(life.as_millis() as u64).as_bytes())
 }
 
 #[cfg(test)]

@@ -203,14 +203,27 @@ impl Sessions {
 
     /// The text of a session's JSON, or `None`.
     pub fn get(&self, id: &str) -> Result<Call<Option<Bytes>>> {
+        self.get_as(id, |json| json)
+    }
+
+    /// The same, as the caller wants it.
+    pub fn get_as<T: Send + 'static>(
+        &self,
+        id: &str,
+        answer: impl FnOnce(Option<Bytes>) -> T + Send + 'static,
+    ) -> Result<Call<T>> {
         let place = self.place(id)?;
-        let call = if self.0.rolling {
-            self.roll(place)
-        } else {
-            self.read(place, Of::Session, false).map(|found| found.live().map(|live| live.record.json))
-        };
         let sessions = self.clone();
-        Ok(call.inspect(move |result| sessions.0.counters.count(result.map(Option::is_some).ok())))
+        let count = move |found: Option<bool>| sessions.0.counters.count(found);
+        if self.0.rolling {
+            let call = self.roll(place).inspect(move |json| count(json.map(Option::is_some).ok()));
+            return Ok(call.map(answer));
+        }
+        Ok(self.read_then(place, Of::Session, move |found| {
+            let json = found.map(|found| found.live().map(|live| live.record.json));
+            count(json.as_ref().map(Option::is_some).ok());
+            json.map(|json| Step::Done(answer(json)))
+        }))
     }
 
     fn writing(&self, place: Place, groups: Vec<Group>, json: Vec<u8>, life: Duration) -> Writing {

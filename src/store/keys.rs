@@ -121,6 +121,16 @@ pub fn tag_epoch(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "epoch")
 }
 
+/// Whether `key` is the `user_epoch` of this user.
+pub fn is_user_epoch(prefix: &Prefix, user: &str, key: &[u8]) -> bool {
+    is_companion(key, prefix, "user:", user, "epoch")
+}
+
+/// Whether `key` is the `tag_epoch` of this tag.
+pub fn is_tag_epoch(prefix: &Prefix, tag: &str, key: &[u8]) -> bool {
+    is_companion(key, prefix, "tag:", tag, "epoch")
+}
+
 /// Orders loads of users and their invalidations.
 pub fn invalidations(prefix: &Prefix) -> Bytes {
     beside(prefix, prefix.whole("session"), "invalidations")
@@ -188,7 +198,15 @@ fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
 
 fn companion(prefix: &Prefix, kind: &str, what: &str, text: &str, suffix: &str) -> Result<Bytes> {
     let id = identifier(what, text)?;
-    Ok(beside(prefix, format!("{}{kind}{id}", prefix.0), suffix))
+    Ok([&prefix.0, "{", &prefix.0, kind, &id, "}:", suffix].concat().into())
+}
+
+/// Whether a key is this companion.
+fn is_companion(key: &[u8], prefix: &Prefix, kind: &str, text: &str, suffix: &str) -> bool {
+    let starts =
+        [&prefix.0, "{", &prefix.0, kind].into_iter().try_fold(key, |key, part| key.strip_prefix(part.as_bytes()));
+    let ends = starts.and_then(|rest| rest.strip_suffix(suffix.as_bytes())?.strip_suffix(b"}:"));
+    ends.is_some_and(|id| identifier("id", text).is_ok_and(|text| text.as_bytes() == id))
 }
 
 /// The companion of a key: `<prefix>{key}:suffix`.
@@ -237,7 +255,7 @@ fn check(what: &str, text: &str) -> Result<()> {
     if text.len() > LONGEST {
         return Err(Error::argument(format!("{what} must have at most {LONGEST} bytes, got {}", text.len())));
     }
-    if text.contains('\0') {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
         return Err(Error::argument(format!("{what} must not contain a NUL byte")));
     }
     Ok(())

@@ -86,6 +86,14 @@ impl Epoch {
         random::to_hex(&self.0).into()
     }
 
+    /// Whether it is the epoch of this stored state of a group.
+    pub fn is_in(self, state: &[u8]) -> bool {
+        let Some((epoch, rest)) = state.split_first_chunk::<16>() else { return false };
+        let (digits, _) = epoch.as_chunks::<2>();
+        digits.iter().zip(self.0).all(|(digits, byte)| *digits == random::hex_digits(byte))
+            && rest.first().is_none_or(|next| *next == b' ')
+    }
+
     fn read(text: &str) -> Option<Self> {
         if text.len() != 16 {
             return None;
@@ -136,6 +144,14 @@ impl Group {
         }
     }
 
+    /// Whether this is the key of its epoch.
+    pub fn is_epoch_key(&self, prefix: &Prefix, key: &[u8]) -> bool {
+        match self.kind {
+            Kind::User => keys::is_user_epoch(prefix, &self.name, key),
+            Kind::Tag => keys::is_tag_epoch(prefix, &self.name, key),
+        }
+    }
+
     /// The key of its index.
     pub fn index_key(&self, prefix: &Prefix, of: Of) -> Result<Bytes> {
         match (self.kind, of) {
@@ -181,4 +197,28 @@ impl Sessions {
 /// Reads the replies to `enter` or `stay`.
 pub fn entered(replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Option<Known>>> {
     replies.into_iter().map(|reply| Ok(Known::read(reply.bulk()?.as_deref()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_found_in_the_state_that_has_it_and_in_no_other() {
+        let epoch = Epoch([0, 1, 0x9a, 0xff, 0x10, 0, 0, 7]);
+        for (state, wanted) in [
+            ("00019aff10000007", true),
+            ("00019aff10000007 - 0", true),
+            ("00019aff10000007 3f:17 1700000000000", true),
+            ("00019aff10000008 - 0", false),
+            ("10019aff10000007 - 0", false),
+            ("00019aff100000070", false),
+            ("00019aff1000000", false),
+            ("", false),
+        ] {
+            assert_eq!(epoch.is_in(state.as_bytes()), wanted, "{state}");
+            let read = Known::read(Some(state.as_bytes()));
+            assert_eq!(read.is_some_and(|known| known.epoch == epoch), wanted, "{state}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Kind as Fault, Result},
     features::json::Object,
-    store::{Call, Merge, Reply, Request, Step, script},
+    store::{Call, Merge, Replies, Reply, Request, Step, script},
 };
 
 script!(LOOK = "session/look.lua", keys: 1, args: 0);
@@ -63,6 +63,11 @@ struct Reading {
     rounds: usize,
 }
 
+enum Judged {
+    Found(Found),
+    Again(Reading),
+}
+
 impl Found {
     /// The value, if it is valid.
     pub fn live(self) -> Option<Live> {
@@ -82,7 +87,29 @@ impl Sessions {
 
     /// The same for a value that probably needs these epochs.
     pub(super) fn read_by(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Call<Found> {
-        Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }.ask()
+        self.reading(place, of, with_left, asked).ask(|found| found.map(Step::Done))
+    }
+
+    /// Reads a value for `then`, in one closure: reading sessions is what is done most.
+    pub(super) fn read_then<T: Send + 'static>(
+        &self,
+        place: Place,
+        of: Of,
+        then: impl FnOnce(Result<Found>) -> Result<Step<T>> + Send + 'static,
+    ) -> Call<T> {
+        let asked = self.0.hints.of(&place.id).unwrap_or_default();
+        self.reading(place, of, false, asked).ask(then)
+    }
+
+    fn reading(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Reading {
+        Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }
+    }
+
+    /// Whether these are exactly the epochs that this value needs. Finding out builds no keys.
+    fn needs(&self, record: &Record, asked: &Needed) -> bool {
+        let mut asked = asked.iter();
+        record.groups().all(|group| asked.next().is_some_and(|key| group.is_epoch_key(&self.0.prefix, key)))
+            && asked.next().is_none()
     }
 
     /// The epochs that this value needs.
@@ -97,47 +124,59 @@ impl Sessions {
 }
 
 impl Reading {
-    fn ask(self) -> Call<Found> {
-        let session = self.place.session.clone();
+    fn ask<T: Send + 'static>(
+        mut self,
+        then: impl FnOnce(Result<Found>) -> Result<Step<T>> + Send + 'static,
+    ) -> Call<T> {
+        // It is seldom needed again, and moving it costs less than sharing it.
+        let session = std::mem::take(&mut self.place.session);
         let first = if self.with_left {
             Request::script(&LOOK, [session]).merging(Merge::Script).reads()
         } else {
             Request::get(session)
         };
-        let requests: Vec<_> = std::iter::once(first).chain(self.asked.iter().cloned().map(Request::get)).collect();
-        Call::round(requests, move |replies| self.judge(replies.all()?.into_iter()))
+        let mut requests = Vec::with_capacity(1 + self.asked.len());
+        requests.push(first);
+        requests.extend(self.asked.iter().cloned().map(Request::get));
+        let read = move |replies: Replies| match replies.all().and_then(|replies| self.judge(replies.into_iter())) {
+            Ok(Judged::Found(found)) => then(Ok(found)),
+            Ok(Judged::Again(reading)) => Ok(Step::Next(reading.ask(then))),
+            Err(error) => then(Err(error)),
+        };
+        Call { requests, read: Box::new(read) }
     }
 
-    fn judge(mut self, mut replies: impl Iterator<Item = Reply>) -> Result<Step<Found>> {
+    fn judge(mut self, mut replies: impl Iterator<Item = Reply>) -> Result<Judged> {
         let first = replies.next().unwrap_or(Reply::Nil);
         let (value, left) = match first {
-            Reply::Nil => return Ok(Step::Done(Found::Nothing)),
+            Reply::Nil => return Ok(Judged::Found(Found::Nothing)),
             reply if self.with_left => {
                 let [value, left] = reply.tuple()?;
                 (value.bulk()?, left.int()?)
             }
             reply => (reply.bulk()?, 0),
         };
-        let Some(value) = value else { return Ok(Step::Done(Found::Nothing)) };
-        let Some(record) = Record::read(&value) else { return Ok(Step::Done(Found::Over(value))) };
+        let Some(value) = value else { return Ok(Judged::Found(Found::Nothing)) };
+        let Some(record) = Record::read(&value) else { return Ok(Judged::Found(Found::Over(value))) };
         if record.of() != self.of || record.is_other_json() {
-            return Ok(Step::Done(Found::Other));
+            return Ok(Judged::Found(Found::Other));
         }
-        let needed = self.sessions.needed(&record)?;
+        let is_asked = self.sessions.needs(&record, &self.asked);
+        let needed = if is_asked { self.asked.clone() } else { self.sessions.needed(&record)? };
         let known: SmallVec<[_; 1]> = replies.map(Reply::bulk).collect::<Result<_>>()?;
         let of = |key: &Bytes| {
             let at = self.asked.iter().position(|asked| asked == key)?;
-            known.get(at).map(|known| Known::read(known.as_deref()))
+            known.get(at).map(Option::as_deref)
         };
         if let Some(known) = needed.iter().map(of).collect::<Option<SmallVec<[_; 1]>>>() {
             if counts(&record, &known) {
-                if self.last.is_some() || needed != self.asked {
+                if self.last.is_some() || !is_asked {
                     self.sessions.hint(&self.place.id, &needed);
                 }
-                return Ok(Step::Done(Found::Live(Live { value, record, left })));
+                return Ok(Judged::Found(Found::Live(Live { value, record, left })));
             }
             if self.last.as_ref() == Some(&value) {
-                return Ok(Step::Done(Found::Over(value)));
+                return Ok(Judged::Found(Found::Over(value)));
             }
         }
         self.rounds += 1;
@@ -145,18 +184,20 @@ impl Reading {
             return Err(Error::new(Fault::Conflict, "the session kept changing while it was read"));
         }
         (self.asked, self.last) = (needed, Some(value));
-        Ok(Step::Next(self.ask()))
+        self.place = self.sessions.place(&String::from_utf8_lossy(&self.place.id))?;
+        Ok(Judged::Again(self))
     }
 }
 
 /// Whether all groups of a value have the epochs that it records.
-fn counts(record: &Record, known: &[Option<Known>]) -> bool {
+fn counts(record: &Record, known: &[Option<&[u8]>]) -> bool {
     if record.seal.is_none() {
-        return known.iter().flatten().all(|known| began_after(&record.json, known.dropped));
+        let mut known = known.iter().filter_map(|known| Known::read(*known));
+        return known.all(|known| began_after(&record.json, known.dropped));
     }
     let pairs = record.marks.iter().zip(known);
     pairs.len() == record.marks.len()
-        && pairs.into_iter().all(|(mark, known)| known.as_ref().is_some_and(|known| known.epoch == mark.epoch))
+        && pairs.into_iter().all(|(mark, known)| known.is_some_and(|known| mark.epoch.is_in(known)))
 }
 
 /// Whether a session written by another program was created after the last drop of its user, according to its own timestamp.

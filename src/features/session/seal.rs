@@ -115,7 +115,7 @@ impl Seal {
 impl Record {
     /// Parses a value. `None` if its seal is damaged, since it cannot be trusted then.
     pub fn read(value: &Bytes) -> Option<Self> {
-        let end = value.iter().rposition(|byte| bits(*byte).is_none()).map_or(0, |last| last + 1);
+        let end = value.iter().rposition(|byte| bits(*byte) == NONE).map_or(0, |last| last + 1);
         let tail = &value[end..];
         if !tail.starts_with(BEGINNING.as_flattened()) {
             let named = named(value).map(Group::user);
@@ -123,10 +123,11 @@ impl Record {
         }
         let seal = Seal::read(&unblank(tail)?)?;
         let json = value.slice(..end);
-        let mut marks = seal.marks.clone();
+        let mut marks = Vec::with_capacity(1 + seal.marks.len());
         if let Some(epoch) = seal.owner {
-            marks.insert(0, Mark { group: Group::user(owner(&json)?), epoch });
+            marks.push(Mark { group: Group::user(owner(&json)?), epoch });
         }
+        marks.extend(seal.marks.iter().cloned());
         Some(Self { json, tail: value.slice(end..), seal: Some(seal), marks, named: None })
     }
 
@@ -191,25 +192,29 @@ const fn blanks(byte: u8) -> [u8; 4] {
     ]
 }
 
+/// What blanks stand for; nothing else may be among them.
 fn unblank(text: &[u8]) -> Option<SmallVec<[u8; 64]>> {
     let (fours, []) = text.as_chunks::<4>() else { return None };
-    let mut bytes = SmallVec::with_capacity(fours.len());
-    for [a, b, c, d] in fours {
-        bytes.push(bits(*a)? << 6 | bits(*b)? << 4 | bits(*c)? << 2 | bits(*d)?);
-    }
-    Some(bytes)
+    let byte = |[a, b, c, d]: &[u8; 4]| bits(*a) << 6 | bits(*b) << 4 | bits(*c) << 2 | bits(*d);
+    Some(fours.iter().map(byte).collect())
 }
 
-/// The bits that a blank stands for.
-const fn bits(blank: u8) -> Option<u8> {
-    match blank {
-        b' ' => Some(0),
-        b'\t' => Some(1),
-        b'\n' => Some(2),
-        b'\r' => Some(3),
-        _ => None,
-    }
+/// The bits that a blank stands for, or `NONE`.
+fn bits(blank: u8) -> u8 {
+    BITS[usize::from(blank)]
 }
+
+const NONE: u8 = 4;
+/// A table, because every character of every seal is looked up.
+static BITS: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut bits = 0;
+    while bits < 4 {
+        table[BLANKS[bits] as usize] = bits as u8;
+        bits += 1;
+    }
+    table
+};
 
 /// The bytes left to read.
 struct Rest<'a>(&'a [u8]);

@@ -55,7 +55,7 @@ impl Sessions {
 
 impl Update {
     fn read(self) -> Call<bool> {
-        self.sessions.read(self.place.clone(), Of::Session, false).then(move |found| match found.live() {
+        self.sessions.clone().read_then(self.place.clone(), Of::Session, move |found| match found?.live() {
             Some(Live { value, record, .. }) => self.replay(value, record),
             None => Ok(Step::Done(false)),
         })

@@ -32,6 +32,22 @@ fn companions_share_the_slot() {
 }
 
 #[test]
+fn the_key_of_an_epoch_is_known_without_being_built() {
+    let names = ["u", "a:b", "}:epoch", "tag:u", "%", "ü", &"x".repeat(600)];
+    for before in ["", "session:", "s{"].iter().filter_map(|before| Prefix::new(before).ok()) {
+        for (one, other) in names.iter().flat_map(|one| names.iter().map(move |other| (one, other))) {
+            let (user, tag) = (user_epoch(&before, one).unwrap(), tag_epoch(&before, one).unwrap());
+            assert_eq!(is_user_epoch(&before, other, &user), one == other, "{one} {other}");
+            assert_eq!(is_tag_epoch(&before, other, &tag), one == other, "{one} {other}");
+            assert!(!is_user_epoch(&before, other, &tag) && !is_tag_epoch(&before, other, &user));
+        }
+        for other in ["", "session:{session:user:}:epoch", "session:{session:user:u}:sessions", "\0"] {
+            assert!(!is_user_epoch(&before, "", other.as_bytes()) && !is_user_epoch(&before, "u", other.as_bytes()));
+        }
+    }
+}
+
+#[test]
 fn companions_of_rooms_share_the_slot() {
     let rooms = prefix(ROOMS);
     let (users, messages) = (room_users(&rooms, "x").unwrap(), room_messages(&rooms, "x").unwrap());
