@@ -231,11 +231,19 @@ impl Core {
     where
         T: Into<Answer> + Send + 'static,
     {
+        self.submit_answer(env, operation, |js| Ok(make(js)?.map(Into::into)))
+    }
+
+    /// The same for a call that needs no conversion, which would cost every step of it.
+    pub fn submit_answer(
+        &self,
+        env: Env,
+        operation: Operation,
+        make: impl FnOnce(Js) -> Result<Call<Answer>>,
+    ) -> Handed {
         let js = Js(env.raw());
-        Handed(self.bridge().submit(js, operation, self.limits.as_ref(), || {
-            let call = make(js)?.map(Into::into);
-            Ok((self.opened(js)?, self.settings.timeout, call))
-        }))
+        let make = || make(js).and_then(|call| Ok((self.opened(js)?, self.settings.timeout, call)));
+        Handed(self.bridge().submit(js, operation, self.limits.as_ref(), make))
     }
 
     /// Turns an error into one that a constructor throws.

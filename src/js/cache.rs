@@ -57,7 +57,7 @@ impl Cache {
     /// The value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> Handed {
-        self.core.submit(env, self.reading(Empty::Null), |js| {
+        self.core.submit_answer(env, self.reading(Empty::Null), |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             Ok(Call::later(move || Ok(cache.get(&key).map(json))))
         })
@@ -129,7 +129,7 @@ impl Cache {
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
         // Never an empty answer: the caller then loads, and must not believe that the cache is up.
-        self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
+        self.core.submit_answer(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             let ahead = ahead(js, load_ms, options.raw())?;
             Ok(Call::later(move || {

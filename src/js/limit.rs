@@ -63,7 +63,7 @@ impl Limiter {
     /// Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`.
     #[napi]
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
-        self.core.submit(env, operation("RATE LIMIT"), |js| {
+        self.core.submit_answer(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
             Ok(Call::later(move || Ok(limiter.check(&id, limit, window)?.map(answer))))

@@ -62,7 +62,7 @@ impl Sessions {
         // When the store is unavailable, the returned id must not belong to a session.
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
-        self.core.submit(env, operation, |js| {
+        self.core.submit_answer(env, operation, |js| {
             let user = user_text(js, user.raw())?;
             let data = self.core.bridge().stringify(js, data.raw(), "data")?;
             let options = options.raw();
@@ -72,32 +72,32 @@ impl Sessions {
                 id: js.text_option(options, c"id", "id")?,
             };
             let (sessions, now) = (self.sessions.clone(), iso_now());
-            Ok(Call::later(move || sessions.create(&user, &now, &data, create)))
+            Ok(Call::later(move || Ok(sessions.create(&user, &now, &data, create)?.map(Answer::text))))
         })
     }
 
     /// The session, or null.
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("GET SESSION", Empty::Null), |js| {
+        self.core.submit_answer(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Answer::Null)) };
             let sessions = self.sessions.clone();
-            Ok(Call::later(move || Ok(sessions.get(&id)?.map(|json| json.map_or(Answer::Null, Answer::json)))))
+            Ok(Call::later(move || sessions.get_as(&id, |json| json.map_or(Answer::Null, Answer::json))))
         })
     }
 
     /// Merges changes; false when it is gone.
     #[napi]
     pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> Handed {
-        self.core.submit(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
+        self.core.submit_answer(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
             let id = id_of(js, id.raw())?;
             let changes = self.core.bridge().stringify(js, changes.raw(), "changes")?;
             let sessions = self.sessions.clone();
             let Some(id) = id else {
                 // Invalid changes are a programming error, even if the id is invalid client input.
-                return sessions.update("-", &changes).map(|_| Call::ready(false));
+                return sessions.update("-", &changes).map(|_| Call::ready(false.into()));
             };
-            Ok(Call::later(move || sessions.update(&id, &changes)))
+            Ok(Call::later(move || Ok(sessions.update(&id, &changes)?.map(Answer::from))))
         })
     }
 
