@@ -202,6 +202,37 @@ for (const engine of engines) {
       )
       assert.deepEqual([status, out], [0, 'OK\n'], err)
     })
+
+    test('a worker that ends takes its subscriptions with it, though nothing is published', async () => {
+      const { status, out, err } = await runModule(
+        `import { Worker } from 'node:worker_threads'
+         import { publish, redisService } from 'cinnabar'
+         await redisService.connect()
+         const source = \`
+           const { subscribe } = require('cinnabar')
+           const { parentPort } = require('node:worker_threads')
+           const noop = () => {}
+           Promise.all([subscribe('quiet', noop), subscribe('quiet'), subscribe('qui*', noop, { pattern: true })])
+             .then(() => parentPort.postMessage('ready'))\`
+         const worker = new Worker(source, { eval: true, execArgv: [] })
+         await new Promise((resolve) => worker.once('message', resolve))
+         await worker.terminate()
+         // On the embedded engine it is seen by a message, and the first one counts.
+         const client = redisService.getClient()
+         const heard = async () => ${
+           engine.kind === 'redis'
+             ? "`${await client.sendCommand(['PUBSUB', 'CHANNELS'])}${await client.sendCommand(['PUBSUB', 'NUMPAT'])}`"
+             : "`${await publish('quiet', 1)}`"
+         }
+         const first = await heard()
+         for (let left = 100; left > 0 && ${engine.kind === 'redis'} && (await heard()) !== '0'; left--) {
+           await new Promise((resolve) => setTimeout(resolve, 20))
+         }
+         console.log(${engine.kind === 'redis'} ? await heard() : first)`,
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out], [0, '0\n'], err)
+    })
   })
 }
 

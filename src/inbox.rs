@@ -110,6 +110,7 @@ struct State {
     /// The reader was woken and has not taken everything since.
     woken: bool,
     end: End,
+    on_close: Option<Box<dyn FnOnce() + Send>>,
     last: Option<u64>,
 }
 
@@ -187,10 +188,26 @@ impl Inbox {
     pub fn close(&self) {
         let mut state = self.lock();
         let gone = State { end: End::Told, last: state.last, ..State::default() };
-        let gone = std::mem::replace(&mut *state, gone);
+        let mut gone = std::mem::replace(&mut *state, gone);
         drop(state);
+        let on_close = gone.on_close.take();
         drop(gone);
         self.drained.notify_waiters();
+        if let Some(on_close) = on_close {
+            on_close();
+        }
+    }
+
+    /// Has this called once `close` has been, which may be so already: by whoever calls that, with no lock held.
+    pub fn on_close(&self, closed: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        match state.end {
+            End::Told => {
+                drop(state);
+                closed();
+            }
+            _ => state.on_close = Some(Box::new(closed)),
+        }
     }
 
     /// Whether no note is taken in any more.

@@ -154,6 +154,8 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
             if inbox.is_ended() {
                 subscriptions.end(id);
             }
+            // At the end of its environment nobody closes it, and on a quiet channel no message finds its reader gone.
+            inbox.on_close(move || subscriptions.end(id));
             Ok(Answer::Number(id as f64))
         });
         if answer.is_err() {
