@@ -151,7 +151,7 @@ export interface ServiceOptions {
    * | `redis-sentinel://user:password@a:26379,b:26379/mymaster/2` | what the sentinels call `mymaster`, database 2; the name may be given as `?name=` instead, and is `mymaster` when left out |
    * | `rediss://`, `rediss-cluster://`, `rediss-sentinel://` | the same over TLS |
    * | `unix:/run/redis.sock` | a socket of this machine |
-   * | `memory:`, `memory:name` | the embedded engine; services of a process with the same name share one store, whatever their other options |
+   * | `memory:`, `memory:name` | the embedded engine; services of a process with the same name and `db` share one store, whatever their other options |
    *
    * In a user name or password, `%`, `@`, `:`, `/`, `?` and `#` are written as `encodeURIComponent` writes them.
    */
@@ -178,7 +178,7 @@ export interface ServiceOptions {
   tls?: boolean | TlsOptions
   /**
    * Number of the database, 0 to 255; overrides the path of the URL. Default `0`, the only one that a cluster has. Messages, and
-   * the events of queues and rooms, are limited to this database too.
+   * the events of queues and rooms, are limited to this database too. On the embedded engine each is a store of its own.
    */
   db?: number
   /** Who the client is to the sentinels, which know nothing of the users of their servers. Only with a sentinel URL. */
@@ -617,7 +617,7 @@ export interface Commands {
   info(section?: string): Promise<string>
   /** How many keys there are. */
   dbSize(): Promise<number>
-  /** Deletes every key of every database. */
+  /** Deletes every key of every database; on the embedded engine, of this database. */
   flushAll(): Promise<string>
   /** Deletes every key of this database. */
   flushDb(): Promise<string>

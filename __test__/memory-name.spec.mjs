@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 
-import { RedisService } from 'cinnabar'
+import { ApiCache, RedisService, SessionManager } from 'cinnabar'
 
-import { deferred } from './helpers.mjs'
+import { deferred, until } from './helpers.mjs'
 
 const OTHERWISE = [
   {},
@@ -46,6 +46,29 @@ test('services of one name share data, messages and locks', async () => {
     await other.disconnect()
   }
   await first.disconnect()
+})
+
+test('databases of one name share nothing: no data, messages, locks or prefixes', async (t) => {
+  const url = `memory:${randomUUID()}`
+  const services = [0, 1, 1].map((db) => new RedisService({ url, db, log: false }))
+  const [one, other, same] = services
+  t.after(() => Promise.all(services.map((service) => service.disconnect())))
+  const heard = []
+  await one.subscribe('channel', (value) => heard.push(value))
+  await one.set('key', 'of 0')
+  await other.set('key', 'of 1')
+  assert.ok(await one.locks.acquireLock('lock'))
+  assert.ok(await other.locks.acquireLock('lock'))
+  assert.equal(await same.locks.acquireLock('lock'), null)
+  assert.equal(await other.publish('channel', 'from 1'), 0)
+  await one.publish('channel', 'from 0')
+  await until('the message is heard', () => heard.length > 0)
+  assert.deepEqual(heard, ['from 0'])
+  new SessionManager(one, { prefix: 'x:' })
+  new ApiCache(other, { prefix: 'x:' })
+  assert.throws(() => new SessionManager(same, { prefix: 'x:' }), { code: 'E_INVALID_SETTINGS' })
+  await other.getClient().flushDb()
+  assert.deepEqual(await Promise.all(services.map((service) => service.get('key'))), ['of 0', null, null])
 })
 
 test('services of another name share nothing, and a slash before the name means nothing', async () => {

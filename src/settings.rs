@@ -74,7 +74,8 @@ pub struct Resolved {
 }
 
 impl Settings {
-    /// The database number in channel names, since a server does not separate channels by database. 0 for the embedded engine.
+    /// The database number in channel names, since a server does not separate channels by database. 0 for the embedded engine,
+    /// where each database is a store of its own.
     pub fn channel_database(&self) -> u8 {
         if matches!(self.server, Server::Memory(_)) { 0 } else { self.database }
     }

@@ -134,7 +134,7 @@ impl Service {
         if let Server::Sentinel { name, .. } = &self.core.settings.server {
             js.set(object, c"name", text(name));
         }
-        js.set(object, c"db", js.number(f64::from(self.core.settings.channel_database())));
+        js.set(object, c"db", js.number(f64::from(self.core.settings.database)));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
         Handed(object)
     }

@@ -18,20 +18,20 @@ use crate::{
 static STORES: Registry<Key, Store> = Registry::new();
 
 /// The identity of a store. For a server it includes all connection settings. An embedded store is identified by its name
-/// alone, since it holds data; the first service to open it sets its memory limit.
+/// and the number of its database alone, since it holds data; the first service to open it sets its memory limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A server with its connection settings.
     Server(Box<Settings>),
-    /// An embedded store.
-    Memory(String),
+    /// An embedded store: the name and the database.
+    Memory(String, u8),
 }
 
 impl Key {
     /// The key of the store for these settings.
     pub fn of(settings: &Settings) -> Self {
         match &settings.server {
-            Server::Memory(name) => Self::Memory(name.clone()),
+            Server::Memory(name) => Self::Memory(name.clone(), settings.database),
             _ => Self::Server(Box::new(settings.clone())),
         }
     }
