@@ -399,8 +399,11 @@ for (const engine of engines) {
         assert.equal((await cache.setImageInfo('c.svg', new TextEncoder().encode('<svg/>'))).type, 'image/svg+xml')
         assert.equal(await cache.invalidateImage('b'), 1)
         assert.equal(await cache.getImageInfo('b'), null)
-        for (const bad of ['text', 42, null, undefined, []])
+        const noInfo = [{}, { size: 1 }, { ...given, size: '1' }, { ...given, size: -1 }, { ...given, type: undefined }]
+        const noTime = { ...given, timestamp: new Date() }
+        for (const bad of ['text', 42, null, undefined, [], new Date(), ...noInfo, noTime])
           await refuses(cache.setImageInfo('d', bad), 'E_INVALID_ARGUMENT')
+        assert.equal(await cache.getImageInfo('d'), null)
         for (const bad of [undefined, 42, null]) await refuses(cache.getImageInfo(bad), 'E_INVALID_ARGUMENT')
       }),
     )

@@ -364,6 +364,15 @@ for (const engine of engines) {
         assert.equal(await sessions.destroySessionOf('u', mine.publicId), 1)
         assert.deepEqual(await sessions.listSessions('u'), [laptop])
         assert.deepEqual(await sessions.describeSessions('nobody'), [])
+        for (const user of ['u', 'nobody']) {
+          for (const current of [Promise.resolve(laptop), { id: laptop }, 5]) {
+            await refuses(sessions.describeSessions(user, { current }), 'E_INVALID_ARGUMENT')
+          }
+          // What a request without a cookie has.
+          for (const current of [undefined, null, '']) {
+            assert.ok((await sessions.describeSessions(user, { current })).every((device) => !device.current))
+          }
+        }
         await refuses(
           sessions.describeSessions('u', { curent: laptop }),
           'E_INVALID_ARGUMENT',

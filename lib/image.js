@@ -40,7 +40,22 @@ function imageInfo(file, image) {
   if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {
     throw argumentError(`image must be its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
   }
-  return { timestamp: Date.now(), ...fromJson(jsonOf(image, 'image')) }
+  return checked({ timestamp: Date.now(), ...fromJson(jsonOf(image, 'image')) })
+}
+
+// After a round trip through JSON, as it is stored.
+function checked(info) {
+  if (!Number.isSafeInteger(info.size) || info.size < 0) {
+    throw argumentError(`image.size must be a whole number of bytes, got ${describe(info.size)}`)
+  }
+  for (const name of ['type', 'hash']) {
+    if (typeof info[name] !== 'string')
+      throw argumentError(`image.${name} must be a string, got ${describe(info[name])}`)
+  }
+  if (typeof info.timestamp !== 'number') {
+    throw argumentError(`image.timestamp must be a time in ms since 1970, got ${describe(info.timestamp)}`)
+  }
+  return info
 }
 
 // The content decides before the file name, which may be wrong.

@@ -109,6 +109,9 @@ class SessionManager {
 
   async describeSessions(userId, options) {
     const { current } = ownOptions(options, DESCRIBE_OPTIONS)
+    if (typeof current !== 'string' && current !== undefined && current !== null) {
+      throw argumentError(`current must be the id of a session, got ${describe(current)}`)
+    }
     const described = await this.#native.describe(userId)
     const own = typeof current === 'string' ? publicIdOf(current) : undefined
     return described.map(({ publicId, ttlMs, session }) => ({
