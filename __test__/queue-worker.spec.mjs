@@ -8,7 +8,6 @@ import { Worker as Thread } from 'node:worker_threads'
 
 import { CinnabarError, JobQueue, RedisService } from 'cinnabar'
 
-import { watch } from '../tests/faults/watch.mjs'
 import { assertTyped, deferred, rawClient, refuses, runModule, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 import { block, expiring, withQueue } from './support/queues.mjs'
@@ -321,14 +320,22 @@ for (const engine of engines) {
     test(
       'leaves everything else on its thread its turn',
       on(async (queue) => {
+        // Jobs, not milliseconds: how long a turn takes is also a matter of who else uses the processor. Each worker has those of
+        // 20 ms at hand.
         let done = 0
+        let most = 0
         await queue.addMany(Array.from({ length: 10_000 }, () => ({ name: 'n' })))
-        const loop = watch()
+        let before = 0
+        const turn = () => {
+          most = Math.max(most, done - before)
+          before = done
+          if (done < 10_000) setImmediate(turn)
+        }
+        setImmediate(turn)
         queue.process(() => void done++, { concurrency: 10 })
         queue.process(async () => void done++, { concurrency: 10 })
         await until('all are done', () => done === 10_000, 30)
-        const { max } = loop.stop()
-        assert.ok(max > 0 && max < 100, `the event loop stood still for ${max} ms`)
+        assert.ok(most > 0 && most < 5000, `${most} of 10,000 jobs in one turn of the event loop`)
       }),
     )
 

@@ -115,13 +115,19 @@ for (const engine of engines) {
         )
         assert.equal((await queue.list('ready')).length, 100)
         const seen = []
+        let [turned, stood] = [performance.now(), 0]
+        const turns = setInterval(() => {
+          stood = Math.max(stood, performance.now() - turned)
+          turned = performance.now()
+        }, 10)
         queue.process((job) => seen.push(job.data), { concurrency: 1 })
         await until('all are done', async () => (await queue.counts()).ready === 0 && seen.length >= 1499, 20)
-        assert.deepEqual(
-          seen,
-          jobs.map(({ data }) => data).filter((data) => data !== 7),
-          'in their order, each once',
-        )
+        clearInterval(turns)
+        const wanted = jobs.map(({ data }) => data).filter((data) => data !== 7)
+        assert.deepEqual(new Set(seen), new Set(wanted))
+        assert.equal(seen.length, wanted.length, 'each once')
+        // A worker whose thread stands still for 100 ms gives prefetched jobs back, behind those that are on their way to it.
+        if (stood < 100) assert.deepEqual(seen, wanted, 'in their order')
       }),
     )
 

@@ -8,7 +8,7 @@ const about = {
   name: 'workers and their server killed',
   short: true,
   limitMs: 180_000,
-  server: { args: ['--appendonly', 'yes'] },
+  server: { args: ['--appendonly', 'yes', '--appendfsync', 'no'] },
 }
 
 export default scenario(about, (t) =>
