@@ -380,11 +380,11 @@ describe('the breaker', { concurrency: true }, () => {
     }
   })
 
-  /** Whether a breaker is open after four quick calls and six that took at least 120 ms. */
+  /** Whether a breaker is open after four quick calls and six that took at least 400 ms. */
   async function afterSlow(breaker) {
     const { proxy, service } = await through({ breaker: { volume: 10, ...breaker }, timeoutMs: 4000, poolSize: 1 })
     await repeat(4, () => service.get('k'))
-    await proxy.delay({ ms: 120 })
+    await proxy.delay({ ms: 400 })
     await repeat(6, () => service.get('k'))
     await proxy.heal()
     return breakerOf(service)
@@ -393,14 +393,14 @@ describe('the breaker', { concurrency: true }, () => {
   effect('breaker.slowCallMs', async () => {
     const slowRate = 0.5
     const [short, long] = await Promise.all([
-      afterSlow({ slowRate, slowCallMs: 100 }),
+      afterSlow({ slowRate, slowCallMs: 300 }),
       afterSlow({ slowRate, slowCallMs: 3000 }),
     ])
     assert.deepEqual([short, long], ['open', 'closed'])
   })
 
   effect('breaker.slowRate', async () => {
-    const slowCallMs = 100
+    const slowCallMs = 300
     const [low, high] = await Promise.all([
       afterSlow({ slowCallMs, slowRate: 0.5 }),
       afterSlow({ slowCallMs, slowRate: 0.9 }),
