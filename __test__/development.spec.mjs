@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { refuses, runJson } from './helpers.mjs'
+import { refuses, runJson, until } from './helpers.mjs'
 import { freePort, startRedis } from './support/engines.mjs'
 
 /** It rejects with `E_UNAVAILABLE`: its type has no value that says that nothing is there or was done. */
@@ -239,6 +239,7 @@ describe('where a server that is away is answered by empty values', () => {
     await service.connect()
     console.warn = (text) => warnings.push(text)
     await server.kill()
+    await until('the end of the connection is noticed', () => !service.isConnected)
   })
 
   after(async () => {
