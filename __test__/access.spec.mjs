@@ -81,7 +81,7 @@ describe('the smallest rights of the page', () => {
 
   test('name every command of every script, also those that seldom run', () => {
     for (const [name, folder] of Object.entries(folders)) {
-      const path = `${root}/src/features/${folder}`
+      const path = `${root}/crates/core/src/features/${folder}`
       const scripts = readdirSync(path, { recursive: true }).filter((file) => file.endsWith('.lua'))
       assert.ok(scripts.length > 0, path)
       const text = scripts.map((file) => readFileSync(`${path}/${file}`, 'utf8')).join('\n')

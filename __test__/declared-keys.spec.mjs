@@ -27,12 +27,12 @@ const TROUBLE = new Set(['session/create', 'cache/release', 'queue/recover', 'qu
 
 /** The text of each script by its name. */
 const scripts = Object.fromEntries(
-  readdirSync(`${root}/src/features`, { recursive: true })
+  readdirSync(`${root}/crates/core/src/features`, { recursive: true })
     .filter((file) => file.endsWith('.rs'))
     .flatMap((file) => [
-      ...readFileSync(`${root}/src/features/${file}`, 'utf8').matchAll(/script!\(\s*\w+ = "([^"]+)"/g),
+      ...readFileSync(`${root}/crates/core/src/features/${file}`, 'utf8').matchAll(/script!\(\s*\w+ = "([^"]+)"/g),
     ])
-    .map(([, name]) => [name.replace('.lua', ''), readFileSync(`${root}/src/features/${name}`, 'latin1')]),
+    .map(([, name]) => [name.replace('.lua', ''), readFileSync(`${root}/crates/core/src/features/${name}`, 'latin1')]),
 )
 
 function nameOf(text) {
@@ -165,7 +165,7 @@ describe('scripts name the keys that they use', () => {
     assert.deepEqual([...finding].sort(), names)
     // A lost answer to a take, too.
     const flagged = [...names, 'queue/recover'].sort()
-    const declared = readFileSync(`${root}/src/features/queue/scripts.rs`, 'utf8')
+    const declared = readFileSync(`${root}/crates/core/src/features/queue/scripts.rs`, 'utf8')
     const found = [...declared.matchAll(/= "([^"]+)\.lua"[^;]*?is: \[[^\]]*\bfinding\b/g)].map(([, name]) => name)
     assert.deepEqual(found.sort(), flagged)
   })

@@ -53,7 +53,7 @@ describe('CinnabarError', () => {
   })
 
   test('has the same codes in the types as in the engine', () => {
-    const rust = readFileSync(`${root}/src/error.rs`, 'utf8')
+    const rust = readFileSync(`${root}/crates/port/src/error.rs`, 'utf8')
     const known = [...rust.matchAll(/= "(E_[A-Z_]+)", retryable/g)].map(([, code]) => code)
     const types = readFileSync(`${root}/index.d.ts`, 'utf8')
     const union = types.match(/export type ErrorCode =([^]*?)\n\n/)[1]
@@ -71,7 +71,7 @@ describe('CinnabarError', () => {
   })
 
   test('every code in the sources is one of the table', () => {
-    const rust = readFileSync(`${root}/src/error.rs`, 'utf8')
+    const rust = readFileSync(`${root}/crates/port/src/error.rs`, 'utf8')
     const known = new Set([...rust.matchAll(/= "(E_[A-Z_]+)", retryable/g)].map(([, code]) => code))
     assert.ok(known.size >= 15)
     let named = 0

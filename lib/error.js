@@ -68,7 +68,7 @@ function abortedError(reason) {
   return new CinnabarError("the caller's signal ended this call", { code: 'E_ABORTED', cause: reason })
 }
 
-// The codes of `Error::is_unavailable` in src/error.rs.
+// The codes of `Error::is_unavailable` in crates/port/src/error.rs.
 const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
 /** Whether the server could not be reached in time, as opposed to a reply that refuses. */

@@ -43,7 +43,7 @@ function routeKey(ip, endpoint, prefix = '') {
     if (typeof value !== 'string') throw argumentError(`${name} must be a string, got ${describe(value)}`)
   }
   // An address may contain colons, so they are escaped in the route: the last colon always separates the two. Only keys of this
-  // form are route keys to src/store/keys/route.rs.
+  // form are route keys to crates/core/src/keys/route.rs.
   const address = shortened(ip.replace(/%(?=25|7[bd]|sha256%)/gi, '%25').replace(/[{}]/g, encodeURIComponent))
   return `${prefix}ratelimit:${address}:${shortened(endpoint.replace(/[%:{}]/g, encodeURIComponent))}`
 }

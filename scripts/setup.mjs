@@ -24,7 +24,7 @@ export async function npmPackages(folder = root) {
 
 /** Builds the release addon unless it is newer than all of its sources. */
 export async function addon() {
-  const sources = ['src', 'Cargo.toml', 'Cargo.lock', 'build.rs'].flatMap((name) => files(join(root, name)))
+  const sources = ['src', 'crates', 'Cargo.toml', 'Cargo.lock', 'build.rs'].flatMap((name) => files(join(root, name)))
   const newest = Math.max(...sources.map(modified))
   if (Math.min(builtAt(), modified(join(root, 'binding.d.ts'))) >= newest) return
   await requireRust()

@@ -9,7 +9,7 @@ import { forTesting } from './setup.mjs'
 import { runSpecs } from './specs.mjs'
 
 const parts = {
-  rust: () => run('cargo', ['test', '--locked', '--no-fail-fast']),
+  rust: () => run('cargo', ['test', '--locked', '--workspace', '--no-fail-fast']),
   types: () => run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', '__test__/types']),
   js: (words) => runSpecs(words),
   runtimes: (words) => runSpecs(words, { folder: 'runtimes' }),

@@ -1,20 +1,11 @@
-//! Sessions, caching, rate limits, locks, rooms and job queues over Redis, Valkey or memory, for Node.js, Deno and Bun.
+//! The addon: sessions, caching, rate limits, locks, rooms and job queues over Redis, Valkey or memory, for Node.js, Deno and Bun.
 //!
-//! Three layers, each knowing only those below: `js` (the bridge), `features` (what a session or a lock is) and `store` (where
-//! state lives). Between the first two, `agents` go on by themselves: the workers of queues, and who is in a room.
+//! Everything that knows JavaScript is here. What is called is in `crates/core`.
 
-pub mod agents;
-pub mod answer;
-pub mod error;
-pub mod features;
-pub mod inbox;
+// Futures of the core are a few layers deeper than the default.
+#![recursion_limit = "256"]
+
 mod js;
-mod number;
-mod random;
-pub mod runtime;
-mod sequence;
-pub mod settings;
-pub mod store;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -10,55 +10,42 @@ mod rule;
 #[path = "tidy/source.rs"]
 mod source;
 
-use cinnabar::store::memory::knows;
+use cinnabar_memory::knows;
 use rule::{Findings, Rule};
 use source::File;
 
 #[test]
-fn only_the_bridge_names_napi() {
-    only_in(&["napi", "napi_derive"], &["src/js.rs", "src/js/"])
-        .refuses("src/features/lock.rs", "use napi::Env;")
-        .refuses("src/store.rs", "#[napi_derive::napi] fn a() {}")
-        .allows("src/js/env.rs", "use napi::Env;")
-        .allows("src/store.rs", "//! Knows nothing of napi.")
+fn only_the_driver_speaks_to_the_network() {
+    only_in(&["TcpStream", "UnixStream", "lookup_host"], &["crates/redis/src/"])
+        .refuses("crates/core/src/store.rs", "use tokio::net::TcpStream;")
+        .refuses("crates/core/src/features/lock.rs", "std::net::TcpStream::connect(place)")
+        .allows("crates/redis/src/dial.rs", "use tokio::net::{TcpStream, lookup_host};")
         .holds();
-}
-
-#[test]
-fn only_the_redis_engine_speaks_to_the_network() {
-    only_in(
-        &["TcpStream", "UnixStream", "lookup_host", "tokio_rustls", "socket2"],
-        &["src/store/redis.rs", "src/store/redis/"],
-    )
-    .refuses("src/store.rs", "use tokio::net::TcpStream;")
-    .refuses("src/features/lock.rs", "std::net::TcpStream::connect(place)")
-    .allows("src/store/redis/dial.rs", "use tokio::net::{TcpStream, lookup_host};")
-    .holds();
 }
 
 #[test]
 fn only_the_interpreter_names_mlua() {
-    only_in(&["mlua"], &["src/store/memory/lua.rs", "src/store/memory/lua/"])
-        .refuses("src/store/memory.rs", "fn run(lua: &mlua::Lua) {}")
-        .allows("src/store/memory/lua.rs", "use mlua::Lua;")
+    only_in(&["mlua"], &["crates/memory/src/lua.rs", "crates/memory/src/lua/"])
+        .refuses("crates/memory/src/lib.rs", "fn run(lua: &mlua::Lua) {}")
+        .allows("crates/memory/src/lua.rs", "use mlua::Lua;")
         .holds();
 }
 
-/// A feature is what `src/features.rs` makes public; what it keeps private is shared by all of them.
+/// A feature is what `crates/core/src/features.rs` makes public; what it keeps private is shared by all of them.
 #[test]
 fn no_feature_imports_another() {
-    let features: Vec<String> = source::files(&["src"], &["features.rs"])
+    let features: Vec<String> = source::files(&["crates/core/src"], &["features.rs"])
         .iter()
         .flat_map(|file| find_where(file, |at| file.has(at, &["pub", "mod"])).map(|at| file.word(at + 2).into()))
         .collect();
     assert!(features.iter().any(|name| name == "lock"), "no features found: {features:?}");
     Rule::for_rust(move |file| siblings(file, &features))
-        .refuses("src/features/session.rs", "use crate::features::lock::Token;")
-        .refuses("src/features/session.rs", "use super::{life, lock};")
-        .refuses("src/features/session/load.rs", "fn a() -> super::super::lock::Token { b() }")
-        .allows("src/features/lock.rs", "use super::life; use crate::features::{lock::Token, life};")
-        .allows("src/features/session/load.rs", "use super::lock;")
-        .allows("src/js/lock.rs", "use crate::features::{lock, session};")
+        .refuses("crates/core/src/features/session.rs", "use crate::features::lock::Token;")
+        .refuses("crates/core/src/features/session.rs", "use super::{life, lock};")
+        .refuses("crates/core/src/features/session/load.rs", "fn a() -> super::super::lock::Token { b() }")
+        .allows("crates/core/src/features/lock.rs", "use super::life; use crate::features::{lock::Token, life};")
+        .allows("crates/core/src/features/session/load.rs", "use super::lock;")
+        .allows("src/js/lock.rs", "use cinnabar_core::features::{lock, session};")
         .holds();
 }
 
@@ -66,20 +53,24 @@ fn no_feature_imports_another() {
 #[test]
 fn agents_are_above_features_and_stores() {
     Rule::for_rust(|file| {
-        let below = file.is_in(&["src/features.rs", "src/features/", "src/store.rs", "src/store/"]);
+        let below = file.is_in(&[
+            "crates/core/src/features.rs",
+            "crates/core/src/features/",
+            "crates/core/src/store.rs",
+            "crates/core/src/store/",
+        ]);
         find(file, |at| below && file.has(at, &["agents", "::"]))
     })
-    .refuses("src/features/queue.rs", "use crate::agents::worker::Worker;")
-    .refuses("src/store/run.rs", "fn a() -> crate::agents::Hearing { b() }")
-    .allows("src/js/queue.rs", "use crate::agents::worker::Worker;")
+    .refuses("crates/core/src/features/queue.rs", "use crate::agents::worker::Worker;")
+    .refuses("crates/core/src/store/run.rs", "fn a() -> crate::agents::Hearing { b() }")
+    .allows("src/js/queue.rs", "use cinnabar_core::agents::worker::Worker;")
     .holds();
     Rule::for_rust(|file| {
-        let above = file.is_in(&["src/agents.rs", "src/agents/"]);
-        find(file, |at| above && (file.has(at, &["store", "::", "redis"]) || file.has(at, &["js", "::"])))
+        let above = file.is_in(&["crates/core/src/agents.rs", "crates/core/src/agents/"]);
+        find(file, |at| above && (file.word(at) == "cinnabar_redis"))
     })
-    .refuses("src/agents/worker.rs", "use crate::store::redis::Engine;")
-    .refuses("src/agents/worker.rs", "use crate::js::opened::Opened;")
-    .allows("src/agents/worker.rs", "use crate::store::Store;")
+    .refuses("crates/core/src/agents/worker.rs", "use cinnabar_redis::Engine;")
+    .allows("crates/core/src/agents/worker.rs", "use crate::store::Store;")
     .holds();
 }
 
@@ -87,7 +78,7 @@ fn agents_are_above_features_and_stores() {
 #[test]
 fn no_feature_reads_a_clock() {
     Rule::for_rust(|file| {
-        let feature = file.is_in(&["src/features.rs", "src/features/"]);
+        let feature = file.is_in(&["crates/core/src/features.rs", "crates/core/src/features/"]);
         find(file, |at| match file.word(at) {
             "SystemTime" | "Instant" | "UNIX_EPOCH" | "chrono" => feature,
             "now" => feature && at > 0 && file.word(at - 1) == "::",
@@ -95,11 +86,11 @@ fn no_feature_reads_a_clock() {
             _ => false,
         })
     })
-    .refuses("src/features/lock.rs", "let at = std::time::SystemTime::now();")
-    .refuses("src/features/lock.rs", "if started.elapsed() > ttl {}")
-    .refuses("src/features/lock.rs", "let at = Utc::now();")
-    .allows("src/features/lock.rs", "use std::time::Duration; // not Instant")
-    .allows("src/store/redis/watch.rs", "let at = Instant::now();")
+    .refuses("crates/core/src/features/lock.rs", "let at = std::time::SystemTime::now();")
+    .refuses("crates/core/src/features/lock.rs", "if started.elapsed() > ttl {}")
+    .refuses("crates/core/src/features/lock.rs", "let at = Utc::now();")
+    .allows("crates/core/src/features/lock.rs", "use std::time::Duration; // not Instant")
+    .allows("crates/redis/src/sentinel/watch.rs", "let at = Instant::now();")
     .holds();
 }
 
@@ -109,14 +100,14 @@ fn no_feature_reads_a_clock() {
 fn only_keys_rs_spells_keys() {
     Rule::for_rust(spelled_keys)
         .with_endings(&[".rs", ".lua"])
-        .refuses("src/features/lock.rs", r#"let key = format!("lock:{resource}");"#)
-        .refuses("src/features/room.rs", r#"let key = format!("{room}:users");"#)
-        .refuses("src/features/cache/put.lua", "redis.call('GET', 'api:' .. ARGV[1])")
-        .refuses("src/features/cache/put.lua", "redis.call('GET', KEYS[1] .. ':tags')")
-        .allows("src/store/keys.rs", r#"let key = format!("lock:{resource}");"#)
-        .allows("src/features/lock.rs", r#"Error::argument(format!("{what}: must not be empty"))"#)
-        .allows("src/features/lock.rs", r#"script!(RELEASE = "lock/release.lua", keys: 1, args: 1);"#)
-        .allows("src/features/lock.rs", r#"#[cfg(test)] mod tests { const KEY: &str = "lock:a"; }"#)
+        .refuses("crates/core/src/features/lock.rs", r#"let key = format!("lock:{resource}");"#)
+        .refuses("crates/core/src/features/room.rs", r#"let key = format!("{room}:users");"#)
+        .refuses("crates/core/src/features/cache/put.lua", "redis.call('GET', 'api:' .. ARGV[1])")
+        .refuses("crates/core/src/features/cache/put.lua", "redis.call('GET', KEYS[1] .. ':tags')")
+        .allows("crates/core/src/keys.rs", r#"let key = format!("lock:{resource}");"#)
+        .allows("crates/core/src/features/lock.rs", r#"Error::argument(format!("{what}: must not be empty"))"#)
+        .allows("crates/core/src/features/lock.rs", r#"script!(RELEASE = "lock/release.lua", keys: 1, args: 1);"#)
+        .allows("crates/core/src/features/lock.rs", r#"#[cfg(test)] mod tests { const KEY: &str = "lock:a"; }"#)
         .holds();
 }
 
@@ -130,12 +121,12 @@ fn nothing_panics_on_purpose() {
             _ => false,
         })
     })
-    .refuses("src/store.rs", "let a = b.unwrap();")
-    .refuses("src/store.rs", "let a = b.expect(\"a reason\");")
-    .refuses("src/store.rs", "panic!(\"no\");")
-    .allows("src/store.rs", "let a = b.unwrap_or_default(); // not unwrap()")
-    .allows("src/store.rs", "#[cfg(test)] mod tests { fn a() { b.unwrap(); } } fn expect(a: u8) {}")
-    .refuses("src/store.rs", "#[cfg(test)] mod tests { fn a() {} } fn a() { b.unwrap(); }")
+    .refuses("crates/core/src/store.rs", "let a = b.unwrap();")
+    .refuses("crates/core/src/store.rs", "let a = b.expect(\"a reason\");")
+    .refuses("crates/core/src/store.rs", "panic!(\"no\");")
+    .allows("crates/core/src/store.rs", "let a = b.unwrap_or_default(); // not unwrap()")
+    .allows("crates/core/src/store.rs", "#[cfg(test)] mod tests { fn a() { b.unwrap(); } } fn expect(a: u8) {}")
+    .refuses("crates/core/src/store.rs", "#[cfg(test)] mod tests { fn a() {} } fn a() { b.unwrap(); }")
     .holds();
 }
 
@@ -146,10 +137,10 @@ fn scripts_call_what_the_embedded_engine_knows() {
         let calls = find_where(file, |at| called(at, "call") || called(at, "pcall"));
         calls.filter_map(|at| unknown_call(file, at)).collect()
     })
-    .refuses("src/features/lock/a.lua", "return redis.call('GTE', KEYS[1])")
-    .refuses("src/features/lock/a.lua", "return redis.pcall('BLPOP', KEYS[1], 0)")
-    .refuses("src/features/lock/a.lua", "return redis.call(ARGV[1], KEYS[1])")
-    .allows("src/features/lock/a.lua", "return redis.call('GET', KEYS[1]) -- not redis.call('GTE')")
+    .refuses("crates/core/src/features/lock/a.lua", "return redis.call('GTE', KEYS[1])")
+    .refuses("crates/core/src/features/lock/a.lua", "return redis.pcall('BLPOP', KEYS[1], 0)")
+    .refuses("crates/core/src/features/lock/a.lua", "return redis.call(ARGV[1], KEYS[1])")
+    .allows("crates/core/src/features/lock/a.lua", "return redis.call('GET', KEYS[1]) -- not redis.call('GTE')")
     .holds();
 }
 
@@ -162,9 +153,9 @@ fn scripts_use_plain_lua() {
             matches!(name, "cjson" | "cmsgpack") || matches!(name, "struct" | "bit") && file.word(at + 1) == "."
         })
     })
-    .refuses("src/features/lock/a.lua", "return cjson.decode(ARGV[1])")
-    .refuses("src/features/lock/a.lua", "local a = bit.band(1, 2)")
-    .allows("src/features/lock/a.lua", "local bit = 1 -- no cjson")
+    .refuses("crates/core/src/features/lock/a.lua", "return cjson.decode(ARGV[1])")
+    .refuses("crates/core/src/features/lock/a.lua", "local a = bit.band(1, 2)")
+    .allows("crates/core/src/features/lock/a.lua", "local bit = 1 -- no cjson")
     .holds();
 }
 
@@ -177,7 +168,7 @@ fn files_are_short() {
         }
     }
     Rule::for_rust(longer_than(400))
-        .under(&["src", "tests"])
+        .under(&["src", "crates", "tests"])
         .refuses("src/a.rs", &"//\n".repeat(401))
         .allows("src/a.rs", &"//\n".repeat(400))
         .holds();
@@ -185,24 +176,6 @@ fn files_are_short() {
         .refuses("src/a.lua", &"--\n".repeat(61))
         .allows("src/a.lua", &"--\n".repeat(60))
         .holds();
-}
-
-#[test]
-fn only_the_bridge_is_unsafe_and_says_why() {
-    only_in(&["unsafe"], &["src/js.rs", "src/js/"])
-        .refuses("src/store.rs", "// SAFETY: it is fine.\nunsafe { a() }")
-        .allows("src/js/a.rs", "unsafe { a() }")
-        .holds();
-    Rule::for_rust(|file| {
-        let blocks = find_where(file, |at| file.word(at) == "unsafe" && acts(file, at) && !has_reason(file, at));
-        blocks.map(|at| (file.words[at].line, "unsafe without a `// SAFETY:` reason above it".into())).collect()
-    })
-    .refuses("src/js/a.rs", "fn a() {\n    unsafe { b() }\n}")
-    .refuses("src/js/a.rs", "// SAFETY: of the other one.\nunsafe { a() };\nunsafe { b() };")
-    .allows("src/js/a.rs", "// SAFETY: the pointer\n// is our own.\nlet a =\n    unsafe { b() };")
-    .refuses("src/js/a.rs", "unsafe impl Send for A {}")
-    .allows("src/js/a.rs", "unsafe extern \"C\" fn a(env: Env) {}")
-    .holds();
 }
 
 /// None of these words outside these places.
@@ -220,9 +193,9 @@ fn find_where(file: &File, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item
     (0..file.words.len()).filter(move |at| wanted(*at))
 }
 
-/// Where a file under `src/features` names another feature: after `features::`, or after as many `super::` as lead there.
+/// Where a file under `crates/core/src/features` names another feature: after `features::`, or after as many `super::` as lead there.
 fn siblings(file: &File, features: &[String]) -> Findings {
-    let Some(inside) = file.path.strip_prefix("src/features/") else { return Vec::new() };
+    let Some(inside) = file.path.strip_prefix("crates/core/src/features/") else { return Vec::new() };
     let own = inside.split(['/', '.']).next().unwrap_or_default();
     let depth = inside.matches('/').count() + 1;
     let mut named = Vec::new();
@@ -262,7 +235,7 @@ fn heads(file: &File, from: usize) -> Findings {
 fn spelled_keys(file: &File) -> Findings {
     const PREFIXES: [&str; 8] =
         ["session:", "api:", "cache:", "rate_limit:", "ratelimit:", "lock:", "room:", "websocket:"];
-    if file.is_in(&["src/store/keys.rs", "src/store/keys/"]) {
+    if file.is_in(&["crates/core/src/keys.rs", "crates/core/src/keys/"]) {
         return Vec::new();
     }
     let looks_like_a_key = |text: &str| {
@@ -285,20 +258,4 @@ fn unknown_call(file: &File, at: usize) -> Option<(usize, String)> {
         Some(name) => Some((line, format!("the embedded engine does not know {}", name.text))),
         None => Some((line, "the command must be a literal, so that this test can read it".into())),
     }
-}
-
-/// Whether it does something unsafe; a declaration only hands that on to its callers.
-fn acts(file: &File, at: usize) -> bool {
-    matches!(file.word(at + 1), "{" | "impl")
-}
-
-/// Whether the comment above the statement, attributes between them aside, gives a reason.
-fn has_reason(file: &File, at: usize) -> bool {
-    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
-    let above = &lines[..file.words[at].line - 1];
-    let is_comment = |line: &&&str| line.starts_with("//");
-    let is_other_statement = |line: &&&str| line.is_empty() || line.ends_with([';', '{', '}']);
-    let statement = above.iter().rev().take_while(|line| !is_comment(line) && !is_other_statement(line)).count();
-    let mut reason = above[..above.len() - statement].iter().rev().take_while(is_comment);
-    reason.any(|line| line.contains("SAFETY:") || line.contains("# Safety"))
 }

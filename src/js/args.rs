@@ -2,15 +2,15 @@
 
 use std::{ffi::CStr, mem::MaybeUninit, ops::RangeInclusive, ptr, time::Duration};
 
-use napi::sys::{self, ValueType};
-use ring::digest::{SHA256, digest};
-
-use super::env::{Js, Value};
-use crate::{
+use cinnabar_port::{
     error::{Error, Result},
     number::{LARGEST, shown},
     random,
 };
+use napi::sys::{self, ValueType};
+use ring::digest::{SHA256, digest};
+
+use super::env::{Js, Value};
 
 /// A hundred years of 365 days.
 pub const LONGEST_MS: u64 = 3_153_600_000_000;

@@ -8,6 +8,16 @@ use std::{
     time::Duration,
 };
 
+use cinnabar_core::{
+    answer::Answer,
+    store::{Local, Store, local, shared},
+};
+use cinnabar_port::{
+    Call,
+    error::{Error, Kind, Result},
+    runtime,
+};
+use cinnabar_redis::settings::Settings;
 use napi::{
     Env, JsValue, Unknown,
     bindgen_prelude::{Error as NapiError, ToNapiValue},
@@ -29,13 +39,6 @@ use super::{
     promise::Inner,
     room::{Following, Members},
     subscription::Subscriptions,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Kind, Result},
-    runtime,
-    settings::Settings,
-    store::{Call, Local, Store, local, shared},
 };
 
 /// A value that a native method hands to JavaScript as it is.

@@ -2,6 +2,14 @@
 
 use std::{rc::Rc, time::Duration};
 
+use cinnabar_core::{
+    answer::Answer,
+    features::cache::{self, Ahead, Keep, Lease, OnUnavailable},
+};
+use cinnabar_port::{
+    Call,
+    error::{Error, Result},
+};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -10,12 +18,6 @@ use super::{
     env::{Js, Value},
     operation::{Empty, Operation},
     service::Service,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Result},
-    features::cache::{self, Ahead, Keep, Lease, OnUnavailable},
-    store::Call,
 };
 
 /// Cached answers of one service.

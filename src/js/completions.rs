@@ -7,6 +7,8 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use cinnabar_core::answer::Answer;
+use cinnabar_port::{Event, error::Result};
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 
 use super::{
@@ -14,7 +16,6 @@ use super::{
     env::{Js, Value},
     promise::Ticket,
 };
-use crate::{answer::Answer, error::Result, store::Event};
 
 /// Something for the JavaScript thread to do.
 pub enum Done {

@@ -10,16 +10,14 @@ use std::{
     sync::Arc,
 };
 
+use cinnabar_port::error::{Error, Kind, Result};
+use cinnabar_redis::settings::{Asked, Provider, Secret};
 use tokio::sync::oneshot;
 
 use super::{
     completions::{Completions, Done},
     env::{Js, Kept, Value},
     promise::Inner,
-};
-use crate::{
-    error::{Error, Kind, Result},
-    settings::{Asked, Provider, Secret},
 };
 
 type Answer = Result<(Option<String>, Secret)>;

@@ -3,12 +3,11 @@
 use std::ptr;
 
 use bytes::Bytes;
-use napi::sys;
-
-use crate::{
+use cinnabar_port::{
     error::{Error, Kind, Result},
     number,
 };
+use napi::sys;
 
 /// A value of the current call; it is gone when the call returns to JavaScript.
 pub type Value = sys::napi_value;

@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 
+use cinnabar_port::error::{Done, Error};
+
 use super::{
     env::{Js, Kept, Value},
     operation::Operation,
     private::is_private,
 };
-use crate::error::{Done, Error};
 
 /// The most characters of a key that an error contains.
 const LONGEST_KEY: usize = 64;

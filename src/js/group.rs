@@ -2,10 +2,10 @@
 
 use std::{ffi::CStr, ops::RangeInclusive, time::Duration};
 
+use cinnabar_port::error::{Error, Result};
 use napi::sys::ValueType;
 
 use super::env::{Js, Value};
-use crate::error::{Error, Result};
 
 /// An object of options, and what stands before their names in messages.
 #[derive(Clone, Copy)]

@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
+
 use super::{
     completions::Done,
     env::{Js, Kept, Value},
     promise::Inner,
 };
-use crate::inbox::{About, Bounds, Inbox, Taken};
 
 /// What a reader takes at a time.
 const MOST_MESSAGES: usize = 64;

@@ -6,6 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
+use cinnabar_port::error::{Error, Kind};
 use smallvec::SmallVec;
 use tokio::task::AbortHandle;
 
@@ -14,7 +15,6 @@ use super::{
     limits::Limits,
     promise::{Inner, Promised},
 };
-use crate::error::{Error, Kind};
 
 /// Everything that signals may end in an environment.
 #[derive(Default)]

@@ -1,9 +1,9 @@
 //! JSON is V8's job: an object crosses as one string.
 
+use cinnabar_port::error::{Error, Kind, Result};
 use napi::sys::ValueType;
 
 use super::env::{Js, Thrown, Value};
-use crate::error::{Error, Kind, Result};
 
 impl Js {
     /// `JSON.stringify(value)`.

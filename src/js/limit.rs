@@ -2,6 +2,14 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use cinnabar_core::{
+    answer::Answer,
+    features::limit::{self, Checked, OnUnavailable},
+};
+use cinnabar_port::{
+    Call,
+    error::{Error, Result},
+};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -11,12 +19,6 @@ use super::{
     operation::Operation,
     private,
     service::Service,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Result},
-    features::limit::{self, Checked, OnUnavailable},
-    store::Call,
 };
 
 /// Limits of one service.

@@ -2,10 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
+use cinnabar_port::error::{Error, Result};
 use smallvec::SmallVec;
 
 use super::env::{Js, Owned, Value};
-use crate::error::{Error, Result};
 
 /// Bounds that all calls of one bound object share.
 pub struct Limits {

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use cinnabar_core::{agents::doubt, answer::Answer, features::lock, keys, store::Store};
+use cinnabar_port::{Call, Event, EventKind, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -15,13 +17,6 @@ use super::{
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     service::Service,
-};
-use crate::{
-    agents::doubt,
-    answer::Answer,
-    error::Result,
-    features::lock,
-    store::{Call, Event, EventKind, Store, keys},
 };
 
 /// Locks of one service.

@@ -9,6 +9,11 @@ use std::{
     time::SystemTime,
 };
 
+use cinnabar_core::store::Store;
+use cinnabar_port::{
+    Event, Watcher,
+    error::{Error, Result},
+};
 use napi::sys::ValueType;
 
 use super::{
@@ -16,10 +21,6 @@ use super::{
     env::{Js, Owned, Value},
     promise::Inner,
     status::iso,
-};
-use crate::{
-    error::{Error, Result},
-    store::{Event, Store, Watcher},
 };
 
 /// What a service does with changes.

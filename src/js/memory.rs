@@ -1,6 +1,6 @@
 //! How the addon's allocator treats what is freed.
 
-use crate::runtime;
+use cinnabar_port::runtime;
 
 /// Has freed pages given back to the system after large values. By itself the allocator keeps them until other calls give it an
 /// occasion, which a quiet process never does. Giving back each page at once cost gets of 32 KB almost half their speed.

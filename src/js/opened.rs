@@ -8,12 +8,11 @@ use std::{
     },
 };
 
+use cinnabar_core::store::Store;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
-
-use crate::store::Store;
 
 /// Calls are taken.
 const OPEN: u8 = 0;

@@ -1,6 +1,7 @@
 //! What a call is named in warnings, and what it answers when there is no server and nobody wants an error.
 
-use crate::{answer::Answer, random};
+use cinnabar_core::answer::Answer;
+use cinnabar_port::random;
 
 /// A call as the bridge carries it.
 #[derive(Clone, Copy)]

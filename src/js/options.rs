@@ -2,6 +2,10 @@
 
 use std::{collections::HashMap, ffi::CStr, rc::Rc};
 
+use cinnabar_port::error::{Error, Result};
+use cinnabar_redis::settings::{
+    BreakerOptions, BreakerSettings, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions,
+};
 use napi::sys::ValueType;
 
 use super::{
@@ -9,10 +13,6 @@ use super::{
     env::{Js, Value},
     group::Group,
     promise::Inner,
-};
-use crate::{
-    error::{Error, Result},
-    settings::{BreakerOptions, BreakerSettings, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions},
 };
 
 /// What `onUnavailable` says.

@@ -5,7 +5,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use crate::store::keys;
+use cinnabar_core::keys;
 
 /// With more prefixes than this, no error shows a key.
 const MOST: usize = 1000;

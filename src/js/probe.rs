@@ -1,13 +1,11 @@
 //! The commands of a health check: they look at a server and never change what others may do with it.
 
+use cinnabar_core::features::raw::{self, Strings};
+use cinnabar_port::error::Error;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{bridge::Handed, env::Js, operation::Operation, service::Service};
-use crate::{
-    error::Error,
-    features::raw::{self, Strings},
-};
 
 #[napi]
 impl Service {

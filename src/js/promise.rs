@@ -10,9 +10,16 @@ use std::{
     time::Duration,
 };
 
+use cinnabar_core::{answer::Answer, store::panicked};
+use cinnabar_port::{
+    Call,
+    error::{Error, Kind, Result},
+    sequence::Sequence,
+};
 use napi::sys;
 
 use super::{
+    answer::build,
     bridge::Shared,
     completions::{Completions, Done},
     credentials::Sources,
@@ -28,12 +35,6 @@ use super::{
     operation::Operation,
     tick::Tick,
     told::Told,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Kind, Result},
-    sequence::Sequence,
-    store::{Call, panicked},
 };
 
 /// Values made while settling are collected in portions of this many promises.
@@ -187,7 +188,7 @@ impl Inner {
 
     /// An answer as a value, for what is known without waiting.
     pub fn value(&self, js: Js, answer: &Answer) -> Value {
-        let built = self.functions.borrow().as_ref().map(|functions| answer.clone().build(js, functions));
+        let built = self.functions.borrow().as_ref().map(|functions| build(answer.clone(), js, functions));
         built.and_then(Result::ok).unwrap_or_else(|| js.undefined())
     }
 
@@ -288,7 +289,7 @@ impl Inner {
             Ok(answer) => Ok((answer, None)),
             Err(error) => Err(error),
         };
-        let built = result.and_then(|(answer, warning)| answer.build(js, functions).map(|value| (value, warning)));
+        let built = result.and_then(|(answer, warning)| build(answer, js, functions).map(|value| (value, warning)));
         match built {
             Ok((value, warning)) => {
                 js.resolve(promised.deferred, value);

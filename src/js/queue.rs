@@ -9,6 +9,16 @@ mod worker;
 use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
+use cinnabar_core::{
+    agents::published,
+    answer::Answer,
+    features::queue::{self, NewJob, Published, State},
+    keys,
+};
+use cinnabar_port::{
+    Call,
+    error::{Error, Result},
+};
 use napi::{Env, JsValue, Unknown, sys::ValueType};
 use napi_derive::napi;
 
@@ -18,13 +28,6 @@ use super::{
     env::{Js, Value},
     operation::Operation,
     service::Service,
-};
-use crate::{
-    agents::published,
-    answer::Answer,
-    error::{Error, Result},
-    features::queue::{self, NewJob, Published, State},
-    store::{Call, keys},
 };
 
 /// A queue of one service.

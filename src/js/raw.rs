@@ -1,13 +1,13 @@
 //! Arguments of raw commands: strings, numbers and bytes.
 
 use bytes::Bytes;
+use cinnabar_port::{
+    Args,
+    error::{Error, Kind, Result},
+};
 use napi::sys::{self, ValueType};
 
 use super::env::{Js, Value};
-use crate::{
-    error::{Error, Kind, Result},
-    store::Args,
-};
 
 impl Js {
     /// The words of a command.

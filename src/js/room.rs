@@ -6,6 +6,8 @@ mod members;
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use cinnabar_core::{agents::presence::Presence, answer::Answer, features::room, keys, store::Publication};
+use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::time::Instant;
@@ -17,13 +19,6 @@ use super::{
     opened::Opened,
     operation::{Empty, Operation},
     service::Service,
-};
-use crate::{
-    agents::presence::Presence,
-    answer::Answer,
-    error::Result,
-    features::room,
-    store::{Call, Publication, keys},
 };
 
 /// How long a process may be silent before it counts as dead.

@@ -2,6 +2,17 @@
 
 use std::{rc::Rc, time::Duration};
 
+use cinnabar_core::{
+    answer::Answer,
+    features::raw::{self, Shape, Strings},
+    keys,
+};
+use cinnabar_port::{
+    Call, Status, Topology,
+    error::{Error, Kind},
+    runtime,
+};
+use cinnabar_redis::settings::{Listed, Server, Settings};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -15,14 +26,6 @@ use super::{
     operation::{Empty, Operation},
     options::OnUnavailable,
     status, subscription,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Kind},
-    features::raw::{self, Shape, Strings},
-    runtime,
-    settings::{Listed, Server, Settings},
-    store::{Call, Status, Topology, keys},
 };
 
 /// A server or an embedded store, as one caller configured it.

@@ -2,6 +2,16 @@
 
 use std::rc::Rc;
 
+use cinnabar_core::{
+    answer::Answer,
+    features::session::{self, Create},
+    keys,
+};
+use cinnabar_port::{
+    Call,
+    error::{Error, Result},
+    number,
+};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -11,13 +21,6 @@ use super::{
     operation::{Empty, Operation},
     private,
     service::Service,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Result},
-    features::session::{self, Create},
-    number,
-    store::{Call, keys},
 };
 
 /// Sessions of one service.

@@ -2,10 +2,8 @@
 
 use std::time::SystemTime;
 
-use crate::{
-    answer::Answer,
-    store::{BreakerState, PoolStatus, Role, ServerStatus, Status, Topology},
-};
+use cinnabar_core::answer::Answer;
+use cinnabar_port::{BreakerState, PoolStatus, Role, ServerStatus, Status, Topology};
 
 /// `{ topology, connected, pool, breaker, lastError, reconnects, muted, nodes }`.
 pub fn answer(status: &Status) -> Answer {

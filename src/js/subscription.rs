@@ -8,6 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use cinnabar_core::{
+    answer::Answer,
+    inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
+    keys,
+    store::Store,
+};
+use cinnabar_port::{
+    Call, Heard, Listener, Message, Reply, Request, Step, Topic,
+    error::{Error, Kind, Result},
+    runtime, unsharded,
+};
 use napi::{Env, sys::ValueType};
 
 use super::{
@@ -16,13 +27,6 @@ use super::{
     env::{Js, Value},
     opened::Opened,
     operation::Operation,
-};
-use crate::{
-    answer::Answer,
-    error::{Error, Kind, Result},
-    inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
-    runtime,
-    store::{Call, Heard, Listener, Message, Reply, Request, Step, Store, Topic, keys, unsharded},
 };
 
 /// A service's open subscriptions: the reader's number → the store and the store's number.

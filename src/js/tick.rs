@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use cinnabar_core::answer::Answer;
+use cinnabar_port::{Call, Request, runtime};
 use napi::sys;
 use tokio::time::Instant;
 
@@ -19,11 +21,6 @@ use super::{
     limits::Limits,
     opened::Opened,
     promise::{Inner, Promised, Ticket},
-};
-use crate::{
-    answer::Answer,
-    runtime,
-    store::{Call, Request},
 };
 
 /// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.

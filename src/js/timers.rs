@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cinnabar_core::answer::Answer;
+use cinnabar_port::runtime;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::{sync::oneshot, time::timeout};
@@ -10,7 +12,6 @@ use super::{
     bridge::{Bridge, Core},
     env::Js,
 };
-use crate::{answer::Answer, runtime};
 
 #[napi]
 impl Bridge {

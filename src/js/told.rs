@@ -8,12 +8,14 @@ use std::{
     },
 };
 
+use cinnabar_core::answer::Answer;
+
 use super::{
+    answer::build,
     completions::{Completions, Done},
     env::{Js, Kept, Value},
     promise::Inner,
 };
-use crate::answer::Answer;
 
 /// Numbers of such functions, never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -68,7 +70,7 @@ impl Inner {
     /// Calls the function of this number.
     pub(super) fn tell_function(&self, js: Js, id: u64, answer: Answer) {
         let function = self.told.borrow().get(&id).map(|told| js.kept(&told.function));
-        let built = self.functions.borrow().as_ref().map(|functions| answer.build(js, functions));
+        let built = self.functions.borrow().as_ref().map(|functions| build(answer, js, functions));
         if let (Some(function), Some(Ok(value))) = (function, built) {
             // Neither is borrowed any more: the function may let itself go.
             let _ = js.call(function, &[value]);

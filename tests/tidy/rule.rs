@@ -13,14 +13,14 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule for the Rust files under `src`.
+    /// A rule for the Rust files under `src` and `crates`.
     pub fn for_rust(check: impl Fn(&File) -> Findings + 'static) -> Self {
-        Self { endings: &[".rs"], folders: &["src"], check: Box::new(check) }
+        Self { endings: &[".rs"], folders: &["src", "crates"], check: Box::new(check) }
     }
 
-    /// A rule for the Lua files under `src`.
+    /// A rule for the Lua files under `src` and `crates`.
     pub fn for_lua(check: impl Fn(&File) -> Findings + 'static) -> Self {
-        Self { endings: &[".lua"], folders: &["src"], check: Box::new(check) }
+        Self { endings: &[".lua"], folders: &["src", "crates"], check: Box::new(check) }
     }
 
     /// Looks at these folders instead.

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-
-use crate::{
+use cinnabar_core::{
     answer::Answer,
     features::queue::{Added, Counts, Event, Job, State, What},
 };

@@ -3,23 +3,21 @@
 use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
+use cinnabar_core::{
+    agents::Hearing,
+    features::queue,
+    inbox::{About, Bounds, Inbox, Note, Offered},
+};
+use cinnabar_port::{Heard, Listener, Topic, error::Result, runtime};
 use napi::Env;
 use napi_derive::napi;
 use tokio::sync::Notify;
 
 use super::answer;
-use crate::{
-    agents::Hearing,
-    error::Result,
-    features::queue,
-    inbox::{About, Bounds, Inbox, Note, Offered},
-    js::{
-        bridge::{Core, closed},
-        env::{Js, Value},
-        opened::Opened,
-    },
-    runtime,
-    store::{Heard, Listener, Topic},
+use crate::js::{
+    bridge::{Core, closed},
+    env::{Js, Value},
+    opened::Opened,
 };
 
 /// Somebody who hears what happens to jobs.

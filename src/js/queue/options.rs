@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use cinnabar_core::{
+    agents::worker::{self, Rules},
+    features::queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
+};
+use cinnabar_port::{
+    error::{Error, Result},
+    number::shown,
+};
 use napi::sys::ValueType;
 
-use crate::{
-    agents::worker::{self, Rules},
-    error::{Error, Result},
-    features::queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
-    js::{
-        args::LONGEST_MS,
-        env::{Js, Value},
-        group::Group,
-    },
-    number::shown,
+use crate::js::{
+    args::LONGEST_MS,
+    env::{Js, Value},
+    group::Group,
 };
 
 const LEASE: Duration = Duration::from_secs(10);

@@ -1,16 +1,17 @@
 //! Schedules of repeats, and repeats as JavaScript gets them.
 
-use crate::{
+use cinnabar_core::{
     answer::Answer,
-    error::{Error, Result},
     features::queue::{
         Repeating,
         schedule::{LATEST, SHORTEST, Schedule},
     },
-    js::{
-        env::{Js, Value},
-        group::Group,
-    },
+};
+use cinnabar_port::error::{Error, Result};
+
+use crate::js::{
+    env::{Js, Value},
+    group::Group,
 };
 
 use super::answer::{field, json};

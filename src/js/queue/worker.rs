@@ -6,21 +6,20 @@ use std::{
     time::Duration,
 };
 
+use cinnabar_core::{
+    agents::worker::{Failure, Notice, Options, Why, Worker},
+    answer::Answer,
+    features::queue::Queue,
+};
+use cinnabar_port::{error::Result, runtime};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
-use crate::{
-    agents::worker::{Failure, Notice, Options, Why, Worker},
-    answer::Answer,
-    error::Result,
-    features::queue::Queue,
-    js::{
-        bridge::{Core, Handed},
-        env::{Js, Value},
-        opened::Opened,
-        told::Teller,
-    },
-    runtime,
+use crate::js::{
+    bridge::{Core, Handed},
+    env::{Js, Value},
+    opened::Opened,
+    told::Teller,
 };
 
 /// Whoever runs the jobs of a queue.

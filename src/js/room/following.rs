@@ -8,27 +8,30 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use napi::{Env, sys::ValueType};
-use tokio::time::sleep;
-
-use super::Rooms;
-use crate::{
+use cinnabar_core::{
     agents::{
         listen::Listening,
         watch::{Watching, nobody},
     },
     answer::Answer,
-    error::{Error, Kind, Result},
     inbox::{Bounds, Inbox, Overflow},
-    js::{
-        bridge::{Handed, closed},
-        completions::Done,
-        env::{Js, Value},
-        opened::Opened,
-        operation::Operation,
-    },
+    keys,
+    store::Store,
+};
+use cinnabar_port::{
+    error::{Error, Kind, Result},
     runtime,
-    store::{Store, keys},
+};
+use napi::{Env, sys::ValueType};
+use tokio::time::sleep;
+
+use super::Rooms;
+use crate::js::{
+    bridge::{Handed, closed},
+    completions::Done,
+    env::{Js, Value},
+    opened::Opened,
+    operation::Operation,
 };
 
 /// What may wait for one reader. What is too much waits once for all of the process, and in the store.

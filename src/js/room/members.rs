@@ -10,22 +10,24 @@ use std::{
     time::Duration,
 };
 
+use cinnabar_core::{
+    agents::presence::{Member, Presence},
+    answer::Answer,
+};
+use cinnabar_port::{
+    error::{Error, Kind},
+    runtime,
+};
 use napi::Env;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Rooms;
-use crate::{
-    agents::presence::{Member, Presence},
-    answer::Answer,
-    error::{Error, Kind},
-    js::{
-        bridge::{Handed, closed, iso_now},
-        completions::Done,
-        env::{Js, Value},
-        opened::Opened,
-        operation::Operation,
-    },
-    runtime,
+use crate::js::{
+    bridge::{Handed, closed, iso_now},
+    completions::Done,
+    env::{Js, Value},
+    opened::Opened,
+    operation::Operation,
 };
 
 /// Numbers of members, never used twice in a process.

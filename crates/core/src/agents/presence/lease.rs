@@ -1,0 +1,123 @@
+//! Keeps a process's lease, and sweeps where another's is over.
+
+use std::{
+    sync::{Arc, MutexGuard, Weak},
+    time::Duration,
+};
+
+use cinnabar_port::{error::Result, random};
+use tokio::time::{Instant, sleep};
+
+use super::{Presence, lock};
+use crate::agents::steady::Steady;
+
+/// A third of a lease: two beats may fail.
+const BEATS: u32 = 3;
+/// How soon a beat that failed is tried again, at the latest.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Rooms of a dead process that are swept side by side.
+const ROOMS: usize = 16;
+
+/// Until there is neither a lease to keep nor anybody who watches.
+pub async fn run(presence: Weak<Presence>) {
+    loop {
+        // Held only while it is asked: nobody else may need it, nor the connections that it holds.
+        let pause = {
+            let Some(presence) = presence.upgrade() else { return };
+            let failed = match beat(&presence).await {
+                Some(beat) => beat.is_err(),
+                None if presence.stop_keeping() => return,
+                None => false,
+            };
+            let pause = presence.lease / BEATS;
+            // Soon again where it failed.
+            if failed { pause.min(AGAIN) } else { pause }
+        };
+        // Not all processes at one moment.
+        sleep(pause.mul_f64(0.9 + random::fraction() / 10.0)).await;
+    }
+}
+
+/// `None` where there is no need for one.
+async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
+    let node = presence.node();
+    let overdue = || presence.steady().ask(presence.lease, Instant::now());
+    let call = match &node {
+        Some(node) => presence.rooms.beat(node, presence.lease, overdue()),
+        None if presence.is_looked_at() => presence.rooms.look(presence.lease, overdue()),
+        None => return None,
+    };
+    let within = (presence.lease / BEATS).clamp(Duration::from_millis(100), presence.patience);
+    let beat = match presence.store.call(call, Instant::now() + within).await {
+        Ok(beat) => beat,
+        Err(error) => return Some(Err(error)),
+    };
+    presence.steady().saw(beat.now_ms, presence.lease, Instant::now());
+    if let Some(node) = node.filter(|_| !beat.held) {
+        presence.lose(&node);
+    }
+    if !beat.over.is_empty() {
+        presence.sweep_soon(beat.over);
+    }
+    Some(Ok(()))
+}
+
+impl Presence {
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        lock(&self.steady)
+    }
+
+    /// Ends the task unless somebody wants it by now.
+    fn stop_keeping(&self) -> bool {
+        let mut tasks = self.tasks();
+        let wanted = self.node().is_some() || self.is_looked_at();
+        tasks.keeping = wanted;
+        !wanted
+    }
+
+    /// Sweeps in a task of its own, which keeps no beat waiting, one such task at a time.
+    pub(super) fn sweep_soon(self: &Arc<Self>, nodes: Vec<String>) {
+        if std::mem::replace(&mut self.tasks().sweeping, true) {
+            return;
+        }
+        let presence = self.clone();
+        tokio::spawn(async move {
+            for node in nodes {
+                // What fails is told of again by the next beat.
+                let _ = presence.sweep(&node).await;
+            }
+            presence.tasks().sweeping = false;
+        });
+    }
+
+    /// Takes all seats of a process away whose lease is over, some at a time.
+    ///
+    /// Several may do so at once: each seat is taken away by one of them, and a room is crossed off only when it has none left.
+    pub(super) async fn sweep(&self, node: &str) -> Result<()> {
+        loop {
+            let rooms = self.call(self.rooms.orphaned(node, ROOMS)).await?;
+            if rooms.is_empty() {
+                return Ok(());
+            }
+            let calls =
+                rooms.into_iter().map(|room| (self.store.noting(self.rooms.sweep(node, &room)), room)).collect();
+            let (mut empty, mut some, mut failure) = (Vec::new(), false, None);
+            let deadline = Instant::now() + self.patience;
+            let settle = |done: Vec<(Result<usize>, _)>| {
+                for (left, room) in done {
+                    match left {
+                        Ok(0) => empty.push(room),
+                        Ok(_) => some = true,
+                        Err(error) => failure = Some(error),
+                    }
+                }
+            };
+            self.store.run(calls, deadline, settle).await;
+            if !empty.is_empty() {
+                self.call(self.rooms.swept(node, empty)).await?;
+            } else if let Some(failure) = failure.filter(|_| !some) {
+                return Err(failure);
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The worker's task: it speaks to the store.
+
+use std::{
+    future::{Future, pending},
+    pin::{Pin, pin},
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use cinnabar_port::{
+    Call, Event, EventKind, Listener, Topic, Watcher,
+    error::{Kind, Result},
+};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Notice, Settled, Worker,
+    desk::{Asked, Landing, Round},
+    outbox::Notes,
+    repeats::{Looked, Repeats},
+};
+use crate::{
+    agents::{eviction, hearing::Hearing, published, steady::Steady},
+    features::queue::{Finish, Held, Published, Take, Taken},
+    store::Store,
+};
+
+/// Items of one script run.
+const FINISHES: usize = 100;
+const BEATS: usize = 500;
+/// No beat is given up earlier.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+/// With nothing to do, the task looks up this often.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Something under way.
+type Flight<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What one look at the desk brings.
+struct Turn {
+    notices: Vec<Notice>,
+    next_round: Option<Round>,
+    next_beat: Option<Vec<(u64, Held)>>,
+    until: Instant,
+    gives_up_at: Option<Instant>,
+    over: bool,
+}
+
+/// What was asked in a round.
+enum Sent {
+    Reports(Vec<(u64, Notes)>),
+    Finishes(Vec<Finish>),
+    Take(Asked),
+}
+
+/// What was answered. Who finished too late learns it from a beat.
+enum Answered {
+    Told,
+    Finished(Published),
+    Taken(Taken),
+}
+
+impl Worker {
+    /// Works until it is closed, by itself or when `closing` comes; at `cut` it ends at once. Tells `tell` what whoever
+    /// runs jobs has to know. Answers the ids of the jobs that did not come to their end.
+    pub async fn run(
+        self: Arc<Self>,
+        store: Arc<Store>,
+        tell: impl Fn(Notice) + Send,
+        closing: impl Future<Output = ()> + Send,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Vec<String> {
+        let _hearing = self.hear(&store);
+        let _watcher = self.watch(&store);
+        let (mut closing, mut cut) = (pin!(closing), pin!(cut));
+        let (mut asked_to_close, mut asked_to_stop) = (false, false);
+        let (mut round, mut beat) = (None::<Flight<Landing>>, None::<Flight<Option<Vec<u64>>>>);
+        let mut eviction = Some::<Flight<()>>(Box::pin(eviction::tell(store.clone())));
+        let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<Flight<Looked>>);
+        loop {
+            let Turn { notices, next_round, next_beat, until, gives_up_at, over } = self.turn();
+            notices.into_iter().for_each(&tell);
+            if over {
+                break;
+            }
+            if let Some(next) = next_round {
+                round = Some(Box::pin(self.clone().fly(store.clone(), next)));
+            }
+            if let Some(held) = next_beat {
+                beat = Some(Box::pin(self.clone().renew(store.clone(), held)));
+            }
+            let looks = look.is_none() && !self.lock().is_closing();
+            if looks && let Some(at) = repeats.begin(Instant::now()) {
+                look = Some(Box::pin(self.clone().fire(store.clone(), at)));
+            }
+            let until = if looks && look.is_none() { until.min(repeats.next_at()) } else { until };
+            tokio::select! {
+                landing = ended(&mut round) => {
+                    if let Some((_, taken)) = &landing.taken {
+                        repeats.found(taken, Instant::now());
+                    }
+                    let notices = self.lock().landed(landing, Instant::now());
+                    notices.into_iter().for_each(&tell);
+                    // The embedded engine answers at once: what else runs on this thread would wait as long as there are jobs.
+                    yield_now().await;
+                }
+                lost = ended(&mut beat) => {
+                    let notices = self.lock().beaten(lost, Instant::now());
+                    notices.into_iter().for_each(&tell);
+                }
+                looked = ended(&mut look) => {
+                    let now = Instant::now();
+                    let (added, failed) = repeats.ended(looked, now);
+                    failed.map(Notice::Failing).into_iter().for_each(&tell);
+                    if added {
+                        self.lock().wake(now);
+                    }
+                }
+                () = ended(&mut eviction) => {}
+                () = self.stir.notified() => {}
+                () = sleep_until(until) => {}
+                () = &mut closing, if !asked_to_close => {
+                    asked_to_close = true;
+                    self.close(None);
+                }
+                () = &mut cut, if !asked_to_stop => {
+                    asked_to_stop = true;
+                    self.close(Some(Duration::ZERO));
+                }
+                () = at(gives_up_at) => break,
+            }
+        }
+        self.lock().unfinished()
+    }
+
+    /// What is due now, and until when nothing else is.
+    fn turn(&self) -> Turn {
+        let now = Instant::now();
+        let mut desk = self.lock();
+        let notices = desk.tick(now);
+        let (next_round, next_beat) = (desk.round(now), desk.beat(now));
+        let until = desk.next_at(now).unwrap_or(now + NEVER);
+        desk.arm(until);
+        Turn { notices, next_round, next_beat, until, gives_up_at: desk.gives_up_at(), over: desk.is_over() }
+    }
+
+    /// Tells and asks the store.
+    async fn fly(self: Arc<Self>, store: Arc<Store>, round: Round) -> Landing {
+        let mut landing = Landing::default();
+        let calls = self.calls(round, &mut landing);
+        store
+            .run(calls, Instant::now() + self.options.timeout, |answers| {
+                for (answer, sent) in answers {
+                    if let Ok(Answered::Finished(published)) = &answer {
+                        published::note(&store, &self.queue, *published);
+                    }
+                    landing.note(answer, sent);
+                }
+            })
+            .await;
+        if let Some((Asked { again: false, .. }, taken)) = &landing.taken {
+            self.steady().saw(taken.now_ms, self.options.lease, Instant::now());
+            published::note(&store, &self.queue, taken.published);
+        }
+        landing
+    }
+
+    /// A round as calls, in its order. What cannot be asked has its answer at once.
+    fn calls(&self, round: Round, landing: &mut Landing) -> Vec<(Call<Answered>, Sent)> {
+        let Round { reports, finishes, take } = round;
+        let mut made = Vec::new();
+        if !reports.is_empty() {
+            let all = reports.iter().flat_map(|(_, notes)| notes.reports()).collect();
+            made.push((self.queue.report(all).map(|call| call.map(|()| Answered::Told)), Sent::Reports(reports)));
+        }
+        for some in finishes.chunks(FINISHES) {
+            let call = self.queue.finish(some.to_vec());
+            let call = call.map(|call| call.map(|(_, published)| Answered::Finished(published)));
+            made.push((call, Sent::Finishes(some.to_vec())));
+        }
+        if let Some(asked) = take {
+            let Settled { lease, limits, .. } = self.options;
+            let overdue = self.steady().ask(lease, Instant::now());
+            let ask = Take {
+                count: asked.count,
+                lease,
+                token: asked.token.clone(),
+                limits,
+                idle: asked.idle,
+                makes_way: asked.makes_way.clone(),
+                overdue,
+            };
+            let call = if asked.again {
+                let found = self.queue.recover(&asked.token);
+                found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))
+            } else {
+                self.queue.take(&ask).map(|call| call.map(Answered::Taken))
+            };
+            made.push((call, Sent::Take(asked)));
+        }
+        let mut calls = Vec::with_capacity(made.len());
+        for (call, sent) in made {
+            match call {
+                Ok(call) => calls.push((call, sent)),
+                Err(error) => landing.note(Err(error), sent),
+            }
+        }
+        calls
+    }
+
+    /// Renews leases. Answers the numbers of those that are lost, or nothing where the store did not answer.
+    async fn renew(self: Arc<Self>, store: Arc<Store>, held: Vec<(u64, Held)>) -> Option<Vec<u64>> {
+        let (mut lost, mut failed, mut calls) = (Vec::new(), false, Vec::new());
+        for some in held.chunks(BEATS) {
+            let (numbers, held): (Vec<_>, Vec<_>) = some.iter().cloned().unzip();
+            match self.queue.beat(self.options.lease, held) {
+                Ok(call) => calls.push((call, numbers)),
+                Err(_) => failed = true,
+            }
+        }
+        // One that hangs must leave time for another within the lease.
+        let patience = self.options.timeout.min((self.options.lease / 3).max(LEAST_PATIENCE));
+        store
+            .run(calls, Instant::now() + patience, |answers| {
+                for (answer, numbers) in answers {
+                    match answer {
+                        Ok(ours) => {
+                            lost.extend(numbers.into_iter().zip(ours).filter(|(_, ours)| !ours).map(|(n, _)| n))
+                        }
+                        Err(_) => failed = true,
+                    }
+                }
+            })
+            .await;
+        (!failed).then_some(lost)
+    }
+
+    fn steady(&self) -> MutexGuard<'_, Steady> {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes up when there are jobs.
+    fn hear(self: &Arc<Self>, store: &Arc<Store>) -> Hearing {
+        let wake = {
+            let worker = Arc::downgrade(self);
+            move || {
+                if let Some(worker) = worker.upgrade() {
+                    worker.at_desk(|desk, now| desk.wake(now));
+                }
+            }
+        };
+        let listener: Listener = {
+            let wake = wake.clone();
+            // A gap may have been a message.
+            Arc::new(move |_| wake())
+        };
+        Hearing::of(store.clone(), Topic::Channel(self.queue.wake_channel()), listener, wake)
+    }
+
+    /// Goes on at once when the store can be reached again.
+    fn watch(self: &Arc<Self>, store: &Arc<Store>) -> Arc<Watcher> {
+        let worker = Arc::downgrade(self);
+        let watcher: Arc<Watcher> = Arc::new(move |event: &Event| {
+            if let (EventKind::Connected | EventKind::BreakerClosed, Some(worker)) = (event.what, worker.upgrade()) {
+                worker.at_desk(|desk, now| desk.reach(now));
+            }
+        });
+        store.events().watch(&watcher);
+        watcher
+    }
+}
+
+impl Landing {
+    /// What became of one call of the round.
+    fn note(&mut self, answer: Result<Answered>, sent: Sent) {
+        let error = match (answer, sent) {
+            (Ok(Answered::Taken(taken)), Sent::Take(asked)) => {
+                self.taken = Some((asked, taken));
+                return;
+            }
+            (Ok(_), _) => return,
+            (Err(error), Sent::Reports(reports)) => {
+                self.reports = reports;
+                error
+            }
+            (Err(error), Sent::Finishes(finishes)) => {
+                self.finishes.extend(finishes);
+                error
+            }
+            (Err(error), Sent::Take(asked)) => {
+                // What was refused took nothing; of what got no answer nobody knows.
+                self.unanswered = (asked.again || error.kind == Kind::MaybeApplied).then_some(asked);
+                error
+            }
+        };
+        self.error = Some(error);
+    }
+}
+
+/// The result of what is under way, which is then no longer so; never, where nothing is.
+async fn ended<T>(flight: &mut Option<Flight<T>>) -> T {
+    match flight {
+        None => pending().await,
+        Some(future) => {
+            let result = future.await;
+            *flight = None;
+            result
+        }
+    }
+}
+
+/// That moment, if there is one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        None => pending().await,
+        Some(moment) => sleep_until(moment).await,
+    }
+}

@@ -1,0 +1,151 @@
+//! The values of promises: plain data, built off the main thread.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use cinnabar_port::error::Error;
+
+/// A string for JavaScript. It is scanned when it is created, so that the main thread only copies it.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// UTF-8.
+    pub bytes: Bytes,
+    /// Whether it is ASCII, which JavaScript takes more cheaply.
+    pub ascii: bool,
+}
+
+impl Text {
+    fn new(bytes: Bytes) -> Self {
+        Self { ascii: bytes.is_ascii(), bytes }
+    }
+}
+
+/// Which counter produced a rate-limit result. The numbers are indexes of the list in `lib/bridge.js`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The store.
+    Store = 0,
+    /// This process, because the store was unavailable.
+    Local = 1,
+    /// None, because the store was unavailable.
+    Fallback = 2,
+}
+
+/// A value for JavaScript.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// `undefined`.
+    Undefined,
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A string.
+    Text(Text),
+    /// A `Buffer`.
+    Bytes(Bytes),
+    /// A string that is parsed as JSON.
+    Json(Text),
+    /// JSON of an object with field names from a store, so it gets no prototype.
+    JsonRecord(Text),
+    /// An array.
+    List(Vec<Answer>),
+    /// A plain object with fields in this order.
+    Object(Vec<(Cow<'static, str>, Answer)>),
+    /// An object without a prototype, since its field names come from a store.
+    Record(Vec<(String, Answer)>),
+    /// A rate-limit result: built by a single call of a JavaScript function, because it is frequent.
+    Checked {
+        /// Within the limit.
+        allowed: bool,
+        /// How many more would be.
+        remaining: u64,
+        /// End of the window in epoch milliseconds.
+        reset_ms: Option<i64>,
+        /// How long until a hit can be allowed again, in milliseconds; 0 if this one was.
+        retry_after_ms: i64,
+        /// The limit.
+        limit: u64,
+        /// The counter that produced it.
+        source: Source,
+    },
+    /// An error as a value, as in the result of `multi().exec()`.
+    Failure(Error),
+}
+
+impl Answer {
+    /// A string whose text was known when this was compiled.
+    pub fn word(text: &'static str) -> Self {
+        Self::text(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// A string.
+    pub fn text(bytes: impl Into<Bytes>) -> Self {
+        Self::Text(Text::new(bytes.into()))
+    }
+
+    /// A value from its JSON.
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self::Json(Text::new(bytes.into()))
+    }
+
+    /// An object from its JSON, without a prototype.
+    pub fn json_record(bytes: impl Into<Bytes>) -> Self {
+        Self::JsonRecord(Text::new(bytes.into()))
+    }
+
+    /// A field of an object.
+    pub fn field(name: &'static str, value: impl Into<Answer>) -> (Cow<'static, str>, Answer) {
+        (Cow::Borrowed(name), value.into())
+    }
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Self::Undefined
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+impl From<i64> for Answer {
+    fn from(number: i64) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<u64> for Answer {
+    fn from(number: u64) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<usize> for Answer {
+    fn from(number: usize) -> Self {
+        Self::Number(number as f64)
+    }
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Vec<String>> for Answer {
+    fn from(texts: Vec<String>) -> Self {
+        Self::List(texts.into_iter().map(Answer::from).collect())
+    }
+}
+
+impl<T: Into<Answer>> From<Option<T>> for Answer {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

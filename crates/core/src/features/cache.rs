@@ -1,0 +1,385 @@
+//! Cached answers: by name, by tag, by pattern, several at a time.
+
+mod entry;
+mod marks;
+mod options;
+mod pattern;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Effect, Merge, Replies, Reply, Request, Step,
+    effect::{counted, is_one},
+    error::{Error, Result},
+    random, script,
+};
+use ring::digest::{SHA256, digest};
+
+use entry::{Entry, Header};
+pub use options::{Keep, OnUnavailable, Options};
+
+use super::{life, recent::Recent};
+use crate::keys::{self, Prefix};
+
+script!(FILL = "cache/fill.lua", keys: 2, args: 3);
+script!(SET = "cache/set.lua", keys: 2, args: 2);
+script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
+
+/// More tags than this on one entry are a mistake.
+const MOST_TAGS: usize = 128;
+/// Values up to here may travel with those of 63 other callers: longer runs would hold the server up for everybody else.
+const SHARED_BYTES: usize = (1 << 20) / 64;
+/// How many entries have their tags remembered, twice at the most.
+const REMEMBERED: usize = 2048;
+/// How much longer a tag's mark lives than the entries that refer to it.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Cached answers under one prefix. Cloning is cheap and shares what is known of the tags.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+struct Inner {
+    prefix: Prefix,
+    life: Duration,
+    on_unavailable: OnUnavailable,
+    /// The keys of the marks that entries had when last read, so that both are read in one round.
+    seen: Recent<Arc<[Bytes]>>,
+    hits: AtomicU64,
+    stale_hits: AtomicU64,
+    misses: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// What was found at the beginning of a load.
+#[derive(Debug, PartialEq)]
+pub struct Found {
+    /// The JSON, fresh or stale.
+    pub value: Option<Bytes>,
+    /// Whether it is stale: to be served, and loaded anew.
+    pub stale: bool,
+    /// On a miss: the lease for a load.
+    pub lease: Option<Lease>,
+}
+
+/// A lease for a load. It shows whether the key or one of its tags was changed after the load started, and which of two loads
+/// started later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The mark of the key and the number of the load, such as `0123456789abcdef:1`.
+    pub mark: String,
+    /// The marks of the tags, in order.
+    pub tags: Vec<String>,
+}
+
+/// What `open` creates marks for, and how long they must live.
+#[derive(Debug, Clone, Default)]
+pub struct Ahead {
+    /// The options with which the value will be stored.
+    pub keep: Keep,
+    /// How long the load may take.
+    pub load: Duration,
+}
+
+/// How often the cache had an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Answered.
+    pub hits: u64,
+    /// Hits on an expired value while a fresh one was being loaded.
+    pub stale_hits: u64,
+    /// Not there, expired or invalidated.
+    pub misses: u64,
+    /// Failed, whether that was answered as an error or not.
+    pub errors: u64,
+}
+
+impl Cache {
+    /// A cache with these options.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` for a bad prefix, `E_INVALID_ARGUMENT` for a bad life.
+    pub fn new(options: Options) -> Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
+            life: life::of_seconds("ttl", options.ttl.unwrap_or(300.0))?,
+            on_unavailable: options.on_unavailable,
+            seen: Recent::new(REMEMBERED),
+            hits: AtomicU64::new(0),
+            stale_hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        })))
+    }
+
+    /// The name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. `params` is their canonical text.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an empty endpoint.
+    pub fn key_for(endpoint: &str, params: &str) -> Result<String> {
+        let hash = random::to_hex(digest(&SHA256, params.as_bytes()).as_ref());
+        keys::endpoint(endpoint, &hash[..32])
+    }
+
+    /// The JSON stored under a name, or `None` when there is none that is fresh.
+    pub fn get(&self, name: &str) -> Call<Option<Bytes>> {
+        let call = self.find(name, false).map(|found| found.value);
+        match self.0.on_unavailable {
+            OnUnavailable::Miss => call.or_when_unavailable(|| None),
+            OnUnavailable::Throw => call,
+        }
+    }
+
+    /// Several at once, in the order of the names. What some server holds is answered where another cannot be reached.
+    pub fn get_many(&self, names: &[String]) -> Call<Vec<Option<Bytes>>> {
+        Call::together(names.iter().map(|name| self.get(name)).collect())
+    }
+
+    /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
+    /// since the caller must know that nothing can be stored.
+    pub fn begin(&self, name: &str, ahead: Ahead) -> Result<Call<Found>> {
+        self.check(&ahead.keep)?;
+        let (cache, name) = (self.clone(), name.to_owned());
+        Ok(self.find(&name, true).then(move |found| {
+            if found.value.is_some() {
+                return Ok(Step::Done(found));
+            }
+            let open = cache.open(&name, ahead)?.map(|lease| Found { value: None, stale: false, lease: Some(lease) });
+            Ok(Step::Next(cache.counting(open)))
+        }))
+    }
+
+    /// Opens a lease for a load, whether there is an entry or not.
+    pub fn open(&self, name: &str, ahead: Ahead) -> Result<Call<Lease>> {
+        let (life, stale) = self.check(&ahead.keep)?;
+        let (new, outlives) = (marks::new()?, ahead.load + life + stale + SLACK);
+        let lease = marks::lease(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
+        let tags = ahead.keep.tags.iter().map(|tag| self.open_tag(tag, &new, outlives));
+        Ok(Call::round([lease].into_iter().chain(tags), |replies| {
+            let mut marks = replies.all()?.into_iter().map(marks::read);
+            let mark = marks.next().unwrap_or_else(|| Ok(String::new()))?;
+            Ok(Step::Done(Lease { mark, tags: marks.collect::<Result<_>>()? }))
+        }))
+    }
+
+    /// Releases a lease whose load produced no value.
+    pub fn release(&self, name: &str, mark: String) -> Call<()> {
+        Call::new(marks::release(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
+    }
+
+    /// Stores JSON under a name. Loads in progress, in any process, can no longer store their values.
+    pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
+        self.store(name, json, keep, Effect::SURE)
+    }
+
+    /// The same, where storing it has this effect.
+    fn store(&self, name: &str, json: String, keep: Keep, effect: Effect) -> Result<Call<()>> {
+        let (life, stale) = self.check(&keep)?;
+        let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
+        let tags = keep.tags.clone();
+        let write = move |marks: Vec<String>| {
+            let value = value(keep.tags, marks, stale, json)?;
+            let merge = merge_of(&value);
+            // One request: a load that ended between two would leave an older value.
+            let args = [key, lease, value, life::millis(life + stale)];
+            Ok(Call::new(Request::script(&SET, args).merging(merge).repeatable().having(effect), |_| Ok(())))
+        };
+        if tags.is_empty() {
+            return write(Vec::new());
+        }
+        let new = marks::new()?;
+        let open: Vec<_> = tags.iter().map(|tag| self.open_tag(tag, &new, life + stale + SLACK)).collect();
+        Ok(Call::round(open, move |replies| {
+            write(replies.all()?.into_iter().map(marks::read).collect::<Result<_>>()?).map(Step::Next)
+        }))
+    }
+
+    /// Several at once. What fails in part names those that are known to be stored.
+    pub fn set_many(&self, entries: Vec<(String, String, Keep)>) -> Result<Call<()>> {
+        let calls = entries.into_iter().map(|(name, json, keep)| {
+            let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
+            self.store(&name, json, keep, effect)
+        });
+        Ok(Call::together(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
+    }
+
+    /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
+    /// If a tag was invalidated after that, the entry is stored but reads as a miss.
+    pub fn fill(&self, name: &str, json: String, lease: Lease, keep: Keep) -> Result<Call<bool>> {
+        let (life, stale) = self.check(&keep)?;
+        if keep.tags.len() != lease.tags.len() {
+            return Err(Error::argument("a load with tags must begin with them"));
+        }
+        let value = value(keep.tags, lease.tags, stale, json)?;
+        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
+        let [entry, beside] = keys;
+        let merge = merge_of(&value);
+        let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
+        Ok(Call::new(
+            Request::script(&FILL, args).merging(merge).repeatable().having(Effect::Some(is_one)),
+            Reply::flag,
+        ))
+    }
+
+    /// Removes an entry and its lease; returns the number of entries removed.
+    pub fn invalidate(&self, name: &str) -> Call<i64> {
+        let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
+        let remove = Request::script(&REMOVE, keys).merging(Merge::Script).repeatable();
+        Call::new(remove.having(Effect::Count(counted)), Reply::int)
+    }
+
+    /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.
+    pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
+        Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).repeatable(), |_| Ok(()))
+    }
+
+    /// Removes all entries whose names match a glob, and their leases; returns the number of entries removed.
+    pub fn invalidate_by_pattern(&self, glob: &str) -> Result<Call<i64>> {
+        let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
+        let prefix = self.0.prefix.clone();
+        // All leases before any entry, so that a load that still completes has done so before the entries are scanned.
+        Ok(pattern::remove(leases, Effect::None, |_| true).then(move |_| {
+            let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
+            Ok(Step::Next(pattern::remove(entries, Effect::Count(counted), is_entry)))
+        }))
+    }
+
+    /// How often there was an answer.
+    pub fn stats(&self) -> Stats {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Inner { hits, stale_hits, misses, errors, .. } = &*self.0;
+        Stats { hits: read(hits), stale_hits: read(stale_hits), misses: read(misses), errors: read(errors) }
+    }
+
+    /// Reads an entry and checks that it is valid. A stale entry counts only if `loading` is set, when the caller can load a
+    /// fresh one.
+    fn find(&self, name: &str, loading: bool) -> Call<Found> {
+        let key = keys::cache_entry(&self.0.prefix, name);
+        let (cache, get) = (self.clone(), Request::get(key.clone()));
+        let Some(marks) = self.0.seen.of(&key) else {
+            return self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), None, loading)));
+        };
+        // The entry most likely still has the tags it had when it was last read.
+        let requests: Vec<_> = [get].into_iter().chain(marks.iter().cloned().map(Request::get)).collect();
+        self.counting(Call::round(requests, move |Replies(replies)| {
+            let mut replies = replies.into_iter();
+            let stored = replies.next().unwrap_or(Ok(Reply::Nil));
+            cache.read(key, stored, Some((marks, Replies(replies.collect()))), loading)
+        }))
+    }
+
+    fn read(
+        &self,
+        key: Bytes,
+        stored: Result<Reply>,
+        asked: Option<(Arc<[Bytes]>, Replies)>,
+        loading: bool,
+    ) -> Result<Step<Found>> {
+        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.missed()) };
+        let Entry { header, json } = Entry::read(stored)?;
+        let header = header.unwrap_or_default();
+        if header.outdated.is_some() {
+            return Ok(self.missed());
+        }
+        if header.tags.is_empty() {
+            if asked.is_some() {
+                self.0.seen.forget(&key);
+            }
+            return Ok(self.freshness(key, header.stale_ms, json, loading));
+        }
+        let marks: Vec<_> = header.tags.iter().map(|(tag, _)| keys::cache_tag(&self.0.prefix, tag)).collect();
+        if let Some((known, replies)) = asked
+            && known[..] == marks[..]
+        {
+            return self.judge(key, header, replies, json, loading);
+        }
+        self.0.seen.learn(&key, marks.as_slice().into());
+        let cache = self.clone();
+        Ok(Step::Next(Call::round(marks.into_iter().map(Request::get), move |replies| {
+            cache.judge(key, header, replies, json, loading)
+        })))
+    }
+
+    /// An entry is valid while each of its tags has the mark that the entry recorded.
+    fn judge(&self, key: Bytes, header: Header, marks: Replies, json: Bytes, loading: bool) -> Result<Step<Found>> {
+        for ((_, mark), now) in header.tags.iter().zip(marks.0) {
+            if now?.bulk()?.is_none_or(|now| now != mark.as_bytes()) {
+                return Ok(self.missed());
+            }
+        }
+        Ok(self.freshness(key, header.stale_ms, json, loading))
+    }
+
+    /// Fresh or stale: the last part of such an entry's life is the stale one.
+    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<Found> {
+        if stale_ms == 0 {
+            return self.hit(json);
+        }
+        let cache = self.clone();
+        Step::Next(Call::round([Request::keyed("PTTL", [key]).reads()], move |replies| {
+            let left = replies.one().and_then(Reply::int)?;
+            let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
+            Ok(match left {
+                -2 => cache.missed(),
+                _ if stale && !loading => cache.missed(),
+                _ if stale => {
+                    cache.0.stale_hits.fetch_add(1, Ordering::Relaxed);
+                    Step::Done(Found { value: Some(json), stale: true, lease: None })
+                }
+                _ => cache.hit(json),
+            })
+        }))
+    }
+
+    fn hit(&self, json: Bytes) -> Step<Found> {
+        self.0.hits.fetch_add(1, Ordering::Relaxed);
+        Step::Done(Found { value: Some(json), stale: false, lease: None })
+    }
+
+    fn missed(&self) -> Step<Found> {
+        self.0.misses.fetch_add(1, Ordering::Relaxed);
+        Step::Done(Found { value: None, stale: false, lease: None })
+    }
+
+    /// The same, and a failure of any of its rounds is counted, once.
+    fn counting<T: Send + 'static>(&self, call: Call<T>) -> Call<T> {
+        let cache = self.clone();
+        call.inspect(move |result| {
+            if result.is_err() {
+                cache.0.errors.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn open_tag(&self, tag: &str, new: &Bytes, life: Duration) -> Request {
+        marks::open(keys::cache_tag(&self.0.prefix, tag), new.clone(), life)
+    }
+
+    /// How long an entry is fresh, and how long it is stale afterwards.
+    fn check(&self, keep: &Keep) -> Result<(Duration, Duration)> {
+        let life = keep.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
+        let stale =
+            keep.stale_while_revalidate.map(|stale| life::of_seconds("staleWhileRevalidate", stale)).transpose()?;
+        if keep.tags.len() > MOST_TAGS {
+            return Err(Error::argument(format!("an entry takes {MOST_TAGS} tags at most, got {}", keep.tags.len())));
+        }
+        Ok((life, stale.unwrap_or_default()))
+    }
+}
+
+/// Small values are stored together, in one run of a script.
+fn merge_of(value: &Bytes) -> Merge {
+    if value.len() <= SHARED_BYTES { Merge::Script } else { Merge::No }
+}
+
+/// Encodes an entry whose tags have these marks.
+fn value(tags: Vec<String>, marks: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
+    let tags = tags.into_iter().zip(marks).collect();
+    Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)
+}

@@ -1,0 +1,96 @@
+//! How a cached value is stored.
+//!
+//! A value without tags that never goes stale is plain JSON, so that any client can read it. Any other has a header line in
+//! front: a control character that no JSON begins with, then the header as JSON, then a line feed, then the value.
+
+use bytes::Bytes;
+use cinnabar_port::error::{Error, Kind, Result};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+const MARK: u8 = 1;
+
+/// What stands in front of a value that is not plain.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Header {
+    /// The tags, each with the mark that it had when the value was loaded.
+    #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<(String, String)>,
+    /// Milliseconds at the end of its life in which it is served while a fresh one is loaded.
+    #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
+    pub stale_ms: u64,
+    /// Written by earlier versions, which had no marks. Such entries with tags count as invalidated.
+    #[serde(rename = "at", default, skip_serializing)]
+    pub outdated: Option<IgnoredAny>,
+}
+
+/// A stored value, taken apart.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// `None` for plain JSON.
+    pub header: Option<Header>,
+    /// The JSON.
+    pub json: Bytes,
+}
+
+impl Entry {
+    /// Takes a stored value apart. The JSON is not copied.
+    ///
+    /// # Errors
+    /// `E_INVALID_DATA` for a header that this version cannot read.
+    pub fn read(stored: Bytes) -> Result<Self> {
+        if stored.first() != Some(&MARK) {
+            return Ok(Self { header: None, json: stored });
+        }
+        let unreadable = || Error::new(Kind::InvalidData, "a cached value has a header that this version cannot read");
+        let end = stored.iter().position(|&byte| byte == b'\n').ok_or_else(unreadable)?;
+        let header = serde_json::from_slice(&stored[1..end]).map_err(|_| unreadable())?;
+        Ok(Self { header: Some(header), json: stored.slice(end + 1..) })
+    }
+
+    /// The bytes to store.
+    pub fn write(header: Header, json: String) -> Result<Bytes> {
+        if header.tags.is_empty() && header.stale_ms == 0 {
+            return Ok(json.into());
+        }
+        let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
+        let mut stored = vec![MARK];
+        serde_json::to_writer(&mut stored, &header).map_err(unwritable)?;
+        stored.push(b'\n');
+        stored.extend_from_slice(json.as_bytes());
+        Ok(stored.into())
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_untagged_value_is_plain_json() {
+        let stored = Entry::write(Header::default(), "{\"a\":[]}".into()).unwrap();
+        assert_eq!(&stored[..], b"{\"a\":[]}");
+        assert!(Entry::read(stored).unwrap().header.is_none());
+    }
+
+    #[test]
+    fn a_header_comes_back_with_its_value() {
+        let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
+        let header = Header { tags: tags.clone(), stale_ms: 5, outdated: None };
+        let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
+        let header = entry.header.unwrap();
+        assert_eq!((header.tags, header.stale_ms, header.outdated.is_some()), (tags, 5, false));
+        assert_eq!(&entry.json[..], b"\"x\ny\"");
+    }
+
+    #[test]
+    fn a_broken_header_is_said() {
+        assert_eq!(Entry::read(Bytes::from_static(b"\x01nonsense")).unwrap_err().kind, Kind::InvalidData);
+        let earlier = Entry::read(Bytes::from_static(b"\x01{\"at\":{\"e\":1,\"n\":2},\"tags\":[\"a\"]}\n1")).unwrap();
+        assert!(earlier.header.unwrap().outdated.is_some());
+    }
+}

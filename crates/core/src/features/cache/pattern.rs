@@ -1,0 +1,45 @@
+//! Removing what matches a pattern: the server is asked portion by portion, so that nobody else waits long.
+
+use bytes::Bytes;
+use cinnabar_port::{Args, Call, Effect, Replies, Reply, Request, Step};
+
+/// Keys the server looks at a portion.
+const PORTION: &[u8] = b"1000";
+
+/// Removes every key that matches a pattern and is `wanted`, which has this effect; answers how many.
+pub fn remove(pattern: Bytes, effect: Effect, wanted: impl Fn(&[u8]) -> bool + Send + 'static) -> Call<i64> {
+    portion((pattern, effect, Box::new(wanted)), Bytes::from_static(b"0"), None, 0)
+}
+
+/// What is removed: a pattern, the effect of that, and which of what matches.
+type What = (Bytes, Effect, Box<dyn Fn(&[u8]) -> bool + Send>);
+
+fn portion(what: What, cursor: Bytes, unlink: Option<Request>, removed: i64) -> Call<i64> {
+    let unlinks = unlink.is_some();
+    let args = [cursor, Bytes::from_static(b"MATCH"), what.0.clone(), Bytes::from_static(b"COUNT"), PORTION.into()];
+    let scan = Request::command("SCAN", args).reads();
+    Call::round(unlink.into_iter().chain([scan]), move |Replies(replies)| {
+        let mut replies = replies.into_iter();
+        let mut removed = removed;
+        if unlinks {
+            removed += replies.next().unwrap_or(Ok(Reply::Int(0)))?.int()?;
+        }
+        let [cursor, found] = replies.next().unwrap_or(Ok(Reply::Nil))?.tuple()?;
+        let (cursor, found) = (cursor.bulk()?.unwrap_or_default(), found.array()?);
+        let unlink = self::unlink(found, &what);
+        if &cursor[..] != b"0" {
+            return Ok(Step::Next(portion(what, cursor, unlink, removed)));
+        }
+        Ok(match unlink {
+            None => Step::Done(removed),
+            Some(last) => Step::Next(Call::new(last, move |reply| Ok(removed + reply.int()?))),
+        })
+    })
+}
+
+fn unlink(found: Vec<Reply>, (_, effect, wanted): &What) -> Option<Request> {
+    let keys = found.into_iter().filter_map(|key| key.bulk().ok().flatten());
+    let keys: Args = keys.filter(|key| wanted(key)).collect();
+    let count = keys.len();
+    (count > 0).then(|| Request::with_keys("UNLINK", keys, count).repeatable().having(effect.clone()))
+}

@@ -1,0 +1,47 @@
+//! How long things live: seconds as callers give them, milliseconds as Redis takes them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    error::{Error, Result},
+    number::shown,
+};
+
+/// A hundred years: still exact when a script adds it to a clock.
+const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
+
+/// A life of so many seconds, rounded up to whole milliseconds.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, unless it is a number over 0 and up to a hundred years.
+pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
+    if seconds > 0.0 && seconds <= LONGEST {
+        return Ok(Duration::from_millis((seconds * 1000.0).ceil() as u64));
+    }
+    Err(Error::argument(format!(
+        "{what} must be a number of seconds above 0 and up to {LONGEST}, got {}",
+        shown(seconds)
+    )))
+}
+
+/// Whole milliseconds, as an argument.
+pub fn millis(life: Duration) -> Bytes {
+    Bytes::copy_from_slice(itoa::Buffer::new().format(life.as_millis() as u64).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_positive_and_finite() {
+        assert_eq!(millis(of_seconds("ttl", 0.0001).unwrap()), "1");
+        assert_eq!(millis(of_seconds("ttl", 86_400.0).unwrap()), "86400000");
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e12] {
+            let error = of_seconds("ttl", bad).unwrap_err();
+            assert_eq!(error.kind.code(), "E_INVALID_ARGUMENT");
+            assert!(error.message().starts_with("ttl must be "), "{error}");
+        }
+    }
+}

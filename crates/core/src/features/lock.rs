@@ -1,0 +1,136 @@
+//! Locks between processes: a token that one holds until it is released or its life ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Merge, Reply, Request,
+    error::{Kind, Result},
+    random, script,
+};
+
+use super::life;
+use crate::keys::{self, Prefix};
+
+script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
+script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
+
+/// Options of locks.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What the keys begin with; `lock:`.
+    pub prefix: Option<String>,
+}
+
+/// Takes and gives back locks. Without a server nothing is granted: every method fails.
+#[derive(Debug)]
+pub struct Locks {
+    prefix: Prefix,
+}
+
+impl Locks {
+    /// Locks with these options.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    pub fn new(options: Options) -> Result<Self> {
+        Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
+    }
+
+    /// The key of a resource's lock.
+    pub fn key(&self, resource: &str) -> Result<Bytes> {
+        keys::lock(&self.prefix, resource)
+    }
+
+    /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
+    pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
+        let key = keys::lock(&self.prefix, resource)?;
+        let life = life::millis(checked_ttl(ttl_seconds)?);
+        let token = random::hex::<16>()?;
+        let value = Bytes::copy_from_slice(token.as_bytes());
+        let args = [key, value, Bytes::from_static(b"PX"), life, Bytes::from_static(b"NX")];
+        Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
+    }
+
+    /// The same. If the outcome is unknown, calls `doubt` with the token and ttl of the lock that may have been acquired.
+    pub fn acquire_or(
+        &self,
+        resource: &str,
+        ttl_seconds: f64,
+        doubt: impl FnOnce(String, Duration) + Send + 'static,
+    ) -> Result<Call<Option<String>>> {
+        let life = checked_ttl(ttl_seconds)?;
+        let call = self.acquire(resource, ttl_seconds)?;
+        let token = call.requests.first().and_then(|request| request.args.get(1)).cloned().unwrap_or_default();
+        Ok(call.inspect(move |ended| {
+            if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
+                doubt(String::from_utf8_lossy(&token).into_owned(), life);
+            }
+        }))
+    }
+
+    /// Gives the lock back; false when it is no longer held with this token.
+    pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
+        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes())];
+        Ok(Call::new(Request::script(&RELEASE, args).merging(Merge::Script), Reply::flag))
+    }
+
+    /// Holds the lock for so many seconds from now; false when it is no longer held with this token.
+    pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
+        let life = life::millis(checked_ttl(ttl_seconds)?);
+        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), life];
+        Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).repeatable(), Reply::flag))
+    }
+}
+
+/// How long a lock is held.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` unless it is a number of seconds over 0 and up to a hundred years.
+pub fn checked_ttl(seconds: f64) -> Result<Duration> {
+    life::of_seconds("ttlSeconds", seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cinnabar_port::{Replies, Step, error::Error};
+
+    fn acquire(reply: Result<Reply>) -> Result<Option<String>> {
+        let call = Locks::new(Options::default()).unwrap().acquire("res", 30.0).unwrap();
+        assert_eq!(call.requests[0].args[0], "lock:res");
+        match (call.read)(Replies([reply].into_iter().collect()))? {
+            Step::Done(token) => Ok(token),
+            Step::Next(_) => panic!("one round is enough"),
+        }
+    }
+
+    #[test]
+    fn a_lock_is_granted_by_the_store_alone() {
+        assert_eq!(acquire(Ok(Reply::text("OK"))).unwrap().map(|token| token.len()), Some(32));
+        assert_eq!(acquire(Ok(Reply::Nil)).unwrap(), None);
+        for kind in [Kind::Unavailable, Kind::Timeout, Kind::MaybeApplied] {
+            assert_eq!(acquire(Err(Error::new(kind, "lost"))).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn a_lock_in_doubt_is_told_with_its_token() {
+        let locks = Locks::new(Options::default()).unwrap();
+        for (kind, in_doubt) in [(Kind::MaybeApplied, true), (Kind::NotSent, false), (Kind::Unavailable, false)] {
+            let (tell, told) = std::sync::mpsc::channel();
+            let call = locks.acquire_or("res", 30.0, move |token, life| tell.send((token, life)).unwrap()).unwrap();
+            let token = call.requests[0].args[1].clone();
+            assert!((call.read)(Replies([Err(Error::new(kind, "lost"))].into_iter().collect())).is_err());
+            let told = told.try_recv().ok();
+            assert_eq!(told.is_some(), in_doubt);
+            assert!(told.is_none_or(|(told, life)| told.as_bytes() == token && life == Duration::from_secs(30)));
+        }
+    }
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let tokens: std::collections::HashSet<_> = (0..1000).map(|_| acquire(Ok(Reply::text("OK"))).unwrap()).collect();
+        assert_eq!(tokens.len(), 1000);
+    }
+}

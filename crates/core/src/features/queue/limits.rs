@@ -1,0 +1,58 @@
+//! How many jobs may run at once, and how many may start in a time.
+
+use std::time::Duration;
+
+use cinnabar_port::error::{Error, Result};
+
+/// The most starts that a rate may count: each is kept for the length of its window.
+const MOST_STARTS: u32 = 100_000;
+const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 86_400);
+
+/// Limits on a queue, kept over all workers together. Each worker of a queue should name the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many jobs are active at once.
+    pub concurrency: Option<u32>,
+    /// At most so many start in a time.
+    pub rate: Option<Rate>,
+    /// At most so many of each group are active at once.
+    pub group_concurrency: Option<u32>,
+    /// At most so many of each group start in a time.
+    pub group_rate: Option<Rate>,
+}
+
+/// At most `max` starts in any span of time of this length, by the store's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// From 1 to 100 000.
+    pub max: u32,
+    /// From a millisecond to a year; whole milliseconds.
+    pub per: Duration,
+}
+
+impl Limits {
+    /// Whether there is any limit.
+    pub fn is_some(&self) -> bool {
+        *self != Self::default()
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        for (what, limit) in
+            [("limits.concurrency", self.concurrency), ("limits.group.concurrency", self.group_concurrency)]
+        {
+            if limit == Some(0) {
+                return Err(Error::argument(format!("{what} must be at least 1")));
+            }
+        }
+        for (what, rate) in [("limits.rate", self.rate), ("limits.group.rate", self.group_rate)] {
+            let Some(Rate { max, per }) = rate else { continue };
+            if !(1..=MOST_STARTS).contains(&max) {
+                return Err(Error::argument(format!("{what}.max must be from 1 to {MOST_STARTS}, got {max}")));
+            }
+            if !(Duration::from_millis(1)..=LONGEST_WINDOW).contains(&per) {
+                return Err(Error::argument(format!("{what}.perMs must be from 1 ms to a year, got {per:?}")));
+            }
+        }
+        Ok(())
+    }
+}

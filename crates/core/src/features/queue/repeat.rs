@@ -1,0 +1,252 @@
+//! Repeats: jobs that are added again and again, at the slots of a schedule.
+//!
+//! A repeat has one next slot. Whoever finds it due, a worker as a rule, fires it: adds its job and sets the slot after it, in one script that does
+//! nothing unless the slot is still the one that was found. So of any number of workers one fires. The job's id is made of
+//! the repeat's id and the slot, so that a slot has one job even where the store lost the last second.
+//!
+//! Nobody counts slots while no worker runs. Of those that were missed the last one fires, once, and then it goes on from now.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Reply, Step,
+    error::{Error, Kind, Result},
+    number,
+};
+
+use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
+use crate::keys::{self, QueueKey};
+
+/// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
+/// knows of it.
+const NEVER: u64 = number::LARGEST;
+/// Of an id as it is kept: with a slot behind it, it is the id of a job.
+const LONGEST_ID: usize = 480;
+/// Slots that are found so late still fire one by one: a worker that was killed has to be missed and replaced first.
+const GRACE: u64 = 10_000;
+/// Repeats of one look for those that are due.
+const DUE: &str = "16";
+
+/// A job to be added again and again.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    /// Its id in its queue, at most 480 bytes. Putting another with this id replaces it.
+    pub id: String,
+    /// When.
+    pub schedule: Schedule,
+    /// How many slots fire, from 1; without end.
+    pub limit: Option<u64>,
+    /// What is added at each slot. Its own id must be `None`.
+    pub job: NewJob,
+}
+
+/// A repeat as it is kept.
+#[derive(Debug, Clone)]
+pub struct Repeating {
+    /// Its id.
+    pub id: String,
+    /// When.
+    pub schedule: Schedule,
+    /// How many slots fire.
+    pub limit: Option<u64>,
+    /// How many slots of this schedule have fired.
+    pub fired: u64,
+    /// Its next slot, in epoch milliseconds; `None` when its end or its limit is reached.
+    pub next_ms: Option<i64>,
+    /// What kind of job it adds.
+    pub name: String,
+    /// What that job is about.
+    pub data: Bytes,
+    /// How many attempts it has.
+    pub attempts: u32,
+    /// Its priority.
+    pub priority: i32,
+    /// Its group.
+    pub group: Option<String>,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+}
+
+/// What became of a slot that was due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired {
+    /// The job; `None` where somebody else was faster, or the repeat is not due any more.
+    pub added: Option<Added>,
+    /// In how long the next slot comes, where that is known.
+    pub next_in: Option<Duration>,
+}
+
+impl Queue {
+    /// Keeps a repeat, and answers its next slot in epoch milliseconds; `None` when it has none any more.
+    ///
+    /// With the id of another it replaces that one; where the schedules are the same, its next slot and what it has fired stay, so
+    /// that a program may do this at every start.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for an id that is empty, has a NUL byte or over 480 bytes, a limit of 0, and a job that has an id or is
+    /// out of its bounds.
+    pub fn repeat(&self, repeat: Repeat) -> Result<Call<Option<i64>>> {
+        let Repeat { id, schedule, limit, job } = repeat;
+        if job.id.is_some() {
+            return Err(Error::argument("the jobs of a repeat get their ids from it: leave out id"));
+        }
+        if limit == Some(0) {
+            return Err(Error::argument("limit must be at least 1"));
+        }
+        job.check(self.0.options.max_bytes)?;
+        let options = job.options()?;
+        let (queue, id) = (self.clone(), kept(&id)?);
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
+        Ok(Call::round([look], move |replies| {
+            let [now, _, _] = replies.one()?.tuple()?;
+            let next = schedule.next(time(now)?).unwrap_or(NEVER);
+            let limit = limit.map(number).unwrap_or_default();
+            let NewJob { name, data, delay, .. } = job;
+            let delay = add::delay(delay);
+            let schedule = Bytes::from(schedule.to_string());
+            let used = repeat_keys(&id);
+            let args =
+                [id.clone(), schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
+            let put = queue.using(&scripts::REPEAT_PUT, &used, args).repeatable();
+            Ok(Step::Next(Call::new(put, |reply| read_slot(time(reply)?))))
+        }))
+    }
+
+    /// Forgets a repeat, and says whether there was one. Jobs that it has added stay.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    pub fn unrepeat(&self, id: &str) -> Result<Call<bool>> {
+        let id = kept(id)?;
+        let request = self.using(&scripts::REPEAT_REMOVE, &repeat_keys(&id), [id.clone()]);
+        Ok(Call::new(request, Reply::flag))
+    }
+
+    /// The repeats, by their next slots, those that have none at the end.
+    pub fn repeats(&self, offset: u64, limit: u64) -> Call<Vec<Repeating>> {
+        if limit == 0 {
+            return Call::ready(Vec::new());
+        }
+        let last = offset.saturating_add(limit - 1).min(NEVER);
+        let args = [number(offset.min(NEVER)), number(last)];
+        let request = self.finding(&scripts::REPEAT_LIST, args).reads();
+        Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
+    }
+
+    /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
+    pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
+        let args = [Bytes::from_static(DUE.as_bytes())];
+        let request = self.using(&scripts::REPEAT_DUE, &[QueueKey::Repeats], args).reads();
+        Call::new(request, |reply| {
+            let [due, next_in] = reply.tuple()?;
+            let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
+            let (mut found, mut due) = (Vec::new(), due.array()?.into_iter());
+            while let (Some(id), Some(slot)) = (due.next(), due.next()) {
+                found.push(DueRepeat { id: keys::plain_id(&id.bulk()?.unwrap_or_default()), slot_ms: slot.int()? });
+            }
+            Ok((found, next_in))
+        })
+    }
+
+    /// Fires a repeat that was found due: adds the job of its slot, and sets the next one.
+    ///
+    /// Slots that came up to 10 s ago fire one by one. Where the first was missed for longer, the last one fires, once.
+    ///
+    /// # Errors
+    /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
+    pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
+        let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
+        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
+        Ok(Call::round([look], move |replies| {
+            let [now, slot, schedule] = replies.one()?.tuple()?;
+            let now = time(now)?;
+            let slot = slot.bulk()?.map(|slot| time(Reply::Bulk(slot))).transpose()?;
+            let Some(slot) = slot.filter(|slot| *slot <= now && i64::try_from(*slot) == Ok(found)) else {
+                return Ok(Step::Done(Fired { added: None, next_in: None }));
+            };
+            let (fires, next) = match schedule.bulk()? {
+                // Nothing but a slot is left: the script forgets it.
+                None => (slot, None),
+                Some(text) => {
+                    let schedule: Schedule = utf8(text)?.parse()?;
+                    let fires = if now - slot < GRACE { slot } else { schedule.latest(slot, now) };
+                    (fires, schedule.next(fires))
+                }
+            };
+            let job = [id.as_ref(), b":", fires.to_string().as_bytes()].concat();
+            let args = [id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
+            let fire = queue.finding(&scripts::REPEAT_FIRE, args).repeatable();
+            Ok(Step::Next(Call::new(fire, move |reply| {
+                let added = match reply {
+                    Reply::Nil => return Ok(Fired { added: None, next_in: None }),
+                    reply => add::added(&String::from_utf8_lossy(&job), reply)?,
+                };
+                let next_in = next.map(|next| Duration::from_millis(next.saturating_sub(now)));
+                Ok(Fired { added: Some(added), next_in })
+            })))
+        }))
+    }
+}
+
+/// The keys that the scripts of one repeat use.
+fn repeat_keys(id: &[u8]) -> [QueueKey<'_>; 2] {
+    [QueueKey::Repeats, QueueKey::Repeat(id)]
+}
+
+/// Whether there can be a repeat with this id.
+pub fn is_repeat_id(id: &str) -> bool {
+    kept(id).is_ok()
+}
+
+/// The id of a repeat as it is kept.
+fn kept(id: &str) -> Result<Bytes> {
+    let kept = keys::kept_id("the id of a repeat", id)?;
+    if kept.len() > LONGEST_ID {
+        let got = kept.len();
+        return Err(Error::argument(format!("the id of a repeat must have at most {LONGEST_ID} bytes, got {got}")));
+    }
+    Ok(kept.into())
+}
+
+fn number(n: u64) -> Bytes {
+    n.to_string().into()
+}
+
+fn time(reply: Reply) -> Result<u64> {
+    u64::try_from(reply.int()?).map_err(|_| unreadable())
+}
+
+fn read_slot(slot: u64) -> Result<Option<i64>> {
+    if slot == NEVER { Ok(None) } else { i64::try_from(slot).map(Some).map_err(|_| unreadable()) }
+}
+
+fn utf8(text: Bytes) -> Result<String> {
+    String::from_utf8(text.to_vec()).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(Kind::InvalidData, "a stored repeat is not what this library writes")
+}
+
+/// One of a list.
+fn read(reply: Reply) -> Result<Repeating> {
+    let [id, slot, kept] = reply.tuple()?;
+    let [schedule, fired, limit, name, data, options] = kept.tuple()?;
+    let text = |reply: Reply| utf8(reply.bulk()?.ok_or_else(unreadable)?);
+    let count = |text: String| text.parse::<u64>().map_err(|_| unreadable());
+    let Given { priority, group, attempts, timeout, .. } = Given::read(options.bulk()?.as_deref());
+    Ok(Repeating {
+        id: keys::plain_id(&id.bulk()?.ok_or_else(unreadable)?),
+        schedule: text(schedule)?.parse()?,
+        limit: Some(text(limit)?).filter(|limit| !limit.is_empty()).map(count).transpose()?,
+        fired: count(text(fired)?)?,
+        next_ms: read_slot(time(slot)?)?,
+        name: text(name)?,
+        data: data.bulk()?.ok_or_else(unreadable)?,
+        attempts,
+        priority,
+        group,
+        timeout,
+    })
+}

@@ -1,0 +1,173 @@
+//! When a repeating job is due. Pure: the time always comes in as an argument, in milliseconds since 1970, as the store has it.
+
+#[cfg(test)]
+mod tests;
+mod timetable;
+
+use std::{fmt, str::FromStr};
+
+use cinnabar_port::error::{Error, Kind, Result};
+
+use timetable::Timetable;
+
+/// The last millisecond of the year 9998: later is no time but a mistake, and some zone's clock may still show it.
+pub const LATEST: u64 = 253_370_764_799_999;
+/// The shortest interval, in milliseconds: shorter is a loop, not a schedule.
+pub const SHORTEST: u64 = 100;
+
+/// The slots at which a job is due: each a moment in milliseconds since 1970.
+///
+/// Its text form (`Display` and `FromStr`) is what the store keeps; two schedules are the same when their texts are.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    rule: Rule,
+    start: Option<u64>,
+    end: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Every(u64),
+    Cron(Box<Timetable>),
+}
+
+impl Schedule {
+    /// A slot every so many milliseconds, counted from `startAt`, or from 1970 in UTC when there is none.
+    ///
+    /// Not from when it was made: so every process finds the same slots, after a loss of data too.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` unless `every` is from 100 ms to the year 9998.
+    pub fn every(every: u64) -> Result<Self> {
+        if !(SHORTEST..=LATEST).contains(&every) {
+            return Err(Error::argument(format!(
+                "everyMs must be a whole number from {SHORTEST} to {LATEST}, not {every}"
+            )));
+        }
+        Ok(Self { rule: Rule::Every(every), start: None, end: None })
+    }
+
+    /// The slots of a cron expression in an IANA time zone; UTC when there is none.
+    ///
+    /// Five fields (minute, hour, day of month, month, day of week) or six with seconds first; `* , - / L W #`, names of
+    /// months and days, and `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly`. A day must match one of day of month and day
+    /// of week when both are restricted, and both when the day of week begins with `+`.
+    ///
+    /// Where clocks change: with a `*` in seconds, minutes or hours, or with all 24 hours listed, it follows real time. A time
+    /// that is skipped has no slot, one that comes twice has two. Any other expression names times of day, and each of them has one slot a day:
+    /// at the moment of the jump for those that are skipped, the first of the two for those that come twice.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for what is no such expression, for one that no date ever matches, such as 30 February, and
+    /// for a zone that the time zone database does not have.
+    pub fn cron(expression: &str, zone: Option<&str>) -> Result<Self> {
+        let timetable = Timetable::new(expression, zone.unwrap_or("UTC"))?;
+        Ok(Self { rule: Rule::Cron(Box::new(timetable)), start: None, end: None })
+    }
+
+    /// Only the slots from `start` to `end`, both included.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for a time after the year 9998, or an end before the start.
+    pub fn within(mut self, start: Option<u64>, end: Option<u64>) -> Result<Self> {
+        for (what, at) in [("startAt", start), ("endAt", end)] {
+            if at.is_some_and(|at| at > LATEST) {
+                return Err(Error::argument(format!("{what} must be a whole number from 0 to {LATEST}")));
+            }
+        }
+        if let (Some(start), Some(end)) = (start, end)
+            && end < start
+        {
+            return Err(Error::argument("endAt must not be before startAt"));
+        }
+        (self.start, self.end) = (start, end);
+        Ok(self)
+    }
+
+    /// The first slot after this time; `None` when there is none any more.
+    pub fn next(&self, after: u64) -> Option<u64> {
+        let slot = match (&self.rule, self.start) {
+            (Rule::Every(_), Some(start)) if after < start => start,
+            (Rule::Every(every), start) => {
+                let start = start.unwrap_or(0);
+                ((after - start) / every + 1).checked_mul(*every)?.checked_add(start)?
+            }
+            // A slot at the start itself comes after the moment before.
+            (Rule::Cron(timetable), start) => timetable.next(after.max(start.unwrap_or(0).saturating_sub(1)))?,
+        };
+        (slot <= self.end.unwrap_or(LATEST)).then_some(slot)
+    }
+
+    /// Of the slots from `slot`, which is due, to `now`: the last.
+    pub fn latest(&self, slot: u64, now: u64) -> u64 {
+        // Months may have been missed of a schedule of every second, so they are not counted through: no slot lies
+        // after `high`, and what is found lies after the middle.
+        let (mut low, mut high) = (slot, now);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.next(middle) {
+                Some(found) if found <= now => low = found,
+                _ => high = middle,
+            }
+        }
+        low
+    }
+
+    /// The interval in milliseconds, if it is one.
+    pub fn every_ms(&self) -> Option<u64> {
+        match &self.rule {
+            Rule::Every(every) => Some(*every),
+            Rule::Cron(_) => None,
+        }
+    }
+
+    /// The cron expression and the name of its zone, if it is one.
+    pub fn cron_in(&self) -> Option<(&str, &str)> {
+        match &self.rule {
+            Rule::Every(_) => None,
+            Rule::Cron(timetable) => Some((timetable.expression(), timetable.zone())),
+        }
+    }
+
+    /// Before this time, in milliseconds, there is no slot.
+    pub fn start_ms(&self) -> Option<u64> {
+        self.start
+    }
+
+    /// After this time, in milliseconds, there is no slot.
+    pub fn end_ms(&self) -> Option<u64> {
+        self.end
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |at: Option<u64>| at.map_or_else(String::new, |at| at.to_string());
+        write!(f, "{}\n{}\n", time(self.start), time(self.end))?;
+        match &self.rule {
+            Rule::Every(every) => write!(f, "{every}"),
+            Rule::Cron(timetable) => write!(f, "{}\n{}", timetable.expression(), timetable.zone()),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = Error;
+
+    /// What `Display` wrote.
+    ///
+    /// # Errors
+    /// `E_INVALID_DATA` for anything else.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::new(Kind::InvalidData, "a stored repeat has no schedule that can be read");
+        let time = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| wrong()) };
+        let lines: Vec<&str> = text.split('\n').collect();
+        let (start, end, schedule) = match lines[..] {
+            [start, end, every] => (start, end, Self::every(every.parse().map_err(|_| wrong())?)),
+            [start, end, expression, zone] => (start, end, Self::cron(expression, Some(zone))),
+            _ => return Err(wrong()),
+        };
+        let (start, end) = (time(start)?, time(end)?);
+        schedule.and_then(|schedule| schedule.within(start, end)).map_err(|error| wrong().with_source(error))
+    }
+}

@@ -1,0 +1,150 @@
+//! The raw client: which commands it has, where their keys are, and what they answer.
+
+mod conduct;
+mod shape;
+mod table;
+mod transaction;
+
+use std::time::Duration;
+
+use cinnabar_port::{
+    Apart, Args, Call, Effect, Keys, Reply, Request, Verb, Wait,
+    effect::counted,
+    error::{Error, Kind, Result},
+    places::{self, Place},
+};
+
+pub use shape::{Shape, Strings};
+pub use transaction::{Step, transaction};
+
+use crate::{
+    answer::Answer,
+    features::raw::{conduct::Conduct, table::Command},
+};
+
+/// Longer keys are a mistake: Redis compares and hashes them at every use.
+const LONGEST_KEY: usize = 1 << 20;
+
+/// A documented command with its arguments as they go over the wire.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
+pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Answer>> {
+    let command = table::find(name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
+    if let Some(answer) = nothing_asked(command, &args) {
+        return Ok(Call::ready(answer));
+    }
+    let (request, shape) = request(command, args)?;
+    Ok(Call::new(request, move |reply| shape.read(reply, strings)))
+}
+
+/// The name of a documented command, and the shape of its empty value if it has one.
+pub fn skipped(name: &str) -> Option<(&'static str, Option<Shape>)> {
+    table::find(name).map(|command| (command.name, command.skips.then_some(command.shape)))
+}
+
+/// Any command, with the server's reply unchanged, for a caller that waits at most `within`. Commands that are not known to
+/// reply exactly once and without blocking get a dedicated connection.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` if there is no command; `E_UNSUPPORTED` for commands that cannot work here.
+pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Answer>> {
+    let (mut request, conduct) = custom_request(name, args)?;
+    let wait = match conduct {
+        Conduct::Waits(wait) => Some(wait),
+        _ => None,
+    };
+    if conduct != Conduct::Shares
+        && let Verb::Custom(name) = request.verb
+    {
+        request.verb = Verb::Apart(Box::new(Apart { name, wait }));
+        // Its duration and outcome say nothing about the health of the server.
+        request.counted = false;
+    }
+    // The blocking timeout that was sent is shorter than the one in the command.
+    let cut = wait.is_some_and(|wait| wait.time.is_none() || within.is_some_and(|within| wait.outlasts(within)));
+    Ok(Call::new(request, move |reply| match reply {
+        Reply::Nil if cut => Err(nothing_came(wait)),
+        reply => Ok(shape::plain(reply, strings)),
+    }))
+}
+
+fn nothing_came(wait: Option<Wait>) -> Error {
+    let message = match wait {
+        Some(Wait { time: None, .. }) => {
+            "no element arrived before the deadline of this call; nothing was popped. A command without a timeout waits as \
+             long as its call: set that with with({ timeoutMs })"
+        }
+        _ => {
+            "no element arrived before the deadline of this call, which was shorter than the command's own timeout; nothing was popped"
+        }
+    };
+    Error::new(Kind::Timeout, message)
+}
+
+/// Any command as a request, with how it uses its connection.
+fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
+    let upper = name.to_ascii_uppercase();
+    if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+        return Err(Error::argument("the command must be one word, such as \"GET\""));
+    }
+    let conduct = conduct::of(&upper, &args);
+    if let Conduct::Refused(instead) = conduct {
+        return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
+    }
+    let keys = match places::find(&upper) {
+        // The order of those that name the same thing is kept, though that is no key.
+        None | Some(Place::None) => Keys::Unknown,
+        Some(place) => place.keys(&args),
+    };
+    let effect = effect(&upper);
+    let mut request = Request::with_keys("", args, 0).having(effect);
+    request.verb = Verb::Custom(upper);
+    request.keys = keys;
+    Ok((request, conduct))
+}
+
+/// The result of a command with no keys, which is not sent.
+fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
+    let none = match command.place {
+        Place::All => args.is_empty(),
+        _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
+    };
+    none.then(|| match command.shape {
+        Shape::Texts | Shape::Values | Shape::Fields => Answer::List(Vec::new()),
+        _ => Answer::Number(0.0),
+    })
+}
+
+/// What a command of this name, in capitals, changes: one that nobody knows changes something.
+fn effect(name: &str) -> Effect {
+    match name {
+        "DEL" | "UNLINK" => Effect::Count(counted),
+        _ if conduct::reads(name) => Effect::None,
+        _ => Effect::SURE,
+    }
+}
+
+fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
+    let keys = command.place.keys(&args);
+    let mut request = Request::with_keys(command.name, args, 0);
+    request.keys = keys;
+    request.repeatable = command.reads;
+    request.effect = effect(command.name);
+    for key in request.touched().into_iter().flatten() {
+        if key.is_empty() {
+            return Err(Error::argument("a key must not be empty"));
+        }
+        if key.len() > LONGEST_KEY {
+            return Err(Error::argument(format!(
+                "a key of {} bytes is longer than the {LONGEST_KEY} allowed",
+                key.len()
+            )));
+        }
+    }
+    if command.place == Place::First && request.args.is_empty() {
+        return Err(Error::argument(format!("{} needs a key", command.name)));
+    }
+    let shape = command.shape.for_args(&request.args);
+    Ok((request, shape))
+}

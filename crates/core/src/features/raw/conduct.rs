@@ -1,0 +1,113 @@
+//! How a command affects its connection.
+//!
+//! Callers share connections, and replies are matched to commands by position. So a shared connection carries only commands
+//! known to reply exactly once, without blocking, and to leave no state on the connection. Blocking and unknown commands get a
+//! dedicated connection; commands that depend on another command on the same connection are rejected.
+
+mod known;
+
+pub use known::reads;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::Wait;
+
+/// How a command uses its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conduct {
+    /// It replies exactly once, without blocking, and leaves no state.
+    Shares,
+    /// It blocks, then replies exactly once.
+    Waits(Wait),
+    /// Unknown.
+    Unknown,
+    /// It cannot work here; the text says what to use instead.
+    Refused(&'static str),
+}
+
+/// Classifies a command, given by its upper-case name, with these arguments.
+pub fn of(name: &str, args: &[Bytes]) -> Conduct {
+    let subcommand = || args.first().map(|word| String::from_utf8_lossy(word).to_ascii_uppercase()).unwrap_or_default();
+    if known::shares(name, subcommand) {
+        return Conduct::Shares;
+    }
+    match name {
+        "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" | "BRPOPLPUSH" | "BLMOVE" => {
+            waits(args, args.len().saturating_sub(1), false)
+        }
+        "BLMPOP" | "BZMPOP" => waits(args, 0, false),
+        "XREAD" | "XREADGROUP" => stream_read(args),
+        "CLIENT" => match subcommand().as_str() {
+            "REPLY" | "SETNAME" | "SETINFO" | "TRACKING" | "CACHING" | "NO-EVICT" | "NO-TOUCH" | "CAPA"
+            | "IMPORT-SOURCE" => Conduct::Refused(STATE),
+            _ => Conduct::Unknown,
+        },
+        "SCRIPT" if subcommand() == "DEBUG" => Conduct::Refused("use redis-cli --ldb to debug scripts"),
+        "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE" => {
+            Conduct::Refused("use subscribe() of the service, which has its own connection for messages")
+        }
+        "MONITOR" => Conduct::Refused("its output never ends; use redis-cli monitor"),
+        "SYNC" | "PSYNC" | "REPLCONF" => Conduct::Refused("it is part of the replication protocol"),
+        "MULTI" | "EXEC" | "DISCARD" => {
+            Conduct::Refused("use multi(), which accepts any command through its sendCommand")
+        }
+        "WATCH" | "UNWATCH" => Conduct::Refused(
+            "other callers' commands would come between it and the transaction; use eval() with a script that compares and sets",
+        ),
+        "SELECT" => {
+            Conduct::Refused("it would change the database for all callers; set the database in the URL of the service")
+        }
+        "AUTH" | "HELLO" => Conduct::Refused(
+            "it would change the user for all callers; set the credentials in the options of the service",
+        ),
+        "QUIT" | "RESET" => {
+            Conduct::Refused("it would fail the pending calls of other callers; use disconnect() of the service")
+        }
+        "ASKING" | "READONLY" | "READWRITE" => Conduct::Refused(STATE),
+        "WAIT" | "WAITAOF" => Conduct::Refused(
+            "it counts replicas that have what was written over its own connection, and callers share theirs; \
+             min-replicas-to-write of the server refuses writes that no replica would get",
+        ),
+        _ => Conduct::Unknown,
+    }
+}
+
+const STATE: &str =
+    "it would change the state of a connection that callers share, and the next call may use another connection";
+
+fn waits(args: &[Bytes], at: usize, millis: bool) -> Conduct {
+    let time = args.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<f64>().ok());
+    match time {
+        Some(0.0) => Conduct::Waits(Wait { at, millis, time: None }),
+        Some(time) => match Duration::try_from_secs_f64(if millis { time / 1000.0 } else { time }) {
+            Ok(time) => Conduct::Waits(Wait { at, millis, time: Some(time) }),
+            Err(_) => Conduct::Unknown,
+        },
+        // Invalid: let the server report the error.
+        None => Conduct::Unknown,
+    }
+}
+
+/// Reading a stream blocks only with `BLOCK`.
+fn stream_read(args: &[Bytes]) -> Conduct {
+    let mut at = 0;
+    let mut wait = Conduct::Shares;
+    while let Some(word) = args.get(at) {
+        at += match word.to_ascii_uppercase().as_slice() {
+            b"STREAMS" => return wait,
+            b"BLOCK" => {
+                wait = waits(args, at + 1, true);
+                2
+            }
+            b"COUNT" | b"CLAIM" => 2,
+            b"GROUP" => 3,
+            b"NOACK" => 1,
+            _ => return Conduct::Unknown,
+        };
+    }
+    Conduct::Unknown
+}
+
+#[cfg(test)]
+mod tests;

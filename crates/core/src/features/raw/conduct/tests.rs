@@ -1,0 +1,107 @@
+use cinnabar_port::{Args, places};
+
+use super::*;
+use crate::features::raw::table;
+
+fn conduct(line: &str) -> Conduct {
+    let mut words = line.split(' ');
+    let name = words.next().unwrap();
+    let args: Args = words.map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+    of(name, &args)
+}
+
+#[test]
+fn what_only_reads_is_known_to() {
+    for name in table::names() {
+        let reads = table::find(name).unwrap().reads;
+        assert_eq!(known::reads(name), reads, "{name}");
+    }
+    for writes in [
+        "GETDEL",
+        "GETEX",
+        "GETSET",
+        "SORT",
+        "GEORADIUS",
+        "XREADGROUP",
+        "EVAL",
+        "SPOP",
+        "TOUCH",
+        "BLPOP",
+        "NOBODY.KNOWS",
+    ] {
+        assert!(!known::reads(writes), "{writes}");
+    }
+}
+
+#[test]
+fn commands_that_share_are_found() {
+    for line in ["GET a", "EVAL s 0", "CLIENT LIST", "client", "SCRIPT load x", "JSON.GET a", "COMMAND", "VSIM a"] {
+        let wanted = if line == "client" { Conduct::Unknown } else { Conduct::Shares };
+        assert_eq!(conduct(line), wanted, "{line}");
+    }
+}
+
+#[test]
+fn whatever_has_a_method_or_is_in_the_embedded_engine_is_known() {
+    for name in table::names().chain(cinnabar_memory::names()) {
+        let containers = ["SCRIPT", "CLIENT", "CONFIG", "OBJECT", "XINFO", "MEMORY", "COMMAND", "ACL", "PUBSUB"];
+        assert!(containers.contains(&name) || of(name, &[]) != Conduct::Unknown, "{name}");
+    }
+}
+
+#[test]
+fn what_takes_a_connection_is_refused() {
+    for line in [
+        "SUBSCRIBE a",
+        "UNSUBSCRIBE a b",
+        "SUNSUBSCRIBE",
+        "MONITOR",
+        "SYNC",
+        "PSYNC ? -1",
+        "REPLCONF ACK 0",
+        "CLIENT REPLY OFF",
+        "CLIENT no-touch ON",
+        "SELECT 1",
+        "MULTI",
+        "WATCH a",
+        "WAIT 1 0",
+        "SCRIPT debug yes",
+        "HELLO 3",
+        "RESET",
+    ] {
+        assert!(matches!(conduct(line), Conduct::Refused(_)), "{line}");
+    }
+}
+
+#[test]
+fn waits_are_found_wherever_they_stand() {
+    let waits =
+        |at, millis, time: Option<f64>| Conduct::Waits(Wait { at, millis, time: time.map(Duration::from_secs_f64) });
+    for (line, wanted) in [
+        ("BLPOP a b 0", waits(2, false, None)),
+        ("BZPOPMAX a 1.5", waits(1, false, Some(1.5))),
+        ("BRPOPLPUSH a b 2", waits(2, false, Some(2.0))),
+        ("BLMOVE a b LEFT RIGHT 0.0", waits(4, false, None)),
+        ("BLMPOP 0 1 q LEFT", waits(0, false, None)),
+        ("XREAD COUNT 1 block 100 STREAMS s $", waits(3, true, Some(0.1))),
+        ("XREADGROUP GROUP BLOCK 0 BLOCK 0 STREAMS BLOCK >", waits(4, true, None)),
+        ("XREADGROUP GROUP BLOCK 0 STREAMS s >", Conduct::Shares),
+        ("XREAD STREAMS BLOCK 0", Conduct::Shares),
+        ("XREAD SOON STREAMS a 0", Conduct::Unknown),
+        ("BLPOP a -1", Conduct::Unknown),
+        ("BLPOP a soon", Conduct::Unknown),
+        ("BLPOP", Conduct::Unknown),
+        ("SHUTDOWN", Conduct::Unknown),
+        ("DEBUG SLEEP 1", Conduct::Unknown),
+        ("MYMODULE.LISTEN", Conduct::Unknown),
+    ] {
+        assert_eq!(conduct(line), wanted, "{line}");
+    }
+}
+
+#[test]
+fn of_whatever_shares_a_connection_the_keys_are_known() {
+    for name in known::names() {
+        assert!(places::find(name).is_some(), "{name} is in no line of store/places.rs");
+    }
+}

@@ -1,0 +1,116 @@
+//! Transactions with `MULTI` and `EXEC`.
+
+use cinnabar_port::{
+    Args, Call, Effect, Keys, Reply, Request, Transaction, Verb,
+    error::{Error, Kind, Result},
+};
+
+use super::{Strings, conduct::Conduct, custom_request, request, table};
+use crate::{
+    answer::Answer,
+    features::raw::{Shape, nothing_asked},
+};
+
+/// A command of a transaction.
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub args: Args,
+    /// Whether it is an arbitrary command with an unchanged reply rather than a documented one.
+    pub custom: bool,
+    /// How strings in its reply are returned.
+    pub strings: Strings,
+}
+
+/// Where the result of a step comes from.
+enum Place {
+    /// The result is known without sending the command.
+    Known(Answer),
+    /// The next reply, to this request, converted like this.
+    Next(Request, Shape, Strings),
+}
+
+/// Runs commands as a transaction; returns `[error, value]` for each.
+///
+/// As in Redis, a command that fails does not undo the others, but if the server rejects one of them when it is queued, none
+/// runs.
+///
+/// # Errors
+/// Those of `command` and `custom`, in which case nothing is sent.
+pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
+    let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    let mut apart = false;
+    for Step { name, args, custom, strings } in steps {
+        if custom {
+            let (request, conduct) = custom_request(&name, args)?;
+            // Commands do not block within a transaction.
+            apart |= conduct == Conduct::Unknown;
+            requests.push(request.clone());
+            places.push(Place::Next(request, Shape::Plain, strings));
+            continue;
+        }
+        let command = table::find(&name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
+        match nothing_asked(command, &args) {
+            Some(answer) => places.push(Place::Known(answer)),
+            None => {
+                let (request, shape) = request(command, args)?;
+                requests.push(request.clone());
+                places.push(Place::Next(request, shape, strings));
+            }
+        }
+    }
+    if requests.is_empty() {
+        return Ok(Call::ready(Answer::List(places.into_iter().filter_map(known).collect())));
+    }
+    let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
+    let count = keys.len().min(usize::from(u16::MAX)) as u16;
+    let repeatable = requests.iter().all(|request| request.repeatable);
+    let changes = requests.iter().any(|request| request.effect.changes());
+    let effect = if changes { Effect::SURE } else { Effect::None };
+    let mut whole = Request::with_keys("MULTI", keys, 0).having(effect);
+    whole.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
+        Keys::At { first: 0, count, step: 1 }
+    } else {
+        Keys::Unknown
+    };
+    whole.repeatable = repeatable;
+    whole.counted = !apart;
+    whole.verb = Verb::Transaction(Box::new(Transaction { requests, apart }));
+    Ok(Call::new(whole, move |reply| read(reply, places)))
+}
+
+fn read(reply: Reply, places: Vec<Place>) -> Result<Answer> {
+    let mut replies = reply.array()?.into_iter();
+    let pairs = places.into_iter().map(|place| match place {
+        Place::Known(answer) => Ok(pair(Answer::Null, answer)),
+        Place::Next(request, shape, strings) => {
+            let answer = match replies.next() {
+                None => {
+                    return Err(Error::new(
+                        Kind::InvalidData,
+                        "the server returned fewer replies than there were commands",
+                    ));
+                }
+                Some(reply) => reply
+                    .whole()
+                    .map_err(|error| error.hiding(request.told()))
+                    .and_then(|reply| shape.read(reply, strings)),
+            };
+            Ok(answer
+                .map_or_else(|error| pair(Answer::Failure(error), Answer::Null), |answer| pair(Answer::Null, answer)))
+        }
+    });
+    pairs.collect::<Result<_>>().map(Answer::List)
+}
+
+fn known(place: Place) -> Option<Answer> {
+    match place {
+        Place::Known(answer) => Some(pair(Answer::Null, answer)),
+        Place::Next(..) => None,
+    }
+}
+
+fn pair(error: Answer, value: Answer) -> Answer {
+    Answer::List(vec![error, value])
+}

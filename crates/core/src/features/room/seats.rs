@@ -1,0 +1,227 @@
+//! Connections of users in rooms, and the processes that hold them.
+//!
+//! A connection has a seat in a room, under the number of its process. A process keeps a lease for all its seats together.
+//! Where a lease is over, whoever notices first sweeps: each seat is taken away as if its connection had left. A process
+//! whose lease was over never gets that number back: it takes a new one and seats its connections again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Merge, Reply, Request, Step,
+    error::{Error, Result},
+    script,
+};
+
+use super::{LIFE, Rooms, stamped};
+use crate::{
+    features::{life, overdue::Overdue},
+    keys,
+    store::Publication,
+};
+
+script!(JOIN = "room/join.lua", keys: 4, args: 5);
+script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
+script!(KEEP = "room/keep.lua", keys: 3, args: 1);
+script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
+script!(BEAT = "room/beat.lua", keys: 2, args: 8);
+script!(REGISTER = "room/register.lua", keys: 2, args: 3);
+script!(ORPHANED = "room/orphaned.lua", keys: 2, args: 2);
+
+/// Two days, in milliseconds: what says where a process has seats outlives those.
+const NODE_LIFE: &str = "172800000";
+/// Ten minutes, in milliseconds: how late a join of a process that was swept out of a room may still come.
+const GONE_LIFE: &str = "600000";
+/// What is known about a user in a room; everybody who asks who is there gets all of it.
+const MOST_INFO: usize = 64 << 10;
+/// Seats that one run takes away: more would hold the server up.
+const SWEPT_AT_ONCE: &str = "500";
+/// Processes whose lease is over that one beat tells of.
+const TOLD_AT_ONCE: &str = "16";
+
+/// A connection of a user in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// The room, by the key of its users.
+    pub room: Bytes,
+    user: Bytes,
+    value: Bytes,
+    connection: Bytes,
+}
+
+/// What became of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// The connection has its seat.
+    Seated,
+    /// The process was swept out of this room: it needs a new number.
+    Gone,
+}
+
+/// What a beat tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// Whether the process has its lease, from now on for its whole length.
+    pub held: bool,
+    /// The store's time, in epoch milliseconds.
+    pub now_ms: u64,
+    /// Some processes whose lease is over.
+    pub over: Vec<String>,
+}
+
+impl Rooms {
+    /// A seat for a connection, whose number no other of this process has. `info` is a JSON object, `joined_at` an ISO time.
+    ///
+    /// # Errors
+    /// `E_INVALID_ARGUMENT` for a room or a user without a name, and for `info` that is no object or has more than 64 KiB.
+    pub fn seat(&self, room: &str, user: &str, info: &str, joined_at: &str, connection: u64) -> Result<Seat> {
+        let room = keys::room_users(&self.prefix, room)?;
+        let user = keys::raw("userId", user)?;
+        if info.len() > MOST_INFO {
+            return Err(Error::argument(format!(
+                "info must have at most {MOST_INFO} bytes as JSON, got {}",
+                info.len()
+            )));
+        }
+        let value = stamped("info", info, "joinedAt", joined_at)?;
+        Ok(Seat { room, user, value, connection: connection.to_string().into() })
+    }
+
+    /// Takes a seat under this process. Its first connection puts a user in the room.
+    pub fn join(&self, node: &str, seat: &Seat) -> Call<(Joined, Option<Publication>)> {
+        let [users, connections, seats] = self.of_seats(&seat.room, node);
+        let (gone, channel) = (
+            keys::room_gone(&self.prefix, &seat.room, node),
+            keys::room_changes(&self.prefix, &seat.room, self.database),
+        );
+        let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
+        let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel.clone()];
+        Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
+            let reply = reply.int()?;
+            let published = (reply > 1).then_some(Publication { channel, denied: reply > 2 });
+            Ok((if reply < 0 { Joined::Gone } else { Joined::Seated }, published))
+        })
+    }
+
+    /// Gives a seat up. Its last connection takes a user out of the room; answers whether it has.
+    pub fn leave(&self, node: &str, seat: &Seat) -> Call<(bool, Option<Publication>)> {
+        let [users, connections, seats] = self.of_seats(&seat.room, node);
+        let channel = keys::room_changes(&self.prefix, &seat.room, self.database);
+        let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel.clone()];
+        Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), |reply| {
+            let left = reply.int()?;
+            Ok((left > 0, (left > 0).then_some(Publication { channel, denied: left > 1 })))
+        })
+    }
+
+    /// Renews a room's life; answers how many seats the process has in it.
+    pub fn keep(&self, node: &str, room: &Bytes) -> Call<usize> {
+        let [users, connections, seats] = self.of_seats(room, node);
+        let request = Request::script(&KEEP, [users, connections, seats, text(LIFE)]);
+        Call::new(request.merging(Merge::Script).repeatable().unseen(), |reply| Ok(reply.int()?.max(0) as usize))
+    }
+
+    /// Takes up to 500 seats of a dead process away; answers how many are left.
+    pub fn sweep(&self, node: &str, room: &Bytes) -> Call<(usize, Option<Publication>)> {
+        let [users, connections, seats] = self.of_seats(room, node);
+        let (gone, channel) =
+            (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
+        let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel.clone()];
+        Call::new(Request::script(&SWEEP, args).repeatable(), |reply| {
+            let left = reply.int()?;
+            let denied = (left < 0).then_some(Publication { channel, denied: true });
+            Ok((if left < 0 { -1 - left } else { left } as usize, denied))
+        })
+    }
+
+    /// Takes a lease for a process of this number, which nobody has had before.
+    pub fn enlist(&self, node: &str, lease: Duration) -> Call<Beat> {
+        self.beats(node, lease, "1", Overdue::UNSURE)
+    }
+
+    /// Renews the lease of a process unless it was ended, and looks for expired leases of others if allowed.
+    pub fn beat(&self, node: &str, lease: Duration, overdue: Overdue) -> Call<Beat> {
+        self.beats(node, lease, "0", overdue)
+    }
+
+    /// Looks for leases that are over.
+    pub fn look(&self, lease: Duration, overdue: Overdue) -> Call<Beat> {
+        self.beats("", lease, "0", overdue)
+    }
+
+    /// Ends the lease of a process: it may be swept at once, out of these rooms even if the store has forgotten them.
+    pub fn retire(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
+        let [nodes, of_node] = self.of_node(node);
+        let over = Request::keyed("ZADD", [nodes, text("0"), Bytes::copy_from_slice(node.as_bytes())]).repeatable();
+        let over = move || Call::new(over, |_| Ok(()));
+        if rooms.is_empty() {
+            return over();
+        }
+        let args = std::iter::once(of_node.clone()).chain(rooms).collect();
+        let renew = Request::keyed("PEXPIRE", [of_node, text(NODE_LIFE)]).repeatable();
+        let note = [Request::with_keys("SADD", args, 1).repeatable(), renew];
+        // Where its rooms are not noted yet, it must not look as if it had none left.
+        Call::round(note, |replies| replies.all().map(|_| Step::Next(over())))
+    }
+
+    /// Notes that a process will have seats in a room; `false` where its lease is over.
+    pub fn register(&self, node: &str, room: &Bytes) -> Call<bool> {
+        let [nodes, rooms] = self.of_node(node);
+        let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), room.clone(), text(NODE_LIFE)];
+        Call::new(Request::script(&REGISTER, args).merging(Merge::Script).repeatable().unseen(), Reply::flag)
+    }
+
+    /// Up to `count` rooms in which a process whose lease is over may still have seats. With none left, it is forgotten.
+    pub fn orphaned(&self, node: &str, count: usize) -> Call<Vec<Bytes>> {
+        let [nodes, rooms] = self.of_node(node);
+        let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), count.to_string().into()];
+        Call::new(Request::script(&ORPHANED, args).repeatable().unseen(), |reply| {
+            reply.array()?.into_iter().map(|room| Ok(room.bulk()?.unwrap_or_default())).collect()
+        })
+    }
+
+    /// Notes that a dead process has no seats left in these rooms.
+    pub fn swept(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
+        let args = std::iter::once(keys::room_node_rooms(&self.prefix, node)).chain(rooms).collect();
+        Call::new(Request::with_keys("SREM", args, 1).repeatable().unseen(), |_| Ok(()))
+    }
+
+    fn beats(&self, node: &str, lease: Duration, is_new: &'static str, overdue: Overdue) -> Call<Beat> {
+        let [nodes, rooms] = self.of_node(node);
+        let node = Bytes::copy_from_slice(node.as_bytes());
+        let (may, latest) = (if overdue.may { "1" } else { "0" }, overdue.latest_ms);
+        let latest = latest.map(|ms| ms.to_string()).unwrap_or_default().into();
+        let tolerance = life::millis(Overdue::tolerance(lease));
+        let args = [
+            nodes,
+            rooms,
+            node,
+            life::millis(lease),
+            text(is_new),
+            text(NODE_LIFE),
+            text(TOLD_AT_ONCE),
+            text(may),
+            latest,
+            tolerance,
+        ];
+        Call::new(Request::script(&BEAT, args).repeatable().unseen(), |reply| {
+            let mut told = reply.array()?.into_iter();
+            let held = told.next().is_some_and(|held| held == Reply::Int(1));
+            let now_ms = told.next().map(Reply::int).transpose()?.and_then(|now| u64::try_from(now).ok());
+            let over = told.map(|node| Ok(String::from_utf8_lossy(&node.bulk()?.unwrap_or_default()).into_owned()));
+            Ok(Beat { held, now_ms: now_ms.unwrap_or(0), over: over.collect::<Result<_>>()? })
+        })
+    }
+
+    fn of_node(&self, node: &str) -> [Bytes; 2] {
+        [keys::room_nodes(&self.prefix), keys::room_node_rooms(&self.prefix, node)]
+    }
+
+    fn of_seats(&self, room: &Bytes, node: &str) -> [Bytes; 3] {
+        [room.clone(), keys::room_connections(&self.prefix, room), keys::room_seats(&self.prefix, room, node)]
+    }
+}
+
+fn text(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}

@@ -1,0 +1,223 @@
+//! Reads a session together with the epochs of its groups.
+//!
+//! The session records which epochs it needs, so the first read takes two rounds. If a recorded epoch differs from the group's,
+//! the session is invalid. Before that is concluded, both are read again in one round, since a writer may have come between the
+//! reads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Merge, Reply, Request, Step,
+    error::{Error, Kind as Fault, Result},
+    script,
+};
+use smallvec::SmallVec;
+
+use super::{
+    Place, Sessions,
+    group::{Group, Kind, Known},
+    seal::{Of, Record},
+};
+use crate::features::json::Object;
+
+script!(LOOK = "session/look.lua", keys: 1, args: 0);
+
+/// Keys of epochs.
+pub type Needed = SmallVec<[Bytes; 1]>;
+
+/// How many rounds are tried. A value that does not change needs at most three.
+const ROUNDS: usize = 1000;
+
+/// The result of reading an id.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A value of another kind: a validated token instead of a session, or the reverse; or a string, number or array that another
+    /// program wrote.
+    Other,
+    /// An invalid value.
+    Over(Bytes),
+    /// A valid value.
+    Live(Live),
+}
+
+/// A valid session or validated token.
+#[derive(Debug)]
+pub struct Live {
+    /// The stored value.
+    pub value: Bytes,
+    /// The same, parsed.
+    pub record: Record,
+    /// The remaining ttl in milliseconds, if requested.
+    pub left: i64,
+}
+
+struct Reading {
+    sessions: Sessions,
+    place: Place,
+    of: Of,
+    with_left: bool,
+    asked: Needed,
+    last: Option<Bytes>,
+    rounds: usize,
+}
+
+enum Judged {
+    Found(Found),
+    Again(Reading),
+}
+
+impl Found {
+    /// The value, if it is valid.
+    pub fn live(self) -> Option<Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+}
+
+impl Sessions {
+    /// Reads a value. `with_left` also reads its remaining ttl.
+    pub(super) fn read(&self, place: Place, of: Of, with_left: bool) -> Call<Found> {
+        let asked = self.0.hints.of(&place.id).unwrap_or_default();
+        self.read_by(place, of, with_left, asked)
+    }
+
+    /// The same for a value that probably needs these epochs.
+    pub(super) fn read_by(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Call<Found> {
+        self.reading(place, of, with_left, asked).ask(|found| found.map(Step::Done))
+    }
+
+    /// Reads a value for `then`, in one closure: reading sessions is what is done most.
+    pub(super) fn read_then<T: Send + 'static>(
+        &self,
+        place: Place,
+        of: Of,
+        then: impl FnOnce(Result<Found>) -> Result<Step<T>> + Send + 'static,
+    ) -> Call<T> {
+        let asked = self.0.hints.of(&place.id).unwrap_or_default();
+        self.reading(place, of, false, asked).ask(then)
+    }
+
+    fn reading(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Reading {
+        Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }
+    }
+
+    /// Whether these are exactly the epochs that this value needs. Finding out builds no keys.
+    fn needs(&self, record: &Record, asked: &Needed) -> bool {
+        let mut asked = asked.iter();
+        record.groups().all(|group| asked.next().is_some_and(|key| group.is_epoch_key(&self.0.prefix, key)))
+            && asked.next().is_none()
+    }
+
+    /// The epochs that this value needs.
+    fn needed(&self, record: &Record) -> Result<Needed> {
+        let keys = record.groups().map(|group| group.epoch_key(&self.0.prefix));
+        match record.seal {
+            Some(_) => keys.collect(),
+            // Another program may have written any user id.
+            None => Ok(keys.flatten().collect()),
+        }
+    }
+}
+
+impl Reading {
+    fn ask<T: Send + 'static>(
+        mut self,
+        then: impl FnOnce(Result<Found>) -> Result<Step<T>> + Send + 'static,
+    ) -> Call<T> {
+        // It is seldom needed again, and moving it costs less than sharing it.
+        let session = std::mem::take(&mut self.place.session);
+        let first = if self.with_left {
+            Request::script(&LOOK, [session]).merging(Merge::Script).reads()
+        } else {
+            Request::get(session)
+        };
+        let mut requests = Vec::with_capacity(1 + self.asked.len());
+        requests.push(first);
+        requests.extend(self.asked.iter().cloned().map(Request::get));
+        let read = move |replies: Replies| match replies.all().and_then(|replies| self.judge(replies.into_iter())) {
+            Ok(Judged::Found(found)) => then(Ok(found)),
+            Ok(Judged::Again(reading)) => Ok(Step::Next(reading.ask(then))),
+            Err(error) => then(Err(error)),
+        };
+        Call { requests, read: Box::new(read) }
+    }
+
+    fn judge(mut self, mut replies: impl Iterator<Item = Reply>) -> Result<Judged> {
+        let first = replies.next().unwrap_or(Reply::Nil);
+        let (value, left) = match first {
+            Reply::Nil => return Ok(Judged::Found(Found::Nothing)),
+            reply if self.with_left => {
+                let [value, left] = reply.tuple()?;
+                (value.bulk()?, left.int()?)
+            }
+            reply => (reply.bulk()?, 0),
+        };
+        let Some(value) = value else { return Ok(Judged::Found(Found::Nothing)) };
+        let Some(record) = Record::read(&value) else { return Ok(Judged::Found(Found::Over(value))) };
+        if record.of() != self.of || record.is_other_json() {
+            return Ok(Judged::Found(Found::Other));
+        }
+        let is_asked = self.sessions.needs(&record, &self.asked);
+        let needed = if is_asked { self.asked.clone() } else { self.sessions.needed(&record)? };
+        let known: SmallVec<[_; 1]> = replies.map(Reply::bulk).collect::<Result<_>>()?;
+        let of = |key: &Bytes| {
+            let at = self.asked.iter().position(|asked| asked == key)?;
+            known.get(at).map(Option::as_deref)
+        };
+        if let Some(known) = needed.iter().map(of).collect::<Option<SmallVec<[_; 1]>>>() {
+            if counts(&record, &known) {
+                if self.last.is_some() || !is_asked {
+                    self.sessions.hint(&self.place.id, &needed);
+                }
+                return Ok(Judged::Found(Found::Live(Live { value, record, left })));
+            }
+            if self.last.as_ref() == Some(&value) {
+                return Ok(Judged::Found(Found::Over(value)));
+            }
+        }
+        self.rounds += 1;
+        if self.rounds > ROUNDS {
+            return Err(Error::new(Fault::Conflict, "the session kept changing while it was read"));
+        }
+        (self.asked, self.last) = (needed, Some(value));
+        self.place = self.sessions.place(&String::from_utf8_lossy(&self.place.id))?;
+        Ok(Judged::Again(self))
+    }
+}
+
+/// Whether all groups of a value have the epochs that it records.
+fn counts(record: &Record, known: &[Option<&[u8]>]) -> bool {
+    if record.seal.is_none() {
+        let mut known = known.iter().filter_map(|known| Known::read(*known));
+        return known.all(|known| began_after(&record.json, known.dropped));
+    }
+    let pairs = record.marks.iter().zip(known);
+    pairs.len() == record.marks.len()
+        && pairs.into_iter().all(|(mark, known)| known.is_some_and(|known| mark.epoch.is_in(known)))
+}
+
+/// Whether a session written by another program was created after the last drop of its user, according to its own timestamp.
+fn began_after(json: &[u8], dropped: i64) -> bool {
+    let began = || Object::parse(json)?.name("createdAt")?.parse::<jiff::Timestamp>().ok();
+    dropped == 0 || began().is_some_and(|began| began.as_millisecond() > dropped)
+}
+
+impl Live {
+    /// Whether its remaining ttl, if that was read, exceeds `life`. A session without a ttl never expires.
+    pub fn outlasts(&self, life: Duration) -> bool {
+        self.left < 0 || self.left > life.as_millis() as i64
+    }
+
+    /// Whether it belongs to this group.
+    pub fn is_of(&self, group: &Group) -> bool {
+        match group.kind {
+            Kind::User if self.record.of() == Of::Session => self.record.owner() == Some(group),
+            _ => self.record.groups().any(|other| other == group),
+        }
+    }
+}

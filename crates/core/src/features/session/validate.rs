@@ -1,0 +1,231 @@
+//! Caches the user of a token under the token's hash. The token itself is never stored.
+//!
+//! A load may return data from before a user was dropped. So two things are read before it starts, and its result is stored
+//! only if neither has changed: a mark next to the token's hash, which is deleted when the token is dropped, and the count of
+//! invalidations. The user is unknown before the load. If it turns out that the user's epoch already existed at a lower count,
+//! the later invalidations were those of other users.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Effect, Merge, Reply, Request, Step,
+    effect::is_one,
+    error::{Error, Result},
+    random, script,
+};
+use ring::digest::{SHA256, digest};
+
+use super::{
+    Place, Sessions,
+    group::{Count, Epoch, Group, Mark, entered},
+    index::COUNT_LIFE,
+    read::Found,
+    seal::{Of, Seal},
+    update::unreadable,
+};
+use crate::{features::life, keys};
+
+script!(ONCE = "session/once.lua", keys: 1, args: 2);
+script!(FILL = "session/fill.lua", keys: 2, args: 4);
+script!(SINCE = "session/since.lua", keys: 1, args: 2);
+
+/// How long a load may take for its result to be stored, in milliseconds.
+const LOAD_LIFE: &[u8] = b"600000";
+
+/// What is known about a token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    /// SHA-256 of the token in hexadecimal.
+    pub hash: String,
+    /// The text of the user's JSON, or `None` when it has to be loaded.
+    pub user: Option<Bytes>,
+    /// The stamp of a load that starts now, for `fill`. Callers with equal stamps may share a load. Empty on a hit.
+    pub stamp: String,
+}
+
+/// How often reads and validations were answered from the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Found.
+    pub hits: u64,
+    /// Not found.
+    pub misses: u64,
+    /// Could not be asked for.
+    pub errors: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl Counters {
+    /// Counts a read: found, not found, or failed.
+    pub(super) fn count(&self, found: Option<bool>) {
+        match found {
+            Some(true) => self.hits.fetch_add(1, Relaxed),
+            Some(false) => self.misses.fetch_add(1, Relaxed),
+            None => self.errors.fetch_add(1, Relaxed),
+        };
+    }
+}
+
+/// The result of a load, about to be stored.
+struct Fill {
+    sessions: Sessions,
+    place: Place,
+    /// The mark next to the token's hash when the load started.
+    mark: Bytes,
+    /// The count of invalidations when the load started.
+    count: Bytes,
+    user: Bytes,
+    life: std::time::Duration,
+}
+
+/// The hash of a token: SHA-256 in hexadecimal.
+pub fn hash(token: &str) -> String {
+    random::to_hex(digest(&SHA256, token.as_bytes()).as_ref())
+}
+
+impl Sessions {
+    /// Looks a token up. `loading` says that a load for it is running in this process, which this caller will probably share:
+    /// then everything is read in one round.
+    pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
+        keys::raw("token", token)?;
+        let (sessions, hash) = (self.clone(), hash(token));
+        let place = self.place(&hash)?;
+        let call = if loading { self.look_beside(place, hash)? } else { self.look_first(place, hash) };
+        Ok(call.inspect(move |found| {
+            sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
+        }))
+    }
+
+    fn look_first(&self, place: Place, hash: String) -> Call<Lookup> {
+        let sessions = self.clone();
+        self.read(place.clone(), Of::Token, false).then(move |found| match found {
+            Found::Live(live) => Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() })),
+            _ => sessions.begin(place, hash).map(Step::Next),
+        })
+    }
+
+    fn look_beside(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
+        let sessions = self.clone();
+        let keys = [place.session.clone(), place.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
+        Ok(Call::round(keys.map(Request::get), move |replies| {
+            let mut replies = replies.all()?.into_iter().map(Reply::bulk);
+            let mut next = || replies.next().transpose().map(Option::flatten);
+            match (next()?, next()?, next()?) {
+                (None, Some(mark), Some(count)) => {
+                    Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark, &count) }))
+                }
+                _ => Ok(Step::Next(sessions.look_first(place, hash))),
+            }
+        }))
+    }
+
+    /// A miss: a load starts here.
+    fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
+        let once = |key, value: String, life| {
+            let args = [key, value.into(), Bytes::from_static(life)];
+            Request::script(&ONCE, args).merging(Merge::Script).repeatable().unseen()
+        };
+        let requests = [
+            once(place.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_LIFE),
+            once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNT_LIFE),
+        ];
+        Ok(Call::round(requests, move |replies| {
+            let mut replies = replies.all()?.into_iter().map(|reply| Ok(reply.bulk()?.unwrap_or_default()));
+            let mut next = || replies.next().unwrap_or(Ok(Bytes::new()));
+            let (mark, count): (Result<Bytes>, Result<Bytes>) = (next(), next());
+            Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark?, &count?) }))
+        }))
+    }
+
+    /// Caches a loaded user, given as JSON with its possible ids `owners`, for `ttl_seconds`, using the result of `lookup`.
+    /// Returns false and caches nothing if the token or one of these users was, or may have been, dropped after the lookup,
+    /// since the loaded user may be older.
+    pub fn fill(&self, hash: &str, stamp: &str, user: &str, owners: &[String], ttl_seconds: f64) -> Result<Call<bool>> {
+        let life = life::of_seconds("ttl", ttl_seconds)?;
+        if serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
+            return Err(Error::argument("user must be a value that JSON can hold"));
+        }
+        let place = self.place(hash)?;
+        let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
+        let (mark, count) = stamp.split_once(' ').unwrap_or_default();
+        let requests = self.enter(&groups, Of::Token, &place.id, life)?;
+        let fill = Fill {
+            sessions: self.clone(),
+            place,
+            mark: Bytes::copy_from_slice(mark.as_bytes()),
+            count: Bytes::copy_from_slice(count.as_bytes()),
+            user: Bytes::copy_from_slice(user.as_bytes()),
+            life,
+        };
+        Ok(Call::round(requests, move |replies| fill.entered(groups, entered(replies.all()?)?)))
+    }
+
+    /// What reads and validations found, since these sessions were made.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.0.counters;
+        Stats {
+            hits: counters.hits.load(Relaxed),
+            misses: counters.misses.load(Relaxed),
+            errors: counters.errors.load(Relaxed),
+        }
+    }
+}
+
+impl Fill {
+    fn entered(self, groups: Vec<Group>, known: Vec<Option<super::group::Known>>) -> Result<Step<bool>> {
+        let known = known.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+        let began = Count::read(&String::from_utf8_lossy(&self.count));
+        let old =
+            |since: &Option<Count>| began.as_ref().zip(since.as_ref()).is_some_and(|(began, since)| since.is_by(began));
+        let fresh: Vec<_> = known.iter().filter(|known| !old(&known.since)).map(|known| known.epoch).collect();
+        let marks: Vec<_> =
+            groups.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch }).collect();
+        if fresh.is_empty() {
+            return self.store(marks, Vec::new()).map(Step::Next);
+        }
+        // Read after the epochs exist: dropping one of these users from now on changes an epoch that was read.
+        let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
+        Ok(Step::Next(Call::round([look], move |replies| {
+            let count = replies.one()?.bulk()?.unwrap_or_default();
+            let notes = self.notes(&marks, &fresh, &count)?;
+            if count == self.count && !count.is_empty() {
+                return self.store(marks, notes).map(Step::Next);
+            }
+            Ok(Step::Next(Call::round(notes, |replies| replies.all().map(|_| Step::Done(false)))))
+        })))
+    }
+
+    /// Records that these epochs existed at this count, which saves the next load a round.
+    fn notes(&self, marks: &[Mark], fresh: &[Epoch], count: &Bytes) -> Result<Vec<Request>> {
+        if count.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fresh = marks.iter().filter(|mark| fresh.contains(&mark.epoch));
+        let note = |mark: &Mark| {
+            let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
+            Ok(Request::script(&SINCE, args).merging(Merge::Script).repeatable().unseen())
+        };
+        fresh.map(note).collect()
+    }
+
+    fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
+        let value = Seal { of: Of::Token, life: self.life, owner: None, marks }.put(&self.user);
+        let load = self.place.load(&self.sessions.0.prefix)?;
+        let args = [self.place.session, load, self.mark, value, life::millis(self.life), Of::Token.ending()];
+        let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one));
+        Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
+            Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))
+        }))
+    }
+}
+
+fn stamp(mark: &[u8], count: &[u8]) -> String {
+    format!("{} {}", String::from_utf8_lossy(mark), String::from_utf8_lossy(count))
+}

@@ -1,0 +1,110 @@
+//! Writes sessions with the epochs of their groups.
+//!
+//! A session records the epochs that its groups have once it is in their indexes, so writing one takes two rounds. A new session
+//! takes one, if this process knows these epochs: it is written with them in the same round. If one has changed since, the
+//! session is invalid, like any other of the group from before, and is written once more before anybody has its id. An epoch never
+//! returns, so one that is outdated cannot make a session valid.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
+
+use super::{
+    Place, Sessions,
+    group::{Epoch, Group, Kind, Mark, entered},
+    read::Needed,
+    seal::{Of, Seal},
+    set,
+    update::unreadable,
+};
+
+/// A session that is about to be written.
+pub struct Writing {
+    pub sessions: Sessions,
+    pub place: Place,
+    /// The owner, if there is one, and the tags.
+    pub groups: Vec<Group>,
+    pub json: Vec<u8>,
+    pub life: Duration,
+}
+
+impl Writing {
+    /// Adds the session to the indexes of its groups, then writes it with their epochs. Dropping a group in between therefore
+    /// ends the session too. Returns false if the request had no effect.
+    pub fn write(
+        self,
+        request: impl FnOnce(&Place, Bytes, Duration) -> Request + Send + 'static,
+    ) -> Result<Call<bool>> {
+        let requests = self.enter()?;
+        Ok(Call::round(requests, move |replies| {
+            let epochs = self.entered(replies.all()?)?;
+            self.write_with(epochs, request).map(Step::Next)
+        }))
+    }
+
+    /// Writes a session whose id nobody knows yet. Returns false if there is one all the same.
+    pub fn write_new(self) -> Result<Call<bool>> {
+        let needed = self.needed()?;
+        let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.of(key)).collect::<Option<Vec<_>>>() else {
+            return self.write(|place, value, life| set(place.session.clone(), value, life, Some("NX")));
+        };
+        let mut requests = self.enter()?;
+        requests.push(set(self.place.session.clone(), self.sealed(&known), self.life, Some("NX")));
+        Ok(Call::round(requests, move |replies: Replies| {
+            let replies = replies.all().inspect_err(|_| {
+                // What the store refuses, the next call is refused in its first step.
+                needed.iter().for_each(|key| self.sessions.0.epochs.forget(key));
+            });
+            let mut replies = replies?;
+            if replies.pop().is_none_or(|stored| stored == Reply::Nil) {
+                return Ok(Step::Done(false));
+            }
+            let epochs = self.entered(replies)?;
+            if epochs == known {
+                self.sessions.hint(&self.place.id, &needed);
+                return Ok(Step::Done(true));
+            }
+            let write = self.write_with(epochs, |place, value, life| set(place.session.clone(), value, life, None));
+            write.map(Step::Next)
+        }))
+    }
+
+    fn enter(&self) -> Result<Vec<Request>> {
+        self.sessions.enter(&self.groups, Of::Session, &self.place.id, self.life)
+    }
+
+    fn entered(&self, replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Epoch>> {
+        let known = entered(replies)?.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+        Ok(known.into_iter().map(|known| known.epoch).collect())
+    }
+
+    /// The keys of the epochs of its groups.
+    fn needed(&self) -> Result<Needed> {
+        self.groups.iter().map(|group| group.epoch_key(&self.sessions.0.prefix)).collect()
+    }
+
+    fn sealed(&self, epochs: &[Epoch]) -> Bytes {
+        let marks = self.groups.iter().zip(epochs).map(|(group, epoch)| Mark { group: group.clone(), epoch: *epoch });
+        let (owners, marks): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.group.kind == Kind::User);
+        let owner = owners.first().map(|mark| mark.epoch);
+        Seal { of: Of::Session, life: self.life, owner, marks }.put(&self.json)
+    }
+
+    fn write_with(
+        self,
+        epochs: Vec<Epoch>,
+        request: impl FnOnce(&Place, Bytes, Duration) -> Request,
+    ) -> Result<Call<bool>> {
+        let needed = self.needed()?;
+        let write = request(&self.place, self.sealed(&epochs), self.life);
+        Ok(Call::new(write, move |reply| {
+            let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
+            if stored {
+                self.sessions.hint(&self.place.id, &needed);
+                needed.iter().zip(epochs).for_each(|(key, epoch)| self.sessions.0.epochs.learn(key, epoch));
+            }
+            Ok(stored)
+        }))
+    }
+}

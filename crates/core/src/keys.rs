@@ -1,0 +1,297 @@
+//! The only place where keys are built.
+//!
+//! A documented key is the prefix and the identifier: `session:{id}`. A companion, which must be in the same cluster slot as
+//! key K, is `<prefix>{K}:suffix`: it starts with the prefix, and Redis hashes only the text in the first braces, which is K.
+//! Prefixes and encoded identifiers contain no braces, so a companion never collides with a documented key.
+
+mod cache;
+mod channel;
+mod glob;
+mod queue;
+mod room;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    error::{Error, Result},
+    random,
+};
+use ring::digest::{SHA256, digest};
+
+pub use cache::*;
+pub use channel::{channel, plain_channel};
+pub use queue::*;
+pub use room::*;
+pub use route::*;
+
+/// Prefix of sessions, unless an option says otherwise.
+pub const SESSIONS: &str = "session:";
+/// Prefix of cached values, unless an option says otherwise.
+pub const CACHE: &str = "api:";
+/// Prefix of limits, unless an option says otherwise.
+pub const LIMITS: &str = "rate_limit:";
+/// Prefix of locks, unless an option says otherwise.
+pub const LOCKS: &str = "lock:";
+/// Prefix of rooms, unless an option says otherwise.
+pub const ROOMS: &str = "room:";
+/// Prefix of job queues, unless an option says otherwise.
+pub const QUEUES: &str = "queue:";
+
+/// Longer identifiers are treated as a mistake.
+const LONGEST: usize = 64 * 1024;
+/// Longer identifiers are hashed, since a key is stored in every index that refers to it.
+const LONGEST_PLAIN: usize = 512;
+const LONGEST_PREFIX: usize = 128;
+
+/// The prefix of a feature's keys. Validated once, when it is created.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(Arc<str>);
+
+impl Prefix {
+    /// Validates a prefix.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` when it has braces or control characters, or more than 128 bytes.
+    pub fn new(text: &str) -> Result<Self> {
+        if text.len() > LONGEST_PREFIX {
+            return Err(Error::settings(format!(
+                "prefix must have at most {LONGEST_PREFIX} bytes, got {}",
+                text.len()
+            )));
+        }
+        if text.chars().any(|c| matches!(c, '{' | '}') || c.is_control()) {
+            return Err(Error::settings("prefix must not contain braces or control characters"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text in braces for keys that belong to the whole prefix. It must not be empty, because Redis ignores empty braces.
+    fn whole<'a>(&'a self, otherwise: &'a str) -> &'a str {
+        if self.0.is_empty() { otherwise } else { &self.0 }
+    }
+}
+
+/// A session: plain JSON.
+pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    plain(prefix, "id", id)
+}
+
+/// The mark of a validation in progress, in the slot of the key that it will write.
+pub fn session_load(prefix: &Prefix, id: &str) -> Result<Bytes> {
+    companion(prefix, "", "id", id, "load")
+}
+
+/// The sessions of a user, by latest expiry.
+pub fn user_sessions(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "sessions")
+}
+
+/// The sessions with a tag, by latest expiry.
+pub fn tag_sessions(prefix: &Prefix, tag: &str) -> Result<Bytes> {
+    companion(prefix, "tag:", "tag", tag, "sessions")
+}
+
+/// The validated tokens of a user, by latest expiry.
+pub fn user_tokens(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "tokens")
+}
+
+/// The validated tokens with a tag. There are none, but the script that drops a tag needs the key.
+pub fn tag_tokens(prefix: &Prefix, tag: &str) -> Result<Bytes> {
+    companion(prefix, "tag:", "tag", tag, "tokens")
+}
+
+/// The epoch of a user, which the user's sessions must match to be valid.
+pub fn user_epoch(prefix: &Prefix, user: &str) -> Result<Bytes> {
+    companion(prefix, "user:", "userId", user, "epoch")
+}
+
+/// The epoch of a tag, which its sessions must match to be valid.
+pub fn tag_epoch(prefix: &Prefix, tag: &str) -> Result<Bytes> {
+    companion(prefix, "tag:", "tag", tag, "epoch")
+}
+
+/// Whether `key` is the `user_epoch` of this user.
+pub fn is_user_epoch(prefix: &Prefix, user: &str, key: &[u8]) -> bool {
+    is_companion(key, prefix, "user:", user, "epoch")
+}
+
+/// Whether `key` is the `tag_epoch` of this tag.
+pub fn is_tag_epoch(prefix: &Prefix, tag: &str, key: &[u8]) -> bool {
+    is_companion(key, prefix, "tag:", tag, "epoch")
+}
+
+/// Orders loads of users and their invalidations.
+pub fn invalidations(prefix: &Prefix) -> Bytes {
+    beside(prefix, prefix.whole("session"), "invalidations")
+}
+
+/// The counter of a limit. Accepts any text as an identifier, since it may be untrusted input.
+pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
+    [&prefix.0, &*any(id)].concat().into()
+}
+
+/// Whether there can be anything with this id: `identifier` and `raw` accept it.
+pub fn is_id(text: &str) -> bool {
+    check("id", text).is_ok()
+}
+
+/// A key exactly as given; its hash if it is longer than 64 KiB.
+pub fn as_given(text: &str) -> Bytes {
+    if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+/// A key or field exactly as given.
+///
+/// # Errors
+/// As for `identifier`.
+pub fn raw(what: &str, text: &str) -> Result<Bytes> {
+    check(what, text)?;
+    Ok(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// The key of a lock.
+pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
+    plain(prefix, "resource", resource)
+}
+
+/// The id of a job, or the name of a group, as it stands in keys and sets; `plain_id` undoes it.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 512 bytes once it is encoded.
+pub fn kept_id(what: &str, text: &str) -> Result<String> {
+    check(what, text)?;
+    let encoded = encode(text);
+    if encoded.len() > LONGEST_PLAIN {
+        return Err(Error::argument(format!("{what} must have at most {LONGEST_PLAIN} bytes, got {}", encoded.len())));
+    }
+    Ok(encoded.into_owned())
+}
+
+/// Whether there can be a job with this id: `kept_id` accepts it.
+pub fn is_kept_id(text: &str) -> bool {
+    kept_id("id", text).is_ok()
+}
+
+/// What `kept_id` was made of.
+pub fn plain_id(kept: &[u8]) -> String {
+    percent_encoding::percent_decode(kept).decode_utf8_lossy().into_owned()
+}
+
+fn in_database(database: u8) -> String {
+    if database == 0 { String::new() } else { format!("db{database}:") }
+}
+
+fn plain(prefix: &Prefix, what: &str, text: &str) -> Result<Bytes> {
+    Ok([&prefix.0, &*identifier(what, text)?].concat().into())
+}
+
+fn companion(prefix: &Prefix, kind: &str, what: &str, text: &str, suffix: &str) -> Result<Bytes> {
+    let id = identifier(what, text)?;
+    Ok([&prefix.0, "{", &prefix.0, kind, &id, "}:", suffix].concat().into())
+}
+
+/// Whether a key is this companion.
+fn is_companion(key: &[u8], prefix: &Prefix, kind: &str, text: &str, suffix: &str) -> bool {
+    let starts =
+        [&prefix.0, "{", &prefix.0, kind].into_iter().try_fold(key, |key, part| key.strip_prefix(part.as_bytes()));
+    let ends = starts.and_then(|rest| rest.strip_suffix(suffix.as_bytes())?.strip_suffix(b"}:"));
+    ends.is_some_and(|id| identifier("id", text).is_ok_and(|text| text.as_bytes() == id))
+}
+
+/// The companion of a key: `<prefix>{key}:suffix`.
+fn beside(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
+    [prefix.0.as_bytes(), b"{", key.as_ref(), b"}:", suffix.as_bytes()].concat().into()
+}
+
+/// A caller's identifier as it stands in a key. No two become one.
+///
+/// Braces, `%`, control characters and what means something in a glob are percent-encoded. What would have over 512 bytes
+/// becomes `%sha256:` and its hash, which no encoding yields: a `%` of an encoding is followed by two hexadecimal digits.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 64 KiB.
+pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
+    check(what, text)?;
+    Ok(shortened(text))
+}
+
+/// The same for untrusted input: accepts any text. The empty text becomes `%empty`, which no encoding produces.
+fn any(text: &str) -> Cow<'_, str> {
+    if text.is_empty() {
+        return "%empty".into();
+    }
+    shortened(text)
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_PLAIN {
+        let encoded = encode(text);
+        if encoded.len() <= LONGEST_PLAIN {
+            return encoded;
+        }
+    }
+    hashed(text).into()
+}
+
+fn hashed(text: &str) -> String {
+    format!("%sha256:{}", random::to_hex(digest(&SHA256, text.as_bytes()).as_ref()))
+}
+
+fn check(what: &str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::argument(format!("{what} must not be empty")));
+    }
+    if text.len() > LONGEST {
+        return Err(Error::argument(format!("{what} must have at most {LONGEST} bytes, got {}", text.len())));
+    }
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        return Err(Error::argument(format!("{what} must not contain a NUL byte")));
+    }
+    Ok(())
+}
+
+fn encode(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(is_special) {
+        return text.into();
+    }
+    let mut encoded = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        push(&mut encoded, c);
+    }
+    encoded.into()
+}
+
+fn push(encoded: &mut String, c: char) {
+    match u8::try_from(c) {
+        Ok(byte) if is_special(byte) => {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        _ => encoded.push(c),
+    }
+}
+
+fn is_special(byte: u8) -> bool {
+    SPECIAL[byte as usize]
+}
+
+/// A lookup table, because every byte of every key is checked.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        special[byte as usize] =
+            matches!(byte, b'{' | b'}' | b'%' | b'*' | b'?' | b'[' | b']' | b'\\' | 0x00..=0x1f | 0x7f);
+        byte += 1;
+    }
+    special
+};

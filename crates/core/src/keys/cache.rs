@@ -1,0 +1,58 @@
+//! Keys of a cache. Any text is accepted as a name, since it may be untrusted input.
+
+use bytes::Bytes;
+use cinnabar_port::error::{Error, Result};
+
+use super::{Prefix, any, beside, glob};
+
+/// A cached value.
+pub fn cache_entry(prefix: &Prefix, name: &str) -> Bytes {
+    [prefix.as_str(), &any(name)].concat().into()
+}
+
+/// The lease of a load of that value, in the same slot as the value.
+pub fn cache_lease(prefix: &Prefix, name: &str) -> Bytes {
+    beside(prefix, cache_entry(prefix, name), LEASE)
+}
+
+/// The mark of a tag.
+pub fn cache_tag(prefix: &Prefix, tag: &str) -> Bytes {
+    beside(prefix, format!("{}tag:{}", prefix.as_str(), any(tag)), "mark")
+}
+
+/// The name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` for an empty endpoint.
+pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
+    if endpoint.is_empty() {
+        return Err(Error::argument("endpoint must not be empty"));
+    }
+    Ok(format!("cache:{endpoint}:{hash}"))
+}
+
+/// Patterns for the values whose names match a glob, and for the leases of their loads.
+///
+/// `*`, `?` and `[a-z]` work as in Redis, `\\` escapes them, and everything else is literal. Names over 512 bytes are stored as
+/// hashes and match only `*`.
+///
+/// # Errors
+/// `E_INVALID_ARGUMENT` if the pattern is empty, or has a class that is not closed, that no name can match or that looks like a
+/// word; or if the prefix is empty, since the pattern would match all keys of the database.
+pub fn cache_pattern(prefix: &Prefix, glob: &str) -> Result<(Bytes, Bytes)> {
+    if prefix.as_str().is_empty() {
+        return Err(Error::argument(
+            "a cache with the prefix '' cannot tell its keys from others, so it does not support patterns: invalidate by \
+             key or by tag, or set a prefix",
+        ));
+    }
+    let (prefix, names) = (glob::literal(prefix.as_str()), glob::names(glob)?);
+    Ok((format!("{prefix}{names}").into(), format!("{prefix}{{{prefix}{names}}}:{LEASE}").into()))
+}
+
+/// Whether a key is that of a value rather than a companion key.
+pub fn is_cache_entry(prefix: &Prefix, key: &[u8]) -> bool {
+    key.strip_prefix(prefix.as_str().as_bytes()).is_some_and(|name| name.first() != Some(&b'{'))
+}
+
+const LEASE: &str = "load";

@@ -1,0 +1,97 @@
+//! A small embedded store of the process, used while the server is unavailable.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use cinnabar_port::error::{Error, Kind, Result};
+use cinnabar_redis::settings::{Server, Settings};
+
+use super::{Reply, Request, memory, registry::Registry};
+
+/// Memory limit in bytes; the least recently used keys are evicted.
+const MAX_BYTES: usize = 16 << 20;
+
+static LOCALS: Registry<(Server, u8), Local> = Registry::new();
+
+/// A small in-process store without I/O. Nothing in it ever reaches a server.
+pub struct Local {
+    max_bytes: usize,
+    /// Created at first use, because it may never be needed and contains a Lua interpreter.
+    engine: OnceLock<memory::Engine>,
+}
+
+/// The local store for the server in these settings. Services on the same server share it, whatever their other settings. It is
+/// dropped with its last holder.
+pub fn local(settings: &Settings) -> Arc<Local> {
+    let Ok(local) =
+        LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
+    local
+}
+
+impl Local {
+    /// An empty one.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, engine: OnceLock::new() }
+    }
+
+    /// Runs a request.
+    pub fn ask(&self, request: &Request) -> Result<Reply> {
+        let engine = self.engine()?;
+        let reply = engine.execute(std::slice::from_ref(request)).pop();
+        // Removes expired keys. Nothing else does so here, and each key is removed only once, so this is cheap.
+        engine.sweep();
+        reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded store returned no reply to a request")))
+    }
+
+    fn engine(&self) -> Result<&memory::Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let made = memory::Engine::new(self.max_bytes)?;
+        // If two are created concurrently, the first is kept.
+        Ok(self.engine.get_or_init(|| made))
+    }
+
+    /// Moves its clock.
+    #[cfg(test)]
+    pub fn advance(&self, by: std::time::Duration) {
+        self.engine().unwrap().advance(by);
+    }
+
+    /// About how many bytes it holds.
+    #[cfg(test)]
+    pub fn used_bytes(&self) -> usize {
+        self.engine().unwrap().used_bytes()
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use cinnabar_redis::settings::{Environment, Options};
+
+    fn settings(port: u16, seconds: u64) -> Settings {
+        let timeout = Some(std::time::Duration::from_secs(seconds));
+        let options = Options { host: Some("localhost".into()), port: Some(port), timeout, ..Options::default() };
+        Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings
+    }
+
+    #[test]
+    fn one_server_has_one_and_others_have_others() {
+        let first = local(&settings(1, 5));
+        assert!(Arc::ptr_eq(&first, &local(&settings(1, 5))));
+        assert!(Arc::ptr_eq(&first, &local(&settings(1, 4))), "whatever the other settings");
+        assert!(!Arc::ptr_eq(&first, &local(&settings(2, 5))));
+    }
+}

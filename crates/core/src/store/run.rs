@@ -1,0 +1,273 @@
+//! Runs calls in rounds, each as one batch, until every call has a result.
+
+mod apart;
+mod boxed;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Call, Effect, Few, Read, Replies, Reply, Request, Step,
+    effect::Progress,
+    error::{Error, Kind, Result},
+};
+use smallvec::SmallVec;
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+use super::{Engine, Store};
+
+/// How long after the deadline an engine may still reply. It knows the outcome of a request best, so it gets a little more
+/// time.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// A call between two rounds.
+struct Running<T, Tag> {
+    call: Call<T>,
+    tag: Tag,
+    /// What earlier rounds have done.
+    progress: Progress,
+}
+
+/// A call whose round is under way.
+struct Waiting<T, Tag> {
+    /// The effect of each request.
+    effects: Few<Effect>,
+    read: Read<T>,
+    tag: Tag,
+    /// What earlier rounds have done.
+    progress: Progress,
+    /// The first key of its first request, for errors; empty if there is none. A copy is cheaper than counting references.
+    key: SmallVec<[u8; 32]>,
+}
+
+/// What became of a call in a round.
+enum Ended<T, Tag> {
+    Done((Result<T>, Tag)),
+    /// It needs another round.
+    Again(Running<T, Tag>),
+}
+
+impl<T, Tag> Waiting<T, Tag> {
+    /// Reads the replies to its requests. What has come to its end gets no further round.
+    fn read(self, replies: Few<Result<Reply>>, ended: Option<End>) -> Ended<T, Tag> {
+        let Self { effects, read, tag, mut progress, key } = self;
+        // If everything was executed, the reader's own error applies.
+        let has_changed = progress.has_changed();
+        effects.iter().zip(&replies).for_each(|(effect, reply)| progress.note(effect, reply));
+        let told = has_changed || progress.has_failed();
+        let located = |error: Error| Err(if key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&key)) });
+        match (guarded(read, Replies(replies)), ended) {
+            (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
+            (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(progress.tell(end.error(false))), tag)),
+            (Ok(Step::Next(call)), None) => Ended::Again(Running { call, tag, progress }),
+            (Err(error), _) => Ended::Done((located(if told { progress.tell(error) } else { error }), tag)),
+        }
+    }
+}
+
+/// A round that is about to go out.
+struct Begun<T, Tag> {
+    batch: Vec<Request>,
+    waiting: Vec<Waiting<T, Tag>>,
+    /// Calls that need nothing of an engine.
+    done: Vec<(Result<T>, Tag)>,
+}
+
+fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun<T, Tag> {
+    let mut batch = Vec::with_capacity(calls.len());
+    let mut waiting = Vec::with_capacity(calls.len());
+    let mut done = Vec::with_capacity(calls.len());
+    for Running { call, tag, progress } in calls {
+        match made(call) {
+            Ok(Step::Next(Call { requests, read })) => {
+                let effects = requests.iter().map(|request| request.effect.clone()).collect();
+                let key = requests.first().and_then(|request| request.first_key());
+                let key = key.map(|key| SmallVec::from_slice(key)).unwrap_or_default();
+                waiting.push(Waiting { effects, read, tag, progress, key });
+                batch.extend(requests);
+            }
+            Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+            Err(error) => done.push((Err(progress.tell(error)), tag)),
+        }
+    }
+    Begun { batch, waiting, done }
+}
+
+impl Store {
+    /// Runs calls that go out together. `settle` gets those that each round finished, with the tag they came with, so that
+    /// a call of one round never waits for a neighbour of several. What is still under way when `cut` comes is settled then.
+    ///
+    /// The deadline is that of all rounds together. Soon after it, every call is settled, whatever the engine does: dropping
+    /// what it executes takes back what has not left.
+    pub async fn run_until<T: Send, Tag: Send>(
+        &self,
+        calls: Vec<(Call<T>, Tag)>,
+        deadline: Instant,
+        cut: impl Future<Output = ()>,
+        mut settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
+    ) {
+        let mut cut = pin!(cut);
+        let first = calls.into_iter().map(|(call, tag)| Running { call, tag, progress: Progress::default() });
+        if let Engine::Redis(engine) = &self.engine {
+            return apart::run(engine, first.collect(), deadline, cut, settle).await;
+        }
+        let mut again = self.round(first, deadline, cut.as_mut(), &mut settle).await;
+        while !again.is_empty() {
+            if Instant::now() >= deadline {
+                return settle(again.into_iter().map(late).collect());
+            }
+            again = self.round(again.into_iter(), deadline, cut.as_mut(), &mut settle).await;
+        }
+    }
+
+    /// One round; answers those that need another.
+    async fn round<T, Tag>(
+        &self,
+        calls: impl ExactSizeIterator<Item = Running<T, Tag>>,
+        deadline: Instant,
+        cut: Pin<&mut impl Future<Output = ()>>,
+        settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
+    ) -> Vec<Running<T, Tag>> {
+        let Begun { batch, waiting, mut done } = begin(calls);
+        let (replies, ended) = match self.replies(batch, deadline, cut).await {
+            Ok(replies) => (replies, None),
+            Err(end) => (Vec::new(), Some(end)),
+        };
+        let mut replies = replies.into_iter();
+        let mut again = Vec::new();
+        for waiting in waiting {
+            let mine = match ended {
+                Some(end) => waiting.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect(),
+                None => share(&mut replies, waiting.effects.len()),
+            };
+            match waiting.read(mine, ended) {
+                Ended::Done(result) => done.push(result),
+                Ended::Again(running) => again.push(running),
+            }
+        }
+        if !done.is_empty() {
+            settle(done);
+        }
+        again
+    }
+
+    /// The replies, or why nobody waits for them any longer.
+    async fn replies(
+        &self,
+        batch: Vec<Request>,
+        deadline: Instant,
+        cut: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Vec<Result<Reply>>, End> {
+        let count = batch.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        guard(self.execute(batch, deadline), count, deadline, cut).await
+    }
+}
+
+/// Waits for an engine until the deadline has passed or `cut` comes, whatever it does.
+async fn guard(
+    execution: impl Future<Output = Vec<Result<Reply>>>,
+    count: usize,
+    deadline: Instant,
+    cut: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Vec<Result<Reply>>, End> {
+    let mut execution = pin!(execution);
+    let mut guarded = pin!(poll_fn(|context| {
+        polled(execution.as_mut(), context)
+            .map(|replies| replies.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect()))
+    }));
+    // A result that is available immediately needs no timer.
+    if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+        return Ok(replies);
+    }
+    tokio::select! {
+        biased;
+        replies = guarded => Ok(replies),
+        // If this thread is late, results that are already available take precedence over the deadline.
+        () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(End::Overdue),
+        () = cut => Err(End::Cut),
+    }
+}
+
+/// Turns a panic in an engine into errors for this round, so that its promises still settle.
+fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| engine.poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
+    }
+}
+
+/// Why an engine is no longer waited for. It is then unknown whether a request was sent.
+#[derive(Clone, Copy)]
+enum End {
+    Overdue,
+    Cut,
+}
+
+impl End {
+    /// The error for a request that may have been sent.
+    fn error(self, changes: bool) -> Error {
+        match (self, changes) {
+            (Self::Overdue, false) => Error::new(Kind::Timeout, "no reply before the deadline"),
+            (Self::Overdue, true) => Error::new(
+                Kind::MaybeApplied,
+                "no reply before the deadline; the call may or may not have been applied",
+            ),
+            (Self::Cut, false) => Error::new(Kind::Closed, "the service was disconnected before the reply arrived"),
+            (Self::Cut, true) => Error::new(
+                Kind::MaybeApplied,
+                "the service was disconnected before the reply arrived; the call may or may not have been applied",
+            ),
+        }
+    }
+}
+
+/// The deadline passed between two rounds.
+fn late<T, Tag>(running: Running<T, Tag>) -> (Result<T>, Tag) {
+    let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
+    (Err(running.progress.tell(error)), running.tag)
+}
+
+/// The next replies, so many, for whoever asked for them.
+fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> Few<Result<Reply>> {
+    match count {
+        1 => replies.next().into_iter().collect(),
+        _ => replies.take(count).collect(),
+    }
+}
+
+/// Goes on with a call until it asks for something, so that it takes its place in the round in which it was made.
+fn made<T>(mut call: Call<T>) -> Result<Step<T>> {
+    while call.requests.is_empty() {
+        match guarded(call.read, Replies(SmallVec::new()))? {
+            Step::Next(next) => call = next,
+            done => return Ok(done),
+        }
+    }
+    Ok(Step::Next(call))
+}
+
+/// Turns a panic while reading a reply into an error, so that other calls are not affected.
+fn guarded<T>(read: Read<T>, replies: Replies) -> Result<Step<T>> {
+    catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+}
+
+/// A panic as an error: the process goes on.
+pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".into());
+    Error::new(Kind::Internal, format!("a bug in cinnabar: {text}"))
+}

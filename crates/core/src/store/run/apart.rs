@@ -1,0 +1,207 @@
+//! Runs calls whose answers may come at several times, as those of several servers do: each is settled when its own answers are
+//! there, and goes on to its next round then. One server that is slow or away holds up nobody who asks another one.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Mutex,
+    task::Poll,
+};
+
+use cinnabar_port::{
+    Few, Reply, Request,
+    crew::Crew,
+    error::{Error, Kind, Result},
+};
+use cinnabar_redis::{Delivery, Engine};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled, share};
+
+/// As `Store::run_until`.
+pub async fn run<T: Send, Tag: Send>(
+    engine: &Engine,
+    calls: Vec<Running<T, Tag>>,
+    deadline: Instant,
+    mut cut: Pin<&mut impl Future<Output = ()>>,
+    settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
+) {
+    let rounds = Mutex::new(Rounds { all: Vec::new(), again: calls, settle });
+    let rounds = || rounds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut crew = Crew::default();
+    let mut overdue = pin!(sleep_until(deadline + GRACE));
+    loop {
+        let begun = rounds().begin(deadline);
+        if let Some((number, batch)) = begun {
+            let rounds = &rounds;
+            crew.add(async move {
+                // Settled immediately, before any later reply.
+                let mut deliver = |delivery| rounds().take(number, delivery);
+                let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
+                (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
+            });
+        }
+        // A call that needs another round does not wait for the end of this one.
+        let mut more = poll_fn(|_| if rounds().again.is_empty() { Poll::Pending } else { Poll::Ready(()) });
+        let ended = tokio::select! {
+            biased;
+            ended = crew.next() => ended,
+            () = &mut more => continue,
+            () = &mut overdue => return rounds().cut(End::Overdue),
+            () = &mut cut => return rounds().cut(End::Cut),
+        };
+        match ended {
+            Some((number, result)) => rounds().end(number, result.err()),
+            None if rounds().again.is_empty() => return,
+            None => {}
+        }
+    }
+}
+
+/// All rounds of some calls.
+struct Rounds<T, Tag, Settle> {
+    all: Vec<Round<T, Tag>>,
+    /// Calls that need another round.
+    again: Vec<Running<T, Tag>>,
+    settle: Settle,
+}
+
+/// Calls that went out together.
+struct Round<T, Tag> {
+    /// Used until the first reply arrives.
+    whole: Vec<Waiting<T, Tag>>,
+    /// Used after the first reply.
+    parts: Option<Parts<T, Tag>>,
+}
+
+struct Parts<T, Tag> {
+    calls: Vec<Option<Pending<T, Tag>>>,
+    /// Whose each request is.
+    owners: Vec<u32>,
+}
+
+/// A call, and those of its replies that are there.
+struct Pending<T, Tag> {
+    waiting: Waiting<T, Tag>,
+    /// Where its requests begin in the batch.
+    first: usize,
+    replies: Few<Option<Result<Reply>>>,
+    missing: usize,
+}
+
+impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
+    /// The next round, if any call needs one: its number, and what to ask.
+    fn begin(&mut self, deadline: Instant) -> Option<(usize, Vec<Request>)> {
+        if self.again.is_empty() {
+            return None;
+        }
+        let again = std::mem::take(&mut self.again);
+        if !self.all.is_empty() && Instant::now() >= deadline {
+            (self.settle)(again.into_iter().map(late).collect());
+            return None;
+        }
+        let Begun { batch, waiting, done } = begin(again.into_iter());
+        if !done.is_empty() {
+            (self.settle)(done);
+        }
+        if batch.is_empty() {
+            return None;
+        }
+        self.all.push(Round { whole: waiting, parts: None });
+        Some((self.all.len() - 1, batch))
+    }
+
+    /// Some replies have come.
+    fn take(&mut self, number: usize, delivery: Delivery) {
+        let Some(round) = self.all.get_mut(number) else { return };
+        let mut done = Vec::with_capacity(round.whole.len());
+        let mut read = |waiting: Waiting<T, Tag>, replies| match waiting.read(replies, None) {
+            Ended::Done(result) => done.push(result),
+            Ended::Again(running) => self.again.push(running),
+        };
+        match delivery {
+            Delivery::All(replies) if round.parts.is_none() => {
+                let mut replies = replies.into_iter();
+                for waiting in std::mem::take(&mut round.whole) {
+                    let mine = share(&mut replies, waiting.effects.len());
+                    read(waiting, mine);
+                }
+            }
+            delivery => {
+                let parts = round.parts();
+                for (at, reply) in delivery.into_some() {
+                    if let Some(pending) = parts.take(at, reply) {
+                        read(pending.waiting, pending.replies.into_iter().flatten().collect());
+                    }
+                }
+            }
+        }
+        if !done.is_empty() {
+            (self.settle)(done);
+        }
+    }
+
+    /// A round is over: what it has not answered, it never will.
+    fn end(&mut self, number: usize, error: Option<Error>) {
+        let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "a request got no reply"));
+        let Some(round) = self.all.get_mut(number) else { return };
+        let done = std::mem::take(&mut round.parts().calls).into_iter().flatten();
+        let done: Vec<_> = done.map(|pending| pending.give_up(End::Overdue, |_| error.clone())).collect();
+        if !done.is_empty() {
+            (self.settle)(done);
+        }
+    }
+
+    /// Nobody waits any longer.
+    fn cut(&mut self, end: End) {
+        let rounds = std::mem::take(&mut self.all);
+        let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
+        let again = std::mem::take(&mut self.again).into_iter().map(late);
+        let done: Vec<_> =
+            pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).chain(again).collect();
+        if !done.is_empty() {
+            (self.settle)(done);
+        }
+    }
+}
+
+impl<T, Tag> Round<T, Tag> {
+    /// Splits the round into its calls.
+    fn parts(&mut self) -> &mut Parts<T, Tag> {
+        let Self { whole, parts } = self;
+        parts.get_or_insert_with(|| {
+            let mut parts = Parts { calls: Vec::with_capacity(whole.len()), owners: Vec::new() };
+            for waiting in std::mem::take(whole) {
+                let (first, missing) = (parts.owners.len(), waiting.effects.len());
+                parts.owners.extend((0..missing).map(|_| parts.calls.len() as u32));
+                let replies = (0..missing).map(|_| None).collect();
+                parts.calls.push(Some(Pending { waiting, first, replies, missing }));
+            }
+            parts
+        })
+    }
+}
+
+impl<T, Tag> Parts<T, Tag> {
+    /// Takes a reply; returns the call if all its replies are complete.
+    fn take(&mut self, at: usize, reply: Result<Reply>) -> Option<Pending<T, Tag>> {
+        let call = self.calls.get_mut(*self.owners.get(at)? as usize)?;
+        let pending = call.as_mut()?;
+        if pending.replies.get_mut(at - pending.first)?.replace(reply).is_none() {
+            pending.missing -= 1;
+        }
+        if pending.missing == 0 { call.take() } else { None }
+    }
+}
+
+impl<T, Tag> Pending<T, Tag> {
+    /// Reads what is there; the rest is `error`, which is told whether the request changes something.
+    fn give_up(self, end: End, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
+        let replies = self.replies.into_iter().zip(&self.waiting.effects);
+        let replies = replies.map(|(reply, effect)| reply.unwrap_or_else(|| Err(error(effect.changes())))).collect();
+        match self.waiting.read(replies, Some(end)) {
+            Ended::Done(result) => result,
+            Ended::Again(running) => late(running),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Both engines side by side.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use cinnabar_memory::Engine;
+use cinnabar_port::error::Error;
+use cinnabar_port::{Effect, Keys, Merge, Reply, Request, Verb};
+
+use crate::server::Server;
+use crate::wire::{Outcome, Wire, Words};
+
+/// The embedded engine and a server.
+pub struct Pair {
+    pub engine: Engine,
+    pub wire: Wire,
+    _server: Server,
+}
+
+/// How far two replies may differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum How {
+    /// Not at all.
+    Exactly,
+    /// Times, asked a moment later: numbers over 5000, by up to 5000.
+    Loosely,
+}
+
+impl Pair {
+    pub fn start() -> Self {
+        let server = Server::start();
+        let engine = Engine::new(256 * 1024 * 1024).expect("an engine");
+        Self { engine, wire: Wire::connect(server.port), _server: server }
+    }
+
+    /// Runs commands on both; the first difference in words.
+    pub fn differ(&mut self, commands: &[Words]) -> Option<String> {
+        let theirs = self.wire.pipeline(commands);
+        let ours = self.engine.execute(&commands.iter().map(request).collect::<Vec<_>>());
+        let lines = commands.iter().zip(ours).zip(theirs);
+        let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
+            let ours = ours.map_err(|error| error.message().to_owned());
+            // As callers of either are told it: what was sent is not repeated.
+            let told = |text: String| Error::from_server(text).hiding(request(words).told()).message().to_owned();
+            let theirs = theirs.map_err(told);
+            let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
+            if same(&tidied(&name, ours.clone()), &tidied(&name, theirs.clone()), how(&name)) {
+                return ControlFlow::Continue(());
+            }
+            let before: Vec<String> = commands[..i].iter().map(shown).collect();
+            ControlFlow::Break(format!(
+                "{}\n  embedded: {ours:?}\n  server:   {theirs:?}\n  after: {}",
+                shown(words),
+                before.join(" | ")
+            ))
+        });
+        found.break_value()
+    }
+
+    /// Runs lines such as `SET k "a b"` on both, from empty stores; the first difference in words.
+    pub fn difference(&mut self, lines: &[&str]) -> Option<String> {
+        let commands: Vec<Words> = std::iter::once(&"FLUSHALL").chain(lines).map(|line| words(line)).collect();
+        self.differ(&commands)
+    }
+
+    /// The same, as an assertion.
+    #[track_caller]
+    pub fn check(&mut self, lines: &[&str]) {
+        none(self.difference(lines));
+    }
+}
+
+/// Fails with all differences at once.
+#[track_caller]
+pub fn none(differences: impl IntoIterator<Item = String>) {
+    let all: Vec<String> = differences.into_iter().collect();
+    assert!(all.is_empty(), "{} differences\n{}", all.len(), all.join("\n"));
+}
+
+/// A command with a name of the caller's.
+pub fn request(words: &Words) -> Request {
+    let mut words = words.iter();
+    let name = words.next().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+    let args = words.map(|word| Bytes::from(word.clone())).collect();
+    Request {
+        verb: Verb::Custom(name),
+        args,
+        keys: Keys::Unknown,
+        merge: Merge::No,
+        repeatable: false,
+        effect: Effect::SURE,
+        counted: true,
+    }
+}
+
+/// Splits a line at blanks; `"…"` and `'…'` hold blanks together, `""` is an empty word, `\n` a new line, `\0` a NUL.
+pub fn words(line: &str) -> Words {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (word, behind) = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote).expect("a closing quote"),
+            _ => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word.replace("\\n", "\n").replace("\\0", "\0").into_bytes());
+        rest = behind.trim_start();
+    }
+    words
+}
+
+fn shown(words: &Words) -> String {
+    let words = words.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word)));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn how(name: &str) -> How {
+    if matches!(name, "PTTL" | "TIME" | "EXPIRETIME") { How::Loosely } else { How::Exactly }
+}
+
+/// Without what a server leaves open: the order of what has none, and behind which script an error arose, which versions
+/// word differently.
+fn tidied(name: &str, outcome: Outcome) -> Outcome {
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(text) => return Err(text.split(" script: ").next().unwrap_or_default().to_owned()),
+    };
+    Ok(match (name, reply) {
+        ("SMEMBERS" | "KEYS" | "HKEYS" | "HVALS" | "SPOP" | "SRANDMEMBER", Reply::Array(items)) => sorted(items, 1),
+        ("HGETALL", Reply::Array(items)) => sorted(items, 2),
+        ("SCAN", Reply::Array(parts)) => match <[Reply; 2]>::try_from(parts) {
+            Ok([cursor, Reply::Array(keys)]) => Reply::Array(vec![cursor, sorted(keys, 1)]),
+            other => panic!("SCAN answered {other:?}"),
+        },
+        // Microseconds begin anew each second: no span between two says anything.
+        ("TIME", Reply::Array(mut parts)) => {
+            let micros = parts.pop().and_then(|micros| number(&micros.bulk().ok()??));
+            parts.push(Reply::Int(micros.is_some_and(|micros| (0.0..1e6).contains(&micros)).into()));
+            Reply::Array(parts)
+        }
+        (_, reply) => reply,
+    })
+}
+
+fn sorted(items: Vec<Reply>, size: usize) -> Reply {
+    let mut groups: Vec<Vec<Reply>> = items.chunks(size).map(<[Reply]>::to_vec).collect();
+    groups.sort_by_key(|group| format!("{group:?}"));
+    Reply::Array(groups.concat())
+}
+
+/// Whether two outcomes agree.
+pub fn same(ours: &Outcome, theirs: &Outcome, how: How) -> bool {
+    match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) => alike(ours, theirs, how),
+        (ours, theirs) => ours == theirs,
+    }
+}
+
+fn alike(ours: &Reply, theirs: &Reply, how: How) -> bool {
+    match (ours, theirs) {
+        (Reply::Array(ours), Reply::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| alike(ours, theirs, how))
+        }
+        (Reply::Bulk(a), Reply::Bulk(b)) if a != b => match (number(a), number(b)) {
+            (Some(a), Some(b)) if how == How::Loosely => near(a, b),
+            // From 7.2 on servers write 0.1 for what was 0.10000000000000001 before: the same number.
+            (Some(a), Some(b)) => a == b && a.fract() != 0.0,
+            _ => false,
+        },
+        (Reply::Int(a), Reply::Int(b)) if how == How::Loosely => a == b || near(*a as f64, *b as f64),
+        (ours, theirs) => ours == theirs,
+    }
+}
+
+fn near(a: f64, b: f64) -> bool {
+    a.min(b) > 5000.0 && (a - b).abs() <= 5000.0
+}
+
+fn number(text: &Bytes) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,377 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_core::features::cache::{Ahead, Cache, Found, Keep, Lease, OnUnavailable, Options};
+use cinnabar_port::{
+    Call, Replies, Reply, Step,
+    error::{Error, Kind, Result},
+};
+
+use crate::run::{Dice, Engine};
+
+fn cache() -> Cache {
+    Cache::new(Options::default()).unwrap()
+}
+
+fn tagged(tags: &[&str]) -> Keep {
+    Keep { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..Keep::default() }
+}
+
+/// Before a load that may take a minute.
+fn ahead(tags: &[&str]) -> Ahead {
+    Ahead { keep: tagged(tags), load: Duration::from_secs(60) }
+}
+
+fn lease(found: Found) -> Lease {
+    found.lease.unwrap()
+}
+
+/// The mark of a lease, without the number of the load.
+fn mark(lease: &Lease) -> &str {
+    lease.mark.split_once(':').unwrap().0
+}
+
+fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
+    engine.run(Ok(cache.get(name))).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
+}
+
+fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: Keep) {
+    engine.run(cache.set(name, json.into(), keep)).unwrap();
+}
+
+#[test]
+fn a_plain_value_is_plain_json() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", r#"{"n":9007199254740993}"#, Keep::default());
+    assert_eq!(engine.text("api:a").as_deref(), Some(r#"{"n":9007199254740993}"#));
+    assert_eq!(get(&engine, &cache, "a").as_deref(), Some(r#"{"n":9007199254740993}"#));
+    engine.advance(Duration::from_secs(301));
+    assert_eq!(get(&engine, &cache, "a"), None);
+}
+
+#[test]
+fn a_tag_takes_its_entries_and_no_others() {
+    let (engine, here, there) = (Engine::new(), cache(), cache());
+    set(&engine, &here, "a", "1", tagged(&["x", "y"]));
+    set(&engine, &here, "b", "2", tagged(&["y"]));
+    set(&engine, &here, "c", "3", Keep::default());
+    assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process meets its first tag");
+    let before = engine.text("api:a");
+    engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
+    assert_eq!(engine.text("api:a"), before, "no entry is touched");
+    for cache in [&here, &there] {
+        assert_eq!(get(&engine, cache, "a"), None);
+        assert_eq!(get(&engine, cache, "b").as_deref(), Some("2"));
+        assert_eq!(get(&engine, cache, "c").as_deref(), Some("3"));
+    }
+    set(&engine, &there, "a", "4", tagged(&["x"]));
+    assert_eq!(get(&engine, &here, "a").as_deref(), Some("4"), "what is set after an invalidation counts");
+    engine.assert_all_end();
+}
+
+#[test]
+fn a_process_that_comes_late_asks_for_what_it_missed() {
+    let (engine, early) = (Engine::new(), cache());
+    set(&engine, &early, "old", "1", tagged(&["x"]));
+    set(&engine, &early, "gone", "1", tagged(&["y"]));
+    engine.run(Ok(early.invalidate_by_tag("y"))).unwrap();
+    let late = cache();
+    assert_eq!(get(&engine, &late, "gone"), None);
+    assert_eq!(get(&engine, &late, "old").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_lost_mark_is_a_miss_of_everything_with_that_tag() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    set(&engine, &cache, "c", "3", tagged(&["y"]));
+    assert_eq!(get(&engine, &cache, "a").as_deref(), Some("1"));
+    engine.raw(&["DEL", "api:{api:tag:x}:mark"]);
+    assert_eq!(get(&engine, &cache, "a"), None);
+    set(&engine, &cache, "b", "2", tagged(&["x"]));
+    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"));
+    assert_eq!(get(&engine, &cache, "a"), None, "a new mark does not bring the old entries back");
+    assert_eq!(get(&engine, &cache, "c").as_deref(), Some("3"));
+    engine.advance(Duration::from_secs(299));
+    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"), "a mark lives as long as its entries");
+}
+
+#[test]
+fn an_entry_from_before_marks_is_a_miss() {
+    let (engine, cache) = (Engine::new(), cache());
+    engine.raw(&["SET", "api:a", "\u{1}{\"at\":{\"e\":5,\"n\":1},\"tags\":[\"x\"]}\n1", "EX", "60"]);
+    assert_eq!(get(&engine, &cache, "a"), None);
+}
+
+#[test]
+fn invalidated_tags_that_no_entry_has_leave_nothing() {
+    let (engine, cache) = (Engine::new(), cache());
+    for n in 0..100 {
+        engine.run(Ok(cache.invalidate_by_tag(&format!("user:{n}")))).unwrap();
+    }
+    assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
+}
+
+#[test]
+fn only_reads_of_tagged_values_ask_for_marks() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "plain", "1", Keep::default());
+    set(&engine, &cache, "tagged", "2", tagged(&["x", "y"]));
+    get(&engine, &cache, "tagged");
+    assert_eq!(cache.get("plain").requests.len(), 1);
+    assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once it is known");
+    set(&engine, &cache, "tagged", "3", Keep::default());
+    assert_eq!(get(&engine, &cache, "tagged").as_deref(), Some("3"));
+    assert_eq!(cache.get("tagged").requests.len(), 1);
+}
+
+#[test]
+fn a_load_that_began_before_an_invalidation_never_fills_the_cache() {
+    let (engine, here, there) = (Engine::new(), cache(), cache());
+    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
+    assert_eq!(found.value, None);
+    engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
+    engine.run(here.fill("a", "\"old\"".into(), lease(found), tagged(&["x"]))).unwrap();
+    assert_eq!((get(&engine, &here, "a"), get(&engine, &there, "a")), (None, None));
+    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
+    engine.run(here.fill("a", "\"new\"".into(), lease(found), tagged(&["x"]))).unwrap();
+    assert_eq!(get(&engine, &there, "a").as_deref(), Some("\"new\""));
+}
+
+#[test]
+fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
+    type Change = fn(&Engine, &Cache);
+    let changes: [(Change, Option<&str>); 5] = [
+        (|engine, there| drop(engine.run(Ok(there.invalidate("user:1")))), None),
+        (|engine, there| drop(engine.run(there.invalidate_by_pattern("user:*"))), None),
+        (|engine, there| set(engine, there, "user:1", "2", Keep::default()), Some("2")),
+        (|engine, there| set(engine, there, "user:1", "2", tagged(&["x"])), Some("2")),
+        (|engine, _| drop(engine.raw(&["DEL", "api:{api:user:1}:load"])), None),
+    ];
+    for (change, left) in changes {
+        let (engine, here, there) = (Engine::new(), cache(), cache());
+        let found = lease(engine.run(here.begin("user:1", ahead(&[]))).unwrap());
+        let another = lease(engine.run(there.begin("user:1", ahead(&[]))).unwrap());
+        assert_eq!(mark(&found), mark(&another), "who loads at the same time has the same lease");
+        change(&engine, &there);
+        assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), Keep::default())).unwrap());
+        assert_eq!(get(&engine, &here, "user:1").as_deref(), left);
+        let later = engine.run(here.open("user:1", ahead(&[]))).unwrap();
+        assert_ne!(mark(&found), mark(&later));
+        engine.run(Ok(here.release("user:1", found.mark))).unwrap();
+        assert!(engine.run(here.fill("user:1", "3".into(), later, Keep::default())).unwrap(), "of another load");
+        assert_eq!(engine.text("api:user:1").as_deref(), Some("3"));
+        engine.assert_all_end();
+        engine.advance(Duration::from_secs(1));
+        assert_eq!(engine.text("api:{api:user:1}:load"), None);
+    }
+}
+
+#[test]
+fn a_load_never_replaces_the_value_of_one_that_started_later() {
+    let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", ahead(&[]))).unwrap());
+    let fill = |engine: &Engine, cache: &Cache, json: &str, lease| {
+        engine.run(cache.fill("a", json.into(), lease, Keep::default())).unwrap()
+    };
+    // Of three loads that start in the order of their numbers, every order in which they may end.
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let (engine, here, there) = (Engine::new(), cache(), cache());
+        let leases = [begin(&engine, &here), begin(&engine, &there), begin(&engine, &here)];
+        let mut last = None;
+        for load in order {
+            let stored = fill(&engine, &there, &load.to_string(), leases[load].clone());
+            assert_eq!(stored, last.is_none_or(|last| load > last), "{load} of {order:?}");
+            last = last.max(Some(load));
+            assert_eq!(get(&engine, &here, "a"), last.map(|last| last.to_string()), "{order:?}");
+            // Longer than a lease is kept for those who share what its last load stored.
+            engine.advance(Duration::from_millis(1500));
+        }
+        engine.assert_all_end();
+    }
+    // What a load gives back that brought nothing, a later one may still need.
+    let (engine, here, there) = (Engine::new(), cache(), cache());
+    let (first, second) = (begin(&engine, &here), begin(&engine, &there));
+    engine.run(Ok(here.release("a", first.mark))).unwrap();
+    assert!(fill(&engine, &there, "2", second));
+}
+
+#[test]
+fn a_pattern_counts_values_and_leaves_what_lies_beside_others() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    engine.run(cache.begin("b", ahead(&[]))).unwrap();
+    assert_eq!(engine.run(cache.invalidate_by_pattern("*")).unwrap(), 1);
+    assert_eq!(engine.text("api:{api:b}:load"), None);
+    let nowhere = Cache::new(Options { prefix: Some(String::new()), ..Options::default() }).unwrap();
+    assert_eq!(nowhere.invalidate_by_pattern("*").err().map(|error| error.kind), Some(Kind::InvalidArgument));
+}
+
+#[test]
+fn the_last_part_of_a_life_is_the_stale_one() {
+    let (engine, cache) = (Engine::new(), cache());
+    let keep = Keep { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..Keep::default() };
+    set(&engine, &cache, "a", "1", keep);
+    let begin = || engine.run(cache.begin("a", ahead(&[]))).unwrap();
+    assert!(!begin().stale && begin().value.is_some());
+    engine.advance(Duration::from_secs(11));
+    assert!(begin().stale && begin().value.is_some() && cache.stats().stale_hits > 0);
+    assert_eq!(get(&engine, &cache, "a"), None, "a plain read has nobody to load a fresh one");
+    engine.advance(Duration::from_secs(5));
+    assert_eq!(begin().value, None);
+}
+
+#[test]
+fn a_pattern_removes_what_it_matches() {
+    let (engine, cache) = (Engine::new(), cache());
+    for name in ["user:1", "user:2", "user", "post:1", "user:*", "user:{x}"] {
+        set(&engine, &cache, name, "1", Keep::default());
+    }
+    for n in 0..3000 {
+        set(&engine, &cache, &format!("many:{n}"), "1", Keep::default());
+    }
+    assert_eq!(engine.run(cache.invalidate_by_pattern("user:\\*")).unwrap(), 1);
+    assert_eq!(engine.run(cache.invalidate_by_pattern("user:*")).unwrap(), 3);
+    assert_eq!(engine.run(cache.invalidate_by_pattern("many:*")).unwrap(), 3000);
+    assert!(get(&engine, &cache, "user").is_some() && get(&engine, &cache, "post:1").is_some());
+}
+
+/// What one of many does at once.
+enum Doing {
+    Begin,
+    Fill,
+    Invalidate,
+    Get(u64),
+}
+
+/// A source that counts up, an invalidation after each change, and loads and reads that race all of it: a read that began
+/// after an invalidation had finished never answers what was loaded before it.
+#[test]
+fn no_read_is_older_than_the_last_finished_invalidation() {
+    for seed in 0..200 {
+        race(&mut Dice(seed));
+    }
+}
+
+fn race(dice: &mut Dice) {
+    let engine = Engine::new();
+    let processes = [cache(), cache(), cache()];
+    let (mut source, mut finished) = (0_u64, 0_u64);
+    // Each flight: which process, what it does, the value at its beginning, its next round.
+    let mut flights: Vec<(usize, Doing, u64, Flight)> = Vec::new();
+    for _ in 0..300 {
+        if flights.len() < 6 {
+            let who = dice.below(3);
+            let cache = &processes[who];
+            flights.push(match dice.below(4) {
+                0 => {
+                    source += 1;
+                    let drop = match dice.below(3) {
+                        0 => cache.invalidate_by_tag("x"),
+                        1 => cache.invalidate("a").map(|_| ()),
+                        _ => cache.invalidate_by_pattern("a*").unwrap().map(|_| ()),
+                    };
+                    (who, Doing::Invalidate, source, Flight::Done(drop))
+                }
+                1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a"))),
+                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", ahead(&["x"])).unwrap())),
+            });
+        }
+        let (who, doing, value, flight) = flights.swap_remove(dice.below(flights.len()));
+        match (doing, flight) {
+            (Doing::Invalidate, Flight::Done(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Invalidate, value, Flight::Done(call))),
+                Step::Done(()) => finished = finished.max(value),
+            },
+            (Doing::Get(before), Flight::Read(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Get(before), 0, Flight::Read(call))),
+                Step::Done(Some(json)) => {
+                    let read: u64 = std::str::from_utf8(&json).unwrap().parse().unwrap();
+                    assert!(read >= before, "read {read} after {before} was declared invalid");
+                }
+                Step::Done(None) => {}
+            },
+            (Doing::Begin, Flight::Begin(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Begin, 0, Flight::Begin(call))),
+                Step::Done(found) => {
+                    // The load itself: what the source says now.
+                    let Some(lease) = found.lease else { continue };
+                    let fill = processes[who].fill("a", source.to_string(), lease, tagged(&["x"]));
+                    flights.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
+                }
+            },
+            (Doing::Fill, Flight::Fill(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => flights.push((who, Doing::Fill, value, Flight::Fill(call))),
+                Step::Done(_) => {}
+            },
+            _ => unreachable!("a flight keeps its kind"),
+        }
+    }
+}
+
+enum Flight {
+    Done(Call<()>),
+    Read(Call<Option<Bytes>>),
+    Begin(Call<Found>),
+    Fill(Call<bool>),
+}
+
+#[test]
+fn several_at_once_answer_in_order() -> Result<()> {
+    let (engine, cache) = (Engine::new(), cache());
+    let entries = [("a", "1", Keep::default()), ("b", "2", tagged(&["x"]))];
+    engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
+    let names = ["b", "nope", "a"].map(String::from);
+    let values = engine.run(Ok(cache.get_many(&names)))?;
+    assert_eq!(values, [Some("2".into()), None, Some("1".into())]);
+    assert_eq!(cache.stats().hits, 2);
+    Ok(())
+}
+
+fn lost() -> Result<Reply> {
+    Err(Error::new(Kind::Timeout, "no answer"))
+}
+
+#[test]
+fn what_one_server_holds_is_answered_though_another_is_away() {
+    let reply = || Replies([Ok(Reply::text("1")), lost()].into_iter().collect());
+    let names = ["here", "away"].map(String::from);
+    let cache = cache();
+    let Step::Done(values) = (cache.get_many(&names).read)(reply()).unwrap() else { panic!("one round") };
+    assert_eq!(values, [Some("1".into()), None]);
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.errors), (1, 0, 1));
+    let loud = Cache::new(Options { on_unavailable: OnUnavailable::Throw, ..Options::default() }).unwrap();
+    assert_eq!((loud.get_many(&names).read)(reply()).err().map(|error| error.kind), Some(Kind::Timeout));
+}
+
+#[test]
+fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
+    let (engine, writer) = (Engine::new(), cache());
+    set(&engine, &writer, "a", "1", tagged(&["x"]));
+    // The first tag that a process meets takes it a second round.
+    let lose_second = |call: Call<_>| match engine.step(call).unwrap() {
+        Step::Next(next) => (next.read)(Replies(next.requests.iter().map(|_| lost()).collect())),
+        Step::Done(_) => panic!("two rounds"),
+    };
+    let reader = cache();
+    assert!(matches!(lose_second(reader.get("a")), Ok(Step::Done(None))));
+    let stats = reader.stats();
+    assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
+    // A stale entry is told from a fresh one by a second round too; a load must hear of a server that is away.
+    let (keep, loader) = (Keep { stale_while_revalidate: Some(60.0), ..Keep::default() }, cache());
+    set(&engine, &writer, "b", "2", keep);
+    let Step::Next(next) = engine.step(loader.begin("b", ahead(&[])).unwrap()).unwrap() else { panic!("two rounds") };
+    let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
+    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::Timeout));
+    assert_eq!(loader.stats().errors, 1);
+}
+
+#[test]
+fn what_is_no_value_of_ours_is_an_error_and_no_miss() {
+    let (engine, cache) = (Engine::new(), cache());
+    set(&engine, &cache, "a", "1", tagged(&["x"]));
+    let Step::Next(next) = engine.step(self::cache().get("a")).unwrap() else { panic!("two rounds") };
+    let wrong = || Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
+    let answer = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
+    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::WrongType));
+}

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use cinnabar_core::features::limit::{Limiter, Options};
+use cinnabar_port::error::Kind;
+
+use crate::run::{Dice, Engine};
+
+fn limiter() -> Limiter {
+    Limiter::new(Options::default()).unwrap()
+}
+
+#[test]
+fn exactly_the_limit_is_admitted() {
+    let (engine, limiter) = (Engine::new(), limiter());
+    let calls = (0..1000).map(|_| limiter.check("ip", 100.0, 60.0).unwrap()).collect();
+    let answers: Vec<_> = engine.race(calls, &mut Dice(1)).into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.allowed).count(), 100);
+    let mut left: Vec<_> = answers.iter().filter(|answer| answer.allowed).map(|answer| answer.remaining).collect();
+    left.sort_unstable();
+    assert_eq!(left, (0..100).collect::<Vec<_>>());
+    assert!(answers.iter().all(|answer| answer.reset_ms.is_some()));
+    assert_eq!(engine.text("rate_limit:ip").as_deref(), Some("100"));
+}
+
+#[test]
+fn a_refusal_leaves_nothing_and_a_window_ends() {
+    let (engine, limiter) = (Engine::new(), limiter());
+    let check = || engine.run(limiter.check("ip", 2.0, 60.0)).unwrap();
+    let first = check();
+    engine.advance(Duration::from_secs(20));
+    check();
+    let before = engine.left("rate_limit:ip");
+    let refused = check();
+    assert!(!refused.allowed && refused.remaining == 0);
+    assert_eq!(first.reset_ms, refused.reset_ms, "the window does not move");
+    assert!((39_000..=before).contains(&engine.left("rate_limit:ip")));
+    assert_eq!(engine.text("rate_limit:ip").as_deref(), Some("2"));
+    engine.advance(Duration::from_millis(40_001));
+    assert!(check().allowed);
+    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 1);
+    assert_eq!(engine.run(Ok(limiter.reset("ip"))).unwrap(), 0);
+    assert_eq!(check().remaining, 1);
+}
+
+#[test]
+fn no_counter_lives_for_ever() {
+    let (engine, limiter) = (Engine::new(), limiter());
+    engine.raw(&["SET", "rate_limit:ip", "7"]);
+    let refused = engine.run(limiter.check("ip", 5.0, 60.0)).unwrap();
+    assert!(!refused.allowed);
+    engine.assert_all_end();
+    engine.advance(Duration::from_secs(61));
+    assert!(engine.run(limiter.check("ip", 5.0, 60.0)).unwrap().allowed);
+    assert!(engine.run(limiter.check("sub", 1.0, 0.0001)).unwrap().allowed);
+    engine.assert_all_end();
+}
+
+#[test]
+fn what_is_no_counter_is_left_as_it_is() {
+    let (engine, limiter) = (Engine::new(), limiter());
+    for text in ["abc", "1e3", "1.5", "inf", " 1", ""] {
+        engine.raw(&["SET", "rate_limit:ip", text, "EX", "60"]);
+        let error = engine.run(limiter.check("ip", 5.0, 60.0)).unwrap_err();
+        assert_eq!(error.kind, Kind::Server, "{text:?}: {error}");
+        assert_eq!(engine.text("rate_limit:ip").as_deref(), Some(text));
+    }
+    engine.raw(&["DEL", "rate_limit:ip"]);
+    engine.raw(&["RPUSH", "rate_limit:ip", "a"]);
+    let error = engine.run(limiter.check("ip", 5.0, 60.0)).unwrap_err();
+    assert_eq!(error.kind, Kind::WrongType, "{error}");
+}
+
+#[test]
+fn a_key_as_given_is_used_as_given() {
+    let (engine, limiter) = (Engine::new(), limiter());
+    let key = "ratelimit:10.0.0.1:/login".to_owned();
+    assert!(engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
+    assert!(!engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
+    assert_eq!(engine.text(&key).as_deref(), Some("1"));
+}
+
+#[test]
+fn a_key_of_a_route_is_one_key_for_every_call() {
+    let engine = Engine::new();
+    let own = Limiter::new(Options { prefix: Some("app:".into()), ..Options::default() }).unwrap();
+    let (given, prefixed) = ("ratelimit:::1:/users/%7Bid%7D", "app:ratelimit:::1:/users/%7Bid%7D");
+    for (limiter, ids, key) in [(limiter(), vec![given], given), (own, vec![prefixed, given], prefixed)] {
+        for id in ids {
+            assert!(engine.run(limiter.check(id, 9.0, 60.0)).unwrap().allowed);
+            assert!(engine.run(limiter.check_key(key, 9.0, 60.0)).unwrap());
+            assert_eq!(engine.text(key).as_deref(), Some("2"));
+            assert_eq!(engine.run(Ok(limiter.reset(id))).unwrap(), 1);
+        }
+    }
+    engine.assert_all_end();
+}

@@ -1,0 +1,324 @@
+//! Who is in a room while processes come, die, pause and leave, on both engines.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar_core::{
+    agents::presence::{Member, Presence},
+    features::{
+        Overdue,
+        room::{Options, Rooms, changes},
+    },
+    store::Store,
+};
+use cinnabar_port::{Call, Heard, Request, Topic, Verb, error::Result, runtime};
+use cinnabar_redis::settings::{self, Environment, Settings};
+use tokio::time::{Instant, sleep};
+
+use crate::server::Server;
+
+const LEASE: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A store that nobody else uses, of one engine or the other.
+struct Place {
+    store: Arc<Store>,
+    rooms: Arc<Rooms>,
+    _server: Option<Server>,
+}
+
+impl Place {
+    fn new(url: String, server: Option<Server>) -> Self {
+        let options = settings::Options { url: Some(url), ..settings::Options::default() };
+        let settings = Settings::resolve(options, &Environment(Default::default())).unwrap().settings;
+        let rooms = Arc::new(Rooms::new(Options::default()).unwrap());
+        Self { store: Arc::new(Store::new(&settings).unwrap()), rooms, _server: server }
+    }
+
+    /// As if it were a process of its own.
+    fn process(&self) -> Arc<Presence> {
+        Arc::new(Presence::new(self.store.clone(), self.rooms.clone(), LEASE, PATIENCE))
+    }
+
+    async fn call<T: Send + 'static>(&self, call: Call<T>) -> T {
+        self.store.call(call, Instant::now() + PATIENCE).await.unwrap()
+    }
+
+    async fn users(&self, room: &str) -> String {
+        let users = self.call(self.rooms.users(room).unwrap()).await;
+        let users: indexmap::IndexMap<String, serde_json::Value> = serde_json::from_slice(&users).unwrap();
+        let mut names: Vec<_> = users.into_keys().collect();
+        names.sort();
+        names.join(" ")
+    }
+
+    async fn raw(&self, words: &[&str]) -> cinnabar_port::Reply {
+        let args = words[1..].iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+        let mut request = Request::with_keys("", args, 1);
+        request.verb = Verb::Custom(words[0].to_owned());
+        self.call(Call::new(request, Ok)).await
+    }
+
+    async fn keys(&self) -> Vec<String> {
+        let keys = self.raw(&["KEYS", "*"]).await.array().unwrap().into_iter();
+        let mut keys: Vec<_> =
+            keys.map(|key| String::from_utf8(key.bulk().unwrap().unwrap().to_vec()).unwrap()).collect();
+        keys.sort();
+        keys
+    }
+
+    /// A process that has died: what it did stays, and nothing keeps its lease.
+    async fn dead(&self, members: &[(&str, &str)], lease: Duration) -> &'static str {
+        let node = "dead";
+        self.call(self.rooms.enlist(node, Duration::from_secs(60))).await;
+        for (number, (room, user)) in members.iter().enumerate() {
+            let seat = self.rooms.seat(room, user, "{}", "t", number as u64).unwrap();
+            assert!(self.call(self.rooms.register(node, &seat.room)).await);
+            self.call(self.rooms.join(node, &seat)).await;
+        }
+        assert!(self.call(self.rooms.beat(node, lease, Overdue::SURE)).await.held);
+        node
+    }
+
+    /// What is told about a room, as `join ann leave ann …`.
+    async fn told(&self, room: &str) -> Arc<Mutex<Vec<String>>> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let list = heard.clone();
+        let topic = Topic::Channel(self.rooms.changes_channel(room).unwrap());
+        let listener = Arc::new(move |message| {
+            if let Heard::Message(message) = message {
+                for change in changes(&message.payload).unwrap() {
+                    let user = String::from_utf8_lossy(&change.user).into_owned();
+                    list.lock().unwrap().push(format!("{} {user}", change.what.name()));
+                }
+            }
+        });
+        self.store.subscribe(topic, listener).await.unwrap();
+        heard
+    }
+}
+
+/// Runs a test on both engines.
+fn on_both<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
+    let server = Server::start();
+    let url = format!("redis://127.0.0.1:{}", server.port);
+    let name = cinnabar_name();
+    runtime::get().unwrap().block_on(async {
+        test(Place::new(format!("memory:{name}"), None)).await;
+        test(Place::new(url, Some(server))).await;
+    });
+}
+
+fn cinnabar_name() -> String {
+    format!("{:?}", std::thread::current().id()).replace(|c: char| !c.is_ascii_alphanumeric(), "")
+}
+
+async fn join(process: &Arc<Presence>, room: &str, user: &str) -> Result<Member> {
+    process.join(room, user, r#"{"a":1}"#, "2026-01-02").await
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !ask().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn taken(list: &Arc<Mutex<Vec<String>>>) -> String {
+    list.lock().unwrap().drain(..).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_user_is_there_from_the_first_connection_to_the_last() {
+    on_both(async |place| {
+        let (here, there, told) = (place.process(), place.process(), place.told("x").await);
+        let first = join(&here, "x", "ann").await.unwrap();
+        let second = join(&there, "x", "ann").await.unwrap();
+        let third = join(&here, "x", "ann").await.unwrap();
+        let bob = join(&there, "x", "bob").await.unwrap();
+        assert_eq!(place.users("x").await, "ann bob");
+        here.leave(first.clone()).await;
+        here.leave(first).await;
+        there.leave(second).await;
+        assert_eq!(place.users("x").await, "ann bob");
+        here.leave(third).await;
+        assert_eq!(place.users("x").await, "bob");
+        until("all was told", || async { told.lock().unwrap().len() >= 3 }).await;
+        assert_eq!(taken(&told), "join ann, join bob, leave ann");
+        there.leave(bob).await;
+        assert_eq!(place.users("x").await, "");
+    });
+}
+
+#[test]
+fn nothing_is_left_when_the_last_has_left() {
+    on_both(async |place| {
+        let process = place.process();
+        let members = [join(&process, "x", "ann").await.unwrap(), join(&process, "y", "ann").await.unwrap()];
+        for key in place.keys().await {
+            assert!(place.raw(&["PTTL", &key]).await.int().unwrap() > 0, "{key} lives for ever");
+        }
+        for member in members {
+            process.leave(member).await;
+        }
+        until("its lease is given up", || async { place.keys().await.iter().all(|key| key.contains(":gone:")) }).await;
+        let again = join(&process, "x", "ann").await.unwrap();
+        assert_eq!(place.users("x").await, "ann");
+        process.leave_all(vec![again], Instant::now() + PATIENCE).await;
+        assert!(place.keys().await.iter().all(|key| key.contains(":gone:")), "at once: {:?}", place.keys().await);
+    });
+}
+
+#[test]
+fn who_is_dead_is_swept_and_the_count_is_right() {
+    on_both(async |place| {
+        let told = place.told("x").await;
+        let here = place.process();
+        join(&here, "x", "ann").await.unwrap();
+        let ours: Vec<_> = (0..1200).map(|n| format!("user{n}")).collect();
+        let mut all: Vec<_> = ours.iter().map(|user| ("x", user.as_str())).collect();
+        all.extend([("x", "ann"), ("x", "ann"), ("y", "bob")]);
+        let dead = place.dead(&all, LEASE).await;
+        let begun = Instant::now();
+        assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 1201);
+        until("it is swept", || async { place.users("x").await == "ann" && place.users("y").await.is_empty() }).await;
+        assert!(begun.elapsed() < LEASE + LEASE / 2 + Duration::from_millis(500), "{:?}", begun.elapsed());
+        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "ann"]).await.int().unwrap(), 1);
+        until("it is forgotten", || async {
+            place.raw(&["ZSCORE", "room:{room:}:nodes", dead]).await.bulk().unwrap().is_none()
+        })
+        .await;
+        until("all was told", || async { told.lock().unwrap().len() >= 2401 }).await;
+        let told = told.lock().unwrap();
+        assert_eq!(told.iter().filter(|one| one.starts_with("leave user")).count(), 1200);
+        assert_eq!(told.iter().filter(|one| one.ends_with(" ann")).count(), 1);
+    });
+}
+
+#[test]
+fn a_process_that_only_watches_sweeps_too() {
+    on_both(async |place| {
+        place.dead(&[("x", "ann")], Duration::from_millis(50)).await;
+        let process = place.process();
+        let watching = process.watch();
+        until("it is swept", || async { place.users("x").await.is_empty() }).await;
+        drop(watching);
+    });
+}
+
+#[test]
+fn who_was_swept_by_mistake_comes_back() {
+    on_both(async |place| {
+        let (here, told) = (place.process(), place.told("x").await);
+        let users: Vec<_> = (0..700).map(|n| format!("user{n}")).collect();
+        let mut members = Vec::new();
+        for user in &users {
+            members.push(join(&here, if user.ends_with('7') { "y" } else { "x" }, user).await.unwrap());
+        }
+        // As if it had slept for longer than its lease while another swept.
+        let [node] =
+            <[_; 1]>::try_from(place.raw(&["ZRANGE", "room:{room:}:nodes", "0", "-1"]).await.array().unwrap()).unwrap();
+        let node = String::from_utf8(node.bulk().unwrap().unwrap().to_vec()).unwrap();
+        place.call(place.rooms.retire(&node, Vec::new())).await;
+        let rooms = place.call(place.rooms.orphaned(&node, 10)).await;
+        assert_eq!(rooms.len(), 2);
+        for room in rooms {
+            while place.call(place.rooms.sweep(&node, &room)).await.0 > 0 {}
+        }
+        assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 0);
+        let late = join(&here, "x", "late").await.unwrap();
+        until("all are back", || async { place.call(place.rooms.count("x").unwrap()).await == 631 }).await;
+        assert_eq!(place.call(place.rooms.count("y").unwrap()).await, 70);
+        here.leave(late).await;
+        for member in members {
+            here.leave(member).await;
+        }
+        assert_eq!(place.users("x").await + &place.users("y").await, "");
+        until("all was told", || async { told.lock().unwrap().len() >= 4 * 630 + 2 }).await;
+        let told = told.lock().unwrap();
+        assert_eq!(told.iter().filter(|one| *one == "join user0").count(), 2);
+        assert_eq!(told.iter().filter(|one| *one == "leave user0").count(), 2);
+    });
+}
+
+#[test]
+fn a_store_that_has_lost_its_data_is_told_again() {
+    on_both(async |place| {
+        let here = place.process();
+        let members = [join(&here, "x", "ann").await.unwrap(), join(&here, "y", "bob").await.unwrap()];
+        place.raw(&["FLUSHALL"]).await;
+        until("they are back", || async { place.users("x").await + &place.users("y").await == "annbob" }).await;
+        // This join may come before it is known that the lease is lost: its seat under that is found all the same.
+        place.raw(&["FLUSHALL"]).await;
+        let cid = join(&here, "x", "cid").await.unwrap();
+        until("they are back", || async { place.users("x").await + &place.users("y").await == "ann cidbob" }).await;
+        let seats = || async { place.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
+        until("all is in order", || async { seats().await == 2 }).await;
+        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
+        here.leave_all([&members[..], &[cid]].concat(), Instant::now() + PATIENCE).await;
+        assert_eq!(place.users("x").await + &place.users("y").await, "");
+    });
+}
+
+#[test]
+fn one_room_that_cannot_be_joined_harms_no_other() {
+    on_both(async |place| {
+        let here = place.process();
+        place.raw(&["SET", "room:bad:users", "text"]).await;
+        assert_eq!(join(&here, "bad", "ann").await.unwrap_err().kind.code(), "E_WRONG_TYPE");
+        assert_eq!(join(&here, "", "ann").await.unwrap_err().kind.code(), "E_INVALID_ARGUMENT");
+        let ann = join(&here, "x", "ann").await.unwrap();
+        place.dead(&[("y", "bob"), ("z", "bob")], Duration::from_millis(50)).await;
+        place.raw(&["SET", "room:y:users", "text"]).await;
+        until("the other is swept", || async { place.users("z").await.is_empty() }).await;
+        assert_eq!(place.users("x").await, "ann");
+        here.leave(ann).await;
+    });
+}
+
+#[test]
+fn a_documented_removal_is_not_undone_by_a_connection() {
+    on_both(async |place| {
+        let (here, told) = (place.process(), place.told("x").await);
+        let first = join(&here, "x", "ann").await.unwrap();
+        assert_eq!(place.call(place.rooms.remove_user("x", "ann").unwrap()).await.0, 1);
+        here.leave(first).await;
+        place.call(place.rooms.add_user("x", "ann", "{}", "t").unwrap()).await;
+        let second = join(&here, "x", "ann").await.unwrap();
+        here.leave(second).await;
+        assert_eq!(place.users("x").await, "");
+        until("all was told", || async { told.lock().unwrap().len() >= 5 }).await;
+        assert_eq!(taken(&told), "join ann, leave ann, join ann, update ann, leave ann");
+    });
+}
+
+#[test]
+fn many_rooms_are_left_without_a_trace() {
+    on_both(async |place| {
+        let here = place.process();
+        let mut members = Vec::new();
+        for n in 0..2500 {
+            members.push(join(&here, &format!("room{n}"), "ann").await.unwrap());
+            if n >= 20 {
+                here.leave(members.remove(0)).await;
+            }
+        }
+        until("the rooms it has left are let go", || async {
+            let keys = place.keys().await;
+            let registered = keys.iter().filter(|key| key.starts_with("room:{room:}:rooms:"));
+            let mut rooms = 0;
+            for key in registered {
+                rooms += place.raw(&["SCARD", key]).await.int().unwrap();
+            }
+            rooms < 1200
+        })
+        .await;
+        assert_eq!(place.users("room2499").await, "ann");
+        here.leave_all(members, Instant::now() + PATIENCE).await;
+        until("all is swept", || async { place.keys().await.iter().all(|key| key.contains(":gone:")) }).await;
+    });
+}

@@ -1,0 +1,378 @@
+//! Jobs whose workers crashed, and those who wait for the end of one.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cinnabar_core::features::{
+    Overdue,
+    queue::{Keep, Leased, Limits, NewJob, Options, Outcome, Queue, Rate, State, Take, Taken},
+};
+
+use crate::{
+    both::Engine,
+    queues::{LEASE, ask, begun, done, finish, job, names, queue, queue_with, state, take, taken},
+};
+
+const OVER: Duration = Duration::from_millis(205);
+
+/// What the worker that held these had begun when it was killed.
+fn crash(engine: &Engine, queue: &Queue, jobs: &[Leased]) {
+    begun(engine, queue, jobs);
+    engine.pass(OVER);
+}
+
+/// A job with which two workers crashed, and others that wait.
+fn suspect(engine: &Engine, queue: &Queue, others: &[&str]) {
+    engine.run(queue.add(job("suspect"))).unwrap();
+    for _ in 0..2 {
+        crash(engine, queue, &take(engine, queue, 1));
+    }
+    engine.run(queue.add_many(others.iter().map(|name| job(name)).collect())).unwrap();
+}
+
+fn busy(engine: &Engine, queue: &Queue, count: usize) -> Taken {
+    taken(engine, queue, &Take { idle: false, ..ask(count) })
+}
+
+#[test]
+fn only_what_had_begun_is_charged_and_all_are_ready_again() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b"), job("c"), job("d")])).unwrap();
+        let jobs = take(engine, &queue, 3);
+        crash(engine, &queue, &jobs[1..2]);
+        let again = busy(engine, &queue, 10);
+        let seen: Vec<_> = again.jobs.iter().map(|job| (job.name.as_str(), job.crashes, job.alone)).collect();
+        assert_eq!(seen, [("a", 0, false), ("b", 1, false), ("c", 0, false), ("d", 0, false)]);
+        assert!(!again.makes_way);
+        // Its start is known next time before it begins, so that none ends its worker unnoticed.
+        assert_eq!(again.jobs.iter().map(|job| job.tells_first).collect::<Vec<_>>(), [true, true, true, false]);
+        let active = engine.run(queue.list(State::Active, 0, 10)).unwrap();
+        assert_eq!(active.iter().filter_map(|job| job.started_ms).count(), 0);
+    });
+}
+
+#[test]
+fn one_runs_alone_from_its_second_crash_on_and_others_go_on() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
+        let jobs = take(engine, &queue, 3);
+        crash(engine, &queue, &jobs[..1]);
+        let jobs = take(engine, &queue, 10);
+        crash(engine, &queue, &jobs[..2]);
+        let others = busy(engine, &queue, 10);
+        assert_eq!((names(&others.jobs), others.makes_way), (vec!["b", "c"], false));
+        assert_eq!(engine.run(queue.counts()).unwrap().ready, 1);
+        let listed = engine.run(queue.list(State::Ready, 0, 10)).unwrap();
+        let seen: Vec<_> = listed.iter().map(|job| (job.name.as_str(), job.crashes)).collect();
+        assert_eq!(seen, [("a", 2)]);
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone, alone[0].crashes), (vec!["a"], true, 2));
+        assert!(engine.run(queue.get(&alone[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
+        assert!(done(engine, &queue, &alone[0]));
+    });
+}
+
+#[test]
+fn none_of_those_that_run_beside_one_that_kills_its_workers_dies() {
+    for max_crashes in [2, 3, 5] {
+        Engine::each(|engine| {
+            let queue = queue_with(Options { max_crashes, ..Options::default() });
+            let good: Vec<_> = (0..5).map(|number| format!("good {number}")).collect();
+            let all = ["poison"].into_iter().chain(good.iter().map(String::as_str)).map(job);
+            let ids = engine.run(queue.add_many(all.collect())).unwrap();
+            for _ in 0..20 {
+                let jobs = take(engine, &queue, 10);
+                if names(&jobs).contains(&"poison") {
+                    crash(engine, &queue, &jobs);
+                } else {
+                    jobs.iter().for_each(|job| assert!(done(engine, &queue, job)));
+                }
+            }
+            let ends = ids.iter().map(|added| engine.run(queue.get(&added.id)).unwrap().unwrap());
+            for end in ends {
+                let (state, most) = if end.name == "poison" { (State::Dead, max_crashes) } else { (State::Done, 2) };
+                assert_eq!(end.state, state, "{} of {max_crashes}", end.name);
+                assert!(end.crashes <= most.min(max_crashes), "{} was charged with {}", end.name, end.crashes);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() {
+    Engine::each(|engine| {
+        let queue = queue();
+        suspect(engine, &queue, &[]);
+        let alone = take(engine, &queue, 10).remove(0);
+        assert!(finish(engine, &queue, &alone, Outcome::Release));
+        let alone = take(engine, &queue, 10).remove(0);
+        assert!(alone.alone);
+        assert!(finish(engine, &queue, &alone, Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO }));
+        assert!(!take(engine, &queue, 10)[0].alone);
+    });
+}
+
+#[test]
+fn no_more_than_one_of_those_who_are_busy_makes_way() {
+    Engine::each(|engine| {
+        let queue = queue();
+        suspect(engine, &queue, &["b", "c", "d", "e", "f"]);
+        let gets = |name: &str| {
+            let got = busy(engine, &queue, 1);
+            assert_eq!((names(&got.jobs), got.makes_way), (vec![name], false));
+            assert!(done(engine, &queue, &got.jobs[0]));
+        };
+        gets("b");
+        engine.pass(LEASE / 10);
+        let mut way = Take { idle: false, ..ask(1) };
+        let asks = |way: &mut Take| {
+            let told = taken(engine, &queue, way);
+            assert!(told.jobs.is_empty() && told.makes_way && told.next_in <= Some(LEASE / 10), "{told:?}");
+            *way = Take { idle: false, makes_way: Some(way.token.clone()), ..ask(1) };
+        };
+        asks(&mut way);
+        gets("c");
+        engine.pass(LEASE / 10);
+        gets("d");
+        // For as long as it asks, it is the only one.
+        for _ in 0..3 {
+            engine.pass(Duration::from_millis(600));
+            asks(&mut way);
+        }
+        gets("e");
+        // It is gone: another one makes way.
+        engine.pass(Duration::from_millis(1001));
+        let mut other = Take { idle: false, ..ask(1) };
+        asks(&mut other);
+        // It was only slow, and is not to wait for the same.
+        let late = taken(engine, &queue, &way);
+        assert_eq!((names(&late.jobs), late.makes_way), (vec!["f"], false));
+        assert!(done(engine, &queue, &late.jobs[0]));
+        let alone = taken(engine, &queue, &Take { idle: true, ..other });
+        assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
+    });
+}
+
+#[test]
+fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
+    for removed in [false, true] {
+        Engine::each(|engine| {
+            let queue = queue();
+            suspect(engine, &queue, &["b", "c"]);
+            let first = busy(engine, &queue, 1);
+            assert_eq!(names(&first.jobs), ["b"]);
+            engine.pass(LEASE / 10);
+            let ask = Take { idle: false, ..ask(1) };
+            assert!(taken(engine, &queue, &ask).makes_way);
+            if removed {
+                let suspect = engine.run(queue.list(State::Ready, 1, 1)).unwrap().remove(0);
+                assert_eq!(suspect.name, "suspect");
+                assert!(engine.run(queue.remove(&suspect.id)).unwrap());
+            } else {
+                assert_eq!(names(&take(engine, &queue, 1)), ["suspect"]);
+            }
+            let on = Take { makes_way: Some(ask.token.clone()), ..self::ask(1) };
+            let on = taken(engine, &queue, &Take { idle: false, ..on });
+            assert_eq!((names(&on.jobs), on.makes_way), (vec!["c"], false));
+        });
+    }
+}
+
+#[test]
+fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
+        for _ in 0..2 {
+            crash(engine, &queue, &take(engine, &queue, 2));
+        }
+        engine.run(queue.add_many(vec![job("c"), job("d")])).unwrap();
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone), (vec!["a"], true));
+        assert_eq!(names(&take(engine, &queue, 1)), ["c"], "an idle one takes what runs beside others");
+        engine.pass(LEASE / 2);
+        let more = busy(engine, &queue, 1);
+        assert_eq!((names(&more.jobs), more.makes_way), (vec!["d"], false), "there is nothing to make way for");
+        assert!(done(engine, &queue, &alone[0]));
+        let alone = take(engine, &queue, 10);
+        assert_eq!((names(&alone), alone[0].alone), (vec!["b"], true));
+        // Its worker crashes too: that does not hold up the others for ever.
+        engine.run(queue.add(job("e"))).unwrap();
+        engine.pass(OVER);
+        let again = take(engine, &queue, 10);
+        assert_eq!((names(&again), again[0].crashes), (vec!["b"], 3));
+    });
+}
+
+fn of_group(name: &str, group: &str) -> NewJob {
+    NewJob { group: Some(group.to_owned()), ..job(name) }
+}
+
+#[test]
+fn a_suspect_is_found_behind_many_whose_group_has_no_room() {
+    for many in [25, 130] {
+        Engine::each(|engine| {
+            let queue = queue();
+            let jobs = (0..many).map(|_| of_group("full", "g")).chain([job("free")]);
+            engine.run(queue.add_many(jobs.collect())).unwrap();
+            for _ in 0..2 {
+                let mut jobs = take(engine, &queue, 100);
+                jobs.extend(take(engine, &queue, 100));
+                crash(engine, &queue, &jobs);
+            }
+            engine.run(queue.add(of_group("beside", "g"))).unwrap();
+            let limits = Limits { group_concurrency: Some(1), ..Limits::default() };
+            // A take finds at most a hundred crashed jobs.
+            let one = || taken(engine, &queue, &Take { idle: false, limits, ..ask(1) }).jobs;
+            let first = [one(), one()].concat();
+            assert_eq!(names(&first), ["beside"]);
+            let mut looks = 0;
+            let found = loop {
+                looks += 1;
+                let found = taken(engine, &queue, &Take { limits, ..ask(1) });
+                if !found.jobs.is_empty() || looks > 3 {
+                    break found;
+                }
+                assert_eq!(found.next_in, Some(Duration::ZERO), "it is to ask again at once");
+            };
+            assert_eq!((names(&found.jobs), looks), (vec!["free"], if many > 100 { 2 } else { 1 }));
+        });
+    }
+}
+
+#[test]
+fn a_suspect_gets_the_next_place_in_its_group() {
+    let per = Duration::from_millis(100);
+    let by_number = Limits { group_concurrency: Some(1), ..Limits::default() };
+    let by_rate = Limits { group_rate: Some(Rate { max: 1, per }), ..Limits::default() };
+    for limits in [by_number, by_rate] {
+        Engine::each(|engine| {
+            let queue = queue();
+            engine.run(queue.add(of_group("suspect", "g"))).unwrap();
+            for _ in 0..2 {
+                crash(engine, &queue, &take(engine, &queue, 1));
+            }
+            engine.run(queue.add_many(["a", "b", "c"].map(|name| of_group(name, "g")).into())).unwrap();
+            let other = |idle| taken(engine, &queue, &Take { idle, limits, ..ask(1) });
+            let first = other(false);
+            assert_eq!(names(&first.jobs), ["a"]);
+            assert!(other(true).jobs.is_empty(), "there is no room in the group");
+            assert!(done(engine, &queue, &first.jobs[0]));
+            if limits == by_rate {
+                engine.pass(per + Duration::from_millis(1));
+            }
+            let second = other(false);
+            assert!(second.jobs.is_empty(), "its place is kept: {second:?}");
+            // A server's time does not stand still: there, another one may have to make way by now.
+            assert!(!second.makes_way || engine.name == "server");
+            let alone = other(true);
+            assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
+            assert!(done(engine, &queue, &alone.jobs[0]));
+            engine.pass(per + Duration::from_millis(1));
+            let last = other(false);
+            assert_eq!(names(&last.jobs), ["b"]);
+        });
+    }
+}
+
+#[test]
+fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add(job("a"))).unwrap();
+        take(engine, &queue, 1);
+        engine.pass(OVER);
+        let now = engine.now_ms() as u64;
+        for overdue in [Overdue::UNSURE, Overdue { may: true, latest_ms: Some(now - 150) }] {
+            let none = taken(engine, &queue, &Take { overdue, ..ask(1) });
+            assert!(none.jobs.is_empty() && none.now_ms >= now, "{overdue:?}");
+        }
+        let overdue = Overdue { may: true, latest_ms: Some(now + 5000) };
+        assert_eq!(names(&taken(engine, &queue, &Take { overdue, ..ask(1) }).jobs), ["a"]);
+    });
+}
+
+#[test]
+fn too_many_crashes_are_told_to_whoever_finds_them() {
+    Engine::each(|engine| {
+        let queue = queue_with(Options { max_crashes: 1, keep_dead: Keep::NOTHING, ..Options::default() });
+        let id = engine.run(queue.add(job("poison"))).unwrap().id;
+        engine.run(queue.look(&id, true)).unwrap();
+        begun(engine, &queue, &take(engine, &queue, 1));
+        engine.pass(OVER);
+        let died = taken(engine, &queue, &ask(1)).died;
+        assert_eq!(died.iter().map(|died| (&died.id, died.name.as_str())).collect::<Vec<_>>(), [(&id, "poison")]);
+        let end = engine.run(queue.look(&id, false)).unwrap().unwrap();
+        assert!(end.state == State::Dead && String::from_utf8_lossy(&end.error.unwrap()).contains("crashed"));
+    });
+}
+
+#[test]
+fn a_store_that_lost_only_when_leases_end_gives_them_a_new_end() {
+    Engine::each(|engine| {
+        let queue = queue();
+        engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
+        begun(engine, &queue, &take(engine, &queue, 2));
+        engine.raw(&["DEL", "queue:{queue:q}:leased"]).unwrap();
+        assert!(take(engine, &queue, 1).is_empty());
+        engine.pass(OVER);
+        assert_eq!(names(&take(engine, &queue, 1)), ["a"]);
+        assert_eq!(engine.run(queue.counts()).unwrap().ready, 1);
+    });
+}
+
+#[test]
+fn who_waits_before_the_end_finds_it_whatever_is_kept() {
+    Engine::each(|engine| {
+        let none = Options { keep_done: Keep::NOTHING, keep_dead: Keep::NOTHING, ..Options::default() };
+        let queue = queue_with(none);
+        let ids: Vec<_> = ["a", "b", "c"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
+        for id in [&ids[0], &ids[0], &ids[1]] {
+            assert_eq!(engine.run(queue.look(id, true)).unwrap().unwrap().state, State::Ready);
+        }
+        // What was added in the last second may still get a waiter.
+        engine.pass(Duration::from_millis(1010));
+        let jobs = take(engine, &queue, 3);
+        let large = Bytes::from("1".repeat(9000));
+        assert!(finish(engine, &queue, &jobs[0], Outcome::Done(large.clone())));
+        assert!(finish(engine, &queue, &jobs[1], Outcome::Dead { error: large.clone() }));
+        assert!(done(engine, &queue, &jobs[2]));
+        let end = |id: &str| engine.run(queue.look(id, false)).unwrap();
+        let [first, second] = [end(&ids[0]).unwrap(), end(&ids[1]).unwrap()];
+        assert_eq!((first.state, first.result, first.error), (State::Done, Some(large.clone()), None));
+        assert_eq!((second.state, second.result, second.error), (State::Dead, None, Some(large)));
+        assert!(end(&ids[2]).is_none(), "nobody waited");
+        engine.run(queue.unwait(&ids[0])).unwrap();
+        assert!(end(&ids[0]).is_some(), "two waited");
+        for id in [&ids[0], &ids[1], &ids[2]] {
+            engine.run(queue.unwait(id)).unwrap();
+        }
+        assert!(end(&ids[0]).is_none() && end(&ids[1]).is_none());
+        assert!(take(engine, &queue, 1).is_empty());
+        assert_eq!(engine.keys(), [""; 0]);
+    });
+}
+
+#[test]
+fn who_waits_no_longer_or_comes_late_is_not_counted() {
+    Engine::each(|engine| {
+        let queue =
+            queue_with(Options { keep_done: Keep { count: 1, ..Options::default().keep_done }, ..Options::default() });
+        let ids: Vec<_> = ["a", "b"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
+        engine.run(queue.look(&ids[0], true)).unwrap();
+        engine.run(queue.unwait(&ids[0])).unwrap();
+        let jobs = take(engine, &queue, 2);
+        assert!(done(engine, &queue, &jobs[0]));
+        assert_eq!(engine.run(queue.look(&ids[0], true)).unwrap().unwrap().state, State::Done);
+        assert!(done(engine, &queue, &jobs[1]));
+        assert_eq!(state(engine, &queue, &ids[0]), None);
+        assert!(engine.run(queue.look(&ids[0], false)).unwrap().is_none());
+        assert!(engine.run(queue.remove(&ids[1])).unwrap());
+        engine.run(queue.add(NewJob { id: Some("gone".into()), ..job("n") })).unwrap();
+        engine.run(queue.look("gone", true)).unwrap();
+        assert!(engine.run(queue.remove("gone")).unwrap());
+        assert_eq!(engine.keys(), [""; 0]);
+    });
+}

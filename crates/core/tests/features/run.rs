@@ -1,0 +1,98 @@
+//! Runs calls on an engine of their own, one round at a time, in any order.
+
+use std::time::Duration;
+
+use cinnabar_port::{Call, Keys, Replies, Reply, Request, Step, Verb, error::Result};
+
+/// An engine that nobody else uses.
+pub struct Engine(cinnabar_memory::Engine);
+
+impl Engine {
+    pub fn new() -> Self {
+        Self(cinnabar_memory::Engine::new(64 << 20).unwrap())
+    }
+
+    pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
+        self.0.execute(&requests)
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0.advance(by);
+    }
+}
+
+impl Engine {
+    /// One round of a call.
+    pub fn step<T>(&self, call: Call<T>) -> Result<Step<T>> {
+        let replies = if call.requests.is_empty() { Vec::new() } else { self.execute(call.requests) };
+        (call.read)(Replies(replies.into_iter().collect()))
+    }
+
+    /// A call to its end.
+    pub fn run<T>(&self, call: Result<Call<T>>) -> Result<T> {
+        let mut call = call?;
+        loop {
+            match self.step(call)? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Next(next) => call = next,
+            }
+        }
+    }
+
+    /// Several calls at once: the next round is always that of any of them. The answers are in the order of the calls.
+    pub fn race<T>(&self, calls: Vec<Call<T>>, dice: &mut Dice) -> Vec<Result<T>> {
+        let mut answers: Vec<_> = calls.iter().map(|_| None).collect();
+        let mut flying: Vec<_> = calls.into_iter().enumerate().collect();
+        while !flying.is_empty() {
+            let (at, call) = flying.swap_remove(dice.below(flying.len()));
+            match self.step(call) {
+                Ok(Step::Next(next)) => flying.push((at, next)),
+                Ok(Step::Done(answer)) => answers[at] = Some(Ok(answer)),
+                Err(error) => answers[at] = Some(Err(error)),
+            }
+        }
+        answers.into_iter().map(Option::unwrap).collect()
+    }
+
+    /// A command as a client in any language sends it.
+    pub fn raw(&self, parts: &[&str]) -> Reply {
+        self.execute(vec![request(parts)]).pop().unwrap().unwrap()
+    }
+
+    /// The text at a key.
+    pub fn text(&self, key: &str) -> Option<String> {
+        self.raw(&["GET", key]).bulk().unwrap().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// The life that a key has left, in milliseconds.
+    pub fn left(&self, key: &str) -> i64 {
+        self.raw(&["PTTL", key]).int().unwrap()
+    }
+
+    /// Checks that every key ends some time.
+    pub fn assert_all_end(&self) {
+        for key in self.raw(&["KEYS", "*"]).array().unwrap() {
+            let key = String::from_utf8(key.bulk().unwrap().unwrap().to_vec()).unwrap();
+            assert_ne!(self.left(&key), -1, "{key} never ends");
+        }
+    }
+}
+
+/// A command as a client in any language sends it.
+pub fn request(parts: &[&str]) -> Request {
+    let args = parts[1..].iter().map(|part| part.to_string().into()).collect();
+    let mut request = Request::with_keys("", args, 0);
+    request.verb = Verb::Custom(parts[0].to_owned());
+    request.keys = Keys::Unknown;
+    request
+}
+
+/// Chance that comes out the same in every run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}

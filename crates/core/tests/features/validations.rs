@@ -1,0 +1,163 @@
+use std::time::Duration;
+
+use cinnabar_core::features::session::{Create, Lookup, Options, Sessions, hash};
+use cinnabar_port::Step;
+
+use crate::run::{Dice, Engine};
+
+const JSON: &str = r#"{"id":7,"role":"admin"}"#;
+
+fn sessions() -> Sessions {
+    Sessions::new(Options::default()).unwrap()
+}
+
+fn look(engine: &Engine, sessions: &Sessions, token: &str) -> Lookup {
+    engine.run(sessions.lookup(token, false)).unwrap()
+}
+
+fn fill(engine: &Engine, sessions: &Sessions, found: &Lookup) -> bool {
+    engine.run(sessions.fill(&found.hash, &found.stamp, JSON, &["7".into()], 300.0)).unwrap()
+}
+
+#[test]
+fn a_loaded_user_is_found_until_its_time_or_the_user_is_over() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let look = || look(&engine, &sessions, "token");
+    let missed = look();
+    assert_eq!(missed.user, None);
+    assert!(fill(&engine, &sessions, &missed), "the first one is kept");
+    let text = engine.text(&format!("session:{}", missed.hash)).unwrap();
+    assert_eq!(text.trim_end(), JSON);
+    assert_eq!(look().user.as_deref(), Some(JSON.as_bytes()));
+    engine.advance(Duration::from_secs(301));
+    let missed = look();
+    assert_eq!(missed.user, None);
+
+    assert!(fill(&engine, &sessions, &missed));
+    assert_eq!(engine.run(sessions.invalidate_user("7")).unwrap(), 1);
+    assert_eq!(look().user, None);
+    assert!(fill(&engine, &sessions, &look()));
+    assert_eq!(engine.run(sessions.invalidate_token(&missed.hash)).unwrap(), 1);
+    assert_eq!(engine.run(sessions.invalidate_token(&missed.hash)).unwrap(), 0);
+    assert_eq!(look().user, None);
+    engine.assert_all_end();
+    let stats = sessions.stats();
+    assert_eq!((stats.hits, stats.misses, stats.errors), (1, 5, 0));
+}
+
+#[test]
+fn what_was_loaded_before_a_drop_is_never_cached_after_it() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let old = look(&engine, &sessions, "token");
+    assert_eq!(engine.run(sessions.invalidate_user("7")).unwrap(), 0);
+    assert!(!fill(&engine, &sessions, &old));
+    assert_eq!(look(&engine, &sessions, "token").user, None);
+    let new = look(&engine, &sessions, "token");
+    assert_ne!(new.stamp, old.stamp, "these two must not share a load");
+    assert!(fill(&engine, &sessions, &new));
+
+    engine.run(sessions.invalidate_token(&new.hash)).unwrap();
+    let old = look(&engine, &sessions, "token");
+    engine.run(sessions.invalidate_token(&new.hash)).unwrap();
+    assert!(!fill(&engine, &sessions, &old));
+    let new = look(&engine, &sessions, "token");
+    assert_ne!(new.stamp, old.stamp);
+    assert!(fill(&engine, &sessions, &new));
+}
+
+#[test]
+fn the_invalidation_of_another_user_costs_one_load_at_most() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let old = look(&engine, &sessions, "token");
+    engine.run(sessions.invalidate_user("8")).unwrap();
+    assert!(!fill(&engine, &sessions, &old), "nobody can tell");
+    for _ in 0..3 {
+        let old = look(&engine, &sessions, "token");
+        engine.run(sessions.invalidate_user("8")).unwrap();
+        assert!(fill(&engine, &sessions, &old), "now it is known that it was another");
+        engine.run(sessions.invalidate_token(&old.hash)).unwrap();
+    }
+}
+
+#[test]
+fn a_drop_wins_over_whatever_is_under_way_whatever_the_store_loses() {
+    let (engine, mut dice) = (Engine::new(), Dice(7));
+    let mut kept = 0;
+    for round in 0..400 {
+        let sessions = sessions();
+        let tokens: Vec<_> = (0..4).map(|n| format!("token{n}")).collect();
+        let looked: Vec<_> = tokens.iter().map(|token| look(&engine, &sessions, token)).collect();
+        let mut calls: Vec<_> = looked
+            .iter()
+            .map(|look| sessions.fill(&look.hash, &look.stamp, JSON, &["7".into()], 300.0).unwrap().map(drop))
+            .collect();
+        let user = dice.below(2) == 0;
+        if user {
+            calls.push(sessions.invalidate_user("7").unwrap().map(drop));
+        } else {
+            calls.extend(tokens.iter().map(|token| sessions.invalidate_token(&hash(token)).unwrap().map(drop)));
+        }
+        if round % 2 == 0 {
+            lose(&engine, &mut dice);
+        }
+        while !calls.is_empty() {
+            let call = calls.swap_remove(dice.below(calls.len()));
+            if let Step::Next(next) = engine.step(call).unwrap() {
+                calls.push(next);
+            }
+            if round % 2 == 0 {
+                lose(&engine, &mut dice);
+            }
+        }
+        for token in &tokens {
+            let found = look(&engine, &sessions, token);
+            assert_eq!(found.user, None, "loaded before the drop, found after it: round {round}, user: {user}");
+            kept += usize::from(fill(&engine, &sessions, &found));
+            if dice.below(2) == 0 {
+                engine.run(sessions.invalidate_token(&found.hash)).unwrap();
+            }
+        }
+        engine.run(sessions.invalidate_user("7")).unwrap();
+    }
+    assert!(kept > 1000, "{kept} were kept");
+}
+
+/// Some key of ours goes, any but a session.
+fn lose(engine: &Engine, dice: &mut Dice) {
+    let keys = engine.raw(&["KEYS", "*"]).array().unwrap();
+    if keys.is_empty() {
+        return;
+    }
+    let key = keys[dice.below(keys.len())].clone().bulk().unwrap().unwrap();
+    let key = String::from_utf8(key.to_vec()).unwrap();
+    if key.contains('{') && dice.below(3) == 0 {
+        engine.raw(&["DEL", &key]);
+    }
+}
+
+#[test]
+fn sessions_and_tokens_never_meet() {
+    let (engine, sessions) = (Engine::new(), sessions());
+    let missed = look(&engine, &sessions, "token");
+    assert!(fill(&engine, &sessions, &missed));
+    let hash = missed.hash;
+    assert_eq!(engine.run(sessions.get(&hash)).unwrap(), None);
+    assert!(!engine.run(sessions.update(&hash, "{}")).unwrap() && !engine.run(sessions.touch(&hash)).unwrap());
+    assert!(!engine.run(sessions.extend(&hash, 60.0)).unwrap());
+    assert_eq!(engine.run(sessions.destroy(&hash)).unwrap(), 0);
+    assert!(engine.run(sessions.list("7", false)).unwrap().is_empty());
+    assert!(look(&engine, &sessions, "token").user.is_some());
+
+    let id = engine.run(sessions.create("7", "t", "{}", Create::default())).unwrap();
+    assert_eq!(look(&engine, &sessions, &id).user, None);
+    assert_eq!(engine.run(sessions.list("7", false)).unwrap().len(), 1);
+    assert_eq!(engine.run(sessions.invalidate_user("7")).unwrap(), 2);
+
+    // A session that somebody keeps under the hash of a token is no answer to whose the token is, and stays.
+    engine.run(sessions.store(&hash, r#"{"id":1}"#, 60.0)).unwrap();
+    let missed = look(&engine, &sessions, "token");
+    assert_eq!(missed.user, None);
+    assert!(!fill(&engine, &sessions, &missed));
+    assert_eq!(engine.run(sessions.invalidate_token(&hash)).unwrap(), 0);
+    assert_eq!(engine.run(sessions.get(&hash)).unwrap().unwrap(), r#"{"id":1}"#);
+}

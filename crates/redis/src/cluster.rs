@@ -1,0 +1,205 @@
+//! A cluster: each request goes to the node that owns its slot.
+//!
+//! The slot map is refreshed in the background, and a node that no longer owns a slot redirects requests, so calls do not wait
+//! for the map. Each node has its own connections, queue and breaker, so that a slow or dead node affects only its own slots.
+
+mod learn;
+mod map;
+mod round;
+mod scan;
+mod slot;
+mod split;
+mod table;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::SystemTime,
+};
+
+use cinnabar_port::{
+    Events, Role, Status, Topology,
+    crew::Crew,
+    error::{Error, Kind, Result},
+    sequence::Sequence,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    dial::{Dialler, Place},
+    lanes::Lanes,
+    server::Server,
+    source::Source,
+    wire::Wire,
+};
+use crate::settings::{Address, Listed, Settings};
+use learn::{Learned, Learning};
+pub use map::{Redirection, is_redirection, redirection};
+pub use round::explained;
+pub use slot::slot_of;
+pub use split::{Join, split};
+use table::Table;
+
+/// A cluster and its known nodes.
+pub struct Cluster {
+    settings: Arc<Settings>,
+    dialler: Arc<Dialler>,
+    events: Arc<Events>,
+    seeds: Vec<Address>,
+    table: Mutex<Table>,
+    learning: Mutex<Learning>,
+    learned: watch::Sender<Learned>,
+    /// Rounds are sent to their nodes in order of arrival, including those that waited for the map.
+    order: Arc<Sequence>,
+    /// The order of calls on a key, on whatever node it is.
+    lanes: Arc<Lanes>,
+    /// Requests that wait for a fail-over.
+    waiting: AtomicUsize,
+    last_error: Mutex<Option<(Error, SystemTime)>>,
+    closed: AtomicBool,
+}
+
+/// One node. Once it is no longer part of the cluster, its connections are closed after its last call.
+pub struct Node {
+    address: Address,
+    server: Arc<Server>,
+    /// Whether it has a replica that could take over.
+    followed: AtomicBool,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server.pool().close();
+    }
+}
+
+impl Cluster {
+    /// Dials nothing yet.
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, seeds: &[Address], events: Arc<Events>) -> Self {
+        Self {
+            settings,
+            dialler,
+            events,
+            seeds: seeds.into(),
+            table: Mutex::default(),
+            learning: Mutex::default(),
+            learned: watch::Sender::default(),
+            order: Arc::default(),
+            lanes: Lanes::new(),
+            waiting: AtomicUsize::new(0),
+            last_error: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until every primary is connected; once one is, waits for the others only for a while.
+    pub async fn connect(self: &Arc<Self>) -> Result<()> {
+        self.known(Instant::now() + self.settings.connect_timeout).await?;
+        let mut crew = Crew::default();
+        for node in self.table().primaries() {
+            crew.add(async move { node.server.connected().await });
+        }
+        let (mut failed, mut stands) = (None, false);
+        let patience = Instant::now() + self.settings.connect_wait;
+        loop {
+            let connected = if stands {
+                // Calls to slower nodes wait for their connections themselves.
+                timeout_at(patience, crew.next()).await.unwrap_or(None)
+            } else {
+                crew.next().await
+            };
+            match connected {
+                None => break,
+                Some(Ok(())) => stands = true,
+                Some(Err(error)) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if !stands => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether any primary is connected: the others still work if one shard is down.
+    pub fn is_connected(&self) -> bool {
+        self.table().primaries().iter().any(|node| node.server.is_connected())
+    }
+
+    pub fn status(&self) -> Status {
+        let nodes = self.table().primaries();
+        let own = lock(&self.last_error).clone();
+        let errors = nodes.iter().filter_map(|node| node.server.pool().last_error()).chain(own);
+        Status {
+            muted: false,
+            topology: Topology::Cluster,
+            connected: self.is_connected(),
+            last_error: errors.max_by_key(|(_, at)| *at),
+            reconnects: nodes.iter().map(|node| node.server.pool().reconnects()).sum(),
+            servers: nodes
+                .iter()
+                .map(|node| {
+                    let mut status = node.server.status();
+                    status.role = Role::Primary;
+                    status
+                })
+                .collect(),
+        }
+    }
+
+    /// A connection to any node, for messages that all nodes deliver.
+    pub async fn dial(&self) -> Result<(Place, Wire)> {
+        let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
+        let dial = |place: Place| async move {
+            let wire = self.dialler.dial(&place).await?;
+            Ok((place, wire))
+        };
+        learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// The owner of a slot, if known.
+    pub fn owner(&self, slot: u16) -> Option<Address> {
+        self.table().owner(slot).map(|node| node.address.clone())
+    }
+
+    /// Drops all nodes.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        drop(std::mem::take(&mut *self.table()));
+    }
+
+    fn node(&self, address: &Address) -> Node {
+        let source = Source::Fixed(Place::Tcp(address.clone()));
+        let (settings, dialler, events) = (self.settings.clone(), self.dialler.clone(), self.events.clone());
+        let server = Server::new(settings, dialler, source, events, self.lanes.clone());
+        Node { address: address.clone(), server, followed: AtomicBool::new(false) }
+    }
+
+    fn unreachable(&self, error: &Error) -> Error {
+        let kind = match error.kind {
+            Kind::Auth | Kind::Unsupported => error.kind,
+            _ => Kind::Unavailable,
+        };
+        let message = format!("no node of the {self} is responding: {}", error.message());
+        Error::new(kind, message).with_source(error.clone())
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster {}", Listed(&self.seeds))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

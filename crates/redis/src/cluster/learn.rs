@@ -1,0 +1,290 @@
+//! Refreshes the slot map from any node that responds, one refresh at a time and rate-limited.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
+
+use cinnabar_port::{
+    Event, EventKind, Reply,
+    crew::Crew,
+    error::{Error, Kind, Result},
+    random,
+};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::{
+    Cluster, Node, lock,
+    map::{self, Run},
+};
+use crate::{dial::Place, resp::Commands, settings::Address};
+
+/// The shortest interval between two refreshes.
+const EVERY: Duration = Duration::from_millis(100);
+/// The same while no node responds.
+const SELDOM: Duration = Duration::from_secs(1);
+/// An unreachable node does not cause a refresh of a map younger than this.
+const FRESH: Duration = Duration::from_millis(500);
+/// How long a connected node may take to reply.
+const LIMIT: Duration = Duration::from_secs(2);
+/// After this long without a reply, the next node is queried in parallel.
+const BESIDE: Duration = Duration::from_millis(150);
+/// How often `topology-changed` is emitted at most while only slots move.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// The state of the refresh task, of which one runs at a time.
+#[derive(Default)]
+pub struct Learning {
+    running: bool,
+    /// Whether a node has been queried already: a refresh requested after that needs another turn.
+    asking: bool,
+    again: bool,
+    /// How many turns have started.
+    begun: u64,
+    last: Option<Instant>,
+    /// How many failed in a row.
+    failures: u32,
+    told: Option<Instant>,
+    /// Whether `down` was emitted.
+    down: bool,
+}
+
+/// The progress of the refreshes.
+#[derive(Default, Clone)]
+pub struct Learned {
+    /// How many turns have ended.
+    over: u64,
+    /// When the last one ended, and its result.
+    last: Option<(Instant, Result<()>)>,
+}
+
+/// A node that can be queried.
+pub enum Candidate {
+    Connected(Arc<Node>),
+    Dialled(Address),
+}
+
+impl Candidate {
+    pub fn address(&self) -> &Address {
+        match self {
+            Self::Connected(node) => &node.address,
+            Self::Dialled(address) => address,
+        }
+    }
+}
+
+impl Cluster {
+    /// Waits until a map is known.
+    pub async fn known(self: &Arc<Self>, until: Instant) -> Result<()> {
+        if self.table().is_known() {
+            return Ok(());
+        }
+        let learned = timeout_at(until, self.learned(self.learn())).await;
+        learned.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Unavailable, format!("no node returned the slot map of the {self} in time")))
+        })
+    }
+
+    /// Requests a refresh; the returned number can be passed to `learned` to wait for it.
+    pub fn learn(self: &Arc<Self>) -> u64 {
+        let mut learning = lock(&self.learning);
+        // A node that was queried already may not have known the change yet.
+        learning.again |= learning.asking;
+        if !learning.running {
+            learning.running = true;
+            tokio::spawn(self.clone().keep_learning());
+        }
+        learning.begun + 1
+    }
+
+    /// Applies the map of the node at this address, which is the first to know of the slots that it has just lost.
+    pub async fn learn_from(&self, address: Address) -> Result<()> {
+        let asked = timeout(LIMIT, self.ask(Candidate::Dialled(address))).await;
+        let runs = asked.map_err(|_| Error::new(Kind::Unavailable, format!("no slot map within {LIMIT:?}")))??;
+        self.take_over(&runs);
+        Ok(())
+    }
+
+    /// A node reports that this slot has moved. Later requests go to the new owner directly.
+    pub fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
+        {
+            let mut table = self.table();
+            if !table.may_know(to) {
+                return;
+            }
+            let node = table.at(to, |address| self.node(address));
+            table.give(slot, &node);
+        }
+        self.learn();
+    }
+
+    /// Whether the map is so recent that an unreachable node is no reason for a refresh.
+    pub fn is_fresh(&self) -> bool {
+        self.learned.borrow().last.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH)
+    }
+
+    /// Waits until that turn has ended.
+    pub async fn learned(&self, number: u64) -> Result<()> {
+        let mut learned = self.learned.subscribe();
+        let over = learned.wait_for(|learned| learned.over >= number).await;
+        match over.map(|learned| learned.last.clone()) {
+            Ok(Some((_, result))) => result,
+            _ => Err(Error::new(Kind::Closed, "this service was disconnected")),
+        }
+    }
+
+    async fn keep_learning(self: Arc<Self>) {
+        loop {
+            let due = {
+                let learning = lock(&self.learning);
+                // All nodes were just queried without success.
+                let every = EVERY.saturating_mul(2_u32.saturating_pow(learning.failures)).min(SELDOM);
+                learning.last.map(|last| last + every)
+            };
+            if let Some(due) = due {
+                sleep_until(due).await;
+            }
+            {
+                let mut learning = lock(&self.learning);
+                (learning.asking, learning.again) = (true, false);
+                learning.begun += 1;
+                learning.last = Some(Instant::now());
+            }
+            let result = self.fetch().await.map(|runs| self.take_over(&runs));
+            if let Err(error) = &result {
+                *lock(&self.last_error) = Some((error.clone(), SystemTime::now()));
+            }
+            self.tell_reached(result.as_ref().err());
+            let again = {
+                let mut learning = lock(&self.learning);
+                learning.asking = false;
+                learning.failures = if result.is_ok() { 0 } else { (learning.failures + 1).min(16) };
+                learning.running = learning.again && !self.closed.load(Ordering::Acquire);
+                self.learned.send_modify(|learned| {
+                    learned.over = learning.begun;
+                    learned.last = Some((Instant::now(), result));
+                });
+                learning.running
+            };
+            if !again {
+                return;
+            }
+        }
+    }
+
+    /// The nodes in the order in which to query them: first the connected ones, starting at a random one to spread the load;
+    /// then the seeds, whose names may resolve to new addresses; then the rest.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let nodes = self.table().primaries();
+        let (mut connected, rest): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.server.is_connected());
+        if !connected.is_empty() {
+            let by = (random::fraction() * connected.len() as f64) as usize % connected.len();
+            connected.rotate_left(by);
+        }
+        let mut all: Vec<_> = connected.into_iter().map(Candidate::Connected).collect();
+        for address in self.seeds.iter().chain(rest.iter().map(|node| &node.address)) {
+            if !all.iter().any(|other| other.address() == address) {
+                all.push(Candidate::Dialled(address.clone()));
+            }
+        }
+        all
+    }
+
+    async fn fetch(&self) -> Result<Vec<Run>> {
+        first_of(self.candidates(), |candidate| self.ask(candidate)).await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn ask(&self, candidate: Candidate) -> Result<Vec<Run>> {
+        let slots: [&[u8]; 2] = [b"CLUSTER", b"SLOTS"];
+        let reply = match &candidate {
+            Candidate::Connected(node) => {
+                let until = Instant::now() + LIMIT;
+                let member = node.server.pool().take(until).await?;
+                let mut commands = Commands::default();
+                commands.push_words(&slots);
+                let reply = member.connection.hand_over(commands).replies(until).await.pop();
+                reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "a connection lost track of a call")))
+            }
+            Candidate::Dialled(address) => {
+                let mut wire = self.dialler.dial(&Place::Tcp(address.clone())).await?;
+                let late =
+                    || Err(Error::new(Kind::Unavailable, format!("no slot map from {address} within {LIMIT:?}")));
+                timeout(LIMIT, wire.ask(&slots)).await.unwrap_or_else(|_| late())
+            }
+        };
+        let address = candidate.address();
+        let reply: Reply = reply.map_err(|error| match error.kind {
+            Kind::Server if !error.is_specific() => {
+                Error::new(Kind::Unsupported, format!("{address} is not a cluster node ({})", error.message()))
+            }
+            _ => error,
+        })?;
+        map::read(reply, address)
+    }
+
+    fn take_over(&self, runs: &[Run]) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        let change = self.table().replace(runs, |address| self.node(address));
+        let mut learning = lock(&self.learning);
+        let quiet = learning.told.is_some_and(|told| told.elapsed() < TELL_EVERY);
+        let text = match (change.nodes, change.slots) {
+            (true, _) => "the nodes that own slots have changed",
+            (false, true) if !quiet => "slots have moved",
+            _ => return,
+        };
+        learning.told = Some(Instant::now());
+        drop(learning);
+        self.tell(EventKind::TopologyChanged, format!("{self}: {text}"));
+        drop(change.left);
+    }
+
+    /// Emits an event when no node responds, and when one responds again. Each node reports its own state.
+    fn tell_reached(&self, error: Option<&Error>) {
+        let down = error.is_some();
+        if std::mem::replace(&mut lock(&self.learning).down, down) == down {
+            return;
+        }
+        match error {
+            Some(error) => self.tell(EventKind::Down, error.message().to_owned()),
+            None => self.tell(EventKind::Connected, format!("the {self} is responding again")),
+        }
+    }
+
+    fn tell(&self, what: EventKind, text: String) {
+        self.events.emit(&Event::new(what, self.to_string(), text));
+    }
+}
+
+/// The first successful result. The next candidate is tried when one has failed or has not replied for a while.
+///
+/// # Errors
+/// The first error, or `E_AUTH` if any candidate rejected the credentials, since that is what has to be fixed.
+pub async fn first_of<A, T, F>(all: Vec<A>, ask: impl Fn(A) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>> + Send,
+{
+    let mut crew = Crew::default();
+    let mut failed = None::<Error>;
+    let mut all = all.into_iter();
+    loop {
+        if let Some(next) = all.next() {
+            crew.add(ask(next));
+        }
+        let answer = match all.len() {
+            0 => crew.next().await,
+            _ => match timeout(BESIDE, crew.next()).await {
+                Ok(answer) => answer,
+                Err(_) => continue,
+            },
+        };
+        match answer {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(error)) if error.kind == Kind::Auth || failed.is_none() => failed = Some(error),
+            Some(Err(_)) => {}
+            None => return Err(failed.unwrap_or_else(|| Error::new(Kind::Unavailable, "there is no node to query"))),
+        }
+    }
+}

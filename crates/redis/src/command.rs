@@ -1,0 +1,110 @@
+//! Encodes requests as commands.
+
+use bytes::Bytes;
+use cinnabar_port::{Request, Script, Verb};
+
+use super::{pool::Scripts, resp::Commands, transaction};
+use crate::plan::Wire;
+
+/// Adds a request; returns whether that includes the source of a script. A script is sent with its source, which loads it, until
+/// the server has run it, and by its SHA-1 from then on; `whole` always sends the source.
+pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Commands) -> bool {
+    let mut plain = |name: &str, args: &[Bytes]| {
+        commands.push(&[name.as_bytes()], args.len(), args.iter());
+        false
+    };
+    match wire {
+        Wire::Get(keys) if keys.len() == 1 => plain("GET", keys),
+        Wire::Get(keys) => plain("MGET", keys),
+        Wire::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
+        Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
+        Wire::One(Request { verb: Verb::Apart(apart), args, .. }) => plain(&apart.name, args),
+        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => {
+            transaction::spell_all(whole, scripts, commands);
+            false
+        }
+        Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
+            let keys = request.touched().into_iter().flatten().count();
+            let (source, sha) = text(script, matches!(request.verb, Verb::Many(_)));
+            let run = Run { source, sha, keys, args: args.len() };
+            run.spell(args.iter(), scripts, whole, commands)
+        }
+        Wire::Many(many) => {
+            let (source, sha) = text(many.script, !many.is_single());
+            let run = Run { source, sha, keys: many.keys.len(), args: many.keys.len() + many.args.len() };
+            run.spell(many.keys.iter().chain(&many.args), scripts, whole, commands)
+        }
+    }
+}
+
+/// The SHA-1 of the script that a request runs, if it runs one of ours.
+pub fn script(wire: &Wire) -> Option<&'static str> {
+    let (script, many) = match wire {
+        Wire::One(Request { verb: Verb::Script(script), .. }) => (script, false),
+        Wire::One(Request { verb: Verb::Many(script), .. }) => (script, true),
+        Wire::Many(many) => (&many.script, !many.is_single()),
+        Wire::One(_) | Wire::Get(_) => return None,
+    };
+    Some(text(script, many).1)
+}
+
+/// The source of a script and its SHA-1.
+fn text(script: &'static Script, many: bool) -> (&'static str, &'static str) {
+    if many { script.many() } else { script.whole() }
+}
+
+/// How many commands a request consists of.
+pub fn count(wire: &Wire) -> usize {
+    match wire {
+        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => transaction::count(whole),
+        _ => 1,
+    }
+}
+
+/// One run of a script.
+struct Run {
+    source: &'static str,
+    sha: &'static str,
+    keys: usize,
+    /// Keys and arguments together.
+    args: usize,
+}
+
+impl Run {
+    fn spell<'a>(
+        &self,
+        args: impl Iterator<Item = &'a Bytes>,
+        scripts: &Scripts,
+        whole: bool,
+        commands: &mut Commands,
+    ) -> bool {
+        let known = !whole && scripts.knows(self.sha);
+        let (name, script) = if known { ("EVALSHA", self.sha) } else { ("EVAL", self.source) };
+        let mut digits = itoa::Buffer::new();
+        let keys = digits.format(self.keys);
+        commands.push(&[name.as_bytes(), script.as_bytes(), keys.as_bytes()], self.args, args);
+        !known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static RELEASE: Script = Script::new("release", "return 1", 1, 1);
+
+    #[test]
+    fn a_script_is_sent_with_its_source_until_the_server_has_run_it() {
+        let scripts = Scripts::default();
+        let run = Wire::One(Request::script(&RELEASE, [Bytes::from_static(b"key"), Bytes::from_static(b"token")]));
+        let sends_source = |whole| spell(&run, &scripts, whole, &mut Commands::default());
+        assert!(sends_source(false));
+        assert!(sends_source(false), "the first may have been refused before it was loaded");
+        scripts.learn(script(&run).into_iter());
+        assert!(!sends_source(false));
+        assert!(sends_source(true));
+        scripts.forget();
+        assert!(sends_source(false));
+        assert!(!spell(&Wire::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
+    }
+}

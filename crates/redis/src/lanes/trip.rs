@@ -1,0 +1,228 @@
+//! One request in flight or waiting: its keys, and its place in the order of all calls.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cinnabar_port::{Reply, Request, Verb, error::Result};
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::{Lanes, Turn};
+use crate::{plan::Wire, retry};
+
+const IDLE: u8 = 0;
+const IN_LINE: u8 = 1;
+const IN_LINE_AGAIN: u8 = 2;
+
+/// How much longer than the slowest attempt before it another one may take: as long again, within these bounds.
+const LEAST_MORE: Duration = Duration::from_millis(2);
+const MOST_MORE: Duration = Duration::from_millis(20);
+
+/// A request from its acceptance until its reply.
+pub struct Trip<'a> {
+    lanes: &'a Lanes,
+    keys: Keys,
+    place: AtomicU64,
+    waits: AtomicU8,
+    /// Whether a later call on its keys was executed before it could be retried.
+    overtaken: AtomicBool,
+    /// Whether it was sent, and it is unknown whether it was executed.
+    in_doubt: AtomicBool,
+    /// Whether its script is to be sent with its source.
+    whole: AtomicBool,
+    /// The longest time after which the server rejected it, in nanoseconds; 0 if it never did.
+    rejected_after: AtomicU64,
+    /// Whether there was too little time left to retry it.
+    late: AtomicBool,
+    /// The reply it had before it was to be executed again.
+    answered: Mutex<Option<Box<Result<Reply>>>>,
+}
+
+/// The hashes of the keys in whose order a request takes part.
+pub type Keys = SmallVec<[u64; 2]>;
+
+/// A request and its trip.
+#[derive(Clone, Copy)]
+pub struct Errand<'a> {
+    pub wire: &'a Wire,
+    pub trip: &'a Trip<'a>,
+}
+
+impl Errand<'_> {
+    /// Whether it had no effect because the server no longer has its script, which it was not sent.
+    pub fn forgotten(&self, reply: &Result<Reply>) -> bool {
+        retry::is_forgotten(self.wire, reply) && !self.trip.is_whole()
+    }
+
+    /// How much time a retry needs, so that its reply can be expected before the deadline. Only for writes that were rejected: it is
+    /// known that they were not applied, and after a retry without a reply it would be unknown.
+    pub fn needs(&self) -> Duration {
+        match Duration::from_nanos(self.trip.rejected_after.load(Ordering::Relaxed)) {
+            Duration::ZERO => Duration::ZERO,
+            _ if !self.wire.changes() || self.trip.is_in_doubt() => Duration::ZERO,
+            took => took.saturating_add(took.clamp(LEAST_MORE, MOST_MORE)),
+        }
+    }
+
+    /// Whether less time is left than a retry needs.
+    pub fn is_late(&self, now: Instant, deadline: Instant) -> bool {
+        deadline.saturating_duration_since(now) < self.needs()
+    }
+}
+
+impl<'a> Trip<'a> {
+    /// The trip of this request.
+    pub fn new(lanes: &'a Lanes, wire: &Wire) -> Self {
+        let mut keys = Keys::new();
+        match wire {
+            Wire::One(request) => keys_of(request, |key| keys.push(lanes.hash(key))),
+            Wire::Get(all) => keys.extend(all.iter().map(|key| lanes.hash(key))),
+            Wire::Many(many) => keys.extend(many.keys.iter().map(|key| lanes.hash(key))),
+        }
+        Self {
+            lanes,
+            keys,
+            place: AtomicU64::new(0),
+            waits: AtomicU8::new(IDLE),
+            overtaken: AtomicBool::new(false),
+            in_doubt: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
+            rejected_after: AtomicU64::new(0),
+            late: AtomicBool::new(false),
+            answered: Mutex::default(),
+        }
+    }
+
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+
+    /// The slots of the table in which its keys are.
+    pub fn slots(&self) -> impl Iterator<Item = u16> {
+        self.keys.iter().map(|&key| super::slot_of(key))
+    }
+
+    /// Its place in the order of all calls, 0 until it has one.
+    pub fn place(&self) -> u64 {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_place(&self, place: u64) {
+        self.place.store(place, Ordering::Relaxed);
+    }
+
+    /// Whether it is in a queue.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) != IDLE
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) == IN_LINE_AGAIN
+    }
+
+    /// Whether it must not be retried, because a later call on its keys was executed meanwhile.
+    pub fn is_overtaken(&self) -> bool {
+        if !self.overtaken.load(Ordering::Relaxed) && self.is_again() && self.lanes.is_overtaken(self) {
+            self.overtaken.store(true, Ordering::Relaxed);
+        }
+        self.overtaken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it was sent and may have been executed.
+    pub fn doubt(&self) {
+        self.in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether any attempt was sent and may have been executed.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::Relaxed)
+    }
+
+    /// From now on its script is sent with its source.
+    pub fn take_source(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its script is to be sent with its source.
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long the server took to reject it.
+    pub fn note_rejected(&self, after: Duration) {
+        let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.rejected_after.fetch_max(nanos.max(1), Ordering::Relaxed);
+    }
+
+    /// Notes that there is too little time left to retry it.
+    pub fn be_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it must not be retried: it is overtaken or late.
+    pub fn is_given_up(&self) -> bool {
+        self.late.load(Ordering::Relaxed) || self.is_overtaken()
+    }
+
+    /// Leaves its queues.
+    pub fn leave(&self) {
+        if self.waits() {
+            self.lanes.leave(self);
+        }
+    }
+
+    /// Marks it as waiting; returns whether it was not.
+    pub(super) fn wait(&self, turn: Turn) -> bool {
+        let how = if turn == Turn::New { IN_LINE } else { IN_LINE_AGAIN };
+        self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Marks it as not waiting; if it waited, returns whether it was to be retried.
+    pub(super) fn stop_waiting(&self) -> Option<bool> {
+        match self.waits.swap(IDLE, Ordering::Relaxed) {
+            IDLE => None,
+            how => Some(how == IN_LINE_AGAIN),
+        }
+    }
+
+    /// Keeps a reply while the request is executed again.
+    pub fn keep(&self, reply: Result<Reply>) {
+        *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(reply));
+    }
+
+    /// The kept reply, if the request was not executed again after it.
+    pub fn kept(&self) -> Option<Result<Reply>> {
+        self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map(|reply| *reply)
+    }
+}
+
+impl Drop for Trip<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Calls `each` with every key of a request, or with the channel it publishes to. If it is unknown which arguments are keys, any of
+/// them may be one.
+pub fn keys_of(request: &Request, each: impl FnMut(&Bytes)) {
+    match (request.touched(), &request.verb) {
+        (None, _) => request.args.iter().for_each(each),
+        (Some(_), Verb::Command("PUBLISH" | "SPUBLISH")) => request.args.iter().take(1).for_each(each),
+        (Some(keys), _) => keys.for_each(each),
+    }
+}
+
+/// The hash of a key.
+pub fn hash(hasher: &RandomState, key: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}

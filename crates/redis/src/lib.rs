@@ -1,0 +1,172 @@
+//! Redis and Valkey, over connections of our own. This folder alone speaks to the network.
+
+#![forbid(unsafe_code)]
+
+mod breaker;
+mod cluster;
+mod command;
+mod connection;
+mod dial;
+mod lanes;
+mod one;
+mod plan;
+mod pool;
+mod resp;
+mod retry;
+mod sentinel;
+mod server;
+pub mod settings;
+mod source;
+mod subscribe;
+mod tls;
+mod transaction;
+mod wire;
+
+use std::sync::Arc;
+
+use cinnabar_port::error::{Error, Kind, Result};
+use tokio::time::Instant;
+
+use cinnabar_port::{Events, Listener, Reply, Request, Status, Topic};
+use cluster::Cluster;
+use dial::{Dialler, Place};
+use one::One;
+use sentinel::Sentinels;
+use settings::{Address, Settings};
+use source::Source;
+use subscribe::Subscriber;
+
+/// Answers of a round.
+pub enum Delivery {
+    /// To all its requests, in order.
+    All(Vec<Result<Reply>>),
+    /// To those at these places.
+    Some(Vec<(usize, Result<Reply>)>),
+}
+
+impl Delivery {
+    /// Each with the place of its request.
+    pub fn into_some(self) -> Vec<(usize, Result<Reply>)> {
+        match self {
+            Self::All(replies) => replies.into_iter().enumerate().collect(),
+            Self::Some(replies) => replies,
+        }
+    }
+
+    /// Each with the place of its request, where it is.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Result<Reply>)> {
+        let (all, some) = match self {
+            Self::All(replies) => (replies.as_mut_slice(), <&mut [_]>::default()),
+            Self::Some(replies) => (<&mut [_]>::default(), replies.as_mut_slice()),
+        };
+        all.iter_mut().enumerate().chain(some.iter_mut().map(|(at, reply)| (*at, reply)))
+    }
+}
+
+/// Gets answers as soon as they are there.
+pub type Deliver<'a> = &'a mut (dyn FnMut(Delivery) + Send);
+
+/// Servers, and whatever reaches them.
+pub struct Engine {
+    servers: Servers,
+    subscriber: Subscriber,
+}
+
+enum Servers {
+    One(Box<One>),
+    Cluster(Arc<Cluster>),
+}
+
+impl Engine {
+    /// Nothing is dialled before the first call.
+    pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
+        let settings = Arc::new(settings.clone());
+        let dialler = Arc::new(Dialler::new(settings.clone())?);
+        let one = |source: Source| {
+            let one = One::new(settings.clone(), dialler.clone(), source.clone(), events.clone());
+            (Servers::One(Box::new(one)), source)
+        };
+        let (servers, source) = match &settings.server {
+            settings::Server::Tcp { host, port } => {
+                one(Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port })))
+            }
+            settings::Server::Unix(path) => one(Source::Fixed(Place::Unix(path.clone()))),
+            settings::Server::Sentinel { .. } => {
+                one(Source::Named(Arc::new(Sentinels::new(settings.clone(), events.clone())?)))
+            }
+            settings::Server::Cluster(seeds) => {
+                let cluster = Arc::new(Cluster::new(settings.clone(), dialler.clone(), seeds, events.clone()));
+                (Servers::Cluster(cluster.clone()), Source::AnyOf(cluster))
+            }
+            settings::Server::Memory(_) => return Err(Error::new(Kind::Internal, "the embedded store has no server")),
+        };
+        let cluster = match &servers {
+            Servers::Cluster(cluster) => Some(cluster.clone()),
+            Servers::One(_) => None,
+        };
+        Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source, cluster) })
+    }
+
+    /// Runs a round: one reply a request, in order.
+    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
+        let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
+        let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
+        let mut deliver = |delivery| match delivery {
+            Delivery::All(all) => replies = all,
+            Delivery::Some(some) => some.into_iter().for_each(|(at, reply)| replies[at] = reply),
+        };
+        self.execute_apart(batch, deadline, &mut deliver).await;
+        replies
+    }
+
+    /// Runs a round; each reply is delivered when it is there.
+    pub async fn execute_apart(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        match &self.servers {
+            Servers::One(one) => one.execute(batch, deadline, deliver).await,
+            Servers::Cluster(cluster) => cluster.execute(batch, deadline, deliver).await,
+        }
+    }
+
+    /// Dials if need be, and waits until a connection stands.
+    pub async fn connect(&self) -> Result<()> {
+        match &self.servers {
+            Servers::One(one) => one.connect().await,
+            Servers::Cluster(cluster) => cluster.connect().await,
+        }
+    }
+
+    /// Whether a call would find a connection now.
+    pub fn is_connected(&self) -> bool {
+        match &self.servers {
+            Servers::One(one) => one.is_connected(),
+            Servers::Cluster(cluster) => cluster.is_connected(),
+        }
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        match &self.servers {
+            Servers::One(one) => one.status(),
+            Servers::Cluster(cluster) => cluster.status(),
+        }
+    }
+
+    /// Delivers what is published from the moment this answers.
+    pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
+        self.subscriber.subscribe(topic, listener).await
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, id: u64) {
+        self.subscriber.unsubscribe(id);
+    }
+
+    /// Lets go of the servers.
+    pub fn close(&self) {
+        match &self.servers {
+            Servers::One(one) => one.close(),
+            Servers::Cluster(cluster) => cluster.close(),
+        }
+        self.subscriber.close();
+    }
+}

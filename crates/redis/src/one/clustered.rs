@@ -1,0 +1,138 @@
+//! A cluster node configured as a single server: a command may not use keys of several slots. If the node owns every slot,
+//! commands are split by slot. Otherwise the error says how to connect.
+
+use cinnabar_port::{
+    Args, Effect, Keys, Merge, Reply, Request, Verb,
+    error::{Error, Kind, Result},
+};
+
+use super::One;
+use crate::{
+    Delivery,
+    cluster::{Join, split},
+    plan::{Many, Plan, Wire},
+};
+
+/// Whether the server rejected it because its keys are in several slots. It had no effect.
+pub fn is_divided(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.word() == "CROSSSLOT")
+}
+
+/// The original requests of a merged one, each with its own keys.
+pub fn parts_of(wire: &Wire) -> Vec<Request> {
+    match wire {
+        Wire::One(request) => vec![request.clone()],
+        Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
+        Wire::Many(Many { script, keys, args, repeatable, changes }) => {
+            let item = |at: usize| {
+                // Where all have the same keys, what the others use may be named as well.
+                let keys =
+                    if script.keyed_once { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
+                let count = keys.len() as u16;
+                let args = args.iter().skip(at * script.args).take(script.args);
+                let args: Args = keys.iter().chain(args).cloned().collect();
+                let keys = Keys::At { first: 0, count, step: 1 };
+                let verb = Verb::Script(script);
+                let effect = if *changes { Effect::SURE } else { Effect::None };
+                Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, effect, counted: true }
+            };
+            (0..script.items(keys.len(), args.len())).map(item).collect()
+        }
+    }
+}
+
+/// Joins the replies to the parts into the reply of the merged request.
+pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
+    match wire {
+        Wire::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
+        Wire::Get(_) => Ok(Reply::Array(replies.into_iter().collect::<Result<_>>()?)),
+        Wire::Many(_) => {
+            let mut items = Vec::with_capacity(replies.len() * 2);
+            for reply in replies {
+                match reply {
+                    Ok(reply) => items.extend([Reply::Int(1), reply]),
+                    Err(error) if error.kind == Kind::Server => {
+                        items.extend([Reply::Int(0), Reply::Bulk(error.message().to_owned().into())]);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Reply::Array(items))
+        }
+    }
+}
+
+/// Whether it is split by slot.
+pub fn is_cut(request: &Request) -> bool {
+    matches!(request.name(), "DEL" | "UNLINK" | "EXISTS" | "TOUCH" | "MGET")
+}
+
+/// Splits commands of several keys by slot; other requests stay whole.
+pub fn cut(request: Request) -> (Vec<Request>, Join) {
+    if !is_cut(&request) {
+        return (vec![request], Join::Whole);
+    }
+    match split(request.clone(), || vec![0]) {
+        Ok((parts, join)) => (parts.into_iter().map(|part| part.request).collect(), join),
+        Err(_) => (vec![request], Join::Whole),
+    }
+}
+
+/// What such a server says, in words that help.
+pub fn explained(reply: Result<Reply>) -> Result<Reply> {
+    reply.map_err(|error| match error.word() {
+        "MOVED" | "ASK" if error.kind == Kind::Server => Error::new(
+            Kind::Unsupported,
+            "this server is a cluster node and the key belongs to another node; connect with redis-cluster:// instead of redis://",
+        ),
+        "CROSSSLOT" if error.kind == Kind::Server => Error::new(
+            Kind::Unsupported,
+            "this server is a cluster node, where all keys of a command must be in one slot: use keys with the same text in braces, \
+             such as {a}:x and {a}:y, or connect with redis-cluster://, which splits some commands by slot",
+        ),
+        _ => error,
+    })
+}
+
+/// The same for each error.
+pub fn all_explained(mut replies: Delivery) -> Delivery {
+    for (_, reply) in replies.iter_mut().filter(|(_, reply)| reply.is_err()) {
+        *reply = explained(std::mem::replace(reply, Ok(Reply::Nil)));
+    }
+    replies
+}
+
+impl One {
+    /// Runs requests after splitting them by slot; one reply each.
+    pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
+        let mut wire = Vec::new();
+        let mut joins = Vec::with_capacity(requests.len());
+        for request in requests {
+            let effect = request.effect.clone();
+            let (parts, join) = cut(request);
+            joins.push((parts.len(), join, effect));
+            wire.extend(parts.into_iter().map(Wire::One));
+        }
+        let mut all: Vec<_> = wire.iter().map(|_| None).collect();
+        let mut there = |replies: Delivery| {
+            for (at, reply) in replies.into_some() {
+                all[at] = Some(reply);
+            }
+        };
+        let rest = self.server.run(&wire, deadline, &mut there).await;
+        there(rest);
+        let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
+        let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));
+        let replies = joins.into_iter();
+        replies.map(|(count, join, effect)| join.join(all.by_ref().take(count).collect(), &effect)).collect()
+    }
+
+    /// Splits and retries the requests that the server rejected because of their slots.
+    pub(super) async fn cut_up(&self, plan: &Plan, replies: &mut Delivery, deadline: tokio::time::Instant) {
+        for (at, reply) in replies.iter_mut().filter(|(_, reply)| is_divided(reply)) {
+            if let Some(wire) = plan.wire.get(at) {
+                *reply = joined(wire, self.run_cut(parts_of(wire), deadline).await);
+            }
+        }
+    }
+}

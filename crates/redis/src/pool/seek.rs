@@ -1,0 +1,118 @@
+//! Finds the primary when an address leads to a replica: a fail-over behind a DNS name is in progress, or the address is a
+//! reader endpoint.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cinnabar_port::{EventKind, error::Result};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Member, Shared,
+    keep::{CALM, add, member, wait},
+};
+use crate::dial::{is_answer, is_primary};
+
+/// How long a server may take to report its role.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// State of the search, for a server that rejects writes.
+#[derive(Default)]
+pub struct Seeking {
+    running: AtomicBool,
+    /// Whether a write was rejected since the last check.
+    refused: AtomicBool,
+    /// Whether `lost` was emitted for the missing primary.
+    told: AtomicBool,
+}
+
+/// The server that a new connection leads to.
+enum Found {
+    Primary(Member),
+    /// Its role is unknown, because the user may not run ROLE.
+    Either(Member),
+    Replica,
+}
+
+/// A write was rejected. Starts the search for a primary if it is not running.
+pub fn begin(shared: &Arc<Shared>) {
+    shared.seeking.refused.store(true, Ordering::Relaxed);
+    if !shared.seeking.running.swap(true, Ordering::AcqRel) {
+        tokio::spawn(seek(shared.clone()));
+    }
+}
+
+async fn seek(shared: Arc<Shared>) {
+    let seeking = &shared.seeking;
+    if !seeking.told.swap(true, Ordering::Relaxed) {
+        let words = format!("{} is a replica now and rejects writes; it is used for reads only", shared.source);
+        shared.tell(EventKind::Lost, words);
+    }
+    let mut failures = 0;
+    while !shared.is_closed() {
+        seeking.refused.store(false, Ordering::Relaxed);
+        let found = look(&shared).await.unwrap_or(Found::Replica);
+        let (known, fresh) = match found {
+            Found::Primary(member) => (Some(true), Some(member)),
+            Found::Either(member) => (None, Some(member)),
+            Found::Replica => (Some(false), None),
+        };
+        if fresh.is_some_and(|fresh| !replace(&shared, fresh)) {
+            break;
+        }
+        if known == Some(true) {
+            greet(&shared);
+            break;
+        }
+        sleep(wait(&shared.settings, failures)).await;
+        failures += 1;
+        if !is_refused_again(&shared).await {
+            if known.is_none() {
+                greet(&shared);
+            }
+            break;
+        }
+    }
+    seeking.running.store(false, Ordering::Release);
+}
+
+fn greet(shared: &Shared) {
+    if shared.seeking.told.swap(false, Ordering::Relaxed) {
+        shared.tell(EventKind::Connected, format!("{} accepts writes again", shared.source));
+    }
+}
+
+async fn look(shared: &Shared) -> Result<Found> {
+    let (place, mut wire) = shared.source.dial(&shared.dialler).await?;
+    match timeout(LIMIT, is_primary(&mut wire)).await {
+        Ok(Ok(true)) => Ok(Found::Primary(member(shared, place, wire))),
+        Ok(Err(error)) if is_answer(&error) => Ok(Found::Either(member(shared, place, wire))),
+        _ => Ok(Found::Replica),
+    }
+}
+
+/// Replaces all other connections by the new one.
+fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
+    let before: Vec<Member> = shared.lock().clone();
+    if !add(shared, fresh) {
+        return false;
+    }
+    before.iter().for_each(|member| member.retire("the server became a replica"));
+    shared.changed.notify_one();
+    true
+}
+
+/// Whether another write is rejected soon. If nothing writes, there is no need to keep searching.
+async fn is_refused_again(shared: &Shared) -> bool {
+    let refused = async {
+        while !shared.seeking.refused.load(Ordering::Relaxed) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(CALM, refused).await.is_ok()
+}

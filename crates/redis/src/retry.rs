@@ -1,0 +1,216 @@
+//! Decides what may be retried. A request that may have been applied is never sent again unless it is idempotent.
+
+use std::time::Duration;
+
+use cinnabar_port::{
+    Reply, Request, Verb,
+    error::{Error, Kind, Result},
+    random,
+};
+
+use crate::{command, plan::Wire};
+
+/// What to do with a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It is the result.
+    Final,
+    /// Send it again immediately, with the source of its script. It had no effect, so this is no retry.
+    Whole,
+    /// Retry immediately.
+    Again,
+    /// Retry after a pause: the server is up but not ready.
+    Later,
+    /// Retry on another server: this one is no longer a primary.
+    Elsewhere,
+}
+
+/// What to do with this reply to that request.
+pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
+    let Err(error) = reply else { return Verdict::Final };
+    match error.kind {
+        Kind::NotSent => Verdict::Again,
+        Kind::MaybeApplied if wire.repeatable() => Verdict::Again,
+        // Rejected before execution: it had no effect.
+        Kind::Unavailable => match error.word() {
+            "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" => Verdict::Later,
+            "READONLY" => Verdict::Elsewhere,
+            _ => Verdict::Final,
+        },
+        _ => Verdict::Final,
+    }
+}
+
+/// Whether the server no longer has the script that the request runs (SCRIPT FLUSH). It had no effect. A caller's own `EVALSHA`
+/// is final: its caller has the source.
+pub fn is_forgotten(wire: &Wire, reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if error.kind == Kind::Server && error.message().starts_with("NOSCRIPT"))
+        && command::script(wire).is_some()
+}
+
+/// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
+pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
+    let Err(error) = reply else { return false };
+    judge(wire, reply) != Verdict::Final || is_redirected(error)
+}
+
+/// Whether a node says that it does not have the slot, wherever that is.
+pub fn is_redirected(error: &Error) -> bool {
+    error.kind == Kind::Server && matches!(error.word(), "MOVED" | "ASK")
+}
+
+/// Whether no reply to the request arrived.
+pub fn was_lost(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if matches!(error.kind, Kind::NotSent | Kind::MaybeApplied | Kind::Timeout))
+}
+
+/// Whether the request was executed, or may have been or still be.
+pub fn was_done(reply: &Result<Reply>) -> bool {
+    let Err(error) = reply else { return true };
+    !matches!(error.kind, Kind::NotSent | Kind::Unavailable | Kind::Backpressure | Kind::Closed)
+}
+
+/// Whether the server refused the request, which then had no effect. What a script did before its error stays done.
+pub fn was_refused(wire: &Wire, reply: &Result<Reply>) -> bool {
+    use Kind::{Auth, OutOfMemory, Server, WrongType};
+    let Err(error) = reply else { return false };
+    matches!(error.kind, Server | WrongType | OutOfMemory | Auth) && is_simple(wire)
+}
+
+/// Whether it is one command, and neither a script nor a transaction.
+fn is_simple(wire: &Wire) -> bool {
+    let name = match wire {
+        Wire::Get(_) => return true,
+        Wire::One(Request { verb: Verb::Command(name), .. }) => name,
+        Wire::One(Request { verb: Verb::Custom(name), .. }) => &name[..],
+        Wire::One(_) | Wire::Many(_) => return false,
+    };
+    !["EVAL", "FCALL"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The backoff before this attempt, with full jitter.
+pub fn pause(attempt: u32) -> Duration {
+    let doubled = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(attempt.min(5)));
+    doubled.mul_f64(random::fraction())
+}
+
+/// Whether the request was sent and its outcome is unknown.
+pub fn is_in_doubt(reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if matches!(error.kind, Kind::Timeout | Kind::MaybeApplied))
+}
+
+/// Whether the request was executed and its reply cannot be read.
+pub fn is_unread(reply: &Result<Reply>) -> bool {
+    // The server's own errors are of other kinds.
+    matches!(reply, Err(error) if error.kind == Kind::Unsupported)
+}
+
+/// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
+/// an earlier one.
+pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
+    let doubts = in_doubt || is_in_doubt(&reply);
+    let forgotten = is_forgotten(wire, &reply);
+    let Err(error) = reply else { return reply };
+    Err(match (error.kind, wire.changes()) {
+        (_, true) if doubts => {
+            let error = wire.hidden(error);
+            let message = format!("{error}; the call was sent and may or may not have been applied");
+            Error::new(Kind::MaybeApplied, message)
+        }
+        (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()),
+        _ if forgotten => {
+            let why = "the server no longer has the script of this call, and there was no time to send it again";
+            Error::new(Kind::NotSent, why)
+        }
+        _ => wire.hidden(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use cinnabar_port::Request;
+
+    fn read() -> Wire {
+        Wire::Get([Bytes::from_static(b"key")].into_iter().collect())
+    }
+
+    fn write() -> Wire {
+        Wire::One(Request::keyed("INCR", [Bytes::from_static(b"key")]))
+    }
+
+    fn failed(kind: Kind) -> Result<Reply> {
+        Err(Error::new(kind, "why"))
+    }
+
+    #[test]
+    fn a_write_that_left_is_never_sent_again() {
+        for kind in [Kind::MaybeApplied, Kind::Timeout] {
+            assert_eq!(judge(&write(), &failed(kind)), Verdict::Final);
+            assert_eq!(settle(&write(), false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+        }
+    }
+
+    #[test]
+    fn a_write_that_may_have_been_applied_is_never_called_undone() {
+        let harmless = Wire::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).repeatable());
+        assert_eq!(judge(&harmless, &failed(Kind::MaybeApplied)), Verdict::Again);
+        for kind in [Kind::MaybeApplied, Kind::Timeout] {
+            assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+        }
+        // Its first attempt was lost, and the next ones were not sent.
+        for kind in [Kind::Unavailable, Kind::NotSent, Kind::Backpressure, Kind::OutOfMemory] {
+            assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, kind);
+            assert_eq!(settle(&harmless, true, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
+            assert_eq!(settle(&read(), true, failed(kind)).unwrap_err().kind, kind);
+        }
+        assert_eq!(settle(&harmless, true, Ok(Reply::Int(1))).unwrap(), Reply::Int(1));
+        let mark = Wire::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).repeatable().unseen());
+        assert_eq!(settle(&mark, false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(settle(&mark, false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
+    }
+
+    #[test]
+    fn what_never_left_is_sent_again_and_so_is_a_read_that_was_lost() {
+        assert_eq!(judge(&write(), &failed(Kind::NotSent)), Verdict::Again);
+        assert_eq!(judge(&read(), &failed(Kind::MaybeApplied)), Verdict::Again);
+        assert_eq!(judge(&read(), &failed(Kind::Timeout)), Verdict::Final, "its time is over");
+        assert_eq!(settle(&read(), false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(settle(&read(), false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
+    }
+
+    #[test]
+    fn what_the_server_refused_had_no_effect_unless_it_is_a_script() {
+        let said = |words: &'static str| Err(Error::from_server(words));
+        let custom = |name: &str| {
+            let mut request = Request::keyed("GET", [Bytes::from_static(b"key")]);
+            request.verb = Verb::Custom(name.to_owned());
+            Wire::One(request)
+        };
+        for words in ["WRONGTYPE no", "OOM no", "NOPERM no", "ERR value is not an integer or out of range"] {
+            assert!(was_refused(&write(), &said(words)) && was_refused(&custom("LPUSH"), &said(words)), "{words}");
+            for script in ["EVAL", "EVALSHA", "EVAL_RO", "FCALL"] {
+                assert!(!was_refused(&custom(script), &said(words)), "{script} {words}");
+            }
+        }
+        assert!(!was_refused(&write(), &Ok(Reply::Int(1))));
+        for kind in [Kind::MaybeApplied, Kind::Timeout, Kind::Unsupported, Kind::InvalidData] {
+            assert!(!was_refused(&write(), &failed(kind)), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_is_asked_later_and_a_demoted_one_left() {
+        for word in ["LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY"] {
+            let reply = Err(Error::from_server(format!("{word} some words")));
+            assert_eq!(judge(&write(), &reply), Verdict::Later, "{word}");
+        }
+        assert_eq!(judge(&write(), &Err(Error::from_server("READONLY no"))), Verdict::Elsewhere);
+        for word in ["MISCONF", "NOREPLICAS", "OOM", "WRONGTYPE", "ERR"] {
+            assert_eq!(judge(&write(), &Err(Error::from_server(format!("{word} no")))), Verdict::Final, "{word}");
+        }
+        assert_eq!(judge(&write(), &Ok(Reply::Nil)), Verdict::Final);
+    }
+}

@@ -1,0 +1,381 @@
+//! One server: sends rounds of requests to it, retries them where that is safe, and rejects them while its breaker is open or
+//! its queue is full.
+
+mod apart;
+mod flight;
+mod queued;
+mod recover;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Weak, atomic::AtomicU64},
+    time::Duration,
+};
+
+use cinnabar_port::{
+    BreakerState, Events, Reply, Request, Role, ServerStatus,
+    error::{Error, Kind, Result},
+};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Delivery,
+    breaker::{Breaker, Pass, Tally},
+    connection::Replies,
+    dial::Dialler,
+    lanes::{Errand, Keys, Lanes, Trip, Turn},
+    pool::Pool,
+    retry::{self, Verdict},
+    source::Source,
+};
+use crate::{plan::Wire, settings::Settings};
+use queued::{Fit, Load, Queued, Room};
+
+/// Whether requests need queue space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space {
+    Needed,
+    /// Whoever waits for them has reserved it.
+    Reserved,
+}
+
+/// Replies, and when the server received the requests.
+type Sent = (Replies, Instant);
+
+/// A server: its connections, breaker and queue limits.
+pub struct Server {
+    name: String,
+    settings: Arc<Settings>,
+    events: Arc<Events>,
+    pool: Pool,
+    breaker: Breaker,
+    queued: Queued,
+    /// Permits for commands on dedicated connections.
+    apart: Semaphore,
+    lanes: Arc<Lanes>,
+    /// Rounds are sent in order of arrival, including those that waited for a connection.
+    turn: Mutex<()>,
+    /// How many connections had been made when the breaker was last notified.
+    made: AtomicU64,
+    trips: recover::Trips,
+    /// A reference to itself, for background tasks.
+    me: Weak<Server>,
+}
+
+impl Server {
+    /// Dials nothing yet.
+    pub fn new(
+        settings: Arc<Settings>,
+        dialler: Arc<Dialler>,
+        source: Source,
+        events: Arc<Events>,
+        lanes: Arc<Lanes>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            trips: recover::Trips::default(),
+            name: source.to_string(),
+            breaker: Breaker::new(settings.breaker),
+            pool: Pool::new(settings.clone(), dialler, source, events.clone()),
+            settings,
+            events,
+            queued: Queued::default(),
+            apart: Semaphore::new(apart::MOST),
+            lanes,
+            turn: Mutex::new(()),
+            made: AtomicU64::new(0),
+        })
+    }
+
+    /// Waits until a connection is established.
+    pub async fn connected(&self) -> Result<()> {
+        self.pool.take(Instant::now() + self.settings.connect_timeout).await.map(drop)
+    }
+
+    /// How many requests of a batch fit into the queue now. The others are to be rejected before any are merged into larger commands.
+    pub fn fitting(&self, batch: &[Request]) -> Fit {
+        self.queued.fitting(batch.iter().map(Load::of), &self.settings)
+    }
+
+    /// Reserves queue space for as many requests of a batch as fit.
+    pub fn reserve(&self, batch: &[Request]) -> Room<'_> {
+        self.queued.enter(batch.iter().map(Load::of), &self.settings)
+    }
+
+    /// The ordering state of a request that will be sent to this server.
+    pub fn trip(&self, wire: &Wire) -> Trip<'_> {
+        Trip::new(&self.lanes, wire)
+    }
+
+    /// Divides a round if some of its requests would have to wait for calls in flight, or need another connection. Returns the
+    /// group of each request, to be sent in the order of their numbers, or `None` if all can go together.
+    pub fn parted(&self, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
+        if self.pool.is_single() && self.lanes.is_free() {
+            return None;
+        }
+        let member = self.pool.pick()?;
+        if self.lanes.is_quiet(member.number) { None } else { self.lanes.groups(member.number, requests) }
+    }
+
+    /// Sends requests and returns one reply each, in order. Lost requests are retried only if that is safe. While some are
+    /// being retried, `part` receives the replies that are final; the result has the others.
+    pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Delivery) + Send)) -> Delivery {
+        self.run_as(wire, Space::Needed, deadline, part).await
+    }
+
+    /// Sends a question of our own, which calls with queue space wait for: it needs none, as it would have none where they fill the
+    /// queue.
+    pub async fn ask(&self, question: &Wire, deadline: Instant) -> Result<Reply> {
+        let replies = self.run_as(std::slice::from_ref(question), Space::Reserved, deadline, &mut |_| {}).await;
+        replies.into_some().into_iter().next().map_or(Ok(Reply::Nil), |(_, reply)| reply)
+    }
+
+    async fn run_as(
+        &self,
+        wire: &[Wire],
+        space: Space,
+        deadline: Instant,
+        part: &mut (dyn FnMut(Delivery) + Send),
+    ) -> Delivery {
+        let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
+        let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
+        let replies = self.attempt_as(&errands, space, false, deadline).await;
+        if replies.iter().all(Result::is_ok) {
+            return Delivery::All(replies);
+        }
+        let mut replies: Vec<_> = replies.into_iter().map(Some).collect();
+        let (mut attempt, mut may_retry) = (0, true);
+        loop {
+            may_retry &= attempt < self.settings.retry_attempts;
+            let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
+                Some(reply) if !errand.trip.is_given_up() => match errand.forgotten(reply) {
+                    true => Verdict::Whole,
+                    false if may_retry => retry::judge(errand.wire, reply),
+                    false => Verdict::Final,
+                },
+                _ => Verdict::Final,
+            };
+            let mut verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
+            let worst = |verdicts: &[Verdict]| verdicts.iter().copied().max().unwrap_or(Verdict::Final);
+            let pause = if worst(&verdicts) >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
+            let next = Instant::now() + pause;
+            let late = errands.iter().zip(&mut verdicts).filter(|(errand, _)| errand.is_late(next, deadline));
+            late.for_each(|(_, verdict)| *verdict = Verdict::Final);
+            let worst = worst(&verdicts);
+            if worst == Verdict::Final {
+                break;
+            }
+            if next >= deadline {
+                if !may_retry || worst == Verdict::Whole {
+                    break;
+                }
+                // Those without a pause still have time.
+                may_retry = false;
+                continue;
+            }
+            attempt += u32::from(worst > Verdict::Whole);
+            errands.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(|(errand, _)| {
+                errand.trip.take_source();
+            });
+            let mut again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
+            let mut last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
+            if replies.iter().any(Option::is_some) {
+                let ended: Vec<_> = (0..wire.len()).filter(|&at| replies[at].is_some()).collect();
+                part(settled(wire, &trips, std::mem::take(&mut replies)));
+                ended.into_iter().for_each(|at| trips[at].leave());
+                replies = wire.iter().map(|_| None).collect();
+            }
+            let wake = Instant::now() + pause;
+            let overtaken = |again: &[usize]| again.iter().any(|&at| trips[at].is_overtaken());
+            while !pause.is_zero() && timeout_at(wake, self.lanes.overtaken(|| overtaken(&again))).await.is_ok() {
+                // Only these are not retried; the others keep their pause.
+                let mut over: Vec<_> = wire.iter().map(|_| None).collect();
+                let is_over = |&at: &usize| trips[at].is_overtaken();
+                for (&at, reply) in again.iter().zip(&mut last).filter(|(at, _)| is_over(at)) {
+                    over[at] = reply.take();
+                }
+                last.retain(Option::is_some);
+                let ended: Vec<_> = again.extract_if(.., |at| over[*at].is_some()).collect();
+                part(settled(wire, &trips, over));
+                ended.into_iter().for_each(|at| trips[at].leave());
+            }
+            if again.is_empty() {
+                return Delivery::Some(Vec::new());
+            }
+            let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
+            let answers = self.attempt_as(&some, space, false, deadline).await;
+            for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
+                // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
+                replies[at] = if trips[at].is_given_up() { last } else { Some(reply) };
+            }
+        }
+        settled(wire, &trips, replies)
+    }
+
+    /// Sends requests once: together, in order, over one connection.
+    pub async fn attempt(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(errands, Space::Needed, false, deadline).await
+    }
+
+    /// The same for requests whose slot is being migrated to this server.
+    pub async fn attempt_asking(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(errands, Space::Needed, true, deadline).await
+    }
+
+    async fn attempt_as(&self, errands: &[Errand<'_>], space: Space, asking: bool, deadline: Instant) -> Replies {
+        if space == Space::Reserved {
+            return self.attempt_now(errands, asking, deadline).await;
+        }
+        let room = self.queued.enter(errands.iter().map(|errand| Load::of_wire(errand.wire)), &self.settings);
+        let (errands, over) = errands.split_at(room.fit.count);
+        if errands.is_empty() {
+            return fail_all(over, &room.fit.full(&self.settings));
+        }
+        let mut replies = self.attempt_now(errands, asking, deadline).await;
+        if !over.is_empty() {
+            replies.extend(fail_all(over, &room.fit.full(&self.settings)));
+        }
+        replies
+    }
+
+    async fn attempt_now(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
+        match self.admit(errands, deadline).await {
+            Ok(pass) => {
+                let (replies, since) = self.send(errands, asking, deadline).await;
+                self.record(pass, errands, &replies, since);
+                replies
+            }
+            Err(error) => fail_all(errands, &error),
+        }
+    }
+
+    /// Asks the breaker for a permit to send a round.
+    async fn admit(&self, errands: &[Errand<'_>], deadline: Instant) -> Result<Pass> {
+        self.tell_reconnected();
+        let pass = self.pass()?;
+        if !pass.is_probe() {
+            return Ok(pass);
+        }
+        // Later calls must not overtake these during the probe.
+        self.lanes.park(errands, Turn::New);
+        self.probe(pass, deadline).await?;
+        self.pass()
+    }
+
+    fn pass(&self) -> Result<Pass> {
+        let pass = self.breaker.admit(Instant::now());
+        self.tell_breaker();
+        pass.map_err(|refused| {
+            let why = self.pool.last_error().map(|(error, _)| format!(" (last error: {})", error.message()));
+            let message = format!(
+                "the circuit breaker of {} is open because too many calls failed or were slow; the next attempt is in {:.1} s{}",
+                self.name,
+                refused.retry_in.as_secs_f64(),
+                why.unwrap_or_default()
+            );
+            Error::new(Kind::Unavailable, message)
+        })
+    }
+
+    async fn send(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
+        if let [Errand { wire, .. }] = errands
+            && wire.is_apart()
+        {
+            let since = Instant::now();
+            // Boxed because it is rare and would enlarge the future of every call.
+            let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
+                Box::pin(self.send_apart(wire, asking, deadline));
+            let reply = sent.await;
+            if retry::is_unread(&reply) {
+                errands[0].trip.doubt();
+            }
+            return (vec![reply], since);
+        }
+        let (replies, since) = self.go(errands, asking, deadline).await;
+        if errands.iter().zip(&replies).any(|(errand, reply)| retry::judge(errand.wire, reply) == Verdict::Elsewhere) {
+            self.pool.demoted();
+        }
+        if replies.iter().any(|reply| !reply.as_ref().is_err_and(Error::is_unavailable)) {
+            self.pool.worked();
+        }
+        (replies, since)
+    }
+
+    fn record(&self, pass: Pass, errands: &[Errand<'_>], replies: &[Result<Reply>], since: Instant) {
+        let (now, mut tally) = (Instant::now(), Tally::default());
+        let took = now - since;
+        let counted = |(errand, _): &(&Errand<'_>, _)| counts(errand.wire) && !errand.trip.is_overtaken();
+        for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
+            // A caller's own script may be slow for its own reasons, so its duration does not count.
+            let took = if wire.is_ours() { took } else { Duration::ZERO };
+            // These errors describe the state of the cluster; the node itself is healthy.
+            let speaks =
+                |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
+            let outcome = if reply.as_ref().is_err_and(speaks) { &Ok(Reply::Nil) } else { reply };
+            tally.count(outcome, took, self.breaker.settings());
+        }
+        if tally.failed > 0
+            && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
+        {
+            self.pool.note(error);
+        }
+        self.breaker.record(pass, tally, now);
+        if tally.failed > 0 || tally.slow > 0 {
+            self.tell_breaker();
+        }
+    }
+
+    /// Whether a connection is available.
+    pub fn is_connected(&self) -> bool {
+        self.pool.is_connected()
+    }
+
+    /// Whether calls may be sent: it is connected or has not been tried yet, and its breaker is not open.
+    pub fn is_usable(&self) -> bool {
+        let stands = self.pool.is_connected() || self.pool.made() == 0 && self.pool.is_reachable();
+        stands && self.breaker.snapshot(Instant::now()).state != BreakerState::Open
+    }
+
+    /// The connections.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub fn status(&self) -> ServerStatus {
+        self.tell_reconnected();
+        let mut pool = self.pool.status();
+        // Includes calls that do not have a connection yet.
+        pool.pending = pool.pending.max((self.queued.calls() as u64).saturating_sub(self.pool.unanswered()));
+        ServerStatus {
+            target: self.name.clone(),
+            role: Role::Unknown,
+            connected: self.pool.is_connected(),
+            pool,
+            breaker: self.breaker.snapshot(Instant::now()),
+        }
+    }
+}
+
+/// The final replies of a round, as far as it has any. A request that could not be executed again keeps the reply that it had
+/// before.
+fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
+    let settle = |(at, reply): (usize, Option<Result<Reply>>)| {
+        let reply = reply?;
+        let reply = if retry::was_done(&reply) { reply } else { trips[at].kept().unwrap_or(reply) };
+        Some((at, retry::settle(&wire[at], trips[at].is_in_doubt(), reply)))
+    };
+    Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
+}
+
+fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
+    errands.iter().map(|_| Err(error.clone())).collect()
+}
+
+/// Whether the breaker counts it: health checks must not open the breaker.
+fn counts(wire: &Wire) -> bool {
+    !matches!(wire, Wire::One(request) if !request.counted)
+}

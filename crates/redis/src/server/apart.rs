@@ -1,0 +1,58 @@
+//! Commands that must not share a connection: each gets a dedicated one, which is closed after the call.
+
+use std::time::Duration;
+
+use cinnabar_port::{
+    Reply, Request, Verb,
+    error::{Error, Kind, Result},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Server, flight};
+use crate::{connection::Connection, plan::Wire};
+
+/// The most dedicated connections at a time; further commands wait. The server limits its clients too, and others need some.
+pub const MOST: usize = 256;
+
+/// Closes the connection when dropped. The server notices and stops what it was doing for the call.
+struct Own(Connection);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.0.end(Error::new(Kind::Closed, "the call that used this connection has ended"));
+    }
+}
+
+impl Server {
+    pub(super) async fn send_apart(&self, wire: &Wire, asking: bool, deadline: Instant) -> Result<Reply> {
+        let in_line = || {
+            let message = format!(
+                "the limit of {MOST} dedicated connections to {} is reached, and none became free in time",
+                self.name
+            );
+            Error::new(Kind::NotSent, message)
+        };
+        let _place = timeout_at(deadline, self.apart.acquire()).await.map_err(|_| in_line())?;
+        let until = deadline.min(Instant::now() + self.settings.connect_wait);
+        let late = |_| Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.name)));
+        let member = timeout_at(until, self.pool.make()).await.unwrap_or_else(late)?;
+        let _own = Own(member.connection.clone());
+        let wire = &fitted(wire, deadline.saturating_duration_since(Instant::now()));
+        let replies = flight::alone(&member, wire, asking, deadline).await;
+        replies
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command was left without a reply")))
+    }
+}
+
+/// The command with its blocking timeout cut to the time its caller has left.
+fn fitted(wire: &Wire, left: Duration) -> Wire {
+    let mut wire = wire.clone();
+    if let Wire::One(Request { verb: Verb::Apart(apart), args, .. }) = &mut wire
+        && let Some(wait) = apart.wait
+    {
+        wait.end_within(left, args);
+    }
+    wire
+}

@@ -1,0 +1,212 @@
+//! How the breaker of a failed server is probed and closed again.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cinnabar_port::{
+    BreakerState, Event, EventKind, Reply,
+    error::{Error, Kind, Result},
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::Server;
+use crate::{
+    breaker::{Pass, Tally},
+    dial::is_answer,
+    resp::Commands,
+};
+
+/// How soon a server is probed after its breaker has opened. After a short outage, callers must not wait for the whole
+/// `openMs`.
+const SOON: Duration = Duration::from_secs(1);
+/// If the breaker opens again before it was closed for this long, the wait before the next probe doubles.
+const RESTLESS: Duration = Duration::from_secs(60);
+
+/// The history of the breaker's openings, and whether the probing task is running.
+#[derive(Default)]
+pub struct Trips(Mutex<History>, AtomicBool);
+
+#[derive(Default)]
+struct History {
+    /// How often it opened again without being closed for long.
+    again: u32,
+    /// When it last opened, or was last probed while it was open.
+    since: Option<Instant>,
+    closed: Option<Instant>,
+}
+
+impl Trips {
+    /// Counts an opening.
+    fn opened(&self, now: Instant) {
+        let mut history = self.lock();
+        let first = history.since.is_none();
+        let calm = history.closed.take().is_some_and(|closed| now - closed >= RESTLESS);
+        history.again = if first || calm { 0 } else { history.again.saturating_add(1) };
+        history.since = Some(now);
+    }
+
+    fn closed(&self, now: Instant) {
+        self.lock().closed = Some(now);
+    }
+
+    /// Notes a probe after which it is still open.
+    fn probed(&self, now: Instant) {
+        self.lock().since = Some(now);
+    }
+
+    /// When the server is to be probed next.
+    fn due(&self, longest: Duration) -> Option<Instant> {
+        let history = self.lock();
+        let pause = SOON.saturating_mul(2_u32.saturating_pow(history.again)).min(longest);
+        history.since.map(|since| since + pause)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, History> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Server {
+    /// Probes the server with a PING, so that no caller's request is risked.
+    pub(super) async fn probe(&self, pass: Pass, deadline: Instant) -> Result<()> {
+        let since = Instant::now();
+        let until = deadline.min(since + self.breaker.settings().probe_timeout);
+        let answer = self.ping(until).await;
+        let mut tally = Tally::default();
+        tally.count(&answer, since.elapsed(), self.breaker.settings());
+        self.breaker.record(pass, tally, Instant::now());
+        self.tell_breaker();
+        answer.map(drop).map_err(|error| {
+            Error::new(Kind::Unavailable, format!("{} is still not responding: {}", self.name, error.message()))
+        })
+    }
+
+    async fn ping(&self, until: Instant) -> Result<Reply> {
+        let member = self.pool.take(until).await?;
+        let mut ping = Commands::default();
+        ping.push_words(&[b"PING"]);
+        let pong = member.connection.hand_over(ping).replies(until).await.pop();
+        match pong {
+            Some(Err(error)) if is_answer(&error) => Ok(Reply::Nil),
+            Some(pong) => pong,
+            None => Err(Error::new(Kind::Unavailable, "no reply to a PING")),
+        }
+    }
+
+    /// Probes the server while its breaker is open. If the reply is fast enough, the breaker becomes half-open early.
+    async fn look(&self) {
+        let settings = self.breaker.settings();
+        let since = Instant::now();
+        let answer = self.ping(since + settings.probe_timeout).await;
+        if answer.is_ok() && since.elapsed() < settings.slow_call {
+            self.breaker.reconnected(Instant::now());
+            self.tell_breaker();
+        }
+    }
+
+    /// Notifies the breaker of new connections, so that a recovered server is not blocked for the whole `openMs`.
+    pub(super) fn tell_reconnected(&self) {
+        if self.pool.is_useless() {
+            return;
+        }
+        let made = self.pool.made();
+        if self.made.swap(made, Ordering::Relaxed) != made {
+            self.breaker.reconnected(Instant::now());
+        }
+    }
+
+    pub(super) fn tell_breaker(&self) {
+        let Some(state) = self.breaker.news(Instant::now()) else { return };
+        match state {
+            BreakerState::Open => {
+                self.trips.opened(Instant::now());
+                self.look_after();
+            }
+            BreakerState::Closed => self.trips.closed(Instant::now()),
+            BreakerState::HalfOpen => {}
+        }
+        let (what, text) = match state {
+            BreakerState::Open => (EventKind::BreakerOpen, "fails too often: calls are rejected for now"),
+            BreakerState::HalfOpen => (EventKind::BreakerHalfOpen, "is being probed"),
+            BreakerState::Closed => (EventKind::BreakerClosed, "has recovered: calls are sent again"),
+        };
+        self.events.emit(&Event::new(what, self.name.clone(), format!("{} {text}", self.name)));
+    }
+
+    fn look_after(&self) {
+        if self.trips.1.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (me, longest) = (self.me.clone(), self.breaker.settings().open_for);
+        tokio::spawn(async move {
+            loop {
+                let due = me.upgrade().and_then(|server| server.trips.due(longest));
+                sleep_until(due.unwrap_or_else(Instant::now)).await;
+                let Some(server) = me.upgrade() else { return };
+                if server.breaker.snapshot(Instant::now()).state != BreakerState::Open {
+                    server.trips.1.store(false, Ordering::Release);
+                    return;
+                }
+                // It may have opened again meanwhile, and then is left alone for longer.
+                if server.trips.due(longest) <= Some(Instant::now()) {
+                    server.look().await;
+                    server.trips.probed(Instant::now());
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_server_that_fails_again_and_again_is_probed_more_and_more_seldom() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            trips.opened(now);
+            assert_eq!(trips.due(LONGEST), Some(now + Duration::from_secs(seconds)));
+            // It answers a probe, and fails again as soon as calls are sent.
+            now += Duration::from_secs(seconds);
+            trips.closed(now);
+        }
+    }
+
+    #[test]
+    fn probes_without_a_reply_keep_their_interval() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        trips.opened(now);
+        for _ in 0..5 {
+            now += SOON;
+            assert_eq!(trips.due(LONGEST), Some(now));
+            trips.probed(now);
+        }
+    }
+
+    #[test]
+    fn only_a_breaker_that_was_closed_for_a_while_begins_anew() {
+        let (trips, mut now) = (Trips::default(), Instant::now());
+        let pause = |now: Instant| {
+            trips.opened(now);
+            trips.due(LONGEST).map(|due| due - now)
+        };
+        assert_eq!(pause(now), Some(SOON));
+        // An hour of outage is no time in which it worked.
+        now += Duration::from_secs(3600);
+        assert_eq!(pause(now), Some(SOON * 2));
+        trips.closed(now);
+        now += RESTLESS - SOON;
+        assert_eq!(pause(now), Some(SOON * 4));
+        trips.closed(now);
+        now += RESTLESS;
+        assert_eq!(pause(now), Some(SOON));
+    }
+}

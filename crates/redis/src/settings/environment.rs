@@ -1,0 +1,85 @@
+//! Variables of the environment.
+
+use std::{collections::HashMap, str::FromStr, time::Duration};
+
+use cinnabar_port::error::{Error, Result};
+
+/// The environment, as the host's language sees it.
+pub struct Environment(pub HashMap<String, String>);
+
+impl Environment {
+    /// A variable, if it is set and not empty. Surrounding quotes are removed, since some .env loaders keep them, except for
+    /// user names and passwords, which may contain quotes.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let value = self.0.get(name)?;
+        let value = if matches!(name, "REDIS_USERNAME" | "REDIS_PASSWORD") { value } else { unquoted(value) };
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// Host and port in a value such as `tcp://10.0.0.1:6379`, which Kubernetes sets for a Service of that name.
+    pub fn linked_port(&self, name: &str) -> Option<(String, u16)> {
+        let (host, port) = self.get(name)?.trim().strip_prefix("tcp://")?.rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| super::location::is_host(host))
+    }
+
+    /// A variable as what it means.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` names the variable.
+    pub fn parse<T: FromStr>(&self, name: &str, meant: &str) -> Result<Option<T>> {
+        self.get(name).map(|value| value.trim().parse().map_err(|_| refuse(name, meant, value))).transpose()
+    }
+
+    /// `REDIS_TIMEOUT`, which is in seconds.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` names the variable.
+    pub fn timeout(&self) -> Result<Option<Duration>> {
+        let (name, meant) = ("REDIS_TIMEOUT", "a number of seconds from 0.001");
+        let Some(seconds) = self.parse::<f64>(name, meant)? else { return Ok(None) };
+        if (LIKELY_MS..1e9).contains(&seconds) {
+            let words = format!(
+                "{name} is in seconds, and {seconds} would be {:.0} minutes; if you mean milliseconds, set it to {}",
+                seconds / 60.0,
+                seconds / 1000.0
+            );
+            return Err(Error::settings(words));
+        }
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(timeout) if (SHORTEST..=LONGEST).contains(&timeout) => Ok(Some(timeout)),
+            _ => Err(refuse(name, meant, &seconds.to_string())),
+        }
+    }
+
+    /// Whether this is development: an operation without a server then answers its empty value.
+    pub fn development(&self) -> bool {
+        self.get("NODE_ENV") == Some("development")
+    }
+
+    /// Whether this is production: nothing configured then means a server on this machine.
+    pub fn production(&self) -> bool {
+        self.get("NODE_ENV") == Some("production")
+    }
+}
+
+/// From here on, a number is probably meant as milliseconds.
+const LIKELY_MS: f64 = 1000.0;
+/// A timer's finest step.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// 100 years: more than that cannot be added to every clock.
+const LONGEST: Duration = Duration::from_secs(3_153_600_000);
+
+/// Removes surrounding quotes of the same kind.
+pub fn unquoted(text: &str) -> &str {
+    let trimmed = text.trim();
+    let within = |quote| trimmed.strip_prefix(quote).and_then(|rest: &str| rest.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(text)
+}
+
+/// A value is shown only if it looks like a number: platforms put whole URLs where one is meant.
+fn refuse(name: &str, meant: &str, value: &str) -> Error {
+    let plain = value.len() <= 40 && value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
+    let shown = if plain { format!(", not \"{value}\"") } else { String::new() };
+    Error::settings(format!("{name} must be {meant}{shown}"))
+}

@@ -1,0 +1,28 @@
+//! What must not be seen.
+
+use std::sync::Arc;
+
+use cinnabar_port::error::keep_secret;
+
+/// A password or private key. It can be compared and hashed, is never printed, and is removed from server errors that repeat
+/// it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Keeps a text from being printed.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(keep_secret(text.as_ref()))
+    }
+
+    /// The text, for the connection only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}

@@ -1,0 +1,160 @@
+//! Who listens to what, who waits for a confirmation, and who has missed something since.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Heard, Listener, Message, Topic,
+    error::{Error, Result},
+};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+/// Gets the answer to one who wants to listen.
+pub type Answer = oneshot::Sender<Result<()>>;
+
+/// Listeners by what they listen to.
+#[derive(Default)]
+pub struct Book(Mutex<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    topics: HashMap<Topic, Page>,
+    ids: HashMap<u64, Topic>,
+}
+
+#[derive(Default)]
+struct Page {
+    listeners: SmallVec<[Listening; 1]>,
+    waiting: Vec<Answer>,
+}
+
+struct Listening {
+    id: u64,
+    listener: Listener,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was confirmed for it yet, so that it cannot have missed anything.
+    New,
+    Heard,
+    /// What it listened over has ended, and it may have missed something since.
+    Lost,
+    /// The same, and it was told that.
+    Told,
+}
+
+impl Book {
+    /// One more listener; `done` hears what becomes of that.
+    pub fn add(&self, topic: &Topic, id: u64, listener: Listener, done: Answer) {
+        let mut pages = self.lock();
+        pages.ids.insert(id, topic.clone());
+        let page = pages.topics.entry(topic.clone()).or_default();
+        page.listeners.push(Listening { id, listener, state: State::New });
+        page.waiting.push(done);
+    }
+
+    /// Takes one away and says which topic nobody hears any more.
+    pub fn remove(&self, id: u64) -> Option<Topic> {
+        let mut pages = self.lock();
+        let topic = pages.ids.remove(&id)?;
+        let page = pages.topics.get_mut(&topic)?;
+        let at = page.listeners.iter().position(|one| one.id == id)?;
+        let gone = page.listeners.remove(at);
+        let last = page.listeners.is_empty().then(|| pages.topics.remove(&topic));
+        drop(pages);
+        // Dropped with no lock held: what it holds may call the engine.
+        drop(gone);
+        last.map(|_| topic)
+    }
+
+    /// Everything that anybody listens to.
+    pub fn topics(&self) -> Vec<Topic> {
+        self.lock().topics.keys().cloned().collect()
+    }
+
+    /// Whether nobody listens to anything.
+    pub fn is_empty(&self) -> bool {
+        self.lock().topics.is_empty()
+    }
+
+    /// Whether anybody listens to this.
+    pub fn is_heard(&self, topic: &Topic) -> bool {
+        self.lock().topics.contains_key(topic)
+    }
+
+    /// Hands a message to those who listen to this topic.
+    pub fn hear(&self, topic: &Topic, channel: Bytes, payload: Bytes) {
+        let mut listeners = self.each(topic, |one| Some(one.listener.clone()));
+        let message = Message { channel, payload };
+        if let Some(last) = listeners.pop() {
+            for listener in listeners {
+                listener(Heard::Message(message.clone()));
+            }
+            last(Heard::Message(message));
+        }
+    }
+
+    /// The server has confirmed: what is published from here on is heard. Whoever may have missed something is told first.
+    pub fn confirm(&self, topic: &Topic) {
+        let missed = self.each(topic, |one| {
+            let before = std::mem::replace(&mut one.state, State::Heard);
+            matches!(before, State::Lost | State::Told).then(|| one.listener.clone())
+        });
+        missed.into_iter().for_each(|listener| listener(Heard::Gap(None)));
+        self.answer(topic, || Ok(()));
+    }
+
+    /// What was confirmed holds no longer.
+    pub fn lose(&self, topic: &Topic) {
+        self.each(topic, |one| {
+            if one.state == State::Heard {
+                one.state = State::Lost;
+            }
+            None
+        });
+    }
+
+    /// The server refuses. Whoever waits hears why; whoever listened before hears once that messages are missing. Answers
+    /// whether there is anybody of the latter: the server may change its mind.
+    pub fn refuse(&self, topic: &Topic, error: &Error) -> bool {
+        let mut any = false;
+        let missed = self.each(topic, |one| {
+            any |= one.state != State::New;
+            let tell = one.state == State::Lost;
+            if tell {
+                one.state = State::Told;
+            }
+            tell.then(|| one.listener.clone())
+        });
+        missed.into_iter().for_each(|listener| listener(Heard::Gap(None)));
+        self.fail(topic, error);
+        any
+    }
+
+    /// Tells whoever waits for this topic that it failed.
+    pub fn fail(&self, topic: &Topic, error: &Error) {
+        self.answer(topic, || Err(error.clone()));
+    }
+
+    fn answer(&self, topic: &Topic, result: impl Fn() -> Result<()>) {
+        let waiting = self.lock().topics.get_mut(topic).map(|page| std::mem::take(&mut page.waiting));
+        for done in waiting.into_iter().flatten() {
+            let _ = done.send(result());
+        }
+    }
+
+    /// Listeners are called outside the lock: one may well end its own subscription.
+    fn each(&self, topic: &Topic, look: impl FnMut(&mut Listening) -> Option<Listener>) -> SmallVec<[Listener; 4]> {
+        self.lock().topics.get_mut(topic).into_iter().flat_map(|page| &mut page.listeners).filter_map(look).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

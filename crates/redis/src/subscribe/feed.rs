@@ -1,0 +1,93 @@
+//! The connection for messages that every server of an engine delivers.
+
+use std::{sync::Arc, time::Duration};
+
+use cinnabar_port::error::{Error, Kind};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    book::Book,
+    line::{Line, Order, Orders},
+};
+use crate::{dial::Dialler, pool, settings::Settings, source::Source};
+
+/// After this many connections in a row that ended immediately, subscribers do not wait for the next one.
+const MANY: u32 = 3;
+
+/// The task that maintains the connection.
+pub struct Feed {
+    pub settings: Arc<Settings>,
+    pub dialler: Arc<Dialler>,
+    pub source: Source,
+    pub book: Arc<Book>,
+}
+
+impl Feed {
+    /// Connects and listens, and reconnects, until there are no subscribers.
+    pub async fn keep(self, mut orders: Orders) {
+        let mut failures = 0;
+        loop {
+            // Whoever was refused may have gone.
+            while self.book.is_empty() {
+                if orders.recv().await.is_none() {
+                    return;
+                }
+            }
+            match self.source.dial(&self.dialler).await {
+                Ok((place, wire)) => {
+                    let since = Instant::now();
+                    let mut line = Line::new(wire, &self.book, None);
+                    let needed = tokio::select! {
+                        needed = line.listen(self.book.topics(), &mut orders, &self.settings) => needed,
+                        // Messages are published on another server now, even if the old one still responds.
+                        () = self.source.left(&place) => Some(()),
+                    };
+                    if needed.is_none() {
+                        return;
+                    }
+                    // A connection that ended immediately, without any message, counts as failed.
+                    let was_of_use = line.has_heard() || since.elapsed() >= pool::CALM;
+                    drop(line);
+                    failures = if was_of_use { 0 } else { failures + 1 };
+                    // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
+                    let wait = pool::wait(&self.settings, failures.max(1) - 1);
+                    if failures < MANY {
+                        sleep(wait).await;
+                    } else {
+                        let why = "the server closes every connection for messages right after it is established";
+                        self.fail_all(&Error::new(Kind::Unavailable, why));
+                        let error = Error::new(Kind::Unavailable, why);
+                        if self.refuse(&mut orders, &error, wait).await.is_none() {
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.fail_all(&error);
+                    if self.refuse(&mut orders, &error, pool::wait(&self.settings, failures)).await.is_none() {
+                        return;
+                    }
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    fn fail_all(&self, error: &Error) {
+        self.book.topics().iter().for_each(|topic| self.book.fail(topic, error));
+    }
+
+    /// Fails new subscriptions during the backoff before the next attempt.
+    async fn refuse(&self, orders: &mut Orders, error: &Error, wait: Duration) -> Option<()> {
+        let pause = sleep(wait);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => return Some(()),
+                order = orders.recv() => if let Order::Subscribe(topic) = order? {
+                    self.book.fail(&topic, error);
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! One connection for messages, and its subscriptions.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use cinnabar_port::{
+    Reply, Topic,
+    error::{Error, Kind, Result},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::book::Book;
+use crate::{cluster::slot_of, pool, resp::Commands, settings::Settings, wire::Wire};
+
+/// Changes the subscriptions of a connection.
+pub enum Order {
+    Subscribe(Topic),
+    /// Ignored if the topic has a listener again.
+    Unsubscribe(Topic),
+    /// The same for a topic whose only listener was refused. The connection is kept for a while.
+    Refused(Topic),
+    /// Another connection takes over.
+    Leave(Topic),
+}
+
+/// The queue of orders for a connection.
+pub type Orders = mpsc::UnboundedReceiver<Order>;
+
+/// A connection to one server. When it is dropped, all its confirmed subscriptions are lost.
+pub struct Line<'a> {
+    wire: Wire,
+    book: &'a Book,
+    /// Subscriptions confirmed by the server.
+    confirmed: HashSet<Topic>,
+    /// Pending commands, in order. Each names one topic, so each gets one reply.
+    asked: VecDeque<(u64, Asked)>,
+    /// The last command for each topic, whose reply counts, and whether it was to subscribe.
+    last: HashMap<Topic, (u64, bool)>,
+    next: u64,
+    /// Subscriptions that the server rejects after having confirmed them before. They are retried here, since listeners cannot
+    /// retry.
+    refused: HashSet<Topic>,
+    ask_again_at: Instant,
+    /// Receives topics that must move to another connection, if there can be one.
+    leaving: Option<Leaving<'a>>,
+    /// Whether it has received a message.
+    has_heard: bool,
+}
+
+/// Receives a topic that this node no longer owns, and the node's error; no error if the slot has just moved.
+pub type Leaving<'a> = &'a (dyn Fn(Topic, Option<Error>) + Send + Sync);
+
+enum Asked {
+    Subscribe(Topic),
+    Unsubscribe(Topic),
+    Ping,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(mut wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+        wire.open_up();
+        let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
+        let ask_again_at = Instant::now();
+        Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
+    }
+
+    /// Whether it has received a message, so that it counts as successful however soon it ended.
+    pub fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
+    /// Subscribes to these topics and listens until the connection ends; `None` if it is no longer needed.
+    pub async fn listen(&mut self, topics: Vec<Topic>, orders: &mut Orders, settings: &Arc<Settings>) -> Option<()> {
+        for topic in topics {
+            // Nothing more can be sent over a broken stream, and one that accepts nothing would be waited for at each topic.
+            if self.ask(Asked::Subscribe(topic)).await.is_err() {
+                return Some(());
+            }
+        }
+        let mut heard = Instant::now();
+        loop {
+            let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
+            // Orders come first, so that messages already received are not delivered after an unsubscribe.
+            tokio::select! {
+                biased;
+                order = orders.recv() => {
+                    if self.asked.is_empty() {
+                        // It was idle because nothing was pending: the reply is pending from now on.
+                        heard = Instant::now();
+                    }
+                    if self.obey(order?).await.is_err() {
+                        return Some(());
+                    }
+                }
+                () = sleep_until(self.ask_again_at), if !self.refused.is_empty() => {
+                    self.ask_again_at = Instant::now() + settings.keepalive;
+                    for topic in std::mem::take(&mut self.refused) {
+                        if self.book.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
+                            return Some(());
+                        }
+                    }
+                }
+                reply = self.wire.receive() => {
+                    heard = Instant::now();
+                    let Ok(reply) = reply else { return Some(()) };
+                    if self.take_all(reply).is_none() {
+                        return Some(());
+                    }
+                }
+                () = sleep_until(heard + quiet) => {
+                    // A reply is overdue, or it is time to send a PING.
+                    if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
+                        return Some(());
+                    }
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Subscribe(topic) if self.confirmed.contains(&topic) => self.book.confirm(&topic),
+            Order::Subscribe(topic) => self.subscribe(topic).await?,
+            // The topic may have a listener again.
+            Order::Unsubscribe(topic) | Order::Refused(topic) if self.book.is_heard(&topic) => {}
+            // The server has not subscribed it, and has not been asked again.
+            Order::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
+                self.refused.remove(&topic);
+            }
+            Order::Refused(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => {
+                self.confirmed.remove(&topic);
+                self.refused.remove(&topic);
+                self.ask(Asked::Unsubscribe(topic)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, topic: Topic) -> Result<()> {
+        match self.last.get(&topic) {
+            Some((_, true)) => Ok(()),
+            _ => self.ask(Asked::Subscribe(topic)).await,
+        }
+    }
+
+    async fn ask(&mut self, asked: Asked) -> Result<()> {
+        let mut commands = Commands::default();
+        match &asked {
+            Asked::Subscribe(Topic::Channel(name)) => commands.push_words(&[b"SUBSCRIBE", name]),
+            Asked::Subscribe(Topic::Pattern(name)) => commands.push_words(&[b"PSUBSCRIBE", name]),
+            Asked::Subscribe(Topic::Shard(name)) => commands.push_words(&[b"SSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Channel(name)) => commands.push_words(&[b"UNSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Pattern(name)) => commands.push_words(&[b"PUNSUBSCRIBE", name]),
+            Asked::Unsubscribe(Topic::Shard(name)) => commands.push_words(&[b"SUNSUBSCRIBE", name]),
+            Asked::Ping => commands.push_words(&[b"PING"]),
+        }
+        self.next += 1;
+        match &asked {
+            Asked::Subscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, true))),
+            Asked::Unsubscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, false))),
+            Asked::Ping => {}
+        }
+        self.asked.push_back((self.next, asked));
+        self.wire.send(commands).await
+    }
+
+    /// Handles this reply and all others that have arrived with it; `None` if one of them is invalid.
+    fn take_all(&mut self, first: Result<Reply>) -> Option<()> {
+        let mut reply = first;
+        loop {
+            self.take(reply)?;
+            match self.wire.decode() {
+                Ok(Some(next)) => reply = next,
+                Ok(None) => return Some(()),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Handles a message or the reply to a command; `None` if it is neither.
+    fn take(&mut self, reply: Result<Reply>) -> Option<()> {
+        let mut parts = match reply {
+            Err(error) => return self.answered(Err(error)),
+            Ok(Reply::Array(parts)) => parts.into_iter(),
+            Ok(_) => return self.answered(Ok(())),
+        };
+        let mut next = || match parts.next() {
+            Some(Reply::Bulk(bytes)) => Some(bytes),
+            _ => None,
+        };
+        match &next()?[..] {
+            b"message" => self.hear(Topic::Channel, next()?, next()?),
+            b"smessage" => self.hear(Topic::Shard, next()?, next()?),
+            b"pmessage" => {
+                let (pattern, channel, payload) = (next()?, next()?, next()?);
+                self.has_heard = true;
+                self.book.hear(&Topic::Pattern(pattern), channel, payload);
+            }
+            b"sunsubscribe" => {
+                let topic = Topic::Shard(next()?);
+                let asked = matches!(self.asked.front(), Some((_, Asked::Unsubscribe(other))) if *other == topic);
+                if asked {
+                    return self.answered(Ok(()));
+                }
+                self.taken_away(topic);
+            }
+            _ => return self.answered(Ok(())),
+        }
+        Some(())
+    }
+
+    fn hear(&mut self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
+        let topic = topic(channel.clone());
+        self.has_heard = true;
+        // Topics that have left are received on another connection, and a message must not be delivered twice.
+        if self.leaving.is_none() || self.confirmed.contains(&topic) {
+            self.book.hear(&topic, channel, payload);
+        }
+    }
+
+    /// The slot of a channel has left this node.
+    fn taken_away(&mut self, topic: Topic) {
+        if self.confirmed.remove(&topic) {
+            self.book.lose(&topic);
+            if let Some(leaving) = self.leaving {
+                leaving(topic, None);
+            }
+        }
+    }
+
+    fn answered(&mut self, result: Result<()>) -> Option<()> {
+        if let (Err(error), Some((_, Asked::Subscribe(topic) | Asked::Unsubscribe(topic)))) =
+            (&result, self.asked.front())
+            && is_of_another_slot(error, topic)
+        {
+            // The slot of a channel moved before our unsubscribe arrived, and the server has replied to both.
+            return Some(());
+        }
+        let (topic, subscribed) = match self.asked.pop_front()? {
+            (number, Asked::Subscribe(topic) | Asked::Unsubscribe(topic))
+                if self.last.get(&topic).is_some_and(|(last, _)| *last == number) =>
+            {
+                let last = self.last.remove(&topic);
+                (topic, last.is_some_and(|(_, subscribe)| subscribe))
+            }
+            _ => return Some(()),
+        };
+        if subscribed {
+            self.settle(topic, result);
+        }
+        Some(())
+    }
+
+    fn settle(&mut self, topic: Topic, result: Result<()>) {
+        match (result, self.leaving) {
+            (Ok(()), _) => {
+                self.book.confirm(&topic);
+                self.confirmed.insert(topic);
+            }
+            (Err(error), Some(leaving)) if error.kind == Kind::Unavailable || moved_slot(&error).is_some() => {
+                self.lost(&topic);
+                leaving(topic, Some(error));
+            }
+            (Err(error), _) => {
+                self.lost(&topic);
+                if self.book.refuse(&topic, &error) {
+                    // It may be permitted again later; messages published until then are missed.
+                    self.refused.insert(topic);
+                }
+            }
+        }
+    }
+
+    fn lost(&mut self, topic: &Topic) {
+        if self.confirmed.remove(topic) {
+            self.book.lose(topic);
+        }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.confirmed.iter().for_each(|topic| self.book.lose(topic));
+    }
+}
+
+/// The slot in `MOVED 3999 127.0.0.1:6381`.
+fn moved_slot(error: &Error) -> Option<u16> {
+    let mut words = error.message().split(' ');
+    (words.next() == Some("MOVED")).then(|| words.next()?.parse().ok())?
+}
+
+fn is_of_another_slot(error: &Error, topic: &Topic) -> bool {
+    let Topic::Shard(channel) = topic else { return false };
+    moved_slot(error).is_some_and(|slot| slot != slot_of(channel))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! `MULTI`, commands, `EXEC`: sends several commands and folds their replies into one.
+//!
+//! They are one exchange, into which no other command can come, so a shared connection is safe. Without the `EXEC`, nothing is
+//! executed.
+
+use cinnabar_port::{
+    Reply, Transaction,
+    error::{Error, Kind, Result},
+};
+
+use super::{cluster::is_redirection, command::spell, pool::Scripts, resp::Commands};
+use crate::plan::Wire;
+
+/// Adds a transaction.
+pub fn spell_all(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
+    commands.push_words(&[b"MULTI"]);
+    for request in &transaction.requests {
+        spell(&Wire::One(request.clone()), scripts, true, commands);
+    }
+    commands.push_words(&[b"EXEC"]);
+}
+
+/// The number of commands, including `MULTI` and `EXEC`.
+pub fn count(transaction: &Transaction) -> usize {
+    transaction.requests.len() + 2
+}
+
+/// Folds the replies into one: an array with a reply per command, or the error because of which nothing was executed.
+pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
+    let begun = replies.next().unwrap_or_else(|| Err(too_few()));
+    let mut queued: Vec<_> = replies.collect();
+    let done = queued.pop().unwrap_or_else(|| Err(too_few()));
+    match done {
+        Ok(Reply::Array(items)) if items.len() == queued.len() => {
+            // A server that rejects MULTI executes each command separately.
+            begun.map(|_| Reply::Array(items))
+        }
+        Ok(_) => Err(too_few()),
+        Err(error) if is_ours(&error) => Err(error),
+        Err(error) => {
+            if let Err(refused) = &begun
+                && queued.iter().any(Result::is_ok)
+            {
+                let message = format!("the server rejected MULTI and executed the commands one by one: {refused}");
+                return Err(Error::new(Kind::MaybeApplied, message));
+            }
+            let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
+            // ASKING applies to a single command, so a transaction cannot be sent to the node that is importing the slot.
+            if first.message().starts_with("ASK ") && is_redirection(first.message()) {
+                return Err(Error::from_server(
+                    "TRYAGAIN the slot of this transaction is being migrated to another node",
+                ));
+            }
+            Err(first)
+        }
+    }
+}
+
+/// Whether the error comes from the connection, or from reading the reply, rather than from the server.
+fn is_ours(error: &Error) -> bool {
+    use Kind::{Internal, MaybeApplied, NotSent, Timeout, Unsupported};
+    matches!(error.kind, NotSent | MaybeApplied | Timeout | Internal | Unsupported)
+}
+
+fn too_few() -> Error {
+    Error::new(Kind::InvalidData, "the server's reply to EXEC does not match the commands of the transaction")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn ok(text: &'static str) -> Result<Reply> {
+        Ok(Reply::text(text))
+    }
+
+    fn refused(text: &'static str) -> Result<Reply> {
+        Err(Error::from_server(text))
+    }
+
+    fn folded(replies: Vec<Result<Reply>>) -> Result<Reply> {
+        fold(replies.into_iter())
+    }
+
+    #[test]
+    fn the_answers_are_those_of_exec() {
+        let items = vec![Reply::Int(1), Reply::Refused(Bytes::from_static(b"ERR no"))];
+        let replies = vec![ok("OK"), ok("QUEUED"), ok("QUEUED"), Ok(Reply::Array(items.clone()))];
+        assert_eq!(folded(replies).unwrap(), Reply::Array(items));
+    }
+
+    #[test]
+    fn what_is_not_taken_undoes_all_and_says_why() {
+        let aborted = "EXECABORT Transaction discarded because of previous errors.";
+        for (why, kind) in [
+            ("ERR unknown command 'NOSUCH'", Kind::Server),
+            ("MOVED 1 127.0.0.1:1", Kind::Server),
+            ("ASK 1 127.0.0.1:1", Kind::Unavailable),
+            ("OOM command not allowed", Kind::OutOfMemory),
+        ] {
+            let error = folded(vec![ok("OK"), ok("QUEUED"), refused(why), refused(aborted)]).unwrap_err();
+            assert_eq!(error.kind, kind, "{why}");
+            assert!(!error.message().starts_with("ASK"), "{why}");
+        }
+    }
+
+    #[test]
+    fn without_its_exec_nothing_was_done() {
+        let lost = |kind| Err(Error::new(kind, "the connection was lost"));
+        for kind in [Kind::NotSent, Kind::MaybeApplied, Kind::Timeout, Kind::Unsupported] {
+            let replies = vec![ok("OK"), lost(Kind::MaybeApplied), lost(kind)];
+            assert_eq!(folded(replies).unwrap_err().kind, kind);
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_transactions_has_done_the_commands_nevertheless() {
+        let refused = || refused("NOPERM this user has no permissions to run the 'multi' command");
+        assert_eq!(folded(vec![refused(), ok("OK"), refused()]).unwrap_err().kind, Kind::MaybeApplied);
+        assert_eq!(folded(vec![refused(), refused(), refused()]).unwrap_err().kind, Kind::Auth);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert_eq!(folded(vec![]).unwrap_err().kind, Kind::InvalidData);
+        assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), ok("OK")]).unwrap_err().kind, Kind::InvalidData);
+        assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), Ok(Reply::Array(vec![]))]).unwrap_err().kind, Kind::InvalidData);
+    }
+}
