@@ -1,14 +1,8 @@
 //! Everything a command may touch.
 
-use bytes::Bytes;
-use smallvec::SmallVec;
-
-use super::answer::Fault;
 use super::clock::Clock;
-use super::pubsub::Hub;
+use super::hub::Hub;
 use super::space::Keyspace;
-use super::table::{Does, Spec};
-use super::value::{NEW_KEY, PER_ELEMENT};
 
 /// Keys, listeners and time.
 pub struct Db {
@@ -28,27 +22,5 @@ impl Db {
     pub fn begin(&mut self) {
         self.processed += 1;
         self.space.begin(self.clock.micros());
-    }
-
-    /// Makes room for what a command may add, by dropping other keys that would end anyway.
-    pub fn make_room(&mut self, spec: &Spec, args: &[Bytes]) -> Result<(), Fault> {
-        match spec.does {
-            Does::Read => return Ok(()),
-            Does::Remove => {
-                self.space.has_written = true;
-                return Ok(());
-            }
-            Does::Add | Does::Replace => {}
-        }
-        let mut keys: SmallVec<[&Bytes; 1]> = spec.keys(args).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let own: usize = keys.into_iter().map(|key| self.space.touch(key)).sum();
-        // What each argument can cost at most once it lies in a collection.
-        let added = args.iter().map(|arg| arg.len() + PER_ELEMENT).sum::<usize>() + NEW_KEY;
-        let freed = if matches!(spec.does, Does::Replace) { own } else { 0 };
-        self.space.make_room(added, own, freed)?;
-        self.space.has_written = true;
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
 use super::set_command::{Unit, invalid_deadline, to_millis};
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("EXPIRE", -3, |db, args| expire(db, args, Unit::Seconds, false, "expire")).removes(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("DEL", -2, del).all_keys().removes(),

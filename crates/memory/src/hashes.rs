@@ -1,14 +1,14 @@
-//! Hashes: fields with values under one key.
+//! Commands on hashes.
 
 use bytes::Bytes;
-use indexmap::IndexMap;
 
 use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
+use super::hash::Hash;
 use super::number;
-use super::table::Spec;
-use super::value::own;
+use super::size::own;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("HSET", -4, hset).adds(),
@@ -25,48 +25,6 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("HSTRLEN", 3, hstrlen),
     Spec::new("HINCRBY", 4, hincrby).adds(),
 ];
-
-/// Estimated cost of a field beyond its bytes and its value's.
-const PER_FIELD: usize = 132;
-/// Up to so many fields keep the order in which they came, as Redis's small hashes do; beyond, removal must be cheap.
-const ORDERED: usize = 128;
-
-/// A hash.
-#[derive(Default)]
-pub struct Hash {
-    fields: IndexMap<Bytes, Bytes>,
-    size: usize,
-}
-
-impl Hash {
-    pub fn fields(&self) -> &IndexMap<Bytes, Bytes> {
-        &self.fields
-    }
-
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// Sets a field; whether it is new.
-    fn set(&mut self, field: &Bytes, value: Bytes) -> bool {
-        self.size += value.len();
-        if let Some(old) = self.fields.get_mut(field) {
-            self.size -= old.len();
-            *old = value;
-            return false;
-        }
-        self.size += field.len() + PER_FIELD;
-        self.fields.insert(own(field), value);
-        true
-    }
-
-    fn remove(&mut self, field: &Bytes) -> bool {
-        let ordered = self.fields.len() <= ORDERED;
-        let removed = if ordered { self.fields.shift_remove(field) } else { self.fields.swap_remove(field) };
-        self.size -= removed.as_ref().map_or(0, |value| value.len() + field.len() + PER_FIELD);
-        removed.is_some()
-    }
-}
 
 fn hash<'a>(db: &'a mut Db, args: &[Bytes]) -> Result<Option<&'a Hash>, Fault> {
     db.space.get::<Hash>(&args[0])
@@ -87,23 +45,23 @@ fn hmset(db: &mut Db, args: &[Bytes]) -> Outcome {
 }
 
 fn hsetnx(db: &mut Db, args: &[Bytes]) -> Outcome {
-    let set = |hash: &mut Hash| !hash.fields.contains_key(&args[1]) && hash.set(&args[1], own(&args[2]));
+    let set = |hash: &mut Hash| !hash.fields().contains_key(&args[1]) && hash.set(&args[1], own(&args[2]));
     db.space.edit(&args[0], set).map(Answer::from)
 }
 
 fn hget(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::maybe(hash(db, args)?.and_then(|hash| hash.fields.get(&args[1]).cloned())))
+    Ok(Answer::maybe(hash(db, args)?.and_then(|hash| hash.fields().get(&args[1]).cloned())))
 }
 
 fn hmget(db: &mut Db, args: &[Bytes]) -> Outcome {
     let hash = hash(db, args)?;
-    let get = |field| Answer::maybe(hash.and_then(|hash| hash.fields.get(field).cloned()));
+    let get = |field| Answer::maybe(hash.and_then(|hash| hash.fields().get(field).cloned()));
     Ok(Answer::Array(args[1..].iter().map(get).collect()))
 }
 
 fn list(db: &mut Db, args: &[Bytes], names: bool, values: bool) -> Outcome {
     let Some(hash) = hash(db, args)? else { return Ok(Answer::Array(Vec::new())) };
-    let both = hash.fields.iter().flat_map(|(name, value)| [names.then_some(name), values.then_some(value)]);
+    let both = hash.fields().iter().flat_map(|(name, value)| [names.then_some(name), values.then_some(value)]);
     Ok(Answer::bulks(both.flatten().cloned()))
 }
 
@@ -113,21 +71,21 @@ fn hdel(db: &mut Db, args: &[Bytes]) -> Outcome {
 }
 
 fn hexists(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(hash(db, args)?.is_some_and(|hash| hash.fields.contains_key(&args[1])).into())
+    Ok(hash(db, args)?.is_some_and(|hash| hash.fields().contains_key(&args[1])).into())
 }
 
 fn hlen(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::count(hash(db, args)?.map_or(0, |hash| hash.fields.len())))
+    Ok(Answer::count(hash(db, args)?.map_or(0, |hash| hash.fields().len())))
 }
 
 fn hstrlen(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::count(hash(db, args)?.and_then(|hash| hash.fields.get(&args[1])).map_or(0, Bytes::len)))
+    Ok(Answer::count(hash(db, args)?.and_then(|hash| hash.fields().get(&args[1])).map_or(0, Bytes::len)))
 }
 
 fn hincrby(db: &mut Db, args: &[Bytes]) -> Outcome {
     let by = args::integer(&args[2])?;
     db.space.edit(&args[0], |hash: &mut Hash| {
-        let old = match hash.fields.get(&args[1]) {
+        let old = match hash.fields().get(&args[1]) {
             Some(value) => number::integer(value).ok_or(Fault::new("ERR hash value is not an integer"))?,
             None => 0,
         };

@@ -21,8 +21,11 @@ mod evict;
 mod expiry;
 mod generic;
 mod glob;
+mod hash;
 mod hashes;
+mod hub;
 mod line;
+mod list;
 mod lists;
 mod lua;
 mod number;
@@ -30,12 +33,15 @@ mod pubsub;
 mod scan;
 mod scripts;
 mod server;
+mod set;
 mod set_command;
 mod sets;
+mod size;
 mod sorted_set;
 mod sorted_set_ranges;
 mod sorted_sets;
 mod space;
+mod spec;
 mod strings;
 mod table;
 mod value;
@@ -51,7 +57,7 @@ use self::answer::{Answer, Fault, Outcome};
 use self::db::Db;
 use self::line::{Begun, Line};
 use self::lua::{Lua, PATIENCE, Shelf};
-use self::table::Run;
+use self::spec::{Run, Spec};
 use cinnabar_port::{Listener, Reply, Request, Script, Topic, Transaction, Verb};
 
 pub use self::table::{changes, knows, names};
@@ -77,7 +83,7 @@ impl Engine {
     pub fn new(max_bytes: usize) -> Result<Self> {
         let db = Arc::new(Mutex::new(Db::new(max_bytes)));
         let shelf = Shelf::default();
-        let line = Mutex::new(Line::new(Lua::new(db.clone(), max_bytes, shelf.clone())?));
+        let line = Mutex::new(Line::new(Lua::new(db.clone(), max_bytes, shelf.clone(), table::run_for_script)?));
         Ok(Self { shared: Arc::new(Shared { line, db, shelf, max_bytes }) })
     }
 
@@ -208,13 +214,13 @@ impl Shared {
     }
 
     /// Runs a command; `None` for a script command unless `theirs` is set.
-    fn run(&self, lua: &mut Lua, spec: &table::Spec, args: &[Bytes], theirs: bool) -> Option<Outcome> {
+    fn run(&self, lua: &mut Lua, spec: &Spec, args: &[Bytes], theirs: bool) -> Option<Outcome> {
         match spec.run {
             Run::Script(run) => theirs.then(|| run(lua, args)),
             Run::Command(run) => {
                 let mut db = lock(&self.db);
                 db.begin();
-                Some(db.make_room(spec, args).and_then(|()| run(&mut db, args)))
+                Some(spec.make_room(&mut db, args).and_then(|()| run(&mut db, args)))
             }
         }
     }
@@ -246,7 +252,7 @@ fn is_theirs(request: &Request) -> bool {
 }
 
 fn unknown(request: &Request) -> Error {
-    let message = format!("the embedded store does not support the command {}", table::shown(request.name()));
+    let message = format!("the embedded store does not support the command {}", shown(request.name()));
     Error::new(Kind::Unsupported, message)
 }
 
@@ -265,6 +271,11 @@ fn reply(outcome: Outcome) -> Result<Reply> {
 /// Ignores poisoning: a panic leaves at worst one command half done, and the data remains readable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A command name for error messages, shortened, because a caller's name may be anything.
+fn shown(name: &str) -> String {
+    name.chars().take(128).collect()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 
 use super::db::Db;
 use super::lua::{Ended, Halt, Lua};
+use super::table::run_for_script;
 use super::{Shared, is_theirs, lock, unanswered};
 
 /// How long after its deadline a script may take to notice it.
@@ -148,7 +149,7 @@ impl Shared {
 
     /// Creates another interpreter in place of a lost one. If that fails, all queued jobs fail, and the next call tries again.
     fn renew(&self, line: &mut Line) {
-        match Lua::new(self.db.clone(), self.max_bytes, self.shelf.clone()) {
+        match Lua::new(self.db.clone(), self.max_bytes, self.shelf.clone(), run_for_script) {
             Ok(lua) => line.lua = Some(lua),
             Err(error) => line.refuse(&error),
         }

@@ -20,7 +20,7 @@ use cinnabar_port::Script;
 use cinnabar_port::error::{Error, Kind, Result};
 use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
 
-use self::bounds::Bounds;
+pub use self::bounds::Bounds;
 use self::chance::Chance;
 use self::errors::{fault, raised, refused_by_guard};
 use self::memory::Memory;
@@ -28,7 +28,6 @@ use self::values::{Argument, from_lua, into_lua};
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
 use super::lock;
-use super::table::{self, Run};
 
 /// How long a script may run by default.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,6 +54,9 @@ pub struct Lua {
     passing: VecDeque<(String, usize)>,
     shelf: Shelf,
 }
+
+/// Runs a command that a script calls: its name and arguments, and the keys that the script may touch.
+pub type Commands = fn(&mut Db, &[u8], &[Bytes], Option<&mut Bounds>) -> Outcome;
 
 /// Scripts by their SHA-1 that stay until `SCRIPT FLUSH`.
 pub type Shelf = Arc<Mutex<HashMap<String, Bytes>>>;
@@ -97,7 +99,7 @@ impl Halt {
 }
 
 impl Lua {
-    pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf) -> Result<Self> {
+    pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, commands: Commands) -> Result<Self> {
         let watch = Watch {
             until: Mutex::new(Instant::now()),
             over: AtomicBool::new(false),
@@ -106,11 +108,17 @@ impl Lua {
             bounds: Mutex::default(),
             chance: Mutex::new(Chance::new(0)),
         };
-        Self::build(db, max_bytes, shelf, Arc::new(watch))
+        Self::build(db, max_bytes, shelf, commands, Arc::new(watch))
             .map_err(|error| Error::new(Kind::Internal, "Lua could not be started").with_source(error))
     }
 
-    fn build(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, watch: Arc<Watch>) -> mlua::Result<Self> {
+    fn build(
+        db: Arc<Mutex<Db>>,
+        max_bytes: usize,
+        shelf: Shelf,
+        commands: Commands,
+        watch: Arc<Watch>,
+    ) -> mlua::Result<Self> {
         let lua = mlua::Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH, LuaOptions::default())?;
         let memory = Memory::limit(&lua, max_bytes)?;
         let guard = lua.globals().get("xpcall")?;
@@ -135,7 +143,7 @@ impl Lua {
         redis.set(
             "call",
             lua.create_function(move |lua, args: Variadic<Argument>| {
-                let answer = invoke(&space, &watched, args).map_err(raised)?;
+                let answer = invoke(&space, &watched, commands, args).map_err(raised)?;
                 into_lua(lua, answer)
             })?,
         )?;
@@ -143,7 +151,7 @@ impl Lua {
         redis.set(
             "pcall",
             lua.create_function(move |lua, args: Variadic<Argument>| {
-                into_lua(lua, invoke(&space, &watched, args).unwrap_or_else(Answer::Error))
+                into_lua(lua, invoke(&space, &watched, commands, args).unwrap_or_else(Answer::Error))
             })?,
         )?;
         redis.set(
@@ -347,31 +355,20 @@ fn line(lua: &mlua::Lua) -> usize {
 }
 
 /// Runs a command for a script.
-fn invoke(db: &Mutex<Db>, watch: &Watch, args: Variadic<Argument>) -> Outcome {
+fn invoke(db: &Mutex<Db>, watch: &Watch, commands: Commands, args: Variadic<Argument>) -> Outcome {
     if args.is_empty() {
         return Err(Fault::new("ERR Please specify at least one argument for this redis lib call"));
     }
     let args: Option<Vec<Bytes>> = args.into_iter().map(|Argument(arg)| arg).collect();
     let args = args.ok_or(Fault::new("ERR Lua redis lib command arguments must be strings or integers"))?;
     let (name, args) = args.split_first().ok_or(Fault::SYNTAX)?;
-    let unknown = Fault::new("ERR Unknown Redis command called from script");
-    let spec = std::str::from_utf8(name).ok().and_then(table::find).ok_or(unknown)?;
-    if !spec.takes(args) {
-        return Err(Fault::new("ERR Wrong number of args calling Redis command from script"));
-    }
-    let Run::Command(run) = spec.run else {
-        return Err(Fault::new("ERR This Redis command is not allowed from script"));
-    };
-    if let Some(bounds) = &mut *lock(&watch.bounds) {
-        bounds.look(spec, args);
-    }
+    let mut bounds = lock(&watch.bounds);
     let mut db = lock(db);
     // Asked under the lock: whoever gives the order holds it too.
     if watch.halted.load(Ordering::Acquire) {
         return Err(STOPPED);
     }
-    db.make_room(spec, args)?;
-    run(&mut db, args)
+    commands(&mut db, name, args, bounds.as_mut())
 }
 
 #[cfg(test)]

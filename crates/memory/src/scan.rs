@@ -6,7 +6,7 @@ use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
 use super::glob;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("SCAN", -2, scan).keyless(),

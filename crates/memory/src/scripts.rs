@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::lua::Lua;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] =
     &[Spec::script("EVAL", -3, eval), Spec::script("EVALSHA", -3, evalsha), Spec::script("SCRIPT", -2, script)];

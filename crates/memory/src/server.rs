@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("PING", -1, ping).keyless(),

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
+use super::size::own;
+use super::spec::Spec;
 use super::strings::text;
-use super::table::Spec;
-use super::value::{Text, Value, own};
+use super::value::{Text, Value};
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("SET", -3, set).replaces(),

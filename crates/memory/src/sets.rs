@@ -1,13 +1,12 @@
-//! Sets.
+//! Commands on sets.
 
 use bytes::Bytes;
-use indexmap::IndexSet;
 
 use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
-use super::table::Spec;
-use super::value::own;
+use super::set::Set;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("SADD", -3, sadd).adds(),
@@ -19,50 +18,6 @@ pub const COMMANDS: &[Spec] = &[
     Spec::new("SPOP", -2, spop).removes(),
     Spec::new("SRANDMEMBER", -2, srandmember),
 ];
-
-/// Estimated cost of a member beyond its bytes.
-const PER_MEMBER: usize = 80;
-
-/// A set.
-#[derive(Default)]
-pub struct Set {
-    members: IndexSet<Bytes>,
-    size: usize,
-}
-
-impl Set {
-    pub fn members(&self) -> &IndexSet<Bytes> {
-        &self.members
-    }
-
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    fn add(&mut self, member: &Bytes) -> bool {
-        let new = !self.members.contains(member);
-        if new {
-            self.size += member.len() + PER_MEMBER;
-            self.members.insert(own(member));
-        }
-        new
-    }
-
-    fn remove(&mut self, member: &Bytes) -> bool {
-        let removed = self.members.swap_remove(member);
-        if removed {
-            self.size -= member.len() + PER_MEMBER;
-        }
-        removed
-    }
-
-    fn pop(&mut self, random: u64) -> Option<Bytes> {
-        let i = random.checked_rem(self.members.len() as u64)?;
-        let member = self.members.swap_remove_index(i as usize)?;
-        self.size -= member.len() + PER_MEMBER;
-        Some(member)
-    }
-}
 
 fn set<'a>(db: &'a mut Db, args: &[Bytes]) -> Result<Option<&'a Set>, Fault> {
     db.space.get::<Set>(&args[0])
@@ -79,21 +34,21 @@ fn srem(db: &mut Db, args: &[Bytes]) -> Outcome {
 }
 
 fn smembers(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::bulks(set(db, args)?.into_iter().flat_map(|set| set.members.iter().cloned())))
+    Ok(Answer::bulks(set(db, args)?.into_iter().flat_map(|set| set.members().iter().cloned())))
 }
 
 fn sismember(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(set(db, args)?.is_some_and(|set| set.members.contains(&args[1])).into())
+    Ok(set(db, args)?.is_some_and(|set| set.members().contains(&args[1])).into())
 }
 
 fn smismember(db: &mut Db, args: &[Bytes]) -> Outcome {
     let set = set(db, args)?;
-    let has = |member| set.is_some_and(|set| set.members.contains(member)).into();
+    let has = |member| set.is_some_and(|set| set.members().contains(member)).into();
     Ok(Answer::Array(args[1..].iter().map(has).collect()))
 }
 
 fn scard(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::count(set(db, args)?.map_or(0, |set| set.members.len())))
+    Ok(Answer::count(set(db, args)?.map_or(0, |set| set.members().len())))
 }
 
 fn spop(db: &mut Db, args: &[Bytes]) -> Outcome {
@@ -109,7 +64,7 @@ fn spop(db: &mut Db, args: &[Bytes]) -> Outcome {
     };
     let popped = db.space.change(&args[0], |set: &mut Set| match count {
         None => Answer::maybe(set.pop(random())),
-        Some(count) => Answer::bulks((0..count.min(set.members.len())).filter_map(|_| set.pop(random()))),
+        Some(count) => Answer::bulks((0..count.min(set.members().len())).filter_map(|_| set.pop(random()))),
     })?;
     Ok(popped.unwrap_or(if count.is_some() { Answer::Array(Vec::new()) } else { Answer::Nil }))
 }

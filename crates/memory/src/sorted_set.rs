@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::value::own;
+use super::size::own;
 
 /// Estimated cost of a member beyond its bytes.
 const PER_MEMBER: usize = 208;

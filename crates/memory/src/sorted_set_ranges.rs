@@ -8,7 +8,7 @@ use super::db::Db;
 use super::number;
 use super::sorted_set::{Limit, SortedSet};
 use super::sorted_sets::sorted_set;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("ZRANGE", -4, |db, args| range(db, args, None, None)),

@@ -7,7 +7,7 @@ use super::args;
 use super::db::Db;
 use super::number;
 use super::sorted_set::SortedSet;
-use super::table::Spec;
+use super::spec::Spec;
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("ZADD", -4, zadd).adds(),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::answer::Fault;
-use super::value::{Kind, PER_DEADLINE, PER_KEY, Value, own};
+use super::size::{PER_DEADLINE, PER_KEY, own};
+use super::value::{Kind, Value};
 
 /// All keys with their values.
 pub struct Keyspace {

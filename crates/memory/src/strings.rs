@@ -6,8 +6,9 @@ use super::answer::{Answer, Fault, Outcome};
 use super::args;
 use super::db::Db;
 use super::number;
-use super::table::Spec;
-use super::value::{NEW_KEY, Text, Value, own};
+use super::size::{NEW_KEY, own};
+use super::spec::Spec;
+use super::value::{Text, Value};
 
 pub const COMMANDS: &[Spec] = &[
     Spec::new("GET", 2, get),

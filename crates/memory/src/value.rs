@@ -1,22 +1,12 @@
-//! What a key can hold, and about how much memory that takes.
+//! What a key can hold.
 
 use bytes::Bytes;
 
-use super::hashes::Hash;
-use super::lists::List;
-use super::sets::Set;
+use super::hash::Hash;
+use super::list::List;
+use super::set::Set;
+use super::size::PER_COLLECTION;
 use super::sorted_set::SortedSet;
-
-/// Estimated cost of a key beyond its own bytes and its value's: table slot, index, allocations.
-pub const PER_KEY: usize = 224;
-/// Estimated cost of a deadline: its place in the order of deadlines.
-pub const PER_DEADLINE: usize = 128;
-/// Estimated cost of a collection before its first element.
-const PER_COLLECTION: usize = 192;
-/// The most a key can cost beyond its bytes and its elements.
-pub const NEW_KEY: usize = PER_KEY + PER_DEADLINE + PER_COLLECTION;
-/// Estimated cost of a collection's element beyond its bytes, at most.
-pub const PER_ELEMENT: usize = 208;
 
 /// A key's value.
 pub enum Value {
@@ -90,9 +80,4 @@ impl Value {
         };
         PER_COLLECTION + elements
     }
-}
-
-/// A copy of its own: an argument may be a slice that keeps a much larger buffer alive.
-pub fn own(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(bytes)
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Args;
-
 /// A command on a dedicated connection, which is closed after it.
 #[derive(Debug, Clone)]
 pub struct Apart {
@@ -46,7 +44,7 @@ impl Wait {
     }
 
     /// Shortens the timeout in the arguments so that the server replies within the remaining time.
-    pub fn end_within(&self, left: Duration, args: &mut Args) {
+    pub fn end_within(&self, left: Duration, args: &mut [Bytes]) {
         let longest = left.saturating_sub(LATE).max(Duration::from_millis(1));
         if !self.outlasts(longest) {
             return;
@@ -79,7 +77,7 @@ mod tests {
             (Some(30 * SECOND), false, Some(2 * SECOND), "2.000"),
             (Some(2 * SECOND), false, Some(2 * SECOND), "as it was"),
         ] {
-            let mut args: Args = [Bytes::from_static(b"q"), Bytes::from_static(b"as it was")].into_iter().collect();
+            let mut args = [Bytes::from_static(b"q"), Bytes::from_static(b"as it was")];
             let wait = Wait { at: 1, millis, time };
             wait.end_within(wait.call_time(bound, 5 * SECOND), &mut args);
             assert_eq!(args[1], sent);

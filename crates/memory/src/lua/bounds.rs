@@ -4,7 +4,6 @@ use bytes::Bytes;
 use cinnabar_port::Script;
 
 use super::super::answer::Fault;
-use super::super::table::Spec;
 
 /// The keys that were named for a run, and the first that it touched without.
 pub struct Bounds {
@@ -23,13 +22,13 @@ impl Bounds {
     }
 
     /// Looks at a command of the script. It is noted, not refused: `redis.pcall` would hide that.
-    pub fn look(&mut self, spec: &Spec, args: &[Bytes]) {
+    pub fn look<'a>(&mut self, command: &str, mut keys: impl Iterator<Item = &'a Bytes>) {
         let named =
             |key: &Bytes| self.keys.contains(key) || self.finding.as_ref().is_some_and(|start| key.starts_with(start));
         if self.crossed.is_none()
-            && let Some(key) = spec.keys(args).find(|key| !named(key))
+            && let Some(key) = keys.find(|key| !named(key))
         {
-            self.crossed = Some(format!("{} {}", spec.name, String::from_utf8_lossy(key)));
+            self.crossed = Some(format!("{} {}", command, String::from_utf8_lossy(key)));
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn lua() -> Lua {
     let db = Arc::new(Mutex::new(Db::new(1 << 20)));
-    let mut lua = Lua::new(db, 1 << 20, Shelf::default()).unwrap();
+    let mut lua = Lua::new(db, 1 << 20, Shelf::default(), crate::table::run_for_script).unwrap();
     lua.patience = Duration::from_millis(50);
     lua
 }

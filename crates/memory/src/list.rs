@@ -1,0 +1,83 @@
+//! The value of a list.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+/// Estimated cost of an element beyond its bytes.
+const PER_ITEM: usize = 64;
+
+/// A list.
+#[derive(Default)]
+pub struct List {
+    items: VecDeque<Bytes>,
+    size: usize,
+}
+
+/// An end of a list.
+#[derive(Clone, Copy)]
+pub enum End {
+    Left,
+    Right,
+}
+
+impl List {
+    pub fn items(&self) -> &VecDeque<Bytes> {
+        &self.items
+    }
+
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    pub fn push(&mut self, item: Bytes, end: End) {
+        self.size += item.len() + PER_ITEM;
+        match end {
+            End::Left => self.items.push_front(item),
+            End::Right => self.items.push_back(item),
+        }
+    }
+
+    pub fn pop(&mut self, end: End) -> Option<Bytes> {
+        let item = match end {
+            End::Left => self.items.pop_front(),
+            End::Right => self.items.pop_back(),
+        }?;
+        self.size -= item.len() + PER_ITEM;
+        Some(item)
+    }
+
+    /// Where an index is, negative ones counted from the end.
+    pub fn place(&self, index: i64) -> Option<usize> {
+        let index = if index < 0 { index.checked_add(self.items.len() as i64)? } else { index };
+        usize::try_from(index).ok().filter(|i| *i < self.items.len())
+    }
+
+    /// Replaces the item at a place; false when there is none.
+    pub fn set(&mut self, place: usize, item: Bytes) -> bool {
+        let Some(old) = self.items.get_mut(place) else { return false };
+        self.size = self.size + item.len() - old.len();
+        *old = item;
+        true
+    }
+
+    /// Removes equal items: the first `count`, the last ones where it is negative, all where it is 0. Returns how many.
+    pub fn remove(&mut self, item: &Bytes, count: i64) -> usize {
+        let before = self.items.len();
+        let mut left = if count == 0 { u64::MAX } else { count.unsigned_abs() };
+        let mut keep = |other: &Bytes| {
+            let goes = left > 0 && other == item;
+            left -= u64::from(goes);
+            !goes
+        };
+        if count < 0 {
+            let mut kept: VecDeque<Bytes> = VecDeque::with_capacity(before);
+            self.items.drain(..).rev().filter(|item| keep(item)).for_each(|item| kept.push_front(item));
+            self.items = kept;
+        } else {
+            self.items.retain(|item| keep(item));
+        }
+        self.size = self.items.iter().map(|item| item.len() + PER_ITEM).sum();
+        before - self.items.len()
+    }
+}

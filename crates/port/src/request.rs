@@ -1,0 +1,241 @@
+//! Requests to an engine.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{Apart, Effect, Script, Wait};
+
+/// Arguments of a request, as Redis gets them.
+pub type Args = SmallVec<[Bytes; 4]>;
+
+/// One command or one script run. Atomic; nothing larger is.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What to run.
+    pub verb: Verb,
+    /// Keys and arguments in the order in which Redis takes them; a script's keys come first.
+    pub args: Args,
+    /// Which of the arguments are keys.
+    pub keys: Keys,
+    /// What may travel with others of its kind.
+    pub merge: Merge,
+    /// Whether it is idempotent, so that it may be retried after a lost connection.
+    pub repeatable: bool,
+    /// What it changes.
+    pub effect: Effect,
+    /// Whether its outcome counts for the breaker. Health checks must not open it.
+    pub counted: bool,
+}
+
+/// What a request runs.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// A command by its name in upper case.
+    Command(&'static str),
+    /// A command whose name came from the caller.
+    Custom(String),
+    /// A script of ours.
+    Script(&'static Script),
+    /// The same for many items in one run: the keys that they share, then the arguments of each.
+    Many(&'static Script),
+    /// A command whose name came from the caller and which needs a dedicated connection.
+    Apart(Box<Apart>),
+    /// A transaction, whose keys are this request's arguments.
+    Transaction(Box<Transaction>),
+}
+
+/// The commands of one transaction.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// In order.
+    pub requests: Vec<Request>,
+    /// Whether any of them needs a dedicated connection.
+    pub apart: bool,
+}
+
+/// Which arguments are keys: `count` of them, from `first`, every `step`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// At these places.
+    At {
+        /// Index of the first key.
+        first: u16,
+        /// How many.
+        count: u16,
+        /// Distance between two.
+        step: u16,
+    },
+    /// Unknown: nothing may be reordered around it.
+    Unknown,
+}
+
+impl Keys {
+    /// The keys among these arguments; `None` if unknown.
+    pub fn among(self, args: &[Bytes]) -> Option<impl Iterator<Item = &Bytes>> {
+        match self {
+            Self::Unknown => None,
+            Self::At { first, count, step } => {
+                Some(args.iter().skip(first as usize).step_by(step.max(1) as usize).take(count as usize))
+            }
+        }
+    }
+}
+
+/// How a request may share a round with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// Always alone.
+    No,
+    /// `GET`s of a feature's own keys become one `MGET`. Never for a raw `get`: `MGET` hides a wrong type.
+    Get,
+    /// Runs of one script become one run over many items.
+    Script,
+    /// Equal reads become one.
+    Same,
+}
+
+impl Request {
+    fn new(verb: Verb, args: Args, keys: Keys) -> Self {
+        Self { verb, args, keys, merge: Merge::No, repeatable: false, effect: Effect::SURE, counted: true }
+    }
+
+    /// A command on no key.
+    pub fn command<const N: usize>(name: &'static str, args: [Bytes; N]) -> Self {
+        Self::with_keys(name, args.into_iter().collect(), 0)
+    }
+
+    /// A command whose first argument is its only key.
+    pub fn keyed<const N: usize>(name: &'static str, args: [Bytes; N]) -> Self {
+        Self::with_keys(name, args.into_iter().collect(), 1)
+    }
+
+    /// A command whose first `keys` arguments are keys.
+    pub fn with_keys(name: &'static str, args: Args, keys: usize) -> Self {
+        let keys = Keys::At { first: 0, count: keys as u16, step: 1 };
+        Self::new(Verb::Command(name), args, keys)
+    }
+
+    /// A read of one of a feature's own string keys.
+    pub fn get(key: Bytes) -> Self {
+        Self::keyed("GET", [key]).merging(Merge::Get).reads()
+    }
+
+    /// A script run: its keys, then its arguments.
+    pub fn script<const N: usize>(script: &'static Script, args: [Bytes; N]) -> Self {
+        debug_assert!(script.args == 0 && N >= script.keys || N == script.keys + script.args, "{}", script.name);
+        let keys = Keys::At { first: 0, count: script.keys as u16, step: 1 };
+        let args = args.into_iter().collect();
+        Self::new(Verb::Script(script), args, keys)
+    }
+
+    /// A script run over many items of one caller: the keys that they all have, what else the run uses, then the arguments of
+    /// each. `Reply::items` has their answers.
+    pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
+        debug_assert!(script.keyed_once && keys.len() >= script.keys, "{}", script.name);
+        debug_assert!(args.len().is_multiple_of(script.args), "{}", script.name);
+        let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
+        let args = keys.into_iter().chain(args).collect();
+        Self::new(Verb::Many(script), args, at)
+    }
+
+    /// A script run whose arguments are not counted here. Behind the keys that it looks at may stand others that it uses.
+    pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
+        let count = keys.len();
+        debug_assert!(script.keys == count || script.keyed_once && script.keys < count, "{}", script.name);
+        let at = Keys::At { first: 0, count: count as u16, step: 1 };
+        let args: Args = keys.into_iter().chain(args).collect();
+        debug_assert!(script.args == 0 || args.len() == count + script.args, "{}", script.name);
+        Self::new(Verb::Script(script), args, at)
+    }
+
+    /// Allows it to be merged.
+    pub fn merging(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    /// Marks it as idempotent.
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Says that it only reads.
+    pub fn reads(self) -> Self {
+        self.repeatable().unseen()
+    }
+
+    /// Says that it changes nothing that a caller could see: what it writes claims nothing by itself.
+    pub fn unseen(self) -> Self {
+        self.having(Effect::None)
+    }
+
+    /// Says what it changes.
+    pub fn having(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// The caller's data in it, which a server may repeat in errors: all arguments but the source of a script.
+    pub fn told(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let within: &[Request] = match &self.verb {
+            Verb::Transaction(whole) => &whole.requests,
+            _ => &[],
+        };
+        self.own_told().chain(within.iter().flat_map(Self::own_told))
+    }
+
+    fn own_told(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let is_source = matches!(self.name(), "EVAL" | "EVAL_RO" | "FUNCTION");
+        self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
+    }
+
+    /// How many bytes its keys and arguments have.
+    pub fn bytes(&self) -> usize {
+        match &self.verb {
+            Verb::Transaction(whole) => whole.requests.iter().map(Self::bytes).sum(),
+            _ => self.args.iter().map(Bytes::len).sum(),
+        }
+    }
+
+    /// Its blocking timeout.
+    pub fn wait(&self) -> Option<Wait> {
+        match &self.verb {
+            Verb::Apart(apart) => apart.wait,
+            _ => None,
+        }
+    }
+
+    /// Its name for errors and logs.
+    pub fn name(&self) -> &str {
+        match &self.verb {
+            Verb::Command(name) => name,
+            Verb::Custom(name) => name,
+            Verb::Script(script) | Verb::Many(script) => script.name,
+            Verb::Apart(apart) => &apart.name,
+            Verb::Transaction(_) => "MULTI",
+        }
+    }
+
+    /// Whether it needs a dedicated connection.
+    pub fn is_apart(&self) -> bool {
+        match &self.verb {
+            Verb::Apart(_) => true,
+            Verb::Transaction(transaction) => transaction.apart,
+            _ => false,
+        }
+    }
+
+    /// The first key it touches, if there is one and it is known.
+    pub fn first_key(&self) -> Option<&Bytes> {
+        match self.keys {
+            Keys::At { first, count: 1.., .. } => self.args.get(first as usize),
+            _ => None,
+        }
+    }
+
+    /// The keys it touches; `None` if unknown.
+    pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
+        self.keys.among(&self.args)
+    }
+}
