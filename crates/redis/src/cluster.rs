@@ -7,7 +7,6 @@ mod learn;
 mod map;
 mod round;
 mod scan;
-mod slot;
 mod split;
 mod table;
 
@@ -35,14 +34,11 @@ use super::{
     dial::{Dialler, Place},
     lanes::Lanes,
     server::Server,
-    source::Source,
-    wire::Wire,
+    source::{Dialled, Locate, Source},
 };
 use crate::settings::{Address, Listed, Settings};
 use learn::{Learned, Learning};
-pub use map::{Redirection, is_redirection, redirection};
 pub use round::explained;
-pub use slot::slot_of;
 pub use split::{Join, split};
 use table::Table;
 
@@ -152,16 +148,6 @@ impl Cluster {
         }
     }
 
-    /// A connection to any node, for messages that all nodes deliver.
-    pub async fn dial(&self) -> Result<(Place, Wire)> {
-        let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
-        let dial = |place: Place| async move {
-            let wire = self.dialler.dial(&place).await?;
-            Ok((place, wire))
-        };
-        learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
-    }
-
     /// The owner of a slot, if known.
     pub fn owner(&self, slot: u16) -> Option<Address> {
         self.table().owner(slot).map(|node| node.address.clone())
@@ -191,6 +177,20 @@ impl Cluster {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
+    }
+}
+
+impl Locate for Cluster {
+    /// A connection to any node, for messages that all nodes deliver.
+    fn dial(&self) -> Dialled<'_> {
+        Box::pin(async move {
+            let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
+            let dial = |place: Place| async move {
+                let wire = self.dialler.dial(&place).await?;
+                Ok((place, wire))
+            };
+            learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Encodes requests as commands.
 
 use bytes::Bytes;
-use cinnabar_port::{Request, Script, Verb};
+use cinnabar_port::{Request, Script, Transaction, Verb};
 
-use super::{pool::Scripts, resp::Commands, transaction};
+use super::{resp::Commands, scripts::Scripts};
 use crate::plan::Wire;
 
 /// Adds a request; returns whether that includes the source of a script. A script is sent with its source, which loads it, until
@@ -20,7 +20,7 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
         Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
         Wire::One(Request { verb: Verb::Apart(apart), args, .. }) => plain(&apart.name, args),
         Wire::One(Request { verb: Verb::Transaction(whole), .. }) => {
-            transaction::spell_all(whole, scripts, commands);
+            spell_transaction(whole, scripts, commands);
             false
         }
         Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
@@ -53,10 +53,18 @@ fn text(script: &'static Script, many: bool) -> (&'static str, &'static str) {
     if many { script.many() } else { script.whole() }
 }
 
-/// How many commands a request consists of.
+fn spell_transaction(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
+    commands.push_words(&[b"MULTI"]);
+    for request in &transaction.requests {
+        spell(&Wire::One(request.clone()), scripts, true, commands);
+    }
+    commands.push_words(&[b"EXEC"]);
+}
+
+/// How many commands a request consists of; a transaction's include `MULTI` and `EXEC`.
 pub fn count(wire: &Wire) -> usize {
     match wire {
-        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => transaction::count(whole),
+        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => whole.requests.len() + 2,
         _ => 1,
     }
 }

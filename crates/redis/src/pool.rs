@@ -6,7 +6,6 @@ mod seek;
 pub use keep::{CALM, suspicion, wait};
 
 use std::{
-    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -27,6 +26,7 @@ use tokio::{
 use super::{
     connection::Connection,
     dial::{Dialler, Place},
+    scripts::Scripts,
     source::Source,
 };
 use crate::settings::Settings;
@@ -95,26 +95,6 @@ pub struct Member {
     silent: Arc<AtomicBool>,
     /// Since when, and why, it gets no new requests although the server responds.
     retired: Arc<OnceLock<(Instant, Error)>>,
-}
-
-/// SHA-1s of the scripts that the server has run over one connection.
-#[derive(Default)]
-pub struct Scripts(Mutex<HashSet<&'static str>>);
-
-impl Scripts {
-    /// Whether the server has this one.
-    pub fn knows(&self, sha: &'static str) -> bool {
-        lock(&self.0).contains(sha)
-    }
-
-    /// The server has run these.
-    pub fn learn(&self, shas: impl Iterator<Item = &'static str>) {
-        lock(&self.0).extend(shas);
-    }
-
-    pub fn forget(&self) {
-        lock(&self.0).clear();
-    }
 }
 
 impl Pool {

@@ -3,6 +3,7 @@
 mod breaker;
 mod credentials;
 mod environment;
+mod host;
 mod location;
 mod options;
 mod secret;
@@ -16,7 +17,7 @@ use cinnabar_port::error::{Error, Result};
 pub use breaker::{BreakerOptions, BreakerSettings, Rate};
 pub use credentials::{Asked, Credentials, Provider};
 pub use environment::Environment;
-pub use location::is_host;
+pub use host::is_host;
 pub use options::{Options, SentinelOptions};
 pub use secret::Secret;
 pub use server::{Address, Listed, Server};
@@ -207,7 +208,7 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
 /// A host that is no URL and has no port. It is never shown: a URL with a password may stand there by mistake.
 fn plain_host(name: &str, text: &str) -> Result<String> {
     let host = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    if location::is_host(host) {
+    if is_host(host) {
         return Ok(host.into());
     }
     Err(Error::settings(format!("{name} must be a host name or an address, without a scheme and without a port")))

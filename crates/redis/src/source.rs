@@ -1,11 +1,10 @@
 //! Where the server of a pool is.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use cinnabar_port::error::Result;
 
 use super::{
-    cluster::Cluster,
     dial::{Dialler, Place},
     sentinel::Sentinels,
     wire::Wire,
@@ -19,8 +18,17 @@ pub enum Source {
     /// Wherever the sentinels say that the primary is.
     Named(Arc<Sentinels>),
     /// Any node of a cluster, for what all of them hear.
-    AnyOf(Arc<Cluster>),
+    AnyOf(Arc<dyn Locate>),
 }
+
+/// Several servers, any of which will do.
+pub trait Locate: fmt::Display + Send + Sync {
+    /// A connection to one of them, and its place.
+    fn dial(&self) -> Dialled<'_>;
+}
+
+/// What a dialled connection comes to.
+pub type Dialled<'a> = Pin<Box<dyn Future<Output = Result<(Place, Wire)>> + Send + 'a>>;
 
 impl Source {
     /// A connection to where the server is now, and that place.
@@ -28,7 +36,7 @@ impl Source {
         match self {
             Self::Fixed(place) => Ok((place.clone(), dialler.dial(place).await?)),
             Self::Named(sentinels) => sentinels.dial(dialler).await,
-            Self::AnyOf(cluster) => cluster.dial().await,
+            Self::AnyOf(servers) => servers.dial().await,
         }
     }
 
@@ -46,7 +54,7 @@ impl fmt::Display for Source {
         match self {
             Self::Fixed(place) => place.fmt(f),
             Self::Named(sentinels) => sentinels.fmt(f),
-            Self::AnyOf(cluster) => cluster.fmt(f),
+            Self::AnyOf(servers) => servers.fmt(f),
         }
     }
 }

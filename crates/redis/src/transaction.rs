@@ -1,29 +1,14 @@
-//! `MULTI`, commands, `EXEC`: sends several commands and folds their replies into one.
+//! `MULTI`, commands, `EXEC`: folds their replies into one.
 //!
 //! They are one exchange, into which no other command can come, so a shared connection is safe. Without the `EXEC`, nothing is
 //! executed.
 
 use cinnabar_port::{
-    Reply, Transaction,
+    Reply,
     error::{Error, Kind, Result},
 };
 
-use super::{cluster::is_redirection, command::spell, pool::Scripts, resp::Commands};
-use crate::plan::Wire;
-
-/// Adds a transaction.
-pub fn spell_all(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
-    commands.push_words(&[b"MULTI"]);
-    for request in &transaction.requests {
-        spell(&Wire::One(request.clone()), scripts, true, commands);
-    }
-    commands.push_words(&[b"EXEC"]);
-}
-
-/// The number of commands, including `MULTI` and `EXEC`.
-pub fn count(transaction: &Transaction) -> usize {
-    transaction.requests.len() + 2
-}
+use super::redirection::is_redirection;
 
 /// Folds the replies into one: an array with a reply per command, or the error because of which nothing was executed.
 pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {

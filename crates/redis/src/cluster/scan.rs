@@ -4,7 +4,7 @@
 //! the order of their first slots, and `0` is the beginning and the end, as everywhere. As with any scan, a key that is there
 //! all along and stays where it is is found at least once; one whose slot moves meanwhile may be missed.
 
-use super::slot::SLOTS;
+use crate::slot::SLOTS;
 
 /// Where a scan is: the slot whose node is asked, and that node's cursor. `None` for what is no cursor.
 pub fn unfold(cursor: &[u8]) -> Option<(u16, u64)> {

@@ -8,7 +8,8 @@ use cinnabar_port::{
     places,
 };
 
-use super::{scan, slot::slot_of};
+use super::scan;
+use crate::slot::slot_of;
 
 /// A request to one node.
 #[derive(Debug)]

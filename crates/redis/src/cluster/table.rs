@@ -8,8 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Node, map::Run, slot::SLOTS};
+use super::{Node, map::Run};
 use crate::settings::Address;
+use crate::slot::SLOTS;
 
 /// A node without slots is kept for this long after the last redirection to it, since a slot may be migrating there.
 const KEPT: Duration = Duration::from_secs(60);

@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{One, clustered};
 use crate::{
     Deliver, Delivery,
-    cluster::slot_of,
     plan::Wire,
     retry::{self, Verdict},
+    slot::slot_of,
 };
 
 const UNKNOWN: u8 = 0;

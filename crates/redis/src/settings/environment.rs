@@ -20,7 +20,7 @@ impl Environment {
     pub fn linked_port(&self, name: &str) -> Option<(String, u16)> {
         let (host, port) = self.get(name)?.trim().strip_prefix("tcp://")?.rsplit_once(':')?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| super::location::is_host(host))
+        Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| super::host::is_host(host))
     }
 
     /// A variable as what it means.

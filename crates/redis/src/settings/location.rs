@@ -4,12 +4,10 @@
 //! without a password. Whatever stands before the last `@` may be part of one, and so may whatever comes after a mistake:
 //! an error shows the scheme and well-formed hosts, nothing else.
 
-use std::net::Ipv6Addr;
-
 use cinnabar_port::error::{Error, Result};
 use percent_encoding::percent_decode_str;
 
-use super::{Address, Secret, Server, environment::unquoted};
+use super::{Address, Secret, Server, environment::unquoted, host::is_host};
 
 /// What the sentinels call a service that nobody has named.
 const USUAL_NAME: &str = "mymaster";
@@ -218,15 +216,6 @@ fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
 const BAD_HOST: &str = "has a host that is neither a name nor an address; IPv6 stands in brackets";
 const BAD_PORT: &str = "has a port that is no number from 1 to 65535; in a user name or password, \":\", \"/\", \"?\", \"#\" and \
                         \"@\" are written %3A, %2F, %3F, %23 and %40";
-
-/// Whether this is a name or an address, without brackets and without a port.
-pub fn is_host(text: &str) -> bool {
-    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
-    let plain = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    };
-    if address.contains(':') { address.parse::<Ipv6Addr>().is_ok() && plain(zone) } else { plain(text) }
-}
 
 fn database(path: &str) -> Result<Option<u8>, &'static str> {
     match path {

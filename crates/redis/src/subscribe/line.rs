@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::book::Book;
-use crate::{cluster::slot_of, pool, resp::Commands, settings::Settings, wire::Wire};
+use crate::{pool, resp::Commands, settings::Settings, slot::slot_of, wire::Wire};
 
 /// Changes the subscriptions of a connection.
 pub enum Order {

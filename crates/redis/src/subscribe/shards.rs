@@ -25,10 +25,12 @@ use super::{
     line::{Line, Order, Orders},
 };
 use crate::{
-    cluster::{Cluster, Redirection, redirection, slot_of},
+    cluster::Cluster,
     dial::{Dialler, Place},
     pool,
+    redirection::{Redirection, redirection},
     settings::{Address, Settings},
+    slot::slot_of,
 };
 
 /// A node that cannot be reached within this time is asked for its successor.

@@ -10,10 +10,8 @@ use tokio::time::Instant;
 
 use super::{Piece, Round, SHORTEST};
 use crate::{
-    cluster::{
-        Node,
-        map::{Redirection, is_redirection, redirection},
-    },
+    cluster::Node,
+    redirection::{Redirection, is_redirection, redirection},
     retry::{self, Verdict},
     settings::Address,
 };
