@@ -4,6 +4,7 @@
 //! another's is over (`lease.rs`); it must never wait for anything else. The other alone changes who is in which room
 //! (`members.rs`), so that a join and a leave of one connection cannot overtake each other.
 
+mod joining;
 mod lease;
 mod members;
 mod roster;

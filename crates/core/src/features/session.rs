@@ -5,6 +5,7 @@
 //! in its own value, after the JSON. So no key that the store loses can revive an ended session, and the metadata lives exactly
 //! as long as the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
+mod contents;
 mod group;
 mod index;
 mod read;
@@ -28,10 +29,11 @@ use cinnabar_port::{
 };
 
 use self::{
+    contents::Contents,
     group::Group,
     read::{Found, Needed},
     renew::STORED,
-    seal::{Of, Seal},
+    seal::Seal,
     update::owner,
     write::Writing,
 };
@@ -164,7 +166,7 @@ impl Sessions {
         for group in &groups {
             group.epoch_key(&self.0.prefix)?;
         }
-        Ok(self.read(place.clone(), Of::Session, false).then(move |found| {
+        Ok(self.read(place.clone(), Contents::Session, false).then(move |found| {
             let over = match found {
                 Found::Nothing => Bytes::new(),
                 // An invalid session can be overwritten.
@@ -188,7 +190,7 @@ impl Sessions {
         let owner = owner("data", &Object::argument("data", data.as_bytes())?)?.map(Group::user);
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
-            let seal = Seal { of: Of::Session, life, owner: None, marks: Vec::new() };
+            let seal = Seal { of: Contents::Session, life, owner: None, marks: Vec::new() };
             let value = if life == STORED { data.to_owned().into() } else { seal.put(data.as_bytes()) };
             return Ok(Call::new(set(place.session, value, life, None), |_| Ok(())));
         }
@@ -216,7 +218,7 @@ impl Sessions {
             let call = self.roll(place).inspect(move |json| count(json.map(Option::is_some).ok()));
             return Ok(call.map(answer));
         }
-        Ok(self.read_then(place, Of::Session, move |found| {
+        Ok(self.read_then(place, Contents::Session, move |found| {
             let json = found.map(|found| found.live().map(|live| live.record.json));
             count(json.as_ref().map(Option::is_some).ok());
             json.map(|json| Step::Done(answer(json)))

@@ -15,11 +15,13 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::{Member, Order, Presence, roster::Roster, seating::Joining};
+use super::{
+    Member, Order, Presence,
+    joining::{BATCH, Joining},
+    roster::Roster,
+};
 use crate::features::room::Seat;
 
-/// Orders of one turn, and calls of one round.
-pub const BATCH: usize = 512;
 /// A process keeps its lease for so many of them after the last has left: somebody may come soon.
 const IDLE_LEASES: u32 = 3;
 /// How soon what failed is tried again, at the latest.

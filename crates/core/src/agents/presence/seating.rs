@@ -9,23 +9,17 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     random,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Member,
-    members::{BATCH, Keeper},
+    joining::{BATCH, Joining},
+    members::Keeper,
 };
-use crate::features::room::{Joined, Seat};
+use crate::features::room::Joined;
 
 /// How often in a row a lease may be lost before its process gives up for now.
 const TRIES: u32 = 3;
-
-/// Somebody who wants a seat.
-pub struct Joining {
-    pub seat: Seat,
-    pub number: u64,
-    pub done: oneshot::Sender<Result<Member>>,
-}
 
 impl Keeper {
     /// Seats those who want to be in a room, and answers each.
@@ -199,12 +193,6 @@ impl Keeper {
     pub async fn register(&self, node: &Arc<str>, rooms: Vec<Bytes>) -> Vec<(Result<bool>, Bytes)> {
         let calls = rooms.into_iter().map(|room| (self.presence.rooms.register(node, &room), room));
         self.run(calls.collect()).await
-    }
-}
-
-impl Joining {
-    fn refuse(self, error: Error) {
-        let _ = self.done.send(Err(error));
     }
 }
 

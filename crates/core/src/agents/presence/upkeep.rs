@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::members::{BATCH, Keeper};
+use super::{joining::BATCH, members::Keeper};
 
 /// How often a room is renewed and counted.
 const COUNTED_EVERY: Duration = Duration::from_secs(60);

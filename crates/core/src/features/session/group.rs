@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{Merge, Reply, Request, error::Result, random, script};
 
-use super::{SLACK, Sessions, seal::Of};
+use super::{SLACK, Sessions, contents::Contents};
 use crate::{
     features::life,
     keys::{self, Prefix},
@@ -148,12 +148,12 @@ impl Group {
     }
 
     /// The key of its index.
-    pub fn index_key(&self, prefix: &Prefix, of: Of) -> Result<Bytes> {
+    pub fn index_key(&self, prefix: &Prefix, of: Contents) -> Result<Bytes> {
         match (self.kind, of) {
-            (Kind::User, Of::Session) => keys::user_sessions(prefix, &self.name),
-            (Kind::User, Of::Token) => keys::user_tokens(prefix, &self.name),
-            (Kind::Tag, Of::Session) => keys::tag_sessions(prefix, &self.name),
-            (Kind::Tag, Of::Token) => keys::tag_tokens(prefix, &self.name),
+            (Kind::User, Contents::Session) => keys::user_sessions(prefix, &self.name),
+            (Kind::User, Contents::Token) => keys::user_tokens(prefix, &self.name),
+            (Kind::Tag, Contents::Session) => keys::tag_sessions(prefix, &self.name),
+            (Kind::Tag, Contents::Token) => keys::tag_tokens(prefix, &self.name),
         }
     }
 }
@@ -161,7 +161,7 @@ impl Group {
 impl Sessions {
     /// Adds an id that is about to be written to the indexes, and reads the epochs that it must record. A group without an
     /// epoch gets one.
-    pub(super) fn enter(&self, groups: &[Group], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
+    pub(super) fn enter(&self, groups: &[Group], of: Contents, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
         let life = life::millis(life + SLACK);
         let request = |group: &Group| {
             let [index, key] = self.keys_of(group, of)?;
@@ -174,7 +174,7 @@ impl Sessions {
     /// Extends the index entries of an id whose ttl is about to be renewed, if its groups still have the recorded epochs.
     /// Entries with at least half of their slack left are not touched, so a session in constant use updates them twice a minute
     /// only.
-    pub(super) fn stay(&self, marks: &[Mark], of: Of, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
+    pub(super) fn stay(&self, marks: &[Mark], of: Contents, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
         let (enough, life) = (life::millis(life + SLACK / 2), life::millis(life + SLACK));
         let request = |mark: &Mark| {
             let [index, key] = self.keys_of(&mark.group, of)?;
@@ -184,7 +184,7 @@ impl Sessions {
         marks.iter().map(request).collect()
     }
 
-    fn keys_of(&self, group: &Group, of: Of) -> Result<[Bytes; 2]> {
+    fn keys_of(&self, group: &Group, of: Contents) -> Result<[Bytes; 2]> {
         Ok([group.index_key(&self.0.prefix, of)?, group.epoch_key(&self.0.prefix)?])
     }
 }

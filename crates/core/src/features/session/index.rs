@@ -6,9 +6,10 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     Place, SLACK, Sessions,
+    contents::Contents,
     group::{Epoch, Group},
     read::{Found, Needed},
-    seal::{Of, Record},
+    seal::{self, Record},
 };
 use crate::keys;
 
@@ -43,12 +44,13 @@ impl Sessions {
     pub fn list(&self, user: &str, with_left: bool) -> Result<Call<Vec<Listed>>> {
         let sessions = self.clone();
         let group = Group::user(user.to_owned());
-        let index = group.index_key(&self.0.prefix, Of::Session)?;
+        let index = group.index_key(&self.0.prefix, Contents::Session)?;
         let epoch = Needed::from_iter([group.epoch_key(&self.0.prefix)?]);
         let read = Request::script(&READ, [index]).merging(Merge::Script).reads();
         Ok(Call::round([read], move |replies| {
             let ids = ids(replies.one()?)?;
-            let read = |id: &String| Ok(sessions.read_by(sessions.place(id)?, Of::Session, with_left, epoch.clone()));
+            let read =
+                |id: &String| Ok(sessions.read_by(sessions.place(id)?, Contents::Session, with_left, epoch.clone()));
             let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
             Ok(Step::Next(Call::together(calls).map(move |found| {
                 let live = found.into_iter().map(Found::live).zip(ids).filter_map(|(live, id)| Some((live?, id)));
@@ -60,7 +62,7 @@ impl Sessions {
 
     /// Deletes a session; answers how many keys of sessions went, 0 or 1.
     pub fn destroy(&self, id: &str) -> Result<Call<i64>> {
-        self.clone().drop_all(vec![(self.place(id)?, Of::Session, Bytes::new())], Vec::new(), Vec::new(), 0)
+        self.clone().drop_all(vec![(self.place(id)?, Contents::Session, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
     /// Deletes the session of this user with this public id; returns the number of keys deleted, 0 or 1.
@@ -76,7 +78,7 @@ impl Sessions {
 
     /// Deletes the cached user of a token, by its hash, and cancels loads for it; returns the number of keys deleted, 0 or 1.
     pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
-        self.clone().drop_all(vec![(self.place(hash)?, Of::Token, Bytes::new())], Vec::new(), Vec::new(), 0)
+        self.clone().drop_all(vec![(self.place(hash)?, Contents::Token, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
     /// Deletes every session with this tag; answers how many.
@@ -102,7 +104,7 @@ impl Sessions {
     fn drop_group(&self, group: Group) -> Result<Call<i64>> {
         let sessions = self.clone();
         let (prefix, epoch) = (&self.0.prefix, Epoch::fresh()?);
-        let (listed, tokens) = (group.index_key(prefix, Of::Session)?, group.index_key(prefix, Of::Token)?);
+        let (listed, tokens) = (group.index_key(prefix, Contents::Session)?, group.index_key(prefix, Contents::Token)?);
         let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(DROPPED_LIFE)];
         // This ends all of them, however many are deleted afterwards.
         let request = Request::script(&DROP, args).merging(Merge::Script).repeatable();
@@ -110,7 +112,7 @@ impl Sessions {
         Ok(Call::round([request], move |replies| {
             let [listed, tokens] = replies.one()?.tuple()?;
             let mut places = Vec::new();
-            for (reply, of) in [(listed, Of::Session), (tokens, Of::Token)] {
+            for (reply, of) in [(listed, Contents::Session), (tokens, Contents::Token)] {
                 places.extend(ids(reply)?.iter().map(|id| Ok((sessions.place(id)?, of))).collect::<Result<Vec<_>>>()?);
             }
             Ok(Step::Next(sessions.sort_out(group, epoch, places, Vec::new())))
@@ -123,8 +125,8 @@ impl Sessions {
         self,
         group: Group,
         epoch: Epoch,
-        mut places: Vec<(Place, Of)>,
-        mut over: Vec<(Place, Of, Bytes)>,
+        mut places: Vec<(Place, Contents)>,
+        mut over: Vec<(Place, Contents, Bytes)>,
     ) -> Call<i64> {
         let rest = places.split_off(places.len().min(CHUNK));
         let requests: Vec<_> = places.iter().map(|(place, _)| Request::get(place.session.clone())).collect();
@@ -160,7 +162,7 @@ impl Sessions {
     /// Deletes the values with the given endings in several rounds. `tidy` removes those of the last round from their indexes.
     fn drop_all(
         self,
-        mut places: Vec<(Place, Of, Bytes)>,
+        mut places: Vec<(Place, Contents, Bytes)>,
         tidy: Vec<Request>,
         groups: Vec<Group>,
         dropped: i64,
@@ -169,11 +171,11 @@ impl Sessions {
         let before = tidy.len();
         let mut requests = tidy;
         for (place, of, tail) in &places {
-            let token = if *of == Of::Token { b"1" } else { b"0" };
+            let token = if *of == Contents::Token { b"1" } else { b"0" };
             let args = [
                 place.session.clone(),
                 place.load(&self.0.prefix)?,
-                Of::Token.ending(),
+                seal::ending(Contents::Token),
                 Bytes::from_static(token),
                 tail.clone(),
             ];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Merge, Reply, Request, Step,
+    Call, Merge, Replies, Reply, Request, Step,
     error::{Error, Kind as Fault, Result},
     script,
 };
@@ -16,8 +16,9 @@ use smallvec::SmallVec;
 
 use super::{
     Place, Sessions,
+    contents::Contents,
     group::{Group, Kind, Known},
-    seal::{Of, Record},
+    seal::Record,
 };
 use crate::features::json::Object;
 
@@ -57,7 +58,7 @@ pub struct Live {
 struct Reading {
     sessions: Sessions,
     place: Place,
-    of: Of,
+    of: Contents,
     with_left: bool,
     asked: Needed,
     last: Option<Bytes>,
@@ -81,13 +82,13 @@ impl Found {
 
 impl Sessions {
     /// Reads a value. `with_left` also reads its remaining ttl.
-    pub(super) fn read(&self, place: Place, of: Of, with_left: bool) -> Call<Found> {
+    pub(super) fn read(&self, place: Place, of: Contents, with_left: bool) -> Call<Found> {
         let asked = self.0.hints.of(&place.id).unwrap_or_default();
         self.read_by(place, of, with_left, asked)
     }
 
     /// The same for a value that probably needs these epochs.
-    pub(super) fn read_by(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Call<Found> {
+    pub(super) fn read_by(&self, place: Place, of: Contents, with_left: bool, asked: Needed) -> Call<Found> {
         self.reading(place, of, with_left, asked).ask(|found| found.map(Step::Done))
     }
 
@@ -95,14 +96,14 @@ impl Sessions {
     pub(super) fn read_then<T: Send + 'static>(
         &self,
         place: Place,
-        of: Of,
+        of: Contents,
         then: impl FnOnce(Result<Found>) -> Result<Step<T>> + Send + 'static,
     ) -> Call<T> {
         let asked = self.0.hints.of(&place.id).unwrap_or_default();
         self.reading(place, of, false, asked).ask(then)
     }
 
-    fn reading(&self, place: Place, of: Of, with_left: bool, asked: Needed) -> Reading {
+    fn reading(&self, place: Place, of: Contents, with_left: bool, asked: Needed) -> Reading {
         Reading { sessions: self.clone(), place, of, with_left, asked, last: None, rounds: 0 }
     }
 
@@ -216,7 +217,7 @@ impl Live {
     /// Whether it belongs to this group.
     pub fn is_of(&self, group: &Group) -> bool {
         match group.kind {
-            Kind::User if self.record.of() == Of::Session => self.record.owner() == Some(group),
+            Kind::User if self.record.of() == Contents::Session => self.record.owner() == Some(group),
             _ => self.record.groups().any(|other| other == group),
         }
     }

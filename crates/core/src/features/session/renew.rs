@@ -5,12 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{Call, Effect, Reply, Request, Step, effect::is_one, error::Result};
 
-use super::{
-    Place, Sessions,
-    read::Live,
-    seal::{Of, Record},
-    update::begun,
-};
+use super::{Place, Sessions, contents::Contents, read::Live, seal::Record, update::begun};
 use crate::features::life;
 
 /// The default ttl of `storeSession`.
@@ -22,7 +17,7 @@ impl Sessions {
         let life = life::of_seconds("seconds", seconds)?;
         let sessions = self.clone();
         let place = self.place(id)?;
-        Ok(self.read(place.clone(), Of::Session, false).then(move |found| match found.live() {
+        Ok(self.read(place.clone(), Contents::Session, false).then(move |found| match found.live() {
             Some(live) => sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next),
             None => Ok(Step::Done(false)),
         }))
@@ -32,7 +27,7 @@ impl Sessions {
     pub fn touch(&self, id: &str) -> Result<Call<bool>> {
         let sessions = self.clone();
         let place = self.place(id)?;
-        Ok(self.read(place.clone(), Of::Session, true).then(move |found| {
+        Ok(self.read(place.clone(), Contents::Session, true).then(move |found| {
             let Some(live) = found.live() else { return Ok(Step::Done(false)) };
             let life = sessions.life_of(&live.record);
             // Another program's session that lives longer keeps its ttl; one without a ttl, which is below 0 here, gets the default.
@@ -54,7 +49,7 @@ impl Sessions {
     }
 
     fn renew(&self, place: &Place, live: &Live, life: Duration, effect: Effect) -> Result<Call<bool>> {
-        let mut requests = self.stay(&live.record.marks, Of::Session, &place.id, life)?;
+        let mut requests = self.stay(&live.record.marks, Contents::Session, &place.id, life)?;
         let expire = Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).repeatable();
         requests.push(expire.having(effect));
         Ok(Call::round(requests, |replies| {
@@ -67,7 +62,7 @@ impl Sessions {
     /// Reads a rolling session.
     pub(super) fn roll(&self, place: Place) -> Call<Option<Bytes>> {
         let sessions = self.clone();
-        self.read(place.clone(), Of::Session, true).then(move |found| {
+        self.read(place.clone(), Contents::Session, true).then(move |found| {
             let Some(live) = found.live() else { return Ok(Step::Done(None)) };
             let life = sessions.life_of(&live.record);
             // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.

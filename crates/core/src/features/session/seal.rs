@@ -11,7 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::group::{Epoch, Group, Kind, Mark};
+use super::{
+    contents::Contents,
+    group::{Epoch, Group, Kind, Mark},
+};
 use crate::features::json::{self, Object};
 
 const BLANKS: [u8; 4] = *b" \t\n\r";
@@ -19,34 +22,16 @@ const MAGIC: [u8; 2] = [0xd8, 0x93];
 /// How every seal begins in its stored form.
 const BEGINNING: [[u8; 4]; 2] = [blanks(MAGIC[0]), blanks(MAGIC[1])];
 
-/// The kind of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
-    /// A session, written by `createSession` and the like or by another program.
-    Session,
-    /// The user of a token, as cached by `validateSession`.
-    Token,
-}
-
-impl Of {
-    fn byte(self) -> u8 {
-        match self {
-            Self::Session => 0x1b,
-            Self::Token => 0xe4,
-        }
-    }
-
-    /// The ending of a sealed value of this kind.
-    pub fn ending(self) -> Bytes {
-        blank(&[self.byte()]).into()
-    }
+/// The ending of a sealed value of this kind.
+pub fn ending(of: Contents) -> Bytes {
+    blank(&[of.byte()]).into()
 }
 
 /// The metadata of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seal {
     /// The kind of value.
-    pub of: Of,
+    pub of: Contents,
     /// The ttl for renewals.
     pub life: Duration,
     /// The epoch of the user in its JSON.
@@ -107,7 +92,7 @@ impl Seal {
             marks.push(Mark { group: Group { kind, name }, epoch: rest.epoch()? });
         }
         let last = rest.byte()?;
-        let of = [Of::Session, Of::Token].into_iter().find(|of| of.byte() == last)?;
+        let of = [Contents::Session, Contents::Token].into_iter().find(|of| of.byte() == last)?;
         rest.0.is_empty().then_some(Self { of, life, owner, marks })
     }
 }
@@ -132,8 +117,8 @@ impl Record {
     }
 
     /// The kind of value.
-    pub fn of(&self) -> Of {
-        self.seal.as_ref().map_or(Of::Session, |seal| seal.of)
+    pub fn of(&self) -> Contents {
+        self.seal.as_ref().map_or(Contents::Session, |seal| seal.of)
     }
 
     /// Whether another program wrote it and it is JSON, but no object: then it is no session. Text that is no JSON is damaged.
@@ -254,7 +239,7 @@ mod tests {
     fn seal() -> Seal {
         let mark = |group| Mark { group, epoch: Epoch([7; 8]) };
         Seal {
-            of: Of::Session,
+            of: Contents::Session,
             life: Duration::from_millis(86_400_001),
             owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
             marks: vec![mark(Group::tag("org 7".into())), mark(Group::user("ü".into()))],
@@ -274,10 +259,10 @@ mod tests {
 
     #[test]
     fn the_last_characters_say_what_it_is() {
-        for of in [Of::Session, Of::Token] {
-            assert!(Seal { of, ..seal() }.put(b"{}").ends_with(&of.ending()));
+        for of in [Contents::Session, Contents::Token] {
+            assert!(Seal { of, ..seal() }.put(b"{}").ends_with(&ending(of)));
         }
-        assert_ne!(Of::Session.ending(), Of::Token.ending());
+        assert_ne!(ending(Contents::Session), ending(Contents::Token));
     }
 
     #[test]

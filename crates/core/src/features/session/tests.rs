@@ -50,7 +50,7 @@ fn text(text: impl AsRef<str>) -> Reply {
 /// A session of `u` whose epoch is `KNOWN`, with a ttl in seconds.
 fn sealed(json: &str, seconds: u64) -> String {
     let seal = Seal {
-        of: Of::Session,
+        of: Contents::Session,
         life: Duration::from_secs(seconds),
         owner: Some(group::Epoch([1, 2, 3, 4, 5, 6, 7, 8])),
         marks: Vec::new(),
@@ -344,7 +344,7 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
 fn look_ups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
-    let seal = Seal { of: Of::Token, life: Duration::from_secs(1), owner: None, marks: Vec::new() };
+    let seal = Seal { of: Contents::Token, life: Duration::from_secs(1), owner: None, marks: Vec::new() };
     let kept = Reply::Bulk(seal.put(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![kept]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });

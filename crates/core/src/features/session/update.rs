@@ -12,9 +12,10 @@ use cinnabar_port::{
 
 use super::{
     Place, Sessions,
+    contents::Contents,
     group::{Group, Mark, entered},
     read::Live,
-    seal::{Of, Record, Seal},
+    seal::{Record, Seal},
 };
 use crate::features::{json::Object, life};
 
@@ -56,7 +57,7 @@ impl Sessions {
 
 impl Update {
     fn read(self) -> Call<bool> {
-        self.sessions.clone().read_then(self.place.clone(), Of::Session, move |found| match found?.live() {
+        self.sessions.clone().read_then(self.place.clone(), Contents::Session, move |found| match found?.live() {
             Some(Live { value, record, .. }) => self.replay(value, record),
             None => Ok(Step::Done(false)),
         })
@@ -93,7 +94,7 @@ impl Update {
     ) -> Result<Call<bool>> {
         let has_owner = owner.is_some();
         let given = record.seal.as_ref().map(|seal| seal.marks.clone()).unwrap_or_default();
-        let requests = self.sessions.enter(owner.as_slice(), Of::Session, &self.place.id, life)?;
+        let requests = self.sessions.enter(owner.as_slice(), Contents::Session, &self.place.id, life)?;
         Ok(Call::round(requests, move |replies| {
             let known = entered(replies.all()?)?.into_iter().next().flatten();
             if has_owner && known.is_none() {
@@ -102,7 +103,7 @@ impl Update {
             let mine = owner.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch });
             let marks: Vec<_> = mine.chain(given.iter().cloned()).collect();
             let owner = has_owner.then(|| marks[0].epoch);
-            let next = Seal { of: Of::Session, life, owner, marks: given }.put(&json);
+            let next = Seal { of: Contents::Session, life, owner, marks: given }.put(&json);
             self.store(Write { current, record, next, marks, life }, false).map(Step::Next)
         }))
     }
@@ -113,7 +114,7 @@ impl Update {
         let Write { current, next, life, .. } = &write;
         let mut requests = Vec::new();
         if renew {
-            requests = self.sessions.stay(&write.marks, Of::Session, &self.place.id, *life)?;
+            requests = self.sessions.stay(&write.marks, Contents::Session, &self.place.id, *life)?;
         }
         let enough = if renew { Bytes::from_static(b"0") } else { life::millis(*life - begun(*life)) };
         let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(*life), enough];

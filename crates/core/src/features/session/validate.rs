@@ -18,10 +18,11 @@ use ring::digest::{SHA256, digest};
 
 use super::{
     Place, Sessions,
+    contents::Contents,
     group::{Count, Epoch, Group, Mark, entered},
     index::COUNT_LIFE,
     read::Found,
-    seal::{Of, Seal},
+    seal::{self, Seal},
     update::unreadable,
 };
 use crate::{features::life, keys};
@@ -105,7 +106,7 @@ impl Sessions {
 
     fn look_first(&self, place: Place, hash: String) -> Call<Lookup> {
         let sessions = self.clone();
-        self.read(place.clone(), Of::Token, false).then(move |found| match found {
+        self.read(place.clone(), Contents::Token, false).then(move |found| match found {
             Found::Live(live) => Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() })),
             _ => sessions.begin(place, hash).map(Step::Next),
         })
@@ -155,7 +156,7 @@ impl Sessions {
         let place = self.place(hash)?;
         let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
         let (mark, count) = stamp.split_once(' ').unwrap_or_default();
-        let requests = self.enter(&groups, Of::Token, &place.id, life)?;
+        let requests = self.enter(&groups, Contents::Token, &place.id, life)?;
         let fill = Fill {
             sessions: self.clone(),
             place,
@@ -216,9 +217,9 @@ impl Fill {
     }
 
     fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Seal { of: Of::Token, life: self.life, owner: None, marks }.put(&self.user);
+        let value = Seal { of: Contents::Token, life: self.life, owner: None, marks }.put(&self.user);
         let load = self.place.load(&self.sessions.0.prefix)?;
-        let args = [self.place.session, load, self.mark, value, life::millis(self.life), Of::Token.ending()];
+        let args = [self.place.session, load, self.mark, value, life::millis(self.life), seal::ending(Contents::Token)];
         let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one));
         Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
             Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))

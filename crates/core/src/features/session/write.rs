@@ -12,9 +12,10 @@ use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 
 use super::{
     Place, Sessions,
+    contents::Contents,
     group::{Epoch, Group, Kind, Mark, entered},
     read::Needed,
-    seal::{Of, Seal},
+    seal::Seal,
     set,
     update::unreadable,
 };
@@ -71,7 +72,7 @@ impl Writing {
     }
 
     fn enter(&self) -> Result<Vec<Request>> {
-        self.sessions.enter(&self.groups, Of::Session, &self.place.id, self.life)
+        self.sessions.enter(&self.groups, Contents::Session, &self.place.id, self.life)
     }
 
     fn entered(&self, replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Epoch>> {
@@ -88,7 +89,7 @@ impl Writing {
         let marks = self.groups.iter().zip(epochs).map(|(group, epoch)| Mark { group: group.clone(), epoch: *epoch });
         let (owners, marks): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.group.kind == Kind::User);
         let owner = owners.first().map(|mark| mark.epoch);
-        Seal { of: Of::Session, life: self.life, owner, marks }.put(&self.json)
+        Seal { of: Contents::Session, life: self.life, owner, marks }.put(&self.json)
     }
 
     fn write_with(

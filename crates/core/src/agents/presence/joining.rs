@@ -1,0 +1,24 @@
+//! Members that wait for their registration.
+
+use cinnabar_port::error::{Error, Result};
+use tokio::sync::oneshot;
+
+use super::Member;
+use crate::features::room::Seat;
+
+/// Orders of one turn, and calls of one round.
+pub const BATCH: usize = 512;
+
+/// Somebody who wants a seat.
+pub struct Joining {
+    pub seat: Seat,
+    pub number: u64,
+    pub done: oneshot::Sender<Result<Member>>,
+}
+
+impl Joining {
+    /// Ends the join with an error.
+    pub fn refuse(self, error: Error) {
+        let _ = self.done.send(Err(error));
+    }
+}
