@@ -6,16 +6,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use cinnabar_port::{
     error::{Error, Kind},
     runtime::{self, LARGE},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// How much may wait, and what becomes of what is too much.
@@ -138,7 +136,7 @@ impl Inbox {
 
     /// Takes a note in, if there is room or room can be made.
     pub fn offer(&self, note: Note) -> Offered {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !matches!(state.end, End::Open) {
             return Offered::Ended;
         }
@@ -167,7 +165,7 @@ impl Inbox {
 
     /// Something is missing behind what waits: so much, or nobody knows how much.
     pub fn miss(&self, missed: Option<u64>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if matches!(state.end, End::Open) && missed != Some(0) {
             state.miss(missed);
             self.wake_after(state);
@@ -176,7 +174,7 @@ impl Inbox {
 
     /// Nothing follows what waits.
     pub fn end(&self, error: Option<Error>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if matches!(state.end, End::Open) {
             state.end = End::Near(error);
             self.wake_after(state);
@@ -185,7 +183,7 @@ impl Inbox {
 
     /// Nobody will take anything any more: lets go of what waits.
     pub fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let gone = State { end: End::Told, last: state.last, ..State::default() };
         let mut gone = std::mem::replace(&mut *state, gone);
         drop(state);
@@ -199,7 +197,7 @@ impl Inbox {
 
     /// Has this called once `close` has been, which may be so already: by whoever calls that, with no lock held.
     pub fn on_close(&self, closed: impl FnOnce() + Send + 'static) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match state.end {
             End::Told => {
                 drop(state);
@@ -211,12 +209,12 @@ impl Inbox {
 
     /// Whether no note is taken in any more.
     pub fn is_ended(&self) -> bool {
-        !matches!(self.lock().end, End::Open)
+        !matches!(self.state.lock().end, End::Open)
     }
 
     /// Lets go of what waits, with its gaps: whoever does so can get it again.
     pub fn clear(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let gone = std::mem::take(&mut state.waiting);
         (state.messages, state.bytes, state.lost, state.lost_unknown) = (0, 0, 0, false);
         drop(state);
@@ -229,7 +227,7 @@ impl Inbox {
             let mut drained = std::pin::pin!(self.drained.notified());
             // Enlisted before looking: what is taken in between is heard.
             drained.as_mut().enable();
-            if self.lock().messages == 0 {
+            if self.state.lock().messages == 0 {
                 return;
             }
             drained.await;
@@ -238,13 +236,13 @@ impl Inbox {
 
     /// The number of the last numbered note that was taken.
     pub fn last_number(&self) -> Option<u64> {
-        self.lock().last
+        self.state.lock().last
     }
 
     /// Up to so many of what waits, and of so many bytes, but at least one; and whether more waits. After everything has been
     /// taken, the next offer wakes the reader again.
     pub fn take(&self, most: usize, most_bytes: usize) -> (Vec<Taken>, bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut taken = Vec::with_capacity(most.min(state.waiting.len() + 2));
         if state.lost > 0 {
             taken.push(Taken::Gap(Some(std::mem::take(&mut state.lost))));
@@ -304,10 +302,6 @@ impl Inbox {
         if !woken {
             (self.wake)();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -47,11 +47,13 @@ mod table;
 mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
+use parking_lot::Mutex;
 
 use self::answer::{Answer, Fault, Outcome};
 use self::db::Db;
@@ -118,7 +120,7 @@ impl Engine {
         let keys =
             if script.keyed_once { script.keys } else { args.len() / (script.keys + script.args).max(1) * script.keys };
         let (source, sha) = script.many();
-        let mut line = lock(&self.shared.line);
+        let mut line = self.shared.line.lock();
         let lua = line.free().ok_or_else(|| Error::new(Kind::Unavailable, "a script is running"))?;
         let outcome = lua.run(sha, source.as_bytes(), args, keys);
         drop(line);
@@ -128,32 +130,32 @@ impl Engine {
 
     /// Delivers messages published to `topic` from now on; returns the id for `unsubscribe`.
     pub fn subscribe(&self, topic: Topic, listener: Listener) -> u64 {
-        lock(&self.shared.db).hub.subscribe(topic, listener)
+        self.shared.db.lock().hub.subscribe(topic, listener)
     }
 
     /// Stops delivery to one listener.
     pub fn unsubscribe(&self, id: u64) {
         // Dropped without holding a lock, because its destructor may call the engine.
-        let gone = lock(&self.shared.db).hub.unsubscribe(id);
+        let gone = self.shared.db.lock().hub.unsubscribe(id);
         drop(gone);
     }
 
     /// Moves the engine's clock forward.
     pub fn advance(&self, by: Duration) {
-        lock(&self.shared.db).clock.advance(by);
+        self.shared.db.lock().clock.advance(by);
     }
 
     /// About how many bytes keys and values take.
     pub fn used_bytes(&self) -> usize {
-        lock(&self.shared.db).space.used()
+        self.shared.db.lock().space.used()
     }
 
     /// Frees some expired keys. Reads never return them; this reclaims their memory.
     pub fn sweep(&self) {
         // Time stands still while a script runs.
-        let mut line = lock(&self.shared.line);
+        let mut line = self.shared.line.lock();
         if line.free().is_some() {
-            let mut db = lock(&self.shared.db);
+            let mut db = self.shared.db.lock();
             db.begin();
             db.space.sweep(evict::SWEEP);
         }
@@ -218,7 +220,7 @@ impl Shared {
         match spec.run {
             Run::Script(run) => theirs.then(|| run(lua, args)),
             Run::Command(run) => {
-                let mut db = lock(&self.db);
+                let mut db = self.db.lock();
                 db.begin();
                 Some(spec.make_room(&mut db, args).and_then(|()| run(&mut db, args)))
             }
@@ -227,14 +229,14 @@ impl Shared {
 
     /// Delivers published messages in order, without holding a lock, because a listener may call the engine.
     fn deliver(&self) {
-        let Some(mut next) = lock(&self.db).hub.start_delivery() else { return };
+        let Some(mut next) = self.db.lock().hub.start_delivery() else { return };
         loop {
             for listener in next.listeners {
                 let message = next.message.clone();
                 // A panic in one listener must not stop delivery to the others.
                 let _ = catch_unwind(AssertUnwindSafe(|| listener(cinnabar_port::Heard::Message(message))));
             }
-            match lock(&self.db).hub.next_delivery() {
+            match self.db.lock().hub.next_delivery() {
                 Some(delivery) => next = delivery,
                 None => return,
             }
@@ -266,11 +268,6 @@ fn nobody(count: usize) -> Vec<Result<Reply>> {
 
 fn reply(outcome: Outcome) -> Result<Reply> {
     outcome.and_then(Answer::into_reply).map_err(Fault::into_error)
-}
-
-/// Ignores poisoning: a panic leaves at worst one command half done, and the data remains readable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A command name for error messages, shortened, because a caller's name may be anything.

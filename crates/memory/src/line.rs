@@ -6,23 +6,25 @@
 //! it.
 
 use std::collections::VecDeque;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, TryLockError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use cinnabar_port::error::{Error, Kind, Result};
 use cinnabar_port::runtime;
 use cinnabar_port::{Reply, Request, Verb};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::db::Db;
 use super::lua::{Ended, Halt, Lua};
 use super::table::run_for_script;
-use super::{Shared, is_theirs, lock, unanswered};
+use super::{Shared, is_theirs, unanswered};
 
 /// How long after its deadline a script may take to notice it.
 const NOTICE: Duration = Duration::from_millis(8);
@@ -100,7 +102,7 @@ impl Line {
 impl Shared {
     /// Runs a batch, or hands it to the thread from the first caller's script on.
     pub(super) fn begin(self: &Arc<Self>, batch: Vec<Request>, deadline: Instant) -> Begun {
-        let mut line = lock(&self.line);
+        let mut line = self.line.lock();
         if line.lua.is_none() && line.running.is_none() {
             self.renew(&mut line);
         }
@@ -158,7 +160,7 @@ impl Shared {
     /// Runs the queued jobs; returns false if this thread was abandoned.
     fn work(self: &Arc<Self>) -> bool {
         loop {
-            let mut line = lock(&self.line);
+            let mut line = self.line.lock();
             let Some(mut lua) = line.lua.take() else { return true };
             let Some(Job { batch, deadline, told }) = line.waiting.pop_front() else {
                 line.lua = Some(lua);
@@ -176,7 +178,7 @@ impl Shared {
             if let Some(watch) = watch {
                 watch.abort();
             }
-            let mut line = lock(&self.line);
+            let mut line = self.line.lock();
             if line.running.take_if(|running| running.turn == turn).is_none() {
                 drop(line);
                 drop(lua);
@@ -191,14 +193,14 @@ impl Shared {
             drop(line);
             // Messages are delivered before their publisher gets its reply.
             self.deliver();
-            if let Some(told) = lock(&told).take() {
+            if let Some(told) = told.lock().take() {
                 told.finish(count, &unanswered());
             }
         }
     }
 
     fn go_through(&self, lua: &mut Lua, batch: &[Request], deadline: Instant, told: &Mutex<Option<Told>>) {
-        let answered = match &*lock(told) {
+        let answered = match &*told.lock() {
             // The caller has given up before the job started, so it is skipped.
             Some(told) if told.tell.is_closed() => return,
             Some(told) => told.replies.len(),
@@ -218,10 +220,10 @@ impl Shared {
                 let reply = self.answer(lua, request);
                 match lua.ended() {
                     Ended::Itself => reply,
-                    Ended::Stopped => Err(stopped(is_one_of_several(request) || lock(&self.db).space.has_written)),
+                    Ended::Stopped => Err(stopped(is_one_of_several(request) || self.db.lock().space.has_written)),
                 }
             };
-            match &mut *lock(told) {
+            match &mut *told.lock() {
                 Some(told) => told.replies.push(answer),
                 None => return,
             }
@@ -231,7 +233,7 @@ impl Shared {
 
     /// Forgets the writes of earlier requests: the next one may be halted before its first command.
     fn nothing_written(&self) {
-        lock(&self.db).space.has_written = false;
+        self.db.lock().space.has_written = false;
     }
 
     /// Abandons a job that is still running shortly after its deadline.
@@ -249,16 +251,15 @@ impl Shared {
     /// Abandons a job that has not ended and creates another interpreter. Returns false if one of its commands holds the lock
     /// on the data right now, which never takes long.
     fn replace(self: &Arc<Self>, turn: u64) -> bool {
-        let mut line = lock(&self.line);
+        let mut line = self.line.lock();
         let Some(running) = line.running.take_if(|running| running.turn == turn) else { return true };
         let has_written = match self.db.try_lock() {
-            Err(TryLockError::WouldBlock) => {
+            None => {
                 line.running = Some(running);
                 return false;
             }
             // Under the lock that each of its commands takes: no further command can run, and the next script has not started.
-            Ok(db) => running.halt_under(&db),
-            Err(TryLockError::Poisoned(poisoned)) => running.halt_under(poisoned.get_ref()),
+            Some(db) => running.halt_under(&db),
         };
         LOST.fetch_add(1, Ordering::Relaxed);
         self.renew(&mut line);
@@ -268,7 +269,7 @@ impl Shared {
         }
         drop(line);
         self.deliver();
-        if let Some(mut told) = lock(&running.told).take() {
+        if let Some(mut told) = running.told.lock().take() {
             let one_of_several = running.several.get(told.replies.len()).is_some_and(|several| *several);
             told.replies.push(Err(stopped(one_of_several || has_written)));
             told.finish(running.count, &Error::new(Kind::NotSent, "the deadline passed while a script was running"));
@@ -316,7 +317,7 @@ fn serve(inbox: &Receiver<Arc<Shared>>) {
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 let Some(shared) = last.upgrade() else { return };
-                let mut line = lock(&shared.line);
+                let mut line = shared.line.lock();
                 // Callers wake this thread under the same lock: a job sent meanwhile is here, and the next one starts another thread.
                 match inbox.try_recv() {
                     Ok(_) => {}

@@ -11,14 +11,16 @@ mod memory;
 mod values;
 
 use std::collections::{HashMap, VecDeque};
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cinnabar_port::Script;
 use cinnabar_port::error::{Error, Kind, Result};
 use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
+use parking_lot::Mutex;
 
 pub use self::bounds::Bounds;
 use self::chance::Chance;
@@ -27,7 +29,6 @@ use self::memory::Memory;
 use self::values::{Argument, from_lua, into_lua};
 use super::answer::{Answer, Fault, Outcome};
 use super::db::Db;
-use super::lock;
 
 /// How long a script may run by default.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -169,12 +170,12 @@ impl Lua {
         let guards = lua.load(include_str!("lua/guard.lua")).set_name("@guard").into_function()?;
         let roll = lua.create_function({
             let watch = watch.clone();
-            move |_, ()| Ok(lock(&watch.chance).roll())
+            move |_, ()| Ok(watch.chance.lock().roll())
         })?;
         let sow = lua.create_function({
             let watch = watch.clone();
             move |_, seed: f64| {
-                *lock(&watch.chance) = Chance::new(seed as i32);
+                *watch.chance.lock() = Chance::new(seed as i32);
                 Ok(())
             }
         })?;
@@ -224,9 +225,9 @@ impl Lua {
         if !cfg!(debug_assertions) {
             return self.run(sha, source.as_bytes(), args, keys);
         }
-        *lock(&self.watch.bounds) = Some(Bounds::new(script, args, keys));
+        *self.watch.bounds.lock() = Some(Bounds::new(script, args, keys));
         let outcome = self.run(sha, source.as_bytes(), args, keys);
-        let bounds = lock(&self.watch.bounds).take();
+        let bounds = self.watch.bounds.lock().take();
         bounds.map_or(Ok(()), Bounds::kept)?;
         outcome
     }
@@ -234,21 +235,21 @@ impl Lua {
     /// Runs a script that was compiled before.
     pub fn run_known(&mut self, sha: &str, args: &[Bytes], keys: usize) -> Outcome {
         if !self.compiled.contains_key(sha) {
-            let loaded = lock(&self.shelf).get(sha).cloned();
+            let loaded = self.shelf.lock().get(sha).cloned();
             loaded.map_or(Ok(()), |source| self.compile(sha, &source, true))?;
         }
         let missing = Fault::new("NOSCRIPT No matching script. Please use EVAL.");
         let function = self.compiled.get(sha).map(|compiled| compiled.function.clone()).ok_or(missing)?;
         let (keys, args) = args.split_at(keys.min(args.len()));
         {
-            let mut db = lock(&self.db);
+            let mut db = self.db.lock();
             db.begin();
             // The script's own keys must not be evicted by the script.
             for key in keys {
                 db.space.touch(key);
             }
         }
-        *lock(&self.watch.until) = self.until.unwrap_or_else(|| Instant::now() + self.patience);
+        *self.watch.until.lock() = self.until.unwrap_or_else(|| Instant::now() + self.patience);
         let outcome = self.enter(&function, keys, args);
         self.memory.tidy(&self.lua);
         if self.watch.over.swap(false, Ordering::Relaxed) {
@@ -267,20 +268,20 @@ impl Lua {
             Some(compiled) => compiled.stays = true,
             None => self.compile(sha, source, true)?,
         }
-        lock(&self.shelf).insert(sha.to_owned(), Bytes::copy_from_slice(source));
+        self.shelf.lock().insert(sha.to_owned(), Bytes::copy_from_slice(source));
         Ok(())
     }
 
     /// Whether a script is compiled.
     pub fn knows(&self, sha: &str) -> bool {
-        self.compiled.contains_key(sha) || lock(&self.shelf).contains_key(sha)
+        self.compiled.contains_key(sha) || self.shelf.lock().contains_key(sha)
     }
 
     /// Drops all compiled scripts.
     pub fn forget(&mut self) {
         self.compiled.clear();
         self.passing.clear();
-        lock(&self.shelf).clear();
+        self.shelf.lock().clear();
     }
 
     fn compile(&mut self, sha: &str, source: &[u8], stays: bool) -> std::result::Result<(), Fault> {
@@ -331,7 +332,7 @@ impl Lua {
 fn look_every(lua: &mlua::Lua, watch: &Arc<Watch>, instructions: u32) -> mlua::Result<()> {
     let watch = watch.clone();
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), move |lua, _| {
-        if !watch.halted.load(Ordering::Relaxed) && Instant::now() < *lock(&watch.until) {
+        if !watch.halted.load(Ordering::Relaxed) && Instant::now() < *watch.until.lock() {
             return Ok(VmState::Continue);
         }
         if !watch.over.swap(true, Ordering::Relaxed) {
@@ -362,8 +363,8 @@ fn invoke(db: &Mutex<Db>, watch: &Watch, commands: Commands, args: Variadic<Argu
     let args: Option<Vec<Bytes>> = args.into_iter().map(|Argument(arg)| arg).collect();
     let args = args.ok_or(Fault::new("ERR Lua redis lib command arguments must be strings or integers"))?;
     let (name, args) = args.split_first().ok_or(Fault::SYNTAX)?;
-    let mut bounds = lock(&watch.bounds);
-    let mut db = lock(db);
+    let mut bounds = watch.bounds.lock();
+    let mut db = db.lock();
     // Asked under the lock: whoever gives the order holds it too.
     if watch.halted.load(Ordering::Acquire) {
         return Err(STOPPED);

@@ -1,10 +1,10 @@
 //! Expiry, eviction, delivery: what needs no server to compare with.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use cinnabar_port::error::Kind;
 use cinnabar_port::{Effect, Heard, Keys, Merge, Message};
+use parking_lot::Mutex;
 
 use super::*;
 
@@ -268,7 +268,7 @@ fn a_scan_sees_every_key_that_stays() {
 fn collector() -> (Arc<Mutex<Vec<Message>>>, Listener) {
     let all = Arc::new(Mutex::new(Vec::new()));
     let sink = all.clone();
-    (all, Arc::new(move |heard| sink.lock().unwrap().push(message(heard))))
+    (all, Arc::new(move |heard| sink.lock().push(message(heard))))
 }
 
 fn message(heard: Heard) -> Message {
@@ -290,8 +290,8 @@ fn messages_reach_channels_and_patterns() {
     assert_eq!(run(&engine, "PUBLISH room:x hello"), Reply::Int(0));
     engine.unsubscribe(id);
     assert_eq!(run(&engine, "PUBLISH room:1 bye"), Reply::Int(1));
-    assert_eq!(one.lock().unwrap().len(), 1);
-    let channels: Vec<Bytes> = all.lock().unwrap().iter().map(|message| message.channel.clone()).collect();
+    assert_eq!(one.lock().len(), 1);
+    let channels: Vec<Bytes> = all.lock().iter().map(|message| message.channel.clone()).collect();
     assert_eq!(channels, ["room:1", "room:2", "room:1"]);
 }
 
@@ -308,7 +308,7 @@ fn sharded_channels_are_a_namespace_of_their_own() {
     assert_eq!(run(&engine, "PUBLISH c plain"), Reply::Int(2));
     assert_eq!(run(&engine, "SPUBLISH c sharded"), Reply::Int(1));
     let payloads = |seen: Arc<Mutex<Vec<Message>>>| -> Vec<Bytes> {
-        seen.lock().unwrap().iter().map(|message| message.payload.clone()).collect()
+        seen.lock().iter().map(|message| message.payload.clone()).collect()
     };
     assert_eq!([plain, all, sharded].map(payloads), [vec!["plain"], vec!["plain"], vec!["sharded"]]);
 }
@@ -339,7 +339,7 @@ fn a_listener_may_call_the_engine_and_order_is_kept() {
     engine.subscribe(Topic::Channel(Bytes::from_static(b"c")), echo);
     engine.subscribe(Topic::Channel(Bytes::from_static(b"c")), collect);
     run(&engine, "PUBLISH c x");
-    let seen: Vec<Bytes> = all.lock().unwrap().iter().map(|message| message.payload.clone()).collect();
+    let seen: Vec<Bytes> = all.lock().iter().map(|message| message.payload.clone()).collect();
     assert_eq!(seen, ["x", "xx", "xxx"]);
 }
 

@@ -1,9 +1,11 @@
 //! Events of an engine: one per change of state.
 
 use std::{
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::SystemTime,
 };
+
+use parking_lot::Mutex;
 
 /// A change of state.
 #[derive(Debug, Clone)]
@@ -81,13 +83,13 @@ pub struct Events(Mutex<Vec<Weak<Watcher>>>);
 impl Events {
     /// Notifies `watcher` of every event until it is dropped.
     pub fn watch(&self, watcher: &Arc<Watcher>) {
-        self.lock().push(Arc::downgrade(watcher));
+        self.0.lock().push(Arc::downgrade(watcher));
     }
 
     /// Notifies all watchers.
     pub fn emit(&self, event: &Event) {
         let watchers: Vec<_> = {
-            let mut all = self.lock();
+            let mut all = self.0.lock();
             all.retain(|watcher| watcher.strong_count() > 0);
             all.iter().filter_map(Weak::upgrade).collect()
         };
@@ -95,10 +97,6 @@ impl Events {
         for watcher in watchers {
             watcher(event);
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Watcher>>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -124,6 +122,6 @@ mod tests {
         drop(goes);
         events.emit(&Event::new(EventKind::Lost, "here", "text"));
         assert_eq!(heard.load(Ordering::Relaxed), 1);
-        assert_eq!(events.lock().len(), 1, "what is gone is forgotten");
+        assert_eq!(events.0.lock().len(), 1, "what is gone is forgotten");
     }
 }

@@ -6,11 +6,13 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
+
+use parking_lot::Mutex;
 
 /// Gives out turns, each behind those that were given out before.
 #[derive(Default)]
@@ -33,10 +35,6 @@ impl Sequence {
     pub fn turn(self: &Arc<Self>) -> Turn {
         Turn { number: self.given.fetch_add(1, Ordering::Relaxed), sequence: self.clone() }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
 }
 
 /// A turn in a sequence.
@@ -52,7 +50,7 @@ impl Turn {
     }
 
     fn poll_comes(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut line = self.sequence.lock();
+        let mut line = self.sequence.line.lock();
         if line.next == self.number {
             return Poll::Ready(());
         }
@@ -75,7 +73,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut line = self.sequence.lock();
+        let mut line = self.sequence.line.lock();
         line.waiting.remove(&self.number);
         if line.next != self.number {
             line.gone.insert(self.number);

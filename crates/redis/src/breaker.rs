@@ -4,15 +4,13 @@
 
 mod window;
 
-use std::{
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::time::Duration;
 
 use cinnabar_port::{
     BreakerState, BreakerStatus,
     error::{Error, Kind},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use self::window::Window;
@@ -210,7 +208,7 @@ impl Breaker {
 
     /// What it is now, after what time alone has changed.
     fn inner(&self, now: Instant) -> MutexGuard<'_, Inner> {
-        let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut inner = self.inner.lock();
         if let State::HalfOpen { probe: Some(begun) } = inner.state
             && now.saturating_duration_since(begun) >= self.settings.probe_timeout
         {

@@ -13,7 +13,7 @@ mod table;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
@@ -25,6 +25,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -129,7 +130,7 @@ impl Cluster {
 
     pub fn status(&self) -> Status {
         let nodes = self.table().primaries();
-        let own = lock(&self.last_error).clone();
+        let own = self.last_error.lock().clone();
         let errors = nodes.iter().filter_map(|node| node.server.pool().last_error()).chain(own);
         Status {
             muted: false,
@@ -176,7 +177,7 @@ impl Cluster {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        lock(&self.table)
+        self.table.lock()
     }
 }
 
@@ -198,8 +199,4 @@ impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cluster {}", Listed(&self.seeds))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -10,7 +10,7 @@ mod tests;
 
 use std::{
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     random,
 };
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::{
     sync::{Notify, oneshot, watch},
@@ -50,10 +51,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     fn end(&self, why: Error) {
         let first = self.ended.send_if_modified(|ended| {
             let first = ended.is_none();
@@ -61,7 +58,7 @@ impl Shared {
             first
         });
         if first {
-            self.lock().end(&why);
+            self.queue.lock().end(&why);
             self.work.notify_one();
         }
     }
@@ -92,29 +89,29 @@ impl Connection {
     pub fn hand_over_with(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
         let (done, answer) = oneshot::channel();
         let count = commands.len();
-        let queued = self.shared.lock().push(commands, &mut hold, Some(done));
+        let queued = self.shared.queue.lock().push(commands, &mut hold, Some(done));
         self.shared.work.notify_one();
         Exchange { shared: &self.shared, count, queued, answer, hold }
     }
 
     /// How many commands are pending.
     pub fn unanswered(&self) -> usize {
-        self.shared.lock().unanswered()
+        self.shared.queue.lock().unanswered()
     }
 
     /// How many of them have not been sent.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().waiting()
+        self.shared.queue.lock().waiting()
     }
 
     /// How long a reply has been pending without any data from the server.
     pub fn silence(&self) -> Duration {
-        self.shared.lock().silence(Instant::now())
+        self.shared.queue.lock().silence(Instant::now())
     }
 
     /// How long no caller has used it.
     pub fn unused(&self) -> Duration {
-        self.shared.lock().unused(Instant::now())
+        self.shared.queue.lock().unused(Instant::now())
     }
 
     /// Closes it; pending calls fail with `why`.
@@ -124,7 +121,7 @@ impl Connection {
 
     /// How long the oldest command has been pending.
     pub fn delay(&self, now: Instant) -> Duration {
-        self.shared.lock().delay(now)
+        self.shared.queue.lock().delay(now)
     }
 
     /// Whether it has ended.
@@ -188,7 +185,7 @@ impl Exchange<'_> {
                 None,
             ),
             Err(_) => {
-                let replies = self.shared.lock().give_up(number).unwrap_or_else(|| queue::late(self.count));
+                let replies = self.shared.queue.lock().give_up(number).unwrap_or_else(|| queue::late(self.count));
                 Landed { replies, hold: None, late: true }
             }
         };
@@ -200,7 +197,7 @@ impl Exchange<'_> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         if let Ok(number) = self.queued {
-            drop(self.shared.lock().give_up(number));
+            drop(self.shared.queue.lock().give_up(number));
         }
     }
 }
@@ -244,7 +241,7 @@ impl Driver<'_> {
         loop {
             if self.writing.is_empty() {
                 // Also frees the written bytes if nothing follows.
-                self.writing = self.shared.lock().take(Instant::now()).unwrap_or_default();
+                self.writing = self.shared.queue.lock().take(Instant::now()).unwrap_or_default();
                 if self.writing.is_empty() {
                     break;
                 }
@@ -256,7 +253,7 @@ impl Driver<'_> {
             }
             self.writing.advance(count);
             self.unflushed = true;
-            self.shared.lock().wrote(count, Instant::now());
+            self.shared.queue.lock().wrote(count, Instant::now());
         }
         if self.unflushed
             && let Poll::Ready(flushed) = self.wire.poll_flush(context)
@@ -284,7 +281,7 @@ impl Driver<'_> {
 
     /// Matches the replies that were read; `told` receives the exchanges that are complete.
     fn answer(&mut self, told: &mut impl Extend<queue::Told>) -> Result<()> {
-        let mut queue = self.shared.lock();
+        let mut queue = self.shared.queue.lock();
         let now = Instant::now();
         // A skipped reply may never end, so until it does, its data does not count as a sign of life.
         if !self.wire.passes_over() {
@@ -302,7 +299,7 @@ impl Driver<'_> {
     }
 
     fn ping_after(&self, keepalive: Duration) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.shared.queue.lock();
         let now = Instant::now();
         if queue.wants_word(now) {
             queue.push_word(format!("in step {:016x}", random::fraction().to_bits()));

@@ -17,7 +17,7 @@ mod trip;
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -25,6 +25,7 @@ use std::{
 use bytes::Bytes;
 use cinnabar_port::Request;
 use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::{
     sync::Notify,
@@ -104,19 +105,19 @@ impl Lanes {
 
     /// Whether no call waits.
     pub fn is_free(&self) -> bool {
-        self.lock().lines.is_empty()
+        self.state.lock().lines.is_empty()
     }
 
     /// Whether calls on this connection cannot conflict: no other connection carries calls, and no call waits.
     pub fn is_quiet(&self, connection: u32) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.lines.is_empty() && state.under_way.iter().all(|(other, _)| *other == connection)
     }
 
     /// Separates the requests that may be sent on this connection now from those that must wait or need another connection.
     /// Returns the group of each; groups are to be sent in the order of their numbers. `None` if all may be sent together.
     pub fn groups(&self, connection: u32, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut groups = Groups::new();
         let groups: Vec<usize> = requests.map(|keys| groups.place(&state, connection, &keys)).collect();
         groups.iter().any(|group| *group > 0).then_some(groups)
@@ -124,7 +125,7 @@ impl Lanes {
 
     /// Registers new calls as in flight on this connection, unless one of them must wait or needs another connection.
     pub fn enter(self: &Arc<Self>, connection: u32, errands: &[Errand<'_>]) -> Option<Hold> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut slots = SmallVec::with_capacity(errands.len());
         for Errand { trip, .. } in errands {
             for &key in trip.keys() {
@@ -145,7 +146,7 @@ impl Lanes {
 
     /// Puts calls in the queues of their keys: new ones at the end, retried ones ahead of later calls.
     pub fn park(&self, errands: &[Errand<'_>], turn: Turn) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for Errand { trip, .. } in errands {
             state.park(trip, turn);
         }
@@ -153,7 +154,7 @@ impl Lanes {
 
     /// Groups waiting calls that are to be sent together.
     pub fn gather(&self, errands: &[Errand<'_>]) -> Party<'_> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let number = state.next_party;
         state.next_party += 1;
         let changed = Arc::new(Notify::new());
@@ -170,12 +171,12 @@ impl Lanes {
 
     /// Which connection the calls of a party may be sent on now.
     pub fn way(&self, party: &Party<'_>, errands: &[Errand<'_>]) -> Way {
-        self.lock().way(party.number, errands)
+        self.state.lock().way(party.number, errands)
     }
 
     /// Registers calls of a party as in flight on this connection, if that is still allowed.
     pub fn depart(self: &Arc<Self>, connection: u32, party: &Party<'_>, errands: &[Errand<'_>]) -> Option<Hold> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let way = state.way(party.number, errands);
         if way != Way::Any && way != Way::Over(connection) {
             return None;
@@ -190,7 +191,7 @@ impl Lanes {
     }
 
     fn is_overtaken(&self, trip: &Trip) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         trip.keys().iter().any(|&key| {
             state
                 .lines
@@ -202,7 +203,7 @@ impl Lanes {
     /// Records that a call was executed. If an earlier call on its keys is to be retried, a `repeatable` call is queued behind it,
     /// to be executed again. Any other call has overtaken the earlier one, which is no longer retried.
     pub fn done(&self, trip: &Trip, repeatable: bool) -> Done {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.returned == 0 {
             return Done::InTurn;
         }
@@ -236,7 +237,7 @@ impl Lanes {
     /// Waits until the calls that this one has overtaken, with places before `first`, have left their queues.
     pub async fn passed(&self, trip: &Trip<'_>, first: u64, until: Instant) {
         let behind = || {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             trip.keys().iter().any(|&key| {
                 let line = state.lines.get_mut(&slot_of(key));
                 line.is_some_and(|line| line.before(first).any(|entry| entry.overtaken && entry.key == key))
@@ -265,7 +266,7 @@ impl Lanes {
 
     /// Whether any call is to be retried.
     pub fn has_returned(&self) -> bool {
-        self.lock().returned > 0
+        self.state.lock().returned > 0
     }
 
     /// The hashes of the keys in whose order a request takes part.
@@ -276,7 +277,7 @@ impl Lanes {
     }
 
     fn leave(&self, trip: &Trip) {
-        let overtaken = self.lock().leave(trip);
+        let overtaken = self.state.lock().leave(trip);
         // An abandoned call may not have seen itself that it was overtaken.
         if overtaken {
             self.stir.notify_waiters();
@@ -285,10 +286,6 @@ impl Lanes {
 
     fn hash(&self, key: &Bytes) -> u64 {
         trip::hash(&self.hasher, key)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -301,7 +298,7 @@ impl Way {
 impl Drop for Hold {
     fn drop(&mut self) {
         if !self.slots.is_empty() {
-            self.lanes.lock().land(self);
+            self.lanes.state.lock().land(self);
         }
     }
 }
@@ -315,7 +312,7 @@ impl Party<'_> {
 
 impl Drop for Party<'_> {
     fn drop(&mut self) {
-        self.lanes.lock().parties.remove(&self.number);
+        self.lanes.state.lock().parties.remove(&self.number);
     }
 }
 

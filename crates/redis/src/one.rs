@@ -8,12 +8,13 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use cinnabar_port::{Events, Merge, Request, Role, Status, Topology, crew::Crew, error::Result};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
@@ -126,7 +127,7 @@ impl One {
                 let mut there = |delivery: Delivery| {
                     let replies = delivery.into_some().into_iter();
                     let replies = replies.filter_map(|(at, reply)| Some((*places.get(at)?, reply))).collect();
-                    let mut deliver = deliver.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    let mut deliver = deliver.lock();
                     deliver(Delivery::Some(replies));
                 };
                 self.run(requests, deadline, &mut there).await;

@@ -7,7 +7,7 @@ pub use keep::{CALM, suspicion, wait};
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -18,6 +18,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, futures::Notified, watch},
     time::{Instant, timeout_at},
@@ -145,7 +146,7 @@ impl Pool {
                     },
                     Ok(State::Down(error)) if !self.may_fail_over() => return Err(error),
                     Ok(State::Down(error)) => {
-                        lock(&last).replace(error);
+                        last.lock().replace(error);
                         drop(state.changed().await);
                     }
                     _ => return Err(closed()),
@@ -154,7 +155,7 @@ impl Pool {
         });
         ready.await.unwrap_or_else(|_| {
             let late = || Error::new(Kind::Unavailable, format!("no connection to {} in time", self.shared.source));
-            Err(lock(&last).take().unwrap_or_else(late))
+            Err(last.lock().take().unwrap_or_else(late))
         })
     }
 
@@ -170,7 +171,7 @@ impl Pool {
 
     /// How long there has been no connection; `None` if there is one, or none was requested yet.
     pub fn gone_for(&self) -> Option<Duration> {
-        lock(&self.shared.gone).map(|since| since.elapsed())
+        self.shared.gone.lock().map(|since| since.elapsed())
     }
 
     /// Whether sentinels can be expected to promote another server soon.
@@ -181,17 +182,17 @@ impl Pool {
 
     /// The connection with this number, if it can be used.
     pub fn member(&self, number: u32) -> Option<Member> {
-        self.shared.lock().iter().find(|member| member.number == number && member.is_usable()).cloned()
+        self.shared.members.lock().iter().find(|member| member.number == number && member.is_usable()).cloned()
     }
 
     /// Whether there is at most one connection.
     pub fn is_single(&self) -> bool {
-        self.shared.lock().len() <= 1
+        self.shared.members.lock().len() <= 1
     }
 
     /// Whether a usable connection exists.
     pub fn is_connected(&self) -> bool {
-        self.shared.lock().iter().any(Member::is_usable)
+        self.shared.members.lock().iter().any(Member::is_usable)
     }
 
     /// Whether the last attempt to connect has not failed.
@@ -217,7 +218,7 @@ impl Pool {
 
     /// Retires every connection to another address: the server has moved.
     pub fn move_to(&self, place: &Place) {
-        for member in self.shared.lock().iter().filter(|member| member.place != *place) {
+        for member in self.shared.members.lock().iter().filter(|member| member.place != *place) {
             member.retire(&format!("{place} is the primary now"));
         }
         self.shared.changed.notify_one();
@@ -228,14 +229,14 @@ impl Pool {
     /// Closes all connections permanently.
     pub fn close(&self) {
         self.shared.state.send_replace(State::Closed);
-        for member in self.shared.lock().drain(..) {
+        for member in self.shared.members.lock().drain(..) {
             member.connection.end(closed());
         }
         self.shared.changed.notify_one();
     }
 
     pub fn status(&self) -> PoolStatus {
-        let members = self.shared.lock();
+        let members = self.shared.members.lock();
         let usable = members.iter().filter(|member| member.is_usable());
         PoolStatus {
             size: usable.clone().count() as u32,
@@ -245,7 +246,7 @@ impl Pool {
     }
 
     pub fn last_error(&self) -> Option<(Error, SystemTime)> {
-        lock(&self.shared.last_error).clone()
+        self.shared.last_error.lock().clone()
     }
 
     /// Records an error for the health check.
@@ -260,7 +261,7 @@ impl Pool {
 
     /// How many commands are pending.
     pub fn unanswered(&self) -> u64 {
-        self.shared.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
+        self.shared.members.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
     }
 
     /// How often a connection was established after all had been lost.
@@ -270,7 +271,7 @@ impl Pool {
 
     /// The first connection that is not busy, so that calls share one as long as that is faster; otherwise the least busy one.
     pub fn pick(&self) -> Option<Member> {
-        let members = self.shared.lock();
+        let members = self.shared.members.lock();
         let mut usable = members.iter().filter(|member| member.is_usable());
         let now = Instant::now();
         if let Some(member) = usable.clone().find(|member| member.connection.delay(now) < HELD_UP) {
@@ -302,10 +303,6 @@ impl Member {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
-        lock(&self.members)
-    }
-
     /// Changes the state unless the pool is closed; returns whether it did.
     fn replace(&self, new: State) -> bool {
         self.state.send_if_modified(|state| {
@@ -319,7 +316,7 @@ impl Shared {
 
     /// Records since when there is no connection, or `None` if there is one.
     fn is_gone(&self, since: Option<Instant>) {
-        *lock(&self.gone) = since;
+        *self.gone.lock() = since;
     }
 
     fn is_closed(&self) -> bool {
@@ -327,16 +324,12 @@ impl Shared {
     }
 
     fn note(&self, error: &Error) {
-        *lock(&self.last_error) = Some((error.clone(), SystemTime::now()));
+        *self.last_error.lock() = Some((error.clone(), SystemTime::now()));
     }
 
     fn tell(&self, what: EventKind, text: String) {
         self.events.emit(&Event::new(what, self.source.to_string(), text));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn closed() -> Error {

@@ -6,16 +6,13 @@
 mod ask;
 mod watch;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use cinnabar_port::{
     Event, EventKind, Events,
     error::{Error, Kind, Result},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch::Sender,
     task::JoinSet,
@@ -172,7 +169,7 @@ impl Sentinels {
     }
 
     fn learned(&self) -> MutexGuard<'_, Vec<Address>> {
-        self.learned.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.learned.lock()
     }
 
     /// Where the primary is, if anybody has said so.

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use cinnabar_port::{
     error::{Kind, Result},
     random, runtime,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::OnceCell,
     time::{Instant, sleep},
@@ -117,7 +118,7 @@ impl Feed {
 
     /// Has somebody follow from now on for as long as it lives.
     pub fn follow(&self, follower: Weak<dyn Follower>) {
-        lock(&self.followers).push(follower);
+        self.followers.lock().push(follower);
     }
 
     /// The store.
@@ -127,17 +128,17 @@ impl Feed {
 
     /// The place of what will be heard next.
     pub fn end(&self) -> u64 {
-        lock(&self.ring).end()
+        self.ring.lock().end()
     }
 
     /// What is at a place.
     pub fn at(&self, place: u64) -> Found {
-        lock(&self.ring).at(place)
+        self.ring.lock().at(place)
     }
 
     /// The first that `look` finds in a message from a place on.
     pub fn find<T>(&self, place: u64, look: impl Fn(&Bytes) -> Option<T>) -> Option<T> {
-        let ring = lock(&self.ring);
+        let ring = self.ring.lock();
         let skip = place.saturating_sub(ring.first) as usize;
         ring.items.iter().skip(skip).find_map(|item| match item {
             Item::Message(text) => look(text),
@@ -146,9 +147,9 @@ impl Feed {
     }
 
     fn hear(&self, item: Item) {
-        lock(&self.ring).push(item);
+        self.ring.lock().push(item);
         let followers: Vec<_> = {
-            let mut followers = lock(&self.followers);
+            let mut followers = self.followers.lock();
             followers.retain(|follower| follower.strong_count() > 0);
             followers.iter().filter_map(Weak::upgrade).collect()
         };
@@ -239,7 +240,7 @@ impl<K: PartialEq + Send, T: Clone + Send + Sync> Shared<K, T> {
         ask: impl FnOnce() -> F,
     ) -> Result<T> {
         let answer = {
-            let mut asked = lock(&self.0);
+            let mut asked = self.0.lock();
             asked.retain(|asked| asked.answer.strong_count() > 0);
             let same = asked.iter().find(|asked| asked.what == what && asked.place >= since);
             same.and_then(|asked| asked.answer.upgrade()).unwrap_or_else(|| {
@@ -275,10 +276,6 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 /// When a call that begins now is late.
 pub fn within(patience: Duration) -> Instant {
     Instant::now() + patience
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

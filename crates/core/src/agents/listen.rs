@@ -6,11 +6,12 @@
 mod order;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use cinnabar_port::{Topology, error::Result};
+use parking_lot::Mutex;
 
 use self::order::{Next, Order};
 use super::feed::{Feed, Follower, Found, Item, Shared, insist, spawn, within};
@@ -66,7 +67,7 @@ impl Listening {
         // From here on all is heard; what was sent before is in the history.
         let state = State { place: feed.end(), order: Order::new(since), waits: true };
         let this = Arc::new(Self { feed, rooms, room, inbox, patience, state: Mutex::new(state) });
-        let next = this.lock().order.next();
+        let next = this.state.lock().order.next();
         if let Next::History(since) = next {
             let history = this.read(since).await?;
             this.learn(history);
@@ -79,7 +80,7 @@ impl Listening {
 
     /// What was sent after a number, as it is now or was when somebody asked who listens as well.
     async fn read(&self, since: u64) -> Result<History> {
-        let (place, now) = (self.lock().place, self.feed.end());
+        let (place, now) = (self.state.lock().place, self.feed.end());
         let read = || async {
             let call = self.rooms.history(&self.room, since, READ_BYTES)?;
             self.feed.store().call(call, within(self.patience)).await
@@ -108,7 +109,7 @@ impl Listening {
     }
 
     fn learn(&self, history: History) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let State { order, place, waits } = &mut *state;
         let next = self.feed.find(*place, |text| room::number(text).filter(|number| order.lacks(*number)));
         order.learn(history, self.feed.end(), next);
@@ -121,21 +122,17 @@ impl Listening {
         spawn(async move {
             inbox.drained().await;
             if let Some(this) = this.upgrade() {
-                this.lock().waits = false;
+                this.state.lock().waits = false;
                 this.advance();
             }
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Follower for Listening {
     fn advance(self: Arc<Self>) {
         let mut seen = None;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while !state.waits {
             match state.order.next() {
                 Next::Message(number, text) => {

@@ -13,7 +13,7 @@ mod upkeep;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     runtime,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::Instant,
@@ -167,13 +168,13 @@ impl Presence {
 
     /// Somebody asks who is there: has dead ones swept for a while.
     pub fn look(self: &Arc<Self>) {
-        *lock(&self.looked_at) = Some(Instant::now());
+        *self.looked_at.lock() = Some(Instant::now());
         self.keep_looking();
     }
 
     /// Whether anybody cares whether dead ones are swept, though nobody here is in a room.
     fn is_looked_at(&self) -> bool {
-        self.watchers.load(Ordering::Acquire) > 0 || lock(&self.looked_at).is_some_and(|at| at.elapsed() < LOOKED_AT)
+        self.watchers.load(Ordering::Acquire) > 0 || self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED_AT)
     }
 
     /// Hands an order to the task that keeps the members, started if it does not run.
@@ -224,11 +225,11 @@ impl Presence {
     }
 
     fn lock_node(&self) -> MutexGuard<'_, Option<Arc<str>>> {
-        lock(&self.node)
+        self.node.lock()
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
-        lock(&self.tasks)
+        self.tasks.lock()
     }
 }
 
@@ -236,8 +237,4 @@ impl Drop for Lookout {
     fn drop(&mut self) {
         self.0.watchers.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,13 @@
 //! Watching who is in a room: all who are there, then who comes and goes, and all again where something may have been missed.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, LazyLock, Weak},
     time::Duration,
 };
 
 use bytes::Bytes;
 use cinnabar_port::error::Result;
+use parking_lot::Mutex;
 
 use super::{
     feed::{Feed, Follower, Found, Item, Shared, insist, spawn, within},
@@ -84,7 +85,7 @@ impl Watching {
 
     /// Who is there, and the place in the feed from which on changes may not be in it.
     async fn read(&self) -> Result<(Bytes, u64)> {
-        let (place, now) = (self.lock().place, self.feed.end());
+        let (place, now) = (self.state.lock().place, self.feed.end());
         let read = || async {
             let call = self.rooms.users(&self.room)?;
             self.feed.store().call(call, within(self.patience)).await
@@ -95,7 +96,7 @@ impl Watching {
     }
 
     fn learn(&self, users: Bytes, place: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         *state = State { place, part: 0, all: Some(users), lost: false, waits: false };
     }
 
@@ -124,7 +125,7 @@ impl Watching {
         spawn(async move {
             inbox.drained().await;
             if let Some(this) = this.upgrade() {
-                this.lock().waits = false;
+                this.state.lock().waits = false;
                 this.advance();
             }
         });
@@ -153,15 +154,11 @@ impl Watching {
         }
         (state.place, state.part) = (state.place + 1, 0);
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Follower for Watching {
     fn advance(self: Arc<Self>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while !state.waits {
             if let Some(users) = state.all.clone() {
                 if self.offer(&mut state, Bytes::from_static(ALL), users) {

@@ -13,16 +13,14 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_port::{
     error::{Error, Result},
     random,
 };
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use self::desk::Desk;
@@ -136,7 +134,7 @@ impl Worker {
 
     /// How many jobs run here.
     pub fn running(&self) -> usize {
-        self.lock().running()
+        self.desk.lock().running()
     }
 
     /// Takes nothing any more, or goes on.
@@ -155,7 +153,7 @@ impl Worker {
     }
 
     fn at_desk<T>(&self, work: impl FnOnce(&mut Desk, Instant) -> T) -> T {
-        let mut desk = self.lock();
+        let mut desk = self.desk.lock();
         let now = Instant::now();
         let result = work(&mut desk, now);
         let wake = desk.must_wake(now);
@@ -164,9 +162,5 @@ impl Worker {
             self.stir.notify_one();
         }
         result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,14 +6,12 @@ use std::{
     collections::HashMap,
     hash::BuildHasher,
     mem,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 
 /// What was seen at keys, of which it remembers those in use and no more than twice `most`.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl<T: Clone> Recent<T> {
             return None;
         }
         let hash = self.hasher.hash_one(key);
-        let mut halves = self.lock();
+        let mut halves = self.halves.lock();
         if let Some(seen) = halves.young.get(&hash) {
             return Some(seen.clone());
         }
@@ -56,20 +54,16 @@ impl<T: Clone> Recent<T> {
 
     /// Remembers what was seen at a key.
     pub fn learn(&self, key: &Bytes, seen: T) {
-        self.lock().learn(self.hasher.hash_one(key), seen, self.most);
+        self.halves.lock().learn(self.hasher.hash_one(key), seen, self.most);
         self.any.store(true, Ordering::Relaxed);
     }
 
     /// Forgets a key.
     pub fn forget(&self, key: &Bytes) {
         let hash = self.hasher.hash_one(key);
-        let mut halves = self.lock();
+        let mut halves = self.halves.lock();
         halves.young.remove(&hash);
         halves.old.remove(&hash);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Halves<T>> {
-        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,7 +98,7 @@ mod tests {
             }
         }
         assert!(recent.of(&key(1)).is_none());
-        let halves = recent.lock();
+        let halves = recent.halves.lock();
         assert!(halves.young.len() <= MOST && halves.old.len() <= MOST);
     }
 

@@ -2,14 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 /// A permission that the user may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +75,7 @@ impl Muted {
 
     /// Those that count still.
     fn current(&self, now: Instant) -> MutexGuard<'_, HashMap<(Mute, Bytes), Instant>> {
-        let mut all = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.denied.lock();
         all.retain(|_, at| now.saturating_duration_since(*at) < LIFE);
         all
     }
@@ -126,6 +124,6 @@ mod tests {
         let (muted, now) = (Muted::default(), Instant::now());
         let news = (0..2 * MOST).filter(|n| muted.set(Mute::Telling, || n.to_string().into(), true, now));
         assert_eq!(news.count(), 1);
-        assert_eq!(muted.denied.lock().unwrap().len(), MOST);
+        assert_eq!(muted.denied.lock().len(), MOST);
     }
 }

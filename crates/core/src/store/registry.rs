@@ -4,12 +4,13 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, LazyLock, Mutex, Weak},
+    sync::{Arc, LazyLock, Weak},
     time::Duration,
 };
 
 use cinnabar_port::{error::Result, runtime};
 use cinnabar_redis::settings::{Server, Settings};
+use parking_lot::Mutex;
 
 use super::Store;
 
@@ -47,7 +48,7 @@ impl<K: Clone + Eq + Hash, T> Registry<K, T> {
 
     /// The value with this key; created if it is not in use.
     pub fn get<E>(&self, key: &K, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        let mut all = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut all = self.0.lock();
         if let Some(held) = all.get(key).and_then(Weak::upgrade) {
             return Ok(held);
         }

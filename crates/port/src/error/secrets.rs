@@ -2,8 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The placeholder for a secret.
 const BLANK: &str = "***";
@@ -54,7 +56,7 @@ fn blank(text: &str, secret: &str) -> Option<String> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<Weak<str>>> {
-    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+    ALL.lock()
 }
 
 #[cfg(test)]

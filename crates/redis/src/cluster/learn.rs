@@ -15,7 +15,7 @@ use cinnabar_port::{
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
-    Cluster, Node, lock,
+    Cluster, Node,
     map::{self, Run},
 };
 use crate::{dial::Place, resp::Commands, settings::Address};
@@ -88,7 +88,7 @@ impl Cluster {
 
     /// Requests a refresh; the returned number can be passed to `learned` to wait for it.
     pub fn learn(self: &Arc<Self>) -> u64 {
-        let mut learning = lock(&self.learning);
+        let mut learning = self.learning.lock();
         // A node that was queried already may not have known the change yet.
         learning.again |= learning.asking;
         if !learning.running {
@@ -137,7 +137,7 @@ impl Cluster {
     async fn keep_learning(self: Arc<Self>) {
         loop {
             let due = {
-                let learning = lock(&self.learning);
+                let learning = self.learning.lock();
                 // All nodes were just queried without success.
                 let every = EVERY.saturating_mul(2_u32.saturating_pow(learning.failures)).min(SELDOM);
                 learning.last.map(|last| last + every)
@@ -146,18 +146,18 @@ impl Cluster {
                 sleep_until(due).await;
             }
             {
-                let mut learning = lock(&self.learning);
+                let mut learning = self.learning.lock();
                 (learning.asking, learning.again) = (true, false);
                 learning.begun += 1;
                 learning.last = Some(Instant::now());
             }
             let result = self.fetch().await.map(|runs| self.take_over(&runs));
             if let Err(error) = &result {
-                *lock(&self.last_error) = Some((error.clone(), SystemTime::now()));
+                *self.last_error.lock() = Some((error.clone(), SystemTime::now()));
             }
             self.tell_reached(result.as_ref().err());
             let again = {
-                let mut learning = lock(&self.learning);
+                let mut learning = self.learning.lock();
                 learning.asking = false;
                 learning.failures = if result.is_ok() { 0 } else { (learning.failures + 1).min(16) };
                 learning.running = learning.again && !self.closed.load(Ordering::Acquire);
@@ -228,7 +228,7 @@ impl Cluster {
             return;
         }
         let change = self.table().replace(runs, |address| self.node(address));
-        let mut learning = lock(&self.learning);
+        let mut learning = self.learning.lock();
         let quiet = learning.told.is_some_and(|told| told.elapsed() < TELL_EVERY);
         let text = match (change.nodes, change.slots) {
             (true, _) => "the nodes that own slots have changed",
@@ -244,7 +244,7 @@ impl Cluster {
     /// Emits an event when no node responds, and when one responds again. Each node reports its own state.
     fn tell_reached(&self, error: Option<&Error>) {
         let down = error.is_some();
-        if std::mem::replace(&mut lock(&self.learning).down, down) == down {
+        if std::mem::replace(&mut self.learning.lock().down, down) == down {
             return;
         }
         match error {

@@ -2,16 +2,14 @@
 
 use std::{
     hash::{BuildHasher, Hasher},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
 use cinnabar_port::{Reply, Request, Verb, error::Result};
 use foldhash::fast::RandomState;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -195,12 +193,12 @@ impl<'a> Trip<'a> {
 
     /// Keeps a reply while the request is executed again.
     pub fn keep(&self, reply: Result<Reply>) {
-        *self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(reply));
+        *self.answered.lock() = Some(Box::new(reply));
     }
 
     /// The kept reply, if the request was not executed again after it.
     pub fn kept(&self) -> Option<Result<Reply>> {
-        self.answered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map(|reply| *reply)
+        self.answered.lock().take().map(|reply| *reply)
     }
 }
 

@@ -4,7 +4,7 @@
 //! keys could be executed before it. Calls made meanwhile wait.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Arc,
     atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
@@ -14,6 +14,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 
 use super::{One, clustered};
@@ -57,7 +58,7 @@ impl Mode {
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
-        self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.failed.lock()
     }
 }
 

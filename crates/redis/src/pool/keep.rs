@@ -193,7 +193,7 @@ pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
 
 /// Adds a connection. Since the server responds on it, the unresponsive ones are dead and are closed.
 pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
-    let mut members = shared.lock();
+    let mut members = shared.members.lock();
     if shared.is_closed() {
         member.connection.end(closed());
         return false;
@@ -221,7 +221,7 @@ async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
         let ended = remove_ended(shared);
         let silent = mark_silent(shared);
         let (members, usable, retired) = {
-            let members = shared.lock();
+            let members = shared.members.lock();
             let retired = members.iter().find_map(|member| member.retired.get().map(|(_, why)| why.clone()));
             (members.len(), members.iter().filter(|member| member.is_usable()).count(), retired)
         };
@@ -246,7 +246,7 @@ async fn spoke_again(shared: &Shared) {
         sleep(LOOK_CLOSELY).await;
         remove_ended(shared);
         mark_silent(shared);
-        if shared.lock().iter().any(Member::is_usable) {
+        if shared.members.lock().iter().any(Member::is_usable) {
             return;
         }
     }
@@ -255,7 +255,7 @@ async fn spoke_again(shared: &Shared) {
 fn remove_ended(shared: &Shared) -> Option<Error> {
     let mut why = None;
     let mut standing = 0;
-    shared.lock().retain(|Member { connection, retired, .. }: &Member| {
+    shared.members.lock().retain(|Member { connection, retired, .. }: &Member| {
         if let Some((since, why)) = retired.get()
             && (connection.unanswered() == 0 || since.elapsed() >= LEAVING)
         {
@@ -282,7 +282,7 @@ fn mark_silent(shared: &Shared) -> usize {
         }
         silent
     };
-    shared.lock().iter().filter(silent).count()
+    shared.members.lock().iter().filter(silent).count()
 }
 
 /// After how long without any data a connection with pending replies is considered unresponsive.

@@ -98,7 +98,7 @@ async fn look(shared: &Shared) -> Result<Found> {
 
 /// Replaces all other connections by the new one.
 fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
-    let before: Vec<Member> = shared.lock().clone();
+    let before: Vec<Member> = shared.members.lock().clone();
     if !add(shared, fresh) {
         return false;
     }

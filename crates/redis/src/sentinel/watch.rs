@@ -1,11 +1,9 @@
 //! Subscribes to one sentinel at a time, so that a fail-over is noticed even if the old primary still responds.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use cinnabar_port::{Reply, error::Result};
+use parking_lot::Mutex;
 use tokio::{
     task::AbortHandle,
     time::{Instant, sleep, timeout},
@@ -51,7 +49,7 @@ impl Watch {
 
     /// Starts the task.
     pub fn start(&self, pool: &Pool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if matches!(*state, State::Idle) {
             let (sentinels, dialler, pool) = (self.sentinels.clone(), self.dialler.clone(), pool.clone());
             let watching = async move {
@@ -71,13 +69,9 @@ impl Watch {
 
     /// Ends the task.
     pub fn close(&self) {
-        if let State::Running(task) = std::mem::replace(&mut *self.lock(), State::Closed) {
+        if let State::Running(task) = std::mem::replace(&mut *self.state.lock(), State::Closed) {
             task.abort();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

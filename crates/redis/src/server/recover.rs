@@ -1,10 +1,7 @@
 //! How the breaker of a failed server is probed and closed again.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -12,6 +9,7 @@ use cinnabar_port::{
     BreakerState, Event, EventKind, Reply,
     error::{Error, Kind, Result},
 };
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::Server;
@@ -43,7 +41,7 @@ struct History {
 impl Trips {
     /// Counts an opening.
     fn opened(&self, now: Instant) {
-        let mut history = self.lock();
+        let mut history = self.0.lock();
         let first = history.since.is_none();
         let calm = history.closed.take().is_some_and(|closed| now - closed >= RESTLESS);
         history.again = if first || calm { 0 } else { history.again.saturating_add(1) };
@@ -51,23 +49,19 @@ impl Trips {
     }
 
     fn closed(&self, now: Instant) {
-        self.lock().closed = Some(now);
+        self.0.lock().closed = Some(now);
     }
 
     /// Notes a probe after which it is still open.
     fn probed(&self, now: Instant) {
-        self.lock().since = Some(now);
+        self.0.lock().since = Some(now);
     }
 
     /// When the server is to be probed next.
     fn due(&self, longest: Duration) -> Option<Instant> {
-        let history = self.lock();
+        let history = self.0.lock();
         let pause = SOON.saturating_mul(2_u32.saturating_pow(history.again)).min(longest);
         history.since.map(|since| since + pause)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, History> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -1,15 +1,13 @@
 //! Who listens to what, who waits for a confirmation, and who has missed something since.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use cinnabar_port::{
     Heard, Listener, Message, Topic,
     error::{Error, Result},
 };
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -52,7 +50,7 @@ enum State {
 impl Book {
     /// One more listener; `done` hears what becomes of that.
     pub fn add(&self, topic: &Topic, id: u64, listener: Listener, done: Answer) {
-        let mut pages = self.lock();
+        let mut pages = self.0.lock();
         pages.ids.insert(id, topic.clone());
         let page = pages.topics.entry(topic.clone()).or_default();
         page.listeners.push(Listening { id, listener, state: State::New });
@@ -61,7 +59,7 @@ impl Book {
 
     /// Takes one away and says which topic nobody hears any more.
     pub fn remove(&self, id: u64) -> Option<Topic> {
-        let mut pages = self.lock();
+        let mut pages = self.0.lock();
         let topic = pages.ids.remove(&id)?;
         let page = pages.topics.get_mut(&topic)?;
         let at = page.listeners.iter().position(|one| one.id == id)?;
@@ -75,17 +73,17 @@ impl Book {
 
     /// Everything that anybody listens to.
     pub fn topics(&self) -> Vec<Topic> {
-        self.lock().topics.keys().cloned().collect()
+        self.0.lock().topics.keys().cloned().collect()
     }
 
     /// Whether nobody listens to anything.
     pub fn is_empty(&self) -> bool {
-        self.lock().topics.is_empty()
+        self.0.lock().topics.is_empty()
     }
 
     /// Whether anybody listens to this.
     pub fn is_heard(&self, topic: &Topic) -> bool {
-        self.lock().topics.contains_key(topic)
+        self.0.lock().topics.contains_key(topic)
     }
 
     /// Hands a message to those who listen to this topic.
@@ -143,7 +141,7 @@ impl Book {
     }
 
     fn answer(&self, topic: &Topic, result: impl Fn() -> Result<()>) {
-        let waiting = self.lock().topics.get_mut(topic).map(|page| std::mem::take(&mut page.waiting));
+        let waiting = self.0.lock().topics.get_mut(topic).map(|page| std::mem::take(&mut page.waiting));
         for done in waiting.into_iter().flatten() {
             let _ = done.send(result());
         }
@@ -151,10 +149,6 @@ impl Book {
 
     /// Listeners are called outside the lock: one may well end its own subscription.
     fn each(&self, topic: &Topic, look: impl FnMut(&mut Listening) -> Option<Listener>) -> SmallVec<[Listener; 4]> {
-        self.lock().topics.get_mut(topic).into_iter().flat_map(|page| &mut page.listeners).filter_map(look).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().topics.get_mut(topic).into_iter().flat_map(|page| &mut page.listeners).filter_map(look).collect()
     }
 }

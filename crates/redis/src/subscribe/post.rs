@@ -1,8 +1,9 @@
 //! Listeners, and the task that has them hear, for as long as there are any.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use cinnabar_port::{Listener, Topic};
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -40,7 +41,7 @@ impl Post {
     /// One more listener; `done` hears what becomes of that.
     pub fn subscribe(&self, topic: Topic, id: u64, listener: Listener, done: Answer) {
         self.book.add(&topic, id, listener, done);
-        let mut link = self.lock();
+        let mut link = self.link.lock();
         let orders = link.orders.get_or_insert_with(|| {
             let (sender, inbox) = mpsc::unbounded_channel();
             (self.start)(inbox);
@@ -52,13 +53,13 @@ impl Post {
     /// One listener less.
     pub fn unsubscribe(&self, id: u64) {
         let Some(topic) = self.book.remove(id) else { return };
-        self.lock().leave(&self.book, Order::Unsubscribe(topic));
+        self.link.lock().leave(&self.book, Order::Unsubscribe(topic));
     }
 
     /// The same for one who was refused, and may try again.
     pub fn refused(&self, id: u64) {
         let Some(topic) = self.book.remove(id) else { return };
-        let mut link = self.lock();
+        let mut link = self.link.lock();
         if link.orders.is_none() {
             // It was closed: there is nothing to keep.
             return;
@@ -73,7 +74,7 @@ impl Post {
 
     /// Ends the task, whoever listens.
     pub fn close(&self) {
-        *self.lock() = Link::default();
+        *self.link.lock() = Link::default();
     }
 
     /// Ends the task when it is not to be kept any longer, unless somebody listens then.
@@ -82,7 +83,7 @@ impl Post {
         tokio::spawn(async move {
             while let Some(link) = link.upgrade() {
                 let until = {
-                    let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut link = link.lock();
                     let Some(until) = link.kept_until else { return };
                     if until <= Instant::now() {
                         link.kept_until = None;
@@ -97,10 +98,6 @@ impl Post {
                 sleep_until(until).await;
             }
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

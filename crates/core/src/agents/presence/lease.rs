@@ -1,14 +1,15 @@
 //! Keeps a process's lease, and sweeps where another's is over.
 
 use std::{
-    sync::{Arc, MutexGuard, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use cinnabar_port::{error::Result, random};
+use parking_lot::MutexGuard;
 use tokio::time::{Instant, sleep};
 
-use super::{Presence, lock};
+use super::Presence;
 use crate::agents::steady::Steady;
 
 /// A third of a lease: two beats may fail.
@@ -64,7 +65,7 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
 
 impl Presence {
     fn steady(&self) -> MutexGuard<'_, Steady> {
-        lock(&self.steady)
+        self.steady.lock()
     }
 
     /// Ends the task unless somebody wants it by now.

@@ -3,7 +3,7 @@
 use std::{
     future::{Future, pending},
     pin::{Pin, pin},
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use cinnabar_port::{
     Call, Event, EventKind, Listener, Topic, Watcher,
     error::{Kind, Result},
 };
+use parking_lot::MutexGuard;
 use tokio::{
     task::yield_now,
     time::{Instant, sleep_until},
@@ -92,7 +93,7 @@ impl Worker {
             if let Some(held) = next_beat {
                 beat = Some(Box::pin(self.clone().renew(store.clone(), held)));
             }
-            let looks = look.is_none() && !self.lock().is_closing();
+            let looks = look.is_none() && !self.desk.lock().is_closing();
             if looks && let Some(at) = repeats.begin(Instant::now()) {
                 look = Some(Box::pin(self.clone().fire(store.clone(), at)));
             }
@@ -102,13 +103,13 @@ impl Worker {
                     if let Some((_, taken)) = &landing.taken {
                         repeats.found(taken, Instant::now());
                     }
-                    let notices = self.lock().landed(landing, Instant::now());
+                    let notices = self.desk.lock().landed(landing, Instant::now());
                     notices.into_iter().for_each(&tell);
                     // The embedded engine answers at once: what else runs on this thread would wait as long as there are jobs.
                     yield_now().await;
                 }
                 lost = ended(&mut beat) => {
-                    let notices = self.lock().beaten(lost, Instant::now());
+                    let notices = self.desk.lock().beaten(lost, Instant::now());
                     notices.into_iter().for_each(&tell);
                 }
                 looked = ended(&mut look) => {
@@ -116,7 +117,7 @@ impl Worker {
                     let (added, failed) = repeats.ended(looked, now);
                     failed.map(Notice::Failing).into_iter().for_each(&tell);
                     if added {
-                        self.lock().wake(now);
+                        self.desk.lock().wake(now);
                     }
                 }
                 () = ended(&mut eviction) => {}
@@ -133,13 +134,13 @@ impl Worker {
                 () = at(gives_up_at) => break,
             }
         }
-        self.lock().unfinished()
+        self.desk.lock().unfinished()
     }
 
     /// What is due now, and until when nothing else is.
     fn turn(&self) -> Turn {
         let now = Instant::now();
-        let mut desk = self.lock();
+        let mut desk = self.desk.lock();
         let notices = desk.tick(now);
         let (next_round, next_beat) = (desk.round(now), desk.beat(now));
         let until = desk.next_at(now).unwrap_or(now + NEVER);
@@ -239,7 +240,7 @@ impl Worker {
     }
 
     fn steady(&self) -> MutexGuard<'_, Steady> {
-        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+        self.steady.lock()
     }
 
     /// Wakes up when there are jobs.

@@ -318,7 +318,7 @@ async fn an_idle_worker_asks_no_more_than_once_a_second() {
         // The desk's own moment of the next question moves with every question.
         let mut last = None;
         loop {
-            let at = watched.lock().next_at(Instant::now());
+            let at = watched.desk.lock().next_at(Instant::now());
             if at != last {
                 counter.fetch_add(1, Ordering::Relaxed);
                 last = at;

@@ -3,10 +3,7 @@
 //! A room's first number is the time at which it is given, in microseconds, and each further one is one more. So a store
 //! that has lost its data never gives a number again, and a number that is missing is a message that is.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -14,6 +11,7 @@ use cinnabar_port::{
     error::{Error, Result},
     script,
 };
+use parking_lot::Mutex;
 
 use super::{LIFE, MESSAGES, Rooms, json};
 use crate::{keys, store::Publication};
@@ -40,11 +38,11 @@ pub struct Seen(Mutex<HashMap<Bytes, u64>>);
 
 impl Seen {
     fn get(&self, room: &Bytes) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(room).copied().unwrap_or(0)
+        self.0.lock().get(room).copied().unwrap_or(0)
     }
 
     fn raise(&self, room: &Bytes, number: u64) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.lock();
         if seen.len() >= MOST_SEEN && !seen.contains_key(room) {
             seen.clear();
         }

@@ -4,7 +4,6 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Mutex,
     task::Poll,
 };
 
@@ -14,6 +13,7 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
 };
 use cinnabar_redis::{Delivery, Engine};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled, share};
@@ -27,7 +27,7 @@ pub async fn run<T: Send, Tag: Send>(
     settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
 ) {
     let rounds = Mutex::new(Rounds { all: Vec::new(), again: calls, settle });
-    let rounds = || rounds.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let rounds = || rounds.lock();
     let mut crew = Crew::default();
     let mut overdue = pin!(sleep_until(deadline + GRACE));
     loop {

@@ -80,7 +80,7 @@ proptest! {
                 },
                 Deed::Record(at, tally) if !out.is_empty() => {
                     let (pass, begun) = out.swap_remove(at.index(out.len()));
-                    let current = pass.generation == bench.breaker.inner.lock().unwrap().generation;
+                    let current = pass.generation == bench.breaker.inner.lock().generation;
                     let probe = pass.is_probe();
                     bench.record(pass, tally);
                     let after = bench.status();
