@@ -6,7 +6,6 @@
 
 mod apart;
 mod call;
-pub mod crew;
 pub mod effect;
 pub mod error;
 mod events;

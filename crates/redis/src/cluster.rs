@@ -21,10 +21,10 @@ use std::{
 
 use cinnabar_port::{
     Events, Role, Status, Topology,
-    crew::Crew,
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch,
@@ -98,18 +98,18 @@ impl Cluster {
     /// Waits until every primary is connected; once one is, waits for the others only for a while.
     pub async fn connect(self: &Arc<Self>) -> Result<()> {
         self.known(Instant::now() + self.settings.connect_timeout).await?;
-        let mut crew = Crew::default();
+        let mut connecting = FuturesUnordered::new();
         for node in self.table().primaries() {
-            crew.add(async move { node.server.connected().await });
+            connecting.push(async move { node.server.connected().await }.boxed());
         }
         let (mut failed, mut stands) = (None, false);
         let patience = Instant::now() + self.settings.connect_wait;
         loop {
             let connected = if stands {
                 // Calls to slower nodes wait for their connections themselves.
-                timeout_at(patience, crew.next()).await.unwrap_or(None)
+                timeout_at(patience, connecting.next()).await.unwrap_or(None)
             } else {
-                crew.next().await
+                connecting.next().await
             };
             match connected {
                 None => break,

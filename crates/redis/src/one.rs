@@ -13,7 +13,8 @@ use std::{
     },
 };
 
-use cinnabar_port::{Events, Merge, Request, Role, Status, Topology, crew::Crew, error::Result};
+use cinnabar_port::{Events, Merge, Request, Role, Status, Topology, error::Result};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -120,20 +121,23 @@ impl One {
             requests.push(request);
         }
         let deliver = Mutex::new(deliver);
-        let mut crew = Crew::default();
+        let mut running = FuturesUnordered::new();
         for (places, requests) in parts.into_values() {
             let deliver = &deliver;
-            crew.add(async move {
-                let mut there = |delivery: Delivery| {
-                    let replies = delivery.into_some().into_iter();
-                    let replies = replies.filter_map(|(at, reply)| Some((*places.get(at)?, reply))).collect();
-                    let mut deliver = deliver.lock();
-                    deliver(Delivery::Some(replies));
-                };
-                self.run(requests, deadline, &mut there).await;
-            });
+            running.push(
+                async move {
+                    let mut there = |delivery: Delivery| {
+                        let replies = delivery.into_some().into_iter();
+                        let replies = replies.filter_map(|(at, reply)| Some((*places.get(at)?, reply))).collect();
+                        let mut deliver = deliver.lock();
+                        deliver(Delivery::Some(replies));
+                    };
+                    self.run(requests, deadline, &mut there).await;
+                }
+                .boxed(),
+            );
         }
-        while crew.next().await.is_some() {}
+        while running.next().await.is_some() {}
     }
 
     pub async fn connect(&self) -> Result<()> {

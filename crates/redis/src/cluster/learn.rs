@@ -8,10 +8,10 @@ use std::{
 
 use cinnabar_port::{
     Event, EventKind, Reply,
-    crew::Crew,
     error::{Error, Kind, Result},
     random,
 };
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
@@ -266,16 +266,16 @@ pub async fn first_of<A, T, F>(all: Vec<A>, ask: impl Fn(A) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>> + Send,
 {
-    let mut crew = Crew::default();
+    let mut asked = FuturesUnordered::new();
     let mut failed = None::<Error>;
     let mut all = all.into_iter();
     loop {
         if let Some(next) = all.next() {
-            crew.add(ask(next));
+            asked.push(ask(next).boxed());
         }
         let answer = match all.len() {
-            0 => crew.next().await,
-            _ => match timeout(BESIDE, crew.next()).await {
+            0 => asked.next().await,
+            _ => match timeout(BESIDE, asked.next()).await {
                 Ok(answer) => answer,
                 Err(_) => continue,
             },

@@ -15,9 +15,9 @@ use std::{
 
 use cinnabar_port::{
     Effect, Reply, Request,
-    crew::Crew,
     error::{Error, Kind, Result},
 };
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use smallvec::SmallVec;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -110,7 +110,7 @@ impl Cluster {
             deadline,
             gathered: Vec::with_capacity(batch.len()),
             ready: Vec::new(),
-            crew: Crew::default(),
+            in_flight: FuturesUnordered::new(),
         };
         let pieces = round.cut(batch);
         round.route(pieces);
@@ -120,8 +120,8 @@ impl Cluster {
                 deliver(Delivery::Some(std::mem::take(&mut round.ready)));
             }
             let step = match turn.take() {
-                Some(turn) => turn.begin(pin!(round.crew.next())).await,
-                None => round.crew.next().await,
+                Some(turn) => turn.begin(pin!(round.in_flight.next())).await,
+                None => round.in_flight.next().await,
             };
             match step {
                 None => return,
@@ -158,7 +158,7 @@ struct Round<'a> {
     deadline: Instant,
     gathered: Vec<Gathered>,
     ready: Vec<(usize, Result<Reply>)>,
-    crew: Crew<'a, Step<'a>>,
+    in_flight: FuturesUnordered<BoxFuture<'a, Step<'a>>>,
 }
 
 impl<'a> Round<'a> {
@@ -255,16 +255,19 @@ impl<'a> Round<'a> {
         if lane.pieces.is_empty() {
             return;
         }
-        self.crew.add(async move {
-            let errands: Vec<_> = lane.pieces.iter().map(Piece::errand).collect();
-            let replies = if lane.asking {
-                lane.node.server.attempt_asking(&errands, deadline).await
-            } else {
-                lane.node.server.attempt(&errands, deadline).await
-            };
-            drop(errands);
-            Step::Answered(lane, replies)
-        });
+        self.in_flight.push(
+            async move {
+                let errands: Vec<_> = lane.pieces.iter().map(Piece::errand).collect();
+                let replies = if lane.asking {
+                    lane.node.server.attempt_asking(&errands, deadline).await
+                } else {
+                    lane.node.server.attempt(&errands, deadline).await
+                };
+                drop(errands);
+                Step::Answered(lane, replies)
+            }
+            .boxed(),
+        );
     }
 
     fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
@@ -327,22 +330,25 @@ impl<'a> Round<'a> {
             return;
         }
         let (cluster, limit) = (self.cluster, self.limit(&pieces));
-        self.crew.add(async move {
-            let _waits = Waits::new(&cluster.waiting, pieces.len());
-            let waited = async {
-                sleep_until(wake).await;
-                if let Some(turn) = turn {
-                    // Even if the refresh failed, the known nodes are tried.
-                    let _ = timeout_at(limit, cluster.learned(turn)).await;
-                }
-            };
-            let overtaken = cluster.lanes.overtaken(|| pieces.iter().any(|piece| piece.trip.is_overtaken()));
-            let waited = tokio::select! {
-                () = waited => true,
-                () = overtaken => false,
-            };
-            if waited { Step::Route(pieces) } else { Step::Overtaken(pieces, turn, wake) }
-        });
+        self.in_flight.push(
+            async move {
+                let _waits = Waits::new(&cluster.waiting, pieces.len());
+                let waited = async {
+                    sleep_until(wake).await;
+                    if let Some(turn) = turn {
+                        // Even if the refresh failed, the known nodes are tried.
+                        let _ = timeout_at(limit, cluster.learned(turn)).await;
+                    }
+                };
+                let overtaken = cluster.lanes.overtaken(|| pieces.iter().any(|piece| piece.trip.is_overtaken()));
+                let waited = tokio::select! {
+                    () = waited => true,
+                    () = overtaken => false,
+                };
+                if waited { Step::Route(pieces) } else { Step::Overtaken(pieces, turn, wake) }
+            }
+            .boxed(),
+        );
     }
 
     /// Until when these wait at most. Pieces that wait for a fail-over give up when their patience ends.

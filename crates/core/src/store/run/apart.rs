@@ -9,10 +9,10 @@ use std::{
 
 use cinnabar_port::{
     Few, Reply, Request,
-    crew::Crew,
     error::{Error, Kind, Result},
 };
 use cinnabar_redis::{Delivery, Engine};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -28,24 +28,27 @@ pub async fn run<T: Send, Tag: Send>(
 ) {
     let rounds = Mutex::new(Rounds { all: Vec::new(), again: calls, settle });
     let rounds = || rounds.lock();
-    let mut crew = Crew::default();
+    let mut rounds_in_flight = FuturesUnordered::new();
     let mut overdue = pin!(sleep_until(deadline + GRACE));
     loop {
         let begun = rounds().begin(deadline);
         if let Some((number, batch)) = begun {
             let rounds = &rounds;
-            crew.add(async move {
-                // Settled immediately, before any later reply.
-                let mut deliver = |delivery| rounds().take(number, delivery);
-                let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
-                (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
-            });
+            rounds_in_flight.push(
+                async move {
+                    // Settled immediately, before any later reply.
+                    let mut deliver = |delivery| rounds().take(number, delivery);
+                    let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
+                    (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
+                }
+                .boxed(),
+            );
         }
         // A call that needs another round does not wait for the end of this one.
         let mut more = poll_fn(|_| if rounds().again.is_empty() { Poll::Pending } else { Poll::Ready(()) });
         let ended = tokio::select! {
             biased;
-            ended = crew.next() => ended,
+            ended = rounds_in_flight.next() => ended,
             () = &mut more => continue,
             () = &mut overdue => return rounds().cut(End::Overdue),
             () = &mut cut => return rounds().cut(End::Cut),
