@@ -32,5 +32,6 @@ mod session;
 mod status;
 mod subscription;
 mod tick;
+mod ticket;
 mod timers;
 mod told;

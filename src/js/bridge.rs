@@ -27,7 +27,7 @@ use napi_derive::napi;
 use tokio::time::Instant;
 
 use super::{
-    completions::Done,
+    completions::Completion,
     env::{Js, Value},
     failure::Failures,
     functions::Functions,
@@ -391,7 +391,7 @@ pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration)
             for opened in closing {
                 opened.drain(deadline).await;
             }
-            completions.push(Done::Calls(vec![(Ok(Answer::Undefined), ticket)]));
+            completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
         });
     }
     promise

@@ -9,39 +9,51 @@ use std::{
 
 use cinnabar_core::answer::Answer;
 use cinnabar_port::{Event, error::Result};
+use cinnabar_redis::settings::Secret;
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
+use tokio::sync::oneshot;
 
 use super::{
-    credentials,
     env::{Js, Value},
-    promise::Ticket,
+    ticket::Ticket,
 };
 
-/// Something for the JavaScript thread to do.
-pub enum Done {
+/// Work that other threads leave for the JavaScript thread.
+pub enum Completion {
     /// Promises to settle.
     Calls(Vec<(Result<Answer>, Ticket)>),
     /// Sends the calls of a tick, in case its environment never does so itself.
     Flush,
     /// The reader of this number has something to take.
-    Ready(u64),
-    /// The handler of this number will hear nothing.
-    Unheard(u64),
-    /// Something for the function of this number.
-    Told(u64, Answer),
-    /// The function of this number will be told nothing more.
-    Untold(u64),
-    /// Something about a function that answers credentials.
-    Credentials(credentials::Order),
+    ReaderReady(u64),
+    /// Releases the reader of this number: nothing will be delivered to it.
+    DropReader(u64),
+    /// Calls the callback of this number with a value.
+    Notify(u64, Answer),
+    /// Releases the callback of this number.
+    DropCallback(u64),
+    /// A request to a function that returns credentials.
+    Credentials(CredentialRequest),
     /// The state of the store of this number has changed.
-    Event(u64, Event),
+    StateChange(u64, Event),
 }
+
+/// A request to one of the functions that return credentials.
+pub enum CredentialRequest {
+    /// Call the function of this number and send what it returns.
+    Fetch(u64, oneshot::Sender<Result<Login>>),
+    /// Release it: no connection uses it any more.
+    Release(u64),
+}
+
+/// A username, if any, and a password.
+pub type Login = (Option<String>, Secret);
 
 /// The queue, and the function that wakes the JavaScript thread.
 pub struct Completions(Mutex<State>);
 
 struct State {
-    queue: VecDeque<Done>,
+    queue: VecDeque<Completion>,
     wake: Option<Wake>,
     /// The wake-up has ended: nothing that is queued would ever be done.
     ended: bool,
@@ -62,12 +74,11 @@ impl State {
     }
 }
 
-impl Done {
+impl Completion {
     fn weight(&self) -> usize {
         match self {
             Self::Calls(calls) => calls.len(),
-            Self::Flush | Self::Ready(_) | Self::Unheard(_) | Self::Told(..) | Self::Untold(_) => 1,
-            Self::Credentials(_) | Self::Event(..) => 1,
+            _ => 1,
         }
     }
 }
@@ -126,7 +137,7 @@ impl Completions {
 
     /// Queues something; only the first of a batch wakes the thread. Once the wake-up has ended, it is let go instead, so
     /// that whoever waits for it learns that.
-    pub fn push(&self, done: Done) {
+    pub fn push(&self, done: Completion) {
         let mut state = self.lock();
         if state.ended {
             drop(state);
@@ -141,16 +152,16 @@ impl Completions {
 
     /// Up to `room` of what is queued, in order. What is left wakes the thread again, after the JavaScript that this leads to
     /// has run: the calls it makes are on their way while the rest is settled, instead of all waiting for all.
-    pub fn take(&self, mut room: usize) -> Vec<Done> {
+    pub fn take(&self, mut room: usize) -> Vec<Completion> {
         let mut state = self.lock();
         let mut taken = Vec::new();
         while room > 0 {
             match state.queue.pop_front() {
                 None => break,
-                Some(Done::Calls(mut calls)) if calls.len() > room => {
+                Some(Completion::Calls(mut calls)) if calls.len() > room => {
                     let rest = calls.split_off(room);
-                    state.queue.push_front(Done::Calls(rest));
-                    taken.push(Done::Calls(calls));
+                    state.queue.push_front(Completion::Calls(rest));
+                    taken.push(Completion::Calls(calls));
                     break;
                 }
                 Some(done) => {

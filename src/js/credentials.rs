@@ -15,27 +15,17 @@ use cinnabar_redis::settings::{Asked, Provider, Secret};
 use tokio::sync::oneshot;
 
 use super::{
-    completions::{Completions, Done},
+    completions::{Completion, Completions, CredentialRequest, Login},
     env::{Js, Kept, Value},
     promise::Inner,
 };
-
-type Answer = Result<(Option<String>, Secret)>;
-
-/// Something about one function, from another thread.
-pub enum Order {
-    /// Call the function of this number.
-    Ask(u64, oneshot::Sender<Answer>),
-    /// Nobody can ask it any more.
-    Forget(u64),
-}
 
 /// The functions of an environment, and who waits for their answers.
 #[derive(Default)]
 pub struct Sources {
     last: Cell<u64>,
     functions: RefCell<HashMap<u64, Kept>>,
-    waiting: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
+    waiting: RefCell<HashMap<u64, oneshot::Sender<Result<Login>>>>,
 }
 
 /// Lets the function go with the last who could ask it, on whichever thread that is.
@@ -47,7 +37,7 @@ struct Lease {
 impl Lease {
     fn ask(&self) -> Asked {
         let (waiting, answer) = oneshot::channel();
-        self.completions.push(Done::Credentials(Order::Ask(self.id, waiting)));
+        self.completions.push(Completion::Credentials(CredentialRequest::Fetch(self.id, waiting)));
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {
                 Err(refusal("the JavaScript environment with the function given as credentials has ended".into()))
@@ -58,7 +48,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.completions.push(Done::Credentials(Order::Forget(self.id)));
+        self.completions.push(Completion::Credentials(CredentialRequest::Release(self.id)));
     }
 }
 
@@ -85,15 +75,15 @@ impl Sources {
     }
 
     /// Does what another thread wants. `call` is JavaScript's `(function, number) => void`, which never throws.
-    pub fn obey(&self, js: Js, call: Value, order: Order) {
-        match order {
-            Order::Forget(id) => {
+    pub fn handle(&self, js: Js, call: Value, request: CredentialRequest) {
+        match request {
+            CredentialRequest::Release(id) => {
                 let function = self.functions.borrow_mut().remove(&id);
                 if let Some(function) = function {
                     js.forget(function);
                 }
             }
-            Order::Ask(id, waiting) => {
+            CredentialRequest::Fetch(id, waiting) => {
                 let function = self.functions.borrow().get(&id).map(|function| js.kept(function));
                 let Some(function) = function else { return };
                 let number = self.number();
@@ -124,7 +114,7 @@ impl Sources {
         self.settle(number, answer);
     }
 
-    fn settle(&self, number: u64, answer: Answer) {
+    fn settle(&self, number: u64, answer: Result<Login>) {
         let waiting = self.waiting.borrow_mut().remove(&number);
         if let Some(waiting) = waiting {
             // Who asked may have run out of time.
@@ -170,7 +160,7 @@ mod tests {
         let (lease, sources) = (lease(), Sources::default());
         let asked = lease.ask();
         for done in lease.completions.take(1) {
-            if let Done::Credentials(Order::Ask(_, waiting)) = done {
+            if let Completion::Credentials(CredentialRequest::Fetch(_, waiting)) = done {
                 sources.waiting.borrow_mut().insert(1, waiting);
             }
         }
@@ -184,6 +174,6 @@ mod tests {
     fn the_last_lease_lets_the_function_go() {
         let completions = Arc::new(Completions::new());
         drop(Lease { completions: completions.clone(), id: 7 });
-        assert!(matches!(completions.take(9).as_slice(), [Done::Credentials(Order::Forget(7))]));
+        assert!(matches!(completions.take(9).as_slice(), [Completion::Credentials(CredentialRequest::Release(7))]));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
 
 use super::{
-    completions::Done,
+    completions::Completion,
     env::{Js, Kept, Value},
     promise::Inner,
 };
@@ -34,7 +34,7 @@ impl Inner {
     pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds, buffers: bool) -> (u64, Arc<Inbox>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let completions = self.completions.clone();
-        let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Done::Ready(id))));
+        let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(id))));
         self.insert_handler(js, id, reader, inbox.clone(), buffers);
         (id, inbox)
     }

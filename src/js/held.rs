@@ -13,7 +13,8 @@ use tokio::task::AbortHandle;
 use super::{
     env::{Js, Kept, Value},
     limits::Limits,
-    promise::{Inner, Promised},
+    promise::Inner,
+    ticket::Promised,
 };
 
 /// Everything that signals may end in an environment.
@@ -58,7 +59,7 @@ impl Inner {
         let promises = self.held.calls.take().into_values().map(|call| call.promised);
         let watches = self.held.watches.take().into_values();
         let kept = watches.flat_map(|watch| [watch.signal, watch.listener]);
-        for kept in promises.map(Promised::into_trace).chain(kept).flatten() {
+        for kept in promises.map(|promised| promised.trace).chain(kept).flatten() {
             js.forget(kept);
         }
     }

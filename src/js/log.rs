@@ -17,7 +17,7 @@ use cinnabar_port::{
 use napi::sys::ValueType;
 
 use super::{
-    completions::{Completions, Done},
+    completions::{Completion, Completions},
     env::{Js, Owned, Value},
     promise::Inner,
     status::iso,
@@ -78,7 +78,8 @@ impl Logs {
         }
         let number = self.number();
         let completions = completions.clone();
-        let watcher: Arc<Watcher> = Arc::new(move |event: &Event| completions.push(Done::Event(number, event.clone())));
+        let watcher: Arc<Watcher> =
+            Arc::new(move |event: &Event| completions.push(Completion::StateChange(number, event.clone())));
         store.events().watch(&watcher);
         let services = vec![(id, log.clone())];
         stores.push(Logged { number, store: Arc::as_ptr(store), services, _watcher: watcher });

@@ -21,7 +21,7 @@ use napi::sys;
 use super::{
     answer::build,
     bridge::Shared,
-    completions::{Completions, Done},
+    completions::{Completion, Completions},
     credentials::Sources,
     env::{Js, Kept, Value},
     failure::More,
@@ -34,6 +34,7 @@ use super::{
     opened::Opened,
     operation::Operation,
     tick::Tick,
+    ticket::{Promised, Ticket},
     told::Told,
 };
 
@@ -68,41 +69,6 @@ pub struct Inner {
     pub sources: Sources,
     /// Where other threads put what they finished.
     pub completions: Arc<Completions>,
-}
-
-/// A promise, and what is said when it is settled.
-pub struct Promised {
-    deferred: sys::napi_deferred,
-    trace: Option<Kept>,
-    operation: Operation,
-}
-
-impl Promised {
-    /// What is left when nobody can settle it any more.
-    pub fn into_trace(self) -> Option<Kept> {
-        self.trace
-    }
-}
-
-/// A promise on its way through the other threads.
-pub enum Ticket {
-    /// The promise itself.
-    Here(Promised),
-    /// The number of one that a signal may settle before.
-    Held(u64),
-}
-
-// SAFETY: other threads only carry it; it is opened on the JavaScript thread that made it.
-unsafe impl Send for Promised {}
-
-impl Ticket {
-    /// The number, if the promise stayed behind.
-    pub fn held(&self) -> Option<u64> {
-        match self {
-            Self::Here(_) => None,
-            Self::Held(call) => Some(*call),
-        }
-    }
 }
 
 impl Inner {
@@ -160,7 +126,7 @@ impl Inner {
     pub fn promise(&self, js: Js, operation: Operation) -> (Value, Option<Ticket>) {
         let Some((promise, deferred)) = js.promise() else { return (js.undefined(), None) };
         self.hold(js, 1);
-        (promise, Some(Ticket::Here(Promised { deferred, trace: self.trace(js), operation })))
+        (promise, Some(Ticket::Promise(Promised { deferred, trace: self.trace(js), operation })))
     }
 
     /// A promise rejected at once.
@@ -237,15 +203,15 @@ impl Inner {
         let wave = (self.in_flight.get() / 4).max(WAVE);
         for done in self.completions.take(wave) {
             match done {
-                Done::Calls(calls) => {
+                Completion::Calls(calls) => {
                     let mut settled = 0;
                     let mut calls = calls.into_iter();
                     while calls.len() > 0 {
                         js.scope(|| {
                             for (result, ticket) in calls.by_ref().take(PORTION) {
                                 let promised = match ticket {
-                                    Ticket::Here(promised) => promised,
-                                    Ticket::Held(call) => match self.claim(js, call) {
+                                    Ticket::Promise(promised) => promised,
+                                    Ticket::Abortable(call) => match self.claim(js, call) {
                                         Some(promised) => promised,
                                         // Its signal has settled it.
                                         None => continue,
@@ -258,16 +224,16 @@ impl Inner {
                     }
                     self.hold(js, -settled);
                 }
-                Done::Flush => self.flush(),
-                Done::Ready(id) => js.scope(|| self.wake_reader(js, id)),
-                Done::Credentials(order) => js.scope(|| {
+                Completion::Flush => self.flush(),
+                Completion::ReaderReady(id) => js.scope(|| self.wake_reader(js, id)),
+                Completion::Credentials(request) => js.scope(|| {
                     let call = self.function(js, |functions| &functions.ask_credentials);
-                    self.sources.obey(js, call, order);
+                    self.sources.handle(js, call, request);
                 }),
-                Done::Unheard(id) => js.scope(|| self.drop_handler(js, id)),
-                Done::Told(id, answer) => js.scope(|| self.tell_function(js, id, answer)),
-                Done::Untold(id) => self.forget_told(js, id),
-                Done::Event(store, event) => js.scope(|| self.tell(js, store, &event)),
+                Completion::DropReader(id) => js.scope(|| self.drop_handler(js, id)),
+                Completion::Notify(id, answer) => js.scope(|| self.tell_function(js, id, answer)),
+                Completion::DropCallback(id) => self.forget_told(js, id),
+                Completion::StateChange(store, event) => js.scope(|| self.tell(js, store, &event)),
             }
         }
     }

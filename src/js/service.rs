@@ -19,7 +19,7 @@ use napi_derive::napi;
 use super::{
     args::LONGEST_MS,
     bridge::{Bridge, Core, Handed, closed, disconnect},
-    completions::Done,
+    completions::Completion,
     env::Js,
     log::Log,
     opened::Opened,
@@ -90,7 +90,7 @@ impl Service {
                     () = under_way.closing() => Err(closed()),
                     () = late => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
                 };
-                completions.push(Done::Calls(vec![(connected.map(Answer::from), ticket)]));
+                completions.push(Completion::Calls(vec![(connected.map(Answer::from), ticket)]));
             });
         }
         Handed(promise)

@@ -23,7 +23,7 @@ use napi::{Env, sys::ValueType};
 
 use super::{
     bridge::{Core, Handed, closed},
-    completions::Done,
+    completions::Completion,
     env::{Js, Value},
     opened::Opened,
     operation::Operation,
@@ -163,9 +163,9 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
             Ok(Answer::Number(id as f64))
         });
         if answer.is_err() {
-            completions.push(Done::Unheard(id));
+            completions.push(Completion::DropReader(id));
         }
-        completions.push(Done::Calls(vec![(answer, ticket)]));
+        completions.push(Completion::Calls(vec![(answer, ticket)]));
         if pending {
             // Its caller was told no; what comes of it after all is not left behind.
             drop(under_way);

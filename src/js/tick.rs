@@ -16,11 +16,12 @@ use napi::sys;
 use tokio::time::Instant;
 
 use super::{
-    completions::Done,
+    completions::Completion,
     env::{Js, Kept, Value},
     limits::Limits,
     opened::Opened,
-    promise::{Inner, Promised, Ticket},
+    promise::Inner,
+    ticket::{Promised, Ticket},
 };
 
 /// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
@@ -74,8 +75,8 @@ impl Inner {
         promised: Promised,
     ) {
         let ticket = match limits {
-            Some(limits) if limits.has_signals() => Ticket::Held(self.keep_back(js, promised, limits)),
-            _ => Ticket::Here(promised),
+            Some(limits) if limits.has_signals() => Ticket::Abortable(self.keep_back(js, promised, limits)),
+            _ => Ticket::Promise(promised),
         };
         let first_request = call.requests.first();
         let apart = first_request.is_some_and(Request::is_apart);
@@ -114,7 +115,7 @@ impl Inner {
             self.flush();
         } else if !self.tick.flushed.get() {
             // Until it has run once, it may never run: in some realms microtasks are never executed.
-            self.completions.push(Done::Flush);
+            self.completions.push(Completion::Flush);
         }
     }
 
@@ -129,8 +130,8 @@ impl Inner {
             let held: Vec<u64> = match limits {
                 Some(limits) if limits.has_signals() => {
                     // What was aborted within the tick is not sent.
-                    calls.retain(|(_, ticket)| ticket.held().is_none_or(|call| self.held.waits(call)));
-                    calls.iter().filter_map(|(_, ticket)| ticket.held()).collect()
+                    calls.retain(|(_, ticket)| ticket.abortable().is_none_or(|call| self.held.waits(call)));
+                    calls.iter().filter_map(|(_, ticket)| ticket.abortable()).collect()
                 }
                 _ => Vec::new(),
             };
@@ -147,7 +148,7 @@ impl Inner {
             Ok(runtime) => runtime,
             Err(error) => {
                 let failed = calls.into_iter().map(|(_, ticket)| (Err(error.clone()), ticket)).collect();
-                return completions.push(Done::Calls(failed));
+                return completions.push(Completion::Calls(failed));
             }
         };
         if few {
@@ -158,7 +159,7 @@ impl Inner {
         let task = runtime.spawn(async move {
             turn.comes().await;
             let settle = |done| {
-                completions.push(Done::Calls(done));
+                completions.push(Completion::Calls(done));
                 if few {
                     runtime::stir();
                 }

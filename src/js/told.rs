@@ -12,7 +12,7 @@ use cinnabar_core::answer::Answer;
 
 use super::{
     answer::build,
-    completions::{Completions, Done},
+    completions::{Completion, Completions},
     env::{Js, Kept, Value},
     promise::Inner,
 };
@@ -39,7 +39,7 @@ pub struct Teller {
 impl Teller {
     /// Calls the function with this value, on its thread. What it throws is nobody's problem here.
     pub fn tell(&self, answer: impl Into<Answer>) {
-        self.completions.push(Done::Told(self.id, answer.into()));
+        self.completions.push(Completion::Notify(self.id, answer.into()));
     }
 
     /// The number for `forget_told`.
@@ -49,7 +49,7 @@ impl Teller {
 
     /// Lets the function go, once it has heard what it was told so far.
     pub fn end(&self) {
-        self.completions.push(Done::Untold(self.id));
+        self.completions.push(Completion::DropCallback(self.id));
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::time::sleep;
 use super::Rooms;
 use crate::js::{
     bridge::{Handed, closed},
-    completions::Done,
+    completions::Completion,
     env::{Js, Value},
     opened::Opened,
     operation::Operation,
@@ -140,9 +140,9 @@ where
             Ok(Answer::Number(id as f64))
         });
         if answer.is_err() {
-            completions.push(Done::Unheard(id));
+            completions.push(Completion::DropReader(id));
         }
-        completions.push(Done::Calls(vec![(answer, ticket)]));
+        completions.push(Completion::Calls(vec![(answer, ticket)]));
         drop(under_way);
         if pending {
             // Its caller was told no; a subscription that comes of it after all is not left behind.

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Rooms;
 use crate::js::{
     bridge::{Handed, closed, iso_now},
-    completions::Done,
+    completions::Completion,
     env::{Js, Value},
     opened::Opened,
     operation::Operation,
@@ -138,7 +138,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
             }
             Ok(Answer::Number(id as f64))
         });
-        completions.push(Done::Calls(vec![(answer, ticket)]));
+        completions.push(Completion::Calls(vec![(answer, ticket)]));
         drop(under_way);
         if pending && let Ok(member) = joining.await {
             // Its caller was told no.
@@ -159,7 +159,7 @@ pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> Handed {
     let (completions, within) = (bridge.completions.clone(), rooms.core.timeout());
     runtime.spawn(async move {
         let _ = timeout(within, presence.leave(member)).await;
-        completions.push(Done::Calls(vec![(Ok(Answer::Undefined), ticket)]));
+        completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
     });
     Handed(promise)
 }
