@@ -13,11 +13,11 @@ export declare class Bridge {
   /** The signal that `watch` was called with has aborted. */
   abort(id: number, reason: unknown): void
   /** Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does. */
-  take(reader: number): Handed
+  take(reader: number): RawValue
   /** Whether calls are in flight, which keep the process alive. */
   get isBusy(): boolean
   /** Disconnects every service that this bridge serves. */
-  disconnectAll(drainMs: number): Handed
+  disconnectAll(drainMs: number): RawValue
   /**
    * Calls `function` once after this many ms. Keeps the process alive until then if `holds` is set. Returns the number for
    * `endTimer`.
@@ -36,40 +36,40 @@ export declare class Cache {
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Cache
   /** The value, or null. */
-  get(key: unknown): Handed
+  get(key: unknown): RawValue
   /** Several values, or nulls, in the order of the keys. */
-  getMany(keys: unknown): Handed
+  getMany(keys: unknown): RawValue
   /** Stores a value. */
-  set(key: unknown, value: unknown, options: unknown): Handed
+  set(key: unknown, value: unknown, options: unknown): RawValue
   /** Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`. */
-  setMany(entries: unknown): Handed
+  setMany(entries: unknown): RawValue
   /** Removes a value; answers how many there were. */
-  invalidate(key: unknown): Handed
+  invalidate(key: unknown): RawValue
   /** Makes every entry with a tag a miss. */
-  invalidateByTag(tag: unknown): Handed
+  invalidateByTag(tag: unknown): RawValue
   /** Removes every entry whose name matches a glob; answers how many. */
-  invalidateByPattern(pattern: unknown): Handed
+  invalidateByPattern(pattern: unknown): RawValue
   /**
    * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
    * `fill`: `{ state, mark, tags }`.
    */
-  begin(key: unknown, loadMs: number, options: unknown): Handed
+  begin(key: unknown, loadMs: number, options: unknown): RawValue
   /**
    * Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
    * }`.
    */
-  open(key: unknown, loadMs: number, options: unknown): Handed
+  open(key: unknown, loadMs: number, options: unknown): RawValue
   /**
    * Stores the value of a load, given as JSON. `mark` and `marks`, those of the tags in `options`, are its lease. Returns
    * false if the key was written or removed after the lease was opened.
    */
-  fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): Handed
+  fill(key: unknown, mark: unknown, marks: unknown, value: unknown, options: unknown): RawValue
   /** Releases the lease of a load that produced no value. */
-  release(key: unknown, mark: unknown): Handed
+  release(key: unknown, mark: unknown): RawValue
   /** `cache:{endpoint}:{hash}`, for the canonical text of the parameters. */
-  keyFor(endpoint: unknown, params: unknown): Handed
+  keyFor(endpoint: unknown, params: unknown): RawValue
   /** `{ hits, staleHits, misses, errors }`. */
-  stats(): Handed
+  stats(): RawValue
 }
 
 /** Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed. */
@@ -77,7 +77,7 @@ export declare class Holder {
   /** Logs that the lock was lost while its operation was running. */
   tellLost(resource: unknown): void
   /** Gives the lock back; false when it is no longer held with this token. */
-  release(resource: unknown, token: unknown): Handed
+  release(resource: unknown, token: unknown): RawValue
 }
 
 /** Limits of one service. */
@@ -87,11 +87,11 @@ export declare class Limiter {
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Limiter
   /** Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`. */
-  check(id: unknown, limit: unknown, window: unknown): Handed
+  check(id: unknown, limit: unknown, window: unknown): RawValue
   /** Counts a hit of a key exactly as given. */
-  checkKey(key: unknown, limit: unknown, window: unknown): Handed
+  checkKey(key: unknown, limit: unknown, window: unknown): RawValue
   /** Forgets the hits; answers how many keys went. */
-  reset(id: unknown): Handed
+  reset(id: unknown): RawValue
 }
 
 /** Locks of one service. */
@@ -103,13 +103,13 @@ export declare class Lock {
   /** An id that is the same for all objects by which this lock may be taken on the same store, once the store is open. */
   scope(resource: unknown): string | null
   /** A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable. */
-  acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
+  acquire(resource: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
   /** Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`. */
-  release(resource: unknown, token: unknown, strict?: boolean | undefined | null): Handed
+  release(resource: unknown, token: unknown, strict?: boolean | undefined | null): RawValue
   /** Keeps `disconnect()` waiting until the lock that its caller holds is given back. */
   stay(): Holder
   /** Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`. */
-  extend(resource: unknown, token: unknown, ttl: unknown, strict?: boolean | undefined | null): Handed
+  extend(resource: unknown, token: unknown, ttl: unknown, strict?: boolean | undefined | null): RawValue
 }
 
 /** A queue of one service. */
@@ -123,48 +123,48 @@ export declare class Queue {
   /** Most bytes of the data of a job, or of its result. */
   get maxBytes(): number
   /** Adds a job: `[id, isNew]`. */
-  add(name: unknown, data: unknown, options: unknown): Handed
+  add(name: unknown, data: unknown, options: unknown): RawValue
   /** Adds jobs, each `{ name, data, ...options }`: an array of `[id, isNew]`. */
-  addMany(jobs: unknown): Handed
+  addMany(jobs: unknown): RawValue
   /** A job as an object, or null. */
-  get(id: unknown): Handed
+  get(id: unknown): RawValue
   /** Jobs of a state. */
-  list(state: unknown, offset: unknown, limit: unknown): Handed
+  list(state: unknown, offset: unknown, limit: unknown): RawValue
   /** Lines of a job's log. */
-  logs(id: unknown, offset: unknown, limit: unknown): Handed
+  logs(id: unknown, offset: unknown, limit: unknown): RawValue
   /**
    * Reads a job for a waiting caller; null if it is unknown. If `counted`, the job's outcome is kept for this caller until
    * `unwait`.
    */
-  look(id: unknown, counted: boolean): Handed
+  look(id: unknown, counted: boolean): RawValue
   /** Removes a counted waiter. */
-  unwait(id: unknown): Handed
+  unwait(id: unknown): RawValue
   /** How many jobs are in each state. */
-  counts(): Handed
+  counts(): RawValue
   /** Lets no job be taken any more. */
-  pause(): Handed
+  pause(): RawValue
   /** Lets jobs be taken again. */
-  resume(): Handed
+  resume(): RawValue
   /** Removes a job; whether there was one. */
-  remove(id: unknown): Handed
+  remove(id: unknown): RawValue
   /** Has a dead or delayed job start now; whether it did. */
-  retry(id: unknown): Handed
+  retry(id: unknown): RawValue
   /** Has dead jobs start anew; how many did. */
-  redrive(limit: unknown): Handed
+  redrive(limit: unknown): RawValue
   /** Removes what waits; how many. */
-  drain(delayed: boolean): Handed
+  drain(delayed: boolean): RawValue
   /** Removes old jobs of a state; how many. */
-  clean(state: unknown, olderThanMs: unknown, limit: unknown): Handed
+  clean(state: unknown, olderThanMs: unknown, limit: unknown): RawValue
   /** Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`. */
-  repeat(id: unknown, when: unknown, name: unknown, data: unknown, options: unknown): Handed
+  repeat(id: unknown, when: unknown, name: unknown, data: unknown, options: unknown): RawValue
   /** Forgets a repeat; whether there was one. */
-  unrepeat(id: unknown): Handed
+  unrepeat(id: unknown): RawValue
   /** The repeats, by their next slots. */
-  repeats(offset: unknown, limit: unknown): Handed
-  /** Starts a worker; what it has to know it tells `told`. */
-  process(options: unknown, told: unknown): QueueWorker
-  /** Tells `told` what happens to jobs, in whatever process, until it is ended. */
-  listen(told: unknown): QueueListening
+  repeats(offset: unknown, limit: unknown): RawValue
+  /** Starts a worker, which calls `callback` with its notices. */
+  process(options: unknown, callback: unknown): QueueWorker
+  /** Wakes `reader` for what happens to jobs, in whatever process, until it is ended. */
+  listen(reader: unknown): QueueListening
 }
 
 /** Somebody who hears what happens to jobs. */
@@ -176,11 +176,10 @@ export declare class QueueListening {
 /** Whoever runs the jobs of a queue. */
 export declare class QueueWorker {
   /**
-   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
-   * timeoutMs, createdAt]`, or `undefined`: then
-   * `told` is called with nothing when there are some again.
+   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs,
+   * createdAt]`, or `undefined`: then the callback is called with nothing when there are some again.
    */
-  begin(): Handed
+  begin(): RawValue
   /**
    * Records that a job is done. Its result is JSON or `undefined`. If the result is invalid, the job is dead, and the reason
    * is returned.
@@ -205,75 +204,75 @@ export declare class Rooms {
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Rooms
   /** Puts a user in a room. */
-  addUser(room: unknown, user: unknown, info: unknown): Handed
+  addUser(room: unknown, user: unknown, info: unknown): RawValue
   /** Takes a user out of a room; answers how many were taken out. */
-  removeUser(room: unknown, user: unknown): Handed
+  removeUser(room: unknown, user: unknown): RawValue
   /** An object by user. */
-  users(room: unknown): Handed
+  users(room: unknown): RawValue
   /** Stores a message as the newest. */
-  storeMessage(room: unknown, message: unknown): Handed
+  storeMessage(room: unknown, message: unknown): RawValue
   /** The last messages, newest first. */
-  recentMessages(room: unknown, count: unknown): Handed
+  recentMessages(room: unknown, count: unknown): RawValue
   /** Puts a connection of a user in a room; resolves to the number that has it leave. */
-  join(room: unknown, user: unknown, info: unknown): Handed
+  join(room: unknown, user: unknown, info: unknown): RawValue
   /** Has a member leave, by the number that `join` resolved to. */
-  leave(member: number): Handed
+  leave(member: number): RawValue
   /** Sends a message to who listens; resolves to its number. */
-  send(room: unknown, message: unknown): Handed
+  send(room: unknown, message: unknown): RawValue
   /** Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it. */
-  listen(room: unknown, since: unknown, reader: unknown): Handed
+  listen(room: unknown, since: unknown, reader: unknown): RawValue
   /** Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it. */
-  watch(room: unknown, reader: unknown): Handed
+  watch(room: unknown, reader: unknown): RawValue
   /** Ends a listener or watcher by the number of its reader. */
-  unsubscribe(reader: number): Handed
+  unsubscribe(reader: number): RawValue
 }
 
 /** A server or an embedded store, as one caller configured it. */
 export declare class Service {
   /** Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error. */
-  probe(words: unknown): Handed
+  probe(words: unknown): RawValue
   /** Validates the settings. Nothing connects. */
-  constructor(bridge: Bridge, options: unknown, environment: unknown)
+  constructor(bridge: Bridge, options: unknown, variables: unknown)
   /** Whether no option or variable named a server. */
   get byDefault(): boolean
   /** Connects, or waits for the connection. */
-  connect(): Handed
+  connect(): RawValue
   /**
    * Takes no more calls, waits `drainMs` at most for those in flight, and lets go of the connection; it ends with the
    * last service that shares it.
    */
-  disconnect(drainMs?: number | undefined | null): Handed
+  disconnect(drainMs?: number | undefined | null): RawValue
   /** The same service within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Service
   /** Whether a connection stands. */
   get isConnected(): boolean
   /** `{ engine, host, port, db }`, and with sentinels `name`. */
-  describe(): Handed
+  describe(): RawValue
   /** How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`. */
-  status(): Handed
+  status(): RawValue
   /** Moves the embedded engine's clock. */
-  advanceTime(ms: unknown): Handed
+  advanceTime(ms: unknown): RawValue
   /** A documented command by its Redis name; with `buffers`, strings are returned as bytes. */
-  command(name: unknown, args: unknown, buffers?: boolean | undefined | null): Handed
+  command(name: unknown, args: unknown, buffers?: boolean | undefined | null): RawValue
   /** Any command: its name, then its arguments; with `buffers`, strings are returned as bytes. */
-  custom(words: unknown, buffers?: boolean | undefined | null): Handed
+  custom(words: unknown, buffers?: boolean | undefined | null): RawValue
   /**
    * A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
    * strings are returned as bytes.
    */
-  transaction(commands: unknown): Handed
+  transaction(commands: unknown): RawValue
   /**
    * Publishes a value as JSON, or bytes unchanged, on a regular or sharded channel; returns how many connections received
    * it.
    */
-  publish(channel: unknown, value: unknown, sharded: unknown): Handed
+  publish(channel: unknown, value: unknown, sharded: unknown): RawValue
   /** Ends a subscription by the number that `subscribe` answered. */
-  unsubscribe(id: number): Handed
+  unsubscribe(id: number): RawValue
   /**
    * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
    * to the number of the reader, with which it is ended.
    */
-  subscribe(channel: unknown, options: unknown, reader: unknown): Handed
+  subscribe(channel: unknown, options: unknown, reader: unknown): RawValue
 }
 
 /** Sessions of one service. */
@@ -283,35 +282,35 @@ export declare class Sessions {
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions
   /** Creates a session; answers its id. */
-  create(user: unknown, data: unknown, options: unknown): Handed
+  create(user: unknown, data: unknown, options: unknown): RawValue
   /** The session, or null. */
-  get(id: unknown): Handed
+  get(id: unknown): RawValue
   /** Merges changes; false when it is gone. */
-  update(id: unknown, changes: unknown): Handed
+  update(id: unknown, changes: unknown): RawValue
   /** Deletes it; answers how many keys went. */
-  destroy(id: unknown): Handed
+  destroy(id: unknown): RawValue
   /** Sets the remaining life. */
-  extend(id: unknown, seconds: unknown): Handed
+  extend(id: unknown, seconds: unknown): RawValue
   /** Renews the life. */
-  touch(id: unknown): Handed
+  touch(id: unknown): RawValue
   /** Stores a session under the caller's id. */
-  store(id: unknown, data: unknown, ttl: unknown): Handed
+  store(id: unknown, data: unknown, ttl: unknown): RawValue
   /** Deletes every session with a tag; answers how many. */
-  destroyByTag(tag: unknown): Handed
+  destroyByTag(tag: unknown): RawValue
   /** Deletes every session of a user; answers how many. */
-  invalidateUser(user: unknown): Handed
+  invalidateUser(user: unknown): RawValue
   /** Deletes the cached user of a token; returns how many keys were deleted. */
-  invalidateToken(token: unknown): Handed
+  invalidateToken(token: unknown): RawValue
   /** The ids of a user's sessions. */
-  list(user: unknown): Handed
+  list(user: unknown): RawValue
   /** A user's sessions without their ids: `[{ publicId, ttlMs, session }]`. */
-  describe(user: unknown): Handed
+  describe(user: unknown): RawValue
   /** Deletes the session of a user with this public id; returns how many keys were deleted. */
-  destroyOf(user: unknown, publicId: unknown): Handed
+  destroyOf(user: unknown, publicId: unknown): RawValue
   /** Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process. */
-  lookup(token: unknown, loading: unknown): Handed
+  lookup(token: unknown, loading: unknown): RawValue
   /** Caches a loaded user with its possible ids, unless the token or one of these users was invalidated after the lookup. */
-  fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): Handed
+  fill(hash: unknown, stamp: unknown, user: unknown, owners: unknown, ttl: unknown): RawValue
   /** `{ hits, misses, errors }` of reads and validations. */
-  stats(): Handed
+  stats(): RawValue
 }

@@ -4,9 +4,9 @@ use cinnabar_core::answer::Answer;
 use cinnabar_port::error::{Error, Kind, Result};
 
 use super::{
-    env::{Js, Value},
     failure::More,
     functions::Functions,
+    node_api::{Js, Value},
 };
 
 /// The JavaScript value of an answer.

@@ -10,7 +10,7 @@ use cinnabar_port::{
 use napi::sys::{self, ValueType};
 use ring::digest::{SHA256, digest};
 
-use super::env::{Js, Value};
+use super::node_api::{Js, Value};
 
 /// A hundred years of 365 days.
 pub const LONGEST_MS: u64 = 3_153_600_000_000;

@@ -18,50 +18,47 @@ use cinnabar_port::{
     runtime,
 };
 use cinnabar_redis::settings::Settings;
-use napi::{
-    Env, JsValue, Unknown,
-    bindgen_prelude::{Error as NapiError, ToNapiValue},
-    sys,
-};
+use napi::{Env, JsValue, Unknown, bindgen_prelude::Error as NapiError};
 use napi_derive::napi;
 use tokio::time::Instant;
 
 use super::{
     completions::Completion,
-    env::{Js, Value},
+    environment::{Environment, Handle, Log},
     failure::Failures,
     functions::Functions,
     limits::Limits,
-    log::Log,
+    node_api::{Js, RawValue, Value},
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     options::OnUnavailable,
-    promise::Inner,
     room::{Following, Members},
     subscription::Subscriptions,
 };
 
-/// A value that a native method hands to JavaScript as it is.
-pub struct Handed(pub Value);
-
-impl ToNapiValue for Handed {
-    unsafe fn to_napi_value(_: sys::napi_env, handed: Self) -> napi::Result<sys::napi_value> {
-        Ok(handed.0)
-    }
-}
-
 /// JavaScript's half of the bridge. Made once a module.
 #[napi]
 pub struct Bridge {
-    pub(super) handle: Rc<Handle>,
+    handle: Rc<Handle>,
+    services: RefCell<Vec<std::rc::Weak<Shared>>>,
 }
 
-/// Ends the bridge when neither it nor any service can ask any more.
-pub struct Handle(pub Rc<Inner>);
+impl Bridge {
+    /// The environment.
+    pub fn environment(&self) -> &Rc<Environment> {
+        self.handle.environment()
+    }
 
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.0.abandon();
+    /// What a service holds.
+    pub fn handle(&self) -> &Rc<Handle> {
+        &self.handle
+    }
+
+    /// Has `disconnect_all` include a service.
+    pub fn register(&self, core: &Core) {
+        let mut services = self.services.borrow_mut();
+        services.retain(|service| service.strong_count() > 0);
+        services.push(Rc::downgrade(&core.shared));
     }
 }
 
@@ -89,44 +86,43 @@ impl Bridge {
             failures: Failures::new(keep(c"CinnabarError")?),
         };
         let resource = js.get(hooks.raw(), c"resource").map_err(|_| no_hook(c"resource"))?;
-        let inner = Inner::start(js, functions, capture, resource)
+        let environment = Environment::start(js, functions, capture, resource)
             .ok_or_else(|| NapiError::from_reason("this JavaScript environment is ending"))?;
-        Ok(Self { handle: Rc::new(Handle(inner)) })
+        Ok(Self { handle: Handle::new(environment), services: RefCell::default() })
     }
 
     /// What a function that was asked for credentials answered, or a sentence that says why that is of no use.
     #[napi]
     pub fn answer_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
         let (username, password, problem) = (username.raw(), password.raw(), problem.raw());
-        self.handle.0.sources.answer(Js(env.raw()), number as u64, username, password, problem);
+        self.environment().answer_credentials(Js(env.raw()), number as u64, username, password, problem);
     }
 
     /// The signal that `watch` was called with has aborted.
     #[napi]
     pub fn abort(&self, env: Env, id: f64, reason: Unknown) {
-        self.handle.0.abort(Js(env.raw()), id as u64, reason.raw());
+        self.environment().abort(Js(env.raw()), id as u64, reason.raw());
     }
 
     /// Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does.
     #[napi]
-    pub fn take(&self, env: Env, reader: f64) -> Handed {
-        Handed(self.handle.0.take(Js(env.raw()), reader as u64))
+    pub fn take(&self, env: Env, reader: f64) -> RawValue {
+        RawValue(self.environment().take(Js(env.raw()), reader as u64))
     }
 
     /// Whether calls are in flight, which keep the process alive.
     #[napi(getter)]
     pub fn is_busy(&self) -> bool {
-        !self.handle.0.is_idle()
+        !self.environment().is_idle()
     }
 
     /// Disconnects every service that this bridge serves.
     #[napi]
-    pub fn disconnect_all(&self, env: Env, drain_ms: f64) -> Handed {
+    pub fn disconnect_all(&self, env: Env, drain_ms: f64) -> RawValue {
         let js = Js(env.raw());
-        let bridge = &self.handle.0;
-        let services: Vec<_> = bridge.services.borrow().iter().filter_map(std::rc::Weak::upgrade).collect();
+        let services: Vec<_> = self.services.borrow().iter().filter_map(std::rc::Weak::upgrade).collect();
         let services: Vec<_> = services.iter().map(Rc::as_ref).collect();
-        Handed(disconnect(bridge, js, &services, Duration::from_secs_f64(drain_ms.max(0.0) / 1000.0)))
+        RawValue(disconnect(self.environment(), js, &services, Duration::from_secs_f64(drain_ms.max(0.0) / 1000.0)))
     }
 }
 
@@ -199,13 +195,7 @@ impl Core {
             state,
             local,
         };
-        let shared = Rc::new(shared);
-        {
-            let mut services = shared.handle.0.services.borrow_mut();
-            services.retain(|service| service.strong_count() > 0);
-            services.push(Rc::downgrade(&shared));
-        }
-        Self { shared, limits: None }
+        Self { shared: Rc::new(shared), limits: None }
     }
 
     /// What this process keeps by itself while this service has no server.
@@ -215,7 +205,7 @@ impl Core {
 
     /// The same service within the limits that `lib/limits.js` has made out, and no others.
     pub fn within(&self, env: &Env, limits: Value) -> napi::Result<Rc<Self>> {
-        let limits = Limits::read(Js(env.raw()), limits).map_err(|error| Self::throw(self.bridge(), env, &error))?;
+        let limits = Limits::read(Js(env.raw()), limits).map_err(|error| self.exception(env, &error))?;
         Ok(Rc::new(Self { shared: self.shared.clone(), limits }))
     }
 
@@ -230,7 +220,7 @@ impl Core {
     }
 
     /// A promise for what `make` asks of this service's store.
-    pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> Handed
+    pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> RawValue
     where
         T: Into<Answer> + Send + 'static,
     {
@@ -243,25 +233,22 @@ impl Core {
         env: Env,
         operation: Operation,
         make: impl FnOnce(Js) -> Result<Call<Answer>>,
-    ) -> Handed {
+    ) -> RawValue {
         let js = Js(env.raw());
         let make = || make(js).and_then(|call| Ok((self.opened(js)?, self.settings.timeout, call)));
-        Handed(self.bridge().submit(js, operation, self.limits.as_ref(), make))
+        RawValue(self.environment().submit(js, operation, self.limits.as_ref(), make))
     }
 
-    /// Turns an error into one that a constructor throws.
-    pub fn throw(inner: &Inner, env: &Env, error: &Error) -> NapiError {
-        let js = Js(env.raw());
-        let value = inner.failure(js, error, None);
-        // SAFETY: a live value of this environment.
-        NapiError::from(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
+    /// The package's error for `error`, for methods that throw.
+    pub fn exception(&self, env: &Env, error: &Error) -> NapiError {
+        self.environment().exception(env, error)
     }
 }
 
 impl Shared {
-    /// The bridge.
-    pub fn bridge(&self) -> &Rc<Inner> {
-        &self.handle.0
+    /// The environment.
+    pub fn environment(&self) -> &Rc<Environment> {
+        self.handle.environment()
     }
 
     /// The store, opened by the first call.
@@ -275,12 +262,12 @@ impl Shared {
             State::Closed(_) => Err(closed()),
             State::Idle => {
                 let store = shared(&self.settings)?;
-                let log = self.bridge().logs.add(&store, &self.log, &self.bridge().completions);
+                let log = self.environment().logs.add(&store, &self.log, &self.environment().completions);
                 let opened = Arc::new(Opened::new(store));
                 *state = State::Open(opened.clone(), log);
                 drop(state);
                 if self.by_default {
-                    self.bridge().warn_once(
+                    self.environment().warn_once(
                         js,
                         "by-default",
                         "cinnabar: no Redis is configured, so the embedded engine answers: data lives in this process \
@@ -321,12 +308,12 @@ impl Shared {
     /// Takes no more calls and lets go of the store. Answers what may still be under way, which holds it.
     pub fn close(&self, js: Js) -> Option<Arc<Opened>> {
         // What this tick has asked for is under way too.
-        self.bridge().flush();
+        self.environment().flush();
         let mut state = self.state.borrow_mut();
         let opened = match &*state {
             State::Idle => None,
             State::Open(opened, log) => {
-                self.bridge().logs.remove(*log);
+                self.environment().logs.remove(*log);
                 opened.close();
                 Some(opened.clone())
             }
@@ -344,7 +331,7 @@ impl Shared {
     pub fn unsubscribe(&self, js: Js, id: u64) {
         self.subscriptions.end(id);
         self.following.end(id);
-        self.bridge().drop_handler(js, id);
+        self.environment().drop_reader(js, id);
     }
 
     /// An operation that answers its empty value when the service wants that.
@@ -361,7 +348,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if let State::Open(_, log) = &*self.state.borrow() {
-            self.bridge().logs.remove(*log);
+            self.environment().logs.remove(*log);
         }
     }
 }
@@ -372,7 +359,7 @@ pub fn closed() -> Error {
 }
 
 /// Closes services and answers a promise for the moment when nothing is under way any more, after `drain` at most.
-pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration) -> Value {
+pub fn disconnect(environment: &Environment, js: Js, services: &[&Shared], drain: Duration) -> Value {
     let deadline = Instant::now() + drain;
     let close = |service: &&Shared| {
         let opened = service.close(js)?;
@@ -380,13 +367,13 @@ pub fn disconnect(bridge: &Inner, js: Js, services: &[&Shared], drain: Duration)
         Some(opened)
     };
     let closing: Vec<_> = services.iter().filter_map(close).collect();
-    if closing.is_empty() && bridge.is_idle() {
-        return bridge.resolved(js);
+    if closing.is_empty() && environment.is_idle() {
+        return environment.resolved(js);
     }
-    let (promise, ticket) = bridge.promise(js, Operation { name: "DISCONNECT", empty: None });
+    let (promise, ticket) = environment.promise(js, Operation { name: "DISCONNECT", empty: None });
     if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
         // Queued behind the answers that have come and are not settled yet.
-        let completions = bridge.completions.clone();
+        let completions = environment.completions.clone();
         runtime.spawn(async move {
             for opened in closing {
                 opened.drain(deadline).await;

@@ -14,8 +14,8 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, Handed},
-    env::{Js, Value},
+    bridge::Core,
+    node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     service::Service,
 };
@@ -45,7 +45,7 @@ impl Cache {
             })?;
             Ok((cache, on_unavailable))
         };
-        let (cache, on_unavailable) = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        let (cache, on_unavailable) = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), cache, on_unavailable })
     }
 
@@ -58,7 +58,7 @@ impl Cache {
 
     /// The value, or null.
     #[napi]
-    pub fn get(&self, env: Env, key: Unknown) -> Handed {
+    pub fn get(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit_answer(env, self.reading(Empty::Null), |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             Ok(Call::later(move || Ok(cache.get(&key).map(json))))
@@ -67,7 +67,7 @@ impl Cache {
 
     /// Several values, or nulls, in the order of the keys.
     #[napi]
-    pub fn get_many(&self, env: Env, keys: Unknown) -> Handed {
+    pub fn get_many(&self, env: Env, keys: Unknown) -> RawValue {
         let js = Js(env.raw());
         let keys = js.elements(keys.raw(), "keys");
         let keys =
@@ -80,22 +80,22 @@ impl Cache {
 
     /// Stores a value.
     #[napi]
-    pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> Handed {
+    pub fn set(&self, env: Env, key: Unknown, value: Unknown, options: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
-            let value = self.core.bridge().stringify(js, value.raw(), "value")?;
+            let value = self.core.environment().stringify(js, value.raw(), "value")?;
             self.cache.set(&key, value, keep(js, options.raw())?)
         })
     }
 
     /// Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`.
     #[napi]
-    pub fn set_many(&self, env: Env, entries: Unknown) -> Handed {
+    pub fn set_many(&self, env: Env, entries: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let entries = js.elements(entries.raw(), "entries")?.into_iter().map(|entry| {
                 let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
                 let key = js.any_text(part(c"key")?, "key")?;
-                let value = self.core.bridge().stringify(js, part(c"value")?, "value")?;
+                let value = self.core.environment().stringify(js, part(c"value")?, "value")?;
                 Ok((key, value, keep(js, entry)?))
             });
             self.cache.set_many(entries.collect::<Result<_>>()?)
@@ -104,7 +104,7 @@ impl Cache {
 
     /// Removes a value; answers how many there were.
     #[napi]
-    pub fn invalidate(&self, env: Env, key: Unknown) -> Handed {
+    pub fn invalidate(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             Ok(self.cache.invalidate(&js.any_text(key.raw(), "key")?))
         })
@@ -112,7 +112,7 @@ impl Cache {
 
     /// Makes every entry with a tag a miss.
     #[napi]
-    pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> Handed {
+    pub fn invalidate_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "INVALIDATE", empty: None }, |js| {
             Ok(self.cache.invalidate_by_tag(&js.any_text(tag.raw(), "tag")?))
         })
@@ -120,7 +120,7 @@ impl Cache {
 
     /// Removes every entry whose name matches a glob; answers how many.
     #[napi]
-    pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> Handed {
+    pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
             self.cache.invalidate_by_pattern(&js.text(pattern.raw(), "pattern")?)
         })
@@ -129,7 +129,7 @@ impl Cache {
     /// Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
     /// `fill`: `{ state, mark, tags }`.
     #[napi]
-    pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
+    pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         // Never an empty answer: the caller then loads, and must not believe that the cache is up.
         self.core.submit_answer(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
@@ -149,7 +149,7 @@ impl Cache {
     /// Opens a lease for a load that may take this many milliseconds, whether there is an entry or not: `{ state, mark, tags
     /// }`.
     #[napi]
-    pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> Handed {
+    pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
             let ahead = ahead(js, load_ms, options.raw())?;
             Ok(self.cache.open(&js.any_text(key.raw(), "key")?, ahead)?.map(|lease| opened("open", Some(lease))))
@@ -167,7 +167,7 @@ impl Cache {
         marks: Unknown,
         value: Unknown,
         options: Unknown,
-    ) -> Handed {
+    ) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let lease = Lease { mark: js.text(mark.raw(), "mark")?, tags: js.texts(marks.raw(), "marks")? };
@@ -177,7 +177,7 @@ impl Cache {
 
     /// Releases the lease of a load that produced no value.
     #[napi]
-    pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> Handed {
+    pub fn release(&self, env: Env, key: Unknown, mark: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             Ok(self.cache.release(&js.any_text(key.raw(), "key")?, js.text(mark.raw(), "mark")?))
         })
@@ -185,20 +185,20 @@ impl Cache {
 
     /// `cache:{endpoint}:{hash}`, for the canonical text of the parameters.
     #[napi]
-    pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<Handed> {
+    pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<RawValue> {
         let js = Js(env.raw());
         let key = || -> Result<Value> {
             let (endpoint, params) = (js.any_text(endpoint.raw(), "endpoint")?, js.text(params.raw(), "params")?);
             js.string(cache::Cache::key_for(&endpoint, &params)?.as_bytes())
         };
-        key().map(Handed).map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+        key().map(RawValue).map_err(|error| self.core.exception(&env, &error))
     }
 
     /// `{ hits, staleHits, misses, errors }`.
     #[napi]
-    pub fn stats(&self, env: Env) -> Handed {
+    pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.cache.stats();
-        Handed(Js(env.raw()).counts(&[
+        RawValue(Js(env.raw()).counts(&[
             (c"hits", stats.hits),
             (c"staleHits", stats.stale_hits),
             (c"misses", stats.misses),

@@ -14,7 +14,7 @@ use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
 use tokio::sync::oneshot;
 
 use super::{
-    env::{Js, Value},
+    node_api::{Js, Value},
     ticket::Ticket,
 };
 

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use cinnabar_port::error::{Done, Error};
 
 use super::{
-    env::{Js, Kept, Value},
+    node_api::{Js, Kept, Value},
     operation::Operation,
     private::is_private,
 };

@@ -1,8 +1,8 @@
 //! The JavaScript functions that the bridge calls.
 
 use super::{
-    env::{Js, Kept},
     failure::Failures,
+    node_api::{Js, Kept},
 };
 
 /// All of them.

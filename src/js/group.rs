@@ -5,7 +5,7 @@ use std::{ffi::CStr, ops::RangeInclusive, time::Duration};
 use cinnabar_port::error::{Error, Result};
 use napi::sys::ValueType;
 
-use super::env::{Js, Value};
+use super::node_api::{Js, Value};
 
 /// An object of options, and what stands before their names in messages.
 #[derive(Clone, Copy)]

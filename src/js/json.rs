@@ -3,7 +3,7 @@
 use cinnabar_port::error::{Error, Kind, Result};
 use napi::sys::ValueType;
 
-use super::env::{Js, Thrown, Value};
+use super::node_api::{Js, Thrown, Value};
 
 impl Js {
     /// `JSON.stringify(value)`.

@@ -14,8 +14,8 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, Handed},
-    env::Js,
+    bridge::Core,
+    node_api::{Js, RawValue},
     operation::Operation,
     private,
     service::Service,
@@ -52,7 +52,7 @@ impl Limiter {
             hidden.iter().for_each(|prefix| private::hide(prefix));
             Ok(limiter)
         };
-        let limiter = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        let limiter = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })
     }
 
@@ -64,7 +64,7 @@ impl Limiter {
 
     /// Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`.
     #[napi]
-    pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> Handed {
+    pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> RawValue {
         self.core.submit_answer(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
@@ -74,7 +74,7 @@ impl Limiter {
 
     /// Counts a hit of a key exactly as given.
     #[napi]
-    pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> Handed {
+    pub fn check_key(&self, env: Env, key: Unknown, limit: Unknown, window: Unknown) -> RawValue {
         self.core.submit(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "window")?);
             self.limiter.check_key(&js.any_text(key.raw(), "key")?, limit, window)
@@ -83,7 +83,7 @@ impl Limiter {
 
     /// Forgets the hits; answers how many keys went.
     #[napi]
-    pub fn reset(&self, env: Env, id: Unknown) -> Handed {
+    pub fn reset(&self, env: Env, id: Unknown) -> RawValue {
         let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
         self.core.submit(env, operation, |js| Ok(self.limiter.reset(&js.any_text(id.raw(), "identifier")?)))
     }

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use cinnabar_port::error::{Error, Result};
 use smallvec::SmallVec;
 
-use super::env::{Js, Owned, Value};
+use super::node_api::{Js, Owned, Value};
 
 /// Bounds that all calls of one bound object share.
 pub struct Limits {

@@ -12,8 +12,8 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, Handed, closed},
-    env::Js,
+    bridge::{Core, closed},
+    node_api::{Js, RawValue},
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     service::Service,
@@ -35,7 +35,7 @@ impl Lock {
         let locks = js
             .text_option(options.raw(), c"prefix", "prefix")
             .and_then(|prefix| lock::Locks::new(lock::Options { prefix }))
-            .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+            .map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), locks: Arc::new(locks) })
     }
 
@@ -55,7 +55,7 @@ impl Lock {
 
     /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
-    pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
+    pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.told("ACQUIRE LOCK", Empty::Null, strict), |js| {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.opened(js)?.store().clone(), self.locks.clone());
@@ -67,7 +67,7 @@ impl Lock {
 
     /// Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
-    pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> Handed {
+    pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.told("RELEASE LOCK", Empty::False, strict), |js| {
             match (sought(js, resource, "resource")?, sought(js, token, "token")?) {
                 (Some(resource), Some(token)) => self.locks.release(&resource, &token),
@@ -86,7 +86,7 @@ impl Lock {
 
     /// Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
-    pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> Handed {
+    pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.told("EXTEND LOCK", Empty::False, strict), |js| {
             let (resource, token) = (sought(js, resource, "resource")?, sought(js, token, "token")?);
             let ttl = js.any_number(ttl.raw(), "ttlSeconds")?;
@@ -137,20 +137,20 @@ impl Holder {
 
     /// Gives the lock back; false when it is no longer held with this token.
     #[napi]
-    pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> Handed {
+    pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> RawValue {
         let js = Js(env.raw());
         let stay = self.stay.take();
         let (closing, late) = stay.as_ref().map_or((true, true), Stay::ending);
         let operation = Operation { name: "RELEASE LOCK", empty: None };
-        let promise = self.core.bridge().submit(js, operation, None, || {
+        let promise = self.core.environment().submit(js, operation, None, || {
             let call = self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)?;
             let opened = stay.as_ref().filter(|_| !late).map(Stay::opened).ok_or_else(closed)?;
             Ok((Arc::<Opened>::clone(opened), self.core.settings.timeout, call.map(Answer::from)))
         });
         if closing {
             // On its way before the drain sees that its caller has left.
-            self.core.bridge().flush();
+            self.core.environment().flush();
         }
-        Handed(promise)
+        RawValue(promise)
     }
 }

@@ -1,18 +1,17 @@
 //! A service's options as JavaScript gives them.
 
-use std::{collections::HashMap, ffi::CStr, rc::Rc};
+use std::{collections::HashMap, ffi::CStr};
 
 use cinnabar_port::error::{Error, Result};
 use cinnabar_redis::settings::{
-    BreakerOptions, BreakerSettings, Environment, Options, Secret, SentinelOptions, Tls, TlsOptions,
+    BreakerOptions, BreakerSettings, Environment as Variables, Options, Secret, SentinelOptions, Tls, TlsOptions,
 };
 use napi::sys::ValueType;
 
 use super::{
-    credentials,
-    env::{Js, Value},
+    environment::Environment,
     group::Group,
-    promise::Inner,
+    node_api::{Js, Value},
 };
 
 /// What `onUnavailable` says.
@@ -107,7 +106,7 @@ impl Group {
         })
     }
 
-    fn all(self, bridge: &Rc<Inner>) -> Result<Options> {
+    fn all(self, environment: &Environment) -> Result<Options> {
         let reconnect = self.group(c"reconnect", "reconnect.", "an object")?;
         let wait = |name| reconnect.map_or(Ok(None), |reconnect| reconnect.time(name));
         Ok(Options {
@@ -135,7 +134,7 @@ impl Group {
                 if self.js.kind(value) != ValueType::napi_function {
                     return Err(self.js.refuse(value, said, "a function"));
                 }
-                credentials::provider(bridge, self.js, value)
+                environment.credential_provider(self.js, value)
             })?,
         })
     }
@@ -146,15 +145,19 @@ impl Js {
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
-    pub fn service_options(self, bridge: &Rc<Inner>, options: Value) -> Result<(Options, Option<OnUnavailable>)> {
+    pub fn service_options(
+        self,
+        environment: &Environment,
+        options: Value,
+    ) -> Result<(Options, Option<OnUnavailable>)> {
         let group = Group { js: self, object: options, within: "" };
-        let read = group.on_unavailable().and_then(|policy| Ok((group.all(bridge)?, policy)));
+        let read = group.on_unavailable().and_then(|policy| Ok((group.all(environment)?, policy)));
         // What is wrong with an argument of any other call is wrong with a setting here.
         read.map_err(|error| Error::settings(error.message().to_owned()))
     }
 
     /// The environment's variables, from a plain object of strings.
-    pub fn environment(self, env: Value) -> Environment {
+    pub fn variables(self, env: Value) -> Variables {
         const NAMES: [(&CStr, &str); 11] = [
             (c"REDIS_URL", "REDIS_URL"),
             (c"REDIS_PUBLIC_URL", "REDIS_PUBLIC_URL"),
@@ -169,12 +172,12 @@ impl Js {
             (c"NODE_ENV", "NODE_ENV"),
         ];
         if self.kind(env) != ValueType::napi_object {
-            return Environment(HashMap::new());
+            return Variables(HashMap::new());
         }
         let read = |(c, name): (&'static CStr, &str)| {
             let value = self.option(env, c).ok()??;
             self.text(value, name).ok().map(|text| (name.to_owned(), text))
         };
-        Environment(NAMES.into_iter().filter_map(read).collect())
+        Variables(NAMES.into_iter().filter_map(read).collect())
     }
 }

@@ -5,13 +5,17 @@ use cinnabar_port::error::Error;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
-use super::{bridge::Handed, env::Js, operation::Operation, service::Service};
+use super::{
+    node_api::{Js, RawValue},
+    operation::Operation,
+    service::Service,
+};
 
 #[napi]
 impl Service {
     /// Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error.
     #[napi]
-    pub fn probe(&self, env: Env, words: Unknown) -> Handed {
+    pub fn probe(&self, env: Env, words: Unknown) -> RawValue {
         let js = Js(env.raw());
         self.core.submit(env, Operation { name: "PROBE", empty: None }, |_| {
             let mut words = js.words(words.raw())?;

@@ -24,8 +24,8 @@ use napi_derive::napi;
 
 use self::{listening::QueueListening, options::JobDefaults, worker::QueueWorker};
 use super::{
-    bridge::{Core, Handed},
-    env::{Js, Value},
+    bridge::Core,
+    node_api::{Js, RawValue, Value},
     operation::Operation,
     service::Service,
 };
@@ -51,7 +51,7 @@ impl Queue {
             let queue = queue::Queue::new(&js.text(name.raw(), "name")?, queue)?;
             Ok((queue, settings.lease, settings.defaults))
         };
-        let (queue, lease, defaults) = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        let (queue, lease, defaults) = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), queue, lease, defaults: Rc::new(defaults) })
     }
 
@@ -77,7 +77,7 @@ impl Queue {
 
     /// Adds a job: `[id, isNew]`.
     #[napi]
-    pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> Handed {
+    pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> RawValue {
         self.core.submit(env, plain("ADD JOB"), |js| {
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
             let store = self.core.opened(js)?.store().clone();
@@ -91,7 +91,7 @@ impl Queue {
 
     /// Adds jobs, each `{ name, data, ...options }`: an array of `[id, isNew]`.
     #[napi]
-    pub fn add_many(&self, env: Env, jobs: Unknown) -> Handed {
+    pub fn add_many(&self, env: Env, jobs: Unknown) -> RawValue {
         self.core.submit(env, plain("ADD JOBS"), |js| {
             let jobs = js.elements(jobs.raw(), "jobs")?.into_iter().map(|job| {
                 let field = |name| js.option(job, name).map(|value| value.unwrap_or_else(|| js.undefined()));
@@ -109,7 +109,7 @@ impl Queue {
 
     /// A job as an object, or null.
     #[napi]
-    pub fn get(&self, env: Env, id: Unknown) -> Handed {
+    pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("GET JOB"), |js| {
             let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::Null)) };
             Ok(self.queue.get(&id)?.map(|job| job.map_or(Answer::Null, answer::job)))
@@ -118,7 +118,7 @@ impl Queue {
 
     /// Jobs of a state.
     #[napi]
-    pub fn list(&self, env: Env, state: Unknown, offset: Unknown, limit: Unknown) -> Handed {
+    pub fn list(&self, env: Env, state: Unknown, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("LIST JOBS"), |js| {
             let (state, offset, limit) = (state_of(js, state.raw())?, offset.raw(), limit.raw());
             let call = self.queue.list(state, js.whole(offset, "offset")?, js.whole(limit, "limit")?)?;
@@ -128,7 +128,7 @@ impl Queue {
 
     /// Lines of a job's log.
     #[napi]
-    pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> Handed {
+    pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("JOB LOG"), |js| {
             let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
             let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::List(Vec::new()))) };
@@ -142,7 +142,7 @@ impl Queue {
     /// Reads a job for a waiting caller; null if it is unknown. If `counted`, the job's outcome is kept for this caller until
     /// `unwait`.
     #[napi]
-    pub fn look(&self, env: Env, id: Unknown, counted: bool) -> Handed {
+    pub fn look(&self, env: Env, id: Unknown, counted: bool) -> RawValue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| {
             let call = self.queue.look(&js.text(id.raw(), "id")?, counted)?;
             Ok(call.map(|job| job.map_or(Answer::Null, answer::job)))
@@ -151,55 +151,55 @@ impl Queue {
 
     /// Removes a counted waiter.
     #[napi]
-    pub fn unwait(&self, env: Env, id: Unknown) -> Handed {
+    pub fn unwait(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.unwait(&js.text(id.raw(), "id")?))
     }
 
     /// How many jobs are in each state.
     #[napi]
-    pub fn counts(&self, env: Env) -> Handed {
+    pub fn counts(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("COUNT JOBS"), |_| Ok(self.queue.counts().map(answer::counts)))
     }
 
     /// Lets no job be taken any more.
     #[napi]
-    pub fn pause(&self, env: Env) -> Handed {
+    pub fn pause(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("PAUSE QUEUE"), |_| Ok(self.queue.pause()))
     }
 
     /// Lets jobs be taken again.
     #[napi]
-    pub fn resume(&self, env: Env) -> Handed {
+    pub fn resume(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("RESUME QUEUE"), |_| Ok(self.queue.resume()))
     }
 
     /// Removes a job; whether there was one.
     #[napi]
-    pub fn remove(&self, env: Env, id: Unknown) -> Handed {
+    pub fn remove(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("REMOVE JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::remove))
     }
 
     /// Has a dead or delayed job start now; whether it did.
     #[napi]
-    pub fn retry(&self, env: Env, id: Unknown) -> Handed {
+    pub fn retry(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("RETRY JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::retry))
     }
 
     /// Has dead jobs start anew; how many did.
     #[napi]
-    pub fn redrive(&self, env: Env, limit: Unknown) -> Handed {
+    pub fn redrive(&self, env: Env, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("REDRIVE JOBS"), |js| Ok(self.queue.redrive(js.whole(limit.raw(), "limit")?)))
     }
 
     /// Removes what waits; how many.
     #[napi]
-    pub fn drain(&self, env: Env, delayed: bool) -> Handed {
+    pub fn drain(&self, env: Env, delayed: bool) -> RawValue {
         self.core.submit(env, plain("DRAIN QUEUE"), |_| Ok(self.queue.drain(delayed)))
     }
 
     /// Removes old jobs of a state; how many.
     #[napi]
-    pub fn clean(&self, env: Env, state: Unknown, older_than_ms: Unknown, limit: Unknown) -> Handed {
+    pub fn clean(&self, env: Env, state: Unknown, older_than_ms: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("CLEAN QUEUE"), |js| {
             let age = Duration::from_millis(js.whole(older_than_ms.raw(), "olderThanMs")?);
             self.queue.clean(state_of(js, state.raw())?, age, js.whole(limit.raw(), "limit")?)
@@ -216,7 +216,7 @@ impl Queue {
         name: Unknown,
         data: Unknown,
         options: Unknown,
-    ) -> Handed {
+    ) -> RawValue {
         self.core.submit(env, plain("REPEAT JOB"), |js| {
             let id = js.text(id.raw(), "id")?;
             let (schedule, limit) = js.schedule(when.raw())?;
@@ -228,7 +228,7 @@ impl Queue {
 
     /// Forgets a repeat; whether there was one.
     #[napi]
-    pub fn unrepeat(&self, env: Env, id: Unknown) -> Handed {
+    pub fn unrepeat(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("FORGET REPEAT"), |js| {
             self.acts(js.sought(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::unrepeat)
         })
@@ -236,7 +236,7 @@ impl Queue {
 
     /// The repeats, by their next slots.
     #[napi]
-    pub fn repeats(&self, env: Env, offset: Unknown, limit: Unknown) -> Handed {
+    pub fn repeats(&self, env: Env, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("LIST REPEATS"), |js| {
             let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
             let call = self.queue.repeats(offset, limit);
@@ -244,22 +244,22 @@ impl Queue {
         })
     }
 
-    /// Starts a worker; what it has to know it tells `told`.
+    /// Starts a worker, which calls `callback` with its notices.
     #[napi]
-    pub fn process(&self, env: Env, options: Unknown, told: Unknown) -> napi::Result<QueueWorker> {
+    pub fn process(&self, env: Env, options: Unknown, callback: Unknown) -> napi::Result<QueueWorker> {
         let js = Js(env.raw());
         let started = js
             .worker_options(options.raw(), self.lease, self.core.settings.timeout, self.queue.options().max_bytes)
-            .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, told.raw()));
-        started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+            .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, callback.raw()));
+        started.map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// Tells `told` what happens to jobs, in whatever process, until it is ended.
+    /// Wakes `reader` for what happens to jobs, in whatever process, until it is ended.
     #[napi]
-    pub fn listen(&self, env: Env, told: Unknown) -> napi::Result<QueueListening> {
+    pub fn listen(&self, env: Env, reader: Unknown) -> napi::Result<QueueListening> {
         let js = Js(env.raw());
-        let started = QueueListening::start(js, &self.core, &self.queue, told.raw());
-        started.map_err(|error| Core::throw(self.core.bridge(), &env, &error))
+        let started = QueueListening::start(js, &self.core, &self.queue, reader.raw());
+        started.map_err(|error| self.core.exception(&env, &error))
     }
 
     /// Does something to the job or repeat of an id; false if there can be none.
@@ -272,7 +272,7 @@ impl Queue {
         // No data is no mistake: many jobs have nothing to say but their name.
         let data = match js.kind(data) {
             ValueType::napi_undefined => Bytes::new(),
-            _ => self.core.bridge().stringify(js, data, "data")?.into(),
+            _ => self.core.environment().stringify(js, data, "data")?.into(),
         };
         self.defaults.job(js, name, data, options)
     }

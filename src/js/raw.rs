@@ -7,7 +7,7 @@ use cinnabar_port::{
 };
 use napi::sys::{self, ValueType};
 
-use super::env::{Js, Value};
+use super::node_api::{Js, Value};
 
 impl Js {
     /// The words of a command.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 pub use self::{following::Following, members::Members};
 use super::{
-    bridge::{Core, Handed, iso_now},
-    env::Js,
+    bridge::{Core, iso_now},
+    node_api::{Js, RawValue},
     opened::Opened,
     operation::{Empty, Operation},
     service::Service,
@@ -73,7 +73,7 @@ impl Rooms {
         let prefix = js.text_option(options.raw(), c"prefix", "prefix");
         let (rooms, lease) = prefix
             .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix, database })?, lease(js, options)?)))
-            .map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+            .map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, looked_at: Cell::new(None) })
     }
 
@@ -90,17 +90,17 @@ impl Rooms {
 
     /// Puts a user in a room.
     #[napi]
-    pub fn add_user(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> Handed {
+    pub fn add_user(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "JOIN ROOM", empty: None }, |js| {
             let (room, user) = (js.text(room.raw(), "roomId")?, js.text(user.raw(), "userId")?);
-            let info = self.core.bridge().stringify(js, info.raw(), "info")?;
+            let info = self.core.environment().stringify(js, info.raw(), "info")?;
             self.noting(js, self.rooms.add_user(&room, &user, &info, &iso_now())?)
         })
     }
 
     /// Takes a user out of a room; answers how many were taken out.
     #[napi]
-    pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> Handed {
+    pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LEAVE ROOM", Empty::Zero), |js| {
             match (js.sought(room.raw(), "roomId", keys::is_id)?, js.sought(user.raw(), "userId", keys::is_id)?) {
                 (Some(room), Some(user)) => self.noting(js, self.rooms.remove_user(&room, &user)?),
@@ -111,7 +111,7 @@ impl Rooms {
 
     /// An object by user.
     #[napi]
-    pub fn users(&self, env: Env, room: Unknown) -> Handed {
+    pub fn users(&self, env: Env, room: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
             let Some(room) = js.sought(room.raw(), "roomId", keys::is_id)? else {
                 return Ok(Call::ready(Answer::json_record(Bytes::from_static(NOBODY))));
@@ -124,17 +124,17 @@ impl Rooms {
 
     /// Stores a message as the newest.
     #[napi]
-    pub fn store_message(&self, env: Env, room: Unknown, message: Unknown) -> Handed {
+    pub fn store_message(&self, env: Env, room: Unknown, message: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "STORE MESSAGE", empty: None }, |js| {
             let room = js.text(room.raw(), "roomId")?;
-            let message = self.core.bridge().stringify(js, message.raw(), "message")?;
+            let message = self.core.environment().stringify(js, message.raw(), "message")?;
             self.rooms.store_message(&room, &message, &iso_now())
         })
     }
 
     /// The last messages, newest first.
     #[napi]
-    pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> Handed {
+    pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("RECENT MESSAGES", Empty::List), |js| {
             let count = js.any_number(count.raw(), "count")?;
             // An invalid count is a programming error, even if the room is invalid client input.
@@ -148,44 +148,44 @@ impl Rooms {
 
     /// Puts a connection of a user in a room; resolves to the number that has it leave.
     #[napi]
-    pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> Handed {
+    pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> RawValue {
         members::join(self, &env, room.raw(), user.raw(), info.raw())
     }
 
     /// Has a member leave, by the number that `join` resolved to.
     #[napi]
-    pub fn leave(&self, env: Env, member: f64) -> Handed {
+    pub fn leave(&self, env: Env, member: f64) -> RawValue {
         members::leave(self, &env, member as u64)
     }
 
     /// Sends a message to who listens; resolves to its number.
     #[napi]
-    pub fn send(&self, env: Env, room: Unknown, message: Unknown) -> Handed {
+    pub fn send(&self, env: Env, room: Unknown, message: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SEND", empty: None }, |js| {
             let room = js.text(room.raw(), "roomId")?;
-            let message = self.core.bridge().stringify(js, message.raw(), "message")?;
+            let message = self.core.environment().stringify(js, message.raw(), "message")?;
             self.noting(js, self.rooms.send(&room, &message, &iso_now())?)
         })
     }
 
     /// Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it.
     #[napi]
-    pub fn listen(&self, env: Env, room: Unknown, since: Unknown, reader: Unknown) -> Handed {
+    pub fn listen(&self, env: Env, room: Unknown, since: Unknown, reader: Unknown) -> RawValue {
         following::listen(self, &env, room.raw(), since.raw(), reader.raw())
     }
 
     /// Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it.
     #[napi]
-    pub fn watch(&self, env: Env, room: Unknown, reader: Unknown) -> Handed {
+    pub fn watch(&self, env: Env, room: Unknown, reader: Unknown) -> RawValue {
         following::watch(self, &env, room.raw(), reader.raw())
     }
 
     /// Ends a listener or watcher by the number of its reader.
     #[napi]
-    pub fn unsubscribe(&self, env: Env, reader: f64) -> Handed {
+    pub fn unsubscribe(&self, env: Env, reader: f64) -> RawValue {
         let js = Js(env.raw());
         self.core.unsubscribe(js, reader as u64);
-        Handed(self.core.bridge().resolved(js))
+        RawValue(self.core.environment().resolved(js))
     }
 }
 

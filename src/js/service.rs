@@ -18,10 +18,10 @@ use napi_derive::napi;
 
 use super::{
     args::LONGEST_MS,
-    bridge::{Bridge, Core, Handed, closed, disconnect},
+    bridge::{Bridge, Core, closed, disconnect},
     completions::Completion,
-    env::Js,
-    log::Log,
+    environment::Log,
+    node_api::{Js, RawValue},
     opened::Opened,
     operation::{Empty, Operation},
     options::OnUnavailable,
@@ -38,23 +38,23 @@ pub struct Service {
 impl Service {
     /// Validates the settings. Nothing connects.
     #[napi(constructor)]
-    pub fn new(env: Env, bridge: &Bridge, options: Unknown, environment: Unknown) -> napi::Result<Self> {
+    pub fn new(env: Env, bridge: &Bridge, options: Unknown, variables: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let inner = &bridge.handle.0;
-        let environment = js.environment(environment.raw());
-        let resolved = js.service_options(inner, options.raw()).and_then(|(read, policy)| {
-            Ok((Settings::resolve(read, &environment)?, policy, Log::read(js, options.raw())?))
+        let variables = js.variables(variables.raw());
+        let resolved = js.service_options(bridge.environment(), options.raw()).and_then(|(read, policy)| {
+            Ok((Settings::resolve(read, &variables)?, policy, Log::read(js, options.raw())?))
         });
-        let (resolved, policy, log) = resolved.map_err(|error| Core::throw(inner, &env, &error))?;
-        let by_environment = if environment.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
+        let (resolved, policy, log) = resolved.map_err(|error| bridge.environment().exception(&env, &error))?;
+        let by_environment = if variables.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
         let policy = policy.unwrap_or(by_environment);
         if js.option(options.raw(), c"stacks").ok().flatten().and_then(|flag| js.as_boolean(flag)) == Some(true) {
-            inner.capture_stacks();
+            bridge.environment().capture_stacks();
         }
         for (kind, words) in &resolved.hints {
-            inner.warn_once(js, kind, words);
+            bridge.environment().warn_once(js, kind, words);
         }
-        let core = Core::new(bridge.handle.clone(), resolved.settings, policy, resolved.by_default, log);
+        let core = Core::new(bridge.handle().clone(), resolved.settings, policy, resolved.by_default, log);
+        bridge.register(&core);
         Ok(Self { core: Rc::new(core) })
     }
 
@@ -66,16 +66,16 @@ impl Service {
 
     /// Connects, or waits for the connection.
     #[napi]
-    pub fn connect(&self, env: Env) -> Handed {
+    pub fn connect(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
         self.core.reopen();
         let opened = match self.core.opened(js) {
             Ok(opened) => opened,
-            Err(error) => return Handed(self.core.bridge().rejected(js, error)),
+            Err(error) => return RawValue(self.core.environment().rejected(js, &error)),
         };
-        let (promise, ticket) = self.core.bridge().promise(js, plain("CONNECT"));
+        let (promise, ticket) = self.core.environment().promise(js, plain("CONNECT"));
         if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
-            let completions = self.core.bridge().completions.clone();
+            let completions = self.core.environment().completions.clone();
             let within = self.core.own_timeout();
             let under_way = Opened::begin(opened);
             runtime.spawn(async move {
@@ -93,16 +93,16 @@ impl Service {
                 completions.push(Completion::Calls(vec![(connected.map(Answer::from), ticket)]));
             });
         }
-        Handed(promise)
+        RawValue(promise)
     }
 
     /// Takes no more calls, waits `drainMs` at most for those in flight, and lets go of the connection; it ends with the
     /// last service that shares it.
     #[napi]
-    pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> Handed {
+    pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> RawValue {
         let js = Js(env.raw());
         let drain = drain_ms.map_or(self.core.settings.drain, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
-        Handed(disconnect(self.core.bridge(), js, &[&self.core], drain))
+        RawValue(disconnect(self.core.environment(), js, &[&self.core], drain))
     }
 
     /// The same service within limits: `{ timeoutMs, signals, ids }`.
@@ -119,7 +119,7 @@ impl Service {
 
     /// `{ engine, host, port, db }`, and with sentinels `name`.
     #[napi]
-    pub fn describe(&self, env: Env) -> Handed {
+    pub fn describe(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
         let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
         let object = js.object();
@@ -139,12 +139,12 @@ impl Service {
         }
         js.set(object, c"db", js.number(f64::from(self.core.settings.database)));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
-        Handed(object)
+        RawValue(object)
     }
 
     /// How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
     #[napi]
-    pub fn status(&self, env: Env) -> Handed {
+    pub fn status(&self, env: Env) -> RawValue {
         let status = match self.core.store() {
             Some(store) => store.status(),
             None => Status::idle(match self.core.settings.server {
@@ -154,12 +154,12 @@ impl Service {
                 Server::Tcp { .. } | Server::Unix(_) => Topology::Single,
             }),
         };
-        Handed(self.core.bridge().value(Js(env.raw()), &status::answer(&status)))
+        RawValue(self.core.environment().value(Js(env.raw()), &status::answer(&status)))
     }
 
     /// Moves the embedded engine's clock.
     #[napi]
-    pub fn advance_time(&self, env: Env, ms: Unknown) -> Handed {
+    pub fn advance_time(&self, env: Env, ms: Unknown) -> RawValue {
         let js = Js(env.raw());
         let core = &self.core;
         core.submit(env, plain("ADVANCE"), |_| {
@@ -170,7 +170,7 @@ impl Service {
 
     /// A documented command by its Redis name; with `buffers`, strings are returned as bytes.
     #[napi]
-    pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> Handed {
+    pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> RawValue {
         let js = Js(env.raw());
         let read = js.text(name.raw(), "the command").map(|name| (raw::skipped(&name), name));
         let operation = match &read {
@@ -186,7 +186,7 @@ impl Service {
 
     /// Any command: its name, then its arguments; with `buffers`, strings are returned as bytes.
     #[napi]
-    pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> Handed {
+    pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> RawValue {
         // Without a limit of its own, the timeout of a blocking command is added to that of the call.
         let within = self.core.own_timeout();
         // Nothing is known of its reply, so no value says that it was skipped.
@@ -203,7 +203,7 @@ impl Service {
     /// A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
     /// strings are returned as bytes.
     #[napi]
-    pub fn transaction(&self, env: Env, commands: Unknown) -> Handed {
+    pub fn transaction(&self, env: Env, commands: Unknown) -> RawValue {
         self.core.submit(env, plain("MULTI"), |js| {
             let commands = js.elements(commands.raw(), "the commands")?.into_iter().map(|command| {
                 let mut words = js.words(command)?;
@@ -222,7 +222,7 @@ impl Service {
     /// Publishes a value as JSON, or bytes unchanged, on a regular or sharded channel; returns how many connections received
     /// it.
     #[napi]
-    pub fn publish(&self, env: Env, channel: Unknown, value: Unknown, sharded: Unknown) -> Handed {
+    pub fn publish(&self, env: Env, channel: Unknown, value: Unknown, sharded: Unknown) -> RawValue {
         let core = self.core.clone();
         self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
             let sharded = if js.is_nothing(sharded.raw()) { false } else { js.flag(sharded.raw(), "options.sharded")? };
@@ -230,7 +230,7 @@ impl Service {
             let channel = keys::channel(core.settings.channel_database(), channel);
             let value = match js.bytes(value.raw()) {
                 Some(bytes) => bytes,
-                None => core.bridge().stringify(js, value.raw(), "value")?.into(),
+                None => core.environment().stringify(js, value.raw(), "value")?.into(),
             };
             Ok(subscription::publish(channel, value, sharded))
         })
@@ -238,16 +238,16 @@ impl Service {
 
     /// Ends a subscription by the number that `subscribe` answered.
     #[napi]
-    pub fn unsubscribe(&self, env: Env, id: f64) -> Handed {
+    pub fn unsubscribe(&self, env: Env, id: f64) -> RawValue {
         let js = Js(env.raw());
         self.core.unsubscribe(js, id as u64);
-        Handed(self.core.bridge().resolved(js))
+        RawValue(self.core.environment().resolved(js))
     }
 
     /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
     /// to the number of the reader, with which it is ended.
     #[napi]
-    pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> Handed {
+    pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> RawValue {
         subscription::subscribe(&self.core, &env, channel.raw(), options.raw(), reader.raw())
     }
 }

@@ -16,8 +16,8 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, Handed, iso_now},
-    env::{Js, Value},
+    bridge::{Core, iso_now},
+    node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     private,
     service::Service,
@@ -48,7 +48,7 @@ impl Sessions {
             hidden.iter().for_each(|prefix| private::hide(prefix));
             Ok(sessions)
         };
-        let sessions = read().map_err(|error| Core::throw(service.core.bridge(), &env, &error))?;
+        let sessions = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), sessions })
     }
 
@@ -60,14 +60,14 @@ impl Sessions {
 
     /// Creates a session; answers its id.
     #[napi]
-    pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> Handed {
+    pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
         let chosen = Js(env.raw()).option(options.raw(), c"id").is_ok_and(|id| id.is_some());
         // When the store is unavailable, the returned id must not belong to a session.
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
         self.core.submit_answer(env, operation, |js| {
             let user = user_text(js, user.raw())?;
-            let data = self.core.bridge().stringify(js, data.raw(), "data")?;
+            let data = self.core.environment().stringify(js, data.raw(), "data")?;
             let options = options.raw();
             let create = Create {
                 ttl: js.number_option(options, c"ttl", "ttl")?,
@@ -81,7 +81,7 @@ impl Sessions {
 
     /// The session, or null.
     #[napi]
-    pub fn get(&self, env: Env, id: Unknown) -> Handed {
+    pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit_answer(env, self.core.operation("GET SESSION", Empty::Null), |js| {
             let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Answer::Null)) };
             let sessions = self.sessions.clone();
@@ -91,10 +91,10 @@ impl Sessions {
 
     /// Merges changes; false when it is gone.
     #[napi]
-    pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> Handed {
+    pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> RawValue {
         self.core.submit_answer(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
             let id = id_of(js, id.raw())?;
-            let changes = self.core.bridge().stringify(js, changes.raw(), "changes")?;
+            let changes = self.core.environment().stringify(js, changes.raw(), "changes")?;
             let sessions = self.sessions.clone();
             let Some(id) = id else {
                 // Invalid changes are a programming error, even if the id is invalid client input.
@@ -106,7 +106,7 @@ impl Sessions {
 
     /// Deletes it; answers how many keys went.
     #[napi]
-    pub fn destroy(&self, env: Env, id: Unknown) -> Handed {
+    pub fn destroy(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
             id_of(js, id.raw())?.map_or(Ok(Call::ready(0)), |id| self.sessions.destroy(&id))
         })
@@ -114,7 +114,7 @@ impl Sessions {
 
     /// Sets the remaining life.
     #[napi]
-    pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> Handed {
+    pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("EXTEND SESSION", Empty::False), |js| {
             let (id, seconds) = (id_of(js, id.raw())?, js.any_number(seconds.raw(), "seconds")?);
             // An invalid ttl is a programming error, even if the id is invalid client input.
@@ -125,7 +125,7 @@ impl Sessions {
 
     /// Renews the life.
     #[napi]
-    pub fn touch(&self, env: Env, id: Unknown) -> Handed {
+    pub fn touch(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("TOUCH SESSION", Empty::False), |js| {
             id_of(js, id.raw())?.map_or(Ok(Call::ready(false)), |id| self.sessions.touch(&id))
         })
@@ -133,17 +133,17 @@ impl Sessions {
 
     /// Stores a session under the caller's id.
     #[napi]
-    pub fn store(&self, env: Env, id: Unknown, data: Unknown, ttl: Unknown) -> Handed {
+    pub fn store(&self, env: Env, id: Unknown, data: Unknown, ttl: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "STORE SESSION", empty: None }, |js| {
             let id = js.text(id.raw(), "id")?;
-            let data = self.core.bridge().stringify(js, data.raw(), "data")?;
+            let data = self.core.environment().stringify(js, data.raw(), "data")?;
             self.sessions.store(&id, &data, js.any_number(ttl.raw(), "ttl")?)
         })
     }
 
     /// Deletes every session with a tag; answers how many.
     #[napi]
-    pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> Handed {
+    pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
             let tag = js.sought(tag.raw(), "tag", keys::is_id)?;
             tag.map_or(Ok(Call::ready(0)), |tag| self.sessions.destroy_by_tag(&tag))
@@ -152,7 +152,7 @@ impl Sessions {
 
     /// Deletes every session of a user; answers how many.
     #[napi]
-    pub fn invalidate_user(&self, env: Env, user: Unknown) -> Handed {
+    pub fn invalidate_user(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE USER", Empty::Zero), |js| {
             user_of(js, user.raw())?.map_or(Ok(Call::ready(0)), |user| self.sessions.invalidate_user(&user))
         })
@@ -160,7 +160,7 @@ impl Sessions {
 
     /// Deletes the cached user of a token; returns how many keys were deleted.
     #[napi]
-    pub fn invalidate_token(&self, env: Env, token: Unknown) -> Handed {
+    pub fn invalidate_token(&self, env: Env, token: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE TOKEN", Empty::Zero), |js| {
             self.sessions.invalidate_token(&session::hash(&js.text(token.raw(), "token")?))
         })
@@ -168,7 +168,7 @@ impl Sessions {
 
     /// The ids of a user's sessions.
     #[napi]
-    pub fn list(&self, env: Env, user: Unknown) -> Handed {
+    pub fn list(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LIST SESSIONS", Empty::List), |js| {
             Ok(self
                 .list_of(js, user.raw(), false)?
@@ -178,7 +178,7 @@ impl Sessions {
 
     /// A user's sessions without their ids: `[{ publicId, ttlMs, session }]`.
     #[napi]
-    pub fn describe(&self, env: Env, user: Unknown) -> Handed {
+    pub fn describe(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
             let list = self.list_of(js, user.raw(), true)?;
             let described = |session: session::Listed| {
@@ -194,7 +194,7 @@ impl Sessions {
 
     /// Deletes the session of a user with this public id; returns how many keys were deleted.
     #[napi]
-    pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> Handed {
+    pub fn destroy_of(&self, env: Env, user: Unknown, public_id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
             match (user_of(js, user.raw())?, id_of(js, public_id.raw())?) {
                 (Some(user), Some(public_id)) => self.sessions.destroy_of(&user, public_id),
@@ -205,7 +205,7 @@ impl Sessions {
 
     /// Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
     #[napi]
-    pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> Handed {
+    pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> RawValue {
         // Never an empty answer: the caller decides what a missing server means, and must hear of it.
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
@@ -230,11 +230,11 @@ impl Sessions {
         user: Unknown,
         owners: Unknown,
         ttl: Unknown,
-    ) -> Handed {
+    ) -> RawValue {
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             let (hash, stamp) = (js.text(hash.raw(), "hash")?, js.text(stamp.raw(), "stamp")?);
-            let user = self.core.bridge().stringify(js, user.raw(), "the loaded user")?;
+            let user = self.core.environment().stringify(js, user.raw(), "the loaded user")?;
             let owners = js.texts(owners.raw(), "the ids of the loaded user")?;
             self.sessions.fill(&hash, &stamp, &user, &owners, js.any_number(ttl.raw(), "ttl")?)
         })
@@ -242,9 +242,9 @@ impl Sessions {
 
     /// `{ hits, misses, errors }` of reads and validations.
     #[napi]
-    pub fn stats(&self, env: Env) -> Handed {
+    pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.sessions.stats();
-        Handed(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
+        RawValue(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
     }
 
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::Listed>>> {

@@ -22,9 +22,9 @@ use cinnabar_port::{
 use napi::{Env, sys::ValueType};
 
 use super::{
-    bridge::{Core, Handed, closed},
+    bridge::{Core, closed},
     completions::Completion,
-    env::{Js, Value},
+    node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,
 };
@@ -117,9 +117,9 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
 }
 
 /// Wakes `reader` for messages; the promise's number is what takes them and ends it.
-pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader: Value) -> Handed {
+pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
-    let bridge = core.bridge();
+    let bridge = core.environment();
     let database = core.settings.channel_database();
     let prepared = Wanted::read(js, name, options, database).and_then(|wanted| {
         if js.kind(reader) != ValueType::napi_function {
@@ -129,10 +129,10 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     });
     let (Wanted { topic, bounds, buffers }, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return Handed(bridge.rejected(js, error)),
+        Err(error) => return RawValue(bridge.rejected(js, &error)),
     };
     let (promise, ticket) = bridge.promise(js, Operation { name: "SUBSCRIBE", empty: None });
-    let Some(ticket) = ticket else { return Handed(promise) };
+    let Some(ticket) = ticket else { return RawValue(promise) };
     let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
     let completions = bridge.completions.clone();
     let subscriptions = core.subscriptions.clone();
@@ -174,7 +174,7 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
             }
         }
     });
-    Handed(promise)
+    RawValue(promise)
 }
 
 /// Puts messages into the inbox, with channel names without their database prefix, and ends the subscription once the inbox is

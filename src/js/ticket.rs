@@ -2,7 +2,7 @@
 
 use napi::sys;
 
-use super::{env::Kept, operation::Operation};
+use super::{node_api::Kept, operation::Operation};
 
 /// A promise, and what its error includes if it is rejected.
 pub struct Promised {

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::answer;
 use crate::js::{
     bridge::{Core, closed},
-    env::{Js, Value},
+    node_api::{Js, Value},
     opened::Opened,
 };
 
@@ -40,7 +40,7 @@ impl QueueListening {
     /// when the service is disconnected.
     pub fn start(js: Js, core: &Rc<Core>, queue: &queue::Queue, reader: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
-        let (reader, inbox) = core.bridge().keep_reader(js, reader, Bounds::default(), false);
+        let (reader, inbox) = core.environment().keep_reader(js, reader, Bounds::default(), false);
         let topic = Topic::Channel(queue.events_channel());
         let end = Arc::new(Notify::new());
         let (under_way, ended) = (Opened::begin(opened), end.clone());
@@ -68,7 +68,7 @@ impl QueueListening {
     #[napi]
     pub fn end(&self, env: Env) {
         self.end.notify_one();
-        self.core.bridge().drop_handler(Js(env.raw()), self.reader);
+        self.core.environment().drop_reader(Js(env.raw()), self.reader);
     }
 }
 

@@ -15,8 +15,8 @@ use napi::sys::ValueType;
 
 use crate::js::{
     args::LONGEST_MS,
-    env::{Js, Value},
     group::Group,
+    node_api::{Js, Value},
 };
 
 const LEASE: Duration = Duration::from_secs(10);

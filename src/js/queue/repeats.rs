@@ -10,8 +10,8 @@ use cinnabar_core::{
 use cinnabar_port::error::{Error, Result};
 
 use crate::js::{
-    env::{Js, Value},
     group::Group,
+    node_api::{Js, Value},
 };
 
 use super::answer::{field, json};

@@ -16,10 +16,10 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use crate::js::{
-    bridge::{Core, Handed},
-    env::{Js, Value},
+    bridge::Core,
+    environment::Notifier,
+    node_api::{Js, RawValue, Value},
     opened::Opened,
-    told::Teller,
 };
 
 /// Whoever runs the jobs of a queue.
@@ -29,45 +29,45 @@ pub struct QueueWorker {
     max_bytes: usize,
 }
 
-/// Held by what is told: with the environment, the worker ends.
-struct Presence(Arc<Worker>);
+/// Dropped with the callback, at the end of the environment at the latest: then the worker ends.
+struct AbandonOnDrop(Arc<Worker>);
 
-impl Drop for Presence {
+impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
-/// Says what became of a worker when its task ends, however that comes about.
-struct Farewell {
-    teller: Teller,
+/// Notifies JavaScript when a worker's task has ended, however that comes about.
+struct NotifyOnDrop {
+    notifier: Notifier,
     unfinished: OnceLock<Vec<String>>,
 }
 
-impl Drop for Farewell {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         let unfinished = self.unfinished.take().unwrap_or_default();
-        self.teller.tell(Answer::List(vec![Answer::word("closed"), unfinished.into()]));
-        self.teller.end();
+        self.notifier.notify(Answer::List(vec![Answer::word("closed"), unfinished.into()]));
+        self.notifier.end();
     }
 }
 
 impl QueueWorker {
-    /// Starts a worker whose `told` hears what it has to know.
-    pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, told: Value) -> Result<Self> {
+    /// Starts a worker, which calls `callback` with its notices.
+    pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, callback: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
-        let teller = core.bridge().keep_told(js, told, Presence(worker.clone()), true);
-        let teller = teller.ok_or_else(|| js.refuse(told, "told", "a function"))?;
+        let notifier = core.environment().keep_callback(js, callback, AbandonOnDrop(worker.clone()), true);
+        let notifier = notifier.ok_or_else(|| js.refuse(callback, "callback", "a function"))?;
         let under_way = Opened::begin(opened);
         let running = worker.clone();
         runtime.spawn(async move {
-            let farewell = Farewell { teller: teller.clone(), unfinished: OnceLock::new() };
+            let end = NotifyOnDrop { notifier: notifier.clone(), unfinished: OnceLock::new() };
             let store = under_way.store().clone();
-            let tell = move |notice| teller.tell(answer(notice));
-            let unfinished = running.run(store, tell, under_way.closing(), under_way.cut()).await;
-            let _ = farewell.unfinished.set(unfinished);
+            let notify = move |notice| notifier.notify(answer(notice));
+            let unfinished = running.run(store, notify, under_way.closing(), under_way.cut()).await;
+            let _ = end.unfinished.set(unfinished);
         });
         Ok(Self { worker, max_bytes })
     }
@@ -75,13 +75,12 @@ impl QueueWorker {
 
 #[napi]
 impl QueueWorker {
-    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group,
-    /// timeoutMs, createdAt]`, or `undefined`: then
-    /// `told` is called with nothing when there are some again.
+    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs,
+    /// createdAt]`, or `undefined`: then the callback is called with nothing when there are some again.
     #[napi]
-    pub fn begin(&self, env: Env) -> Handed {
+    pub fn begin(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
-        let Some((number, job)) = self.worker.begin() else { return Handed(js.undefined()) };
+        let Some((number, job)) = self.worker.begin() else { return RawValue(js.undefined()) };
         let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
         let array = js.array(11);
         let values = [
@@ -100,7 +99,7 @@ impl QueueWorker {
         for (index, value) in values.into_iter().enumerate() {
             js.set_index(array, index, value);
         }
-        Handed(array)
+        RawValue(array)
     }
 
     /// Records that a job is done. Its result is JSON or `undefined`. If the result is invalid, the job is dead, and the reason

@@ -27,9 +27,9 @@ use tokio::time::sleep;
 
 use super::Rooms;
 use crate::js::{
-    bridge::{Handed, closed},
+    bridge::closed,
     completions::Completion,
-    env::{Js, Value},
+    node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,
 };
@@ -63,7 +63,7 @@ impl Following {
 }
 
 /// Delivers what is sent to a room.
-pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value) -> Handed {
+pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
         let since = if js.is_nothing(since) { None } else { Some(js.whole(since, "options.since")?) };
@@ -77,7 +77,7 @@ pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value
 }
 
 /// Delivers who is in a room.
-pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> Handed {
+pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
         let opened = rooms.core.opened(js)?;
@@ -101,11 +101,11 @@ fn follow<T, F>(
     reader: Value,
     prepared: Result<T>,
     start: impl FnOnce(Arc<Store>, T, Arc<Inbox>) -> F,
-) -> Handed
+) -> RawValue
 where
     F: Future<Output = Result<Agent>> + Send + 'static,
 {
-    let (core, bridge) = (&rooms.core, rooms.core.bridge());
+    let (core, bridge) = (&rooms.core, rooms.core.environment());
     let prepared = prepared.and_then(|what| {
         if js.kind(reader) != ValueType::napi_function {
             return Err(js.refuse(reader, "reader", "a function"));
@@ -114,10 +114,10 @@ where
     });
     let (what, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return Handed(bridge.rejected(js, error)),
+        Err(error) => return RawValue(bridge.rejected(js, &error)),
     };
     let (promise, ticket) = bridge.promise(js, Operation { name, empty: None });
-    let Some(ticket) = ticket else { return Handed(promise) };
+    let Some(ticket) = ticket else { return RawValue(promise) };
     let (id, inbox) = bridge.keep_reader(js, reader, BOUNDS, false);
     let (completions, following) = (bridge.completions.clone(), core.following.clone());
     let starting = start(opened.store().clone(), what, inbox);
@@ -149,7 +149,7 @@ where
             drop(starting.await);
         }
     });
-    Handed(promise)
+    RawValue(promise)
 }
 
 /// The agent of a room that cannot be one, so that nothing is ever sent to it: for ids that may be untrusted input.

@@ -23,9 +23,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Rooms;
 use crate::js::{
-    bridge::{Handed, closed, iso_now},
+    bridge::{closed, iso_now},
     completions::Completion,
-    env::{Js, Value},
+    node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,
 };
@@ -101,19 +101,19 @@ impl Drop for Members {
 }
 
 /// Puts a connection of a user in a room; the promise's number has it leave.
-pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> Handed {
+pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> RawValue {
     let js = Js(env.raw());
-    let (core, bridge) = (&rooms.core, rooms.core.bridge());
+    let (core, bridge) = (&rooms.core, rooms.core.environment());
     let prepared = js.text(room, "roomId").and_then(|room| {
         let (user, info) = (js.text(user, "userId")?, bridge.stringify(js, info, "info")?);
         Ok((room, user, info, core.opened(js)?, runtime::get()?))
     });
     let (room, user, info, opened, runtime) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return Handed(bridge.rejected(js, error)),
+        Err(error) => return RawValue(bridge.rejected(js, &error)),
     };
     let (promise, ticket) = bridge.promise(js, Operation { name: "JOIN", empty: None });
-    let Some(ticket) = ticket else { return Handed(promise) };
+    let Some(ticket) = ticket else { return RawValue(promise) };
     let presence = rooms.presence(&opened);
     core.members.keep(&presence);
     let (completions, members) = (bridge.completions.clone(), core.members.clone());
@@ -145,23 +145,23 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
             presence.leave(member).await;
         }
     });
-    Handed(promise)
+    RawValue(promise)
 }
 
 /// Has a member leave. It never rejects: what cannot be told now is told as soon as may be.
-pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> Handed {
+pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> RawValue {
     let js = Js(env.raw());
-    let bridge = rooms.core.bridge();
+    let bridge = rooms.core.environment();
     let left = rooms.core.members.take(id);
-    let (Some((presence, member)), Ok(runtime)) = (left, runtime::get()) else { return Handed(bridge.resolved(js)) };
+    let (Some((presence, member)), Ok(runtime)) = (left, runtime::get()) else { return RawValue(bridge.resolved(js)) };
     let (promise, ticket) = bridge.promise(js, Operation { name: "LEAVE", empty: None });
-    let Some(ticket) = ticket else { return Handed(promise) };
+    let Some(ticket) = ticket else { return RawValue(promise) };
     let (completions, within) = (bridge.completions.clone(), rooms.core.timeout());
     runtime.spawn(async move {
         let _ = timeout(within, presence.leave(member)).await;
         completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
     });
-    Handed(promise)
+    RawValue(promise)
 }
 
 /// Has members leave, which is under way on `opened` until the deadline.

@@ -7,56 +7,56 @@ use std::sync::{
 
 use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
 
-use super::{
+use super::Environment;
+use crate::js::{
     completions::Completion,
-    env::{Js, Kept, Value},
-    promise::Inner,
+    node_api::{Js, Kept, Value},
 };
 
 /// What a reader takes at a time.
 const MOST_MESSAGES: usize = 64;
 const MOST_BYTES: usize = 1 << 20;
 
-/// Numbers of handlers, never used twice in a process.
+/// Numbers of readers, never used twice in a process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A function, and what waits for it.
-pub struct Handler {
+pub struct Reader {
     function: Kept,
     inbox: Arc<Inbox>,
     /// Whether it receives texts as Buffers.
     buffers: bool,
 }
 
-impl Inner {
-    /// Keeps a reader of an inbox until `drop_handler`, and the process alive with it: it is called with its number when there
+impl Environment {
+    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it: it is called with its number when there
     /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
     pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds, buffers: bool) -> (u64, Arc<Inbox>) {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let completions = self.completions.clone();
         let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(id))));
-        self.insert_handler(js, id, reader, inbox.clone(), buffers);
+        self.insert_reader(js, id, reader, inbox.clone(), buffers);
         (id, inbox)
     }
 
-    /// Lets a handler go, and what waits for it; a reader is told.
-    pub fn drop_handler(&self, js: Js, id: u64) {
-        if let Some(reader) = self.remove_handler(js, id) {
+    /// Releases a reader and what waits for it, and calls it with nothing.
+    pub fn drop_reader(&self, js: Js, id: u64) {
+        if let Some(reader) = self.remove_reader(js, id) {
             let _ = js.call(reader, &[]);
         }
     }
 
-    /// Lets all of them go, at the end of the environment.
-    pub fn drop_handlers(&self, js: Js) {
-        for (_, handler) in self.handlers.take() {
-            handler.inbox.close();
-            js.forget(handler.function);
+    /// Releases all of them, at the end of the environment.
+    pub fn drop_readers(&self, js: Js) {
+        for (_, reader) in self.readers.take() {
+            reader.inbox.close();
+            js.forget(reader.function);
         }
     }
 
-    /// Tells a reader that there is something to take.
+    /// Notifies a reader that there is something to take.
     pub fn wake_reader(&self, js: Js, id: u64) {
-        let reader = self.handlers.borrow().get(&id).map(|handler| js.kept(&handler.function));
+        let reader = self.readers.borrow().get(&id).map(|reader| js.kept(&reader.function));
         if let Some(reader) = reader {
             let _ = js.call(reader, &[js.number(id as f64)]);
         }
@@ -66,8 +66,8 @@ impl Inner {
     /// are none. A pair is a text or Buffer with its channel, its number, or `true` for the reader's own channel; or the number
     /// of missed messages, if known, with `undefined`; or, at the end, an error, if any, with `null`.
     pub fn take(&self, js: Js, id: u64) -> Value {
-        let handler = self.handlers.borrow().get(&id).map(|handler| (handler.inbox.clone(), handler.buffers));
-        let Some((inbox, buffers)) = handler else { return js.null() };
+        let reader = self.readers.borrow().get(&id).map(|reader| (reader.inbox.clone(), reader.buffers));
+        let Some((inbox, buffers)) = reader else { return js.null() };
         let (taken, more) = inbox.take(MOST_MESSAGES, MOST_BYTES);
         if taken.is_empty() {
             return js.null();
@@ -107,26 +107,26 @@ impl Inner {
                 (missed.map_or_else(|| js.undefined(), |missed| js.number(missed as f64)), js.undefined())
             }
             Taken::End(error) => {
-                self.remove_handler(js, id);
+                self.remove_reader(js, id);
                 (error.map_or_else(|| js.undefined(), |error| self.failure(js, &error, None)), js.null())
             }
         }
     }
 
-    fn insert_handler(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>, buffers: bool) {
+    fn insert_reader(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>, buffers: bool) {
         if let Some(function) = js.keep(function) {
-            self.handlers.borrow_mut().insert(id, Handler { function, inbox, buffers });
+            self.readers.borrow_mut().insert(id, Reader { function, inbox, buffers });
             self.hold(js, 1);
         }
     }
 
-    /// Answers the function of a reader.
-    fn remove_handler(&self, js: Js, id: u64) -> Option<Value> {
-        let handler = self.handlers.borrow_mut().remove(&id)?;
-        let function = js.kept(&handler.function);
-        js.forget(handler.function);
+    /// Returns the reader's function.
+    fn remove_reader(&self, js: Js, id: u64) -> Option<Value> {
+        let reader = self.readers.borrow_mut().remove(&id)?;
+        let function = js.kept(&reader.function);
+        js.forget(reader.function);
         self.hold(js, -1);
-        handler.inbox.close();
+        reader.inbox.close();
         Some(function)
     }
 }

@@ -7,10 +7,19 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
     number,
 };
-use napi::sys;
+use napi::{bindgen_prelude::ToNapiValue, sys};
 
 /// A value of the current call; it is gone when the call returns to JavaScript.
 pub type Value = sys::napi_value;
+
+/// A value that a native method returns as it is.
+pub struct RawValue(pub Value);
+
+impl ToNapiValue for RawValue {
+    unsafe fn to_napi_value(_: sys::napi_env, value: Self) -> napi::Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
 
 /// The environment of the current call. Holding one means running on its thread.
 #[derive(Clone, Copy)]

@@ -15,12 +15,12 @@ use cinnabar_port::{Call, Request, runtime};
 use napi::sys;
 use tokio::time::Instant;
 
-use super::{
+use super::Environment;
+use crate::js::{
     completions::Completion,
-    env::{Js, Kept, Value},
     limits::Limits,
+    node_api::{Js, Kept, Value},
     opened::Opened,
-    promise::Inner,
     ticket::{Promised, Ticket},
 };
 
@@ -51,9 +51,9 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// Creates the function that sends; `inner` outlives its calls.
-    pub fn prepare(&self, js: Js, inner: *mut c_void) {
-        *self.flush.borrow_mut() = js.function(Some(flush), inner).and_then(|flush| js.keep(flush));
+    /// Creates the function that sends; the environment outlives its calls.
+    pub fn prepare(&self, js: Js, environment: *mut c_void) {
+        *self.flush.borrow_mut() = js.function(Some(flush), environment).and_then(|flush| js.keep(flush));
     }
 
     /// Releases everything at the end of the environment.
@@ -65,7 +65,7 @@ impl Tick {
     }
 }
 
-impl Inner {
+impl Environment {
     pub(super) fn enqueue(
         &self,
         js: Js,
@@ -75,7 +75,7 @@ impl Inner {
         promised: Promised,
     ) {
         let ticket = match limits {
-            Some(limits) if limits.has_signals() => Ticket::Abortable(self.keep_back(js, promised, limits)),
+            Some(limits) if limits.has_signals() => Ticket::Abortable(self.make_abortable(js, promised, limits)),
             _ => Ticket::Promise(promised),
         };
         let first_request = call.requests.first();
@@ -127,21 +127,21 @@ impl Inner {
         }
         let now = Instant::now();
         for Group { opened, limits, timeout, mut calls, .. } in groups {
-            let held: Vec<u64> = match limits {
+            let abortable: Vec<u64> = match limits {
                 Some(limits) if limits.has_signals() => {
                     // What was aborted within the tick is not sent.
-                    calls.retain(|(_, ticket)| ticket.abortable().is_none_or(|call| self.held.waits(call)));
+                    calls.retain(|(_, ticket)| ticket.abortable().is_none_or(|call| self.abortable.is_pending(call)));
                     calls.iter().filter_map(|(_, ticket)| ticket.abortable()).collect()
                 }
                 _ => Vec::new(),
             };
             if !calls.is_empty() {
-                self.send(opened, now + timeout, calls, &held);
+                self.send(opened, now + timeout, calls, &abortable);
             }
         }
     }
 
-    fn send(&self, opened: Arc<Opened>, deadline: Instant, calls: Vec<(Call<Answer>, Ticket)>, held: &[u64]) {
+    fn send(&self, opened: Arc<Opened>, deadline: Instant, calls: Vec<(Call<Answer>, Ticket)>, abortable: &[u64]) {
         let completions = self.completions.clone();
         let few = calls.len() <= FEW;
         let runtime = match runtime::get() {
@@ -167,10 +167,10 @@ impl Inner {
             // Its first poll hands the calls over to a connection, or puts them in line for one.
             turn.begin(pin!(under_way.store().run_until(calls, deadline, under_way.cut(), settle))).await;
         });
-        if !held.is_empty() {
+        if !abortable.is_empty() {
             let handle = task.abort_handle();
-            for &call in held {
-                self.held.cancel_with(call, &handle);
+            for &call in abortable {
+                self.abortable.cancel_with(call, &handle);
             }
         }
     }
@@ -184,9 +184,9 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
     unsafe {
         sys::napi_get_cb_info(env, info, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), &mut data);
     }
-    // SAFETY: a queued flush means a call is in flight, and `Inner` outlives those.
-    let inner = unsafe { &*data.cast::<Inner>() };
-    inner.tick.flushed.set(true);
-    let _ = catch_unwind(AssertUnwindSafe(|| inner.flush()));
+    // SAFETY: a queued flush means a call is in flight, and the environment outlives those.
+    let environment = unsafe { &*data.cast::<Environment>() };
+    environment.tick.flushed.set(true);
+    let _ = catch_unwind(AssertUnwindSafe(|| environment.flush()));
     js.undefined()
 }

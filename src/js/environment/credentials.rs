@@ -1,12 +1,12 @@
-//! A caller's function that answers user and password: asked by the connections, on another thread, and called on this one.
+//! A caller's function that returns a username and password: requested by connections, on another thread, and called on this
+//! one.
 //!
-//! Its promise may settle at any time or never, and the environment may end first. So those who wait are kept here by
-//! number, and JavaScript holds the number only: when this ends, all of them learn it.
+//! Its promise may settle at any time or never, and the environment may end first. So pending requests are kept here by
+//! number, and JavaScript holds the number only: when the environment ends, all of them fail.
 
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    rc::Rc,
     sync::Arc,
 };
 
@@ -14,21 +14,21 @@ use cinnabar_port::error::{Error, Kind, Result};
 use cinnabar_redis::settings::{Asked, Provider, Secret};
 use tokio::sync::oneshot;
 
-use super::{
+use super::Environment;
+use crate::js::{
     completions::{Completion, Completions, CredentialRequest, Login},
-    env::{Js, Kept, Value},
-    promise::Inner,
+    node_api::{Js, Kept, Value},
 };
 
-/// The functions of an environment, and who waits for their answers.
+/// The functions of an environment, and the requests that wait for what they return.
 #[derive(Default)]
-pub struct Sources {
+pub struct CredentialFunctions {
     last: Cell<u64>,
     functions: RefCell<HashMap<u64, Kept>>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Result<Login>>>>,
 }
 
-/// Lets the function go with the last who could ask it, on whichever thread that is.
+/// Releases the function when no connection can call it any more, on whichever thread that is.
 struct Lease {
     completions: Arc<Completions>,
     id: u64,
@@ -52,29 +52,37 @@ impl Drop for Lease {
     }
 }
 
-/// A provider that asks this function.
-///
-/// # Errors
-/// `E_INTERNAL` when the environment is ending.
-pub fn provider(bridge: &Rc<Inner>, js: Js, function: Value) -> Result<Provider> {
-    let kept = js.keep(function).ok_or_else(|| Error::new(Kind::Internal, "this JavaScript environment is ending"))?;
-    let id = bridge.sources.number();
-    bridge.sources.functions.borrow_mut().insert(id, kept);
-    let lease = Lease { completions: bridge.completions.clone(), id };
-    Ok(Provider::new(move || lease.ask()))
+impl Environment {
+    /// A provider that calls this function.
+    ///
+    /// # Errors
+    /// `E_INTERNAL` when the environment is ending.
+    pub fn credential_provider(&self, js: Js, function: Value) -> Result<Provider> {
+        let kept =
+            js.keep(function).ok_or_else(|| Error::new(Kind::Internal, "this JavaScript environment is ending"))?;
+        let id = self.credentials.number();
+        self.credentials.functions.borrow_mut().insert(id, kept);
+        let lease = Lease { completions: self.completions.clone(), id };
+        Ok(Provider::new(move || lease.ask()))
+    }
+
+    /// What a function that returns credentials returned, or a sentence that says what is wrong with it.
+    pub fn answer_credentials(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
+        self.credentials.answer(js, number, username, password, problem);
+    }
 }
 
 fn refusal(why: String) -> Error {
     Error::new(Kind::Auth, why)
 }
 
-impl Sources {
+impl CredentialFunctions {
     fn number(&self) -> u64 {
         self.last.set(self.last.get() + 1);
         self.last.get()
     }
 
-    /// Does what another thread wants. `call` is JavaScript's `(function, number) => void`, which never throws.
+    /// Handles a request of another thread. `call` is JavaScript's `(function, number) => void`, which never throws.
     pub fn handle(&self, js: Js, call: Value, request: CredentialRequest) {
         match request {
             CredentialRequest::Release(id) => {
@@ -89,7 +97,7 @@ impl Sources {
                 let number = self.number();
                 {
                     let mut all = self.waiting.borrow_mut();
-                    // A function that never answers must not leave more behind at every attempt to connect.
+                    // A function that never settles must not leave more behind with every attempt to connect.
                     all.retain(|_, waiting| !waiting.is_closed());
                     all.insert(number, waiting);
                 }
@@ -100,8 +108,7 @@ impl Sources {
         }
     }
 
-    /// What the function answered, or what is wrong with that.
-    pub fn answer(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
+    fn answer(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
         let answer = match js.optional_text(problem, "the problem") {
             Ok(None) => js
                 .optional_text(username, "the username that credentials answered")
@@ -117,12 +124,12 @@ impl Sources {
     fn settle(&self, number: u64, answer: Result<Login>) {
         let waiting = self.waiting.borrow_mut().remove(&number);
         if let Some(waiting) = waiting {
-            // Who asked may have run out of time.
+            // The connection may have run out of time.
             let _ = waiting.send(answer);
         }
     }
 
-    /// The environment ends: everybody who waits learns it.
+    /// The environment ends: all pending requests fail.
     pub fn end(&self, js: Js) {
         for (_, function) in self.functions.take() {
             js.forget(function);
@@ -147,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_learns_that_the_environment_has_ended() {
+    fn a_pending_request_fails_when_the_environment_ends() {
         let lease = lease();
         let asked = lease.ask();
         lease.completions.detached();
@@ -156,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn who_was_taken_off_the_queue_learns_it_too() {
-        let (lease, sources) = (lease(), Sources::default());
+    fn so_does_one_that_was_taken_off_the_queue() {
+        let (lease, sources) = (lease(), CredentialFunctions::default());
         let asked = lease.ask();
         for done in lease.completions.take(1) {
             if let Completion::Credentials(CredentialRequest::Fetch(_, waiting)) = done {
@@ -171,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lease_lets_the_function_go() {
+    fn the_last_lease_releases_the_function() {
         let completions = Arc::new(Completions::new());
         drop(Lease { completions: completions.clone(), id: 7 });
         assert!(matches!(completions.take(9).as_slice(), [Completion::Credentials(CredentialRequest::Release(7))]));

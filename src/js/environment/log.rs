@@ -1,5 +1,5 @@
-//! Changes of a store's state, told to the services of an environment: each change once to the console, and once to each
-//! function, however many services share the store.
+//! The option `log`: changes of a store's state, each logged once to the console and once to each function, however many
+//! services share the store.
 
 use std::{
     cell::{Cell, RefCell},
@@ -16,10 +16,10 @@ use cinnabar_port::{
 };
 use napi::sys::ValueType;
 
-use super::{
+use super::Environment;
+use crate::js::{
     completions::{Completion, Completions},
-    env::{Js, Owned, Value},
-    promise::Inner,
+    node_api::{Js, Owned, Value},
     status::iso,
 };
 
@@ -51,7 +51,7 @@ fn refuse(js: Js, value: Value) -> Error {
     js.refuse(value, "log", "false or a function")
 }
 
-/// Who is told, by store.
+/// The logs of an environment's services, by store.
 #[derive(Default)]
 pub struct Logs {
     next: Cell<u64>,
@@ -68,7 +68,7 @@ struct Logged {
 }
 
 impl Logs {
-    /// Tells `log` how the store fares; the number ends it.
+    /// Logs the changes of this store's state to `log` until `remove` is called with the returned number.
     pub fn add(&self, store: &Arc<Store>, log: &Rc<Log>, completions: &Arc<Completions>) -> u64 {
         let id = self.number();
         let mut stores = self.stores.borrow_mut();
@@ -86,7 +86,7 @@ impl Logs {
         id
     }
 
-    /// Tells it nothing more.
+    /// Logs nothing more to the log of this number.
     pub fn remove(&self, id: u64) {
         self.stores.borrow_mut().retain_mut(|logged| {
             logged.services.retain(|(other, _)| *other != id);
@@ -94,7 +94,7 @@ impl Logs {
         });
     }
 
-    /// Tells nobody anything more.
+    /// Logs nothing more.
     pub fn clear(&self) {
         self.stores.borrow_mut().clear();
     }
@@ -126,9 +126,9 @@ fn is_news(event: &Event) -> bool {
     })
 }
 
-impl Inner {
-    /// Tells every service on the store of this number.
-    pub fn tell(&self, js: Js, number: u64, event: &Event) {
+impl Environment {
+    /// Logs a change of the store of this number for every service on it.
+    pub(super) fn log(&self, js: Js, number: u64, event: &Event) {
         let (mut console, mut functions) = (false, Vec::<Value>::new());
         if let Some(logged) = self.logs.stores.borrow().iter().find(|logged| logged.number == number) {
             for (_, log) in &logged.services {

@@ -1,5 +1,5 @@
-//! Promises that an `AbortSignal` may settle before their answer comes. They stay on the JavaScript thread; what travels
-//! is their number.
+//! Pending calls bound to an `AbortSignal`, which may settle their promises before their results come. The promises stay on the
+//! JavaScript thread; what travels is their number.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,25 +10,25 @@ use cinnabar_port::error::{Error, Kind};
 use smallvec::SmallVec;
 use tokio::task::AbortHandle;
 
-use super::{
-    env::{Js, Kept, Value},
+use super::Environment;
+use crate::js::{
     limits::Limits,
-    promise::Inner,
+    node_api::{Js, Kept, Value},
     ticket::Promised,
 };
 
-/// Everything that signals may end in an environment.
+/// The pending calls of an environment that signals may abort.
 #[derive(Default)]
-pub struct Held {
+pub struct AbortableCalls {
     next: Cell<u64>,
-    calls: RefCell<HashMap<u64, HeldCall>>,
+    calls: RefCell<HashMap<u64, AbortableCall>>,
     watches: RefCell<HashMap<u64, Watch>>,
 }
 
-struct HeldCall {
+struct AbortableCall {
     promised: Promised,
     signals: SmallVec<[u64; 1]>,
-    /// Takes the batch back once it is on its way.
+    /// Cancels the batch once it is on its way.
     cancel: Option<AbortHandle>,
 }
 
@@ -39,13 +39,13 @@ struct Watch {
     calls: HashSet<u64>,
 }
 
-impl Held {
-    /// Whether the call still waits.
-    pub fn waits(&self, call: u64) -> bool {
+impl AbortableCalls {
+    /// Whether no signal has settled the call.
+    pub fn is_pending(&self, call: u64) -> bool {
         self.calls.borrow().contains_key(&call)
     }
 
-    /// What takes the call back from now on.
+    /// From now on, aborting the call cancels this task.
     pub fn cancel_with(&self, call: u64, handle: &AbortHandle) {
         if let Some(call) = self.calls.borrow_mut().get_mut(&call) {
             call.cancel = Some(handle.clone());
@@ -53,56 +53,57 @@ impl Held {
     }
 }
 
-impl Inner {
-    /// The environment ends: nothing is settled any more, and nothing is kept.
-    pub fn forget_held(&self, js: Js) {
-        let promises = self.held.calls.take().into_values().map(|call| call.promised);
-        let watches = self.held.watches.take().into_values();
+impl Environment {
+    /// Releases everything at the end of the environment; nothing is settled any more.
+    pub fn drop_abortable(&self, js: Js) {
+        let promises = self.abortable.calls.take().into_values().map(|call| call.promised);
+        let watches = self.abortable.watches.take().into_values();
         let kept = watches.flat_map(|watch| [watch.signal, watch.listener]);
         for kept in promises.map(|promised| promised.trace).chain(kept).flatten() {
             js.forget(kept);
         }
     }
 
-    /// Keeps a promise here; answers its number.
-    pub fn keep_back(&self, js: Js, promised: Promised, limits: &Limits) -> u64 {
-        let held = &self.held;
-        let call = held.next.get();
-        held.next.set(call + 1);
+    /// Binds a call to the signals of `limits`; returns its number.
+    pub fn make_abortable(&self, js: Js, promised: Promised, limits: &Limits) -> u64 {
+        let abortable = &self.abortable;
+        let call = abortable.next.get();
+        abortable.next.set(call + 1);
         let signals = limits.ids();
         for &id in &signals {
-            let new = !held.watches.borrow().contains_key(&id);
+            let new = !abortable.watches.borrow().contains_key(&id);
             if new {
                 let signal = limits.signal(id).unwrap_or_else(|| js.undefined());
                 // Not under a borrow: it is JavaScript.
                 let listener = self.call_hook(js, |functions| &functions.watch, &[signal, js.number(id as f64)]);
                 let listener = listener.and_then(|listener| js.keep(listener));
                 let watch = Watch { signal: js.keep(signal), listener, calls: HashSet::new() };
-                held.watches.borrow_mut().insert(id, watch);
+                abortable.watches.borrow_mut().insert(id, watch);
             }
-            if let Some(watch) = held.watches.borrow_mut().get_mut(&id) {
+            if let Some(watch) = abortable.watches.borrow_mut().get_mut(&id) {
                 watch.calls.insert(call);
             }
         }
-        held.calls.borrow_mut().insert(call, HeldCall { promised, signals, cancel: None });
+        abortable.calls.borrow_mut().insert(call, AbortableCall { promised, signals, cancel: None });
         call
     }
 
     /// The promise of this number, unless a signal has settled it.
     pub fn claim(&self, js: Js, call: u64) -> Option<Promised> {
-        let HeldCall { promised, signals, .. } = self.held.calls.borrow_mut().remove(&call)?;
+        let AbortableCall { promised, signals, .. } = self.abortable.calls.borrow_mut().remove(&call)?;
         for id in signals {
             self.unwatch(js, id, call);
         }
         Some(promised)
     }
 
-    /// A signal has aborted: its calls are rejected now, and what has not left is taken back.
+    /// A signal has aborted: rejects its calls now and cancels what has not been sent.
     pub fn abort(&self, js: Js, id: u64, reason: Value) {
-        let calls = self.held.watches.borrow_mut().get_mut(&id).map(|watch| std::mem::take(&mut watch.calls));
+        let calls = self.abortable.watches.borrow_mut().get_mut(&id).map(|watch| std::mem::take(&mut watch.calls));
         let mut settled = 0;
         for call in calls.into_iter().flatten() {
-            let Some(HeldCall { promised, signals, cancel }) = self.held.calls.borrow_mut().remove(&call) else {
+            let Some(AbortableCall { promised, signals, cancel }) = self.abortable.calls.borrow_mut().remove(&call)
+            else {
                 continue;
             };
             for other in signals {
@@ -127,7 +128,7 @@ impl Inner {
     }
 
     fn unwatch(&self, js: Js, id: u64, call: u64) {
-        let last = self.held.watches.borrow_mut().get_mut(&id).is_some_and(|watch| {
+        let last = self.abortable.watches.borrow_mut().get_mut(&id).is_some_and(|watch| {
             watch.calls.remove(&call);
             watch.calls.is_empty()
         });
@@ -137,7 +138,7 @@ impl Inner {
     }
 
     fn stop_watching(&self, js: Js, id: u64) {
-        let watch = self.held.watches.borrow_mut().remove(&id);
+        let watch = self.abortable.watches.borrow_mut().remove(&id);
         let Some(Watch { signal: Some(signal), listener, .. }) = watch else { return };
         if let Some(listener) = listener {
             let args = [js.kept(&signal), js.kept(&listener)];
