@@ -14,7 +14,7 @@ use cinnabar_core::{
 };
 use cinnabar_port::{
     Call,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     runtime,
 };
 use cinnabar_redis::settings::Settings;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::{
     completions::Completion,
     environment::{Environment, Handle, Log},
+    errors::{closed, environment_ending},
     failure::Failures,
     functions::Functions,
     limits::Limits,
@@ -87,7 +88,7 @@ impl Bridge {
         };
         let resource = js.get(hooks.raw(), c"resource").map_err(|_| no_hook(c"resource"))?;
         let environment = Environment::start(js, functions, capture, resource)
-            .ok_or_else(|| NapiError::from_reason("this JavaScript environment is ending"))?;
+            .ok_or_else(|| NapiError::from_reason(environment_ending().message()))?;
         Ok(Self { handle: Handle::new(environment), services: RefCell::default() })
     }
 
@@ -353,11 +354,6 @@ impl Drop for Shared {
     }
 }
 
-/// What every call on a closed service hears.
-pub fn closed() -> Error {
-    Error::new(Kind::Closed, "this service was disconnected; connect() opens it again")
-}
-
 /// Closes services and answers a promise for the moment when nothing is under way any more, after `drain` at most.
 pub fn disconnect(environment: &Environment, js: Js, services: &[&Shared], drain: Duration) -> Value {
     let deadline = Instant::now() + drain;
@@ -382,9 +378,4 @@ pub fn disconnect(environment: &Environment, js: Js, services: &[&Shared], drain
         });
     }
     promise
-}
-
-/// Now, as `new Date().toISOString()` writes it.
-pub fn iso_now() -> String {
-    humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string()
 }

@@ -12,7 +12,8 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, closed},
+    bridge::Core,
+    errors::closed,
     node_api::{Js, RawValue},
     opened::{Opened, Stay},
     operation::{Empty, Operation},

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 
 pub use self::{following::Following, members::Members};
 use super::{
-    bridge::{Core, iso_now},
+    bridge::Core,
     node_api::{Js, RawValue},
     opened::Opened,
     operation::{Empty, Operation},
     service::Service,
+    time::iso_now,
 };
 
 /// How long a process may be silent before it counts as dead.

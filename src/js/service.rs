@@ -18,9 +18,10 @@ use napi_derive::napi;
 
 use super::{
     args::LONGEST_MS,
-    bridge::{Bridge, Core, closed, disconnect},
+    bridge::{Bridge, Core, disconnect},
     completions::Completion,
     environment::Log,
+    errors::closed,
     node_api::{Js, RawValue},
     opened::Opened,
     operation::{Empty, Operation},

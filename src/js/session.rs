@@ -16,11 +16,12 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::{Core, iso_now},
+    bridge::Core,
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     private,
     service::Service,
+    time::iso_now,
 };
 
 /// Sessions of one service.

@@ -1,9 +1,9 @@
 //! `Service.status()`: how an engine is, as plain objects.
 
-use std::time::SystemTime;
-
 use cinnabar_core::answer::Answer;
 use cinnabar_port::{BreakerState, PoolStatus, Role, ServerStatus, Status, Topology};
+
+use super::time::iso;
 
 /// `{ topology, connected, pool, breaker, lastError, reconnects, muted, nodes }`.
 pub fn answer(status: &Status) -> Answer {
@@ -35,11 +35,6 @@ pub fn answer(status: &Status) -> Answer {
         ("muted".into(), Answer::Bool(status.muted)),
         ("nodes".into(), Answer::List(status.servers.iter().map(node).collect())),
     ])
-}
-
-/// A moment as `new Date().toISOString()` writes it.
-pub fn iso(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
 }
 
 fn node(server: &ServerStatus) -> Answer {

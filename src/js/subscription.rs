@@ -22,8 +22,9 @@ use cinnabar_port::{
 use napi::{Env, sys::ValueType};
 
 use super::{
-    bridge::{Core, closed},
+    bridge::Core,
     completions::Completion,
+    errors::closed,
     node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,

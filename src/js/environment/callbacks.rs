@@ -1,12 +1,6 @@
 //! Functions that other threads notify, with one value per call, such as what a queue worker notices.
 
-use std::{
-    any::Any,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{any::Any, sync::Arc};
 
 use cinnabar_core::answer::Answer;
 
@@ -15,10 +9,8 @@ use crate::js::{
     answer::build,
     completions::{Completion, Completions},
     node_api::{Js, Kept, Value},
+    numbers,
 };
-
-/// Numbers of callbacks, never used twice in a process.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A function that other threads notify.
 pub struct Callback {
@@ -58,7 +50,7 @@ impl Environment {
     /// `guard` is dropped on this thread when the function is released or the environment ends.
     pub fn keep_callback(&self, js: Js, function: Value, guard: impl Any, holds: bool) -> Option<Notifier> {
         let function = js.keep(function)?;
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = numbers::next();
         let callback = Callback { function, holds, _guard: Box::new(guard) };
         self.callbacks.borrow_mut().insert(id, callback);
         if holds {

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::Environment;
 use crate::js::{
     completions::{Completion, Completions, CredentialRequest, Login},
+    errors::environment_ending,
     node_api::{Js, Kept, Value},
 };
 
@@ -58,8 +59,7 @@ impl Environment {
     /// # Errors
     /// `E_INTERNAL` when the environment is ending.
     pub fn credential_provider(&self, js: Js, function: Value) -> Result<Provider> {
-        let kept =
-            js.keep(function).ok_or_else(|| Error::new(Kind::Internal, "this JavaScript environment is ending"))?;
+        let kept = js.keep(function).ok_or_else(environment_ending)?;
         let id = self.credentials.number();
         self.credentials.functions.borrow_mut().insert(id, kept);
         let lease = Lease { completions: self.completions.clone(), id };

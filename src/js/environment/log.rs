@@ -20,7 +20,7 @@ use super::Environment;
 use crate::js::{
     completions::{Completion, Completions},
     node_api::{Js, Owned, Value},
-    status::iso,
+    time::iso,
 };
 
 /// What a service does with changes.

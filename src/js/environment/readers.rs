@@ -1,9 +1,6 @@
 //! Readers of inboxes: JavaScript functions that are called when there is something to take.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
 
@@ -11,14 +8,12 @@ use super::Environment;
 use crate::js::{
     completions::Completion,
     node_api::{Js, Kept, Value},
+    numbers,
 };
 
 /// What a reader takes at a time.
 const MOST_MESSAGES: usize = 64;
 const MOST_BYTES: usize = 1 << 20;
-
-/// Numbers of readers, never used twice in a process.
-static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A function, and what waits for it.
 pub struct Reader {
@@ -32,7 +27,7 @@ impl Environment {
     /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it: it is called with its number when there
     /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
     pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds, buffers: bool) -> (u64, Arc<Inbox>) {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = numbers::next();
         let completions = self.completions.clone();
         let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(id))));
         self.insert_reader(js, id, reader, inbox.clone(), buffers);

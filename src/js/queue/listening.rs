@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use super::answer;
 use crate::js::{
-    bridge::{Core, closed},
+    bridge::Core,
+    errors::closed,
     node_api::{Js, Value},
     opened::Opened,
 };

@@ -27,8 +27,8 @@ use tokio::time::sleep;
 
 use super::Rooms;
 use crate::js::{
-    bridge::closed,
     completions::Completion,
+    errors::closed,
     node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,

@@ -23,11 +23,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Rooms;
 use crate::js::{
-    bridge::{closed, iso_now},
     completions::Completion,
+    errors::closed,
     node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,
+    time::iso_now,
 };
 
 /// Numbers of members, never used twice in a process.
