@@ -26,6 +26,7 @@ mod queue;
 mod raw;
 mod room;
 mod service;
+mod service_core;
 mod session;
 mod status;
 mod subscription;

@@ -1,6 +1,6 @@
 //! `ApiCache`'s native half.
 
-use std::{rc::Rc, time::Duration};
+use std::time::Duration;
 
 use cinnabar_core::{
     answer::Answer,
@@ -14,16 +14,16 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::Core,
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     service::Service,
+    service_core::ServiceCore,
 };
 
 /// Cached answers of one service.
 #[napi]
 pub struct Cache {
-    core: Rc<Core>,
+    core: ServiceCore,
     cache: cache::Cache,
     on_unavailable: OnUnavailable,
 }
@@ -41,7 +41,7 @@ impl Cache {
                 prefix: js.text_option(options, c"prefix", "prefix")?,
                 ttl: js.number_option(options, c"ttl", "ttl")?,
                 // Where the service wants empty answers, the bridge gives them: it is what warns.
-                on_unavailable: if service.core.answers_empty() { OnUnavailable::Throw } else { on_unavailable },
+                on_unavailable: if service.core.returns_empty() { OnUnavailable::Throw } else { on_unavailable },
             })?;
             Ok((cache, on_unavailable))
         };

@@ -1,6 +1,6 @@
 //! `RateLimiter`'s native half.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use cinnabar_core::{
     answer::Answer,
@@ -14,17 +14,17 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::Core,
     node_api::{Js, RawValue},
     operation::Operation,
     private,
     service::Service,
+    service_core::ServiceCore,
 };
 
 /// Limits of one service.
 #[napi]
 pub struct Limiter {
-    core: Rc<Core>,
+    core: ServiceCore,
     limiter: Arc<limit::Limiter>,
 }
 

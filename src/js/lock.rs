@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    rc::Rc,
     sync::{Arc, Weak},
 };
 
@@ -12,18 +11,18 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::Core,
     errors::closed,
     node_api::{Js, RawValue},
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     service::Service,
+    service_core::ServiceCore,
 };
 
 /// Locks of one service.
 #[napi]
 pub struct Lock {
-    core: Rc<Core>,
+    core: ServiceCore,
     locks: Arc<lock::Locks>,
 }
 
@@ -116,7 +115,7 @@ fn sought(js: Js, value: Unknown, name: &str) -> Result<Option<String>> {
 /// Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed.
 #[napi]
 pub struct Holder {
-    core: Rc<Core>,
+    core: ServiceCore,
     locks: Arc<lock::Locks>,
     stay: RefCell<Option<Stay>>,
     store: Weak<Store>,
@@ -146,7 +145,7 @@ impl Holder {
         let promise = self.core.environment().submit(js, operation, None, || {
             let call = self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)?;
             let opened = stay.as_ref().filter(|_| !late).map(Stay::opened).ok_or_else(closed)?;
-            Ok((Arc::<Opened>::clone(opened), self.core.settings.timeout, call.map(Answer::from)))
+            Ok((Arc::<Opened>::clone(opened), self.core.settings().timeout, call.map(Answer::from)))
         });
         if closing {
             // On its way before the drain sees that its caller has left.

@@ -24,16 +24,16 @@ use napi_derive::napi;
 
 use self::{listening::QueueListening, options::JobDefaults, worker::QueueWorker};
 use super::{
-    bridge::Core,
     node_api::{Js, RawValue, Value},
     operation::Operation,
     service::Service,
+    service_core::ServiceCore,
 };
 
 /// A queue of one service.
 #[napi]
 pub struct Queue {
-    core: Rc<Core>,
+    core: ServiceCore,
     queue: queue::Queue,
     lease: Duration,
     defaults: Rc<JobDefaults>,
@@ -47,7 +47,7 @@ impl Queue {
         let js = Js(env.raw());
         let read = || -> Result<_> {
             let settings = js.queue_options(options.raw())?;
-            let queue = queue::Options { database: service.core.settings.channel_database(), ..settings.queue };
+            let queue = queue::Options { database: service.core.settings().channel_database(), ..settings.queue };
             let queue = queue::Queue::new(&js.text(name.raw(), "name")?, queue)?;
             Ok((queue, settings.lease, settings.defaults))
         };
@@ -249,7 +249,7 @@ impl Queue {
     pub fn process(&self, env: Env, options: Unknown, callback: Unknown) -> napi::Result<QueueWorker> {
         let js = Js(env.raw());
         let started = js
-            .worker_options(options.raw(), self.lease, self.core.settings.timeout, self.queue.options().max_bytes)
+            .worker_options(options.raw(), self.lease, self.core.settings().timeout, self.queue.options().max_bytes)
             .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, callback.raw()));
         started.map_err(|error| self.core.exception(&env, &error))
     }

@@ -3,7 +3,7 @@
 mod following;
 mod members;
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_core::{agents::presence::Presence, answer::Answer, features::room, keys, store::Publication};
@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 pub use self::{following::Following, members::Members};
 use super::{
-    bridge::Core,
     node_api::{Js, RawValue},
     opened::Opened,
     operation::{Empty, Operation},
     service::Service,
+    service_core::ServiceCore,
     time::iso_now,
 };
 
@@ -33,7 +33,7 @@ const LEASES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
 /// Rooms of one service.
 #[napi]
 pub struct Rooms {
-    core: Rc<Core>,
+    core: ServiceCore,
     rooms: Arc<room::Rooms>,
     lease: Duration,
     /// When somebody last asked who is in a room, as far as that was passed on.
@@ -46,7 +46,7 @@ impl Rooms {
         if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
             let opened = self.core.opened(js)?;
             let presence = self.presence(&opened);
-            self.core.members.keep(&presence);
+            self.core.members().keep(&presence);
             presence.look();
             self.looked_at.set(Some(Instant::now()));
         }
@@ -60,7 +60,7 @@ impl Rooms {
 
     /// The presence of this process; one for all who have the same store, prefix and lease.
     fn presence(&self, opened: &Opened) -> Arc<Presence> {
-        Presence::shared(opened.store(), &self.rooms, self.lease, self.core.settings.timeout)
+        Presence::shared(opened.store(), &self.rooms, self.lease, self.core.settings().timeout)
     }
 }
 
@@ -70,7 +70,7 @@ impl Rooms {
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let database = service.core.settings.channel_database();
+        let database = service.core.settings().channel_database();
         let prefix = js.text_option(options.raw(), c"prefix", "prefix");
         let (rooms, lease) = prefix
             .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix, database })?, lease(js, options)?)))

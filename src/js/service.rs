@@ -1,6 +1,6 @@
 //! A connection's face: settings in, commands out.
 
-use std::{rc::Rc, time::Duration};
+use std::time::Duration;
 
 use cinnabar_core::{
     answer::Answer,
@@ -18,7 +18,7 @@ use napi_derive::napi;
 
 use super::{
     args::LONGEST_MS,
-    bridge::{Bridge, Core, disconnect},
+    bridge::Bridge,
     completions::Completion,
     environment::Log,
     errors::closed,
@@ -26,13 +26,14 @@ use super::{
     opened::Opened,
     operation::{Empty, Operation},
     options::OnUnavailable,
+    service_core::{Configuration, ServiceCore, disconnect},
     status, subscription,
 };
 
 /// A server or an embedded store, as one caller configured it.
 #[napi]
 pub struct Service {
-    pub(super) core: Rc<Core>,
+    pub(super) core: ServiceCore,
 }
 
 #[napi]
@@ -54,15 +55,17 @@ impl Service {
         for (kind, words) in &resolved.hints {
             bridge.environment().warn_once(js, kind, words);
         }
-        let core = Core::new(bridge.handle().clone(), resolved.settings, policy, resolved.by_default, log);
+        let configuration =
+            Configuration { settings: resolved.settings, on_unavailable: policy, by_default: resolved.by_default, log };
+        let core = ServiceCore::new(bridge.handle().clone(), configuration);
         bridge.register(&core);
-        Ok(Self { core: Rc::new(core) })
+        Ok(Self { core })
     }
 
     /// Whether no option or variable named a server.
     #[napi(getter)]
     pub fn by_default(&self) -> bool {
-        self.core.by_default
+        self.core.by_default()
     }
 
     /// Connects, or waits for the connection.
@@ -77,7 +80,7 @@ impl Service {
         let (promise, ticket) = self.core.environment().promise(js, plain("CONNECT"));
         if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
             let completions = self.core.environment().completions.clone();
-            let within = self.core.own_timeout();
+            let within = self.core.limits_timeout();
             let under_way = Opened::begin(opened);
             runtime.spawn(async move {
                 let late = async {
@@ -102,8 +105,8 @@ impl Service {
     #[napi]
     pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> RawValue {
         let js = Js(env.raw());
-        let drain = drain_ms.map_or(self.core.settings.drain, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
-        RawValue(disconnect(self.core.environment(), js, &[&self.core], drain))
+        let drain = drain_ms.map_or(self.core.settings().drain, |ms| Duration::from_secs_f64(ms.max(0.0) / 1000.0));
+        RawValue(disconnect(self.core.environment(), js, std::slice::from_ref(&self.core), drain))
     }
 
     /// The same service within limits: `{ timeoutMs, signals, ids }`.
@@ -124,7 +127,7 @@ impl Service {
         let js = Js(env.raw());
         let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
         let object = js.object();
-        let (engine, host, port) = match &self.core.settings.server {
+        let (engine, host, port) = match &self.core.settings().server {
             Server::Memory(name) => ("memory", name.clone(), None),
             Server::Tcp { host, port } => ("redis", host.clone(), Some(*port)),
             Server::Unix(path) => ("redis", path.clone(), None),
@@ -135,10 +138,10 @@ impl Service {
         js.set(object, c"engine", text(engine));
         js.set(object, c"host", text(&host));
         // Sentinels know several primaries by name.
-        if let Server::Sentinel { name, .. } = &self.core.settings.server {
+        if let Server::Sentinel { name, .. } = &self.core.settings().server {
             js.set(object, c"name", text(name));
         }
-        js.set(object, c"db", js.number(f64::from(self.core.settings.database)));
+        js.set(object, c"db", js.number(f64::from(self.core.settings().database)));
         js.set(object, c"port", port.map_or_else(|| js.null(), |port| js.number(f64::from(port))));
         RawValue(object)
     }
@@ -148,7 +151,7 @@ impl Service {
     pub fn status(&self, env: Env) -> RawValue {
         let status = match self.core.store() {
             Some(store) => store.status(),
-            None => Status::idle(match self.core.settings.server {
+            None => Status::idle(match self.core.settings().server {
                 Server::Memory(_) => Topology::Memory,
                 Server::Cluster(_) => Topology::Cluster,
                 Server::Sentinel { .. } => Topology::Sentinel,
@@ -189,7 +192,7 @@ impl Service {
     #[napi]
     pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> RawValue {
         // Without a limit of its own, the timeout of a blocking command is added to that of the call.
-        let within = self.core.own_timeout();
+        let within = self.core.limits_timeout();
         // Nothing is known of its reply, so no value says that it was skipped.
         self.core.submit(env, plain("CUSTOM"), |js| {
             let mut words = js.words(words.raw())?;
@@ -228,7 +231,7 @@ impl Service {
         self.core.submit(env, self.core.operation("PUBLISH", Empty::Zero), |js| {
             let sharded = if js.is_nothing(sharded.raw()) { false } else { js.flag(sharded.raw(), "options.sharded")? };
             let channel = subscription::channel(js, channel.raw())?;
-            let channel = keys::channel(core.settings.channel_database(), channel);
+            let channel = keys::channel(core.settings().channel_database(), channel);
             let value = match js.bytes(value.raw()) {
                 Some(bytes) => bytes,
                 None => core.environment().stringify(js, value.raw(), "value")?.into(),

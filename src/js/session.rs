@@ -1,7 +1,5 @@
 //! `SessionManager`'s native half.
 
-use std::rc::Rc;
-
 use cinnabar_core::{
     answer::Answer,
     features::session::{self, Create},
@@ -16,18 +14,18 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
-    bridge::Core,
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
     private,
     service::Service,
+    service_core::ServiceCore,
     time::iso_now,
 };
 
 /// Sessions of one service.
 #[napi]
 pub struct Sessions {
-    core: Rc<Core>,
+    core: ServiceCore,
     sessions: session::Sessions,
 }
 

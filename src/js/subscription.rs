@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     pin::pin,
-    rc::Rc,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -22,12 +21,12 @@ use cinnabar_port::{
 use napi::{Env, sys::ValueType};
 
 use super::{
-    bridge::Core,
     completions::Completion,
     errors::closed,
     node_api::{Js, RawValue, Value},
     opened::Opened,
     operation::Operation,
+    service_core::ServiceCore,
 };
 
 /// A service's open subscriptions: the reader's number → the store and the store's number.
@@ -118,10 +117,10 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
 }
 
 /// Wakes `reader` for messages; the promise's number is what takes them and ends it.
-pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
+pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let bridge = core.environment();
-    let database = core.settings.channel_database();
+    let database = core.settings().channel_database();
     let prepared = Wanted::read(js, name, options, database).and_then(|wanted| {
         if js.kind(reader) != ValueType::napi_function {
             return Err(js.refuse(reader, "reader", "a function"));
@@ -136,7 +135,7 @@ pub fn subscribe(core: &Rc<Core>, env: &Env, name: Value, options: Value, reader
     let Some(ticket) = ticket else { return RawValue(promise) };
     let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
     let completions = bridge.completions.clone();
-    let subscriptions = core.subscriptions.clone();
+    let subscriptions = core.subscriptions().clone();
     let listener =
         listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)).then_some(database));
     let within = core.timeout();

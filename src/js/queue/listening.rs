@@ -1,6 +1,6 @@
 //! Hearing what happens to the jobs of a queue.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cinnabar_core::{
@@ -15,16 +15,16 @@ use tokio::sync::Notify;
 
 use super::answer;
 use crate::js::{
-    bridge::Core,
     errors::closed,
     node_api::{Js, Value},
     opened::Opened,
+    service_core::ServiceCore,
 };
 
 /// Somebody who hears what happens to jobs.
 #[napi]
 pub struct QueueListening {
-    core: Rc<Core>,
+    core: ServiceCore,
     reader: u64,
     end: Arc<Notify>,
 }
@@ -39,7 +39,7 @@ impl Drop for QueueListening {
 impl QueueListening {
     /// Wakes `reader` for what happens: first `null`, once it is heard, then arrays of `[what, details]`. It ends with `E_CLOSED`
     /// when the service is disconnected.
-    pub fn start(js: Js, core: &Rc<Core>, queue: &queue::Queue, reader: Value) -> Result<Self> {
+    pub fn start(js: Js, core: &ServiceCore, queue: &queue::Queue, reader: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
         let (reader, inbox) = core.environment().keep_reader(js, reader, Bounds::default(), false);
         let topic = Topic::Channel(queue.events_channel());

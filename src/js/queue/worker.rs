@@ -1,7 +1,6 @@
 //! A worker's native half: JavaScript pulls jobs and says how they ended; everything else goes on without it.
 
 use std::{
-    rc::Rc,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -16,10 +15,10 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use crate::js::{
-    bridge::Core,
     environment::Notifier,
     node_api::{Js, RawValue, Value},
     opened::Opened,
+    service_core::ServiceCore,
 };
 
 /// Whoever runs the jobs of a queue.
@@ -54,7 +53,7 @@ impl Drop for NotifyOnDrop {
 
 impl QueueWorker {
     /// Starts a worker, which calls `callback` with its notices.
-    pub fn start(js: Js, core: &Rc<Core>, queue: Queue, options: Options, callback: Value) -> Result<Self> {
+    pub fn start(js: Js, core: &ServiceCore, queue: Queue, options: Options, callback: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;

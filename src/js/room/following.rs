@@ -69,7 +69,7 @@ pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value
         let since = if js.is_nothing(since) { None } else { Some(js.whole(since, "options.since")?) };
         Ok((room, since))
     });
-    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings.timeout);
+    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
     follow(rooms, js, "LISTEN", reader, prepared, move |store, (room, since), inbox| async move {
         let Some(room) = room else { return Ok(nothing_comes()) };
         Ok(Listening::start(&store, of, room, since, inbox, patience).await? as Agent)
@@ -83,7 +83,7 @@ pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
         let opened = rooms.core.opened(js)?;
         Ok((room, rooms.presence(&opened)))
     });
-    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings.timeout);
+    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
     follow(rooms, js, "WATCH", reader, prepared, move |store, (room, presence), inbox| async move {
         let Some(room) = room else {
             inbox.offer(nobody());
@@ -119,7 +119,7 @@ where
     let (promise, ticket) = bridge.promise(js, Operation { name, empty: None });
     let Some(ticket) = ticket else { return RawValue(promise) };
     let (id, inbox) = bridge.keep_reader(js, reader, BOUNDS, false);
-    let (completions, following) = (bridge.completions.clone(), core.following.clone());
+    let (completions, following) = (bridge.completions.clone(), core.following().clone());
     let starting = start(opened.store().clone(), what, inbox);
     let within = core.timeout();
     let under_way = Opened::begin(opened);

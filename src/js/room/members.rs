@@ -116,8 +116,8 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
     let (promise, ticket) = bridge.promise(js, Operation { name: "JOIN", empty: None });
     let Some(ticket) = ticket else { return RawValue(promise) };
     let presence = rooms.presence(&opened);
-    core.members.keep(&presence);
-    let (completions, members) = (bridge.completions.clone(), core.members.clone());
+    core.members().keep(&presence);
+    let (completions, members) = (bridge.completions.clone(), core.members().clone());
     let (at, within) = (iso_now(), core.timeout());
     let under_way = Opened::begin(opened);
     runtime.spawn(async move {
@@ -153,7 +153,7 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
 pub fn leave(rooms: &Rooms, env: &Env, id: u64) -> RawValue {
     let js = Js(env.raw());
     let bridge = rooms.core.environment();
-    let left = rooms.core.members.take(id);
+    let left = rooms.core.members().take(id);
     let (Some((presence, member)), Ok(runtime)) = (left, runtime::get()) else { return RawValue(bridge.resolved(js)) };
     let (promise, ticket) = bridge.promise(js, Operation { name: "LEAVE", empty: None });
     let Some(ticket) = ticket else { return RawValue(promise) };
