@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, test } from 'node:test'
 
-import { root, runJson, runModule } from './helpers.mjs'
+import { root, runJson, runModule, runNode } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
 const [, redis] = engines
@@ -232,6 +232,62 @@ for (const engine of engines) {
         { env: engine.env() },
       )
       assert.deepEqual([status, out], [0, '0\n'], err)
+    })
+
+    test('the subscriptions of a worker thread end with it', async () => {
+      const outcome = await runJson(
+        `import { Worker } from 'node:worker_threads'
+         import { redisService } from 'cinnabar'
+         const source = \`
+           const { RealtimeDataManager, subscribe } = require('cinnabar')
+           const { parentPort } = require('node:worker_threads')
+           Promise.all([subscribe('c', () => {}), RealtimeDataManager.listen('lobby', () => {})]).then(() => parentPort.postMessage('ready'))\`
+         await redisService.connect()
+         const worker = new Worker(source, { eval: true, execArgv: [] })
+         await new Promise((resolve) => worker.once('message', resolve))
+         const client = redisService.getClient()
+         const channels = () => client.sendCommand(['PUBSUB', 'CHANNELS'])
+         await worker.terminate()
+         // The embedded engine has no such command, and knows at once.
+         for (let i = 0; process.env.REDIS_URL !== 'memory:' && i < 200 && (await channels()).length > 0; i++) {
+           await new Promise((resolve) => setTimeout(resolve, 10))
+         }
+         const published = ['c', 'room:{room:lobby:messages}:live'].map((channel) => redisService.publish(channel, 0))
+         console.log(JSON.stringify(await Promise.all(published)))
+         process.exit()`,
+        { env: engine.env() },
+      )
+      assert.deepEqual(outcome, [0, 0])
+    })
+
+    test('what listens goes on though nothing in JavaScript refers to its service', async () => {
+      const { status, out, err } = await runNode(
+        [
+          '--expose-gc',
+          '--input-type=module',
+          '-e',
+          `import { RealtimeDataManager, RedisService } from 'cinnabar'
+           const options = { url: process.env.REDIS_URL, log: false }
+           const heard = new Set()
+           await new RedisService(options).subscribe('c', () => heard.add('message'))
+           await new RealtimeDataManager(new RedisService(options)).listen('lobby', () => heard.add('room'))
+           await new RealtimeDataManager(new RedisService(options)).watch('lobby', () => heard.add('watch'))
+           const service = new RedisService(options)
+           const rooms = new RealtimeDataManager(service)
+           for (let i = 0; i < 10; i++) {
+             gc()
+             await new Promise((resolve) => setTimeout(resolve, 5))
+           }
+           for (let i = 0; i < 100 && heard.size < 3; i++) {
+             await Promise.all([service.publish('c', i), rooms.send('lobby', { i }), rooms.join('lobby', 'user' + i)])
+             await new Promise((resolve) => setTimeout(resolve, 10))
+           }
+           console.log([...heard].sort().join())
+           process.exit()`,
+        ],
+        { env: engine.env() },
+      )
+      assert.deepEqual([status, out], [0, 'message,room,watch\n'], err)
     })
   })
 }

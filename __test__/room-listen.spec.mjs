@@ -3,7 +3,7 @@ import { describe, mock, test } from 'node:test'
 
 import { RealtimeDataManager } from 'cinnabar'
 
-import { deferred, rawClient, refuses, runModule, until } from './helpers.mjs'
+import { deferred, nobodyHears, rawClient, refuses, runModule, until } from './helpers.mjs'
 import { engines } from './support/engines.mjs'
 
 const range = (count, first = 0) => Array.from({ length: count }, (_, i) => first + i)
@@ -308,6 +308,7 @@ for (const engine of engines) {
         await client.publish('room:{room:other:messages}:live', '{"n":9,"seq":1995000000000000}')
         assert.equal((await ended.promise).code, 'E_WRONG_TYPE')
         assert.deepEqual(heard, [])
+        await nobodyHears(client, 'room:{room:other:messages}:live')
       }),
     )
 

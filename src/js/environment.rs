@@ -26,7 +26,7 @@ use cinnabar_port::{
 use napi::{Env, Unknown, sys};
 
 use self::{
-    abortable::AbortableCalls, callbacks::Callback, credentials::CredentialFunctions, readers::Reader, tick::Tick,
+    abortable::AbortableCalls, callbacks::Callback, credentials::CredentialFunctions, readers::KeptReader, tick::Tick,
 };
 pub use self::{
     callbacks::Notifier,
@@ -57,7 +57,7 @@ pub struct Environment {
     /// The logs of services, which receive the changes of their stores' states.
     pub logs: Logs,
     /// Readers of inboxes.
-    readers: RefCell<HashMap<u64, Reader>>,
+    readers: RefCell<HashMap<u64, KeptReader>>,
     /// Functions that other threads notify.
     callbacks: RefCell<HashMap<u64, Callback>>,
     /// Functions that return credentials.

@@ -1,7 +1,7 @@
 //! `RealtimeDataManager`'s native half.
 
-mod following;
-mod members;
+mod listeners;
+mod memberships;
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::time::Instant;
 
-pub use self::{following::Following, members::Members};
+use self::memberships::Attendance;
 use super::{
     node_api::{Js, RawValue},
     opened::Opened,
@@ -45,9 +45,7 @@ impl Rooms {
     fn look(&self, js: Js) -> Result<()> {
         if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
             let opened = self.core.opened(js)?;
-            let presence = self.presence(&opened);
-            self.core.members().keep(&presence);
-            presence.look();
+            self.attend(&opened).look();
             self.looked_at.set(Some(Instant::now()));
         }
         Ok(())
@@ -56,6 +54,13 @@ impl Rooms {
     /// A call that records what it published.
     fn noting<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
         Ok(self.core.opened(js)?.store().noting(call))
+    }
+
+    /// The presence, kept for as long as the service is open.
+    fn attend(&self, opened: &Opened) -> Arc<Presence> {
+        let presence = self.presence(opened);
+        self.core.resources().insert_once(&presence, Attendance);
+        presence
     }
 
     /// The presence of this process; one for all who have the same store, prefix and lease.
@@ -150,13 +155,13 @@ impl Rooms {
     /// Puts a connection of a user in a room; resolves to the number that has it leave.
     #[napi]
     pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> RawValue {
-        members::join(self, &env, room.raw(), user.raw(), info.raw())
+        memberships::join(self, &env, room.raw(), user.raw(), info.raw())
     }
 
     /// Has a member leave, by the number that `join` resolved to.
     #[napi]
     pub fn leave(&self, env: Env, member: f64) -> RawValue {
-        members::leave(self, &env, member as u64)
+        self.core.end(Js(env.raw()), "LEAVE", member as u64)
     }
 
     /// Sends a message to who listens; resolves to its number.
@@ -172,21 +177,19 @@ impl Rooms {
     /// Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it.
     #[napi]
     pub fn listen(&self, env: Env, room: Unknown, since: Unknown, reader: Unknown) -> RawValue {
-        following::listen(self, &env, room.raw(), since.raw(), reader.raw())
+        listeners::listen(self, &env, room.raw(), since.raw(), reader.raw())
     }
 
     /// Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it.
     #[napi]
     pub fn watch(&self, env: Env, room: Unknown, reader: Unknown) -> RawValue {
-        following::watch(self, &env, room.raw(), reader.raw())
+        listeners::watch(self, &env, room.raw(), reader.raw())
     }
 
     /// Ends a listener or watcher by the number of its reader.
     #[napi]
     pub fn unsubscribe(&self, env: Env, reader: f64) -> RawValue {
-        let js = Js(env.raw());
-        self.core.unsubscribe(js, reader as u64);
-        RawValue(self.core.environment().resolved(js))
+        self.core.end(Js(env.raw()), "UNSUBSCRIBE", reader as u64)
     }
 }
 

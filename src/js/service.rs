@@ -243,9 +243,7 @@ impl Service {
     /// Ends a subscription by the number that `subscribe` answered.
     #[napi]
     pub fn unsubscribe(&self, env: Env, id: f64) -> RawValue {
-        let js = Js(env.raw());
-        self.core.unsubscribe(js, id as u64);
-        RawValue(self.core.environment().resolved(js))
+        self.core.end(Js(env.raw()), "UNSUBSCRIBE", id as u64)
     }
 
     /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,

@@ -1,5 +1,8 @@
 //! A service, as all of its native classes share it.
 
+mod opening;
+mod resources;
+
 use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
@@ -20,6 +23,10 @@ use cinnabar_redis::settings::Settings;
 use napi::Env;
 use tokio::time::Instant;
 
+pub use self::{
+    opening::{Opening, Reader},
+    resources::{Ending, Resource, Resources},
+};
 use super::{
     completions::Completion,
     environment::{Environment, Handle, Log},
@@ -29,8 +36,6 @@ use super::{
     opened::{Opened, Stay},
     operation::{Empty, Operation},
     options::OnUnavailable,
-    room::{Following, Members},
-    subscription::Subscriptions,
 };
 
 /// A service, and the limits that `.with()` sets for the calls of one of its objects.
@@ -46,12 +51,8 @@ struct Shared {
     settings: Settings,
     on_unavailable: OnUnavailable,
     by_default: bool,
-    /// Its open subscriptions.
-    subscriptions: Arc<Subscriptions>,
-    /// Its listeners and watchers of rooms.
-    following: Arc<Following>,
-    /// Those whom it has put in rooms.
-    members: Arc<Members>,
+    /// What JavaScript has opened and not ended.
+    resources: Arc<Resources>,
     log: Rc<Log>,
     state: RefCell<State>,
     /// Held here, so that its counts outlive the limiter that counted.
@@ -85,9 +86,7 @@ impl ServiceCore {
             settings,
             on_unavailable,
             by_default,
-            subscriptions: Arc::default(),
-            following: Arc::default(),
-            members: Arc::default(),
+            resources: Arc::default(),
             log: Rc::new(log),
             state: RefCell::new(State::Idle),
             local: OnceCell::new(),
@@ -221,28 +220,6 @@ impl ServiceCore {
         }
     }
 
-    /// Its open subscriptions.
-    pub fn subscriptions(&self) -> &Arc<Subscriptions> {
-        &self.service.subscriptions
-    }
-
-    /// Its listeners and watchers of rooms.
-    pub fn following(&self) -> &Arc<Following> {
-        &self.service.following
-    }
-
-    /// Those whom it has put in rooms.
-    pub fn members(&self) -> &Arc<Members> {
-        &self.service.members
-    }
-
-    /// Ends a subscription, a listener or a watcher.
-    pub fn unsubscribe(&self, js: Js, id: u64) {
-        self.service.subscriptions.end(id);
-        self.service.following.end(id);
-        self.environment().drop_reader(js, id);
-    }
-
     /// Takes no more calls and releases the store. Returns what may still be in flight, which holds it.
     fn close(&self, js: Js, deadline: Instant) -> Option<Arc<Opened>> {
         // The calls of this tick are in flight too.
@@ -259,12 +236,7 @@ impl ServiceCore {
         };
         *state = State::Closed(opened.as_ref().map_or_else(Weak::new, Arc::downgrade));
         drop(state);
-        for id in self.service.subscriptions.ids().into_iter().chain(self.service.following.ids()) {
-            self.unsubscribe(js, id);
-        }
-        if let Some(opened) = &opened {
-            self.service.members.leave_all(opened, deadline);
-        }
+        self.end_all(js, opened.as_ref(), deadline);
         opened
     }
 }

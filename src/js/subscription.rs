@@ -1,54 +1,41 @@
 //! Subscriptions: messages on their way to a JavaScript reader.
 
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use cinnabar_core::{
-    answer::Answer,
     inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
     keys,
     store::Store,
 };
 use cinnabar_port::{
     Call, Heard, Listener, Message, Reply, Request, Step, Topic,
-    error::{Error, Kind, Result},
-    runtime, unsharded,
+    error::{Error, Result},
+    unsharded,
 };
-use napi::{Env, sys::ValueType};
+use napi::Env;
+use tokio::time::Instant;
 
 use super::{
-    completions::Completion,
-    errors::closed,
     node_api::{Js, RawValue, Value},
-    opened::Opened,
-    operation::Operation,
-    service_core::ServiceCore,
+    service_core::{Ending, Opening, Reader, Resource, Resources, ServiceCore},
 };
 
-/// A service's open subscriptions: the reader's number → the store and the store's number.
-#[derive(Default)]
-pub struct Subscriptions(Mutex<HashMap<u64, (Arc<Store>, u64)>>);
+struct Subscription {
+    store: Arc<Store>,
+    /// The store's number.
+    number: u64,
+    inbox: Arc<Inbox>,
+}
 
-impl Subscriptions {
-    /// Ends one.
-    pub fn end(&self, id: u64) {
-        let ended = self.lock().remove(&id);
-        if let Some((store, number)) = ended {
-            store.unsubscribe(number);
-        }
+impl Resource for Subscription {
+    fn end(self: Box<Self>, _: Option<Instant>) -> Ending {
+        self.store.unsubscribe(self.number);
+        None
     }
 
-    /// The readers' numbers.
-    pub fn ids(&self) -> Vec<u64> {
-        self.lock().keys().copied().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Arc<Store>, u64)>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn is_over(&self) -> bool {
+        self.inbox.is_ended()
     }
 }
 
@@ -116,70 +103,28 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
     }
 }
 
-/// Wakes `reader` for messages; the promise's number is what takes them and ends it.
+/// Wakes `reader` for messages.
 pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
-    let bridge = core.environment();
     let database = core.settings().channel_database();
-    let prepared = Wanted::read(js, name, options, database).and_then(|wanted| {
-        if js.kind(reader) != ValueType::napi_function {
-            return Err(js.refuse(reader, "reader", "a function"));
+    let prepared = Wanted::read(js, name, options, database)
+        .and_then(|Wanted { topic, bounds, buffers }| Ok((topic, Reader::new(js, reader, bounds, buffers)?)));
+    let opening = Opening { name: "SUBSCRIBE", late: "no subscription within the time that was given" };
+    core.open(js, opening, prepared, |(topic, reader), opened, number| {
+        let inbox = core.keep_reader(js, number, reader);
+        let named = matches!(topic, Topic::Pattern(_)).then_some(database);
+        let listener = listener(number, inbox.clone(), Arc::downgrade(core.resources()), named);
+        let store = opened.store().clone();
+        async move {
+            let number = store.subscribe(topic, listener).await?;
+            Ok(Subscription { store, number, inbox })
         }
-        Ok((wanted, core.opened(js)?, runtime::get()?))
-    });
-    let (Wanted { topic, bounds, buffers }, opened, runtime) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return RawValue(bridge.rejected(js, &error)),
-    };
-    let (promise, ticket) = bridge.promise(js, Operation { name: "SUBSCRIBE", empty: None });
-    let Some(ticket) = ticket else { return RawValue(promise) };
-    let (id, inbox) = bridge.keep_reader(js, reader, bounds, buffers);
-    let completions = bridge.completions.clone();
-    let subscriptions = core.subscriptions().clone();
-    let listener =
-        listener(id, inbox.clone(), subscriptions.clone(), matches!(topic, Topic::Pattern(_)).then_some(database));
-    let within = core.timeout();
-    let under_way = Opened::begin(opened);
-    runtime.spawn(async move {
-        let store = under_way.store().clone();
-        let mut subscribing = pin!(store.subscribe(topic, listener));
-        let (answer, pending) = tokio::select! {
-            subscribed = &mut subscribing => (subscribed, false),
-            () = under_way.closing() => (Err(closed()), true),
-            () = tokio::time::sleep(within) => (Err(late()), true),
-        };
-        let answer = answer.and_then(|number| {
-            subscriptions.lock().insert(id, (store.clone(), number));
-            // Whoever closes says so first and ends what it finds then: one of the two sees the other.
-            if under_way.is_closing() {
-                subscriptions.end(id);
-                return Err(closed());
-            }
-            if inbox.is_ended() {
-                subscriptions.end(id);
-            }
-            // At the end of its environment nobody closes it, and on a quiet channel no message finds its reader gone.
-            inbox.on_close(move || subscriptions.end(id));
-            Ok(Answer::Number(id as f64))
-        });
-        if answer.is_err() {
-            completions.push(Completion::DropReader(id));
-        }
-        completions.push(Completion::Calls(vec![(answer, ticket)]));
-        if pending {
-            // Its caller was told no; what comes of it after all is not left behind.
-            drop(under_way);
-            if let Ok(number) = subscribing.await {
-                store.unsubscribe(number);
-            }
-        }
-    });
-    RawValue(promise)
+    })
 }
 
 /// Puts messages into the inbox, with channel names without their database prefix, and ends the subscription once the inbox is
 /// closed.
-fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named: Option<u8>) -> Listener {
+fn listener(id: u64, inbox: Arc<Inbox>, resources: Weak<Resources>, named: Option<u8>) -> Listener {
     Arc::new(move |heard| match heard {
         Heard::Gap(missed) => inbox.miss(missed),
         Heard::Message(Message { channel, payload: text }) => {
@@ -189,13 +134,11 @@ fn listener(id: u64, inbox: Arc<Inbox>, subscriptions: Arc<Subscriptions>, named
                 // A channel of another database.
                 Some(None) => return,
             };
-            if inbox.offer(Note { text, about }) == Offered::Ended {
-                subscriptions.end(id);
+            if inbox.offer(Note { text, about }) == Offered::Ended
+                && let Some(resources) = resources.upgrade()
+            {
+                resources.end(id);
             }
         }
     })
-}
-
-fn late() -> Error {
-    Error::new(Kind::Timeout, "no subscription within the time that was given")
 }

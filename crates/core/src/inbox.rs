@@ -107,7 +107,6 @@ struct State {
     /// The reader was woken and has not taken everything since.
     woken: bool,
     end: End,
-    on_close: Option<Box<dyn FnOnce() + Send>>,
     last: Option<u64>,
 }
 
@@ -185,26 +184,10 @@ impl Inbox {
     pub fn close(&self) {
         let mut state = self.state.lock();
         let gone = State { end: End::Told, last: state.last, ..State::default() };
-        let mut gone = std::mem::replace(&mut *state, gone);
+        let gone = std::mem::replace(&mut *state, gone);
         drop(state);
-        let on_close = gone.on_close.take();
         drop(gone);
         self.drained.notify_waiters();
-        if let Some(on_close) = on_close {
-            on_close();
-        }
-    }
-
-    /// Has this called once `close` has been, which may be so already: by whoever calls that, with no lock held.
-    pub fn on_close(&self, closed: impl FnOnce() + Send + 'static) {
-        let mut state = self.state.lock();
-        match state.end {
-            End::Told => {
-                drop(state);
-                closed();
-            }
-            _ => state.on_close = Some(Box::new(closed)),
-        }
     }
 
     /// Whether no note is taken in any more.

@@ -1,6 +1,6 @@
 //! Readers of inboxes: JavaScript functions that are called when there is something to take.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
 
@@ -8,7 +8,6 @@ use super::Environment;
 use crate::js::{
     completions::Completion,
     node_api::{Js, Kept, Value},
-    numbers,
 };
 
 /// What a reader takes at a time.
@@ -16,22 +15,38 @@ const MOST_MESSAGES: usize = 64;
 const MOST_BYTES: usize = 1 << 20;
 
 /// A function, and what waits for it.
-pub struct Reader {
+pub struct KeptReader {
     function: Kept,
     inbox: Arc<Inbox>,
     /// Whether it receives texts as Buffers.
     buffers: bool,
+    _guard: Box<dyn Any>,
 }
 
 impl Environment {
-    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it: it is called with its number when there
-    /// is something to `take`, once until it has taken everything, and with nothing when its inbox was closed by somebody else.
-    pub fn keep_reader(&self, js: Js, reader: Value, bounds: Bounds, buffers: bool) -> (u64, Arc<Inbox>) {
-        let id = numbers::next();
+    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it. It is called with its number when there is
+    /// something to `take`, once until it has taken everything, and with nothing when the inbox was closed by somebody else.
+    /// `guard` is dropped on this thread with the reader.
+    pub fn keep_reader(
+        &self,
+        js: Js,
+        number: u64,
+        function: Value,
+        bounds: Bounds,
+        buffers: bool,
+        guard: impl Any,
+    ) -> Arc<Inbox> {
         let completions = self.completions.clone();
-        let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(id))));
-        self.insert_reader(js, id, reader, inbox.clone(), buffers);
-        (id, inbox)
+        let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(number))));
+        match js.keep(function) {
+            Some(function) => {
+                let reader = KeptReader { function, inbox: inbox.clone(), buffers, _guard: Box::new(guard) };
+                self.readers.borrow_mut().insert(number, reader);
+                self.hold(js, 1);
+            }
+            None => inbox.close(),
+        }
+        inbox
     }
 
     /// Releases a reader and what waits for it, and calls it with nothing.
@@ -105,13 +120,6 @@ impl Environment {
                 self.remove_reader(js, id);
                 (error.map_or_else(|| js.undefined(), |error| self.failure(js, &error, None)), js.null())
             }
-        }
-    }
-
-    fn insert_reader(&self, js: Js, id: u64, function: Value, inbox: Arc<Inbox>, buffers: bool) {
-        if let Some(function) = js.keep(function) {
-            self.readers.borrow_mut().insert(id, Reader { function, inbox, buffers });
-            self.hold(js, 1);
         }
     }
 

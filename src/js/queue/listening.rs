@@ -17,6 +17,7 @@ use super::answer;
 use crate::js::{
     errors::closed,
     node_api::{Js, Value},
+    numbers,
     opened::Opened,
     service_core::ServiceCore,
 };
@@ -41,7 +42,8 @@ impl QueueListening {
     /// when the service is disconnected.
     pub fn start(js: Js, core: &ServiceCore, queue: &queue::Queue, reader: Value) -> Result<Self> {
         let (opened, runtime) = (core.opened(js)?, runtime::get()?);
-        let (reader, inbox) = core.environment().keep_reader(js, reader, Bounds::default(), false);
+        let number = numbers::next();
+        let inbox = core.environment().keep_reader(js, number, reader, Bounds::default(), false, ());
         let topic = Topic::Channel(queue.events_channel());
         let end = Arc::new(Notify::new());
         let (under_way, ended) = (Opened::begin(opened), end.clone());
@@ -59,7 +61,7 @@ impl QueueListening {
             }
             drop(hearing);
         });
-        Ok(Self { core: core.clone(), reader, end })
+        Ok(Self { core: core.clone(), reader: number, end })
     }
 }
 

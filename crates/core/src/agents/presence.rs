@@ -138,24 +138,32 @@ impl Presence {
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a join was never answered")))
     }
 
-    /// Takes a connection out again; answers when the store knows, which may be never. It is done whether or not anybody waits
-    /// for it. Once more does nothing.
-    pub async fn leave(self: &Arc<Self>, member: Member) {
+    /// Takes a connection out again; returns a future of the moment when the store knows, which may never come. It is done
+    /// whether or not the future is polled. Once more does nothing.
+    pub fn leave(self: &Arc<Self>, member: Member) -> impl Future<Output = ()> + Send + use<> {
         let (done, answer) = oneshot::channel();
-        if self.order(Order::Leave(member, done)).is_ok() {
-            let _ = answer.await;
+        let ordered = self.order(Order::Leave(member, done));
+        async move {
+            if ordered.is_ok() {
+                let _ = answer.await;
+            }
         }
     }
 
     /// The same for several, or none, and no longer than until the deadline. Where nobody is left in any room, the lease is
     /// given up; where the store cannot be told so by then, it ends by itself.
-    pub async fn leave_all(self: &Arc<Self>, members: Vec<Member>, deadline: Instant) {
-        if members.is_empty() && !self.is_kept() {
-            return;
-        }
+    pub fn leave_all(
+        self: &Arc<Self>,
+        members: Vec<Member>,
+        deadline: Instant,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let (done, answer) = oneshot::channel();
-        if self.order(Order::LeaveAll(members, deadline, done)).is_ok() {
-            let _ = answer.await;
+        let nothing = members.is_empty() && !self.is_kept();
+        let ordered = !nothing && self.order(Order::LeaveAll(members, deadline, done)).is_ok();
+        async move {
+            if ordered {
+                let _ = answer.await;
+            }
         }
     }
 

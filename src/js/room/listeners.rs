@@ -1,0 +1,100 @@
+//! Listeners and watchers of rooms: agents that fill an inbox, and whose reader is JavaScript.
+
+use std::{any::Any, future::Future, sync::Arc};
+
+use cinnabar_core::{
+    agents::{
+        listen::Listening,
+        watch::{Watching, nobody},
+    },
+    inbox::{Bounds, Inbox, Overflow},
+    keys,
+};
+use cinnabar_port::error::Result;
+use napi::Env;
+use tokio::time::Instant;
+
+use super::Rooms;
+use crate::js::{
+    node_api::{Js, RawValue, Value},
+    opened::Opened,
+    service_core::{Ending, Opening, Reader, Resource},
+};
+
+/// What may wait for one reader. What is too much waits once for all of the process, and in the store.
+const BOUNDS: Bounds = Bounds { messages: 1000, bytes: 1 << 20, overflow: Overflow::Refuse };
+
+/// An agent, which works until it is dropped; none for a room that cannot be one, so that nothing is ever sent to it: for ids
+/// that may be untrusted input.
+type Agent = Option<Arc<dyn Any + Send + Sync>>;
+
+struct Listener {
+    agent: Agent,
+    inbox: Arc<Inbox>,
+}
+
+impl Resource for Listener {
+    fn end(self: Box<Self>, _: Option<Instant>) -> Ending {
+        drop(self.agent);
+        None
+    }
+
+    fn is_over(&self) -> bool {
+        self.inbox.is_ended()
+    }
+}
+
+/// Delivers what is sent to a room.
+pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value) -> RawValue {
+    let js = Js(env.raw());
+    let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
+        let since = if js.is_nothing(since) { None } else { Some(js.whole(since, "options.since")?) };
+        Ok((room, since))
+    });
+    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
+    open(rooms, js, "LISTEN", reader, prepared, move |opened, (room, since), inbox| {
+        let store = opened.store().clone();
+        async move {
+            let Some(room) = room else { return Ok(None) };
+            Ok(Some(Listening::start(&store, of, room, since, inbox, patience).await? as _))
+        }
+    })
+}
+
+/// Delivers who is in a room.
+pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
+    let js = Js(env.raw());
+    let prepared = js.sought(room, "roomId", keys::is_id);
+    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
+    open(rooms, js, "WATCH", reader, prepared, move |opened, room, inbox| {
+        let (store, presence) = (opened.store().clone(), rooms.presence(opened));
+        async move {
+            let Some(room) = room else {
+                inbox.offer(nobody());
+                return Ok(None);
+            };
+            Ok(Some(Watching::start(&store, of, room, inbox, presence.watch(), patience).await? as _))
+        }
+    })
+}
+
+/// Starts an agent that fills the inbox of `reader`.
+fn open<T, F>(
+    rooms: &Rooms,
+    js: Js,
+    name: &'static str,
+    reader: Value,
+    prepared: Result<T>,
+    start: impl FnOnce(&Arc<Opened>, T, Arc<Inbox>) -> F,
+) -> RawValue
+where
+    F: Future<Output = Result<Agent>> + Send + 'static,
+{
+    let prepared = prepared.and_then(|what| Ok((what, Reader::new(js, reader, BOUNDS, false)?)));
+    let opening = Opening { name, late: "no subscription within the time that was given" };
+    rooms.core.open(js, opening, prepared, |(what, reader), opened, number| {
+        let inbox = rooms.core.keep_reader(js, number, reader);
+        let starting = start(opened, what, inbox.clone());
+        async move { Ok(Listener { agent: starting.await?, inbox }) }
+    })
+}
