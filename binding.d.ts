@@ -8,7 +8,7 @@ export declare class Bridge {
    * captureStack, resource }`.
    */
   constructor(hooks: unknown)
-  /** What a function that was asked for credentials answered, or a sentence that says why that is of no use. */
+  /** What a function that returns credentials has returned, or a sentence that says why it is unusable. */
   answerCredentials(number: number, username: unknown, password: unknown, problem: unknown): void
   /** The signal that `watch` was called with has aborted. */
   abort(id: number, reason: unknown): void
@@ -29,7 +29,7 @@ export declare class Bridge {
   endTimer(number: number): void
 }
 
-/** Cached answers of one service. */
+/** The cache of one service. */
 export declare class Cache {
   /** Takes `{ prefix, ttl, onUnavailable }`. */
   constructor(service: Service, options: unknown)
@@ -43,11 +43,11 @@ export declare class Cache {
   set(key: unknown, value: unknown, options: unknown): RawValue
   /** Stores several: `[{ key, value, ttl, tags, staleWhileRevalidate }, …]`. */
   setMany(entries: unknown): RawValue
-  /** Removes a value; answers how many there were. */
+  /** Removes a value; returns how many there were. */
   invalidate(key: unknown): RawValue
   /** Makes every entry with a tag a miss. */
   invalidateByTag(tag: unknown): RawValue
-  /** Removes every entry whose name matches a glob; answers how many. */
+  /** Removes every entry whose name matches a glob; returns how many. */
   invalidateByPattern(pattern: unknown): RawValue
   /**
    * Reads the entry before a load that may take this many milliseconds: `{ state, value }`, or on a miss the lease for
@@ -72,7 +72,7 @@ export declare class Cache {
   stats(): RawValue
 }
 
-/** Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed. */
+/** The holder of a lock, who gives it back whatever its calls are bound to, and even while its service is closed. */
 export declare class Holder {
   /** Logs that the lock was lost while its operation was running. */
   tellLost(resource: unknown): void
@@ -90,7 +90,7 @@ export declare class Limiter {
   check(id: unknown, limit: unknown, window: unknown): RawValue
   /** Counts a hit of a key exactly as given. */
   checkKey(key: unknown, limit: unknown, window: unknown): RawValue
-  /** Forgets the hits; answers how many keys went. */
+  /** Forgets the hits; returns how many keys were deleted. */
   reset(id: unknown): RawValue
 }
 
@@ -167,13 +167,13 @@ export declare class Queue {
   listen(reader: unknown): QueueListening
 }
 
-/** Somebody who hears what happens to jobs. */
+/** A listener for what happens to jobs. */
 export declare class QueueListening {
   /** Ends it; may be called twice. */
   end(): void
 }
 
-/** Whoever runs the jobs of a queue. */
+/** A worker of a queue. */
 export declare class QueueWorker {
   /**
    * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs,
@@ -205,7 +205,7 @@ export declare class Rooms {
   within(limits: unknown): Rooms
   /** Puts a user in a room. */
   addUser(room: unknown, user: unknown, info: unknown): RawValue
-  /** Takes a user out of a room; answers how many were taken out. */
+  /** Takes a user out of a room; returns how many were taken out. */
   removeUser(room: unknown, user: unknown): RawValue
   /** An object by user. */
   users(room: unknown): RawValue
@@ -229,7 +229,7 @@ export declare class Rooms {
 
 /** A server or an embedded store, as one caller configured it. */
 export declare class Service {
-  /** Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error. */
+  /** Runs a command, `[name, …args]`, that the breaker does not count. It never returns an empty value instead of an error. */
   probe(words: unknown): RawValue
   /** Validates the settings. Nothing connects. */
   constructor(bridge: Bridge, options: unknown, variables: unknown)
@@ -266,7 +266,7 @@ export declare class Service {
    * it.
    */
   publish(channel: unknown, value: unknown, sharded: unknown): RawValue
-  /** Ends a subscription by the number that `subscribe` answered. */
+  /** Ends a subscription by the number that `subscribe` resolved to. */
   unsubscribe(id: number): RawValue
   /**
    * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
@@ -281,13 +281,13 @@ export declare class Sessions {
   constructor(service: Service, options: unknown)
   /** The same within limits: `{ timeoutMs, signals, ids }`. */
   within(limits: unknown): Sessions
-  /** Creates a session; answers its id. */
+  /** Creates a session; returns its id. */
   create(user: unknown, data: unknown, options: unknown): RawValue
   /** The session, or null. */
   get(id: unknown): RawValue
   /** Merges changes; false when it is gone. */
   update(id: unknown, changes: unknown): RawValue
-  /** Deletes it; answers how many keys went. */
+  /** Deletes it; returns how many keys were deleted. */
   destroy(id: unknown): RawValue
   /** Sets the remaining life. */
   extend(id: unknown, seconds: unknown): RawValue
@@ -295,9 +295,9 @@ export declare class Sessions {
   touch(id: unknown): RawValue
   /** Stores a session under the caller's id. */
   store(id: unknown, data: unknown, ttl: unknown): RawValue
-  /** Deletes every session with a tag; answers how many. */
+  /** Deletes every session with a tag; returns how many. */
   destroyByTag(tag: unknown): RawValue
-  /** Deletes every session of a user; answers how many. */
+  /** Deletes every session of a user; returns how many. */
   invalidateUser(user: unknown): RawValue
   /** Deletes the cached user of a token; returns how many keys were deleted. */
   invalidateToken(token: unknown): RawValue

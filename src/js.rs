@@ -17,7 +17,7 @@ mod lock;
 mod memory;
 mod node_api;
 mod numbers;
-mod opened;
+mod open_store;
 mod operation;
 mod options;
 mod private;

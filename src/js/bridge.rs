@@ -67,7 +67,7 @@ impl Bridge {
         Ok(Self { handle: Handle::new(environment), services: Services::default() })
     }
 
-    /// What a function that was asked for credentials answered, or a sentence that says why that is of no use.
+    /// What a function that returns credentials has returned, or a sentence that says why it is unusable.
     #[napi]
     pub fn answer_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
         let (username, password, problem) = (username.raw(), password.raw(), problem.raw());

@@ -20,7 +20,7 @@ use super::{
     service_core::ServiceCore,
 };
 
-/// Cached answers of one service.
+/// The cache of one service.
 #[napi]
 pub struct Cache {
     core: ServiceCore,
@@ -40,7 +40,7 @@ impl Cache {
             let cache = cache::Cache::new(cache::Options {
                 prefix: js.text_option(options, c"prefix", "prefix")?,
                 ttl: js.number_option(options, c"ttl", "ttl")?,
-                // Where the service wants empty answers, the bridge gives them: it is what warns.
+                // Where the service is configured for empty values, the bridge returns them, as it also warns.
                 on_unavailable: if service.core.returns_empty() { OnUnavailable::Throw } else { on_unavailable },
             })?;
             Ok((cache, on_unavailable))
@@ -102,7 +102,7 @@ impl Cache {
         })
     }
 
-    /// Removes a value; answers how many there were.
+    /// Removes a value; returns how many there were.
     #[napi]
     pub fn invalidate(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
@@ -118,7 +118,7 @@ impl Cache {
         })
     }
 
-    /// Removes every entry whose name matches a glob; answers how many.
+    /// Removes every entry whose name matches a glob; returns how many.
     #[napi]
     pub fn invalidate_by_pattern(&self, env: Env, pattern: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
@@ -130,7 +130,7 @@ impl Cache {
     /// `fill`: `{ state, mark, tags }`.
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
-        // Never an empty answer: the caller then loads, and must not believe that the cache is up.
+        // Never an empty value: the caller then loads, and must not believe that the cache is up.
         self.core.submit_answer(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             let ahead = ahead(js, load_ms, options.raw())?;

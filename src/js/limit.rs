@@ -81,7 +81,7 @@ impl Limiter {
         })
     }
 
-    /// Forgets the hits; answers how many keys went.
+    /// Forgets the hits; returns how many keys were deleted.
     #[napi]
     pub fn reset(&self, env: Env, id: Unknown) -> RawValue {
         let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
@@ -89,7 +89,7 @@ impl Limiter {
     }
 }
 
-/// What a check answers without a server is the limiter's own option, not the service's.
+/// What a check returns without a server is the limiter's own option, not the service's.
 fn operation(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use super::{
     errors::closed,
     node_api::{Js, RawValue},
-    opened::{Opened, Stay},
+    open_store::{DrainGuard, OpenStore},
     operation::{Empty, Operation},
     service::Service,
     service_core::ServiceCore,
@@ -56,9 +56,9 @@ impl Lock {
     /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
     pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
-        self.core.submit(env, self.told("ACQUIRE LOCK", Empty::Null, strict), |js| {
+        self.core.submit(env, self.operation("ACQUIRE LOCK", Empty::Null, strict), |js| {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
-            let (store, locks) = (self.core.opened(js)?.store().clone(), self.locks.clone());
+            let (store, locks) = (self.core.open_store(js)?.store().clone(), self.locks.clone());
             self.locks.acquire_or(&resource.clone(), ttl, move |token, life| {
                 doubt::give_back(&store, life, move || locks.release(&resource, &token));
             })
@@ -68,7 +68,7 @@ impl Lock {
     /// Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> RawValue {
-        self.core.submit(env, self.told("RELEASE LOCK", Empty::False, strict), |js| {
+        self.core.submit(env, self.operation("RELEASE LOCK", Empty::False, strict), |js| {
             match (sought(js, resource, "resource")?, sought(js, token, "token")?) {
                 (Some(resource), Some(token)) => self.locks.release(&resource, &token),
                 _ => Ok(Call::ready(false)),
@@ -79,15 +79,15 @@ impl Lock {
     /// Keeps `disconnect()` waiting until the lock that its caller holds is given back.
     #[napi]
     pub fn stay(&self) -> Holder {
-        let stay = self.core.stay();
-        let store = stay.as_ref().map(|stay| Arc::downgrade(stay.opened().store())).unwrap_or_default();
-        Holder { core: self.core.clone(), locks: self.locks.clone(), stay: RefCell::new(stay), store }
+        let guard = self.core.delay_drain();
+        let store = guard.as_ref().map(|guard| Arc::downgrade(guard.open_store().store())).unwrap_or_default();
+        Holder { core: self.core.clone(), locks: self.locks.clone(), guard: RefCell::new(guard), store }
     }
 
     /// Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
     #[napi]
     pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
-        self.core.submit(env, self.told("EXTEND LOCK", Empty::False, strict), |js| {
+        self.core.submit(env, self.operation("EXTEND LOCK", Empty::False, strict), |js| {
             let (resource, token) = (sought(js, resource, "resource")?, sought(js, token, "token")?);
             let ttl = js.any_number(ttl.raw(), "ttlSeconds")?;
             // An invalid ttl is a programming error, even if the resource or token is invalid client input.
@@ -101,7 +101,7 @@ impl Lock {
 }
 
 impl Lock {
-    fn told(&self, name: &'static str, empty: Empty, strict: Option<bool>) -> Operation {
+    fn operation(&self, name: &'static str, empty: Empty, strict: Option<bool>) -> Operation {
         let operation = self.core.operation(name, empty);
         if strict == Some(true) { operation.rejecting() } else { operation }
     }
@@ -112,12 +112,12 @@ fn sought(js: Js, value: Unknown, name: &str) -> Result<Option<String>> {
     js.sought(value.raw(), name, keys::is_id)
 }
 
-/// Somebody who holds a lock and will give it back, whatever his calls are bound to and even while his service is closed.
+/// The holder of a lock, who gives it back whatever its calls are bound to, and even while its service is closed.
 #[napi]
 pub struct Holder {
     core: ServiceCore,
     locks: Arc<lock::Locks>,
-    stay: RefCell<Option<Stay>>,
+    guard: RefCell<Option<DrainGuard>>,
     store: Weak<Store>,
 }
 
@@ -139,16 +139,16 @@ impl Holder {
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> RawValue {
         let js = Js(env.raw());
-        let stay = self.stay.take();
-        let (closing, late) = stay.as_ref().map_or((true, true), Stay::ending);
+        let guard = self.guard.take();
+        let (closing, late) = guard.as_ref().map_or((true, true), DrainGuard::ending);
         let operation = Operation { name: "RELEASE LOCK", empty: None };
         let promise = self.core.environment().submit(js, operation, None, || {
             let call = self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)?;
-            let opened = stay.as_ref().filter(|_| !late).map(Stay::opened).ok_or_else(closed)?;
-            Ok((Arc::<Opened>::clone(opened), self.core.settings().timeout, call.map(Answer::from)))
+            let open_store = guard.as_ref().filter(|_| !late).map(DrainGuard::open_store).ok_or_else(closed)?;
+            Ok((Arc::<OpenStore>::clone(open_store), self.core.settings().timeout, call.map(Answer::from)))
         });
         if closing {
-            // On its way before the drain sees that its caller has left.
+            // Sent before the drain sees that the guard is gone.
             self.core.environment().flush();
         }
         RawValue(promise)

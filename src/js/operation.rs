@@ -1,4 +1,4 @@
-//! What a call is named in warnings, and what it answers when there is no server and nobody wants an error.
+//! What a call is named in warnings, and what it returns when there is no server and the service is configured for no error.
 
 use cinnabar_core::answer::Answer;
 use cinnabar_port::random;
@@ -28,7 +28,7 @@ impl Operation {
     }
 }
 
-/// An answer that says nothing.
+/// The empty value of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Empty {
     /// `null`.
@@ -48,7 +48,7 @@ pub enum Empty {
 }
 
 impl Empty {
-    /// The answer.
+    /// The value.
     pub fn answer(self) -> Answer {
         match self {
             Self::Null => Answer::Null,

@@ -28,7 +28,7 @@ impl Group {
         self.text(name).map(|text| text.map(Secret::new))
     }
 
-    /// PEM text, as a string or as what `readFileSync` answers.
+    /// PEM text, as a string or as what `readFileSync` returns.
     fn pem(self, name: &'static CStr) -> Result<Option<String>> {
         self.read(name, |value, said| match self.js.bytes(value) {
             Some(bytes) => String::from_utf8(bytes.to_vec())

@@ -13,7 +13,7 @@ use super::{
 
 #[napi]
 impl Service {
-    /// Runs a command, `[name, …args]`, that the breaker does not count. It never answers an empty value instead of an error.
+    /// Runs a command, `[name, …args]`, that the breaker does not count. It never returns an empty value instead of an error.
     #[napi]
     pub fn probe(&self, env: Env, words: Unknown) -> RawValue {
         let js = Js(env.raw());

@@ -80,7 +80,7 @@ impl Queue {
     pub fn add(&self, env: Env, name: Unknown, data: Unknown, options: Unknown) -> RawValue {
         self.core.submit(env, plain("ADD JOB"), |js| {
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
-            let store = self.core.opened(js)?.store().clone();
+            let store = self.core.open_store(js)?.store().clone();
             let queue = self.queue.clone();
             Ok(self.queue.add(job)?.map(move |added| {
                 published::note(&store, &queue, added.published);
@@ -98,7 +98,7 @@ impl Queue {
                 self.job(js, field(c"name")?, field(c"data")?, job)
             });
             let jobs = jobs.collect::<Result<Vec<_>>>()?;
-            let (store, queue) = (self.core.opened(js)?.store().clone(), self.queue.clone());
+            let (store, queue) = (self.core.open_store(js)?.store().clone(), self.queue.clone());
             Ok(self.queue.add_many(jobs)?.map(move |added| {
                 let published = added.iter().fold(Published::default(), |all, added| all.and(added.published));
                 published::note(&store, &queue, published);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use self::memberships::Attendance;
 use super::{
     node_api::{Js, RawValue},
-    opened::Opened,
+    open_store::OpenStore,
     operation::{Empty, Operation},
     service::Service,
     service_core::ServiceCore,
@@ -24,7 +24,7 @@ use super::{
 
 /// How long a process may be silent before it counts as dead.
 const LEASE: Duration = Duration::from_secs(10);
-/// How often it is passed on that somebody asks who is in a room.
+/// How often it is passed on that a caller asks who is in a room.
 const LOOK: Duration = Duration::from_secs(5);
 /// The users of a room in which nobody can be.
 const NOBODY: &[u8] = b"{}";
@@ -36,16 +36,16 @@ pub struct Rooms {
     core: ServiceCore,
     rooms: Arc<room::Rooms>,
     lease: Duration,
-    /// When somebody last asked who is in a room, as far as that was passed on.
+    /// When a caller last asked who is in a room, as far as that was passed on.
     looked_at: Cell<Option<Instant>>,
 }
 
 impl Rooms {
-    /// Somebody asks who is in a room: has dead ones swept, as members here would.
+    /// The caller asks who is in a room: makes this process remove dead members, as it does when it has members of its own.
     fn look(&self, js: Js) -> Result<()> {
         if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
-            let opened = self.core.opened(js)?;
-            self.attend(&opened).look();
+            let open_store = self.core.open_store(js)?;
+            self.attend(&open_store).look();
             self.looked_at.set(Some(Instant::now()));
         }
         Ok(())
@@ -53,19 +53,19 @@ impl Rooms {
 
     /// A call that records what it published.
     fn noting<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
-        Ok(self.core.opened(js)?.store().noting(call))
+        Ok(self.core.open_store(js)?.store().noting(call))
     }
 
     /// The presence, kept for as long as the service is open.
-    fn attend(&self, opened: &Opened) -> Arc<Presence> {
-        let presence = self.presence(opened);
+    fn attend(&self, open_store: &OpenStore) -> Arc<Presence> {
+        let presence = self.presence(open_store);
         self.core.resources().insert_once(&presence, Attendance);
         presence
     }
 
     /// The presence of this process; one for all who have the same store, prefix and lease.
-    fn presence(&self, opened: &Opened) -> Arc<Presence> {
-        Presence::shared(opened.store(), &self.rooms, self.lease, self.core.settings().timeout)
+    fn presence(&self, open_store: &OpenStore) -> Arc<Presence> {
+        Presence::shared(open_store.store(), &self.rooms, self.lease, self.core.settings().timeout)
     }
 }
 
@@ -104,7 +104,7 @@ impl Rooms {
         })
     }
 
-    /// Takes a user out of a room; answers how many were taken out.
+    /// Takes a user out of a room; returns how many were taken out.
     #[napi]
     pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LEAVE ROOM", Empty::Zero), |js| {

@@ -23,7 +23,7 @@ use super::{
     environment::Log,
     errors::closed,
     node_api::{Js, RawValue},
-    opened::Opened,
+    open_store::OpenStore,
     operation::{Empty, Operation},
     options::OnUnavailable,
     service_core::{Configuration, ServiceCore, disconnect},
@@ -73,15 +73,15 @@ impl Service {
     pub fn connect(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
         self.core.reopen();
-        let opened = match self.core.opened(js) {
-            Ok(opened) => opened,
+        let open_store = match self.core.open_store(js) {
+            Ok(open_store) => open_store,
             Err(error) => return RawValue(self.core.environment().rejected(js, &error)),
         };
         let (promise, ticket) = self.core.environment().promise(js, plain("CONNECT"));
         if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
             let completions = self.core.environment().completions.clone();
             let within = self.core.limits_timeout();
-            let under_way = Opened::begin(opened);
+            let in_flight = OpenStore::begin(open_store);
             runtime.spawn(async move {
                 let late = async {
                     match within {
@@ -90,8 +90,8 @@ impl Service {
                     }
                 };
                 let connected = tokio::select! {
-                    connected = under_way.store().connect() => connected,
-                    () = under_way.closing() => Err(closed()),
+                    connected = in_flight.store().connect() => connected,
+                    () = in_flight.closing() => Err(closed()),
                     () = late => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
                 };
                 completions.push(Completion::Calls(vec![(connected.map(Answer::from), ticket)]));
@@ -167,7 +167,7 @@ impl Service {
         let js = Js(env.raw());
         let core = &self.core;
         core.submit(env, plain("ADVANCE"), |_| {
-            core.opened(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=LONGEST_MS)?)?;
+            core.open_store(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=LONGEST_MS)?)?;
             Ok(Call::ready(Answer::Undefined))
         })
     }
@@ -240,7 +240,7 @@ impl Service {
         })
     }
 
-    /// Ends a subscription by the number that `subscribe` answered.
+    /// Ends a subscription by the number that `subscribe` resolved to.
     #[napi]
     pub fn unsubscribe(&self, env: Env, id: f64) -> RawValue {
         self.core.end(Js(env.raw()), "UNSUBSCRIBE", id as u64)
@@ -262,7 +262,8 @@ fn plain(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-/// What a command of this shape, with so many arguments, answers when there is no server and nobody wants an error.
+/// What a command of this shape, with so many arguments, returns when there is no server and the service is configured for
+/// no error.
 fn empty(shape: Shape, words: impl FnOnce() -> usize) -> Empty {
     match shape {
         Shape::Values => Empty::Nulls(words()),

@@ -33,7 +33,7 @@ use super::{
     errors::closed,
     limits::Limits,
     node_api::{Js, RawValue, Value},
-    opened::{Opened, Stay},
+    open_store::{DrainGuard, OpenStore},
     operation::{Empty, Operation},
     options::OnUnavailable,
 };
@@ -63,9 +63,9 @@ enum State {
     /// No call yet.
     Idle,
     /// The number is that of its log in the environment.
-    Open(Arc<Opened>, u64),
+    Open(Arc<OpenStore>, u64),
     /// By `disconnect()`; `connect()` opens it again. What was in flight then may still be.
-    Closed(Weak<Opened>),
+    Closed(Weak<OpenStore>),
 }
 
 /// How a service is configured.
@@ -146,7 +146,7 @@ impl ServiceCore {
         make: impl FnOnce(Js) -> Result<Call<Answer>>,
     ) -> RawValue {
         let js = Js(env.raw());
-        let make = || make(js).and_then(|call| Ok((self.opened(js)?, self.service.settings.timeout, call)));
+        let make = || make(js).and_then(|call| Ok((self.open_store(js)?, self.service.settings.timeout, call)));
         RawValue(self.environment().submit(js, operation, self.limits.as_ref(), make))
     }
 
@@ -169,17 +169,17 @@ impl ServiceCore {
     ///
     /// # Errors
     /// `E_CLOSED` after `disconnect()`.
-    pub fn opened(&self, js: Js) -> Result<Arc<Opened>> {
+    pub fn open_store(&self, js: Js) -> Result<Arc<OpenStore>> {
         let mut state = self.service.state.borrow_mut();
         match &*state {
-            State::Open(opened, _) => Ok(opened.clone()),
+            State::Open(open_store, _) => Ok(open_store.clone()),
             State::Closed(_) => Err(closed()),
             State::Idle => {
                 let environment = self.environment();
                 let store = shared(&self.service.settings)?;
                 let log = environment.logs.add(&store, &self.service.log, &environment.completions);
-                let opened = Arc::new(Opened::new(store));
-                *state = State::Open(opened.clone(), log);
+                let open_store = Arc::new(OpenStore::new(store));
+                *state = State::Open(open_store.clone(), log);
                 drop(state);
                 if self.service.by_default {
                     environment.warn_once(
@@ -189,7 +189,7 @@ impl ServiceCore {
                          only. Set REDIS_URL to use a server, or REDIS_URL=memory: to silence this.",
                     );
                 }
-                Ok(opened)
+                Ok(open_store)
             }
         }
     }
@@ -197,19 +197,19 @@ impl ServiceCore {
     /// The store, if a call has opened it.
     pub fn store(&self) -> Option<Arc<Store>> {
         match &*self.service.state.borrow() {
-            State::Open(opened, _) => Some(opened.store().clone()),
+            State::Open(open_store, _) => Some(open_store.store().clone()),
             _ => None,
         }
     }
 
     /// Lets `disconnect()` wait for one more call; `None` when nothing is open any more.
-    pub fn stay(&self) -> Option<Stay> {
-        let opened = match &*self.service.state.borrow() {
+    pub fn delay_drain(&self) -> Option<DrainGuard> {
+        let open_store = match &*self.service.state.borrow() {
             State::Idle => None,
-            State::Open(opened, _) => Some(opened.clone()),
-            State::Closed(opened) => opened.upgrade(),
+            State::Open(open_store, _) => Some(open_store.clone()),
+            State::Closed(open_store) => open_store.upgrade(),
         };
-        opened.map(Opened::stay)
+        open_store.map(OpenStore::delay_drain)
     }
 
     /// Lets a call open it again after `disconnect()`.
@@ -221,23 +221,23 @@ impl ServiceCore {
     }
 
     /// Takes no more calls and releases the store. Returns what may still be in flight, which holds it.
-    fn close(&self, js: Js, deadline: Instant) -> Option<Arc<Opened>> {
+    fn close(&self, js: Js, deadline: Instant) -> Option<Arc<OpenStore>> {
         // The calls of this tick are in flight too.
         self.environment().flush();
         let mut state = self.service.state.borrow_mut();
-        let opened = match &*state {
+        let open_store = match &*state {
             State::Idle => None,
-            State::Open(opened, log) => {
+            State::Open(open_store, log) => {
                 self.environment().logs.remove(*log);
-                opened.close();
-                Some(opened.clone())
+                open_store.close();
+                Some(open_store.clone())
             }
-            State::Closed(opened) => opened.upgrade(),
+            State::Closed(open_store) => open_store.upgrade(),
         };
-        *state = State::Closed(opened.as_ref().map_or_else(Weak::new, Arc::downgrade));
+        *state = State::Closed(open_store.as_ref().map_or_else(Weak::new, Arc::downgrade));
         drop(state);
-        self.end_all(js, opened.as_ref(), deadline);
-        opened
+        self.end_all(js, open_store.as_ref(), deadline);
+        open_store
     }
 }
 
@@ -281,8 +281,8 @@ pub fn disconnect(environment: &Environment, js: Js, services: &[ServiceCore], d
         // Queued behind the results that have come and are not settled yet.
         let completions = environment.completions.clone();
         runtime.spawn(async move {
-            for opened in closing {
-                opened.drain(deadline).await;
+            for open_store in closing {
+                open_store.drain(deadline).await;
             }
             completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
         });

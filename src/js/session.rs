@@ -57,7 +57,7 @@ impl Sessions {
         Ok(Self { core: self.core.within(&env, limits.raw())?, sessions: self.sessions.clone() })
     }
 
-    /// Creates a session; answers its id.
+    /// Creates a session; returns its id.
     #[napi]
     pub fn create(&self, env: Env, user: Unknown, data: Unknown, options: Unknown) -> RawValue {
         let chosen = Js(env.raw()).option(options.raw(), c"id").is_ok_and(|id| id.is_some());
@@ -103,7 +103,7 @@ impl Sessions {
         })
     }
 
-    /// Deletes it; answers how many keys went.
+    /// Deletes it; returns how many keys were deleted.
     #[napi]
     pub fn destroy(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSION", Empty::Zero), |js| {
@@ -140,7 +140,7 @@ impl Sessions {
         })
     }
 
-    /// Deletes every session with a tag; answers how many.
+    /// Deletes every session with a tag; returns how many.
     #[napi]
     pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
@@ -149,7 +149,7 @@ impl Sessions {
         })
     }
 
-    /// Deletes every session of a user; answers how many.
+    /// Deletes every session of a user; returns how many.
     #[napi]
     pub fn invalidate_user(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE USER", Empty::Zero), |js| {
@@ -205,7 +205,7 @@ impl Sessions {
     /// Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
     #[napi]
     pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> RawValue {
-        // Never an empty answer: the caller decides what a missing server means, and must hear of it.
+        // Never an empty value: the caller decides what a missing server means, so it needs the error.
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);

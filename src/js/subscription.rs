@@ -110,11 +110,11 @@ pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, rea
     let prepared = Wanted::read(js, name, options, database)
         .and_then(|Wanted { topic, bounds, buffers }| Ok((topic, Reader::new(js, reader, bounds, buffers)?)));
     let opening = Opening { name: "SUBSCRIBE", late: "no subscription within the time that was given" };
-    core.open(js, opening, prepared, |(topic, reader), opened, number| {
+    core.open(js, opening, prepared, |(topic, reader), open_store, number| {
         let inbox = core.keep_reader(js, number, reader);
         let named = matches!(topic, Topic::Pattern(_)).then_some(database);
         let listener = listener(number, inbox.clone(), Arc::downgrade(core.resources()), named);
-        let store = opened.store().clone();
+        let store = open_store.store().clone();
         async move {
             let number = store.subscribe(topic, listener).await?;
             Ok(Subscription { store, number, inbox })

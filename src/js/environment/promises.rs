@@ -19,7 +19,7 @@ use crate::js::{
     failure::More,
     limits::Limits,
     node_api::{Js, Kept, Value},
-    opened::Opened,
+    open_store::OpenStore,
     operation::Operation,
     ticket::{Promised, Ticket},
 };
@@ -35,7 +35,7 @@ impl Environment {
         js: Js,
         operation: Operation,
         limits: Option<&Rc<Limits>>,
-        make: impl FnOnce() -> Result<(Arc<Opened>, Duration, Call<Answer>)>,
+        make: impl FnOnce() -> Result<(Arc<OpenStore>, Duration, Call<Answer>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         let promised = Promised { deferred, trace: None, operation };
@@ -45,9 +45,9 @@ impl Environment {
         }
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match made {
-            Ok((opened, timeout, call)) => {
+            Ok((open_store, timeout, call)) => {
                 let promised = Promised { trace: self.trace(js), ..promised };
-                self.enqueue(js, (opened, timeout), limits, call, promised);
+                self.enqueue(js, (open_store, timeout), limits, call, promised);
             }
             Err(error) => self.settle(js, Err(error), promised),
         }

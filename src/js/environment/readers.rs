@@ -24,9 +24,9 @@ pub struct KeptReader {
 }
 
 impl Environment {
-    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it. It is called with its number when there is
-    /// something to `take`, once until it has taken everything, and with nothing when the inbox was closed by somebody else.
-    /// `guard` is dropped on this thread with the reader.
+    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it. It is called with its number when there
+    /// is something to `take`, once until it has taken everything, and with nothing when the inbox was closed by somebody
+    /// else. `guard` is dropped on this thread with the reader.
     pub fn keep_reader(
         &self,
         js: Js,

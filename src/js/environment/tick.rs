@@ -20,7 +20,7 @@ use crate::js::{
     completions::Completion,
     limits::Limits,
     node_api::{Js, Kept, Value},
-    opened::Opened,
+    open_store::OpenStore,
     ticket::{Promised, Ticket},
 };
 
@@ -33,7 +33,7 @@ const NEAR: usize = 16;
 
 /// Calls that go out together.
 pub struct Group {
-    opened: Arc<Opened>,
+    open_store: Arc<OpenStore>,
     limits: Option<Rc<Limits>>,
     timeout: Duration,
     /// Sent separately, because it may block.
@@ -69,7 +69,7 @@ impl Environment {
     pub(super) fn enqueue(
         &self,
         js: Js,
-        (opened, timeout): (Arc<Opened>, Duration),
+        (open_store, timeout): (Arc<OpenStore>, Duration),
         limits: Option<&Rc<Limits>>,
         call: Call<Answer>,
         promised: Promised,
@@ -87,7 +87,7 @@ impl Environment {
             let first = tick.is_empty();
             let near = tick.iter_mut().rev().take(NEAR).find(|group| {
                 let shared = !apart && !group.apart;
-                shared && Arc::ptr_eq(&group.opened, &opened) && Limits::same(group.limits.as_ref(), limits)
+                shared && Arc::ptr_eq(&group.open_store, &open_store) && Limits::same(group.limits.as_ref(), limits)
             });
             match near {
                 Some(group) => group.calls.push(asked),
@@ -97,7 +97,7 @@ impl Environment {
                         Some(wait) => wait.call_time(bound, timeout),
                         None => bound.unwrap_or(timeout),
                     };
-                    tick.push(Group { opened, limits: limits.cloned(), timeout, apart, calls: vec![asked] });
+                    tick.push(Group { open_store, limits: limits.cloned(), timeout, apart, calls: vec![asked] });
                 }
             }
             first
@@ -126,7 +126,7 @@ impl Environment {
             return;
         }
         let now = Instant::now();
-        for Group { opened, limits, timeout, mut calls, .. } in groups {
+        for Group { open_store, limits, timeout, mut calls, .. } in groups {
             let abortable: Vec<u64> = match limits {
                 Some(limits) if limits.has_signals() => {
                     // What was aborted within the tick is not sent.
@@ -136,12 +136,18 @@ impl Environment {
                 _ => Vec::new(),
             };
             if !calls.is_empty() {
-                self.send(opened, now + timeout, calls, &abortable);
+                self.send(open_store, now + timeout, calls, &abortable);
             }
         }
     }
 
-    fn send(&self, opened: Arc<Opened>, deadline: Instant, calls: Vec<(Call<Answer>, Ticket)>, abortable: &[u64]) {
+    fn send(
+        &self,
+        open_store: Arc<OpenStore>,
+        deadline: Instant,
+        calls: Vec<(Call<Answer>, Ticket)>,
+        abortable: &[u64],
+    ) {
         let completions = self.completions.clone();
         let few = calls.len() <= FEW;
         let runtime = match runtime::get() {
@@ -154,7 +160,7 @@ impl Environment {
         if few {
             runtime::stir();
         }
-        let under_way = Opened::begin(opened);
+        let in_flight = OpenStore::begin(open_store);
         let turn = self.order.turn();
         let task = runtime.spawn(async move {
             turn.comes().await;
@@ -165,7 +171,7 @@ impl Environment {
                 }
             };
             // Its first poll hands the calls over to a connection, or puts them in line for one.
-            turn.begin(pin!(under_way.store().run_until(calls, deadline, under_way.cut(), settle))).await;
+            turn.begin(pin!(in_flight.store().run_until(calls, deadline, in_flight.cut(), settle))).await;
         });
         if !abortable.is_empty() {
             let handle = task.abort_handle();

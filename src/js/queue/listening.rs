@@ -1,4 +1,4 @@
-//! Hearing what happens to the jobs of a queue.
+//! Listening to what happens to the jobs of a queue.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::js::{
     errors::closed,
     node_api::{Js, Value},
     numbers,
-    opened::Opened,
+    open_store::OpenStore,
     service_core::ServiceCore,
 };
 
-/// Somebody who hears what happens to jobs.
+/// A listener for what happens to jobs.
 #[napi]
 pub struct QueueListening {
     core: ServiceCore,
@@ -38,15 +38,15 @@ impl Drop for QueueListening {
 }
 
 impl QueueListening {
-    /// Wakes `reader` for what happens: first `null`, once it is heard, then arrays of `[what, details]`. It ends with `E_CLOSED`
-    /// when the service is disconnected.
+    /// Wakes `reader` for what happens: first `null`, once it is subscribed, then arrays of `[what, details]`. It ends with
+    /// `E_CLOSED` when the service is disconnected.
     pub fn start(js: Js, core: &ServiceCore, queue: &queue::Queue, reader: Value) -> Result<Self> {
-        let (opened, runtime) = (core.opened(js)?, runtime::get()?);
+        let (open_store, runtime) = (core.open_store(js)?, runtime::get()?);
         let number = numbers::next();
         let inbox = core.environment().keep_reader(js, number, reader, Bounds::default(), false, ());
         let topic = Topic::Channel(queue.events_channel());
         let end = Arc::new(Notify::new());
-        let (under_way, ended) = (Opened::begin(opened), end.clone());
+        let (in_flight, ended) = (OpenStore::begin(open_store), end.clone());
         runtime.spawn(async move {
             let begun = {
                 let inbox = inbox.clone();
@@ -54,9 +54,9 @@ impl QueueListening {
                     inbox.offer(note(Bytes::from_static(b"null")));
                 }
             };
-            let hearing = Hearing::of(under_way.store().clone(), topic, listener(inbox.clone(), ended.clone()), begun);
+            let hearing = Hearing::of(in_flight.store().clone(), topic, listener(inbox.clone(), ended.clone()), begun);
             tokio::select! {
-                () = under_way.closing() => inbox.end(Some(closed())),
+                () = in_flight.closing() => inbox.end(Some(closed())),
                 () = ended.notified() => {}
             }
             drop(hearing);
@@ -75,7 +75,7 @@ impl QueueListening {
     }
 }
 
-/// Hands over what is heard, until nobody takes it any more.
+/// Puts events into the inbox, until it has ended.
 fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> Listener {
     Arc::new(move |heard| match heard {
         Heard::Gap(missed) => inbox.miss(missed),

@@ -17,11 +17,11 @@ use napi_derive::napi;
 use crate::js::{
     environment::Notifier,
     node_api::{Js, RawValue, Value},
-    opened::Opened,
+    open_store::OpenStore,
     service_core::ServiceCore,
 };
 
-/// Whoever runs the jobs of a queue.
+/// A worker of a queue.
 #[napi]
 pub struct QueueWorker {
     worker: Arc<Worker>,
@@ -54,18 +54,18 @@ impl Drop for NotifyOnDrop {
 impl QueueWorker {
     /// Starts a worker, which calls `callback` with its notices.
     pub fn start(js: Js, core: &ServiceCore, queue: Queue, options: Options, callback: Value) -> Result<Self> {
-        let (opened, runtime) = (core.opened(js)?, runtime::get()?);
+        let (open_store, runtime) = (core.open_store(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
         let notifier = core.environment().keep_callback(js, callback, AbandonOnDrop(worker.clone()), true);
         let notifier = notifier.ok_or_else(|| js.refuse(callback, "callback", "a function"))?;
-        let under_way = Opened::begin(opened);
+        let in_flight = OpenStore::begin(open_store);
         let running = worker.clone();
         runtime.spawn(async move {
             let end = NotifyOnDrop { notifier: notifier.clone(), unfinished: OnceLock::new() };
-            let store = under_way.store().clone();
+            let store = in_flight.store().clone();
             let notify = move |notice| notifier.notify(answer(notice));
-            let unfinished = running.run(store, notify, under_way.closing(), under_way.cut()).await;
+            let unfinished = running.run(store, notify, in_flight.closing(), in_flight.cut()).await;
             let _ = end.unfinished.set(unfinished);
         });
         Ok(Self { worker, max_bytes })

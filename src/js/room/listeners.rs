@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::Rooms;
 use crate::js::{
     node_api::{Js, RawValue, Value},
-    opened::Opened,
+    open_store::OpenStore,
     service_core::{Ending, Opening, Reader, Resource},
 };
 
@@ -52,8 +52,8 @@ pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value
         Ok((room, since))
     });
     let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
-    open(rooms, js, "LISTEN", reader, prepared, move |opened, (room, since), inbox| {
-        let store = opened.store().clone();
+    open(rooms, js, "LISTEN", reader, prepared, move |open_store, (room, since), inbox| {
+        let store = open_store.store().clone();
         async move {
             let Some(room) = room else { return Ok(None) };
             Ok(Some(Listening::start(&store, of, room, since, inbox, patience).await? as _))
@@ -66,8 +66,8 @@ pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let prepared = js.sought(room, "roomId", keys::is_id);
     let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
-    open(rooms, js, "WATCH", reader, prepared, move |opened, room, inbox| {
-        let (store, presence) = (opened.store().clone(), rooms.presence(opened));
+    open(rooms, js, "WATCH", reader, prepared, move |open_store, room, inbox| {
+        let (store, presence) = (open_store.store().clone(), rooms.presence(open_store));
         async move {
             let Some(room) = room else {
                 inbox.offer(nobody());
@@ -85,16 +85,16 @@ fn open<T, F>(
     name: &'static str,
     reader: Value,
     prepared: Result<T>,
-    start: impl FnOnce(&Arc<Opened>, T, Arc<Inbox>) -> F,
+    start: impl FnOnce(&Arc<OpenStore>, T, Arc<Inbox>) -> F,
 ) -> RawValue
 where
     F: Future<Output = Result<Agent>> + Send + 'static,
 {
     let prepared = prepared.and_then(|what| Ok((what, Reader::new(js, reader, BOUNDS, false)?)));
     let opening = Opening { name, late: "no subscription within the time that was given" };
-    rooms.core.open(js, opening, prepared, |(what, reader), opened, number| {
+    rooms.core.open(js, opening, prepared, |(what, reader), open_store, number| {
         let inbox = rooms.core.keep_reader(js, number, reader);
-        let starting = start(opened, what, inbox.clone());
+        let starting = start(open_store, what, inbox.clone());
         async move { Ok(Listener { agent: starting.await?, inbox }) }
     })
 }

@@ -55,8 +55,8 @@ pub fn join(rooms: &Rooms, env: &Env, room: Value, user: Value, info: Value) -> 
         name: "JOIN",
         late: "no seat in the room within the time that was given; it is given back if it comes later",
     };
-    rooms.core.open(js, opening, prepared, |(room, user, info), opened, _| {
-        let (presence, at) = (rooms.attend(opened), iso_now());
+    rooms.core.open(js, opening, prepared, |(room, user, info), open_store, _| {
+        let (presence, at) = (rooms.attend(open_store), iso_now());
         async move {
             let member = presence.join(&room, &user, &info, &at).await?;
             Ok(Membership { presence, member })

@@ -22,7 +22,7 @@ use crate::js::{
     errors::closed,
     node_api::{Js, RawValue, Value},
     numbers,
-    opened::{Opened, UnderWay},
+    open_store::{InFlight, OpenStore},
     operation::Operation,
 };
 
@@ -70,25 +70,25 @@ impl ServiceCore {
         js: Js,
         opening: Opening,
         prepared: Result<P>,
-        start: impl FnOnce(P, &Arc<Opened>, u64) -> F,
+        start: impl FnOnce(P, &Arc<OpenStore>, u64) -> F,
     ) -> RawValue
     where
         F: Future<Output = Result<R>> + Send + 'static,
         R: Resource,
     {
         let environment = self.environment();
-        let prepared = prepared.and_then(|prepared| Ok((prepared, self.opened(js)?, runtime::get()?)));
-        let (prepared, opened, runtime) = match prepared {
+        let prepared = prepared.and_then(|prepared| Ok((prepared, self.open_store(js)?, runtime::get()?)));
+        let (prepared, open_store, runtime) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return RawValue(environment.rejected(js, &error)),
         };
         let (promise, ticket) = environment.promise(js, Operation { name: opening.name, empty: None });
         let Some(ticket) = ticket else { return RawValue(promise) };
         let number = numbers::next();
-        let starting = start(prepared, &opened, number);
+        let starting = start(prepared, &open_store, number);
         let (completions, resources) = (environment.completions.clone(), self.service.resources.clone());
         let within = self.timeout();
-        let in_flight = Opened::begin(opened);
+        let in_flight = OpenStore::begin(open_store);
         runtime.spawn(async move {
             let mut starting = pin!(starting);
             let (started, pending) = tokio::select! {
@@ -120,7 +120,8 @@ impl ServiceCore {
         RawValue(promise)
     }
 
-    /// Registers the reader of a resource that is being opened. While there is a reader, JavaScript need not refer to the service.
+    /// Registers the reader of a resource that is being opened. While there is a reader, JavaScript need not refer to the
+    /// service.
     pub fn keep_reader(&self, js: Js, number: u64, reader: Reader) -> Arc<Inbox> {
         let Reader { function, bounds, buffers } = reader;
         let guard = ReaderGuard { service: self.service.clone(), number };
@@ -149,7 +150,7 @@ impl ServiceCore {
     }
 
     /// Ends all resources of a service that is being closed; what that takes is in flight on `opened` until the deadline.
-    pub(super) fn end_all(&self, js: Js, opened: Option<&Arc<Opened>>, deadline: Instant) {
+    pub(super) fn end_all(&self, js: Js, open_store: Option<&Arc<OpenStore>>, deadline: Instant) {
         let mut endings = Vec::new();
         for (key, resource) in self.service.resources.take_all() {
             endings.extend(resource.end(Some(deadline)));
@@ -157,8 +158,8 @@ impl ServiceCore {
                 self.environment().drop_reader(js, number);
             }
         }
-        let (Some(opened), Ok(runtime), false) = (opened, runtime::get(), endings.is_empty()) else { return };
-        let in_flight = Opened::begin(opened.clone());
+        let (Some(open_store), Ok(runtime), false) = (open_store, runtime::get(), endings.is_empty()) else { return };
+        let in_flight = OpenStore::begin(open_store.clone());
         runtime.spawn(async move {
             let ended = async {
                 for ending in endings {
@@ -174,7 +175,7 @@ impl ServiceCore {
 }
 
 /// When a resource that is being opened is given up because its service is being closed.
-async fn given_up<R: Resource>(in_flight: &UnderWay) {
+async fn given_up<R: Resource>(in_flight: &InFlight) {
     if R::outlives_connection() {
         in_flight.cut().await;
     } else {
@@ -187,7 +188,7 @@ fn keep(
     resources: &Resources,
     number: u64,
     resource: impl Resource,
-    in_flight: &UnderWay,
+    in_flight: &InFlight,
     deadline: Instant,
 ) -> (Result<()>, Ending) {
     resources.insert(number, resource);

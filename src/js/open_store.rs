@@ -1,4 +1,4 @@
-//! A store as one service has opened it: what is under way on it, and how that ends.
+//! A store as one service has opened it: what is in flight on it, and what `disconnect()` waits for.
 
 use std::{
     future::Future,
@@ -16,36 +16,36 @@ use tokio::{
 
 /// Calls are taken.
 const OPEN: u8 = 0;
-/// No more calls; those under way may end.
+/// No more calls; those in flight may end.
 const CLOSING: u8 = 1;
-/// What is still under way is given up.
+/// What is still in flight is given up.
 const CUT: u8 = 2;
 
 /// A store from a service's first call to its `disconnect()`.
-pub struct Opened {
+pub struct OpenStore {
     store: Arc<Store>,
-    /// Batches under way, not calls: counting those would cost each of them.
-    count: AtomicUsize,
-    /// Callers that have one more thing to ask before they are done.
-    stays: AtomicUsize,
+    /// Batches in flight, not calls: counting those would cost each of them.
+    in_flight: AtomicUsize,
+    /// Callers with one more call to make.
+    guards: AtomicUsize,
     phase: AtomicU8,
     moved_on: Notify,
     empty: Notify,
 }
 
-/// A batch that counts as under way until it is dropped, however that comes about.
-pub struct UnderWay(Arc<Opened>);
+/// A batch that counts as in flight until it is dropped, however that comes about.
+pub struct InFlight(Arc<OpenStore>);
 
-/// Somebody who has one more thing to ask: a drain waits for that too, unless it takes too long.
-pub struct Stay(Arc<Opened>);
+/// Makes a drain wait for one more call of its holder, unless that takes too long.
+pub struct DrainGuard(Arc<OpenStore>);
 
-impl Opened {
-    /// Nothing is under way yet.
+impl OpenStore {
+    /// Nothing is in flight yet.
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
-            count: AtomicUsize::new(0),
-            stays: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            guards: AtomicUsize::new(0),
             phase: AtomicU8::new(OPEN),
             moved_on: Notify::new(),
             empty: Notify::new(),
@@ -58,33 +58,33 @@ impl Opened {
     }
 
     /// Counts one more batch.
-    pub fn begin(this: Arc<Self>) -> UnderWay {
-        this.count.fetch_add(1, Ordering::AcqRel);
-        UnderWay(this)
+    pub fn begin(this: Arc<Self>) -> InFlight {
+        this.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(this)
     }
 
-    /// Lets a drain wait until it is dropped.
-    pub fn stay(this: Arc<Self>) -> Stay {
-        this.stays.fetch_add(1, Ordering::AcqRel);
-        Stay(this)
+    /// Makes a drain wait until the guard is dropped.
+    pub fn delay_drain(this: Arc<Self>) -> DrainGuard {
+        this.guards.fetch_add(1, Ordering::AcqRel);
+        DrainGuard(this)
     }
 
     fn is_idle(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.in_flight.load(Ordering::Acquire) == 0
     }
 
-    fn is_left(&self) -> bool {
-        self.is_idle() && self.stays.load(Ordering::Acquire) == 0
+    fn is_drained(&self) -> bool {
+        self.is_idle() && self.guards.load(Ordering::Acquire) == 0
     }
 
-    /// No more calls come; what only waits for a connection hears of it.
+    /// No more calls come; what only waits for a connection is notified.
     pub fn close(&self) {
         self.enter(CLOSING);
     }
 
-    /// Waits until nothing is under way; gives up what still is at the deadline.
+    /// Waits until nothing is in flight; gives up what still is at the deadline.
     pub async fn drain(&self, deadline: Instant) {
-        if timeout_at(deadline, self.emptied(Self::is_left)).await.is_err() {
+        if timeout_at(deadline, self.emptied(Self::is_drained)).await.is_err() {
             self.enter(CUT);
             self.emptied(Self::is_idle).await;
         }
@@ -93,7 +93,7 @@ impl Opened {
     async fn emptied(&self, done: impl Fn(&Self) -> bool) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());
-            // Enlisted before looking: what ends in between is heard.
+            // Enabled before the check, so that what ends in between is noticed.
             empty.as_mut().enable();
             if done(self) {
                 return;
@@ -119,18 +119,13 @@ impl Opened {
     }
 }
 
-impl UnderWay {
+impl InFlight {
     /// The store.
     pub fn store(&self) -> &Arc<Store> {
         &self.0.store
     }
 
-    /// What it is under way on.
-    pub fn opened(&self) -> &Arc<Opened> {
-        &self.0
-    }
-
-    /// When what is under way is given up.
+    /// Completes when what is in flight is given up.
     pub fn cut(&self) -> impl Future<Output = ()> {
         self.0.reached(CUT)
     }
@@ -140,35 +135,35 @@ impl UnderWay {
         self.0.phase.load(Ordering::Acquire) >= CLOSING
     }
 
-    /// When the service is being closed.
+    /// Completes when the service is being closed.
     pub fn closing(&self) -> impl Future<Output = ()> {
         self.0.reached(CLOSING)
     }
 }
 
-impl Stay {
-    /// Where to ask.
-    pub fn opened(&self) -> &Arc<Opened> {
+impl DrainGuard {
+    /// Where to send the call.
+    pub fn open_store(&self) -> &Arc<OpenStore> {
         &self.0
     }
 
-    /// Whether the store is being closed, and whether it is too late already.
+    /// Whether the service is being closed, and whether it is too late already.
     pub fn ending(&self) -> (bool, bool) {
         let phase = self.0.phase.load(Ordering::Acquire);
         (phase >= CLOSING, phase >= CUT)
     }
 }
 
-impl Drop for Stay {
+impl Drop for DrainGuard {
     fn drop(&mut self) {
-        self.0.stays.fetch_sub(1, Ordering::AcqRel);
+        self.0.guards.fetch_sub(1, Ordering::AcqRel);
         self.0.empty.notify_waiters();
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.empty.notify_waiters();
         }
     }
