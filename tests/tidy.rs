@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the tree must fail")]
 
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/rule.rs"]
 mod rule;
 #[path = "tidy/source.rs"]
@@ -47,6 +49,25 @@ fn no_feature_imports_another() {
         .allows("crates/core/src/features/session/load.rs", "use super::lock;")
         .allows("src/js/lock.rs", "use cinnabar_core::features::{lock, session};")
         .holds();
+}
+
+/// Crates are the walls; inside of them, modules are read one after the other.
+#[test]
+fn no_modules_import_each_other() {
+    let cycles = |sources: &[(&str, &str)]| {
+        let files: Vec<_> = sources.iter().map(|(path, text)| File::new(path, text)).collect();
+        imports::cycles(&files)
+    };
+    let (a, b, c) = ("crates/x/src/a.rs", "crates/x/src/b.rs", "crates/x/src/a/c.rs");
+    let back = (b, "use crate::{d, a::{self, A}};");
+    assert_eq!(cycles(&[(a, "use super::b::B;"), back]), ["crates/x/src: a imports b", "crates/x/src: b imports a"]);
+    assert_eq!(cycles(&[(a, "fn f() -> crate::b::B {}"), back]).len(), 2);
+    let handed = ("crates/x/src/lib.rs", "mod a; mod b; pub use b::B;");
+    assert_eq!(cycles(&[handed, (a, "use crate::B;"), back]).len(), 2, "through what the root hands on");
+    assert_eq!(cycles(&[(a, "mod c; use c::C;"), (c, "use super::A;")]).len(), 0, "parent and child");
+    assert_eq!(cycles(&[(a, ""), back, (c, "use crate::b::B;")]).len(), 0);
+    let found = imports::cycles(&source::files(&["src", "crates"], &[".rs"]));
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 /// What goes on by itself runs calls; what a call is, and where it runs, knows nothing of that.
