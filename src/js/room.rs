@@ -45,7 +45,7 @@ impl Rooms {
     fn look(&self, js: Js) -> Result<()> {
         if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
             let open_store = self.core.open_store(js)?;
-            self.attend(&open_store).look();
+            self.attendance(&open_store).presence().look();
             self.looked_at.set(Some(Instant::now()));
         }
         Ok(())
@@ -56,11 +56,9 @@ impl Rooms {
         Ok(self.core.open_store(js)?.store().noting(call))
     }
 
-    /// The presence, kept for as long as the service is open.
-    fn attend(&self, open_store: &OpenStore) -> Arc<Presence> {
-        let presence = self.presence(open_store);
-        self.core.resources().insert_once(&presence, Attendance);
-        presence
+    /// The service's members in the rooms of this process's presence, which is kept for as long as the service is open.
+    fn attendance(&self, open_store: &OpenStore) -> Arc<Attendance> {
+        self.core.resources().group(&self.presence(open_store), Attendance::new)
     }
 
     /// The presence of this process; one for all who have the same store, prefix and lease.

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 pub use self::{
     opening::{Opening, Reader},
-    resources::{Ending, Resource, Resources},
+    resources::{Ending, Group, Resource, Resources},
 };
 use super::{
     completions::Completion,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     ServiceCore, Shared,
-    resources::{Ending, Key, Resource, Resources},
+    resources::{Ending, Resource, Resources},
 };
 use crate::js::{
     completions::Completion,
@@ -151,13 +151,11 @@ impl ServiceCore {
 
     /// Ends all resources of a service that is being closed; what that takes is in flight on `opened` until the deadline.
     pub(super) fn end_all(&self, js: Js, open_store: Option<&Arc<OpenStore>>, deadline: Instant) {
-        let mut endings = Vec::new();
-        for (key, resource) in self.service.resources.take_all() {
-            endings.extend(resource.end(Some(deadline)));
-            if let Key::Number(number) = key {
-                self.environment().drop_reader(js, number);
-            }
+        let (numbers, endings) = self.service.resources.end_all(deadline);
+        for number in numbers {
+            self.environment().drop_reader(js, number);
         }
+        let endings: Vec<_> = endings.into_iter().flatten().collect();
         let (Some(open_store), Ok(runtime), false) = (open_store, runtime::get(), endings.is_empty()) else { return };
         let in_flight = OpenStore::begin(open_store.clone());
         runtime.spawn(async move {

@@ -1,6 +1,7 @@
 //! What a service has opened for JavaScript and JavaScript ends by its number: subscriptions, listeners, memberships.
 
 use std::{
+    any::{Any, TypeId},
     collections::HashMap,
     future::Future,
     pin::Pin,
@@ -36,39 +37,55 @@ pub trait Resource: Send + 'static {
     }
 }
 
-/// What a resource is found by.
-#[derive(PartialEq, Eq, Hash)]
-pub enum Key {
-    /// The number that JavaScript knows.
-    Number(u64),
-    /// The address of what the resource keeps alive, of which a service needs only one.
-    Address(usize),
+/// Resources that end together with their service, where that is faster than one by one.
+pub trait Group: Any + Send + Sync {
+    /// Ends all of its resources, as `Resource::end` does. They are still ended one by one, which then does nothing.
+    fn end(&self, deadline: Instant) -> Ending;
 }
 
 /// The open resources of a service. They end with it.
 #[derive(Default)]
-pub struct Resources(Mutex<HashMap<Key, Box<dyn Resource>>>);
+pub struct Resources(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    /// By the numbers that JavaScript knows.
+    resources: HashMap<u64, Box<dyn Resource>>,
+    /// By their types, and the addresses of what they hold.
+    groups: HashMap<(TypeId, usize), Arc<dyn Group>>,
+}
 
 impl Resources {
     /// Keeps a resource until it is taken.
     pub fn insert(&self, number: u64, resource: impl Resource) {
-        self.lock().insert(Key::Number(number), Box::new(resource));
+        self.lock().resources.insert(number, Box::new(resource));
     }
 
-    /// Keeps one resource for `shared`, which it holds, until the service is closed.
-    pub fn insert_once<T, R: Resource>(&self, shared: &Arc<T>, make: impl FnOnce(Arc<T>) -> R) {
-        let key = Key::Address(Arc::as_ptr(shared).addr());
-        self.lock().entry(key).or_insert_with(|| Box::new(make(shared.clone())));
+    /// The one group for `shared`, which it holds, until the service is closed.
+    pub fn group<T, G: Group>(&self, shared: &Arc<T>, make: impl FnOnce(Arc<T>) -> G) -> Arc<G> {
+        let key = (TypeId::of::<G>(), Arc::as_ptr(shared).addr());
+        let groups = &mut self.lock().groups;
+        let known: Option<Arc<dyn Any + Send + Sync>> = groups.get(&key).map(|group| group.clone() as _);
+        if let Some(group) = known.and_then(|group| group.downcast().ok()) {
+            return group;
+        }
+        let group = Arc::new(make(shared.clone()));
+        groups.insert(key, group.clone());
+        group
     }
 
     /// The resource of this number, to end it.
     pub fn take(&self, number: u64) -> Option<Box<dyn Resource>> {
-        self.lock().remove(&Key::Number(number))
+        self.lock().resources.remove(&number)
     }
 
-    /// All resources, to end them.
-    pub fn take_all(&self) -> HashMap<Key, Box<dyn Resource>> {
-        std::mem::take(&mut *self.lock())
+    /// Ends all of them. Returns their numbers, and what completes when they are known to have ended.
+    pub fn end_all(&self, deadline: Instant) -> (Vec<u64>, Vec<Ending>) {
+        let Open { resources, groups } = std::mem::take(&mut *self.lock());
+        let numbers = resources.keys().copied().collect();
+        let mut endings: Vec<_> = groups.into_values().map(|group| group.end(deadline)).collect();
+        endings.extend(resources.into_values().map(|resource| resource.end(Some(deadline))));
+        (numbers, endings)
     }
 
     /// Ends the resource of this number, if there is one.
@@ -81,22 +98,20 @@ impl Resources {
 
     /// Ends the resource of this number if nothing can come of it any more.
     pub fn end_if_over(&self, number: u64) {
-        let is_over = self.lock().get(&Key::Number(number)).is_some_and(|resource| resource.is_over());
+        let is_over = self.lock().resources.get(&number).is_some_and(|resource| resource.is_over());
         if is_over {
             self.end(number);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Box<dyn Resource>>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Resources {
     fn drop(&mut self) {
-        for resource in self.take_all().into_values() {
-            drop(resource.end(Some(Instant::now() + PARTING)));
-        }
+        drop(self.end_all(Instant::now() + PARTING));
     }
 }
 
@@ -139,14 +154,22 @@ mod tests {
         assert_eq!(ended.load(Ordering::Relaxed), 4, "the others end with the service");
     }
 
-    #[test]
-    fn one_is_kept_for_what_is_shared() {
-        let (resources, ended) = (Resources::default(), Arc::new(AtomicUsize::new(0)));
-        let shared = [Arc::new(0), Arc::new(0)];
-        for shared in shared.iter().cycle().take(6) {
-            resources.insert_once(shared, |_| Counted { ended: ended.clone(), is_over: false });
+    struct All(Arc<AtomicUsize>);
+
+    impl Group for All {
+        fn end(&self, _: Instant) -> Ending {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
         }
-        assert_eq!(resources.take_all().len(), 2);
-        assert_eq!(ended.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn there_is_one_group_for_what_is_shared() {
+        let resources = Resources::default();
+        let shared = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let groups = [0, 1, 0, 1].map(|at| resources.group(&shared[at], All));
+        assert!(Arc::ptr_eq(&groups[0], &groups[2]) && !Arc::ptr_eq(&groups[0], &groups[1]));
+        drop(resources);
+        assert_eq!(shared.map(|ended| ended.load(Ordering::Relaxed)), [1, 1]);
     }
 }
