@@ -265,6 +265,28 @@ fn a_store_that_has_lost_its_data_is_told_again() {
 }
 
 #[test]
+fn nothing_is_left_when_many_leave_one_by_one() {
+    on_both(async |place| {
+        for _ in 0..3 {
+            let process = place.process();
+            let mut joining = tokio::task::JoinSet::new();
+            for n in 0..3000 {
+                let process = process.clone();
+                joining.spawn(async move { join(&process, &format!("room{n}"), "ann").await.unwrap() });
+            }
+            let members = joining.join_all().await.into_iter();
+            // Meanwhile the process may take a new number, and sweep what it had under the former one.
+            let leave = |member| process.leave_all(vec![member], Instant::now() + PATIENCE);
+            for left in members.map(leave).collect::<Vec<_>>() {
+                left.await;
+            }
+            let keys = place.keys().await;
+            assert!(keys.iter().all(|key| key.contains(":gone:")), "{} keys", keys.len());
+        }
+    });
+}
+
+#[test]
 fn one_room_that_cannot_be_joined_harms_no_other() {
     on_both(async |place| {
         let here = place.process();

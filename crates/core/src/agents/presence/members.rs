@@ -35,6 +35,8 @@ pub struct Keeper {
     owed: Vec<Owed>,
     /// Numbers that were given up or lost, and the rooms in which there may be seats under them: those are swept.
     pub retired: Vec<(Arc<str>, Vec<Bytes>)>,
+    /// Numbers that were given up last, whose seats may still be being swept.
+    pub sweeping: Vec<Arc<str>>,
     /// Since when nobody is in a room.
     empty_since: Instant,
     /// When the members are looked after again.
@@ -118,6 +120,7 @@ impl Keeper {
             roster: Roster::default(),
             owed: Vec::new(),
             retired: Vec::new(),
+            sweeping: Vec::new(),
             empty_since: now,
             upkeep_at: now + AGAIN,
             doubt: None,
@@ -203,7 +206,9 @@ impl Keeper {
     async fn vacate(&mut self, until: Instant) {
         let node = self.presence.lock_node().take();
         self.former = None;
-        self.retired.extend(node.map(|node| (node, Vec::new())));
+        // Also what another task is sweeping: nobody waits for that task, and the process may exit before it is done.
+        let given_up = std::mem::take(&mut self.sweeping).into_iter().chain(node);
+        self.retired.extend(given_up.map(|node| (node, Vec::new())));
         // What this does not get to, another process sweeps: a lease that nobody keeps ends by itself.
         let _ = timeout_at(until, self.clean()).await;
         self.roster.forget_node();

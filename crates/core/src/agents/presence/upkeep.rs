@@ -26,12 +26,13 @@ impl Keeper {
             let mut swept = Vec::new();
             for (node, rooms) in std::mem::take(&mut self.retired) {
                 match self.retire(&node, rooms.clone()).await {
-                    Ok(()) => swept.push(node.to_string()),
+                    Ok(()) => swept.push(node),
                     Err(_) => self.retired.push((node, rooms)),
                 }
             }
             if !swept.is_empty() {
-                self.presence.sweep_soon(swept);
+                self.presence.sweep_soon(swept.iter().map(ToString::to_string).collect());
+                self.sweeping = swept;
             }
         }
     }
