@@ -11,6 +11,15 @@ import { background, end, freePort, ready, temporaryFolder } from './processes.m
 import { listening, redisCommand, startRedis } from './redis.mjs'
 import { replicated } from './replication.mjs'
 
+/** Sentinels end all connections of a server that changes its role. What tests ask it is asked again: all of it is idempotent. */
+function askedAgain(server) {
+  const once = server.command
+  const wasCut = (error) => error.message === 'the connection was closed' && awake(server)
+  server.command = (...words) =>
+    once(...words).catch((error) => (wasCut(error) ? once(...words) : Promise.reject(error)))
+  return server
+}
+
 /**
  * Starts one primary, its replicas and the sentinels, and answers when each sentinel knows of all the others and of every
  * replica.
@@ -45,7 +54,7 @@ export async function startSentinels({
   const others = Array.from({ length: replicas }, () =>
     startRedis({ password, tls, args: [...settings, ...following] }),
   )
-  const servers = [first, ...(await Promise.all(others))]
+  const servers = [first, ...(await Promise.all(others))].map(askedAgain)
   await replicated(first, servers.slice(1))
   const quorum = Math.floor(count / 2) + 1
   const watch = { name, port: first.port, password, sentinelPassword, tls, quorum, downAfterMs, failoverTimeoutMs }
