@@ -24,6 +24,8 @@ pub enum Completion {
     Calls(Vec<(Result<Answer>, Ticket)>),
     /// Sends the calls of a tick, in case its environment never does so itself.
     Flush,
+    /// Gives back what freed values occupy that this thread has allocated.
+    GiveBackMemory,
     /// The reader of this number has something to take.
     ReaderReady(u64),
     /// Releases the reader of this number: nothing will be delivered to it.

@@ -73,7 +73,6 @@ pub struct Environment {
 impl Environment {
     /// `None` if the environment is already ending. Tools that look for open handles see `resource`.
     pub fn start(js: Js, functions: Functions, capture_stacks: bool, resource: Value) -> Option<Rc<Self>> {
-        memory::give_back_after_large_values();
         let environment = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: Tick::default(),
@@ -89,6 +88,7 @@ impl Environment {
             capture_stacks: Cell::new(capture_stacks),
             completions: Arc::new(Completions::new()),
         });
+        memory::give_back_after_large_values(&environment.completions);
         let context = Rc::into_raw(environment.clone()).cast_mut().cast::<c_void>();
         environment.tick.prepare(js, context);
         environment.completions.attach(js, resource, context, Some(drain), Some(finalize)).then_some(environment)
@@ -168,6 +168,7 @@ impl Environment {
             match completion {
                 Completion::Calls(calls) => self.settle_all(js, calls),
                 Completion::Flush => self.flush(),
+                Completion::GiveBackMemory => memory::give_back(),
                 Completion::ReaderReady(id) => js.scope(|| self.wake_reader(js, id)),
                 Completion::DropReader(id) => js.scope(|| self.drop_reader(js, id)),
                 Completion::Notify(id, answer) => js.scope(|| self.notify(js, id, answer)),
