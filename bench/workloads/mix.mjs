@@ -36,7 +36,7 @@ export async function makeMix(cinnabar, service) {
     (n) => service.hSet('hash', `f:${n % 50}`, 'value'),
     () => service.hGetAll('hash'),
     () => service.publish('soak', { hello: 'world' }),
-    () => refused(cache.get('')),
+    () => refused(cache.get(7)),
     () => refused(cache.set('bad', 10n)),
   ]
   return (n) => {
