@@ -226,6 +226,7 @@ for (const engine of engines) {
          }
          const first = await heard()
          for (let left = 100; left > 0 && ${engine.kind === 'redis'} && (await heard()) !== '0'; left--) {
+           // No server reports that a subscription has ended: it has to be asked.
            await new Promise((resolve) => setTimeout(resolve, 20))
          }
          console.log(${engine.kind === 'redis'} ? await heard() : first)`,
@@ -250,6 +251,7 @@ for (const engine of engines) {
          await worker.terminate()
          // The embedded engine has no such command, and knows at once.
          for (let i = 0; process.env.REDIS_URL !== 'memory:' && i < 200 && (await channels()).length > 0; i++) {
+           // No server reports that a subscription has ended: it has to be asked.
            await new Promise((resolve) => setTimeout(resolve, 10))
          }
          const published = ['c', 'room:{room:lobby:messages}:live'].map((channel) => redisService.publish(channel, 0))
@@ -276,10 +278,12 @@ for (const engine of engines) {
            const rooms = new RealtimeDataManager(service)
            for (let i = 0; i < 10; i++) {
              gc()
+             // Finalizers run in later turns of the event loop, and nothing reports them.
              await new Promise((resolve) => setTimeout(resolve, 5))
            }
            for (let i = 0; i < 100 && heard.size < 3; i++) {
              await Promise.all([service.publish('c', i), rooms.send('lobby', { i }), rooms.join('lobby', 'user' + i)])
+             // A message is delivered after the call that sent it, if anybody still listens.
              await new Promise((resolve) => setTimeout(resolve, 10))
            }
            console.log([...heard].sort().join())

@@ -1,4 +1,4 @@
-//! What sessions, caches, limits, locks, rooms and queues are, for whoever calls them.
+//! Sessions, caches, rate limits, locks, rooms and queues, independent of JavaScript.
 //!
 //! Two layers: `features` (what a session or a lock is, as requests to a store) and `agents` (what goes on by itself: workers of
 //! queues, membership in rooms). `store` joins them with an engine.

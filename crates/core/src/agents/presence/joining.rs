@@ -9,7 +9,7 @@ use crate::features::room::Seat;
 /// Orders of one turn, and calls of one round.
 pub const BATCH: usize = 512;
 
-/// Somebody who wants a seat.
+/// A pending join.
 pub struct Joining {
     pub seat: Seat,
     pub number: u64,

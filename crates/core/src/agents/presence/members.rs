@@ -206,7 +206,7 @@ impl Keeper {
     async fn vacate(&mut self, until: Instant) {
         let node = self.presence.lock_node().take();
         self.former = None;
-        // Also what another task is sweeping: nobody waits for that task, and the process may exit before it is done.
+        // Including the leases that another task is sweeping: the process may exit before that task has finished.
         let given_up = std::mem::take(&mut self.sweeping).into_iter().chain(node);
         self.retired.extend(given_up.map(|node| (node, Vec::new())));
         // What this does not get to, another process sweeps: a lease that nobody keeps ends by itself.

@@ -24,13 +24,13 @@ pub fn new() -> Result<Bytes> {
     Ok(random::hex::<8>()?.into())
 }
 
-/// Reads the mark at a key, or stores `new` there if there is none; it lives at least `life`.
+/// Reads the mark at a key, or stores `new` if there is none. Its ttl is then at least `life`.
 pub fn open(key: Bytes, new: Bytes, life: Duration) -> Request {
     Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
 }
 
-/// Opens the lease of a load, under a mark that is `new` if there is none; it lives at least `life`. The reply is the mark and
-/// the number of the load.
+/// Opens the lease of a load. Stores `new` as the mark if there is none; its ttl is then at least `life`. The reply is the mark
+/// and the number of the load.
 pub fn lease(key: Bytes, new: Bytes, life: Duration) -> Request {
     Request::script(&LEASE, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
 }

@@ -44,7 +44,7 @@ impl Writing {
         }))
     }
 
-    /// Writes a session whose id nobody knows yet. Returns false if there is one all the same.
+    /// Writes a session under a new id. Returns false if the id is already in use.
     pub fn write_new(self) -> Result<Call<bool>> {
         let needed = self.needed()?;
         let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.of(key)).collect::<Option<Vec<_>>>() else {
