@@ -1,7 +1,7 @@
 'use strict'
 
 const { ApiCache } = require('./lib/cache.js')
-const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default.js')
+const { healthCheck, healthHandler, publish, redisService, subscribe } = require('./lib/default-service.js')
 const { CinnabarError } = require('./lib/error.js')
 const { RateLimiter } = require('./lib/limit.js')
 const { DistributedLock } = require('./lib/lock.js')

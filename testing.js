@@ -1,6 +1,6 @@
 'use strict'
 
-const { handleOf } = require('./lib/handle.js')
+const { handleOf } = require('./lib/native-service.js')
 
 /** Moves the clock of the embedded engine behind `service` forward. */
 async function advanceTime(service, ms) {

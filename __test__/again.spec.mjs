@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { root, runJson } from './helpers.mjs'
 import { engines, temporaryFolder } from './support/engines.mjs'
 
-const { readFrames } = createRequire(import.meta.url)('../lib/again.js')
+const { readFrames } = createRequire(import.meta.url)('../lib/hot-reload.js')
 const INDEX = JSON.stringify(pathToFileURL(join(root, 'index.js')))
 
 // A module as applications write it. The lines before it move when it is edited.

@@ -2,8 +2,8 @@
 
 const { readFileSync } = require('node:fs')
 
-const { readVariable } = require('./environment.js')
 const { version } = require('../package.json')
+const { readVariable } = require('./environment-variables.js')
 
 // For each platform: the file in a clone of this repository, then the npm package, then that package's version. Written out
 // because bundlers and file tracers find dependencies by reading `require` calls, not by running them.

@@ -2,10 +2,10 @@
 
 const binding = require('./addon.js')
 const { askCredentials } = require('./credentials.js')
-const { readEnvironment } = require('./environment.js')
+const { readEnvironment } = require('./environment-variables.js')
 const { CinnabarError } = require('./error.js')
 const { fromJson, toJson } = require('./json.js')
-const { onAbort } = require('./signals.js')
+const { onAbort } = require('./on-abort.js')
 
 // Which counter produced a rate-limit result, indexed by `Source` in crates/core/src/answer.rs.
 const SOURCES = ['store', 'local', 'fallback']

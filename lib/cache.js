@@ -1,17 +1,17 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { Wanted } = require('./cache/wanted.js')
+const { textOf } = require('./cache/canonical.js')
+const { imageInfo, imageKey } = require('./cache/image.js')
+const { Wanted } = require('./cache/store-options.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
 const { argumentError, isUnavailable } = require('./error.js')
-const { TIMES, flightsOf, moment } = require('./flights.js')
-const { derivedOf, limitsOf, madeOf } = require('./handle.js')
-const { imageInfo, imageKey } = require('./image.js')
 const { fromJson, jsonOf } = require('./json.js')
-const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
+const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
-const { textOf } = require('./params.js')
 const { claimPrefix } = require('./prefixes.js')
-const { positiveSeconds } = require('./seconds.js')
+const { TIMES, flightsOf, moment } = require('./single-flight.js')
+const { positiveSeconds } = require('./ttl.js')
 
 const PREFIX = 'api:'
 const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']

@@ -1,15 +1,15 @@
 'use strict'
 
-const { handleOf, handleWithin, originOf } = require('./handle.js')
+const { NONE, limitsWithin } = require('./call-options.js')
 const alerts = require('./health/alerts.js')
 const { Deadline } = require('./health/deadline.js')
+const { factsOf } = require('./health/info.js')
 const { checkSettings } = require('./health/options.js')
 const { askLoading, askServer, isLoading, ping } = require('./health/probe.js')
 const { emptyReport, fillFromProcess } = require('./health/report.js')
 const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
 const { isShut, problemOf, statusOf } = require('./health/status.js')
-const { factsOf } = require('./info.js')
-const { NONE, limitsWithin } = require('./limits.js')
+const { handleOf, handleWithin, originOf } = require('./native-service.js')
 
 const PING_MS = 2000
 // Enough for all servers of a large cluster, including replaced ones.

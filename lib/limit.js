@@ -1,10 +1,11 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { Parts, bind, limitsWithin } = require('./call-options.js')
 const { argumentError } = require('./error.js')
-const { derivedOf, limitsOf, madeOf } = require('./handle.js')
-const { limitHeaders, routeKey } = require('./headers.js')
-const { Parts, bind, limitsWithin } = require('./limits.js')
+const { limitHeaders } = require('./limit/headers.js')
+const { routeKey } = require('./limit/route-key.js')
+const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { describe, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 

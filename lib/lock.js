@@ -1,11 +1,11 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./call-options.js')
 const { now } = require('./clock.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
-const { derivedOf, limitsOf, madeOf, originOf } = require('./handle.js')
-const { Parts, assertGoing, bind, limitsWithin, unlessAborted, withoutSignals } = require('./limits.js')
-const { hold, holdingOf } = require('./lock/holding.js')
+const { hold, holdingOf } = require('./lock/lease.js')
+const { derivedOf, limitsOf, madeOf, originOf } = require('./native-service.js')
 const { assertFunction, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 

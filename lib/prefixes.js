@@ -1,7 +1,7 @@
 'use strict'
 
 const { CinnabarError } = require('./error.js')
-const { originOf, placeOf } = require('./handle.js')
+const { originOf, placeOf } = require('./native-service.js')
 
 // Every new prefix is compared with at most this many of a service, so that one prefix per tenant does not get slower and slower.
 const MOST = 1000

@@ -3,8 +3,8 @@
 const { assertFunction } = require('./options.js')
 const { Delivery } = require('./pubsub/delivery.js')
 const { isSharded, readOptions } = require('./pubsub/options.js')
-const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 const { Stream } = require('./pubsub/stream.js')
+const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 
 /**
  * Subscribes through a native service. With a handler, it is called for each message. Without one, the subscription is an async

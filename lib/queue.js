@@ -1,13 +1,13 @@
 'use strict'
 
-const { evaluation, register } = require('./again.js')
 const { binding, getBridge } = require('./bridge.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
 const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
-const { derivedOf, isLazy, limitsOf, madeOf } = require('./handle.js')
-const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
+const { evaluation, register } = require('./hot-reload.js')
+const { derivedOf, isLazy, limitsOf, madeOf } = require('./native-service.js')
 const { assertFunction, describe } = require('./options.js')
-const { tellDeath } = require('./queue/deaths.js')
+const { tellDeath } = require('./queue/dead-jobs.js')
 const { Events } = require('./queue/events.js')
 const { Job } = require('./queue/job.js')
 const {
@@ -19,7 +19,7 @@ const {
   waitOf,
   workerOptions,
 } = require('./queue/options.js')
-const { Waits } = require('./queue/waits.js')
+const { Waits } = require('./queue/pending-results.js')
 const { Worker } = require('./queue/worker.js')
 
 // The default page size of a list.

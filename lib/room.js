@@ -1,9 +1,9 @@
 'use strict'
 
-const { evaluation, register } = require('./again.js')
 const { binding } = require('./bridge.js')
-const { derivedOf, limitsOf, madeOf } = require('./handle.js')
-const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
+const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
+const { evaluation, register } = require('./hot-reload.js')
+const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')

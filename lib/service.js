@@ -1,22 +1,29 @@
 'use strict'
 
-const { evaluation, register } = require('./again.js')
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
-const { RawClient } = require('./client.js')
-const { toCommand } = require('./commands.js')
-const { forbiddenPlaces, readEnvironment } = require('./environment.js')
+const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
+const { comeBack, leave } = require('./draining.js')
+const { forbiddenPlaces, readEnvironment } = require('./environment-variables.js')
 const { CinnabarError } = require('./error.js')
-const { handleOf, handleWithin, isLazy: isLazyService, placeOf, provideHandle, refusing } = require('./handle.js')
 const { pingService } = require('./health.js')
-const { comeBack, leave } = require('./leaving.js')
+const { evaluation, register } = require('./hot-reload.js')
 const { RateLimiter } = require('./limit.js')
-const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./limits.js')
 const { DistributedLock } = require('./lock.js')
+const {
+  handleOf,
+  handleWithin,
+  isLazy: isLazyService,
+  placeOf,
+  provideHandle,
+  refusing,
+} = require('./native-service.js')
 const { assertMilliseconds, describe, ownOptions } = require('./options.js')
 const { isSharded, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
+const { RawClient } = require('./raw.js')
+const { toCommand } = require('./raw/commands.js')
 const { RealtimeDataManager } = require('./room.js')
 const { SessionManager } = require('./session.js')
 

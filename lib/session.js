@@ -1,16 +1,16 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
+const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
 const { argumentError, isUnavailable } = require('./error.js')
-const { flightsOf } = require('./flights.js')
-const { derivedOf, limitsOf, madeOf } = require('./handle.js')
 const { fromJson, jsonOf } = require('./json.js')
-const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./limits.js')
+const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
-const { positiveSeconds } = require('./seconds.js')
-const { tokenOf } = require('./token.js')
-const { idsOf } = require('./user.js')
+const { tokenOf } = require('./session/request-token.js')
+const { idsOf } = require('./session/user-ids.js')
+const { flightsOf } = require('./single-flight.js')
+const { positiveSeconds } = require('./ttl.js')
 
 const OPTIONS = ['prefix', 'ttl', 'rolling']
 const CREATE_OPTIONS = ['ttl', 'tags', 'id']

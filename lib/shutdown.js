@@ -2,11 +2,11 @@
 
 const { constants } = require('node:os')
 
-const { release } = require('./alive.js')
 const { getBridge } = require('./bridge.js')
 const { nextTurn } = require('./clock.js')
 const { argumentError } = require('./error.js')
-const { handleOf } = require('./handle.js')
+const { release } = require('./keep-alive.js')
+const { handleOf } = require('./native-service.js')
 
 const DRAIN_MS = 5000
 const UNCATCHABLE = ['SIGKILL', 'SIGSTOP']

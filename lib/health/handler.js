@@ -2,9 +2,9 @@
 
 const { now } = require('../clock.js')
 const { argumentError } = require('../error.js')
-const { isService, notAService } = require('../handle.js')
-const { ownOptions } = require('../options.js')
 const { checkHealth } = require('../health.js')
+const { isService, notAService } = require('../native-service.js')
+const { ownOptions } = require('../options.js')
 const { checkSettings, milliseconds } = require('./options.js')
 
 const HEADERS = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }

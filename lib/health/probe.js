@@ -2,8 +2,8 @@
 
 const { now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
-const { numberOf, parseInfo } = require('../info.js')
 const { Deadline } = require('./deadline.js')
+const { numberOf, parseInfo } = require('./info.js')
 const { messageOf } = require('./status.js')
 
 const OTHERS = 8

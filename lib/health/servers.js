@@ -1,6 +1,6 @@
 'use strict'
 
-const { replicasOf } = require('../info.js')
+const { replicasOf } = require('./info.js')
 
 /**
  * Merges the servers as they describe themselves with this process's connections to them: `{ host, port, role, connected,

@@ -4,8 +4,8 @@ const { AsyncResource } = require('node:async_hooks')
 
 const { getBridge } = require('../bridge.js')
 const { nextTurn, now } = require('../clock.js')
-const { complainOnce, guarded, once } = require('./guard.js')
-const { parseText } = require('./text.js')
+const { parseText } = require('./parse-message.js')
+const { complainOnce, guarded, once } = require('./safe-callback.js')
 
 /** How long handlers run before they yield to the event loop. */
 const TURN_MS = 4

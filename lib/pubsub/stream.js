@@ -1,8 +1,8 @@
 'use strict'
 
 const { getBridge } = require('../bridge.js')
-const { complainOnce, guarded } = require('./guard.js')
-const { parseText } = require('./text.js')
+const { parseText } = require('./parse-message.js')
+const { complainOnce, guarded } = require('./safe-callback.js')
 
 /**
  * Hands out what waits in a native inbox, one by one, to whoever asks. Nothing but a small portion is on this side, so that

@@ -5,8 +5,8 @@ const { AsyncResource } = require('node:async_hooks')
 const { CinnabarError, argumentError } = require('../error.js')
 const { assertFunction, describe } = require('../options.js')
 const { Delivery } = require('../pubsub/delivery.js')
-const { complainOnce, guarded } = require('../pubsub/guard.js')
-const { listens, listensNoMore } = require('./deaths.js')
+const { complainOnce, guarded } = require('../pubsub/safe-callback.js')
+const { listens, listensNoMore } = require('./dead-jobs.js')
 
 // Events of the channel, a gap in it, and errors in this process.
 const NAMES = [

@@ -5,10 +5,10 @@ const { AsyncResource } = require('node:async_hooks')
 const { nextTurn, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { jsonOf } = require('../json.js')
+const { Run } = require('./attempt.js')
 const { writeFailure } = require('./failure.js')
 const { activeJob } = require('./job.js')
 const { waitOf } = require('./options.js')
-const { Run } = require('./run.js')
 const { isUnrecoverable } = require('./unrecoverable.js')
 
 // How long short jobs may run back to back before they yield to the event loop.

@@ -1,7 +1,7 @@
 'use strict'
 
-const { complainOnce, guarded } = require('../pubsub/guard.js')
 const { Delivery } = require('../pubsub/delivery.js')
+const { complainOnce, guarded } = require('../pubsub/safe-callback.js')
 const { Stream } = require('../pubsub/stream.js')
 const { Subscription } = require('../pubsub/subscription.js')
 const { readArguments } = require('./options.js')

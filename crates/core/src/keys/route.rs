@@ -1,4 +1,4 @@
-//! Keys that limit an address on a route: `ratelimit:{ip}:{endpoint}`, as `keyForRoute` of lib/headers.js builds them.
+//! Keys that limit an address on a route: `ratelimit:{ip}:{endpoint}`, as `keyForRoute` of lib/limit/route-key.js builds them.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 'use strict'
 
-const { keepAlive } = require('../alive.js')
 const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
+const { keepAlive } = require('../keep-alive.js')
 
 /**
  * Locks held by operations of this realm, by token: they may be extended or released through another object, and through another

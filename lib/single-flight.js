@@ -1,8 +1,8 @@
 'use strict'
 
 const { later, now } = require('./clock.js')
-const { originOf } = require('./handle.js')
-const { isWaitedForBy, loadAround } = require('./loading.js')
+const { isWaitedForBy, loadAround } = require('./load-cycles.js')
+const { originOf } = require('./native-service.js')
 
 // In ms: how long other callers wait for a load before one of them starts another, and how long its own caller waits.
 const TIMES = Object.freeze({ patienceMs: 5000, longestMs: 60_000 })

@@ -2,7 +2,7 @@
 
 const { every, later } = require('../clock.js')
 const { CinnabarError, isUnavailable } = require('../error.js')
-const { once } = require('../pubsub/guard.js')
+const { once } = require('../pubsub/safe-callback.js')
 const { jobFailed } = require('./failure.js')
 
 // Events may be lost, so waiting callers also poll at this interval.

@@ -2,9 +2,9 @@
 
 const { types } = require('node:util')
 
+const { CinnabarError, argumentError } = require('../error.js')
+const { describe, ownOptions } = require('../options.js')
 const { bound, digits, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
-const { CinnabarError, argumentError } = require('./error.js')
-const { describe, ownOptions } = require('./options.js')
 
 const SET_OPTIONS = ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition']
 

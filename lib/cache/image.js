@@ -1,8 +1,8 @@
 'use strict'
 
-const { argumentError } = require('./error.js')
-const { fromJson, jsonOf } = require('./json.js')
-const { describe } = require('./options.js')
+const { argumentError } = require('../error.js')
+const { fromJson, jsonOf } = require('../json.js')
+const { describe } = require('../options.js')
 
 const SIGNATURES = [
   ['image/png', [0x89, 0x50, 0x4e, 0x47]],

@@ -1,7 +1,7 @@
 'use strict'
 
+const { argumentError } = require('../error.js')
 const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
-const { argumentError } = require('./error.js')
 
 // Flags for the native side: whether the command is a documented one or any other, and whether its reply is returned as
 // Buffers.

@@ -2,8 +2,8 @@
 
 const { types } = require('node:util')
 
-const { argumentError } = require('./error.js')
-const { describe, hasOption } = require('./options.js')
+const { argumentError } = require('../error.js')
+const { describe, hasOption } = require('../options.js')
 
 const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 const ACCEPTED = 'a token, a Request, Headers, an IncomingMessage, { headers } or the cookies of Next.js'

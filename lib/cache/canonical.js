@@ -3,7 +3,7 @@
 const { Buffer } = require('node:buffer')
 const { types } = require('node:util')
 
-const { CinnabarError, argumentError } = require('./error.js')
+const { CinnabarError, argumentError } = require('../error.js')
 
 const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 

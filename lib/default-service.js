@@ -1,14 +1,14 @@
 'use strict'
 
 const { ApiCache } = require('./cache.js')
-const { makeHandler } = require('./health/handler.js')
 const { checkHealth } = require('./health.js')
+const { makeHandler } = require('./health/handler.js')
 const { RateLimiter } = require('./limit.js')
 const { DistributedLock } = require('./lock.js')
 const { RealtimeDataManager } = require('./room.js')
 const { lazyService } = require('./service.js')
 const { SessionManager } = require('./session.js')
-const { addStaticForms } = require('./statics.js')
+const { addStaticForms } = require('./static-forms.js')
 
 /** The service that the environment describes. Made at its first use, connected by its first call. */
 const redisService = lazyService()

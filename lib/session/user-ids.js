@@ -1,7 +1,7 @@
 'use strict'
 
-const { argumentError } = require('./error.js')
-const { describe } = require('./options.js')
+const { argumentError } = require('../error.js')
+const { describe } = require('../options.js')
 
 /**
  * The ids by which a loaded user can be signed out: the result of `userId(user)`, otherwise the values of all the usual id fields.

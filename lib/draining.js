@@ -1,7 +1,7 @@
 'use strict'
 
-const { heldBy, release } = require('./alive.js')
-const { originOf } = require('./handle.js')
+const { heldBy, release } = require('./keep-alive.js')
+const { originOf } = require('./native-service.js')
 const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 
 // By native service: its last `disconnect()`, unless it has been connected again since. `connect()` may come while it still drains.

@@ -1,9 +1,9 @@
 'use strict'
 
-const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
-const { handleWithin } = require('./handle.js')
-const { bind, limitsWithin } = require('./limits.js')
-const { Multi } = require('./multi.js')
+const { bind, limitsWithin } = require('./call-options.js')
+const { handleWithin } = require('./native-service.js')
+const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./raw/commands.js')
+const { Multi } = require('./raw/multi.js')
 
 /** Raw Redis commands, with the names and signatures of node-redis. Keys are sent unchanged, without a prefix. */
 class RawClient {

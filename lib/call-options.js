@@ -1,11 +1,11 @@
 'use strict'
 
-const { keepAlive } = require('./alive.js')
 const { later, now } = require('./clock.js')
 const { CinnabarError, abortedError, argumentError } = require('./error.js')
-const { waitFor } = require('./loading.js')
+const { keepAlive } = require('./keep-alive.js')
+const { waitFor } = require('./load-cycles.js')
+const { onAbort } = require('./on-abort.js')
 const { assertMilliseconds, describe, ownOptions } = require('./options.js')
-const { onAbort } = require('./signals.js')
 
 const numbers = new WeakMap()
 let next = 1

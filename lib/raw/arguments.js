@@ -2,8 +2,8 @@
 
 const { types } = require('node:util')
 
-const { argumentError } = require('./error.js')
-const { describe, describeNumber } = require('./options.js')
+const { argumentError } = require('../error.js')
+const { describe, describeNumber } = require('../options.js')
 
 /**
  * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional

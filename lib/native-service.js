@@ -1,8 +1,8 @@
 'use strict'
 
+const { NONE } = require('./call-options.js')
 const { argumentError } = require('./error.js')
-const { NONE } = require('./limits.js')
-const { SYNCHRONOUS } = require('./statics.js')
+const { SYNCHRONOUS } = require('./static-forms.js')
 
 const openers = new WeakMap()
 const limits = new WeakMap()
@@ -90,7 +90,7 @@ function makeOfLazy(service, make) {
 
 // Required lazily, because default.js requires every class.
 function defaultService() {
-  return require('./default.js').redisService
+  return require('./default-service.js').redisService
 }
 
 /**
