@@ -1,6 +1,5 @@
 //! The bridge to JavaScript: option → call → result. Decisions are made a layer below.
 
-mod answer;
 mod args;
 mod bridge;
 mod cache;
@@ -20,6 +19,7 @@ mod numbers;
 mod open_store;
 mod operation;
 mod options;
+mod output;
 mod private;
 mod probe;
 mod queue;

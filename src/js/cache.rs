@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cinnabar_core::{
-    answer::Answer,
     features::cache::{self, Ahead, Keep, Lease, OnUnavailable},
+    output::Output,
 };
 use cinnabar_port::{
     Call,
@@ -59,9 +59,9 @@ impl Cache {
     /// The value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> RawValue {
-        self.core.submit_answer(env, self.reading(Empty::Null), |js| {
+        self.core.submit_output(env, self.reading(Empty::Null), |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
-            Ok(Call::later(move || Ok(cache.get(&key).map(json))))
+            Ok(Call::deferred(move || Ok(cache.get(&key).map(json))))
         })
     }
 
@@ -74,7 +74,7 @@ impl Cache {
             keys.and_then(|keys| keys.into_iter().map(|key| js.any_text(key, "keys")).collect::<Result<Vec<_>>>());
         let count = keys.as_ref().map_or(0, Vec::len);
         self.core.submit(env, self.reading(Empty::Nulls(count)), |_| {
-            Ok(self.cache.get_many(&keys?).map(|values| Answer::List(values.into_iter().map(json).collect())))
+            Ok(self.cache.get_many(&keys?).map(|values| Output::List(values.into_iter().map(json).collect())))
         })
     }
 
@@ -131,14 +131,14 @@ impl Cache {
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         // Never an empty value: the caller then loads, and must not believe that the cache is up.
-        self.core.submit_answer(env, Operation { name: "GET", empty: None }, |js| {
+        self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
             let ahead = ahead(js, load_ms, options.raw())?;
-            Ok(Call::later(move || {
+            Ok(Call::deferred(move || {
                 Ok(cache.begin(&key, ahead)?.map(|found| match (found.value, found.lease) {
-                    (Some(value), _) => Answer::Object(vec![
-                        ("state".into(), Answer::word(if found.stale { "stale" } else { "hit" })),
-                        ("value".into(), Answer::json(value)),
+                    (Some(value), _) => Output::Object(vec![
+                        ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
+                        ("value".into(), Output::json(value)),
                     ]),
                     (None, lease) => opened("miss", lease),
                 }))
@@ -225,16 +225,16 @@ fn on_unavailable(js: Js, options: Value) -> Result<OnUnavailable> {
     }
 }
 
-fn json(value: Option<bytes::Bytes>) -> Answer {
-    value.map_or(Answer::Null, Answer::json)
+fn json(value: Option<bytes::Bytes>) -> Output {
+    value.map_or(Output::Null, Output::json)
 }
 
-fn opened(state: &'static str, lease: Option<Lease>) -> Answer {
-    let mut fields = vec![("state".into(), Answer::word(state))];
+fn opened(state: &'static str, lease: Option<Lease>) -> Output {
+    let mut fields = vec![("state".into(), Output::word(state))];
     if let Some(Lease { mark, tags }) = lease {
-        fields.extend([Answer::field("mark", mark), Answer::field("tags", tags)]);
+        fields.extend([Output::field("mark", mark), Output::field("tags", tags)]);
     }
-    Answer::Object(fields)
+    Output::Object(fields)
 }
 
 fn ahead(js: Js, load_ms: f64, options: Value) -> Result<Ahead> {

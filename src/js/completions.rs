@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::{Event, error::Result};
 use cinnabar_redis::settings::Secret;
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
@@ -21,7 +21,7 @@ use super::{
 /// Work that other threads leave for the JavaScript thread.
 pub enum Completion {
     /// Promises to settle.
-    Calls(Vec<(Result<Answer>, Ticket)>),
+    Calls(Vec<(Result<Output>, Ticket)>),
     /// Sends the calls of a tick, in case its environment never does so itself.
     Flush,
     /// Gives back what freed values occupy that this thread has allocated.
@@ -31,7 +31,7 @@ pub enum Completion {
     /// Releases the reader of this number: nothing will be delivered to it.
     DropReader(u64),
     /// Calls the callback of this number with a value.
-    Notify(u64, Answer),
+    Notify(u64, Output),
     /// Releases the callback of this number.
     DropCallback(u64),
     /// A request to a function that returns credentials.

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::{
     error::{Error, Result},
     sequence::Sequence,
@@ -33,12 +33,12 @@ pub use self::{
     log::{Log, Logs},
 };
 use super::{
-    answer::build,
     completions::{Completion, Completions},
     failure::More,
     functions::Functions,
     memory,
     node_api::{Js, Kept, Value},
+    output::build,
 };
 
 /// Promises that are settled in one turn of the event loop, or a quarter of those in flight if that is more. With all of
@@ -110,7 +110,7 @@ impl Environment {
     }
 
     /// An answer as a value, for what is known without waiting.
-    pub fn value(&self, js: Js, answer: &Answer) -> Value {
+    pub fn value(&self, js: Js, answer: &Output) -> Value {
         let built = self.functions.borrow().as_ref().map(|functions| build(answer.clone(), js, functions));
         built.and_then(Result::ok).unwrap_or_else(|| js.undefined())
     }

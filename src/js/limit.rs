@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cinnabar_core::{
-    answer::Answer,
     features::limit::{self, Checked, OnUnavailable},
+    output::Output,
 };
 use cinnabar_port::{
     Call,
@@ -65,10 +65,10 @@ impl Limiter {
     /// Counts a hit: `{ allowed, remaining, resetTime, retryAfterMs, limit, source }`.
     #[napi]
     pub fn check(&self, env: Env, id: Unknown, limit: Unknown, window: Unknown) -> RawValue {
-        self.core.submit_answer(env, operation("RATE LIMIT"), |js| {
+        self.core.submit_output(env, operation("RATE LIMIT"), |js| {
             let (limit, window) = (js.any_number(limit.raw(), "limit")?, js.any_number(window.raw(), "windowSeconds")?);
             let (limiter, id) = (self.limiter.clone(), js.any_text(id.raw(), "identifier")?);
-            Ok(Call::later(move || Ok(limiter.check(&id, limit, window)?.map(answer))))
+            Ok(Call::deferred(move || Ok(limiter.check(&id, limit, window)?.map(output))))
         })
     }
 
@@ -94,11 +94,11 @@ fn operation(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-fn answer(checked: Checked) -> Answer {
+fn output(checked: Checked) -> Output {
     // If the store did not count, the time is estimated with this process's clock.
     let guess = || unix_ms() + checked.retry_after_ms;
     let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
-    Answer::Checked {
+    Output::Checked {
         allowed: checked.allowed,
         remaining: checked.remaining,
         reset_ms,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use cinnabar_core::{agents::doubt, answer::Answer, features::lock, keys, store::Store};
+use cinnabar_core::{agents::doubt, features::lock, keys, output::Output, store::Store};
 use cinnabar_port::{Call, Event, EventKind, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -145,7 +145,7 @@ impl Holder {
         let promise = self.core.environment().submit(js, operation, None, || {
             let call = self.locks.release(&js.text(resource.raw(), "resource")?, &js.text(token.raw(), "token")?)?;
             let open_store = guard.as_ref().filter(|_| !late).map(DrainGuard::open_store).ok_or_else(closed)?;
-            Ok((Arc::<OpenStore>::clone(open_store), self.core.settings().timeout, call.map(Answer::from)))
+            Ok((Arc::<OpenStore>::clone(open_store), self.core.settings().timeout, call.map(Output::from)))
         });
         if closing {
             // Sent before the drain sees that the guard is gone.

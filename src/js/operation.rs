@@ -1,6 +1,6 @@
 //! What a call is named in warnings, and what it returns when there is no server and the service is configured for no error.
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::random;
 
 /// A call as the bridge carries it.
@@ -49,15 +49,15 @@ pub enum Empty {
 
 impl Empty {
     /// The value.
-    pub fn answer(self) -> Answer {
+    pub fn output(self) -> Output {
         match self {
-            Self::Null => Answer::Null,
-            Self::False => Answer::Bool(false),
-            Self::Zero => Answer::Number(0.0),
-            Self::List => Answer::List(Vec::new()),
-            Self::Nulls(count) => Answer::List(vec![Answer::Null; count]),
-            Self::Object => Answer::Record(Vec::new()),
-            Self::Id => random::hex::<24>().map_or(Answer::Null, Answer::from),
+            Self::Null => Output::Null,
+            Self::False => Output::Bool(false),
+            Self::Zero => Output::Number(0.0),
+            Self::List => Output::List(Vec::new()),
+            Self::Nulls(count) => Output::List(vec![Output::Null; count]),
+            Self::Object => Output::Record(Vec::new()),
+            Self::Id => random::hex::<24>().map_or(Output::Null, Output::from),
         }
     }
 }

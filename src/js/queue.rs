@@ -1,8 +1,8 @@
 //! `JobQueue`'s native half.
 
-mod answer;
 mod listening;
 mod options;
+mod output;
 mod repeats;
 mod worker;
 
@@ -11,9 +11,9 @@ use std::{rc::Rc, time::Duration};
 use bytes::Bytes;
 use cinnabar_core::{
     agents::published,
-    answer::Answer,
     features::queue::{self, NewJob, Published, State},
     keys,
+    output::Output,
 };
 use cinnabar_port::{
     Call,
@@ -84,7 +84,7 @@ impl Queue {
             let queue = self.queue.clone();
             Ok(self.queue.add(job)?.map(move |added| {
                 published::note(&store, &queue, added.published);
-                answer::added(added)
+                output::added(added)
             }))
         })
     }
@@ -102,7 +102,7 @@ impl Queue {
             Ok(self.queue.add_many(jobs)?.map(move |added| {
                 let published = added.iter().fold(Published::default(), |all, added| all.and(added.published));
                 published::note(&store, &queue, published);
-                Answer::List(added.into_iter().map(answer::added).collect())
+                Output::List(added.into_iter().map(output::added).collect())
             }))
         })
     }
@@ -111,8 +111,8 @@ impl Queue {
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("GET JOB"), |js| {
-            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::Null)) };
-            Ok(self.queue.get(&id)?.map(|job| job.map_or(Answer::Null, answer::job)))
+            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Output::Null)) };
+            Ok(self.queue.get(&id)?.map(|job| job.map_or(Output::Null, output::job)))
         })
     }
 
@@ -122,7 +122,7 @@ impl Queue {
         self.core.submit(env, plain("LIST JOBS"), |js| {
             let (state, offset, limit) = (state_of(js, state.raw())?, offset.raw(), limit.raw());
             let call = self.queue.list(state, js.whole(offset, "offset")?, js.whole(limit, "limit")?)?;
-            Ok(call.map(|jobs| Answer::List(jobs.into_iter().map(answer::job).collect())))
+            Ok(call.map(|jobs| Output::List(jobs.into_iter().map(output::job).collect())))
         })
     }
 
@@ -131,11 +131,11 @@ impl Queue {
     pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("JOB LOG"), |js| {
             let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
-            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Answer::List(Vec::new()))) };
+            let Some(id) = id_of(js, id)? else { return Ok(Call::ready(Output::List(Vec::new()))) };
             Ok(self
                 .queue
                 .logs(&id, offset, limit)?
-                .map(|lines| Answer::List(lines.into_iter().map(Answer::text).collect())))
+                .map(|lines| Output::List(lines.into_iter().map(Output::text).collect())))
         })
     }
 
@@ -145,7 +145,7 @@ impl Queue {
     pub fn look(&self, env: Env, id: Unknown, counted: bool) -> RawValue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| {
             let call = self.queue.look(&js.text(id.raw(), "id")?, counted)?;
-            Ok(call.map(|job| job.map_or(Answer::Null, answer::job)))
+            Ok(call.map(|job| job.map_or(Output::Null, output::job)))
         })
     }
 
@@ -158,7 +158,7 @@ impl Queue {
     /// How many jobs are in each state.
     #[napi]
     pub fn counts(&self, env: Env) -> RawValue {
-        self.core.submit(env, plain("COUNT JOBS"), |_| Ok(self.queue.counts().map(answer::counts)))
+        self.core.submit(env, plain("COUNT JOBS"), |_| Ok(self.queue.counts().map(output::counts)))
     }
 
     /// Lets no job be taken any more.
@@ -222,7 +222,7 @@ impl Queue {
             let (schedule, limit) = js.schedule(when.raw())?;
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
             let call = self.queue.repeat(queue::Repeat { id, schedule, limit, job })?;
-            Ok(call.map(|next| next.map_or(Answer::Null, Answer::from)))
+            Ok(call.map(|next| next.map_or(Output::Null, Output::from)))
         })
     }
 
@@ -240,7 +240,7 @@ impl Queue {
         self.core.submit(env, plain("LIST REPEATS"), |js| {
             let (offset, limit) = (js.whole(offset.raw(), "offset")?, js.whole(limit.raw(), "limit")?);
             let call = self.queue.repeats(offset, limit);
-            Ok(call.map(|found| Answer::List(found.into_iter().map(repeats::answer).collect())))
+            Ok(call.map(|found| Output::List(found.into_iter().map(repeats::output).collect())))
         })
     }
 

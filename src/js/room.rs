@@ -6,7 +6,7 @@ mod memberships;
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cinnabar_core::{agents::presence::Presence, answer::Answer, features::room, keys, store::Publication};
+use cinnabar_core::{agents::presence::Presence, features::room, keys, output::Output, store::Publication};
 use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -118,11 +118,11 @@ impl Rooms {
     pub fn users(&self, env: Env, room: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
             let Some(room) = js.sought(room.raw(), "roomId", keys::is_id)? else {
-                return Ok(Call::ready(Answer::json_record(Bytes::from_static(NOBODY))));
+                return Ok(Call::ready(Output::json_record(Bytes::from_static(NOBODY))));
             };
             let users = self.rooms.users(&room)?;
             self.look(js)?;
-            Ok(users.map(Answer::json_record))
+            Ok(users.map(Output::json_record))
         })
     }
 
@@ -144,8 +144,8 @@ impl Rooms {
             // An invalid count is a programming error, even if the room is invalid client input.
             room::checked_count(count)?;
             match js.sought(room.raw(), "roomId", keys::is_id)? {
-                Some(room) => Ok(self.rooms.recent(&room, count)?.map(Answer::json)),
-                None => Ok(Call::ready(Answer::List(Vec::new()))),
+                Some(room) => Ok(self.rooms.recent(&room, count)?.map(Output::json)),
+                None => Ok(Call::ready(Output::List(Vec::new()))),
             }
         })
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use cinnabar_core::{
-    answer::Answer,
     features::raw::{self, Shape, Strings},
     keys,
+    output::Output,
 };
 use cinnabar_port::{
     Call, Status, Topology,
@@ -94,7 +94,7 @@ impl Service {
                     () = in_flight.closing() => Err(closed()),
                     () = late => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
                 };
-                completions.push(Completion::Calls(vec![(connected.map(Answer::from), ticket)]));
+                completions.push(Completion::Calls(vec![(connected.map(Output::from), ticket)]));
             });
         }
         RawValue(promise)
@@ -158,7 +158,7 @@ impl Service {
                 Server::Tcp { .. } | Server::Unix(_) => Topology::Single,
             }),
         };
-        RawValue(self.core.environment().value(Js(env.raw()), &status::answer(&status)))
+        RawValue(self.core.environment().value(Js(env.raw()), &status::output(&status)))
     }
 
     /// Moves the embedded engine's clock.
@@ -168,7 +168,7 @@ impl Service {
         let core = &self.core;
         core.submit(env, plain("ADVANCE"), |_| {
             core.open_store(js)?.store().advance(js.milliseconds_within(ms.raw(), "ms", 0..=LONGEST_MS)?)?;
-            Ok(Call::ready(Answer::Undefined))
+            Ok(Call::ready(Output::Undefined))
         })
     }
 

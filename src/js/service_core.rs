@@ -11,7 +11,7 @@ use std::{
 };
 
 use cinnabar_core::{
-    answer::Answer,
+    output::Output,
     store::{Local, Store, local, shared},
 };
 use cinnabar_port::{
@@ -133,17 +133,17 @@ impl ServiceCore {
     /// A promise for the call to this service's store that `make` returns.
     pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> RawValue
     where
-        T: Into<Answer> + Send + 'static,
+        T: Into<Output> + Send + 'static,
     {
-        self.submit_answer(env, operation, |js| Ok(make(js)?.map(Into::into)))
+        self.submit_output(env, operation, |js| Ok(make(js)?.map(Into::into)))
     }
 
     /// The same for a call that needs no conversion, which would cost every step of it.
-    pub fn submit_answer(
+    pub fn submit_output(
         &self,
         env: Env,
         operation: Operation,
-        make: impl FnOnce(Js) -> Result<Call<Answer>>,
+        make: impl FnOnce(Js) -> Result<Call<Output>>,
     ) -> RawValue {
         let js = Js(env.raw());
         let make = || make(js).and_then(|call| Ok((self.open_store(js)?, self.service.settings.timeout, call)));
@@ -284,7 +284,7 @@ pub fn disconnect(environment: &Environment, js: Js, services: &[ServiceCore], d
             for open_store in closing {
                 open_store.drain(deadline).await;
             }
-            completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
+            completions.push(Completion::Calls(vec![(Ok(Output::Undefined), ticket)]));
         });
     }
     promise

@@ -1,9 +1,9 @@
 //! `SessionManager`'s native half.
 
 use cinnabar_core::{
-    answer::Answer,
     features::session::{self, Create},
     keys,
+    output::Output,
 };
 use cinnabar_port::{
     Call,
@@ -64,7 +64,7 @@ impl Sessions {
         // When the store is unavailable, the returned id must not belong to a session.
         let operation = self.core.operation("CREATE SESSION", Empty::Id);
         let operation = if chosen { operation.rejecting() } else { operation };
-        self.core.submit_answer(env, operation, |js| {
+        self.core.submit_output(env, operation, |js| {
             let user = user_text(js, user.raw())?;
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
             let options = options.raw();
@@ -74,24 +74,24 @@ impl Sessions {
                 id: js.text_option(options, c"id", "id")?,
             };
             let (sessions, now) = (self.sessions.clone(), iso_now());
-            Ok(Call::later(move || Ok(sessions.create(&user, &now, &data, create)?.map(Answer::text))))
+            Ok(Call::deferred(move || Ok(sessions.create(&user, &now, &data, create)?.map(Output::text))))
         })
     }
 
     /// The session, or null.
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
-        self.core.submit_answer(env, self.core.operation("GET SESSION", Empty::Null), |js| {
-            let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Answer::Null)) };
+        self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
+            let Some(id) = id_of(js, id.raw())? else { return Ok(Call::ready(Output::Null)) };
             let sessions = self.sessions.clone();
-            Ok(Call::later(move || sessions.get_as(&id, |json| json.map_or(Answer::Null, Answer::json))))
+            Ok(Call::deferred(move || sessions.get_as(&id, |json| json.map_or(Output::Null, Output::json))))
         })
     }
 
     /// Merges changes; false when it is gone.
     #[napi]
     pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> RawValue {
-        self.core.submit_answer(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
+        self.core.submit_output(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
             let id = id_of(js, id.raw())?;
             let changes = self.core.environment().stringify(js, changes.raw(), "changes")?;
             let sessions = self.sessions.clone();
@@ -99,7 +99,7 @@ impl Sessions {
                 // Invalid changes are a programming error, even if the id is invalid client input.
                 return sessions.update("-", &changes).map(|_| Call::ready(false.into()));
             };
-            Ok(Call::later(move || Ok(sessions.update(&id, &changes)?.map(Answer::from))))
+            Ok(Call::deferred(move || Ok(sessions.update(&id, &changes)?.map(Output::from))))
         })
     }
 
@@ -181,13 +181,13 @@ impl Sessions {
         self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
             let list = self.list_of(js, user.raw(), true)?;
             let described = |session: session::Listed| {
-                Answer::Object(vec![
-                    Answer::field("publicId", session::public_id(&session.id)),
-                    Answer::field("ttlMs", session.left),
-                    ("session".into(), Answer::json(session.json)),
+                Output::Object(vec![
+                    Output::field("publicId", session::public_id(&session.id)),
+                    Output::field("ttlMs", session.left),
+                    ("session".into(), Output::json(session.json)),
                 ])
             };
-            Ok(list.map(move |listed| Answer::List(listed.into_iter().map(described).collect())))
+            Ok(list.map(move |listed| Output::List(listed.into_iter().map(described).collect())))
         })
     }
 
@@ -210,10 +210,10 @@ impl Sessions {
         self.core.submit(env, operation, |js| {
             let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);
             Ok(self.sessions.lookup(&token, loading)?.map(|found| {
-                Answer::Object(vec![
-                    Answer::field("hash", found.hash),
-                    ("user".into(), found.user.map_or(Answer::Null, Answer::json)),
-                    Answer::field("stamp", found.stamp),
+                Output::Object(vec![
+                    Output::field("hash", found.hash),
+                    ("user".into(), found.user.map_or(Output::Null, Output::json)),
+                    Output::field("stamp", found.stamp),
                 ])
             }))
         })

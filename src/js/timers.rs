@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::runtime;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -26,7 +26,7 @@ impl Bridge {
         let wait = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
         runtime.spawn(async move {
             if timeout(wait, ended).await.is_err() {
-                notifier.notify(Answer::Undefined);
+                notifier.notify(Output::Undefined);
                 notifier.end();
             }
         });

@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod agents;
-pub mod answer;
 pub mod features;
 pub mod inbox;
 pub mod keys;
+pub mod output;
 pub mod store;

@@ -56,9 +56,9 @@ impl<T: Send + 'static> Call<T> {
         Self { requests: Vec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
     }
 
-    /// A call that is made on the runtime's thread, where making it costs nobody's event loop anything.
-    pub fn later(make: impl FnOnce() -> Result<Call<T>> + Send + 'static) -> Self {
-        Self { requests: Vec::new(), read: Box::new(move |_| make().map(Step::Next)) }
+    /// A call that is built on the runtime's thread rather than on the event loop, since building it may mean hashing or encoding.
+    pub fn deferred(build: impl FnOnce() -> Result<Call<T>> + Send + 'static) -> Self {
+        Self { requests: Vec::new(), read: Box::new(move |_| build().map(Step::Next)) }
     }
 
     /// The same with its answer changed.

@@ -2,14 +2,14 @@
 
 use std::{any::Any, sync::Arc};
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 
 use super::Environment;
 use crate::js::{
-    answer::build,
     completions::{Completion, Completions},
     node_api::{Js, Kept, Value},
     numbers,
+    output::build,
 };
 
 /// A function that other threads notify.
@@ -30,7 +30,7 @@ pub struct Notifier {
 
 impl Notifier {
     /// Calls the function with this value, on its thread. Exceptions thrown by the function are ignored.
-    pub fn notify(&self, answer: impl Into<Answer>) {
+    pub fn notify(&self, answer: impl Into<Output>) {
         self.completions.push(Completion::Notify(self.id, answer.into()));
     }
 
@@ -60,7 +60,7 @@ impl Environment {
     }
 
     /// Calls the function of this number.
-    pub(super) fn notify(&self, js: Js, id: u64, answer: Answer) {
+    pub(super) fn notify(&self, js: Js, id: u64, answer: Output) {
         let function = self.callbacks.borrow().get(&id).map(|callback| js.kept(&callback.function));
         let built = self.functions.borrow().as_ref().map(|functions| build(answer, js, functions));
         if let (Some(function), Some(Ok(value))) = (function, built) {

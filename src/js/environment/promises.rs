@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use cinnabar_core::{answer::Answer, store::panicked};
+use cinnabar_core::{output::Output, store::panicked};
 use cinnabar_port::{
     Call,
     error::{Error, Kind, Result},
@@ -15,12 +15,12 @@ use cinnabar_port::{
 
 use super::Environment;
 use crate::js::{
-    answer::build,
     failure::More,
     limits::Limits,
     node_api::{Js, Kept, Value},
     open_store::OpenStore,
     operation::Operation,
+    output::build,
     ticket::{Promised, Ticket},
 };
 
@@ -35,7 +35,7 @@ impl Environment {
         js: Js,
         operation: Operation,
         limits: Option<&Rc<Limits>>,
-        make: impl FnOnce() -> Result<(Arc<OpenStore>, Duration, Call<Answer>)>,
+        make: impl FnOnce() -> Result<(Arc<OpenStore>, Duration, Call<Output>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         let promised = Promised { deferred, trace: None, operation };
@@ -75,7 +75,7 @@ impl Environment {
         promise
     }
 
-    pub(super) fn settle_all(&self, js: Js, calls: Vec<(Result<Answer>, Ticket)>) {
+    pub(super) fn settle_all(&self, js: Js, calls: Vec<(Result<Output>, Ticket)>) {
         let mut settled = 0;
         let mut calls = calls.into_iter();
         while calls.len() > 0 {
@@ -110,7 +110,7 @@ impl Environment {
         }
     }
 
-    fn settle(&self, js: Js, result: Result<Answer>, promised: Promised) {
+    fn settle(&self, js: Js, result: Result<Output>, promised: Promised) {
         let functions = self.functions.borrow();
         let Some(functions) = &*functions else { return };
         let result = match result {
@@ -118,7 +118,7 @@ impl Environment {
             Err(error) if error.is_unavailable() && error.kind != Kind::MaybeApplied => {
                 match promised.operation.empty {
                     Some(empty) => Ok((
-                        empty.answer(),
+                        empty.output(),
                         Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
                     )),
                     None => Err(error),

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::{Call, Request, runtime};
 use napi::sys;
 use tokio::time::Instant;
@@ -38,7 +38,7 @@ pub struct Group {
     timeout: Duration,
     /// Sent separately, because it may block.
     apart: bool,
-    calls: Vec<(Call<Answer>, Ticket)>,
+    calls: Vec<(Call<Output>, Ticket)>,
 }
 
 /// The calls made in this tick so far, and the function that sends them.
@@ -71,7 +71,7 @@ impl Environment {
         js: Js,
         (open_store, timeout): (Arc<OpenStore>, Duration),
         limits: Option<&Rc<Limits>>,
-        call: Call<Answer>,
+        call: Call<Output>,
         promised: Promised,
     ) {
         let ticket = match limits {
@@ -145,7 +145,7 @@ impl Environment {
         &self,
         open_store: Arc<OpenStore>,
         deadline: Instant,
-        calls: Vec<(Call<Answer>, Ticket)>,
+        calls: Vec<(Call<Output>, Ticket)>,
         abortable: &[u64],
     ) {
         let completions = self.completions.clone();

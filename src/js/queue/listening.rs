@@ -13,7 +13,7 @@ use napi::Env;
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use super::answer;
+use super::output;
 use crate::js::{
     errors::closed,
     node_api::{Js, Value},
@@ -80,7 +80,7 @@ fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> Listener {
     Arc::new(move |heard| match heard {
         Heard::Gap(missed) => inbox.miss(missed),
         Heard::Message(message) => {
-            let text = answer::events(queue::events(&message.payload));
+            let text = output::events(queue::events(&message.payload));
             if inbox.offer(note(text)) == Offered::Ended {
                 end.notify_one();
             }

@@ -1,11 +1,11 @@
 //! Schedules of repeats, and repeats as JavaScript gets them.
 
 use cinnabar_core::{
-    answer::Answer,
     features::queue::{
         Repeating,
         schedule::{LATEST, SHORTEST, Schedule},
     },
+    output::Output,
 };
 use cinnabar_port::error::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::js::{
     node_api::{Js, Value},
 };
 
-use super::answer::{field, json};
+use super::output::{field, json};
 
 impl Js {
     /// `{ everyMs | cron, timeZone, startAt, endAt, limit }`: when, and how many times.
@@ -35,10 +35,10 @@ impl Js {
 }
 
 /// A repeat as an object.
-pub fn answer(repeat: Repeating) -> Answer {
+pub fn output(repeat: Repeating) -> Output {
     let (cron, zone) = repeat.schedule.cron_in().map(|(cron, zone)| (cron.to_owned(), zone.to_owned())).unzip();
-    let number = |number: Option<u64>| number.map_or(Answer::Null, Answer::from);
-    Answer::Object(vec![
+    let number = |number: Option<u64>| number.map_or(Output::Null, Output::from);
+    Output::Object(vec![
         field("id", repeat.id),
         field("everyMs", number(repeat.schedule.every_ms())),
         field("cron", cron),

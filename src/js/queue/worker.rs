@@ -7,8 +7,8 @@ use std::{
 
 use cinnabar_core::{
     agents::worker::{Failure, Notice, Options, Why, Worker},
-    answer::Answer,
     features::queue::Queue,
+    output::Output,
 };
 use cinnabar_port::{error::Result, runtime};
 use napi::{Env, JsValue, Unknown};
@@ -46,7 +46,7 @@ struct NotifyOnDrop {
 impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         let unfinished = self.unfinished.take().unwrap_or_default();
-        self.notifier.notify(Answer::List(vec![Answer::word("closed"), unfinished.into()]));
+        self.notifier.notify(Output::List(vec![Output::word("closed"), unfinished.into()]));
         self.notifier.end();
     }
 }
@@ -64,7 +64,7 @@ impl QueueWorker {
         runtime.spawn(async move {
             let end = NotifyOnDrop { notifier: notifier.clone(), unfinished: OnceLock::new() };
             let store = in_flight.store().clone();
-            let notify = move |notice| notifier.notify(answer(notice));
+            let notify = move |notice| notifier.notify(output(notice));
             let unfinished = running.run(store, notify, in_flight.closing(), in_flight.cut()).await;
             let _ = end.unfinished.set(unfinished);
         });
@@ -162,20 +162,20 @@ impl QueueWorker {
     }
 }
 
-fn answer(notice: Notice) -> Answer {
+fn output(notice: Notice) -> Output {
     match notice {
-        Notice::Jobs => Answer::Undefined,
+        Notice::Jobs => Output::Undefined,
         Notice::Ended(number, why) => {
             let why = match why {
                 Why::TimedOut => "timeout",
                 Why::Lost => "lost",
                 Why::Closed => "closed",
             };
-            Answer::List(vec![Answer::word("ended"), number.into(), Answer::word(why)])
+            Output::List(vec![Output::word("ended"), number.into(), Output::word(why)])
         }
-        Notice::Crashed(id, name) => Answer::List(vec![Answer::word("crashed"), id.into(), name.into()]),
-        Notice::Died(number) => Answer::List(vec![Answer::word("died"), number.into()]),
-        Notice::Failing(error) => Answer::List(vec![Answer::word("failing"), Answer::Failure(error)]),
-        Notice::Recovered => Answer::List(vec![Answer::word("recovered")]),
+        Notice::Crashed(id, name) => Output::List(vec![Output::word("crashed"), id.into(), name.into()]),
+        Notice::Died(number) => Output::List(vec![Output::word("died"), number.into()]),
+        Notice::Failing(error) => Output::List(vec![Output::word("failing"), Output::Failure(error)]),
+        Notice::Recovered => Output::List(vec![Output::word("recovered")]),
     }
 }

@@ -3,8 +3,8 @@
 use std::{future::Future, pin::pin, rc::Rc, sync::Arc};
 
 use cinnabar_core::{
-    answer::Answer,
     inbox::{Bounds, Inbox},
+    output::Output,
 };
 use cinnabar_port::{
     error::{Error, Kind, Result},
@@ -103,7 +103,7 @@ impl ServiceCore {
             if result.is_err() {
                 completions.push(Completion::DropReader(number));
             }
-            let result = result.map(|()| Answer::Number(number as f64));
+            let result = result.map(|()| Output::Number(number as f64));
             completions.push(Completion::Calls(vec![(result, ticket)]));
             if let Some(ending) = ending {
                 tokio::select! {
@@ -144,7 +144,7 @@ impl ServiceCore {
         let (completions, within) = (environment.completions.clone(), self.timeout());
         runtime.spawn(async move {
             let _ = timeout(within, ending).await;
-            completions.push(Completion::Calls(vec![(Ok(Answer::Undefined), ticket)]));
+            completions.push(Completion::Calls(vec![(Ok(Output::Undefined), ticket)]));
         });
         RawValue(promise)
     }

@@ -21,7 +21,7 @@ script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
 /// The largest whole number up to which all are exact in JavaScript and in Lua.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 
-pub use crate::answer::Source;
+pub use crate::output::Source;
 
 /// What a check answers when there is no server to ask, or one that has no memory left to count in.
 #[derive(Debug, Clone, Default)]

@@ -18,8 +18,8 @@ pub use shape::{Shape, Strings};
 pub use transaction::{Step, transaction};
 
 use crate::{
-    answer::Answer,
     features::raw::{conduct::Conduct, table::Command},
+    output::Output,
 };
 
 /// Longer keys are a mistake: Redis compares and hashes them at every use.
@@ -29,7 +29,7 @@ const LONGEST_KEY: usize = 1 << 20;
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
-pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Answer>> {
+pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Output>> {
     let command = table::find(name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
     if let Some(answer) = nothing_asked(command, &args) {
         return Ok(Call::ready(answer));
@@ -48,7 +48,7 @@ pub fn skipped(name: &str) -> Option<(&'static str, Option<Shape>)> {
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` if there is no command; `E_UNSUPPORTED` for commands that cannot work here.
-pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Answer>> {
+pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Output>> {
     let (mut request, conduct) = custom_request(name, args)?;
     let wait = match conduct {
         Conduct::Waits(wait) => Some(wait),
@@ -105,14 +105,14 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
 }
 
 /// The result of a command with no keys, which is not sent.
-fn nothing_asked(command: &Command, args: &Args) -> Option<Answer> {
+fn nothing_asked(command: &Command, args: &Args) -> Option<Output> {
     let none = match command.place {
         Place::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
     none.then(|| match command.shape {
-        Shape::Texts | Shape::Values | Shape::Fields => Answer::List(Vec::new()),
-        _ => Answer::Number(0.0),
+        Shape::Texts | Shape::Values | Shape::Fields => Output::List(Vec::new()),
+        _ => Output::Number(0.0),
     })
 }
 

@@ -89,7 +89,7 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun
     let mut waiting = Vec::with_capacity(calls.len());
     let mut done = Vec::with_capacity(calls.len());
     for Running { call, tag, progress } in calls {
-        match made(call) {
+        match build_deferred(call) {
             Ok(Step::Next(Call { requests, read })) => {
                 let effects = requests.iter().map(|request| request.effect.clone()).collect();
                 let key = requests.first().and_then(|request| request.first_key());
@@ -249,8 +249,8 @@ fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> Few<R
     }
 }
 
-/// Goes on with a call until it asks for something, so that it takes its place in the round in which it was made.
-fn made<T>(mut call: Call<T>) -> Result<Step<T>> {
+/// Builds a deferred call, so that its requests are part of the round in which it was submitted.
+fn build_deferred<T>(mut call: Call<T>) -> Result<Step<T>> {
     while call.requests.is_empty() {
         match guarded(call.read, Replies(SmallVec::new()))? {
             Step::Next(next) => call = next,

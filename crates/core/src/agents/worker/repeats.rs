@@ -124,7 +124,7 @@ impl Worker {
         due.retain(|repeat| !except.contains(&repeat.id));
         let calls = due.iter().map(|repeat| {
             let call = self.queue.fire(repeat);
-            call.unwrap_or_else(|error| Call::later(|| Err(error)))
+            call.unwrap_or_else(|error| Call::deferred(|| Err(error)))
         });
         let fired = self.ask(&store, calls.collect()).await;
         for (repeat, fired) in due.into_iter().zip(fired) {

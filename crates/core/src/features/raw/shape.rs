@@ -7,7 +7,7 @@ use cinnabar_port::{
     number,
 };
 
-use crate::answer::Answer;
+use crate::output::Output;
 
 /// How a reply is shown to JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Shape {
     ///
     /// # Errors
     /// `E_INVALID_DATA` if the reply has another shape, or a number beyond JavaScript's safe integers.
-    pub fn read(self, reply: Reply, strings: Strings) -> Result<Answer> {
-        let text_or_null = |reply: Reply| Ok(reply.bulk()?.map_or(Answer::Null, |bytes| strings.answer(bytes)));
+    pub fn read(self, reply: Reply, strings: Strings) -> Result<Output> {
+        let text_or_null = |reply: Reply| Ok(reply.bulk()?.map_or(Output::Null, |bytes| strings.answer(bytes)));
         let text = |reply| Ok(strings.answer(given(reply)?));
         Ok(match self {
             Self::Text | Self::Popped => text_or_null(reply)?,
@@ -69,7 +69,7 @@ impl Shape {
             Self::Number => whole(reply.int()?)?,
             Self::Flag => (reply.int()? != 0).into(),
             Self::Plain => plain(reply, strings),
-            Self::PoppedTexts if reply == Reply::Nil => Answer::Null,
+            Self::PoppedTexts if reply == Reply::Nil => Output::Null,
             Self::Texts | Self::PoppedTexts => list(elements(reply)?, text)?,
             Self::Values | Self::Fields => list(elements(reply)?, text_or_null)?,
             Self::Each(count) => {
@@ -79,8 +79,8 @@ impl Shape {
                 }
                 list(items, text_or_null)?
             }
-            Self::Score if reply == Reply::Nil => Answer::Null,
-            Self::Score | Self::Sum => Answer::Number(score(&given(reply)?)?),
+            Self::Score if reply == Reply::Nil => Output::Null,
+            Self::Score | Self::Sum => Output::Number(score(&given(reply)?)?),
             Self::Record => {
                 let items = elements(reply)?;
                 if items.len() % 2 != 0 {
@@ -91,12 +91,12 @@ impl Shape {
                 while let (Some(field), Some(value)) = (items.next(), items.next()) {
                     fields.push((String::from_utf8_lossy(&given(field)?).into_owned(), text(value)?));
                 }
-                Answer::Record(fields)
+                Output::Record(fields)
             }
             Self::Scanned => {
                 let [cursor, keys] = reply.tuple()?;
                 let keys = list(elements(keys)?, text)?;
-                Answer::Object(vec![Answer::field("cursor", text(cursor)?), Answer::field("keys", keys)])
+                Output::Object(vec![Output::field("cursor", text(cursor)?), Output::field("keys", keys)])
             }
         })
     }
@@ -112,8 +112,8 @@ fn given(reply: Reply) -> Result<Bytes> {
     reply.bulk()?.ok_or_else(|| invalid("expected a string from the server, got nothing"))
 }
 
-fn list(items: Vec<Reply>, read: impl Fn(Reply) -> Result<Answer>) -> Result<Answer> {
-    items.into_iter().map(read).collect::<Result<_>>().map(Answer::List)
+fn list(items: Vec<Reply>, read: impl Fn(Reply) -> Result<Output>) -> Result<Output> {
+    items.into_iter().map(read).collect::<Result<_>>().map(Output::List)
 }
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -130,28 +130,28 @@ pub enum Strings {
 }
 
 impl Strings {
-    fn answer(self, bytes: Bytes) -> Answer {
+    fn answer(self, bytes: Bytes) -> Output {
         match self {
-            Self::Text => Answer::text(bytes),
-            Self::Bytes => Answer::Bytes(bytes),
+            Self::Text => Output::text(bytes),
+            Self::Bytes => Output::Bytes(bytes),
         }
     }
 }
 
 /// Converts any reply unchanged. A number beyond JavaScript's safe integers becomes a string of digits.
-pub fn plain(reply: Reply, strings: Strings) -> Answer {
+pub fn plain(reply: Reply, strings: Strings) -> Output {
     match reply {
-        Reply::Nil => Answer::Null,
+        Reply::Nil => Output::Null,
         Reply::Int(number) if is_safe(number) => number.into(),
         Reply::Int(number) => number.to_string().into(),
         Reply::Bulk(text) => strings.answer(text),
-        Reply::Array(items) => Answer::List(items.into_iter().map(|item| plain(item, strings)).collect()),
-        Reply::Refused(words) => Answer::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
+        Reply::Array(items) => Output::List(items.into_iter().map(|item| plain(item, strings)).collect()),
+        Reply::Refused(words) => Output::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
     }
 }
 
 /// A reply that is documented as a number.
-fn whole(number: i64) -> Result<Answer> {
+fn whole(number: i64) -> Result<Output> {
     if is_safe(number) {
         return Ok(number.into());
     }

@@ -7,8 +7,8 @@ use cinnabar_port::{
 
 use super::{Strings, conduct::Conduct, custom_request, request, table};
 use crate::{
-    answer::Answer,
     features::raw::{Shape, nothing_asked},
+    output::Output,
 };
 
 /// A command of a transaction.
@@ -26,7 +26,7 @@ pub struct Step {
 /// Where the result of a step comes from.
 enum Place {
     /// The result is known without sending the command.
-    Known(Answer),
+    Known(Output),
     /// The next reply, to this request, converted like this.
     Next(Request, Shape, Strings),
 }
@@ -38,7 +38,7 @@ enum Place {
 ///
 /// # Errors
 /// Those of `command` and `custom`, in which case nothing is sent.
-pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
+pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
     let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     let mut apart = false;
     for Step { name, args, custom, strings } in steps {
@@ -61,7 +61,7 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
         }
     }
     if requests.is_empty() {
-        return Ok(Call::ready(Answer::List(places.into_iter().filter_map(known).collect())));
+        return Ok(Call::ready(Output::List(places.into_iter().filter_map(known).collect())));
     }
     let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
     let count = keys.len().min(usize::from(u16::MAX)) as u16;
@@ -80,10 +80,10 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Answer>> {
     Ok(Call::new(whole, move |reply| read(reply, places)))
 }
 
-fn read(reply: Reply, places: Vec<Place>) -> Result<Answer> {
+fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
     let mut replies = reply.array()?.into_iter();
     let pairs = places.into_iter().map(|place| match place {
-        Place::Known(answer) => Ok(pair(Answer::Null, answer)),
+        Place::Known(answer) => Ok(pair(Output::Null, answer)),
         Place::Next(request, shape, strings) => {
             let answer = match replies.next() {
                 None => {
@@ -98,19 +98,19 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Answer> {
                     .and_then(|reply| shape.read(reply, strings)),
             };
             Ok(answer
-                .map_or_else(|error| pair(Answer::Failure(error), Answer::Null), |answer| pair(Answer::Null, answer)))
+                .map_or_else(|error| pair(Output::Failure(error), Output::Null), |answer| pair(Output::Null, answer)))
         }
     });
-    pairs.collect::<Result<_>>().map(Answer::List)
+    pairs.collect::<Result<_>>().map(Output::List)
 }
 
-fn known(place: Place) -> Option<Answer> {
+fn known(place: Place) -> Option<Output> {
     match place {
-        Place::Known(answer) => Some(pair(Answer::Null, answer)),
+        Place::Known(answer) => Some(pair(Output::Null, answer)),
         Place::Next(..) => None,
     }
 }
 
-fn pair(error: Answer, value: Answer) -> Answer {
-    Answer::List(vec![error, value])
+fn pair(error: Output, value: Output) -> Output {
+    Output::List(vec![error, value])
 }

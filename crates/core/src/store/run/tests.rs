@@ -44,13 +44,13 @@ async fn a_call_of_one_round_does_not_wait_for_one_of_two() {
 #[tokio::test]
 async fn a_call_made_later_keeps_its_place() {
     let set = |value: &'static str| {
-        Call::later(move || {
+        Call::deferred(move || {
             let request = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(value.as_bytes())]);
             Ok(Call::new(request, |reply| Ok(reply.bulk()?.unwrap_or_default())))
         })
     };
     let get = Call::new(Request::get(Bytes::from_static(b"k")), |reply| Ok(reply.bulk()?.unwrap_or_default()));
-    let refused = Call::later(|| Err(Error::argument("no")));
+    let refused = Call::deferred(|| Err(Error::argument("no")));
     let mut seen = Vec::new();
     store().run(vec![(set("1"), 0), (get, 1), (refused, 2), (set("2"), 3)], soon(), |done| seen.extend(done)).await;
     seen.sort_by_key(|(_, tag)| *tag);

@@ -1,4 +1,4 @@
-//! The values of promises: plain data, built off the main thread.
+//! The value that a promise resolves with, as plain data that is built off the main thread.
 
 use std::borrow::Cow;
 
@@ -31,9 +31,9 @@ pub enum Source {
     Fallback = 2,
 }
 
-/// A value for JavaScript.
+/// What a promise resolves with.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum Output {
     /// `undefined`.
     Undefined,
     /// `null`.
@@ -51,11 +51,11 @@ pub enum Answer {
     /// JSON of an object with field names from a store, so it gets no prototype.
     JsonRecord(Text),
     /// An array.
-    List(Vec<Answer>),
+    List(Vec<Output>),
     /// A plain object with fields in this order.
-    Object(Vec<(Cow<'static, str>, Answer)>),
+    Object(Vec<(Cow<'static, str>, Output)>),
     /// An object without a prototype, since its field names come from a store.
-    Record(Vec<(String, Answer)>),
+    Record(Vec<(String, Output)>),
     /// A rate-limit result: built by a single call of a JavaScript function, because it is frequent.
     Checked {
         /// Within the limit.
@@ -75,7 +75,7 @@ pub enum Answer {
     Failure(Error),
 }
 
-impl Answer {
+impl Output {
     /// A string whose text was known when this was compiled.
     pub fn word(text: &'static str) -> Self {
         Self::text(Bytes::from_static(text.as_bytes()))
@@ -97,54 +97,54 @@ impl Answer {
     }
 
     /// A field of an object.
-    pub fn field(name: &'static str, value: impl Into<Answer>) -> (Cow<'static, str>, Answer) {
+    pub fn field(name: &'static str, value: impl Into<Output>) -> (Cow<'static, str>, Output) {
         (Cow::Borrowed(name), value.into())
     }
 }
 
-impl From<()> for Answer {
+impl From<()> for Output {
     fn from((): ()) -> Self {
         Self::Undefined
     }
 }
 
-impl From<bool> for Answer {
+impl From<bool> for Output {
     fn from(flag: bool) -> Self {
         Self::Bool(flag)
     }
 }
 
-impl From<i64> for Answer {
+impl From<i64> for Output {
     fn from(number: i64) -> Self {
         Self::Number(number as f64)
     }
 }
 
-impl From<u64> for Answer {
+impl From<u64> for Output {
     fn from(number: u64) -> Self {
         Self::Number(number as f64)
     }
 }
 
-impl From<usize> for Answer {
+impl From<usize> for Output {
     fn from(number: usize) -> Self {
         Self::Number(number as f64)
     }
 }
 
-impl From<String> for Answer {
+impl From<String> for Output {
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
-impl From<Vec<String>> for Answer {
+impl From<Vec<String>> for Output {
     fn from(texts: Vec<String>) -> Self {
-        Self::List(texts.into_iter().map(Answer::from).collect())
+        Self::List(texts.into_iter().map(Output::from).collect())
     }
 }
 
-impl<T: Into<Answer>> From<Option<T>> for Answer {
+impl<T: Into<Output>> From<Option<T>> for Output {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

@@ -1,6 +1,6 @@
-//! Answers as JavaScript values.
+//! The values of promises as JavaScript values.
 
-use cinnabar_core::answer::Answer;
+use cinnabar_core::output::Output;
 use cinnabar_port::error::{Error, Kind, Result};
 
 use super::{
@@ -9,21 +9,21 @@ use super::{
     node_api::{Js, Value},
 };
 
-/// The JavaScript value of an answer.
-pub fn build(answer: Answer, js: Js, functions: &Functions) -> Result<Value> {
-    Ok(match answer {
-        Answer::Undefined => js.undefined(),
-        Answer::Null => js.null(),
-        Answer::Bool(flag) => js.boolean(flag),
-        Answer::Number(number) => js.number(number),
-        Answer::Text(text) => js.known_string(&text.bytes, text.ascii)?,
-        Answer::Bytes(bytes) => js.buffer(&bytes)?,
-        Answer::Json(text) => js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?,
-        Answer::JsonRecord(text) => {
+/// Builds the JavaScript value of an output.
+pub fn build(output: Output, js: Js, functions: &Functions) -> Result<Value> {
+    Ok(match output {
+        Output::Undefined => js.undefined(),
+        Output::Null => js.null(),
+        Output::Bool(flag) => js.boolean(flag),
+        Output::Number(number) => js.number(number),
+        Output::Text(text) => js.known_string(&text.bytes, text.ascii)?,
+        Output::Bytes(bytes) => js.buffer(&bytes)?,
+        Output::Json(text) => js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?,
+        Output::JsonRecord(text) => {
             let parsed = js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?;
             record(js, functions, &[parsed])?
         }
-        Answer::List(items) => {
+        Output::List(items) => {
             let array = js.array(items.len());
             for (index, item) in items.into_iter().enumerate() {
                 let item = build(item, js, functions)?;
@@ -31,7 +31,7 @@ pub fn build(answer: Answer, js: Js, functions: &Functions) -> Result<Value> {
             }
             array
         }
-        Answer::Object(fields) => {
+        Output::Object(fields) => {
             let object = js.object();
             for (name, value) in fields {
                 let value = build(value, js, functions)?;
@@ -39,7 +39,7 @@ pub fn build(answer: Answer, js: Js, functions: &Functions) -> Result<Value> {
             }
             object
         }
-        Answer::Record(fields) => {
+        Output::Record(fields) => {
             let object = record(js, functions, &[])?;
             for (name, value) in fields {
                 let value = build(value, js, functions)?;
@@ -47,7 +47,7 @@ pub fn build(answer: Answer, js: Js, functions: &Functions) -> Result<Value> {
             }
             object
         }
-        Answer::Checked { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
+        Output::Checked { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
             let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
             let args = [
                 js.boolean(allowed),
@@ -58,9 +58,9 @@ pub fn build(answer: Answer, js: Js, functions: &Functions) -> Result<Value> {
                 js.number(f64::from(source as u8)),
             ];
             js.call(js.kept(&functions.checked), &args)
-                .map_err(|_| Error::new(Kind::Internal, "the answer of a limit could not be made"))?
+                .map_err(|_| Error::new(Kind::Internal, "the rate-limit result could not be built"))?
         }
-        Answer::Failure(error) => functions.failures.build(js, &error, None, More::default()),
+        Output::Failure(error) => functions.failures.build(js, &error, None, More::default()),
     })
 }
 

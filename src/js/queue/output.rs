@@ -4,24 +4,24 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use cinnabar_core::{
-    answer::Answer,
     features::queue::{Added, Counts, Event, Job, State, What},
+    output::Output,
 };
 
-type Field = (Cow<'static, str>, Answer);
+type Field = (Cow<'static, str>, Output);
 
 /// `[id, isNew]`.
-pub fn added(added: Added) -> Answer {
-    Answer::List(vec![added.id.into(), added.is_new.into()])
+pub fn added(added: Added) -> Output {
+    Output::List(vec![added.id.into(), added.is_new.into()])
 }
 
 /// A job as an object.
-pub fn job(job: Job) -> Answer {
-    Answer::Object(vec![
+pub fn job(job: Job) -> Output {
+    Output::Object(vec![
         field("id", job.id),
         field("name", job.name),
         field("data", json(Some(job.data))),
-        field("state", Answer::word(state(job.state))),
+        field("state", Output::word(state(job.state))),
         field("attempt", u64::from(job.attempt)),
         field("attempts", u64::from(job.attempts)),
         field("crashes", u64::from(job.crashes)),
@@ -30,7 +30,7 @@ pub fn job(job: Job) -> Answer {
         field("timeoutMs", job.timeout.as_millis() as u64),
         field("progress", json(job.progress)),
         field("result", json(job.result)),
-        field("error", job.error.map_or(Answer::Null, |error| json(Some(error)))),
+        field("error", job.error.map_or(Output::Null, |error| json(Some(error)))),
         field("createdAt", job.added_ms),
         field("dueAt", job.due_ms),
         field("startedAt", job.started_ms),
@@ -39,8 +39,8 @@ pub fn job(job: Job) -> Answer {
 }
 
 /// How many jobs are in each state, and whether they may be taken.
-pub fn counts(counts: Counts) -> Answer {
-    Answer::Object(vec![
+pub fn counts(counts: Counts) -> Output {
+    Output::Object(vec![
         field("ready", counts.ready),
         field("delayed", counts.delayed),
         field("active", counts.active),
@@ -97,13 +97,13 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
 }
 
 /// The value of a JSON text; `undefined` where there is none.
-pub fn json(text: Option<Bytes>) -> Answer {
-    text.filter(|text| !text.is_empty()).map_or(Answer::Undefined, Answer::json)
+pub fn json(text: Option<Bytes>) -> Output {
+    text.filter(|text| !text.is_empty()).map_or(Output::Undefined, Output::json)
 }
 
 /// A property.
-pub fn field(name: &'static str, value: impl Into<Answer>) -> Field {
-    Answer::field(name, value)
+pub fn field(name: &'static str, value: impl Into<Output>) -> Field {
+    Output::field(name, value)
 }
 
 fn state(state: State) -> &'static str {
