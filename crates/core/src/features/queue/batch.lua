@@ -1,5 +1,5 @@
 -- Jobs that one run adds, by queue. They get their places together, at the end of the run.
-local batches, now = {}, time()
+local batches, now = {}, now_ms()
 
 local function batch_of(q, channels)
   local batch = batches[q]

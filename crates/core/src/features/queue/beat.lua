@@ -1,6 +1,6 @@
 -- Renews leases. KEYS: the queue. ARGV: lease in ms, then id and token of each. Answers 1 for each that has this token.
 local q = KEYS[1]
-local ends = time() + ARGV[1]
+local ends = now_ms() + ARGV[1]
 local ids, mine = held(q, ARGV, 2, 2)
 local out, leases = {}, {}
 for i, id in ipairs(ids) do

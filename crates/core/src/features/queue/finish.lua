@@ -1,7 +1,7 @@
 -- Ends jobs. KEYS: the queue. ARGV: the retention of done and then dead jobs, each as count, ms and bytes; then for each job
 -- its id, token, outcome, result or error, the delay of the retry in ms, and how many ms ago it started. Returns 1 for each job
 -- that has ended with this token, now or earlier; then what was published.
-local q, now, n = KEYS[1], time(), {}
+local q, now, n = KEYS[1], now_ms(), {}
 for i = 1, 6 do
   n[i] = tonumber(ARGV[i])
 end

@@ -2,7 +2,7 @@
 -- over, which an earlier run could not revive; the time up to which they died, '' for now.
 -- Answers how many were revived, how many more could not be, 1 when there may be others, and that time.
 local q, most, skip = KEYS[1], math.min(ARGV[1] + 0, 100), ARGV[2] + 0
-local cut = ARGV[3] == '' and time() or ARGV[3] + 0
+local cut = ARGV[3] == '' and now_ms() or ARGV[3] + 0
 local dead = redis.call('ZRANGEBYSCORE', q .. DEAD, '-inf', cut * 2048 + 2047, 'WITHSCORES', 'LIMIT', skip, most)
 local revived, left = 0, 0
 for i = 1, #dead, 2 do

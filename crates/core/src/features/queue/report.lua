@@ -9,7 +9,7 @@ for i, id in ipairs(ids) do
       local lease = lease_of(mine[i])
       if lease.started == '' then
         begin(q)
-        lease.started = string.format('%.0f', time() - value)
+        lease.started = string.format('%.0f', now_ms() - value)
         redis.call('HSET', q .. LEASES, id, record_of(lease))
         tell('active', id, lease.attempt, '')
       end

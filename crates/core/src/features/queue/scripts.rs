@@ -13,14 +13,15 @@ use cinnabar_port::script;
 
 script!(
     ADD = "queue/add.lua", keys: 3, args: 7, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );
 script!(
     TAKE = "queue/take.lua", keys: 3, args: 21, is: [keyed_once, finding],
     with: [
-        "../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
-        "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/reserved.lua", "queue/limits.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/finished.lua", "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/reserved.lua",
+        "queue/limits.lua",
         "queue/leasing.lua", "queue/pick.lua", "queue/may_run_alone.lua", "queue/alone.lua", "queue/making_way.lua", "queue/rest.lua",
         "queue/tidy.lua", "queue/taking.lua",
     ]
@@ -32,17 +33,17 @@ script!(
 script!(
     FINISH = "queue/finish.lua", keys: 3, args: 0, is: [keyed_once, finding],
     with: [
-        "../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
-        "queue/waits.lua", "queue/outcome.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/finished.lua", "queue/waits.lua", "queue/outcome.lua",
     ]
 );
 script!(
     BEAT = "queue/beat.lua", keys: 3, args: 0, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
     REPORT = "queue/report.lua", keys: 3, args: 0, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
     GET = "queue/get.lua", keys: 3, args: 1, is: [keyed_once],
@@ -69,8 +70,8 @@ script!(
 script!(
     SWEEP = "queue/sweep.lua", keys: 3, args: 5, is: [keyed_once, finding],
     with: [
-        "../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
-        "queue/erase.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/finished.lua", "queue/erase.lua",
     ]
 );
 script!(
@@ -79,24 +80,24 @@ script!(
 );
 script!(
     REDRIVE = "queue/redrive.lua", keys: 3, args: 3, is: [keyed_once, finding],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
     REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
     REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, is: [keyed_once], with: ["../keys/queue.lua"]);
 script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, is: [keyed_once, finding], with: ["../keys/queue.lua"]);
 script!(
     REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1, is: [keyed_once],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
     REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5, is: [keyed_once, finding],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );

@@ -1,8 +1,4 @@
--- What the scripts of a queue share. `q` is what the keys of the queue begin with.
-local function time()
-  local now = redis.call('TIME')
-  return now[1] * 1000 + math.floor(now[2] / 1000)
-end
+-- What the scripts of a queue share. `q` is the prefix of the keys of the queue.
 
 -- What a job was given that scripts read: priority, group, what it is the same by, for how many ms, 'n' if it is not kept.
 local function options(text)

@@ -2,7 +2,7 @@
 -- where they have not; how many at most; how many to pass over, which an earlier run found too young; when that run was, ''
 -- in the first. Answers how many were removed, how many more were too young, 1 when there may be others, and when this was.
 local q, state, most, skip = KEYS[1], ARGV[1], math.min(ARGV[3] + 0, 100), ARGV[4] + 0
-local now = ARGV[5] == '' and time() or ARGV[5] + 0
+local now = ARGV[5] == '' and now_ms() or ARGV[5] + 0
 local cut = now - ARGV[2]
 local ids, young, removed = nil, 0, 0
 if state == 'done' or state == 'dead' then

@@ -10,7 +10,7 @@ local n = {}
 for i = 1, #ARGV do
   n[i] = tonumber(ARGV[i])
 end
-local q, now = KEYS[1], time()
+local q, now = KEYS[1], now_ms()
 local done, dead = { n[12], n[13], n[14] }, { n[15], n[16], n[17] }
 local limits = { starts = n[5], per = n[6], group = n[7], group_starts = n[8], group_per = n[9] }
 limits.groups = limits.group > 0 or limits.group_starts > 0

@@ -17,7 +17,7 @@ redis.call('DEL', job)
 redis.call('HSET', job, 's', schedule, 'f', fired, 'l', limit, 'n', ARGV[6], 'd', ARGV[7], 'o', ARGV[8], 'w', ARGV[9])
 redis.call('ZADD', q .. REPEATS, slot, id)
 -- Workers ask once a second; what comes before that has to be told.
-if slot - time() < 1000 then
+if slot - now_ms() < 1000 then
   say(KEYS[3], WAKE, '1')
 end
 return slot
