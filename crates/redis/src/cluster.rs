@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use super::{
-    dial::{Dialler, Place},
+    dial::{Dialler, Endpoint},
     lanes::Lanes,
     server::Server,
     source::{Dialled, Locate, Source},
@@ -161,7 +161,7 @@ impl Cluster {
     }
 
     fn node(&self, address: &Address) -> Node {
-        let source = Source::Fixed(Place::Tcp(address.clone()));
+        let source = Source::Fixed(Endpoint::Tcp(address.clone()));
         let (settings, dialler, events) = (self.settings.clone(), self.dialler.clone(), self.events.clone());
         let server = Server::new(settings, dialler, source, events, self.lanes.clone());
         Node { address: address.clone(), server, followed: AtomicBool::new(false) }
@@ -183,12 +183,12 @@ impl Cluster {
 
 impl Locate for Cluster {
     /// A connection to any node, for messages that all nodes deliver.
-    fn dial(&self) -> Dialled<'_> {
+    fn dial<'a>(&'a self, dialler: &'a Dialler) -> Dialled<'a> {
         Box::pin(async move {
-            let places = self.candidates().into_iter().map(|node| Place::Tcp(node.address().clone()));
-            let dial = |place: Place| async move {
-                let wire = self.dialler.dial(&place).await?;
-                Ok((place, wire))
+            let places = self.candidates().into_iter().map(|node| Endpoint::Tcp(node.address().clone()));
+            let dial = |place: Endpoint| async move {
+                let link = dialler.dial(&place).await?;
+                Ok((place, link))
             };
             learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
         })

@@ -8,7 +8,7 @@ use crate::plan::Wire;
 
 /// Adds a request; returns whether that includes the source of a script. A script is sent with its source, which loads it, until
 /// the server has run it, and by its SHA-1 from then on; `whole` always sends the source.
-pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Commands) -> bool {
+pub fn encode(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Commands) -> bool {
     let mut plain = |name: &str, args: &[Bytes]| {
         commands.push(&[name.as_bytes()], args.len(), args.iter());
         false
@@ -20,19 +20,19 @@ pub fn spell(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Command
         Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
         Wire::One(Request { verb: Verb::Apart(apart), args, .. }) => plain(&apart.name, args),
         Wire::One(Request { verb: Verb::Transaction(whole), .. }) => {
-            spell_transaction(whole, scripts, commands);
+            encode_transaction(whole, scripts, commands);
             false
         }
         Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
             let keys = request.touched().into_iter().flatten().count();
             let (source, sha) = text(script, matches!(request.verb, Verb::Many(_)));
             let run = Run { source, sha, keys, args: args.len() };
-            run.spell(args.iter(), scripts, whole, commands)
+            run.encode(args.iter(), scripts, whole, commands)
         }
         Wire::Many(many) => {
             let (source, sha) = text(many.script, !many.is_single());
             let run = Run { source, sha, keys: many.keys.len(), args: many.keys.len() + many.args.len() };
-            run.spell(many.keys.iter().chain(&many.args), scripts, whole, commands)
+            run.encode(many.keys.iter().chain(&many.args), scripts, whole, commands)
         }
     }
 }
@@ -53,10 +53,10 @@ fn text(script: &'static Script, many: bool) -> (&'static str, &'static str) {
     if many { script.many() } else { script.whole() }
 }
 
-fn spell_transaction(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
+fn encode_transaction(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
     commands.push_words(&[b"MULTI"]);
     for request in &transaction.requests {
-        spell(&Wire::One(request.clone()), scripts, true, commands);
+        encode(&Wire::One(request.clone()), scripts, true, commands);
     }
     commands.push_words(&[b"EXEC"]);
 }
@@ -79,7 +79,7 @@ struct Run {
 }
 
 impl Run {
-    fn spell<'a>(
+    fn encode<'a>(
         &self,
         args: impl Iterator<Item = &'a Bytes>,
         scripts: &Scripts,
@@ -105,7 +105,7 @@ mod tests {
     fn a_script_is_sent_with_its_source_until_the_server_has_run_it() {
         let scripts = Scripts::default();
         let run = Wire::One(Request::script(&RELEASE, [Bytes::from_static(b"key"), Bytes::from_static(b"token")]));
-        let sends_source = |whole| spell(&run, &scripts, whole, &mut Commands::default());
+        let sends_source = |whole| encode(&run, &scripts, whole, &mut Commands::default());
         assert!(sends_source(false));
         assert!(sends_source(false), "the first may have been refused before it was loaded");
         scripts.learn(script(&run).into_iter());
@@ -113,6 +113,6 @@ mod tests {
         assert!(sends_source(true));
         scripts.forget();
         assert!(sends_source(false));
-        assert!(!spell(&Wire::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
+        assert!(!encode(&Wire::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
     }
 }

@@ -1,149 +1,143 @@
-//! A pipelined connection: matches replies to requests, and tracks exactly which bytes were written.
+//! A pipelined connection, whichever driver moves its bytes: the seam between the pool and the drivers.
 //!
-//! The commands of an exchange are written contiguously, in the order in which they were queued. When the connection ends or a
-//! deadline passes, each command is classified: if all its bytes were handed to the operating system, it may have been applied;
-//! otherwise it was not, since a server does not run an incomplete command.
+//! A driver sends the commands of an exchange contiguously, in the order in which exchanges were submitted, and completes each
+//! exchange once all its replies have arrived, the deadline of its caller has passed or the connection has ended.
 
-mod queue;
-#[cfg(test)]
-mod tests;
+use std::{sync::Arc, time::Duration};
 
-use std::{
-    future::poll_fn,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use bytes::{Buf, Bytes};
 use cinnabar_port::{
     Reply,
     error::{Error, Kind, Result},
-    random,
 };
-use parking_lot::Mutex;
-use smallvec::SmallVec;
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{oneshot, watch},
     time::{Instant, timeout_at},
 };
 
-use super::{lanes::Hold, resp::Commands, wire::Wire};
-use queue::{Answered, Queue};
+use super::{lanes::Hold, resp::Commands};
 
 /// Replies to one exchange, in order.
 pub type Replies = Vec<Result<Reply>>;
 
-/// How often a connection is checked.
-const LOOK: Duration = Duration::from_millis(250);
+/// All replies to a caller, and the hold to keep until it has processed them.
+pub type Completion = (Replies, Option<Hold>);
+
+/// Receives the completion of an exchange.
+pub type Done = oneshot::Sender<Completion>;
+
+/// What a driver does for one connection.
+pub trait Transport: Send + Sync {
+    /// Queues commands and takes `hold`, which is kept until the replies have arrived. The returned number identifies them for
+    /// `abandon`.
+    ///
+    /// # Errors
+    /// Why nothing was queued: the connection has ended, or too many replies are pending.
+    fn submit(&self, commands: Commands, hold: &mut Option<Hold>, done: Done) -> Result<u64>;
+
+    /// Abandons an exchange, and withdraws it if it was not sent. Returns its outcome, or `None` if it has already ended.
+    fn abandon(&self, number: u64) -> Option<Replies>;
+
+    /// How many commands are pending.
+    fn pending(&self) -> usize;
+
+    /// How many of them have not been sent.
+    fn unsent(&self) -> usize;
+
+    /// How long a reply has been pending without a sign of life from the server.
+    fn silence(&self, now: Instant) -> Duration;
+
+    /// How long the oldest command has been pending.
+    fn delay(&self, now: Instant) -> Duration;
+
+    /// How long no caller has used it.
+    fn unused(&self, now: Instant) -> Duration;
+
+    /// Closes it; pending calls fail with `why`.
+    fn end(&self, why: Error);
+
+    /// Why it has ended; `None` while it is open.
+    fn ended(&self) -> watch::Receiver<Option<Error>>;
+
+    /// Whether it has ended.
+    fn has_ended(&self) -> bool;
+}
 
 /// A connection, open or closed. Clones are the same connection.
 #[derive(Clone)]
 pub struct Connection {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    work: Notify,
-    /// Why it has ended.
-    ended: watch::Sender<Option<Error>>,
-}
-
-impl Shared {
-    fn end(&self, why: Error) {
-        let first = self.ended.send_if_modified(|ended| {
-            let first = ended.is_none();
-            ended.get_or_insert_with(|| why.clone());
-            first
-        });
-        if first {
-            self.queue.lock().end(&why);
-            self.work.notify_one();
-        }
-    }
+    transport: Arc<dyn Transport>,
 }
 
 impl Connection {
-    /// Takes over an authenticated stream. Runs until the connection ends or `end` is called. While idle, it sends a PING every
-    /// `keepalive`.
-    pub fn start(mut wire: Wire, keepalive: Duration) -> Self {
-        wire.open_up();
-        let shared =
-            Arc::new(Shared { queue: Mutex::new(Queue::new()), work: Notify::new(), ended: watch::Sender::new(None) });
-        let task = shared.clone();
-        tokio::spawn(async move {
-            let why = drive(&task, wire, keepalive).await;
-            task.end(why);
-        });
-        Self { shared }
+    /// A connection that this driver's transport serves.
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport }
     }
 
     /// Queues commands, which are sent in the order of these calls. Dropping the exchange withdraws commands that were not sent
     /// yet.
-    pub fn hand_over(&self, commands: Commands) -> Exchange<'_> {
-        self.hand_over_with(commands, None)
+    pub fn submit(&self, commands: Commands) -> Exchange<'_> {
+        self.submit_holding(commands, None)
     }
 
     /// The same, and keeps `hold` until the replies have arrived.
-    pub fn hand_over_with(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
-        let (done, answer) = oneshot::channel();
+    pub fn submit_holding(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
+        let (done, completion) = oneshot::channel();
         let count = commands.len();
-        let queued = self.shared.queue.lock().push(commands, &mut hold, Some(done));
-        self.shared.work.notify_one();
-        Exchange { shared: &self.shared, count, queued, answer, hold }
+        let submitted = self.transport.submit(commands, &mut hold, done);
+        Exchange { transport: &*self.transport, count, submitted, completion, hold }
     }
 
     /// How many commands are pending.
-    pub fn unanswered(&self) -> usize {
-        self.shared.queue.lock().unanswered()
+    pub fn pending(&self) -> usize {
+        self.transport.pending()
     }
 
     /// How many of them have not been sent.
-    pub fn waiting(&self) -> usize {
-        self.shared.queue.lock().waiting()
+    pub fn unsent(&self) -> usize {
+        self.transport.unsent()
     }
 
-    /// How long a reply has been pending without any data from the server.
+    /// How long a reply has been pending without a sign of life from the server.
     pub fn silence(&self) -> Duration {
-        self.shared.queue.lock().silence(Instant::now())
+        self.transport.silence(Instant::now())
     }
 
     /// How long no caller has used it.
     pub fn unused(&self) -> Duration {
-        self.shared.queue.lock().unused(Instant::now())
-    }
-
-    /// Closes it; pending calls fail with `why`.
-    pub fn end(&self, why: Error) {
-        self.shared.end(why);
+        self.transport.unused(Instant::now())
     }
 
     /// How long the oldest command has been pending.
     pub fn delay(&self, now: Instant) -> Duration {
-        self.shared.queue.lock().delay(now)
+        self.transport.delay(now)
+    }
+
+    /// Closes it; pending calls fail with `why`.
+    pub fn end(&self, why: Error) {
+        self.transport.end(why);
     }
 
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
-        self.shared.ended.borrow().is_some()
+        self.transport.has_ended()
     }
 
     /// Why it has ended, if it has.
     pub fn why_ended(&self) -> Option<Error> {
-        self.shared.ended.borrow().clone()
+        self.transport.ended().borrow().clone()
     }
 
     /// Waits until it ends and returns why.
     pub async fn ended(&self) -> Error {
-        let mut ended = self.shared.ended.subscribe();
+        let mut ended = self.transport.ended();
         let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
         why.unwrap_or_else(|| Error::new(Kind::Unavailable, "the connection was closed"))
     }
 }
 
-/// The replies to an exchange.
-pub struct Landed {
+/// The outcome of an exchange.
+pub struct Outcome {
     pub replies: Replies,
     /// The `hold` of the exchange. `None` if replies are still pending: the connection keeps it then.
     pub hold: Option<Hold>,
@@ -151,13 +145,13 @@ pub struct Landed {
     pub late: bool,
 }
 
-/// Commands that were queued.
+/// Commands that were submitted.
 pub struct Exchange<'a> {
-    shared: &'a Shared,
+    transport: &'a dyn Transport,
     count: usize,
     /// Its number, until it has ended.
-    queued: Result<u64>,
-    answer: oneshot::Receiver<Answered>,
+    submitted: Result<u64>,
+    completion: oneshot::Receiver<Completion>,
     /// The hold, if the connection did not accept the exchange.
     hold: Option<Hold>,
 }
@@ -168,149 +162,56 @@ impl Exchange<'_> {
     /// Errors other than the server's are `E_NOT_SENT` for a command that was not sent, `E_MAYBE_APPLIED` for one whose
     /// connection was lost after it was sent, and `E_TIMEOUT` for one that was sent but got no reply before the deadline.
     pub async fn replies(self, deadline: Instant) -> Replies {
-        self.landed(deadline).await.replies
+        self.outcome(deadline).await.replies
     }
 
     /// The same, and returns the hold.
-    pub async fn landed(mut self, deadline: Instant) -> Landed {
-        let landed = |replies, hold| Landed { replies, hold, late: false };
-        let number = match &self.queued {
+    pub async fn outcome(mut self, deadline: Instant) -> Outcome {
+        let outcome = |replies, hold| Outcome { replies, hold, late: false };
+        let number = match &self.submitted {
             Ok(number) => *number,
-            Err(why) => return landed(queue::not_sent(self.count, why), self.hold.take()),
+            Err(why) => return outcome(not_sent(self.count, why), self.hold.take()),
         };
-        let landed = match timeout_at(deadline, &mut self.answer).await {
-            Ok(Ok((replies, hold))) => landed(replies, hold),
-            Ok(Err(_)) => landed(
-                queue::not_sent(self.count, &Error::new(Kind::Internal, "a connection lost track of a call")),
-                None,
-            ),
+        let outcome = match timeout_at(deadline, &mut self.completion).await {
+            Ok(Ok((replies, hold))) => outcome(replies, hold),
+            Ok(Err(_)) => {
+                outcome(not_sent(self.count, &Error::new(Kind::Internal, "a connection lost track of a call")), None)
+            }
             Err(_) => {
-                let replies = self.shared.queue.lock().give_up(number).unwrap_or_else(|| queue::late(self.count));
-                Landed { replies, hold: None, late: true }
+                let replies = self.transport.abandon(number).unwrap_or_else(|| late(self.count));
+                Outcome { replies, hold: None, late: true }
             }
         };
-        self.queued = Err(Error::new(Kind::Internal, "the exchange has ended"));
-        landed
+        self.submitted = Err(Error::new(Kind::Internal, "the exchange has ended"));
+        outcome
     }
 }
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        if let Ok(number) = self.queued {
-            drop(self.shared.queue.lock().give_up(number));
+        if let Ok(number) = self.submitted {
+            drop(self.transport.abandon(number));
         }
     }
 }
 
-/// Reads and writes until the connection ends; returns why.
-async fn drive(shared: &Shared, wire: Wire, keepalive: Duration) -> Error {
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut driver = Driver { shared, wire, writing: Bytes::new(), unflushed: false };
-    loop {
-        if let Some(why) = shared.ended.borrow().clone() {
-            return why;
-        }
-        tokio::select! {
-            biased;
-            () = shared.work.notified() => {}
-            why = poll_fn(|context| driver.poll(context)) => return why,
-            _ = look.tick() => driver.ping_after(keepalive),
-        }
-    }
+/// Replies for commands that were never sent.
+pub fn not_sent(count: usize, why: &Error) -> Replies {
+    (0..count).map(|_| Err(unsent(why))).collect()
 }
 
-struct Driver<'a> {
-    shared: &'a Shared,
-    wire: Wire,
-    /// Bytes not yet accepted by the operating system.
-    writing: Bytes,
-    unflushed: bool,
+/// Replies for commands that were sent but got no reply in time.
+pub fn late(count: usize) -> Replies {
+    (0..count).map(|_| Err(Error::new(Kind::Timeout, "no reply arrived in time"))).collect()
 }
 
-impl Driver<'_> {
-    /// Writes and reads as much as possible now; ready when the connection has ended.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        match self.poll_write(context).and_then(|()| self.poll_read(context)) {
-            Ok(()) => Poll::Pending,
-            Err(why) => Poll::Ready(why),
-        }
-    }
+/// The error of a command that was never sent.
+pub fn unsent(why: &Error) -> Error {
+    Error::new(Kind::NotSent, format!("nothing was sent: {}", why.message()))
+}
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<()> {
-        loop {
-            if self.writing.is_empty() {
-                // Also frees the written bytes if nothing follows.
-                self.writing = self.shared.queue.lock().take(Instant::now()).unwrap_or_default();
-                if self.writing.is_empty() {
-                    break;
-                }
-            }
-            let Poll::Ready(count) = self.wire.poll_write(context, &self.writing) else { return Ok(()) };
-            let count = count?;
-            if count == 0 {
-                return Err(Error::new(Kind::Unavailable, "the connection accepts no more bytes"));
-            }
-            self.writing.advance(count);
-            self.unflushed = true;
-            self.shared.queue.lock().wrote(count, Instant::now());
-        }
-        if self.unflushed
-            && let Poll::Ready(flushed) = self.wire.poll_flush(context)
-        {
-            flushed?;
-            self.unflushed = false;
-        }
-        Ok(())
-    }
-
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Result<()> {
-        while let Poll::Ready(filled) = self.wire.poll_fill(context) {
-            filled?;
-            let mut told = SmallVec::<[_; 8]>::new();
-            let answered = self.answer(&mut told);
-            // Callers are notified outside the lock, and before a protocol error is returned: the replies in front of it are
-            // valid.
-            for (done, replies) in told {
-                let _ = done.send(replies);
-            }
-            answered?;
-        }
-        Ok(())
-    }
-
-    /// Matches the replies that were read; `told` receives the exchanges that are complete.
-    fn answer(&mut self, told: &mut impl Extend<queue::Told>) -> Result<()> {
-        let mut queue = self.shared.queue.lock();
-        let now = Instant::now();
-        // A skipped reply may never end, so until it does, its data does not count as a sign of life.
-        if !self.wire.passes_over() {
-            queue.heard(now);
-        }
-        while self.wire.has_more() {
-            if !queue.is_awaited()? {
-                self.wire.pass_over();
-            }
-            let Some(reply) = self.wire.decode()? else { break };
-            queue.heard(now);
-            told.extend(queue.answer(reply)?);
-        }
-        Ok(())
-    }
-
-    fn ping_after(&self, keepalive: Duration) {
-        let mut queue = self.shared.queue.lock();
-        let now = Instant::now();
-        if queue.wants_word(now) {
-            queue.push_word(format!("in step {:016x}", random::fraction().to_bits()));
-            drop(queue);
-            self.shared.work.notify_one();
-        } else if queue.idle(now) >= keepalive {
-            let mut ping = Commands::default();
-            ping.push_words(&[b"PING"]);
-            let _ = queue.push(ping, &mut None, None);
-            drop(queue);
-            self.shared.work.notify_one();
-        }
-    }
+/// The error of a command that was sent over a connection that has ended since.
+pub fn lost(why: &Error) -> Error {
+    let message = format!("the connection was lost before the reply arrived ({})", why.message());
+    Error::new(Kind::MaybeApplied, message)
 }

@@ -18,17 +18,17 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{resp::Commands, tls, wire::Wire};
+use super::{link::Link, native::stream::Stream, resp::Commands, tls};
 use crate::settings::{Address, Credentials, Secret, Settings};
 
 /// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Endpoint {
     Tcp(Address),
     Unix(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(Address { host, port }) if host.contains(':') => write!(f, "[{host}]:{port}"),
@@ -40,7 +40,7 @@ impl fmt::Display for Place {
 
 /// While the first attempt is pending for longer than this, further attempts are made in parallel, each limited to this time.
 /// If the network had dropped packets, a new attempt succeeds sooner after it recovers than the old one would.
-const BESIDE: Duration = Duration::from_secs(1);
+const PARALLEL_AFTER: Duration = Duration::from_secs(1);
 
 /// Connects with one set of settings.
 pub struct Dialler {
@@ -49,7 +49,7 @@ pub struct Dialler {
 }
 
 /// The credentials and database of a connection.
-pub struct Entry<'a> {
+pub struct Login<'a> {
     pub username: Option<&'a str>,
     pub password: Option<&'a str>,
     pub database: u8,
@@ -69,37 +69,39 @@ impl Dialler {
     ///
     /// # Errors
     /// `E_AUTH` if the credentials were rejected, otherwise `E_UNAVAILABLE`: no caller's request was sent.
-    pub async fn dial(&self, place: &Place) -> Result<Wire> {
-        persist(self.settings.connect_timeout, |limit| self.attempt(place, limit)).await
+    pub async fn dial(&self, endpoint: &Endpoint) -> Result<Link> {
+        with_parallel_attempts(self.settings.connect_timeout, |limit| self.attempt(endpoint, limit)).await
     }
 
     /// A single attempt to connect.
-    pub async fn attempt(&self, place: &Place, limit: Duration) -> Result<Wire> {
+    pub async fn attempt(&self, endpoint: &Endpoint, limit: Duration) -> Result<Link> {
         let made = async {
             let (username, password) = match &self.settings.credentials {
                 Credentials::Fixed { username, password } => (username.clone(), password.clone()),
                 Credentials::Provider(provider) => provider.ask().await.map(|(user, word)| (user, Some(word)))?,
             };
-            let entry = Entry {
+            let login = Login {
                 username: username.as_deref(),
                 password: password.as_ref().map(Secret::reveal),
                 database: self.settings.database,
             };
-            self.open(place, &entry, Instant::now() + limit).await
+            self.open(endpoint, &login, Instant::now() + limit).await.map(Link::Native)
         };
         match timeout(limit, made).await {
-            Ok(made) => made.map_err(|error| refusal(error, place)),
-            Err(_) => Err(refusal(Error::new(Kind::Unavailable, format!("no reply within {limit:?}")), place)),
+            Ok(made) => made.map_err(|error| connect_error(error, endpoint)),
+            Err(_) => Err(connect_error(Error::new(Kind::Unavailable, format!("no reply within {limit:?}")), endpoint)),
         }
     }
 
     /// An authenticated stream to a server or sentinel.
-    pub async fn open(&self, place: &Place, entry: &Entry<'_>, deadline: Instant) -> Result<Wire> {
-        let mut wire = self.stream(place, deadline).await?;
-        match enter(&mut wire, entry).await {
-            Ok(()) => Ok(wire),
+    pub async fn open(&self, endpoint: &Endpoint, login: &Login<'_>, deadline: Instant) -> Result<Stream> {
+        let mut stream = self.stream(endpoint, deadline).await?;
+        match log_in(&mut stream, login).await {
+            Ok(()) => Ok(stream),
             // This is how a TLS-only server reacts to a plain connection.
-            Err(error) if self.settings.tls.is_none() && matches!(place, Place::Tcp(_)) && !wire.heard() => {
+            Err(error)
+                if self.settings.tls.is_none() && matches!(endpoint, Endpoint::Tcp(_)) && !stream.has_received() =>
+            {
                 let why = "the server closed the connection without sending anything; if it requires TLS, use the scheme rediss, \
                      rediss-cluster or rediss-sentinel";
                 Err(Error::new(error.kind, why).with_source(error))
@@ -109,19 +111,19 @@ impl Dialler {
     }
 
     /// A stream on which nothing was sent yet.
-    async fn stream(&self, place: &Place, deadline: Instant) -> Result<Wire> {
-        match place {
-            Place::Tcp(address) => {
+    async fn stream(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Stream> {
+        match endpoint {
+            Endpoint::Tcp(address) => {
                 let stream = connect(address, deadline).await?;
-                let Some(tls) = &self.settings.tls else { return Ok(Wire::new(stream)) };
+                let Some(tls) = &self.settings.tls else { return Ok(Stream::new(stream)) };
                 let name = tls::server_name(tls, &address.host)?;
                 let stream = self.connector()?.connect(name, stream).await.map_err(unreachable)?;
-                Ok(Wire::new(stream))
+                Ok(Stream::new(stream))
             }
             #[cfg(unix)]
-            Place::Unix(path) => Ok(Wire::new(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?)),
+            Endpoint::Unix(path) => Ok(Stream::new(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?)),
             #[cfg(not(unix))]
-            Place::Unix(_) => Err(Error::new(Kind::Unsupported, "this system does not support Unix sockets")),
+            Endpoint::Unix(_) => Err(Error::new(Kind::Unsupported, "this system does not support Unix sockets")),
         }
     }
 
@@ -134,7 +136,7 @@ impl Dialler {
 }
 
 /// Makes an attempt limited to `limit`, and further ones in parallel while it hangs.
-pub async fn persist<T, F>(limit: Duration, attempt: impl Fn(Duration) -> F) -> Result<T>
+pub async fn with_parallel_attempts<T, F>(limit: Duration, attempt: impl Fn(Duration) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
@@ -142,11 +144,11 @@ where
     loop {
         tokio::select! {
             done = &mut first => return done,
-            () = tokio::time::sleep(BESIDE) => {}
+            () = tokio::time::sleep(PARALLEL_AFTER) => {}
         }
         tokio::select! {
             done = &mut first => return done,
-            beside = attempt(BESIDE) => if beside.is_ok() { return beside },
+            beside = attempt(PARALLEL_AFTER) => if beside.is_ok() { return beside },
         }
     }
 }
@@ -160,10 +162,10 @@ enum Step {
 }
 
 /// Authenticates, selects the database and sends a PING, in one round trip.
-async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
+async fn log_in(stream: &mut Stream, login: &Login<'_>) -> Result<()> {
     let (mut commands, mut steps) = (Commands::default(), Vec::with_capacity(3));
-    let username = entry.username.unwrap_or_default().as_bytes();
-    let password = entry.password.unwrap_or_default().as_bytes();
+    let username = login.username.unwrap_or_default().as_bytes();
+    let password = login.password.unwrap_or_default().as_bytes();
     if !username.is_empty() && (!password.is_empty() || username != b"default") {
         // For a user without a password, the server accepts any password.
         commands.push_words(&[b"AUTH", username, password]);
@@ -172,29 +174,29 @@ async fn enter(wire: &mut Wire, entry: &Entry<'_>) -> Result<()> {
         commands.push_words(&[b"AUTH", password]);
         steps.push(Step::Auth);
     }
-    if entry.database != 0 {
-        commands.push_words(&[b"SELECT", entry.database.to_string().as_bytes()]);
-        steps.push(Step::Select(entry.database));
+    if login.database != 0 {
+        commands.push_words(&[b"SELECT", login.database.to_string().as_bytes()]);
+        steps.push(Step::Select(login.database));
     }
     commands.push_words(&[b"PING"]);
     steps.push(Step::Ping);
-    wire.send(commands).await?;
+    stream.send(commands).await?;
     for step in steps {
-        if let Err(error) = wire.receive().await? {
-            refused(step, error)?;
+        if let Err(error) = stream.receive().await? {
+            step_failed(step, error)?;
         }
     }
     Ok(())
 }
 
 /// Interprets an error reply. Its kind depends on its text rather than on the command that got it.
-fn refused(step: Step, error: Error) -> Result<()> {
+fn step_failed(step: Step, error: Error) -> Result<()> {
     if error.is_unavailable() || is_limit(error.message()) {
         return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
     }
     match step {
         Step::Auth if error.kind == Kind::Auth || !error.is_specific() => {
-            Err(Error::new(Kind::Auth, unwelcome(error.message())))
+            Err(Error::new(Kind::Auth, rejected_login(error.message())))
         }
         // The text may repeat the credentials.
         Step::Auth => {
@@ -205,14 +207,14 @@ fn refused(step: Step, error: Error) -> Result<()> {
             Err(Error::new(Kind::Unsupported, words))
         }
         // An error reply to the PING shows that the server is up.
-        Step::Ping if is_answer(&error) => Ok(()),
+        Step::Ping if proves_server_is_up(&error) => Ok(()),
         Step::Select(_) | Step::Ping => Err(error),
     }
 }
 
 /// Whether this error reply to a PING still shows that the server is up and has authenticated us: the user may lack permission,
 /// or a proxy may not support the command.
-pub fn is_answer(error: &Error) -> bool {
+pub fn proves_server_is_up(error: &Error) -> bool {
     ["NOPERM", "ERR unknown command"].iter().any(|said| error.message().starts_with(said))
 }
 
@@ -225,7 +227,7 @@ fn is_limit(said: &str) -> bool {
 }
 
 /// Why the server rejected the credentials. Only its error code is included, since its text may repeat the credentials.
-fn unwelcome(said: &str) -> String {
+fn rejected_login(said: &str) -> String {
     let code = said.split(' ').next().filter(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()));
     let code = code.filter(|code| (2..=20).contains(&code.len())).unwrap_or("no code");
     let why = if said.contains("without any password configured") {
@@ -284,16 +286,16 @@ fn unreachable(error: io::Error) -> Error {
 }
 
 /// The error of a failed connection attempt: no caller's request was sent.
-fn refusal(error: Error, place: &Place) -> Error {
+fn connect_error(error: Error, endpoint: &Endpoint) -> Error {
     let kind = match error.kind {
         Kind::Auth | Kind::InvalidSettings | Kind::Unsupported => error.kind,
         _ => Kind::Unavailable,
     };
-    Error::new(kind, format!("cannot connect to {place}: {}", error.message())).with_source(error)
+    Error::new(kind, format!("cannot connect to {endpoint}: {}", error.message())).with_source(error)
 }
 
 /// Whether a server reports that it is a primary.
-pub async fn is_primary(wire: &mut Wire) -> Result<bool> {
-    let role = wire.ask(&[b"ROLE"]).await?.array()?.into_iter().next();
+pub async fn is_primary(link: &mut Link) -> Result<bool> {
+    let role = link.request(&[b"ROLE"]).await?.array()?.into_iter().next();
     Ok(matches!(role, Some(Reply::Bulk(role)) if &role[..] == b"master"))
 }

@@ -8,6 +8,8 @@ mod command;
 mod connection;
 mod dial;
 mod lanes;
+mod link;
+mod native;
 mod one;
 mod plan;
 mod pool;
@@ -23,7 +25,6 @@ mod source;
 mod subscribe;
 mod tls;
 mod transaction;
-mod wire;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use tokio::time::Instant;
 
 use cinnabar_port::{Events, Listener, Reply, Request, Status, Topic};
 use cluster::Cluster;
-use dial::{Dialler, Place};
+use dial::{Dialler, Endpoint};
 use one::One;
 use sentinel::Sentinels;
 use settings::{Address, Settings};
@@ -91,9 +92,9 @@ impl Engine {
         };
         let (servers, source) = match &settings.server {
             settings::Server::Tcp { host, port } => {
-                one(Source::Fixed(Place::Tcp(Address { host: host.clone(), port: *port })))
+                one(Source::Fixed(Endpoint::Tcp(Address { host: host.clone(), port: *port })))
             }
-            settings::Server::Unix(path) => one(Source::Fixed(Place::Unix(path.clone()))),
+            settings::Server::Unix(path) => one(Source::Fixed(Endpoint::Unix(path.clone()))),
             settings::Server::Sentinel { .. } => {
                 one(Source::Named(Arc::new(Sentinels::new(settings.clone(), events.clone())?)))
             }

@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     connection::Connection,
-    dial::{Dialler, Place},
+    dial::{Dialler, Endpoint},
     scripts::Scripts,
     source::Source,
 };
@@ -90,7 +90,7 @@ pub struct Member {
     pub connection: Connection,
     /// Replies are processed in the order in which the requests were sent.
     pub order: Arc<Sequence>,
-    pub place: Place,
+    pub endpoint: Endpoint,
     pub scripts: Arc<Scripts>,
     /// A reply is overdue and nothing arrives: the connection gets no new requests.
     silent: Arc<AtomicBool>,
@@ -217,9 +217,9 @@ impl Pool {
     }
 
     /// Retires every connection to another address: the server has moved.
-    pub fn move_to(&self, place: &Place) {
-        for member in self.shared.members.lock().iter().filter(|member| member.place != *place) {
-            member.retire(&format!("{place} is the primary now"));
+    pub fn move_to(&self, endpoint: &Endpoint) {
+        for member in self.shared.members.lock().iter().filter(|member| member.endpoint != *endpoint) {
+            member.retire(&format!("{endpoint} is the primary now"));
         }
         self.shared.changed.notify_one();
         // The permit is kept for a task that is connecting to the old address right now.
@@ -240,8 +240,8 @@ impl Pool {
         let usable = members.iter().filter(|member| member.is_usable());
         PoolStatus {
             size: usable.clone().count() as u32,
-            available: usable.filter(|member| member.connection.unanswered() == 0).count() as u32,
-            pending: members.iter().map(|member| member.connection.waiting() as u64).sum(),
+            available: usable.filter(|member| member.connection.pending() == 0).count() as u32,
+            pending: members.iter().map(|member| member.connection.unsent() as u64).sum(),
         }
     }
 
@@ -260,8 +260,8 @@ impl Pool {
     }
 
     /// How many commands are pending.
-    pub fn unanswered(&self) -> u64 {
-        self.shared.members.lock().iter().map(|member| member.connection.unanswered() as u64).sum()
+    pub fn pending(&self) -> u64 {
+        self.shared.members.lock().iter().map(|member| member.connection.pending() as u64).sum()
     }
 
     /// How often a connection was established after all had been lost.
@@ -277,7 +277,7 @@ impl Pool {
         if let Some(member) = usable.clone().find(|member| member.connection.delay(now) < HELD_UP) {
             return Some(member.clone());
         }
-        let least = usable.by_ref().min_by_key(|member| member.connection.unanswered())?.clone();
+        let least = usable.by_ref().min_by_key(|member| member.connection.pending())?.clone();
         if members.len() < self.shared.settings.pool_size as usize && !self.shared.growing.swap(true, Ordering::AcqRel)
         {
             tokio::spawn(keep::grow(self.shared.clone()));

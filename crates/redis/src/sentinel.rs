@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    dial::{Dialler, Entry, Place, is_primary, persist},
-    wire::Wire,
+    dial::{Dialler, Endpoint, Login, is_primary, with_parallel_attempts},
+    link::Link,
 };
 use crate::settings::{Address, Listed, Secret, Server, Settings};
 use ask::{Named, ask};
@@ -44,7 +44,7 @@ pub struct Sentinels {
     events: Arc<Events>,
     learned: Mutex<Vec<Address>>,
     /// Where the primary is, after the latest fail-over that anybody told of, and the number of that.
-    latest: Sender<Option<(u64, Place)>>,
+    latest: Sender<Option<(u64, Endpoint)>>,
 }
 
 impl Sentinels {
@@ -69,19 +69,19 @@ impl Sentinels {
     ///
     /// # Errors
     /// Why there is none: no sentinel answers, none knows the name, or who is named is no primary or cannot be reached.
-    pub async fn dial(self: &Arc<Self>, dialler: &Arc<Dialler>) -> Result<(Place, Wire)> {
+    pub async fn dial(self: &Arc<Self>, dialler: &Arc<Dialler>) -> Result<(Endpoint, Link)> {
         let mut latest = self.latest.subscribe();
         loop {
             latest.mark_unchanged();
             tokio::select! {
-                dialled = persist(self.settings.connect_timeout, |limit| self.attempt(dialler, limit)) => return dialled,
+                dialled = with_parallel_attempts(self.settings.connect_timeout, |limit| self.attempt(dialler, limit)) => return dialled,
                 // Nothing is gained by waiting for the former primary any longer.
                 _ = latest.changed() => {}
             }
         }
     }
 
-    async fn attempt(self: &Arc<Self>, dialler: &Arc<Dialler>, limit: Duration) -> Result<(Place, Wire)> {
+    async fn attempt(self: &Arc<Self>, dialler: &Arc<Dialler>, limit: Duration) -> Result<(Endpoint, Link)> {
         let until = Instant::now() + limit;
         let known = self.latest.borrow().clone();
         let mut named = self.named(dialler, limit / 2).await?;
@@ -95,9 +95,9 @@ impl Sentinels {
                 Err(Error::new(Kind::Unavailable, format!("no reply from {} within {share:?}", named.place)))
             });
             match tried {
-                Ok(wire) => {
+                Ok(link) => {
                     self.settle_on(&named, known.as_ref());
-                    return Ok((named.place, wire));
+                    return Ok((named.place, link));
                 }
                 Err(error) => refused = refused.or(Some(error)),
             }
@@ -173,12 +173,12 @@ impl Sentinels {
     }
 
     /// Where the primary is, if anybody has said so.
-    pub fn latest(&self) -> Option<Place> {
+    pub fn latest(&self) -> Option<Endpoint> {
         self.latest.borrow().as_ref().map(|(_, place)| place.clone())
     }
 
     /// Waits until somebody says that the primary is not there any more.
-    pub async fn left(&self, place: &Place) {
+    pub async fn moved_from(&self, place: &Endpoint) {
         let mut latest = self.latest.subscribe();
         // The sender is `self`, so this ends only with an answer.
         let _ = latest.wait_for(|latest| latest.as_ref().is_some_and(|(_, other)| other != place)).await;
@@ -186,7 +186,7 @@ impl Sentinels {
 
     /// A primary by its own word, found when `known` was the latest. Even one of an older fail-over: the sentinels may have
     /// been set up anew. But what somebody else has learned in the meantime is newer.
-    fn settle_on(&self, named: &Named, known: Option<&(u64, Place)>) {
+    fn settle_on(&self, named: &Named, known: Option<&(u64, Endpoint)>) {
         let is_latest = self.latest.borrow().as_ref() == known;
         if is_latest {
             self.replace(named);
@@ -216,8 +216,8 @@ impl Sentinels {
     }
 
     /// Who we are to a sentinel.
-    fn entry(&self) -> Entry<'_> {
-        Entry { username: self.username.as_deref(), password: self.password.as_ref().map(Secret::reveal), database: 0 }
+    fn login(&self) -> Login<'_> {
+        Login { username: self.username.as_deref(), password: self.password.as_ref().map(Secret::reveal), database: 0 }
     }
 }
 
@@ -244,12 +244,12 @@ fn ranked(named: Vec<Named>) -> Vec<Named> {
 }
 
 /// A connection to this server, if it is a primary.
-async fn try_primary(dialler: &Dialler, place: &Place, limit: Duration) -> Result<Wire> {
-    let mut wire = dialler.attempt(place, limit).await?;
-    match is_primary(&mut wire).await {
-        Ok(true) => Ok(wire),
+async fn try_primary(dialler: &Dialler, place: &Endpoint, limit: Duration) -> Result<Link> {
+    let mut link = dialler.attempt(place, limit).await?;
+    match is_primary(&mut link).await {
+        Ok(true) => Ok(link),
         // A user who may not ask has to believe the sentinels.
-        Err(error) if error.kind == Kind::Auth => Ok(wire),
+        Err(error) if error.kind == Kind::Auth => Ok(link),
         Ok(false) => Err(Error::new(
             Kind::Unavailable,
             format!("{place} was named as the primary, but reports that it is a replica"),
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     fn named(port: u16, epoch: u64) -> Named {
-        Named { place: Place::Tcp(Address { host: "h".into(), port }), epoch, others: Vec::new() }
+        Named { place: Endpoint::Tcp(Address { host: "h".into(), port }), epoch, others: Vec::new() }
     }
 
     #[test]

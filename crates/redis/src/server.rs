@@ -349,7 +349,7 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // Includes calls that do not have a connection yet.
-        pool.pending = pool.pending.max((self.queued.calls() as u64).saturating_sub(self.pool.unanswered()));
+        pool.pending = pool.pending.max((self.queued.calls() as u64).saturating_sub(self.pool.pending()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,

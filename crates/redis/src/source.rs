@@ -5,46 +5,46 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use cinnabar_port::error::Result;
 
 use super::{
-    dial::{Dialler, Place},
+    dial::{Dialler, Endpoint},
+    link::Link,
     sentinel::Sentinels,
-    wire::Wire,
 };
 
-/// What leads to a server.
+/// How a server is found.
 #[derive(Clone)]
 pub enum Source {
-    /// Always the same place.
-    Fixed(Place),
+    /// Always the same endpoint.
+    Fixed(Endpoint),
     /// Wherever the sentinels say that the primary is.
     Named(Arc<Sentinels>),
-    /// Any node of a cluster, for what all of them hear.
+    /// Any node of a cluster, for messages that all of them deliver.
     AnyOf(Arc<dyn Locate>),
 }
 
 /// Several servers, any of which will do.
 pub trait Locate: fmt::Display + Send + Sync {
-    /// A connection to one of them, and its place.
-    fn dial(&self) -> Dialled<'_>;
+    /// Connects to one of them.
+    fn dial<'a>(&'a self, dialler: &'a Dialler) -> Dialled<'a>;
 }
 
-/// What a dialled connection comes to.
-pub type Dialled<'a> = Pin<Box<dyn Future<Output = Result<(Place, Wire)>> + Send + 'a>>;
+/// A link, and the endpoint to which it leads.
+pub type Dialled<'a> = Pin<Box<dyn Future<Output = Result<(Endpoint, Link)>> + Send + 'a>>;
 
 impl Source {
-    /// A connection to where the server is now, and that place.
-    pub async fn dial(&self, dialler: &Arc<Dialler>) -> Result<(Place, Wire)> {
+    /// Connects to the server, wherever it is now.
+    pub async fn dial(&self, dialler: &Arc<Dialler>) -> Result<(Endpoint, Link)> {
         match self {
-            Self::Fixed(place) => Ok((place.clone(), dialler.dial(place).await?)),
+            Self::Fixed(endpoint) => Ok((endpoint.clone(), dialler.dial(endpoint).await?)),
             Self::Named(sentinels) => sentinels.dial(dialler).await,
-            Self::AnyOf(servers) => servers.dial().await,
+            Self::AnyOf(servers) => servers.dial(dialler).await,
         }
     }
 
-    /// Waits until the server is elsewhere, as far as anybody says so.
-    pub async fn left(&self, place: &Place) {
+    /// Waits until a sentinel names another endpoint; forever without sentinels.
+    pub async fn moved_from(&self, endpoint: &Endpoint) {
         match self {
             Self::Fixed(_) | Self::AnyOf(_) => std::future::pending().await,
-            Self::Named(sentinels) => sentinels.left(place).await,
+            Self::Named(sentinels) => sentinels.moved_from(endpoint).await,
         }
     }
 }
@@ -52,7 +52,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fixed(place) => place.fmt(f),
+            Self::Fixed(endpoint) => endpoint.fmt(f),
             Self::Named(sentinels) => sentinels.fmt(f),
             Self::AnyOf(servers) => servers.fmt(f),
         }

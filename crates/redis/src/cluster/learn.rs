@@ -18,7 +18,7 @@ use super::{
     Cluster, Node,
     map::{self, Run},
 };
-use crate::{dial::Place, resp::Commands, settings::Address};
+use crate::{dial::Endpoint, resp::Commands, settings::Address};
 
 /// The shortest interval between two refreshes.
 const EVERY: Duration = Duration::from_millis(100);
@@ -203,14 +203,14 @@ impl Cluster {
                 let member = node.server.pool().take(until).await?;
                 let mut commands = Commands::default();
                 commands.push_words(&slots);
-                let reply = member.connection.hand_over(commands).replies(until).await.pop();
+                let reply = member.connection.submit(commands).replies(until).await.pop();
                 reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "a connection lost track of a call")))
             }
             Candidate::Dialled(address) => {
-                let mut wire = self.dialler.dial(&Place::Tcp(address.clone())).await?;
+                let mut link = self.dialler.dial(&Endpoint::Tcp(address.clone())).await?;
                 let late =
                     || Err(Error::new(Kind::Unavailable, format!("no slot map from {address} within {LIMIT:?}")));
-                timeout(LIMIT, wire.ask(&slots)).await.unwrap_or_else(|_| late())
+                timeout(LIMIT, link.request(&slots)).await.unwrap_or_else(|_| late())
             }
         };
         let address = candidate.address();

@@ -17,7 +17,7 @@ use cinnabar_port::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Member, Shared, State, closed};
-use crate::{connection::Connection, dial::Place, lanes, settings::Settings, wire::Wire};
+use crate::{dial::Endpoint, lanes, link::Link, settings::Settings};
 
 /// How often the connections are checked, and how often while all of them are unresponsive.
 const LOOK: Duration = Duration::from_millis(250);
@@ -173,18 +173,18 @@ async fn pause(shared: &Shared, failures: u32) {
 
 /// Opens a new connection.
 pub async fn make(shared: &Shared) -> Result<Member> {
-    let (place, wire) = shared.source.dial(&shared.dialler).await?;
-    Ok(member(shared, place, wire))
+    let (endpoint, link) = shared.source.dial(&shared.dialler).await?;
+    Ok(member(shared, endpoint, link))
 }
 
-/// A pool member for this stream.
-pub(super) fn member(shared: &Shared, place: Place, wire: Wire) -> Member {
-    let connection = Connection::start(wire, shared.settings.keepalive);
+/// A pool member for this link.
+pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member {
+    let connection = link.start(shared.settings.keepalive);
     Member {
         number: lanes::number_connection(),
         connection,
         order: Arc::default(),
-        place,
+        endpoint,
         scripts: Arc::default(),
         silent: Arc::default(),
         retired: Arc::default(),
@@ -257,7 +257,7 @@ fn remove_ended(shared: &Shared) -> Option<Error> {
     let mut standing = 0;
     shared.members.lock().retain(|Member { connection, retired, .. }: &Member| {
         if let Some((since, why)) = retired.get()
-            && (connection.unanswered() == 0 || since.elapsed() >= LEAVING)
+            && (connection.pending() == 0 || since.elapsed() >= LEAVING)
         {
             connection.end(why.clone());
         }

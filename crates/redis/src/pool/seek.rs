@@ -16,7 +16,7 @@ use super::{
     Member, Shared,
     keep::{CALM, add, member, wait},
 };
-use crate::dial::{is_answer, is_primary};
+use crate::dial::{is_primary, proves_server_is_up};
 
 /// How long a server may take to report its role.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -88,10 +88,10 @@ fn greet(shared: &Shared) {
 }
 
 async fn look(shared: &Shared) -> Result<Found> {
-    let (place, mut wire) = shared.source.dial(&shared.dialler).await?;
-    match timeout(LIMIT, is_primary(&mut wire)).await {
-        Ok(Ok(true)) => Ok(Found::Primary(member(shared, place, wire))),
-        Ok(Err(error)) if is_answer(&error) => Ok(Found::Either(member(shared, place, wire))),
+    let (endpoint, mut link) = shared.source.dial(&shared.dialler).await?;
+    match timeout(LIMIT, is_primary(&mut link)).await {
+        Ok(Ok(true)) => Ok(Found::Primary(member(shared, endpoint, link))),
+        Ok(Err(error)) if proves_server_is_up(&error) => Ok(Found::Either(member(shared, endpoint, link))),
         _ => Ok(Found::Replica),
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     super::{
-        dial::{Dialler, Place},
+        dial::{Dialler, Endpoint},
         resp::Commands,
     },
     Sentinels,
@@ -19,7 +19,7 @@ use crate::settings::Address;
 
 /// A primary as one sentinel sees it.
 pub struct Named {
-    pub place: Place,
+    pub place: Endpoint,
     /// The number of the fail-over that made it one. 0 where the sentinel does not tell.
     pub epoch: u64,
     /// The other sentinels.
@@ -34,16 +34,16 @@ pub async fn ask(
     limit: Duration,
 ) -> Result<Option<Named>> {
     let asked = async {
-        let place = Place::Tcp(address.clone());
-        let mut wire = dialler.open(&place, &sentinels.entry(), Instant::now() + limit).await?;
+        let place = Endpoint::Tcp(address.clone());
+        let mut stream = dialler.open(&place, &sentinels.login(), Instant::now() + limit).await?;
         let mut commands = Commands::default();
         for question in [&b"GET-MASTER-ADDR-BY-NAME"[..], b"MASTER", b"SENTINELS"] {
             commands.push_words(&[b"SENTINEL", question, sentinels.name.as_bytes()]);
         }
-        wire.send(commands).await?;
-        let place = wire.receive().await??;
+        stream.send(commands).await?;
+        let place = stream.receive().await??;
         // A sentinel whose user may ask for the address only is as good for it.
-        let (primary, others) = (wire.receive().await?, wire.receive().await?);
+        let (primary, others) = (stream.receive().await?, stream.receive().await?);
         let epoch = primary.ok().and_then(|about| field(&about, b"config-epoch")?.parse().ok()).unwrap_or(0);
         let others = others.and_then(Reply::array).unwrap_or_default().iter().filter_map(address_of).collect();
         place_of(place).map(|place| place.map(|place| Named { place, epoch, others }))
@@ -58,7 +58,7 @@ pub async fn ask(
     }
 }
 
-fn place_of(reply: Reply) -> Result<Option<Place>> {
+fn place_of(reply: Reply) -> Result<Option<Endpoint>> {
     if reply == Reply::Nil {
         return Ok(None);
     }
@@ -67,7 +67,7 @@ fn place_of(reply: Reply) -> Result<Option<Place>> {
     let port = port.int()?;
     let port = u16::try_from(port)
         .map_err(|_| Error::new(Kind::InvalidData, format!("a sentinel returned the invalid port {port}")))?;
-    Ok(Some(Place::Tcp(Address { host, port })))
+    Ok(Some(Endpoint::Tcp(Address { host, port })))
 }
 
 fn address_of(about: &Reply) -> Option<Address> {

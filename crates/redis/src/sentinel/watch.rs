@@ -10,10 +10,10 @@ use tokio::{
 };
 
 use super::super::{
-    dial::{Dialler, Place, is_answer},
+    dial::{Dialler, Endpoint, proves_server_is_up},
+    native::stream::Stream,
     pool::{self, Pool},
     resp::Commands,
-    wire::Wire,
 };
 use super::{
     LIMIT, Sentinels,
@@ -63,7 +63,7 @@ impl Watch {
     }
 
     /// The address of the primary, if a sentinel has named it.
-    pub fn primary(&self) -> Option<Place> {
+    pub fn primary(&self) -> Option<Endpoint> {
         self.sentinels.latest()
     }
 
@@ -87,11 +87,11 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
     loop {
         for address in sentinels.addresses() {
             let line = Line { sentinels, dialler, pool, address: &address };
-            if let Ok(Ok(mut wire)) = timeout(LIMIT, line.subscribe()).await {
+            if let Ok(Ok(mut stream)) = timeout(LIMIT, line.subscribe()).await {
                 let since = Instant::now();
                 line.look().await;
                 // The reason does not matter: the next sentinel is tried.
-                let _ = line.hear(&mut wire).await;
+                let _ = line.hear(&mut stream).await;
                 // A connection that ends immediately counts as failed.
                 if since.elapsed() >= pool::CALM {
                     failures = 0;
@@ -134,12 +134,12 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    async fn subscribe(&self) -> Result<Wire> {
+    async fn subscribe(&self) -> Result<Stream> {
         let until = tokio::time::Instant::now() + LIMIT;
-        let place = Place::Tcp(self.address.clone());
-        let mut wire = self.dialler.open(&place, &self.sentinels.entry(), until).await?;
-        wire.ask(&[b"SUBSCRIBE", b"+switch-master", b"+promoted-slave"]).await?;
-        Ok(wire)
+        let place = Endpoint::Tcp(self.address.clone());
+        let mut stream = self.dialler.open(&place, &self.sentinels.login(), until).await?;
+        stream.request(&[b"SUBSCRIBE", b"+switch-master", b"+promoted-slave"]).await?;
+        Ok(stream)
     }
 
     /// Queries the sentinel: a fail-over may have happened before the subscription, and only a reply contains its epoch.
@@ -160,15 +160,15 @@ impl Line<'_> {
     }
 
     /// Runs until the sentinel is gone or has sent nothing for two intervals of `keepalive`.
-    async fn hear(&self, wire: &mut Wire) -> Result<()> {
+    async fn hear(&self, stream: &mut Stream) -> Result<()> {
         let mut asked = false;
         loop {
             let quiet: Duration = self.sentinels.settings.keepalive;
-            match timeout(quiet, wire.receive()).await {
+            match timeout(quiet, stream.receive()).await {
                 Ok(heard) => {
                     asked = false;
                     let heard = match heard? {
-                        Err(error) if is_answer(&error) => continue,
+                        Err(error) if proves_server_is_up(&error) => continue,
                         heard => heard?,
                     };
                     if promotes(&heard, &self.sentinels.name) {
@@ -184,7 +184,7 @@ impl Line<'_> {
                 Err(_) => {
                     let mut ping = Commands::default();
                     ping.push_words(&[b"PING"]);
-                    wire.send(ping).await?;
+                    stream.send(ping).await?;
                     asked = true;
                 }
             }
@@ -193,12 +193,12 @@ impl Line<'_> {
 }
 
 /// The new address of this primary, if the message announces one: `name host port host port`, the old address first.
-fn switched(heard: &Reply, name: &str) -> Option<Place> {
+fn switched(heard: &Reply, name: &str) -> Option<Endpoint> {
     let Reply::Array(parts) = heard else { return None };
     let [Reply::Bulk(kind), Reply::Bulk(_), Reply::Bulk(text)] = &parts[..] else { return None };
     let words: Vec<_> = std::str::from_utf8(text).ok()?.split(' ').collect();
     let [whose, _, _, host, port] = words[..] else { return None };
-    let place = Place::Tcp(Address { host: host.into(), port: port.parse().ok()? });
+    let place = Endpoint::Tcp(Address { host: host.into(), port: port.parse().ok()? });
     (kind == "message" && whose == name).then_some(place)
 }
 

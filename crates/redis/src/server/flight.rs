@@ -14,7 +14,7 @@ use tokio::{
 use super::{Sent, Server, fail_all};
 use crate::{
     command,
-    connection::{Landed, Replies},
+    connection::{Outcome, Replies},
     lanes::{Done, Errand, Hold, Turn, Way},
     plan::Wire,
     pool::Member,
@@ -130,11 +130,11 @@ impl Server {
     ) -> Replies {
         let wires = errands.iter().map(|errand| errand.wire);
         let each = errands.iter().map(|errand| (errand.wire, errand.trip.is_whole()));
-        let (commands, taught) = spelled(each, member, asking);
-        let exchange = member.connection.hand_over_with(commands, Some(hold));
+        let (commands, taught) = encoded(each, member, asking);
+        let exchange = member.connection.submit_holding(commands, Some(hold));
         let order = member.order.turn();
         drop(turn);
-        let Landed { replies, hold, late } = exchange.landed(deadline).await;
+        let Outcome { replies, hold, late } = exchange.outcome(deadline).await;
         if !late {
             order.comes().await;
         }
@@ -195,21 +195,21 @@ pub async fn alone(member: &Member, wire: &Wire, asking: bool, deadline: Instant
     let wires = std::iter::once(wire);
     let replies = member
         .connection
-        .hand_over(spelled(wires.clone().map(|wire| (wire, true)), member, asking).0)
+        .submit(encoded(wires.clone().map(|wire| (wire, true)), member, asking).0)
         .replies(deadline)
         .await;
     own_replies(wires, asking, replies)
 }
 
 /// Encodes requests, each with whether its script is sent with its source; returns whether the source of any is.
-fn spelled<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, asking: bool) -> (Commands, bool) {
+fn encoded<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, asking: bool) -> (Commands, bool) {
     let (mut commands, mut taught) = (Commands::default(), false);
     for (wire, whole) in wires {
         if asking {
             // Applies to the next command only. Nothing can come between: an exchange is written contiguously.
             commands.push_words(&[b"ASKING"]);
         }
-        taught |= command::spell(wire, &member.scripts, whole, &mut commands);
+        taught |= command::encode(wire, &member.scripts, whole, &mut commands);
     }
     (commands, taught)
 }

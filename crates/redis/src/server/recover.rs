@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Server;
 use crate::{
     breaker::{Pass, Tally},
-    dial::is_answer,
+    dial::proves_server_is_up,
     resp::Commands,
 };
 
@@ -84,9 +84,9 @@ impl Server {
         let member = self.pool.take(until).await?;
         let mut ping = Commands::default();
         ping.push_words(&[b"PING"]);
-        let pong = member.connection.hand_over(ping).replies(until).await.pop();
+        let pong = member.connection.submit(ping).replies(until).await.pop();
         match pong {
-            Some(Err(error)) if is_answer(&error) => Ok(Reply::Nil),
+            Some(Err(error)) if proves_server_is_up(&error) => Ok(Reply::Nil),
             Some(pong) => pong,
             None => Err(Error::new(Kind::Unavailable, "no reply to a PING")),
         }

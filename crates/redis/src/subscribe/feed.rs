@@ -33,14 +33,15 @@ impl Feed {
                     return;
                 }
             }
-            match self.source.dial(&self.dialler).await {
-                Ok((place, wire)) => {
+            let dialled = self.source.dial(&self.dialler).await;
+            match dialled.and_then(|(place, link)| Ok((place, link.into_stream()?))) {
+                Ok((place, stream)) => {
                     let since = Instant::now();
-                    let mut line = Line::new(wire, &self.book, None);
+                    let mut line = Line::new(stream, &self.book, None);
                     let needed = tokio::select! {
                         needed = line.listen(self.book.topics(), &mut orders, &self.settings) => needed,
                         // Messages are published on another server now, even if the old one still responds.
-                        () = self.source.left(&place) => Some(()),
+                        () = self.source.moved_from(&place) => Some(()),
                     };
                     if needed.is_none() {
                         return;

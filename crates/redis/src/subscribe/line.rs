@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::book::Book;
-use crate::{pool, resp::Commands, settings::Settings, slot::slot_of, wire::Wire};
+use crate::{native::stream::Stream, pool, resp::Commands, settings::Settings, slot::slot_of};
 
 /// Changes the subscriptions of a connection.
 pub enum Order {
@@ -34,7 +34,7 @@ pub type Orders = mpsc::UnboundedReceiver<Order>;
 
 /// A connection to one server. When it is dropped, all its confirmed subscriptions are lost.
 pub struct Line<'a> {
-    wire: Wire,
+    stream: Stream,
     book: &'a Book,
     /// Subscriptions confirmed by the server.
     confirmed: HashSet<Topic>,
@@ -63,11 +63,11 @@ enum Asked {
 }
 
 impl<'a> Line<'a> {
-    pub fn new(mut wire: Wire, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
-        wire.open_up();
+    pub fn new(mut stream: Stream, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+        stream.allow_large_replies();
         let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
         let ask_again_at = Instant::now();
-        Self { wire, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
+        Self { stream, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
     }
 
     /// Whether it has received a message, so that it counts as successful however soon it ended.
@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
                         }
                     }
                 }
-                reply = self.wire.receive() => {
+                reply = self.stream.receive() => {
                     heard = Instant::now();
                     let Ok(reply) = reply else { return Some(()) };
                     if self.take_all(reply).is_none() {
@@ -168,7 +168,7 @@ impl<'a> Line<'a> {
             Asked::Ping => {}
         }
         self.asked.push_back((self.next, asked));
-        self.wire.send(commands).await
+        self.stream.send(commands).await
     }
 
     /// Handles this reply and all others that have arrived with it; `None` if one of them is invalid.
@@ -176,7 +176,7 @@ impl<'a> Line<'a> {
         let mut reply = first;
         loop {
             self.take(reply)?;
-            match self.wire.decode() {
+            match self.stream.decode() {
                 Ok(Some(next)) => reply = next,
                 Ok(None) => return Some(()),
                 Err(_) => return None,

@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     cluster::Cluster,
-    dial::{Dialler, Place},
+    dial::{Dialler, Endpoint},
+    link::Link,
     pool,
     redirection::{Redirection, redirection},
     settings::{Address, Settings},
@@ -329,11 +330,11 @@ impl Shards {
         let (settings, dialler, book) = (self.settings.clone(), self.dialler.clone(), self.book.clone());
         tokio::spawn(async move {
             let limit = settings.connect_timeout.min(PATIENCE);
-            let failed = match dialler.attempt(&Place::Tcp(address), limit).await {
+            let failed = match dialler.attempt(&Endpoint::Tcp(address), limit).await.and_then(Link::into_stream) {
                 Err(error) => Some(error),
-                Ok(wire) => {
+                Ok(stream) => {
                     let leaving = |topic, error| drop(reports.send(Report::Left(number, topic, error)));
-                    let mut line = Line::new(wire, &book, Some(&leaving));
+                    let mut line = Line::new(stream, &book, Some(&leaving));
                     if line.listen(Vec::new(), &mut orders, &settings).await.is_none() {
                         return;
                     }

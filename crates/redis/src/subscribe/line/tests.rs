@@ -45,12 +45,12 @@ impl AsyncWrite for Broken {
 /// How many writes are tried, and for how long, by a connection that is to subscribe to 100 channels over such a stream.
 async fn subscribing(takes: usize, fails: bool) -> (usize, Duration) {
     let writes = Arc::new(AtomicUsize::new(0));
-    let wire = Wire::new(Broken { takes, writes: writes.clone(), fails });
+    let stream = Stream::new(Broken { takes, writes: writes.clone(), fails });
     let (book, (_sender, mut orders)) = (Book::default(), mpsc::unbounded_channel());
     let settings = Settings::resolve(Options::default(), &Environment(Default::default())).unwrap().settings;
     let topics = (0..100).map(|n| Topic::Channel(format!("channel {n}").into())).collect();
     let since = Instant::now();
-    assert!(Line::new(wire, &book, None).listen(topics, &mut orders, &Arc::new(settings)).await.is_some());
+    assert!(Line::new(stream, &book, None).listen(topics, &mut orders, &Arc::new(settings)).await.is_some());
     (writes.load(Ordering::Relaxed), since.elapsed())
 }
 
@@ -69,9 +69,9 @@ async fn a_stream_that_takes_nothing_is_waited_for_once_and_not_for_each_channel
 #[tokio::test]
 async fn a_refused_channel_is_left_if_the_server_may_have_subscribed_it_since() {
     let writes = Arc::new(AtomicUsize::new(0));
-    let wire = Wire::new(Broken { takes: usize::MAX, writes: writes.clone(), fails: true });
+    let stream = Stream::new(Broken { takes: usize::MAX, writes: writes.clone(), fails: true });
     let book = Book::default();
-    let mut line = Line::new(wire, &book, None);
+    let mut line = Line::new(stream, &book, None);
     let topic = || Topic::Channel("channel".into());
     let denied = || Err(Error::from_server("NOPERM no"));
     line.obey(Order::Subscribe(topic())).await.unwrap();

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::resp::{Commands, Decoder, LARGEST, LARGEST_OF_OURS};
+use crate::resp::{Commands, Decoder, LARGEST, LARGEST_OF_OURS};
 
 /// A TCP, TLS or Unix stream.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -36,35 +36,35 @@ const MOST_AHEAD: usize = 4 << 20;
 
 /// One end of a connection to a server. Its errors say why the connection ended; which calls are affected, and whether they may
 /// have been applied, is tracked elsewhere.
-pub struct Wire {
+pub struct Stream {
     stream: Box<dyn Io>,
     buffer: BytesMut,
     decoder: Decoder,
     /// Whether the server has said anything.
-    heard: bool,
+    received: bool,
     /// Whether the buffer was enlarged for a large value and must be freed later.
     large: bool,
 }
 
-impl Wire {
+impl Stream {
     pub fn new(stream: impl Io + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             buffer: BytesMut::new(),
             decoder: Decoder::new(LARGEST_OF_OURS),
-            heard: false,
+            received: false,
             large: false,
         }
     }
 
     /// Allows the larger replies that callers may request.
-    pub fn open_up(&mut self) {
+    pub fn allow_large_replies(&mut self) {
         self.decoder.keep(LARGEST);
     }
 
     /// Whether the server has said anything.
-    pub fn heard(&self) -> bool {
-        self.heard
+    pub fn has_received(&self) -> bool {
+        self.received
     }
 
     /// Writes commands, and reads meanwhile: a server whose output buffer is full may not read until it is drained.
@@ -124,7 +124,7 @@ impl Wire {
     ///
     /// # Errors
     /// The server's error reply, or the end of the connection.
-    pub async fn ask(&mut self, words: &[&[u8]]) -> Result<Reply> {
+    pub async fn request(&mut self, words: &[&[u8]]) -> Result<Reply> {
         let mut commands = Commands::default();
         commands.push_words(words);
         self.send(commands).await?;
@@ -132,19 +132,19 @@ impl Wire {
     }
 
     /// Skips the next reply, or the rest of the current one, as it arrives.
-    pub fn pass_over(&mut self) {
+    pub fn skip_reply(&mut self) {
         if self.decoder.pass_over() > LARGE {
             runtime::give_back_soon();
         }
     }
 
     /// Whether it is in the middle of a skipped reply.
-    pub fn passes_over(&self) -> bool {
+    pub fn is_skipping(&self) -> bool {
         self.decoder.passes_over()
     }
 
     /// Whether the buffer contains bytes that were not decoded yet.
-    pub fn has_more(&self) -> bool {
+    pub fn has_unread(&self) -> bool {
         !self.buffer.is_empty()
     }
 
@@ -170,7 +170,7 @@ impl Wire {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Kind::Unavailable, "the server closed the connection"))),
             Poll::Ready(Ok(_)) => {
-                self.heard = true;
+                self.received = true;
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(ended(error))),
@@ -189,5 +189,5 @@ impl Wire {
 }
 
 fn ended(error: std::io::Error) -> Error {
-    Error::new(Kind::Unavailable, super::tls::explain(&error).unwrap_or_else(|| error.to_string())).with_source(error)
+    Error::new(Kind::Unavailable, crate::tls::explain(&error).unwrap_or_else(|| error.to_string())).with_source(error)
 }

@@ -21,9 +21,9 @@ async fn serve(mut server: DuplexStream, skip: impl Fn(usize) -> usize) {
 
 /// Makes overlapping calls, so that one is always pending, until one fails; returns its replies.
 async fn load(connection: &Connection) -> Replies {
-    let mut before = connection.hand_over(commands(&["GET END"]));
+    let mut before = connection.submit(commands(&["GET END"]));
     loop {
-        let next = connection.hand_over(commands(&["GET END"]));
+        let next = connection.submit(commands(&["GET END"]));
         let replies = before.replies(soon()).await;
         if replies[0].is_err() {
             assert!(next.replies(soon()).await[0].is_err());
@@ -52,10 +52,10 @@ async fn are_noticed_when_one_has_two() {
 }
 
 #[tokio::test]
-async fn an_answer_before_its_question_ends_the_connection() {
+async fn a_reply_before_its_request_ends_the_connection() {
     // Room for a part of the command.
     let (connection, mut server) = pair(20);
-    let call = connection.hand_over(commands(&["SET b 123456789012345678901234567890"]));
+    let call = connection.submit(commands(&["SET b 123456789012345678901234567890"]));
     let mut some = [0; 10];
     server.read_exact(&mut some).await.unwrap();
     server.write_all(b"+OK\r\n").await.unwrap();
