@@ -5,7 +5,7 @@ import { spec } from '../specs.mjs'
 export default spec({
   number: 31,
   name: 'ends of processes',
-  file: '__test__/lifecycle.spec.mjs',
+  file: '__test__/process/lifecycle.spec.mjs',
   tests: [
     'process.exit in the middle of calls ends at once',
     'a lone top-level await is answered',

@@ -5,6 +5,6 @@ import { spec } from '../specs.mjs'
 export default spec({
   number: 32,
   name: 'modules evaluated again',
-  file: '__test__/lifecycle.spec.mjs',
+  file: '__test__/process/lifecycle.spec.mjs',
   tests: ['100 re-evaluations of a module', 'services of equal settings share their connections'],
 })

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { describe, mock, test } from 'node:test'
+
+import { refuses, until } from '../helpers.mjs'
+import { engines } from '../support/engines.mjs'
+import { withQueue } from '../support/queues.mjs'
+
+/** Runs with everything kept that is said on `console.error`. */
+async function listening(run) {
+  const error = mock.method(console, 'error', () => {})
+  try {
+    return await run(() => error.mock.calls.map(({ arguments: [line] }) => line))
+  } finally {
+    error.mock.restore()
+  }
+}
+
+const dead = (queue, count) => until(`${count} are dead`, async () => (await queue.counts()).dead === count)
+
+for (const engine of engines) {
+  describe(`a job that failed for good on ${engine.name}`, () => {
+    const on = (run, options) => withQueue(engine, run, { defaults: { attempts: 1 }, ...options })
+
+    test(
+      'keeps the code of what was thrown, a number too',
+      on(async (queue) => {
+        queue.process(({ name, data }) => {
+          if (name === 'slow') return new Promise(() => {})
+          throw Object.assign(new TypeError('no'), { code: data })
+        })
+        for (const [name, data, code] of [
+          ['throws', 'ECONNREFUSED', 'ECONNREFUSED'],
+          ['throws', 17, 17],
+          ['throws', -0.5, -0.5],
+          ['throws', { a: 1 }, undefined],
+          ['throws', 'x'.repeat(300), `${'x'.repeat(200)}…`],
+          ['slow', null, 'E_TIMEOUT'],
+        ]) {
+          const job = await queue.add(name, data, { timeoutMs: name === 'slow' ? 50 : 30_000 })
+          const { cause } = await refuses(job.finished({ timeoutMs: 10_000 }), 'E_JOB_FAILED')
+          assert.equal(cause.code, code)
+          assert.equal('code' in cause, code !== undefined)
+          assert.equal((await queue.get(job.id)).error.code, code)
+        }
+      }),
+    )
+
+    test(
+      'is one line where nobody hears of it, and no more in the same minute',
+      on(async (queue) =>
+        listening(async (lines) => {
+          queue.process(() => {
+            throw new RangeError('first\nsecond')
+          })
+          await queue.addMany([1, 2, 3].map((n) => ({ name: 'mail', data: `secret ${n}` })))
+          await dead(queue, 3)
+          await until('it is said', () => lines().length > 0)
+          assert.equal(lines().length, 1)
+          const [line] = lines()
+          assert.ok(line.includes(JSON.stringify(queue.name)) && line.includes('"mail"'), line)
+          assert.match(line, /RangeError: first second/)
+          assert.doesNotMatch(line, /secret|\n/)
+        }),
+      ),
+    )
+
+    test(
+      'is said too when its time was over or its result was none',
+      on(async (queue, service) =>
+        listening(async (lines) => {
+          queue.process(() => new Promise(() => {}))
+          await queue.add('slow', null, { timeoutMs: 20 })
+          await until('the first is said', () => lines().length === 1)
+          assert.match(lines()[0], /"slow".*it exceeded its timeout/)
+          const other = service.queue('results', { defaults: { attempts: 1 }, maxBytes: 100 })
+          other.process(() => 'r'.repeat(200))
+          await other.add('large')
+          await until('the second is said', () => lines().length === 2)
+          assert.match(lines()[1], /"results".*the result has 202 bytes/)
+        }),
+      ),
+    )
+
+    test(
+      'is not said where somebody listens or waits, by whichever object of the queue',
+      on(async (queue, service) =>
+        listening(async (lines) => {
+          queue.process(() => {
+            throw new Error('no')
+          })
+          const other = service.queue(queue.name)
+          for (const event of ['dead', 'failed']) {
+            const heard = []
+            other.on(event, ({ id }) => heard.push(id))
+            const job = await queue.add('mail')
+            await until('it is heard', () => heard.includes(job.id))
+            other.removeAllListeners()
+          }
+          const job = await queue.add('mail', null, { delay: 100 })
+          await refuses(job.finished(), 'E_JOB_FAILED')
+          assert.deepEqual(lines(), [])
+          await queue.add('mail', null, { attempts: 2, backoff: 0 })
+          await until('the last is said, once', () => lines().length === 1)
+        }),
+      ),
+    )
+  })
+}

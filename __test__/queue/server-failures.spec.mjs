@@ -1,0 +1,261 @@
+// Queues while their server hangs, is killed, comes back; and what an idle worker costs it.
+
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { describe, mock, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { JobQueue, RedisService } from 'cinnabar'
+
+import { deferred, refuses, until } from '../helpers.mjs'
+import { startRedis } from '../support/engines.mjs'
+
+// What it was told survives a kill.
+const server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+
+async function withQueue(run, options, settings) {
+  await server.start()
+  const service = new RedisService({ url: server.url, log: false, timeoutMs: 1000, connectWaitMs: 500, ...settings })
+  const queue = new JobQueue(`q-${randomUUID()}`, { service, ...options })
+  try {
+    await run(queue, service)
+  } finally {
+    if (server.paused) server.resume()
+    await server.start()
+    await service.disconnect()
+  }
+}
+
+/** How many commands clients have sent so far that run scripts. */
+async function scripts() {
+  const text = await server.command('INFO', 'commandstats')
+  const calls = [...text.matchAll(/^cmdstat_eval(?:sha)?(?:_ro)?:calls=(\d+)/gm)].map(([, count]) => Number(count))
+  return calls.reduce((sum, count) => sum + count, 0)
+}
+
+describe('a worker of a server', () => {
+  test('that is idle asks it at most once a second, and is woken at once', async () => {
+    await withQueue(async (queue) => {
+      const seen = []
+      queue.process((job) => seen.push(performance.now() - job.data))
+      await queue.add('warm', performance.now())
+      await until('it works', () => seen.length === 1)
+      await delay(300)
+      const before = await scripts()
+      await delay(3000)
+      const asked = (await scripts()) - before
+      assert.ok(asked <= 4, `${asked} scripts in 3 s`)
+      await delay(200)
+      await queue.add('wake', performance.now())
+      await until('it is woken', () => seen.length === 2)
+      assert.ok(seen[1] < 300, `it took ${seen[1]} ms`)
+    })
+  })
+
+  test('takes a delayed job at its time', async () => {
+    await withQueue(async (queue) => {
+      const seen = []
+      queue.process(() => seen.push(performance.now()))
+      const start = performance.now()
+      await queue.add('later', 1, { delay: 400 })
+      await until('it is done', () => seen.length === 1)
+      const took = seen[0] - start
+      assert.ok(took >= 395 && took < 800, `it took ${took} ms`)
+    })
+  })
+
+  test('goes on within two seconds after it was killed, and loses no end of a job', async () => {
+    await withQueue(async (queue) => {
+      const errors = []
+      const gate = deferred()
+      const seen = []
+      queue.on('error', (error) => errors.push(error.code))
+      queue.process(
+        async (job) => {
+          seen.push(job.data)
+          if (job.data === 'held') await gate.promise
+          return job.data
+        },
+        { concurrency: 2 },
+      )
+      const held = await queue.add('n', 'held')
+      await until('it runs', () => seen.length === 1)
+      await server.kill()
+      gate.resolve()
+      await delay(1500)
+      await refuses(queue.with({ timeoutMs: 200 }).add('n', 'while it is gone'), undefined)
+      await server.start()
+      const back = performance.now()
+      assert.equal(await held.finished({ timeoutMs: 5000 }), 'held')
+      const took = performance.now() - back
+      assert.ok(took < 2000, `it took ${took} ms`)
+      assert.deepEqual([seen.length, (await queue.get(held.id)).crashes], [1, 0], 'done once')
+      const next = await queue.add('n', 'next')
+      assert.equal(await next.finished({ timeoutMs: 5000 }), 'next')
+      assert.equal(errors.length, 1, `told once: ${errors}`)
+    })
+  })
+
+  test('keeps ends of jobs while it hangs', async () => {
+    await withQueue(
+      async (queue) => {
+        const gate = deferred()
+        let runs = 0
+        queue.process(async () => {
+          runs++
+          await gate.promise
+          return 'kept'
+        })
+        const job = await queue.add('n')
+        await until('it runs', () => runs === 1)
+        server.pause()
+        gate.resolve()
+        await delay(1500)
+        server.resume()
+        assert.equal(await job.finished({ timeoutMs: 9000 }), 'kept')
+        assert.equal(runs, 1)
+      },
+      { leaseMs: 10_000 },
+    )
+  })
+
+  test('tells what it could not tell when it closes without it', async () => {
+    await withQueue(async (queue) => {
+      const gate = deferred()
+      let runs = 0
+      const worker = queue.process(() => {
+        runs++
+        return gate.promise
+      })
+      const job = await queue.add('n')
+      await until('it runs', () => runs === 1)
+      await server.kill()
+      gate.resolve()
+      const started = performance.now()
+      assert.deepEqual(await worker.close({ timeoutMs: 300 }), { unfinished: [job.id] })
+      assert.ok(performance.now() - started < 1500)
+    })
+  })
+
+  test('may begin before it is there', async () => {
+    await server.kill()
+    const service = new RedisService({ url: server.url, log: false, timeoutMs: 1000, connectWaitMs: 300 })
+    const queue = new JobQueue(`q-${randomUUID()}`, { service })
+    const seen = []
+    queue.process((job) => seen.push(job.data))
+    await refuses(queue.add('n', 1), 'E_UNAVAILABLE')
+    await server.start()
+    await until('it can be added to', () => queue.add('n', 2).then(Boolean, () => false))
+    await until('it works', () => seen.length > 0)
+    await service.disconnect()
+  })
+
+  test('no job seems added that is not, whatever the service says', async () => {
+    await server.kill()
+    const service = new RedisService({ url: server.url, log: false, onUnavailable: 'empty', connectWaitMs: 100 })
+    const queue = new JobQueue('none', { service })
+    for (const call of [
+      () => queue.add('n'),
+      () => queue.addMany([{ name: 'n' }]),
+      () => queue.get('x'),
+      () => queue.counts(),
+    ]) {
+      await refuses(call(), 'E_UNAVAILABLE')
+    }
+    await service.disconnect()
+  })
+
+  test('says once what is wrong with the queue itself', async () => {
+    const warn = mock.method(console, 'warn', () => {})
+    try {
+      await withQueue(async (queue, service) => {
+        await queue.add('n', 1)
+        await service.connect()
+        const client = service.getClient()
+        const keys = await client.sendCommand(['KEYS', `*${queue.name}*:ready`])
+        assert.equal(keys.length, 1)
+        await client.sendCommand(['RENAME', keys[0], 'elsewhere'])
+        await client.set(keys[0], 'no sorted set')
+        const seen = []
+        queue.process((job) => seen.push(job.data))
+        await until('it says so', () => warn.mock.callCount() > 0)
+        await delay(300)
+        assert.equal(warn.mock.callCount(), 1)
+        assert.match(
+          warn.mock.calls[0].arguments[0],
+          /^cinnabar: a worker of the queue "q-.*" is paused by an error: .*WRONGTYPE/,
+        )
+        await client.sendCommand(['RENAME', 'elsewhere', keys[0]])
+        await until('it goes on', () => seen.length === 1)
+      })
+    } finally {
+      warn.mock.restore()
+    }
+  })
+})
+
+describe('a store that is full', () => {
+  const stores = {
+    'of this process': async () => ({ url: `memory:${randomUUID()}`, maxBytes: 1_048_576 }),
+    'on a server': async () => ({ url: (await startRedis({ args: ['--maxmemory', '6mb'] })).url }),
+  }
+  for (const [name, start] of Object.entries(stores)) {
+    test(`${name} refuses jobs, loses none, and lets workers go on until it has room`, async (context) => {
+      const service = new RedisService({ ...(await start()), log: false })
+      context.after(() => service.disconnect())
+      const queue = new JobQueue('q', { service, keep: { done: false } })
+      const data = 'x'.repeat(10_000)
+      const added = []
+      const fill = async () => {
+        for (;;) added.push((await queue.add('job', data)).id)
+      }
+      const error = await refuses(fill(), 'E_OUT_OF_MEMORY')
+      assert.equal(error.retryable, true)
+      // What ends by itself has to make room first: of what was added nothing may go.
+      await refuses(service.set('other', data, { EX: 100 }), 'E_OUT_OF_MEMORY')
+      assert.ok(added.length > 20, `${added.length} had room`)
+      assert.equal((await queue.counts()).ready, added.length)
+      const done = []
+      queue.process((job) => done.push([job.id, job.data === data]))
+      await until('all are done', () => done.length >= added.length)
+      assert.deepEqual(
+        done,
+        added.map((id) => [id, true]),
+      )
+      await queue.add('job', data)
+    })
+  }
+})
+
+describe('a server that drops keys', () => {
+  test('is said once, where its queues are worked on', async (context) => {
+    const start = async (...args) => (await startRedis({ args })).url
+    const told = async (url) => {
+      const events = []
+      const services = [1, 2].map(() => new RedisService({ url, log: (event) => events.push(event) }))
+      context.after(() => Promise.all(services.map((service) => service.disconnect())))
+      for (const service of services) await service.connect()
+      for (const service of services) {
+        const queue = new JobQueue('q', { service })
+        queue.process(() => {})
+        queue.process(() => {})
+        // The server is asked before jobs are, over one connection.
+        await (await queue.add('job', 1)).finished()
+      }
+      return events.filter(({ type }) => type === 'evicts')
+    }
+    const bad = await start('--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru')
+    const events = await told(bad)
+    assert.equal(events.length, 2, 'each of two services hears it once')
+    for (const { target, message } of events) {
+      assert.equal(target, new URL(bad).host)
+      assert.match(message, /^\S+ drops keys when it is full \(maxmemory-policy allkeys-lru\).*noeviction$/)
+    }
+    const good = [
+      await start('--maxmemory-policy', 'allkeys-lru'),
+      await start('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'),
+      `memory:${randomUUID()}`,
+    ]
+    for (const url of good) assert.deepEqual(await told(url), [])
+  })
+})
