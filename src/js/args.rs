@@ -4,7 +4,7 @@ use std::{ffi::CStr, mem::MaybeUninit, ops::RangeInclusive, ptr, time::Duration}
 
 use cinnabar_port::{
     error::{Error, Result},
-    number::{LARGEST, shown},
+    number::{MAX_SAFE_INTEGER, to_js_string},
     random,
 };
 use napi::sys::{self, ValueType};
@@ -73,7 +73,7 @@ impl Js {
 
     /// A whole number from zero that JavaScript counts exactly.
     pub fn whole(self, value: Value, name: &str) -> Result<u64> {
-        self.whole_within(value, name, 0..=LARGEST)
+        self.whole_within(value, name, 0..=MAX_SAFE_INTEGER)
     }
 
     /// A whole number within bounds, which the refusal names.
@@ -83,8 +83,11 @@ impl Js {
         if number.fract() == 0.0 && (least as f64..=most as f64).contains(&number) {
             return Ok(number as u64);
         }
-        let most = if most == LARGEST { "2^53 - 1".to_owned() } else { most.to_string() };
-        Err(Error::argument(format!("{name} must be a whole number from {least} to {most}, not {}", shown(number))))
+        let most = if most == MAX_SAFE_INTEGER { "2^53 - 1".to_owned() } else { most.to_string() };
+        Err(Error::argument(format!(
+            "{name} must be a whole number from {least} to {most}, not {}",
+            to_js_string(number)
+        )))
     }
 
     /// Seconds as a duration of at least a millisecond and at most 100 years.
@@ -95,7 +98,7 @@ impl Js {
             }
             Some(seconds) => Err(Error::argument(format!(
                 "{name} must be a number of seconds from 0.001 to 3153600000, not {}",
-                shown(seconds)
+                to_js_string(seconds)
             ))),
             None => Err(self.refuse(value, name, "a number of seconds")),
         }
@@ -113,7 +116,7 @@ impl Js {
             Some(ms) if (least as f64..=most as f64).contains(&ms) => Ok(Duration::from_millis(ms.round() as u64)),
             Some(ms) => Err(Error::argument(format!(
                 "{name} must be a number of milliseconds from {least} to {most}, not {}",
-                shown(ms)
+                to_js_string(ms)
             ))),
             None => Err(self.refuse(value, name, "a number of milliseconds")),
         }

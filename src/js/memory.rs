@@ -16,7 +16,7 @@ pub fn give_back_after_large_values(completions: &Arc<Completions>) {
     let mut environments = ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner);
     environments.retain(|environment| environment.strong_count() > 0);
     environments.push(Arc::downgrade(completions));
-    runtime::give_back_with(|| {
+    runtime::set_memory_trimmer(|| {
         give_back();
         let environments = ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner);
         for completions in environments.iter().filter_map(Weak::upgrade) {

@@ -230,7 +230,7 @@ impl Js {
     /// A finite number in JavaScript's notation, as `String(number)` returns it.
     pub fn spelled(self, value: Value, number: f64) -> Option<Bytes> {
         // Minus zero becomes 0, as in JavaScript.
-        if number::is_whole(number) {
+        if number::is_safe_integer(number) {
             return Some(Bytes::copy_from_slice(itoa::Buffer::new().format(number as i64).as_bytes()));
         }
         let text = made!(text => sys::napi_coerce_to_string(self.0, value, &mut text))?;

@@ -28,7 +28,7 @@ impl Service {
             } else {
                 raw::custom(&name, words, Strings::Text, None)
             }?;
-            call.requests.iter_mut().for_each(|request| request.counted = false);
+            call.requests.iter_mut().for_each(|request| request.counts_for_breaker = false);
             Ok(call)
         })
     }

@@ -267,7 +267,7 @@ fn user_of(js: Js, value: Value) -> Result<Option<String>> {
 /// A user's id is a string, or a whole number as databases have it.
 fn user_text(js: Js, value: Value) -> Result<String> {
     match js.as_number(value) {
-        Some(number) if number::is_whole(number) => Ok((number as i64).to_string()),
+        Some(number) if number::is_safe_integer(number) => Ok((number as i64).to_string()),
         Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
         None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
         None => Err(js.refuse(value, "userId", "a string or a whole number")),

@@ -9,9 +9,9 @@ use cinnabar_core::{
     store::Store,
 };
 use cinnabar_port::{
-    Call, Heard, Listener, Message, Reply, Request, Step, Topic,
+    Call, Delivery, Message, MessageListener, Reply, Request, Step, Topic,
     error::{Error, Result},
-    unsharded,
+    sharding_unsupported,
 };
 use napi::Env;
 use tokio::time::Instant;
@@ -55,7 +55,7 @@ pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
         return Call::new(Request::command("PUBLISH", [channel, value]), Reply::int);
     }
     let request = Request::keyed("SPUBLISH", [channel, value]);
-    Call::round([request], |replies| replies.one().map_err(unsharded)?.int().map(Step::Done))
+    Call::round([request], |replies| replies.last().map_err(sharding_unsupported)?.int().map(Step::Done))
 }
 
 /// What to listen to, and how much of it may wait.
@@ -124,10 +124,10 @@ pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, rea
 
 /// Puts messages into the inbox, with channel names without their database prefix, and ends the subscription once the inbox is
 /// closed.
-fn listener(id: u64, inbox: Arc<Inbox>, resources: Weak<Resources>, named: Option<u8>) -> Listener {
+fn listener(id: u64, inbox: Arc<Inbox>, resources: Weak<Resources>, named: Option<u8>) -> MessageListener {
     Arc::new(move |heard| match heard {
-        Heard::Gap(missed) => inbox.miss(missed),
-        Heard::Message(Message { channel, payload: text }) => {
+        Delivery::Gap(missed) => inbox.miss(missed),
+        Delivery::Message(Message { channel, payload: text }) => {
             let about = match named.map(|database| keys::plain_channel(database, &channel)) {
                 None => About::Known,
                 Some(Some(channel)) => About::Name(channel),

@@ -156,7 +156,7 @@ impl Inbox {
         state.messages += 1;
         state.bytes += bytes;
         if state.bytes > LARGE {
-            runtime::give_back_soon();
+            runtime::trim_memory_soon();
         }
         self.wake_after(state);
         Offered::Kept

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use cinnabar_memory as memory;
 use cinnabar_port::{
-    Call, Event, EventKind, Events, Listener, Reply, Request, Status, Topic, Topology,
+    Call, Event, EventEmitter, EventKind, MessageListener, Reply, Request, Status, Topic, Topology,
     error::{Error, Kind, Result},
     runtime,
 };
@@ -36,7 +36,7 @@ pub use run::panicked;
 /// An engine, and who wants to hear how it fares.
 pub struct Store {
     engine: Engine,
-    events: Arc<Events>,
+    events: Arc<EventEmitter>,
     /// Whether it was said that the server drops keys.
     said_evicts: AtomicBool,
     muted: Muted,
@@ -53,7 +53,7 @@ pub enum Engine {
 impl Store {
     /// The engine that these settings ask for. Nothing is dialled yet.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let events = Arc::<Events>::default();
+        let events = Arc::<EventEmitter>::default();
         let engine = match settings.server {
             Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
             _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// Changes of its state are told here.
-    pub fn events(&self) -> &Events {
+    pub fn events(&self) -> &EventEmitter {
         &self.events
     }
 
@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Delivers what is published to `topic` from the moment this answers; the number ends it.
-    pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
+    pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         match &self.engine {
             Engine::Redis(engine) => engine.subscribe(topic, listener).await,
             Engine::Memory(engine) => Ok(engine.subscribe(topic, listener)),

@@ -11,12 +11,12 @@
 mod commands;
 #[path = "engines/feature_scripts.rs"]
 mod feature_scripts;
+#[path = "engines/key_positions.rs"]
+mod key_positions;
 #[path = "engines/lua.rs"]
 mod lua;
 #[path = "engines/pair.rs"]
 mod pair;
-#[path = "engines/places.rs"]
-mod places;
 #[path = "engines/queue_scripts.rs"]
 mod queue_scripts;
 #[path = "engines/random.rs"]

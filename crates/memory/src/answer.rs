@@ -58,7 +58,7 @@ impl Answer {
             Self::Nil => Reply::Nil,
             Self::Int(n) => Reply::Int(n),
             Self::Bulk(bytes) | Self::Status(bytes) => Reply::Bulk(bytes),
-            Self::Error(fault) => Reply::Refused(Bytes::from(fault.0.into_owned())),
+            Self::Error(fault) => Reply::Error(Bytes::from(fault.0.into_owned())),
             Self::Array(items) => Reply::Array(items.into_iter().map(Self::flat).collect()),
         }
     }

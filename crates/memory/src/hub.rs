@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
-use cinnabar_port::{Listener, Message, Topic};
+use cinnabar_port::{Message, MessageListener, Topic};
 
 use super::glob;
 
 /// A message with those who listened when it was published.
 pub struct Delivery {
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<MessageListener>,
     pub message: Message,
 }
 
 /// Listeners, and messages on their way.
 #[derive(Default)]
 pub struct Hub {
-    topics: HashMap<Topic, Vec<(u64, Listener)>>,
+    topics: HashMap<Topic, Vec<(u64, MessageListener)>>,
     /// The patterns among them by the number of their first listener: each is compared with every channel.
     patterns: BTreeMap<u64, Topic>,
     numbers: HashMap<u64, Topic>,
@@ -27,7 +27,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    pub fn subscribe(&mut self, topic: Topic, listener: Listener) -> u64 {
+    pub fn subscribe(&mut self, topic: Topic, listener: MessageListener) -> u64 {
         self.last_id += 1;
         let listeners = self.topics.entry(topic.clone()).or_default();
         if listeners.is_empty() && matches!(topic, Topic::Pattern(_)) {
@@ -38,7 +38,7 @@ impl Hub {
         self.last_id
     }
 
-    pub fn unsubscribe(&mut self, id: u64) -> Option<Listener> {
+    pub fn unsubscribe(&mut self, id: u64) -> Option<MessageListener> {
         let topic = self.numbers.remove(&id)?;
         let listeners = self.topics.get_mut(&topic)?;
         let at = listeners.iter().position(|(other, _)| *other == id)?;
@@ -55,7 +55,7 @@ impl Hub {
         let channel = topic.name();
         let sharded = matches!(topic, Topic::Shard(_));
         let matching = self.patterns.values().filter(|pattern| !sharded && glob::matches(pattern.name(), channel));
-        let listeners: Vec<Listener> = std::iter::once(topic)
+        let listeners: Vec<MessageListener> = std::iter::once(topic)
             .chain(matching)
             .flat_map(|topic| self.topics.get(topic).into_iter().flatten())
             .map(|(_, listener)| listener.clone())

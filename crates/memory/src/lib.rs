@@ -60,7 +60,7 @@ use self::db::Db;
 use self::line::{Begun, Line};
 use self::lua::{Lua, PATIENCE, Shelf};
 use self::spec::{Run, Spec};
-use cinnabar_port::{Listener, Reply, Request, Script, Topic, Transaction, Verb};
+use cinnabar_port::{MessageListener, Reply, Request, Script, Topic, Transaction, Verb};
 
 pub use self::table::{changes, knows, names};
 
@@ -118,7 +118,7 @@ impl Engine {
     /// Runs a script's many-item form: all keys of all items, then all their arguments.
     pub fn run_many(&self, script: &'static Script, args: &[Bytes]) -> Result<Reply> {
         let keys =
-            if script.keyed_once { script.keys } else { args.len() / (script.keys + script.args).max(1) * script.keys };
+            if script.same_keys { script.keys } else { args.len() / (script.keys + script.args).max(1) * script.keys };
         let (source, sha) = script.many();
         let mut line = self.shared.line.lock();
         let lua = line.free().ok_or_else(|| Error::new(Kind::Unavailable, "a script is running"))?;
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// Delivers messages published to `topic` from now on; returns the id for `unsubscribe`.
-    pub fn subscribe(&self, topic: Topic, listener: Listener) -> u64 {
+    pub fn subscribe(&self, topic: Topic, listener: MessageListener) -> u64 {
         self.shared.db.lock().hub.subscribe(topic, listener)
     }
 
@@ -177,7 +177,7 @@ impl Shared {
             Verb::Transaction(whole) => self.answer_all(lua, whole),
             _ => self.choose(lua, request, true).unwrap_or_else(|| Err(unanswered())),
         };
-        reply.map_err(|error| error.hiding(request.told()))
+        reply.map_err(|error| error.redacting(request.caller_data()))
     }
 
     /// Runs a transaction. As on a server, nothing is executed if one of its commands is invalid.
@@ -192,7 +192,7 @@ impl Shared {
             let outcome = table::find(request.name()).and_then(|spec| self.run(lua, spec, &request.args, true));
             match outcome.unwrap_or(Err(Fault::SYNTAX)).and_then(Answer::into_reply) {
                 Ok(reply) => reply,
-                Err(Fault(words)) => Reply::Refused(Bytes::from(words.into_owned())),
+                Err(Fault(words)) => Reply::Error(Bytes::from(words.into_owned())),
             }
         });
         Ok(Reply::Array(answers.collect()))
@@ -212,7 +212,7 @@ impl Shared {
                 }
             }
         };
-        Some(reply(outcome).and_then(Reply::whole))
+        Some(reply(outcome).and_then(Reply::into_result))
     }
 
     /// Runs a command; `None` for a script command unless `theirs` is set.
@@ -234,7 +234,7 @@ impl Shared {
             for listener in next.listeners {
                 let message = next.message.clone();
                 // A panic in one listener must not stop delivery to the others.
-                let _ = catch_unwind(AssertUnwindSafe(|| listener(cinnabar_port::Heard::Message(message))));
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(cinnabar_port::Delivery::Message(message))));
             }
             match self.db.lock().hub.next_delivery() {
                 Some(delivery) => next = delivery,

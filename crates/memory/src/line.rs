@@ -110,7 +110,7 @@ impl Shared {
         if let Some(lua) = line.free() {
             for request in &batch {
                 let Some(reply) = self.answer_ours(lua, request) else { break };
-                replies.push(reply.map_err(|error| error.hiding(request.told())));
+                replies.push(reply.map_err(|error| error.redacting(request.caller_data())));
             }
             if replies.len() == batch.len() {
                 return Begun::Done(replies);

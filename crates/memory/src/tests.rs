@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cinnabar_port::error::Kind;
-use cinnabar_port::{Effect, Heard, Keys, Merge, Message};
+use cinnabar_port::{Delivery, Effect, Keys, Merge, Message};
 use parking_lot::Mutex;
 
 use super::*;
@@ -18,9 +18,9 @@ fn request(words: &[&str]) -> Request {
         args,
         keys: Keys::Unknown,
         merge: Merge::No,
-        repeatable: false,
-        effect: Effect::SURE,
-        counted: true,
+        idempotent: false,
+        effect: Effect::ALWAYS,
+        counts_for_breaker: true,
     }
 }
 
@@ -265,16 +265,16 @@ fn a_scan_sees_every_key_that_stays() {
     assert_eq!(seen.len(), 1000);
 }
 
-fn collector() -> (Arc<Mutex<Vec<Message>>>, Listener) {
+fn collector() -> (Arc<Mutex<Vec<Message>>>, MessageListener) {
     let all = Arc::new(Mutex::new(Vec::new()));
     let sink = all.clone();
     (all, Arc::new(move |heard| sink.lock().push(message(heard))))
 }
 
-fn message(heard: Heard) -> Message {
+fn message(heard: Delivery) -> Message {
     match heard {
-        Heard::Message(message) => message,
-        Heard::Gap(_) => panic!("the embedded engine misses nothing"),
+        Delivery::Message(message) => message,
+        Delivery::Gap(_) => panic!("the embedded engine misses nothing"),
     }
 }
 
@@ -329,7 +329,7 @@ fn a_listener_may_call_the_engine_and_order_is_kept() {
     let engine = Engine::new(MB).unwrap();
     let (all, collect) = collector();
     let inner = engine.clone();
-    let echo: Listener = Arc::new(move |heard| {
+    let echo: MessageListener = Arc::new(move |heard| {
         let message = message(heard);
         if message.payload.len() < 3 {
             let longer = format!("{}x", String::from_utf8_lossy(&message.payload));
@@ -364,7 +364,8 @@ fn one_script_run_serves_many_items() {
 #[test]
 fn a_script_of_ours_keeps_to_the_keys_that_were_named() {
     static BOUND: Script = Script::new("bound", "redis.pcall('SET', KEYS[1] .. ARGV[1], 1) return 1", 1, 1);
-    static FINDING: Script = Script::new("finding", "redis.call('DEL', ARGV[1], KEYS[1]) return 1", 1, 1).finding();
+    static FINDING: Script =
+        Script::new("finding", "redis.call('DEL', ARGV[1], KEYS[1]) return 1", 1, 1).undeclared_keys();
     let engine = Engine::new(MB).unwrap();
     let run = |script: &'static Script, args: [&'static str; 2]| {
         let request = Request::script(script, args.map(|arg| Bytes::from_static(arg.as_bytes())));

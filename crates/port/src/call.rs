@@ -1,49 +1,49 @@
 //! Calls of features: requests to an engine, and how to read the replies.
 
-use super::{Few, Reply, Request};
+use super::{PerRequest, Reply, Request};
 use crate::error::{Error, Kind, Result};
 
-/// Requests that go out together, and how to read what comes back.
+/// Requests sent together, and how to read what comes back.
 pub struct Call<T> {
-    /// Sent in this order in one round; each is atomic, the whole is not.
+    /// Sent in this order in one round; each is atomic, all together are not.
     pub requests: Vec<Request>,
-    /// Reads the replies, one a request in the same order.
-    pub read: Read<T>,
+    /// Reads the replies, one per request in the same order.
+    pub read: ReadReplies<T>,
 }
 
-/// How replies are read.
-pub type Read<T> = Box<dyn FnOnce(Replies) -> Result<Step<T>> + Send>;
+/// Turns replies into a result, or into another call.
+pub type ReadReplies<T> = Box<dyn FnOnce(Replies) -> Result<Step<T>> + Send>;
 
-/// What a round led to.
+/// What follows from a round.
 pub enum Step<T> {
-    /// The answer.
+    /// The result.
     Done(T),
     /// One more round is needed first.
     Next(Call<T>),
 }
 
 /// The replies to a call's requests.
-pub struct Replies(pub Few<Result<Reply>>);
+pub struct Replies(pub PerRequest<Result<Reply>>);
 
 impl Replies {
-    /// The only reply, or the last of several.
-    pub fn one(mut self) -> Result<Reply> {
+    /// Returns the only reply, or the last of several.
+    pub fn last(mut self) -> Result<Reply> {
         self.0.pop().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a request got no reply")))
     }
 
-    /// The replies in order; the first failure wins.
-    pub fn all(self) -> Result<Few<Reply>> {
+    /// Returns the replies in order, or the first failure.
+    pub fn all(self) -> Result<PerRequest<Reply>> {
         self.0.into_iter().collect()
     }
 }
 
 impl<T: Send + 'static> Call<T> {
-    /// One request and how to read its reply.
+    /// A call of one request, with how to read its reply.
     pub fn new(request: Request, read: impl FnOnce(Reply) -> Result<T> + Send + 'static) -> Self {
-        Self { requests: vec![request], read: Box::new(move |replies| replies.one().and_then(read).map(Step::Done)) }
+        Self { requests: vec![request], read: Box::new(move |replies| replies.last().and_then(read).map(Step::Done)) }
     }
 
-    /// Several requests of one round.
+    /// A call of several requests, sent in one round.
     pub fn round(
         requests: impl IntoIterator<Item = Request>,
         read: impl FnOnce(Replies) -> Result<Step<T>> + Send + 'static,
@@ -51,9 +51,9 @@ impl<T: Send + 'static> Call<T> {
         Self { requests: requests.into_iter().collect(), read: Box::new(read) }
     }
 
-    /// An answer that needs no engine.
-    pub fn ready(answer: T) -> Self {
-        Self { requests: Vec::new(), read: Box::new(move |_| Ok(Step::Done(answer))) }
+    /// A call that is settled without a request.
+    pub fn ready(result: T) -> Self {
+        Self { requests: Vec::new(), read: Box::new(move |_| Ok(Step::Done(result))) }
     }
 
     /// A call that is built on the runtime's thread rather than on the event loop, since building it may mean hashing or encoding.
@@ -61,62 +61,62 @@ impl<T: Send + 'static> Call<T> {
         Self { requests: Vec::new(), read: Box::new(move |_| build().map(Step::Next)) }
     }
 
-    /// The same with its answer changed.
-    pub fn map<U: Send + 'static>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
+    /// Returns the same call with its result converted.
+    pub fn map<U: Send + 'static>(self, convert: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
         let read = self.read;
         Call {
             requests: self.requests,
             read: Box::new(move |replies| {
                 Ok(match read(replies)? {
-                    Step::Done(answer) => Step::Done(change(answer)),
-                    Step::Next(call) => Step::Next(call.map(change)),
+                    Step::Done(result) => Step::Done(convert(result)),
+                    Step::Next(call) => Step::Next(call.map(convert)),
                 })
             }),
         }
     }
 
-    /// The same, and then what its answer leads to.
+    /// Returns the same call, followed by what `next` makes of its result.
     pub fn then<U: Send + 'static>(self, next: impl FnOnce(T) -> Result<Step<U>> + Send + 'static) -> Call<U> {
         let read = self.read;
         Call {
             requests: self.requests,
             read: Box::new(move |replies| match read(replies)? {
-                Step::Done(answer) => next(answer),
+                Step::Done(result) => next(result),
                 Step::Next(call) => Ok(Step::Next(call.then(next))),
             }),
         }
     }
 
-    /// The same, and `look` sees how it ended.
-    pub fn inspect(self, look: impl FnOnce(Result<&T, &Error>) + Send + 'static) -> Call<T> {
+    /// Returns the same call, whose outcome is also passed to `observe`.
+    pub fn inspect(self, observe: impl FnOnce(Result<&T, &Error>) + Send + 'static) -> Call<T> {
         let read = self.read;
         Call {
             requests: self.requests,
             read: Box::new(move |replies| match read(replies) {
-                Ok(Step::Next(call)) => Ok(Step::Next(call.inspect(look))),
-                Ok(Step::Done(answer)) => {
-                    look(Ok(&answer));
-                    Ok(Step::Done(answer))
+                Ok(Step::Next(call)) => Ok(Step::Next(call.inspect(observe))),
+                Ok(Step::Done(result)) => {
+                    observe(Ok(&result));
+                    Ok(Step::Done(result))
                 }
                 Err(error) => {
-                    look(Err(&error));
+                    observe(Err(&error));
                     Err(error)
                 }
             }),
         }
     }
 
-    /// Several calls whose rounds go out together; their answers in order, or the first failure.
-    pub fn together(calls: Vec<Call<T>>) -> Call<Vec<T>> {
-        Self::gather(calls.into_iter().map(Step::Next).collect())
+    /// Returns one call for several whose rounds are sent together: their results in order, or the first failure.
+    pub fn join_all(calls: Vec<Call<T>>) -> Call<Vec<T>> {
+        Self::join(calls.into_iter().map(Step::Next).collect())
     }
 
-    fn gather(steps: Vec<Step<T>>) -> Call<Vec<T>> {
+    fn join(steps: Vec<Step<T>>) -> Call<Vec<T>> {
         let mut requests = Vec::new();
-        let waiting: Vec<_> = steps
+        let pending: Vec<_> = steps
             .into_iter()
             .map(|step| match step {
-                Step::Done(answer) => Err(answer),
+                Step::Done(result) => Err(result),
                 Step::Next(call) => {
                     let count = call.requests.len();
                     requests.extend(call.requests);
@@ -128,28 +128,28 @@ impl<T: Send + 'static> Call<T> {
             requests,
             read: Box::new(move |Replies(replies)| {
                 let mut replies = replies.into_iter();
-                let steps = waiting.into_iter().map(|step| match step {
-                    Err(answer) => Ok(Step::Done(answer)),
+                let steps = pending.into_iter().map(|step| match step {
+                    Err(result) => Ok(Step::Done(result)),
                     Ok((count, read)) => read(Replies(replies.by_ref().take(count).collect())),
                 });
-                Self::joined(steps.collect::<Result<Vec<_>>>()?)
+                Self::join_steps(steps.collect::<Result<Vec<_>>>()?)
             }),
         }
     }
 
-    /// The answers of several calls in order, where all are there; else those go on together that are not done.
-    pub fn joined(steps: Vec<Step<T>>) -> Result<Step<Vec<T>>> {
+    /// Returns the results of several calls in order once all are done; otherwise a call that continues the others.
+    pub fn join_steps(steps: Vec<Step<T>>) -> Result<Step<Vec<T>>> {
         if steps.iter().any(|step| matches!(step, Step::Next(_))) {
-            return Ok(Step::Next(Self::gather(steps)));
+            return Ok(Step::Next(Self::join(steps)));
         }
-        let answers = steps.into_iter().filter_map(|step| match step {
-            Step::Done(answer) => Some(answer),
+        let results = steps.into_iter().filter_map(|step| match step {
+            Step::Done(result) => Some(result),
             Step::Next(_) => None,
         });
-        Ok(Step::Done(answers.collect()))
+        Ok(Step::Done(results.collect()))
     }
 
-    /// The same, but a failure is given to `recover`, which answers instead or fails too.
+    /// Returns the same call, with failures passed to `recover`, which returns a result instead or fails too.
     pub fn or_else(self, recover: impl FnOnce(Error) -> Result<T> + Send + 'static) -> Self {
         let read = self.read;
         Call {
@@ -162,7 +162,7 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
-    /// The same, but answering `fallback` when there is no server to ask.
+    /// Returns the same call, with the result of `fallback` if no server is available.
     pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
         self.or_else(|error| if error.is_unavailable() { Ok(fallback()) } else { Err(error) })
     }

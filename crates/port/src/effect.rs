@@ -14,17 +14,18 @@ use crate::error::{Done, Error, Kind, Result};
 pub enum Effect {
     /// None: it reads, or writes internal data that has no meaning on its own.
     None,
-    /// A change, if this returns true for the reply.
-    Some(fn(&Reply) -> bool),
+    /// A change if this returns true for the reply.
+    ChangedIf(fn(&Reply) -> bool),
     /// The reply's share of the count that the call returns; `None` if nothing was changed.
     Count(fn(&Reply) -> Option<u64>),
-    /// These names of the call's arguments: for each position, whether it was changed, or `None` if it was not executed.
+    /// A change of what these arguments of the call name. For each position: whether it was changed, or `None` if that part was not
+    /// executed.
     Names(Arc<[String]>, fn(&Reply, usize) -> Option<bool>),
 }
 
 impl Effect {
     /// A change, whatever the reply.
-    pub const SURE: Self = Self::Some(|_| true);
+    pub const ALWAYS: Self = Self::ChangedIf(|_| true);
 
     /// Whether it may change anything.
     pub fn changes(&self) -> bool {
@@ -32,18 +33,18 @@ impl Effect {
     }
 }
 
-/// The number in a reply.
-pub fn counted(reply: &Reply) -> Option<u64> {
+/// Returns the integer in a reply if it is above 0.
+pub fn positive_count(reply: &Reply) -> Option<u64> {
     match reply {
         Reply::Int(count) => u64::try_from(*count).ok().filter(|count| *count > 0),
         _ => None,
     }
 }
 
-/// The number in the first element of a reply.
-pub fn counted_first(reply: &Reply) -> Option<u64> {
+/// Returns the integer in the first element of a reply if it is above 0.
+pub fn first_count(reply: &Reply) -> Option<u64> {
     match reply {
-        Reply::Array(items) => items.first().and_then(counted),
+        Reply::Array(items) => items.first().and_then(positive_count),
         _ => None,
     }
 }
@@ -54,7 +55,7 @@ pub fn is_one(reply: &Reply) -> bool {
 }
 
 /// Whether a reply is not nil.
-pub fn is_there(reply: &Reply) -> bool {
+pub fn is_not_nil(reply: &Reply) -> bool {
     *reply != Reply::Nil
 }
 
@@ -72,30 +73,30 @@ pub struct Progress {
 
 impl Progress {
     /// Records the outcome of a request.
-    pub fn note(&mut self, effect: &Effect, reply: &Result<Reply>) {
+    pub fn record(&mut self, effect: &Effect, reply: &Result<Reply>) {
         self.failed |= reply.is_err();
-        let before = match effect {
+        let initial = match effect {
             Effect::None => return,
-            Effect::Some(_) => None,
+            Effect::ChangedIf(_) => None,
             Effect::Count(_) => Some(Done::Count(0)),
             Effect::Names(..) => Some(Done::Names(Vec::new())),
         };
-        self.add(before);
+        self.add(initial);
         match reply {
-            Ok(reply) => self.note_done(effect, reply),
+            Ok(reply) => self.record_done(effect, reply),
             Err(error) if error.kind == Kind::MaybeApplied => {
                 self.changed = true;
-                self.certain |= error.is_in_part();
+                self.certain |= error.is_partially_applied();
                 self.add(error.done().cloned());
             }
             Err(_) => {}
         }
     }
 
-    fn note_done(&mut self, effect: &Effect, reply: &Reply) {
+    fn record_done(&mut self, effect: &Effect, reply: &Reply) {
         match effect {
             Effect::None => {}
-            Effect::Some(changes) => self.certain |= changes(reply),
+            Effect::ChangedIf(changes) => self.certain |= changes(reply),
             Effect::Count(count) => {
                 if let Some(count) = count(reply) {
                     self.certain = true;
@@ -138,8 +139,8 @@ impl Progress {
         self.failed
     }
 
-    /// The error for the caller of a call that ended with this error.
-    pub fn tell(&self, error: Error) -> Error {
+    /// Returns the error that the caller of a call gets if this one ended it.
+    pub fn final_error(&self, error: Error) -> Error {
         if !self.changed {
             return error;
         }
@@ -147,9 +148,9 @@ impl Progress {
             error
         } else {
             let message = format!("only a part of this call was applied, or may have been: {error}");
-            error.become_of(Kind::MaybeApplied, message)
+            error.with_kind(Kind::MaybeApplied, message)
         };
-        error.having_done(self.done.clone()).in_part(self.certain)
+        error.with_done(self.done.clone()).partially_applied(self.certain)
     }
 }
 
@@ -161,13 +162,13 @@ mod tests {
         Err(Error::new(kind, "why"))
     }
 
-    /// What a caller is told after these requests, whose first error ended their call.
-    fn told(requests: &[(Effect, Result<Reply>)]) -> Error {
+    /// The caller's error after these requests, whose first error ended their call.
+    fn error_after(requests: &[(Effect, Result<Reply>)]) -> Error {
         let mut progress = Progress::default();
         for (effect, reply) in requests {
-            progress.note(effect, reply);
+            progress.record(effect, reply);
         }
-        progress.tell(requests.iter().find_map(|(_, reply)| reply.clone().err()).unwrap())
+        progress.final_error(requests.iter().find_map(|(_, reply)| reply.clone().err()).unwrap())
     }
 
     fn named(name: &str) -> Effect {
@@ -175,38 +176,38 @@ mod tests {
     }
 
     #[test]
-    fn as_long_as_nothing_was_changed_the_first_error_stands() {
+    fn the_first_error_is_returned_if_nothing_was_changed() {
         let read = || (Effect::None, Ok(Reply::Int(7)));
         let kinds = [Kind::Unavailable, Kind::NotSent, Kind::Backpressure, Kind::Timeout, Kind::Closed, Kind::Server];
         for kind in kinds {
-            let error = told(&[read(), (Effect::SURE, lost(kind)), (Effect::SURE, lost(Kind::NotSent))]);
+            let error = error_after(&[read(), (Effect::ALWAYS, lost(kind)), (Effect::ALWAYS, lost(Kind::NotSent))]);
             assert_eq!((error.kind, error.message()), (kind, "why"));
             assert!(error.done().is_none());
         }
         let nothing_to_do = [
-            (Effect::Some(is_one), Ok(Reply::Int(0))),
-            (Effect::Some(is_there), Ok(Reply::Nil)),
-            (Effect::Count(counted), Ok(Reply::Int(0))),
-            (Effect::Count(counted_first), Ok(Reply::Array(vec![Reply::Int(0), Reply::Int(9)]))),
+            (Effect::ChangedIf(is_one), Ok(Reply::Int(0))),
+            (Effect::ChangedIf(is_not_nil), Ok(Reply::Nil)),
+            (Effect::Count(positive_count), Ok(Reply::Int(0))),
+            (Effect::Count(first_count), Ok(Reply::Array(vec![Reply::Int(0), Reply::Int(9)]))),
         ];
         for (effect, reply) in nothing_to_do {
-            let error = told(&[(effect, reply), (Effect::SURE, lost(Kind::Unavailable))]);
+            let error = error_after(&[(effect, reply), (Effect::ALWAYS, lost(Kind::Unavailable))]);
             assert_eq!(error.kind, Kind::Unavailable);
         }
     }
 
     #[test]
-    fn what_was_changed_or_may_have_been_decides_whatever_the_error_was() {
+    fn any_error_after_a_change_is_maybe_applied() {
         for kind in [Kind::Unavailable, Kind::NotSent, Kind::Server, Kind::OutOfMemory, Kind::WrongType, Kind::Closed] {
             for before in [Ok(Reply::Int(1)), lost(Kind::MaybeApplied)] {
                 for requests in [
-                    [(Effect::SURE, before.clone()), (Effect::SURE, lost(kind))],
-                    [(Effect::None, lost(kind)), (Effect::Some(is_one), before.clone())],
+                    [(Effect::ALWAYS, before.clone()), (Effect::ALWAYS, lost(kind))],
+                    [(Effect::None, lost(kind)), (Effect::ChangedIf(is_one), before.clone())],
                 ] {
-                    let error = told(&requests);
+                    let error = error_after(&requests);
                     assert_eq!(error.kind, Kind::MaybeApplied, "{requests:?}");
                     assert!(error.message().ends_with("why"), "{error}");
-                    assert_eq!(error.is_in_part(), before.is_ok(), "{requests:?}");
+                    assert_eq!(error.is_partially_applied(), before.is_ok(), "{requests:?}");
                 }
             }
         }
@@ -214,23 +215,23 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_told_as_a_number() {
-        let count = |reply| (Effect::Count(counted), reply);
-        let error = told(&[count(Ok(Reply::Int(3))), count(lost(Kind::NotSent)), count(Ok(Reply::Int(2)))]);
+        let count = |reply| (Effect::Count(positive_count), reply);
+        let error = error_after(&[count(Ok(Reply::Int(3))), count(lost(Kind::NotSent)), count(Ok(Reply::Int(2)))]);
         assert_eq!(error.done(), Some(&Done::Count(5)));
-        let error = told(&[count(lost(Kind::MaybeApplied))]);
+        let error = error_after(&[count(lost(Kind::MaybeApplied))]);
         assert_eq!((error.done(), error.message()), (Some(&Done::Count(0)), "why"));
         // What was cut up and put together again has counted already.
-        let part = Error::new(Kind::MaybeApplied, "in part").having_done(Some(Done::Count(4))).in_part(true);
-        let error = told(&[count(Ok(Reply::Int(1))), count(Err(part))]);
+        let part = Error::new(Kind::MaybeApplied, "in part").with_done(Some(Done::Count(4))).partially_applied(true);
+        let error = error_after(&[count(Ok(Reply::Int(1))), count(Err(part))]);
         assert_eq!(error.done(), Some(&Done::Count(5)));
         let changed_all_the_same = (Effect::Count(|_| Some(0)), Ok(Reply::Nil));
-        let error = told(&[changed_all_the_same, (Effect::None, lost(Kind::Unavailable))]);
+        let error = error_after(&[changed_all_the_same, (Effect::None, lost(Kind::Unavailable))]);
         assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(0))));
     }
 
     #[test]
-    fn what_has_a_name_is_told_by_name() {
-        let error = told(&[
+    fn named_changes_are_reported_by_name() {
+        let error = error_after(&[
             (named("a"), Ok(Reply::text("OK"))),
             (named("b"), lost(Kind::Unavailable)),
             (named("c"), lost(Kind::MaybeApplied)),
@@ -241,11 +242,11 @@ mod tests {
         // One run for both, of which the server took one.
         let both = Effect::Names(["a".to_owned(), "b".to_owned()].into(), |_, at| (at == 1).then_some(true));
         let mut progress = Progress::default();
-        progress.note(&both, &Ok(Reply::Nil));
+        progress.record(&both, &Ok(Reply::Nil));
         assert!(progress.has_failed() && progress.has_changed());
-        let error = progress.tell(Error::new(Kind::OutOfMemory, "full"));
+        let error = progress.final_error(Error::new(Kind::OutOfMemory, "full"));
         assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Names(vec!["b".into()]))));
-        let error = told(&[(named("a"), lost(Kind::Unavailable)), (named("b"), lost(Kind::NotSent))]);
+        let error = error_after(&[(named("a"), lost(Kind::Unavailable)), (named("b"), lost(Kind::NotSent))]);
         assert_eq!((error.kind, error.done()), (Kind::Unavailable, None));
     }
 }

@@ -1,14 +1,14 @@
-//! The error type of this crate: a kind, a message and a source.
+//! The error type of all crates: a kind, a message and a source.
 
+mod redaction;
 mod secrets;
-mod words;
 
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-pub use secrets::keep as keep_secret;
+pub use secrets::register as register_secret;
 
-/// The result of every fallible function here.
+/// The result of every fallible function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failure.
@@ -25,7 +25,7 @@ pub struct Error {
     /// What a partially executed call is known to have done.
     done: Option<Arc<Done>>,
     /// Whether a part of the call is known to have been executed.
-    in_part: bool,
+    partially_applied: bool,
 }
 
 /// What a partially executed call is known to have done.
@@ -33,7 +33,7 @@ pub struct Error {
 pub enum Done {
     /// The count that the call would return.
     Count(u64),
-    /// These of the names it was given.
+    /// Which of the names passed to it were applied.
     Names(Vec<String>),
 }
 
@@ -67,9 +67,9 @@ kinds! {
     InvalidSettings = "E_INVALID_SETTINGS", retryable: false;
     /// No connection to the server, it was lost under a read, or its circuit breaker is open; nothing was changed.
     Unavailable = "E_UNAVAILABLE", retryable: true;
-    /// It waited until its deadline passed or its connection ended; nothing was sent.
+    /// Its deadline passed or its connection ended while it waited; nothing was sent.
     NotSent = "E_NOT_SENT", retryable: true;
-    /// Too much is waiting: for the server, and nothing was sent; or for a subscription, which has ended.
+    /// Too many calls are waiting for the server, and nothing was sent; or too many messages for a subscription, which has ended.
     Backpressure = "E_BACKPRESSURE", retryable: true;
     /// A call that changes nothing was sent, and the deadline passed before the reply arrived.
     Timeout = "E_TIMEOUT", retryable: true;
@@ -88,7 +88,7 @@ kinds! {
     OutOfMemory = "E_OUT_OF_MEMORY", retryable: true;
     /// The server returned another error.
     Server = "E_SERVER", retryable: false;
-    /// A stored value is not what this library writes.
+    /// A stored value is not in a format that this library writes.
     InvalidData = "E_INVALID_DATA", retryable: false;
     /// Another holder has the lock.
     LockHeld = "E_LOCK_HELD", retryable: true;
@@ -98,18 +98,18 @@ kinds! {
     Conflict = "E_CONFLICT", retryable: true;
     /// The job is dead: its last attempt failed, or a retry was ruled out.
     JobFailed = "E_JOB_FAILED", retryable: false;
-    /// The job was removed, finished without being kept, or was taken over by another worker.
+    /// The job was removed, finished without being retained, or was taken over by another worker.
     JobGone = "E_JOB_GONE", retryable: false;
-    /// This engine or server cannot do that.
+    /// This engine or server does not support it.
     Unsupported = "E_UNSUPPORTED", retryable: false;
     /// A bug in this library; the process is unharmed.
     Internal = "E_INTERNAL", retryable: false;
 }
 
 impl Error {
-    /// An error of this kind with this message.
+    /// Creates an error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None, key: None, done: None, in_part: false }
+        Self { kind, message: message.into(), source: None, key: None, done: None, partially_applied: false }
     }
 
     /// Adds the key, unless it is already known.
@@ -118,34 +118,34 @@ impl Error {
         self
     }
 
-    /// The key of the request that failed, where it is known.
+    /// Returns the key of the request that failed, if known.
     pub fn key(&self) -> Option<&Bytes> {
         self.key.as_deref()
     }
 
     /// Changes the kind and the message.
-    pub fn become_of(self, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_kind(self, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), ..self }
     }
 
     /// Records what the call is known to have done.
-    pub fn having_done(mut self, done: Option<Done>) -> Self {
+    pub fn with_done(mut self, done: Option<Done>) -> Self {
         self.done = done.map(Arc::new);
         self
     }
 
     /// Records whether a part of the call is known to have been executed.
-    pub fn in_part(mut self, in_part: bool) -> Self {
-        self.in_part |= in_part;
+    pub fn partially_applied(mut self, partially_applied: bool) -> Self {
+        self.partially_applied |= partially_applied;
         self
     }
 
     /// Whether a part of the call is known to have been executed, rather than only possibly.
-    pub fn is_in_part(&self) -> bool {
-        self.in_part
+    pub fn is_partially_applied(&self) -> bool {
+        self.partially_applied
     }
 
-    /// What a partially executed call is known to have done.
+    /// Returns what a partially executed call is known to have done.
     pub fn done(&self) -> Option<&Done> {
         self.done.as_deref()
     }
@@ -156,19 +156,20 @@ impl Error {
         self
     }
 
-    /// An invalid argument; the message says what to do.
+    /// Creates an error for an invalid argument; the message says what to do.
     pub fn argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidArgument, message)
     }
 
-    /// Invalid options or environment variables.
+    /// Creates an error for invalid options or environment variables.
     pub fn settings(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::InvalidSettings, message)
     }
 
-    /// An error reply of the server: its first word determines the kind. Parts that may be the caller's data are removed.
+    /// Creates an error from an error reply of the server, whose first word determines the kind. Parts that may be the caller's data
+    /// are removed.
     pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
-        let message = shortened(words::harmless(unwrapped(message.into())));
+        let message = shortened(redaction::redacted(normalized(message.into())));
         let kind = match message.split_whitespace().next().unwrap_or_default() {
             "WRONGTYPE" => Kind::WrongType,
             "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => Kind::Auth,
@@ -184,9 +185,9 @@ impl Error {
     }
 
     /// Removes pieces of these arguments that the server repeated in the error.
-    pub fn hiding<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let said = self.kind == Kind::Server || is_code(self.word());
-        if said && let Some(message) = words::without(&self.message, args) {
+    pub fn redacting<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let is_reply = self.kind == Kind::Server || is_code(self.word());
+        if is_reply && let Some(message) = redaction::redacted_args(&self.message, args) {
             self.message = message.into();
             self.source = None;
         }
@@ -199,22 +200,22 @@ impl Error {
         matches!(self.kind, Unavailable | NotSent | Backpressure | Timeout | MaybeApplied)
     }
 
-    /// Whether a server's error has a code that says more than the general `ERR`.
+    /// Whether it is a server's error with a more specific code than `ERR`.
     pub fn is_specific(&self) -> bool {
         is_code(self.word()) && self.word() != "ERR"
     }
 
-    /// Whether the server lets this user connect, and not do this.
+    /// Whether the user may connect to the server but lacks the permission for this.
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Auth && self.word() == "NOPERM"
     }
 
-    /// The first word of the text: in a server's error, its code.
+    /// Returns the first word of the message: the code, in a server's error.
     pub fn word(&self) -> &str {
         self.message.split(' ').next().unwrap_or_default()
     }
 
-    /// The text, without the kind.
+    /// Returns the message, without the kind.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -244,12 +245,12 @@ fn is_code(word: &str) -> bool {
     word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// The most bytes of a server's error that are kept.
-const LONGEST: usize = 500;
+/// The length in bytes to which a server's error is cut.
+const MAX_LENGTH: usize = 500;
 
 /// Normalizes the error of a script to the format of Redis 7. Earlier servers prepend the position: `ERR Error running script
 /// (call to f_…): @user_script:3: WRONGTYPE …`, and for errors of the server itself `@user_script: 3: -READONLY …`.
-fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
+fn normalized(message: Cow<'static, str>) -> Cow<'static, str> {
     let mut rest: &str = &message;
     if let Some((_, inner)) =
         rest.strip_prefix("ERR Error running script (call to f_").and_then(|rest| rest.split_once("): "))
@@ -275,10 +276,10 @@ fn unwrapped(message: Cow<'static, str>) -> Cow<'static, str> {
 
 /// Servers before Redis 7 repeat the request in an error, which may be megabytes long.
 fn shortened(message: Cow<'static, str>) -> Cow<'static, str> {
-    if message.len() <= LONGEST {
+    if message.len() <= MAX_LENGTH {
         return message;
     }
-    format!("{}…", &message[..message.floor_char_boundary(LONGEST)]).into()
+    format!("{}…", &message[..message.floor_char_boundary(MAX_LENGTH)]).into()
 }
 
 #[cfg(test)]
@@ -287,15 +288,15 @@ mod tests {
 
     #[test]
     fn long_errors_of_servers_are_cut_between_characters() {
-        let error = Error::from_server(format!("ERR {}", "ä".repeat(LONGEST)));
-        assert!(error.message().ends_with("ä…") && error.message().len() < LONGEST + 4, "{error}");
-        assert_eq!(Error::from_server("x".repeat(LONGEST)).message().len(), LONGEST);
+        let error = Error::from_server(format!("ERR {}", "ä".repeat(MAX_LENGTH)));
+        assert!(error.message().ends_with("ä…") && error.message().len() < MAX_LENGTH + 4, "{error}");
+        assert_eq!(Error::from_server("x".repeat(MAX_LENGTH)).message().len(), MAX_LENGTH);
     }
 
     #[test]
-    fn errors_of_scripts_are_told_alike_for_all_servers() {
+    fn errors_of_scripts_are_the_same_for_all_servers() {
         let at = "ERR Error running script (call to f_f2274cb4b88798803c13e561d24c13164d5f419d): @user_script:73: ";
-        for (told, kind, message) in [
+        for (reply, kind, message) in [
             (format!("{at}WRONGTYPE Operation against a key"), Kind::WrongType, "WRONGTYPE Operation against a key"),
             (
                 format!("{at}@user_script: 73: -READONLY You can't write against a read only replica. "),
@@ -314,7 +315,7 @@ mod tests {
             ("@user_script: x: y".into(), Kind::Server, "@user_script: x: y"),
             (String::new(), Kind::Server, ""),
         ] {
-            let error = Error::from_server(told);
+            let error = Error::from_server(reply);
             assert_eq!((error.kind, error.message()), (kind, message));
         }
     }

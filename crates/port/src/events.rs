@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 /// A change of state.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     pub at: SystemTime,
     /// The server: host and port, or `unix:` and the path of a socket.
     pub target: String,
     /// What happened.
-    pub what: EventKind,
+    pub kind: EventKind,
     /// A description for the log, without secrets.
     pub text: String,
 }
@@ -37,9 +37,9 @@ pub enum EventKind {
     BreakerClosed,
     /// Another server is the primary now.
     Failover,
-    /// Slots have moved, or servers have come or gone.
+    /// Slots have moved, or servers were added or removed.
     TopologyChanged,
-    /// The server may evict keys that must be kept; emitted once.
+    /// The server may evict keys that features rely on; emitted once.
     Evicts,
     /// The user lacks permission to publish or subscribe; emitted once until it is granted.
     Muted,
@@ -68,34 +68,34 @@ impl EventKind {
 
 impl Event {
     /// An event that happens now.
-    pub fn new(what: EventKind, target: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { at: SystemTime::now(), target: target.into(), what, text: text.into() }
+    pub fn new(kind: EventKind, target: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { at: SystemTime::now(), target: target.into(), kind, text: text.into() }
     }
 }
 
 /// Called with each event on the thread that emits it: it must neither block nor emit.
-pub type Watcher = dyn Fn(&Event) + Send + Sync;
+pub type EventListener = dyn Fn(&Event) + Send + Sync;
 
-/// The listeners of a store.
+/// The event listeners of a store.
 #[derive(Default)]
-pub struct Events(Mutex<Vec<Weak<Watcher>>>);
+pub struct EventEmitter(Mutex<Vec<Weak<EventListener>>>);
 
-impl Events {
-    /// Notifies `watcher` of every event until it is dropped.
-    pub fn watch(&self, watcher: &Arc<Watcher>) {
-        self.0.lock().push(Arc::downgrade(watcher));
+impl EventEmitter {
+    /// Calls `listener` with every event until it is dropped.
+    pub fn add_listener(&self, listener: &Arc<EventListener>) {
+        self.0.lock().push(Arc::downgrade(listener));
     }
 
-    /// Notifies all watchers.
+    /// Calls all listeners.
     pub fn emit(&self, event: &Event) {
-        let watchers: Vec<_> = {
+        let listeners: Vec<_> = {
             let mut all = self.0.lock();
-            all.retain(|watcher| watcher.strong_count() > 0);
+            all.retain(|listener| listener.strong_count() > 0);
             all.iter().filter_map(Weak::upgrade).collect()
         };
-        // Called outside the lock: a watcher may drop the store.
-        for watcher in watchers {
-            watcher(event);
+        // Called outside the lock: a listener may drop the store.
+        for listener in listeners {
+            listener(event);
         }
     }
 }
@@ -107,21 +107,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_let_go_hears_nothing() {
-        let events = Events::default();
-        let heard = Arc::new(AtomicUsize::new(0));
-        let watcher = || -> Arc<Watcher> {
-            let heard = heard.clone();
+    fn dropped_listeners_are_removed() {
+        let events = EventEmitter::default();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let listener = || -> Arc<EventListener> {
+            let calls = calls.clone();
             Arc::new(move |_| {
-                heard.fetch_add(1, Ordering::Relaxed);
+                calls.fetch_add(1, Ordering::Relaxed);
             })
         };
-        let (stays, goes) = (watcher(), watcher());
-        events.watch(&stays);
-        events.watch(&goes);
-        drop(goes);
+        let (retained, dropped) = (listener(), listener());
+        events.add_listener(&retained);
+        events.add_listener(&dropped);
+        drop(dropped);
         events.emit(&Event::new(EventKind::Lost, "here", "text"));
-        assert_eq!(heard.load(Ordering::Relaxed), 1);
-        assert_eq!(events.0.lock().len(), 1, "what is gone is forgotten");
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert_eq!(events.0.lock().len(), 1);
     }
 }

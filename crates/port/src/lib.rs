@@ -4,13 +4,13 @@
 
 #![forbid(unsafe_code)]
 
-mod apart;
 mod call;
+mod dedicated;
 pub mod effect;
 pub mod error;
 mod events;
+pub mod key_positions;
 pub mod number;
-pub mod places;
 mod pubsub;
 pub mod random;
 mod reply;
@@ -20,12 +20,12 @@ mod script;
 pub mod sequence;
 mod status;
 
-pub use apart::{Apart, Wait};
-pub use call::{Call, Read, Replies, Step};
+pub use call::{Call, ReadReplies, Replies, Step};
+pub use dedicated::{BlockingTimeout, DedicatedCommand};
 pub use effect::Effect;
-pub use events::{Event, EventKind, Events, Watcher};
-pub use pubsub::{Heard, Listener, Message, Topic, unsharded};
-pub use reply::{Few, Reply};
+pub use events::{Event, EventEmitter, EventKind, EventListener};
+pub use pubsub::{Delivery, Message, MessageListener, Topic, sharding_unsupported};
+pub use reply::{PerRequest, Reply};
 pub use request::{Args, Keys, Merge, Request, Transaction, Verb};
-pub use script::{Part, Script};
+pub use script::{Script, SharedLua};
 pub use status::{BreakerState, BreakerStatus, PoolStatus, Role, ServerStatus, Status, Topology};

@@ -1,15 +1,15 @@
-//! Numbers as JavaScript has them.
+//! Numbers as JavaScript represents them.
 
-/// The largest whole number up to which JavaScript counts exactly: `Number.MAX_SAFE_INTEGER`.
-pub const LARGEST: u64 = (1 << 53) - 1;
+/// The largest integer up to which JavaScript represents all exactly: `Number.MAX_SAFE_INTEGER`.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// Whether it is a whole number that JavaScript has exactly: `Number.isSafeInteger`.
-pub fn is_whole(number: f64) -> bool {
-    number.fract() == 0.0 && number.abs() <= LARGEST as f64
+/// What `Number.isSafeInteger(number)` returns.
+pub fn is_safe_integer(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64
 }
 
 /// What `String(number)` returns.
-pub fn shown(number: f64) -> String {
+pub fn to_js_string(number: f64) -> String {
     let size = number.abs();
     if size.is_infinite() {
         return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_shown_as_in_javascript() {
+    fn numbers_are_written_as_in_javascript() {
         for (number, text) in [
             (0.0, "0"),
             (-0.0, "0"),
@@ -43,14 +43,14 @@ mod tests {
             (f64::NEG_INFINITY, "-Infinity"),
             (f64::NAN, "NaN"),
         ] {
-            assert_eq!(shown(number), text);
+            assert_eq!(to_js_string(number), text);
         }
     }
 
     #[test]
-    fn only_what_javascript_counts_exactly_is_whole() {
-        let largest = LARGEST as f64;
-        assert!([0.0, -0.0, -3.0, largest, -largest].into_iter().all(is_whole));
-        assert!(![0.5, largest + 1.0, f64::INFINITY, f64::NAN].into_iter().any(is_whole));
+    fn only_exact_integers_are_safe() {
+        let largest = MAX_SAFE_INTEGER as f64;
+        assert!([0.0, -0.0, -3.0, largest, -largest].into_iter().all(is_safe_integer));
+        assert!(![0.5, largest + 1.0, f64::INFINITY, f64::NAN].into_iter().any(is_safe_integer));
     }
 }

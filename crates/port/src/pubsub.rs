@@ -1,4 +1,4 @@
-//! Messages between processes: what both engines deliver.
+//! Pub/sub messages, as both engines deliver them.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::error::{Error, Kind};
 /// One published message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Where it was published.
+    /// The channel on which it was published.
     pub channel: Bytes,
-    /// What was published.
+    /// Its content.
     pub payload: Bytes,
 }
 
-/// What to listen to.
+/// What to subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// One channel.
     Channel(Bytes),
     /// Every channel that matches a glob: `*`, `?`, `[a-z]`, `\` escapes.
     Pattern(Bytes),
-    /// One sharded channel, which only its slot's node knows. Another namespace than that of all other channels.
+    /// One sharded channel, which only the node of its slot knows. Its namespace is separate from that of the other channels.
     Shard(Bytes),
 }
 
@@ -35,22 +35,22 @@ impl Topic {
     }
 }
 
-/// What a listener hears.
+/// What a listener is called with.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum Delivery {
     /// A message.
     Message(Message),
-    /// Messages were missed: so many, or nobody knows how many, where the connection had been lost.
+    /// Messages were missed: how many, or `None` if unknown because the connection was lost.
     Gap(Option<u64>),
 }
 
-/// What a server without sharded channels says to a command about one, in words that help.
-pub fn unsharded(error: Error) -> Error {
+/// Replaces the error of a server without sharded channels by `E_UNSUPPORTED`; returns other errors unchanged.
+pub fn sharding_unsupported(error: Error) -> Error {
     if error.kind == Kind::Server && error.message().starts_with("ERR unknown command") {
         return Error::new(Kind::Unsupported, "sharded channels need Redis 7 or later, or Valkey").with_source(error);
     }
     error
 }
 
-/// Gets each message. Called from the engine's own thread, so it must not block.
-pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+/// Called with each message, on the engine's own thread: it must not block.
+pub type MessageListener = Arc<dyn Fn(Delivery) + Send + Sync>;

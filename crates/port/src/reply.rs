@@ -5,47 +5,47 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Kind, Result};
 
-/// What a call has of each of its requests: most have one or two.
-pub type Few<T> = SmallVec<[T; 2]>;
+/// One value for each request of a call; most calls have one or two.
+pub type PerRequest<T> = SmallVec<[T; 2]>;
 
-/// One answer. A status such as `OK` is a `Bulk`: no caller can tell them apart, so no engine has to.
+/// One reply. A status such as `OK` is a `Bulk`: callers cannot distinguish them, so engines do not either.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// Nothing there.
+    /// A null reply.
     Nil,
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A string of bytes.
     Bulk(Bytes),
-    /// Several answers in order.
+    /// Several replies in order.
     Array(Vec<Reply>),
     /// An error reply that is an element of an array.
-    Refused(Bytes),
+    Error(Bytes),
 }
 
 impl Reply {
-    /// A `Bulk` of text known when this was compiled.
+    /// Returns a `Bulk` of static text.
     pub fn text(text: &'static str) -> Self {
         Self::Bulk(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The reply, or the first error reply in it as the error of the whole.
-    pub fn whole(self) -> Result<Self> {
-        match self.refusal() {
+    /// Returns the reply, or the first error reply within it as an error.
+    pub fn into_result(self) -> Result<Self> {
+        match self.first_error() {
             None => Ok(self),
-            Some(words) => Err(Error::from_server(String::from_utf8_lossy(words).into_owned())),
+            Some(text) => Err(Error::from_server(String::from_utf8_lossy(text).into_owned())),
         }
     }
 
-    fn refusal(&self) -> Option<&Bytes> {
+    fn first_error(&self) -> Option<&Bytes> {
         match self {
-            Self::Refused(words) => Some(words),
-            Self::Array(items) => items.iter().find_map(Self::refusal),
+            Self::Error(text) => Some(text),
+            Self::Array(items) => items.iter().find_map(Self::first_error),
             Self::Nil | Self::Int(_) | Self::Bulk(_) => None,
         }
     }
 
-    /// A whole number, from an integer reply or digits.
+    /// Returns the integer of an integer reply or of a string of digits.
     pub fn int(self) -> Result<i64> {
         match self {
             Self::Int(n) => Ok(n),
@@ -57,7 +57,7 @@ impl Reply {
         }
     }
 
-    /// Whether something happened: 1 is true; 0 and nil are false.
+    /// Returns the reply as a boolean: 1 is true; 0 and nil are false.
     pub fn flag(self) -> Result<bool> {
         match self {
             Self::Nil => Ok(false),
@@ -65,7 +65,7 @@ impl Reply {
         }
     }
 
-    /// Bytes, or `None` when there is nothing.
+    /// Returns the bytes of a string, or `None` for nil.
     pub fn bulk(self) -> Result<Option<Bytes>> {
         match self {
             Self::Nil => Ok(None),
@@ -75,7 +75,7 @@ impl Reply {
         }
     }
 
-    /// The elements of an array; nil is an empty one.
+    /// Returns the elements of an array; nil is an empty one.
     pub fn array(self) -> Result<Vec<Reply>> {
         match self {
             Self::Nil => Ok(Vec::new()),
@@ -84,11 +84,11 @@ impl Reply {
         }
     }
 
-    /// What a run over many items answered: `1, reply` or `0, message` an item.
+    /// Returns the reply for each item of a run over many: `1, reply` or `0, message` per item.
     pub fn items(self) -> Result<Vec<Result<Reply>>> {
-        let mut answers = self.array()?.into_iter();
-        let mut items = Vec::with_capacity(answers.len() / 2);
-        while let (Some(ok), Some(reply)) = (answers.next(), answers.next()) {
+        let mut elements = self.array()?.into_iter();
+        let mut items = Vec::with_capacity(elements.len() / 2);
+        while let (Some(ok), Some(reply)) = (elements.next(), elements.next()) {
             items.push(match ok {
                 Reply::Int(1) => Ok(reply),
                 _ => reply.bulk().and_then(|message| {
@@ -99,7 +99,7 @@ impl Reply {
         Ok(items)
     }
 
-    /// An array of exactly `N` elements.
+    /// Returns the elements of an array of exactly `N`.
     pub fn tuple<const N: usize>(self) -> Result<[Reply; N]> {
         self.array()?.try_into().map_err(|items: Vec<Reply>| {
             Error::new(Kind::InvalidData, format!("expected {N} elements from the server, got {}", items.len()))
@@ -113,7 +113,7 @@ fn unexpected(wanted: &str, got: &Reply) -> Error {
         Reply::Int(_) => "a number",
         Reply::Bulk(_) => "a string",
         Reply::Array(_) => "an array",
-        Reply::Refused(_) => "an error",
+        Reply::Error(_) => "an error",
     };
     Error::new(Kind::InvalidData, format!("expected {wanted} from the server, got {got}"))
 }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Apart, Effect, Script, Wait};
+use super::{BlockingTimeout, DedicatedCommand, Effect, Script};
 
-/// Arguments of a request, as Redis gets them.
+/// Arguments of a request, as they are sent to Redis.
 pub type Args = SmallVec<[Bytes; 4]>;
 
-/// One command or one script run. Atomic; nothing larger is.
+/// One command, script run or transaction: the largest unit that is atomic.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// What to run.
@@ -17,14 +17,14 @@ pub struct Request {
     pub args: Args,
     /// Which of the arguments are keys.
     pub keys: Keys,
-    /// What may travel with others of its kind.
+    /// Whether it may be merged with others of its kind.
     pub merge: Merge,
     /// Whether it is idempotent, so that it may be retried after a lost connection.
-    pub repeatable: bool,
+    pub idempotent: bool,
     /// What it changes.
     pub effect: Effect,
     /// Whether its outcome counts for the breaker. Health checks must not open it.
-    pub counted: bool,
+    pub counts_for_breaker: bool,
 }
 
 /// What a request runs.
@@ -36,10 +36,10 @@ pub enum Verb {
     Custom(String),
     /// A script of ours.
     Script(&'static Script),
-    /// The same for many items in one run: the keys that they share, then the arguments of each.
+    /// A script of ours, run once for many items: the keys that they share, then the arguments of each.
     Many(&'static Script),
     /// A command whose name came from the caller and which needs a dedicated connection.
-    Apart(Box<Apart>),
+    Dedicated(Box<DedicatedCommand>),
     /// A transaction, whose keys are this request's arguments.
     Transaction(Box<Transaction>),
 }
@@ -50,13 +50,13 @@ pub struct Transaction {
     /// In order.
     pub requests: Vec<Request>,
     /// Whether any of them needs a dedicated connection.
-    pub apart: bool,
+    pub dedicated: bool,
 }
 
-/// Which arguments are keys: `count` of them, from `first`, every `step`.
+/// Which arguments are keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// At these places.
+    /// `count` of them, from `first`, every `step`.
     At {
         /// Index of the first key.
         first: u16,
@@ -70,7 +70,7 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// The keys among these arguments; `None` if unknown.
+    /// Returns the keys among these arguments; `None` if unknown.
     pub fn among(self, args: &[Bytes]) -> Option<impl Iterator<Item = &Bytes>> {
         match self {
             Self::Unknown => None,
@@ -84,19 +84,19 @@ impl Keys {
 /// How a request may share a round with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
-    /// Always alone.
+    /// Not at all.
     No,
     /// `GET`s of a feature's own keys become one `MGET`. Never for a raw `get`: `MGET` hides a wrong type.
     Get,
     /// Runs of one script become one run over many items.
     Script,
     /// Equal reads become one.
-    Same,
+    Dedup,
 }
 
 impl Request {
     fn new(verb: Verb, args: Args, keys: Keys) -> Self {
-        Self { verb, args, keys, merge: Merge::No, repeatable: false, effect: Effect::SURE, counted: true }
+        Self { verb, args, keys, merge: Merge::No, idempotent: false, effect: Effect::ALWAYS, counts_for_breaker: true }
     }
 
     /// A command on no key.
@@ -128,20 +128,20 @@ impl Request {
         Self::new(Verb::Script(script), args, keys)
     }
 
-    /// A script run over many items of one caller: the keys that they all have, what else the run uses, then the arguments of
-    /// each. `Reply::items` has their answers.
+    /// A script run over many items of one caller: the keys that all of them have, the other keys that the run uses, then the
+    /// arguments of each item. `Reply::items` returns their replies.
     pub fn many(script: &'static Script, keys: Vec<Bytes>, args: Vec<Bytes>) -> Self {
-        debug_assert!(script.keyed_once && keys.len() >= script.keys, "{}", script.name);
+        debug_assert!(script.same_keys && keys.len() >= script.keys, "{}", script.name);
         debug_assert!(args.len().is_multiple_of(script.args), "{}", script.name);
         let at = Keys::At { first: 0, count: keys.len() as u16, step: 1 };
         let args = keys.into_iter().chain(args).collect();
         Self::new(Verb::Many(script), args, at)
     }
 
-    /// A script run whose arguments are not counted here. Behind the keys that it looks at may stand others that it uses.
+    /// A script run with any number of arguments. The keys that it reads by position may be followed by others that it uses.
     pub fn script_with(script: &'static Script, keys: Vec<Bytes>, args: impl IntoIterator<Item = Bytes>) -> Self {
         let count = keys.len();
-        debug_assert!(script.keys == count || script.keyed_once && script.keys < count, "{}", script.name);
+        debug_assert!(script.keys == count || script.same_keys && script.keys < count, "{}", script.name);
         let at = Keys::At { first: 0, count: count as u16, step: 1 };
         let args: Args = keys.into_iter().chain(args).collect();
         debug_assert!(script.args == 0 || args.len() == count + script.args, "{}", script.name);
@@ -155,78 +155,78 @@ impl Request {
     }
 
     /// Marks it as idempotent.
-    pub fn repeatable(mut self) -> Self {
-        self.repeatable = true;
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
         self
     }
 
-    /// Says that it only reads.
+    /// Marks it as read-only, and so as idempotent.
     pub fn reads(self) -> Self {
-        self.repeatable().unseen()
+        self.idempotent().without_effect()
     }
 
-    /// Says that it changes nothing that a caller could see: what it writes claims nothing by itself.
-    pub fn unseen(self) -> Self {
-        self.having(Effect::None)
+    /// Marks it as changing nothing that is visible to a caller: what it writes has no meaning on its own.
+    pub fn without_effect(self) -> Self {
+        self.with_effect(Effect::None)
     }
 
-    /// Says what it changes.
-    pub fn having(mut self, effect: Effect) -> Self {
+    /// Sets what it changes.
+    pub fn with_effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
     }
 
-    /// The caller's data in it, which a server may repeat in errors: all arguments but the source of a script.
-    pub fn told(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let within: &[Request] = match &self.verb {
-            Verb::Transaction(whole) => &whole.requests,
+    /// Returns the caller's data in it, which a server may repeat in errors: all arguments but the source of a script.
+    pub fn caller_data(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let nested: &[Request] = match &self.verb {
+            Verb::Transaction(transaction) => &transaction.requests,
             _ => &[],
         };
-        self.own_told().chain(within.iter().flat_map(Self::own_told))
+        self.own_caller_data().chain(nested.iter().flat_map(Self::own_caller_data))
     }
 
-    fn own_told(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    fn own_caller_data(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let is_source = matches!(self.name(), "EVAL" | "EVAL_RO" | "FUNCTION");
         self.args.iter().skip(usize::from(is_source)).map(|arg| &arg[..])
     }
 
-    /// How many bytes its keys and arguments have.
+    /// Returns the size of its keys and arguments in bytes.
     pub fn bytes(&self) -> usize {
         match &self.verb {
-            Verb::Transaction(whole) => whole.requests.iter().map(Self::bytes).sum(),
+            Verb::Transaction(transaction) => transaction.requests.iter().map(Self::bytes).sum(),
             _ => self.args.iter().map(Bytes::len).sum(),
         }
     }
 
-    /// Its blocking timeout.
-    pub fn wait(&self) -> Option<Wait> {
+    /// Returns its blocking timeout, if it blocks.
+    pub fn blocking_timeout(&self) -> Option<BlockingTimeout> {
         match &self.verb {
-            Verb::Apart(apart) => apart.wait,
+            Verb::Dedicated(command) => command.blocking,
             _ => None,
         }
     }
 
-    /// Its name for errors and logs.
+    /// Returns its name for errors and logs.
     pub fn name(&self) -> &str {
         match &self.verb {
             Verb::Command(name) => name,
             Verb::Custom(name) => name,
             Verb::Script(script) | Verb::Many(script) => script.name,
-            Verb::Apart(apart) => &apart.name,
+            Verb::Dedicated(command) => &command.name,
             Verb::Transaction(_) => "MULTI",
         }
     }
 
     /// Whether it needs a dedicated connection.
-    pub fn is_apart(&self) -> bool {
+    pub fn is_dedicated(&self) -> bool {
         match &self.verb {
-            Verb::Apart(_) => true,
-            Verb::Transaction(transaction) => transaction.apart,
+            Verb::Dedicated(_) => true,
+            Verb::Transaction(transaction) => transaction.dedicated,
             _ => false,
         }
     }
 
-    /// The first key it touches, if there is one and it is known.
+    /// Returns the first key that it accesses, if there is one and it is known.
     pub fn first_key(&self) -> Option<&Bytes> {
         match self.keys {
             Keys::At { first, count: 1.., .. } => self.args.get(first as usize),
@@ -234,7 +234,7 @@ impl Request {
         }
     }
 
-    /// The keys it touches; `None` if unknown.
+    /// Returns the keys that it accesses; `None` if unknown.
     pub fn touched(&self) -> Option<impl Iterator<Item = &Bytes>> {
         self.keys.among(&self.args)
     }

@@ -1,7 +1,7 @@
 //! The one thread on which everything asynchronous runs.
 //!
-//! It is ours and lives as long as the process: napi's own runtime ends with the last JavaScript environment, and would
-//! take the connections of the next one with it. One thread, because two were measured slower on two cores.
+//! It is a runtime of our own and lives as long as the process: napi's ends with the last JavaScript environment, and would end the
+//! connections of the next one. One thread, because two were measured slower on two cores.
 
 use std::{
     panic::catch_unwind,
@@ -26,7 +26,7 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 /// Locked while the runtime is started, so that there is only one.
 static STARTING: Mutex<()> = Mutex::new(());
 
-/// The runtime, started at the first call. If that fails, the next call tries again.
+/// Returns the runtime, which the first call starts. If that fails, the next call tries again.
 ///
 /// # Errors
 /// `E_UNAVAILABLE` if the operating system provides no thread or file descriptor.
@@ -41,89 +41,89 @@ pub fn get() -> Result<&'static Runtime> {
     // tokio panics if it cannot create a thread.
     let built =
         catch_unwind(|| Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build());
-    let refused = |why: &str| {
+    let failed = |why: &str| {
         let message = format!("cinnabar's runtime could not be started: {why}; nothing was sent");
         Error::new(Kind::Unavailable, message)
     };
     let runtime = match built {
         Ok(Ok(runtime)) => runtime,
-        Ok(Err(error)) => return Err(refused(&error.to_string()).with_source(error)),
-        Err(_) => return Err(refused("the operating system could not create a thread")),
+        Ok(Err(error)) => return Err(failed(&error.to_string()).with_source(error)),
+        Err(_) => return Err(failed("the operating system could not create a thread")),
     };
-    runtime.spawn(linger());
+    runtime.spawn(busy_poll());
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
-/// Returns freed memory to the operating system; set by the code that knows the allocator.
-static GIVE_BACK: OnceLock<fn()> = OnceLock::new();
-static GIVING_BACK: AtomicBool = AtomicBool::new(false);
+/// Returns freed memory to the operating system; set by the crate that knows the allocator.
+static TRIM_MEMORY: OnceLock<fn()> = OnceLock::new();
+static TRIMMING: AtomicBool = AtomicBool::new(false);
 static LARGE_VALUES: AtomicU64 = AtomicU64::new(0);
 
-/// Memory of values larger than this is returned to the operating system.
+/// Memory of values of more bytes than this is returned to the operating system.
 pub const LARGE: usize = 256 << 10;
 
 /// Sets the function that returns freed memory.
-pub fn give_back_with(give_back: fn()) {
-    let _ = GIVE_BACK.set(give_back);
+pub fn set_memory_trimmer(trim: fn()) {
+    let _ = TRIM_MEMORY.set(trim);
 }
 
 /// Schedules the return of memory after a large value.
-pub fn give_back_soon() {
+pub fn trim_memory_soon() {
     LARGE_VALUES.fetch_add(1, Ordering::Relaxed);
-    if GIVE_BACK.get().is_none() || GIVING_BACK.swap(true, Ordering::AcqRel) {
+    if TRIM_MEMORY.get().is_none() || TRIMMING.swap(true, Ordering::AcqRel) {
         return;
     }
-    let Ok(runtime) = get() else { return GIVING_BACK.store(false, Ordering::Release) };
+    let Ok(runtime) = get() else { return TRIMMING.store(false, Ordering::Release) };
     runtime.spawn(async {
         let (mut seen, mut quiet) = (0, 0);
         // A few more times after the last large value, since its caller may still hold it.
         while quiet < 4 {
             sleep(Duration::from_millis(500)).await;
-            if let Some(give_back) = GIVE_BACK.get() {
-                give_back();
+            if let Some(trim) = TRIM_MEMORY.get() {
+                trim();
             }
             let now = LARGE_VALUES.load(Ordering::Relaxed);
             quiet = if now == seen { quiet + 1 } else { 0 };
             seen = now;
         }
-        GIVING_BACK.store(false, Ordering::Release);
+        TRIMMING.store(false, Ordering::Release);
     });
 }
 
 /// How long the thread spins for the next event. Waking a parked thread takes tens of microseconds, twice per call, which is
 /// longer than a server on the same machine takes to reply.
-const LINGER: Duration = Duration::from_micros(120);
+const BUSY_POLL: Duration = Duration::from_micros(120);
 /// After this many unsuccessful spins in a row, the thread parks immediately.
-const PATIENCE: u32 = 4;
+const MAX_IN_VAIN: u32 = 4;
 /// While it parks immediately, it tries to spin again every this many events.
-const TRY_AGAIN: u64 = 256;
+const RETRY_EVERY: u64 = 256;
 
 static EVENTS: AtomicU64 = AtomicU64::new(0);
-static AWAKE: AtomicBool = AtomicBool::new(false);
-static RISE: Notify = Notify::const_new();
+static BUSY_POLLING: AtomicBool = AtomicBool::new(false);
+static WAKE: Notify = Notify::const_new();
 
-/// Something was sent or received with few calls in flight, so the next event may be imminent.
+/// Starts busy-polling: something was sent or received with few calls in flight, so the next event may be imminent.
 ///
 /// With many calls in flight this is not needed: the thread always has work, and spinning would waste the cores.
-pub fn stir() {
+pub fn start_busy_polling() {
     EVENTS.fetch_add(1, Ordering::Relaxed);
-    if !AWAKE.load(Ordering::Relaxed) {
-        RISE.notify_one();
+    if !BUSY_POLLING.load(Ordering::Relaxed) {
+        WAKE.notify_one();
     }
 }
 
 /// Keeps the thread spinning between events in quick succession, and stops when they are not.
-async fn linger() {
+async fn busy_poll() {
     let mut in_vain = 0;
     loop {
-        RISE.notified().await;
+        WAKE.notified().await;
         let mut seen = EVENTS.load(Ordering::Relaxed);
-        if in_vain >= PATIENCE && !seen.is_multiple_of(TRY_AGAIN) {
+        if in_vain >= MAX_IN_VAIN && !seen.is_multiple_of(RETRY_EVERY) {
             continue;
         }
-        AWAKE.store(true, Ordering::Relaxed);
+        BUSY_POLLING.store(true, Ordering::Relaxed);
         let (mut since, mut caught) = (Instant::now(), 0_u32);
-        while since.elapsed() < LINGER {
+        while since.elapsed() < BUSY_POLL {
             // Yielding lets the thread poll its sockets and inbox before it returns here.
             yield_now().await;
             let events = EVENTS.load(Ordering::Relaxed);
@@ -131,7 +131,7 @@ async fn linger() {
                 (seen, since, caught) = (events, Instant::now(), caught + 1);
             }
         }
-        AWAKE.store(false, Ordering::Relaxed);
+        BUSY_POLLING.store(false, Ordering::Relaxed);
         in_vain = if caught >= 2 { 0 } else { in_vain + 1 };
     }
 }

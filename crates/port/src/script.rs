@@ -1,38 +1,37 @@
-//! Lua scripts: one file each, run atomically by either engine.
+//! Lua scripts: one file each, executed atomically by both engines.
 
 use std::sync::OnceLock;
 
-/// A script with the names Redis knows it by.
+/// A script, with its text and SHA-1 in both forms: for one item and for many.
 #[derive(Debug)]
 pub struct Script {
-    /// Where the file lies under `src/features` of its crate, such as `lock/release.lua`.
+    /// Its file, relative to `src/features` of its crate, such as `lock/release.lua`.
     pub name: &'static str,
-    /// How many keys it takes; the rest are arguments.
+    /// The number of keys of an item.
     pub keys: usize,
-    /// How many arguments it takes; 0 when their number varies.
+    /// The number of arguments of an item; 0 if it varies.
     pub args: usize,
     /// The Lua text, as in the file.
     body: &'static str,
-    shared: &'static [Part],
+    shared: &'static [SharedLua],
     end: &'static str,
-    /// Whether all items of a run have the same keys. More may stand behind these, which the script does not look at: they say
-    /// which keys it uses that it computes.
-    pub keyed_once: bool,
-    /// Whether it uses keys that nobody can name before it runs, because it finds there what they are of. All begin with its
-    /// first key.
-    pub finding: bool,
+    /// Whether all items of a run have the same keys. Further keys after these declare those that the script computes; it does not
+    /// read them by position.
+    pub same_keys: bool,
+    /// Whether it uses keys that cannot be declared, because it computes them from stored data. All begin with its first key.
+    pub undeclared_keys: bool,
     whole: OnceLock<(String, String)>,
     many: OnceLock<(String, String)>,
 }
 
-/// Has Dragonfly, which refuses keys that were not named, run such a script all the same; a comment to any other server. It has to
-/// be the first line.
-const FINDING: &str = "--!df flags=allow-undeclared-keys\n";
+/// Makes Dragonfly, which rejects access to undeclared keys, run such a script; other servers see a comment. It must be the first
+/// line.
+const UNDECLARED_KEYS_FLAG: &str = "--!df flags=allow-undeclared-keys\n";
 
-/// Commands that many scripts need only for what seldom happens.
+/// Commands that many scripts need only in rare cases.
 const RARE: &[&str] = &["PTTL", "TIME"];
 
-/// Commands of scripts that change nothing.
+/// Commands that change nothing.
 const READS: &[&str] = &[
     "EXISTS",
     "GET",
@@ -54,76 +53,76 @@ const READS: &[&str] = &[
     "ZSCORE",
 ];
 
-/// Functions that several scripts share: name and text of a file.
-pub type Part = (&'static str, &'static str);
+/// A file of functions that several scripts share: its name and text.
+pub type SharedLua = (&'static str, &'static str);
 
 impl Script {
-    /// A script whose text stands for itself.
+    /// Creates a script without shared files.
     pub const fn new(name: &'static str, body: &'static str, keys: usize, args: usize) -> Self {
-        Self::made_of(name, body, &[], "", keys, args)
+        Self::with_parts(name, body, &[], "", keys, args)
     }
 
-    /// A script with these files before it, and this statement at the end of each run, however many items it had: what is
-    /// gathered item by item may be done there at once. `reply` is what the run answers. Use the `script!` macro.
-    pub const fn made_of(
+    /// Creates a script that is preceded by these shared files. The statement `end` is executed once at the end of each run, for
+    /// however many items, with the reply of the run in `reply`. Use the `script!` macro.
+    pub const fn with_parts(
         name: &'static str,
         body: &'static str,
-        shared: &'static [Part],
+        shared: &'static [SharedLua],
         end: &'static str,
         keys: usize,
         args: usize,
     ) -> Self {
         let whole = OnceLock::new();
         let many = OnceLock::new();
-        Self { name, keys, args, body, shared, end, keyed_once: false, finding: false, whole, many }
+        Self { name, keys, args, body, shared, end, same_keys: false, undeclared_keys: false, whole, many }
     }
 
-    /// The same, where all items of a run have the same keys.
-    pub const fn keyed_once(mut self) -> Self {
-        self.keyed_once = true;
+    /// Marks all items of a run as having the same keys.
+    pub const fn same_keys(mut self) -> Self {
+        self.same_keys = true;
         self
     }
 
-    /// The same, where it uses keys that nobody can name before it runs.
-    pub const fn finding(mut self) -> Self {
-        self.finding = true;
+    /// Marks it as using keys that cannot be declared.
+    pub const fn undeclared_keys(mut self) -> Self {
+        self.undeclared_keys = true;
         self
     }
 
-    /// How many items have so many keys and arguments.
+    /// Returns the number of items in a run with this many keys and arguments.
     pub fn items(&self, keys: usize, args: usize) -> usize {
         args.checked_div(self.args).unwrap_or_else(|| keys / self.keys.max(1))
     }
 
-    /// The files it shares with other scripts.
+    /// Returns the names of its shared files.
     pub fn shared(&self) -> impl Iterator<Item = &'static str> {
         self.shared.iter().map(|(name, _)| *name)
     }
 
-    /// The Lua text as a server gets it, and the SHA-1 of it that EVALSHA takes, in hexadecimal.
+    /// Returns the Lua text for one item, and its SHA-1 in hexadecimal for EVALSHA.
     pub fn whole(&self) -> (&str, &str) {
-        let (source, sha) = self.whole.get_or_init(|| named(self.one()));
+        let (source, sha) = self.whole.get_or_init(|| with_sha(self.for_one()));
         (source, sha)
     }
 
-    /// The same script for many items in one call, and its SHA-1.
+    /// Returns the Lua text for many items in one run, and its SHA-1.
     ///
-    /// KEYS and ARGV hold the items one behind the other; where all have the same keys, these are there once. The answer is two
-    /// elements an item: `1, reply`, or `0, message` where that item failed: the others are not harmed, exactly as if each had
-    /// been a call of its own.
+    /// KEYS and ARGV contain the items in order; if all have the same keys, these are given once. The reply has two elements per
+    /// item: `1, reply`, or `0, message` if that item failed. The other items are not affected, exactly as if each had been a run of
+    /// its own.
     pub fn many(&self) -> (&str, &str) {
-        let (source, sha) = self.many.get_or_init(|| named(self.for_many()));
+        let (source, sha) = self.many.get_or_init(|| with_sha(self.for_many()));
         (source, sha)
     }
 
     fn prelude(&self) -> String {
-        let flag = if self.finding { FINDING } else { "" };
+        let flag = if self.undeclared_keys { UNDECLARED_KEYS_FLAG } else { "" };
         let guard = self.guard();
         [flag, &guard].into_iter().chain(self.shared.iter().map(|(_, text)| *text)).collect()
     }
 
-    /// Refuses the script before it changes anything if the user may not run all its commands: a server would run it up to the
-    /// first of those. Empty for scripts that cannot be ended in between. Servers before Redis 7 cannot be asked.
+    /// Returns Lua that fails before anything is changed if the user lacks the permission for any of its commands: a server would
+    /// execute the script up to the first of those. Empty for scripts that cannot end halfway. Servers before Redis 7 cannot be asked.
     fn guard(&self) -> String {
         let names = self.commands();
         if self.keys == 0 || names.len() < 2 || names.iter().all(|name| READS.contains(name)) {
@@ -143,7 +142,7 @@ end
         )
     }
 
-    /// The commands that it cannot do without; what it runs by `pcall` may fail.
+    /// Returns the commands that it requires; those called by `pcall` may fail.
     fn commands(&self) -> Vec<&'static str> {
         let texts = self.shared.iter().map(|(_, text)| *text).chain([self.body, self.end]);
         let calls = texts.flat_map(|text| text.split("redis.call('").skip(1));
@@ -154,7 +153,7 @@ end
         names
     }
 
-    fn one(&self) -> String {
+    fn for_one(&self) -> String {
         let (prelude, body, end) = (self.prelude(), self.body, self.end);
         if end.is_empty() {
             return prelude + body;
@@ -165,7 +164,7 @@ end
     fn for_many(&self) -> String {
         let Self { keys, args, body, end, .. } = self;
         let prelude = self.prelude();
-        let from = if self.keyed_once { "j".to_owned() } else { format!("(i - 1) * {keys} + j") };
+        let from = if self.same_keys { "j".to_owned() } else { format!("(i - 1) * {keys} + j") };
         let items = if *args > 0 { format!("#ARGV / {args}") } else { format!("#KEYS / {keys}") };
         format!(
             "{prelude}local function item(KEYS, ARGV)
@@ -175,13 +174,13 @@ local keys, args, reply = {{}}, {{}}, {{}}
 for i = 1, {items} do
   for j = 1, {keys} do keys[j] = KEYS[{from}] end
   for j = 1, {args} do args[j] = ARGV[(i - 1) * {args} + j] end
-  local ok, answer = pcall(item, keys, args)
+  local ok, result = pcall(item, keys, args)
   if not ok then
-    reply[2 * i - 1], reply[2 * i] = 0, type(answer) == 'table' and answer.err or tostring(answer)
-  elseif answer == nil then
+    reply[2 * i - 1], reply[2 * i] = 0, type(result) == 'table' and result.err or tostring(result)
+  elseif result == nil then
     reply[2 * i - 1], reply[2 * i] = 1, false
   else
-    reply[2 * i - 1], reply[2 * i] = 1, answer
+    reply[2 * i - 1], reply[2 * i] = 1, result
   end
 end
 {end}
@@ -191,13 +190,13 @@ return reply
     }
 }
 
-fn named(source: String) -> (String, String) {
+fn with_sha(source: String) -> (String, String) {
     let sha = sha1_smol::Sha1::from(&source).digest().to_string();
     (source, sha)
 }
 
-/// Declares a script: `script!(RELEASE = "lock/release.lua", keys: 1, args: 1);`. Files that it shares with others are named
-/// behind `with`; a statement for the end of each run behind `end`; behind `is`, what else is true of it.
+/// Declares a script: `script!(RELEASE = "lock/release.lua", keys: 1, args: 1);`. `with` lists shared files, `end` is a statement for
+/// the end of each run, and `is` lists flags.
 #[macro_export]
 macro_rules! script {
     (
@@ -205,7 +204,7 @@ macro_rules! script {
         $(, is: [$($is:ident),+])? $(, with: [$($part:literal),+ $(,)?])? $(, end: $end:literal)?
     ) => {
         #[doc = concat!("The script in `", $file, "`.")]
-        pub static $name: $crate::Script = $crate::Script::made_of(
+        pub static $name: $crate::Script = $crate::Script::with_parts(
             $file,
             $crate::lua!($file),
             &[$($(($part, $crate::lua!($part))),+)?],
@@ -217,7 +216,7 @@ macro_rules! script {
     };
 }
 
-/// The text of a file under `src/features` of the crate that names it.
+/// The text of a file under `src/features` of the calling crate.
 #[macro_export]
 macro_rules! lua {
     ($file:literal) => {

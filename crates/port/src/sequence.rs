@@ -1,5 +1,5 @@
-//! Order among tasks. A runtime promises none: tokio's looks for tasks from outside before it has run all those that it has, and
-//! of several that are woken at once the last may run first. Callers who await nothing between two calls rely on theirs.
+//! The order of tasks. A runtime guarantees none: tokio checks for tasks from outside before it has run all those that it has, and
+//! of several that are woken at once the last may run first. Callers that await nothing between two calls rely on their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,26 +14,26 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Gives out turns, each behind those that were given out before.
+/// Creates turns, each after those that were created before.
 #[derive(Default)]
 pub struct Sequence {
-    given: AtomicU64,
-    line: Mutex<Line>,
+    created: AtomicU64,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Line {
-    /// Whose turn it is.
-    next: u64,
-    /// Later ones that were given up.
-    gone: BTreeSet<u64>,
+struct State {
+    /// The number of the current turn.
+    current: u64,
+    /// Later turns that were dropped already.
+    dropped: BTreeSet<u64>,
     waiting: BTreeMap<u64, Waker>,
 }
 
 impl Sequence {
-    /// The next turn. It is given up when it is dropped.
+    /// Returns the next turn, which ends when it is dropped.
     pub fn turn(self: &Arc<Self>) -> Turn {
-        Turn { number: self.given.fetch_add(1, Ordering::Relaxed), sequence: self.clone() }
+        Turn { number: self.created.fetch_add(1, Ordering::Relaxed), sequence: self.clone() }
     }
 }
 
@@ -44,23 +44,23 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits until every turn before this one was given up.
-    pub async fn comes(&self) {
-        poll_fn(|context| self.poll_comes(context)).await;
+    /// Waits until every turn before this one has ended.
+    pub async fn reached(&self) {
+        poll_fn(|context| self.poll_reached(context)).await;
     }
 
-    fn poll_comes(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut line = self.sequence.line.lock();
-        if line.next == self.number {
+    fn poll_reached(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.sequence.state.lock();
+        if state.current == self.number {
             return Poll::Ready(());
         }
-        line.waiting.insert(self.number, context.waker().clone());
+        state.waiting.insert(self.number, context.waker().clone());
         Poll::Pending
     }
 
-    /// Runs a future, and gives the turn up as soon as it has been polled: what it does at once is done in this turn, and
-    /// nobody waits for the rest.
-    pub async fn begin<F: Future>(self, mut future: Pin<&mut F>) -> F::Output {
+    /// Runs a future, and ends the turn after its first poll: what it does before its first wait is done in this turn, and later
+    /// turns do not wait for the rest.
+    pub async fn run<F: Future>(self, mut future: Pin<&mut F>) -> F::Output {
         let mut turn = Some(self);
         poll_fn(|context| {
             let polled = future.as_mut().poll(context);
@@ -73,23 +73,23 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut line = self.sequence.line.lock();
-        line.waiting.remove(&self.number);
-        if line.next != self.number {
-            line.gone.insert(self.number);
+        let mut state = self.sequence.state.lock();
+        state.waiting.remove(&self.number);
+        if state.current != self.number {
+            state.dropped.insert(self.number);
             return;
         }
-        line.next += 1;
+        state.current += 1;
         loop {
-            let next = line.next;
-            if !line.gone.remove(&next) {
+            let current = state.current;
+            if !state.dropped.remove(&current) {
                 break;
             }
-            line.next += 1;
+            state.current += 1;
         }
-        let next = line.next;
-        let waiting = line.waiting.remove(&next);
-        drop(line);
+        let current = state.current;
+        let waiting = state.waiting.remove(&current);
+        drop(state);
         if let Some(waker) = waiting {
             waker.wake();
         }
@@ -105,52 +105,52 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_run_late_begins_in_its_turn() {
+    async fn futures_start_in_the_order_of_their_turns() {
         let sequence = Arc::new(Sequence::default());
-        let (tell, mut told) = unbounded_channel();
+        let (started, mut order) = unbounded_channel();
         let turns: Vec<_> = (0..50).map(|number| (number, sequence.turn())).collect();
         for (number, turn) in turns.into_iter().rev() {
-            let tell = tell.clone();
+            let started = started.clone();
             tokio::spawn(async move {
-                turn.comes().await;
+                turn.reached().await;
                 let work = pin!(async move {
-                    let _ = tell.send(number);
-                    // Nobody waits for what comes later.
+                    let _ = started.send(number);
+                    // Later turns do not wait for this.
                     std::future::pending::<()>().await;
                 });
-                turn.begin(work).await;
+                turn.run(work).await;
             });
         }
         for number in 0..50 {
-            assert_eq!(told.recv().await, Some(number));
+            assert_eq!(order.recv().await, Some(number));
         }
     }
 
     #[tokio::test]
-    async fn turns_that_are_given_up_hold_nobody_up() {
+    async fn dropped_turns_are_skipped() {
         let sequence = Arc::new(Sequence::default());
         let mut turns: Vec<_> = (0..6).map(|_| Some(sequence.turn())).collect();
         let last = turns[5].take().unwrap();
-        let reached = tokio::spawn(async move { last.comes().await });
+        let reached = tokio::spawn(async move { last.reached().await });
         for at in [3, 1, 0, 4] {
             turns[at] = None;
             yield_now().await;
         }
-        assert!(!reached.is_finished(), "one before it was not given up");
+        assert!(!reached.is_finished(), "a turn before it has not ended");
         turns[2] = None;
         reached.await.unwrap();
-        sequence.turn().comes().await;
+        sequence.turn().reached().await;
     }
 
     #[tokio::test]
-    async fn whoever_is_dropped_while_it_waits_holds_nobody_up() {
+    async fn a_turn_dropped_while_waiting_is_skipped() {
         let sequence = Arc::new(Sequence::default());
         let (first, second, third) = (sequence.turn(), sequence.turn(), sequence.turn());
-        let waits = tokio::spawn(async move { second.comes().await });
+        let waits = tokio::spawn(async move { second.reached().await });
         yield_now().await;
         waits.abort();
         assert!(waits.await.unwrap_err().is_cancelled());
         drop(first);
-        third.comes().await;
+        third.reached().await;
     }
 }

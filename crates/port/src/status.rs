@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
 
-/// An engine at one moment.
+/// The state of an engine at one moment.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// How its servers belong together.
+    /// The topology of its servers.
     pub topology: Topology,
     /// Whether a connection is available.
     pub connected: bool,
-    /// The last thing that went wrong with the server or the way to it, and when.
+    /// The last error of a server or of a connection to it, and when it occurred.
     pub last_error: Option<(Error, SystemTime)>,
     /// How often it reconnected.
     pub reconnects: u64,
@@ -22,7 +22,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// An engine that nobody has called yet.
+    /// The status of an engine before the first call.
     pub fn idle(topology: Topology) -> Self {
         Self {
             topology,
@@ -34,7 +34,7 @@ impl Status {
         }
     }
 
-    /// All connections together.
+    /// Returns the sums over all servers.
     pub fn pool(&self) -> PoolStatus {
         self.servers.iter().fold(PoolStatus::default(), |sum, server| PoolStatus {
             size: sum.size + server.pool.size,
@@ -43,7 +43,7 @@ impl Status {
         })
     }
 
-    /// All breakers together: open when every one is, closed when every one is, and half-open in between.
+    /// Returns the combined status of all breakers: open if all are, closed if all are, otherwise half-open.
     pub fn breaker(&self) -> BreakerStatus {
         let states = || self.servers.iter().map(|server| server.breaker.state);
         let state = if states().all(|state| state == BreakerState::Closed) {
@@ -71,73 +71,73 @@ pub enum Topology {
     Memory,
     /// One server.
     Single,
-    /// A primary that sentinels name.
+    /// A primary that the sentinels report.
     Sentinel,
-    /// Slots spread over primaries.
+    /// Primaries that share the slots.
     Cluster,
 }
 
-/// One server at one moment.
+/// The state of one server at one moment.
 #[derive(Debug, Clone)]
 pub struct ServerStatus {
     /// Host and port, or `unix:` and the path of a socket.
     pub target: String,
-    /// What it is to its data.
+    /// Its role in replication.
     pub role: Role,
     /// Whether it has a connection.
     pub connected: bool,
     /// Its connections.
     pub pool: PoolStatus,
-    /// Whether calls are let through to it.
+    /// Its circuit breaker.
     pub breaker: BreakerStatus,
 }
 
-/// What a server is to its data.
+/// The role of a server in replication.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It takes writes.
+    /// Accepts writes.
     Primary,
-    /// It copies a primary.
+    /// Copies a primary.
     Replica,
-    /// Nobody has asked.
+    /// Not known yet.
     #[default]
     Unknown,
 }
 
-/// Connections to one server.
+/// The connections to one server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// How many stand.
+    /// Open connections.
     pub size: u32,
-    /// How many of them have nothing to do.
+    /// Idle connections.
     pub available: u32,
-    /// How many calls wait to be sent.
+    /// Calls that wait to be sent.
     pub pending: u64,
 }
 
-/// A circuit breaker at one moment.
+/// The state of a circuit breaker at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BreakerStatus {
-    /// What it does with calls.
+    /// Closed, half-open or open.
     pub state: BreakerState,
     /// Calls within its window.
     pub calls: u64,
-    /// How many of them failed.
+    /// Failed calls within its window.
     pub failed: u64,
-    /// How many of them were slow.
+    /// Slow calls within its window.
     pub slow: u64,
-    /// When the next probe is let through, if calls are refused.
+    /// Time until the next probe is allowed, while calls are rejected.
     pub retry_in: Option<Duration>,
 }
 
-/// What a circuit breaker does with calls.
+/// The states of a circuit breaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Lets them through.
+    /// Calls are allowed.
     #[default]
     Closed,
-    /// Lets one through to see how it fares.
+    /// One probe is allowed, whose outcome decides.
     HalfOpen,
-    /// Refuses them.
+    /// Calls are rejected.
     Open,
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use cinnabar_port::{
-    Events, Role, Status, Topology,
+    EventEmitter, Role, Status, Topology,
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
@@ -47,7 +47,7 @@ use table::Table;
 pub struct Cluster {
     settings: Arc<Settings>,
     dialler: Arc<Dialler>,
-    events: Arc<Events>,
+    events: Arc<EventEmitter>,
     seeds: Vec<Address>,
     table: Mutex<Table>,
     learning: Mutex<Learning>,
@@ -78,7 +78,7 @@ impl Drop for Node {
 
 impl Cluster {
     /// Dials nothing yet.
-    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, seeds: &[Address], events: Arc<Events>) -> Self {
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, seeds: &[Address], events: Arc<EventEmitter>) -> Self {
         Self {
             settings,
             dialler,

@@ -18,7 +18,7 @@ pub fn encode(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Comman
         Wire::Get(keys) => plain("MGET", keys),
         Wire::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
         Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
-        Wire::One(Request { verb: Verb::Apart(apart), args, .. }) => plain(&apart.name, args),
+        Wire::One(Request { verb: Verb::Dedicated(command), args, .. }) => plain(&command.name, args),
         Wire::One(Request { verb: Verb::Transaction(whole), .. }) => {
             encode_transaction(whole, scripts, commands);
             false

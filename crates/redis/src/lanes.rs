@@ -200,9 +200,9 @@ impl Lanes {
         })
     }
 
-    /// Records that a call was executed. If an earlier call on its keys is to be retried, a `repeatable` call is queued behind it,
+    /// Records that a call was executed. If an earlier call on its keys is to be retried, an `idempotent` call is queued behind it,
     /// to be executed again. Any other call has overtaken the earlier one, which is no longer retried.
-    pub fn done(&self, trip: &Trip, repeatable: bool) -> Done {
+    pub fn done(&self, trip: &Trip, idempotent: bool) -> Done {
         let mut state = self.state.lock();
         if state.returned == 0 {
             return Done::InTurn;
@@ -213,7 +213,7 @@ impl Lanes {
             let Some(line) = lines.get_mut(&slot_of(key)) else { continue };
             for entry in line.before(trip.place()).filter(|entry| entry.turn != Turn::New && entry.key == key) {
                 behind = true;
-                if repeatable || entry.turn == Turn::Due {
+                if idempotent || entry.turn == Turn::Due {
                     continue;
                 }
                 (entry.overtaken, overtook) = (true, true);
@@ -222,7 +222,7 @@ impl Lanes {
                 }
             }
         }
-        if behind && repeatable {
+        if behind && idempotent {
             state.park(trip, Turn::Again);
             return Done::OnceMore;
         }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use cinnabar_port::error::{Error, Kind, Result};
 use tokio::time::Instant;
 
-use cinnabar_port::{Events, Listener, Reply, Request, Status, Topic};
+use cinnabar_port::{EventEmitter, MessageListener, Reply, Request, Status, Topic};
 use cluster::Cluster;
 use dial::{Dialler, Endpoint};
 use one::One;
@@ -83,7 +83,7 @@ enum Servers {
 
 impl Engine {
     /// Nothing is dialled before the first call.
-    pub fn new(settings: &Settings, events: Arc<Events>) -> Result<Self> {
+    pub fn new(settings: &Settings, events: Arc<EventEmitter>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
         let dialler = Arc::new(Dialler::new(settings.clone())?);
         let one = |source: Source| {
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// Delivers what is published from the moment this answers.
-    pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
+    pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         self.subscriber.subscribe(topic, listener).await
     }
 

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use cinnabar_port::{Events, Merge, Request, Role, Status, Topology, error::Result};
+use cinnabar_port::{EventEmitter, Merge, Request, Role, Status, Topology, error::Result};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ pub struct One {
 
 impl One {
     /// Dials nothing yet.
-    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Self {
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<EventEmitter>) -> Self {
         let watch = match &source {
             Source::Named(sentinels) => Some(Watch::new(sentinels.clone(), dialler.clone())),
             _ => None,

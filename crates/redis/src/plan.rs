@@ -52,7 +52,7 @@ pub struct Many {
     /// The arguments of all items.
     pub args: Vec<Bytes>,
     /// Whether each of them may be sent twice.
-    pub repeatable: bool,
+    pub idempotent: bool,
     /// Whether any of them may change something visible to callers.
     pub changes: bool,
 }
@@ -70,18 +70,18 @@ impl Many {
     /// Whether another item can be added to this run.
     fn takes(&self, script: &'static Script, request: &Request) -> bool {
         let same_keys = || self.keys.iter().zip(&request.args).take(script.keys).all(|(one, other)| one == other);
-        std::ptr::eq(self.script, script) && (!script.keyed_once || same_keys())
+        std::ptr::eq(self.script, script) && (!script.same_keys || same_keys())
     }
 
     fn add(&mut self, request: Request) {
-        let Self { script, keys, args, repeatable, changes } = self;
+        let Self { script, keys, args, idempotent, changes } = self;
         let count = request.touched().map_or(0, Iterator::count);
-        *repeatable &= request.repeatable;
+        *idempotent &= request.idempotent;
         *changes |= request.effect.changes();
         for (at, arg) in request.args.into_iter().enumerate() {
             if at >= count {
                 args.push(arg);
-            } else if !script.keyed_once || keys.get(at) != Some(&arg) {
+            } else if !script.same_keys || keys.get(at) != Some(&arg) {
                 keys.push(arg);
             }
         }
@@ -90,11 +90,11 @@ impl Many {
 
 impl Wire {
     /// Whether sending it twice does no harm.
-    pub fn repeatable(&self) -> bool {
+    pub fn idempotent(&self) -> bool {
         match self {
-            Self::One(request) => request.repeatable,
+            Self::One(request) => request.idempotent,
             Self::Get(_) => true,
-            Self::Many(many) => many.repeatable,
+            Self::Many(many) => many.idempotent,
         }
     }
 
@@ -110,9 +110,10 @@ impl Wire {
     /// Whether it is of a feature's or a documented making, and not whatever a caller wants to run.
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::One(request) => {
-                !matches!(request.verb, Verb::Custom(_) | Verb::Apart(_) | Verb::Transaction(_) | Verb::Command("EVAL"))
-            }
+            Self::One(request) => !matches!(
+                request.verb,
+                Verb::Custom(_) | Verb::Dedicated(_) | Verb::Transaction(_) | Verb::Command("EVAL")
+            ),
             Self::Get(_) | Self::Many(_) => true,
         }
     }
@@ -120,7 +121,7 @@ impl Wire {
     /// The callers' data in it, which a server may repeat in errors.
     fn told(&self) -> SmallVec<[&[u8]; 8]> {
         match self {
-            Self::One(request) => request.told().collect(),
+            Self::One(request) => request.caller_data().collect(),
             Self::Get(keys) => keys.iter().map(|key| &key[..]).collect(),
             Self::Many(many) => many.keys.iter().chain(&many.args).map(|arg| &arg[..]).collect(),
         }
@@ -128,12 +129,12 @@ impl Wire {
 
     /// Removes the callers' data from an error.
     pub fn hidden(&self, error: Error) -> Error {
-        error.hiding(self.told().iter().copied())
+        error.redacting(self.told().iter().copied())
     }
 
     /// Whether it needs a dedicated connection.
     pub fn is_apart(&self) -> bool {
-        matches!(self, Self::One(request) if request.is_apart())
+        matches!(self, Self::One(request) if request.is_dedicated())
     }
 
     /// How many calls it serves.
@@ -258,7 +259,7 @@ impl Planner {
                 let script = *script;
                 self.place_script(script, request)
             }
-            (Merge::Same, Verb::Command(name)) => {
+            (Merge::Dedup, Verb::Command(name)) => {
                 let key = (*name, request.args.clone());
                 if let Some(&wire) = self.same.get(&key)
                     && self.may_join(wire, &request)
@@ -310,7 +311,7 @@ impl Planner {
         }
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
-        let mut many = Many { script, keys: Vec::new(), args: Vec::new(), repeatable: true, changes: false };
+        let mut many = Many { script, keys: Vec::new(), args: Vec::new(), idempotent: true, changes: false };
         many.add(request);
         self.plan.wire.push(Wire::Many(many));
         self.open_scripts.push(wire);

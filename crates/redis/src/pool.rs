@@ -14,7 +14,7 @@ use std::{
 };
 
 use cinnabar_port::{
-    Event, EventKind, Events, PoolStatus,
+    Event, EventEmitter, EventKind, PoolStatus,
     error::{Error, Kind, Result},
     sequence::Sequence,
 };
@@ -48,7 +48,7 @@ struct Shared {
     settings: Arc<Settings>,
     dialler: Arc<Dialler>,
     source: Source,
-    events: Arc<Events>,
+    events: Arc<EventEmitter>,
     state: watch::Sender<State>,
     members: Mutex<Vec<Member>>,
     /// Whether the task that maintains the connections was started.
@@ -100,7 +100,7 @@ pub struct Member {
 
 impl Pool {
     /// Dials nothing yet.
-    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<Events>) -> Self {
+    pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<EventEmitter>) -> Self {
         let shared = Shared {
             settings,
             dialler,

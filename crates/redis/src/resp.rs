@@ -232,7 +232,7 @@ impl Decoder {
                 let message = take_line(bytes, end);
                 if !self.open.is_empty() {
                     let room = self.makes_room(message.len(), Pending::Nothing);
-                    return Ok(room.then_some(Some(Ok(Reply::Refused(message)))));
+                    return Ok(room.then_some(Some(Ok(Reply::Error(message)))));
                 }
                 let message = String::from_utf8_lossy(&message).into_owned();
                 Ok(self.makes_room(0, Pending::Nothing).then(|| Some(Err(Error::from_server(message)))))

@@ -30,7 +30,7 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
     let Err(error) = reply else { return Verdict::Final };
     match error.kind {
         Kind::NotSent => Verdict::Again,
-        Kind::MaybeApplied if wire.repeatable() => Verdict::Again,
+        Kind::MaybeApplied if wire.idempotent() => Verdict::Again,
         // Rejected before execution: it had no effect.
         Kind::Unavailable => match error.word() {
             "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" => Verdict::Later,
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_write_that_may_have_been_applied_is_never_called_undone() {
-        let harmless = Wire::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).repeatable());
+        let harmless = Wire::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).idempotent());
         assert_eq!(judge(&harmless, &failed(Kind::MaybeApplied)), Verdict::Again);
         for kind in [Kind::MaybeApplied, Kind::Timeout] {
             assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(settle(&read(), true, failed(kind)).unwrap_err().kind, kind);
         }
         assert_eq!(settle(&harmless, true, Ok(Reply::Int(1))).unwrap(), Reply::Int(1));
-        let mark = Wire::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).repeatable().unseen());
+        let mark = Wire::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).idempotent().without_effect());
         assert_eq!(settle(&mark, false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
         assert_eq!(settle(&mark, false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
     }

@@ -9,7 +9,7 @@ mod watch;
 use std::{fmt, sync::Arc, time::Duration};
 
 use cinnabar_port::{
-    Event, EventKind, Events,
+    Event, EventEmitter, EventKind,
     error::{Error, Kind, Result},
 };
 use parking_lot::{Mutex, MutexGuard};
@@ -41,7 +41,7 @@ pub struct Sentinels {
     username: Option<String>,
     password: Option<Secret>,
     settings: Arc<Settings>,
-    events: Arc<Events>,
+    events: Arc<EventEmitter>,
     learned: Mutex<Vec<Address>>,
     /// Where the primary is, after the latest fail-over that anybody told of, and the number of that.
     latest: Sender<Option<(u64, Endpoint)>>,
@@ -49,7 +49,7 @@ pub struct Sentinels {
 
 impl Sentinels {
     /// Those of the settings. Asks nobody yet.
-    pub fn new(settings: Arc<Settings>, events: Arc<Events>) -> Result<Self> {
+    pub fn new(settings: Arc<Settings>, events: Arc<EventEmitter>) -> Result<Self> {
         let Server::Sentinel { addresses, name, username, password } = &settings.server else {
             return Err(Error::new(Kind::Internal, "no sentinels are configured"));
         };

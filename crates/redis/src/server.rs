@@ -14,7 +14,7 @@ use std::{
 };
 
 use cinnabar_port::{
-    BreakerState, Events, Reply, Request, Role, ServerStatus,
+    BreakerState, EventEmitter, Reply, Request, Role, ServerStatus,
     error::{Error, Kind, Result},
 };
 use tokio::{
@@ -50,7 +50,7 @@ type Sent = (Replies, Instant);
 pub struct Server {
     name: String,
     settings: Arc<Settings>,
-    events: Arc<Events>,
+    events: Arc<EventEmitter>,
     pool: Pool,
     breaker: Breaker,
     queued: Queued,
@@ -72,7 +72,7 @@ impl Server {
         settings: Arc<Settings>,
         dialler: Arc<Dialler>,
         source: Source,
-        events: Arc<Events>,
+        events: Arc<EventEmitter>,
         lanes: Arc<Lanes>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
@@ -377,5 +377,5 @@ fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
 
 /// Whether the breaker counts it: health checks must not open the breaker.
 fn counts(wire: &Wire) -> bool {
-    !matches!(wire, Wire::One(request) if !request.counted)
+    !matches!(wire, Wire::One(request) if !request.counts_for_breaker)
 }

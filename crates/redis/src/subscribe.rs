@@ -17,9 +17,9 @@ use std::{
 };
 
 use cinnabar_port::{
-    Listener, Topic,
+    MessageListener, Topic,
     error::{Error, Kind, Result},
-    unsharded,
+    sharding_unsupported,
 };
 use tokio::{sync::oneshot, time::timeout};
 
@@ -67,7 +67,7 @@ impl Subscriber {
     }
 
     /// Answers once the server has confirmed: what is published from then on is heard.
-    pub async fn subscribe(&self, topic: Topic, listener: Listener) -> Result<u64> {
+    pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         let is_shard = matches!(topic, Topic::Shard(_));
@@ -77,7 +77,9 @@ impl Subscriber {
         };
         post.subscribe(topic, id, listener, done);
         let result = match timeout(self.settings.timeout, answer).await {
-            Ok(Ok(result)) => result.map_err(|error| if is_shard { unsharded(explained(error)) } else { error }),
+            Ok(Ok(result)) => {
+                result.map_err(|error| if is_shard { sharding_unsupported(explained(error)) } else { error })
+            }
             Err(_) => Err(Error::new(
                 Kind::Timeout,
                 format!("the server did not confirm the subscription within {:?}", self.settings.timeout),

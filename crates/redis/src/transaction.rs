@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_answers_are_those_of_exec() {
-        let items = vec![Reply::Int(1), Reply::Refused(Bytes::from_static(b"ERR no"))];
+        let items = vec![Reply::Int(1), Reply::Error(Bytes::from_static(b"ERR no"))];
         let replies = vec![ok("OK"), ok("QUEUED"), ok("QUEUED"), Ok(Reply::Array(items.clone()))];
         assert_eq!(folded(replies).unwrap(), Reply::Array(items));
     }

@@ -11,7 +11,7 @@ use std::{
 
 use cinnabar_core::store::Store;
 use cinnabar_port::{
-    Event, Watcher,
+    Event, EventListener,
     error::{Error, Result},
 };
 use napi::sys::ValueType;
@@ -64,7 +64,7 @@ struct Logged {
     store: *const Store,
     services: Vec<(u64, Rc<Log>)>,
     /// The store holds it weakly.
-    _watcher: Arc<Watcher>,
+    _watcher: Arc<EventListener>,
 }
 
 impl Logs {
@@ -78,9 +78,9 @@ impl Logs {
         }
         let number = self.number();
         let completions = completions.clone();
-        let watcher: Arc<Watcher> =
+        let watcher: Arc<EventListener> =
             Arc::new(move |event: &Event| completions.push(Completion::StateChange(number, event.clone())));
-        store.events().watch(&watcher);
+        store.events().add_listener(&watcher);
         let services = vec![(id, log.clone())];
         stores.push(Logged { number, store: Arc::as_ptr(store), services, _watcher: watcher });
         id
@@ -154,7 +154,7 @@ impl Environment {
             let text = |text: &str| js.string(text.as_bytes()).unwrap_or_else(|_| js.undefined());
             let object = js.object();
             js.set(object, c"at", text(&iso(event.at)));
-            js.set(object, c"type", text(event.what.name()));
+            js.set(object, c"type", text(event.kind.name()));
             js.set(object, c"target", text(&event.target));
             js.set(object, c"message", text(&event.text));
             // A log that throws must not keep the others from hearing.

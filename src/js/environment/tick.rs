@@ -79,8 +79,8 @@ impl Environment {
             _ => Ticket::Promise(promised),
         };
         let first_request = call.requests.first();
-        let apart = first_request.is_some_and(Request::is_apart);
-        let wait = first_request.and_then(Request::wait);
+        let apart = first_request.is_some_and(Request::is_dedicated);
+        let wait = first_request.and_then(Request::blocking_timeout);
         let asked = (call, ticket);
         let first = {
             let mut tick = self.tick.groups.borrow_mut();
@@ -94,7 +94,7 @@ impl Environment {
                 None => {
                     let bound = limits.and_then(|limits| limits.timeout);
                     let timeout = match wait {
-                        Some(wait) => wait.call_time(bound, timeout),
+                        Some(wait) => wait.call_timeout(bound, timeout),
                         None => bound.unwrap_or(timeout),
                     };
                     tick.push(Group { open_store, limits: limits.cloned(), timeout, apart, calls: vec![asked] });
@@ -158,20 +158,20 @@ impl Environment {
             }
         };
         if few {
-            runtime::stir();
+            runtime::start_busy_polling();
         }
         let in_flight = OpenStore::begin(open_store);
         let turn = self.order.turn();
         let task = runtime.spawn(async move {
-            turn.comes().await;
+            turn.reached().await;
             let settle = |done| {
                 completions.push(Completion::Calls(done));
                 if few {
-                    runtime::stir();
+                    runtime::start_busy_polling();
                 }
             };
             // Its first poll hands the calls over to a connection, or puts them in line for one.
-            turn.begin(pin!(in_flight.store().run_until(calls, deadline, in_flight.cut(), settle))).await;
+            turn.run(pin!(in_flight.store().run_until(calls, deadline, in_flight.cut(), settle))).await;
         });
         if !abortable.is_empty() {
             let handle = task.abort_handle();

@@ -8,7 +8,7 @@ use cinnabar_core::{
     features::queue,
     inbox::{About, Bounds, Inbox, Note, Offered},
 };
-use cinnabar_port::{Heard, Listener, Topic, error::Result, runtime};
+use cinnabar_port::{Delivery, MessageListener, Topic, error::Result, runtime};
 use napi::Env;
 use napi_derive::napi;
 use tokio::sync::Notify;
@@ -76,10 +76,10 @@ impl QueueListening {
 }
 
 /// Puts events into the inbox, until it has ended.
-fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> Listener {
+fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> MessageListener {
     Arc::new(move |heard| match heard {
-        Heard::Gap(missed) => inbox.miss(missed),
-        Heard::Message(message) => {
+        Delivery::Gap(missed) => inbox.miss(missed),
+        Delivery::Message(message) => {
             let text = output::events(queue::events(&message.payload));
             if inbox.offer(note(text)) == Offered::Ended {
                 end.notify_one();

@@ -9,7 +9,7 @@ use cinnabar_core::{
 };
 use cinnabar_port::{
     error::{Error, Result},
-    number::shown,
+    number::to_js_string,
 };
 use napi::sys::ValueType;
 
@@ -124,9 +124,10 @@ impl Group {
     fn priority(self, value: Value, said: &str) -> Result<i32> {
         match self.js.any_number(value, said)? {
             number if (-500.0..=500.0).contains(&number) && number.fract() == 0.0 => Ok(number as i32),
-            number => {
-                Err(Error::argument(format!("{said} must be a whole number from -500 to 500, not {}", shown(number))))
-            }
+            number => Err(Error::argument(format!(
+                "{said} must be a whole number from -500 to 500, not {}",
+                to_js_string(number)
+            ))),
         }
     }
 
@@ -151,7 +152,10 @@ impl Group {
         let delay = backoff.wait(c"delayMs")?.unwrap_or(usual.delay);
         let jitter = backoff.rate(c"jitter")?.unwrap_or(usual.jitter);
         if !(0.0..=1.0).contains(&jitter) {
-            return Err(Error::argument(format!("backoff.jitter must lie between 0 and 1, not {}", shown(jitter))));
+            return Err(Error::argument(format!(
+                "backoff.jitter must lie between 0 and 1, not {}",
+                to_js_string(jitter)
+            )));
         }
         let longest = backoff.time(c"maxMs")?.unwrap_or(usual.longest.max(delay));
         Ok(Some(Backoff { kind: kind?.unwrap_or(usual.kind), delay, longest, jitter }))

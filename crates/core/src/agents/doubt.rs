@@ -52,7 +52,7 @@ pub fn give_back(store: &Arc<Store>, life: Duration, make: impl Fn() -> Result<C
         while Instant::now() < until {
             let (Some(store), Ok(mut call)) = (store.upgrade(), make()) else { return };
             // Thousands of retries must not decide whether the server is available to callers.
-            call.requests.iter_mut().for_each(|request| request.counted = false);
+            call.requests.iter_mut().for_each(|request| request.counts_for_breaker = false);
             if matches!(store.call(call, Instant::now() + ATTEMPT).await, Ok(true)) {
                 return;
             }

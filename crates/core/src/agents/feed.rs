@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Heard, Listener, Message, Topic,
+    Delivery, Message, MessageListener, Topic,
     error::{Kind, Result},
     random, runtime,
 };
@@ -99,11 +99,11 @@ impl Feed {
     pub async fn open(self: &Arc<Self>, look: Option<Duration>) -> Result<()> {
         let open = async {
             let feed = Arc::downgrade(self);
-            let listener: Listener = Arc::new(move |heard| {
+            let listener: MessageListener = Arc::new(move |heard| {
                 if let Some(feed) = feed.upgrade() {
                     feed.hear(match heard {
-                        Heard::Message(Message { payload, .. }) => Item::Message(payload),
-                        Heard::Gap(_) => Item::Lost,
+                        Delivery::Message(Message { payload, .. }) => Item::Message(payload),
+                        Delivery::Gap(_) => Item::Lost,
                     });
                 }
             });

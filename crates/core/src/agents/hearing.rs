@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cinnabar_port::{Listener, Topic};
+use cinnabar_port::{MessageListener, Topic};
 use tokio::{
     sync::oneshot::{Sender, channel},
     time::timeout,
@@ -20,7 +20,12 @@ pub struct Hearing(#[expect(dead_code, reason = "dropping it is what ends the su
 
 impl Hearing {
     /// Hears it from some moment on, which `begun` marks. On the runtime's thread only.
-    pub fn of(store: Arc<Store>, topic: Topic, listener: Listener, begun: impl FnOnce() + Send + 'static) -> Self {
+    pub fn of(
+        store: Arc<Store>,
+        topic: Topic,
+        listener: MessageListener,
+        begun: impl FnOnce() + Send + 'static,
+    ) -> Self {
         let (held, mut let_go) = channel();
         tokio::spawn(async move {
             loop {

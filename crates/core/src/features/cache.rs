@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Merge, Replies, Reply, Request, Step,
-    effect::{counted, is_one},
+    effect::{is_one, positive_count},
     error::{Error, Result},
     random, script,
 };
@@ -138,7 +138,7 @@ impl Cache {
 
     /// Several at once, in the order of the names. What some server holds is answered where another cannot be reached.
     pub fn get_many(&self, names: &[String]) -> Call<Vec<Option<Bytes>>> {
-        Call::together(names.iter().map(|name| self.get(name)).collect())
+        Call::join_all(names.iter().map(|name| self.get(name)).collect())
     }
 
     /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
@@ -175,7 +175,7 @@ impl Cache {
 
     /// Stores JSON under a name. Loads in progress, in any process, can no longer store their values.
     pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
-        self.store(name, json, keep, Effect::SURE)
+        self.store(name, json, keep, Effect::ALWAYS)
     }
 
     /// The same, where storing it has this effect.
@@ -188,7 +188,7 @@ impl Cache {
             let merge = merge_of(&value);
             // One request: a load that ended between two would leave an older value.
             let args = [key, lease, value, life::millis(life + stale)];
-            Ok(Call::new(Request::script(&SET, args).merging(merge).repeatable().having(effect), |_| Ok(())))
+            Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
         if tags.is_empty() {
             return write(Vec::new());
@@ -206,7 +206,7 @@ impl Cache {
             let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
             self.store(&name, json, keep, effect)
         });
-        Ok(Call::together(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
+        Ok(Call::join_all(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }
 
     /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
@@ -222,7 +222,7 @@ impl Cache {
         let merge = merge_of(&value);
         let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
         Ok(Call::new(
-            Request::script(&FILL, args).merging(merge).repeatable().having(Effect::Some(is_one)),
+            Request::script(&FILL, args).merging(merge).idempotent().with_effect(Effect::ChangedIf(is_one)),
             Reply::flag,
         ))
     }
@@ -230,13 +230,13 @@ impl Cache {
     /// Removes an entry and its lease; returns the number of entries removed.
     pub fn invalidate(&self, name: &str) -> Call<i64> {
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
-        let remove = Request::script(&REMOVE, keys).merging(Merge::Script).repeatable();
-        Call::new(remove.having(Effect::Count(counted)), Reply::int)
+        let remove = Request::script(&REMOVE, keys).merging(Merge::Script).idempotent();
+        Call::new(remove.with_effect(Effect::Count(positive_count)), Reply::int)
     }
 
     /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.
     pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
-        Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).repeatable(), |_| Ok(()))
+        Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).idempotent(), |_| Ok(()))
     }
 
     /// Removes all entries whose names match a glob, and their leases; returns the number of entries removed.
@@ -246,7 +246,7 @@ impl Cache {
         // All leases before any entry, so that a load that still completes has done so before the entries are scanned.
         Ok(pattern::remove(leases, Effect::None, |_| true).then(move |_| {
             let is_entry = move |key: &[u8]| keys::is_cache_entry(&prefix, key);
-            Ok(Step::Next(pattern::remove(entries, Effect::Count(counted), is_entry)))
+            Ok(Step::Next(pattern::remove(entries, Effect::Count(positive_count), is_entry)))
         }))
     }
 
@@ -263,7 +263,7 @@ impl Cache {
         let key = keys::cache_entry(&self.0.prefix, name);
         let (cache, get) = (self.clone(), Request::get(key.clone()));
         let Some(marks) = self.0.seen.of(&key) else {
-            return self.counting(Call::round([get], move |replies| cache.read(key, replies.one(), None, loading)));
+            return self.counting(Call::round([get], move |replies| cache.read(key, replies.last(), None, loading)));
         };
         // The entry most likely still has the tags it had when it was last read.
         let requests: Vec<_> = [get].into_iter().chain(marks.iter().cloned().map(Request::get)).collect();
@@ -323,7 +323,7 @@ impl Cache {
         }
         let cache = self.clone();
         Step::Next(Call::round([Request::keyed("PTTL", [key]).reads()], move |replies| {
-            let left = replies.one().and_then(Reply::int)?;
+            let left = replies.last().and_then(Reply::int)?;
             let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
             Ok(match left {
                 -2 => cache.missed(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{
     error::{Error, Result},
-    number::shown,
+    number::to_js_string,
 };
 
 /// A hundred years: still exact when a script adds it to a clock.
@@ -21,7 +21,7 @@ pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
     }
     Err(Error::argument(format!(
         "{what} must be a number of seconds above 0 and up to {LONGEST}, got {}",
-        shown(seconds)
+        to_js_string(seconds)
     )))
 }
 

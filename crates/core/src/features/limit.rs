@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cinnabar_port::{
     Call, Merge, Reply, Request,
     error::{Error, Kind, Result},
-    number::shown,
+    number::to_js_string,
     script,
 };
 
@@ -124,7 +124,10 @@ impl Limiter {
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
         if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
-            return Err(Error::argument(format!("limit must be a whole number from 1 to 2^53, got {}", shown(limit))));
+            return Err(Error::argument(format!(
+                "limit must be a whole number from 1 to 2^53, got {}",
+                to_js_string(limit)
+            )));
         }
         let limit = limit as u64;
         let window = life::of_seconds("windowSeconds", window_seconds)?;

@@ -79,7 +79,7 @@ impl Locks {
     pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
         let life = life::millis(checked_ttl(ttl_seconds)?);
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), life];
-        Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).repeatable(), Reply::flag))
+        Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).idempotent(), Reply::flag))
     }
 }
 

@@ -95,7 +95,7 @@ impl Queue {
 
     /// A run of one of its scripts that determines its other keys itself.
     fn finding(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
-        debug_assert!(script.finding, "{}", script.name);
+        debug_assert!(script.undeclared_keys, "{}", script.name);
         Request::script_with(script, self.keys(&[]).collect(), args)
     }
 

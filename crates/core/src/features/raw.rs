@@ -8,10 +8,10 @@ mod transaction;
 use std::time::Duration;
 
 use cinnabar_port::{
-    Apart, Args, Call, Effect, Keys, Reply, Request, Verb, Wait,
-    effect::counted,
+    Args, BlockingTimeout, Call, DedicatedCommand, Effect, Keys, Reply, Request, Verb,
+    effect::positive_count,
     error::{Error, Kind, Result},
-    places::{self, Place},
+    key_positions::{self, KeyPositions},
 };
 
 pub use shape::{Shape, Strings};
@@ -57,21 +57,21 @@ pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>
     if conduct != Conduct::Shares
         && let Verb::Custom(name) = request.verb
     {
-        request.verb = Verb::Apart(Box::new(Apart { name, wait }));
+        request.verb = Verb::Dedicated(Box::new(DedicatedCommand { name, blocking: wait }));
         // Its duration and outcome say nothing about the health of the server.
-        request.counted = false;
+        request.counts_for_breaker = false;
     }
     // The blocking timeout that was sent is shorter than the one in the command.
-    let cut = wait.is_some_and(|wait| wait.time.is_none() || within.is_some_and(|within| wait.outlasts(within)));
+    let cut = wait.is_some_and(|wait| wait.timeout.is_none() || within.is_some_and(|within| wait.exceeds(within)));
     Ok(Call::new(request, move |reply| match reply {
         Reply::Nil if cut => Err(nothing_came(wait)),
         reply => Ok(shape::plain(reply, strings)),
     }))
 }
 
-fn nothing_came(wait: Option<Wait>) -> Error {
+fn nothing_came(wait: Option<BlockingTimeout>) -> Error {
     let message = match wait {
-        Some(Wait { time: None, .. }) => {
+        Some(BlockingTimeout { timeout: None, .. }) => {
             "no element arrived before the deadline of this call; nothing was popped. A command without a timeout waits as \
              long as its call: set that with with({ timeoutMs })"
         }
@@ -92,13 +92,13 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     if let Conduct::Refused(instead) = conduct {
         return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
     }
-    let keys = match places::find(&upper) {
+    let keys = match key_positions::find(&upper) {
         // The order of those that name the same thing is kept, though that is no key.
-        None | Some(Place::None) => Keys::Unknown,
+        None | Some(KeyPositions::None) => Keys::Unknown,
         Some(place) => place.keys(&args),
     };
     let effect = effect(&upper);
-    let mut request = Request::with_keys("", args, 0).having(effect);
+    let mut request = Request::with_keys("", args, 0).with_effect(effect);
     request.verb = Verb::Custom(upper);
     request.keys = keys;
     Ok((request, conduct))
@@ -107,7 +107,7 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
 /// The result of a command with no keys, which is not sent.
 fn nothing_asked(command: &Command, args: &Args) -> Option<Output> {
     let none = match command.place {
-        Place::All => args.is_empty(),
+        KeyPositions::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
     none.then(|| match command.shape {
@@ -119,9 +119,9 @@ fn nothing_asked(command: &Command, args: &Args) -> Option<Output> {
 /// What a command of this name, in capitals, changes: one that nobody knows changes something.
 fn effect(name: &str) -> Effect {
     match name {
-        "DEL" | "UNLINK" => Effect::Count(counted),
+        "DEL" | "UNLINK" => Effect::Count(positive_count),
         _ if conduct::reads(name) => Effect::None,
-        _ => Effect::SURE,
+        _ => Effect::ALWAYS,
     }
 }
 
@@ -129,7 +129,7 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
     let keys = command.place.keys(&args);
     let mut request = Request::with_keys(command.name, args, 0);
     request.keys = keys;
-    request.repeatable = command.reads;
+    request.idempotent = command.reads;
     request.effect = effect(command.name);
     for key in request.touched().into_iter().flatten() {
         if key.is_empty() {
@@ -142,7 +142,7 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
             )));
         }
     }
-    if command.place == Place::First && request.args.is_empty() {
+    if command.place == KeyPositions::First && request.args.is_empty() {
         return Err(Error::argument(format!("{} needs a key", command.name)));
     }
     let shape = command.shape.for_args(&request.args);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cinnabar_port::{
     Call, Merge, Request,
     error::{Error, Result},
-    number::shown,
+    number::to_js_string,
     script,
 };
 
@@ -83,7 +83,7 @@ impl Rooms {
         let value = stamped("info", info, "joinedAt", joined_at)?;
         let channel = keys::room_changes(&self.prefix, &key, self.database);
         let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel.clone()];
-        Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).repeatable(), |reply| {
+        Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).idempotent(), |reply| {
             Ok(((), Some(Publication { channel, denied: reply.int()? > 1 })))
         }))
     }
@@ -103,7 +103,7 @@ impl Rooms {
     /// Who is in a room: the text of a JSON object by user. A stored value that is not JSON reads `{ error: 'Invalid data' }`.
     pub fn users(&self, room: &str) -> Result<Call<Bytes>> {
         let request = Request::keyed("HGETALL", [keys::room_users(&self.prefix, room)?]);
-        Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {
+        Ok(Call::new(request.merging(Merge::Dedup).reads(), |reply| {
             let mut out = vec![b'{'];
             let mut fields = reply.array()?.into_iter();
             while let (Some(user), Some(value)) = (fields.next(), fields.next()) {
@@ -137,7 +137,7 @@ impl Rooms {
         let last = (checked_count(count)? - 1).to_string();
         let key = keys::room_messages(&self.prefix, room)?;
         let request = Request::keyed("LRANGE", [key, Bytes::from_static(b"0"), last.into()]);
-        Ok(Call::new(request.merging(Merge::Same).reads(), |reply| {
+        Ok(Call::new(request.merging(Merge::Dedup).reads(), |reply| {
             let mut out = vec![b'['];
             for message in reply.array()? {
                 if out.len() > 1 {
@@ -167,7 +167,7 @@ pub fn checked_count(count: f64) -> Result<i64> {
     if count >= 1.0 && count.fract() == 0.0 {
         return Ok(count as i64);
     }
-    Err(Error::argument(format!("count must be a whole number from 1, got {}", shown(count))))
+    Err(Error::argument(format!("count must be a whole number from 1, got {}", to_js_string(count))))
 }
 
 #[cfg(test)]

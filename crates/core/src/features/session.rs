@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Merge, Request, Step,
-    effect::{is_one, is_there},
+    effect::{is_not_nil, is_one},
     error::{Error, Kind, Result},
     random, script,
 };
@@ -176,7 +176,7 @@ impl Sessions {
             let write = sessions.writing(place, groups, json, life).write(move |place, value, life| {
                 Request::script(&CREATE, [place.session.clone(), value, life::millis(life), over])
                     .merging(Merge::Script)
-                    .having(Effect::Some(is_one))
+                    .with_effect(Effect::ChangedIf(is_one))
             })?;
             Ok(Step::Next(write.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken))))
         }))
@@ -246,7 +246,7 @@ fn set(key: Bytes, value: Bytes, life: Duration, only: Option<&'static str>) -> 
     let args = [key, value, Bytes::from_static(b"PX"), life::millis(life)];
     let mut request = Request::keyed("SET", args);
     request.args.extend(only.map(|only| Bytes::from_static(only.as_bytes())));
-    request.having(Effect::Some(is_there))
+    request.with_effect(Effect::ChangedIf(is_not_nil))
 }
 
 fn taken() -> Error {

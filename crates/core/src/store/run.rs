@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Call, Effect, Few, Read, Replies, Reply, Request, Step,
+    Call, Effect, PerRequest, ReadReplies, Replies, Reply, Request, Step,
     effect::Progress,
     error::{Error, Kind, Result},
 };
@@ -42,8 +42,8 @@ struct Running<T, Tag> {
 /// A call whose round is under way.
 struct Waiting<T, Tag> {
     /// The effect of each request.
-    effects: Few<Effect>,
-    read: Read<T>,
+    effects: PerRequest<Effect>,
+    read: ReadReplies<T>,
     tag: Tag,
     /// What earlier rounds have done.
     progress: Progress,
@@ -60,18 +60,18 @@ enum Ended<T, Tag> {
 
 impl<T, Tag> Waiting<T, Tag> {
     /// Reads the replies to its requests. What has come to its end gets no further round.
-    fn read(self, replies: Few<Result<Reply>>, ended: Option<End>) -> Ended<T, Tag> {
+    fn read(self, replies: PerRequest<Result<Reply>>, ended: Option<End>) -> Ended<T, Tag> {
         let Self { effects, read, tag, mut progress, key } = self;
         // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
-        effects.iter().zip(&replies).for_each(|(effect, reply)| progress.note(effect, reply));
+        effects.iter().zip(&replies).for_each(|(effect, reply)| progress.record(effect, reply));
         let told = has_changed || progress.has_failed();
         let located = |error: Error| Err(if key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&key)) });
         match (guarded(read, Replies(replies)), ended) {
             (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
-            (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(progress.tell(end.error(false))), tag)),
+            (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(progress.final_error(end.error(false))), tag)),
             (Ok(Step::Next(call)), None) => Ended::Again(Running { call, tag, progress }),
-            (Err(error), _) => Ended::Done((located(if told { progress.tell(error) } else { error }), tag)),
+            (Err(error), _) => Ended::Done((located(if told { progress.final_error(error) } else { error }), tag)),
         }
     }
 }
@@ -98,7 +98,7 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun
                 batch.extend(requests);
             }
             Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
-            Err(error) => done.push((Err(progress.tell(error)), tag)),
+            Err(error) => done.push((Err(progress.final_error(error)), tag)),
         }
     }
     Begun { batch, waiting, done }
@@ -238,11 +238,11 @@ impl End {
 /// The deadline passed between two rounds.
 fn late<T, Tag>(running: Running<T, Tag>) -> (Result<T>, Tag) {
     let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
-    (Err(running.progress.tell(error)), running.tag)
+    (Err(running.progress.final_error(error)), running.tag)
 }
 
 /// The next replies, so many, for whoever asked for them.
-fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> Few<Result<Reply>> {
+fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> PerRequest<Result<Reply>> {
     match count {
         1 => replies.next().into_iter().collect(),
         _ => replies.take(count).collect(),
@@ -261,7 +261,7 @@ fn build_deferred<T>(mut call: Call<T>) -> Result<Step<T>> {
 }
 
 /// Turns a panic while reading a reply into an error, so that other calls are not affected.
-fn guarded<T>(read: Read<T>, replies: Replies) -> Result<Step<T>> {
+fn guarded<T>(read: ReadReplies<T>, replies: Replies) -> Result<Step<T>> {
     catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 

@@ -41,7 +41,8 @@ impl Pair {
         let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
             let ours = ours.map_err(|error| error.message().to_owned());
             // As callers of either are told it: what was sent is not repeated.
-            let told = |text: String| Error::from_server(text).hiding(request(words).told()).message().to_owned();
+            let told =
+                |text: String| Error::from_server(text).redacting(request(words).caller_data()).message().to_owned();
             let theirs = theirs.map_err(told);
             let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
             if same(&tidied(&name, ours.clone()), &tidied(&name, theirs.clone()), how(&name)) {
@@ -87,9 +88,9 @@ pub fn request(words: &Words) -> Request {
         args,
         keys: Keys::Unknown,
         merge: Merge::No,
-        repeatable: false,
-        effect: Effect::SURE,
-        counted: true,
+        idempotent: false,
+        effect: Effect::ALWAYS,
+        counts_for_breaker: true,
     }
 }
 

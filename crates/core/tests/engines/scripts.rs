@@ -14,7 +14,7 @@ use crate::{feature_scripts, queue_scripts, repeat_scripts, room_scripts, sessio
 /// A script as its feature declares it.
 macro_rules! script {
     ($name:ident = $file:literal, keys: $keys:literal, args: $args:literal $(, with: [$($part:literal),+])?) => {
-        pub static $name: cinnabar_port::Script = cinnabar_port::Script::made_of(
+        pub static $name: cinnabar_port::Script = cinnabar_port::Script::with_parts(
             $file,
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $file)),
             &[$($(($part, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/features/", $part)))),+)?],
@@ -120,7 +120,7 @@ fn many_at_once(pair: &mut Pair, case: &Case) -> Result<(), String> {
         return Ok(());
     }
     prepare(pair, case)?;
-    if script.keyed_once {
+    if script.same_keys {
         let all = [keys, rest, rest, rest].concat();
         return many(pair, case, keys.len(), all);
     }
@@ -176,11 +176,11 @@ pub fn run(
         args: args.clone().collect(),
         keys: at,
         merge: Merge::No,
-        repeatable: false,
-        effect: Effect::SURE,
-        counted: true,
+        idempotent: false,
+        effect: Effect::ALWAYS,
+        counts_for_breaker: true,
     };
-    if script.keyed_once {
+    if script.same_keys {
         // The lines do not name what else it uses, and one of ours would be held to that.
         let head = [Bytes::from(script.whole().0), Bytes::from(keys.to_string())];
         (request.verb, request.args) = (Verb::Custom("EVAL".to_owned()), head.into_iter().chain(args).collect());

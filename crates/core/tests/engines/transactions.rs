@@ -75,7 +75,7 @@ fn transaction(commands: &[Words]) -> Request {
     let requests = commands.iter().map(request).collect();
     let mut whole = Request::with_keys("MULTI", Args::new(), 0);
     whole.keys = Keys::Unknown;
-    whole.verb = Verb::Transaction(Box::new(Transaction { requests, apart: false }));
+    whole.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated: false }));
     whole
 }
 
@@ -87,7 +87,7 @@ fn short(outcome: Outcome) -> Outcome {
             items
                 .into_iter()
                 .map(|item| match item {
-                    Reply::Refused(text) => Reply::Refused(Bytes::from(cut(&String::from_utf8_lossy(&text)))),
+                    Reply::Error(text) => Reply::Error(Bytes::from(cut(&String::from_utf8_lossy(&text)))),
                     item => item,
                 })
                 .collect(),

@@ -27,7 +27,7 @@ impl Wire {
 
     /// Sends all commands at once and reads all replies. An error within one is the error of the whole.
     pub fn pipeline(&mut self, commands: &[Words]) -> Vec<Outcome> {
-        let whole = |reply: Reply| reply.whole().map_err(|error| error.message().to_owned());
+        let whole = |reply: Reply| reply.into_result().map_err(|error| error.message().to_owned());
         self.exchange(commands).into_iter().map(|outcome| outcome.and_then(whole)).collect()
     }
 
@@ -64,7 +64,7 @@ impl Wire {
             }
             "*" => Ok(Reply::Array(
                 (0..number())
-                    .map(|_| self.read().unwrap_or_else(|text| Reply::Refused(text.into_bytes().into())))
+                    .map(|_| self.read().unwrap_or_else(|text| Reply::Error(text.into_bytes().into())))
                     .collect(),
             )),
             _ => panic!("unexpected reply {line:?}"),

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_core::store::{self, Store};
-use cinnabar_port::{Call, Heard, Message, Reply, Request, Topic, error::Result};
+use cinnabar_port::{Call, Delivery, Message, Reply, Request, Topic, error::Result};
 use cinnabar_redis::settings::{Environment, Options, Settings};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -145,7 +145,7 @@ impl Engine {
     /// Hears what is published there from now on.
     pub fn listen(&self, channel: Bytes, hear: impl Fn(&[u8]) + Send + Sync + 'static) {
         let listener = Arc::new(move |heard| {
-            if let Heard::Message(message) = heard {
+            if let Delivery::Message(message) = heard {
                 let message: Message = message;
                 hear(&message.payload);
             }

@@ -14,7 +14,7 @@ use cinnabar_core::{
     },
     store::Store,
 };
-use cinnabar_port::{Call, Heard, Request, Topic, Verb, error::Result, runtime};
+use cinnabar_port::{Call, Delivery, Request, Topic, Verb, error::Result, runtime};
 use cinnabar_redis::settings::{self, Environment, Settings};
 use tokio::time::{Instant, sleep};
 
@@ -89,7 +89,7 @@ impl Place {
         let list = heard.clone();
         let topic = Topic::Channel(self.rooms.changes_channel(room).unwrap());
         let listener = Arc::new(move |message| {
-            if let Heard::Message(message) = message {
+            if let Delivery::Message(message) = message {
                 for change in changes(&message.payload).unwrap() {
                     let user = String::from_utf8_lossy(&change.user).into_owned();
                     list.lock().unwrap().push(format!("{} {user}", change.what.name()));

@@ -19,7 +19,7 @@ fn what_a_lost_take_got_is_found_again() {
         engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
         let lost = ask(2);
         let request: Request = queue.take(&lost).unwrap().requests.remove(0);
-        assert!(!request.repeatable);
+        assert!(!request.idempotent);
         engine.execute(vec![request]);
         let others = take(engine, &queue, 1);
         let found = engine.run(queue.recover(&lost.token)).unwrap();
@@ -139,7 +139,7 @@ fn a_job_that_is_sent_twice_is_added_once() {
         let queue = queue();
         for given in [job("a"), NewJob { dedup: same("x", None), ..job("b") }, NewJob { priority: 1, ..job("c") }] {
             let request = queue.add(given).unwrap().requests.remove(0);
-            assert!(request.repeatable);
+            assert!(request.idempotent);
             let replies = engine.execute(vec![request.clone(), request]);
             let added = replies.into_iter().map(|reply| reply.unwrap().int().unwrap()).collect::<Vec<_>>();
             assert!(added.iter().all(|published| *published > 0), "it is this very job that is there: {added:?}");

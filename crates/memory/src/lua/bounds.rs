@@ -17,7 +17,7 @@ pub struct Bounds {
 impl Bounds {
     pub fn new(script: &Script, args: &[Bytes], keys: usize) -> Self {
         let keys = args.iter().take(keys).cloned().collect();
-        let finding = args.first().filter(|_| script.finding).cloned();
+        let finding = args.first().filter(|_| script.undeclared_keys).cloned();
         Self { script: script.name, keys, finding, crossed: None }
     }
 

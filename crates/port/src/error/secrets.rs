@@ -8,38 +8,38 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 
 /// The placeholder for a secret.
-const BLANK: &str = "***";
-/// A shorter secret is replaced only as a whole word, since it may be part of other words.
+const PLACEHOLDER: &str = "***";
+/// A secret of fewer bytes is replaced only as a whole word, since it may be part of other words.
 const LONG: usize = 6;
 
 static ALL: Mutex<Vec<Weak<str>>> = Mutex::new(Vec::new());
 
 /// Registers a secret, which is removed from messages until the returned value is dropped.
-pub fn keep(text: &str) -> Arc<str> {
-    let kept: Arc<str> = text.into();
+pub fn register(text: &str) -> Arc<str> {
+    let secret: Arc<str> = text.into();
     if !text.is_empty() {
         let mut all = lock();
         all.retain(|secret| secret.strong_count() > 0);
-        all.push(Arc::downgrade(&kept));
+        all.push(Arc::downgrade(&secret));
     }
-    kept
+    secret
 }
 
-/// Replaces all known secrets.
-pub fn blanked(text: Cow<'static, str>) -> Cow<'static, str> {
+/// Replaces all registered secrets.
+pub fn redacted(text: Cow<'static, str>) -> Cow<'static, str> {
     let secrets: Vec<Arc<str>> = lock().iter().filter_map(Weak::upgrade).collect();
-    secrets.iter().fold(text, |text, secret| match blank(&text, secret) {
-        Some(blanked) => blanked.into(),
+    secrets.iter().fold(text, |text, secret| match replace(&text, secret) {
+        Some(redacted) => redacted.into(),
         None => text,
     })
 }
 
-fn blank(text: &str, secret: &str) -> Option<String> {
+fn replace(text: &str, secret: &str) -> Option<String> {
     if !text.contains(secret) {
         return None;
     }
     if secret.len() >= LONG {
-        return Some(text.replace(secret, BLANK));
+        return Some(text.replace(secret, PLACEHOLDER));
     }
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -47,7 +47,7 @@ fn blank(text: &str, secret: &str) -> Option<String> {
         let end = at + secret.len();
         let alone = !text[..at].ends_with(char::is_alphanumeric) && !text[end..].starts_with(char::is_alphanumeric);
         if alone {
-            out.extend([&text[from..at], BLANK]);
+            out.extend([&text[from..at], PLACEHOLDER]);
             from = end;
         }
     }
@@ -64,17 +64,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_blanked_while_it_is_held() {
-        let long = keep("correct horse battery");
-        let shown = || blanked("ERR what is correct horse battery?".into());
+    fn a_secret_is_redacted_while_it_is_registered() {
+        let long = register("correct horse battery");
+        let shown = || redacted("ERR what is correct horse battery?".into());
         assert_eq!(shown(), "ERR what is ***?");
         drop(long);
         assert_eq!(shown(), "ERR what is correct horse battery?");
     }
 
     #[test]
-    fn a_short_one_is_blanked_as_a_word() {
-        assert_eq!(blank("a pw in powpw and 'pw'", "pw").as_deref(), Some("a *** in powpw and '***'"));
-        assert_eq!(blank("nothing", "pw"), None);
+    fn a_short_secret_is_redacted_as_a_word() {
+        assert_eq!(replace("a pw in powpw and 'pw'", "pw").as_deref(), Some("a *** in powpw and '***'"));
+        assert_eq!(replace("nothing", "pw"), None);
     }
 }

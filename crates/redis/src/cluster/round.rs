@@ -104,7 +104,7 @@ impl Cluster {
         if let Err(error) = self.known(until).await {
             return deliver(Delivery::All(batch.iter().map(|_| Err(error.clone())).collect()));
         }
-        turn.comes().await;
+        turn.reached().await;
         let mut round = Round {
             cluster: self,
             deadline,
@@ -120,7 +120,7 @@ impl Cluster {
                 deliver(Delivery::Some(std::mem::take(&mut round.ready)));
             }
             let step = match turn.take() {
-                Some(turn) => turn.begin(pin!(round.in_flight.next())).await,
+                Some(turn) => turn.run(pin!(round.in_flight.next())).await,
                 None => round.in_flight.next().await,
             };
             match step {

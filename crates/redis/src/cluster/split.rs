@@ -5,7 +5,7 @@ use cinnabar_port::{
     Args, Effect, Keys, Reply, Request, Verb,
     effect::Progress,
     error::{Error, Kind, Result},
-    places,
+    key_positions,
 };
 
 use super::scan;
@@ -108,7 +108,7 @@ fn is_any(request: &Request, subcommands: &[&str]) -> bool {
 
 /// A guess at the key of a command whose keys are unknown. If it is wrong, the server redirects.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
-    places::find(request.name()).map_or_else(|| request.args.first(), |place| place.guess(&request.args))
+    key_positions::find(request.name()).map_or_else(|| request.args.first(), |place| place.guess(&request.args))
 }
 
 fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
@@ -169,8 +169,9 @@ impl Join {
             return replies.into_iter().next().unwrap_or_else(none);
         }
         let mut progress = Progress::default();
-        replies.iter().for_each(|reply| progress.note(effect, reply));
-        let replies: Vec<Reply> = replies.into_iter().collect::<Result<_>>().map_err(|error| progress.tell(error))?;
+        replies.iter().for_each(|reply| progress.record(effect, reply));
+        let replies: Vec<Reply> =
+            replies.into_iter().collect::<Result<_>>().map_err(|error| progress.final_error(error))?;
         match self {
             Self::Whole | Self::First => Ok(replies.into_iter().next().unwrap_or(Reply::Nil)),
             Self::Least => {

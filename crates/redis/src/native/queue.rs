@@ -111,7 +111,7 @@ impl Queue {
         self.next += 1;
         let (bytes, ends) = commands.finish();
         if bytes.len() > LARGE {
-            runtime::give_back_soon();
+            runtime::trim_memory_soon();
         }
         if self.pending == 0 {
             self.matched_at = Instant::now();

@@ -134,7 +134,7 @@ impl Stream {
     /// Skips the next reply, or the rest of the current one, as it arrives.
     pub fn skip_reply(&mut self) {
         if self.decoder.pass_over() > LARGE {
-            runtime::give_back_soon();
+            runtime::trim_memory_soon();
         }
     }
 
@@ -163,7 +163,7 @@ impl Stream {
         }
         if wanted > LARGE {
             self.large = true;
-            runtime::give_back_soon();
+            runtime::trim_memory_soon();
         }
         self.buffer.reserve(wanted.clamp(PORTION, LARGEST_PORTION));
         match pin!(self.stream.read_buf(&mut self.buffer)).poll(context) {

@@ -23,18 +23,26 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
     match wire {
         Wire::One(request) => vec![request.clone()],
         Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
-        Wire::Many(Many { script, keys, args, repeatable, changes }) => {
+        Wire::Many(Many { script, keys, args, idempotent, changes }) => {
             let item = |at: usize| {
                 // Where all have the same keys, what the others use may be named as well.
                 let keys =
-                    if script.keyed_once { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
+                    if script.same_keys { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
                 let count = keys.len() as u16;
                 let args = args.iter().skip(at * script.args).take(script.args);
                 let args: Args = keys.iter().chain(args).cloned().collect();
                 let keys = Keys::At { first: 0, count, step: 1 };
                 let verb = Verb::Script(script);
-                let effect = if *changes { Effect::SURE } else { Effect::None };
-                Request { verb, args, keys, merge: Merge::No, repeatable: *repeatable, effect, counted: true }
+                let effect = if *changes { Effect::ALWAYS } else { Effect::None };
+                Request {
+                    verb,
+                    args,
+                    keys,
+                    merge: Merge::No,
+                    idempotent: *idempotent,
+                    effect,
+                    counts_for_breaker: true,
+                }
             };
             (0..script.items(keys.len(), args.len())).map(item).collect()
         }

@@ -87,13 +87,13 @@ impl One {
         deliver(Delivery::Some((room.fit.count..batch.len()).map(|at| (at, Err(refused.clone()))).collect()));
         batch.truncate(room.fit.count);
         let deliver: Deliver<'_> = &mut |delivery: Delivery| deliver(Delivery::Some(delivery.into_some()));
-        let known = match timeout_at(deadline, turn.comes()).await {
+        let known = match timeout_at(deadline, turn.reached()).await {
             Ok(()) => self.learn_mode(&batch, since, deadline).await,
             Err(_) => Err(Error::new(Kind::NotSent, "the deadline passed before the mode of the server was known")),
         };
         drop((waits, room));
         match known {
-            Ok(()) => turn.begin(std::pin::pin!(self.execute_now(batch, deadline, deliver))).await,
+            Ok(()) => turn.run(std::pin::pin!(self.execute_now(batch, deadline, deliver))).await,
             Err(error) => deliver(Delivery::All(batch.iter().map(|_| Err(error.clone())).collect())),
         }
     }
@@ -145,7 +145,7 @@ fn spread(batch: &[Request]) -> Option<Request> {
     for request in batch {
         // Most requests have one key and are sent as they are: until the mode is known, each round passes here.
         let several = matches!(request.keys, Keys::At { count: 2.., .. });
-        if !several && matches!(request.merge, Merge::No | Merge::Same) {
+        if !several && matches!(request.merge, Merge::No | Merge::Dedup) {
             continue;
         }
         let Some(mut keys) = request.touched() else { continue };

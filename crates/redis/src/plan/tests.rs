@@ -61,7 +61,7 @@ fn each_gets_its_own_answer() {
 
 #[test]
 fn what_items_have_in_common_is_named_once() {
-    static ADD: Script = Script::new("add", "", 1, 1).keyed_once();
+    static ADD: Script = Script::new("add", "", 1, 1).same_keys();
     let add = |queue: &'static str, job: &'static str| {
         let keys = [queue, "ready", job].map(|key| Bytes::from_static(key.as_bytes())).to_vec();
         Request::script_with(&ADD, keys, [Bytes::from_static(b"x")]).merging(Merge::Script)

@@ -36,7 +36,7 @@ fn write(reply: &Reply, out: &mut Vec<u8>) {
             out.extend_from_slice(format!("*{}\r\n", items.len()).as_bytes());
             items.iter().for_each(|item| write(item, out));
         }
-        Reply::Refused(words) => {
+        Reply::Error(words) => {
             out.push(b'-');
             out.extend_from_slice(words);
             out.extend_from_slice(b"\r\n");
@@ -197,9 +197,9 @@ proptest! {
 #[test]
 fn a_refusal_inside_is_kept_where_it_stands_and_is_that_of_the_whole() {
     let all = read_all(b"*2\r\n-WRONGTYPE no\r\n:1\r\n+OK\r\n-ERR bad\r\n").unwrap();
-    let refused = Reply::Refused(Bytes::from_static(b"WRONGTYPE no"));
+    let refused = Reply::Error(Bytes::from_static(b"WRONGTYPE no"));
     assert_eq!(all[0].as_ref().unwrap(), &Reply::Array(vec![refused, Reply::Int(1)]));
-    assert_eq!(all[0].clone().unwrap().whole().unwrap_err().kind, Kind::WrongType);
+    assert_eq!(all[0].clone().unwrap().into_result().unwrap_err().kind, Kind::WrongType);
     assert_eq!(all[1].as_ref().unwrap(), &Reply::text("OK"));
     assert_eq!(all[2].as_ref().unwrap_err().message(), "ERR bad");
 }

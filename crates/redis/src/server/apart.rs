@@ -49,10 +49,10 @@ impl Server {
 /// The command with its blocking timeout cut to the time its caller has left.
 fn fitted(wire: &Wire, left: Duration) -> Wire {
     let mut wire = wire.clone();
-    if let Wire::One(Request { verb: Verb::Apart(apart), args, .. }) = &mut wire
-        && let Some(wait) = apart.wait
+    if let Wire::One(Request { verb: Verb::Dedicated(command), args, .. }) = &mut wire
+        && let Some(wait) = command.blocking
     {
-        wait.end_within(left, args);
+        wait.shorten_to(left, args);
     }
     wire
 }

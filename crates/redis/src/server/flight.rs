@@ -136,7 +136,7 @@ impl Server {
         drop(turn);
         let Outcome { replies, hold, late } = exchange.outcome(deadline).await;
         if !late {
-            order.comes().await;
+            order.reached().await;
         }
         let mut replies = own_replies(wires, asking, replies);
         let overtook = self.land(errands, &mut replies, since);
@@ -175,8 +175,8 @@ impl Server {
                 returned = true;
             } else if returned && retry::was_done(reply) {
                 // What was refused may be done once more, whatever it is.
-                let repeatable = errand.wire.repeatable() || retry::was_refused(errand.wire, reply);
-                match self.lanes.done(errand.trip, repeatable) {
+                let idempotent = errand.wire.idempotent() || retry::was_refused(errand.wire, reply);
+                match self.lanes.done(errand.trip, idempotent) {
                     Done::InTurn => {}
                     Done::OnceMore => {
                         let why = "an earlier call on the same key must be retried first";
@@ -218,8 +218,8 @@ fn encoded<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, a
 fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, mut replies: Replies) -> Replies {
     if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
         for reply in &mut replies {
-            if matches!(reply, Ok(Reply::Array(_) | Reply::Refused(_))) {
-                *reply = std::mem::replace(reply, Ok(Reply::Nil)).and_then(Reply::whole);
+            if matches!(reply, Ok(Reply::Array(_) | Reply::Error(_))) {
+                *reply = std::mem::replace(reply, Ok(Reply::Nil)).and_then(Reply::into_result);
             }
         }
         return replies;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cinnabar_port::error::keep_secret;
+use cinnabar_port::error::register_secret;
 
 /// A password or private key. It can be compared and hashed, is never printed, and is removed from server errors that repeat
 /// it.
@@ -12,7 +12,7 @@ pub struct Secret(Arc<str>);
 impl Secret {
     /// Keeps a text from being printed.
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self(keep_secret(text.as_ref()))
+        Self(register_secret(text.as_ref()))
     }
 
     /// The text, for the connection only.

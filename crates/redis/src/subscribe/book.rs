@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use cinnabar_port::{
-    Heard, Listener, Message, Topic,
+    Delivery, Message, MessageListener, Topic,
     error::{Error, Result},
 };
 use parking_lot::Mutex;
@@ -32,7 +32,7 @@ struct Page {
 
 struct Listening {
     id: u64,
-    listener: Listener,
+    listener: MessageListener,
     state: State,
 }
 
@@ -49,7 +49,7 @@ enum State {
 
 impl Book {
     /// One more listener; `done` hears what becomes of that.
-    pub fn add(&self, topic: &Topic, id: u64, listener: Listener, done: Answer) {
+    pub fn add(&self, topic: &Topic, id: u64, listener: MessageListener, done: Answer) {
         let mut pages = self.0.lock();
         pages.ids.insert(id, topic.clone());
         let page = pages.topics.entry(topic.clone()).or_default();
@@ -92,9 +92,9 @@ impl Book {
         let message = Message { channel, payload };
         if let Some(last) = listeners.pop() {
             for listener in listeners {
-                listener(Heard::Message(message.clone()));
+                listener(Delivery::Message(message.clone()));
             }
-            last(Heard::Message(message));
+            last(Delivery::Message(message));
         }
     }
 
@@ -104,7 +104,7 @@ impl Book {
             let before = std::mem::replace(&mut one.state, State::Heard);
             matches!(before, State::Lost | State::Told).then(|| one.listener.clone())
         });
-        missed.into_iter().for_each(|listener| listener(Heard::Gap(None)));
+        missed.into_iter().for_each(|listener| listener(Delivery::Gap(None)));
         self.answer(topic, || Ok(()));
     }
 
@@ -130,7 +130,7 @@ impl Book {
             }
             tell.then(|| one.listener.clone())
         });
-        missed.into_iter().for_each(|listener| listener(Heard::Gap(None)));
+        missed.into_iter().for_each(|listener| listener(Delivery::Gap(None)));
         self.fail(topic, error);
         any
     }
@@ -148,7 +148,11 @@ impl Book {
     }
 
     /// Listeners are called outside the lock: one may well end its own subscription.
-    fn each(&self, topic: &Topic, look: impl FnMut(&mut Listening) -> Option<Listener>) -> SmallVec<[Listener; 4]> {
+    fn each(
+        &self,
+        topic: &Topic,
+        look: impl FnMut(&mut Listening) -> Option<MessageListener>,
+    ) -> SmallVec<[MessageListener; 4]> {
         self.0.lock().topics.get_mut(topic).into_iter().flat_map(|page| &mut page.listeners).filter_map(look).collect()
     }
 }

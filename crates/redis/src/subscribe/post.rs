@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cinnabar_port::{Listener, Topic};
+use cinnabar_port::{MessageListener, Topic};
 use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
@@ -39,7 +39,7 @@ impl Post {
     }
 
     /// One more listener; `done` hears what becomes of that.
-    pub fn subscribe(&self, topic: Topic, id: u64, listener: Listener, done: Answer) {
+    pub fn subscribe(&self, topic: Topic, id: u64, listener: MessageListener, done: Answer) {
         self.book.add(&topic, id, listener, done);
         let mut link = self.link.lock();
         let orders = link.orders.get_or_insert_with(|| {

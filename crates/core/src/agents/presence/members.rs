@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cinnabar_port::{Call, Event, EventKind, Watcher, error::Result};
+use cinnabar_port::{Call, Event, EventKind, EventListener, error::Result};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout_at},
@@ -65,7 +65,7 @@ pub async fn run(presence: Arc<Presence>, mut inbox: mpsc::UnboundedReceiver<Ord
     let mut keeper = Keeper::new(presence.clone());
     let doubted = Arc::new(AtomicBool::new(false));
     let watcher = doubting(&presence, &doubted);
-    presence.store.events().watch(&watcher);
+    presence.store.events().add_listener(&watcher);
     let mut orders = Vec::new();
     loop {
         tokio::select! {
@@ -88,10 +88,10 @@ pub async fn run(presence: Arc<Presence>, mut inbox: mpsc::UnboundedReceiver<Ord
 }
 
 /// Tells the task that a server may know less than it did.
-fn doubting(presence: &Arc<Presence>, doubted: &Arc<AtomicBool>) -> Arc<Watcher> {
+fn doubting(presence: &Arc<Presence>, doubted: &Arc<AtomicBool>) -> Arc<EventListener> {
     let (presence, doubted) = (Arc::downgrade(presence), doubted.clone());
     Arc::new(move |event: &Event| {
-        if matches!(event.what, EventKind::Connected | EventKind::Failover | EventKind::TopologyChanged) {
+        if matches!(event.kind, EventKind::Connected | EventKind::Failover | EventKind::TopologyChanged) {
             doubted.store(true, Ordering::Release);
             if let Some(presence) = presence.upgrade() {
                 presence.doubt.notify_one();

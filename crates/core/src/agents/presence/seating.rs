@@ -178,7 +178,7 @@ impl Keeper {
                 Err(error) if error.is_unavailable() => {
                     // Whoever waits for a seat of its own has sent nothing yet, whatever became of these.
                     let message = error.message().to_owned();
-                    return Err(error.become_of(Kind::Unavailable, message));
+                    return Err(error.with_kind(Kind::Unavailable, message));
                 }
                 // A room that cannot be joined, because its key holds something else, must not keep the others waiting.
                 Err(_) => rooms[at].1 = false,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cinnabar_port::{
-    Call, Event, EventKind, Listener, Topic, Watcher,
+    Call, Event, EventKind, EventListener, MessageListener, Topic,
     error::{Kind, Result},
 };
 use parking_lot::MutexGuard;
@@ -253,7 +253,7 @@ impl Worker {
                 }
             }
         };
-        let listener: Listener = {
+        let listener: MessageListener = {
             let wake = wake.clone();
             // A gap may have been a message.
             Arc::new(move |_| wake())
@@ -262,14 +262,14 @@ impl Worker {
     }
 
     /// Goes on at once when the store can be reached again.
-    fn watch(self: &Arc<Self>, store: &Arc<Store>) -> Arc<Watcher> {
+    fn watch(self: &Arc<Self>, store: &Arc<Store>) -> Arc<EventListener> {
         let worker = Arc::downgrade(self);
-        let watcher: Arc<Watcher> = Arc::new(move |event: &Event| {
-            if let (EventKind::Connected | EventKind::BreakerClosed, Some(worker)) = (event.what, worker.upgrade()) {
+        let watcher: Arc<EventListener> = Arc::new(move |event: &Event| {
+            if let (EventKind::Connected | EventKind::BreakerClosed, Some(worker)) = (event.kind, worker.upgrade()) {
                 worker.at_desk(|desk, now| desk.reach(now));
             }
         });
-        store.events().watch(&watcher);
+        store.events().add_listener(&watcher);
         watcher
     }
 }

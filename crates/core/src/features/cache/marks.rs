@@ -26,18 +26,18 @@ pub fn new() -> Result<Bytes> {
 
 /// Reads the mark at a key, or stores `new` if there is none. Its ttl is then at least `life`.
 pub fn open(key: Bytes, new: Bytes, life: Duration) -> Request {
-    Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
+    Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).idempotent().without_effect()
 }
 
 /// Opens the lease of a load. Stores `new` as the mark if there is none; its ttl is then at least `life`. The reply is the mark
 /// and the number of the load.
 pub fn lease(key: Bytes, new: Bytes, life: Duration) -> Request {
-    Request::script(&LEASE, [key, new, life::millis(life)]).merging(Merge::Script).repeatable().unseen()
+    Request::script(&LEASE, [key, new, life::millis(life)]).merging(Merge::Script).idempotent().without_effect()
 }
 
 /// Deletes the lease of a load that produced no value.
 pub fn release(key: Bytes, mark: Bytes) -> Request {
-    Request::script(&RELEASE, [key, mark]).merging(Merge::Script).repeatable().unseen()
+    Request::script(&RELEASE, [key, mark]).merging(Merge::Script).idempotent().without_effect()
 }
 
 /// Reads the reply of `open` or `lease`.

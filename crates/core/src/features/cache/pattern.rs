@@ -41,5 +41,5 @@ fn unlink(found: Vec<Reply>, (_, effect, wanted): &What) -> Option<Request> {
     let keys = found.into_iter().filter_map(|key| key.bulk().ok().flatten());
     let keys: Args = keys.filter(|key| wanted(key)).collect();
     let count = keys.len();
-    (count > 0).then(|| Request::with_keys("UNLINK", keys, count).repeatable().having(effect.clone()))
+    (count > 0).then(|| Request::with_keys("UNLINK", keys, count).idempotent().with_effect(effect.clone()))
 }

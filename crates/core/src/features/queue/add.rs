@@ -26,7 +26,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for data over `max_bytes` and whatever else is out of its bounds.
     pub fn add(&self, job: NewJob) -> Result<Call<Added>> {
-        Ok(self.send(self.adding(job)?, None, Effect::Some(|reply| is_there(reply) == Some(true))))
+        Ok(self.send(self.adding(job)?, None, Effect::ChangedIf(|reply| is_there(reply) == Some(true))))
     }
 
     /// Adds jobs in their order, in runs of up to 500 and a mebibyte: each run is atomic, the whole is not. When it fails,
@@ -64,7 +64,7 @@ impl Queue {
                     });
                 }
             }
-            Call::joined(steps)
+            Call::join_steps(steps)
         }))
     }
 
@@ -76,10 +76,10 @@ impl Queue {
         used.extend(other.as_deref().map(QueueKey::Job));
         let named = other.clone().unwrap_or_default();
         let args = adding.args.iter().cloned().chain([named]);
-        let request = self.using(&scripts::ADD, &used, args).merging(merge).repeatable().having(effect.clone());
+        let request = self.using(&scripts::ADD, &used, args).merging(merge).idempotent().with_effect(effect.clone());
         let queue = self.clone();
         Call::round([request], move |replies| {
-            Ok(match outcome(&adding.id, replies.one()?)? {
+            Ok(match outcome(&adding.id, replies.last()?)? {
                 Outcome::Added(added) => Step::Done(added),
                 Outcome::Asks(other) => Step::Next(queue.send(adding, Some(other), effect)),
             })
@@ -91,7 +91,7 @@ impl Queue {
         let used: Vec<_> = ADDED.iter().copied().chain(all.iter().flat_map(Adding::keys)).collect();
         let args = all.iter().flat_map(|adding| adding.args.iter().cloned().chain([Bytes::new()])).collect();
         let named = Effect::Names(all.iter().map(Adding::name).collect(), is_there_at);
-        Request::many(&scripts::ADD, self.keys(&used).collect(), args).repeatable().having(named)
+        Request::many(&scripts::ADD, self.keys(&used).collect(), args).idempotent().with_effect(named)
     }
 
     fn adding(&self, job: NewJob) -> Result<Adding> {

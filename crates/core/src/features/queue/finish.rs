@@ -124,7 +124,7 @@ impl Queue {
         let runs = runs_of(&policy, all, FINISHES);
         let queue = self.clone();
         let runs = runs.into_iter().map(move |run| queue.finding(&scripts::FINISH, run));
-        Ok(Call::round(runs.map(Request::repeatable), |replies| {
+        Ok(Call::round(runs.map(Request::idempotent), |replies| {
             let (mut all, mut published) = (Vec::new(), Published::default());
             for reply in replies.all()? {
                 let mut reply = reply.array()?;
@@ -149,7 +149,7 @@ impl Queue {
         let queue = self.clone();
         let used = [QueueKey::Leases, QueueKey::Leased];
         let runs = runs.into_iter().map(move |run| queue.using(&scripts::BEAT, &used, run));
-        Ok(Call::round(runs.map(Request::repeatable), flags))
+        Ok(Call::round(runs.map(Request::idempotent), flags))
     }
 
     /// Tells progress and log lines; those of jobs that are not ours any more are dropped. Log lines may be there twice
@@ -158,7 +158,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for progress with more bytes than `max_bytes`, and for a line of over 64 KiB.
     pub fn report(&self, reports: Vec<Report>) -> Result<Call<()>> {
-        let mut repeatable = true;
+        let mut idempotent = true;
         let mut all = Vec::with_capacity(reports.len());
         for Report { id, token, note } in reports {
             let (what, most, kind, value) = match note {
@@ -169,7 +169,7 @@ impl Queue {
             if value.len() > most {
                 return Err(Error::argument(format!("{what} must have at most {most} bytes, got {}", value.len())));
             }
-            repeatable &= kind != "log";
+            idempotent &= kind != "log";
             let kind = Bytes::from_static(kind.as_bytes());
             all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), kind, value]);
         }
@@ -186,7 +186,7 @@ impl Queue {
             let used: Vec<_> = [QueueKey::Leases].into_iter().chain(used).collect();
             queue.using(&scripts::REPORT, &used, run.iter().cloned())
         });
-        Ok(Call::round(runs.map(|run| if repeatable { run.repeatable() } else { run }), |replies| {
+        Ok(Call::round(runs.map(|run| if idempotent { run.idempotent() } else { run }), |replies| {
             replies.all()?;
             Ok(Step::Done(()))
         }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Effect, Reply, Request, Script, Step,
-    effect::counted_first,
+    effect::first_count,
     error::{Error, Result},
 };
 
@@ -30,7 +30,7 @@ impl Queue {
 
     fn set_pause(&self, what: &'static str) -> Call<()> {
         let args = [Bytes::from_static(what.as_bytes())];
-        Call::new(self.using(&scripts::PAUSE, &[], args).repeatable(), |_| Ok(()))
+        Call::new(self.using(&scripts::PAUSE, &[], args).idempotent(), |_| Ok(()))
     }
 
     /// Removes a job in whatever state; answers whether there was one. Its worker, if it has one, learns by its next beat
@@ -66,7 +66,7 @@ impl Queue {
         let queue = self.clone();
         let args = [number(left), number(skip), until];
         Call::round([self.counting(&scripts::REDRIVE, args)], move |replies| {
-            let [revived, stayed, more, until] = replies.one()?.tuple()?;
+            let [revived, stayed, more, until] = replies.last()?.tuple()?;
             let (revived, stayed) = (natural(revived)?, natural(stayed)?);
             let (left, skip, done) = (left.saturating_sub(revived), skip + stayed, done + revived);
             let until = until.bulk()?.unwrap_or_default();
@@ -102,7 +102,7 @@ impl Queue {
 
     /// A step, whose answer begins with how many jobs it has done something to.
     fn counting(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
-        self.finding(script, args).having(Effect::Count(counted_first))
+        self.finding(script, args).with_effect(Effect::Count(first_count))
     }
 
     fn sweep(&self, at: Sweep) -> Call<u64> {
@@ -112,7 +112,7 @@ impl Queue {
         let state = Bytes::from_static(part.as_bytes());
         let args = [state, age.clone(), number(left), number(skip), now.clone()];
         Call::round([self.counting(&scripts::SWEEP, args)], move |replies| {
-            let [removed, young, more, now] = replies.one()?.tuple()?;
+            let [removed, young, more, now] = replies.last()?.tuple()?;
             let (removed, young) = (natural(removed)?, natural(young)?);
             let mut next = Sweep { left: at.left - removed.min(at.left), done: at.done + removed, ..at };
             next.now = now.bulk()?.unwrap_or_default();

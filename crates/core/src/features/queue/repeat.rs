@@ -20,7 +20,7 @@ use crate::keys::{self, QueueKey};
 
 /// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
 /// knows of it.
-const NEVER: u64 = number::LARGEST;
+const NEVER: u64 = number::MAX_SAFE_INTEGER;
 /// Of an id as it is kept: with a slot behind it, it is the id of a job.
 const LONGEST_ID: usize = 480;
 /// Slots that are found so late still fire one by one: a worker that was killed has to be missed and replaced first.
@@ -99,7 +99,7 @@ impl Queue {
         let (queue, id) = (self.clone(), kept(&id)?);
         let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([look], move |replies| {
-            let [now, _, _] = replies.one()?.tuple()?;
+            let [now, _, _] = replies.last()?.tuple()?;
             let next = schedule.next(time(now)?).unwrap_or(NEVER);
             let limit = limit.map(number).unwrap_or_default();
             let NewJob { name, data, delay, .. } = job;
@@ -108,7 +108,7 @@ impl Queue {
             let used = repeat_keys(&id);
             let args =
                 [id.clone(), schedule, number(next), number(NEVER), limit, name.into(), data, options.into(), delay];
-            let put = queue.using(&scripts::REPEAT_PUT, &used, args).repeatable();
+            let put = queue.using(&scripts::REPEAT_PUT, &used, args).idempotent();
             Ok(Step::Next(Call::new(put, |reply| read_slot(time(reply)?))))
         }))
     }
@@ -159,7 +159,7 @@ impl Queue {
         let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
         let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([look], move |replies| {
-            let [now, slot, schedule] = replies.one()?.tuple()?;
+            let [now, slot, schedule] = replies.last()?.tuple()?;
             let now = time(now)?;
             let slot = slot.bulk()?.map(|slot| time(Reply::Bulk(slot))).transpose()?;
             let Some(slot) = slot.filter(|slot| *slot <= now && i64::try_from(*slot) == Ok(found)) else {
@@ -176,7 +176,7 @@ impl Queue {
             };
             let job = [id.as_ref(), b":", fires.to_string().as_bytes()].concat();
             let args = [id, number(slot), number(fires), number(next.unwrap_or(NEVER)), number(NEVER)];
-            let fire = queue.finding(&scripts::REPEAT_FIRE, args).repeatable();
+            let fire = queue.finding(&scripts::REPEAT_FIRE, args).idempotent();
             Ok(Step::Next(Call::new(fire, move |reply| {
                 let added = match reply {
                     Reply::Nil => return Ok(Fired { added: None, next_in: None }),

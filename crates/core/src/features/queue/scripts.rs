@@ -2,7 +2,7 @@
 //!
 //! Each looks at three keys and computes the others. Whoever runs one names behind the three what it uses, for servers that refuse
 //! keys that were not named. Where nobody can say that before, because a script finds in the queue which jobs it is about, it is
-//! `finding`: it may use any key of the queue. All of them are in one slot.
+//! `undeclared_keys`: it may use any key of the queue. All of them are in one slot.
 //!
 //! In a cluster computed keys would be a danger: while a slot moves, the new node runs what it is asked about a key that it does not
 //! have yet, and makes it anew. It refuses what names several keys of which one is missing, though, and so does the old node: both say
@@ -12,12 +12,12 @@
 use cinnabar_port::script;
 
 script!(
-    ADD = "queue/add.lua", keys: 3, args: 7, is: [keyed_once],
+    ADD = "queue/add.lua", keys: 3, args: 7, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );
 script!(
-    TAKE = "queue/take.lua", keys: 3, args: 21, is: [keyed_once, finding],
+    TAKE = "queue/take.lua", keys: 3, args: 21, is: [same_keys, undeclared_keys],
     with: [
         "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
         "queue/finished.lua", "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/reserved.lua",
@@ -27,77 +27,77 @@ script!(
     ]
 );
 script!(
-    RECOVER = "queue/recover.lua", keys: 3, args: 1, is: [keyed_once, finding],
+    RECOVER = "queue/recover.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    FINISH = "queue/finish.lua", keys: 3, args: 0, is: [keyed_once, finding],
+    FINISH = "queue/finish.lua", keys: 3, args: 0, is: [same_keys, undeclared_keys],
     with: [
         "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
         "queue/finished.lua", "queue/waits.lua", "queue/outcome.lua",
     ]
 );
 script!(
-    BEAT = "queue/beat.lua", keys: 3, args: 0, is: [keyed_once],
+    BEAT = "queue/beat.lua", keys: 3, args: 0, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    REPORT = "queue/report.lua", keys: 3, args: 0, is: [keyed_once],
+    REPORT = "queue/report.lua", keys: 3, args: 0, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
 );
 script!(
-    GET = "queue/get.lua", keys: 3, args: 1, is: [keyed_once],
+    GET = "queue/get.lua", keys: 3, args: 1, is: [same_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
 script!(
-    LOOK = "queue/look.lua", keys: 3, args: 2, is: [keyed_once],
+    LOOK = "queue/look.lua", keys: 3, args: 2, is: [same_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
-script!(UNWAIT = "queue/unwait.lua", keys: 3, args: 1, is: [keyed_once], with: ["../keys/queue.lua"]);
+script!(UNWAIT = "queue/unwait.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
 script!(
-    LIST = "queue/list.lua", keys: 3, args: 4, is: [keyed_once, finding],
+    LIST = "queue/list.lua", keys: 3, args: 4, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
-script!(COUNTS = "queue/counts.lua", keys: 3, args: 0, is: [keyed_once], with: ["../keys/queue.lua"]);
-script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, is: [keyed_once], with: ["../keys/queue.lua"]);
+script!(COUNTS = "queue/counts.lua", keys: 3, args: 0, is: [same_keys], with: ["../keys/queue.lua"]);
+script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
 script!(
-    REMOVE = "queue/remove.lua", keys: 3, args: 1, is: [keyed_once, finding],
+    REMOVE = "queue/remove.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
     with: [
         "../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
         "queue/erase.lua",
     ]
 );
 script!(
-    SWEEP = "queue/sweep.lua", keys: 3, args: 5, is: [keyed_once, finding],
+    SWEEP = "queue/sweep.lua", keys: 3, args: 5, is: [same_keys, undeclared_keys],
     with: [
         "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
         "queue/finished.lua", "queue/erase.lua",
     ]
 );
 script!(
-    RETRY = "queue/retry.lua", keys: 3, args: 1, is: [keyed_once, finding],
+    RETRY = "queue/retry.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
-    REDRIVE = "queue/redrive.lua", keys: 3, args: 3, is: [keyed_once, finding],
+    REDRIVE = "queue/redrive.lua", keys: 3, args: 3, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
 );
 script!(
-    REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1, is: [keyed_once],
+    REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
-    REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9, is: [keyed_once],
+    REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
-script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, is: [keyed_once], with: ["../keys/queue.lua"]);
-script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, is: [keyed_once, finding], with: ["../keys/queue.lua"]);
+script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
+script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, is: [same_keys, undeclared_keys], with: ["../keys/queue.lua"]);
 script!(
-    REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1, is: [keyed_once],
+    REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1, is: [same_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
 );
 script!(
-    REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5, is: [keyed_once, finding],
+    REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
     end: "reply = flush(reply)"
 );

@@ -194,7 +194,7 @@ impl Queue {
         check_token(token)?;
         let args = [Bytes::copy_from_slice(token.as_bytes())];
         let token = token.to_owned();
-        let request = self.finding(&scripts::RECOVER, args).repeatable().unseen();
+        let request = self.finding(&scripts::RECOVER, args).idempotent().without_effect();
         Ok(Call::new(request, move |reply| {
             let [jobs, alone] = reply.tuple()?;
             leased(jobs, &token, alone.flag()?)

@@ -170,7 +170,7 @@ impl Queue {
         let most = number(left.min(STEP));
         let args = [state.argument(), number(offset), most, number(STEP_BYTES)];
         Call::round([self.finding(&scripts::LIST, args).reads()], move |replies| {
-            let [looked, more, jobs] = replies.one()?.tuple()?;
+            let [looked, more, jobs] = replies.last()?.tuple()?;
             let looked = u64::try_from(looked.int()?).unwrap_or(0);
             for job in jobs.array()? {
                 found.push(Job::read(job)?);

@@ -23,8 +23,8 @@ impl Queue {
         let request = self
             .using(&scripts::LOOK, &used, [Bytes::copy_from_slice(id.as_bytes()), counts])
             .merging(Merge::Script)
-            .unseen();
-        Ok(Call::new(if counted { request } else { request.repeatable() }, |reply| match reply {
+            .without_effect();
+        Ok(Call::new(if counted { request } else { request.idempotent() }, |reply| match reply {
             Reply::Nil => Ok(None),
             view => Job::read(view).map(Some),
         }))
@@ -38,6 +38,6 @@ impl Queue {
         let id = keys::kept_id("id", id)?;
         let used = [QueueKey::Waited, QueueKey::End(id.as_bytes())];
         let request = self.using(&scripts::UNWAIT, &used, [Bytes::copy_from_slice(id.as_bytes())]);
-        Ok(Call::new(request.merging(Merge::Script).unseen(), |_| Ok(())))
+        Ok(Call::new(request.merging(Merge::Script).without_effect(), |_| Ok(())))
     }
 }

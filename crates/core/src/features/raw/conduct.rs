@@ -11,7 +11,7 @@ pub use known::reads;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cinnabar_port::Wait;
+use cinnabar_port::BlockingTimeout;
 
 /// How a command uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Conduct {
     /// It replies exactly once, without blocking, and leaves no state.
     Shares,
     /// It blocks, then replies exactly once.
-    Waits(Wait),
+    Waits(BlockingTimeout),
     /// Unknown.
     Unknown,
     /// It cannot work here; the text says what to use instead.
@@ -79,9 +79,9 @@ const STATE: &str =
 fn waits(args: &[Bytes], at: usize, millis: bool) -> Conduct {
     let time = args.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<f64>().ok());
     match time {
-        Some(0.0) => Conduct::Waits(Wait { at, millis, time: None }),
+        Some(0.0) => Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: None }),
         Some(time) => match Duration::try_from_secs_f64(if millis { time / 1000.0 } else { time }) {
-            Ok(time) => Conduct::Waits(Wait { at, millis, time: Some(time) }),
+            Ok(time) => Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: Some(time) }),
             Err(_) => Conduct::Unknown,
         },
         // Invalid: let the server report the error.

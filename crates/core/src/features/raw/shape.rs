@@ -146,7 +146,7 @@ pub fn plain(reply: Reply, strings: Strings) -> Output {
         Reply::Int(number) => number.to_string().into(),
         Reply::Bulk(text) => strings.answer(text),
         Reply::Array(items) => Output::List(items.into_iter().map(|item| plain(item, strings)).collect()),
-        Reply::Refused(words) => Output::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
+        Reply::Error(words) => Output::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
     }
 }
 
@@ -163,7 +163,7 @@ fn whole(number: i64) -> Result<Output> {
 
 /// Whether it is a safe integer in JavaScript.
 fn is_safe(number: i64) -> bool {
-    number.unsigned_abs() <= number::LARGEST
+    number.unsigned_abs() <= number::MAX_SAFE_INTEGER
 }
 
 fn score(text: &[u8]) -> Result<f64> {

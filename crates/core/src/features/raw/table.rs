@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use cinnabar_port::places::{self, Place};
+use cinnabar_port::key_positions::{self, KeyPositions};
 
 use super::Shape;
 
@@ -11,7 +11,7 @@ pub struct Command {
     /// In capitals.
     pub name: &'static str,
     /// Where its keys are.
-    pub place: Place,
+    pub place: KeyPositions,
     /// What it answers.
     pub shape: Shape,
     /// Whether it only reads, so that sending it twice does no harm.
@@ -35,7 +35,7 @@ macro_rules! commands {
     ($($name:literal $shape:ident $access:ident $away:ident;)*) => {
         HashMap::from([$(($name, Command {
             name: $name,
-            place: places::find($name).unwrap_or(Place::None),
+            place: key_positions::find($name).unwrap_or(KeyPositions::None),
             shape: Shape::$shape,
             reads: commands!($access),
             skips: commands!($away),

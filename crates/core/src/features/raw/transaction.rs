@@ -40,12 +40,12 @@ enum Place {
 /// Those of `command` and `custom`, in which case nothing is sent.
 pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
     let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
-    let mut apart = false;
+    let mut dedicated = false;
     for Step { name, args, custom, strings } in steps {
         if custom {
             let (request, conduct) = custom_request(&name, args)?;
             // Commands do not block within a transaction.
-            apart |= conduct == Conduct::Unknown;
+            dedicated |= conduct == Conduct::Unknown;
             requests.push(request.clone());
             places.push(Place::Next(request, Shape::Plain, strings));
             continue;
@@ -65,18 +65,18 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
     }
     let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
     let count = keys.len().min(usize::from(u16::MAX)) as u16;
-    let repeatable = requests.iter().all(|request| request.repeatable);
+    let idempotent = requests.iter().all(|request| request.idempotent);
     let changes = requests.iter().any(|request| request.effect.changes());
-    let effect = if changes { Effect::SURE } else { Effect::None };
-    let mut whole = Request::with_keys("MULTI", keys, 0).having(effect);
+    let effect = if changes { Effect::ALWAYS } else { Effect::None };
+    let mut whole = Request::with_keys("MULTI", keys, 0).with_effect(effect);
     whole.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
         Keys::At { first: 0, count, step: 1 }
     } else {
         Keys::Unknown
     };
-    whole.repeatable = repeatable;
-    whole.counted = !apart;
-    whole.verb = Verb::Transaction(Box::new(Transaction { requests, apart }));
+    whole.idempotent = idempotent;
+    whole.counts_for_breaker = !dedicated;
+    whole.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated }));
     Ok(Call::new(whole, move |reply| read(reply, places)))
 }
 
@@ -93,8 +93,8 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
                     ));
                 }
                 Some(reply) => reply
-                    .whole()
-                    .map_err(|error| error.hiding(request.told()))
+                    .into_result()
+                    .map_err(|error| error.redacting(request.caller_data()))
                     .and_then(|reply| shape.read(reply, strings)),
             };
             Ok(answer

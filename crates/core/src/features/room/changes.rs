@@ -86,7 +86,7 @@ impl Rooms {
     /// `E_INVALID_ARGUMENT` for a room without a name.
     pub fn count(&self, room: &str) -> Result<Call<usize>> {
         let request = Request::keyed("HLEN", [keys::room_users(&self.prefix, room)?]);
-        Ok(Call::new(request.merging(Merge::Same).reads(), |reply: Reply| Ok(reply.int()?.max(0) as usize)))
+        Ok(Call::new(request.merging(Merge::Dedup).reads(), |reply: Reply| Ok(reply.int()?.max(0) as usize)))
     }
 }
 

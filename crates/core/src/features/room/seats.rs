@@ -96,7 +96,7 @@ impl Rooms {
         );
         let (user, connection, value) = (seat.user.clone(), seat.connection.clone(), seat.value.clone());
         let args = [users, connections, seats, gone, user, connection, value, text(LIFE), channel.clone()];
-        Call::new(Request::script(&JOIN, args).merging(Merge::Script).repeatable(), |reply| {
+        Call::new(Request::script(&JOIN, args).merging(Merge::Script).idempotent(), |reply| {
             let reply = reply.int()?;
             let published = (reply > 1).then_some(Publication { channel, denied: reply > 2 });
             Ok((if reply < 0 { Joined::Gone } else { Joined::Seated }, published))
@@ -108,7 +108,7 @@ impl Rooms {
         let [users, connections, seats] = self.of_seats(&seat.room, node);
         let channel = keys::room_changes(&self.prefix, &seat.room, self.database);
         let args = [users, connections, seats, seat.user.clone(), seat.connection.clone(), channel.clone()];
-        Call::new(Request::script(&LEAVE, args).merging(Merge::Script).repeatable(), |reply| {
+        Call::new(Request::script(&LEAVE, args).merging(Merge::Script).idempotent(), |reply| {
             let left = reply.int()?;
             Ok((left > 0, (left > 0).then_some(Publication { channel, denied: left > 1 })))
         })
@@ -118,7 +118,10 @@ impl Rooms {
     pub fn keep(&self, node: &str, room: &Bytes) -> Call<usize> {
         let [users, connections, seats] = self.of_seats(room, node);
         let request = Request::script(&KEEP, [users, connections, seats, text(LIFE)]);
-        Call::new(request.merging(Merge::Script).repeatable().unseen(), |reply| Ok(reply.int()?.max(0) as usize))
+        Call::new(
+            request.merging(Merge::Script).idempotent().without_effect(),
+            |reply| Ok(reply.int()?.max(0) as usize),
+        )
     }
 
     /// Takes up to 500 seats of a dead process away; answers how many are left.
@@ -127,7 +130,7 @@ impl Rooms {
         let (gone, channel) =
             (keys::room_gone(&self.prefix, room, node), keys::room_changes(&self.prefix, room, self.database));
         let args = [users, connections, seats, gone, text(SWEPT_AT_ONCE), text(GONE_LIFE), channel.clone()];
-        Call::new(Request::script(&SWEEP, args).repeatable(), |reply| {
+        Call::new(Request::script(&SWEEP, args).idempotent(), |reply| {
             let left = reply.int()?;
             let denied = (left < 0).then_some(Publication { channel, denied: true });
             Ok((if left < 0 { -1 - left } else { left } as usize, denied))
@@ -152,14 +155,14 @@ impl Rooms {
     /// Ends the lease of a process: it may be swept at once, out of these rooms even if the store has forgotten them.
     pub fn retire(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
         let [nodes, of_node] = self.of_node(node);
-        let over = Request::keyed("ZADD", [nodes, text("0"), Bytes::copy_from_slice(node.as_bytes())]).repeatable();
+        let over = Request::keyed("ZADD", [nodes, text("0"), Bytes::copy_from_slice(node.as_bytes())]).idempotent();
         let over = move || Call::new(over, |_| Ok(()));
         if rooms.is_empty() {
             return over();
         }
         let args = std::iter::once(of_node.clone()).chain(rooms).collect();
-        let renew = Request::keyed("PEXPIRE", [of_node, text(NODE_LIFE)]).repeatable();
-        let note = [Request::with_keys("SADD", args, 1).repeatable(), renew];
+        let renew = Request::keyed("PEXPIRE", [of_node, text(NODE_LIFE)]).idempotent();
+        let note = [Request::with_keys("SADD", args, 1).idempotent(), renew];
         // Where its rooms are not noted yet, it must not look as if it had none left.
         Call::round(note, |replies| replies.all().map(|_| Step::Next(over())))
     }
@@ -168,14 +171,14 @@ impl Rooms {
     pub fn register(&self, node: &str, room: &Bytes) -> Call<bool> {
         let [nodes, rooms] = self.of_node(node);
         let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), room.clone(), text(NODE_LIFE)];
-        Call::new(Request::script(&REGISTER, args).merging(Merge::Script).repeatable().unseen(), Reply::flag)
+        Call::new(Request::script(&REGISTER, args).merging(Merge::Script).idempotent().without_effect(), Reply::flag)
     }
 
     /// Up to `count` rooms in which a process whose lease is over may still have seats. With none left, it is forgotten.
     pub fn orphaned(&self, node: &str, count: usize) -> Call<Vec<Bytes>> {
         let [nodes, rooms] = self.of_node(node);
         let args = [nodes, rooms, Bytes::copy_from_slice(node.as_bytes()), count.to_string().into()];
-        Call::new(Request::script(&ORPHANED, args).repeatable().unseen(), |reply| {
+        Call::new(Request::script(&ORPHANED, args).idempotent().without_effect(), |reply| {
             reply.array()?.into_iter().map(|room| Ok(room.bulk()?.unwrap_or_default())).collect()
         })
     }
@@ -183,7 +186,7 @@ impl Rooms {
     /// Notes that a dead process has no seats left in these rooms.
     pub fn swept(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
         let args = std::iter::once(keys::room_node_rooms(&self.prefix, node)).chain(rooms).collect();
-        Call::new(Request::with_keys("SREM", args, 1).repeatable().unseen(), |_| Ok(()))
+        Call::new(Request::with_keys("SREM", args, 1).idempotent().without_effect(), |_| Ok(()))
     }
 
     fn beats(&self, node: &str, lease: Duration, is_new: &'static str, overdue: Overdue) -> Call<Beat> {
@@ -204,7 +207,7 @@ impl Rooms {
             latest,
             tolerance,
         ];
-        Call::new(Request::script(&BEAT, args).repeatable().unseen(), |reply| {
+        Call::new(Request::script(&BEAT, args).idempotent().without_effect(), |reply| {
             let mut told = reply.array()?.into_iter();
             let held = told.next().is_some_and(|held| held == Reply::Int(1));
             let now_ms = told.next().map(Reply::int).transpose()?.and_then(|now| u64::try_from(now).ok());

@@ -166,7 +166,7 @@ impl Sessions {
         let request = |group: &Group| {
             let [index, key] = self.keys_of(group, of)?;
             let args = [index, key, id.clone(), life.clone(), Epoch::fresh()?.text()];
-            Ok(Request::script(&ENTER, args).merging(Merge::Script).repeatable().unseen())
+            Ok(Request::script(&ENTER, args).merging(Merge::Script).idempotent().without_effect())
         };
         groups.iter().map(request).collect()
     }
@@ -179,7 +179,7 @@ impl Sessions {
         let request = |mark: &Mark| {
             let [index, key] = self.keys_of(&mark.group, of)?;
             let args = [index, key, id.clone(), life.clone(), enough.clone(), mark.epoch.text()];
-            Ok(Request::script(&STAY, args).merging(Merge::Script).repeatable().unseen())
+            Ok(Request::script(&STAY, args).merging(Merge::Script).idempotent().without_effect())
         };
         marks.iter().map(request).collect()
     }

@@ -48,11 +48,11 @@ impl Sessions {
         let epoch = Needed::from_iter([group.epoch_key(&self.0.prefix)?]);
         let read = Request::script(&READ, [index]).merging(Merge::Script).reads();
         Ok(Call::round([read], move |replies| {
-            let ids = ids(replies.one()?)?;
+            let ids = ids(replies.last()?)?;
             let read =
                 |id: &String| Ok(sessions.read_by(sessions.place(id)?, Contents::Session, with_left, epoch.clone()));
             let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
-            Ok(Step::Next(Call::together(calls).map(move |found| {
+            Ok(Step::Next(Call::join_all(calls).map(move |found| {
                 let live = found.into_iter().map(Found::live).zip(ids).filter_map(|(live, id)| Some((live?, id)));
                 let mine = live.filter(|(live, _)| live.is_of(&group));
                 mine.map(|(live, id)| Listed { id, json: live.record.json, left: live.left }).collect()
@@ -91,7 +91,7 @@ impl Sessions {
     pub fn invalidate_user(&self, user: &str) -> Result<Call<i64>> {
         let dropped = self.drop_group(Group::user(user.to_owned()))?;
         let args = [keys::invalidations(&self.0.prefix), random::hex::<8>()?.into(), Bytes::from_static(COUNT_LIFE)];
-        let count = Request::script(&COUNT, args).merging(Merge::Script).repeatable().unseen();
+        let count = Request::script(&COUNT, args).merging(Merge::Script).idempotent().without_effect();
         // Counted before the epoch changes, so that a load that sees the new epoch can tell by the count whether it started
         // earlier.
         Ok(Call::round([count], move |replies| {
@@ -107,10 +107,10 @@ impl Sessions {
         let (listed, tokens) = (group.index_key(prefix, Contents::Session)?, group.index_key(prefix, Contents::Token)?);
         let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(DROPPED_LIFE)];
         // This ends all of them, however many are deleted afterwards.
-        let request = Request::script(&DROP, args).merging(Merge::Script).repeatable();
-        let request = request.having(Effect::Count(|_| Some(0)));
+        let request = Request::script(&DROP, args).merging(Merge::Script).idempotent();
+        let request = request.with_effect(Effect::Count(|_| Some(0)));
         Ok(Call::round([request], move |replies| {
-            let [listed, tokens] = replies.one()?.tuple()?;
+            let [listed, tokens] = replies.last()?.tuple()?;
             let mut places = Vec::new();
             for (reply, of) in [(listed, Contents::Session), (tokens, Contents::Token)] {
                 places.extend(ids(reply)?.iter().map(|id| Ok((sessions.place(id)?, of))).collect::<Result<Vec<_>>>()?);
@@ -179,7 +179,7 @@ impl Sessions {
                 Bytes::from_static(token),
                 tail.clone(),
             ];
-            requests.push(Request::script(&DESTROY, args).merging(Merge::Script).having(Effect::Count(destroyed)));
+            requests.push(Request::script(&DESTROY, args).merging(Merge::Script).with_effect(Effect::Count(destroyed)));
         }
         if requests.is_empty() {
             return Ok(Call::ready(dropped));
@@ -203,7 +203,7 @@ impl Sessions {
                 let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
                 for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, of)) {
                     let args = [index, place.id.clone(), left.to_string().into()];
-                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).repeatable().unseen());
+                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).idempotent().without_effect());
                 }
             }
             if tidy.is_empty() && rest.is_empty() {

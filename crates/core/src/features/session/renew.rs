@@ -18,7 +18,7 @@ impl Sessions {
         let sessions = self.clone();
         let place = self.place(id)?;
         Ok(self.read(place.clone(), Contents::Session, false).then(move |found| match found.live() {
-            Some(live) => sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next),
+            Some(live) => sessions.renew(&place, &live, life, Effect::ChangedIf(is_one)).map(Step::Next),
             None => Ok(Step::Done(false)),
         }))
     }
@@ -34,7 +34,7 @@ impl Sessions {
             if live.record.seal.is_none() && live.left > life.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
-            sessions.renew(&place, &live, life, Effect::Some(is_one)).map(Step::Next)
+            sessions.renew(&place, &live, life, Effect::ChangedIf(is_one)).map(Step::Next)
         }))
     }
 
@@ -50,8 +50,8 @@ impl Sessions {
 
     fn renew(&self, place: &Place, live: &Live, life: Duration, effect: Effect) -> Result<Call<bool>> {
         let mut requests = self.stay(&live.record.marks, Contents::Session, &place.id, life)?;
-        let expire = Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).repeatable();
-        requests.push(expire.having(effect));
+        let expire = Request::keyed("PEXPIRE", [place.session.clone(), life::millis(life)]).idempotent();
+        requests.push(expire.with_effect(effect));
         Ok(Call::round(requests, |replies| {
             let mut replies = replies.all()?;
             let renewed = replies.pop().unwrap_or(Reply::Nil).flag()?;

@@ -118,7 +118,7 @@ impl Update {
         }
         let enough = if renew { Bytes::from_static(b"0") } else { life::millis(*life - begun(*life)) };
         let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(*life), enough];
-        requests.push(Request::script(&CAS, args).merging(Merge::Script).having(Effect::Some(is_one)));
+        requests.push(Request::script(&CAS, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one)));
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?;
             match replies.pop() {
@@ -150,7 +150,7 @@ pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
     if !named.has("userId") || named.is_null("userId") {
         return Ok(None);
     }
-    let name = named.name("userId").filter(|_| named.number("userId").is_none_or(number::is_whole));
+    let name = named.name("userId").filter(|_| named.number("userId").is_none_or(number::is_safe_integer));
     name.map(Some)
         .ok_or_else(|| Error::argument(format!("{what}.userId must be a non-empty string, a whole number or null")))
 }

@@ -131,7 +131,7 @@ impl Sessions {
     fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
         let once = |key, value: String, life| {
             let args = [key, value.into(), Bytes::from_static(life)];
-            Request::script(&ONCE, args).merging(Merge::Script).repeatable().unseen()
+            Request::script(&ONCE, args).merging(Merge::Script).idempotent().without_effect()
         };
         let requests = [
             once(place.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_LIFE),
@@ -194,7 +194,7 @@ impl Fill {
         // Read after the epochs exist: dropping one of these users from now on changes an epoch that was read.
         let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
         Ok(Step::Next(Call::round([look], move |replies| {
-            let count = replies.one()?.bulk()?.unwrap_or_default();
+            let count = replies.last()?.bulk()?.unwrap_or_default();
             let notes = self.notes(&marks, &fresh, &count)?;
             if count == self.count && !count.is_empty() {
                 return self.store(marks, notes).map(Step::Next);
@@ -211,7 +211,7 @@ impl Fill {
         let fresh = marks.iter().filter(|mark| fresh.contains(&mark.epoch));
         let note = |mark: &Mark| {
             let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
-            Ok(Request::script(&SINCE, args).merging(Merge::Script).repeatable().unseen())
+            Ok(Request::script(&SINCE, args).merging(Merge::Script).idempotent().without_effect())
         };
         fresh.map(note).collect()
     }
@@ -220,7 +220,8 @@ impl Fill {
         let value = Seal { of: Contents::Token, life: self.life, owner: None, marks }.put(&self.user);
         let load = self.place.load(&self.sessions.0.prefix)?;
         let args = [self.place.session, load, self.mark, value, life::millis(self.life), seal::ending(Contents::Token)];
-        let fill = Request::script(&FILL, args).merging(Merge::Script).repeatable().having(Effect::Some(is_one));
+        let fill =
+            Request::script(&FILL, args).merging(Merge::Script).idempotent().with_effect(Effect::ChangedIf(is_one));
         Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
             Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))
         }))

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cinnabar_port::{
-    Few, Reply, Request,
+    PerRequest, Reply, Request,
     error::{Error, Kind, Result},
 };
 use cinnabar_redis::{Delivery, Engine};
@@ -88,7 +88,7 @@ struct Pending<T, Tag> {
     waiting: Waiting<T, Tag>,
     /// Where its requests begin in the batch.
     first: usize,
-    replies: Few<Option<Result<Reply>>>,
+    replies: PerRequest<Option<Result<Reply>>>,
     missing: usize,
 }
 

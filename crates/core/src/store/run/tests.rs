@@ -1,7 +1,7 @@
 use std::future::pending;
 
 use bytes::Bytes;
-use cinnabar_port::{effect::counted, error::Done};
+use cinnabar_port::{effect::positive_count, error::Done};
 
 use super::*;
 
@@ -62,7 +62,7 @@ async fn a_call_made_later_keeps_its_place() {
 async fn calls_together_answer_in_their_order() {
     let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
     let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
-    assert_eq!(store().call(Call::together(calls), soon()).await.unwrap(), ["2", "1", "0"]);
+    assert_eq!(store().call(Call::join_all(calls), soon()).await.unwrap(), ["2", "1", "0"]);
 }
 
 #[tokio::test]
@@ -109,11 +109,11 @@ fn rounds(mut all: Vec<Vec<Request>>) -> Call<()> {
 }
 
 fn set(key: &'static str) -> Request {
-    Request::keyed("SET", [key, "v"].map(|text| Bytes::from_static(text.as_bytes()))).repeatable()
+    Request::keyed("SET", [key, "v"].map(|text| Bytes::from_static(text.as_bytes()))).idempotent()
 }
 
 fn del(key: &'static str) -> Request {
-    Request::keyed("DEL", [Bytes::from_static(key.as_bytes())]).having(Effect::Count(counted))
+    Request::keyed("DEL", [Bytes::from_static(key.as_bytes())]).with_effect(Effect::Count(positive_count))
 }
 
 /// Refused: what `a` holds is no hash.
@@ -135,7 +135,7 @@ async fn a_later_round_that_fails_does_not_undo_the_earlier_ones() {
         told(vec![vec![del("b"), del("none")], vec![Request::get(Bytes::from_static(b"a"))], vec![wrong()]]).await;
     assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(1))));
     // Nothing was there to delete, and what was read or noted changes nothing.
-    let error = told(vec![vec![del("b"), set("mark").unseen()], vec![wrong()]]).await;
+    let error = told(vec![vec![del("b"), set("mark").without_effect()], vec![wrong()]]).await;
     assert_eq!((error.kind, error.done()), (Kind::WrongType, None));
 }
 

@@ -1,4 +1,4 @@
-use cinnabar_port::{effect::counted, error::Done};
+use cinnabar_port::{effect::positive_count, error::Done};
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn a_request_of_one_slot_stays_whole() {
         let (parts, join) = cut(whole).unwrap();
         assert_eq!(slots(&parts), [Some(slot_of(b"a"))]);
         assert_eq!(parts[0].request.args.len(), count);
-        assert_eq!(join.join(vec![Ok(Reply::Int(2))], &Effect::SURE).unwrap(), Reply::Int(2));
+        assert_eq!(join.join(vec![Ok(Reply::Int(2))], &Effect::ALWAYS).unwrap(), Reply::Int(2));
     }
 }
 
@@ -69,7 +69,7 @@ fn counts_are_added() {
         let (parts, join) = cut(keyed(name, &["a", "b", "c"])).unwrap();
         assert_eq!(parts.len(), 3);
         assert_eq!(
-            join.join([1, 0, 1].map(|count| Ok(Reply::Int(count))).into(), &Effect::SURE).unwrap(),
+            join.join([1, 0, 1].map(|count| Ok(Reply::Int(count))).into(), &Effect::ALWAYS).unwrap(),
             Reply::Int(2)
         );
     }
@@ -85,7 +85,7 @@ fn every_node_is_asked_for_what_concerns_all() {
     assert_eq!(asks("DBSIZE").1.join(numbers(), &Effect::None).unwrap(), Reply::Int(6));
     let lists = vec![Ok(text(&["a"])), Ok(text(&[])), Ok(text(&["b", "c"]))];
     assert_eq!(asks("KEYS").1.join(lists, &Effect::None).unwrap(), text(&["a", "b", "c"]));
-    assert_eq!(asks("FLUSHALL").1.join(vec![Ok(Reply::text("OK")); 3], &Effect::SURE).unwrap(), Reply::text("OK"));
+    assert_eq!(asks("FLUSHALL").1.join(vec![Ok(Reply::text("OK")); 3], &Effect::ALWAYS).unwrap(), Reply::text("OK"));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn what_was_done_in_part_may_not_be_called_undone() {
         let (_, join) = cut(keyed("DEL", &["a", "b"])).unwrap();
         join.join(replies, &effect).unwrap_err()
     };
-    let count = || Effect::Count(counted);
+    let count = || Effect::Count(positive_count);
     let error = fails(vec![Ok(Reply::Int(1)), Err(lost())], count());
     assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(1))));
     assert_eq!(fails(vec![Err(lost()), Ok(Reply::Int(1))], count()).kind, Kind::MaybeApplied);

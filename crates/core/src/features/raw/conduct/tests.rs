@@ -1,4 +1,4 @@
-use cinnabar_port::{Args, places};
+use cinnabar_port::{Args, key_positions};
 
 use super::*;
 use crate::features::raw::table;
@@ -75,8 +75,9 @@ fn what_takes_a_connection_is_refused() {
 
 #[test]
 fn waits_are_found_wherever_they_stand() {
-    let waits =
-        |at, millis, time: Option<f64>| Conduct::Waits(Wait { at, millis, time: time.map(Duration::from_secs_f64) });
+    let waits = |at, millis, time: Option<f64>| {
+        Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: time.map(Duration::from_secs_f64) })
+    };
     for (line, wanted) in [
         ("BLPOP a b 0", waits(2, false, None)),
         ("BZPOPMAX a 1.5", waits(1, false, Some(1.5))),
@@ -102,6 +103,6 @@ fn waits_are_found_wherever_they_stand() {
 #[test]
 fn of_whatever_shares_a_connection_the_keys_are_known() {
     for name in known::names() {
-        assert!(places::find(name).is_some(), "{name} is in no line of store/places.rs");
+        assert!(key_positions::find(name).is_some(), "{name} is in no line of port's key_positions.rs");
     }
 }

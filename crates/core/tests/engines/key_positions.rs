@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cinnabar_port::{
     Reply,
-    places::{self, Place},
+    key_positions::{self, KeyPositions},
 };
 
 use crate::{
@@ -88,10 +88,10 @@ fn keys_of_every_known_command_are_where_the_server_finds_them() {
     let server = Server::start();
     let mut wire = Wire::connect(server.port);
     let (mut compared, mut wrong) = (0, Vec::new());
-    for name in places::names() {
+    for name in key_positions::names() {
         let Some(info) = info(&mut wire, name) else { continue };
-        let place = places::find(name).unwrap();
-        if matches!(place, Place::None | Place::Everything) {
+        let place = key_positions::find(name).unwrap();
+        if matches!(place, KeyPositions::None | KeyPositions::WholeKeyspace) {
             compared += 1;
             if has_keys(&info) {
                 wrong.push(format!("{name} has keys"));
@@ -110,7 +110,7 @@ fn keys_of_every_known_command_are_where_the_server_finds_them() {
             let args: Vec<Bytes> = words(line).into_iter().skip(1).map(Bytes::from).collect();
             let theirs = found(&mut wire, line);
             let ours = match place {
-                Place::Several(_) => {
+                KeyPositions::Irregular(_) => {
                     // Any of the arguments may be a key, and this one is.
                     assert_eq!(place.guess(&args), theirs.first(), "{line}");
                     theirs.clone()

@@ -1,5 +1,5 @@
 //! Removes callers' data from error replies. Servers, and proxies in front of them, repeat parts of the request in errors:
-//! passwords, session ids, whole documents. So quoted text is kept only if it is a known name, lists of arguments are cut off,
+//! passwords, session ids, whole documents. So quoted text is left only if it is a known name, lists of arguments are cut off,
 //! and pieces of the request are searched for in the reply.
 
 use std::{borrow::Cow, sync::LazyLock};
@@ -63,49 +63,49 @@ const SHORTEST: usize = 4;
 const LONG: usize = 20;
 
 /// Removes everything that may be a caller's data, and all known secrets.
-pub fn harmless(text: Cow<'static, str>) -> Cow<'static, str> {
-    let text = secrets::blanked(unnamed(unrepeated(text)));
-    if text.contains(['\'', '"', '`']) { unquoted(&text).into() } else { text }
+pub fn redacted(text: Cow<'static, str>) -> Cow<'static, str> {
+    let text = secrets::redacted(without_user(without_args(text)));
+    if text.contains(['\'', '"', '`']) { without_quoted(&text).into() } else { text }
 }
 
-/// Removes pieces of these arguments; `None` if there are none.
-pub fn without<'a>(text: &str, args: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+/// Removes pieces of these arguments; `None` if the text contains none.
+pub fn redacted_args<'a>(text: &str, args: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
     let mut hidden = None::<String>;
     // The first word is the error code.
-    let (code, said) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    let (code, detail) = text.split_at(text.find(' ').unwrap_or(text.len()));
     for arg in args.clone().filter(|arg| arg.len() < text.len()).filter_map(|arg| std::str::from_utf8(arg).ok()) {
-        if is_telling(arg) && said.contains(arg) {
-            let said = hidden.as_deref().and_then(|hidden| hidden.strip_prefix(code)).unwrap_or(said);
-            hidden = Some(format!("{code}{}", said.replace(arg, HIDDEN)));
+        if is_sensitive(arg) && detail.contains(arg) {
+            let detail = hidden.as_deref().and_then(|hidden| hidden.strip_prefix(code)).unwrap_or(detail);
+            hidden = Some(format!("{code}{}", detail.replace(arg, HIDDEN)));
         }
     }
-    let words = said.split(|c: char| !is_of_word(c)).map(|word| word.trim_matches(is_end));
+    let words = detail.split(|c: char| !is_word_char(c)).map(|word| word.trim_matches(is_punctuation));
     for word in words {
-        let looked_for = |arg: &[u8]| memchr::memmem::find(arg, word.as_bytes()).is_some();
-        if is_telling(word) && args.clone().any(looked_for) {
+        let contains_word = |arg: &[u8]| memchr::memmem::find(arg, word.as_bytes()).is_some();
+        if is_sensitive(word) && args.clone().any(contains_word) {
             hidden = Some(hidden.as_deref().unwrap_or(text).replace(word, HIDDEN));
         }
     }
     hidden
 }
 
-fn is_of_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || "_-.@:/+=~%{}|".contains(c)
 }
 
-fn is_end(c: char) -> bool {
+fn is_punctuation(c: char) -> bool {
     ".:-/=".contains(c)
 }
 
 /// Whether a word may be an id, an address, a number or a name rather than a word of a sentence.
-fn is_telling(word: &str) -> bool {
+fn is_sensitive(word: &str) -> bool {
     let plain = |(at, c): (usize, char)| c.is_lowercase() || (at == 0 && c.is_uppercase());
     // Upper-case words are names of options.
-    let loud = word.chars().all(|c| c.is_ascii_uppercase());
-    word.len() >= SHORTEST && (word.len() >= LONG || !(loud || word.char_indices().all(plain)))
+    let upper = word.chars().all(|c| c.is_ascii_uppercase());
+    word.len() >= SHORTEST && (word.len() >= LONG || !(upper || word.char_indices().all(plain)))
 }
 
-fn unrepeated(text: Cow<'static, str>) -> Cow<'static, str> {
+fn without_args(text: Cow<'static, str>) -> Cow<'static, str> {
     static FINDERS: LazyLock<Vec<memchr::memmem::Finder<'static>>> =
         LazyLock::new(|| REPEATS.iter().map(memchr::memmem::Finder::new).collect());
     match FINDERS.iter().filter_map(|marker| marker.find(text.as_bytes())).min() {
@@ -114,20 +114,20 @@ fn unrepeated(text: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// `NOPERM User app has no permissions …`: who that is belongs to nobody who reads an error.
-fn unnamed(text: Cow<'static, str>) -> Cow<'static, str> {
+/// Removes the user's name from `NOPERM User app has no permissions …`.
+fn without_user(text: Cow<'static, str>) -> Cow<'static, str> {
     let named = |text: &str| {
         let (before, rest) = text.split_once("User ")?;
         let at = rest.find(" has no permissions")?;
         (before.is_empty() || before.ends_with([' ', ':'])).then(|| format!("{before}this user{}", &rest[at..]))
     };
     match named(&text) {
-        Some(unnamed) => unnamed.into(),
+        Some(redacted) => redacted.into(),
         None => text,
     }
 }
 
-fn unquoted(text: &str) -> String {
+fn without_quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = opening(rest, out.chars().next_back()) {
@@ -151,7 +151,7 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-/// Where a quotation begins: at a quote that is no apostrophe.
+/// Returns where a quotation begins: at a quote that is not an apostrophe.
 fn opening(text: &str, before: Option<char>) -> Option<usize> {
     let mut last = before;
     text.char_indices().find_map(|(at, c)| {
@@ -161,7 +161,7 @@ fn opening(text: &str, before: Option<char>) -> Option<usize> {
     })
 }
 
-/// How long what is quoted is: to the last such quote that may end it before the next piece of the sentence.
+/// Returns the length of a quotation, which ends at the first such quote that is not followed by a word or another quote.
 fn closing(text: &str, quote: &str) -> Option<usize> {
     let ends = |at: usize| !text[at + 1..].starts_with(|c: char| c.is_alphanumeric() || "'\"`".contains(c));
     text.match_indices(quote).map(|(at, _)| at).find(|&at| ends(at))
@@ -179,13 +179,13 @@ fn is_name(before: &str, inside: &str, after: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> String {
-        harmless(text.to_owned().into()).into_owned()
+    fn redact(text: &str) -> String {
+        redacted(text.to_owned().into()).into_owned()
     }
 
     #[test]
-    fn what_was_sent_is_not_repeated() {
-        for (said, passed_on) in [
+    fn sent_data_is_not_repeated() {
+        for (reply, expected) in [
             ("ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' ", "ERR unknown command 'AUTH'"),
             (
                 "ERR unknown command `EVALSHA`, with args beginning with: `1`, `session:ID`, ",
@@ -208,13 +208,13 @@ mod tests {
             ("ERR bad 'ada@example.com", "ERR bad '…"),
             ("ERR user_script:1: near '\"ID\"'", "ERR user_script:1: near '…'"),
         ] {
-            assert_eq!(shown(said), passed_on);
+            assert_eq!(redact(reply), expected);
         }
     }
 
     #[test]
-    fn what_nobody_chose_is_passed_on() {
-        for said in [
+    fn fixed_texts_are_unchanged() {
+        for reply in [
             "WRONGTYPE Operation against a key holding the wrong kind of value",
             "OOM command not allowed when used memory > 'maxmemory'.",
             "READONLY You can't write against a read only replica.",
@@ -227,23 +227,23 @@ mod tests {
             "ERR user_script:9: 'for' limit must be a number",
             "ERR user_script:1: '=' expected near '…'",
         ] {
-            assert_eq!(shown(said), said);
+            assert_eq!(redact(reply), reply);
         }
     }
 
     #[test]
-    fn pieces_of_what_was_sent_are_found_without_quotes() {
+    fn sent_data_is_found_without_quotes() {
         let args: [&[u8]; 3] = [b"session:THE-ID", b"{\"email\":\"ada@example.com\",\"name\":\"value\"}", b"token42"];
-        let without = |text| without(text, args.iter().copied());
-        assert_eq!(without("ERR no session THE-ID here").as_deref(), Some("ERR no session … here"));
-        assert_eq!(without("ERR value of ada@example.com: token42.").as_deref(), Some("ERR value of …: …."));
-        assert_eq!(without("ERR value is no name"), None, "words of a sentence stay");
+        let redact = |text| redacted_args(text, args.iter().copied());
+        assert_eq!(redact("ERR no session THE-ID here").as_deref(), Some("ERR no session … here"));
+        assert_eq!(redact("ERR value of ada@example.com: token42.").as_deref(), Some("ERR value of …: …."));
+        assert_eq!(redact("ERR value is no name"), None, "words of a sentence stay");
     }
 
     #[test]
-    fn no_text_breaks_it() {
+    fn no_text_causes_a_panic() {
         for text in ["", "'", "''", "'ä", "ä'ä'", "`'\"", "'ä' 'ö", "User  has no permissions", "x 'a'b' c"] {
-            shown(text);
+            redact(text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the keys of each command are among its arguments: the one table for raw commands, their order and their slots.
+//! The positions of the keys among the arguments of each command: one table for raw commands, for the order of calls and for slots.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -6,37 +6,37 @@ use bytes::Bytes;
 
 use super::Keys;
 
-/// Where the keys of a command are.
+/// Which arguments of a command are keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Nowhere.
+pub enum KeyPositions {
+    /// No argument.
     None,
-    /// It is about all keys.
-    Everything,
+    /// No argument, and the command affects all keys.
+    WholeKeyspace,
     /// The first argument.
     First,
-    /// The first two.
+    /// The first two arguments.
     Two,
-    /// The second one, after a subcommand.
+    /// The second argument, after a subcommand.
     Second,
     /// All arguments.
     All,
-    /// All but the last.
+    /// All arguments but the last.
     ButLast,
-    /// All but the first.
+    /// All arguments but the first.
     ButFirst,
-    /// Every other one.
+    /// Every other argument: key, value, key, value…
     Pairs,
-    /// Behind the argument at this index, which is their number.
+    /// Those after the argument at this index, which is their number.
     Counted(usize),
-    /// The first half of what is behind `STREAMS`.
+    /// The first half of the arguments after `STREAMS`.
     Streams,
-    /// In several places, or among others. The first one is at this index.
-    Several(usize),
+    /// Several, at positions that depend on the other arguments. The first one is at this index.
+    Irregular(usize),
 }
 
-impl Place {
-    /// The keys among these arguments. Unknown as well where the number of keys is not readable.
+impl KeyPositions {
+    /// Returns the keys among these arguments; unknown as well if the number of keys cannot be read.
     pub fn keys(self, args: &[Bytes]) -> Keys {
         let at = |first: usize, count: usize, step| {
             let most = args.len().saturating_sub(first).div_ceil(usize::from(step));
@@ -53,55 +53,55 @@ impl Place {
             Self::ButLast => at(0, all.saturating_sub(1), 1),
             Self::ButFirst => at(1, all, 1),
             Self::Pairs => at(0, all, 2),
-            Self::Counted(place) => {
-                let count = args.get(place).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-                count.map_or(Keys::Unknown, |count| at(place + 1, count, 1))
+            Self::Counted(at_count) => {
+                let count = args.get(at_count).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+                count.map_or(Keys::Unknown, |count| at(at_count + 1, count, 1))
             }
             Self::Streams => {
                 let streams = args.iter().position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
-                streams.map_or(Keys::Unknown, |place| at(place + 1, (all - place - 1) / 2, 1))
+                streams.map_or(Keys::Unknown, |index| at(index + 1, (all - index - 1) / 2, 1))
             }
-            Self::Everything | Self::Several(_) => Keys::Unknown,
+            Self::WholeKeyspace | Self::Irregular(_) => Keys::Unknown,
         }
     }
 
-    /// A guess at one of the keys, where they are unknown.
+    /// Returns the argument that is most likely a key, for commands whose keys are unknown.
     pub fn guess(self, args: &[Bytes]) -> Option<&Bytes> {
         match self {
-            Self::None | Self::Everything => None,
-            Self::Counted(place) => args.get(place + 1).filter(|_| args[place][..] != b"0"[..]),
-            Self::Several(first) => args.get(first),
+            Self::None | Self::WholeKeyspace => None,
+            Self::Counted(at_count) => args.get(at_count + 1).filter(|_| args[at_count][..] != b"0"[..]),
+            Self::Irregular(first) => args.get(first),
             _ => args.first(),
         }
     }
 }
 
-/// Where the keys of the command of this upper-case name are; `None` if it is not known.
-pub fn find(name: &str) -> Option<Place> {
+/// Returns the key positions of the command with this upper-case name; `None` if it is not in the table.
+pub fn find(name: &str) -> Option<KeyPositions> {
     BY_NAME.get(name).copied()
 }
 
-/// The names of all known commands.
+/// Returns the names of all commands in the table.
 pub fn names() -> impl Iterator<Item = &'static str> {
     BY_NAME.keys().copied()
 }
 
-static BY_NAME: LazyLock<HashMap<&str, Place>> = LazyLock::new(|| {
-    PLACES.iter().flat_map(|(place, names)| names.split_ascii_whitespace().map(|name| (name, *place))).collect()
+static BY_NAME: LazyLock<HashMap<&str, KeyPositions>> = LazyLock::new(|| {
+    TABLE.iter().flat_map(|(keys, names)| names.split_ascii_whitespace().map(|name| (name, *keys))).collect()
 });
 
-/// Redis 6.2 to 8.4 and Valkey up to 9.0.
-const PLACES: [(Place, &str); 15] = [
+/// The commands of Redis 6.2 to 8.4 and Valkey up to 9.0.
+const TABLE: [(KeyPositions, &str); 15] = [
     (
-        Place::None,
+        KeyPositions::None,
         "
         ACL BGREWRITEAOF BGSAVE CLIENT CLUSTER COMMAND COMMANDLOG CONFIG DBSIZE DEBUG ECHO FAILOVER FUNCTION INFO KEYS LASTSAVE
         LATENCY LOLWUT MODULE PING PUBLISH PUBSUB RANDOMKEY REPLICAOF ROLE SAVE SCAN SCRIPT SHUTDOWN SLAVEOF SLOWLOG TIME
         ",
     ),
-    (Place::Everything, "FLUSHALL FLUSHDB SWAPDB"),
+    (KeyPositions::WholeKeyspace, "FLUSHALL FLUSHDB SWAPDB"),
     (
-        Place::First,
+        KeyPositions::First,
         "
         APPEND BITCOUNT BITFIELD BITFIELD_RO BITPOS DECR DECRBY DELEX DELIFEQ DIGEST DUMP EXPIRE EXPIREAT EXPIRETIME GEOADD
         GEODIST GEOHASH GEOPOS GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GET GETBIT GETDEL GETEX GETRANGE GETSET HDEL HEXISTS
@@ -116,23 +116,23 @@ const PLACES: [(Place, &str); 15] = [
         ",
     ),
     (
-        Place::Two,
+        KeyPositions::Two,
         "BLMOVE BRPOPLPUSH COPY GEOSEARCHSTORE LCS LMOVE RENAME RENAMENX RPOPLPUSH SMOVE ZRANGESTORE",
     ),
-    (Place::Second, "MEMORY OBJECT XGROUP XINFO"),
+    (KeyPositions::Second, "MEMORY OBJECT XGROUP XINFO"),
     (
-        Place::All,
+        KeyPositions::All,
         "
         DEL EXISTS MGET PFCOUNT PFMERGE SDIFF SDIFFSTORE SINTER SINTERSTORE SUNION SUNIONSTORE TOUCH UNLINK
         ",
     ),
-    (Place::ButLast, "BLPOP BRPOP BZPOPMAX BZPOPMIN"),
-    (Place::ButFirst, "BITOP"),
-    (Place::Pairs, "MSET MSETNX"),
-    (Place::Counted(0), "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"),
-    (Place::Counted(1), "BLMPOP BZMPOP EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO"),
-    (Place::Streams, "XREAD XREADGROUP"),
-    (Place::Several(0), "GEORADIUS GEORADIUSBYMEMBER SORT SORT_RO ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"),
-    (Place::Several(1), "MSETEX"),
-    (Place::Several(2), "MIGRATE"),
+    (KeyPositions::ButLast, "BLPOP BRPOP BZPOPMAX BZPOPMIN"),
+    (KeyPositions::ButFirst, "BITOP"),
+    (KeyPositions::Pairs, "MSET MSETNX"),
+    (KeyPositions::Counted(0), "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"),
+    (KeyPositions::Counted(1), "BLMPOP BZMPOP EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO"),
+    (KeyPositions::Streams, "XREAD XREADGROUP"),
+    (KeyPositions::Irregular(0), "GEORADIUS GEORADIUSBYMEMBER SORT SORT_RO ZDIFFSTORE ZINTERSTORE ZUNIONSTORE"),
+    (KeyPositions::Irregular(1), "MSETEX"),
+    (KeyPositions::Irregular(2), "MIGRATE"),
 ];
