@@ -1,14 +1,13 @@
 // Every time that callers give: what is within its bounds is taken, also beyond what timers of JavaScript can hold, and what is not
 // is refused with the bounds that hold.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
 import { ApiCache, RealtimeDataManager, RedisService, SessionManager, healthCheck, healthHandler } from 'cinnabar'
 
-import { assertTyped, root } from '../helpers.mjs'
+import { assertTyped } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { declarations } from '../support/types.mjs'
 
 const VALUES = [0, -1, NaN, Infinity, 0.5, 2 ** 31 - 1, 2 ** 31, Number.MAX_SAFE_INTEGER, '5']
 const CENTURY_MS = 3_153_600_000_000
@@ -177,8 +176,7 @@ for (const engine of engines) {
 }
 
 test('each time that an option of the types names is in this table', () => {
-  const text = readFileSync(join(root, 'index.d.ts'), 'utf8')
-  const named = [...text.matchAll(/^\s+(\w+(?:Ms|Seconds))\??: (?:number|undefined)/gm)].map(([, name]) => name)
+  const named = [...declarations.matchAll(/^\s+(\w+(?:Ms|Seconds))\??: (?:number|undefined)/gm)].map(([, name]) => name)
   const known = [...Object.keys(TIMES(undefined)), ...Object.keys(CHECKS)].map((name) => name.split(/[ .]/).at(-1))
   // What calls answer.
   const answers = ['retryAfterMs', 'retryInMs', 'uptimeSeconds']

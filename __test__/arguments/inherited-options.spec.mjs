@@ -1,20 +1,13 @@
 // What `Object.prototype` has is no option: it may have been polluted by a body that somebody merged.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { root, runJson } from '../helpers.mjs'
+import { runJson } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { declarations } from '../support/types.mjs'
 
 // Whatever may be left out, by name: a new option is among them.
-const NAMES = [
-  ...new Set(
-    [...readFileSync(join(root, 'index.d.ts'), 'utf8').matchAll(/^\s+(?:readonly )?(\w+)\?: /gm)].map(
-      ([, name]) => name,
-    ),
-  ),
-]
+const NAMES = [...new Set([...declarations.matchAll(/^\s+(?:readonly )?(\w+)\?: /gm)].map(([, name]) => name))]
 
 /** Each name with the same value, which most options refuse. */
 const everyName = (value) => Object.fromEntries(NAMES.map((name) => [name, value]))

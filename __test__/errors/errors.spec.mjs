@@ -8,6 +8,7 @@ import { CinnabarError, DistributedLock, RedisService } from 'cinnabar'
 
 import { refuses, root } from '../helpers.mjs'
 import { engines, startRedis } from '../support/engines.mjs'
+import { declarations } from '../support/types.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -55,13 +56,12 @@ describe('CinnabarError', () => {
   test('has the same codes in the types as in the engine', () => {
     const rust = readFileSync(`${root}/crates/port/src/error.rs`, 'utf8')
     const known = [...rust.matchAll(/= "(E_[A-Z_]+)", retryable/g)].map(([, code]) => code)
-    const types = readFileSync(`${root}/index.d.ts`, 'utf8')
-    const union = types.match(/export type ErrorCode =([^]*?)\n\n/)[1]
+    const union = declarations.match(/export type ErrorCode =([^]*?)\n\n/)[1]
     const typed = [...union.matchAll(/'(E_[A-Z_]+)'/g)].map(([, code]) => code)
     assert.ok(known.length >= 15)
     assert.deepEqual(typed, known)
     const table = Object.fromEntries(
-      [...types.matchAll(/\* \| `(E_[A-Z_]+)` \|.*\| (yes|no) \|/g)].map((row) => row.slice(1)),
+      [...declarations.matchAll(/\* \| `(E_[A-Z_]+)` \|.*\| (yes|no) \|/g)].map((row) => row.slice(1)),
     )
     const retryables = [...rust.matchAll(/= "(E_[A-Z_]+)", retryable: (true|false)/g)]
     assert.equal(retryables.length, known.length)

@@ -21,7 +21,7 @@ describe('next dev', () => {
     await npmPackages(packages)
     // The package as it is now, not as it was when the example was installed.
     const addons = readdirSync(root).filter((name) => name.endsWith('.node'))
-    for (const name of ['lib', 'index.js', 'index.d.ts', ...addons])
+    for (const name of ['lib', 'index.js', 'index.d.ts', 'types', ...addons])
       cpSync(join(root, name), join(packages, 'node_modules/cinnabar', name), { recursive: true })
   })
 

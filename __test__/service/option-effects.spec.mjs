@@ -13,6 +13,7 @@ import { startProxy } from '../../tests/faults/proxy.mjs'
 import { rawClient, refuses, root, runJson, until } from '../helpers.mjs'
 import { freePort, startRedis } from '../support/engines.mjs'
 import { startSentinels } from '../support/sentinel.mjs'
+import { declarations } from '../support/types.mjs'
 
 /** Options whose effect other files show: where, and what must be found there. */
 const ELSEWHERE = {
@@ -442,9 +443,8 @@ describe('what is said', { concurrency: true }, () => {
 })
 
 test('every documented option is among these', () => {
-  const types = readFileSync(join(root, 'index.d.ts'), 'utf8')
   const names = (type) => {
-    const [, body] = new RegExp(`^export interface ${type} \\{\\n(.*?)^\\}`, 'ms').exec(types)
+    const [, body] = new RegExp(`^export interface ${type} \\{\\n(.*?)^\\}`, 'ms').exec(declarations)
     return [...body.matchAll(/^  (\w+)\?:/gm)].map(([, name]) => name)
   }
   const groups = {

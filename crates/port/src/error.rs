@@ -44,7 +44,7 @@ macro_rules! kinds {
         pub enum Kind { $($(#[$doc])* $name,)* }
 
         impl Kind {
-            /// Every kind, for the test that compares this table with `index.d.ts`.
+            /// Every kind, for the test that compares this table with `types/errors.d.ts`.
             pub const ALL: &'static [Kind] = &[$(Kind::$name,)*];
 
             /// The stable code, `E_…`.

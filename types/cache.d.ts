@@ -1,0 +1,202 @@
+import type { CallLimits } from './calls.js'
+import type { JsonInput, Jsonify } from './json.js'
+import type { RedisService } from './service.js'
+import type { SessionManagerOptions } from './session.js'
+
+/** Counts since the object was made. */
+export interface CacheStats {
+  /** Lookups that found a value. */
+  hits: number
+  /** Lookups that found none. */
+  misses: number
+  /** Failures of the store, those that the caller did not see included: it was answered without it. */
+  errors: number
+}
+
+/** Options of an `ApiCache`. */
+export interface ApiCacheOptions {
+  /**
+   * Prefix of the keys. Default `'api:'`. It may not overlap with another feature's or cache's, as
+   * {@link SessionManagerOptions.prefix} says. With `''`, keys are used unchanged, even if something else uses them too, and
+   * patterns are rejected.
+   */
+  prefix?: string
+  /** Life of a value in seconds when it is given none. Default `300`. */
+  ttl?: number
+  /**
+   * How long a `load` may take, in milliseconds from 1 to 2^31. After that its caller gets `E_TIMEOUT`, its key is free for
+   * another load, and the callers that shared it start one. A result that arrives up to a minute later is still stored. Default:
+   * a caller waits 60,000 for its own load, and 5000 for another caller's before it starts its own. `.with({ timeoutMs })` limits
+   * single calls.
+   */
+  loadTimeoutMs?: number
+  /**
+   * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
+   * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
+   */
+  onUnavailable?: 'miss' | 'throw'
+}
+
+/** Counts since the cache was made. */
+export interface ApiCacheStats extends CacheStats {
+  /**
+   * How many stale values `getOrSet` returned (`staleWhileRevalidate`). They count neither as `hits` nor as `misses`.
+   */
+  staleHits: number
+}
+
+/** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
+export interface CacheSetOptions {
+  /** How long the value is fresh, in seconds. Default: the cache's. */
+  ttl?: number
+  /** Names to invalidate values by, at most 128. Any text is valid. */
+  tags?: readonly string[]
+  /**
+   * How long after `ttl`, in seconds, `getOrSet` may still return the stale value while it loads a new one. When that load fails,
+   * this process retries after a second, and doubles the wait after each further failure, up to a minute.
+   */
+  staleWhileRevalidate?: number
+}
+
+/** One value of `setMany`. */
+export interface CacheEntry<T = unknown> extends CacheSetOptions {
+  /** Its key. */
+  key: string
+  /** The value: anything that JSON can represent, see `ApiCache.set`. */
+  value: T
+}
+
+/** What is known about an image. */
+export interface ImageInfo {
+  /** Its size in bytes. */
+  size: number
+  /** Its media type, such as `image/png`: by its content, else by its name. */
+  type: string
+  /** SHA-256 of its bytes in hexadecimal. */
+  hash: string
+  /** When this was stored, in ms since 1970. */
+  timestamp: number
+}
+
+/**
+ * Values cached with a ttl under `api:{key}`. Every method also exists as a static one, on the default service.
+ *
+ * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
+ * not look as if it were done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
+ *
+ * Keys, tags and files may come from clients: any string is one, and those that the store should not keep as they are, such as long
+ * ones, are hashed.
+ *
+ * @example
+ * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
+ * await ApiCache.invalidateByTag(`user:${id}`)
+ */
+export interface ApiCache {
+  /**
+   * The same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of `getOrSet`
+   * whose signal aborts goes away alone: `load` goes on for the others, and fills the cache. Bound once more, the shorter time
+   * and every signal count.
+   *
+   * @example
+   * const page = await ApiCache.with({ timeoutMs: 100, signal: request.signal }).getOrSet('page', load)
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   */
+  with(limits: CallLimits): ApiCache
+  /**
+   * Builds a key from an endpoint and its parameters, in any order: `cache:{endpoint}:{hash}`.
+   *
+   * Keys are equal exactly if endpoint and parameters are. Parameters are compared by contents: objects, arrays,
+   * `URLSearchParams`, `Headers`, `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` differs from `0`). A
+   * field that is `undefined` counts as missing. @throws {CinnabarError} `E_INVALID_ARGUMENT` for values that cannot be compared
+   * by contents: functions, symbols and instances of classes without `toJSON`. Pass their fields instead: `{ ...it }`.
+   */
+  keyFor(endpoint: string, params?: object): string
+  /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
+  get<T = unknown>(key: string): Promise<Jsonify<T> | null>
+  /**
+   * Stores a value as `JSON.stringify` writes it. Wins over a running load of the same key, in any process. Any text is a valid
+   * key.
+   *
+   * Rejects with `E_INVALID_ARGUMENT` for values that would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an
+   * `Error`, a `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
+   */
+  set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions): Promise<void>
+  /**
+   * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
+   * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
+   */
+  invalidate(key: string): Promise<number>
+  /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
+  invalidateByTag(tag: string): Promise<void>
+  /**
+   * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
+   * returns the number of values removed. Scans all keys of the server, twice. `*` matches any text, `?` one character, `[a-z]`
+   * one of several; a `\\` before any of them makes it literal. Letters in brackets that are not a range, as in `/blog/[slug]`,
+   * are rejected: write `/blog/\\[slug\\]` to match the text. With `E_MAYBE_APPLIED`, `error.done` is how many are known to be
+   * removed. If a reply is lost, its removal is sent again, and what the first attempt removed is not counted.
+   */
+  invalidateByPattern(pattern: string): Promise<number>
+  /** Several values in the order of their keys, `null` for those that are missing. */
+  getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
+  /**
+   * Stores several values in one round, or in two where they have tags. Each is stored by itself: with `E_MAYBE_APPLIED`,
+   * `error.done` has the keys that are known to be stored. Storing all of them again does no harm.
+   */
+  setMany<Values extends readonly unknown[]>(entries: {
+    readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
+  }): Promise<void>
+  /**
+   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time for a service in
+   * this process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
+   * value after a round trip through JSON.
+   *
+   * - If `load` rejects, so does every caller that shares it, and nothing is stored.
+   * - `undefined` is returned but not stored; `null` is stored. Values that cannot be stored (see `set`) reject with
+   *   `E_INVALID_ARGUMENT`.
+   * - An invalidation or a `set` during a `load` wins, from any process: the loaded value is returned but not stored, and later
+   *   callers do not share that load.
+   * - A value loaded for several callers gets all their tags and the shortest ttl. A caller with a tag that the running load does
+   *   not have starts another load.
+   * - If `load` takes longer than `loadTimeoutMs` or the caller's own `timeoutMs`, the caller gets `E_TIMEOUT`. Until then the call keeps
+   *   the process alive, as every call does, unless the service is disconnected.
+   * - A `load` that requests its own key, directly or indirectly, does not wait for itself: the inner call runs its own `load`.
+   *   If that one requests the key again, it rejects with `E_INVALID_ARGUMENT`.
+   * - With `staleWhileRevalidate`, a stale value is returned at once and a new one is loaded in the background; a failure of that
+   *   load only counts in `stats()`.
+   * - If the server cannot be reached, or the service is disconnected meanwhile, the value comes from `load` alone, still once
+   *   for all concurrent callers. `stats().errors` counts it.
+   */
+  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
+  /** The same as `get`. */
+  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
+  /** The same as `set`, with the life as a number of seconds, 300 unless told. */
+  setCachedResponse<T = unknown>(name: string, value: JsonInput<T>, ttlSeconds?: number): Promise<void>
+  /** The same as `invalidate`. */
+  invalidateCache(name: string): Promise<number>
+  /** What is known about an image file, or `null`. Kept under the key `image:{file}`. */
+  getImageInfo(file: string): Promise<ImageInfo | null>
+  /** Keeps what is known about an image: read off its bytes, or as given (`timestamp` is added). Returns it. */
+  setImageInfo(
+    file: string,
+    image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
+    options?: CacheSetOptions,
+  ): Promise<ImageInfo>
+  /** Forgets what is known about an image; returns the number of values removed, 0 or 1, as `invalidate` does. */
+  invalidateImage(file: string): Promise<number>
+  /** Counts since this cache was made. */
+  stats(): ApiCacheStats
+}
+
+/** Makes a `ApiCache`; also has each of its methods, on the default service. */
+export interface ApiCacheConstructor extends ApiCache {
+  /**
+   * Without a service it uses the default one, which reads its settings from the environment on its first call.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option, or if `service` is not a `RedisService`.
+   * `E_INVALID_SETTINGS` for an invalid prefix, or one that overlaps with another.
+   */
+  new (service?: RedisService, options?: ApiCacheOptions): ApiCache
+  readonly prototype: ApiCache
+}
+
+export const ApiCache: ApiCacheConstructor
