@@ -7,7 +7,7 @@ import { describe, test } from 'node:test'
 import { JobQueue, RedisService } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
-import { place, setClock } from '../../tests/faults/places.mjs'
+import { createSandbox, setClock } from '../../tests/faults/sandbox.mjs'
 import { randomFrom } from '../../tests/faults/proxy/random.mjs'
 import { rawClient, root, until } from '../helpers.mjs'
 import { background, end } from '../support/processes.mjs'
@@ -111,7 +111,7 @@ describe('daylight saving', () => {
 
   test('one job a slot on a server, whose workers are processes that are killed, on both days', async (t) => {
     const random = randomFrom(2)
-    const { env } = await place('clock')
+    const { env } = await createSandbox('clock')
     process.env.FAULTS_CLOCK = env.FAULTS_CLOCK
     setClock(0)
     // The server's clock is another one than that of those who use it.

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { startRedis } from '../../__test__/support/redis.mjs'
 import { startProxy } from './proxy.mjs'
 import { Run } from './scenario.mjs'
-import { settledMemory, watch } from './watch.mjs'
+import { measureProcess, settledMemory } from './process-metrics.mjs'
 
 const MB = 1 << 20
 const [, , file, seed, length] = process.argv
@@ -21,7 +21,7 @@ process.on('unhandledRejection', (error) => {
 })
 
 const cinnabar = await import('cinnabar')
-const watching = watch()
+const watching = measureProcess()
 const run = new Run({ about, seed: Number(seed), short: length === 'short', cinnabar, watch: watching })
 
 let before = 0

@@ -35,7 +35,7 @@ function listed(path) {
 /** Runs one, and answers its row. A crash and a hang are rows too. */
 export async function runScenario(one, { seed = 1, short = false } = {}) {
   const started = performance.now()
-  const place = one.within ? await (await import('./places.mjs')).place(one.within) : { prefix: [], env: {} }
+  const sandbox = one.within ? await (await import('./sandbox.mjs')).createSandbox(one.within) : { prefix: [], env: {} }
   const node = [
     process.execPath,
     '--expose-gc',
@@ -45,9 +45,9 @@ export async function runScenario(one, { seed = 1, short = false } = {}) {
     String(seed),
     short ? 'short' : 'full',
   ]
-  const [command, ...args] = [...place.prefix, ...node]
+  const [command, ...args] = [...sandbox.prefix, ...node]
   const child = spawn(command, args, {
-    env: { ...clean(process.env), ...place.env },
+    env: { ...clean(process.env), ...sandbox.env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let said = ''

@@ -3,7 +3,7 @@
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
-import { countErrors, countMaps, wander } from '../topologies/moving.mjs'
+import { countErrors, countMaps, moveSlots } from '../topologies/slot-moves.mjs'
 
 const CALLS = 1000
 const EVERY_MS = 100
@@ -53,7 +53,7 @@ export default scenario({ number: 19, name: 'a thousand MOVED', engine: 'none', 
     const signal = AbortSignal.timeout(2000)
     await Promise.all([
       getting(keys.slice(0, 200), signal),
-      wander(cluster, slots.slice(0, 200), { signal, keys: 10, primaries }),
+      moveSlots(cluster, slots.slice(0, 200), { signal, keys: 10, primaries }),
     ])
   })
   t.check(t.calls.ok === t.calls.count, 'a call failed while slots moved')

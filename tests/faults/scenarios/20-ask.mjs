@@ -3,9 +3,9 @@
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
-import { wanderUnderCallers } from '../topologies/wandering.mjs'
+import { moveSlotsUnderLoad } from '../topologies/slot-load.mjs'
 
 export default scenario({ number: 20, name: 'ASK during load', engine: 'none', short: true }, async (t) => {
   const cluster = await startCluster({ nodeTimeoutMs: 30_000 })
-  await wanderUnderCallers(t, cluster, { seconds: 4, count: 32, pause: 15 })
+  await moveSlotsUnderLoad(t, cluster, { seconds: 4, count: 32, pause: 15 })
 })

@@ -2,7 +2,7 @@
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
-import { countErrors } from '../topologies/moving.mjs'
+import { countErrors } from '../topologies/slot-moves.mjs'
 import { fromCluster } from '../topologies/read.mjs'
 
 const REFUSED = ['E_UNAVAILABLE', 'E_NOT_SENT']

@@ -9,7 +9,7 @@ import { scenario } from '../scenario.mjs'
 
 const program = fileURLToPath(new URL('../samples/reader.mjs', import.meta.url))
 
-export default scenario({ number: 27, name: 'FLUSHALL by somebody else', short: true }, async (t) => {
+export default scenario({ number: 27, name: 'FLUSHALL by another client', short: true }, async (t) => {
   const service = await t.service({})
   const child = spawn(process.execPath, [program, t.proxy.url], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   await once(child, 'message')

@@ -1,6 +1,6 @@
 // The time of day jumps by an hour, forth and back: deadlines, waits and connections do not care.
 
-import { setClock } from '../places.mjs'
+import { setClock } from '../sandbox.mjs'
 import { scenario } from '../scenario.mjs'
 
 export default scenario({ number: 34, name: 'clock jumps an hour', within: 'clock', short: true }, async (t) => {

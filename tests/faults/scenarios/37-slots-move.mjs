@@ -4,7 +4,7 @@
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
-import { wanderUnderCallers } from '../topologies/wandering.mjs'
+import { moveSlotsUnderLoad } from '../topologies/slot-load.mjs'
 
 const SECONDS = Number(process.env.FAULTS_SECONDS ?? 300)
 const SHORT_SECONDS = 15
@@ -13,5 +13,5 @@ const about = { number: 37, name: 'slots move under 64 callers', engine: 'none',
 
 export default scenario({ ...about, limitMs: (60 + SECONDS) * 1000 }, async (t) => {
   const cluster = await startCluster({ nodeTimeoutMs: 30_000 })
-  await wanderUnderCallers(t, cluster, { seconds: t.short ? SHORT_SECONDS : SECONDS })
+  await moveSlotsUnderLoad(t, cluster, { seconds: t.short ? SHORT_SECONDS : SECONDS })
 })

@@ -1,6 +1,6 @@
 // The server, which writes down what it does, is killed and started again while workers are killed too: no job is lost.
 
-import { killWorkers } from '../jobs/killing.mjs'
+import { killWorkers } from '../jobs/kill-workers.mjs'
 import { scenario } from '../scenario.mjs'
 
 const about = {

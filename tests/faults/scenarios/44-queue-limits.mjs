@@ -1,6 +1,6 @@
 // Limits of a queue, over several workers: how many jobs run at once, of all and of a group, and how many begin within a time.
 
-import { mostAtOnce, mostWithin } from '../jobs/judge.mjs'
+import { mostAtOnce, mostWithin } from '../jobs/analysis.mjs'
 import { startWorkers } from '../jobs/workers.mjs'
 import { scenario } from '../scenario.mjs'
 

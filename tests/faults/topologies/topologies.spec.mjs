@@ -15,8 +15,8 @@ import { Calls } from '../calls.mjs'
 import { Load } from '../load.mjs'
 import { callers } from './callers.mjs'
 import { elected, promoted } from './election.mjs'
-import { follow } from './follower.mjs'
-import { countErrors, wander } from './moving.mjs'
+import { openClusterClient } from './cluster-client.mjs'
+import { countErrors, moveSlots } from './slot-moves.mjs'
 import { LOAD } from './outage.mjs'
 import { fromCluster } from './read.mjs'
 
@@ -31,10 +31,10 @@ test('slots are those that the server computes', async () => {
   await cluster.close()
 })
 
-test('slots wander under callers that follow, who always get their own value', async () => {
+test('slots move under callers that follow redirections, and each gets its own value', async () => {
   const password = randomUUID()
   const cluster = await startCluster({ password })
-  const client = follow({ ports: portsOf(cluster.nodes), password })
+  const client = openClusterClient({ ports: portsOf(cluster.nodes), password })
   const calls = new Calls(() => 0)
   const slots = [...cluster.firstSlots, 100]
   const values = new Map()
@@ -49,7 +49,7 @@ test('slots wander under callers that follow, who always get their own value', a
   }
   const signal = AbortSignal.timeout(2000)
   const [moves] = await Promise.all([
-    wander(cluster, slots, { signal, pause: 1 }),
+    moveSlots(cluster, slots, { signal, pause: 1 }),
     callers({ count: 16, signal, timeoutMs: 5000 }, turn),
   ])
   const asked = await countErrors(cluster, 'ASK')
@@ -65,7 +65,7 @@ test('slots wander under callers that follow, who always get their own value', a
 
 test('a cluster elects a replica when a primary dies, and its counters stay exact', async () => {
   const cluster = await startCluster({ replicas: 1 })
-  const client = follow({ ports: portsOf(cluster.nodes) })
+  const client = openClusterClient({ ports: portsOf(cluster.nodes) })
   const calls = new Calls(() => 0)
   const service = { ...client, getClient: () => client }
   const load = await new Load(calls, service, { ...LOAD, timeoutMs: 10_000 }).start()

@@ -3,7 +3,7 @@
 
 import { keySlot } from '../../../__test__/support/slots.mjs'
 import { callers } from './callers.mjs'
-import { countErrors, wander } from './moving.mjs'
+import { countErrors, moveSlots } from './slot-moves.mjs'
 
 const LIMIT = 1e9
 /** So many slots hold a key of every caller, and move key by key. */
@@ -12,10 +12,10 @@ const SHARED = 4
 const REST_MS = 5
 
 /**
- * Lets `count` callers work for some seconds on slots that wander, and checks every answer: no failure is allowed, for no node
+ * Lets `count` callers work for some seconds on slots that moveSlots, and checks every answer: no failure is allowed, for no node
  * has one. `pause` ms pass between the steps of a move.
  */
-export async function wanderUnderCallers(t, cluster, { seconds, count = 64, pause = 1 }) {
+export async function moveSlotsUnderLoad(t, cluster, { seconds, count = 64, pause = 1 }) {
   const timeoutMs = 5000
   const service = await t.service({ url: cluster.url, timeoutMs })
   const client = service.getClient()
@@ -86,7 +86,7 @@ export async function wanderUnderCallers(t, cluster, { seconds, count = 64, paus
   await cluster.everywhere('CONFIG', 'RESETSTAT')
   const signal = AbortSignal.timeout(seconds * 1000)
   const [moves] = await Promise.all([
-    wander(cluster, slots, { signal, pause }),
+    moveSlots(cluster, slots, { signal, pause }),
     callers({ count, signal, timeoutMs, restMs: REST_MS, random: t.random }, (me, n) =>
       kinds[n % kinds.length](me, people[me.caller]),
     ),

@@ -4,7 +4,7 @@ import { spec } from '../specs.mjs'
 
 export default spec({
   number: 32,
-  name: 'modules evaluated again',
+  name: 'modules reloaded',
   file: '__test__/process/lifecycle.spec.mjs',
   tests: ['100 re-evaluations of a module', 'services of equal settings share their connections'],
 })

@@ -9,7 +9,7 @@ const TICK = 5
  * Watches until `stop()`. The loop's lateness is counted without the time in which this thread was ready and another
  * program had the processor, where the kernel says how long that was: that is the machine's doing.
  */
-export function watch() {
+export function measureProcess() {
   const waited = waiting('/proc/self/schedstat')
   let addon
   let addonBefore = 0

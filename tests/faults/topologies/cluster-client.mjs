@@ -12,7 +12,7 @@ import { openWire } from '../../../__test__/support/wire.mjs'
  * A client of the cluster whose nodes listen at these ports. `call(key, ...words)` sends one command to the node of the key;
  * `seen` counts the redirections by their name.
  */
-export function follow({ ports, password, timeoutMs = 10_000 }) {
+export function openClusterClient({ ports, password, timeoutMs = 10_000 }) {
   const wires = new Map()
   const owners = new Map()
   const seen = { MOVED: 0, ASK: 0, TRYAGAIN: 0, CLUSTERDOWN: 0, lost: 0 }

@@ -1,4 +1,4 @@
-// Surroundings that a scenario may change without anybody else noticing.
+// What a scenario may change for its own process alone: names of hosts, and the clock.
 
 import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../__test__/support/processes.mjs'
 import { program } from '../../scripts/system.mjs'
 
 /** What to start a scenario's process with: `{ prefix, env }`, words before the command and variables. */
-export async function place(name) {
+export async function createSandbox(name) {
   return { mounts, clock }[name]()
 }
 

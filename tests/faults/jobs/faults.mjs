@@ -1,4 +1,4 @@
-// All the bad weather there is between a client and its server, one kind after the other, with fair weather between.
+// Every kind of fault between a client and its server, one after the other, with a healthy time between them.
 
 const kinds = {
   cut: (t) => t.proxy.reset(),
@@ -16,7 +16,7 @@ const kinds = {
 }
 
 /** Lets each kind last `ms`, then ends it and waits until `healed()` resolves. */
-export async function everyWeather(t, { ms, healed }) {
+export async function everyFault(t, { ms, healed }) {
   for (const [name, begin] of Object.entries(kinds)) {
     await begin(t)
     await t.sleep(ms)

@@ -4,7 +4,7 @@ import { spec } from '../specs.mjs'
 
 export default spec({
   number: 31,
-  name: 'ends of processes',
+  name: 'process exit',
   file: '__test__/process/lifecycle.spec.mjs',
   tests: [
     'process.exit in the middle of calls ends at once',

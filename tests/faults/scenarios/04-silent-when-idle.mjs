@@ -2,7 +2,7 @@
 
 import { scenario } from '../scenario.mjs'
 
-export default scenario({ number: 4, name: 'silent at rest', limitMs: 90_000 }, async (t) => {
+export default scenario({ number: 4, name: 'silent when idle', limitMs: 90_000 }, async (t) => {
   const usual = await t.service({})
   await usual.set('k', 'v')
   const eager = await t.service({ keepAliveMs: 500 })

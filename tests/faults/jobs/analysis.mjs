@@ -1,7 +1,7 @@
 // What a log of starts and ends says of a queue.
 
 /** How often each job began and ended: `{ begun, ended, twice }`, where `twice` counts the ends that were one too many. */
-export function tally(entries) {
+export function countRuns(entries) {
   const begun = new Map()
   const ended = new Map()
   for (const { what, id } of entries) {

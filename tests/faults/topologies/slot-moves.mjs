@@ -1,11 +1,11 @@
-// Slots that wander between primaries while callers use their keys.
+// Slots that move between primaries while callers use their keys.
 
 /**
  * Moves these slots from primary to primary, one after the other and some keys at a time, until the signal ends it; then each
  * is wholly at one node. Answers `{ slots, keys }`: how many moves there were. With `primaries`, of which the first has all
  * these slots, it asks no node for the map.
  */
-export async function wander(cluster, slots, { signal, pause = 0, keys = 1, primaries }) {
+export async function moveSlots(cluster, slots, { signal, pause = 0, keys = 1, primaries }) {
   const owners = new Map()
   for (const slot of slots) owners.set(slot, primaries?.[0] ?? (await cluster.nodeOf(slot)))
   primaries ??= await cluster.primaries()

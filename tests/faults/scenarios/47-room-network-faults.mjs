@@ -1,9 +1,9 @@
-// A room through every kind of bad weather: each listener hears every message once and in order, or is told what is missing.
+// A room through every kind of fault: each listener hears every message once and in order, or is told what is missing.
 
-import { everyWeather } from '../jobs/weather.mjs'
+import { everyFault } from '../jobs/faults.mjs'
 import { scenario } from '../scenario.mjs'
 
-const about = { number: 47, name: 'a room in bad weather', short: true, limitMs: 180_000 }
+const about = { number: 47, name: 'a room under network faults', short: true, limitMs: 180_000 }
 
 export default scenario(about, async (t) => {
   const sending = await t.service({ url: t.server.url })
@@ -12,7 +12,7 @@ export default scenario(about, async (t) => {
   const hearing = new t.cinnabar.RealtimeDataManager(listening)
   const heard = [[], []]
   for (const list of heard) {
-    await hearing.listen('weather', ({ n, seq }) => list.push({ n, seq }), {
+    await hearing.listen('faults', ({ n, seq }) => list.push({ n, seq }), {
       onGap: ({ missed }) => list.push({ missed }),
     })
   }
@@ -20,7 +20,7 @@ export default scenario(about, async (t) => {
   let running = true
   const send = async () => {
     while (running) {
-      await t.call(sending, 'send', () => rooms.send('weather', { n: sent }))
+      await t.call(sending, 'send', () => rooms.send('faults', { n: sent }))
       sent++
       await t.sleep(10)
     }
@@ -34,16 +34,16 @@ export default scenario(about, async (t) => {
     t.healMs = Math.max(t.healMs ?? 0, performance.now() - from)
   }
   // A fault shorter than a hundred messages hides nothing; a longer one must be told.
-  const kinds = await everyWeather(t, { ms: t.short ? 500 : 3000, healed: caughtUp })
+  const kinds = await everyFault(t, { ms: t.short ? 500 : 3000, healed: caughtUp })
   running = false
   await sender
   await t.until('the last message has come', () => heard.every((list) => last(list) === sent - 1))
-  const missing = heard.map((list) => judge(t, list, sent))
-  t.note(`${kinds} kinds of weather, ${sent} messages; told missing: ${missing.join(' and ')}`)
+  const missing = heard.map((list) => countMissing(t, list, sent))
+  t.note(`${kinds} kinds of fault, ${sent} messages; reported missing: ${missing.join(' and ')}`)
 })
 
 /** Checks the order, and that whatever is missing was told where it is missing; answers how many were. */
-function judge(t, list, sent) {
+function countMissing(t, list, sent) {
   let next = 0
   let missing = 0
   let gap = false

@@ -1,7 +1,7 @@
 // The proof that a job survives its worker: workers are killed one after the other while they work, and every job is done.
 
 import { now, startWorkers } from './workers.mjs'
-import { recovery, tally } from './judge.mjs'
+import { recovery, countRuns } from './analysis.mjs'
 
 const LEASE_MS = 2000
 const CONCURRENCY = 10
@@ -46,7 +46,7 @@ export async function killWorkers(t, { count, everyMs = 200, workMs = 4, url, am
   await workers.stop()
 
   const entries = workers.entries()
-  const { begun, ended, twice } = tally(entries)
+  const { begun, ended, twice } = countRuns(entries)
   const { kills } = workers
   const { count: recovered, late, takenMs, begunMs } = recovery(entries, kills, takes, LEASE_MS)
   const starts = [...begun.values()].reduce((sum, times) => sum + times, 0)

@@ -1,17 +1,17 @@
-// Jobs are added and done through every kind of bad weather: each that its caller was told of is done, and done rarely twice.
+// Jobs are added and done through every kind of fault: each that its caller was told of is done, and done rarely twice.
 
-import { everyWeather } from '../jobs/weather.mjs'
+import { everyFault } from '../jobs/faults.mjs'
 import { scenario } from '../scenario.mjs'
 
-const about = { number: 46, name: 'a queue in bad weather', short: true, limitMs: 180_000 }
+const about = { number: 46, name: 'a queue under network faults', short: true, limitMs: 180_000 }
 
 export default scenario(about, async (t) => {
   const adding = await t.service({ timeoutMs: 1000 })
   const working = await t.service({ timeoutMs: 1000, poolSize: 2 })
   const options = { leaseMs: 2000, keep: { done: { count: 1e6, ageSeconds: 3600, bytes: 1e9 } } }
-  const queue = new t.cinnabar.JobQueue('weather', { service: adding, ...options })
+  const queue = new t.cinnabar.JobQueue('faults', { service: adding, ...options })
   const done = new Map()
-  const worker = new t.cinnabar.JobQueue('weather', { service: working, ...options })
+  const worker = new t.cinnabar.JobQueue('faults', { service: working, ...options })
   worker.on('error', () => {})
   worker.process(
     async (job) => {
@@ -38,7 +38,7 @@ export default scenario(about, async (t) => {
     await t.until(`${name}: jobs are done again`, () => done.size > before + 5, { withinMs: 6000 })
     t.healMs = Math.max(t.healMs ?? 0, performance.now() - from)
   }
-  const kinds = await everyWeather(t, { ms: t.short ? 500 : 3000, healed: flows })
+  const kinds = await everyFault(t, { ms: t.short ? 500 : 3000, healed: flows })
   running = false
   await adders
   await t.until('every job that was added is done', () => told.every((id) => done.has(id)), { withinMs: 15_000 })
@@ -46,7 +46,7 @@ export default scenario(about, async (t) => {
   const lost = told.filter((id) => !done.has(id))
   t.calls.wrong += lost.length
   t.note(
-    `${kinds} kinds of weather: ${told.length} added, ${unsure.length} perhaps, ${done.size} done, ${twice} of them twice`,
+    `${kinds} kinds of fault: ${told.length} added, ${unsure.length} perhaps, ${done.size} done, ${twice} of them twice`,
   )
   t.check(lost.length === 0, `${lost.length} jobs were never done, such as ${lost[0]}`)
   t.check(twice <= kinds * 30, `${twice} jobs were done twice`)
