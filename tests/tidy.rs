@@ -83,7 +83,7 @@ fn agents_are_above_features_and_stores() {
         find(file, |at| below && file.has(at, &["agents", "::"]))
     })
     .refuses("crates/core/src/features/queue.rs", "use crate::agents::worker::Worker;")
-    .refuses("crates/core/src/store/run.rs", "fn a() -> crate::agents::Hearing { b() }")
+    .refuses("crates/core/src/store/batch.rs", "fn a() -> crate::agents::Hearing { b() }")
     .allows("src/js/queue.rs", "use cinnabar_core::agents::worker::Worker;")
     .holds();
     Rule::for_rust(|file| {

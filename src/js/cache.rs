@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cinnabar_core::{
-    features::cache::{self, Ahead, Keep, Lease, OnUnavailable},
+    features::cache::{self, EntryOptions, Lease, LoadOptions, OnUnavailable},
     output::Output,
 };
 use cinnabar_port::{
@@ -237,13 +237,13 @@ fn opened(state: &'static str, lease: Option<Lease>) -> Output {
     Output::Object(fields)
 }
 
-fn ahead(js: Js, load_ms: f64, options: Value) -> Result<Ahead> {
-    Ok(Ahead { keep: keep(js, options)?, load: Duration::from_millis(load_ms.max(0.0) as u64) })
+fn ahead(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
+    Ok(LoadOptions { keep: keep(js, options)?, load: Duration::from_millis(load_ms.max(0.0) as u64) })
 }
 
-fn keep(js: Js, options: Value) -> Result<Keep> {
+fn keep(js: Js, options: Value) -> Result<EntryOptions> {
     let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.each(tags, "tags", Js::any_text))?;
-    Ok(Keep {
+    Ok(EntryOptions {
         ttl: js.number_option(options, c"ttl", "ttl")?,
         tags,
         stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,

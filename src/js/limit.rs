@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cinnabar_core::{
-    features::limit::{self, Checked, OnUnavailable},
+    features::limit::{self, LimitResult, OnUnavailable},
     output::Output,
 };
 use cinnabar_port::{
@@ -39,7 +39,7 @@ impl Limiter {
             let on_unavailable = match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
                 None | Some("allow") => OnUnavailable::Allow,
                 Some("deny") => OnUnavailable::Deny,
-                Some("local") => OnUnavailable::Local(service.core.local()),
+                Some("local") => OnUnavailable::Local(service.core.local_store()),
                 Some("throw") => OnUnavailable::Throw,
                 Some(other) => {
                     let message = format!("onUnavailable must be 'allow', 'deny', 'local' or 'throw', not \"{other}\"");
@@ -94,11 +94,11 @@ fn operation(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-fn output(checked: Checked) -> Output {
+fn output(checked: LimitResult) -> Output {
     // If the store did not count, the time is estimated with this process's clock.
     let guess = || unix_ms() + checked.retry_after_ms;
     let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
-    Output::Checked {
+    Output::RateLimit {
         allowed: checked.allowed,
         remaining: checked.remaining,
         reset_ms,

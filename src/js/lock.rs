@@ -59,7 +59,7 @@ impl Lock {
         self.core.submit(env, self.operation("ACQUIRE LOCK", Empty::Null, strict), |js| {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.open_store(js)?.store().clone(), self.locks.clone());
-            self.locks.acquire_or(&resource.clone(), ttl, move |token, life| {
+            self.locks.acquire_reporting_doubt(&resource.clone(), ttl, move |token, life| {
                 doubt::give_back(&store, life, move || locks.release(&resource, &token));
             })
         })

@@ -47,7 +47,7 @@ pub fn build(output: Output, js: Js, functions: &Functions) -> Result<Value> {
             }
             object
         }
-        Output::Checked { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
+        Output::RateLimit { allowed, remaining, reset_ms, retry_after_ms, limit, source } => {
             let reset = reset_ms.map_or_else(|| js.undefined(), |reset| js.number(reset as f64));
             let args = [
                 js.boolean(allowed),

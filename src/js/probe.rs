@@ -23,7 +23,7 @@ impl Service {
                 return Err(Error::argument("a probe takes the name of a command, then its arguments"));
             }
             let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
-            let mut call = if raw::skipped(&name).is_some() {
+            let mut call = if raw::empty_shape(&name).is_some() {
                 raw::command(&name, words, Strings::Text)
             } else {
                 raw::custom(&name, words, Strings::Text, None)

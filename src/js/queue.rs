@@ -285,7 +285,7 @@ fn plain(name: &'static str) -> Operation {
 
 /// The id of a job from client input; `None` if it cannot be one, which is treated as not found.
 fn id_of(js: Js, id: Unknown) -> Result<Option<String>> {
-    js.sought(id.raw(), "id", keys::is_kept_id)
+    js.sought(id.raw(), "id", keys::is_encodable_id)
 }
 
 fn state_of(js: Js, value: Value) -> Result<State> {

@@ -53,7 +53,7 @@ impl Rooms {
 
     /// A call that records what it published.
     fn noting<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
-        Ok(self.core.open_store(js)?.store().noting(call))
+        Ok(self.core.open_store(js)?.store().recording_publication(call))
     }
 
     /// The service's members in the rooms of this process's presence, which is kept for as long as the service is open.

@@ -176,7 +176,7 @@ impl Service {
     #[napi]
     pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> RawValue {
         let js = Js(env.raw());
-        let read = js.text(name.raw(), "the command").map(|name| (raw::skipped(&name), name));
+        let read = js.text(name.raw(), "the command").map(|name| (raw::empty_shape(&name), name));
         let operation = match &read {
             Ok((Some((name, Some(shape))), _)) => {
                 let words = || js.array_length(args.raw()).unwrap_or_default();

@@ -12,7 +12,7 @@ use std::{
 
 use cinnabar_core::{
     output::Output,
-    store::{Local, Store, local, shared},
+    store::{LocalStore, Store, local_store, shared},
 };
 use cinnabar_port::{
     Call,
@@ -56,7 +56,7 @@ struct Shared {
     log: Rc<Log>,
     state: RefCell<State>,
     /// Held here, so that its counts outlive the limiter that counted.
-    local: OnceCell<Arc<Local>>,
+    local: OnceCell<Arc<LocalStore>>,
 }
 
 enum State {
@@ -125,9 +125,9 @@ impl ServiceCore {
         self.limits.as_ref().and_then(|limits| limits.timeout)
     }
 
-    /// What this process keeps by itself while this service has no server.
-    pub fn local(&self) -> Arc<Local> {
-        self.service.local.get_or_init(|| local(&self.service.settings)).clone()
+    /// The store of this process that is used while the server of this service is unavailable.
+    pub fn local_store(&self) -> Arc<LocalStore> {
+        self.service.local.get_or_init(|| local_store(&self.service.settings)).clone()
     }
 
     /// A promise for the call to this service's store that `make` returns.

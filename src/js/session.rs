@@ -180,7 +180,7 @@ impl Sessions {
     pub fn describe(&self, env: Env, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESCRIBE SESSIONS", Empty::List), |js| {
             let list = self.list_of(js, user.raw(), true)?;
-            let described = |session: session::Listed| {
+            let described = |session: session::ListedSession| {
                 Output::Object(vec![
                     Output::field("publicId", session::public_id(&session.id)),
                     Output::field("ttlMs", session.left),
@@ -246,7 +246,7 @@ impl Sessions {
         RawValue(Js(env.raw()).counts(&[(c"hits", stats.hits), (c"misses", stats.misses), (c"errors", stats.errors)]))
     }
 
-    fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::Listed>>> {
+    fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {
         user_of(js, user)?.map_or(Ok(Call::ready(Vec::new())), |user| self.sessions.list(&user, with_left))
     }
 }

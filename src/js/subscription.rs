@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use cinnabar_core::{
-    inbox::{About, Bounds, Inbox, Note, Offered, Overflow},
+    inbox::{Bounds, Entry, Inbox, Label, Overflow, Pushed},
     keys,
     store::Store,
 };
@@ -126,15 +126,15 @@ pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, rea
 /// closed.
 fn listener(id: u64, inbox: Arc<Inbox>, resources: Weak<Resources>, named: Option<u8>) -> MessageListener {
     Arc::new(move |heard| match heard {
-        Delivery::Gap(missed) => inbox.miss(missed),
+        Delivery::Gap(missed) => inbox.push_gap(missed),
         Delivery::Message(Message { channel, payload: text }) => {
-            let about = match named.map(|database| keys::plain_channel(database, &channel)) {
-                None => About::Known,
-                Some(Some(channel)) => About::Name(channel),
+            let label = match named.map(|database| keys::caller_channel(database, &channel)) {
+                None => Label::None,
+                Some(Some(channel)) => Label::Name(channel),
                 // A channel of another database.
                 Some(None) => return,
             };
-            if inbox.offer(Note { text, about }) == Offered::Ended
+            if inbox.push(Entry { text, label }) == Pushed::Ended
                 && let Some(resources) = resources.upgrade()
             {
                 resources.end(id);

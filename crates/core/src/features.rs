@@ -2,15 +2,15 @@
 
 pub mod cache;
 pub mod eviction;
+mod hints;
 mod json;
-mod life;
 pub mod limit;
 pub mod lock;
-mod overdue;
 pub mod queue;
 pub mod raw;
-mod recent;
 pub mod room;
 pub mod session;
+mod takeover;
+mod ttl;
 
-pub use overdue::Overdue;
+pub use takeover::Takeover;

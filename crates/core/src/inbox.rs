@@ -41,23 +41,23 @@ pub enum Overflow {
     /// What waits is still delivered; then it ends with `E_BACKPRESSURE`.
     End,
     /// It is not taken, and whoever offers it is told so: for those who can get it again later.
-    Refuse,
+    Reject,
 }
 
 /// One thing to hand to JavaScript.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Note {
+pub struct Entry {
     /// UTF-8, JSON as a rule.
     pub text: Bytes,
     /// What goes with it.
-    pub about: About,
+    pub label: Label,
 }
 
 /// What goes with a note.
 #[derive(Debug, Clone, PartialEq)]
-pub enum About {
+pub enum Label {
     /// What its reader knows already: the one channel that it listens to.
-    Known,
+    None,
     /// A name: a channel, a kind of event.
     Name(Bytes),
     /// A number in a sequence.
@@ -68,7 +68,7 @@ pub enum About {
 #[derive(Debug, Clone)]
 pub enum Taken {
     /// What was offered.
-    Note(Note),
+    Entry(Entry),
     /// So much is missing here, or nobody knows how much.
     Gap(Option<u64>),
     /// Nothing follows, and why.
@@ -77,11 +77,11 @@ pub enum Taken {
 
 /// What became of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offered {
+pub enum Pushed {
     /// It waits.
-    Kept,
-    /// There is no room: see `Overflow::Refuse`.
-    Refused,
+    Queued,
+    /// There is no room: see `Overflow::Reject`.
+    Full,
     /// Nobody takes anything any more.
     Ended,
 }
@@ -107,11 +107,10 @@ struct State {
     /// The reader was woken and has not taken everything since.
     woken: bool,
     end: End,
-    last: Option<u64>,
 }
 
 enum Waiting {
-    Note(Note),
+    Entry(Entry),
     Gap(Option<u64>),
 }
 
@@ -120,8 +119,8 @@ enum End {
     #[default]
     Open,
     /// Nothing more is taken in; the reader has still to be told.
-    Near(Option<Error>),
-    Told,
+    Pending(Option<Error>),
+    Delivered,
 }
 
 /// Shorter texts are copied when they come: each would otherwise hold all the bytes that were read along with it.
@@ -134,39 +133,39 @@ impl Inbox {
     }
 
     /// Takes a note in, if there is room or room can be made.
-    pub fn offer(&self, note: Note) -> Offered {
+    pub fn push(&self, entry: Entry) -> Pushed {
         let mut state = self.state.lock();
         if !matches!(state.end, End::Open) {
-            return Offered::Ended;
+            return Pushed::Ended;
         }
-        let bytes = note.bytes();
+        let bytes = entry.bytes();
         while state.messages > 0 && !self.has_room(&state, bytes) {
             match self.bounds.overflow {
                 Overflow::DropOldest => state.drop_oldest(),
-                Overflow::Refuse => return Offered::Refused,
+                Overflow::Reject => return Pushed::Full,
                 Overflow::End => {
-                    state.end = End::Near(Some(self.too_slow()));
+                    state.end = End::Pending(Some(self.too_slow()));
                     self.wake_after(state);
-                    return Offered::Ended;
+                    return Pushed::Ended;
                 }
             }
         }
-        let note = note.owned(state.messages > 0);
-        state.waiting.push_back(Waiting::Note(note));
+        let entry = entry.owned(state.messages > 0);
+        state.waiting.push_back(Waiting::Entry(entry));
         state.messages += 1;
         state.bytes += bytes;
         if state.bytes > LARGE {
             runtime::trim_memory_soon();
         }
         self.wake_after(state);
-        Offered::Kept
+        Pushed::Queued
     }
 
     /// Something is missing behind what waits: so much, or nobody knows how much.
-    pub fn miss(&self, missed: Option<u64>) {
+    pub fn push_gap(&self, missed: Option<u64>) {
         let mut state = self.state.lock();
         if matches!(state.end, End::Open) && missed != Some(0) {
-            state.miss(missed);
+            state.push_gap(missed);
             self.wake_after(state);
         }
     }
@@ -175,7 +174,7 @@ impl Inbox {
     pub fn end(&self, error: Option<Error>) {
         let mut state = self.state.lock();
         if matches!(state.end, End::Open) {
-            state.end = End::Near(error);
+            state.end = End::Pending(error);
             self.wake_after(state);
         }
     }
@@ -183,7 +182,7 @@ impl Inbox {
     /// Nobody will take anything any more: lets go of what waits.
     pub fn close(&self) {
         let mut state = self.state.lock();
-        let gone = State { end: End::Told, last: state.last, ..State::default() };
+        let gone = State { end: End::Delivered, ..State::default() };
         let gone = std::mem::replace(&mut *state, gone);
         drop(state);
         drop(gone);
@@ -193,15 +192,6 @@ impl Inbox {
     /// Whether no note is taken in any more.
     pub fn is_ended(&self) -> bool {
         !matches!(self.state.lock().end, End::Open)
-    }
-
-    /// Lets go of what waits, with its gaps: whoever does so can get it again.
-    pub fn clear(&self) {
-        let mut state = self.state.lock();
-        let gone = std::mem::take(&mut state.waiting);
-        (state.messages, state.bytes, state.lost, state.lost_unknown) = (0, 0, 0, false);
-        drop(state);
-        drop(gone);
     }
 
     /// Waits until everything has been taken, or nothing will be.
@@ -215,11 +205,6 @@ impl Inbox {
             }
             drained.await;
         }
-    }
-
-    /// The number of the last numbered note that was taken.
-    pub fn last_number(&self) -> Option<u64> {
-        self.state.lock().last
     }
 
     /// Up to so many of what waits, and of so many bytes, but at least one; and whether more waits. After everything has been
@@ -238,23 +223,20 @@ impl Inbox {
             match state.waiting.pop_front() {
                 None => break,
                 Some(Waiting::Gap(missed)) => taken.push(Taken::Gap(missed)),
-                Some(Waiting::Note(note)) => {
-                    let size = note.bytes();
+                Some(Waiting::Entry(entry)) => {
+                    let size = entry.bytes();
                     bytes += size;
                     state.bytes -= size;
                     state.messages -= 1;
-                    if let About::Number(number) = note.about {
-                        state.last = Some(number);
-                    }
-                    taken.push(Taken::Note(note));
+                    taken.push(Taken::Entry(entry));
                 }
             }
         }
         let more = !state.waiting.is_empty();
         if !more {
-            if let End::Near(error) = &mut state.end {
+            if let End::Pending(error) = &mut state.end {
                 taken.push(Taken::End(error.take()));
-                state.end = End::Told;
+                state.end = End::Delivered;
             }
             state.woken = false;
             if state.waiting.capacity() > 1024 {
@@ -294,10 +276,10 @@ impl State {
             match first {
                 Waiting::Gap(None) => self.lost_unknown = true,
                 Waiting::Gap(Some(missed)) => self.lost += missed,
-                Waiting::Note(note) => {
+                Waiting::Entry(entry) => {
                     self.lost += 1;
                     self.messages -= 1;
-                    self.bytes -= note.bytes();
+                    self.bytes -= entry.bytes();
                     return;
                 }
             }
@@ -305,21 +287,21 @@ impl State {
     }
 
     /// Gaps next to each other become one: they must not fill the memory either.
-    fn miss(&mut self, missed: Option<u64>) {
+    fn push_gap(&mut self, missed: Option<u64>) {
         match (self.waiting.back_mut(), missed) {
             (None, None) => self.lost_unknown = true,
             (None, Some(missed)) => self.lost += missed,
             (Some(Waiting::Gap(before)), _) => *before = before.zip(missed).map(|(one, other)| one + other),
-            (Some(Waiting::Note(_)), _) => self.waiting.push_back(Waiting::Gap(missed)),
+            (Some(Waiting::Entry(_)), _) => self.waiting.push_back(Waiting::Gap(missed)),
         }
     }
 }
 
-impl Note {
+impl Entry {
     fn bytes(&self) -> usize {
-        match &self.about {
-            About::Name(name) => self.text.len() + name.len(),
-            About::Known | About::Number(_) => self.text.len(),
+        match &self.label {
+            Label::Name(name) => self.text.len() + name.len(),
+            Label::None | Label::Number(_) => self.text.len(),
         }
     }
 
@@ -328,7 +310,7 @@ impl Note {
         if waits || self.text.len() < SHORT {
             self.text = Bytes::copy_from_slice(&self.text);
         }
-        if let About::Name(name) = &mut self.about {
+        if let Label::Name(name) = &mut self.label {
             *name = Bytes::copy_from_slice(name);
         }
         self

@@ -23,7 +23,7 @@ use cinnabar_port::{
 use ring::digest::{SHA256, digest};
 
 pub use cache::*;
-pub use channel::{channel, plain_channel};
+pub use channel::{caller_channel, channel};
 pub use queue::*;
 pub use room::*;
 pub use route::*;
@@ -42,10 +42,10 @@ pub const ROOMS: &str = "room:";
 pub const QUEUES: &str = "queue:";
 
 /// Longer identifiers are treated as a mistake.
-const LONGEST: usize = 64 * 1024;
+const MAX_IDENTIFIER_BYTES: usize = 64 * 1024;
 /// Longer identifiers are hashed, since a key is stored in every index that refers to it.
-const LONGEST_PLAIN: usize = 512;
-const LONGEST_PREFIX: usize = 128;
+const MAX_PLAIN_BYTES: usize = 512;
+const MAX_PREFIX_BYTES: usize = 128;
 
 /// The prefix of a feature's keys. Validated once, when it is created.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,9 +57,9 @@ impl Prefix {
     /// # Errors
     /// `E_INVALID_SETTINGS` when it has braces or control characters, or more than 128 bytes.
     pub fn new(text: &str) -> Result<Self> {
-        if text.len() > LONGEST_PREFIX {
+        if text.len() > MAX_PREFIX_BYTES {
             return Err(Error::settings(format!(
-                "prefix must have at most {LONGEST_PREFIX} bytes, got {}",
+                "prefix must have at most {MAX_PREFIX_BYTES} bytes, got {}",
                 text.len()
             )));
         }
@@ -132,12 +132,12 @@ pub fn is_tag_epoch(prefix: &Prefix, tag: &str, key: &[u8]) -> bool {
 
 /// Orders loads of users and their invalidations.
 pub fn invalidations(prefix: &Prefix) -> Bytes {
-    beside(prefix, prefix.whole("session"), "invalidations")
+    companion_of(prefix, prefix.whole("session"), "invalidations")
 }
 
 /// The counter of a limit. Accepts any text as an identifier, since it may be untrusted input.
 pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
-    [&prefix.0, &*any(id)].concat().into()
+    [&prefix.0, &*lenient(id)].concat().into()
 }
 
 /// Whether there can be anything with this id: `identifier` and `raw` accept it.
@@ -146,8 +146,8 @@ pub fn is_id(text: &str) -> bool {
 }
 
 /// A key exactly as given; its hash if it is longer than 64 KiB.
-pub fn as_given(text: &str) -> Bytes {
-    if text.len() > LONGEST { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
+pub fn verbatim(text: &str) -> Bytes {
+    if text.len() > MAX_IDENTIFIER_BYTES { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
 }
 
 /// A key or field exactly as given.
@@ -164,26 +164,29 @@ pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
 
-/// The id of a job, or the name of a group, as it stands in keys and sets; `plain_id` undoes it.
+/// The id of a job, or the name of a group, as it stands in keys and sets; `decoded_id` undoes it.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 512 bytes once it is encoded.
-pub fn kept_id(what: &str, text: &str) -> Result<String> {
+pub fn encoded_id(what: &str, text: &str) -> Result<String> {
     check(what, text)?;
     let encoded = encode(text);
-    if encoded.len() > LONGEST_PLAIN {
-        return Err(Error::argument(format!("{what} must have at most {LONGEST_PLAIN} bytes, got {}", encoded.len())));
+    if encoded.len() > MAX_PLAIN_BYTES {
+        return Err(Error::argument(format!(
+            "{what} must have at most {MAX_PLAIN_BYTES} bytes, got {}",
+            encoded.len()
+        )));
     }
     Ok(encoded.into_owned())
 }
 
-/// Whether there can be a job with this id: `kept_id` accepts it.
-pub fn is_kept_id(text: &str) -> bool {
-    kept_id("id", text).is_ok()
+/// Whether there can be a job with this id: `encoded_id` accepts it.
+pub fn is_encodable_id(text: &str) -> bool {
+    encoded_id("id", text).is_ok()
 }
 
-/// What `kept_id` was made of.
-pub fn plain_id(kept: &[u8]) -> String {
+/// What `encoded_id` was made of.
+pub fn decoded_id(kept: &[u8]) -> String {
     percent_encoding::percent_decode(kept).decode_utf8_lossy().into_owned()
 }
 
@@ -209,7 +212,7 @@ fn is_companion(key: &[u8], prefix: &Prefix, kind: &str, text: &str, suffix: &st
 }
 
 /// The companion of a key: `<prefix>{key}:suffix`.
-fn beside(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
+fn companion_of(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
     [prefix.0.as_bytes(), b"{", key.as_ref(), b"}:", suffix.as_bytes()].concat().into()
 }
 
@@ -226,7 +229,7 @@ pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
 }
 
 /// The same for untrusted input: accepts any text. The empty text becomes `%empty`, which no encoding produces.
-fn any(text: &str) -> Cow<'_, str> {
+fn lenient(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return "%empty".into();
     }
@@ -234,9 +237,9 @@ fn any(text: &str) -> Cow<'_, str> {
 }
 
 fn shortened(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST_PLAIN {
+    if text.len() <= MAX_PLAIN_BYTES {
         let encoded = encode(text);
-        if encoded.len() <= LONGEST_PLAIN {
+        if encoded.len() <= MAX_PLAIN_BYTES {
             return encoded;
         }
     }
@@ -251,8 +254,11 @@ fn check(what: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Err(Error::argument(format!("{what} must not be empty")));
     }
-    if text.len() > LONGEST {
-        return Err(Error::argument(format!("{what} must have at most {LONGEST} bytes, got {}", text.len())));
+    if text.len() > MAX_IDENTIFIER_BYTES {
+        return Err(Error::argument(format!(
+            "{what} must have at most {MAX_IDENTIFIER_BYTES} bytes, got {}",
+            text.len()
+        )));
     }
     if memchr::memchr(0, text.as_bytes()).is_some() {
         return Err(Error::argument(format!("{what} must not contain a NUL byte")));

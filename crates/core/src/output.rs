@@ -57,7 +57,7 @@ pub enum Output {
     /// An object without a prototype, since its field names come from a store.
     Record(Vec<(String, Output)>),
     /// A rate-limit result: built by a single call of a JavaScript function, because it is frequent.
-    Checked {
+    RateLimit {
         /// Within the limit.
         allowed: bool,
         /// How many more would be.

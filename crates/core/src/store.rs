@@ -1,9 +1,9 @@
 //! Where state lives. Features speak Redis; an engine only answers.
 
-mod local;
-mod muted;
+mod batch;
+mod local_store;
+mod permissions;
 mod registry;
-mod run;
 
 use std::{
     sync::{
@@ -26,20 +26,20 @@ use cinnabar_redis::{
 };
 use tokio::time::Instant;
 
-pub use local::{Local, local};
-use muted::Muted;
-pub use muted::{Mute, Publication};
+pub use batch::panicked;
+pub use local_store::{LocalStore, local_store};
+use permissions::DeniedPermissions;
+pub use permissions::{Permission, Publication};
 pub use registry::Registry;
 pub use registry::store as shared;
-pub use run::panicked;
 
 /// An engine, and who wants to hear how it fares.
 pub struct Store {
     engine: Engine,
     events: Arc<EventEmitter>,
     /// Whether it was said that the server drops keys.
-    said_evicts: AtomicBool,
-    muted: Muted,
+    eviction_reported: AtomicBool,
+    denied: DeniedPermissions,
 }
 
 /// One of two engines. Two is a fact, not an extension point.
@@ -58,12 +58,17 @@ impl Store {
             Server::Memory(_) => Engine::Memory(memory::Engine::new(settings.max_bytes)?),
             _ => Engine::Redis(Box::new(redis::Engine::new(settings, events.clone())?)),
         };
-        Ok(Self { engine, events, said_evicts: AtomicBool::new(false), muted: Muted::default() })
+        Ok(Self { engine, events, eviction_reported: AtomicBool::new(false), denied: DeniedPermissions::default() })
     }
 
     /// A store over this engine.
     pub fn over(engine: Engine) -> Self {
-        Self { engine, events: Arc::default(), said_evicts: AtomicBool::new(false), muted: Muted::default() }
+        Self {
+            engine,
+            events: Arc::default(),
+            eviction_reported: AtomicBool::new(false),
+            denied: DeniedPermissions::default(),
+        }
     }
 
     /// Changes of its state are told here.
@@ -72,8 +77,8 @@ impl Store {
     }
 
     /// Tells its listeners, once, that its server drops keys that should stay, by this policy.
-    pub fn tell_of_eviction(&self, policy: &str) {
-        if self.said_evicts.swap(true, Ordering::Relaxed) {
+    pub fn report_eviction(&self, policy: &str) {
+        if self.eviction_reported.swap(true, Ordering::Relaxed) {
             return;
         }
         let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
@@ -84,8 +89,8 @@ impl Store {
     }
 
     /// Records whether its server denies this user to publish or to subscribe on a channel, and reports that once while it does.
-    pub fn mute(&self, what: Mute, channel: impl FnOnce() -> Bytes, denied: bool) {
-        if self.muted.set(what, channel, denied, std::time::Instant::now()) {
+    pub fn record_permission(&self, what: Permission, channel: impl FnOnce() -> Bytes, denied: bool) {
+        if self.denied.set(what, channel, denied, std::time::Instant::now()) {
             let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
             let text = format!(
                 "{target} does not let this user {}: jobs are looked for once a second, and nobody hears of anything at once; \
@@ -97,11 +102,11 @@ impl Store {
     }
 
     /// A call that records what it published.
-    pub fn noting<T: Send + 'static>(self: &Arc<Self>, call: Call<(T, Option<Publication>)>) -> Call<T> {
+    pub fn recording_publication<T: Send + 'static>(self: &Arc<Self>, call: Call<(T, Option<Publication>)>) -> Call<T> {
         let store = self.clone();
         call.map(move |(answer, published)| {
             if let Some(Publication { channel, denied }) = published {
-                store.mute(Mute::Telling, || channel, denied);
+                store.record_permission(Permission::Publish, || channel, denied);
             }
             answer
         })
@@ -138,7 +143,7 @@ impl Store {
             Engine::Redis(engine) => engine.status(),
             Engine::Memory(_) => Status::idle(Topology::Memory),
         };
-        Status { muted: self.muted.is_any(std::time::Instant::now()), ..status }
+        Status { muted: self.denied.is_any(std::time::Instant::now()), ..status }
     }
 
     /// Delivers what is published to `topic` from the moment this answers; the number ends it.

@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use cinnabar_core::inbox::{About, Bounds, Inbox, Taken};
+use cinnabar_core::inbox::{Bounds, Inbox, Label, Taken};
 
 use super::Environment;
 use crate::js::{
@@ -96,19 +96,19 @@ impl Environment {
 
     fn pair(&self, js: Js, id: u64, taken: Taken, buffers: bool) -> (Value, Value) {
         match taken {
-            Taken::Note(note) => {
-                let about = match &note.about {
-                    About::Known => Ok(js.boolean(true)),
-                    About::Name(name) => js.string(name),
-                    About::Number(number) => Ok(js.number(*number as f64)),
+            Taken::Entry(entry) => {
+                let label = match &entry.label {
+                    Label::None => Ok(js.boolean(true)),
+                    Label::Name(name) => js.string(name),
+                    Label::Number(number) => Ok(js.number(*number as f64)),
                 };
                 // Invalid UTF-8 is always delivered as a Buffer.
-                let text = match buffers || std::str::from_utf8(&note.text).is_err() {
-                    true => js.buffer(&note.text),
-                    false => js.string(&note.text),
+                let text = match buffers || std::str::from_utf8(&entry.text).is_err() {
+                    true => js.buffer(&entry.text),
+                    false => js.string(&entry.text),
                 };
-                match (text, about) {
-                    (Ok(text), Ok(about)) => (text, about),
+                match (text, label) {
+                    (Ok(text), Ok(label)) => (text, label),
                     // Longer than JavaScript's strings may be: it is missing.
                     _ => (js.number(1.0), js.undefined()),
                 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cinnabar_core::{
     agents::Hearing,
     features::queue,
-    inbox::{About, Bounds, Inbox, Note, Offered},
+    inbox::{Bounds, Entry, Inbox, Label, Pushed},
 };
 use cinnabar_port::{Delivery, MessageListener, Topic, error::Result, runtime};
 use napi::Env;
@@ -51,7 +51,7 @@ impl QueueListening {
             let begun = {
                 let inbox = inbox.clone();
                 move || {
-                    inbox.offer(note(Bytes::from_static(b"null")));
+                    inbox.push(note(Bytes::from_static(b"null")));
                 }
             };
             let hearing = Hearing::of(in_flight.store().clone(), topic, listener(inbox.clone(), ended.clone()), begun);
@@ -78,16 +78,16 @@ impl QueueListening {
 /// Puts events into the inbox, until it has ended.
 fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> MessageListener {
     Arc::new(move |heard| match heard {
-        Delivery::Gap(missed) => inbox.miss(missed),
+        Delivery::Gap(missed) => inbox.push_gap(missed),
         Delivery::Message(message) => {
             let text = output::events(queue::events(&message.payload));
-            if inbox.offer(note(text)) == Offered::Ended {
+            if inbox.push(note(text)) == Pushed::Ended {
                 end.notify_one();
             }
         }
     })
 }
 
-fn note(text: Bytes) -> Note {
-    Note { text, about: About::Known }
+fn note(text: Bytes) -> Entry {
+    Entry { text, label: Label::None }
 }

@@ -22,7 +22,7 @@ use crate::js::{
 };
 
 /// What may wait for one reader. What is too much waits once for all of the process, and in the store.
-const BOUNDS: Bounds = Bounds { messages: 1000, bytes: 1 << 20, overflow: Overflow::Refuse };
+const BOUNDS: Bounds = Bounds { messages: 1000, bytes: 1 << 20, overflow: Overflow::Reject };
 
 /// An agent, which works until it is dropped; none for a room that cannot be one, so that nothing is ever sent to it: for ids
 /// that may be untrusted input.
@@ -70,7 +70,7 @@ pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
         let (store, presence) = (open_store.store().clone(), rooms.presence(open_store));
         async move {
             let Some(room) = room else {
-                inbox.offer(nobody());
+                inbox.push(nobody());
                 return Ok(None);
             };
             Ok(Some(Watching::start(&store, of, room, inbox, presence.watch(), patience).await? as _))

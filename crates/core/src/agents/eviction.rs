@@ -14,7 +14,7 @@ pub async fn tell(store: Arc<Store>) {
     loop {
         match store.call(eviction::policy(), Instant::now() + AGAIN).await {
             Ok(None) => return,
-            Ok(Some(policy)) => return store.tell_of_eviction(&policy),
+            Ok(Some(policy)) => return store.report_eviction(&policy),
             Err(error) if error.is_unavailable() => sleep(AGAIN).await,
             // Whoever may not ask cannot be told.
             Err(_) => return,

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::store::{Mute, Store};
+use crate::store::{Permission, Store};
 
 /// How soon a subscription that was refused is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -32,21 +32,21 @@ impl Hearing {
                 // Never dropped half way: what a subscription leads to must be known to be taken back.
                 let again = match store.subscribe(topic.clone(), listener.clone()).await {
                     Ok(number) => {
-                        store.mute(Mute::Hearing, || topic.name().clone(), false);
+                        store.record_permission(Permission::Subscribe, || topic.name().clone(), false);
                         begun();
                         let _ = let_go.await;
                         return store.unsubscribe(number);
                     }
                     // A server that refuses the whole connection says nothing about channels.
                     Err(error) if error.is_denied() => {
-                        store.mute(Mute::Hearing, || topic.name().clone(), true);
+                        store.record_permission(Permission::Subscribe, || topic.name().clone(), true);
                         AGAIN_WHERE_REFUSED
                     }
                     Err(_) => AGAIN,
                 };
                 if timeout(again, &mut let_go).await.is_ok() {
                     // Nobody misses it any more.
-                    return store.mute(Mute::Hearing, || topic.name().clone(), false);
+                    return store.record_permission(Permission::Subscribe, || topic.name().clone(), false);
                 }
             }
         });

@@ -17,7 +17,7 @@ use self::order::{Next, Order};
 use super::feed::{Feed, Follower, Found, Item, Shared, insist, spawn, within};
 use crate::{
     features::room::{self, History, Rooms},
-    inbox::{About, Inbox, Note, Offered},
+    inbox::{Entry, Inbox, Label, Pushed},
     store::Store,
 };
 
@@ -136,20 +136,20 @@ impl Follower for Listening {
         while !state.waits {
             match state.order.next() {
                 Next::Message(number, text) => {
-                    match self.inbox.offer(Note { text: text.clone(), about: About::Number(number) }) {
-                        Offered::Kept => {
+                    match self.inbox.push(Entry { text: text.clone(), label: Label::Number(number) }) {
+                        Pushed::Queued => {
                             seen = Some(number);
                             state.order.delivered();
                         }
-                        Offered::Ended => break,
-                        Offered::Refused => {
+                        Pushed::Ended => break,
+                        Pushed::Full => {
                             state.waits = true;
                             self.wait_for_room();
                         }
                     }
                 }
                 Next::Gap(missed) => {
-                    self.inbox.miss(missed);
+                    self.inbox.push_gap(missed);
                     state.order.delivered();
                 }
                 Next::History(since) => {
@@ -177,7 +177,7 @@ impl Follower for Listening {
         }
         drop(state);
         if let Some(number) = seen {
-            let _ = self.rooms.saw(&self.room, number);
+            let _ = self.rooms.record_number(&self.room, number);
         }
     }
 }

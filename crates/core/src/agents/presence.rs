@@ -33,7 +33,7 @@ use tokio::{
 
 use crate::{
     agents::steady::Steady,
-    features::room::{Rooms, Seat},
+    features::room::{Membership, Rooms},
     keys::Prefix,
     store::{Registry, Store},
 };
@@ -85,7 +85,7 @@ pub struct Member {
 
 /// What is asked of the task that keeps the members.
 enum Order {
-    Join(Seat, u64, oneshot::Sender<Result<Member>>),
+    Join(Membership, u64, oneshot::Sender<Result<Member>>),
     Leave(Member, oneshot::Sender<()>),
     /// Several at once, for as long as it may take.
     LeaveAll(Vec<Member>, Instant, oneshot::Sender<()>),
@@ -129,7 +129,7 @@ impl Presence {
     /// As `Rooms::seat` has them; `E_BACKPRESSURE` where too many wait already; and whatever became of the call.
     pub async fn join(self: &Arc<Self>, room: &str, user: &str, info: &str, joined_at: &str) -> Result<Member> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = self.rooms.seat(room, user, info, joined_at, number)?;
+        let seat = self.rooms.membership(room, user, info, joined_at, number)?;
         if self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
             return Err(Error::new(Kind::Backpressure, format!("{MOST_WAITING} joins wait already")));
         }

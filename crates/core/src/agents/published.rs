@@ -2,12 +2,12 @@
 
 use crate::{
     features::queue::{Published, Queue},
-    store::{Mute, Store},
+    store::{Permission, Store},
 };
 
 /// Records what a call on a queue published.
 pub fn note(store: &Store, queue: &Queue, published: Published) {
     for (channel, denied) in published.by_channel(queue) {
-        store.mute(Mute::Telling, channel, denied);
+        store.record_permission(Permission::Publish, channel, denied);
     }
 }

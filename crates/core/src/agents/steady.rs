@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::features::Overdue;
+use crate::features::Takeover;
 
 /// Observations of the store's clock.
 #[derive(Default)]
@@ -20,17 +20,17 @@ pub struct Steady {
 impl Steady {
     /// What may be done about expired leases now. They may be taken over once the clock has been steady for long enough for
     /// every live holder of a lease of this length to have renewed it.
-    pub fn ask(&mut self, lease: Duration, now: Instant) -> Overdue {
+    pub fn ask(&mut self, lease: Duration, now: Instant) -> Takeover {
         let latest_ms = self.seen.map(|(shown, at)| shown.saturating_add(now.duration_since(at).as_millis() as u64));
         self.asked = Some((now, latest_ms));
-        let may = self.since.is_some_and(|since| now.duration_since(since) >= lease / 2);
-        Overdue { may, latest_ms }
+        let allowed = self.since.is_some_and(|since| now.duration_since(since) >= lease / 2);
+        Takeover { allowed, latest_ms }
     }
 
     /// Records the time that the clock showed.
     pub fn saw(&mut self, shown: u64, lease: Duration, now: Instant) {
         let Some((asked, latest)) = self.asked.take() else { return };
-        let tolerance = Overdue::tolerance(lease).as_millis() as u64;
+        let tolerance = Takeover::tolerance(lease).as_millis() as u64;
         let is_ahead = latest.is_none_or(|latest| shown > latest.saturating_add(tolerance));
         if is_ahead || self.since.is_none() {
             self.since = Some(now);
@@ -57,9 +57,10 @@ mod tests {
         fn after(&mut self, ms: u64, set_forward: u64) -> bool {
             self.now += Duration::from_millis(ms);
             self.shown += ms + set_forward;
-            let Overdue { may, latest_ms } = self.steady.ask(LEASE, self.now);
+            let Takeover { allowed, latest_ms } = self.steady.ask(LEASE, self.now);
             self.steady.saw(self.shown, LEASE, self.now);
-            may && latest_ms.is_none_or(|latest| self.shown <= latest + Overdue::tolerance(LEASE).as_millis() as u64)
+            allowed
+                && latest_ms.is_none_or(|latest| self.shown <= latest + Takeover::tolerance(LEASE).as_millis() as u64)
         }
     }
 
@@ -87,8 +88,8 @@ mod tests {
         let mut steady = Steady::default();
         let now = Instant::now();
         steady.saw(5, LEASE, now);
-        assert_eq!(steady.ask(LEASE, now), Overdue::UNSURE);
+        assert_eq!(steady.ask(LEASE, now), Takeover::DENIED);
         steady.ask(LEASE, now + Duration::from_secs(60));
-        assert_eq!(steady.ask(LEASE, now + Duration::from_secs(90)), Overdue::UNSURE);
+        assert_eq!(steady.ask(LEASE, now + Duration::from_secs(90)), Takeover::DENIED);
     }
 }

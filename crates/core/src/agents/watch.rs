@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     features::room::{Rooms, changes},
-    inbox::{About, Inbox, Note, Offered},
+    inbox::{Entry, Inbox, Label, Pushed},
     store::Store,
 };
 
@@ -49,8 +49,8 @@ struct State {
 }
 
 /// All there is to deliver of a room in which nobody can be.
-pub fn nobody() -> Note {
-    Note { text: Bytes::from_static(b"{}"), about: About::Name(Bytes::from_static(ALL)) }
+pub fn nobody() -> Entry {
+    Entry { text: Bytes::from_static(b"{}"), label: Label::Name(Bytes::from_static(ALL)) }
 }
 
 /// Users that several watchers of this process share.
@@ -133,10 +133,10 @@ impl Watching {
 
     /// Whether it was taken.
     fn offer(self: &Arc<Self>, state: &mut State, name: Bytes, text: Bytes) -> bool {
-        match self.inbox.offer(Note { text, about: About::Name(name) }) {
-            Offered::Kept => return true,
-            Offered::Refused => self.wait_for_room(),
-            Offered::Ended => {}
+        match self.inbox.push(Entry { text, label: Label::Name(name) }) {
+            Pushed::Queued => return true,
+            Pushed::Full => self.wait_for_room(),
+            Pushed::Ended => {}
         }
         state.waits = true;
         false

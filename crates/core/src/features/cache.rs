@@ -1,7 +1,7 @@
 //! Cached answers: by name, by tag, by pattern, several at a time.
 
 mod entry;
-mod marks;
+mod epochs;
 mod options;
 mod pattern;
 
@@ -23,9 +23,9 @@ use cinnabar_port::{
 use ring::digest::{SHA256, digest};
 
 use entry::{Entry, Header};
-pub use options::{Keep, OnUnavailable, Options};
+pub use options::{EntryOptions, OnUnavailable, Options};
 
-use super::{life, recent::Recent};
+use super::{hints::Hints, ttl};
 use crate::keys::{self, Prefix};
 
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
@@ -33,9 +33,9 @@ script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
 /// More tags than this on one entry are a mistake.
-const MOST_TAGS: usize = 128;
+const MAX_TAGS: usize = 128;
 /// Values up to here may travel with those of 63 other callers: longer runs would hold the server up for everybody else.
-const SHARED_BYTES: usize = (1 << 20) / 64;
+const MAX_MERGED_BYTES: usize = (1 << 20) / 64;
 /// How many entries have their tags remembered, twice at the most.
 const REMEMBERED: usize = 2048;
 /// How much longer a tag's mark lives than the entries that refer to it.
@@ -47,10 +47,10 @@ pub struct Cache(Arc<Inner>);
 
 struct Inner {
     prefix: Prefix,
-    life: Duration,
+    ttl: Duration,
     on_unavailable: OnUnavailable,
     /// The keys of the marks that entries had when last read, so that both are read in one round.
-    seen: Recent<Arc<[Bytes]>>,
+    tag_hints: Hints<Arc<[Bytes]>>,
     hits: AtomicU64,
     stale_hits: AtomicU64,
     misses: AtomicU64,
@@ -59,7 +59,7 @@ struct Inner {
 
 /// What was found at the beginning of a load.
 #[derive(Debug, PartialEq)]
-pub struct Found {
+pub struct LoadStart {
     /// The JSON, fresh or stale.
     pub value: Option<Bytes>,
     /// Whether it is stale: to be served, and loaded anew.
@@ -80,9 +80,9 @@ pub struct Lease {
 
 /// What `open` creates marks for, and how long they must live.
 #[derive(Debug, Clone, Default)]
-pub struct Ahead {
+pub struct LoadOptions {
     /// The options with which the value will be stored.
-    pub keep: Keep,
+    pub keep: EntryOptions,
     /// How long the load may take.
     pub load: Duration,
 }
@@ -108,9 +108,9 @@ impl Cache {
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
-            life: life::of_seconds("ttl", options.ttl.unwrap_or(300.0))?,
+            ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(300.0))?,
             on_unavailable: options.on_unavailable,
-            seen: Recent::new(REMEMBERED),
+            tag_hints: Hints::new(REMEMBERED),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -143,65 +143,66 @@ impl Cache {
 
     /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
     /// since the caller must know that nothing can be stored.
-    pub fn begin(&self, name: &str, ahead: Ahead) -> Result<Call<Found>> {
+    pub fn begin(&self, name: &str, ahead: LoadOptions) -> Result<Call<LoadStart>> {
         self.check(&ahead.keep)?;
         let (cache, name) = (self.clone(), name.to_owned());
         Ok(self.find(&name, true).then(move |found| {
             if found.value.is_some() {
                 return Ok(Step::Done(found));
             }
-            let open = cache.open(&name, ahead)?.map(|lease| Found { value: None, stale: false, lease: Some(lease) });
-            Ok(Step::Next(cache.counting(open)))
+            let open =
+                cache.open(&name, ahead)?.map(|lease| LoadStart { value: None, stale: false, lease: Some(lease) });
+            Ok(Step::Next(cache.counting_errors(open)))
         }))
     }
 
     /// Opens a lease for a load, whether there is an entry or not.
-    pub fn open(&self, name: &str, ahead: Ahead) -> Result<Call<Lease>> {
-        let (life, stale) = self.check(&ahead.keep)?;
-        let (new, outlives) = (marks::new()?, ahead.load + life + stale + SLACK);
-        let lease = marks::lease(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
-        let tags = ahead.keep.tags.iter().map(|tag| self.open_tag(tag, &new, outlives));
+    pub fn open(&self, name: &str, ahead: LoadOptions) -> Result<Call<Lease>> {
+        let (ttl, stale) = self.check(&ahead.keep)?;
+        let (new, outlives) = (epochs::new()?, ahead.load + ttl + stale + SLACK);
+        let lease = epochs::open_lease(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
+        let tags = ahead.keep.tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, outlives));
         Ok(Call::round([lease].into_iter().chain(tags), |replies| {
-            let mut marks = replies.all()?.into_iter().map(marks::read);
-            let mark = marks.next().unwrap_or_else(|| Ok(String::new()))?;
-            Ok(Step::Done(Lease { mark, tags: marks.collect::<Result<_>>()? }))
+            let mut epochs = replies.all()?.into_iter().map(epochs::read);
+            let mark = epochs.next().unwrap_or_else(|| Ok(String::new()))?;
+            Ok(Step::Done(Lease { mark, tags: epochs.collect::<Result<_>>()? }))
         }))
     }
 
     /// Releases a lease whose load produced no value.
     pub fn release(&self, name: &str, mark: String) -> Call<()> {
-        Call::new(marks::release(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
+        Call::new(epochs::release_lease(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
     }
 
     /// Stores JSON under a name. Loads in progress, in any process, can no longer store their values.
-    pub fn set(&self, name: &str, json: String, keep: Keep) -> Result<Call<()>> {
+    pub fn set(&self, name: &str, json: String, keep: EntryOptions) -> Result<Call<()>> {
         self.store(name, json, keep, Effect::ALWAYS)
     }
 
     /// The same, where storing it has this effect.
-    fn store(&self, name: &str, json: String, keep: Keep, effect: Effect) -> Result<Call<()>> {
-        let (life, stale) = self.check(&keep)?;
+    fn store(&self, name: &str, json: String, keep: EntryOptions, effect: Effect) -> Result<Call<()>> {
+        let (ttl, stale) = self.check(&keep)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
         let tags = keep.tags.clone();
-        let write = move |marks: Vec<String>| {
-            let value = value(keep.tags, marks, stale, json)?;
+        let write = move |epochs: Vec<String>| {
+            let value = value(keep.tags, epochs, stale, json)?;
             let merge = merge_of(&value);
             // One request: a load that ended between two would leave an older value.
-            let args = [key, lease, value, life::millis(life + stale)];
+            let args = [key, lease, value, ttl::millis(ttl + stale)];
             Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
         if tags.is_empty() {
             return write(Vec::new());
         }
-        let new = marks::new()?;
-        let open: Vec<_> = tags.iter().map(|tag| self.open_tag(tag, &new, life + stale + SLACK)).collect();
+        let new = epochs::new()?;
+        let open: Vec<_> = tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, ttl + stale + SLACK)).collect();
         Ok(Call::round(open, move |replies| {
-            write(replies.all()?.into_iter().map(marks::read).collect::<Result<_>>()?).map(Step::Next)
+            write(replies.all()?.into_iter().map(epochs::read).collect::<Result<_>>()?).map(Step::Next)
         }))
     }
 
     /// Several at once. What fails in part names those that are known to be stored.
-    pub fn set_many(&self, entries: Vec<(String, String, Keep)>) -> Result<Call<()>> {
+    pub fn set_many(&self, entries: Vec<(String, String, EntryOptions)>) -> Result<Call<()>> {
         let calls = entries.into_iter().map(|(name, json, keep)| {
             let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
             self.store(&name, json, keep, effect)
@@ -211,8 +212,8 @@ impl Cache {
 
     /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
     /// If a tag was invalidated after that, the entry is stored but reads as a miss.
-    pub fn fill(&self, name: &str, json: String, lease: Lease, keep: Keep) -> Result<Call<bool>> {
-        let (life, stale) = self.check(&keep)?;
+    pub fn fill(&self, name: &str, json: String, lease: Lease, keep: EntryOptions) -> Result<Call<bool>> {
+        let (ttl, stale) = self.check(&keep)?;
         if keep.tags.len() != lease.tags.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
@@ -220,7 +221,7 @@ impl Cache {
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let [entry, beside] = keys;
         let merge = merge_of(&value);
-        let args = [entry, beside, lease.mark.into(), value, life::millis(life + stale)];
+        let args = [entry, beside, lease.mark.into(), value, ttl::millis(ttl + stale)];
         Ok(Call::new(
             Request::script(&FILL, args).merging(merge).idempotent().with_effect(Effect::ChangedIf(is_one)),
             Reply::flag,
@@ -236,7 +237,7 @@ impl Cache {
 
     /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.
     pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
-        Call::new(Request::keyed("DEL", [keys::cache_tag(&self.0.prefix, tag)]).idempotent(), |_| Ok(()))
+        Call::new(Request::keyed("DEL", [keys::cache_tag_epoch(&self.0.prefix, tag)]).idempotent(), |_| Ok(()))
     }
 
     /// Removes all entries whose names match a glob, and their leases; returns the number of entries removed.
@@ -259,18 +260,19 @@ impl Cache {
 
     /// Reads an entry and checks that it is valid. A stale entry counts only if `loading` is set, when the caller can load a
     /// fresh one.
-    fn find(&self, name: &str, loading: bool) -> Call<Found> {
+    fn find(&self, name: &str, loading: bool) -> Call<LoadStart> {
         let key = keys::cache_entry(&self.0.prefix, name);
         let (cache, get) = (self.clone(), Request::get(key.clone()));
-        let Some(marks) = self.0.seen.of(&key) else {
-            return self.counting(Call::round([get], move |replies| cache.read(key, replies.last(), None, loading)));
+        let Some(epochs) = self.0.tag_hints.get(&key) else {
+            return self
+                .counting_errors(Call::round([get], move |replies| cache.read(key, replies.last(), None, loading)));
         };
         // The entry most likely still has the tags it had when it was last read.
-        let requests: Vec<_> = [get].into_iter().chain(marks.iter().cloned().map(Request::get)).collect();
-        self.counting(Call::round(requests, move |Replies(replies)| {
+        let requests: Vec<_> = [get].into_iter().chain(epochs.iter().cloned().map(Request::get)).collect();
+        self.counting_errors(Call::round(requests, move |Replies(replies)| {
             let mut replies = replies.into_iter();
             let stored = replies.next().unwrap_or(Ok(Reply::Nil));
-            cache.read(key, stored, Some((marks, Replies(replies.collect()))), loading)
+            cache.read(key, stored, Some((epochs, Replies(replies.collect()))), loading)
         }))
     }
 
@@ -280,44 +282,51 @@ impl Cache {
         stored: Result<Reply>,
         asked: Option<(Arc<[Bytes]>, Replies)>,
         loading: bool,
-    ) -> Result<Step<Found>> {
-        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.missed()) };
+    ) -> Result<Step<LoadStart>> {
+        let Some(stored) = stored.and_then(Reply::bulk)? else { return Ok(self.miss()) };
         let Entry { header, json } = Entry::read(stored)?;
         let header = header.unwrap_or_default();
         if header.outdated.is_some() {
-            return Ok(self.missed());
+            return Ok(self.miss());
         }
         if header.tags.is_empty() {
             if asked.is_some() {
-                self.0.seen.forget(&key);
+                self.0.tag_hints.remove(&key);
             }
             return Ok(self.freshness(key, header.stale_ms, json, loading));
         }
-        let marks: Vec<_> = header.tags.iter().map(|(tag, _)| keys::cache_tag(&self.0.prefix, tag)).collect();
+        let epochs: Vec<_> = header.tags.iter().map(|(tag, _)| keys::cache_tag_epoch(&self.0.prefix, tag)).collect();
         if let Some((known, replies)) = asked
-            && known[..] == marks[..]
+            && known[..] == epochs[..]
         {
-            return self.judge(key, header, replies, json, loading);
+            return self.check_epochs(key, header, replies, json, loading);
         }
-        self.0.seen.learn(&key, marks.as_slice().into());
+        self.0.tag_hints.insert(&key, epochs.as_slice().into());
         let cache = self.clone();
-        Ok(Step::Next(Call::round(marks.into_iter().map(Request::get), move |replies| {
-            cache.judge(key, header, replies, json, loading)
+        Ok(Step::Next(Call::round(epochs.into_iter().map(Request::get), move |replies| {
+            cache.check_epochs(key, header, replies, json, loading)
         })))
     }
 
     /// An entry is valid while each of its tags has the mark that the entry recorded.
-    fn judge(&self, key: Bytes, header: Header, marks: Replies, json: Bytes, loading: bool) -> Result<Step<Found>> {
-        for ((_, mark), now) in header.tags.iter().zip(marks.0) {
+    fn check_epochs(
+        &self,
+        key: Bytes,
+        header: Header,
+        epochs: Replies,
+        json: Bytes,
+        loading: bool,
+    ) -> Result<Step<LoadStart>> {
+        for ((_, mark), now) in header.tags.iter().zip(epochs.0) {
             if now?.bulk()?.is_none_or(|now| now != mark.as_bytes()) {
-                return Ok(self.missed());
+                return Ok(self.miss());
             }
         }
         Ok(self.freshness(key, header.stale_ms, json, loading))
     }
 
     /// Fresh or stale: the last part of such an entry's life is the stale one.
-    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<Found> {
+    fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<LoadStart> {
         if stale_ms == 0 {
             return self.hit(json);
         }
@@ -326,29 +335,29 @@ impl Cache {
             let left = replies.last().and_then(Reply::int)?;
             let stale = left >= 0 && left.unsigned_abs() <= stale_ms;
             Ok(match left {
-                -2 => cache.missed(),
-                _ if stale && !loading => cache.missed(),
+                -2 => cache.miss(),
+                _ if stale && !loading => cache.miss(),
                 _ if stale => {
                     cache.0.stale_hits.fetch_add(1, Ordering::Relaxed);
-                    Step::Done(Found { value: Some(json), stale: true, lease: None })
+                    Step::Done(LoadStart { value: Some(json), stale: true, lease: None })
                 }
                 _ => cache.hit(json),
             })
         }))
     }
 
-    fn hit(&self, json: Bytes) -> Step<Found> {
+    fn hit(&self, json: Bytes) -> Step<LoadStart> {
         self.0.hits.fetch_add(1, Ordering::Relaxed);
-        Step::Done(Found { value: Some(json), stale: false, lease: None })
+        Step::Done(LoadStart { value: Some(json), stale: false, lease: None })
     }
 
-    fn missed(&self) -> Step<Found> {
+    fn miss(&self) -> Step<LoadStart> {
         self.0.misses.fetch_add(1, Ordering::Relaxed);
-        Step::Done(Found { value: None, stale: false, lease: None })
+        Step::Done(LoadStart { value: None, stale: false, lease: None })
     }
 
     /// The same, and a failure of any of its rounds is counted, once.
-    fn counting<T: Send + 'static>(&self, call: Call<T>) -> Call<T> {
+    fn counting_errors<T: Send + 'static>(&self, call: Call<T>) -> Call<T> {
         let cache = self.clone();
         call.inspect(move |result| {
             if result.is_err() {
@@ -357,29 +366,29 @@ impl Cache {
         })
     }
 
-    fn open_tag(&self, tag: &str, new: &Bytes, life: Duration) -> Request {
-        marks::open(keys::cache_tag(&self.0.prefix, tag), new.clone(), life)
+    fn ensure_tag_epoch(&self, tag: &str, new: &Bytes, ttl: Duration) -> Request {
+        epochs::ensure(keys::cache_tag_epoch(&self.0.prefix, tag), new.clone(), ttl)
     }
 
     /// How long an entry is fresh, and how long it is stale afterwards.
-    fn check(&self, keep: &Keep) -> Result<(Duration, Duration)> {
-        let life = keep.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
+    fn check(&self, keep: &EntryOptions) -> Result<(Duration, Duration)> {
+        let ttl = keep.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
         let stale =
-            keep.stale_while_revalidate.map(|stale| life::of_seconds("staleWhileRevalidate", stale)).transpose()?;
-        if keep.tags.len() > MOST_TAGS {
-            return Err(Error::argument(format!("an entry takes {MOST_TAGS} tags at most, got {}", keep.tags.len())));
+            keep.stale_while_revalidate.map(|stale| ttl::from_seconds("staleWhileRevalidate", stale)).transpose()?;
+        if keep.tags.len() > MAX_TAGS {
+            return Err(Error::argument(format!("an entry takes {MAX_TAGS} tags at most, got {}", keep.tags.len())));
         }
-        Ok((life, stale.unwrap_or_default()))
+        Ok((ttl, stale.unwrap_or_default()))
     }
 }
 
 /// Small values are stored together, in one run of a script.
 fn merge_of(value: &Bytes) -> Merge {
-    if value.len() <= SHARED_BYTES { Merge::Script } else { Merge::No }
+    if value.len() <= MAX_MERGED_BYTES { Merge::Script } else { Merge::No }
 }
 
 /// Encodes an entry whose tags have these marks.
-fn value(tags: Vec<String>, marks: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
-    let tags = tags.into_iter().zip(marks).collect();
+fn value(tags: Vec<String>, epochs: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
+    let tags = tags.into_iter().zip(epochs).collect();
     Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)
 }

@@ -10,10 +10,10 @@ use cinnabar_port::{
     script,
 };
 
-use super::life;
+use super::ttl;
 use crate::{
     keys::{self, Prefix},
-    store::Local,
+    store::LocalStore,
 };
 
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
@@ -32,14 +32,14 @@ pub enum OnUnavailable {
     /// Refused.
     Deny,
     /// What this process counts by itself, from nothing: every process admits as many as the limit says.
-    Local(Arc<Local>),
+    Local(Arc<LocalStore>),
     /// The error itself.
     Throw,
 }
 
 /// What became of one hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checked {
+pub struct LimitResult {
     /// Whether it was within the limit.
     pub allowed: bool,
     /// How many more would be, in this window.
@@ -87,7 +87,7 @@ impl Limiter {
     /// # Errors
     /// `E_INVALID_ARGUMENT` unless the limit is a whole number from 1 to 2^53 and the window a positive number of seconds.
     /// Asked of a key that holds something else, the server's own error.
-    pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
+    pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
         self.count(self.key(id), limit, window_seconds)
     }
 
@@ -96,7 +96,7 @@ impl Limiter {
     /// # Errors
     /// As for `check`.
     pub fn check_key(&self, key: &str, limit: f64, window_seconds: f64) -> Result<Call<bool>> {
-        Ok(self.count(keys::as_given(key), limit, window_seconds)?.map(|checked| checked.allowed))
+        Ok(self.count(keys::verbatim(key), limit, window_seconds)?.map(|checked| checked.allowed))
     }
 
     /// Forgets the hits of `id`; answers how many keys went.
@@ -114,15 +114,15 @@ impl Limiter {
         // Route keys start with the prefix of the limiter if it has a custom one.
         let own = if prefix == keys::LIMITS { "" } else { prefix };
         if id.strip_prefix(own).is_some_and(keys::is_route_key) {
-            keys::as_given(id)
+            keys::verbatim(id)
         } else if keys::is_route_key(id) {
-            keys::as_given(&format!("{own}{id}"))
+            keys::verbatim(&format!("{own}{id}"))
         } else {
             keys::limit(&self.prefix, id)
         }
     }
 
-    fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<Checked>> {
+    fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
         if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
             return Err(Error::argument(format!(
                 "limit must be a whole number from 1 to 2^53, got {}",
@@ -130,29 +130,33 @@ impl Limiter {
             )));
         }
         let limit = limit as u64;
-        let window = life::of_seconds("windowSeconds", window_seconds)?;
-        let args = [key, limit.to_string().into(), life::millis(window)];
+        let window = ttl::from_seconds("windowSeconds", window_seconds)?;
+        let args = [key, limit.to_string().into(), ttl::millis(window)];
         let request = Request::script(&FIXED_WINDOW, args).merging(Merge::Script);
         let read = move |reply: Reply, source| {
             let [hits, reset, wait] = reply.tuple()?;
             let (hits, reset_ms, retry_after_ms) = (hits.int()?, Some(reset.int()?), wait.int()?);
             let left = i128::from(limit) - i128::from(hits);
             let (allowed, remaining) = (left >= 0, left.clamp(0, i128::from(limit)) as u64);
-            Ok(Checked { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
+            Ok(LimitResult { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
         };
         let unknown = move |allowed, remaining| {
             // Nothing was counted, so a rejected client is told to wait a whole window.
             let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
-            Checked { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
+            LimitResult { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
         };
         let asked = |request| Call::new(request, move |reply| read(reply, Source::Store));
         Ok(match &self.on_unavailable {
-            OnUnavailable::Allow => asked(request).or_else(move |error| nobody(error).map(|()| unknown(true, limit))),
-            OnUnavailable::Deny => asked(request).or_else(move |error| nobody(error).map(|()| unknown(false, 0))),
+            OnUnavailable::Allow => {
+                asked(request).or_else(move |error| only_if_uncounted(error).map(|()| unknown(true, limit)))
+            }
+            OnUnavailable::Deny => {
+                asked(request).or_else(move |error| only_if_uncounted(error).map(|()| unknown(false, 0)))
+            }
             OnUnavailable::Local(local) => {
                 let (local, here) = (local.clone(), request.clone());
                 asked(request).or_else(move |error| {
-                    nobody(error)?;
+                    only_if_uncounted(error)?;
                     local.ask(&here).and_then(|reply| read(reply, Source::Local))
                 })
             }
@@ -162,7 +166,7 @@ impl Limiter {
 }
 
 /// Whether nobody can count: there is no server, or it has no memory for one more counter. Anything else is an answer.
-fn nobody(error: Error) -> Result<()> {
+fn only_if_uncounted(error: Error) -> Result<()> {
     if error.is_unavailable() || error.kind == Kind::OutOfMemory { Ok(()) } else { Err(error) }
 }
 
@@ -229,17 +233,17 @@ mod tests {
         assert_eq!(check(OnUnavailable::Throw).unwrap_err().kind, Kind::OutOfMemory);
     }
 
-    fn local() -> Arc<Local> {
-        Arc::new(Local::new(1 << 20))
+    fn local() -> Arc<LocalStore> {
+        Arc::new(LocalStore::new(1 << 20))
     }
 
     /// A limiter that counts here, and a check of it while the server is away.
-    fn counting() -> (Arc<Local>, Limiter) {
+    fn counting() -> (Arc<LocalStore>, Limiter) {
         let local = local();
         (local.clone(), limiter(OnUnavailable::Local(local)))
     }
 
-    fn check_away(limiter: &Limiter, id: &str) -> Checked {
+    fn check_away(limiter: &Limiter, id: &str) -> LimitResult {
         answer(limiter.check(id, 2.0, 60.0).unwrap(), Err(Error::new(Kind::Timeout, "late"))).unwrap()
     }
 
@@ -282,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_here_is_bounded() {
-        let local = Arc::new(Local::new(64 << 10));
+        let local = Arc::new(LocalStore::new(64 << 10));
         let limiter = limiter(OnUnavailable::Local(local.clone()));
         for n in 0..1000 {
             assert!(check_away(&limiter, &format!("id {n}")).allowed);

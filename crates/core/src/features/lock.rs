@@ -9,7 +9,7 @@ use cinnabar_port::{
     random, script,
 };
 
-use super::life;
+use super::ttl;
 use crate::keys::{self, Prefix};
 
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
@@ -45,26 +45,26 @@ impl Locks {
     /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;
-        let life = life::millis(checked_ttl(ttl_seconds)?);
+        let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
         let token = random::hex::<16>()?;
         let value = Bytes::copy_from_slice(token.as_bytes());
-        let args = [key, value, Bytes::from_static(b"PX"), life, Bytes::from_static(b"NX")];
+        let args = [key, value, Bytes::from_static(b"PX"), ttl, Bytes::from_static(b"NX")];
         Ok(Call::new(Request::keyed("SET", args), move |reply| Ok((reply != Reply::Nil).then_some(token))))
     }
 
     /// The same. If the outcome is unknown, calls `doubt` with the token and ttl of the lock that may have been acquired.
-    pub fn acquire_or(
+    pub fn acquire_reporting_doubt(
         &self,
         resource: &str,
         ttl_seconds: f64,
         doubt: impl FnOnce(String, Duration) + Send + 'static,
     ) -> Result<Call<Option<String>>> {
-        let life = checked_ttl(ttl_seconds)?;
+        let ttl = checked_ttl(ttl_seconds)?;
         let call = self.acquire(resource, ttl_seconds)?;
         let token = call.requests.first().and_then(|request| request.args.get(1)).cloned().unwrap_or_default();
         Ok(call.inspect(move |ended| {
             if ended.is_err_and(|error| error.kind == Kind::MaybeApplied) {
-                doubt(String::from_utf8_lossy(&token).into_owned(), life);
+                doubt(String::from_utf8_lossy(&token).into_owned(), ttl);
             }
         }))
     }
@@ -77,8 +77,8 @@ impl Locks {
 
     /// Holds the lock for so many seconds from now; false when it is no longer held with this token.
     pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
-        let life = life::millis(checked_ttl(ttl_seconds)?);
-        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), life];
+        let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
+        let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), ttl];
         Ok(Call::new(Request::script(&EXTEND, args).merging(Merge::Script).idempotent(), Reply::flag))
     }
 }
@@ -88,7 +88,7 @@ impl Locks {
 /// # Errors
 /// `E_INVALID_ARGUMENT` unless it is a number of seconds over 0 and up to a hundred years.
 pub fn checked_ttl(seconds: f64) -> Result<Duration> {
-    life::of_seconds("ttlSeconds", seconds)
+    ttl::from_seconds("ttlSeconds", seconds)
 }
 
 #[cfg(test)]
@@ -119,12 +119,13 @@ mod tests {
         let locks = Locks::new(Options::default()).unwrap();
         for (kind, in_doubt) in [(Kind::MaybeApplied, true), (Kind::NotSent, false), (Kind::Unavailable, false)] {
             let (tell, told) = std::sync::mpsc::channel();
-            let call = locks.acquire_or("res", 30.0, move |token, life| tell.send((token, life)).unwrap()).unwrap();
+            let call =
+                locks.acquire_reporting_doubt("res", 30.0, move |token, ttl| tell.send((token, ttl)).unwrap()).unwrap();
             let token = call.requests[0].args[1].clone();
             assert!((call.read)(Replies([Err(Error::new(kind, "lost"))].into_iter().collect())).is_err());
             let told = told.try_recv().ok();
             assert_eq!(told.is_some(), in_doubt);
-            assert!(told.is_none_or(|(told, life)| told.as_bytes() == token && life == Duration::from_secs(30)));
+            assert!(told.is_none_or(|(told, ttl)| told.as_bytes() == token && ttl == Duration::from_secs(30)));
         }
     }
 

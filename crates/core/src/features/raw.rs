@@ -1,6 +1,6 @@
 //! The raw client: which commands it has, where their keys are, and what they answer.
 
-mod conduct;
+mod connection_use;
 mod shape;
 mod table;
 mod transaction;
@@ -18,12 +18,12 @@ pub use shape::{Shape, Strings};
 pub use transaction::{Step, transaction};
 
 use crate::{
-    features::raw::{conduct::Conduct, table::Command},
+    features::raw::{connection_use::ConnectionUse, table::Command},
     output::Output,
 };
 
 /// Longer keys are a mistake: Redis compares and hashes them at every use.
-const LONGEST_KEY: usize = 1 << 20;
+const MAX_KEY_BYTES: usize = 1 << 20;
 
 /// A documented command with its arguments as they go over the wire.
 ///
@@ -31,15 +31,15 @@ const LONGEST_KEY: usize = 1 << 20;
 /// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
 pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Output>> {
     let command = table::find(name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
-    if let Some(answer) = nothing_asked(command, &args) {
-        return Ok(Call::ready(answer));
+    if let Some(output) = result_without_keys(command, &args) {
+        return Ok(Call::ready(output));
     }
     let (request, shape) = request(command, args)?;
     Ok(Call::new(request, move |reply| shape.read(reply, strings)))
 }
 
 /// The name of a documented command, and the shape of its empty value if it has one.
-pub fn skipped(name: &str) -> Option<(&'static str, Option<Shape>)> {
+pub fn empty_shape(name: &str) -> Option<(&'static str, Option<Shape>)> {
     table::find(name).map(|command| (command.name, command.skips.then_some(command.shape)))
 }
 
@@ -49,12 +49,12 @@ pub fn skipped(name: &str) -> Option<(&'static str, Option<Shape>)> {
 /// # Errors
 /// `E_INVALID_ARGUMENT` if there is no command; `E_UNSUPPORTED` for commands that cannot work here.
 pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>) -> Result<Call<Output>> {
-    let (mut request, conduct) = custom_request(name, args)?;
-    let wait = match conduct {
-        Conduct::Waits(wait) => Some(wait),
+    let (mut request, connection_use) = custom_request(name, args)?;
+    let wait = match connection_use {
+        ConnectionUse::Blocking(wait) => Some(wait),
         _ => None,
     };
-    if conduct != Conduct::Shares
+    if connection_use != ConnectionUse::Shared
         && let Verb::Custom(name) = request.verb
     {
         request.verb = Verb::Dedicated(Box::new(DedicatedCommand { name, blocking: wait }));
@@ -64,12 +64,12 @@ pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>
     // The blocking timeout that was sent is shorter than the one in the command.
     let cut = wait.is_some_and(|wait| wait.timeout.is_none() || within.is_some_and(|within| wait.exceeds(within)));
     Ok(Call::new(request, move |reply| match reply {
-        Reply::Nil if cut => Err(nothing_came(wait)),
+        Reply::Nil if cut => Err(nothing_popped(wait)),
         reply => Ok(shape::plain(reply, strings)),
     }))
 }
 
-fn nothing_came(wait: Option<BlockingTimeout>) -> Error {
+fn nothing_popped(wait: Option<BlockingTimeout>) -> Error {
     let message = match wait {
         Some(BlockingTimeout { timeout: None, .. }) => {
             "no element arrived before the deadline of this call; nothing was popped. A command without a timeout waits as \
@@ -83,13 +83,13 @@ fn nothing_came(wait: Option<BlockingTimeout>) -> Error {
 }
 
 /// Any command as a request, with how it uses its connection.
-fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
+fn custom_request(name: &str, args: Args) -> Result<(Request, ConnectionUse)> {
     let upper = name.to_ascii_uppercase();
     if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
         return Err(Error::argument("the command must be one word, such as \"GET\""));
     }
-    let conduct = conduct::of(&upper, &args);
-    if let Conduct::Refused(instead) = conduct {
+    let connection_use = connection_use::classify(&upper, &args);
+    if let ConnectionUse::Unsupported(instead) = connection_use {
         return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
     }
     let keys = match key_positions::find(&upper) {
@@ -101,11 +101,11 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, Conduct)> {
     let mut request = Request::with_keys("", args, 0).with_effect(effect);
     request.verb = Verb::Custom(upper);
     request.keys = keys;
-    Ok((request, conduct))
+    Ok((request, connection_use))
 }
 
 /// The result of a command with no keys, which is not sent.
-fn nothing_asked(command: &Command, args: &Args) -> Option<Output> {
+fn result_without_keys(command: &Command, args: &Args) -> Option<Output> {
     let none = match command.place {
         KeyPositions::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
@@ -120,7 +120,7 @@ fn nothing_asked(command: &Command, args: &Args) -> Option<Output> {
 fn effect(name: &str) -> Effect {
     match name {
         "DEL" | "UNLINK" => Effect::Count(positive_count),
-        _ if conduct::reads(name) => Effect::None,
+        _ if connection_use::reads(name) => Effect::None,
         _ => Effect::ALWAYS,
     }
 }
@@ -135,9 +135,9 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
         if key.is_empty() {
             return Err(Error::argument("a key must not be empty"));
         }
-        if key.len() > LONGEST_KEY {
+        if key.len() > MAX_KEY_BYTES {
             return Err(Error::argument(format!(
-                "a key of {} bytes is longer than the {LONGEST_KEY} allowed",
+                "a key of {} bytes is longer than the {MAX_KEY_BYTES} allowed",
                 key.len()
             )));
         }

@@ -2,11 +2,11 @@
 //!
 //! The documented keys say it all to any client: a hash of users, a list of messages. What stands beside them makes them
 //! heal and makes messages countable: which connections each user has, through which processes, until when those are alive
-//! (`seats.rs`), what changes (`changes.rs`), and the numbers of messages that are sent (`messages.rs`).
+//! (`memberships.rs`), what changes (`changes.rs`), and the numbers of messages that are sent (`messages.rs`).
 
 mod changes;
+mod memberships;
 mod messages;
-mod seats;
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use cinnabar_port::{
     script,
 };
 
-use self::messages::Seen;
+use self::messages::HighestNumbers;
 use super::json::{self, Object};
 use crate::{
     keys::{self, Prefix},
@@ -26,17 +26,17 @@ use crate::{
 };
 
 pub use changes::{Change, What, changes};
+pub use memberships::{Beat, Joined, Membership};
 pub use messages::{History, number};
-pub use seats::{Beat, Joined, Seat};
 
 script!(ADD_USER = "room/add_user.lua", keys: 1, args: 4);
 script!(REMOVE_USER = "room/remove_user.lua", keys: 1, args: 2);
 script!(STORE_MESSAGE = "room/store_message.lua", keys: 1, args: 3);
 
 /// A day, in milliseconds: how long a room lives after the last that happened in it.
-const LIFE: &str = "86400000";
+const ROOM_TTL_MS: &str = "86400000";
 /// Messages that are kept.
-const MESSAGES: &str = "100";
+const MAX_MESSAGES: &str = "100";
 
 /// Options of rooms.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +52,7 @@ pub struct Options {
 pub struct Rooms {
     prefix: Prefix,
     database: u8,
-    seen: Arc<Seen>,
+    seen: Arc<HighestNumbers>,
 }
 
 impl Rooms {
@@ -82,7 +82,7 @@ impl Rooms {
         let user = keys::raw("userId", user)?;
         let value = stamped("info", info, "joinedAt", joined_at)?;
         let channel = keys::room_changes(&self.prefix, &key, self.database);
-        let args = [key, user, value, Bytes::from_static(LIFE.as_bytes()), channel.clone()];
+        let args = [key, user, value, Bytes::from_static(ROOM_TTL_MS.as_bytes()), channel.clone()];
         Ok(Call::new(Request::script(&ADD_USER, args).merging(Merge::Script).idempotent(), |reply| {
             Ok(((), Some(Publication { channel, denied: reply.int()? > 1 })))
         }))
@@ -124,8 +124,9 @@ impl Rooms {
     /// `timestamp` an ISO time. A `seq` field that could be mistaken for the number of a sent message is removed.
     pub fn store_message(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<()>> {
         let key = keys::room_messages(&self.prefix, room)?;
-        let value = messages::unsent(message, timestamp)?;
-        let args = [key, value, Bytes::from_static(MESSAGES.as_bytes()), Bytes::from_static(LIFE.as_bytes())];
+        let value = messages::unnumbered(message, timestamp)?;
+        let args =
+            [key, value, Bytes::from_static(MAX_MESSAGES.as_bytes()), Bytes::from_static(ROOM_TTL_MS.as_bytes())];
         Ok(Call::new(Request::script(&STORE_MESSAGE, args).merging(Merge::Script), |_| Ok(())))
     }
 

@@ -8,9 +8,9 @@
 mod contents;
 mod group;
 mod index;
+mod metadata;
 mod read;
 mod renew;
-mod seal;
 mod update;
 mod validate;
 mod write;
@@ -31,26 +31,26 @@ use cinnabar_port::{
 use self::{
     contents::Contents,
     group::Group,
-    read::{Found, Needed},
-    renew::STORED,
-    seal::Seal,
+    metadata::Metadata,
+    read::{EpochKeys, ReadResult},
+    renew::STORE_SESSION_TTL,
     update::owner,
-    write::Writing,
+    write::SessionWrite,
 };
 use super::{
+    hints::Hints,
     json::{self, Object},
-    life,
-    recent::Recent,
+    ttl,
 };
 use crate::keys::{self, Prefix};
 
-pub use index::{Listed, public_id};
+pub use index::{ListedSession, public_id};
 pub use validate::{Lookup, Stats, hash};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
 
 /// How long a session lives unless something else is said: a day, in seconds.
-const LIFE: f64 = 86_400.0;
+const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
 /// How long what stands beside a session outlives it. Covers what lies between two requests of one round.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -86,23 +86,23 @@ pub struct Sessions(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     prefix: Prefix,
-    life: Duration,
+    ttl: Duration,
     rolling: bool,
     counters: validate::Counters,
     /// The keys of the epochs that sessions needed when they were last read or written, by id.
-    hints: Recent<Needed>,
+    hints: Hints<EpochKeys>,
     /// The epochs that groups had when sessions were written.
-    epochs: Recent<group::Epoch>,
+    epochs: Hints<group::Epoch>,
 }
 
 /// One session and where it lies.
 #[derive(Debug, Clone)]
-struct Place {
+struct SessionKey {
     id: Bytes,
     session: Bytes,
 }
 
-impl Place {
+impl SessionKey {
     /// The mark of a load, for a token.
     fn load(&self, prefix: &Prefix) -> Result<Bytes> {
         keys::session_load(prefix, &String::from_utf8_lossy(&self.id))
@@ -117,11 +117,11 @@ impl Sessions {
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::SESSIONS))?,
-            life: life::of_seconds("ttl", options.ttl.unwrap_or(LIFE))?,
+            ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             rolling: options.rolling,
             counters: validate::Counters::default(),
-            hints: Recent::new(REMEMBERED),
-            epochs: Recent::new(REMEMBERED),
+            hints: Hints::new(REMEMBERED),
+            epochs: Hints::new(REMEMBERED),
         })))
     }
 
@@ -141,7 +141,7 @@ impl Sessions {
         data.remove("createdAt");
         let json = first.spread(data).to_bytes()?;
 
-        let life = options.ttl.map_or(Ok(self.0.life), |ttl| life::of_seconds("ttl", ttl))?;
+        let ttl = options.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
         let mut groups = vec![Group::user(user.to_owned())];
         for tag in options.tags {
             let group = Group::tag(tag);
@@ -152,29 +152,29 @@ impl Sessions {
         match options.id {
             None => {
                 let id = random::hex::<24>()?;
-                let place = self.place(&id)?;
+                let key = self.key(&id)?;
                 // The id is new, so there is nothing to check first.
-                let written = self.writing(place, groups, json, life).write_new()?;
+                let written = self.writing(key, groups, json, ttl).write_new()?;
                 Ok(written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
             }
-            Some(id) => self.create_chosen(id, groups, json, life),
+            Some(id) => self.create_chosen(id, groups, json, ttl),
         }
     }
 
-    fn create_chosen(&self, id: String, groups: Vec<Group>, json: Vec<u8>, life: Duration) -> Result<Call<String>> {
-        let (sessions, place) = (self.clone(), self.place(&id)?);
+    fn create_chosen(&self, id: String, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> Result<Call<String>> {
+        let (sessions, key) = (self.clone(), self.key(&id)?);
         for group in &groups {
             group.epoch_key(&self.0.prefix)?;
         }
-        Ok(self.read(place.clone(), Contents::Session, false).then(move |found| {
+        Ok(self.read(key.clone(), Contents::Session, false).then(move |found| {
             let over = match found {
-                Found::Nothing => Bytes::new(),
+                ReadResult::Missing => Bytes::new(),
                 // An invalid session can be overwritten.
-                Found::Over(value) => value,
-                Found::Live(_) | Found::Other => return Err(taken()),
+                ReadResult::Invalid(value) => value,
+                ReadResult::Valid(_) | ReadResult::OtherKind => return Err(taken()),
             };
-            let write = sessions.writing(place, groups, json, life).write(move |place, value, life| {
-                Request::script(&CREATE, [place.session.clone(), value, life::millis(life), over])
+            let write = sessions.writing(key, groups, json, ttl).write(move |key, value, ttl| {
+                Request::script(&CREATE, [key.session.clone(), value, ttl::millis(ttl), over])
                     .merging(Merge::Script)
                     .with_effect(Effect::ChangedIf(is_one))
             })?;
@@ -185,18 +185,18 @@ impl Sessions {
     /// Stores a session under the caller's id, in place of any other, for so many seconds. `data` is the text of a JSON object;
     /// its `userId`, if it has one, is the user it belongs to.
     pub fn store(&self, id: &str, data: &str, ttl_seconds: f64) -> Result<Call<()>> {
-        let life = life::of_seconds("ttl", ttl_seconds)?;
-        let place = self.place(id)?;
+        let ttl = ttl::from_seconds("ttl", ttl_seconds)?;
+        let key = self.key(id)?;
         let owner = owner("data", &Object::argument("data", data.as_bytes())?)?.map(Group::user);
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
-            let seal = Seal { of: Contents::Session, life, owner: None, marks: Vec::new() };
-            let value = if life == STORED { data.to_owned().into() } else { seal.put(data.as_bytes()) };
-            return Ok(Call::new(set(place.session, value, life, None), |_| Ok(())));
+            let metadata = Metadata { of: Contents::Session, ttl, owner: None, group_epochs: Vec::new() };
+            let value = if ttl == STORE_SESSION_TTL { data.to_owned().into() } else { metadata.put(data.as_bytes()) };
+            return Ok(Call::new(set(key.session, value, ttl, None), |_| Ok(())));
         }
         let write = self
-            .writing(place, owner.into_iter().collect(), data.into(), life)
-            .write(|place, value, life| set(place.session.clone(), value, life, None))?;
+            .writing(key, owner.into_iter().collect(), data.into(), ttl)
+            .write(|key, value, ttl| set(key.session.clone(), value, ttl, None))?;
         Ok(write.map(drop))
     }
 
@@ -211,39 +211,39 @@ impl Sessions {
         id: &str,
         answer: impl FnOnce(Option<Bytes>) -> T + Send + 'static,
     ) -> Result<Call<T>> {
-        let place = self.place(id)?;
+        let key = self.key(id)?;
         let sessions = self.clone();
         let count = move |found: Option<bool>| sessions.0.counters.count(found);
         if self.0.rolling {
-            let call = self.roll(place).inspect(move |json| count(json.map(Option::is_some).ok()));
+            let call = self.read_rolling(key).inspect(move |json| count(json.map(Option::is_some).ok()));
             return Ok(call.map(answer));
         }
-        Ok(self.read_then(place, Contents::Session, move |found| {
+        Ok(self.read_then(key, Contents::Session, move |found| {
             let json = found.map(|found| found.live().map(|live| live.record.json));
             count(json.as_ref().map(Option::is_some).ok());
             json.map(|json| Step::Done(answer(json)))
         }))
     }
 
-    fn writing(&self, place: Place, groups: Vec<Group>, json: Vec<u8>, life: Duration) -> Writing {
-        Writing { sessions: self.clone(), place, groups, json, life }
+    fn writing(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> SessionWrite {
+        SessionWrite { sessions: self.clone(), key, groups, json, ttl }
     }
 
     /// Remembers which epochs a session needs, so that these are read with it in one round. A hint may be wrong or missing: the
     /// session itself records what it needs, and a second round is made then.
-    fn hint(&self, id: &Bytes, needed: &Needed) {
+    fn hint(&self, id: &Bytes, needed: &EpochKeys) {
         if !needed.is_empty() {
-            self.0.hints.learn(id, needed.clone());
+            self.0.hints.insert(id, needed.clone());
         }
     }
 
-    fn place(&self, id: &str) -> Result<Place> {
-        Ok(Place { id: Bytes::copy_from_slice(id.as_bytes()), session: keys::session(&self.0.prefix, id)? })
+    fn key(&self, id: &str) -> Result<SessionKey> {
+        Ok(SessionKey { id: Bytes::copy_from_slice(id.as_bytes()), session: keys::session(&self.0.prefix, id)? })
     }
 }
 
-fn set(key: Bytes, value: Bytes, life: Duration, only: Option<&'static str>) -> Request {
-    let args = [key, value, Bytes::from_static(b"PX"), life::millis(life)];
+fn set(key: Bytes, value: Bytes, ttl: Duration, only: Option<&'static str>) -> Request {
+    let args = [key, value, Bytes::from_static(b"PX"), ttl::millis(ttl)];
     let mut request = Request::keyed("SET", args);
     request.args.extend(only.map(|only| Bytes::from_static(only.as_bytes())));
     request.with_effect(Effect::ChangedIf(is_not_nil))

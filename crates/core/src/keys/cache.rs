@@ -3,21 +3,21 @@
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Result};
 
-use super::{Prefix, any, beside, glob};
+use super::{Prefix, companion_of, glob, lenient};
 
 /// A cached value.
 pub fn cache_entry(prefix: &Prefix, name: &str) -> Bytes {
-    [prefix.as_str(), &any(name)].concat().into()
+    [prefix.as_str(), &lenient(name)].concat().into()
 }
 
 /// The lease of a load of that value, in the same slot as the value.
 pub fn cache_lease(prefix: &Prefix, name: &str) -> Bytes {
-    beside(prefix, cache_entry(prefix, name), LEASE)
+    companion_of(prefix, cache_entry(prefix, name), LEASE)
 }
 
 /// The mark of a tag.
-pub fn cache_tag(prefix: &Prefix, tag: &str) -> Bytes {
-    beside(prefix, format!("{}tag:{}", prefix.as_str(), any(tag)), "mark")
+pub fn cache_tag_epoch(prefix: &Prefix, tag: &str) -> Bytes {
+    companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), "mark")
 }
 
 /// The name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.

@@ -17,7 +17,7 @@ pub fn channel(database: u8, name: Bytes) -> Bytes {
 }
 
 /// The caller's name of a channel; `None` for a channel of another database, which a pattern may have matched.
-pub fn plain_channel(database: u8, name: &Bytes) -> Option<Bytes> {
+pub fn caller_channel(database: u8, name: &Bytes) -> Option<Bytes> {
     let Some(rest) = name.strip_prefix(FOREIGN) else { return Some(name.clone()) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = rest.split_at(digits);
@@ -37,13 +37,13 @@ mod tests {
         assert_eq!(channel(0, name("prism:events")), "prism:events");
         assert_eq!(channel(3, name("prism:*")), "cinnabar:db3:prism:*");
         assert_eq!(channel(3, name("__keyevent@3__:expired")), "__keyevent@3__:expired");
-        assert_eq!(plain_channel(3, &channel(3, name("prism:events"))), Some(name("prism:events")));
-        assert_eq!(plain_channel(3, &channel(3, name(""))), Some(name("")));
+        assert_eq!(caller_channel(3, &channel(3, name("prism:events"))), Some(name("prism:events")));
+        assert_eq!(caller_channel(3, &channel(3, name(""))), Some(name("")));
         for (database, foreign) in [(0, "cinnabar:db3:x"), (3, "cinnabar:db31:x"), (31, "cinnabar:db3:x")] {
-            assert_eq!(plain_channel(database, &name(foreign)), None);
+            assert_eq!(caller_channel(database, &name(foreign)), None);
         }
         for own in ["cinnabar:db", "cinnabar:db:x", "cinnabar:db3", "cinnabar:dbx:y", "x"] {
-            assert_eq!(plain_channel(0, &name(own)), Some(name(own)));
+            assert_eq!(caller_channel(0, &name(own)), Some(name(own)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use cinnabar_port::error::{Error, Result};
 
-use super::{LONGEST, is_special, push};
+use super::{MAX_IDENTIFIER_BYTES, is_special, push};
 
 /// Escapes a text so that a glob matches it literally.
 pub fn literal(text: &str) -> String {
@@ -22,8 +22,11 @@ pub fn literal(text: &str) -> String {
 /// `E_INVALID_ARGUMENT` if it is empty or too long, or has a class that is not closed, that no name can match or that looks
 /// like a word.
 pub fn names(glob: &str) -> Result<String> {
-    if glob.is_empty() || glob.len() > LONGEST {
-        return Err(Error::argument(format!("pattern must have 1 to {LONGEST} bytes, got {}", glob.len())));
+    if glob.is_empty() || glob.len() > MAX_IDENTIFIER_BYTES {
+        return Err(Error::argument(format!(
+            "pattern must have 1 to {MAX_IDENTIFIER_BYTES} bytes, got {}",
+            glob.len()
+        )));
     }
     let mut out = String::with_capacity(glob.len() + 8);
     let mut rest = glob.chars();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cinnabar_port::error::Result;
 
-use super::{Prefix, beside, identifier, in_database};
+use super::{Prefix, companion_of, identifier, in_database};
 
 /// The members of a room.
 pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
@@ -12,22 +12,22 @@ pub fn room_users(prefix: &Prefix, id: &str) -> Result<Bytes> {
 
 /// How many connections each user has in the room with these users.
 pub fn room_connections(prefix: &Prefix, users: &Bytes) -> Bytes {
-    beside(prefix, users, "refs")
+    companion_of(prefix, users, "refs")
 }
 
 /// The connections that the process with this id has in the room with these users.
-pub fn room_seats(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
-    beside(prefix, users, &format!("node:{node}"))
+pub fn room_memberships(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
+    companion_of(prefix, users, &format!("node:{node}"))
 }
 
 /// The tombstone of a process id that was swept from the room with these users.
-pub fn room_gone(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
-    beside(prefix, users, &format!("gone:{node}"))
+pub fn room_tombstone(prefix: &Prefix, users: &Bytes, node: &str) -> Bytes {
+    companion_of(prefix, users, &format!("gone:{node}"))
 }
 
 /// The channel of joins and leaves in the room with these users, in this database.
 pub fn room_changes(prefix: &Prefix, users: &Bytes, database: u8) -> Bytes {
-    beside(prefix, users, &format!("{}events", in_database(database)))
+    companion_of(prefix, users, &format!("{}events", in_database(database)))
 }
 
 /// The last messages of a room.
@@ -37,20 +37,20 @@ pub fn room_messages(prefix: &Prefix, id: &str) -> Result<Bytes> {
 
 /// The message counter of the room with these messages.
 pub fn room_numbers(prefix: &Prefix, messages: &Bytes) -> Bytes {
-    beside(prefix, messages, "seq")
+    companion_of(prefix, messages, "seq")
 }
 
 /// The channel of new messages in the room with these messages, in this database.
 pub fn room_live(prefix: &Prefix, messages: &Bytes, database: u8) -> Bytes {
-    beside(prefix, messages, &format!("{}live", in_database(database)))
+    companion_of(prefix, messages, &format!("{}live", in_database(database)))
 }
 
 /// The lease expiry of each process that has connections in rooms.
 pub fn room_nodes(prefix: &Prefix) -> Bytes {
-    beside(prefix, prefix.whole("rooms"), "nodes")
+    companion_of(prefix, prefix.whole("rooms"), "nodes")
 }
 
 /// The rooms in which the process with this id may have connections, as keys of their users. In the slot of `room_nodes`.
 pub fn room_node_rooms(prefix: &Prefix, node: &str) -> Bytes {
-    beside(prefix, prefix.whole("rooms"), &format!("rooms:{node}"))
+    companion_of(prefix, prefix.whole("rooms"), &format!("rooms:{node}"))
 }

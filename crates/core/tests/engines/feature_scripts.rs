@@ -5,12 +5,12 @@ use crate::scripts::{Cases, script};
 
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
-script!(OPEN = "cache/open.lua", keys: 1, args: 2);
-script!(LEASE = "cache/lease.lua", keys: 1, args: 2);
+script!(OPEN = "cache/ensure_epoch.lua", keys: 1, args: 2);
+script!(LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
-script!(DROP = "cache/release.lua", keys: 1, args: 1);
+script!(DROP = "cache/release_lease.lua", keys: 1, args: 1);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
 
 /// Locks, the cache and limits.

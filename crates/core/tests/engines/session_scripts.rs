@@ -7,18 +7,18 @@ use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
-script!(LOOK = "session/look.lua", keys: 1, args: 0);
-script!(CAS = "session/cas.lua", keys: 1, args: 4);
+script!(LOOK = "session/get_with_ttl.lua", keys: 1, args: 0);
+script!(CAS = "session/compare_and_set.lua", keys: 1, args: 4);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
-script!(INDEX_ENTER = "session/index_enter.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_list.lua"]);
-script!(INDEX_STAY = "session/index_stay.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_list.lua"]);
+script!(INDEX_ENTER = "session/index_add.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_entries.lua"]);
+script!(INDEX_STAY = "session/index_renew.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_entries.lua"]);
 script!(INDEX_READ = "session/index_read.lua", keys: 1, args: 0);
 script!(INDEX_REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["session/now.lua"]);
-script!(DROP = "session/drop.lua", keys: 3, args: 2);
-script!(COUNT = "session/count.lua", keys: 1, args: 2);
-script!(ONCE = "session/once.lua", keys: 1, args: 2);
-script!(SINCE = "session/since.lua", keys: 1, args: 2);
-script!(FILL = "session/fill.lua", keys: 2, args: 4);
+script!(DROP = "session/drop_group.lua", keys: 3, args: 2);
+script!(COUNT = "session/count_invalidation.lua", keys: 1, args: 2);
+script!(ONCE = "session/get_or_set.lua", keys: 1, args: 2);
+script!(SINCE = "session/record_count.lua", keys: 1, args: 2);
+script!(FILL = "session/store_token.lua", keys: 2, args: 4);
 
 const SESSION: &[&str] = &[
     "GET session:a",

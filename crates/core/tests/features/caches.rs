@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cinnabar_core::features::cache::{Ahead, Cache, Found, Keep, Lease, OnUnavailable, Options};
+use cinnabar_core::features::cache::{Cache, EntryOptions, Lease, LoadOptions, LoadStart, OnUnavailable, Options};
 use cinnabar_port::{
     Call, Replies, Reply, Step,
     error::{Error, Kind, Result},
@@ -13,16 +13,16 @@ fn cache() -> Cache {
     Cache::new(Options::default()).unwrap()
 }
 
-fn tagged(tags: &[&str]) -> Keep {
-    Keep { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..Keep::default() }
+fn tagged(tags: &[&str]) -> EntryOptions {
+    EntryOptions { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..EntryOptions::default() }
 }
 
 /// Before a load that may take a minute.
-fn ahead(tags: &[&str]) -> Ahead {
-    Ahead { keep: tagged(tags), load: Duration::from_secs(60) }
+fn ahead(tags: &[&str]) -> LoadOptions {
+    LoadOptions { keep: tagged(tags), load: Duration::from_secs(60) }
 }
 
-fn lease(found: Found) -> Lease {
+fn lease(found: LoadStart) -> Lease {
     found.lease.unwrap()
 }
 
@@ -35,14 +35,14 @@ fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
     engine.run(Ok(cache.get(name))).unwrap().map(|json| String::from_utf8(json.to_vec()).unwrap())
 }
 
-fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: Keep) {
+fn set(engine: &Engine, cache: &Cache, name: &str, json: &str, keep: EntryOptions) {
     engine.run(cache.set(name, json.into(), keep)).unwrap();
 }
 
 #[test]
 fn a_plain_value_is_plain_json() {
     let (engine, cache) = (Engine::new(), cache());
-    set(&engine, &cache, "a", r#"{"n":9007199254740993}"#, Keep::default());
+    set(&engine, &cache, "a", r#"{"n":9007199254740993}"#, EntryOptions::default());
     assert_eq!(engine.text("api:a").as_deref(), Some(r#"{"n":9007199254740993}"#));
     assert_eq!(get(&engine, &cache, "a").as_deref(), Some(r#"{"n":9007199254740993}"#));
     engine.advance(Duration::from_secs(301));
@@ -54,7 +54,7 @@ fn a_tag_takes_its_entries_and_no_others() {
     let (engine, here, there) = (Engine::new(), cache(), cache());
     set(&engine, &here, "a", "1", tagged(&["x", "y"]));
     set(&engine, &here, "b", "2", tagged(&["y"]));
-    set(&engine, &here, "c", "3", Keep::default());
+    set(&engine, &here, "c", "3", EntryOptions::default());
     assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process meets its first tag");
     let before = engine.text("api:a");
     engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
@@ -115,12 +115,12 @@ fn invalidated_tags_that_no_entry_has_leave_nothing() {
 #[test]
 fn only_reads_of_tagged_values_ask_for_marks() {
     let (engine, cache) = (Engine::new(), cache());
-    set(&engine, &cache, "plain", "1", Keep::default());
+    set(&engine, &cache, "plain", "1", EntryOptions::default());
     set(&engine, &cache, "tagged", "2", tagged(&["x", "y"]));
     get(&engine, &cache, "tagged");
     assert_eq!(cache.get("plain").requests.len(), 1);
     assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once it is known");
-    set(&engine, &cache, "tagged", "3", Keep::default());
+    set(&engine, &cache, "tagged", "3", EntryOptions::default());
     assert_eq!(get(&engine, &cache, "tagged").as_deref(), Some("3"));
     assert_eq!(cache.get("tagged").requests.len(), 1);
 }
@@ -144,7 +144,7 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
     let changes: [(Change, Option<&str>); 5] = [
         (|engine, there| drop(engine.run(Ok(there.invalidate("user:1")))), None),
         (|engine, there| drop(engine.run(there.invalidate_by_pattern("user:*"))), None),
-        (|engine, there| set(engine, there, "user:1", "2", Keep::default()), Some("2")),
+        (|engine, there| set(engine, there, "user:1", "2", EntryOptions::default()), Some("2")),
         (|engine, there| set(engine, there, "user:1", "2", tagged(&["x"])), Some("2")),
         (|engine, _| drop(engine.raw(&["DEL", "api:{api:user:1}:load"])), None),
     ];
@@ -154,12 +154,15 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
         let another = lease(engine.run(there.begin("user:1", ahead(&[]))).unwrap());
         assert_eq!(mark(&found), mark(&another), "who loads at the same time has the same lease");
         change(&engine, &there);
-        assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), Keep::default())).unwrap());
+        assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), EntryOptions::default())).unwrap());
         assert_eq!(get(&engine, &here, "user:1").as_deref(), left);
         let later = engine.run(here.open("user:1", ahead(&[]))).unwrap();
         assert_ne!(mark(&found), mark(&later));
         engine.run(Ok(here.release("user:1", found.mark))).unwrap();
-        assert!(engine.run(here.fill("user:1", "3".into(), later, Keep::default())).unwrap(), "of another load");
+        assert!(
+            engine.run(here.fill("user:1", "3".into(), later, EntryOptions::default())).unwrap(),
+            "of another load"
+        );
         assert_eq!(engine.text("api:user:1").as_deref(), Some("3"));
         engine.assert_all_end();
         engine.advance(Duration::from_secs(1));
@@ -171,7 +174,7 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
 fn a_load_never_replaces_the_value_of_one_that_started_later() {
     let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", ahead(&[]))).unwrap());
     let fill = |engine: &Engine, cache: &Cache, json: &str, lease| {
-        engine.run(cache.fill("a", json.into(), lease, Keep::default())).unwrap()
+        engine.run(cache.fill("a", json.into(), lease, EntryOptions::default())).unwrap()
     };
     // Of three loads that start in the order of their numbers, every order in which they may end.
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -209,7 +212,7 @@ fn a_pattern_counts_values_and_leaves_what_lies_beside_others() {
 #[test]
 fn the_last_part_of_a_life_is_the_stale_one() {
     let (engine, cache) = (Engine::new(), cache());
-    let keep = Keep { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..Keep::default() };
+    let keep = EntryOptions { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..EntryOptions::default() };
     set(&engine, &cache, "a", "1", keep);
     let begin = || engine.run(cache.begin("a", ahead(&[]))).unwrap();
     assert!(!begin().stale && begin().value.is_some());
@@ -224,10 +227,10 @@ fn the_last_part_of_a_life_is_the_stale_one() {
 fn a_pattern_removes_what_it_matches() {
     let (engine, cache) = (Engine::new(), cache());
     for name in ["user:1", "user:2", "user", "post:1", "user:*", "user:{x}"] {
-        set(&engine, &cache, name, "1", Keep::default());
+        set(&engine, &cache, name, "1", EntryOptions::default());
     }
     for n in 0..3000 {
-        set(&engine, &cache, &format!("many:{n}"), "1", Keep::default());
+        set(&engine, &cache, &format!("many:{n}"), "1", EntryOptions::default());
     }
     assert_eq!(engine.run(cache.invalidate_by_pattern("user:\\*")).unwrap(), 1);
     assert_eq!(engine.run(cache.invalidate_by_pattern("user:*")).unwrap(), 3);
@@ -311,14 +314,14 @@ fn race(dice: &mut Dice) {
 enum Flight {
     Done(Call<()>),
     Read(Call<Option<Bytes>>),
-    Begin(Call<Found>),
+    Begin(Call<LoadStart>),
     Fill(Call<bool>),
 }
 
 #[test]
 fn several_at_once_answer_in_order() -> Result<()> {
     let (engine, cache) = (Engine::new(), cache());
-    let entries = [("a", "1", Keep::default()), ("b", "2", tagged(&["x"]))];
+    let entries = [("a", "1", EntryOptions::default()), ("b", "2", tagged(&["x"]))];
     engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
     let names = ["b", "nope", "a"].map(String::from);
     let values = engine.run(Ok(cache.get_many(&names)))?;
@@ -358,7 +361,7 @@ fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
     let stats = reader.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
     // A stale entry is told from a fresh one by a second round too; a load must hear of a server that is away.
-    let (keep, loader) = (Keep { stale_while_revalidate: Some(60.0), ..Keep::default() }, cache());
+    let (keep, loader) = (EntryOptions { stale_while_revalidate: Some(60.0), ..EntryOptions::default() }, cache());
     set(&engine, &writer, "b", "2", keep);
     let Step::Next(next) = engine.step(loader.begin("b", ahead(&[])).unwrap()).unwrap() else { panic!("two rounds") };
     let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));

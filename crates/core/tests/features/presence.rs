@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cinnabar_core::{
     agents::presence::{Member, Presence},
     features::{
-        Overdue,
+        Takeover,
         room::{Options, Rooms, changes},
     },
     store::Store,
@@ -73,13 +73,13 @@ impl Place {
     /// A process that has died: what it did stays, and nothing keeps its lease.
     async fn dead(&self, members: &[(&str, &str)], lease: Duration) -> &'static str {
         let node = "dead";
-        self.call(self.rooms.enlist(node, Duration::from_secs(60))).await;
+        self.call(self.rooms.create_lease(node, Duration::from_secs(60))).await;
         for (number, (room, user)) in members.iter().enumerate() {
-            let seat = self.rooms.seat(room, user, "{}", "t", number as u64).unwrap();
+            let seat = self.rooms.membership(room, user, "{}", "t", number as u64).unwrap();
             assert!(self.call(self.rooms.register(node, &seat.room)).await);
             self.call(self.rooms.join(node, &seat)).await;
         }
-        assert!(self.call(self.rooms.beat(node, lease, Overdue::SURE)).await.held);
+        assert!(self.call(self.rooms.renew_lease(node, lease, Takeover::ALLOWED)).await.has_lease);
         node
     }
 
@@ -223,8 +223,8 @@ fn who_was_swept_by_mistake_comes_back() {
         let [node] =
             <[_; 1]>::try_from(place.raw(&["ZRANGE", "room:{room:}:nodes", "0", "-1"]).await.array().unwrap()).unwrap();
         let node = String::from_utf8(node.bulk().unwrap().unwrap().to_vec()).unwrap();
-        place.call(place.rooms.retire(&node, Vec::new())).await;
-        let rooms = place.call(place.rooms.orphaned(&node, 10)).await;
+        place.call(place.rooms.end_lease(&node, Vec::new())).await;
+        let rooms = place.call(place.rooms.orphaned_rooms(&node, 10)).await;
         assert_eq!(rooms.len(), 2);
         for room in rooms {
             while place.call(place.rooms.sweep(&node, &room)).await.0 > 0 {}

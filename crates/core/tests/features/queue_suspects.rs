@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cinnabar_core::features::{
-    Overdue,
+    Takeover,
     queue::{Keep, Leased, Limits, NewJob, Options, Outcome, Queue, Rate, State, Take, Taken},
 };
 
@@ -285,11 +285,11 @@ fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
         take(engine, &queue, 1);
         engine.pass(OVER);
         let now = engine.now_ms() as u64;
-        for overdue in [Overdue::UNSURE, Overdue { may: true, latest_ms: Some(now - 150) }] {
+        for overdue in [Takeover::DENIED, Takeover { allowed: true, latest_ms: Some(now - 150) }] {
             let none = taken(engine, &queue, &Take { overdue, ..ask(1) });
             assert!(none.jobs.is_empty() && none.now_ms >= now, "{overdue:?}");
         }
-        let overdue = Overdue { may: true, latest_ms: Some(now + 5000) };
+        let overdue = Takeover { allowed: true, latest_ms: Some(now + 5000) };
         assert_eq!(names(&taken(engine, &queue, &Take { overdue, ..ask(1) }).jobs), ["a"]);
     });
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_core::features::{
-    Overdue,
+    Takeover,
     queue::{
         Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report,
         State, Take, Taken,
@@ -33,7 +33,15 @@ pub fn job(name: &str) -> NewJob {
 pub fn ask(count: usize) -> Take {
     static TOKENS: AtomicU32 = AtomicU32::new(0);
     let token = format!("w.{}", TOKENS.fetch_add(1, Ordering::Relaxed));
-    Take { count, lease: LEASE, token, limits: Limits::default(), idle: true, makes_way: None, overdue: Overdue::SURE }
+    Take {
+        count,
+        lease: LEASE,
+        token,
+        limits: Limits::default(),
+        idle: true,
+        makes_way: None,
+        overdue: Takeover::ALLOWED,
+    }
 }
 
 pub fn take(engine: &Engine, queue: &Queue, count: usize) -> Vec<Leased> {

@@ -4,14 +4,14 @@ use cinnabar_port::error::{Error, Result};
 use tokio::sync::oneshot;
 
 use super::Member;
-use crate::features::room::Seat;
+use crate::features::room::Membership;
 
 /// Orders of one turn, and calls of one round.
 pub const BATCH: usize = 512;
 
 /// A pending join.
 pub struct Joining {
-    pub seat: Seat,
+    pub seat: Membership,
     pub number: u64,
     pub done: oneshot::Sender<Result<Member>>,
 }

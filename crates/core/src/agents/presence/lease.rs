@@ -44,8 +44,8 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
     let node = presence.node();
     let overdue = || presence.steady().ask(presence.lease, Instant::now());
     let call = match &node {
-        Some(node) => presence.rooms.beat(node, presence.lease, overdue()),
-        None if presence.is_looked_at() => presence.rooms.look(presence.lease, overdue()),
+        Some(node) => presence.rooms.renew_lease(node, presence.lease, overdue()),
+        None if presence.is_looked_at() => presence.rooms.find_expired(presence.lease, overdue()),
         None => return None,
     };
     let within = (presence.lease / BEATS).clamp(Duration::from_millis(100), presence.patience);
@@ -54,11 +54,11 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
         Err(error) => return Some(Err(error)),
     };
     presence.steady().saw(beat.now_ms, presence.lease, Instant::now());
-    if let Some(node) = node.filter(|_| !beat.held) {
+    if let Some(node) = node.filter(|_| !beat.has_lease) {
         presence.lose(&node);
     }
-    if !beat.over.is_empty() {
-        presence.sweep_soon(beat.over);
+    if !beat.expired.is_empty() {
+        presence.sweep_soon(beat.expired);
     }
     Some(Ok(()))
 }
@@ -96,12 +96,14 @@ impl Presence {
     /// Several may do so at once: each seat is taken away by one of them, and a room is crossed off only when it has none left.
     pub(super) async fn sweep(&self, node: &str) -> Result<()> {
         loop {
-            let rooms = self.call(self.rooms.orphaned(node, ROOMS)).await?;
+            let rooms = self.call(self.rooms.orphaned_rooms(node, ROOMS)).await?;
             if rooms.is_empty() {
                 return Ok(());
             }
-            let calls =
-                rooms.into_iter().map(|room| (self.store.noting(self.rooms.sweep(node, &room)), room)).collect();
+            let calls = rooms
+                .into_iter()
+                .map(|room| (self.store.recording_publication(self.rooms.sweep(node, &room)), room))
+                .collect();
             let (mut empty, mut some, mut failure) = (Vec::new(), false, None);
             let deadline = Instant::now() + self.patience;
             let settle = |done: Vec<(Result<usize>, _)>| {
@@ -115,7 +117,7 @@ impl Presence {
             };
             self.store.run(calls, deadline, settle).await;
             if !empty.is_empty() {
-                self.call(self.rooms.swept(node, empty)).await?;
+                self.call(self.rooms.remove_swept(node, empty)).await?;
             } else if let Some(failure) = failure.filter(|_| !some) {
                 return Err(failure);
             }

@@ -20,7 +20,7 @@ use super::{
     joining::{BATCH, Joining},
     roster::Roster,
 };
-use crate::features::room::Seat;
+use crate::features::room::Membership;
 
 /// A process keeps its lease for so many of them after the last has left: somebody may come soon.
 const IDLE_LEASES: u32 = 3;
@@ -51,7 +51,7 @@ pub struct Keeper {
 /// A leave that the store has to be told.
 struct Owed {
     node: Arc<str>,
-    seat: Seat,
+    seat: Membership,
     /// When nobody wants it any more; the lease ends then.
     until: Option<Instant>,
     _told: Arc<Told>,
@@ -164,7 +164,7 @@ impl Keeper {
     }
 
     /// A connection may have a seat that it must not have.
-    pub fn owe_seat(&mut self, node: Arc<str>, seat: Seat) {
+    pub fn owe_seat(&mut self, node: Arc<str>, seat: Membership) {
         self.owed.push(Owed { node, seat, until: None, _told: Arc::new(Told(None)) });
     }
 
@@ -193,7 +193,8 @@ impl Keeper {
         // Whoever left under a lease that is over is swept.
         self.owed.retain(|owed| Some(&owed.node) == node.as_ref() && !is_late(owed));
         let owed = std::mem::take(&mut self.owed);
-        let leave = |owed: &Owed| self.presence.store.noting(self.presence.rooms.leave(&owed.node, &owed.seat));
+        let leave =
+            |owed: &Owed| self.presence.store.recording_publication(self.presence.rooms.leave(&owed.node, &owed.seat));
         let calls = owed.into_iter().map(|owed| (leave(&owed), owed)).collect();
         for (left, owed) in self.run(calls).await {
             if left.is_err_and(|error| error.is_unavailable()) {
@@ -233,7 +234,7 @@ impl Keeper {
         let mut rooms = rooms.chunks(BATCH);
         let mut some = rooms.next().unwrap_or_default();
         loop {
-            self.presence.call(self.presence.rooms.retire(node, some.to_vec())).await?;
+            self.presence.call(self.presence.rooms.end_lease(node, some.to_vec())).await?;
             let Some(next) = rooms.next() else { return Ok(()) };
             some = next;
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Member;
-use crate::features::room::Seat;
+use crate::features::room::Membership;
 
 /// All members, by room. Known to one task only.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub struct Roster {
 
 /// The seats in one room.
 struct Room {
-    seats: HashMap<u64, Seat>,
+    seats: HashMap<u64, Membership>,
     /// The number under which the store knows all of them; `None` where it may not.
     node: Option<Arc<str>>,
     /// When the store was last asked whether it does.
@@ -45,14 +45,14 @@ impl Roster {
     }
 
     /// Notes a seat that the store knows under this number.
-    pub fn add(&mut self, number: u64, seat: Seat, node: &Arc<str>, now: Instant) {
+    pub fn add(&mut self, number: u64, seat: Membership, node: &Arc<str>, now: Instant) {
         self.registered(&seat.room, node, now);
         let Some(room) = self.rooms.get_mut(&seat.room) else { return };
         self.seats += usize::from(room.seats.insert(number, seat).is_none());
     }
 
     /// Takes a seat away.
-    pub fn take(&mut self, member: &Member) -> Option<Seat> {
+    pub fn take(&mut self, member: &Member) -> Option<Membership> {
         let seat = self.rooms.get_mut(&member.room)?.seats.remove(&member.number)?;
         self.seats -= 1;
         Some(seat)
@@ -70,7 +70,7 @@ impl Roster {
     }
 
     /// The seats in a room.
-    pub fn seats(&self, room: &Bytes) -> Vec<Seat> {
+    pub fn seats(&self, room: &Bytes) -> Vec<Membership> {
         self.rooms.get(room).map(|room| room.seats.values().cloned().collect()).unwrap_or_default()
     }
 

@@ -78,13 +78,13 @@ impl Keeper {
     async fn take_seats(&mut self, node: &Arc<str>, joins: Vec<Joining>) -> Vec<Joining> {
         let calls = joins
             .into_iter()
-            .map(|join| (self.presence.store.noting(self.presence.rooms.join(node, &join.seat)), join))
+            .map(|join| (self.presence.store.recording_publication(self.presence.rooms.join(node, &join.seat)), join))
             .collect();
         let mut again = Vec::new();
         for (joined, join) in self.run(calls).await {
             let Joining { seat, number, done } = join;
             match joined {
-                Ok(Joined::Seated) => {
+                Ok(Joined::Registered) => {
                     let member = Member { room: seat.room.clone(), number };
                     if done.send(Ok(member)).is_ok() {
                         self.roster.add(number, seat, node, Instant::now());
@@ -92,7 +92,7 @@ impl Keeper {
                         self.owe_seat(node.clone(), seat);
                     }
                 }
-                Ok(Joined::Gone) => again.push(Joining { seat, number, done }),
+                Ok(Joined::Swept) => again.push(Joining { seat, number, done }),
                 Err(error) => {
                     // It may have its seat nevertheless.
                     self.owe_seat(node.clone(), seat);
@@ -124,14 +124,14 @@ impl Keeper {
 
     async fn enlist(&mut self) -> Result<Arc<str>> {
         let node: Arc<str> = random::hex::<8>()?.into();
-        let beat = self.presence.call(self.presence.rooms.enlist(&node, self.presence.lease)).await?;
+        let beat = self.presence.call(self.presence.rooms.create_lease(&node, self.presence.lease)).await?;
         // A store that has lost its data does not know where the number before had seats.
         self.retired.extend(self.former.replace(node.clone()).map(|former| (former, self.roster.rooms())));
         self.roster.forget_node();
         *self.presence.lock_node() = Some(node.clone());
         self.presence.keep_looking();
-        if !beat.over.is_empty() {
-            self.presence.sweep_soon(beat.over);
+        if !beat.expired.is_empty() {
+            self.presence.sweep_soon(beat.expired);
         }
         Ok(node)
     }
@@ -149,11 +149,9 @@ impl Keeper {
         let mut waiting = Vec::new();
         for room in ready {
             let seats = self.roster.seats(&room);
-            calls.extend(
-                seats
-                    .iter()
-                    .map(|seat| (self.presence.store.noting(self.presence.rooms.join(node, seat)), waiting.len())),
-            );
+            calls.extend(seats.iter().map(|seat| {
+                (self.presence.store.recording_publication(self.presence.rooms.join(node, seat)), waiting.len())
+            }));
             waiting.push((room, true));
             if calls.len() < BATCH {
                 continue;
@@ -173,8 +171,8 @@ impl Keeper {
     ) -> Result<bool> {
         for (joined, at) in self.run(calls).await {
             match joined {
-                Ok(Joined::Seated) => {}
-                Ok(Joined::Gone) => return Ok(false),
+                Ok(Joined::Registered) => {}
+                Ok(Joined::Swept) => return Ok(false),
                 Err(error) if error.is_unavailable() => {
                     // Whoever waits for a seat of its own has sent nothing yet, whatever became of these.
                     let message = error.message().to_owned();

@@ -53,7 +53,7 @@ impl Keeper {
                 break;
             }
             let calls = stale.into_iter().map(|(room, seats)| {
-                let call = self.presence.rooms.keep(&node, &room);
+                let call = self.presence.rooms.renew_room(&node, &room);
                 (call, (room, seats))
             });
             let mut failed = false;

@@ -23,7 +23,7 @@ pub struct Options {
 
 /// How an entry is to be kept.
 #[derive(Debug, Default, Clone)]
-pub struct Keep {
+pub struct EntryOptions {
     /// Life in seconds.
     pub ttl: Option<f64>,
     /// Invalidated with any of these.

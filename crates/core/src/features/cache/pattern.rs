@@ -4,21 +4,21 @@ use bytes::Bytes;
 use cinnabar_port::{Args, Call, Effect, Replies, Reply, Request, Step};
 
 /// Keys the server looks at a portion.
-const PORTION: &[u8] = b"1000";
+const SCAN_COUNT: &[u8] = b"1000";
 
 /// Removes every key that matches a pattern and is `wanted`, which has this effect; answers how many.
 pub fn remove(pattern: Bytes, effect: Effect, wanted: impl Fn(&[u8]) -> bool + Send + 'static) -> Call<i64> {
-    portion((pattern, effect, Box::new(wanted)), Bytes::from_static(b"0"), None, 0)
+    scan_from((pattern, effect, Box::new(wanted)), Bytes::from_static(b"0"), None, 0)
 }
 
 /// What is removed: a pattern, the effect of that, and which of what matches.
 type What = (Bytes, Effect, Box<dyn Fn(&[u8]) -> bool + Send>);
 
-fn portion(what: What, cursor: Bytes, unlink: Option<Request>, removed: i64) -> Call<i64> {
+fn scan_from(what: What, cursor: Bytes, unlink: Option<Request>, removed: i64) -> Call<i64> {
     let unlinks = unlink.is_some();
-    let args = [cursor, Bytes::from_static(b"MATCH"), what.0.clone(), Bytes::from_static(b"COUNT"), PORTION.into()];
-    let scan = Request::command("SCAN", args).reads();
-    Call::round(unlink.into_iter().chain([scan]), move |Replies(replies)| {
+    let args = [cursor, Bytes::from_static(b"MATCH"), what.0.clone(), Bytes::from_static(b"COUNT"), SCAN_COUNT.into()];
+    let next = Request::command("SCAN", args).reads();
+    Call::round(unlink.into_iter().chain([next]), move |Replies(replies)| {
         let mut replies = replies.into_iter();
         let mut removed = removed;
         if unlinks {
@@ -28,7 +28,7 @@ fn portion(what: What, cursor: Bytes, unlink: Option<Request>, removed: i64) -> 
         let (cursor, found) = (cursor.bulk()?.unwrap_or_default(), found.array()?);
         let unlink = self::unlink(found, &what);
         if &cursor[..] != b"0" {
-            return Ok(Step::Next(portion(what, cursor, unlink, removed)));
+            return Ok(Step::Next(scan_from(what, cursor, unlink, removed)));
         }
         Ok(match unlink {
             None => Step::Done(removed),

@@ -10,7 +10,7 @@ use cinnabar_port::{
 
 use super::{Added, NewJob, Published, Queue, scripts};
 use crate::{
-    features::life,
+    features::ttl,
     keys::{self, QueueKey},
 };
 
@@ -100,7 +100,7 @@ impl Queue {
         let NewJob { id, name, data, delay, dedup, .. } = job;
         let chosen = id.is_some();
         let id = match id {
-            Some(id) => keys::kept_id("id", &id)?,
+            Some(id) => keys::encoded_id("id", &id)?,
             None => self.new_id(),
         };
         let same = dedup.map(|dedup| Ok(keys::identifier("dedup", &dedup.id)?.into_owned())).transpose()?;
@@ -133,7 +133,7 @@ struct Adding {
 impl Adding {
     /// Its id, as callers know it.
     fn name(&self) -> String {
-        keys::plain_id(self.id.as_bytes())
+        keys::decoded_id(self.id.as_bytes())
     }
 
     fn bytes(&self) -> usize {
@@ -183,18 +183,18 @@ fn outcome(id: &str, reply: Reply) -> Result<Outcome> {
 
 /// A delay as scripts take it; none is nothing.
 pub(super) fn delay(delay: Option<Duration>) -> Bytes {
-    delay.filter(|delay| delay.as_millis() > 0).map(life::millis).unwrap_or_default()
+    delay.filter(|delay| delay.as_millis() > 0).map(ttl::millis).unwrap_or_default()
 }
 
 /// What became of a job of this id, as it is kept.
 pub(super) fn added(id: &str, reply: Reply) -> Result<Added> {
     match reply {
         Reply::Int(code) => {
-            Ok(Added { id: keys::plain_id(id.as_bytes()), is_new: true, published: Published::of(code) })
+            Ok(Added { id: keys::decoded_id(id.as_bytes()), is_new: true, published: Published::of(code) })
         }
         other => {
             let there = other.bulk()?.ok_or_else(unnamed)?;
-            Ok(Added { id: keys::plain_id(&there), is_new: false, published: Published::default() })
+            Ok(Added { id: keys::decoded_id(&there), is_new: false, published: Published::default() })
         }
     }
 }

@@ -108,5 +108,5 @@ fn next(rest: &mut &[u8]) -> Option<Event> {
         b"retried" => What::Retried,
         _ => return None,
     };
-    Some(Event { id: keys::plain_id(id), what })
+    Some(Event { id: keys::decoded_id(id), what })
 }

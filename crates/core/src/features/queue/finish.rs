@@ -15,7 +15,7 @@ use super::{
     take::{check_lease, number},
 };
 use crate::{
-    features::life,
+    features::ttl,
     keys::{self, QueueKey},
 };
 
@@ -118,8 +118,8 @@ impl Queue {
                 return Err(Error::argument("delay must be at most ten years"));
             }
             let what = Bytes::from_static(what.as_bytes());
-            let (delay, ran) = (life::millis(delay), number(ran.as_millis()));
-            all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), what, value, delay, ran]);
+            let (delay, ran) = (ttl::millis(delay), number(ran.as_millis()));
+            all.push(vec![keys::encoded_id("id", &id)?.into(), token.into(), what, value, delay, ran]);
         }
         let runs = runs_of(&policy, all, FINISHES);
         let queue = self.clone();
@@ -143,9 +143,9 @@ impl Queue {
     /// `E_INVALID_ARGUMENT` for a lease out of its bounds.
     pub fn beat(&self, lease: Duration, held: Vec<Held>) -> Result<Call<Vec<bool>>> {
         check_lease(lease)?;
-        let pair = |Held { id, token }| Ok(vec![keys::kept_id("id", &id)?.into(), Bytes::from(token)]);
+        let pair = |Held { id, token }| Ok(vec![keys::encoded_id("id", &id)?.into(), Bytes::from(token)]);
         let all = held.into_iter().map(pair).collect::<Result<_>>()?;
-        let runs = runs_of(&[life::millis(lease)], all, BEATS);
+        let runs = runs_of(&[ttl::millis(lease)], all, BEATS);
         let queue = self.clone();
         let used = [QueueKey::Leases, QueueKey::Leased];
         let runs = runs.into_iter().map(move |run| queue.using(&scripts::BEAT, &used, run));
@@ -171,7 +171,7 @@ impl Queue {
             }
             idempotent &= kind != "log";
             let kind = Bytes::from_static(kind.as_bytes());
-            all.push(vec![keys::kept_id("id", &id)?.into(), token.into(), kind, value]);
+            all.push(vec![keys::encoded_id("id", &id)?.into(), token.into(), kind, value]);
         }
         let queue = self.clone();
         let runs = runs_of(&[number(LOG_LINES)], all, NOTES).into_iter().map(move |run| {

@@ -171,7 +171,7 @@ impl NewJob {
         if rest.is_empty() && *priority == 0 && *keep && dedup.is_none() && group.is_none() {
             return Ok(String::new());
         }
-        let group = group.as_deref().map(|group| keys::kept_id("group", group)).transpose()?.unwrap_or_default();
+        let group = group.as_deref().map(|group| keys::encoded_id("group", group)).transpose()?.unwrap_or_default();
         let same = dedup.as_ref().map(|dedup| keys::identifier("dedup", &dedup.id)).transpose()?.unwrap_or_default();
         let ttl = dedup.as_ref().and_then(|dedup| dedup.ttl).map(|ttl| ttl.as_millis().to_string()).unwrap_or_default();
         let keep = if *keep { "" } else { "n" };
@@ -196,7 +196,7 @@ impl Given {
         let text = String::from_utf8_lossy(text.unwrap_or_default());
         let mut lines = text.split('\n');
         let priority = lines.next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        let group = lines.next().filter(|group| !group.is_empty()).map(|group| keys::plain_id(group.as_bytes()));
+        let group = lines.next().filter(|group| !group.is_empty()).map(|group| keys::decoded_id(group.as_bytes()));
         // Between them is what scripts alone read.
         let (attempts, backoff, timeout) =
             lines.nth(3).and_then(for_workers).unwrap_or((plain.attempts, plain.backoff, plain.timeout));

@@ -10,7 +10,7 @@ use cinnabar_port::{
 };
 
 use super::{Queue, State, scripts, take::number};
-use crate::{features::life, keys};
+use crate::{features::ttl, keys};
 
 /// The sets of ready jobs: jobs whose group is full are parked, and suspects run alone. Parked jobs come first, because each
 /// ready job that is removed makes room for one of them.
@@ -39,7 +39,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn remove(&self, id: &str) -> Result<Call<bool>> {
-        let args = [keys::kept_id("id", id)?.into()];
+        let args = [keys::encoded_id("id", id)?.into()];
         Ok(Call::new(self.finding(&scripts::REMOVE, args), Reply::flag))
     }
 
@@ -49,7 +49,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn retry(&self, id: &str) -> Result<Call<bool>> {
-        let args = [keys::kept_id("id", id)?.into()];
+        let args = [keys::encoded_id("id", id)?.into()];
         Ok(Call::new(self.finding(&scripts::RETRY, args), Reply::flag))
     }
 
@@ -96,7 +96,7 @@ impl Queue {
                 return Err(Error::argument("active jobs cannot be cleaned; remove() takes one from its worker"));
             }
         };
-        let age = life::millis(older_than);
+        let age = ttl::millis(older_than);
         Ok(self.sweep(Sweep { parts, age, left: limit, skip: 0, done: 0, now: Bytes::new() }))
     }
 

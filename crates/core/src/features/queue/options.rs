@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Result};
 
-use crate::features::life;
+use crate::features::ttl;
 
 /// The most that one job's data or result may be allowed to have: a script that moves a hundred of them holds up everybody.
 const LARGEST: usize = 64 << 20;
@@ -45,7 +45,7 @@ impl Keep {
 
     /// What scripts take: count, milliseconds, bytes.
     pub(super) fn arguments(&self) -> [Bytes; 3] {
-        [self.count.to_string().into(), life::millis(self.age), self.bytes.to_string().into()]
+        [self.count.to_string().into(), ttl::millis(self.age), self.bytes.to_string().into()]
     }
 }
 

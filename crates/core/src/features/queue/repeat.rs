@@ -143,7 +143,7 @@ impl Queue {
             let next_in = next_in.bulk()?.map(|ms| time(Reply::Bulk(ms)).map(Duration::from_millis)).transpose()?;
             let (mut found, mut due) = (Vec::new(), due.array()?.into_iter());
             while let (Some(id), Some(slot)) = (due.next(), due.next()) {
-                found.push(DueRepeat { id: keys::plain_id(&id.bulk()?.unwrap_or_default()), slot_ms: slot.int()? });
+                found.push(DueRepeat { id: keys::decoded_id(&id.bulk()?.unwrap_or_default()), slot_ms: slot.int()? });
             }
             Ok((found, next_in))
         })
@@ -201,7 +201,7 @@ pub fn is_repeat_id(id: &str) -> bool {
 
 /// The id of a repeat as it is kept.
 fn kept(id: &str) -> Result<Bytes> {
-    let kept = keys::kept_id("the id of a repeat", id)?;
+    let kept = keys::encoded_id("the id of a repeat", id)?;
     if kept.len() > LONGEST_ID {
         let got = kept.len();
         return Err(Error::argument(format!("the id of a repeat must have at most {LONGEST_ID} bytes, got {got}")));
@@ -237,7 +237,7 @@ fn read(reply: Reply) -> Result<Repeating> {
     let count = |text: String| text.parse::<u64>().map_err(|_| unreadable());
     let Given { priority, group, attempts, timeout, .. } = Given::read(options.bulk()?.as_deref());
     Ok(Repeating {
-        id: keys::plain_id(&id.bulk()?.ok_or_else(unreadable)?),
+        id: keys::decoded_id(&id.bulk()?.ok_or_else(unreadable)?),
         schedule: text(schedule)?.parse()?,
         limit: Some(text(limit)?).filter(|limit| !limit.is_empty()).map(count).transpose()?,
         fired: count(text(fired)?)?,

@@ -10,7 +10,7 @@ use cinnabar_port::{
 
 use super::{Backoff, Limits, Published, Queue, Rate, job::Given, scripts};
 use crate::{
-    features::{life, overdue::Overdue},
+    features::{takeover::Takeover, ttl},
     keys,
 };
 
@@ -36,7 +36,7 @@ pub struct Take {
     /// The token of the take that told it to make way, while it does.
     pub makes_way: Option<String>,
     /// Whether it may take over expired leases.
-    pub overdue: Overdue,
+    pub overdue: Takeover,
 }
 
 /// What a worker got.
@@ -135,7 +135,7 @@ impl Queue {
         let [d, e, f] = options.keep_dead.arguments();
         let args = [
             number(ask.count),
-            life::millis(ask.lease),
+            ttl::millis(ask.lease),
             Bytes::copy_from_slice(ask.token.as_bytes()),
             number(concurrency.unwrap_or(0)),
             max,
@@ -152,7 +152,7 @@ impl Queue {
             e,
             f,
             number(u8::from(ask.idle)),
-            number(u8::from(ask.overdue.may)),
+            number(u8::from(ask.overdue.allowed)),
             ask.overdue.latest_ms.map(number).unwrap_or_default(),
             ask.makes_way.clone().unwrap_or_default().into(),
         ];
@@ -163,14 +163,14 @@ impl Queue {
             let mut repeats = due.array()?.into_iter();
             let mut due = Vec::with_capacity(repeats.len() / 2);
             while let (Some(id), Some(slot)) = (repeats.next(), repeats.next()) {
-                let id = keys::plain_id(&id.bulk()?.unwrap_or_default());
+                let id = keys::decoded_id(&id.bulk()?.unwrap_or_default());
                 due.push(DueRepeat { id, slot_ms: slot.int()? });
             }
             let alone = alone.int()?;
             let mut dead = died.array()?.into_iter();
             let mut died = Vec::with_capacity(dead.len() / 2);
             while let (Some(id), Some(name)) = (dead.next(), dead.next()) {
-                died.push(Died { id: keys::plain_id(&id.bulk()?.unwrap_or_default()), name: text(name)? });
+                died.push(Died { id: keys::decoded_id(&id.bulk()?.unwrap_or_default()), name: text(name)? });
             }
             Ok(Taken {
                 jobs: leased(jobs, &token, alone == 1)?,
@@ -238,7 +238,7 @@ fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
         let [name, data, added, given, attempts, crashes, crashed] = fields.tuple()?;
         let Given { priority, group, attempts: most, backoff, timeout } = Given::read(given.bulk()?.as_deref());
         jobs.push(Leased {
-            id: keys::plain_id(&id.bulk()?.unwrap_or_default()),
+            id: keys::decoded_id(&id.bulk()?.unwrap_or_default()),
             name: text(name)?,
             data: data.bulk()?.unwrap_or_default(),
             attempt: count(attempts)?.saturating_add(1),
@@ -275,7 +275,7 @@ pub(super) fn when(reply: Reply) -> Result<Option<i64>> {
 }
 
 fn window(rate: Option<Rate>) -> (Bytes, Bytes) {
-    rate.map_or_else(|| (number(0), number(0)), |rate| (number(rate.max), life::millis(rate.per)))
+    rate.map_or_else(|| (number(0), number(0)), |rate| (number(rate.max), ttl::millis(rate.per)))
 }
 
 pub(super) fn number(number: impl ToString) -> Bytes {

@@ -138,7 +138,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn get(&self, id: &str) -> Result<Call<Option<Job>>> {
-        let id = keys::kept_id("id", id)?;
+        let id = keys::encoded_id("id", id)?;
         let used = [VIEWED, &[QueueKey::Job(id.as_bytes())]].concat();
         Ok(Call::new(self.using(&scripts::GET, &used, [Bytes::copy_from_slice(id.as_bytes())]).reads(), |reply| {
             match reply {
@@ -191,7 +191,7 @@ impl Queue {
         if limit == 0 {
             return Ok(Call::ready(Vec::new()));
         }
-        let key = QueueKey::Log(keys::kept_id("id", id)?.as_bytes()).of(&self.0.key);
+        let key = QueueKey::Log(keys::encoded_id("id", id)?.as_bytes()).of(&self.0.key);
         let bound = |place: u64| number(i64::try_from(place).unwrap_or(i64::MAX));
         let last = offset.saturating_add(limit - 1);
         let request = Request::keyed("LRANGE", [key, bound(offset), bound(last)]).reads();
@@ -225,7 +225,7 @@ impl Job {
         let Given { priority, group, attempts, backoff, timeout } = Given::read(given.bulk()?.as_deref());
         let something = |reply: Reply| Ok::<_, Error>(reply.bulk()?.filter(|value| !value.is_empty()));
         Ok(Self {
-            id: keys::plain_id(&id.bulk()?.unwrap_or_default()),
+            id: keys::decoded_id(&id.bulk()?.unwrap_or_default()),
             name: text(name)?,
             data: data.bulk()?.unwrap_or_default(),
             state: State::read(&state.bulk()?.unwrap_or_default())?,

@@ -16,7 +16,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn look(&self, id: &str, counted: bool) -> Result<Call<Option<Job>>> {
-        let id = keys::kept_id("id", id)?;
+        let id = keys::encoded_id("id", id)?;
         let own = [QueueKey::Waited, QueueKey::Job(id.as_bytes()), QueueKey::End(id.as_bytes())];
         let used = [VIEWED, &own].concat();
         let counts = Bytes::from_static(if counted { b"1" } else { b"" });
@@ -35,7 +35,7 @@ impl Queue {
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
     pub fn unwait(&self, id: &str) -> Result<Call<()>> {
-        let id = keys::kept_id("id", id)?;
+        let id = keys::encoded_id("id", id)?;
         let used = [QueueKey::Waited, QueueKey::End(id.as_bytes())];
         let request = self.using(&scripts::UNWAIT, &used, [Bytes::copy_from_slice(id.as_bytes())]);
         Ok(Call::new(request.merging(Merge::Script).without_effect(), |_| Ok(())))

@@ -61,8 +61,8 @@ impl Shape {
     /// # Errors
     /// `E_INVALID_DATA` if the reply has another shape, or a number beyond JavaScript's safe integers.
     pub fn read(self, reply: Reply, strings: Strings) -> Result<Output> {
-        let text_or_null = |reply: Reply| Ok(reply.bulk()?.map_or(Output::Null, |bytes| strings.answer(bytes)));
-        let text = |reply| Ok(strings.answer(given(reply)?));
+        let text_or_null = |reply: Reply| Ok(reply.bulk()?.map_or(Output::Null, |bytes| strings.output(bytes)));
+        let text = |reply| Ok(strings.output(required(reply)?));
         Ok(match self {
             Self::Text | Self::Popped => text_or_null(reply)?,
             Self::Status => text(reply)?,
@@ -80,7 +80,7 @@ impl Shape {
                 list(items, text_or_null)?
             }
             Self::Score if reply == Reply::Nil => Output::Null,
-            Self::Score | Self::Sum => Output::Number(score(&given(reply)?)?),
+            Self::Score | Self::Sum => Output::Number(score(&required(reply)?)?),
             Self::Record => {
                 let items = elements(reply)?;
                 if items.len() % 2 != 0 {
@@ -89,7 +89,7 @@ impl Shape {
                 let mut items = items.into_iter();
                 let mut fields = Vec::with_capacity(items.len() / 2);
                 while let (Some(field), Some(value)) = (items.next(), items.next()) {
-                    fields.push((String::from_utf8_lossy(&given(field)?).into_owned(), text(value)?));
+                    fields.push((String::from_utf8_lossy(&required(field)?).into_owned(), text(value)?));
                 }
                 Output::Record(fields)
             }
@@ -108,7 +108,7 @@ fn elements(reply: Reply) -> Result<Vec<Reply>> {
 }
 
 /// A string, which there must be.
-fn given(reply: Reply) -> Result<Bytes> {
+fn required(reply: Reply) -> Result<Bytes> {
     reply.bulk()?.ok_or_else(|| invalid("expected a string from the server, got nothing"))
 }
 
@@ -130,7 +130,7 @@ pub enum Strings {
 }
 
 impl Strings {
-    fn answer(self, bytes: Bytes) -> Output {
+    fn output(self, bytes: Bytes) -> Output {
         match self {
             Self::Text => Output::text(bytes),
             Self::Bytes => Output::Bytes(bytes),
@@ -144,7 +144,7 @@ pub fn plain(reply: Reply, strings: Strings) -> Output {
         Reply::Nil => Output::Null,
         Reply::Int(number) if is_safe(number) => number.into(),
         Reply::Int(number) => number.to_string().into(),
-        Reply::Bulk(text) => strings.answer(text),
+        Reply::Bulk(text) => strings.output(text),
         Reply::Array(items) => Output::List(items.into_iter().map(|item| plain(item, strings)).collect()),
         Reply::Error(words) => Output::Failure(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
     }

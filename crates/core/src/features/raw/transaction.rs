@@ -5,9 +5,9 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
 };
 
-use super::{Strings, conduct::Conduct, custom_request, request, table};
+use super::{Strings, connection_use::ConnectionUse, custom_request, request, table};
 use crate::{
-    features::raw::{Shape, nothing_asked},
+    features::raw::{Shape, result_without_keys},
     output::Output,
 };
 
@@ -43,16 +43,16 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
     let mut dedicated = false;
     for Step { name, args, custom, strings } in steps {
         if custom {
-            let (request, conduct) = custom_request(&name, args)?;
+            let (request, connection_use) = custom_request(&name, args)?;
             // Commands do not block within a transaction.
-            dedicated |= conduct == Conduct::Unknown;
+            dedicated |= connection_use == ConnectionUse::Unknown;
             requests.push(request.clone());
             places.push(Place::Next(request, Shape::Plain, strings));
             continue;
         }
         let command = table::find(&name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
-        match nothing_asked(command, &args) {
-            Some(answer) => places.push(Place::Known(answer)),
+        match result_without_keys(command, &args) {
+            Some(output) => places.push(Place::Known(output)),
             None => {
                 let (request, shape) = request(command, args)?;
                 requests.push(request.clone());
@@ -83,9 +83,9 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
 fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
     let mut replies = reply.array()?.into_iter();
     let pairs = places.into_iter().map(|place| match place {
-        Place::Known(answer) => Ok(pair(Output::Null, answer)),
+        Place::Known(output) => Ok(pair(Output::Null, output)),
         Place::Next(request, shape, strings) => {
-            let answer = match replies.next() {
+            let output = match replies.next() {
                 None => {
                     return Err(Error::new(
                         Kind::InvalidData,
@@ -97,8 +97,8 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
                     .map_err(|error| error.redacting(request.caller_data()))
                     .and_then(|reply| shape.read(reply, strings)),
             };
-            Ok(answer
-                .map_or_else(|error| pair(Output::Failure(error), Output::Null), |answer| pair(Output::Null, answer)))
+            Ok(output
+                .map_or_else(|error| pair(Output::Failure(error), Output::Null), |output| pair(Output::Null, output)))
         }
     });
     pairs.collect::<Result<_>>().map(Output::List)
@@ -106,7 +106,7 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
 
 fn known(place: Place) -> Option<Output> {
     match place {
-        Place::Known(answer) => Some(pair(Output::Null, answer)),
+        Place::Known(output) => Some(pair(Output::Null, output)),
         Place::Next(..) => None,
     }
 }

@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn one_message_may_tell_of_several() {
-        let told = changes(&Bytes::from_static(b"join\0ann\0{\"a\":1}\0leave\0b\xc3\xbcb\0")).unwrap();
-        let text: Vec<_> = told.iter().map(|change| (change.what.name(), change.to_json().unwrap())).collect();
+        let parts = changes(&Bytes::from_static(b"join\0ann\0{\"a\":1}\0leave\0b\xc3\xbcb\0")).unwrap();
+        let text: Vec<_> = parts.iter().map(|change| (change.what.name(), change.to_json().unwrap())).collect();
         assert_eq!(text, [("join", r#"["ann",{"a":1}]"#.into()), ("leave", r#"["büb",null]"#.into())]);
         let odd = changes(&Bytes::from_static(b"update\0\"\0oops")).unwrap();
         assert_eq!(odd[0].to_json().unwrap(), r#"["\"",{"error":"Invalid data"}]"#);

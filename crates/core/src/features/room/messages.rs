@@ -13,37 +13,37 @@ use cinnabar_port::{
 };
 use parking_lot::Mutex;
 
-use super::{LIFE, MESSAGES, Rooms, json};
+use super::{MAX_MESSAGES, ROOM_TTL_MS, Rooms, json};
 use crate::{keys, store::Publication};
 
 script!(SEND = "room/send.lua", keys: 2, args: 6);
 script!(HISTORY = "room/history.lua", keys: 2, args: 2);
 
 /// Eight days, in milliseconds: who comes back within a week learns how much was missed.
-const NUMBERS_LIFE: &str = "691200000";
+const NUMBERS_TTL_MS: &str = "691200000";
 /// What one message may have as JSON: a hundred are kept, and read together.
-const MOST_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// No number is lower: a clock that shows less is not set. What ends in a lower one was stored by somebody, not sent.
-const LOWEST: u64 = 1_000_000_000_000_000;
+const MIN_NUMBER: u64 = 1_000_000_000_000_000;
 /// Larger ones travel alone, so that no run holds the server up.
-const LARGE: usize = 16 << 10;
+const MAX_MERGED_BYTES: usize = 16 << 10;
 
 /// Rooms of which the highest number is remembered.
-const MOST_SEEN: usize = 10_000;
+const MAX_ROOMS: usize = 10_000;
 
 /// The highest number of each room that was seen here, by the key of its messages. After a store has lost the last of what it
 /// was told, whoever sends next says what there was, so that no number is given twice.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<HashMap<Bytes, u64>>);
+pub struct HighestNumbers(Mutex<HashMap<Bytes, u64>>);
 
-impl Seen {
+impl HighestNumbers {
     fn get(&self, room: &Bytes) -> u64 {
         self.0.lock().get(room).copied().unwrap_or(0)
     }
 
     fn raise(&self, room: &Bytes, number: u64) {
         let mut seen = self.0.lock();
-        if seen.len() >= MOST_SEEN && !seen.contains_key(room) {
+        if seen.len() >= MAX_ROOMS && !seen.contains_key(room) {
             seen.clear();
         }
         let highest = seen.entry(room.clone()).or_default();
@@ -72,17 +72,19 @@ impl Rooms {
     /// `E_INVALID_ARGUMENT` for a room without a name, and for a message that is no object or has more than 1 MiB.
     pub fn send(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<(u64, Option<Publication>)>> {
         let key = keys::room_messages(&self.prefix, room)?;
-        if message.len() > MOST_MESSAGE {
+        if message.len() > MAX_MESSAGE_BYTES {
             let got = message.len();
-            return Err(Error::argument(format!("message must have at most {MOST_MESSAGE} bytes as JSON, got {got}")));
+            return Err(Error::argument(format!(
+                "message must have at most {MAX_MESSAGE_BYTES} bytes as JSON, got {got}"
+            )));
         }
-        let merge = if message.len() > LARGE { Merge::No } else { Merge::Script };
+        let merge = if message.len() > MAX_MERGED_BYTES { Merge::No } else { Merge::Script };
         let (numbers, channel) =
             (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key, self.database));
-        let (keep, life, numbers_life) = (text(MESSAGES), text(LIFE), text(NUMBERS_LIFE));
-        let open = open(message, timestamp)?;
+        let (keep, ttl, numbers_life) = (text(MAX_MESSAGES), text(ROOM_TTL_MS), text(NUMBERS_TTL_MS));
+        let until_number = until_number(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();
-        let args = [key.clone(), numbers, open, keep, life, numbers_life, channel.clone(), seen];
+        let args = [key.clone(), numbers, until_number, keep, ttl, numbers_life, channel.clone(), seen];
         let all = self.seen.clone();
         Ok(Call::new(Request::script(&SEND, args).merging(merge), move |reply| {
             let reply = reply.int()?;
@@ -99,7 +101,7 @@ impl Rooms {
     pub fn history(&self, room: &str, since: u64, bytes: usize) -> Result<Call<History>> {
         let key = keys::room_messages(&self.prefix, room)?;
         let numbers = keys::room_numbers(&self.prefix, &key);
-        let args = [key, numbers, since.max(LOWEST - 1).to_string().into(), bytes.to_string().into()];
+        let args = [key, numbers, since.max(MIN_NUMBER - 1).to_string().into(), bytes.to_string().into()];
         Ok(Call::new(Request::script(&HISTORY, args).reads(), history))
     }
 
@@ -107,7 +109,7 @@ impl Rooms {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a room without a name.
-    pub fn saw(&self, room: &str, number: u64) -> Result<()> {
+    pub fn record_number(&self, room: &str, number: u64) -> Result<()> {
         self.seen.raise(&keys::room_messages(&self.prefix, room)?, number);
         Ok(())
     }
@@ -127,7 +129,7 @@ pub fn number(message: &[u8]) -> Option<u64> {
     let digits = head.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (head, digits) = head.split_at(head.len() - digits);
     head.strip_suffix(br#""seq":"#)?;
-    std::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number >= LOWEST)
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number >= MIN_NUMBER)
 }
 
 fn history(reply: Reply) -> Result<History> {
@@ -159,10 +161,10 @@ fn history(reply: Reply) -> Result<History> {
 /// A stored message that was not sent. Its timestamp is the last field, where a sent message has its number.
 ///
 /// A `seq` field of its own is kept if it cannot be mistaken for a number given by `send`.
-pub(super) fn unsent(message: &str, timestamp: &str) -> Result<Bytes> {
+pub(super) fn unnumbered(message: &str, timestamp: &str) -> Result<Bytes> {
     let timestamp = json::string(timestamp)?;
     let mut object = json::Object::argument("message", message.as_bytes())?;
-    if object.number("seq").is_some_and(|seq| seq >= LOWEST as f64) {
+    if object.number("seq").is_some_and(|seq| seq >= MIN_NUMBER as f64) {
         object.remove("seq");
     }
     object.remove("timestamp");
@@ -171,15 +173,15 @@ pub(super) fn unsent(message: &str, timestamp: &str) -> Result<Bytes> {
 }
 
 /// The message with its time, and all of the field `seq` but its number and the brace behind it.
-fn open(message: &str, timestamp: &str) -> Result<Bytes> {
+fn until_number(message: &str, timestamp: &str) -> Result<Bytes> {
     let timestamp = json::string(timestamp)?;
     let mut object = json::Object::argument("message", message.as_bytes())?;
     object.remove("seq");
     object.set("timestamp", &timestamp);
-    let mut open = object.to_bytes()?;
-    open.pop();
-    open.extend_from_slice(br#","seq":"#);
-    Ok(open.into())
+    let mut until_number = object.to_bytes()?;
+    until_number.pop();
+    until_number.extend_from_slice(br#","seq":"#);
+    Ok(until_number.into())
 }
 
 fn text(text: &'static str) -> Bytes {
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_message_keeps_its_bytes_and_gets_a_number() {
-        let text = |message| String::from_utf8(open(message, "2026-01-02").unwrap().to_vec()).unwrap();
+        let text = |message| String::from_utf8(until_number(message, "2026-01-02").unwrap().to_vec()).unwrap();
         assert_eq!(
             text(r#"{"n":9007199254740993,"l":[]}"#),
             r#"{"n":9007199254740993,"l":[],"timestamp":"2026-01-02","seq":"#
@@ -202,7 +204,9 @@ mod tests {
             text(r#"{"seq":"mine","timestamp":0,"a":{"seq":1}}"#),
             r#"{"timestamp":"2026-01-02","a":{"seq":1},"seq":"#
         );
-        assert!(open("[]", "t").is_err() && open("1", "t").is_err() && open("\"a\"", "t").is_err());
+        assert!(
+            until_number("[]", "t").is_err() && until_number("1", "t").is_err() && until_number("\"a\"", "t").is_err()
+        );
     }
 
     #[test]
@@ -224,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_stored_has_no_number() {
-        let text = |message: &str| String::from_utf8(unsent(message, "now").unwrap().to_vec()).unwrap();
+        let text = |message: &str| String::from_utf8(unnumbered(message, "now").unwrap().to_vec()).unwrap();
         assert_eq!(text(r#"{"timestamp":0,"a":1,"seq":5}"#), r#"{"a":1,"seq":5,"timestamp":"now"}"#);
         assert_eq!(text(r#"{"seq":"mine"}"#), r#"{"seq":"mine","timestamp":"now"}"#);
         for forged in ["1793000000000000", "1e15", "1793000000000000.5", "1e300"] {

@@ -12,12 +12,12 @@ use cinnabar_port::{Merge, Reply, Request, error::Result, random, script};
 
 use super::{SLACK, Sessions, contents::Contents};
 use crate::{
-    features::life,
+    features::ttl,
     keys::{self, Prefix},
 };
 
-script!(ENTER = "session/index_enter.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_list.lua"]);
-script!(STAY = "session/index_stay.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_list.lua"]);
+script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_entries.lua"]);
+script!(INDEX_RENEW = "session/index_renew.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_entries.lua"]);
 
 /// The kind of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Epoch(pub [u8; 8]);
 
 /// A group with a past or current epoch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mark {
+pub struct GroupEpoch {
     /// The group.
     pub group: Group,
     /// Its epoch.
@@ -52,7 +52,7 @@ pub struct Mark {
 
 /// The stored state of a group: `0123456789abcdef 3f…:17 1700000000000`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct GroupState {
     /// Its epoch.
     pub epoch: Epoch,
     /// A count of invalidations at which the epoch already existed.
@@ -110,7 +110,7 @@ impl Count {
     }
 }
 
-impl Known {
+impl GroupState {
     /// Parses the stored state; `None` if it is unreadable.
     pub fn read(text: Option<&[u8]>) -> Option<Self> {
         let mut words = std::str::from_utf8(text?).ok()?.split(' ');
@@ -161,12 +161,18 @@ impl Group {
 impl Sessions {
     /// Adds an id that is about to be written to the indexes, and reads the epochs that it must record. A group without an
     /// epoch gets one.
-    pub(super) fn enter(&self, groups: &[Group], of: Contents, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
-        let life = life::millis(life + SLACK);
+    pub(super) fn add_to_indexes(
+        &self,
+        groups: &[Group],
+        of: Contents,
+        id: &Bytes,
+        ttl: Duration,
+    ) -> Result<Vec<Request>> {
+        let ttl = ttl::millis(ttl + SLACK);
         let request = |group: &Group| {
             let [index, key] = self.keys_of(group, of)?;
-            let args = [index, key, id.clone(), life.clone(), Epoch::fresh()?.text()];
-            Ok(Request::script(&ENTER, args).merging(Merge::Script).idempotent().without_effect())
+            let args = [index, key, id.clone(), ttl.clone(), Epoch::fresh()?.text()];
+            Ok(Request::script(&INDEX_ADD, args).merging(Merge::Script).idempotent().without_effect())
         };
         groups.iter().map(request).collect()
     }
@@ -174,14 +180,20 @@ impl Sessions {
     /// Extends the index entries of an id whose ttl is about to be renewed, if its groups still have the recorded epochs.
     /// Entries with at least half of their slack left are not touched, so a session in constant use updates them twice a minute
     /// only.
-    pub(super) fn stay(&self, marks: &[Mark], of: Contents, id: &Bytes, life: Duration) -> Result<Vec<Request>> {
-        let (enough, life) = (life::millis(life + SLACK / 2), life::millis(life + SLACK));
-        let request = |mark: &Mark| {
+    pub(super) fn renew_indexes(
+        &self,
+        group_epochs: &[GroupEpoch],
+        of: Contents,
+        id: &Bytes,
+        ttl: Duration,
+    ) -> Result<Vec<Request>> {
+        let (enough, ttl) = (ttl::millis(ttl + SLACK / 2), ttl::millis(ttl + SLACK));
+        let request = |mark: &GroupEpoch| {
             let [index, key] = self.keys_of(&mark.group, of)?;
-            let args = [index, key, id.clone(), life.clone(), enough.clone(), mark.epoch.text()];
-            Ok(Request::script(&STAY, args).merging(Merge::Script).idempotent().without_effect())
+            let args = [index, key, id.clone(), ttl.clone(), enough.clone(), mark.epoch.text()];
+            Ok(Request::script(&INDEX_RENEW, args).merging(Merge::Script).idempotent().without_effect())
         };
-        marks.iter().map(request).collect()
+        group_epochs.iter().map(request).collect()
     }
 
     fn keys_of(&self, group: &Group, of: Contents) -> Result<[Bytes; 2]> {
@@ -189,9 +201,9 @@ impl Sessions {
     }
 }
 
-/// Reads the replies to `enter` or `stay`.
-pub fn entered(replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Option<Known>>> {
-    replies.into_iter().map(|reply| Ok(Known::read(reply.bulk()?.as_deref()))).collect()
+/// Reads the replies to `add_to_indexes` or `renew_indexes`.
+pub fn group_states(replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Option<GroupState>>> {
+    replies.into_iter().map(|reply| Ok(GroupState::read(reply.bulk()?.as_deref()))).collect()
 }
 
 #[cfg(test)]
@@ -212,7 +224,7 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(epoch.is_in(state.as_bytes()), wanted, "{state}");
-            let read = Known::read(Some(state.as_bytes()));
+            let read = GroupState::read(Some(state.as_bytes()));
             assert_eq!(read.is_some_and(|known| known.epoch == epoch), wanted, "{state}");
         }
     }

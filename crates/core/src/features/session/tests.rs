@@ -1,7 +1,7 @@
 use cinnabar_port::{Replies, Reply};
 
 use super::{
-    seal::{Record, Seal},
+    metadata::{Metadata, Record},
     *,
 };
 
@@ -49,13 +49,13 @@ fn text(text: impl AsRef<str>) -> Reply {
 
 /// A session of `u` whose epoch is `KNOWN`, with a ttl in seconds.
 fn sealed(json: &str, seconds: u64) -> String {
-    let seal = Seal {
+    let metadata = Metadata {
         of: Contents::Session,
-        life: Duration::from_secs(seconds),
+        ttl: Duration::from_secs(seconds),
         owner: Some(group::Epoch([1, 2, 3, 4, 5, 6, 7, 8])),
-        marks: Vec::new(),
+        group_epochs: Vec::new(),
     };
-    String::from_utf8(seal.put(json.as_bytes()).to_vec()).unwrap()
+    String::from_utf8(metadata.put(json.as_bytes()).to_vec()).unwrap()
 }
 
 /// A call that reads `session:a` first, after it has read that session and its epoch.
@@ -71,7 +71,7 @@ fn a_session_is_listed_and_then_stored() {
     let data = r#"{"role":"admin","n":9007199254740993}"#;
     let sessions = sessions();
     let call = sessions.create("u", "2026-01-02T03:04:05.678Z", data, Create::default()).unwrap();
-    assert_eq!(names(&call), ["session/index_enter.lua"]);
+    assert_eq!(names(&call), ["session/index_add.lua"]);
     let call = next(call, vec![text(KNOWN)]);
     assert_eq!(names(&call), ["SET"]);
     let args = last_args(&call);
@@ -97,7 +97,7 @@ fn experienced() -> Sessions {
 #[test]
 fn who_knows_the_epoch_of_a_user_creates_a_session_in_one_round() {
     let call = experienced().create("u", "t", r#"{"a":1}"#, Create::default()).unwrap();
-    assert_eq!(names(&call), ["session/index_enter.lua", "SET"]);
+    assert_eq!(names(&call), ["session/index_add.lua", "SET"]);
     let args = last_args(&call);
     assert_eq!(args[1..], [&sealed(r#"{"userId":"u","createdAt":"t","a":1}"#, 86_400), "PX", "86400000", "NX"]);
     let id = done(call, vec![text(KNOWN), text("OK")]).unwrap();
@@ -114,7 +114,7 @@ fn a_session_that_was_stored_with_an_old_epoch_is_stored_again() {
     let args = last_args(&call);
     assert_eq!((args.len(), &args[0]), (4, &old[0]), "the same id, whatever is there");
     let record = Record::read(&Bytes::from(args[1].clone())).unwrap();
-    assert_eq!(record.marks[0].epoch, group::Epoch([0x11; 8]));
+    assert_eq!(record.group_epochs[0].epoch, group::Epoch([0x11; 8]));
     done(call, vec![text("OK")]).unwrap();
 
     let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
@@ -128,7 +128,7 @@ fn what_is_refused_is_asked_for_first_the_next_time() {
     let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
     let refused = Err(Error::new(Kind::OutOfMemory, "OOM"));
     assert_eq!(feed(call, vec![refused, Ok(text("OK"))]).err().unwrap().kind, Kind::OutOfMemory);
-    assert_eq!(names(&sessions.create("u", "t", "{}", Create::default()).unwrap()), ["session/index_enter.lua"]);
+    assert_eq!(names(&sessions.create("u", "t", "{}", Create::default()).unwrap()), ["session/index_add.lua"]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn an_id_that_is_taken_lists_nothing() {
     assert_eq!(taken.unwrap_err().kind, Kind::Conflict);
 
     let call = next(create(), vec![Reply::Nil]);
-    assert_eq!(names(&call), ["session/index_enter.lua", "session/index_enter.lua"]);
+    assert_eq!(names(&call), ["session/index_add.lua", "session/index_add.lua"]);
     let call = next(call, vec![text(KNOWN), text(KNOWN)]);
     assert_eq!(names(&call), ["session/create.lua"]);
     assert_eq!(last_args(&call)[2..], ["60000", ""]);
@@ -226,17 +226,17 @@ fn an_update_is_replayed_on_what_it_finds() {
     let args = last_args(&call);
     assert_eq!(args[1], fresh);
     assert_eq!(args[2], sealed(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2,"mine":1}"#, 86_400));
-    assert_eq!(args[3..], ["86400000", "86390000"], "a life that began ten seconds ago is not renewed");
+    assert_eq!(args[3..], ["86400000", "86390000"], "a ttl that began ten seconds ago is not renewed");
     assert!(done(call, vec![Reply::Int(1)]).unwrap());
 }
 
 #[test]
 fn a_renewed_life_is_listed_first() {
     let call = found(sessions().update("a", r#"{"n":1}"#).unwrap(), &sealed(r#"{"userId":"u"}"#, 60));
-    assert_eq!(names(&call), ["session/cas.lua"]);
-    assert_eq!(last_args(&call)[3..], ["60000", "59400"], "the life that it was given");
+    assert_eq!(names(&call), ["session/compare_and_set.lua"]);
+    assert_eq!(last_args(&call)[3..], ["60000", "59400"], "the ttl that it was given");
     let call = next(call, vec![Reply::Int(0)]);
-    assert_eq!(names(&call), ["session/index_stay.lua", "session/cas.lua"]);
+    assert_eq!(names(&call), ["session/index_renew.lua", "session/compare_and_set.lua"]);
     assert_eq!(last_args(&call)[4], "0");
     assert!(done(call, vec![text(KNOWN), Reply::Int(1)]).unwrap());
 }
@@ -246,18 +246,18 @@ fn a_session_that_moves_to_another_user_is_listed_as_theirs() {
     let call = found(sessions().update("a", r#"{"userId":"b"}"#).unwrap(), &sealed(r#"{"userId":"u"}"#, 60));
     assert_eq!(keys(&call), ["session:{session:user:b}:sessions"]);
     let call = next(call, vec![text("ffffffffffffffff - 0")]);
-    assert_eq!(names(&call), ["session/cas.lua"]);
+    assert_eq!(names(&call), ["session/compare_and_set.lua"]);
     let value = Bytes::from(last_args(&call)[2].clone());
-    let record = seal::Record::read(&value).unwrap();
+    let record = metadata::Record::read(&value).unwrap();
     assert_eq!(record.owner(), Some(&Group::user("b".into())));
-    assert_eq!(record.marks[0].epoch, group::Epoch([255; 8]));
+    assert_eq!(record.group_epochs[0].epoch, group::Epoch([255; 8]));
 }
 
 #[test]
 fn an_update_of_a_destroyed_session_is_refused() {
     assert!(!done(sessions().update("a", "{}").unwrap(), vec![Reply::Nil]).unwrap());
     let call = next(sessions().update("a", "{}").unwrap(), vec![text("{}")]);
-    assert_eq!(names(&call), ["session/cas.lua"]);
+    assert_eq!(names(&call), ["session/compare_and_set.lua"]);
     assert!(!done(call, vec![Reply::Nil]).unwrap());
 }
 
@@ -297,7 +297,7 @@ fn nothing_is_renewed_to_a_life_that_it_was_not_given() {
     let value = sealed(r#"{"userId":"u"}"#, 60);
     let call = next(touch(), vec![looked(&value, 9)]);
     let call = next(call, vec![looked(&value, 9), text(KNOWN)]);
-    assert_eq!(names(&call), ["session/index_stay.lua", "PEXPIRE"]);
+    assert_eq!(names(&call), ["session/index_renew.lua", "PEXPIRE"]);
     assert_eq!(last_args(&call), ["session:a", "60000"]);
     // Dropped just before, so it is invalid, however long it is kept.
     assert!(!done(call, vec![Reply::Nil, Reply::Int(1)]).unwrap());
@@ -321,7 +321,7 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
     // The epoch existed before the load started.
     for known in ["0102030405060708 3f:7 0", "0102030405060708 3f:6 0"] {
         let call = fill(known);
-        assert_eq!(names(&call), ["session/fill.lua"]);
+        assert_eq!(names(&call), ["session/store_token.lua"]);
         assert_eq!(last_args(&call)[..3], ["session:h", "session:{session:h}:load", "aa"]);
         assert!(done(call, vec![Reply::Int(1)]).unwrap());
     }
@@ -330,10 +330,10 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
         let call = fill(known);
         assert_eq!(keys(&call), ["session:{session:}:invalidations"]);
         let call = next(call, vec![text("3f:7")]);
-        assert_eq!(names(&call), ["session/since.lua", "session/fill.lua"]);
+        assert_eq!(names(&call), ["session/record_count.lua", "session/store_token.lua"]);
         assert!(!done(call, vec![Reply::Int(1), Reply::Int(0)]).unwrap(), "the token was dropped");
         let call = next(fill(known), vec![text("3f:8")]);
-        assert_eq!(names(&call), ["session/since.lua"]);
+        assert_eq!(names(&call), ["session/record_count.lua"]);
         assert!(!done(call, vec![Reply::Int(1)]).unwrap());
         let call = fill(known);
         assert!(matches!(feed(call, vec![Ok(Reply::Nil)]).unwrap(), Step::Next(call) if call.requests.is_empty()));
@@ -344,8 +344,8 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
 fn look_ups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
-    let seal = Seal { of: Contents::Token, life: Duration::from_secs(1), owner: None, marks: Vec::new() };
-    let kept = Reply::Bulk(seal.put(b"{}"));
+    let metadata = Metadata { of: Contents::Token, ttl: Duration::from_secs(1), owner: None, group_epochs: Vec::new() };
+    let kept = Reply::Bulk(metadata.put(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![kept]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });
     // A session with that id is not a user.

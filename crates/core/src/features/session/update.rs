@@ -11,15 +11,15 @@ use cinnabar_port::{
 };
 
 use super::{
-    Place, Sessions,
+    SessionKey, Sessions,
     contents::Contents,
-    group::{Group, Mark, entered},
-    read::Live,
-    seal::{Record, Seal},
+    group::{Group, GroupEpoch, group_states},
+    metadata::{Metadata, Record},
+    read::ValidSession,
 };
-use crate::features::{json::Object, life};
+use crate::features::{json::Object, ttl};
 
-script!(CAS = "session/cas.lua", keys: 1, args: 4);
+script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 4);
 
 /// Rounds after which an update gives up. In each, one of those who write the same session succeeds.
 const ROUNDS: usize = 1000;
@@ -27,7 +27,7 @@ const ROUNDS: usize = 1000;
 /// An update under way.
 struct Update {
     sessions: Sessions,
-    place: Place,
+    key: SessionKey,
     changes: Bytes,
     rounds: usize,
 }
@@ -38,8 +38,8 @@ struct Write {
     record: Record,
     next: Bytes,
     /// The groups and metadata of the next value.
-    marks: Vec<Mark>,
-    life: Duration,
+    group_epochs: Vec<GroupEpoch>,
+    ttl: Duration,
 }
 
 impl Sessions {
@@ -51,14 +51,14 @@ impl Sessions {
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
         owner("changes", &Object::argument("changes", changes.as_bytes())?)?;
         let changes = Bytes::copy_from_slice(changes.as_bytes());
-        Ok(Update { sessions: self.clone(), place: self.place(id)?, changes, rounds: 0 }.read())
+        Ok(Update { sessions: self.clone(), key: self.key(id)?, changes, rounds: 0 }.read())
     }
 }
 
 impl Update {
     fn read(self) -> Call<bool> {
-        self.sessions.clone().read_then(self.place.clone(), Contents::Session, move |found| match found?.live() {
-            Some(Live { value, record, .. }) => self.replay(value, record),
+        self.sessions.clone().read_then(self.key.clone(), Contents::Session, move |found| match found?.live() {
+            Some(ValidSession { value, record, .. }) => self.replay(value, record),
             None => Ok(Step::Done(false)),
         })
     }
@@ -69,56 +69,58 @@ impl Update {
             return Err(Error::new(Kind::Conflict, "the session kept changing; nothing was written"));
         }
         let (json, owner) = patch(&record.json, &self.changes)?;
-        let life = self.sessions.life_of(&record);
+        let ttl = self.sessions.renewal_ttl(&record);
         let owner = owner.map(Group::user);
-        if record.seal.is_some() && owner.as_ref() == record.owner() {
+        if record.metadata.is_some() && owner.as_ref() == record.owner() {
             let next = [&json, &record.tail[..]].concat().into();
-            let marks = record.marks.clone();
-            return Ok(Step::Next(self.store(Write { current, record, next, marks, life }, false)?));
+            let group_epochs = record.group_epochs.clone();
+            return Ok(Step::Next(self.store(Write { current, record, next, group_epochs, ttl }, false)?));
         }
-        if record.seal.is_none() && owner.is_none() {
-            let write = Write { current, record, next: json.into(), marks: Vec::new(), life };
+        if record.metadata.is_none() && owner.is_none() {
+            let write = Write { current, record, next: json.into(), group_epochs: Vec::new(), ttl };
             return Ok(Step::Next(self.store(write, false)?));
         }
-        self.enter(current, record, json, owner, life).map(Step::Next)
+        self.add_to_indexes(current, record, json, owner, ttl).map(Step::Next)
     }
 
     /// The session gets a new owner or was written by another program, so its groups are updated first.
-    fn enter(
+    fn add_to_indexes(
         self,
         current: Bytes,
         record: Record,
         json: Vec<u8>,
         owner: Option<Group>,
-        life: Duration,
+        ttl: Duration,
     ) -> Result<Call<bool>> {
         let has_owner = owner.is_some();
-        let given = record.seal.as_ref().map(|seal| seal.marks.clone()).unwrap_or_default();
-        let requests = self.sessions.enter(owner.as_slice(), Contents::Session, &self.place.id, life)?;
+        let given = record.metadata.as_ref().map(|metadata| metadata.group_epochs.clone()).unwrap_or_default();
+        let requests = self.sessions.add_to_indexes(owner.as_slice(), Contents::Session, &self.key.id, ttl)?;
         Ok(Call::round(requests, move |replies| {
-            let known = entered(replies.all()?)?.into_iter().next().flatten();
+            let known = group_states(replies.all()?)?.into_iter().next().flatten();
             if has_owner && known.is_none() {
-                return Err(unreadable());
+                return Err(damaged_epoch());
             }
-            let mine = owner.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch });
-            let marks: Vec<_> = mine.chain(given.iter().cloned()).collect();
-            let owner = has_owner.then(|| marks[0].epoch);
-            let next = Seal { of: Contents::Session, life, owner, marks: given }.put(&json);
-            self.store(Write { current, record, next, marks, life }, false).map(Step::Next)
+            let mine = owner.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch });
+            let group_epochs: Vec<_> = mine.chain(given.iter().cloned()).collect();
+            let owner = has_owner.then(|| group_epochs[0].epoch);
+            let next = Metadata { of: Contents::Session, ttl, owner, group_epochs: given }.put(&json);
+            self.store(Write { current, record, next, group_epochs, ttl }, false).map(Step::Next)
         }))
     }
 
     /// Stores the patched session. A life that has hardly begun is not renewed, which spares the indexes; one that has is
     /// renewed only after the indexes know of it.
     fn store(self, write: Write, renew: bool) -> Result<Call<bool>> {
-        let Write { current, next, life, .. } = &write;
+        let Write { current, next, ttl, .. } = &write;
         let mut requests = Vec::new();
         if renew {
-            requests = self.sessions.stay(&write.marks, Contents::Session, &self.place.id, *life)?;
+            requests = self.sessions.renew_indexes(&write.group_epochs, Contents::Session, &self.key.id, *ttl)?;
         }
-        let enough = if renew { Bytes::from_static(b"0") } else { life::millis(*life - begun(*life)) };
-        let args = [self.place.session.clone(), current.clone(), next.clone(), life::millis(*life), enough];
-        requests.push(Request::script(&CAS, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one)));
+        let enough = if renew { Bytes::from_static(b"0") } else { ttl::millis(*ttl - renewal_threshold(*ttl)) };
+        let args = [self.key.session.clone(), current.clone(), next.clone(), ttl::millis(*ttl), enough];
+        requests.push(
+            Request::script(&COMPARE_AND_SET, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one)),
+        );
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?;
             match replies.pop() {
@@ -135,7 +137,9 @@ impl Update {
     fn again(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
         match Record::read(&fresh) {
             Some(record)
-                if record.marks == before.marks && record.tail == before.tail && record.named == before.named =>
+                if record.group_epochs == before.group_epochs
+                    && record.tail == before.tail
+                    && record.named == before.named =>
             {
                 self.replay(fresh, record)
             }
@@ -156,8 +160,8 @@ pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
 }
 
 /// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.
-pub fn begun(life: Duration) -> Duration {
-    (life / 100).min(Duration::from_secs(10))
+pub fn renewal_threshold(ttl: Duration) -> Duration {
+    (ttl / 100).min(Duration::from_secs(10))
 }
 
 /// Applies a patch to the session's JSON; also returns the resulting owner.
@@ -173,6 +177,6 @@ fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
 }
 
 /// The error for a damaged epoch.
-pub fn unreadable() -> Error {
+pub fn damaged_epoch() -> Error {
     Error::new(Kind::InvalidData, "the stored epoch of a user or a tag is damaged")
 }

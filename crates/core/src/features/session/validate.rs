@@ -17,22 +17,22 @@ use cinnabar_port::{
 use ring::digest::{SHA256, digest};
 
 use super::{
-    Place, Sessions,
+    SessionKey, Sessions,
     contents::Contents,
-    group::{Count, Epoch, Group, Mark, entered},
-    index::COUNT_LIFE,
-    read::Found,
-    seal::{self, Seal},
-    update::unreadable,
+    group::{Count, Epoch, Group, GroupEpoch, group_states},
+    index::COUNTER_TTL_MS,
+    metadata::{self, Metadata},
+    read::ReadResult,
+    update::damaged_epoch,
 };
-use crate::{features::life, keys};
+use crate::{features::ttl, keys};
 
-script!(ONCE = "session/once.lua", keys: 1, args: 2);
-script!(FILL = "session/fill.lua", keys: 2, args: 4);
-script!(SINCE = "session/since.lua", keys: 1, args: 2);
+script!(GET_OR_SET = "session/get_or_set.lua", keys: 1, args: 2);
+script!(STORE_TOKEN = "session/store_token.lua", keys: 2, args: 4);
+script!(RECORD_COUNT = "session/record_count.lua", keys: 1, args: 2);
 
 /// How long a load may take for its result to be stored, in milliseconds.
-const LOAD_LIFE: &[u8] = b"600000";
+const LOAD_TTL_MS: &[u8] = b"600000";
 
 /// What is known about a token.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,13 +77,13 @@ impl Counters {
 /// The result of a load, about to be stored.
 struct Fill {
     sessions: Sessions,
-    place: Place,
+    key: SessionKey,
     /// The mark next to the token's hash when the load started.
     mark: Bytes,
     /// The count of invalidations when the load started.
     count: Bytes,
     user: Bytes,
-    life: std::time::Duration,
+    ttl: std::time::Duration,
 }
 
 /// The hash of a token: SHA-256 in hexadecimal.
@@ -97,24 +97,26 @@ impl Sessions {
     pub fn lookup(&self, token: &str, loading: bool) -> Result<Call<Lookup>> {
         keys::raw("token", token)?;
         let (sessions, hash) = (self.clone(), hash(token));
-        let place = self.place(&hash)?;
-        let call = if loading { self.look_beside(place, hash)? } else { self.look_first(place, hash) };
+        let key = self.key(&hash)?;
+        let call = if loading { self.read_with_epochs(key, hash)? } else { self.read_then_begin(key, hash) };
         Ok(call.inspect(move |found| {
             sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
         }))
     }
 
-    fn look_first(&self, place: Place, hash: String) -> Call<Lookup> {
+    fn read_then_begin(&self, key: SessionKey, hash: String) -> Call<Lookup> {
         let sessions = self.clone();
-        self.read(place.clone(), Contents::Token, false).then(move |found| match found {
-            Found::Live(live) => Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() })),
-            _ => sessions.begin(place, hash).map(Step::Next),
+        self.read(key.clone(), Contents::Token, false).then(move |found| match found {
+            ReadResult::Valid(live) => {
+                Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() }))
+            }
+            _ => sessions.begin(key, hash).map(Step::Next),
         })
     }
 
-    fn look_beside(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
+    fn read_with_epochs(&self, key: SessionKey, hash: String) -> Result<Call<Lookup>> {
         let sessions = self.clone();
-        let keys = [place.session.clone(), place.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
+        let keys = [key.session.clone(), key.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
         Ok(Call::round(keys.map(Request::get), move |replies| {
             let mut replies = replies.all()?.into_iter().map(Reply::bulk);
             let mut next = || replies.next().transpose().map(Option::flatten);
@@ -122,20 +124,20 @@ impl Sessions {
                 (None, Some(mark), Some(count)) => {
                     Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark, &count) }))
                 }
-                _ => Ok(Step::Next(sessions.look_first(place, hash))),
+                _ => Ok(Step::Next(sessions.read_then_begin(key, hash))),
             }
         }))
     }
 
     /// A miss: a load starts here.
-    fn begin(&self, place: Place, hash: String) -> Result<Call<Lookup>> {
-        let once = |key, value: String, life| {
-            let args = [key, value.into(), Bytes::from_static(life)];
-            Request::script(&ONCE, args).merging(Merge::Script).idempotent().without_effect()
+    fn begin(&self, key: SessionKey, hash: String) -> Result<Call<Lookup>> {
+        let once = |key, value: String, ttl| {
+            let args = [key, value.into(), Bytes::from_static(ttl)];
+            Request::script(&GET_OR_SET, args).merging(Merge::Script).idempotent().without_effect()
         };
         let requests = [
-            once(place.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_LIFE),
-            once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNT_LIFE),
+            once(key.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_TTL_MS),
+            once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNTER_TTL_MS),
         ];
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?.into_iter().map(|reply| Ok(reply.bulk()?.unwrap_or_default()));
@@ -149,23 +151,23 @@ impl Sessions {
     /// Returns false and caches nothing if the token or one of these users was, or may have been, dropped after the lookup,
     /// since the loaded user may be older.
     pub fn fill(&self, hash: &str, stamp: &str, user: &str, owners: &[String], ttl_seconds: f64) -> Result<Call<bool>> {
-        let life = life::of_seconds("ttl", ttl_seconds)?;
+        let ttl = ttl::from_seconds("ttl", ttl_seconds)?;
         if serde_json::from_str::<&serde_json::value::RawValue>(user).is_err() {
             return Err(Error::argument("user must be a value that JSON can hold"));
         }
-        let place = self.place(hash)?;
+        let key = self.key(hash)?;
         let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
         let (mark, count) = stamp.split_once(' ').unwrap_or_default();
-        let requests = self.enter(&groups, Contents::Token, &place.id, life)?;
+        let requests = self.add_to_indexes(&groups, Contents::Token, &key.id, ttl)?;
         let fill = Fill {
             sessions: self.clone(),
-            place,
+            key,
             mark: Bytes::copy_from_slice(mark.as_bytes()),
             count: Bytes::copy_from_slice(count.as_bytes()),
             user: Bytes::copy_from_slice(user.as_bytes()),
-            life,
+            ttl,
         };
-        Ok(Call::round(requests, move |replies| fill.entered(groups, entered(replies.all()?)?)))
+        Ok(Call::round(requests, move |replies| fill.group_states(groups, group_states(replies.all()?)?)))
     }
 
     /// What reads and validations found, since these sessions were made.
@@ -180,48 +182,50 @@ impl Sessions {
 }
 
 impl Fill {
-    fn entered(self, groups: Vec<Group>, known: Vec<Option<super::group::Known>>) -> Result<Step<bool>> {
-        let known = known.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+    fn group_states(self, groups: Vec<Group>, known: Vec<Option<super::group::GroupState>>) -> Result<Step<bool>> {
+        let known = known.into_iter().collect::<Option<Vec<_>>>().ok_or_else(damaged_epoch)?;
         let began = Count::read(&String::from_utf8_lossy(&self.count));
         let old =
             |since: &Option<Count>| began.as_ref().zip(since.as_ref()).is_some_and(|(began, since)| since.is_by(began));
         let fresh: Vec<_> = known.iter().filter(|known| !old(&known.since)).map(|known| known.epoch).collect();
-        let marks: Vec<_> =
-            groups.into_iter().zip(known).map(|(group, known)| Mark { group, epoch: known.epoch }).collect();
+        let group_epochs: Vec<_> =
+            groups.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch }).collect();
         if fresh.is_empty() {
-            return self.store(marks, Vec::new()).map(Step::Next);
+            return self.store(group_epochs, Vec::new()).map(Step::Next);
         }
         // Read after the epochs exist: dropping one of these users from now on changes an epoch that was read.
         let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
         Ok(Step::Next(Call::round([look], move |replies| {
             let count = replies.last()?.bulk()?.unwrap_or_default();
-            let notes = self.notes(&marks, &fresh, &count)?;
+            let notes = self.notes(&group_epochs, &fresh, &count)?;
             if count == self.count && !count.is_empty() {
-                return self.store(marks, notes).map(Step::Next);
+                return self.store(group_epochs, notes).map(Step::Next);
             }
             Ok(Step::Next(Call::round(notes, |replies| replies.all().map(|_| Step::Done(false)))))
         })))
     }
 
     /// Records that these epochs existed at this count, which saves the next load a round.
-    fn notes(&self, marks: &[Mark], fresh: &[Epoch], count: &Bytes) -> Result<Vec<Request>> {
+    fn notes(&self, group_epochs: &[GroupEpoch], fresh: &[Epoch], count: &Bytes) -> Result<Vec<Request>> {
         if count.is_empty() {
             return Ok(Vec::new());
         }
-        let fresh = marks.iter().filter(|mark| fresh.contains(&mark.epoch));
-        let note = |mark: &Mark| {
+        let fresh = group_epochs.iter().filter(|mark| fresh.contains(&mark.epoch));
+        let note = |mark: &GroupEpoch| {
             let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
-            Ok(Request::script(&SINCE, args).merging(Merge::Script).idempotent().without_effect())
+            Ok(Request::script(&RECORD_COUNT, args).merging(Merge::Script).idempotent().without_effect())
         };
         fresh.map(note).collect()
     }
 
-    fn store(self, marks: Vec<Mark>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Seal { of: Contents::Token, life: self.life, owner: None, marks }.put(&self.user);
-        let load = self.place.load(&self.sessions.0.prefix)?;
-        let args = [self.place.session, load, self.mark, value, life::millis(self.life), seal::ending(Contents::Token)];
-        let fill =
-            Request::script(&FILL, args).merging(Merge::Script).idempotent().with_effect(Effect::ChangedIf(is_one));
+    fn store(self, group_epochs: Vec<GroupEpoch>, notes: Vec<Request>) -> Result<Call<bool>> {
+        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs }.put(&self.user);
+        let load = self.key.load(&self.sessions.0.prefix)?;
+        let args = [self.key.session, load, self.mark, value, ttl::millis(self.ttl), metadata::ending(Contents::Token)];
+        let fill = Request::script(&STORE_TOKEN, args)
+            .merging(Merge::Script)
+            .idempotent()
+            .with_effect(Effect::ChangedIf(is_one));
         Ok(Call::round(notes.into_iter().chain([fill]), |replies| {
             Ok(Step::Done(replies.all()?.pop() == Some(Reply::Int(1))))
         }))

@@ -11,35 +11,35 @@ use bytes::Bytes;
 use cinnabar_port::{Call, Replies, Reply, Request, Step, error::Result};
 
 use super::{
-    Place, Sessions,
+    SessionKey, Sessions,
     contents::Contents,
-    group::{Epoch, Group, Kind, Mark, entered},
-    read::Needed,
-    seal::Seal,
+    group::{Epoch, Group, GroupEpoch, Kind, group_states},
+    metadata::Metadata,
+    read::EpochKeys,
     set,
-    update::unreadable,
+    update::damaged_epoch,
 };
 
 /// A session that is about to be written.
-pub struct Writing {
+pub struct SessionWrite {
     pub sessions: Sessions,
-    pub place: Place,
+    pub key: SessionKey,
     /// The owner, if there is one, and the tags.
     pub groups: Vec<Group>,
     pub json: Vec<u8>,
-    pub life: Duration,
+    pub ttl: Duration,
 }
 
-impl Writing {
+impl SessionWrite {
     /// Adds the session to the indexes of its groups, then writes it with their epochs. Dropping a group in between therefore
     /// ends the session too. Returns false if the request had no effect.
     pub fn write(
         self,
-        request: impl FnOnce(&Place, Bytes, Duration) -> Request + Send + 'static,
+        request: impl FnOnce(&SessionKey, Bytes, Duration) -> Request + Send + 'static,
     ) -> Result<Call<bool>> {
-        let requests = self.enter()?;
+        let requests = self.add_to_indexes()?;
         Ok(Call::round(requests, move |replies| {
-            let epochs = self.entered(replies.all()?)?;
+            let epochs = self.group_states(replies.all()?)?;
             self.write_with(epochs, request).map(Step::Next)
         }))
     }
@@ -47,63 +47,64 @@ impl Writing {
     /// Writes a session under a new id. Returns false if the id is already in use.
     pub fn write_new(self) -> Result<Call<bool>> {
         let needed = self.needed()?;
-        let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.of(key)).collect::<Option<Vec<_>>>() else {
-            return self.write(|place, value, life| set(place.session.clone(), value, life, Some("NX")));
+        let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.get(key)).collect::<Option<Vec<_>>>() else {
+            return self.write(|key, value, ttl| set(key.session.clone(), value, ttl, Some("NX")));
         };
-        let mut requests = self.enter()?;
-        requests.push(set(self.place.session.clone(), self.sealed(&known), self.life, Some("NX")));
+        let mut requests = self.add_to_indexes()?;
+        requests.push(set(self.key.session.clone(), self.sealed(&known), self.ttl, Some("NX")));
         Ok(Call::round(requests, move |replies: Replies| {
             let replies = replies.all().inspect_err(|_| {
                 // What the store refuses, the next call is refused in its first step.
-                needed.iter().for_each(|key| self.sessions.0.epochs.forget(key));
+                needed.iter().for_each(|key| self.sessions.0.epochs.remove(key));
             });
             let mut replies = replies?;
             if replies.pop().is_none_or(|stored| stored == Reply::Nil) {
                 return Ok(Step::Done(false));
             }
-            let epochs = self.entered(replies)?;
+            let epochs = self.group_states(replies)?;
             if epochs == known {
-                self.sessions.hint(&self.place.id, &needed);
+                self.sessions.hint(&self.key.id, &needed);
                 return Ok(Step::Done(true));
             }
-            let write = self.write_with(epochs, |place, value, life| set(place.session.clone(), value, life, None));
+            let write = self.write_with(epochs, |key, value, ttl| set(key.session.clone(), value, ttl, None));
             write.map(Step::Next)
         }))
     }
 
-    fn enter(&self) -> Result<Vec<Request>> {
-        self.sessions.enter(&self.groups, Contents::Session, &self.place.id, self.life)
+    fn add_to_indexes(&self) -> Result<Vec<Request>> {
+        self.sessions.add_to_indexes(&self.groups, Contents::Session, &self.key.id, self.ttl)
     }
 
-    fn entered(&self, replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Epoch>> {
-        let known = entered(replies)?.into_iter().collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
+    fn group_states(&self, replies: impl IntoIterator<Item = Reply>) -> Result<Vec<Epoch>> {
+        let known = group_states(replies)?.into_iter().collect::<Option<Vec<_>>>().ok_or_else(damaged_epoch)?;
         Ok(known.into_iter().map(|known| known.epoch).collect())
     }
 
     /// The keys of the epochs of its groups.
-    fn needed(&self) -> Result<Needed> {
+    fn needed(&self) -> Result<EpochKeys> {
         self.groups.iter().map(|group| group.epoch_key(&self.sessions.0.prefix)).collect()
     }
 
     fn sealed(&self, epochs: &[Epoch]) -> Bytes {
-        let marks = self.groups.iter().zip(epochs).map(|(group, epoch)| Mark { group: group.clone(), epoch: *epoch });
-        let (owners, marks): (Vec<_>, Vec<_>) = marks.partition(|mark| mark.group.kind == Kind::User);
+        let group_epochs =
+            self.groups.iter().zip(epochs).map(|(group, epoch)| GroupEpoch { group: group.clone(), epoch: *epoch });
+        let (owners, group_epochs): (Vec<_>, Vec<_>) = group_epochs.partition(|mark| mark.group.kind == Kind::User);
         let owner = owners.first().map(|mark| mark.epoch);
-        Seal { of: Contents::Session, life: self.life, owner, marks }.put(&self.json)
+        Metadata { of: Contents::Session, ttl: self.ttl, owner, group_epochs }.put(&self.json)
     }
 
     fn write_with(
         self,
         epochs: Vec<Epoch>,
-        request: impl FnOnce(&Place, Bytes, Duration) -> Request,
+        request: impl FnOnce(&SessionKey, Bytes, Duration) -> Request,
     ) -> Result<Call<bool>> {
         let needed = self.needed()?;
-        let write = request(&self.place, self.sealed(&epochs), self.life);
+        let write = request(&self.key, self.sealed(&epochs), self.ttl);
         Ok(Call::new(write, move |reply| {
             let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
             if stored {
-                self.sessions.hint(&self.place.id, &needed);
-                needed.iter().zip(epochs).for_each(|(key, epoch)| self.sessions.0.epochs.learn(key, epoch));
+                self.sessions.hint(&self.key.id, &needed);
+                needed.iter().zip(epochs).for_each(|(key, epoch)| self.sessions.0.epochs.insert(key, epoch));
             }
             Ok(stored)
         }))

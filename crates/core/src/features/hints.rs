@@ -13,12 +13,12 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-/// What was seen at keys, of which it remembers those in use and no more than twice `most`.
+/// What was seen at keys, of which it remembers those in use and no more than twice `half_size`.
 #[derive(Debug)]
-pub struct Recent<T> {
-    most: usize,
+pub struct Hints<T> {
+    half_size: usize,
     /// Whether it is in use, so that who needs none skips the look-up.
-    any: AtomicBool,
+    in_use: AtomicBool,
     halves: Mutex<Halves<T>>,
     hasher: RandomState,
 }
@@ -30,16 +30,16 @@ struct Halves<T> {
     old: HashMap<u64, T, RandomState>,
 }
 
-impl<T: Clone> Recent<T> {
-    /// Remembers up to `most` keys in each of two halves.
-    pub fn new(most: usize) -> Self {
+impl<T: Clone> Hints<T> {
+    /// Remembers up to `half_size` keys in each of two halves.
+    pub fn new(half_size: usize) -> Self {
         let halves = Halves { young: HashMap::default(), old: HashMap::default() };
-        Self { most, any: AtomicBool::new(false), halves: Mutex::new(halves), hasher: RandomState::default() }
+        Self { half_size, in_use: AtomicBool::new(false), halves: Mutex::new(halves), hasher: RandomState::default() }
     }
 
     /// What was last seen at a key, if that is remembered.
-    pub fn of(&self, key: &Bytes) -> Option<T> {
-        if !self.any.load(Ordering::Relaxed) {
+    pub fn get(&self, key: &Bytes) -> Option<T> {
+        if !self.in_use.load(Ordering::Relaxed) {
             return None;
         }
         let hash = self.hasher.hash_one(key);
@@ -48,18 +48,18 @@ impl<T: Clone> Recent<T> {
             return Some(seen.clone());
         }
         let seen = halves.old.remove(&hash)?;
-        halves.learn(hash, seen.clone(), self.most);
+        halves.insert(hash, seen.clone(), self.half_size);
         Some(seen)
     }
 
     /// Remembers what was seen at a key.
-    pub fn learn(&self, key: &Bytes, seen: T) {
-        self.halves.lock().learn(self.hasher.hash_one(key), seen, self.most);
-        self.any.store(true, Ordering::Relaxed);
+    pub fn insert(&self, key: &Bytes, seen: T) {
+        self.halves.lock().insert(self.hasher.hash_one(key), seen, self.half_size);
+        self.in_use.store(true, Ordering::Relaxed);
     }
 
     /// Forgets a key.
-    pub fn forget(&self, key: &Bytes) {
+    pub fn remove(&self, key: &Bytes) {
         let hash = self.hasher.hash_one(key);
         let mut halves = self.halves.lock();
         halves.young.remove(&hash);
@@ -68,8 +68,8 @@ impl<T: Clone> Recent<T> {
 }
 
 impl<T> Halves<T> {
-    fn learn(&mut self, hash: u64, seen: T, most: usize) {
-        if self.young.len() >= most {
+    fn insert(&mut self, hash: u64, seen: T, half_size: usize) {
+        if self.young.len() >= half_size {
             self.old = mem::take(&mut self.young);
         }
         self.young.insert(hash, seen);
@@ -88,31 +88,31 @@ mod tests {
 
     #[test]
     fn what_is_in_use_stays_and_the_rest_goes() {
-        let recent = Recent::new(MOST);
-        recent.learn(&key(0), 0);
+        let hints = Hints::new(MOST);
+        hints.insert(&key(0), 0);
         for n in 1..MOST * 5 {
-            recent.learn(&key(n), n);
-            assert_eq!(recent.of(&key(n)), Some(n));
+            hints.insert(&key(n), n);
+            assert_eq!(hints.get(&key(n)), Some(n));
             if n % 100 == 0 {
-                assert_eq!(recent.of(&key(0)), Some(0));
+                assert_eq!(hints.get(&key(0)), Some(0));
             }
         }
-        assert!(recent.of(&key(1)).is_none());
-        let halves = recent.halves.lock();
+        assert!(hints.get(&key(1)).is_none());
+        let halves = hints.halves.lock();
         assert!(halves.young.len() <= MOST && halves.old.len() <= MOST);
     }
 
     #[test]
     fn what_is_forgotten_is_not_there() {
-        let recent = Recent::new(MOST);
-        assert!(recent.of(&key(1)).is_none());
-        recent.learn(&key(1), 1);
-        recent.forget(&key(2));
-        assert_eq!(recent.of(&key(1)), Some(1), "another key");
+        let hints = Hints::new(MOST);
+        assert!(hints.get(&key(1)).is_none());
+        hints.insert(&key(1), 1);
+        hints.remove(&key(2));
+        assert_eq!(hints.get(&key(1)), Some(1), "another key");
         for n in 2..MOST + 2 {
-            recent.learn(&key(n), n);
+            hints.insert(&key(n), n);
         }
-        recent.forget(&key(1));
-        assert!(recent.of(&key(1)).is_none());
+        hints.remove(&key(1));
+        assert!(hints.get(&key(1)).is_none());
     }
 }

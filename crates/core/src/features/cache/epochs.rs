@@ -13,31 +13,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_port::{Merge, Reply, Request, error::Result, random, script};
 
-use crate::features::life;
+use crate::features::ttl;
 
-script!(OPEN = "cache/open.lua", keys: 1, args: 2);
-script!(LEASE = "cache/lease.lua", keys: 1, args: 2);
-script!(RELEASE = "cache/release.lua", keys: 1, args: 1);
+script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
+script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
+script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
 
 /// A new unique mark.
 pub fn new() -> Result<Bytes> {
     Ok(random::hex::<8>()?.into())
 }
 
-/// Reads the mark at a key, or stores `new` if there is none. Its ttl is then at least `life`.
-pub fn open(key: Bytes, new: Bytes, life: Duration) -> Request {
-    Request::script(&OPEN, [key, new, life::millis(life)]).merging(Merge::Script).idempotent().without_effect()
+/// Reads the mark at a key, or stores `new` if there is none. Its ttl is then at least `ttl`.
+pub fn ensure(key: Bytes, new: Bytes, ttl: Duration) -> Request {
+    Request::script(&ENSURE_EPOCH, [key, new, ttl::millis(ttl)]).merging(Merge::Script).idempotent().without_effect()
 }
 
-/// Opens the lease of a load. Stores `new` as the mark if there is none; its ttl is then at least `life`. The reply is the mark
+/// Opens the lease of a load. Stores `new` as the mark if there is none; its ttl is then at least `ttl`. The reply is the mark
 /// and the number of the load.
-pub fn lease(key: Bytes, new: Bytes, life: Duration) -> Request {
-    Request::script(&LEASE, [key, new, life::millis(life)]).merging(Merge::Script).idempotent().without_effect()
+pub fn open_lease(key: Bytes, new: Bytes, ttl: Duration) -> Request {
+    Request::script(&OPEN_LEASE, [key, new, ttl::millis(ttl)]).merging(Merge::Script).idempotent().without_effect()
 }
 
 /// Deletes the lease of a load that produced no value.
-pub fn release(key: Bytes, mark: Bytes) -> Request {
-    Request::script(&RELEASE, [key, mark]).merging(Merge::Script).idempotent().without_effect()
+pub fn release_lease(key: Bytes, mark: Bytes) -> Request {
+    Request::script(&RELEASE_LEASE, [key, mark]).merging(Merge::Script).idempotent().without_effect()
 }
 
 /// Reads the reply of `open` or `lease`.

@@ -15,22 +15,22 @@ use cinnabar_port::BlockingTimeout;
 
 /// How a command uses its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conduct {
+pub enum ConnectionUse {
     /// It replies exactly once, without blocking, and leaves no state.
-    Shares,
+    Shared,
     /// It blocks, then replies exactly once.
-    Waits(BlockingTimeout),
+    Blocking(BlockingTimeout),
     /// Unknown.
     Unknown,
     /// It cannot work here; the text says what to use instead.
-    Refused(&'static str),
+    Unsupported(&'static str),
 }
 
 /// Classifies a command, given by its upper-case name, with these arguments.
-pub fn of(name: &str, args: &[Bytes]) -> Conduct {
+pub fn classify(name: &str, args: &[Bytes]) -> ConnectionUse {
     let subcommand = || args.first().map(|word| String::from_utf8_lossy(word).to_ascii_uppercase()).unwrap_or_default();
-    if known::shares(name, subcommand) {
-        return Conduct::Shares;
+    if known::is_shareable(name, subcommand) {
+        return ConnectionUse::Shared;
     }
     match name {
         "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" | "BRPOPLPUSH" | "BLMOVE" => {
@@ -40,59 +40,61 @@ pub fn of(name: &str, args: &[Bytes]) -> Conduct {
         "XREAD" | "XREADGROUP" => stream_read(args),
         "CLIENT" => match subcommand().as_str() {
             "REPLY" | "SETNAME" | "SETINFO" | "TRACKING" | "CACHING" | "NO-EVICT" | "NO-TOUCH" | "CAPA"
-            | "IMPORT-SOURCE" => Conduct::Refused(STATE),
-            _ => Conduct::Unknown,
+            | "IMPORT-SOURCE" => ConnectionUse::Unsupported(STATE),
+            _ => ConnectionUse::Unknown,
         },
-        "SCRIPT" if subcommand() == "DEBUG" => Conduct::Refused("use redis-cli --ldb to debug scripts"),
+        "SCRIPT" if subcommand() == "DEBUG" => ConnectionUse::Unsupported("use redis-cli --ldb to debug scripts"),
         "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" | "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE" => {
-            Conduct::Refused("use subscribe() of the service, which has its own connection for messages")
+            ConnectionUse::Unsupported("use subscribe() of the service, which has its own connection for messages")
         }
-        "MONITOR" => Conduct::Refused("its output never ends; use redis-cli monitor"),
-        "SYNC" | "PSYNC" | "REPLCONF" => Conduct::Refused("it is part of the replication protocol"),
+        "MONITOR" => ConnectionUse::Unsupported("its output never ends; use redis-cli monitor"),
+        "SYNC" | "PSYNC" | "REPLCONF" => ConnectionUse::Unsupported("it is part of the replication protocol"),
         "MULTI" | "EXEC" | "DISCARD" => {
-            Conduct::Refused("use multi(), which accepts any command through its sendCommand")
+            ConnectionUse::Unsupported("use multi(), which accepts any command through its sendCommand")
         }
-        "WATCH" | "UNWATCH" => Conduct::Refused(
+        "WATCH" | "UNWATCH" => ConnectionUse::Unsupported(
             "other callers' commands would come between it and the transaction; use eval() with a script that compares and sets",
         ),
-        "SELECT" => {
-            Conduct::Refused("it would change the database for all callers; set the database in the URL of the service")
-        }
-        "AUTH" | "HELLO" => Conduct::Refused(
+        "SELECT" => ConnectionUse::Unsupported(
+            "it would change the database for all callers; set the database in the URL of the service",
+        ),
+        "AUTH" | "HELLO" => ConnectionUse::Unsupported(
             "it would change the user for all callers; set the credentials in the options of the service",
         ),
-        "QUIT" | "RESET" => {
-            Conduct::Refused("it would fail the pending calls of other callers; use disconnect() of the service")
-        }
-        "ASKING" | "READONLY" | "READWRITE" => Conduct::Refused(STATE),
-        "WAIT" | "WAITAOF" => Conduct::Refused(
+        "QUIT" | "RESET" => ConnectionUse::Unsupported(
+            "it would fail the pending calls of other callers; use disconnect() of the service",
+        ),
+        "ASKING" | "READONLY" | "READWRITE" => ConnectionUse::Unsupported(STATE),
+        "WAIT" | "WAITAOF" => ConnectionUse::Unsupported(
             "it counts replicas that have what was written over its own connection, and callers share theirs; \
              min-replicas-to-write of the server refuses writes that no replica would get",
         ),
-        _ => Conduct::Unknown,
+        _ => ConnectionUse::Unknown,
     }
 }
 
 const STATE: &str =
     "it would change the state of a connection that callers share, and the next call may use another connection";
 
-fn waits(args: &[Bytes], at: usize, millis: bool) -> Conduct {
+fn waits(args: &[Bytes], at: usize, millis: bool) -> ConnectionUse {
     let time = args.get(at).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<f64>().ok());
     match time {
-        Some(0.0) => Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: None }),
+        Some(0.0) => ConnectionUse::Blocking(BlockingTimeout { argument: at, in_millis: millis, timeout: None }),
         Some(time) => match Duration::try_from_secs_f64(if millis { time / 1000.0 } else { time }) {
-            Ok(time) => Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: Some(time) }),
-            Err(_) => Conduct::Unknown,
+            Ok(time) => {
+                ConnectionUse::Blocking(BlockingTimeout { argument: at, in_millis: millis, timeout: Some(time) })
+            }
+            Err(_) => ConnectionUse::Unknown,
         },
         // Invalid: let the server report the error.
-        None => Conduct::Unknown,
+        None => ConnectionUse::Unknown,
     }
 }
 
 /// Reading a stream blocks only with `BLOCK`.
-fn stream_read(args: &[Bytes]) -> Conduct {
+fn stream_read(args: &[Bytes]) -> ConnectionUse {
     let mut at = 0;
-    let mut wait = Conduct::Shares;
+    let mut wait = ConnectionUse::Shared;
     while let Some(word) = args.get(at) {
         at += match word.to_ascii_uppercase().as_slice() {
             b"STREAMS" => return wait,
@@ -103,10 +105,10 @@ fn stream_read(args: &[Bytes]) -> Conduct {
             b"COUNT" | b"CLAIM" => 2,
             b"GROUP" => 3,
             b"NOACK" => 1,
-            _ => return Conduct::Unknown,
+            _ => return ConnectionUse::Unknown,
         };
     }
-    Conduct::Unknown
+    ConnectionUse::Unknown
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT`, naming `what`, unless it is a number over 0 and up to a hundred years.
-pub fn of_seconds(what: &str, seconds: f64) -> Result<Duration> {
+pub fn from_seconds(what: &str, seconds: f64) -> Result<Duration> {
     if seconds > 0.0 && seconds <= LONGEST {
         return Ok(Duration::from_millis((seconds * 1000.0).ceil() as u64));
     }
@@ -36,10 +36,10 @@ mod tests {
 
     #[test]
     fn lives_are_positive_and_finite() {
-        assert_eq!(millis(of_seconds("ttl", 0.0001).unwrap()), "1");
-        assert_eq!(millis(of_seconds("ttl", 86_400.0).unwrap()), "86400000");
+        assert_eq!(millis(from_seconds("ttl", 0.0001).unwrap()), "1");
+        assert_eq!(millis(from_seconds("ttl", 86_400.0).unwrap()), "86400000");
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e12] {
-            let error = of_seconds("ttl", bad).unwrap_err();
+            let error = from_seconds("ttl", bad).unwrap_err();
             assert_eq!(error.kind.code(), "E_INVALID_ARGUMENT");
             assert!(error.message().starts_with("ttl must be "), "{error}");
         }

@@ -16,46 +16,48 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Begun, End, Ended, GRACE, Running, Waiting, begin, late, polled, share};
+use super::{
+    Advance, Cutoff, GRACE, InFlight, NextRound, RoundStart, begin, deadline_passed, poll_catching_panic, take_replies,
+};
 
 /// As `Store::run_until`.
 pub async fn run<T: Send, Tag: Send>(
     engine: &Engine,
-    calls: Vec<Running<T, Tag>>,
+    calls: Vec<NextRound<T, Tag>>,
     deadline: Instant,
     mut cut: Pin<&mut impl Future<Output = ()>>,
     settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
 ) {
-    let rounds = Mutex::new(Rounds { all: Vec::new(), again: calls, settle });
+    let rounds = Mutex::new(Rounds { all: Vec::new(), next_round: calls, settle });
     let rounds = || rounds.lock();
     let mut rounds_in_flight = FuturesUnordered::new();
     let mut overdue = pin!(sleep_until(deadline + GRACE));
     loop {
-        let begun = rounds().begin(deadline);
-        if let Some((number, batch)) = begun {
+        let started = rounds().begin(deadline);
+        if let Some((number, batch)) = started {
             let rounds = &rounds;
             rounds_in_flight.push(
                 async move {
                     // Settled immediately, before any later reply.
                     let mut deliver = |delivery| rounds().take(number, delivery);
                     let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
-                    (number, poll_fn(|context| polled(execution.as_mut(), context)).await)
+                    (number, poll_fn(|context| poll_catching_panic(execution.as_mut(), context)).await)
                 }
                 .boxed(),
             );
         }
         // A call that needs another round does not wait for the end of this one.
-        let mut more = poll_fn(|_| if rounds().again.is_empty() { Poll::Pending } else { Poll::Ready(()) });
+        let mut more = poll_fn(|_| if rounds().next_round.is_empty() { Poll::Pending } else { Poll::Ready(()) });
         let ended = tokio::select! {
             biased;
             ended = rounds_in_flight.next() => ended,
             () = &mut more => continue,
-            () = &mut overdue => return rounds().cut(End::Overdue),
-            () = &mut cut => return rounds().cut(End::Cut),
+            () = &mut overdue => return rounds().cut(Cutoff::Deadline),
+            () = &mut cut => return rounds().cut(Cutoff::Closed),
         };
         match ended {
             Some((number, result)) => rounds().end(number, result.err()),
-            None if rounds().again.is_empty() => return,
+            None if rounds().next_round.is_empty() => return,
             None => {}
         }
     }
@@ -65,14 +67,14 @@ pub async fn run<T: Send, Tag: Send>(
 struct Rounds<T, Tag, Settle> {
     all: Vec<Round<T, Tag>>,
     /// Calls that need another round.
-    again: Vec<Running<T, Tag>>,
+    next_round: Vec<NextRound<T, Tag>>,
     settle: Settle,
 }
 
 /// Calls that went out together.
 struct Round<T, Tag> {
     /// Used until the first reply arrives.
-    whole: Vec<Waiting<T, Tag>>,
+    whole: Vec<InFlight<T, Tag>>,
     /// Used after the first reply.
     parts: Option<Parts<T, Tag>>,
 }
@@ -85,7 +87,7 @@ struct Parts<T, Tag> {
 
 /// A call, and those of its replies that are there.
 struct Pending<T, Tag> {
-    waiting: Waiting<T, Tag>,
+    in_flight: InFlight<T, Tag>,
     /// Where its requests begin in the batch.
     first: usize,
     replies: PerRequest<Option<Result<Reply>>>,
@@ -95,22 +97,22 @@ struct Pending<T, Tag> {
 impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     /// The next round, if any call needs one: its number, and what to ask.
     fn begin(&mut self, deadline: Instant) -> Option<(usize, Vec<Request>)> {
-        if self.again.is_empty() {
+        if self.next_round.is_empty() {
             return None;
         }
-        let again = std::mem::take(&mut self.again);
+        let next_round = std::mem::take(&mut self.next_round);
         if !self.all.is_empty() && Instant::now() >= deadline {
-            (self.settle)(again.into_iter().map(late).collect());
+            (self.settle)(next_round.into_iter().map(deadline_passed).collect());
             return None;
         }
-        let Begun { batch, waiting, done } = begin(again.into_iter());
+        let RoundStart { batch, in_flight, done } = begin(next_round.into_iter());
         if !done.is_empty() {
             (self.settle)(done);
         }
         if batch.is_empty() {
             return None;
         }
-        self.all.push(Round { whole: waiting, parts: None });
+        self.all.push(Round { whole: in_flight, parts: None });
         Some((self.all.len() - 1, batch))
     }
 
@@ -118,23 +120,23 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     fn take(&mut self, number: usize, delivery: Delivery) {
         let Some(round) = self.all.get_mut(number) else { return };
         let mut done = Vec::with_capacity(round.whole.len());
-        let mut read = |waiting: Waiting<T, Tag>, replies| match waiting.read(replies, None) {
-            Ended::Done(result) => done.push(result),
-            Ended::Again(running) => self.again.push(running),
+        let mut read = |in_flight: InFlight<T, Tag>, replies| match in_flight.read(replies, None) {
+            Advance::Done(result) => done.push(result),
+            Advance::Next(next) => self.next_round.push(next),
         };
         match delivery {
             Delivery::All(replies) if round.parts.is_none() => {
                 let mut replies = replies.into_iter();
-                for waiting in std::mem::take(&mut round.whole) {
-                    let mine = share(&mut replies, waiting.effects.len());
-                    read(waiting, mine);
+                for in_flight in std::mem::take(&mut round.whole) {
+                    let mine = take_replies(&mut replies, in_flight.effects.len());
+                    read(in_flight, mine);
                 }
             }
             delivery => {
                 let parts = round.parts();
                 for (at, reply) in delivery.into_some() {
                     if let Some(pending) = parts.take(at, reply) {
-                        read(pending.waiting, pending.replies.into_iter().flatten().collect());
+                        read(pending.in_flight, pending.replies.into_iter().flatten().collect());
                     }
                 }
             }
@@ -149,19 +151,19 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "a request got no reply"));
         let Some(round) = self.all.get_mut(number) else { return };
         let done = std::mem::take(&mut round.parts().calls).into_iter().flatten();
-        let done: Vec<_> = done.map(|pending| pending.give_up(End::Overdue, |_| error.clone())).collect();
+        let done: Vec<_> = done.map(|pending| pending.give_up(Cutoff::Deadline, |_| error.clone())).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
     }
 
     /// Nobody waits any longer.
-    fn cut(&mut self, end: End) {
+    fn cut(&mut self, end: Cutoff) {
         let rounds = std::mem::take(&mut self.all);
         let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
-        let again = std::mem::take(&mut self.again).into_iter().map(late);
+        let next_round = std::mem::take(&mut self.next_round).into_iter().map(deadline_passed);
         let done: Vec<_> =
-            pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).chain(again).collect();
+            pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).chain(next_round).collect();
         if !done.is_empty() {
             (self.settle)(done);
         }
@@ -174,11 +176,11 @@ impl<T, Tag> Round<T, Tag> {
         let Self { whole, parts } = self;
         parts.get_or_insert_with(|| {
             let mut parts = Parts { calls: Vec::with_capacity(whole.len()), owners: Vec::new() };
-            for waiting in std::mem::take(whole) {
-                let (first, missing) = (parts.owners.len(), waiting.effects.len());
+            for in_flight in std::mem::take(whole) {
+                let (first, missing) = (parts.owners.len(), in_flight.effects.len());
                 parts.owners.extend((0..missing).map(|_| parts.calls.len() as u32));
                 let replies = (0..missing).map(|_| None).collect();
-                parts.calls.push(Some(Pending { waiting, first, replies, missing }));
+                parts.calls.push(Some(Pending { in_flight, first, replies, missing }));
             }
             parts
         })
@@ -199,12 +201,12 @@ impl<T, Tag> Parts<T, Tag> {
 
 impl<T, Tag> Pending<T, Tag> {
     /// Reads what is there; the rest is `error`, which is told whether the request changes something.
-    fn give_up(self, end: End, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
-        let replies = self.replies.into_iter().zip(&self.waiting.effects);
+    fn give_up(self, end: Cutoff, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
+        let replies = self.replies.into_iter().zip(&self.in_flight.effects);
         let replies = replies.map(|(reply, effect)| reply.unwrap_or_else(|| Err(error(effect.changes())))).collect();
-        match self.waiting.read(replies, Some(end)) {
-            Ended::Done(result) => result,
-            Ended::Again(running) => late(running),
+        match self.in_flight.read(replies, Some(end)) {
+            Advance::Done(result) => result,
+            Advance::Next(next) => deadline_passed(next),
         }
     }
 }

@@ -37,11 +37,11 @@ impl Store {
                 done.into_iter().filter_map(|(answer, at)| Some((answer.and_then(unboxed), tags.get_mut(at)?.take()?)));
             settle(unboxed.collect());
         };
-        self.run_boxed(calls, deadline, &mut settle_boxed).await;
+        self.run_erased(calls, deadline, &mut settle_boxed).await;
     }
 
     /// The same for answers of any type: what runs calls is large, and would otherwise be there once for each type.
-    async fn run_boxed(
+    async fn run_erased(
         &self,
         calls: Vec<Call<Boxed>>,
         deadline: Instant,

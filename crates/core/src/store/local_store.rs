@@ -14,10 +14,10 @@ use super::{Reply, Request, memory, registry::Registry};
 /// Memory limit in bytes; the least recently used keys are evicted.
 const MAX_BYTES: usize = 16 << 20;
 
-static LOCALS: Registry<(Server, u8), Local> = Registry::new();
+static LOCALS: Registry<(Server, u8), LocalStore> = Registry::new();
 
 /// A small in-process store without I/O. Nothing in it ever reaches a server.
-pub struct Local {
+pub struct LocalStore {
     max_bytes: usize,
     /// Created at first use, because it may never be needed and contains a Lua interpreter.
     engine: OnceLock<memory::Engine>,
@@ -25,13 +25,13 @@ pub struct Local {
 
 /// The local store for the server in these settings. Services on the same server share it, whatever their other settings. It is
 /// dropped with its last holder.
-pub fn local(settings: &Settings) -> Arc<Local> {
+pub fn local_store(settings: &Settings) -> Arc<LocalStore> {
     let Ok(local) =
-        LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(Local::new(MAX_BYTES)));
+        LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(LocalStore::new(MAX_BYTES)));
     local
 }
 
-impl Local {
+impl LocalStore {
     /// An empty one.
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes, engine: OnceLock::new() }
@@ -68,9 +68,9 @@ impl Local {
     }
 }
 
-impl fmt::Debug for Local {
+impl fmt::Debug for LocalStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Local").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+        f.debug_struct("LocalStore").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
     }
 }
 
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn one_server_has_one_and_others_have_others() {
-        let first = local(&settings(1, 5));
-        assert!(Arc::ptr_eq(&first, &local(&settings(1, 5))));
-        assert!(Arc::ptr_eq(&first, &local(&settings(1, 4))), "whatever the other settings");
-        assert!(!Arc::ptr_eq(&first, &local(&settings(2, 5))));
+        let first = local_store(&settings(1, 5));
+        assert!(Arc::ptr_eq(&first, &local_store(&settings(1, 5))));
+        assert!(Arc::ptr_eq(&first, &local_store(&settings(1, 4))), "whatever the other settings");
+        assert!(!Arc::ptr_eq(&first, &local_store(&settings(2, 5))));
     }
 }

@@ -8,19 +8,19 @@ use std::time::Duration;
 
 /// Whether a client may take over expired leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overdue {
+pub struct Takeover {
     /// Whether it may.
-    pub may: bool,
+    pub allowed: bool,
     /// The latest time, in epoch milliseconds, that the store's clock can show unless it was set forward, in which case it may
     /// not. `None` trusts the clock.
     pub latest_ms: Option<u64>,
 }
 
-impl Overdue {
+impl Takeover {
     /// For a clock known to be right.
-    pub const SURE: Self = Self { may: true, latest_ms: None };
+    pub const ALLOWED: Self = Self { allowed: true, latest_ms: None };
     /// For an unknown clock.
-    pub const UNSURE: Self = Self { may: false, latest_ms: None };
+    pub const DENIED: Self = Self { allowed: false, latest_ms: None };
 
     /// The tolerance for `latest_ms`, given the length of leases.
     pub fn tolerance(lease: Duration) -> Duration {

@@ -3,11 +3,11 @@ use cinnabar_port::{Args, key_positions};
 use super::*;
 use crate::features::raw::table;
 
-fn conduct(line: &str) -> Conduct {
+fn connection_use(line: &str) -> ConnectionUse {
     let mut words = line.split(' ');
     let name = words.next().unwrap();
     let args: Args = words.map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
-    of(name, &args)
+    classify(name, &args)
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn what_only_reads_is_known_to() {
 #[test]
 fn commands_that_share_are_found() {
     for line in ["GET a", "EVAL s 0", "CLIENT LIST", "client", "SCRIPT load x", "JSON.GET a", "COMMAND", "VSIM a"] {
-        let wanted = if line == "client" { Conduct::Unknown } else { Conduct::Shares };
-        assert_eq!(conduct(line), wanted, "{line}");
+        let wanted = if line == "client" { ConnectionUse::Unknown } else { ConnectionUse::Shared };
+        assert_eq!(connection_use(line), wanted, "{line}");
     }
 }
 
@@ -45,7 +45,7 @@ fn commands_that_share_are_found() {
 fn whatever_has_a_method_or_is_in_the_embedded_engine_is_known() {
     for name in table::names().chain(cinnabar_memory::names()) {
         let containers = ["SCRIPT", "CLIENT", "CONFIG", "OBJECT", "XINFO", "MEMORY", "COMMAND", "ACL", "PUBSUB"];
-        assert!(containers.contains(&name) || of(name, &[]) != Conduct::Unknown, "{name}");
+        assert!(containers.contains(&name) || classify(name, &[]) != ConnectionUse::Unknown, "{name}");
     }
 }
 
@@ -69,14 +69,18 @@ fn what_takes_a_connection_is_refused() {
         "HELLO 3",
         "RESET",
     ] {
-        assert!(matches!(conduct(line), Conduct::Refused(_)), "{line}");
+        assert!(matches!(connection_use(line), ConnectionUse::Unsupported(_)), "{line}");
     }
 }
 
 #[test]
 fn waits_are_found_wherever_they_stand() {
     let waits = |at, millis, time: Option<f64>| {
-        Conduct::Waits(BlockingTimeout { argument: at, in_millis: millis, timeout: time.map(Duration::from_secs_f64) })
+        ConnectionUse::Blocking(BlockingTimeout {
+            argument: at,
+            in_millis: millis,
+            timeout: time.map(Duration::from_secs_f64),
+        })
     };
     for (line, wanted) in [
         ("BLPOP a b 0", waits(2, false, None)),
@@ -86,17 +90,17 @@ fn waits_are_found_wherever_they_stand() {
         ("BLMPOP 0 1 q LEFT", waits(0, false, None)),
         ("XREAD COUNT 1 block 100 STREAMS s $", waits(3, true, Some(0.1))),
         ("XREADGROUP GROUP BLOCK 0 BLOCK 0 STREAMS BLOCK >", waits(4, true, None)),
-        ("XREADGROUP GROUP BLOCK 0 STREAMS s >", Conduct::Shares),
-        ("XREAD STREAMS BLOCK 0", Conduct::Shares),
-        ("XREAD SOON STREAMS a 0", Conduct::Unknown),
-        ("BLPOP a -1", Conduct::Unknown),
-        ("BLPOP a soon", Conduct::Unknown),
-        ("BLPOP", Conduct::Unknown),
-        ("SHUTDOWN", Conduct::Unknown),
-        ("DEBUG SLEEP 1", Conduct::Unknown),
-        ("MYMODULE.LISTEN", Conduct::Unknown),
+        ("XREADGROUP GROUP BLOCK 0 STREAMS s >", ConnectionUse::Shared),
+        ("XREAD STREAMS BLOCK 0", ConnectionUse::Shared),
+        ("XREAD SOON STREAMS a 0", ConnectionUse::Unknown),
+        ("BLPOP a -1", ConnectionUse::Unknown),
+        ("BLPOP a soon", ConnectionUse::Unknown),
+        ("BLPOP", ConnectionUse::Unknown),
+        ("SHUTDOWN", ConnectionUse::Unknown),
+        ("DEBUG SLEEP 1", ConnectionUse::Unknown),
+        ("MYMODULE.LISTEN", ConnectionUse::Unknown),
     ] {
-        assert_eq!(conduct(line), wanted, "{line}");
+        assert_eq!(connection_use(line), wanted, "{line}");
     }
 }
 

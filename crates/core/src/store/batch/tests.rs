@@ -68,12 +68,12 @@ async fn calls_together_answer_in_their_order() {
 #[tokio::test]
 async fn an_engine_that_never_answers_costs_the_deadline_and_no_more() {
     let start = Instant::now();
-    let ended = guard(pending(), 1, start + Duration::from_millis(5), pin!(pending())).await;
-    assert!(matches!(ended, Err(End::Overdue)));
+    let ended = within_deadline(pending(), 1, start + Duration::from_millis(5), pin!(pending())).await;
+    assert!(matches!(ended, Err(Cutoff::Deadline)));
     assert!(start.elapsed() >= Duration::from_millis(5) + GRACE);
     let cut = tokio::time::sleep(Duration::from_millis(10));
-    let ended = guard(pending(), 1, start + Duration::from_secs(60), pin!(cut)).await;
-    assert!(matches!(ended, Err(End::Cut)));
+    let ended = within_deadline(pending(), 1, start + Duration::from_secs(60), pin!(cut)).await;
+    assert!(matches!(ended, Err(Cutoff::Closed)));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
         tokio::task::yield_now().await;
         panic!("of this engine")
     };
-    let replies = guard(execution, 2, soon(), pin!(pending())).await.ok().unwrap();
+    let replies = within_deadline(execution, 2, soon(), pin!(pending())).await.ok().unwrap();
     assert_eq!(replies.len(), 2);
     assert!(replies.iter().all(|reply| reply.as_ref().is_err_and(|error| error.kind == Kind::Internal)));
 }
@@ -90,10 +90,10 @@ async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
 #[test]
 fn what_may_have_been_applied_is_never_called_undone() {
     for (end, changes, kind) in [
-        (End::Overdue, false, Kind::Timeout),
-        (End::Overdue, true, Kind::MaybeApplied),
-        (End::Cut, false, Kind::Closed),
-        (End::Cut, true, Kind::MaybeApplied),
+        (Cutoff::Deadline, false, Kind::Timeout),
+        (Cutoff::Deadline, true, Kind::MaybeApplied),
+        (Cutoff::Closed, false, Kind::Closed),
+        (Cutoff::Closed, true, Kind::MaybeApplied),
     ] {
         assert_eq!(end.error(changes).kind, kind);
     }

@@ -5,7 +5,7 @@
 use std::{collections::HashSet, sync::LazyLock};
 
 /// Whether this command, with its subcommand if it has one, may share a connection. Both are in upper case.
-pub fn shares(name: &str, subcommand: impl FnOnce() -> String) -> bool {
+pub fn is_shareable(name: &str, subcommand: impl FnOnce() -> String) -> bool {
     if COMMANDS.contains(name) || MODULES.iter().any(|module| name.starts_with(module)) {
         return true;
     }

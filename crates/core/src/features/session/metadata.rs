@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::{
     contents::Contents,
-    group::{Epoch, Group, Kind, Mark},
+    group::{Epoch, Group, GroupEpoch, Kind},
 };
 use crate::features::json::{self, Object};
 
@@ -29,15 +29,15 @@ pub fn ending(of: Contents) -> Bytes {
 
 /// The metadata of a value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seal {
+pub struct Metadata {
     /// The kind of value.
     pub of: Contents,
     /// The ttl for renewals.
-    pub life: Duration,
+    pub ttl: Duration,
     /// The epoch of the user in its JSON.
     pub owner: Option<Epoch>,
     /// Its other groups.
-    pub marks: Vec<Mark>,
+    pub group_epochs: Vec<GroupEpoch>,
 }
 
 /// A stored value, parsed.
@@ -48,24 +48,24 @@ pub struct Record {
     /// The white space after it; empty if another program wrote the value.
     pub tail: Bytes,
     /// The metadata in it; `None` if another program wrote the value.
-    pub seal: Option<Seal>,
+    pub metadata: Option<Metadata>,
     /// All groups of a sealed value, with their required epochs.
-    pub marks: Vec<Mark>,
+    pub group_epochs: Vec<GroupEpoch>,
     /// The user in the JSON of a value without a seal.
     pub named: Option<Group>,
 }
 
-impl Seal {
+impl Metadata {
     /// Encodes it as white space.
     pub fn write(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        number(&mut bytes, self.life.as_millis() as u64);
+        number(&mut bytes, self.ttl.as_millis() as u64);
         bytes.push(u8::from(self.owner.is_some()));
         if let Some(Epoch(epoch)) = self.owner {
             bytes.extend(epoch);
         }
-        number(&mut bytes, self.marks.len() as u64);
-        for Mark { group, epoch } in &self.marks {
+        number(&mut bytes, self.group_epochs.len() as u64);
+        for GroupEpoch { group, epoch } in &self.group_epochs {
             bytes.push(group.kind as u8);
             number(&mut bytes, group.name.len() as u64);
             bytes.extend(group.name.as_bytes());
@@ -82,18 +82,18 @@ impl Seal {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes.strip_prefix(&MAGIC)?);
-        let life = Duration::from_millis(rest.number()?);
+        let ttl = Duration::from_millis(rest.number()?);
         let owner = if rest.byte()? == 1 { Some(rest.epoch()?) } else { None };
-        let mut marks = Vec::new();
+        let mut group_epochs = Vec::new();
         for _ in 0..rest.number()? {
             let kind = if rest.byte()? == Kind::User as u8 { Kind::User } else { Kind::Tag };
             let length = usize::try_from(rest.number()?).ok()?;
             let name = std::str::from_utf8(rest.take(length)?).ok()?.to_owned();
-            marks.push(Mark { group: Group { kind, name }, epoch: rest.epoch()? });
+            group_epochs.push(GroupEpoch { group: Group { kind, name }, epoch: rest.epoch()? });
         }
         let last = rest.byte()?;
         let of = [Contents::Session, Contents::Token].into_iter().find(|of| of.byte() == last)?;
-        rest.0.is_empty().then_some(Self { of, life, owner, marks })
+        rest.0.is_empty().then_some(Self { of, ttl, owner, group_epochs })
     }
 }
 
@@ -104,36 +104,44 @@ impl Record {
         let tail = &value[end..];
         if !tail.starts_with(BEGINNING.as_flattened()) {
             let named = named(value).map(Group::user);
-            return Some(Self { json: value.clone(), tail: Bytes::new(), seal: None, marks: Vec::new(), named });
+            return Some(Self {
+                json: value.clone(),
+                tail: Bytes::new(),
+                metadata: None,
+                group_epochs: Vec::new(),
+                named,
+            });
         }
-        let seal = Seal::read(&unblank(tail)?)?;
+        let metadata = Metadata::read(&unblank(tail)?)?;
         let json = value.slice(..end);
-        let mut marks = Vec::with_capacity(1 + seal.marks.len());
-        if let Some(epoch) = seal.owner {
-            marks.push(Mark { group: Group::user(owner(&json)?), epoch });
+        let mut group_epochs = Vec::with_capacity(1 + metadata.group_epochs.len());
+        if let Some(epoch) = metadata.owner {
+            group_epochs.push(GroupEpoch { group: Group::user(owner(&json)?), epoch });
         }
-        marks.extend(seal.marks.iter().cloned());
-        Some(Self { json, tail: value.slice(end..), seal: Some(seal), marks, named: None })
+        group_epochs.extend(metadata.group_epochs.iter().cloned());
+        Some(Self { json, tail: value.slice(end..), metadata: Some(metadata), group_epochs, named: None })
     }
 
     /// The kind of value.
     pub fn of(&self) -> Contents {
-        self.seal.as_ref().map_or(Contents::Session, |seal| seal.of)
+        self.metadata.as_ref().map_or(Contents::Session, |metadata| metadata.of)
     }
 
     /// Whether another program wrote it and it is JSON, but no object: then it is no session. Text that is no JSON is damaged.
     pub fn is_other_json(&self) -> bool {
-        self.seal.is_none() && !self.json.trim_ascii_start().starts_with(b"{") && json::is_json(&self.json)
+        self.metadata.is_none() && !self.json.trim_ascii_start().starts_with(b"{") && json::is_json(&self.json)
     }
 
     /// The group of its owner.
     pub fn owner(&self) -> Option<&Group> {
-        self.named.as_ref().or_else(|| self.marks.iter().map(|mark| &mark.group).find(|group| group.kind == Kind::User))
+        self.named
+            .as_ref()
+            .or_else(|| self.group_epochs.iter().map(|mark| &mark.group).find(|group| group.kind == Kind::User))
     }
 
     /// All groups that it records.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.named.iter().chain(self.marks.iter().map(|mark| &mark.group))
+        self.named.iter().chain(self.group_epochs.iter().map(|mark| &mark.group))
     }
 }
 
@@ -236,31 +244,34 @@ impl<'a> Rest<'a> {
 mod tests {
     use super::*;
 
-    fn seal() -> Seal {
-        let mark = |group| Mark { group, epoch: Epoch([7; 8]) };
-        Seal {
+    fn metadata() -> Metadata {
+        let mark = |group| GroupEpoch { group, epoch: Epoch([7; 8]) };
+        Metadata {
             of: Contents::Session,
-            life: Duration::from_millis(86_400_001),
+            ttl: Duration::from_millis(86_400_001),
             owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
-            marks: vec![mark(Group::tag("org 7".into())), mark(Group::user("ü".into()))],
+            group_epochs: vec![mark(Group::tag("org 7".into())), mark(Group::user("ü".into()))],
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
         let json = br#"{"userId":"u","a":" \t "}"#;
-        let value = seal().put(json);
+        let value = metadata().put(json);
         let record = Record::read(&value).unwrap();
-        assert_eq!((&record.json[..], record.seal), (&json[..], Some(seal())));
-        assert_eq!(record.marks.len(), 3);
-        assert_eq!(record.marks[0], Mark { group: Group::user("u".into()), epoch: seal().owner.unwrap() });
+        assert_eq!((&record.json[..], record.metadata), (&json[..], Some(metadata())));
+        assert_eq!(record.group_epochs.len(), 3);
+        assert_eq!(
+            record.group_epochs[0],
+            GroupEpoch { group: Group::user("u".into()), epoch: metadata().owner.unwrap() }
+        );
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&value).unwrap()["userId"], "u");
     }
 
     #[test]
     fn the_last_characters_say_what_it_is() {
         for of in [Contents::Session, Contents::Token] {
-            assert!(Seal { of, ..seal() }.put(b"{}").ends_with(&ending(of)));
+            assert!(Metadata { of, ..metadata() }.put(b"{}").ends_with(&ending(of)));
         }
         assert_ne!(ending(Contents::Session), ending(Contents::Token));
     }
@@ -269,7 +280,7 @@ mod tests {
     fn what_others_wrote_has_no_seal() {
         for text in ["", "{}", "{} \n", "{}\r\n\t ", "no json", "{}\r\t\n\n\t \r"] {
             let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
-            assert_eq!((&record.json[..], record.seal), (text.as_bytes(), None));
+            assert_eq!((&record.json[..], record.metadata), (text.as_bytes(), None));
         }
     }
 
@@ -289,11 +300,11 @@ mod tests {
 
     #[test]
     fn a_broken_seal_is_no_seal_of_anything() {
-        let value = seal().put(br#"{"userId":"u"}"#);
-        for length in value.len() - seal().write().len() + 8..value.len() {
+        let value = metadata().put(br#"{"userId":"u"}"#);
+        for length in value.len() - metadata().write().len() + 8..value.len() {
             assert!(Record::read(&value.slice(..length)).is_none(), "{length}");
         }
-        assert!(Record::read(&seal().put(b"{}")).is_none(), "an owner's epoch without an owner");
+        assert!(Record::read(&metadata().put(b"{}")).is_none(), "an owner's epoch without an owner");
         assert!(Record::read(&Bytes::from([&value[..], b"    "].concat())).is_none());
     }
 

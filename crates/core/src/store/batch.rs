@@ -1,7 +1,7 @@
 //! Runs calls in rounds, each as one batch, until every call has a result.
 
-mod apart;
-mod boxed;
+mod erased;
+mod streaming;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +32,7 @@ use super::{Engine, Store};
 const GRACE: Duration = Duration::from_millis(20);
 
 /// A call between two rounds.
-struct Running<T, Tag> {
+struct NextRound<T, Tag> {
     call: Call<T>,
     tag: Tag,
     /// What earlier rounds have done.
@@ -40,7 +40,7 @@ struct Running<T, Tag> {
 }
 
 /// A call whose round is under way.
-struct Waiting<T, Tag> {
+struct InFlight<T, Tag> {
     /// The effect of each request.
     effects: PerRequest<Effect>,
     read: ReadReplies<T>,
@@ -52,56 +52,56 @@ struct Waiting<T, Tag> {
 }
 
 /// What became of a call in a round.
-enum Ended<T, Tag> {
+enum Advance<T, Tag> {
     Done((Result<T>, Tag)),
     /// It needs another round.
-    Again(Running<T, Tag>),
+    Next(NextRound<T, Tag>),
 }
 
-impl<T, Tag> Waiting<T, Tag> {
+impl<T, Tag> InFlight<T, Tag> {
     /// Reads the replies to its requests. What has come to its end gets no further round.
-    fn read(self, replies: PerRequest<Result<Reply>>, ended: Option<End>) -> Ended<T, Tag> {
+    fn read(self, replies: PerRequest<Result<Reply>>, ended: Option<Cutoff>) -> Advance<T, Tag> {
         let Self { effects, read, tag, mut progress, key } = self;
         // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
         effects.iter().zip(&replies).for_each(|(effect, reply)| progress.record(effect, reply));
         let told = has_changed || progress.has_failed();
         let located = |error: Error| Err(if key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&key)) });
-        match (guarded(read, Replies(replies)), ended) {
-            (Ok(Step::Done(answer)), _) => Ended::Done((Ok(answer), tag)),
-            (Ok(Step::Next(_)), Some(end)) => Ended::Done((located(progress.final_error(end.error(false))), tag)),
-            (Ok(Step::Next(call)), None) => Ended::Again(Running { call, tag, progress }),
-            (Err(error), _) => Ended::Done((located(if told { progress.final_error(error) } else { error }), tag)),
+        match (catching_panic(read, Replies(replies)), ended) {
+            (Ok(Step::Done(answer)), _) => Advance::Done((Ok(answer), tag)),
+            (Ok(Step::Next(_)), Some(end)) => Advance::Done((located(progress.final_error(end.error(false))), tag)),
+            (Ok(Step::Next(call)), None) => Advance::Next(NextRound { call, tag, progress }),
+            (Err(error), _) => Advance::Done((located(if told { progress.final_error(error) } else { error }), tag)),
         }
     }
 }
 
 /// A round that is about to go out.
-struct Begun<T, Tag> {
+struct RoundStart<T, Tag> {
     batch: Vec<Request>,
-    waiting: Vec<Waiting<T, Tag>>,
+    in_flight: Vec<InFlight<T, Tag>>,
     /// Calls that need nothing of an engine.
     done: Vec<(Result<T>, Tag)>,
 }
 
-fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = Running<T, Tag>>) -> Begun<T, Tag> {
+fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = NextRound<T, Tag>>) -> RoundStart<T, Tag> {
     let mut batch = Vec::with_capacity(calls.len());
-    let mut waiting = Vec::with_capacity(calls.len());
+    let mut in_flight = Vec::with_capacity(calls.len());
     let mut done = Vec::with_capacity(calls.len());
-    for Running { call, tag, progress } in calls {
+    for NextRound { call, tag, progress } in calls {
         match build_deferred(call) {
             Ok(Step::Next(Call { requests, read })) => {
                 let effects = requests.iter().map(|request| request.effect.clone()).collect();
                 let key = requests.first().and_then(|request| request.first_key());
                 let key = key.map(|key| SmallVec::from_slice(key)).unwrap_or_default();
-                waiting.push(Waiting { effects, read, tag, progress, key });
+                in_flight.push(InFlight { effects, read, tag, progress, key });
                 batch.extend(requests);
             }
             Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
             Err(error) => done.push((Err(progress.final_error(error)), tag)),
         }
     }
-    Begun { batch, waiting, done }
+    RoundStart { batch, in_flight, done }
 }
 
 impl Store {
@@ -118,48 +118,48 @@ impl Store {
         mut settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
     ) {
         let mut cut = pin!(cut);
-        let first = calls.into_iter().map(|(call, tag)| Running { call, tag, progress: Progress::default() });
+        let first = calls.into_iter().map(|(call, tag)| NextRound { call, tag, progress: Progress::default() });
         if let Engine::Redis(engine) = &self.engine {
-            return apart::run(engine, first.collect(), deadline, cut, settle).await;
+            return streaming::run(engine, first.collect(), deadline, cut, settle).await;
         }
-        let mut again = self.round(first, deadline, cut.as_mut(), &mut settle).await;
-        while !again.is_empty() {
+        let mut next_round = self.round(first, deadline, cut.as_mut(), &mut settle).await;
+        while !next_round.is_empty() {
             if Instant::now() >= deadline {
-                return settle(again.into_iter().map(late).collect());
+                return settle(next_round.into_iter().map(deadline_passed).collect());
             }
-            again = self.round(again.into_iter(), deadline, cut.as_mut(), &mut settle).await;
+            next_round = self.round(next_round.into_iter(), deadline, cut.as_mut(), &mut settle).await;
         }
     }
 
     /// One round; answers those that need another.
     async fn round<T, Tag>(
         &self,
-        calls: impl ExactSizeIterator<Item = Running<T, Tag>>,
+        calls: impl ExactSizeIterator<Item = NextRound<T, Tag>>,
         deadline: Instant,
         cut: Pin<&mut impl Future<Output = ()>>,
         settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
-    ) -> Vec<Running<T, Tag>> {
-        let Begun { batch, waiting, mut done } = begin(calls);
+    ) -> Vec<NextRound<T, Tag>> {
+        let RoundStart { batch, in_flight, mut done } = begin(calls);
         let (replies, ended) = match self.replies(batch, deadline, cut).await {
             Ok(replies) => (replies, None),
             Err(end) => (Vec::new(), Some(end)),
         };
         let mut replies = replies.into_iter();
-        let mut again = Vec::new();
-        for waiting in waiting {
+        let mut next_round = Vec::new();
+        for in_flight in in_flight {
             let mine = match ended {
-                Some(end) => waiting.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect(),
-                None => share(&mut replies, waiting.effects.len()),
+                Some(end) => in_flight.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect(),
+                None => take_replies(&mut replies, in_flight.effects.len()),
             };
-            match waiting.read(mine, ended) {
-                Ended::Done(result) => done.push(result),
-                Ended::Again(running) => again.push(running),
+            match in_flight.read(mine, ended) {
+                Advance::Done(result) => done.push(result),
+                Advance::Next(next) => next_round.push(next),
             }
         }
         if !done.is_empty() {
             settle(done);
         }
-        again
+        next_round
     }
 
     /// The replies, or why nobody waits for them any longer.
@@ -168,66 +168,66 @@ impl Store {
         batch: Vec<Request>,
         deadline: Instant,
         cut: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Vec<Result<Reply>>, End> {
+    ) -> Result<Vec<Result<Reply>>, Cutoff> {
         let count = batch.len();
         if count == 0 {
             return Ok(Vec::new());
         }
-        guard(self.execute(batch, deadline), count, deadline, cut).await
+        within_deadline(self.execute(batch, deadline), count, deadline, cut).await
     }
 }
 
 /// Waits for an engine until the deadline has passed or `cut` comes, whatever it does.
-async fn guard(
+async fn within_deadline(
     execution: impl Future<Output = Vec<Result<Reply>>>,
     count: usize,
     deadline: Instant,
     cut: Pin<&mut impl Future<Output = ()>>,
-) -> Result<Vec<Result<Reply>>, End> {
+) -> Result<Vec<Result<Reply>>, Cutoff> {
     let mut execution = pin!(execution);
-    let mut guarded = pin!(poll_fn(|context| {
-        polled(execution.as_mut(), context)
+    let mut catching_panic = pin!(poll_fn(|context| {
+        poll_catching_panic(execution.as_mut(), context)
             .map(|replies| replies.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect()))
     }));
     // A result that is available immediately needs no timer.
-    if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+    if let Poll::Ready(replies) = poll_fn(|context| Poll::Ready(catching_panic.as_mut().poll(context))).await {
         return Ok(replies);
     }
     tokio::select! {
         biased;
-        replies = guarded => Ok(replies),
+        replies = catching_panic => Ok(replies),
         // If this thread is late, results that are already available take precedence over the deadline.
-        () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(End::Overdue),
-        () = cut => Err(End::Cut),
+        () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(Cutoff::Deadline),
+        () = cut => Err(Cutoff::Closed),
     }
 }
 
 /// Turns a panic in an engine into errors for this round, so that its promises still settle.
-fn polled<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
+fn poll_catching_panic<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Result<F::Output>> {
     match catch_unwind(AssertUnwindSafe(|| engine.poll(context))) {
-        Ok(polled) => polled.map(Ok),
+        Ok(poll_catching_panic) => poll_catching_panic.map(Ok),
         Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
     }
 }
 
 /// Why an engine is no longer waited for. It is then unknown whether a request was sent.
 #[derive(Clone, Copy)]
-enum End {
-    Overdue,
-    Cut,
+enum Cutoff {
+    Deadline,
+    Closed,
 }
 
-impl End {
+impl Cutoff {
     /// The error for a request that may have been sent.
     fn error(self, changes: bool) -> Error {
         match (self, changes) {
-            (Self::Overdue, false) => Error::new(Kind::Timeout, "no reply before the deadline"),
-            (Self::Overdue, true) => Error::new(
+            (Self::Deadline, false) => Error::new(Kind::Timeout, "no reply before the deadline"),
+            (Self::Deadline, true) => Error::new(
                 Kind::MaybeApplied,
                 "no reply before the deadline; the call may or may not have been applied",
             ),
-            (Self::Cut, false) => Error::new(Kind::Closed, "the service was disconnected before the reply arrived"),
-            (Self::Cut, true) => Error::new(
+            (Self::Closed, false) => Error::new(Kind::Closed, "the service was disconnected before the reply arrived"),
+            (Self::Closed, true) => Error::new(
                 Kind::MaybeApplied,
                 "the service was disconnected before the reply arrived; the call may or may not have been applied",
             ),
@@ -236,13 +236,13 @@ impl End {
 }
 
 /// The deadline passed between two rounds.
-fn late<T, Tag>(running: Running<T, Tag>) -> (Result<T>, Tag) {
+fn deadline_passed<T, Tag>(next: NextRound<T, Tag>) -> (Result<T>, Tag) {
     let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
-    (Err(running.progress.final_error(error)), running.tag)
+    (Err(next.progress.final_error(error)), next.tag)
 }
 
 /// The next replies, so many, for whoever asked for them.
-fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> PerRequest<Result<Reply>> {
+fn take_replies(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> PerRequest<Result<Reply>> {
     match count {
         1 => replies.next().into_iter().collect(),
         _ => replies.take(count).collect(),
@@ -252,7 +252,7 @@ fn share(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> PerRe
 /// Builds a deferred call, so that its requests are part of the round in which it was submitted.
 fn build_deferred<T>(mut call: Call<T>) -> Result<Step<T>> {
     while call.requests.is_empty() {
-        match guarded(call.read, Replies(SmallVec::new()))? {
+        match catching_panic(call.read, Replies(SmallVec::new()))? {
             Step::Next(next) => call = next,
             done => return Ok(done),
         }
@@ -261,7 +261,7 @@ fn build_deferred<T>(mut call: Call<T>) -> Result<Step<T>> {
 }
 
 /// Turns a panic while reading a reply into an error, so that other calls are not affected.
-fn guarded<T>(read: ReadReplies<T>, replies: Replies) -> Result<Step<T>> {
+fn catching_panic<T>(read: ReadReplies<T>, replies: Replies) -> Result<Step<T>> {
     catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
