@@ -86,3 +86,14 @@ export async function rawClient(service) {
   assert.ok(client, 'there is no client after connect()')
   return client
 }
+
+/** All text that printing an error and its causes would show, but for keys where they may be shown. */
+export function textOf(error) {
+  const seen = []
+  for (let at = error; at && seen.length < 20; at = at.cause) {
+    // Where a key may be shown, it stands in a property of that name.
+    const { key: _, ...rest } = at
+    seen.push(String(at.message), String(at.stack), JSON.stringify(rest))
+  }
+  return seen.join('\n')
+}

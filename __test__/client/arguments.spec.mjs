@@ -6,7 +6,7 @@ import { RedisService } from 'cinnabar'
 
 import { refuses } from '../helpers.mjs'
 import { engines, withClient } from '../support/engines.mjs'
-import { hostileServer } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 
 const member = { score: 1, value: 'a' }
 
@@ -125,7 +125,7 @@ describe('a raw command with arguments that cannot be meant', () => {
   let server, service, client
 
   before(async () => {
-    server = await hostileServer(() => '+OK\r\n')
+    server = await fakeServer(() => '+OK\r\n')
     service = new RedisService({ url: server.url, log: false })
     await service.connect()
     client = service.getClient()

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { RedisService } from 'cinnabar'
 
 import { assertTyped } from '../helpers.mjs'
-import { hostileServer } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 
 const REPLIES = {
   nil: '$-1\r\n',
@@ -116,7 +116,7 @@ describe('a raw command', () => {
   let server, service, client, said
   const silent = []
   before(async () => {
-    server = await hostileServer(([name]) => {
+    server = await fakeServer(([name]) => {
       if (name === 'MULTI') return '+OK\r\n'
       if (name === 'EXEC') return `*1\r\n${said}`
       return silent.length > 0 ? '+QUEUED\r\n' : said

@@ -4,15 +4,15 @@ import { after, before, describe, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { refuses } from '../helpers.mjs'
-import { hostileServer, ownsAllSlots, shownBy } from '../support/hostile.mjs'
+import { refuses, textOf } from '../helpers.mjs'
+import { fakeServer, ownsAllSlots } from '../support/fake-server.mjs'
 
 const WORD = 'zq7k-what-somebody-stored'
 
 describe('a cluster node that redirects to nowhere', () => {
   let server, service, said
   before(async () => {
-    server = await hostileServer(([name]) => {
+    server = await fakeServer(([name]) => {
       if (name === 'PING') return '+PONG\r\n'
       if (name === 'MULTI') return '+OK\r\n'
       if (name === 'EXEC') return '-EXECABORT Transaction discarded because of previous errors.\r\n'
@@ -54,7 +54,7 @@ describe('a cluster node that redirects to nowhere', () => {
         const started = performance.now()
         const error = await refuses(call(), 'E_UNAVAILABLE', told)
         assert.ok(error.retryable && performance.now() - started < 1000, said)
-        assert.ok(!shownBy(error).includes(WORD), error.message)
+        assert.ok(!textOf(error).includes(WORD), error.message)
         assert.ok(server.commands.length - sent < 20, said)
       }
     })
@@ -67,7 +67,7 @@ describe('a cluster node that redirects to nowhere', () => {
         'E_UNAVAILABLE',
         told,
       )
-      assert.ok(!shownBy(error).includes(WORD), error.message)
+      assert.ok(!textOf(error).includes(WORD), error.message)
     }
   })
 })

@@ -1,44 +1,35 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { rawClient, refuses } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { openWire } from '../support/wire.mjs'
 
 const redis = engines.find((engine) => engine.kind === 'redis')
 
-/** Keeps the server busy for a while, then cuts every other connection: what came meanwhile is lost unread. */
+/**
+ * Keeps the server busy for a while, then cuts every other connection: what came meanwhile is lost unread. Returns a function
+ * that resolves to the number of connections cut.
+ */
 async function cutWhileBusy(port) {
   const words = [
     ['EVAL', 'for i = 1, 3e7 do end return 1', '0'],
     ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],
   ]
-  const wire = words.map(
-    (line) => `*${line.length}\r\n${line.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`,
-  )
-  const socket = connect(port, '127.0.0.1')
-  const killed = new Promise((resolve, reject) => {
-    let text = ''
-    socket.on('error', reject)
-    socket.on('data', (data) => {
-      text += data
-      if (text.split('\r\n').length > 2) resolve(text)
-    })
-  })
-  await new Promise((resolve) => socket.once('connect', resolve))
-  socket.write(wire.join(''))
+  const wire = await openWire({ port, timeoutMs: Infinity })
+  const replies = Promise.all(wire.together(words))
   // The server must have begun before the calls under test are sent; it then works for hundreds of milliseconds.
   await sleep(30)
   return async () => {
-    const text = await killed
-    socket.destroy()
-    return text
+    const [, killed] = await replies
+    wire.close()
+    return killed
   }
 }
 
-describe('a connection that is lost with calls on their way', () => {
-  test('reads are sent again, writes are not, and say so', async () => {
+describe('a connection that is lost with calls in flight', () => {
+  test('sends reads again, and rejects writes with E_MAYBE_APPLIED', async () => {
     const service = await redis.makeService()
     await service.set('key', 'value')
     await service.set('count', '0')
@@ -46,15 +37,15 @@ describe('a connection that is lost with calls on their way', () => {
     const cut = await cutWhileBusy(redis.server.port)
     const [read, write] = [service.get('key'), client.incr('count')]
     write.catch(() => {})
-    assert.match(await cut(), /:1\r\n:[1-9]/)
+    assert.ok((await cut()) >= 1)
     assert.equal(await read, 'value')
     const error = await refuses(write, 'E_MAYBE_APPLIED')
     assert.equal(error.retryable, false)
-    assert.equal(await service.get('count'), '0', 'nobody sent it a second time')
+    assert.equal(await service.get('count'), '0', 'it was not sent again')
     await service.disconnect()
   })
 
-  test('with no attempts left reads fail too', async () => {
+  test('rejects reads too when no attempts are left', async () => {
     const service = await redis.makeService({ retryAttempts: 0 })
     await service.set('key', 'value')
     const cut = await cutWhileBusy(redis.server.port)
@@ -62,7 +53,7 @@ describe('a connection that is lost with calls on their way', () => {
     read.catch(() => {})
     await cut()
     await refuses(read, 'E_UNAVAILABLE')
-    assert.equal(await service.get('key'), 'value', 'the next connection answers')
+    assert.equal(await service.get('key'), 'value', 'the next connection works')
     await service.disconnect()
   })
 })

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { RedisService } from 'cinnabar'
 
 import { refuses } from '../helpers.mjs'
-import { hostileServer, ownsAllSlots } from '../support/hostile.mjs'
+import { fakeServer, ownsAllSlots } from '../support/fake-server.mjs'
 
 /** How long the server takes to refuse. */
 const TAKES_MS = 100
@@ -28,7 +28,7 @@ for (const [scheme, refusal] of [
         return ownsAllSlots(server.port)
       }
       // All take as long, so that replies keep their order.
-      server = await hostileServer(([name], socket) => {
+      server = await fakeServer(([name], socket) => {
         // The server's slowness is what is tested.
         setTimeout(() => socket.write(answer(name)), TAKES_MS)
         return ''

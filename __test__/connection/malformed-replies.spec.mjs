@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisService } from 'cinnabar'
 
 import { refuses, until } from '../helpers.mjs'
-import { hostileServer } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 import { startRedis } from '../support/redis.mjs'
 
 const services = []
@@ -26,9 +26,7 @@ describe('a reply', () => {
       wide: `*3\r\n:1\r\n${'*2\r\n:1\r\n'.repeat(300)}:1\r\n$2\r\nab\r\n`,
       status: `+${'x'.repeat((1 << 20) + 10)}\r\n`,
     }
-    const server = await hostileServer((words) =>
-      words[0] === 'GET' ? (replies[words[1]] ?? '$1\r\n1\r\n') : undefined,
-    )
+    const server = await fakeServer((words) => (words[0] === 'GET' ? (replies[words[1]] ?? '$1\r\n1\r\n') : undefined))
     const client = make({ url: server.url, poolSize: 1 })
     await client.connect()
     const raw = client.getClient()
@@ -47,7 +45,7 @@ describe('a reply', () => {
   test('to a write says that it may have been applied, where nobody can read it', async () => {
     const deep = '*1\r\n'.repeat(300) + ':1\r\n'
     const answers = { MULTI: '+OK\r\n', INCR: '+QUEUED\r\n', EXEC: deep, LPOP: deep, BLPOP: deep, LRANGE: deep }
-    const server = await hostileServer((words) => answers[words[0]])
+    const server = await fakeServer((words) => answers[words[0]])
     const service = make({ url: server.url })
     await service.connect()
     const raw = service.getClient()
@@ -84,7 +82,7 @@ describe('a reply', () => {
       .repeat(1000)
     let sent = 0
     let ended = false
-    const server = await hostileServer((words, socket) => {
+    const server = await fakeServer((words, socket) => {
       if (words[0] !== 'GET') return undefined
       socket.write('*1000000\r\n')
       const more = () => {
@@ -122,7 +120,7 @@ describe('a reply', () => {
   })
 
   test('that nobody has asked for ends the connection', async () => {
-    const server = await hostileServer((words) => (words[0] === 'GET' ? '$1\r\n1\r\n*100000000\r\n' : undefined))
+    const server = await fakeServer((words) => (words[0] === 'GET' ? '$1\r\n1\r\n*100000000\r\n' : undefined))
     const service = make({ url: server.url })
     assert.equal(await service.get('key'), '1')
     await until('the connection has ended', () => server.sockets.size === 0 || server.connections > 1, 30)
@@ -132,7 +130,7 @@ describe('a reply', () => {
 
 describe('a server that shakes hands and hangs up', () => {
   test('is not dialled in a storm, and is one line of the log', async () => {
-    const server = await hostileServer((words, socket) => {
+    const server = await fakeServer((words, socket) => {
       if (words[0] === 'PING') setImmediate(() => socket.destroy())
     })
     const told = []
@@ -152,7 +150,7 @@ describe('a server that shakes hands and hangs up', () => {
 
   test('is told once when it works again', async () => {
     let works = false
-    const server = await hostileServer((words, socket) => {
+    const server = await fakeServer((words, socket) => {
       if (!works && words[0] === 'PING') setImmediate(() => socket.destroy())
       return words[0] === 'GET' ? '$1\r\n1\r\n' : undefined
     })
@@ -177,7 +175,7 @@ describe('a server that shakes hands and hangs up', () => {
   })
 
   test('is not dialled in a storm by subscribers, either', async () => {
-    const server = await hostileServer((words, socket) => {
+    const server = await fakeServer((words, socket) => {
       if (words[0] !== 'SUBSCRIBE') return undefined
       setImmediate(() => socket.destroy())
       return `*3\r\n$9\r\nsubscribe\r\n$${words[1].length}\r\n${words[1]}\r\n:1\r\n`
@@ -195,7 +193,7 @@ describe('a server that shakes hands and hangs up', () => {
 describe('a peer that stops reading', () => {
   test('while it is asked for channels is left for a new connection', async () => {
     let stuck = false
-    const server = await hostileServer((words, socket) => {
+    const server = await fakeServer((words, socket) => {
       if (stuck && socket.first) {
         socket.pause()
         return undefined
@@ -278,7 +276,7 @@ describe('an address that leads to a replica', () => {
 
 test('a server that answers PINGs and refuses all else is left alone for twice as long each time', async (t) => {
   const full = '-ERR max number of clients reached\r\n'
-  const server = await hostileServer(([name]) => (name === 'PING' ? undefined : full))
+  const server = await fakeServer(([name]) => (name === 'PING' ? undefined : full))
   t.after(() => server.close())
   const opened = []
   const log = ({ type, at }) => type === 'breaker-open' && opened.push(Date.parse(at))

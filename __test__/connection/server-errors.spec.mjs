@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test'
 import { RedisService } from 'cinnabar'
 
 import { refuses, until } from '../helpers.mjs'
-import { hostileServer } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 import { startRedis } from '../support/redis.mjs'
 
 const open = []
@@ -34,7 +34,7 @@ describe('while a connection is made', () => {
   for (const word of ['AUTH', 'SELECT', 'PING']) {
     test(`a server that cannot answer a ${word} now is E_UNAVAILABLE, and features do without`, async () => {
       for (const said of NOT_NOW) {
-        const server = await hostileServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
+        const server = await fakeServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
         const service = make({ url: `redis://:password@127.0.0.1:${server.port}/1`, timeoutMs: 500 })
         const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
         assert.equal(error.retryable, true, said)
@@ -59,7 +59,7 @@ describe('while a connection is made', () => {
         ['PING', 'redis'],
         ['CLUSTER', 'redis-cluster'],
       ]) {
-        const server = await hostileServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
+        const server = await fakeServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
         const database = scheme === 'redis' ? '/1' : ''
         const url = `${scheme}://:a-password@127.0.0.1:${server.port}${database}`
         const service = make({ url, timeoutMs: 500 })
@@ -93,7 +93,7 @@ describe('while a connection is made', () => {
     const denied =
       '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set.\r\n'
     for (const first of ['PING', 'GET']) {
-      const server = await hostileServer(([command]) => (command === first ? denied : undefined))
+      const server = await fakeServer(([command]) => (command === first ? denied : undefined))
       const service = make({ url: server.url })
       try {
         await refuses(service.get('key'), 'E_AUTH', /DENIED Redis is running in protected mode/)
@@ -105,9 +105,7 @@ describe('while a connection is made', () => {
   })
 
   test('a database that the server or a proxy does not have is E_UNSUPPORTED', async () => {
-    const proxy = await hostileServer((words) =>
-      words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n',
-    )
+    const proxy = await fakeServer((words) => (words[0] === 'SELECT' ? `-ERR unknown command 'SELECT'\r\n` : '+OK\r\n'))
     await refuses(make({ url: `${proxy.url}/3` }).get('key'), 'E_UNSUPPORTED', /database 3 cannot be selected/)
     const server = await startRedis({ args: ['--databases', '2'] })
     await refuses(make({ url: `${server.url}/9` }).get('key'), 'E_UNSUPPORTED', /database 9 cannot be selected/)
@@ -116,7 +114,7 @@ describe('while a connection is made', () => {
   })
 
   test('a proxy that knows no PING is there', async () => {
-    const proxy = await hostileServer(
+    const proxy = await fakeServer(
       (words) => ({ PING: "-ERR unknown command 'PING'\r\n", GET: '$1\r\n1\r\n' })[words[0]],
     )
     assert.equal(await make({ url: proxy.url }).get('key'), '1')

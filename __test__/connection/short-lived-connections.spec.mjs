@@ -6,11 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RedisService } from 'cinnabar'
 
 import { until } from '../helpers.mjs'
-import { hostileServer } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 
 test('connections that end again and again are told once, and so is that they last', async (t) => {
   let hangsUp = true
-  const server = await hostileServer((words, socket) => {
+  const server = await fakeServer((words, socket) => {
     if (words[0] !== 'GET') return undefined
     if (hangsUp) setImmediate(() => socket.destroy())
     return '$-1\r\n'

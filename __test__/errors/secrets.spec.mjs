@@ -7,9 +7,9 @@ import { inspect } from 'node:util'
 
 import { RedisService, healthHandler } from 'cinnabar'
 
-import { rawClient } from '../helpers.mjs'
+import { rawClient, textOf } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
-import { hostileServer, shownBy } from '../support/hostile.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 import { temporaryFolder } from '../support/processes.mjs'
 import { startRedis } from '../support/redis.mjs'
 
@@ -41,12 +41,12 @@ describe('a server that repeats what it was sent', () => {
     const config = join(temporaryFolder('renamed'), 'redis.conf')
     writeFileSync(config, 'rename-command AUTH ""\n')
     const real = await startRedis({ args: [config] })
-    const echo = await hostileServer((words) =>
+    const echo = await fakeServer((words) =>
       words[0] === 'PING'
         ? undefined
         : `-ERR unknown command '${words[0]}', with args beginning with: ${words.slice(1)}\r\n`,
     )
-    const plain = await hostileServer((words) =>
+    const plain = await fakeServer((words) =>
       words[0] === 'PING' ? undefined : `-ERR who is ${words.slice(1).join(' / ')}?\r\n`,
     )
     servers.push(echo, plain, real)
@@ -56,7 +56,7 @@ describe('a server that repeats what it was sent', () => {
       assert.equal(error.code, 'E_AUTH')
       const body = await (await healthHandler({ service })()).text()
       const shown = [
-        shownBy(error),
+        textOf(error),
         inspect(error, { depth: 9 }),
         body,
         JSON.stringify(service.describe?.() ?? {}),
@@ -68,13 +68,11 @@ describe('a server that repeats what it was sent', () => {
   })
 
   test('does not get one into any later error', async () => {
-    const server = await hostileServer(
-      (words) => ({ AUTH: '+OK\r\n', GET: `-ERR remember ${PASSWORD}?\r\n` })[words[0]],
-    )
+    const server = await fakeServer((words) => ({ AUTH: '+OK\r\n', GET: `-ERR remember ${PASSWORD}?\r\n` })[words[0]])
     servers.push(server)
     const error = await failed(make({ url: `redis://:${PASSWORD}@127.0.0.1:${server.port}` }).get('key'))
     assert.equal(error.code, 'E_SERVER')
-    assert.ok(!shownBy(error).includes(PASSWORD) && error.message.startsWith('ERR remember ***'), error.message)
+    assert.ok(!textOf(error).includes(PASSWORD) && error.message.startsWith('ERR remember ***'), error.message)
   })
 
   const ID = 'THE-ID-IN-THE-COOKIE-7f3a'
@@ -99,7 +97,7 @@ describe('a server that repeats what it was sent', () => {
           : `-${wording(words)
               .replace(/[\r\n]+/g, ' ')
               .slice(0, 5000)}\r\n`
-      const server = await hostileServer(say)
+      const server = await fakeServer(say)
       servers.push(server)
       const service = make({ url: server.url, retryAttempts: 0 })
       const calls = [
@@ -116,7 +114,7 @@ describe('a server that repeats what it was sent', () => {
       ]
       for (const call of calls) {
         const error = await failed(Promise.resolve().then(call))
-        const shown = shownBy(error)
+        const shown = textOf(error)
         assert.ok(!shown.includes(ID) && !shown.includes(EMAIL), `${call}: ${shown}`)
       }
     })

@@ -21,7 +21,8 @@ for (const [signal, number] of [
   ['SIGTERM', 15],
   ['SIGHUP', 1],
 ]) {
-  process.once(signal, () => process.exit(128 + number))
+  // A program with a handler of its own decides itself when it ends.
+  process.once(signal, () => process.listenerCount(signal) || process.exit(128 + number))
 }
 
 /** A new folder that is removed when this process ends. */
@@ -59,7 +60,7 @@ function guarded(endSignal, owner) {
   return ['/usr/bin/setpriv', `--pdeathsig=${endSignal.slice(3)}`, ...identity]
 }
 
-/** Ends a process and waits until it is gone. */
+/** Ends a process and waits until it has exited. */
 export async function end(child, signal = 'SIGTERM') {
   if (!children.has(child)) return
   child.ref()
@@ -67,7 +68,7 @@ export async function end(child, signal = 'SIGTERM') {
   await child.ended
 }
 
-/** Asks again and again until the answer is neither false nor an error, or the process has ended, or time is up. */
+/** Polls `ask` until it returns a truthy value; rejects when the process has ended or after `seconds`. */
 export async function ready(child, what, ask, { seconds = 30 } = {}) {
   const deadline = Date.now() + seconds * 1000
   let last

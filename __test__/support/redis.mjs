@@ -1,4 +1,4 @@
-// A real Redis server of a test's own, and a look into it that uses no client.
+// Starts Redis servers for tests, the bench and the chat example, and sends them commands without the client under test.
 
 import { join } from 'node:path'
 
@@ -6,14 +6,16 @@ import { program } from '../../scripts/system.mjs'
 import { background, end, freePort, ready, temporaryFolder } from './processes.mjs'
 import { openWire } from './wire.mjs'
 
+/** The full path of the server program, or undefined. */
+export const serverProgram = () => program('redis-server', 'valkey-server')
+
 /**
- * Starts a Redis server on a free port of the loopback interface. It stores nothing on disk and is gone when this process
- * ends. `args` go to the server as they are: `startRedis({ args: ['--requirepass', password] })`, then give `password`
+ * Starts a Redis server on a free port of the loopback interface. It stores nothing on disk and ends with this process. `args` go to the server as they are: `startRedis({ args: ['--requirepass', password] })`, then give `password`
  * (and `username`) too, so that the server can be asked whether it is ready. `port` is for those that need more than a free
  * one; `env` are variables for it alone. With `tls`, which is `{ ca, caFile, certFile, keyFile }`, it speaks nothing else.
  */
 export async function startRedis({ args = [], username, password, port, env, tls } = {}) {
-  const binary = program('redis-server', 'valkey-server')
+  const binary = serverProgram()
   if (!binary) throw new Error('redis-server not found: run npm run setup')
   const folder = temporaryFolder('redis')
   port ??= await freePort()
@@ -25,6 +27,9 @@ export async function startRedis({ args = [], username, password, port, env, tls
     url: `${tls ? 'rediss' : 'redis'}://${login}127.0.0.1:${port}`,
     get running() {
       return child !== undefined
+    },
+    get pid() {
+      return child?.pid
     },
     paused: false,
     /** What the server wrote to its log since its last start. */
@@ -51,7 +56,7 @@ export async function startRedis({ args = [], username, password, port, env, tls
       child = undefined
       server.paused = false
     },
-    /** Lets it hang: connections stay open and nothing answers, until `resume()`. */
+    /** Stops it until `resume()`: connections stay open, and nothing is replied. */
     pause() {
       server.paused = true
       child.kill('SIGSTOP')
@@ -69,18 +74,18 @@ export async function startRedis({ args = [], username, password, port, env, tls
         server.resume()
       }
     },
-    /** How many connections it has accepted since its start, that of each such question included. */
+    /** Returns how many connections it has accepted since its start, the one of this call included. */
     async accepted() {
       return Number(/total_connections_received:(\d+)/.exec(await server.command('INFO', 'stats'))[1])
     },
-    /** Runs one command by a connection of its own and answers strings, numbers, arrays or null. */
+    /** Sends one command over a new connection; resolves to a string, a number, an array or null. */
     command: (...args) => redisCommand({ port, username, password, tls }, ...args),
   }
   await server.start()
   return server
 }
 
-/** The arguments for a server or a sentinel that listens on this port, and speaks to its like as it listens. */
+/** The arguments for a server or a sentinel that listens on this port; with `tls`, it uses TLS for replication too. */
 export function listening(port, tls) {
   const bind = ['--bind', '127.0.0.1']
   if (!tls) return ['--port', port, ...bind]
@@ -88,7 +93,7 @@ export function listening(port, tls) {
   return ['--port', 0, '--tls-port', port, ...bind, ...files, '--tls-auth-clients', 'no', '--tls-replication', 'yes']
 }
 
-/** One command by a connection of its own, in RESP2: strings, numbers, arrays or null. */
+/** Sends one command over a new connection; resolves to a string, a number, an array or null. */
 export async function redisCommand(server, ...args) {
   const wire = await openWire(server)
   try {
