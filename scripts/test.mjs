@@ -10,9 +10,13 @@ import { runSpecs } from './specs.mjs'
 
 const parts = {
   rust: () => run('cargo', ['test', '--locked', '--workspace', '--no-fail-fast']),
-  types: () => run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', '__test__/types']),
+  types: async () => (await checkTypes('__test__/types')) + (await checkTypes('__test__/types/declared')),
   js: (words) => runSpecs(words),
   runtimes: (words) => runSpecs(words, { folder: 'runtimes' }),
+}
+
+function checkTypes(project) {
+  return run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', project])
 }
 
 /** The totals of the runners' summaries. */

@@ -2,89 +2,92 @@ import type { Jsonify } from './json.js'
 
 /** Options of one job. */
 export interface JobOptions {
-  /** Not before so many milliseconds have passed. Default `0`. */
+  /** How long the job waits before it may start, in milliseconds. Default `0`. */
   delay?: number
-  /** How often it is tried at most. Default `3`. */
+  /** The maximum number of attempts. Default `3`. */
   attempts?: number
   /**
-   * How long it waits after an attempt that failed: a fixed number of milliseconds, or how they grow. Default: a second,
-   * doubled each time, at most an hour, more or less by a fifth.
+   * The wait after a failed attempt: a fixed number of milliseconds, or how the waits grow. Default: 1 second, doubled after each
+   * failure up to 1 hour, with a jitter of 0.2.
    */
   backoff?: number | BackoffOptions
-  /** From -500 to 500; lower goes first, and of the same priority whatever was added first. Default `0`. */
+  /** From -500 to 500; lower numbers run first, and jobs of the same priority in the order in which they were added. Default `0`. */
   priority?: number
   /**
-   * The id, at most 512 bytes. Where there is a job of this id, in whatever state, nothing is added and that one is answered.
-   * Default: one that nobody else has.
+   * The job's id, at most 512 bytes. If the queue has a job with this id, in any state, nothing is added and that job is returned.
+   * Default: a unique id.
    */
   id?: string
   /**
-   * What makes two jobs the same. While there is another with this that has not finished, or was added less than `ttlMs`
-   * milliseconds ago, nothing is added and that one is answered.
+   * The deduplication id. While another job with the same one has not finished, or was added less than `ttlMs` milliseconds ago,
+   * nothing is added and that job is returned.
    */
   dedup?: string | { id: string; ttlMs?: number }
   /**
-   * How long an attempt may take, in milliseconds. Then it has failed and its `signal` aborts, whatever the handler does, even
-   * where it blocks the event loop. Default 30 minutes.
+   * How long an attempt may take, in milliseconds. After that it has failed and its `signal` aborts, whatever the handler does, even
+   * if it blocks the event loop. Default 30 minutes.
    */
   timeoutMs?: number
-  /** Whether it is kept once it is done, as the queue says. A dead job is kept in any case. Default `true`. */
+  /** Whether the job is kept once it is done, within the bounds of the queue. A dead job is kept in any case. Default `true`. */
   keep?: boolean
-  /** The group whose limits it counts for, at most 512 bytes: a tenant, a host that is called. */
+  /** The group whose limits apply to the job, at most 512 bytes: a tenant, or a host that the handler calls. */
   group?: string
 }
 
 /** How the waits between attempts grow. */
 export interface BackoffOptions {
-  /** Whether they stay the same or double. Default `'exponential'`. */
+  /** Whether each wait is as long as the first, or twice as long as the one before. Default `'exponential'`. */
   type?: 'fixed' | 'exponential'
   /** The first wait, in milliseconds. Default `1000`. */
   delayMs?: number
-  /** The longest wait, in milliseconds. Default an hour. */
+  /** The longest wait, in milliseconds. Default 1 hour. */
   maxMs?: number
-  /** Which part of a wait is chance, from 0 to 1: it may be that much shorter or longer. Default `0.2`. */
+  /** The random part of a wait, from 0 to 1: with `0.2` it is up to a fifth shorter or longer. Default `0.2`. */
   jitter?: number
 }
 
-/** A job for `addMany`. `data` is any JSON-serializable value, and is optional only if `Data` includes `undefined`. */
-export type NewJob<Data = unknown> = JobOptions & {
+/** A job for `addMany`. `data` is any value that JSON can represent, and is optional only if `Data` includes `undefined`. */
+export type NewJob<Data = unknown, Name extends string = string> = JobOptions & {
   /** What kind of job it is, at most 512 bytes. */
-  name: string
+  name: Name
 } & (undefined extends Data ? { data?: Data } : { data: Data })
 
-/** The data of a job, optional only if `Data` includes `undefined`, and then its options. */
+/** The data of a job, optional only if `Data` includes `undefined`, followed by options. */
 export type DataAnd<Data, Options> = undefined extends Data
   ? [data?: Data, options?: Options]
   : [data: Data, options?: Options]
 
-/** Where a job is: it waits for a worker, for its time, is with a worker, is done, or has failed permanently. */
+/**
+ * The state of a job: waiting for a worker, waiting for its time, with a worker, done, or dead: its last attempt failed, or another
+ * would not have helped.
+ */
 export type JobState = 'ready' | 'delayed' | 'active' | 'done' | 'dead'
 
-/** What is kept of what a handler threw, of its message and stack at most 8192 characters each. */
+/** What the store keeps of an error that a handler threw. Message and stack are cut after 8192 characters each. */
 export interface JobError {
-  /** The class of the error; `'Error'` for what was none. */
+  /** The error's class; `'Error'` if the handler threw something that is not an error. */
   name: string
-  /** What it says. */
+  /** The error's message. */
   message: string
-  /** Its `code`, if it had one: a string or a number. A job that exceeded its time has `'E_TIMEOUT'`. */
+  /** The error's `code`, if it is a string or a number. A job that exceeded its time has `'E_TIMEOUT'`. */
   code?: string | number
-  /** Where it was thrown. */
+  /** The error's stack. */
   stack?: string
 }
 
-/** What can be done with a job wherever it comes from. */
+/** What all forms of a job have in common. */
 export interface JobHandle<Result = unknown> {
-  /** Its id. */
+  /** The job's id. */
   readonly id: string
   /**
-   * Waits until the job has finished, wherever it runs, and returns its result. Keeps the process alive meanwhile, and without a
-   * server goes on waiting.
+   * Waits until the job has finished, in any process, and returns its result. Keeps the process alive meanwhile, and keeps waiting
+   * while the server is unavailable.
    *
-   * A call that is pending when the job ends gets its outcome, even if the queue does not keep the job; so does one within two seconds
-   * of that end, if the job finished less than a second after it was added.
+   * A call that is pending when the job finishes gets its result, even if the queue does not keep the job; so does a call within two
+   * seconds of that, if the job finished less than a second after it was added.
    *
-   * Rejects with `E_JOB_FAILED` when it is dead, with `E_JOB_GONE` when it was removed or had finished before and was not kept,
-   * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: none), and with `E_CLOSED` when the queue or its service is closed.
+   * Rejects with `E_JOB_FAILED` if the job is dead, with `E_JOB_GONE` if it was removed, or had finished before and was not kept,
+   * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: no limit), and with `E_CLOSED` when the queue or its service is closed.
    *
    * @example
    * const job = await queue.add('resize', { file })
@@ -93,72 +96,72 @@ export interface JobHandle<Result = unknown> {
   finished(options?: { timeoutMs?: number }): Promise<Jsonify<Result>>
 }
 
-/** A job that was added. */
-export interface AddedJob<Data = unknown, Result = unknown> extends JobHandle<Result> {
-  /** Whether it was. If not, there was one already, and `id` is that one's; `name` and `data` are what was given here. */
+/** A job as `add` returns it. */
+export interface AddedJob<Data = unknown, Result = unknown, Name extends string = string> extends JobHandle<Result> {
+  /** Whether it was added. If not, `id` is the id of the job that existed; `name` and `data` are the arguments of this call. */
   readonly isNew: boolean
   /** What kind of job it is. */
-  readonly name: string
-  /** What it is about, as it was given. */
+  readonly name: Name
+  /** The job's data, as passed to `add`. */
   readonly data: Data
 }
 
 /** A job as its handler gets it. */
-export interface ActiveJob<Data = unknown, Result = unknown> extends JobHandle<Result> {
+export interface ActiveJob<Data = unknown, Result = unknown, Name extends string = string> extends JobHandle<Result> {
   /** What kind of job it is. */
-  readonly name: string
-  /** What it is about, after a round trip through JSON. */
+  readonly name: Name
+  /** The job's data after a round trip through JSON. */
   readonly data: Jsonify<Data>
   /** Always `'active'`. */
   readonly state: 'active'
-  /** Which attempt this is, from 1. */
+  /** Which attempt this is, counted from 1. */
   readonly attempt: number
-  /** How many there are. */
+  /** The maximum number of attempts. */
   readonly attempts: number
-  /** How many workers crashed while they ran it. A crash does not use up an attempt. */
+  /** How many workers crashed while they ran the job. A crash does not use up an attempt. */
   readonly crashes: number
-  /** Lower goes first. */
+  /** The job's priority; lower numbers run first. */
   readonly priority: number
-  /** Its group, or `null`. */
+  /** The job's group, or `null`. */
   readonly group: string | null
   /** How long an attempt may take, in milliseconds. */
   readonly timeoutMs: number
-  /** When it was added, in epoch milliseconds of the server's clock. */
+  /** When the job was added, by the server's clock, in milliseconds since 1970. A session's `createdAt` is an ISO 8601 time. */
   readonly createdAt: number
 }
 
-/** A job as it was when it was read; nothing of it changes by itself. Times are epoch milliseconds of the server's clock. */
-export interface Job<Data = unknown, Result = unknown> extends JobHandle<Result> {
+/** A snapshot of a job. All times are by the server's clock, in milliseconds since 1970. */
+export interface Job<Data = unknown, Result = unknown, Name extends string = string> extends JobHandle<Result> {
   /** What kind of job it is. */
-  readonly name: string
-  /** What it is about, after a round trip through JSON. */
+  readonly name: Name
+  /** The job's data after a round trip through JSON. */
   readonly data: Jsonify<Data>
-  /** Where it is. */
+  /** The job's state. */
   readonly state: JobState
-  /** How many attempts have begun. */
+  /** How many attempts have started. */
   readonly attempt: number
-  /** How many there are. */
+  /** The maximum number of attempts. */
   readonly attempts: number
-  /** How many workers crashed while they ran it. */
+  /** How many workers crashed while they ran the job. */
   readonly crashes: number
-  /** Lower goes first. */
+  /** The job's priority; lower numbers run first. */
   readonly priority: number
-  /** Its group, or `null`. */
+  /** The job's group, or `null`. */
   readonly group: string | null
   /** How long an attempt may take, in milliseconds. */
   readonly timeoutMs: number
-  /** What its handler said last of how far it is. */
+  /** The latest progress that the handler reported. */
   readonly progress: unknown
-  /** What its handler answered. */
+  /** What the handler returned. */
   readonly result: Jsonify<Result> | undefined
-  /** What went wrong in the last attempt that failed, or `null`. */
+  /** The error of the last failed attempt, or `null`. */
   readonly error: JobError | null
-  /** When it was added. */
+  /** When the job was added, in milliseconds since 1970. A session's `createdAt` is an ISO 8601 time. */
   readonly createdAt: number
-  /** When it may start, while it is delayed; else `null`. */
+  /** When the job may start, in milliseconds since 1970; `null` unless it is delayed. */
   readonly dueAt: number | null
-  /** When its last attempt began, or `null`. */
+  /** When the last attempt started, in milliseconds since 1970, or `null`. */
   readonly startedAt: number | null
-  /** When it finished, or `null`. */
+  /** When the job finished, in milliseconds since 1970, or `null`. */
   readonly finishedAt: number | null
 }

@@ -2,11 +2,12 @@ import type { ApiCache } from './cache.js'
 import type { CallLimits } from './calls.js'
 import type { RawClient } from './client.js'
 import type { Bytes, Key, SetOptions, Storable } from './commands.js'
-import type { JsonInput } from './json.js'
 import type { RateLimiter } from './limit.js'
 import type { DistributedLock } from './lock.js'
 import type { ServiceOptions } from './options.js'
 import type {
+  ChannelInput,
+  ChannelValue,
   MessageHandler,
   MessageStream,
   PublishOptions,
@@ -14,6 +15,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from './pubsub.js'
+import type { ResultByName } from './jobs-by-name.js'
 import type { JobQueue, JobQueueOptions } from './queue.js'
 import type { RealtimeDataManager } from './room.js'
 import type { SessionManager } from './session.js'
@@ -132,7 +134,11 @@ export class RedisService implements AsyncDisposable {
    * `cinnabar:db3:news` on the server. Names that begin with `__` belong to the server and are unchanged in every database, as
    * are all channels used through `getClient()`.
    */
-  publish<T>(channel: string, value: JsonInput<T> | Uint8Array, options?: PublishOptions): Promise<number>
+  publish<T, Channel extends string = string>(
+    channel: Channel,
+    value: ChannelInput<Channel, T> | Uint8Array,
+    options?: PublishOptions,
+  ): Promise<number>
   /**
    * Calls `handler` for every message on a channel, in the asynchronous context of this call.
    * A handler that throws ends neither the process nor the subscription: its first failure is reported on the console.
@@ -140,7 +146,11 @@ export class RedisService implements AsyncDisposable {
    * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option, `E_UNAVAILABLE` or `E_TIMEOUT` when the server
    * does not confirm in time.
    */
-  subscribe<T = unknown>(channel: string, handler: MessageHandler<T>, options?: SubscribeOptions): Promise<Subscription>
+  subscribe<T = unknown, Channel extends string = string>(
+    channel: Channel,
+    handler: MessageHandler<ChannelValue<Channel, T>>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>
   /**
    * Without a handler: the messages as an async iterable. They wait outside the JavaScript heap, within `buffer`, until they
    * are asked for.
@@ -151,7 +161,10 @@ export class RedisService implements AsyncDisposable {
    *   await handle(value)
    * }
    */
-  subscribe<T = unknown>(channel: string, options?: StreamOptions): Promise<MessageStream<T>>
+  subscribe<T = unknown, Channel extends string = string>(
+    channel: Channel,
+    options?: StreamOptions,
+  ): Promise<MessageStream<ChannelValue<Channel, T>>>
   /** Asks for one PING, for at most 2 s. Never rejects. */
   healthCheck(): Promise<ServiceHealth>
   /** The raw client. Always available; it connects on its first call, and `isReady` tells whether it is connected. */
@@ -170,7 +183,7 @@ export class RedisService implements AsyncDisposable {
    * A `JobQueue` on this service.
    * @throws {CinnabarError} As `new JobQueue` does.
    */
-  queue<Data = unknown, Result = unknown>(
+  queue<Data = unknown, Result = ResultByName>(
     name: string,
     options?: Omit<JobQueueOptions, 'service'>,
   ): JobQueue<Data, Result>

@@ -1,98 +1,102 @@
-import type { ActiveJob } from './job.js'
+import type { AnyActiveJob, JobResult, ResultByName } from './jobs-by-name.js'
 
-/** What a handler gets beside its job. May be taken apart. */
+/** What a handler gets beside its job. Its functions work without `this`, so it may be destructured. */
 export interface JobContext {
   /**
-   * Aborts when this attempt is over without the handler: its time has passed (`E_TIMEOUT`), the job was removed or is another worker's
-   * by now (`E_JOB_GONE`), or the worker closes and has given it back (`E_CLOSED`). What the handler does after that changes nothing.
+   * Aborts when this attempt is over although the handler still runs: its time has passed (`E_TIMEOUT`), the job was removed or now
+   * belongs to another worker (`E_JOB_GONE`), or the worker is closing and has returned it to the queue (`E_CLOSED`). What the handler
+   * returns or throws after that is ignored.
    */
   readonly signal: AbortSignal
   /**
-   * Says how far the job is: a JSON-serializable value, at most 65,536 bytes. Sent at most every 50 ms; the latest value is kept.
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what JSON cannot write, and what is too long.
+   * Reports how far the job is: any value that JSON can represent, at most 65,536 bytes. Sent at most every 50 ms; the latest value is
+   * kept.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` if JSON cannot represent the value, or if it is too long.
    */
   readonly progress: (value: unknown) => void
   /**
-   * Adds a line to the log of the job, of which the last 1000 are kept; after 8192 characters it is cut.
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for what is no string.
+   * Appends a line to the job's log, which keeps the last 1000. A line is cut after 8192 characters.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` if `line` is not a string.
    */
   readonly log: (line: string) => void
 }
 
 /**
- * Does one attempt at a job. What it returns, as JSON, is the job's result; what it throws ends the attempt, and the next one
- * follows after the job's `backoff` unless it was the last, or an `UnrecoverableError`. A result that JSON cannot write, or
- * that is larger than `maxBytes`, ends the attempt as an error does.
+ * Runs one attempt of a job. The value that it returns is stored as JSON as the job's result. If it throws, the attempt has failed; the
+ * next one follows after the job's `backoff`, unless this was the last one or the error is an `UnrecoverableError`. A result that JSON
+ * cannot represent, or that exceeds `maxBytes`, fails the attempt too.
  *
- * A job may be done more than once: when a process or its connection is lost after the work and before the store has heard of
- * it, it is done again.
+ * A job may run more than once: if the process or its connection is lost after the work is done and before the store knows it, the job
+ * runs again.
  */
-export type JobHandler<Data = unknown, Result = unknown> = (
-  job: ActiveJob<Data, Result>,
+export type JobHandler<Data = unknown, Result = ResultByName> = (
+  job: AnyActiveJob<Data, Result>,
   context: JobContext,
-) => Result | Promise<Result>
+) => JobResult<Data, Result> | Promise<JobResult<Data, Result>>
 
-/** At most `max` starts in any `perMs` milliseconds. */
+/** A rate limit: at most `max` starts in any `perMs` milliseconds. */
 export interface StartRate {
-  /** How many, from 1 to 100,000. */
+  /** How many starts, from 1 to 100,000. */
   max: number
-  /** Within how many milliseconds, from 1 to a year. */
+  /** The length of the window, in milliseconds, from 1 to a year. */
   perMs: number
 }
 
-/** How a worker works. */
+/** Options of a worker. */
 export interface WorkerOptions {
-  /** How many jobs it runs at once, 1 to 10,000. Default `1`. */
+  /** How many jobs it runs at a time, from 1 to 10,000. Default `1`. */
   concurrency?: number
   /**
-   * Bounds over all workers of the queue together, in whatever process; all should say the same. They are never exceeded, and
-   * cost a worker that short jobs are not taken ahead.
+   * Limits over all workers of the queue together, in any process; give all of them the same. They are never exceeded. Their price: a
+   * worker does not fetch short jobs ahead.
    */
   limits?: {
-    /** At most so many jobs at once. */
+    /** How many jobs run at a time. */
     concurrency?: number
-    /** At most so many starts in a time. */
+    /** How many jobs start in a window of time. */
     rate?: StartRate
-    /** The same for each group of jobs by itself. */
+    /** The same limits for each group of jobs separately. */
     group?: {
-      /** At most so many jobs of a group at once. */
+      /** How many jobs of a group run at a time. */
       concurrency?: number
-      /** At most so many starts of jobs of a group in a time. */
+      /** How many jobs of a group start in a window of time. */
       rate?: StartRate
     }
   }
 }
 
-/** Somebody who runs the jobs of a queue. Keeps the process alive until it is closed. */
+/** A worker, which runs the jobs of a queue. Keeps the process alive until it is closed. */
 export interface JobWorker extends AsyncDisposable {
-  /** How many jobs run here now. */
+  /** How many jobs it runs now. */
   readonly running: number
-  /** Whether it takes nothing new. */
+  /** Whether it is paused. */
   readonly isPaused: boolean
-  /** Takes nothing new; what runs goes on. Of this worker only: `queue.pause()` is for all. */
+  /** Takes no new jobs; running ones continue. Pauses this worker only; `queue.pause()` pauses all. */
   pause(): void
   /** Takes jobs again. */
   resume(): void
   /**
-   * Takes nothing new, gives back what was not begun, and waits at most `timeoutMs` (5000) for what runs. What still runs then is
-   * given back to the queue, which costs it no attempt, and its `signal` aborts. Returns the ids of those jobs, and of
-   * those whose end the store could not be told. May be called twice. `service.disconnect()` does the same within its
-   * `drainMs`.
+   * Takes no new jobs, returns those that have not started to the queue, and waits for running ones for at most `timeoutMs` (5000).
+   * Those that still run then are returned to the queue as well, which uses up no attempt, and their `signal` aborts. Returns the ids
+   * of these jobs, and of those whose outcome could not be stored. May be called twice. `service.disconnect()` does the same within
+   * its `drainMs`.
    */
   close(options?: { timeoutMs?: number }): Promise<ClosedWorkers>
-  /** `close()`, for `await using`. */
+  /** Calls `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What became of the jobs of workers that were closed. */
+/** The result of closing workers. */
 export interface ClosedWorkers {
-  /** Ids of jobs that were begun and did not come to their end here. Others will do them. */
+  /** The ids of jobs that started here and did not finish here. Other workers will run them. */
   unfinished: string[]
 }
 
 /**
- * Thrown by a handler where no other attempt would help: the job is dead at once. `instanceof` also recognises those of another
- * copy of the package in the same process.
+ * An error for a handler to throw if no further attempt would help: the job is dead at once. `instanceof` also recognises errors of
+ * another copy of the package in the same process.
  *
  * @example
  * if (!user) throw new UnrecoverableError(`no user ${job.data.id}`)

@@ -1,0 +1,95 @@
+// Types that a program declares: jobs by name, channels, sessions; with lines that must not compile.
+import { JobQueue, redisService } from 'cinnabar'
+import type { AddedJob, Job, JobHandler, JobTypes } from 'cinnabar'
+
+import { same } from './same.js'
+
+type Mails = {
+  welcome: { to: string }
+  digest: { data: { to: string[] }; result: number }
+  sweep: undefined
+  count: { data: number }
+}
+
+export async function jobsByName(): Promise<void> {
+  const mails = new JobQueue<Mails>('mails')
+  const added = await mails.add('welcome', { to: 'ada' }, { delay: 5 })
+  same<AddedJob<{ to: string }, unknown, 'welcome'>, typeof added>(true)
+  const result: number = await (await mails.add('digest', { to: ['ada'] })).finished()
+  await mails.add('sweep')
+  await mails.add('count', 5)
+  await mails.addMany([{ name: 'welcome', data: { to: 'ada' }, priority: 1 }, { name: 'sweep' }])
+  await mails.repeat('daily', { cron: '@daily' }, 'digest', { to: ['ada'] }, { priority: 1 })
+  await mails.repeat('hourly', { cron: '@hourly' }, 'sweep')
+  mails.process((job) => {
+    switch (job.name) {
+      case 'welcome':
+        return job.data.to.toUpperCase()
+      case 'digest':
+        same<{ to: string[] }, typeof job.data>(true)
+        return job.data.to.length
+      case 'count':
+        return job.data.toFixed()
+    }
+  })
+  const handler: JobHandler<Mails> = async (job, { signal }) => (signal.aborted ? job.attempt : 1)
+  mails.process(handler)
+  const job = await mails.get('id')
+  if (job?.name === 'digest') same<number | undefined, typeof job.result>(true)
+  const [repeat] = await mails.repeats()
+  if (repeat?.name === 'welcome') same<{ to: string }, typeof repeat.data>(true)
+  const [first, second] = await mails.addMany([{ name: 'sweep' }])
+  if (first?.name === 'welcome') first.data.to.toUpperCase()
+  await redisService.queue<Mails>('mails').with({ timeoutMs: 5 }).add('sweep')
+  void [result, second]
+
+  // @ts-expect-error no job has this name
+  await mails.add('welcom', { to: 'ada' })
+  // @ts-expect-error the data of another job
+  await mails.add('welcome', { to: ['ada'] })
+  // @ts-expect-error its data is missing
+  await mails.add('welcome')
+  // @ts-expect-error the data of another job
+  await mails.addMany([{ name: 'digest', data: { to: 'ada' } }])
+  // @ts-expect-error no job has this name
+  await mails.repeat('daily', { cron: '@daily' }, 'daily')
+  // @ts-expect-error the data differ by name
+  mails.process((job) => job.data.to.length)
+  // @ts-expect-error no job has this name
+  mails.process((job) => (job.name === 'welcom' ? 1 : 2))
+}
+
+/** What is the data of every job, although it is an object of objects. */
+export async function dataOfEveryJob(): Promise<void> {
+  type OneData = { [name: string]: { data: { user: { id: string } }; result: unknown } }
+  same<OneData, JobTypes<{ user: { id: string } }, unknown>>(true)
+  const explicit = new JobQueue<{ user: { id: string } }, unknown>('explicit')
+  await explicit.add('any name', { user: { id: 'ada' } })
+  await new JobQueue<{ to: string }>('primitive').add('any name', { to: 'ada' })
+  await new JobQueue<{ at: Date }>('date').add('any name', { at: new Date() })
+  await new JobQueue<{ tags: string[] }>('array').add('any name', { tags: [] })
+  await new JobQueue<{ user?: { id: string } }>('optional').add('any name', {})
+  await new JobQueue<Record<string, { id: string }>>('index').add('any name', { ada: { id: 'ada' } })
+  await new JobQueue<{ any: any }>('any').add('any name', { any: 1 })
+  await new JobQueue<any>('any').add('any name', 1)
+  await new JobQueue<{}>('empty').add('any name', {})
+  const text: string = await (await new JobQueue<any, string>('any').add('any name', 1)).finished()
+  const never: Job<unknown, never> | null = await new JobQueue<unknown, never>('never').get('id')
+  void [text, never]
+}
+
+/** A subclass with a type parameter says which form it uses by giving `Result`. */
+export class Audited<Data, Result = unknown> extends JobQueue<Data, Result> {
+  audit(): void {
+    this.process(async (job): Promise<any> => {
+      const text: string = job.name + job.id + job.attempt
+      const data: unknown = job.data
+      void [text, data]
+    })
+  }
+}
+export class Concrete<Data> extends JobQueue<Data, void> {
+  audit(): void {
+    this.process(async (job) => void job.data)
+  }
+}
