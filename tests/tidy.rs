@@ -12,7 +12,7 @@ mod rule;
 #[path = "tidy/source.rs"]
 mod source;
 
-use cinnabar_memory::knows;
+use cinnabar_memory::supports;
 use rule::{Findings, Rule};
 use source::File;
 
@@ -275,7 +275,7 @@ fn spelled_keys(file: &File) -> Findings {
 fn unknown_call(file: &File, at: usize) -> Option<(usize, String)> {
     let line = file.words[at].line;
     match file.strings.iter().find(|literal| literal.after == at + 4) {
-        Some(name) if knows(&name.text) => None,
+        Some(name) if supports(&name.text) => None,
         Some(name) => Some((line, format!("the embedded engine does not know {}", name.text))),
         None => Some((line, "the command must be a literal, so that this test can read it".into())),
     }

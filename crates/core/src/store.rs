@@ -117,7 +117,7 @@ impl Store {
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         match &self.engine {
             Engine::Redis(engine) => engine.execute(batch, deadline).await,
-            Engine::Memory(engine) => engine.answer(batch, deadline.into_std()).await,
+            Engine::Memory(engine) => engine.execute(batch, deadline.into_std()).await,
         }
     }
 

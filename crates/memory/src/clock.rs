@@ -1,8 +1,8 @@
-//! The engine's time: the wall clock when it started, plus what has passed since, plus what tests added.
+//! The clock of the engine: the wall clock at its start, plus the time elapsed since, plus what tests have added.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Never runs backwards, whatever happens to the system's clock.
+/// A clock that never goes backwards, even if the system's clock does.
 pub struct Clock {
     started: Instant,
     /// Since 1970, at `started`; moved forward by `advance`.

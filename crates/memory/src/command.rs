@@ -1,133 +1,111 @@
-//! What a command is: how it is called, what it may do, and what carries it out.
+//! A command: its arity, its keys, how it may change memory, and the function that executes it.
 
 use bytes::Bytes;
+use cinnabar_port::key_positions::KeyPositions;
 use smallvec::SmallVec;
 
-use super::answer::{Fault, Outcome};
-use super::db::Db;
+use super::database::Database;
 use super::lua::Lua;
+use super::resp_value::{CommandError, CommandResult};
 use super::size::{NEW_KEY, PER_ELEMENT};
 
-/// One command: how it is called and what it needs.
-pub struct Spec {
-    /// In capitals.
+/// One command.
+#[derive(Clone, Copy)]
+pub struct Command {
+    /// In upper case.
     pub name: &'static str,
-    /// How many words, its name included; at least so many where negative.
+    /// The number of words, its name included; if negative, the minimum.
     arity: i32,
-    pub does: Does,
-    keys: Places,
-    pub run: Run,
+    pub access: Access,
+    /// Set by the command table, from the port's table.
+    keys: KeyPositions,
+    pub handler: Handler,
 }
 
-/// What a command may do to keys, and to memory.
+/// How a command may change keys and the memory in use.
 #[derive(Clone, Copy)]
-pub enum Does {
-    /// It reads, or has nothing to do with keys.
+pub enum Access {
+    /// It reads, or accesses no keys.
     Read,
-    /// It may take something away, or when something ends.
+    /// It may remove something or change a deadline.
     Remove,
     /// It may add its arguments.
     Add,
-    /// It may add its arguments, and what was there before is gone.
+    /// It may add its arguments in place of the old value.
     Replace,
 }
 
-/// Which arguments are keys.
+/// The function that executes a command.
 #[derive(Clone, Copy)]
-enum Places {
-    None,
-    First,
-    All,
-    Odd,
-}
-
-/// What carries a command out.
-#[derive(Clone, Copy)]
-pub enum Run {
+pub enum Handler {
     /// Works on the data.
-    Command(fn(&mut Db, &[Bytes]) -> Outcome),
-    /// Works on scripts, so it cannot be called from one.
-    Script(fn(&mut Lua, &[Bytes]) -> Outcome),
+    Data(fn(&mut Database, &[Bytes]) -> CommandResult),
+    /// Works on scripts, so a script cannot call it.
+    Script(fn(&mut Lua, &[Bytes]) -> CommandResult),
 }
 
-impl Spec {
-    /// A command whose first argument is its key, and which adds nothing.
-    pub const fn new(name: &'static str, arity: i32, run: fn(&mut Db, &[Bytes]) -> Outcome) -> Self {
-        Self { name, arity, does: Does::Read, keys: Places::First, run: Run::Command(run) }
+impl Command {
+    /// A command that adds nothing.
+    pub const fn new(name: &'static str, arity: i32, run: fn(&mut Database, &[Bytes]) -> CommandResult) -> Self {
+        Self { name, arity, access: Access::Read, keys: KeyPositions::None, handler: Handler::Data(run) }
     }
 
     /// A command about scripts.
-    pub const fn script(name: &'static str, arity: i32, run: fn(&mut Lua, &[Bytes]) -> Outcome) -> Self {
-        Self { name, arity, does: Does::Read, keys: Places::None, run: Run::Script(run) }
+    pub const fn script(name: &'static str, arity: i32, run: fn(&mut Lua, &[Bytes]) -> CommandResult) -> Self {
+        Self { name, arity, access: Access::Read, keys: KeyPositions::None, handler: Handler::Script(run) }
+    }
+
+    pub const fn with_keys(self, keys: KeyPositions) -> Self {
+        Self { keys, ..self }
     }
 
     pub const fn adds(self) -> Self {
-        Self { does: Does::Add, ..self }
+        Self { access: Access::Add, ..self }
     }
 
     pub const fn replaces(self) -> Self {
-        Self { does: Does::Replace, ..self }
+        Self { access: Access::Replace, ..self }
     }
 
     pub const fn removes(self) -> Self {
-        Self { does: Does::Remove, ..self }
+        Self { access: Access::Remove, ..self }
     }
 
-    pub const fn keyless(self) -> Self {
-        Self { keys: Places::None, ..self }
-    }
-
-    /// All arguments are keys.
-    pub const fn all_keys(self) -> Self {
-        Self { keys: Places::All, ..self }
-    }
-
-    /// Key, value, key, value…
-    pub const fn pairs(self) -> Self {
-        Self { keys: Places::Odd, ..self }
-    }
-
-    /// Its keys among these arguments.
+    /// Returns its keys among these arguments.
     pub fn keys<'a>(&self, args: &'a [Bytes]) -> impl Iterator<Item = &'a Bytes> {
-        let (count, step) = match self.keys {
-            Places::None => (0, 1),
-            Places::First => (1, 1),
-            Places::All => (usize::MAX, 1),
-            Places::Odd => (usize::MAX, 2),
-        };
-        args.iter().step_by(step).take(count)
+        self.keys.keys(args).among(args).into_iter().flatten()
     }
 
-    /// Whether it takes so many arguments.
-    pub fn takes(&self, args: &[Bytes]) -> bool {
+    /// Whether it accepts this number of arguments.
+    pub fn accepts(&self, args: &[Bytes]) -> bool {
         let words = args.len() + 1;
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 { words >= wanted } else { words == wanted }
     }
 
-    pub fn check(&self, args: &[Bytes]) -> Result<(), Fault> {
-        if self.takes(args) { Ok(()) } else { Err(Fault::arity(&self.name.to_ascii_lowercase())) }
+    pub fn check_arity(&self, args: &[Bytes]) -> Result<(), CommandError> {
+        if self.accepts(args) { Ok(()) } else { Err(CommandError::arity(&self.name.to_ascii_lowercase())) }
     }
 
-    /// Makes room for what a command may add, by dropping other keys that would end anyway.
-    pub fn make_room(&self, db: &mut Db, args: &[Bytes]) -> Result<(), Fault> {
-        match self.does {
-            Does::Read => return Ok(()),
-            Does::Remove => {
-                db.space.has_written = true;
+    /// Makes room for what the command may add, by evicting other keys that have a deadline.
+    pub fn make_room(&self, db: &mut Database, args: &[Bytes]) -> Result<(), CommandError> {
+        match self.access {
+            Access::Read => return Ok(()),
+            Access::Remove => {
+                db.keyspace.has_written = true;
                 return Ok(());
             }
-            Does::Add | Does::Replace => {}
+            Access::Add | Access::Replace => {}
         }
         let mut keys: SmallVec<[&Bytes; 1]> = self.keys(args).collect();
         keys.sort_unstable();
         keys.dedup();
-        let own: usize = keys.into_iter().map(|key| db.space.touch(key)).sum();
-        // What each argument can cost at most once it lies in a collection.
+        let current: usize = keys.into_iter().map(|key| db.keyspace.touch(key)).sum();
+        // The most that each argument can cost as an element of a collection.
         let added = args.iter().map(|arg| arg.len() + PER_ELEMENT).sum::<usize>() + NEW_KEY;
-        let freed = if matches!(self.does, Does::Replace) { own } else { 0 };
-        db.space.make_room(added, own, freed)?;
-        db.space.has_written = true;
+        let freed = if matches!(self.access, Access::Replace) { current } else { 0 };
+        db.keyspace.make_room(added, current, freed)?;
+        db.keyspace.has_written = true;
         Ok(())
     }
 }

@@ -1,26 +1,31 @@
-//! Everything a command may touch.
+//! The data that commands work on.
 
 use super::clock::Clock;
-use super::hub::Hub;
-use super::space::Keyspace;
+use super::keyspace::Keyspace;
+use super::subscriptions::Subscriptions;
 
-/// Keys, listeners and time.
-pub struct Db {
-    pub space: Keyspace,
-    pub hub: Hub,
+/// Keys, subscriptions and time.
+pub struct Database {
+    pub keyspace: Keyspace,
+    pub subscriptions: Subscriptions,
     pub clock: Clock,
-    /// Commands and scripts run so far.
+    /// The number of commands and scripts executed so far.
     pub processed: u64,
 }
 
-impl Db {
+impl Database {
     pub fn new(max_bytes: usize) -> Self {
-        Self { space: Keyspace::new(max_bytes), hub: Hub::default(), clock: Clock::new(), processed: 0 }
+        Self {
+            keyspace: Keyspace::new(max_bytes),
+            subscriptions: Subscriptions::default(),
+            clock: Clock::new(),
+            processed: 0,
+        }
     }
 
-    /// Starts a command or a script: time stands still within it.
+    /// Starts a command or a script, within which the time does not change.
     pub fn begin(&mut self) {
         self.processed += 1;
-        self.space.begin(self.clock.micros());
+        self.keyspace.begin(self.clock.micros());
     }
 }

@@ -1,9 +1,10 @@
-//! Glob patterns as `KEYS`, `SCAN` and `PSUBSCRIBE` take them.
+//! Glob patterns of `KEYS`, `SCAN` and `PSUBSCRIBE`.
 
-/// Whether `text` matches `pattern`: `*`, `?`, `[abc]`, `[^a-z]`, `\` takes the next character as it is.
+/// Whether `text` matches `pattern`: `*`, `?`, `[abc]`, `[^a-z]`, and `\` escapes the next character.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where the last star stood and how much it has eaten: going back to it alone is enough, so this never explodes.
+    // The position of the last star and of the text that it has consumed. Backtracking to that star alone is enough, so the time is not
+    // exponential.
     let mut star: Option<(usize, usize)> = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
@@ -19,19 +20,19 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
         if let Some(width) = step {
             p += width;
             t += 1;
-        } else if let Some((at, eaten)) = star
-            && eaten < text.len()
+        } else if let Some((at, consumed)) = star
+            && consumed < text.len()
         {
-            star = Some((at, eaten + 1));
+            star = Some((at, consumed + 1));
             p = at + 1;
-            t = eaten + 1;
+            t = consumed + 1;
         } else {
             return false;
         }
     }
 }
 
-/// Matches one character with the front of a pattern; how long that front is.
+/// Matches one character with the first item of a pattern, and returns the length of that item.
 fn one(pattern: &[u8], c: u8) -> Option<usize> {
     match pattern {
         [b'?', ..] => Some(1),
@@ -42,8 +43,8 @@ fn one(pattern: &[u8], c: u8) -> Option<usize> {
     }
 }
 
-/// Matches one character with a class; how long the class is, its bracket included. One that is not closed ends with
-/// the pattern.
+/// Matches one character with a class, and returns the length of the class, closing bracket included. An unclosed class ends with the
+/// pattern.
 fn class(class: &[u8], c: u8) -> Option<usize> {
     let (not, mut i) = if class.first() == Some(&b'^') { (true, 1) } else { (false, 0) };
     let mut found = false;
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_do_not_explode() {
+    fn many_stars_take_no_exponential_time() {
         let pattern = "a*".repeat(40) + "b";
         assert!(!matches(pattern.as_bytes(), "a".repeat(400).as_bytes()));
     }

@@ -1,13 +1,13 @@
-//! The value of a hash: fields with values.
+//! A hash: fields with values.
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::size::own;
+use super::size::copied;
 
-/// Estimated cost of a field beyond its bytes and its value's.
+/// Estimated cost of a field beyond its bytes and those of its value.
 const PER_FIELD: usize = 132;
-/// Up to so many fields keep the order in which they came, as Redis's small hashes do; beyond, removal must be cheap.
+/// Hashes with up to this many fields retain insertion order, as small hashes of Redis do. In larger ones removal must be cheap.
 const ORDERED: usize = 128;
 
 /// A hash.
@@ -26,7 +26,7 @@ impl Hash {
         self.size
     }
 
-    /// Sets a field; whether it is new.
+    /// Sets a field and returns whether it is new.
     pub fn set(&mut self, field: &Bytes, value: Bytes) -> bool {
         self.size += value.len();
         if let Some(old) = self.fields.get_mut(field) {
@@ -35,7 +35,7 @@ impl Hash {
             return false;
         }
         self.size += field.len() + PER_FIELD;
-        self.fields.insert(own(field), value);
+        self.fields.insert(copied(field), value);
         true
     }
 

@@ -1,24 +1,24 @@
-//! The keys: found, written, expired, counted. Whoever changes a value does it here, so that sizes and deadlines stay true.
+//! The keys with their values. All changes of values are made here, so that sizes and deadlines stay correct.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::answer::Fault;
-use super::size::{PER_DEADLINE, PER_KEY, own};
+use super::resp_value::CommandError;
+use super::size::{PER_DEADLINE, PER_KEY, copied};
 use super::value::{Kind, Value};
 
 /// All keys with their values.
 pub struct Keyspace {
     /// Removal moves the last entry into the gap (`swap_remove`), which is what `scan.rs` relies on.
     pub(super) entries: IndexMap<Bytes, Entry>,
-    /// Keys by deadline, so that what is over is found without a search.
+    /// Keys by deadline, so that expired ones are found without a search.
     pub(super) deadlines: BTreeSet<(i64, Bytes)>,
     used: usize,
     pub(super) max: usize,
     micros: i64,
-    /// Number of the running command or script: what it touched is not evicted under it.
+    /// The number of the running command or script. Keys that it has accessed are not evicted.
     pub(super) tick: u64,
     /// Whether the running command or script has changed something.
     pub(super) has_written: bool,
@@ -26,7 +26,7 @@ pub struct Keyspace {
     pub counters: Counters,
 }
 
-/// What `INFO stats` tells.
+/// The counters of `INFO stats`.
 #[derive(Default)]
 pub struct Counters {
     pub hits: u64,
@@ -35,11 +35,12 @@ pub struct Counters {
     pub evicted: u64,
 }
 
-/// One key's value with its dates.
+/// The value of a key, with its deadline and the time of its last use.
 pub(super) struct Entry {
     pub value: Value,
     /// Milliseconds since 1970.
     pub deadline: Option<i64>,
+    /// The `tick` of its last use.
     pub used_at: u64,
     pub size: usize,
 }
@@ -66,12 +67,12 @@ impl Keyspace {
         self.micros = micros;
     }
 
-    /// Now, in microseconds since 1970.
+    /// Returns the current time in microseconds since 1970.
     pub fn micros(&self) -> i64 {
         self.micros
     }
 
-    /// Now, in milliseconds since 1970.
+    /// Returns the current time in milliseconds since 1970.
     pub fn now(&self) -> i64 {
         self.micros / 1000
     }
@@ -84,116 +85,116 @@ impl Keyspace {
         self.max
     }
 
-    /// How many keys there are, without those that are over.
+    /// Returns the number of keys that have not expired.
     pub fn len(&mut self) -> usize {
         self.sweep(usize::MAX);
         self.entries.len()
     }
 
-    /// How many keys have a deadline.
+    /// Returns the number of keys with a deadline.
     pub fn expiring(&self) -> usize {
         self.deadlines.len()
     }
 
-    /// Whether it holds this key.
+    /// Whether this key exists.
     pub fn contains(&mut self, key: &[u8]) -> bool {
         self.find(key).is_some()
     }
 
-    /// Marks a key as just used; its size, 0 when there is none.
+    /// Marks a key as just used and returns its size; 0 if it does not exist.
     pub fn touch(&mut self, key: &[u8]) -> usize {
         self.find(key).and_then(|i| self.entries.get_index(i)).map_or(0, |(_, entry)| entry.size)
     }
 
-    /// A key's value, whatever kind it is.
+    /// Returns the value of a key, of any type.
     pub fn value(&mut self, key: &[u8]) -> Option<&Value> {
         let i = self.find(key)?;
         self.entries.get_index(i).map(|(_, entry)| &entry.value)
     }
 
-    /// A key's value of this kind.
-    pub fn get<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, Fault> {
+    /// Returns the value of a key if it has this type.
+    pub fn get<T: Kind>(&mut self, key: &[u8]) -> Result<Option<&T>, CommandError> {
         let found = self.find(key);
         match found {
             Some(_) => self.counters.hits += 1,
             None => self.counters.misses += 1,
         }
         let Some((_, entry)) = found.and_then(|i| self.entries.get_index(i)) else { return Ok(None) };
-        T::of(&entry.value).map(Some).ok_or(Fault::WRONG_TYPE)
+        T::of(&entry.value).map(Some).ok_or(CommandError::WRONG_TYPE)
     }
 
-    /// Changes a key's value, which starts empty where there is none; an emptied collection is removed.
-    pub fn edit<T: Kind, R>(&mut self, key: &Bytes, f: impl FnOnce(&mut T) -> R) -> Result<R, Fault> {
+    /// Changes the value of a key, which is created if it does not exist; a collection that becomes empty is removed.
+    pub fn edit<T: Kind, R>(&mut self, key: &Bytes, f: impl FnOnce(&mut T) -> R) -> Result<R, CommandError> {
         if self.find(key).is_none() {
-            self.insert(own(key), T::default().into_value(), None);
+            self.insert(copied(key), T::default().into_value(), None);
         }
-        self.change(key, f).and_then(|done| done.ok_or(Fault::NO_SUCH_KEY))
+        self.change(key, f).and_then(|done| done.ok_or(CommandError::NO_SUCH_KEY))
     }
 
-    /// Changes a key's value if there is one; an emptied collection is removed.
-    pub fn change<T: Kind, R>(&mut self, key: &[u8], f: impl FnOnce(&mut T) -> R) -> Result<Option<R>, Fault> {
+    /// Changes the value of a key if it exists; a collection that becomes empty is removed.
+    pub fn change<T: Kind, R>(&mut self, key: &[u8], f: impl FnOnce(&mut T) -> R) -> Result<Option<R>, CommandError> {
         let found = self.find(key).and_then(|i| self.entries.get_index_mut(i).map(|(_, entry)| (i, entry)));
         let Some((i, entry)) = found else { return Ok(None) };
-        let done = f(T::of_mut(&mut entry.value).ok_or(Fault::WRONG_TYPE)?);
-        let void = entry.value.is_void();
+        let done = f(T::of_mut(&mut entry.value).ok_or(CommandError::WRONG_TYPE)?);
+        let is_empty = entry.value.is_empty_collection();
         self.measure(i);
-        if void {
+        if is_empty {
             self.remove_at(i);
         }
         Ok(Some(done))
     }
 
-    /// Puts a value in place of whatever there was, with this deadline.
+    /// Sets the value and the deadline of a key, replacing a value of any type.
     pub fn put(&mut self, key: &Bytes, value: Value, deadline: Option<i64>) {
         match self.find(key) {
             Some(i) => {
                 self.replace_at(i, value);
                 self.set_deadline_at(i, deadline);
             }
-            None => self.insert(own(key), value, deadline),
+            None => self.insert(copied(key), value, deadline),
         }
     }
 
-    /// Puts a value in place of whatever there was; the deadline stays.
-    pub fn put_keeping_deadline(&mut self, key: &Bytes, value: Value) {
+    /// Sets the value of a key, replacing a value of any type; its deadline is retained.
+    pub fn put_retaining_deadline(&mut self, key: &Bytes, value: Value) {
         match self.find(key) {
             Some(i) => self.replace_at(i, value),
-            None => self.insert(own(key), value, None),
+            None => self.insert(copied(key), value, None),
         }
     }
 
-    /// Removes a key; whether it was there.
+    /// Removes a key and returns whether it existed.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         self.take(key).is_some()
     }
 
-    /// Removes a key; its value and deadline.
+    /// Removes a key and returns its value and deadline.
     pub fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let i = self.find(key)?;
         self.remove_at(i).map(|entry| (entry.value, entry.deadline))
     }
 
-    /// A key's deadline: `None` without the key, `Some(None)` when it has no end.
+    /// Returns the deadline of a key: `None` if the key does not exist, `Some(None)` if it has no deadline.
     pub fn deadline(&mut self, key: &[u8]) -> Option<Option<i64>> {
         let i = self.find(key)?;
         self.entries.get_index(i).map(|(_, entry)| entry.deadline)
     }
 
-    /// Changes a key's deadline, if there is such a key.
+    /// Sets the deadline of a key if it exists.
     pub fn set_deadline(&mut self, key: &[u8], deadline: Option<i64>) {
         if let Some(i) = self.find(key) {
             self.set_deadline_at(i, deadline);
         }
     }
 
-    /// Removes everything.
+    /// Removes all keys.
     pub fn clear(&mut self) {
         self.entries = IndexMap::new();
         self.deadlines.clear();
         self.used = 0;
     }
 
-    /// Removes at most `most` keys that are over, oldest deadline first; how many it removed.
+    /// Removes at most `most` expired keys, oldest deadline first, and returns how many.
     pub fn sweep(&mut self, most: usize) -> usize {
         let now = self.now();
         let mut swept = 0;
@@ -218,7 +219,7 @@ impl Keyspace {
         Some(entry)
     }
 
-    /// Where a live key is. One that is over is removed here: the only place that decides it.
+    /// Returns the index of a key. An expired key is removed; no other function decides that.
     fn find(&mut self, key: &[u8]) -> Option<usize> {
         let now = self.now();
         let (i, _, entry) = self.entries.get_full_mut(key)?;
@@ -257,11 +258,11 @@ impl Keyspace {
         self.measure(i);
     }
 
-    /// Puts down anew what an entry takes.
+    /// Updates the size of an entry.
     fn measure(&mut self, i: usize) {
         let Some((key, entry)) = self.entries.get_index_mut(i) else { return };
-        let dated = if entry.deadline.is_some() { PER_DEADLINE } else { 0 };
-        let size = PER_KEY + key.len() + entry.value.size() + dated;
+        let deadline = if entry.deadline.is_some() { PER_DEADLINE } else { 0 };
+        let size = PER_KEY + key.len() + entry.value.size() + deadline;
         let before = std::mem::replace(&mut entry.size, size);
         self.used = self.used + size - before;
     }

@@ -1,4 +1,4 @@
-//! The value of a list.
+//! A list.
 
 use std::collections::VecDeque;
 
@@ -47,35 +47,35 @@ impl List {
         Some(item)
     }
 
-    /// Where an index is, negative ones counted from the end.
-    pub fn place(&self, index: i64) -> Option<usize> {
+    /// Returns the position of an index; a negative one is counted from the end.
+    pub fn position(&self, index: i64) -> Option<usize> {
         let index = if index < 0 { index.checked_add(self.items.len() as i64)? } else { index };
         usize::try_from(index).ok().filter(|i| *i < self.items.len())
     }
 
-    /// Replaces the item at a place; false when there is none.
-    pub fn set(&mut self, place: usize, item: Bytes) -> bool {
-        let Some(old) = self.items.get_mut(place) else { return false };
+    /// Replaces the item at a position; returns false if there is none.
+    pub fn set(&mut self, position: usize, item: Bytes) -> bool {
+        let Some(old) = self.items.get_mut(position) else { return false };
         self.size = self.size + item.len() - old.len();
         *old = item;
         true
     }
 
-    /// Removes equal items: the first `count`, the last ones where it is negative, all where it is 0. Returns how many.
+    /// Removes items equal to this one: the first `count`, the last ones if it is negative, all if it is 0. Returns how many.
     pub fn remove(&mut self, item: &Bytes, count: i64) -> usize {
         let before = self.items.len();
         let mut left = if count == 0 { u64::MAX } else { count.unsigned_abs() };
-        let mut keep = |other: &Bytes| {
-            let goes = left > 0 && other == item;
-            left -= u64::from(goes);
-            !goes
+        let mut retain = |other: &Bytes| {
+            let remove = left > 0 && other == item;
+            left -= u64::from(remove);
+            !remove
         };
         if count < 0 {
-            let mut kept: VecDeque<Bytes> = VecDeque::with_capacity(before);
-            self.items.drain(..).rev().filter(|item| keep(item)).for_each(|item| kept.push_front(item));
-            self.items = kept;
+            let mut retained: VecDeque<Bytes> = VecDeque::with_capacity(before);
+            self.items.drain(..).rev().filter(|item| retain(item)).for_each(|item| retained.push_front(item));
+            self.items = retained;
         } else {
-            self.items.retain(|item| keep(item));
+            self.items.retain(|item| retain(item));
         }
         self.size = self.items.iter().map(|item| item.len() + PER_ITEM).sum();
         before - self.items.len()

@@ -1,13 +1,13 @@
-//! Lua: the only code that names mlua.
+//! The Lua interpreter: the only code that names mlua.
 //!
-//! What a script may rely on, and what trips those who imitate Redis: a number given to a command is written with 17
-//! digits, not by `tostring`; a number answered is cut to a whole one; nothing is `false` in a script and `false` is nothing
-//! in an answer; an answered array ends at its first `nil`; a global cannot be assigned; time stands still.
+//! Details on which scripts for Redis rely: a number passed to a command is written with 17 digits, not by `tostring`; a returned
+//! number is truncated to an integer; a null reply is `false` in a script, and a returned `false` is a null reply; a returned array
+//! ends at its first `nil`; globals cannot be assigned; the time does not change during a run.
 
-mod bounds;
-mod chance;
+mod declared_keys;
 mod errors;
 mod memory;
+mod prng;
 mod values;
 
 use std::collections::{HashMap, VecDeque};
@@ -22,115 +22,116 @@ use cinnabar_port::error::{Error, Kind, Result};
 use mlua::{ChunkMode, Function, HookTriggers, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState};
 use parking_lot::Mutex;
 
-pub use self::bounds::Bounds;
-use self::chance::Chance;
-use self::errors::{fault, raised, refused_by_guard};
+pub use self::declared_keys::DeclaredKeys;
+use self::errors::{from_lua_error, to_lua_error, without_guard_position};
 use self::memory::Memory;
+use self::prng::Prng;
 use self::values::{Argument, from_lua, into_lua};
-use super::answer::{Answer, Fault, Outcome};
-use super::db::Db;
+use super::database::Database;
+use super::resp_value::{CommandError, CommandResult, RespValue};
 
 /// How long a script may run by default.
-pub const PATIENCE: Duration = Duration::from_secs(5);
-/// Instructions between two looks at the clock.
-const STRIDE: u32 = 2_000;
-/// Scripts that came by `EVAL` and are kept compiled; those loaded, and this crate's own, stay until `SCRIPT FLUSH`.
-const PASSING: usize = 500;
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(5);
+/// The number of instructions between two checks of the clock.
+const HOOK_INTERVAL: u32 = 2_000;
+/// The most compiled scripts that are retained of those run by `EVAL`. Loaded ones are retained until `SCRIPT FLUSH`.
+const MAX_EVICTABLE: usize = 500;
 
 /// The Lua state with the scripts it has compiled.
 pub struct Lua {
     lua: mlua::Lua,
     globals: Table,
-    guard: Function,
+    xpcall: Function,
     handler: Function,
-    db: Arc<Mutex<Db>>,
-    watch: Arc<Watch>,
-    patience: Duration,
+    db: Arc<Mutex<Database>>,
+    run_state: Arc<RunState>,
+    time_limit: Duration,
     memory: Memory,
-    /// When scripts must have ended, in place of `patience`.
-    until: Option<Instant>,
+    /// The deadline of scripts, in place of `time_limit`.
+    deadline: Option<Instant>,
     ended: Ended,
     compiled: HashMap<String, Compiled>,
-    /// The oldest first, with the bytes of their sources.
-    passing: VecDeque<(String, usize)>,
-    shelf: Shelf,
+    /// Scripts run by `EVAL`, the oldest first, with the sizes of their sources in bytes.
+    evictable: VecDeque<(String, usize)>,
+    loaded: LoadedScripts,
 }
 
-/// Runs a command that a script calls: its name and arguments, and the keys that the script may touch.
-pub type Commands = fn(&mut Db, &[u8], &[Bytes], Option<&mut Bounds>) -> Outcome;
+/// Executes a command that a script calls: its name, its arguments, and the keys that the script declared.
+pub type Commands = fn(&mut Database, &[u8], &[Bytes], Option<&mut DeclaredKeys>) -> CommandResult;
 
-/// Scripts by their SHA-1 that stay until `SCRIPT FLUSH`.
-pub type Shelf = Arc<Mutex<HashMap<String, Bytes>>>;
+/// Scripts by their SHA-1, retained until `SCRIPT FLUSH`.
+pub type LoadedScripts = Arc<Mutex<HashMap<String, Bytes>>>;
 
 /// How a script ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// With its own result or error.
-    Itself,
+    Normally,
     /// It was stopped because it ran for too long.
     Stopped,
 }
 
 struct Compiled {
     function: Function,
-    stays: bool,
+    pinned: bool,
 }
 
 /// State shared between hooks, handlers and the caller of a script.
-struct Watch {
-    until: Mutex<Instant>,
-    over: AtomicBool,
-    /// Its script was abandoned and must not access data any more.
-    halted: AtomicBool,
+struct RunState {
+    deadline: Mutex<Instant>,
+    timed_out: AtomicBool,
+    /// Whether its script was abandoned and must not access data any more.
+    revoked: AtomicBool,
+    /// The line of the last error.
     line: AtomicUsize,
-    /// The keys that the running script may touch, if it is one of ours.
-    bounds: Mutex<Option<Bounds>>,
+    /// The declared keys of the running script, if it is a built-in one.
+    declared_keys: Mutex<Option<DeclaredKeys>>,
     /// The state of `math.random`.
-    chance: Mutex<Chance>,
+    prng: Mutex<Prng>,
 }
 
 /// Revokes the data access of an interpreter whose script does not end.
-pub struct Halt(Arc<Watch>);
+pub struct AccessRevoker(Arc<RunState>);
 
-impl Halt {
+impl AccessRevoker {
     /// Takes effect immediately. If the caller holds the lock on the data, no command of the script is running.
-    pub fn order(&self) {
-        self.0.halted.store(true, Ordering::Release);
+    pub fn revoke(&self) {
+        self.0.revoked.store(true, Ordering::Release);
     }
 }
 
 impl Lua {
-    pub fn new(db: Arc<Mutex<Db>>, max_bytes: usize, shelf: Shelf, commands: Commands) -> Result<Self> {
-        let watch = Watch {
-            until: Mutex::new(Instant::now()),
-            over: AtomicBool::new(false),
-            halted: AtomicBool::new(false),
+    pub fn new(db: Arc<Mutex<Database>>, max_bytes: usize, loaded: LoadedScripts, commands: Commands) -> Result<Self> {
+        let run_state = RunState {
+            deadline: Mutex::new(Instant::now()),
+            timed_out: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
             line: AtomicUsize::new(0),
-            bounds: Mutex::default(),
-            chance: Mutex::new(Chance::new(0)),
+            declared_keys: Mutex::default(),
+            prng: Mutex::new(Prng::new(0)),
         };
-        Self::build(db, max_bytes, shelf, commands, Arc::new(watch))
+        Self::build(db, max_bytes, loaded, commands, Arc::new(run_state))
             .map_err(|error| Error::new(Kind::Internal, "Lua could not be started").with_source(error))
     }
 
     fn build(
-        db: Arc<Mutex<Db>>,
+        db: Arc<Mutex<Database>>,
         max_bytes: usize,
-        shelf: Shelf,
+        loaded: LoadedScripts,
         commands: Commands,
-        watch: Arc<Watch>,
+        run_state: Arc<RunState>,
     ) -> mlua::Result<Self> {
         let lua = mlua::Lua::new_with(StdLib::STRING | StdLib::TABLE | StdLib::MATH, LuaOptions::default())?;
         let memory = Memory::limit(&lua, max_bytes)?;
-        let guard = lua.globals().get("xpcall")?;
-        let noticed = watch.clone();
+        let xpcall = lua.globals().get("xpcall")?;
+        let state = run_state.clone();
         let handler = lua.create_function(move |lua, error: Value| {
             // A tail call leaves no line information.
             let line = line(lua).max(1);
-            noticed.line.store(line, Ordering::Relaxed);
+            state.line.store(line, Ordering::Relaxed);
             // Errors of a guarded function are attributed to the script's line.
             match &error {
-                Value::String(text) => match refused_by_guard(&text.as_bytes()) {
+                Value::String(text) => match without_guard_position(&text.as_bytes()) {
                     Some(text) => lua
                         .create_string([format!("user_script:{line}: ").as_bytes(), text].concat())
                         .map(Value::String),
@@ -140,105 +141,121 @@ impl Lua {
             }
         })?;
         let (redis, globals) = (lua.create_table()?, lua.create_table()?);
-        let (space, watched) = (db.clone(), watch.clone());
+        let (database, state) = (db.clone(), run_state.clone());
         redis.set(
             "call",
             lua.create_function(move |lua, args: Variadic<Argument>| {
-                let answer = invoke(&space, &watched, commands, args).map_err(raised)?;
-                into_lua(lua, answer)
+                let reply = invoke(&database, &state, commands, args).map_err(to_lua_error)?;
+                into_lua(lua, reply)
             })?,
         )?;
-        let (space, watched) = (db.clone(), watch.clone());
+        let (database, state) = (db.clone(), run_state.clone());
         redis.set(
             "pcall",
             lua.create_function(move |lua, args: Variadic<Argument>| {
-                into_lua(lua, invoke(&space, &watched, commands, args).unwrap_or_else(Answer::Error))
+                into_lua(lua, invoke(&database, &state, commands, args).unwrap_or_else(RespValue::Error))
             })?,
         )?;
         redis.set(
             "sha1hex",
             lua.create_function(|lua, args: MultiValue| {
                 let one = args.front().filter(|_| args.len() == 1);
-                let one = one.ok_or_else(|| raised(Fault::new("ERR wrong number of arguments")))?;
+                let one = one.ok_or_else(|| to_lua_error(CommandError::new("ERR wrong number of arguments")))?;
                 // Numbers are converted as Lua does; any other type counts as an empty string.
                 let text = lua.coerce_string(one.clone())?.map_or_else(Vec::new, |text| text.as_bytes().to_vec());
                 lua.create_string(sha1_smol::Sha1::from(&text).digest().to_string())
             })?,
         )?;
-        let describe = lua.create_function(|lua, error: Value| lua.create_string(fault(&error).0.as_bytes()))?;
+        let describe =
+            lua.create_function(|lua, error: Value| lua.create_string(from_lua_error(&error).0.as_bytes()))?;
         lua.load(include_str!("lua/redis.lua")).set_name("@redis").call::<()>(&redis)?;
-        let guards = lua.load(include_str!("lua/guard.lua")).set_name("@guard").into_function()?;
-        let roll = lua.create_function({
-            let watch = watch.clone();
-            move |_, ()| Ok(watch.chance.lock().roll())
+        let guards = lua.load(include_str!("lua/argument_checks.lua")).set_name("@guard").into_function()?;
+        let next_random = lua.create_function({
+            let run_state = run_state.clone();
+            move |_, ()| Ok(run_state.prng.lock().next_float())
         })?;
-        let sow = lua.create_function({
-            let watch = watch.clone();
+        let seed_random = lua.create_function({
+            let run_state = run_state.clone();
             move |_, seed: f64| {
-                *watch.chance.lock() = Chance::new(seed as i32);
+                *run_state.prng.lock() = Prng::new(seed as i32);
                 Ok(())
             }
         })?;
-        lua.load(include_str!("lua/caught.lua")).set_name("@guard").call::<()>((&globals, describe))?;
-        lua.load(include_str!("lua/numbers.lua")).set_name("@guard").call::<()>((&globals, roll, sow))?;
+        lua.load(include_str!("lua/error_handling.lua")).set_name("@guard").call::<()>((&globals, describe))?;
+        lua.load(include_str!("lua/int_arguments.lua")).set_name("@guard").call::<()>((
+            &globals,
+            next_random,
+            seed_random,
+        ))?;
         let sandbox = lua.load(include_str!("lua/sandbox.lua")).set_name("@guard");
         let sealed: Table = sandbox.call((redis, &globals, guards))?;
         lua.set_globals(sealed)?;
-        look_every(&lua, &watch, STRIDE)?;
-        let (compiled, passing) = (HashMap::new(), VecDeque::new());
-        let (patience, until, ended) = (PATIENCE, None, Ended::Itself);
-        Ok(Self { lua, globals, guard, handler, db, watch, patience, memory, until, ended, compiled, passing, shelf })
+        install_hook(&lua, &run_state, HOOK_INTERVAL)?;
+        Ok(Self {
+            lua,
+            globals,
+            xpcall,
+            handler,
+            db,
+            run_state,
+            time_limit: DEFAULT_TIME_LIMIT,
+            memory,
+            deadline: None,
+            ended: Ended::Normally,
+            compiled: HashMap::new(),
+            evictable: VecDeque::new(),
+            loaded,
+        })
     }
 
     /// Sets the deadline of the following scripts.
-    pub fn run_until(&mut self, deadline: Instant) {
-        (self.until, self.ended) = (Some(deadline), Ended::Itself);
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        (self.deadline, self.ended) = (Some(deadline), Ended::Normally);
     }
 
     /// Restores the default time limit.
-    pub fn run_freely(&mut self) {
-        self.until = None;
+    pub fn clear_deadline(&mut self) {
+        self.deadline = None;
     }
 
-    /// Whether a script was stopped since `run_until`.
+    /// Whether a script was stopped since `set_deadline`.
     pub fn ended(&self) -> Ended {
         self.ended
     }
 
-    /// A handle that revokes this interpreter's data access.
-    pub fn halt(&self) -> Halt {
-        Halt(self.watch.clone())
+    /// Returns a handle that revokes this interpreter's access to the data.
+    pub fn access_revoker(&self) -> AccessRevoker {
+        AccessRevoker(self.run_state.clone())
     }
 
-    /// Runs a script, compiled if it was not yet. The first `keys` arguments are its keys.
-    pub fn run(&mut self, sha: &str, source: &[u8], args: &[Bytes], keys: usize) -> Outcome {
+    /// Runs a script, which is compiled first if necessary. The first `keys` arguments are its keys.
+    pub fn run(&mut self, sha: &str, source: &[u8], args: &[Bytes], keys: usize) -> CommandResult {
         if !self.compiled.contains_key(sha) {
             self.compile(sha, source, false)?;
         }
-        self.run_known(sha, args, keys)
+        self.run_loaded(sha, args, keys)
     }
 
-    /// Runs a script of ours. Where debug assertions are on, it fails when it touches a key that was not named: there are servers
-    /// that refuse it.
-    pub fn run_ours(&mut self, script: &Script, many: bool, args: &[Bytes], keys: usize) -> Outcome {
+    /// Runs a built-in script. With debug assertions, it fails if it accesses an undeclared key, which some servers reject.
+    pub fn run_builtin(&mut self, script: &Script, many: bool, args: &[Bytes], keys: usize) -> CommandResult {
         let (source, sha) = if many { script.many() } else { script.whole() };
         if !cfg!(debug_assertions) {
             return self.run(sha, source.as_bytes(), args, keys);
         }
-        *self.watch.bounds.lock() = Some(Bounds::new(script, args, keys));
+        *self.run_state.declared_keys.lock() = Some(DeclaredKeys::new(script, args, keys));
         let outcome = self.run(sha, source.as_bytes(), args, keys);
-        let bounds = self.watch.bounds.lock().take();
-        bounds.map_or(Ok(()), Bounds::kept)?;
+        let declared_keys = self.run_state.declared_keys.lock().take();
+        declared_keys.map_or(Ok(()), DeclaredKeys::verify)?;
         outcome
     }
 
-    /// Runs a script that was compiled before.
-    pub fn run_known(&mut self, sha: &str, args: &[Bytes], keys: usize) -> Outcome {
+    /// Runs a script that was compiled or loaded before.
+    pub fn run_loaded(&mut self, sha: &str, args: &[Bytes], keys: usize) -> CommandResult {
         if !self.compiled.contains_key(sha) {
-            let loaded = self.shelf.lock().get(sha).cloned();
+            let loaded = self.loaded.lock().get(sha).cloned();
             loaded.map_or(Ok(()), |source| self.compile(sha, &source, true))?;
         }
-        let missing = Fault::new("NOSCRIPT No matching script. Please use EVAL.");
+        let missing = CommandError::new("NOSCRIPT No matching script. Please use EVAL.");
         let function = self.compiled.get(sha).map(|compiled| compiled.function.clone()).ok_or(missing)?;
         let (keys, args) = args.split_at(keys.min(args.len()));
         {
@@ -246,72 +263,75 @@ impl Lua {
             db.begin();
             // The script's own keys must not be evicted by the script.
             for key in keys {
-                db.space.touch(key);
+                db.keyspace.touch(key);
             }
         }
-        *self.watch.until.lock() = self.until.unwrap_or_else(|| Instant::now() + self.patience);
-        let outcome = self.enter(&function, keys, args);
-        self.memory.tidy(&self.lua);
-        if self.watch.over.swap(false, Ordering::Relaxed) {
+        *self.run_state.deadline.lock() = self.deadline.unwrap_or_else(|| Instant::now() + self.time_limit);
+        let outcome = self.call(&function, keys, args);
+        self.memory.collect_if_needed(&self.lua);
+        if self.run_state.timed_out.swap(false, Ordering::Relaxed) {
             self.ended = Ended::Stopped;
-            look_every(&self.lua, &self.watch, STRIDE).map_err(|error| Fault::text(format!("ERR {error}")))?;
+            install_hook(&self.lua, &self.run_state, HOOK_INTERVAL)
+                .map_err(|error| CommandError::text(format!("ERR {error}")))?;
         }
-        outcome.unwrap_or_else(|error| Err(fault(&Value::Error(Box::new(error))))).map_err(|fault| {
-            let line = self.watch.line.load(Ordering::Relaxed);
-            Fault::text(format!("{} script: {sha}, on @user_script:{line}.", fault.0))
+        outcome.unwrap_or_else(|error| Err(from_lua_error(&Value::Error(Box::new(error))))).map_err(|error| {
+            let line = self.run_state.line.load(Ordering::Relaxed);
+            CommandError::text(format!("{} script: {sha}, on @user_script:{line}.", error.0))
         })
     }
 
-    /// Compiles a script and keeps it.
-    pub fn load(&mut self, sha: &str, source: &[u8]) -> std::result::Result<(), Fault> {
+    /// Compiles a script and retains it until `flush`.
+    pub fn load(&mut self, sha: &str, source: &[u8]) -> std::result::Result<(), CommandError> {
         match self.compiled.get_mut(sha) {
-            Some(compiled) => compiled.stays = true,
+            Some(compiled) => compiled.pinned = true,
             None => self.compile(sha, source, true)?,
         }
-        self.shelf.lock().insert(sha.to_owned(), Bytes::copy_from_slice(source));
+        self.loaded.lock().insert(sha.to_owned(), Bytes::copy_from_slice(source));
         Ok(())
     }
 
-    /// Whether a script is compiled.
-    pub fn knows(&self, sha: &str) -> bool {
-        self.compiled.contains_key(sha) || self.shelf.lock().contains_key(sha)
+    /// Whether a script is compiled or loaded.
+    pub fn contains(&self, sha: &str) -> bool {
+        self.compiled.contains_key(sha) || self.loaded.lock().contains_key(sha)
     }
 
-    /// Drops all compiled scripts.
-    pub fn forget(&mut self) {
+    /// Drops all compiled and loaded scripts.
+    pub fn flush(&mut self) {
         self.compiled.clear();
-        self.passing.clear();
-        self.shelf.lock().clear();
+        self.evictable.clear();
+        self.loaded.lock().clear();
     }
 
-    fn compile(&mut self, sha: &str, source: &[u8], stays: bool) -> std::result::Result<(), Fault> {
+    fn compile(&mut self, sha: &str, source: &[u8], pinned: bool) -> std::result::Result<(), CommandError> {
         let chunk = self.lua.load(source).set_name("@user_script").set_mode(ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| {
-            let fault = fault(&Value::Error(Box::new(error)));
-            let text = fault.0.strip_prefix("ERR ").unwrap_or(&fault.0);
-            Fault::text(format!("ERR Error compiling script (new function): {text}"))
+            let error = from_lua_error(&Value::Error(Box::new(error)));
+            let text = error.0.strip_prefix("ERR ").unwrap_or(&error.0);
+            CommandError::text(format!("ERR Error compiling script (new function): {text}"))
         })?;
-        self.compiled.insert(sha.to_owned(), Compiled { function, stays });
-        if !stays {
-            self.passing.push_back((sha.to_owned(), source.len()));
-            self.forget_passing();
+        self.compiled.insert(sha.to_owned(), Compiled { function, pinned });
+        if !pinned {
+            self.evictable.push_back((sha.to_owned(), source.len()));
+            self.evict_scripts();
         }
         Ok(())
     }
 
-    /// Drops the oldest scripts that came by `EVAL` if there are many, or if they take memory from those that run.
-    fn forget_passing(&mut self) {
-        let mut bytes: usize = self.passing.iter().map(|(_, bytes)| bytes).sum();
-        while self.passing.len() > PASSING || (bytes > self.memory.share() && self.passing.len() > 1) {
-            let Some((oldest, freed)) = self.passing.pop_front() else { return };
+    /// Drops the oldest scripts run by `EVAL` if there are many, or if they use much of the memory limit.
+    fn evict_scripts(&mut self) {
+        let mut bytes: usize = self.evictable.iter().map(|(_, bytes)| bytes).sum();
+        while self.evictable.len() > MAX_EVICTABLE
+            || (bytes > self.memory.script_cache_limit() && self.evictable.len() > 1)
+        {
+            let Some((oldest, freed)) = self.evictable.pop_front() else { return };
             bytes -= freed;
-            if self.compiled.get(&oldest).is_some_and(|compiled| !compiled.stays) {
+            if self.compiled.get(&oldest).is_some_and(|compiled| !compiled.pinned) {
                 self.compiled.remove(&oldest);
             }
         }
     }
 
-    fn enter(&self, function: &Function, keys: &[Bytes], args: &[Bytes]) -> mlua::Result<Outcome> {
+    fn call(&self, function: &Function, keys: &[Bytes], args: &[Bytes]) -> mlua::Result<CommandResult> {
         for (name, items) in [("KEYS", keys), ("ARGV", args)] {
             let table = self.lua.create_table_with_capacity(items.len(), 0)?;
             for item in items {
@@ -319,9 +339,9 @@ impl Lua {
             }
             self.globals.raw_set(name, table)?;
         }
-        let (done, value): (bool, Value) = self.guard.call((function, &self.handler))?;
+        let (done, value): (bool, Value) = self.xpcall.call((function, &self.handler))?;
         if !done {
-            return Ok(Err(fault(&value)));
+            return Ok(Err(from_lua_error(&value)));
         }
         from_lua(&value, 0)
     }
@@ -329,47 +349,47 @@ impl Lua {
 
 /// Installs a hook that checks the clock every `instructions` instructions. After a script has run for too long, the hook runs
 /// at every instruction, so that a script that catches the error does not get far.
-fn look_every(lua: &mlua::Lua, watch: &Arc<Watch>, instructions: u32) -> mlua::Result<()> {
-    let watch = watch.clone();
+fn install_hook(lua: &mlua::Lua, run_state: &Arc<RunState>, instructions: u32) -> mlua::Result<()> {
+    let run_state = run_state.clone();
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(instructions), move |lua, _| {
-        if !watch.halted.load(Ordering::Relaxed) && Instant::now() < *watch.until.lock() {
+        if !run_state.revoked.load(Ordering::Relaxed) && Instant::now() < *run_state.deadline.lock() {
             return Ok(VmState::Continue);
         }
-        if !watch.over.swap(true, Ordering::Relaxed) {
-            look_every(lua, &watch, 1)?;
+        if !run_state.timed_out.swap(true, Ordering::Relaxed) {
+            install_hook(lua, &run_state, 1)?;
         }
-        Err(raised(STOPPED))
+        Err(to_lua_error(STOPPED))
     })
 }
 
-const STOPPED: Fault = Fault::new("ERR Script stopped: it ran for too long");
+const STOPPED: CommandError = CommandError::new("ERR Script stopped: it ran for too long");
 
-/// The script's line that runs now.
+/// Returns the current line of the script.
 fn line(lua: &mlua::Lua) -> usize {
     let at = |level| {
         lua.inspect_stack(level, |frame| {
-            let ours = frame.source().source.is_some_and(|source| source == "@user_script");
-            frame.current_line().filter(|_| ours)
+            let in_script = frame.source().source.is_some_and(|source| source == "@user_script");
+            frame.current_line().filter(|_| in_script)
         })
     };
     (0..).map_while(at).flatten().next().unwrap_or(0)
 }
 
-/// Runs a command for a script.
-fn invoke(db: &Mutex<Db>, watch: &Watch, commands: Commands, args: Variadic<Argument>) -> Outcome {
+/// Executes a command for a script.
+fn invoke(db: &Mutex<Database>, run_state: &RunState, commands: Commands, args: Variadic<Argument>) -> CommandResult {
     if args.is_empty() {
-        return Err(Fault::new("ERR Please specify at least one argument for this redis lib call"));
+        return Err(CommandError::new("ERR Please specify at least one argument for this redis lib call"));
     }
     let args: Option<Vec<Bytes>> = args.into_iter().map(|Argument(arg)| arg).collect();
-    let args = args.ok_or(Fault::new("ERR Lua redis lib command arguments must be strings or integers"))?;
-    let (name, args) = args.split_first().ok_or(Fault::SYNTAX)?;
-    let mut bounds = watch.bounds.lock();
+    let args = args.ok_or(CommandError::new("ERR Lua redis lib command arguments must be strings or integers"))?;
+    let (name, args) = args.split_first().ok_or(CommandError::SYNTAX)?;
+    let mut declared_keys = run_state.declared_keys.lock();
     let mut db = db.lock();
-    // Asked under the lock: whoever gives the order holds it too.
-    if watch.halted.load(Ordering::Acquire) {
+    // Checked under the lock, which is also held when access is revoked.
+    if run_state.revoked.load(Ordering::Acquire) {
         return Err(STOPPED);
     }
-    commands(&mut db, name, args, bounds.as_mut())
+    commands(&mut db, name, args, declared_keys.as_mut())
 }
 
 #[cfg(test)]

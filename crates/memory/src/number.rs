@@ -1,8 +1,8 @@
-//! Numbers as Redis reads and writes them.
+//! Numbers as Redis parses and formats them.
 
 use bytes::Bytes;
 
-/// A whole number in its one canonical form: no plus, no leading zeros, no blanks.
+/// Parses an integer in its canonical form: no plus sign, no leading zeros, no spaces.
 pub fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = match digits {
@@ -13,16 +13,16 @@ pub fn integer(text: &[u8]) -> Option<i64> {
     canonical.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
 }
 
-/// A number with a fraction or an exponent, `inf` included; no `nan`, and nothing too large or too small for a double.
+/// Parses a floating-point number, including `inf`; not `nan`, and nothing too large or too small for a double.
 pub fn float(text: &[u8]) -> Option<f64> {
     let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     let digits = || text.iter().take_while(|c| !matches!(c, b'e' | b'E')).any(|c| (b'1'..=b'9').contains(c));
-    let spelled_out = || text.iter().any(|c| matches!(c, b'i' | b'I'));
-    let lost = (number == 0.0 && digits()) || (number.is_infinite() && !spelled_out());
-    (!number.is_nan() && !lost).then_some(number)
+    let is_inf = || text.iter().any(|c| matches!(c, b'i' | b'I'));
+    let out_of_range = (number == 0.0 && digits()) || (number.is_infinite() && !is_inf());
+    (!number.is_nan() && !out_of_range).then_some(number)
 }
 
-/// As C's `%.17g`: whole numbers without a point, everything else exact enough to read back the same.
+/// Formats a number as C's `%.17g` does: integers without a point, everything else precise enough to be parsed as the same number.
 pub fn write_float(number: f64) -> Bytes {
     if number.is_infinite() {
         return Bytes::from_static(if number > 0.0 { b"inf" } else { b"-inf" });
@@ -34,14 +34,14 @@ pub fn write_float(number: f64) -> Bytes {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..17).contains(&exponent) {
-        let places = usize::try_from(16 - exponent).unwrap_or(0);
-        return Bytes::from(trimmed(&format!("{number:.places$}")).to_owned());
+        let decimals = usize::try_from(16 - exponent).unwrap_or(0);
+        return Bytes::from(without_trailing_zeros(&format!("{number:.decimals$}")).to_owned());
     }
     let sign = if exponent < 0 { '-' } else { '+' };
-    Bytes::from(format!("{}e{sign}{:02}", trimmed(digits), exponent.abs()))
+    Bytes::from(format!("{}e{sign}{:02}", without_trailing_zeros(digits), exponent.abs()))
 }
 
-fn trimmed(text: &str) -> &str {
+fn without_trailing_zeros(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_have_one_form() {
+    fn integers_have_one_canonical_form() {
         assert_eq!(integer(b"-9223372036854775808"), Some(i64::MIN));
         assert_eq!(integer(b"0"), Some(0));
         for text in ["", "-", "-0", "+1", "01", " 1", "1 ", "9223372036854775808", "1.0", "99999999999999999999"] {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_written_as_c_does() {
+    fn floats_are_formatted_as_in_c() {
         let cases: [(f64, &str); 11] = [
             (0.0, "0"),
             (-0.0, "-0"),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_read_strictly() {
+    fn floats_are_parsed_strictly() {
         assert_eq!(float(b"1e3"), Some(1000.0));
         assert_eq!(float(b"+Inf"), Some(f64::INFINITY));
         assert_eq!(float(b"0e9"), Some(0.0));

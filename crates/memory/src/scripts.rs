@@ -1,62 +1,65 @@
-//! Running and keeping of scripts.
+//! Commands on scripts.
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Fault, Outcome};
 use super::args;
+use super::command::Command;
 use super::lua::Lua;
-use super::spec::Spec;
+use super::resp_value::{CommandError, CommandResult, RespValue};
 
-pub const COMMANDS: &[Spec] =
-    &[Spec::script("EVAL", -3, eval), Spec::script("EVALSHA", -3, evalsha), Spec::script("SCRIPT", -2, script)];
+pub const COMMANDS: &[Command] = &[
+    Command::script("EVAL", -3, eval),
+    Command::script("EVALSHA", -3, evalsha),
+    Command::script("SCRIPT", -2, script),
+];
 
-fn eval(lua: &mut Lua, args: &[Bytes]) -> Outcome {
+fn eval(lua: &mut Lua, args: &[Bytes]) -> CommandResult {
     let keys = keys(args)?;
     lua.run(&sha(&args[0]), &args[0], &args[2..], keys)
 }
 
-fn evalsha(lua: &mut Lua, args: &[Bytes]) -> Outcome {
-    // What cannot be a SHA-1 is refused before anything else is looked at.
+fn evalsha(lua: &mut Lua, args: &[Bytes]) -> CommandResult {
+    // A text that cannot be a SHA-1 is rejected first.
     let keys = if args[0].len() == 40 { keys(args)? } else { 0 };
     let sha = String::from_utf8_lossy(&args[0]).to_ascii_lowercase();
-    lua.run_known(&sha, &args[2..], keys)
+    lua.run_loaded(&sha, &args[2..], keys)
 }
 
-/// How many of the arguments behind script and number are keys.
-fn keys(args: &[Bytes]) -> Result<usize, Fault> {
+/// Parses the number of keys.
+fn keys(args: &[Bytes]) -> Result<usize, CommandError> {
     let keys = args::integer(&args[1])?;
-    let keys = usize::try_from(keys).map_err(|_| Fault::new("ERR Number of keys can't be negative"))?;
+    let keys = usize::try_from(keys).map_err(|_| CommandError::new("ERR Number of keys can't be negative"))?;
     if keys > args.len() - 2 {
-        return Err(Fault::new("ERR Number of keys can't be greater than number of args"));
+        return Err(CommandError::new("ERR Number of keys can't be greater than number of args"));
     }
     Ok(keys)
 }
 
-fn script(lua: &mut Lua, args: &[Bytes]) -> Outcome {
+fn script(lua: &mut Lua, args: &[Bytes]) -> CommandResult {
     match (args::word(&args[0]).as_str(), &args[1..]) {
         ("LOAD", [source]) => {
             let sha = sha(source);
             lua.load(&sha, source)?;
-            Ok(Answer::Bulk(Bytes::from(sha)))
+            Ok(RespValue::Bulk(Bytes::from(sha)))
         }
         ("EXISTS", shas @ [_, ..]) => {
-            let known = |sha: &Bytes| lua.knows(&String::from_utf8_lossy(sha).to_ascii_lowercase()).into();
-            Ok(Answer::Array(shas.iter().map(known).collect()))
+            let known = |sha: &Bytes| lua.contains(&String::from_utf8_lossy(sha).to_ascii_lowercase()).into();
+            Ok(RespValue::Array(shas.iter().map(known).collect()))
         }
         ("FLUSH", []) => {
-            lua.forget();
-            Ok(Answer::OK)
+            lua.flush();
+            Ok(RespValue::OK)
         }
         ("FLUSH", [how]) if args::is(how, "SYNC") || args::is(how, "ASYNC") => {
-            lua.forget();
-            Ok(Answer::OK)
+            lua.flush();
+            Ok(RespValue::OK)
         }
-        ("FLUSH", _) => Err(Fault::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
-        ("LOAD", _) => Err(Fault::arity("script|load")),
-        ("EXISTS", _) => Err(Fault::arity("script|exists")),
+        ("FLUSH", _) => Err(CommandError::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
+        ("LOAD", _) => Err(CommandError::arity("script|load")),
+        ("EXISTS", _) => Err(CommandError::arity("script|exists")),
         _ => {
             let name = String::from_utf8_lossy(&args[0]);
-            Err(Fault::text(format!("ERR unknown subcommand '{name}'. Try SCRIPT HELP.")))
+            Err(CommandError::text(format!("ERR unknown subcommand '{name}'. Try SCRIPT HELP.")))
         }
     }
 }

@@ -1,59 +1,63 @@
-//! What is asked of the server itself.
+//! Commands on the server itself.
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Fault, Outcome};
 use super::args;
-use super::db::Db;
-use super::spec::Spec;
+use super::command::Command;
+use super::database::Database;
+use super::resp_value::{CommandError, CommandResult, RespValue};
 
-pub const COMMANDS: &[Spec] = &[
-    Spec::new("PING", -1, ping).keyless(),
-    Spec::new("ECHO", 2, |_, args| Ok(Answer::Bulk(args[0].clone()))).keyless(),
-    Spec::new("TIME", 1, time).keyless(),
-    Spec::new("SELECT", 2, select).keyless(),
-    Spec::new("FLUSHALL", -1, flush).keyless().removes(),
-    Spec::new("FLUSHDB", -1, flush).keyless().removes(),
-    Spec::new("INFO", -1, info).keyless(),
+pub const COMMANDS: &[Command] = &[
+    Command::new("PING", -1, ping),
+    Command::new("ECHO", 2, |_, args| Ok(RespValue::Bulk(args[0].clone()))),
+    Command::new("TIME", 1, time),
+    Command::new("SELECT", 2, select),
+    Command::new("FLUSHALL", -1, flush).removes(),
+    Command::new("FLUSHDB", -1, flush).removes(),
+    Command::new("INFO", -1, info),
 ];
 
-/// The server whose replies these are.
-const LIKE: &str = "7.0.15";
+/// The version of Redis with which replies are compatible.
+const COMPATIBLE_WITH: &str = "7.0.15";
 
-fn ping(_: &mut Db, args: &[Bytes]) -> Outcome {
+fn ping(_: &mut Database, args: &[Bytes]) -> CommandResult {
     match args {
-        [] => Ok(Answer::Status(Bytes::from_static(b"PONG"))),
-        [text] => Ok(Answer::Bulk(text.clone())),
-        _ => Err(Fault::arity("ping")),
+        [] => Ok(RespValue::Status(Bytes::from_static(b"PONG"))),
+        [text] => Ok(RespValue::Bulk(text.clone())),
+        _ => Err(CommandError::arity("ping")),
     }
 }
 
-fn time(db: &mut Db, _: &[Bytes]) -> Outcome {
-    let micros = db.space.micros();
-    Ok(Answer::bulks([micros / 1_000_000, micros % 1_000_000].map(|part| Bytes::from(part.to_string()))))
+fn time(db: &mut Database, _: &[Bytes]) -> CommandResult {
+    let micros = db.keyspace.micros();
+    Ok(RespValue::bulk_array([micros / 1_000_000, micros % 1_000_000].map(|part| Bytes::from(part.to_string()))))
 }
 
-fn select(_: &mut Db, args: &[Bytes]) -> Outcome {
-    if args::integer(&args[0])? == 0 { Ok(Answer::OK) } else { Err(Fault::new("ERR DB index is out of range")) }
+fn select(_: &mut Database, args: &[Bytes]) -> CommandResult {
+    if args::integer(&args[0])? == 0 {
+        Ok(RespValue::OK)
+    } else {
+        Err(CommandError::new("ERR DB index is out of range"))
+    }
 }
 
-fn flush(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn flush(db: &mut Database, args: &[Bytes]) -> CommandResult {
     match args {
         [] => {}
         [how] if args::is(how, "SYNC") || args::is(how, "ASYNC") => {}
-        _ => return Err(Fault::SYNTAX),
+        _ => return Err(CommandError::SYNTAX),
     }
-    db.space.clear();
-    Ok(Answer::OK)
+    db.keyspace.clear();
+    Ok(RespValue::OK)
 }
 
-fn info(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn info(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let wants = |name: &str| {
         let all = ["all", "default", "everything"];
         args.is_empty() || args.iter().any(|arg| args::is(arg, name) || all.iter().any(|all| args::is(arg, all)))
     };
-    let keys = db.space.len();
-    let counters = &db.space.counters;
+    let keys = db.keyspace.len();
+    let counters = &db.keyspace.counters;
     let mut text = String::new();
     let mut section = |name: &str, lines: &[(&str, String)]| {
         if wants(name) {
@@ -62,13 +66,13 @@ fn info(db: &mut Db, args: &[Bytes]) -> Outcome {
             text.extend(lines.iter().map(|(name, value)| format!("{name}:{value}\r\n")));
         }
     };
-    section("Server", &[("redis_version", LIKE.into()), ("redis_mode", "embedded".into())]);
+    section("Server", &[("redis_version", COMPATIBLE_WITH.into()), ("redis_mode", "embedded".into())]);
     section("Clients", &[("connected_clients", "1".into()), ("blocked_clients", "0".into())]);
     section(
         "Memory",
         &[
-            ("used_memory", db.space.used().to_string()),
-            ("maxmemory", db.space.max().to_string()),
+            ("used_memory", db.keyspace.used().to_string()),
+            ("maxmemory", db.keyspace.max().to_string()),
             ("maxmemory_policy", "volatile-lru".into()),
         ],
     );
@@ -83,7 +87,7 @@ fn info(db: &mut Db, args: &[Bytes]) -> Outcome {
         ],
     );
     section("Replication", &[("role", "master".into()), ("connected_slaves", "0".into())]);
-    let db0 = ("db0", format!("keys={keys},expires={},avg_ttl=0", db.space.expiring()));
+    let db0 = ("db0", format!("keys={keys},expires={},avg_ttl=0", db.keyspace.expiring()));
     section("Keyspace", if keys == 0 { &[] } else { std::slice::from_ref(&db0) });
-    Ok(Answer::Bulk(Bytes::from(text)))
+    Ok(RespValue::Bulk(Bytes::from(text)))
 }

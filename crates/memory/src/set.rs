@@ -1,9 +1,9 @@
-//! The value of a set.
+//! A set.
 
 use bytes::Bytes;
 use indexmap::IndexSet;
 
-use super::size::own;
+use super::size::copied;
 
 /// Estimated cost of a member beyond its bytes.
 const PER_MEMBER: usize = 80;
@@ -28,7 +28,7 @@ impl Set {
         let new = !self.members.contains(member);
         if new {
             self.size += member.len() + PER_MEMBER;
-            self.members.insert(own(member));
+            self.members.insert(copied(member));
         }
         new
     }

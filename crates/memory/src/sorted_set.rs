@@ -1,4 +1,4 @@
-//! A sorted set: members by score, equal scores by their bytes.
+//! A sorted set: members ordered by score, and by their bytes if scores are equal.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::size::own;
+use super::size::copied;
 
 /// Estimated cost of a member beyond its bytes.
 const PER_MEMBER: usize = 208;
@@ -47,7 +47,7 @@ impl Eq for Score {}
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
     pub score: f64,
-    /// The score itself lies outside.
+    /// Whether the score itself is excluded.
     pub exclusive: bool,
 }
 
@@ -70,17 +70,17 @@ impl SortedSet {
 
     /// Sets a member's score.
     pub fn set(&mut self, member: &Bytes, score: f64) {
-        // Makes 0 of -0, as a server's small sets do.
+        // Turns -0 into 0, as a server does in small sets.
         let score = score + 0.0;
         let member = match self.scores.get_key_value(member) {
             Some((member, old)) => {
-                let place = (Score(*old), member.clone());
-                self.order.remove(&place);
-                place.1
+                let entry = (Score(*old), member.clone());
+                self.order.remove(&entry);
+                entry.1
             }
             None => {
                 self.size += member.len() + PER_MEMBER;
-                own(member)
+                copied(member)
             }
         };
         self.order.insert((Score(score), member.clone()));
@@ -93,36 +93,36 @@ impl SortedSet {
         self.order.remove(&(Score(score), member))
     }
 
-    /// How many members come before this one.
+    /// Returns the number of members before this one.
     pub fn rank(&self, member: &Bytes) -> Option<usize> {
         let score = self.score(member)?;
         Some(self.order.range(..(Score(score), member.clone())).count())
     }
 
-    /// Members in order, lowest first.
+    /// Returns the members in order, lowest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Bytes, f64)> {
         self.order.iter().map(|(score, member)| (member, score.0))
     }
 
-    /// Members whose scores lie between these limits, lowest first.
+    /// Returns the members with scores between these limits, lowest first.
     pub fn between(&self, min: Limit, max: Limit) -> impl DoubleEndedIterator<Item = (&Bytes, f64)> {
-        // A place is a score and a member; the empty member comes first among equal scores, so "behind all of score s" is
+        // Entries are ordered by score and member, and the empty member is the first of its score. So "after all of score s" is
         // "before the next number after s".
         let start = if min.exclusive { after(min.score) } else { Some(min.score) };
         let end = if max.exclusive { Some(max.score) } else { after(max.score) };
-        let place = |score: f64| (Score(score), Bytes::new());
+        let position = |score: f64| (Score(score), Bytes::new());
         let range = match (start, end) {
             (Some(start), Some(end)) if start < end => {
-                Some((Bound::Included(place(start)), Bound::Excluded(place(end))))
+                Some((Bound::Included(position(start)), Bound::Excluded(position(end))))
             }
-            (Some(start), None) => Some((Bound::Included(place(start)), Bound::Unbounded)),
+            (Some(start), None) => Some((Bound::Included(position(start)), Bound::Unbounded)),
             _ => None,
         };
         range.into_iter().flat_map(|range| self.order.range(range)).map(|(score, member)| (member, score.0))
     }
 }
 
-/// The next number after a score; `None` after the last.
+/// Returns the next larger number; `None` after infinity.
 fn after(score: f64) -> Option<f64> {
     (score < f64::INFINITY).then(|| score.next_up())
 }

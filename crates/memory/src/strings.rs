@@ -1,141 +1,141 @@
-//! Strings, beyond `SET` and its variants.
+//! Commands on strings, except `SET` and its variants.
 
 use bytes::{Bytes, BytesMut};
 
-use super::answer::{Answer, Fault, Outcome};
 use super::args;
-use super::db::Db;
+use super::command::Command;
+use super::database::Database;
 use super::number;
-use super::size::{NEW_KEY, own};
-use super::spec::Spec;
+use super::resp_value::{CommandError, CommandResult, RespValue};
+use super::size::{NEW_KEY, copied};
 use super::value::{Text, Value};
 
-pub const COMMANDS: &[Spec] = &[
-    Spec::new("GET", 2, get),
-    Spec::new("MGET", -2, mget).all_keys(),
-    Spec::new("MSET", -3, mset).pairs().replaces(),
-    Spec::new("MSETNX", -3, msetnx).pairs().adds(),
-    Spec::new("GETDEL", 2, getdel).removes(),
-    Spec::new("STRLEN", 2, strlen),
-    Spec::new("APPEND", 3, append).adds(),
-    Spec::new("GETRANGE", 4, getrange),
-    Spec::new("SETRANGE", 4, setrange).adds(),
-    Spec::new("INCR", 2, |db, args| add(db, args, 1)).adds(),
-    Spec::new("DECR", 2, |db, args| add(db, args, -1)).adds(),
-    Spec::new("INCRBY", 3, incrby).adds(),
-    Spec::new("DECRBY", 3, decrby).adds(),
+pub const COMMANDS: &[Command] = &[
+    Command::new("GET", 2, get),
+    Command::new("MGET", -2, mget),
+    Command::new("MSET", -3, mset).replaces(),
+    Command::new("MSETNX", -3, msetnx).adds(),
+    Command::new("GETDEL", 2, getdel).removes(),
+    Command::new("STRLEN", 2, strlen),
+    Command::new("APPEND", 3, append).adds(),
+    Command::new("GETRANGE", 4, getrange),
+    Command::new("SETRANGE", 4, setrange).adds(),
+    Command::new("INCR", 2, |db, args| add(db, args, 1)).adds(),
+    Command::new("DECR", 2, |db, args| add(db, args, -1)).adds(),
+    Command::new("INCRBY", 3, incrby).adds(),
+    Command::new("DECRBY", 3, decrby).adds(),
 ];
 
-/// As `proto-max-bulk-len` bounds strings on a server.
+/// The longest string in bytes, as `proto-max-bulk-len` limits it on a server.
 const LONGEST: usize = 512 * 1024 * 1024;
 
-/// A key's string.
-pub fn text(db: &mut Db, key: &[u8]) -> Result<Option<Bytes>, Fault> {
-    Ok(db.space.get::<Text>(key)?.map(|text| text.0.clone()))
+/// Returns the string of a key.
+pub fn text(db: &mut Database, key: &[u8]) -> Result<Option<Bytes>, CommandError> {
+    Ok(db.keyspace.get::<Text>(key)?.map(|text| text.0.clone()))
 }
 
-fn get(db: &mut Db, args: &[Bytes]) -> Outcome {
-    text(db, &args[0]).map(Answer::maybe)
+fn get(db: &mut Database, args: &[Bytes]) -> CommandResult {
+    text(db, &args[0]).map(RespValue::bulk_or_nil)
 }
 
-fn mget(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::Array(args.iter().map(|key| Answer::maybe(text(db, key).ok().flatten())).collect()))
+fn mget(db: &mut Database, args: &[Bytes]) -> CommandResult {
+    Ok(RespValue::Array(args.iter().map(|key| RespValue::bulk_or_nil(text(db, key).ok().flatten())).collect()))
 }
 
-fn mset(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn mset(db: &mut Database, args: &[Bytes]) -> CommandResult {
     set_all(db, args, "mset")?;
-    Ok(Answer::OK)
+    Ok(RespValue::OK)
 }
 
-fn msetnx(db: &mut Db, args: &[Bytes]) -> Outcome {
-    if args.len().is_multiple_of(2) && args.iter().step_by(2).any(|key| db.space.contains(key)) {
+fn msetnx(db: &mut Database, args: &[Bytes]) -> CommandResult {
+    if args.len().is_multiple_of(2) && args.iter().step_by(2).any(|key| db.keyspace.contains(key)) {
         return Ok(false.into());
     }
     set_all(db, args, "msetnx")?;
     Ok(true.into())
 }
 
-fn set_all(db: &mut Db, args: &[Bytes], name: &str) -> Result<(), Fault> {
-    let (pairs, []) = args.as_chunks::<2>() else { return Err(Fault::arity(name)) };
+fn set_all(db: &mut Database, args: &[Bytes], name: &str) -> Result<(), CommandError> {
+    let (pairs, []) = args.as_chunks::<2>() else { return Err(CommandError::arity(name)) };
     for [key, value] in pairs {
-        db.space.put(key, Value::Text(Text(own(value))), None);
+        db.keyspace.put(key, Value::Text(Text(copied(value))), None);
     }
     Ok(())
 }
 
-fn getdel(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn getdel(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let found = text(db, &args[0])?;
-    db.space.remove(&args[0]);
-    Ok(Answer::maybe(found))
+    db.keyspace.remove(&args[0]);
+    Ok(RespValue::bulk_or_nil(found))
 }
 
-fn strlen(db: &mut Db, args: &[Bytes]) -> Outcome {
-    Ok(Answer::count(text(db, &args[0])?.map_or(0, |text| text.len())))
+fn strlen(db: &mut Database, args: &[Bytes]) -> CommandResult {
+    Ok(RespValue::from_count(text(db, &args[0])?.map_or(0, |text| text.len())))
 }
 
-fn append(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn append(db: &mut Database, args: &[Bytes]) -> CommandResult {
     if text(db, &args[0])?.map_or(0, |text| text.len()) + args[1].len() > LONGEST {
-        return Err(Fault::TOO_LONG);
+        return Err(CommandError::TOO_LONG);
     }
-    db.space.edit(&args[0], |text: &mut Text| {
-        // In place when no reply still holds the old bytes.
+    db.keyspace.edit(&args[0], |text: &mut Text| {
+        // In place if no reply still references the old bytes.
         let mut longer = std::mem::take(&mut text.0).try_into_mut().unwrap_or_else(|old| BytesMut::from(&old[..]));
         longer.extend_from_slice(&args[1]);
         text.0 = longer.freeze();
-        Answer::count(text.0.len())
+        RespValue::from_count(text.0.len())
     })
 }
 
-fn getrange(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn getrange(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let (start, end) = (args::integer(&args[1])?, args::integer(&args[2])?);
     let text = text(db, &args[0])?.unwrap_or_default();
     if start < 0 && end < 0 && start > end {
-        return Ok(Answer::Bulk(Bytes::new()));
+        return Ok(RespValue::Bulk(Bytes::new()));
     }
-    // Unlike a list's, an end before the first byte still names the first byte.
+    // Unlike with lists, an end before the first byte selects the first byte.
     let end = if end < 0 { end.saturating_add(text.len() as i64).max(0) } else { end };
-    Ok(Answer::Bulk(text.slice(args::slice(start, end, text.len()))))
+    Ok(RespValue::Bulk(text.slice(args::slice(start, end, text.len()))))
 }
 
-fn setrange(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn setrange(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let offset = args::integer(&args[1])?;
     let patch = &args[2];
-    let Ok(offset) = usize::try_from(offset) else { return Err(Fault::new("ERR offset is out of range")) };
+    let Ok(offset) = usize::try_from(offset) else { return Err(CommandError::new("ERR offset is out of range")) };
     let old = text(db, &args[0])?.unwrap_or_default();
     if patch.is_empty() {
-        return Ok(Answer::count(old.len()));
+        return Ok(RespValue::from_count(old.len()));
     }
     let end = offset.saturating_add(patch.len());
     if end > LONGEST {
-        return Err(Fault::TOO_LONG);
+        return Err(CommandError::TOO_LONG);
     }
-    let own_size = db.space.touch(&args[0]);
-    db.space.make_room(end.saturating_sub(old.len()) + NEW_KEY, own_size, 0)?;
+    let current = db.keyspace.touch(&args[0]);
+    db.keyspace.make_room(end.saturating_sub(old.len()) + NEW_KEY, current, 0)?;
     let mut bytes = BytesMut::from(&old[..]);
     bytes.resize(bytes.len().max(end), 0);
     bytes[offset..end].copy_from_slice(patch);
     let len = bytes.len();
-    db.space.put_keeping_deadline(&args[0], Value::Text(Text(bytes.freeze())));
-    Ok(Answer::count(len))
+    db.keyspace.put_retaining_deadline(&args[0], Value::Text(Text(bytes.freeze())));
+    Ok(RespValue::from_count(len))
 }
 
-fn incrby(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn incrby(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let by = args::integer(&args[1])?;
     add(db, args, by)
 }
 
-fn decrby(db: &mut Db, args: &[Bytes]) -> Outcome {
+fn decrby(db: &mut Database, args: &[Bytes]) -> CommandResult {
     let by = args::integer(&args[1])?;
-    let by = by.checked_neg().ok_or(Fault::new("ERR decrement would overflow"))?;
+    let by = by.checked_neg().ok_or(CommandError::new("ERR decrement would overflow"))?;
     add(db, args, by)
 }
 
-fn add(db: &mut Db, args: &[Bytes], by: i64) -> Outcome {
+fn add(db: &mut Database, args: &[Bytes], by: i64) -> CommandResult {
     let old = match text(db, &args[0])? {
-        Some(text) => number::integer(&text).ok_or(Fault::NOT_INTEGER)?,
+        Some(text) => number::integer(&text).ok_or(CommandError::NOT_INTEGER)?,
         None => 0,
     };
-    let new = old.checked_add(by).ok_or(Fault::OVERFLOW)?;
-    db.space.put_keeping_deadline(&args[0], Value::Text(Text(Bytes::from(new.to_string()))));
-    Ok(Answer::Int(new))
+    let new = old.checked_add(by).ok_or(CommandError::OVERFLOW)?;
+    db.keyspace.put_retaining_deadline(&args[0], Value::Text(Text(Bytes::from(new.to_string()))));
+    Ok(RespValue::Int(new))
 }

@@ -1,4 +1,4 @@
-//! Publishing: who listens, and what is still to be handed over.
+//! Pub/sub: listeners by topic, and messages that are still to be delivered.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -7,26 +7,26 @@ use cinnabar_port::{Message, MessageListener, Topic};
 
 use super::glob;
 
-/// A message with those who listened when it was published.
-pub struct Delivery {
+/// A message with the listeners that it had when it was published.
+pub struct Publication {
     pub listeners: Vec<MessageListener>,
     pub message: Message,
 }
 
-/// Listeners, and messages on their way.
+/// Listeners and pending messages.
 #[derive(Default)]
-pub struct Hub {
+pub struct Subscriptions {
     topics: HashMap<Topic, Vec<(u64, MessageListener)>>,
-    /// The patterns among them by the number of their first listener: each is compared with every channel.
+    /// The patterns among the topics, by the id of their first listener: each is compared with every channel.
     patterns: BTreeMap<u64, Topic>,
-    numbers: HashMap<u64, Topic>,
+    by_id: HashMap<u64, Topic>,
     last_id: u64,
-    waiting: VecDeque<Delivery>,
-    /// Somebody hands messages over now. One at a time, so that everybody sees them in the order of publishing.
+    pending: VecDeque<Publication>,
+    /// Whether a thread is delivering messages. Only one does at a time, so that all listeners get them in the order of publishing.
     delivering: bool,
 }
 
-impl Hub {
+impl Subscriptions {
     pub fn subscribe(&mut self, topic: Topic, listener: MessageListener) -> u64 {
         self.last_id += 1;
         let listeners = self.topics.entry(topic.clone()).or_default();
@@ -34,23 +34,24 @@ impl Hub {
             self.patterns.insert(self.last_id, topic.clone());
         }
         listeners.push((self.last_id, listener));
-        self.numbers.insert(self.last_id, topic);
+        self.by_id.insert(self.last_id, topic);
         self.last_id
     }
 
     pub fn unsubscribe(&mut self, id: u64) -> Option<MessageListener> {
-        let topic = self.numbers.remove(&id)?;
+        let topic = self.by_id.remove(&id)?;
         let listeners = self.topics.get_mut(&topic)?;
         let at = listeners.iter().position(|(other, _)| *other == id)?;
-        let (_, gone) = listeners.remove(at);
+        let (_, removed) = listeners.remove(at);
         if listeners.is_empty() {
             self.topics.remove(&topic);
             self.patterns.retain(|_, pattern| *pattern != topic);
         }
-        Some(gone)
+        Some(removed)
     }
 
-    /// Puts a message on its way; how many will get it. Those who listen to the channel itself get it first.
+    /// Queues a message for delivery and returns the number of its listeners. Listeners to the channel itself get it before those to
+    /// patterns.
     pub fn publish(&mut self, topic: &Topic, payload: Bytes) -> usize {
         let channel = topic.name();
         let sharded = matches!(topic, Topic::Shard(_));
@@ -63,19 +64,19 @@ impl Hub {
         let count = listeners.len();
         if count > 0 {
             let message = Message { channel: channel.clone(), payload };
-            self.waiting.push_back(Delivery { listeners, message });
+            self.pending.push_back(Publication { listeners, message });
         }
         count
     }
 
-    /// The first message to hand over; `None` when there is none or somebody is at it already.
-    pub fn start_delivery(&mut self) -> Option<Delivery> {
+    /// Starts delivery and returns the first message; `None` if there is none or another thread is delivering.
+    pub fn start_delivery(&mut self) -> Option<Publication> {
         if self.delivering { None } else { self.next_delivery() }
     }
 
-    /// The next message for the one who started; `None` ends it.
-    pub fn next_delivery(&mut self) -> Option<Delivery> {
-        let next = self.waiting.pop_front();
+    /// Returns the next message to the thread that started delivery; `None` ends it.
+    pub fn next_delivery(&mut self) -> Option<Publication> {
+        let next = self.pending.pop_front();
         self.delivering = next.is_some();
         next
     }

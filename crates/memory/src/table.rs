@@ -1,20 +1,21 @@
-//! The commands this engine knows.
+//! The table of commands that the embedded engine supports.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use cinnabar_port::key_positions::{self, KeyPositions};
 
-use super::answer::{Fault, Outcome};
-use super::db::Db;
-use super::lua::Bounds;
-use super::spec::{Does, Run, Spec};
+use super::command::{Access, Command, Handler};
+use super::database::Database;
+use super::lua::DeclaredKeys;
+use super::resp_value::{CommandError, CommandResult};
 use super::{
     expiry, generic, hashes, lists, pubsub, scan, scripts, server, set_command, sets, sorted_set_ranges, sorted_sets,
     strings,
 };
 
-static TABLE: LazyLock<HashMap<&'static str, &'static Spec>> = LazyLock::new(|| {
+static TABLE: LazyLock<HashMap<&'static str, Command>> = LazyLock::new(|| {
     let parts = [
         expiry::COMMANDS,
         generic::COMMANDS,
@@ -30,46 +31,55 @@ static TABLE: LazyLock<HashMap<&'static str, &'static Spec>> = LazyLock::new(|| 
         sorted_sets::COMMANDS,
         strings::COMMANDS,
     ];
-    parts.into_iter().flatten().map(|spec| (spec.name, spec)).collect()
+    let with_keys = |command: &Command| {
+        let keys = key_positions::find(command.name).unwrap_or(KeyPositions::None);
+        (command.name, command.with_keys(keys))
+    };
+    parts.into_iter().flatten().map(with_keys).collect()
 });
 
-/// A command by its name, in any case.
-pub fn find(name: &str) -> Option<&'static Spec> {
-    if let Some(spec) = TABLE.get(name) {
-        return Some(spec);
+/// Returns the command of this name, in any case.
+pub fn find(name: &str) -> Option<&'static Command> {
+    if let Some(command) = TABLE.get(name) {
+        return Some(command);
     }
-    TABLE.get(name.to_ascii_uppercase().as_str()).copied()
+    TABLE.get(name.to_ascii_uppercase().as_str())
 }
 
-/// Every command, for the test that compares each with a server.
+/// Returns the names of all commands, for the tests that compare them with a server's.
 pub fn names() -> Vec<&'static str> {
     TABLE.keys().copied().collect()
 }
 
-/// Whether this command may change something, and whether it may add something.
-pub fn changes(name: &str) -> (bool, bool) {
-    let does = find(name).map(|spec| spec.does);
-    (!matches!(does, None | Some(Does::Read)), matches!(does, Some(Does::Add | Does::Replace)))
+/// Returns whether this command may change something and whether it may add something: the flags `write` and `denyoom`.
+pub fn flags(name: &str) -> (bool, bool) {
+    let access = find(name).map(|command| command.access);
+    (!matches!(access, None | Some(Access::Read)), matches!(access, Some(Access::Add | Access::Replace)))
 }
 
-/// Whether the embedded engine knows this command, in any case.
-pub fn knows(name: &str) -> bool {
+/// Whether the embedded engine supports this command, in any case.
+pub fn supports(name: &str) -> bool {
     find(name).is_some()
 }
 
-/// Runs a command for a script.
-pub fn run_for_script(db: &mut Db, name: &[u8], args: &[Bytes], bounds: Option<&mut Bounds>) -> Outcome {
-    let unknown = Fault::new("ERR Unknown Redis command called from script");
-    let spec = std::str::from_utf8(name).ok().and_then(find).ok_or(unknown)?;
-    if !spec.takes(args) {
-        return Err(Fault::new("ERR Wrong number of args calling Redis command from script"));
+/// Executes a command for a script.
+pub fn run_for_script(
+    db: &mut Database,
+    name: &[u8],
+    args: &[Bytes],
+    declared_keys: Option<&mut DeclaredKeys>,
+) -> CommandResult {
+    let unknown = CommandError::new("ERR Unknown Redis command called from script");
+    let command = std::str::from_utf8(name).ok().and_then(find).ok_or(unknown)?;
+    if !command.accepts(args) {
+        return Err(CommandError::new("ERR Wrong number of args calling Redis command from script"));
     }
-    let Run::Command(run) = spec.run else {
-        return Err(Fault::new("ERR This Redis command is not allowed from script"));
+    let Handler::Data(run) = command.handler else {
+        return Err(CommandError::new("ERR This Redis command is not allowed from script"));
     };
-    if let Some(bounds) = bounds {
-        bounds.look(spec.name, spec.keys(args));
+    if let Some(declared_keys) = declared_keys {
+        declared_keys.check(command.name, command.keys(args));
     }
-    spec.make_room(db, args)?;
+    command.make_room(db, args)?;
     run(db, args)
 }

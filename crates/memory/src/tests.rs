@@ -1,4 +1,4 @@
-//! Expiry, eviction, delivery: what needs no server to compare with.
+//! Expiry, eviction and delivery, which are tested without a server.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ fn request(words: &[&str]) -> Request {
 
 fn run(engine: &Engine, line: &str) -> Reply {
     let words: Vec<&str> = line.split(' ').collect();
-    engine.execute(&[request(&words)]).remove(0).unwrap()
+    engine.execute_blocking(&[request(&words)]).remove(0).unwrap()
 }
 
 fn fail(engine: &Engine, words: &[&str]) -> cinnabar_port::error::Error {
-    engine.execute(&[request(words)]).remove(0).unwrap_err()
+    engine.execute_blocking(&[request(words)]).remove(0).unwrap_err()
 }
 
 fn text(text: &'static str) -> Reply {
@@ -38,7 +38,7 @@ fn text(text: &'static str) -> Reply {
 }
 
 #[test]
-fn a_key_is_gone_when_its_deadline_is_reached() {
+fn a_key_expires_when_its_deadline_is_reached() {
     let engine = Engine::new(MB).unwrap();
     run(&engine, "SET k v PX 1000");
     engine.advance(Duration::from_millis(500));
@@ -50,7 +50,7 @@ fn a_key_is_gone_when_its_deadline_is_reached() {
 }
 
 #[test]
-fn a_write_after_the_deadline_starts_anew() {
+fn a_write_after_the_deadline_creates_a_new_key() {
     let engine = Engine::new(MB).unwrap();
     run(&engine, "HSET h a 1");
     run(&engine, "EXPIRE h 10");
@@ -61,7 +61,7 @@ fn a_write_after_the_deadline_starts_anew() {
 }
 
 #[test]
-fn sweeping_frees_what_nobody_reads() {
+fn a_sweep_removes_expired_keys() {
     let engine = Engine::new(MB).unwrap();
     for i in 0..100 {
         run(&engine, &format!("SET k{i} v EX {}", if i < 60 { 1 } else { 100 }));
@@ -74,7 +74,7 @@ fn sweeping_frees_what_nobody_reads() {
 }
 
 #[test]
-fn time_moves_with_the_clock_and_stands_still_in_a_script() {
+fn time_advances_with_the_clock_and_is_constant_in_a_script() {
     let engine = Engine::new(MB).unwrap();
     let seconds = |engine: &Engine| run(engine, "TIME").array().unwrap().remove(0).int().unwrap();
     let before = seconds(&engine);
@@ -82,11 +82,11 @@ fn time_moves_with_the_clock_and_stands_still_in_a_script() {
     assert!((3600..3660).contains(&(seconds(&engine) - before)));
     let script = "local a = redis.call('TIME') for i = 1, 100000 do end local b = redis.call('TIME') \
                   return a[1] == b[1] and a[2] == b[2]";
-    assert_eq!(engine.execute(&[request(&["EVAL", script, "0"])]).remove(0).unwrap(), Reply::Int(1));
+    assert_eq!(engine.execute_blocking(&[request(&["EVAL", script, "0"])]).remove(0).unwrap(), Reply::Int(1));
 }
 
 #[test]
-fn memory_stays_within_its_bound_and_old_keys_go_first() {
+fn memory_stays_within_the_limit_and_old_keys_are_evicted_first() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(1000);
     run(&engine, "SET precious v EX 1000");
@@ -95,7 +95,7 @@ fn memory_stays_within_its_bound_and_old_keys_go_first() {
         run(&engine, "GET precious");
         assert!(engine.used_bytes() <= MB);
     }
-    assert!(engine.used_bytes() > MB * 9 / 10, "it drops no more than it must");
+    assert!(engine.used_bytes() > MB * 9 / 10, "it evicts no more than necessary");
     assert_eq!(run(&engine, "GET precious"), text("v"));
     assert_eq!(run(&engine, "EXISTS key:4999 key:4998 key:4997"), Reply::Int(3));
     let old: i64 = (0..2500).map(|i| run(&engine, &format!("EXISTS key:{i}")).int().unwrap()).sum();
@@ -103,43 +103,44 @@ fn memory_stays_within_its_bound_and_old_keys_go_first() {
 }
 
 #[test]
-fn what_has_no_end_stays() {
+fn keys_without_a_deadline_are_not_evicted() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(1000);
     let exist = |kind: &str, from: i64, to: i64| -> i64 {
         (from..to).map(|i| run(&engine, &format!("EXISTS {kind}:{i}")).int().unwrap()).sum()
     };
     for i in 0..300 {
-        run(&engine, &format!("SET stays:{i} {value}"));
+        run(&engine, &format!("SET persistent:{i} {value}"));
     }
     for i in 0..2000 {
         run(&engine, &format!("SET ends:{i} {value} EX 1000"));
     }
-    assert_eq!(exist("stays", 0, 300), 300, "though they were not used for longest");
+    assert_eq!(exist("persistent", 0, 300), 300, "although they were used least recently");
     let ending = exist("ends", 1000, 2000);
-    assert!(ending > 400 && exist("ends", 0, 1000) < 50, "the oldest of the others went");
+    assert!(ending > 400 && exist("ends", 0, 1000) < 50, "the oldest of the others were evicted");
     for i in 300..600 {
-        run(&engine, &format!("SET stays:{i} {value}"));
+        run(&engine, &format!("SET persistent:{i} {value}"));
     }
-    assert_eq!(exist("stays", 0, 600), 600);
+    assert_eq!(exist("persistent", 0, 600), 600);
     assert!(exist("ends", 1000, 2000) < ending - 200);
-    let full =
-        (600..).find(|i| engine.execute(&[request(&["SET", &format!("stays:{i}"), &value])])[0].is_err()).unwrap();
-    assert_eq!(exist("ends", 0, 2000), 0, "nothing else is left to drop");
-    assert_eq!(exist("stays", 0, full), full);
+    let full = (600..)
+        .find(|i| engine.execute_blocking(&[request(&["SET", &format!("persistent:{i}"), &value])])[0].is_err())
+        .unwrap();
+    assert_eq!(exist("ends", 0, 2000), 0, "no other key is left to evict");
+    assert_eq!(exist("persistent", 0, full), full);
     assert!(engine.used_bytes() > MB * 9 / 10 && engine.used_bytes() <= MB);
     assert_eq!(fail(&engine, &["SET", "one more", &value]).kind, Kind::OutOfMemory);
-    run(&engine, "DEL stays:0");
+    run(&engine, "DEL persistent:0");
     run(&engine, &format!("SET again {value}"));
 }
 
 #[test]
-fn what_is_over_goes_before_what_is_old() {
+fn expired_keys_are_removed_before_old_ones() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(100_000);
     run(&engine, "SET old v");
     for i in 0..8 {
-        run(&engine, &format!("SET dead:{i} {value} EX 1"));
+        run(&engine, &format!("SET expired:{i} {value} EX 1"));
     }
     engine.advance(Duration::from_secs(1));
     for i in 0..8 {
@@ -150,7 +151,7 @@ fn what_is_over_goes_before_what_is_old() {
 }
 
 #[test]
-fn a_write_larger_than_the_bound_is_refused_and_costs_nobody_else() {
+fn a_write_larger_than_the_limit_is_rejected_and_evicts_nothing() {
     let engine = Engine::new(MB).unwrap();
     run(&engine, "SET k v");
     let error = fail(&engine, &["SET", "large", &"x".repeat(2 * MB)]);
@@ -166,10 +167,10 @@ fn a_write_larger_than_the_bound_is_refused_and_costs_nobody_else() {
 }
 
 #[test]
-fn one_list_cannot_grow_without_bound() {
+fn a_list_cannot_grow_beyond_the_limit() {
     let engine = Engine::new(MB).unwrap();
     let item = "x".repeat(10_000);
-    let full = (0..200).find_map(|_| engine.execute(&[request(&["RPUSH", "l", &item])]).remove(0).err());
+    let full = (0..200).find_map(|_| engine.execute_blocking(&[request(&["RPUSH", "l", &item])]).remove(0).err());
     assert_eq!(full.map(|error| error.kind), Some(Kind::OutOfMemory));
     assert!(engine.used_bytes() <= MB);
     run(&engine, "DEL l");
@@ -184,15 +185,15 @@ fn a_script_does_not_evict_its_own_keys() {
     let error = fail(&engine, &["EVAL", script, "1", "mine", &"x".repeat(1000)]);
     assert_eq!(error.kind, Kind::OutOfMemory);
     assert_eq!(run(&engine, "GET mine"), text("v"));
-    assert!(engine.used_bytes() <= MB * 5 / 4, "no script goes on for ever");
+    assert!(engine.used_bytes() <= MB * 5 / 4, "a script may exceed the limit by at most a quarter");
 }
 
 #[test]
-fn a_script_is_refused_at_its_first_write_or_not_at_all() {
+fn a_script_is_rejected_at_its_first_write_or_not_at_all() {
     let engine = Engine::new(MB).unwrap();
     let value = "x".repeat(1000);
     run(&engine, "SET counter 0");
-    while engine.execute(&[request(&["RPUSH", "list", &value])])[0].is_ok() {}
+    while engine.execute_blocking(&[request(&["RPUSH", "list", &value])])[0].is_ok() {}
     let script = |first: &str| {
         let rest = "for i = 1, 50 do redis.call('RPUSH', 'list', ARGV[1]) redis.call('INCR', 'counter') end";
         format!("redis.call({first}) {rest} return redis.call('GET', 'counter')")
@@ -201,13 +202,13 @@ fn a_script_is_refused_at_its_first_write_or_not_at_all() {
     assert_eq!(full.kind, Kind::OutOfMemory);
     assert_eq!(run(&engine, "GET counter"), text("0"));
     let words = ["EVAL", &script("'HDEL', 'nothing', 'x'"), "0", &value];
-    assert_eq!(engine.execute(&[request(&words)]).remove(0).unwrap(), text("50"));
+    assert_eq!(engine.execute_blocking(&[request(&words)]).remove(0).unwrap(), text("50"));
     assert!(engine.used_bytes() > MB);
     assert_eq!(fail(&engine, &["SET", "key", "v"]).kind, Kind::OutOfMemory);
 }
 
 #[test]
-fn size_is_what_is_left_after_any_mixture_of_writes() {
+fn the_size_is_correct_after_any_mixture_of_writes() {
     let engine = Engine::new(MB).unwrap();
     let lines = [
         "SET s abc",
@@ -244,17 +245,17 @@ fn size_is_what_is_left_after_any_mixture_of_writes() {
 }
 
 #[test]
-fn a_scan_sees_every_key_that_stays() {
+fn a_scan_returns_every_key_that_exists_throughout() {
     let engine = Engine::new(16 * MB).unwrap();
     for i in 0..1000 {
-        run(&engine, &format!("SET stays:{i} v"));
-        run(&engine, &format!("SET goes:{i} v"));
+        run(&engine, &format!("SET persistent:{i} v"));
+        run(&engine, &format!("SET deleted:{i} v"));
     }
     let (mut cursor, mut seen, mut round) = ("0".to_owned(), std::collections::HashSet::new(), 0);
     loop {
-        let [next, keys] = run(&engine, &format!("SCAN {cursor} COUNT 7 MATCH stays:*")).tuple().unwrap();
+        let [next, keys] = run(&engine, &format!("SCAN {cursor} COUNT 7 MATCH persistent:*")).tuple().unwrap();
         seen.extend(keys.array().unwrap().into_iter().filter_map(|key| key.bulk().unwrap()));
-        run(&engine, &format!("DEL goes:{} goes:{}", (round * 37) % 1000, 999 - (round * 11) % 1000));
+        run(&engine, &format!("DEL deleted:{} deleted:{}", (round * 37) % 1000, 999 - (round * 11) % 1000));
         run(&engine, &format!("SET new:{round} v"));
         round += 1;
         cursor = String::from_utf8(next.bulk().unwrap().unwrap().to_vec()).unwrap();
@@ -268,11 +269,11 @@ fn a_scan_sees_every_key_that_stays() {
 fn collector() -> (Arc<Mutex<Vec<Message>>>, MessageListener) {
     let all = Arc::new(Mutex::new(Vec::new()));
     let sink = all.clone();
-    (all, Arc::new(move |heard| sink.lock().push(message(heard))))
+    (all, Arc::new(move |delivery| sink.lock().push(message(delivery))))
 }
 
-fn message(heard: Delivery) -> Message {
-    match heard {
+fn message(delivery: Delivery) -> Message {
+    match delivery {
         Delivery::Message(message) => message,
         Delivery::Gap(_) => panic!("the embedded engine misses nothing"),
     }
@@ -296,7 +297,7 @@ fn messages_reach_channels_and_patterns() {
 }
 
 #[test]
-fn sharded_channels_are_a_namespace_of_their_own() {
+fn sharded_channels_are_a_separate_namespace() {
     let engine = Engine::new(MB).unwrap();
     let name = Bytes::from_static(b"c");
     let topics = [Topic::Channel(name.clone()), Topic::Pattern(Bytes::from_static(b"*")), Topic::Shard(name)];
@@ -314,7 +315,7 @@ fn sharded_channels_are_a_namespace_of_their_own() {
 }
 
 #[test]
-fn a_pattern_is_heard_until_the_last_of_its_listeners_has_gone() {
+fn a_pattern_is_matched_until_its_last_listener_is_removed() {
     let engine = Engine::new(MB).unwrap();
     let ids = [(), (), ()].map(|()| engine.subscribe(Topic::Pattern(Bytes::from_static(b"*")), collector().1));
     for (left, id) in ids.into_iter().enumerate() {
@@ -325,12 +326,12 @@ fn a_pattern_is_heard_until_the_last_of_its_listeners_has_gone() {
 }
 
 #[test]
-fn a_listener_may_call_the_engine_and_order_is_kept() {
+fn a_listener_may_call_the_engine_and_messages_stay_in_order() {
     let engine = Engine::new(MB).unwrap();
     let (all, collect) = collector();
     let inner = engine.clone();
-    let echo: MessageListener = Arc::new(move |heard| {
-        let message = message(heard);
+    let echo: MessageListener = Arc::new(move |delivery| {
+        let message = message(delivery);
         if message.payload.len() < 3 {
             let longer = format!("{}x", String::from_utf8_lossy(&message.payload));
             run(&inner, &format!("PUBLISH c {longer}"));
@@ -344,7 +345,7 @@ fn a_listener_may_call_the_engine_and_order_is_kept() {
 }
 
 #[test]
-fn one_script_run_serves_many_items() {
+fn a_script_runs_for_many_items() {
     static SCRIPT: Script = Script::new(
         "test",
         "if ARGV[1] == 'bad' then return redis.error_reply('ERR bad') end return redis.call('INCRBY', KEYS[1], ARGV[1])",
@@ -362,19 +363,19 @@ fn one_script_run_serves_many_items() {
 }
 
 #[test]
-fn a_script_of_ours_keeps_to_the_keys_that_were_named() {
-    static BOUND: Script = Script::new("bound", "redis.pcall('SET', KEYS[1] .. ARGV[1], 1) return 1", 1, 1);
-    static FINDING: Script =
-        Script::new("finding", "redis.call('DEL', ARGV[1], KEYS[1]) return 1", 1, 1).undeclared_keys();
+fn a_built_in_script_may_only_access_declared_keys() {
+    static DECLARED: Script = Script::new("declared", "redis.pcall('SET', KEYS[1] .. ARGV[1], 1) return 1", 1, 1);
+    static UNDECLARED: Script =
+        Script::new("undeclared", "redis.call('DEL', ARGV[1], KEYS[1]) return 1", 1, 1).undeclared_keys();
     let engine = Engine::new(MB).unwrap();
     let run = |script: &'static Script, args: [&'static str; 2]| {
         let request = Request::script(script, args.map(|arg| Bytes::from_static(arg.as_bytes())));
-        engine.execute(&[request]).remove(0).map_err(|error| error.message().to_owned())
+        engine.execute_blocking(&[request]).remove(0).map_err(|error| error.message().to_owned())
     };
-    assert_eq!(run(&BOUND, ["a", ""]), Ok(Reply::Int(1)));
-    assert_eq!(run(&BOUND, ["a", "b"]).unwrap_err(), "ERR bound touched an undeclared key: SET ab");
-    assert_eq!(run(&FINDING, ["a", "ab"]), Ok(Reply::Int(1)));
-    assert_eq!(run(&FINDING, ["a", "b"]).unwrap_err(), "ERR finding touched an undeclared key: DEL b");
+    assert_eq!(run(&DECLARED, ["a", ""]), Ok(Reply::Int(1)));
+    assert_eq!(run(&DECLARED, ["a", "b"]).unwrap_err(), "ERR declared accessed an undeclared key: SET ab");
+    assert_eq!(run(&UNDECLARED, ["a", "ab"]), Ok(Reply::Int(1)));
+    assert_eq!(run(&UNDECLARED, ["a", "b"]).unwrap_err(), "ERR undeclared accessed an undeclared key: DEL b");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a key can hold.
+//! The types of values.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::set::Set;
 use super::size::PER_COLLECTION;
 use super::sorted_set::SortedSet;
 
-/// A key's value.
+/// The value of a key.
 pub enum Value {
     Text(Text),
     Hash(Hash),
@@ -21,7 +21,7 @@ pub enum Value {
 #[derive(Default)]
 pub struct Text(pub Bytes);
 
-/// One kind of value.
+/// One type of value.
 pub trait Kind: Default {
     fn of(value: &Value) -> Option<&Self>;
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
@@ -47,7 +47,7 @@ macro_rules! kinds {
 kinds! { Text Hash List Set SortedSet }
 
 impl Value {
-    /// As `TYPE` answers it.
+    /// Returns the name of the type, as `TYPE` does.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Text(_) => "string",
@@ -58,8 +58,8 @@ impl Value {
         }
     }
 
-    /// Whether it is a collection without elements: Redis has no such thing.
-    pub fn is_void(&self) -> bool {
+    /// Whether it is a collection without elements, which does not exist in Redis.
+    pub fn is_empty_collection(&self) -> bool {
         match self {
             Self::Text(_) => false,
             Self::Hash(hash) => hash.fields().is_empty(),

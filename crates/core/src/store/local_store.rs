@@ -40,7 +40,7 @@ impl LocalStore {
     /// Runs a request.
     pub fn ask(&self, request: &Request) -> Result<Reply> {
         let engine = self.engine()?;
-        let reply = engine.execute(std::slice::from_ref(request)).pop();
+        let reply = engine.execute_blocking(std::slice::from_ref(request)).pop();
         // Removes expired keys. Nothing else does so here, and each key is removed only once, so this is cheap.
         engine.sweep();
         reply.unwrap_or_else(|| Err(Error::new(Kind::Internal, "the embedded store returned no reply to a request")))

@@ -68,7 +68,7 @@ fn every_command_does_to_memory_what_the_server_says() {
         let info = pair.wire.pipeline(&[words(&format!("COMMAND INFO {name}"))]).remove(0).unwrap();
         let info = info.array().unwrap().remove(0).array().unwrap();
         let says = |flag: &str| format!("{:?}", info[2]).contains(&format!("{flag:?}"));
-        assert_eq!(cinnabar_memory::changes(name), (says("write"), says("denyoom")), "{name}: {:?}", info[2]);
+        assert_eq!(cinnabar_memory::flags(name), (says("write"), says("denyoom")), "{name}: {:?}", info[2]);
     }
 }
 
@@ -99,7 +99,7 @@ fn a_scan_returns_every_key_once_or_more() {
     let mut cursor = "0".to_owned();
     loop {
         let line = words(&format!("SCAN {cursor} COUNT 13 MATCH key:*"));
-        let reply = pair.engine.execute(&[crate::pair::request(&line)]).remove(0).unwrap();
+        let reply = pair.engine.execute_blocking(&[crate::pair::request(&line)]).remove(0).unwrap();
         let [next, keys] = reply.tuple().unwrap();
         seen.extend(keys.array().unwrap().into_iter().map(|key| key.bulk().unwrap().unwrap()));
         cursor = String::from_utf8(next.bulk().unwrap().unwrap().to_vec()).unwrap();

@@ -36,7 +36,7 @@ impl Pair {
     /// Runs commands on both; the first difference in words.
     pub fn differ(&mut self, commands: &[Words]) -> Option<String> {
         let theirs = self.wire.pipeline(commands);
-        let ours = self.engine.execute(&commands.iter().map(request).collect::<Vec<_>>());
+        let ours = self.engine.execute_blocking(&commands.iter().map(request).collect::<Vec<_>>());
         let lines = commands.iter().zip(ours).zip(theirs);
         let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
             let ours = ours.map_err(|error| error.message().to_owned());

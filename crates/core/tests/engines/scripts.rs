@@ -185,7 +185,7 @@ pub fn run(
         let head = [Bytes::from(script.whole().0), Bytes::from(keys.to_string())];
         (request.verb, request.args) = (Verb::Custom("EVAL".to_owned()), head.into_iter().chain(args).collect());
     }
-    (pair.engine.execute(&[request]).remove(0), theirs)
+    (pair.engine.execute_blocking(&[request]).remove(0), theirs)
 }
 
 fn eval(pair: &mut Pair, source: &str, keys: usize, args: &[Vec<u8>]) -> Outcome {

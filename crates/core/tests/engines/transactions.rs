@@ -54,7 +54,8 @@ fn long_transactions_answer_alike() {
 fn compare(pair: &mut Pair, commands: &[Words]) {
     pair.check(&["SET s hello", "HSET h a 1 b 2", "RPUSH l x y z", "ZADD z 1 a 2 b"]);
     let theirs = on_server(pair, commands);
-    let ours = pair.engine.execute(&[transaction(commands)]).remove(0).map_err(|error| error.message().to_owned());
+    let ours =
+        pair.engine.execute_blocking(&[transaction(commands)]).remove(0).map_err(|error| error.message().to_owned());
     let shown: Vec<_> =
         commands.iter().take(12).map(|words| String::from_utf8_lossy(&words.join(&b' ')).into_owned()).collect();
     let (ours, theirs) = (short(ours), short(theirs));

@@ -13,7 +13,7 @@ impl Engine {
     }
 
     pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
-        self.0.execute(&requests)
+        self.0.execute_blocking(&requests)
     }
 
     pub fn advance(&self, by: Duration) {

@@ -1,8 +1,11 @@
 -- Wraps functions whose C implementations do not validate their arguments.
-local changeable = ...
+--
+-- Arguments:
+--   writable  raises an error if its argument is a read-only table
+local writable = ...
 local error, type, loadstring = error, type, loadstring
--- Each item of a pattern may take a frame of the C stack, which has no overflow check and is sized for this many.
-local LONGEST_PATTERN = 200000
+-- In bytes. Each item of a pattern may take a frame of the C stack, which has no overflow check and is sized for this many.
+local MAX_PATTERN = 200000
 
 -- Makes functions validate their arguments first. Each is called by its own name, so that Lua's errors show that name.
 local function guard(owner, names, check)
@@ -12,9 +15,9 @@ local function guard(owner, names, check)
   end
 end
 guard(string, 'find match gmatch gsub', function(_, pattern)
-  if type(pattern) == 'string' and #pattern > LONGEST_PATTERN then error('pattern too complex') end
+  if type(pattern) == 'string' and #pattern > MAX_PATTERN then error('pattern too complex') end
 end)
-guard(table, 'insert remove sort', changeable)
+guard(table, 'insert remove sort', writable)
 -- Repeating the empty string would loop in C without producing anything.
 local rep = string.rep
 function string.rep(...)

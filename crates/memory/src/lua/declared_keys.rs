@@ -1,40 +1,41 @@
-//! What a script of ours may touch.
+//! Checks that a built-in script accesses declared keys only.
 
 use bytes::Bytes;
 use cinnabar_port::Script;
 
-use super::super::answer::Fault;
+use super::super::resp_value::CommandError;
 
-/// The keys that were named for a run, and the first that it touched without.
-pub struct Bounds {
+/// The keys that were declared for a run, and the first access to another key.
+pub struct DeclaredKeys {
     script: &'static str,
     keys: Vec<Bytes>,
-    /// What all keys begin with that it may touch besides.
-    finding: Option<Bytes>,
-    crossed: Option<String>,
+    /// For scripts with undeclared keys: what all of them begin with.
+    prefix: Option<Bytes>,
+    violation: Option<String>,
 }
 
-impl Bounds {
+impl DeclaredKeys {
     pub fn new(script: &Script, args: &[Bytes], keys: usize) -> Self {
         let keys = args.iter().take(keys).cloned().collect();
-        let finding = args.first().filter(|_| script.undeclared_keys).cloned();
-        Self { script: script.name, keys, finding, crossed: None }
+        let prefix = args.first().filter(|_| script.undeclared_keys).cloned();
+        Self { script: script.name, keys, prefix, violation: None }
     }
 
-    /// Looks at a command of the script. It is noted, not refused: `redis.pcall` would hide that.
-    pub fn look<'a>(&mut self, command: &str, mut keys: impl Iterator<Item = &'a Bytes>) {
-        let named =
-            |key: &Bytes| self.keys.contains(key) || self.finding.as_ref().is_some_and(|start| key.starts_with(start));
-        if self.crossed.is_none()
-            && let Some(key) = keys.find(|key| !named(key))
+    /// Checks the keys of a command. A violation is recorded rather than raised, because `redis.pcall` would hide the error.
+    pub fn check<'a>(&mut self, command: &str, mut keys: impl Iterator<Item = &'a Bytes>) {
+        let is_declared =
+            |key: &Bytes| self.keys.contains(key) || self.prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix));
+        if self.violation.is_none()
+            && let Some(key) = keys.find(|key| !is_declared(key))
         {
-            self.crossed = Some(format!("{} {}", command, String::from_utf8_lossy(key)));
+            self.violation = Some(format!("{} {}", command, String::from_utf8_lossy(key)));
         }
     }
 
-    /// Fails for a run that touched what was not named.
-    pub fn kept(self) -> Result<(), Fault> {
-        let Self { script, crossed, .. } = self;
-        crossed.map_or(Ok(()), |what| Err(Fault::text(format!("ERR {script} touched an undeclared key: {what}"))))
+    /// Returns an error if the run accessed an undeclared key.
+    pub fn verify(self) -> Result<(), CommandError> {
+        let Self { script, violation, .. } = self;
+        violation
+            .map_or(Ok(()), |what| Err(CommandError::text(format!("ERR {script} accessed an undeclared key: {what}"))))
     }
 }

@@ -1,31 +1,31 @@
-//! Errors on their way through Lua.
+//! Conversion of errors to and from Lua.
 
 use mlua::Value;
 
-use super::super::answer::Fault;
+use super::super::resp_value::CommandError;
 use super::values::{argument, one_line};
 
-/// A refusal on its way through Lua.
+/// An error that is raised in Lua.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.0)]
-struct Refusal(Fault);
+struct RaisedError(CommandError);
 
-/// The text of an error raised in a chunk named `guard`, without its position.
-pub fn refused_by_guard(text: &[u8]) -> Option<&[u8]> {
+/// Returns the text of an error raised in a chunk named `guard`, without its position.
+pub fn without_guard_position(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"guard:")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     rest[digits..].strip_prefix(b": ")
 }
 
-pub fn raised(fault: Fault) -> mlua::Error {
-    mlua::Error::external(Refusal(fault))
+pub fn to_lua_error(error: CommandError) -> mlua::Error {
+    mlua::Error::external(RaisedError(error))
 }
 
-/// Converts an error value to a fault with an error code.
-pub fn fault(error: &Value) -> Fault {
+/// Converts an error value of Lua to an error with a code.
+pub fn from_lua_error(error: &Value) -> CommandError {
     let text = match error {
         Value::Table(table) => match table.raw_get::<Value>("err") {
-            Ok(Value::String(text)) => return Fault::text(one_line(&text)),
+            Ok(Value::String(text)) => return CommandError::text(one_line(&text)),
             _ => "unknown error".to_owned(),
         },
         Value::Error(error) => {
@@ -34,7 +34,7 @@ pub fn fault(error: &Value) -> Fault {
                 error = cause;
             }
             match (error.downcast_ref(), error) {
-                (Some(Refusal(fault)), _) => return fault.clone(),
+                (Some(RaisedError(error)), _) => return error.clone(),
                 (None, mlua::Error::SyntaxError { message, .. }) => message.clone(),
                 (None, other) => other.to_string(),
             }
@@ -42,5 +42,5 @@ pub fn fault(error: &Value) -> Fault {
         Value::Nil => "nil".to_owned(),
         other => argument(other).map_or("unknown error".to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
     };
-    Fault::text(format!("ERR {}", text.replace(['\r', '\n'], " ")))
+    CommandError::text(format!("ERR {}", text.replace(['\r', '\n'], " ")))
 }

@@ -1,4 +1,7 @@
--- Completes the `redis` table: what needs no access to the data.
+-- Adds the functions that need no access to the data to the `redis` table.
+--
+-- Arguments:
+--   redis  the table
 local redis = ...
 local error, select, type, match = error, select, type, string.match
 

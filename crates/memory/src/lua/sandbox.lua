@@ -1,4 +1,9 @@
--- Makes the globals a script sees. Nothing in them can be changed, so nothing survives a run; nothing reaches a file.
+-- Creates the globals of scripts and returns them. They are read-only, so no data survives a run, and none of them accesses files.
+--
+-- Arguments:
+--   redis  the `redis` table
+--   base   the table of global functions
+--   guard  the chunk of argument_checks.lua
 local redis, base, guard = ...
 local error, type, tostring, sub, concat = error, type, tostring, string.sub, table.concat
 local setmetatable, rawset, loadstring = setmetatable, rawset, loadstring
@@ -6,35 +11,35 @@ local collectgarbage, sealed = collectgarbage, setmetatable({}, { __mode = 'k' }
 local READONLY = 'Attempt to modify a readonly table'
 
 local function seal(inner)
-  local refuse = function() error(READONLY, 2) end
-  local outer = setmetatable({}, { __index = inner, __newindex = refuse, __metatable = false })
+  local reject = function() error(READONLY, 2) end
+  local outer = setmetatable({}, { __index = inner, __newindex = reject, __metatable = false })
   sealed[outer] = true
   return outer
 end
-local function changeable(t)
+local function writable(t)
   if t ~= nil and sealed[t] then error(READONLY, 0) end
   return t
 end
 
-guard(function(t) changeable(t) end)
+guard(function(t) writable(t) end)
 string.dump = nil
-local kept = '_VERSION assert error getmetatable ipairs next pairs rawequal rawget select tonumber tostring type'
-for name in kept:gmatch('%S+') do base[name] = _G[name] end
+local allowed = '_VERSION assert error getmetatable ipairs next pairs rawequal rawget select tonumber tostring type'
+for name in allowed:gmatch('%S+') do base[name] = _G[name] end
 for name, inner in pairs({ redis = redis, coroutine = coroutine, string = string, table = table, math = math }) do
   base[name] = seal(inner)
 end
 getmetatable('').__metatable = seal({ __index = base.string })
 function base.rawset(...)
-  changeable((...))
+  writable((...))
   return rawset(...)
 end
 function base.setmetatable(...)
-  changeable((...))
+  writable((...))
   return setmetatable(...)
 end
 function base.collectgarbage() return collectgarbage('count') end
 base.gcinfo = base.collectgarbage
--- Compiled code is not checked by Lua: a forged piece would crash the process. With a space in front it is parsed as text, which fails.
+-- Lua does not verify bytecode, and malformed code would crash the process. With a space in front it is parsed as text, which fails.
 function base.loadstring(...)
   local text, name = ...
   if type(text) == 'string' and sub(text, 1, 1) == '\27' then return loadstring(' ' .. text, name or text) end

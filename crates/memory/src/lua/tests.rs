@@ -1,19 +1,19 @@
-//! What scripts must not do to the process or to each other.
+//! What scripts must not be able to do to the process or to each other.
 
 use super::*;
 
 fn lua() -> Lua {
-    let db = Arc::new(Mutex::new(Db::new(1 << 20)));
-    let mut lua = Lua::new(db, 1 << 20, Shelf::default(), crate::table::run_for_script).unwrap();
-    lua.patience = Duration::from_millis(50);
+    let db = Arc::new(Mutex::new(Database::new(1 << 20)));
+    let mut lua = Lua::new(db, 1 << 20, LoadedScripts::default(), crate::table::run_for_script).unwrap();
+    lua.time_limit = Duration::from_millis(50);
     lua
 }
 
-fn run(lua: &mut Lua, source: &str) -> Outcome {
+fn run(lua: &mut Lua, source: &str) -> CommandResult {
     lua.run(source, source.as_bytes(), &[], 0)
 }
 
-fn refusal(lua: &mut Lua, source: &str) -> String {
+fn error_of(lua: &mut Lua, source: &str) -> String {
     run(lua, source).unwrap_err().0.into_owned()
 }
 
@@ -33,23 +33,23 @@ fn a_script_that_never_ends_is_stopped() {
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
     ];
     for source in loops {
-        assert!(refusal(&mut lua, source).starts_with("ERR Script stopped: it ran for too long"), "{source}");
-        assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
+        assert!(error_of(&mut lua, source).starts_with("ERR Script stopped: it ran for too long"), "{source}");
+        assert_eq!(run(&mut lua, "return 1"), Ok(RespValue::Int(1)));
     }
 }
 
 #[test]
 fn a_script_cannot_take_all_memory() {
     let mut lua = lua();
-    assert!(refusal(&mut lua, "return ('x'):rep(1e9)").contains("not enough memory"));
-    assert!(refusal(&mut lua, "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end").contains("memory"));
-    assert_eq!(run(&mut lua, "return 1"), Ok(Answer::Int(1)));
+    assert!(error_of(&mut lua, "return ('x'):rep(1e9)").contains("not enough memory"));
+    assert!(error_of(&mut lua, "local t = {} while true do t[#t + 1] = ('x'):rep(1e6) .. #t end").contains("memory"));
+    assert_eq!(run(&mut lua, "return 1"), Ok(RespValue::Int(1)));
 }
 
 #[test]
-fn what_one_script_used_up_is_there_for_the_next() {
+fn memory_used_by_a_script_is_available_to_the_next() {
     let mut lua = lua();
-    lua.patience = PATIENCE;
+    lua.time_limit = DEFAULT_TIME_LIMIT;
     for source in [
         "local t = {} while true do t[#t + 1] = {} end",
         "local s = 'x' while true do s = s .. s end",
@@ -59,20 +59,20 @@ fn what_one_script_used_up_is_there_for_the_next() {
         for next in ["return #('x'):rep(1e7)", "local t = {} for i = 1, 1e5 do t[i] = {} end return #t"] {
             let _ = run(&mut lua, source);
             let outcome = run(&mut lua, next);
-            assert!(matches!(outcome, Ok(Answer::Int(_))), "{source}, then {next}: {outcome:?}");
+            assert!(matches!(outcome, Ok(RespValue::Int(_))), "{source}, then {next}: {outcome:?}");
         }
     }
 }
 
 #[test]
-fn a_script_that_leaves_not_one_byte_takes_nothing_from_the_next() {
-    // Wherever the collector is when memory runs out.
+fn a_script_that_uses_all_memory_does_not_fail_the_next() {
+    // For several states of the collector when memory runs out.
     for first in [24, 22, 20, 18] {
         let mut lua = lua();
-        lua.patience = PATIENCE;
+        lua.time_limit = DEFAULT_TIME_LIMIT;
         // Many strings leave a large table of strings. A collection shrinks it, and allocates for that.
         let strings = "local t = {} for i = 1, 3e5 do t[i] = 'k' .. i end return #t";
-        assert_eq!(run(&mut lua, strings), Ok(Answer::Int(300_000)));
+        assert_eq!(run(&mut lua, strings), Ok(RespValue::Int(300_000)));
         let fill = format!(
             "local size, count, all = 0, 0
             local function more() count = count + 1 all = {{ ('x'):rep(size) .. count, all }} end
@@ -82,25 +82,25 @@ fn a_script_that_leaves_not_one_byte_takes_nothing_from_the_next() {
             end
             return 1"
         );
-        assert_eq!(run(&mut lua, &fill), Ok(Answer::Int(1)), "{first}");
+        assert_eq!(run(&mut lua, &fill), Ok(RespValue::Int(1)), "{first}");
         for next in 0..20 {
-            assert_eq!(run(&mut lua, &format!("return {next}")), Ok(Answer::Int(next)), "{first}");
+            assert_eq!(run(&mut lua, &format!("return {next}")), Ok(RespValue::Int(next)), "{first}");
         }
     }
 }
 
 #[test]
-fn compiled_scripts_make_room_for_others() {
+fn compiled_scripts_are_evicted_for_others() {
     let mut lua = lua();
     for number in 0..100 {
         let source = format!("return {number}, '{number}{}'", "x".repeat(1 << 20));
-        assert_eq!(run(&mut lua, &source), Ok(Answer::Int(number)));
+        assert_eq!(run(&mut lua, &source), Ok(RespValue::Int(number)));
     }
-    assert_eq!(run(&mut lua, "return #('x'):rep(5e6)"), Ok(Answer::Int(5_000_000)));
+    assert_eq!(run(&mut lua, "return #('x'):rep(5e6)"), Ok(RespValue::Int(5_000_000)));
 }
 
 #[test]
-fn arguments_that_c_does_not_check_are_refused() {
+fn arguments_that_c_does_not_check_are_rejected() {
     let mut lua = lua();
     for ranges in [
         "0, 2147483647",
@@ -110,22 +110,22 @@ fn arguments_that_c_does_not_check_are_refused() {
         "-4294967296, 6442450943",
         "'0', '2147483647'",
     ] {
-        let text = refusal(&mut lua, &format!("return {{ unpack({{}}, {ranges}) }}"));
+        let text = error_of(&mut lua, &format!("return {{ unpack({{}}, {ranges}) }}"));
         assert!(text.starts_with("ERR user_script:1: too many results to unpack"), "{ranges}: {text}");
     }
     for call in ["find(t, p)", "match(t, p)", "gsub(t, p, '')", "gmatch(t, p)()"] {
         let source = format!("local t, p = ('a'):rep(9), ('a-'):rep(100001) return string.{call}");
-        let text = refusal(&mut lua, &source);
+        let text = error_of(&mut lua, &source);
         assert!(text.starts_with("ERR user_script:1: pattern too complex"), "{call}: {text}");
     }
-    assert_eq!(run(&mut lua, "return ('').rep('', 2147483647)"), Ok(Answer::Bulk(Bytes::new())));
-    let wrong = refusal(&mut lua, "\nlocal at = string.find({}, 'x') return at");
+    assert_eq!(run(&mut lua, "return ('').rep('', 2147483647)"), Ok(RespValue::Bulk(Bytes::new())));
+    let wrong = error_of(&mut lua, "\nlocal at = string.find({}, 'x') return at");
     assert!(wrong.starts_with("ERR user_script:2: bad argument #1 to 'find' (string expected, got table)"), "{wrong}");
-    assert!(refusal(&mut lua, "return unpack(5)").contains("table expected, got number"));
+    assert!(error_of(&mut lua, "return unpack(5)").contains("table expected, got number"));
 }
 
 #[test]
-fn calls_may_answer_many_values() {
+fn calls_may_return_many_values() {
     let mut lua = lua();
     for call in [
         "pcall(unpack, t)",
@@ -134,13 +134,13 @@ fn calls_may_answer_many_values() {
     ] {
         for count in [19, 20, 21, 40, 41, 1000, 7000] {
             let source = format!("local t = {{}} for i = 1, {count} do t[i] = i end return select('#', {call})");
-            assert_eq!(run(&mut lua, &source), Ok(Answer::Int(count + 1)), "{source}");
+            assert_eq!(run(&mut lua, &source), Ok(RespValue::Int(count + 1)), "{source}");
         }
     }
 }
 
 #[test]
-fn nothing_survives_a_run() {
+fn no_state_survives_a_run() {
     let mut lua = lua();
     for source in [
         "x = 1",
@@ -156,26 +156,26 @@ fn nothing_survives_a_run() {
     ] {
         assert!(run(&mut lua, source).is_err(), "{source}");
     }
-    assert!(refusal(&mut lua, "return x").contains("nonexistent global variable 'x'"));
-    assert!(refusal(&mut lua, "return KEYS[1] + x").contains("nonexistent global variable 'x'"));
+    assert!(error_of(&mut lua, "return x").contains("nonexistent global variable 'x'"));
+    assert!(error_of(&mut lua, "return KEYS[1] + x").contains("nonexistent global variable 'x'"));
 }
 
 #[test]
-fn a_script_reaches_nothing_outside() {
+fn a_script_cannot_access_the_system() {
     let mut lua = lua();
     for name in ["os", "io", "package", "require", "dofile", "loadfile", "debug", "print", "getfenv", "setfenv"] {
-        assert!(refusal(&mut lua, &format!("return {name}")).contains("nonexistent global variable"), "{name}");
+        assert!(error_of(&mut lua, &format!("return {name}")).contains("nonexistent global variable"), "{name}");
     }
-    assert_eq!(run(&mut lua, "return string.dump"), Ok(Answer::Nil));
-    assert_eq!(run(&mut lua, "return loadstring('\\27Lua')"), Ok(Answer::Nil));
+    assert_eq!(run(&mut lua, "return string.dump"), Ok(RespValue::Nil));
+    assert_eq!(run(&mut lua, "return loadstring('\\27Lua')"), Ok(RespValue::Nil));
 }
 
 #[test]
-fn scripts_that_merely_pass_are_forgotten() {
+fn scripts_that_are_not_loaded_are_evicted() {
     let mut lua = lua();
-    lua.load("kept", b"return 1").unwrap();
-    for i in 0..PASSING + 10 {
+    lua.load("loaded", b"return 1").unwrap();
+    for i in 0..MAX_EVICTABLE + 10 {
         run(&mut lua, &format!("return {i}")).unwrap();
     }
-    assert!(lua.knows("kept") && !lua.knows("return 0") && lua.compiled.len() <= PASSING + 1);
+    assert!(lua.contains("loaded") && !lua.contains("return 0") && lua.compiled.len() <= MAX_EVICTABLE + 1);
 }

@@ -3,28 +3,29 @@
 use bytes::Bytes;
 use mlua::{FromLua, Value};
 
-use super::super::answer::{Answer, Fault, Outcome};
 use super::super::number;
+use super::super::resp_value::{CommandError, CommandResult, RespValue};
 
-/// How deep a reply may be nested.
-const DEEPEST: usize = 200;
+/// The deepest nesting of a reply.
+const MAX_DEPTH: usize = 200;
 
+/// Returns a text with line ends replaced by spaces.
 pub fn one_line(text: &mlua::String) -> String {
     until_nul(text).replace(['\r', '\n'], " ")
 }
 
-/// The text of an error reply: a server removes line ends from its end.
+/// Returns the text of an error reply: a server removes trailing line ends.
 pub fn error_line(text: &mlua::String) -> String {
     until_nul(text).trim_end_matches(['\r', '\n']).replace(['\r', '\n'], " ")
 }
 
-/// A server reads these texts as C strings.
+/// Cuts a text at its first NUL, because a server reads it as a C string.
 fn until_nul(text: &mlua::String) -> String {
     let text = text.to_string_lossy();
     text.split('\0').next().unwrap_or_default().to_owned()
 }
 
-/// A string or number as a command argument.
+/// Returns a string or number as a command argument.
 pub fn argument(value: &Value) -> Option<Bytes> {
     match value {
         Value::String(text) => Some(Bytes::copy_from_slice(&text.as_bytes())),
@@ -44,19 +45,19 @@ impl FromLua for Argument {
     }
 }
 
-pub fn into_lua(lua: &mlua::Lua, answer: Answer) -> mlua::Result<Value> {
+pub fn into_lua(lua: &mlua::Lua, reply: RespValue) -> mlua::Result<Value> {
     let single = |name: &str, text: &[u8]| {
         let table = lua.create_table()?;
         table.raw_set(name, lua.create_string(text)?)?;
         Ok(Value::Table(table))
     };
-    match answer {
-        Answer::Nil => Ok(Value::Boolean(false)),
-        Answer::Int(number) => Ok(Value::Number(number as f64)),
-        Answer::Bulk(text) => lua.create_string(&text).map(Value::String),
-        Answer::Status(text) => single("ok", &text),
-        Answer::Error(fault) => single("err", fault.0.as_bytes()),
-        Answer::Array(items) => {
+    match reply {
+        RespValue::Nil => Ok(Value::Boolean(false)),
+        RespValue::Int(number) => Ok(Value::Number(number as f64)),
+        RespValue::Bulk(text) => lua.create_string(&text).map(Value::String),
+        RespValue::Status(text) => single("ok", &text),
+        RespValue::Error(error) => single("err", error.0.as_bytes()),
+        RespValue::Array(items) => {
             let table = lua.create_table_with_capacity(items.len(), 0)?;
             for item in items {
                 table.raw_push(into_lua(lua, item)?)?;
@@ -66,22 +67,22 @@ pub fn into_lua(lua: &mlua::Lua, answer: Answer) -> mlua::Result<Value> {
     }
 }
 
-/// The reply of a script. An error that it returns is its reply, without anything appended.
-pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
-    if depth > DEEPEST {
-        return Ok(Err(Fault::new("ERR reached lua stack limit")));
+/// Returns the reply of a script. An error that it returns is its reply, without anything appended.
+pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<CommandResult> {
+    if depth > MAX_DEPTH {
+        return Ok(Err(CommandError::new("ERR reached lua stack limit")));
     }
     Ok(Ok(match value {
-        Value::String(text) => Answer::Bulk(Bytes::copy_from_slice(&text.as_bytes())),
-        Value::Integer(number) => Answer::Int(*number),
-        Value::Number(number) => Answer::Int(whole(*number)),
-        Value::Boolean(true) => Answer::Int(1),
+        Value::String(text) => RespValue::Bulk(Bytes::copy_from_slice(&text.as_bytes())),
+        Value::Integer(number) => RespValue::Int(*number),
+        Value::Number(number) => RespValue::Int(truncated(*number)),
+        Value::Boolean(true) => RespValue::Int(1),
         Value::Table(table) => {
             if let Value::String(text) = table.raw_get("err")? {
-                return Ok(Ok(Answer::Error(Fault::text(error_line(&text)))));
+                return Ok(Ok(RespValue::Error(CommandError::text(error_line(&text)))));
             }
             if let Value::String(text) = table.raw_get("ok")? {
-                return Ok(Ok(Answer::Status(Bytes::from(one_line(&text)))));
+                return Ok(Ok(RespValue::Status(Bytes::from(one_line(&text)))));
             }
             let mut items = Vec::new();
             loop {
@@ -93,14 +94,14 @@ pub fn from_lua(value: &Value, depth: usize) -> mlua::Result<Outcome> {
                     },
                 }
             }
-            Answer::Array(items)
+            RespValue::Array(items)
         }
-        _ => Answer::Nil,
+        _ => RespValue::Nil,
     }))
 }
 
 /// Truncates a number. Out-of-range values become the minimum, as with C compilers on x86.
-fn whole(number: f64) -> i64 {
+fn truncated(number: f64) -> i64 {
     let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
     if fits { number as i64 } else { i64::MIN }
 }
