@@ -5,7 +5,7 @@ const { textOf } = require('./cache/canonical.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
 const { Wanted } = require('./cache/store-options.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
-const { argumentError, isUnavailable } = require('./error.js')
+const { allowsFallback, argumentError } = require('./error.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
@@ -108,7 +108,7 @@ class ApiCache {
       found = await this.#native.begin(key, this.#own.times.longestMs, asking)
     } catch (error) {
       // A cache that is unreachable or full makes callers slower, not wrong.
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY') throw error
+      if (!allowsFallback(error)) throw error
     } finally {
       this.#flights.leave(key, flight)
     }

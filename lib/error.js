@@ -68,7 +68,7 @@ function abortedError(reason) {
   return new CinnabarError("the caller's signal ended this call", { code: 'E_ABORTED', cause: reason })
 }
 
-// The codes of `Error::is_unavailable` in crates/port/src/error.rs.
+// The codes of `Kind::is_unavailable` in crates/port/src/error/unavailable.rs.
 const UNAVAILABLE = new Set(['E_UNAVAILABLE', 'E_NOT_SENT', 'E_BACKPRESSURE', 'E_TIMEOUT', 'E_MAYBE_APPLIED'])
 
 /** Whether the server could not be reached in time, as opposed to a reply that refuses. */
@@ -76,4 +76,9 @@ function isUnavailable(error) {
   return error instanceof CinnabarError && UNAVAILABLE.has(error.code)
 }
 
-module.exports = { CinnabarError, abortedError, argumentError, isUnavailable }
+/** Whether a call that can do without the store does so: it is unavailable, or has no memory left for the write. */
+function allowsFallback(error) {
+  return isUnavailable(error) || (error instanceof CinnabarError && error.code === 'E_OUT_OF_MEMORY')
+}
+
+module.exports = { CinnabarError, abortedError, allowsFallback, argumentError, isUnavailable }

@@ -2,7 +2,7 @@
 
 const { binding } = require('./bridge.js')
 const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
-const { argumentError, isUnavailable } = require('./error.js')
+const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
 const { assertFunction, describe, ownOptions } = require('./options.js')
@@ -162,8 +162,8 @@ class SessionManager {
       found = await this.#native.lookup(token, Boolean(flight.loading))
     } catch (error) {
       // Validation must work even if the cache is down or full.
+      if (!allowsFallback(error)) throw error
       if (isUnavailable(error)) this.#tally.fallbacks++
-      else if (error.code !== 'E_OUT_OF_MEMORY') throw error
     } finally {
       this.#flights.leave(token, flight)
     }
@@ -196,7 +196,7 @@ class SessionManager {
       await native.fill(hash, found.stamp, fromJson(json), ids, ttl)
     } catch (error) {
       // The user is returned even if the service was disconnected during the load.
-      if (!isUnavailable(error) && error.code !== 'E_OUT_OF_MEMORY' && error.code !== 'E_CLOSED') throw error
+      if (!allowsFallback(error) && error.code !== 'E_CLOSED') throw error
       this.#tally.failed++
     }
     return json

@@ -11,6 +11,7 @@ import { engines, startRedis } from '../support/engines.mjs'
 import { declarations } from '../support/types.mjs'
 
 const require = createRequire(import.meta.url)
+const { allowsFallback, isUnavailable } = require('../../lib/error.js')
 
 describe('CinnabarError', () => {
   test('is an Error with a stable code, and says whether to try again', async () => {
@@ -67,6 +68,32 @@ describe('CinnabarError', () => {
     assert.equal(retryables.length, known.length)
     for (const [, code, retryable] of retryables) {
       assert.equal(table[code], retryable === 'true' ? 'yes' : 'no', code)
+    }
+  })
+
+  test('has the same policy for an unavailable store in lib as in the engine', () => {
+    const table = readFileSync(`${root}/crates/port/src/error.rs`, 'utf8')
+    const codes = Object.fromEntries(
+      [...table.matchAll(/(\w+) = "(E_[A-Z_]+)", retryable/g)].map(([, kind, code]) => [kind, code]),
+    )
+    const policy = readFileSync(`${root}/crates/port/src/error/unavailable.rs`, 'utf8')
+    const kindsOf = (name) =>
+      [
+        ...policy
+          .split(`fn ${name}`)[1]
+          .split('fn ')[0]
+          .matchAll(/Self::(\w+)/g),
+      ].map(([, kind]) => codes[kind])
+    const unavailable = kindsOf('is_unavailable').sort()
+    assert.ok(unavailable.includes('E_UNAVAILABLE') && !unavailable.includes(undefined))
+    for (const code of Object.values(codes)) {
+      const error = new CinnabarError('x', { code })
+      assert.equal(isUnavailable(error), unavailable.includes(code), code)
+      const falls = unavailable.includes(code) || kindsOf('allows_fallback').includes(code)
+      assert.equal(allowsFallback(error), falls, code)
+    }
+    for (const other of [new Error('x'), { code: 'E_UNAVAILABLE' }, undefined]) {
+      assert.equal(isUnavailable(other) || allowsFallback(other), false)
     }
   })
 

@@ -162,8 +162,8 @@ impl<T: Send + 'static> Call<T> {
         }
     }
 
-    /// Returns the same call, with the result of `fallback` if no server is available.
-    pub fn or_when_unavailable(self, fallback: impl FnOnce() -> T + Send + 'static) -> Self {
-        self.or_else(|error| if error.is_unavailable() { Ok(fallback()) } else { Err(error) })
+    /// Returns the same call, with the result of `fallback` if the store could not serve it.
+    pub fn or_fallback(self, fallback: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
+        self.or_else(|error| if error.kind.allows_fallback() { fallback() } else { Err(error) })
     }
 }

@@ -2,11 +2,14 @@
 
 mod redaction;
 mod secrets;
+mod server_code;
+mod unavailable;
 
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 pub use secrets::register as register_secret;
+pub use server_code::{Policy, Retry, ServerCode};
 
 /// The result of every fallible function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,6 +20,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     /// The kind of failure.
     pub kind: Kind,
+    /// The code of the server's error that this is, or was made of.
+    code: Option<ServerCode>,
     message: Cow<'static, str>,
     #[source]
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -109,7 +114,15 @@ kinds! {
 impl Error {
     /// Creates an error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None, key: None, done: None, partially_applied: false }
+        Self {
+            kind,
+            code: None,
+            message: message.into(),
+            source: None,
+            key: None,
+            done: None,
+            partially_applied: false,
+        }
     }
 
     /// Adds the key, unless it is already known.
@@ -166,83 +179,60 @@ impl Error {
         Self::new(Kind::InvalidSettings, message)
     }
 
-    /// Creates an error from an error reply of the server, whose first word determines the kind. Parts that may be the caller's data
-    /// are removed.
+    /// Creates an error from an error reply of the server, whose code determines the kind. Parts that may be the caller's data are
+    /// removed.
     pub fn from_server(message: impl Into<Cow<'static, str>>) -> Self {
         let message = shortened(redaction::redacted(normalized(message.into())));
-        let kind = match message.split_whitespace().next().unwrap_or_default() {
-            "WRONGTYPE" => Kind::WrongType,
-            "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => Kind::Auth,
-            "OOM" => Kind::OutOfMemory,
-            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "READONLY" | "BUSY" | "MISCONF" | "NOREPLICAS" => {
-                Kind::Unavailable
-            }
-            "ERR" if starts_with_any(&message, &FULL) => Kind::Unavailable,
-            "ERR" if starts_with_any(&message, &FORBIDDEN_IN_SCRIPT) => Kind::Auth,
-            _ => Kind::Server,
-        };
-        Self::new(kind, message)
+        let code = ServerCode::of(&message);
+        Self { code: Some(code), ..Self::new(code.policy().kind, message) }
+    }
+
+    /// Creates an error as a server would send it with this code.
+    pub fn with_code(code: ServerCode, text: impl std::fmt::Display) -> Self {
+        Self { code: Some(code), ..Self::new(code.policy().kind, format!("{} {text}", code.word())) }
+    }
+
+    /// Returns the code of the server's error that this is, or was made of.
+    pub fn code(&self) -> Option<ServerCode> {
+        self.code
+    }
+
+    /// Whether it is, or was made of, a server's error with this code.
+    pub fn has_code(&self, code: ServerCode) -> bool {
+        self.code == Some(code)
+    }
+
+    /// Returns the code as the server wrote it, for messages that must not repeat the text; `None` if the text has no code.
+    pub fn code_word(&self) -> Option<&str> {
+        let word = self.message.split(' ').next();
+        word.filter(|word| self.code.is_some() && server_code::is_code(word))
     }
 
     /// Removes pieces of these arguments that the server repeated in the error.
     pub fn redacting<'a>(mut self, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let is_reply = self.kind == Kind::Server || is_code(self.word());
-        if is_reply && let Some(message) = redaction::redacted_args(&self.message, args) {
+        if self.code.is_some()
+            && let Some(message) = redaction::redacted_args(&self.message, args)
+        {
             self.message = message.into();
             self.source = None;
         }
         self
     }
 
-    /// Whether no reply was received, as opposed to an error reply.
-    pub fn is_unavailable(&self) -> bool {
-        use Kind::{Backpressure, MaybeApplied, NotSent, Timeout, Unavailable};
-        matches!(self.kind, Unavailable | NotSent | Backpressure | Timeout | MaybeApplied)
-    }
-
     /// Whether it is a server's error with a more specific code than `ERR`.
     pub fn is_specific(&self) -> bool {
-        is_code(self.word()) && self.word() != "ERR"
+        self.code.is_some_and(ServerCode::is_specific)
     }
 
     /// Whether the user may connect to the server but lacks the permission for this.
     pub fn is_denied(&self) -> bool {
-        self.kind == Kind::Auth && self.word() == "NOPERM"
-    }
-
-    /// Returns the first word of the message: the code, in a server's error.
-    pub fn word(&self) -> &str {
-        self.message.split(' ').next().unwrap_or_default()
+        self.kind == Kind::Auth && self.has_code(ServerCode::NoPerm)
     }
 
     /// Returns the message, without the kind.
     pub fn message(&self) -> &str {
         &self.message
     }
-}
-
-/// Errors of a server, or a gateway in front of it, that accepts no more clients or requests for now.
-const FULL: [&str; 8] = [
-    "ERR max number of clients",
-    "ERR max number of connections",
-    "ERR max concurrent connections",
-    "ERR max daily request limit",
-    "ERR max requests limit",
-    "ERR too many connections",
-    "ERR too many clients",
-    "ERR upstream failure",
-];
-
-/// Errors for a command that the user may not run in a script, before and since Redis 7.
-const FORBIDDEN_IN_SCRIPT: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
-
-fn starts_with_any(message: &str, beginnings: &[&str]) -> bool {
-    let starts = |beginning: &&str| message.get(..beginning.len()).is_some_and(|m| m.eq_ignore_ascii_case(beginning));
-    beginnings.iter().any(starts)
-}
-
-fn is_code(word: &str) -> bool {
-    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// The length in bytes to which a server's error is cut.
@@ -267,7 +257,7 @@ fn normalized(message: Cow<'static, str>) -> Cow<'static, str> {
         return message;
     }
     let rest = rest.strip_prefix('-').unwrap_or(rest).trim_end();
-    if is_code(rest.split(' ').next().unwrap_or_default()) {
+    if server_code::is_code(rest.split(' ').next().unwrap_or_default()) {
         rest.to_owned().into()
     } else {
         format!("ERR {rest}").into()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, ServerCode};
 
 /// One published message.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub enum Delivery {
 
 /// Replaces the error of a server without sharded channels by `E_UNSUPPORTED`; returns other errors unchanged.
 pub fn sharding_unsupported(error: Error) -> Error {
-    if error.kind == Kind::Server && error.message().starts_with("ERR unknown command") {
+    if error.has_code(ServerCode::UnknownCommand) {
         return Error::new(Kind::Unsupported, "sharded channels need Redis 7 or later, or Valkey").with_source(error);
     }
     error

@@ -64,9 +64,9 @@ impl Tally {
     pub fn count<T>(&mut self, outcome: &Result<T, Error>, took: Duration, settings: &BreakerSettings) {
         let counted = match outcome {
             Ok(_) => &mut self.ok,
+            // An error reply: the code tells whether the server works. Reads must not be rejected because of writes.
+            Err(error) if error.code().is_some_and(|code| !code.policy().is_failure) => &mut self.ok,
             Err(error) => match error.kind {
-                // It answers, and takes no writes for the moment: its reads must not be cut off for that.
-                Kind::Unavailable if takes_no_writes(error) => &mut self.ok,
                 Kind::Timeout | Kind::Unavailable | Kind::MaybeApplied | Kind::NotSent => &mut self.failed,
                 // Ended on this side: nobody knows what the server would have said.
                 Kind::Backpressure | Kind::Aborted | Kind::Closed => return,
@@ -255,7 +255,3 @@ impl State {
 
 #[cfg(test)]
 mod tests;
-
-fn takes_no_writes(error: &Error) -> bool {
-    matches!(error.word(), "READONLY" | "MISCONF" | "NOREPLICAS")
-}

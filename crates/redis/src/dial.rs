@@ -9,7 +9,7 @@ use std::{
 
 use cinnabar_port::{
     Reply,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, ServerCode},
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -196,12 +196,13 @@ fn step_failed(step: Step, error: Error) -> Result<()> {
     }
     match step {
         Step::Auth if error.kind == Kind::Auth || !error.is_specific() => {
-            Err(Error::new(Kind::Auth, rejected_login(error.message())))
+            Err(Error::new(Kind::Auth, rejected_login(&error)))
         }
         // The text may repeat the credentials.
-        Step::Auth => {
-            Err(Error::new(Kind::Unavailable, format!("the server refused the connection ({})", error.word())))
-        }
+        Step::Auth => Err(Error::new(
+            Kind::Unavailable,
+            format!("the server refused the connection ({})", error.code_word().unwrap_or_default()),
+        )),
         Step::Select(database) if error.kind == Kind::Server && !error.is_specific() => {
             let words = format!("database {database} cannot be selected: {}", error.message());
             Err(Error::new(Kind::Unsupported, words))
@@ -215,7 +216,7 @@ fn step_failed(step: Step, error: Error) -> Result<()> {
 /// Whether this error reply to a PING still shows that the server is up and has authenticated us: the user may lack permission,
 /// or a proxy may not support the command.
 pub fn proves_server_is_up(error: &Error) -> bool {
-    ["NOPERM", "ERR unknown command"].iter().any(|said| error.message().starts_with(said))
+    error.has_code(ServerCode::NoPerm) || error.has_code(ServerCode::UnknownCommand)
 }
 
 /// Whether a gateway reports that it, or the server behind it, accepts no more clients at the moment.
@@ -227,9 +228,9 @@ fn is_limit(said: &str) -> bool {
 }
 
 /// Why the server rejected the credentials. Only its error code is included, since its text may repeat the credentials.
-fn rejected_login(said: &str) -> String {
-    let code = said.split(' ').next().filter(|code| code.bytes().all(|byte| byte.is_ascii_uppercase()));
-    let code = code.filter(|code| (2..=20).contains(&code.len())).unwrap_or("no code");
+fn rejected_login(error: &Error) -> String {
+    let said = error.message();
+    let code = error.code_word().filter(|code| code.len() <= 20).unwrap_or("no code");
     let why = if said.contains("without any password configured") {
         "the server has no password configured for this user"
     } else if said.contains("unknown command") {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cinnabar_port::{
     Reply, Request, Verb,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Retry},
     random,
 };
 
@@ -32,9 +32,9 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
         Kind::NotSent => Verdict::Again,
         Kind::MaybeApplied if wire.idempotent() => Verdict::Again,
         // Rejected before execution: it had no effect.
-        Kind::Unavailable => match error.word() {
-            "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" => Verdict::Later,
-            "READONLY" => Verdict::Elsewhere,
+        Kind::Unavailable => match error.code().map(|code| code.policy().retry) {
+            Some(Retry::Later) => Verdict::Later,
+            Some(Retry::Elsewhere) => Verdict::Elsewhere,
             _ => Verdict::Final,
         },
         _ => Verdict::Final,
@@ -44,8 +44,7 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
 /// Whether the server no longer has the script that the request runs (SCRIPT FLUSH). It had no effect. A caller's own `EVALSHA`
 /// is final: its caller has the source.
 pub fn is_forgotten(wire: &Wire, reply: &Result<Reply>) -> bool {
-    matches!(reply, Err(error) if error.kind == Kind::Server && error.message().starts_with("NOSCRIPT"))
-        && command::script(wire).is_some()
+    matches!(reply, Err(error) if has_policy(error, Retry::WithSource)) && command::script(wire).is_some()
 }
 
 /// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
@@ -56,7 +55,11 @@ pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
 
 /// Whether a node says that it does not have the slot, wherever that is.
 pub fn is_redirected(error: &Error) -> bool {
-    error.kind == Kind::Server && matches!(error.word(), "MOVED" | "ASK")
+    has_policy(error, Retry::Redirect)
+}
+
+fn has_policy(error: &Error, retry: Retry) -> bool {
+    error.code().is_some_and(|code| code.policy().retry == retry)
 }
 
 /// Whether no reply to the request arrived.

@@ -312,11 +312,7 @@ impl Server {
         for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
             // A caller's own script may be slow for its own reasons, so its duration does not count.
             let took = if wire.is_ours() { took } else { Duration::ZERO };
-            // These errors describe the state of the cluster; the node itself is healthy.
-            let speaks =
-                |error: &Error| ["TRYAGAIN", "CLUSTERDOWN"].iter().any(|word| error.message().starts_with(word));
-            let outcome = if reply.as_ref().is_err_and(speaks) { &Ok(Reply::Nil) } else { reply };
-            tally.count(outcome, took, self.breaker.settings());
+            tally.count(reply, took, self.breaker.settings());
         }
         if tally.failed > 0
             && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))

@@ -5,7 +5,7 @@
 
 use cinnabar_port::{
     Reply,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, ServerCode},
 };
 
 use super::redirection::is_redirection;
@@ -31,10 +31,9 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
             }
             let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
             // ASKING applies to a single command, so a transaction cannot be sent to the node that is importing the slot.
-            if first.message().starts_with("ASK ") && is_redirection(first.message()) {
-                return Err(Error::from_server(
-                    "TRYAGAIN the slot of this transaction is being migrated to another node",
-                ));
+            if first.has_code(ServerCode::Ask) && is_redirection(&first) {
+                let why = "the slot of this transaction is being migrated to another node";
+                return Err(Error::with_code(ServerCode::TryAgain, why));
             }
             Err(first)
         }
@@ -87,7 +86,7 @@ mod tests {
         ] {
             let error = folded(vec![ok("OK"), ok("QUEUED"), refused(why), refused(aborted)]).unwrap_err();
             assert_eq!(error.kind, kind, "{why}");
-            assert!(!error.message().starts_with("ASK"), "{why}");
+            assert!(!error.has_code(ServerCode::Ask), "{why}");
         }
     }
 

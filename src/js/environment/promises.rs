@@ -10,7 +10,7 @@ use std::{
 use cinnabar_core::{output::Output, store::panicked};
 use cinnabar_port::{
     Call,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
 };
 
 use super::Environment;
@@ -115,15 +115,13 @@ impl Environment {
         let Some(functions) = &*functions else { return };
         let result = match result {
             // What may have been done was not skipped.
-            Err(error) if error.is_unavailable() && error.kind != Kind::MaybeApplied => {
-                match promised.operation.empty {
-                    Some(empty) => Ok((
-                        empty.output(),
-                        Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
-                    )),
-                    None => Err(error),
-                }
-            }
+            Err(error) if error.kind.allows_empty() => match promised.operation.empty {
+                Some(empty) => Ok((
+                    empty.output(),
+                    Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
+                )),
+                None => Err(error),
+            },
             Ok(answer) => Ok((answer, None)),
             Err(error) => Err(error),
         };

@@ -131,7 +131,7 @@ impl Cache {
     pub fn get(&self, name: &str) -> Call<Option<Bytes>> {
         let call = self.find(name, false).map(|found| found.value);
         match self.0.on_unavailable {
-            OnUnavailable::Miss => call.or_when_unavailable(|| None),
+            OnUnavailable::Miss => call.or_fallback(|| Ok(None)),
             OnUnavailable::Throw => call,
         }
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cinnabar_port::{
     Call, Merge, Reply, Request,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     number::to_js_string,
     script,
 };
@@ -147,33 +147,21 @@ impl Limiter {
         };
         let asked = |request| Call::new(request, move |reply| read(reply, Source::Store));
         Ok(match &self.on_unavailable {
-            OnUnavailable::Allow => {
-                asked(request).or_else(move |error| only_if_uncounted(error).map(|()| unknown(true, limit)))
-            }
-            OnUnavailable::Deny => {
-                asked(request).or_else(move |error| only_if_uncounted(error).map(|()| unknown(false, 0)))
-            }
+            OnUnavailable::Allow => asked(request).or_fallback(move || Ok(unknown(true, limit))),
+            OnUnavailable::Deny => asked(request).or_fallback(move || Ok(unknown(false, 0))),
             OnUnavailable::Local(local) => {
                 let (local, here) = (local.clone(), request.clone());
-                asked(request).or_else(move |error| {
-                    only_if_uncounted(error)?;
-                    local.ask(&here).and_then(|reply| read(reply, Source::Local))
-                })
+                asked(request).or_fallback(move || local.ask(&here).and_then(|reply| read(reply, Source::Local)))
             }
             OnUnavailable::Throw => asked(request),
         })
     }
 }
 
-/// Whether nobody can count: there is no server, or it has no memory for one more counter. Anything else is an answer.
-fn only_if_uncounted(error: Error) -> Result<()> {
-    if error.is_unavailable() || error.kind == Kind::OutOfMemory { Ok(()) } else { Err(error) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cinnabar_port::{Replies, Step};
+    use cinnabar_port::{Replies, Step, error::Kind};
 
     fn limiter(on_unavailable: OnUnavailable) -> Limiter {
         Limiter::new(Options { on_unavailable, ..Options::default() }).unwrap()

@@ -59,20 +59,57 @@ enum Advance<T, Tag> {
 }
 
 impl<T, Tag> InFlight<T, Tag> {
-    /// Reads the replies to its requests. What has come to its end gets no further round.
-    fn read(self, replies: PerRequest<Result<Reply>>, ended: Option<Cutoff>) -> Advance<T, Tag> {
+    /// Reads the replies to its requests.
+    fn read(self, replies: PerRequest<Result<Reply>>) -> Advance<T, Tag> {
+        let (step, outcome) = self.step(replies);
+        match step {
+            Ok(Step::Done(result)) => Advance::Done((Ok(result), outcome.tag)),
+            Ok(Step::Next(call)) => Advance::Next(NextRound { call, tag: outcome.tag, progress: outcome.progress }),
+            Err(error) => Advance::Done((Err(error), outcome.tag)),
+        }
+    }
+
+    /// Reads the replies to its requests, after which it gets no further round.
+    fn end(self, replies: PerRequest<Result<Reply>>, end: Cutoff) -> (Result<T>, Tag) {
+        let (step, outcome) = self.step(replies);
+        let result = match step {
+            Ok(Step::Done(result)) => Ok(result),
+            Ok(Step::Next(_)) => Err(outcome.located(outcome.progress.final_error(end.error(false)))),
+            Err(error) => Err(error),
+        };
+        (result, outcome.tag)
+    }
+
+    /// Ends it with the error of each request.
+    fn end_without_replies(self, end: Cutoff) -> (Result<T>, Tag) {
+        let errors = self.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect();
+        self.end(errors, end)
+    }
+
+    fn step(self, replies: PerRequest<Result<Reply>>) -> (Result<Step<T>>, Outcome<Tag>) {
         let Self { effects, read, tag, mut progress, key } = self;
         // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
         effects.iter().zip(&replies).for_each(|(effect, reply)| progress.record(effect, reply));
         let told = has_changed || progress.has_failed();
-        let located = |error: Error| Err(if key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&key)) });
-        match (catching_panic(read, Replies(replies)), ended) {
-            (Ok(Step::Done(answer)), _) => Advance::Done((Ok(answer), tag)),
-            (Ok(Step::Next(_)), Some(end)) => Advance::Done((located(progress.final_error(end.error(false))), tag)),
-            (Ok(Step::Next(call)), None) => Advance::Next(NextRound { call, tag, progress }),
-            (Err(error), _) => Advance::Done((located(if told { progress.final_error(error) } else { error }), tag)),
-        }
+        let outcome = Outcome { tag, progress, key };
+        let step = catching_panic(read, Replies(replies));
+        let step =
+            step.map_err(|error| outcome.located(if told { outcome.progress.final_error(error) } else { error }));
+        (step, outcome)
+    }
+}
+
+/// A call whose replies have been read.
+struct Outcome<Tag> {
+    tag: Tag,
+    progress: Progress,
+    key: SmallVec<[u8; 32]>,
+}
+
+impl<Tag> Outcome<Tag> {
+    fn located(&self, error: Error) -> Error {
+        if self.key.is_empty() { error } else { error.at(&Bytes::copy_from_slice(&self.key)) }
     }
 }
 
@@ -125,7 +162,7 @@ impl Store {
         let mut next_round = self.round(first, deadline, cut.as_mut(), &mut settle).await;
         while !next_round.is_empty() {
             if Instant::now() >= deadline {
-                return settle(next_round.into_iter().map(deadline_passed).collect());
+                return settle(deadline_passed(next_round));
             }
             next_round = self.round(next_round.into_iter(), deadline, cut.as_mut(), &mut settle).await;
         }
@@ -147,11 +184,12 @@ impl Store {
         let mut replies = replies.into_iter();
         let mut next_round = Vec::new();
         for in_flight in in_flight {
-            let mine = match ended {
-                Some(end) => in_flight.effects.iter().map(|effect| Err(end.error(effect.changes()))).collect(),
-                None => take_replies(&mut replies, in_flight.effects.len()),
-            };
-            match in_flight.read(mine, ended) {
+            if let Some(end) = ended {
+                done.push(in_flight.end_without_replies(end));
+                continue;
+            }
+            let mine = take_replies(&mut replies, in_flight.effects.len());
+            match in_flight.read(mine) {
                 Advance::Done(result) => done.push(result),
                 Advance::Next(next) => next_round.push(next),
             }
@@ -210,17 +248,22 @@ fn poll_catching_panic<F: Future>(engine: Pin<&mut F>, context: &mut Context<'_>
     }
 }
 
-/// Why an engine is no longer waited for. It is then unknown whether a request was sent.
+/// Why a call gets no further replies.
 #[derive(Clone, Copy)]
 enum Cutoff {
+    /// The deadline passed. It is unknown whether its requests were sent.
     Deadline,
+    /// The service was disconnected. It is unknown whether its requests were sent.
     Closed,
+    /// The deadline passed between two rounds. The requests of the next one were not sent.
+    BetweenRounds,
 }
 
 impl Cutoff {
-    /// The error for a request that may have been sent.
+    /// The error of a request.
     fn error(self, changes: bool) -> Error {
         match (self, changes) {
+            (Self::BetweenRounds, _) => Error::new(Kind::NotSent, "the deadline passed before the next step was sent"),
             (Self::Deadline, false) => Error::new(Kind::Timeout, "no reply before the deadline"),
             (Self::Deadline, true) => Error::new(
                 Kind::MaybeApplied,
@@ -235,10 +278,12 @@ impl Cutoff {
     }
 }
 
-/// The deadline passed between two rounds.
-fn deadline_passed<T, Tag>(next: NextRound<T, Tag>) -> (Result<T>, Tag) {
-    let error = Error::new(Kind::NotSent, "the deadline passed before the next step was sent");
-    (Err(next.progress.final_error(error)), next.tag)
+/// Ends calls whose deadline passed between two rounds. Each reads the errors of its next requests, since it may have a
+/// fallback.
+fn deadline_passed<T, Tag>(calls: Vec<NextRound<T, Tag>>) -> Vec<(Result<T>, Tag)> {
+    let RoundStart { in_flight, mut done, .. } = begin(calls.into_iter());
+    done.extend(in_flight.into_iter().map(|in_flight| in_flight.end_without_replies(Cutoff::BetweenRounds)));
+    done
 }
 
 /// The next replies, so many, for whoever asked for them.

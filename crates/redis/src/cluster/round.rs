@@ -15,7 +15,7 @@ use std::{
 
 use cinnabar_port::{
     Effect, Reply, Request,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, ServerCode},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use smallvec::SmallVec;
@@ -199,8 +199,8 @@ impl<'a> Round<'a> {
                 match node {
                     None => {
                         let slot = piece.slot.unwrap_or_default();
-                        let why = format!("CLUSTERDOWN no node of the cluster owns slot {slot}");
-                        piece.last = Some(Error::new(Kind::Unavailable, why));
+                        let why = format!("no node of the cluster owns slot {slot}");
+                        piece.last = Some(Error::with_code(ServerCode::ClusterDown, why));
                         self.cluster.lanes.park(&[piece.errand()], Turn::New);
                         divided.add(To::Later, &piece.waits_for(), piece);
                     }

@@ -3,7 +3,7 @@
 
 use cinnabar_port::{
     Args, Effect, Keys, Merge, Reply, Request, Verb,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, ServerCode},
 };
 
 use super::One;
@@ -15,7 +15,7 @@ use crate::{
 
 /// Whether the server rejected it because its keys are in several slots. It had no effect.
 pub fn is_divided(reply: &Result<Reply>) -> bool {
-    matches!(reply, Err(error) if error.word() == "CROSSSLOT")
+    matches!(reply, Err(error) if error.has_code(ServerCode::CrossSlot))
 }
 
 /// The original requests of a merged one, each with its own keys.
@@ -88,12 +88,12 @@ pub fn cut(request: Request) -> (Vec<Request>, Join) {
 
 /// What such a server says, in words that help.
 pub fn explained(reply: Result<Reply>) -> Result<Reply> {
-    reply.map_err(|error| match error.word() {
-        "MOVED" | "ASK" if error.kind == Kind::Server => Error::new(
+    reply.map_err(|error| match error.code() {
+        Some(ServerCode::Moved | ServerCode::Ask) => Error::new(
             Kind::Unsupported,
             "this server is a cluster node and the key belongs to another node; connect with redis-cluster:// instead of redis://",
         ),
-        "CROSSSLOT" if error.kind == Kind::Server => Error::new(
+        Some(ServerCode::CrossSlot) => Error::new(
             Kind::Unsupported,
             "this server is a cluster node, where all keys of a command must be in one slot: use keys with the same text in braces, \
              such as {a}:x and {a}:y, or connect with redis-cluster://, which splits some commands by slot",

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::book::Book;
-use crate::{native::stream::Stream, pool, resp::Commands, settings::Settings, slot::slot_of};
+use crate::{native::stream::Stream, pool, redirection::moved_slot, resp::Commands, settings::Settings, slot::slot_of};
 
 /// Changes the subscriptions of a connection.
 pub enum Order {
@@ -289,12 +289,6 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         self.confirmed.iter().for_each(|topic| self.book.lose(topic));
     }
-}
-
-/// The slot in `MOVED 3999 127.0.0.1:6381`.
-fn moved_slot(error: &Error) -> Option<u16> {
-    let mut words = error.message().split(' ');
-    (words.next() == Some("MOVED")).then(|| words.next()?.parse().ok())?
 }
 
 fn is_of_another_slot(error: &Error, topic: &Topic) -> bool {

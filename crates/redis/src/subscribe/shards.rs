@@ -204,7 +204,7 @@ impl Router {
         let hops = self.hops.entry(topic.clone()).or_default();
         *hops += 1;
         let calm = *hops <= MOST_HOPS;
-        match error.map(|error| redirection(error.message(), &address)) {
+        match error.map(|error| redirection(error, &address)) {
             Some(Some(Redirection::Moved(slot, to))) if calm => {
                 self.parts.cluster.moved(slot, &to);
                 self.place(topic);

@@ -102,7 +102,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         }
         let next_round = std::mem::take(&mut self.next_round);
         if !self.all.is_empty() && Instant::now() >= deadline {
-            (self.settle)(next_round.into_iter().map(deadline_passed).collect());
+            (self.settle)(deadline_passed(next_round));
             return None;
         }
         let RoundStart { batch, in_flight, done } = begin(next_round.into_iter());
@@ -120,7 +120,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     fn take(&mut self, number: usize, delivery: Delivery) {
         let Some(round) = self.all.get_mut(number) else { return };
         let mut done = Vec::with_capacity(round.whole.len());
-        let mut read = |in_flight: InFlight<T, Tag>, replies| match in_flight.read(replies, None) {
+        let mut read = |in_flight: InFlight<T, Tag>, replies| match in_flight.read(replies) {
             Advance::Done(result) => done.push(result),
             Advance::Next(next) => self.next_round.push(next),
         };
@@ -161,9 +161,8 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
     fn cut(&mut self, end: Cutoff) {
         let rounds = std::mem::take(&mut self.all);
         let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
-        let next_round = std::mem::take(&mut self.next_round).into_iter().map(deadline_passed);
-        let done: Vec<_> =
-            pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).chain(next_round).collect();
+        let mut done: Vec<_> = pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).collect();
+        done.extend(deadline_passed(std::mem::take(&mut self.next_round)));
         if !done.is_empty() {
             (self.settle)(done);
         }
@@ -204,9 +203,6 @@ impl<T, Tag> Pending<T, Tag> {
     fn give_up(self, end: Cutoff, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
         let replies = self.replies.into_iter().zip(&self.in_flight.effects);
         let replies = replies.map(|(reply, effect)| reply.unwrap_or_else(|| Err(error(effect.changes())))).collect();
-        match self.in_flight.read(replies, Some(end)) {
-            Advance::Done(result) => result,
-            Advance::Next(next) => deadline_passed(next),
-        }
+        self.in_flight.end(replies, end)
     }
 }

@@ -159,3 +159,19 @@ async fn a_deadline_between_two_rounds_tells_whether_the_first_changed_something
     let kinds: Vec<_> = seen.into_iter().map(|(answer, _)| answer.unwrap_err().kind).collect();
     assert_eq!(kinds, [Kind::MaybeApplied, Kind::NotSent]);
 }
+
+#[tokio::test]
+async fn a_fallback_applies_between_two_rounds_too() {
+    let two = |deadline: Instant| {
+        Call::round([Request::command("PING", []).reads()], move |_| {
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+            Ok(Step::Next(ping(|reply| Ok(reply.bulk()?.unwrap_or_default()))))
+        })
+    };
+    let deadline = || Instant::now() + Duration::from_millis(50);
+    let until = deadline();
+    assert_eq!(store().call(two(until), until).await.unwrap_err().kind, Kind::NotSent);
+    let until = deadline();
+    let call = two(until).or_fallback(|| Ok(Bytes::from_static(b"fallback")));
+    assert_eq!(store().call(call, until).await.unwrap(), "fallback");
+}

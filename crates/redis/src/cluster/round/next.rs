@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use cinnabar_port::{
     Reply,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, ServerCode},
 };
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ impl<'a> Round<'a> {
             return Next::To(node.address.clone(), asking);
         }
         if error.kind == Kind::Server {
-            let Some(redirection) = redirection(error.message(), &node.address) else {
+            let Some(redirection) = redirection(error, &node.address) else {
                 // Not for this call: the next one may find where its slot is now.
                 if retry::is_redirected(error) && !cluster.is_fresh() {
                     cluster.learn();
@@ -67,7 +67,7 @@ impl<'a> Round<'a> {
         }
         match retry::judge(&piece.wire, reply) {
             Verdict::Later => {
-                if error.message().starts_with("CLUSTERDOWN") {
+                if error.has_code(ServerCode::ClusterDown) {
                     cluster.learn();
                 }
                 piece.tries += 1;
@@ -125,27 +125,24 @@ impl<'a> Round<'a> {
 
 /// Turns an error reply about the cluster into an error that is meaningful to the caller.
 pub fn explained(error: Error) -> Error {
-    if error.kind != Kind::Server {
-        return error;
-    }
-    match error.word() {
-        "MOVED" | "ASK" if !is_redirection(error.message()) => Error::new(
+    match error.code() {
+        Some(ServerCode::Moved | ServerCode::Ask) if !is_redirection(&error) => Error::new(
             Kind::Unavailable,
             "the cluster node redirected the request in words that were not understood: they name no slot, or no node and port",
         ),
-        "MOVED" | "ASK" => {
+        Some(ServerCode::Moved | ServerCode::Ask) => {
             let sent_on = format!(
                 "the cluster nodes kept redirecting the request until its deadline; the last reply was: {}",
                 error.message()
             );
             Error::new(Kind::Unavailable, sent_on)
         }
-        "CROSSSLOT" => {
+        Some(ServerCode::CrossSlot) if error.kind == Kind::Server => {
             let message = format!(
                 "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
                 error.message()
             );
-            Error::new(Kind::Unsupported, message)
+            error.with_kind(Kind::Unsupported, message)
         }
         _ => error,
     }
