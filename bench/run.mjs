@@ -10,7 +10,7 @@ import { startServer } from './suite/server.mjs'
 import { sizeVerdicts } from './suite/size-table.mjs'
 import { summarise } from './suite/summary.mjs'
 import { printGroup } from './suite/table.mjs'
-import { judge } from './suite/targets.mjs'
+import { checkTargets } from './suite/targets.mjs'
 import { measureSize, printSize } from './size.mjs'
 
 const options = understood()
@@ -39,7 +39,7 @@ async function main() {
     const { groups, failures } = await measureAll(plan, server)
     const size = options.only || failures.some(isOurs) ? null : await measureSize({ server, quick: options.quick })
     if (size) printSize(size)
-    const verdicts = [...judge(groups), ...(size ? sizeVerdicts(size) : [])]
+    const verdicts = [...checkTargets(groups), ...(size ? sizeVerdicts(size) : [])]
     const files = writeResults({ machine, groups, failures, verdicts, size }, { full: isFull(options) })
     console.log(`\n${files.join('\n')}`)
     conclude(failures, verdicts)

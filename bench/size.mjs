@@ -19,12 +19,12 @@ export async function measureSize({ server, quick = false }) {
     return JSON.parse(stdout)
   }
   const repeat = async (what, times) => {
-    const answers = []
-    for (let n = 0; n < times; n += 1) answers.push(await ask(what))
-    return answers
+    const results = []
+    for (let n = 0; n < times; n += 1) results.push(await ask(what))
+    return results
   }
   const starts = await repeat('require', quick ? 5 : 10)
-  const rss = async (what) => median((await repeat(what, quick ? 3 : 5)).map((answer) => answer.rssMegabytes))
+  const rss = async (what) => median((await repeat(what, quick ? 3 : 5)).map((result) => result.rssMegabytes))
   const bare = await rss('bare')
   return {
     addonMegabytes: starts[0].addonMegabytes,

@@ -37,7 +37,7 @@ await main(async () => {
     await service.disconnect()
   }
   await Promise.all([server.stop(), cluster.close()])
-  if (wrong) throw new Error(`${wrong} answers were not their callers'`)
+  if (wrong) throw new Error(`${wrong} replies were not their callers'`)
 })
 
 async function lua(count, seed) {

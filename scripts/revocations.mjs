@@ -70,7 +70,7 @@ class Peer {
     this.#child = fork(fileURLToPath(import.meta.url), {
       env: { PATH: process.env.PATH, PLACE: url, INDEX: index, SEED: seed },
     })
-    this.#child.on('message', (answer) => this.#waiting.shift().resolve(answer))
+    this.#child.on('message', (result) => this.#waiting.shift().resolve(result))
     this.#child.on('exit', (code) =>
       this.#waiting.forEach(({ reject }) => reject(new Error(`a process ended: ${code}`))),
     )
@@ -110,7 +110,7 @@ async function work() {
     )
   const tolerate = (promise) => promise.catch(() => void failed++)
   // On a busy machine calls may time out; those prove nothing and are not counted.
-  const answered = async (ask) => {
+  const retried = async (ask) => {
     for (;;) {
       try {
         return await ask()
@@ -150,14 +150,14 @@ async function work() {
       await Promise.all(
         races.flatMap((race) => [
           ...idsOf(race).map(async (id) =>
-            (await answered(() => sessions.getSession(id))) ? counts.alive++ : counts.gone++,
+            (await retried(() => sessions.getSession(id))) ? counts.alive++ : counts.gone++,
           ),
           ...tokensOf(race)
             .filter((token) => token.startsWith('quick'))
             .map(async (token) => {
               // A lookup that finds nothing must not start a load that others could join.
               const key = `session:${createHash('sha256').update(token).digest('hex')}`
-              if (await answered(() => service.get(key))) counts.kept++
+              if (await retried(() => service.get(key))) counts.kept++
             }),
         ]),
       )
@@ -213,10 +213,10 @@ async function work() {
 
   async function accept(race) {
     const found = await Promise.all([
-      ...idsOf(race).map((id) => answered(() => sessions.getSession(id))),
+      ...idsOf(race).map((id) => retried(() => sessions.getSession(id))),
       ...idsOf(race).map((id) => tolerate(sessions.updateSession(id, { late: true }))),
       // The database no longer has them: any that is found was kept in the cache.
-      ...tokensOf(race).map((token) => answered(() => sessions.validateSession(token, { load: () => null }))),
+      ...tokensOf(race).map((token) => retried(() => sessions.validateSession(token, { load: () => null }))),
     ])
     return found.filter(Boolean).length
   }

@@ -5,12 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the tree must fail")]
 
+#[path = "tidy/banned.rs"]
+mod banned;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/rule.rs"]
 mod rule;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
+mod words;
 
 use cinnabar_memory::supports;
 use rule::{Findings, Rule};
@@ -198,6 +202,34 @@ fn files_are_short() {
         .allows("src/a.lua", &"--\n".repeat(60))
         .holds();
 }
+
+/// Names and prose speak the language of the field. `tests/tidy/banned.rs` has the words, and what to say instead.
+#[test]
+fn words_are_those_of_the_field() {
+    Rule::for_rust(words::banned)
+        .under(SPOKEN)
+        .with_endings(&[".rs", ".lua", ".js", ".cjs", ".mjs", ".ts", ".tsx", ".md", ".html"])
+        .refuses("src/a.rs", "/// Answers the session.")
+        .refuses("src/a.rs", "fn wait_for_answer() {}")
+        .refuses("src/desk.rs", "")
+        .refuses("src/a.rs", "struct UsualLimits;")
+        .refuses("src/a.rs", "pub fn handed_over() {}")
+        .refuses("src/a.rs", "struct Flights;")
+        .refuses("crates/core/src/a.lua", "-- What nobody hears.")
+        .refuses("lib/a.js", "const toldOnce = new Set()")
+        .refuses("lib/a.js", "throw argumentError(`it cannot be meant`)")
+        .refuses("README.md", "It answers at once.")
+        .refuses("README.md", "A reply that is on its way.")
+        .allows("README.md", "As usual, it returns what is in flight: look at the page on the desktop.")
+        .allows("lib/a.js", "const [inFlight, singleFlight, page] = [1, 2, 'spelled'] // as usual, handed down")
+        .allows("src/a.rs", "let place = in_flight(\"usual\"); // what is kept, and how it is spelled")
+        .allows("src/a.rs", "fn a_key_is_gone_after_its_ttl() {}")
+        .allows("src/a.rs", "struct InFlight<'a>(&'a str); enum Order { FirstInFlight }")
+        .holds();
+}
+
+/// Where the rule holds. What is not listed still has some of the words.
+const SPOKEN: &[&str] = &["crates/port", "index.d.ts", "docs", "bench", "scripts", "__test__/next"];
 
 /// None of these words outside these places.
 fn only_in(words: &'static [&'static str], places: &'static [&'static str]) -> Rule {

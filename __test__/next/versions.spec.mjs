@@ -20,7 +20,7 @@ const { PATH, HOME, TMPDIR } = process.env
 const environment = { PATH, HOME, TMPDIR, NEXT_TELEMETRY_DISABLED: '1' }
 
 const versions = [
-  // What each of them does without being told comes first.
+  // The default bundler of each version comes first.
   {
     name: 'Next.js 15',
     major: 15,
@@ -55,7 +55,7 @@ for (const { name, major, packages, bundlers } of versions) {
       })
       after(() => rmSync(app, { recursive: true, force: true }))
 
-      it('builds a health route, with no server around, and the route answers', async () => {
+      it('builds a health route, without a server, and the route responds', async () => {
         const trap = await listen()
         await build({ app, next, bundler, REDIS_URL: `redis://127.0.0.1:${trap.port}` })
         trap.close()
@@ -99,7 +99,7 @@ async function asked({ app, next }) {
   }
 }
 
-/** A server that answers nothing and counts who comes. */
+/** A server that closes every connection and counts them. */
 async function listen() {
   const trap = { connections: 0, close: () => server.close() }
   const server = createServer((socket) => {

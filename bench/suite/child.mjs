@@ -1,4 +1,4 @@
-/** The process of one contender: opens its client, prepares one workload, and runs it when told. */
+/** The process of one contender: opens its client, prepares one workload, and runs it on request. */
 import { workloads } from '../workloads/all.mjs'
 import { measureBatch } from './batch.mjs'
 import { measure } from './measure.mjs'
@@ -32,8 +32,8 @@ const tasks = {
 
 process.on('message', async ({ task, ...input }) => {
   try {
-    const answer = await tasks[task](input)
-    if (process.connected) process.send({ answer })
+    const result = await tasks[task](input)
+    if (process.connected) process.send({ result })
   } catch (error) {
     process.send({ error: String(error?.message ?? error).split('\n')[0] })
   }

@@ -33,7 +33,7 @@ export class Contender {
     return this.#ask({ task: 'prepare', workload, cell })
   }
 
-  /** What a run needs and nobody measures. */
+  /** What a run needs before it is measured. */
   setUp(inflight) {
     return this.#ask({ task: 'setUp', inflight })
   }
@@ -59,23 +59,23 @@ export class Contender {
   #ask(question, ms = 0) {
     if (!this.#child.connected) return Promise.reject(new Error('the process has ended'))
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle({ error: `no answer to ${question.task}` }), ms + GRACE_MS)
+      const timer = setTimeout(() => this.#settle({ error: `no reply to ${question.task}` }), ms + GRACE_MS)
       this.#pending = { resolve, reject, timer }
       this.#child.send(question)
     })
   }
 
-  #settle({ answer, error }) {
+  #settle({ result, error }) {
     const pending = this.#pending
     this.#pending = null
     if (!pending) return
     clearTimeout(pending.timer)
-    if (error === undefined) pending.resolve(answer)
+    if (error === undefined) pending.resolve(result)
     else pending.reject(new Error(error))
   }
 }
 
-/** Everyone runs as in production, and nobody is configured by what happens to be set where the bench is started. */
+/** Every contender runs as in production, and no setting of the shell that starts the bench reaches one. */
 export function cleanEnvironment() {
   const kept = Object.entries(process.env).filter(([name]) => !/^(REDIS_|NODE_OPTIONS|DEBUG)/.test(name))
   return { ...Object.fromEntries(kept), NODE_ENV: 'production' }

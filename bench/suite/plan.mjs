@@ -31,8 +31,8 @@ export function makePlan(options) {
 function cellsOf(name, options) {
   if (workloads[name].shape === 'batch') return [{ jobs: options.jobs ?? (options.quick ? QUICK_JOBS : JOBS) }]
   if (name !== 'get' && name !== 'set') return [{}]
-  const usual = options.quick ? (name === 'get' ? [400, 32 * KB] : [400]) : SIZES
-  const cells = (options.sizes ?? usual).map((size) => ({ size, shape: options.shape ?? 'text' }))
+  const defaults = options.quick ? (name === 'get' ? [400, 32 * KB] : [400]) : SIZES
+  const cells = (options.sizes ?? defaults).map((size) => ({ size, shape: options.shape ?? 'text' }))
   // One look at values that are slow to parse, since a text parses almost for free.
   const isWhole = name === 'get' && !options.sizes && !options.shape && !options.quick
   return isWhole ? [...cells, { size: 32 * KB, shape: 'rows', inflight: [64] }] : cells

@@ -6,7 +6,7 @@ import { toMarkdown } from './markdown.mjs'
 
 const folder = new URL('../results/', import.meta.url)
 
-/** The six panels that tell the story; the rest is in the other chart. */
+/** The six panels of the summary; the rest is in the other chart. */
 const HEADLINES = ['get-400B', 'get-32KB', 'limit', 'session', 'process', 'messages']
 
 export function writeResults(results, { full }) {

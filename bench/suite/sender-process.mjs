@@ -5,16 +5,16 @@ import { Sender } from './sender.mjs'
 
 const file = fileURLToPath(import.meta.url)
 
-/** Starts the process and answers what a `Sender` offers. It ends with this one. */
+/** Starts the process and returns the methods of a `Sender`. It ends with this one. */
 export async function startSender({ contender, address, channel, paced }) {
   const child = fork(file, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const ask = (question) =>
     new Promise((resolve, reject) => {
       const gone = () => reject(new Error('the process of the publisher ended'))
-      child.once('exit', gone).once('message', ({ answer, error }) => {
+      child.once('exit', gone).once('message', ({ result, error }) => {
         child.off('exit', gone)
         if (error) reject(new Error(error))
-        else resolve(answer)
+        else resolve(result)
       })
       child.send(question)
     })
@@ -28,7 +28,7 @@ if (process.argv[1] === file) {
     try {
       if (heard) return sender.heard(heard)
       if (open) sender = await openSender(open)
-      process.send({ answer: run ? await sender.run(run) : null })
+      process.send({ result: run ? await sender.run(run) : null })
     } catch (error) {
       process.send({ error: String(error?.message ?? error).split('\n')[0] })
     }

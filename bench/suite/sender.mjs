@@ -1,7 +1,7 @@
 /** Publishes messages, as many as are heard: one a time slot, or a number of them in flight. */
 import { clock } from './clock.mjs'
 
-/** How often the subscriber says how far it is, and how far the publisher may be ahead: nobody's buffer overflows. */
+/** How often the subscriber says how far it is, and how far the publisher may be ahead, so that no buffer overflows. */
 export const HEARD_STEP = 256
 const AHEAD = 4096
 
@@ -19,12 +19,12 @@ export class Sender {
     this.paced = paced
   }
 
-  /** Sends for `ms` milliseconds and answers how many. When paced, `inflight` is the number of messages a second. */
+  /** Sends for `ms` milliseconds and resolves to how many. When paced, `inflight` is the number of messages a second. */
   async run({ inflight, ms }) {
     this.#sent = 0
     this.#heard = 0
     const end = clock() + ms
-    // What is lost is never heard: at the end nobody waits for it any longer.
+    // What is lost is never heard: it is no longer waited for at the end.
     setTimeout(() => this.#wake(), ms)
     if (this.paced) await this.#everySlot(1000 / inflight, end)
     else await Promise.all(Array.from({ length: inflight }, () => this.#loop(end)))
@@ -47,14 +47,14 @@ export class Sender {
     }
   }
 
-  /** Never waits for an answer: a slow one delays no other message. */
+  /** Never waits for a reply: a slow one delays no other message. */
   #everySlot(slotMs, end) {
-    const answers = []
+    const sends = []
     return new Promise((resolve) => {
       const timer = setInterval(() => {
-        if (clock() < end) return answers.push(this.#send())
+        if (clock() < end) return sends.push(this.#send())
         clearInterval(timer)
-        resolve(Promise.all(answers))
+        resolve(Promise.all(sends))
       }, slotMs)
     })
   }

@@ -27,18 +27,18 @@ const tasks = {
     await service.connect()
     await service.set('probe', 'value')
     await service.get('probe')
-    const answer = await resident()
+    const result = await resident()
     await service.disconnect()
-    return answer
+    return result
   },
   async ioredis() {
     const { Redis } = require('ioredis')
     const client = new Redis(url)
     await client.set('probe', 'value')
     await client.get('probe')
-    const answer = await resident()
+    const result = await resident()
     client.disconnect()
-    return answer
+    return result
   },
 }
 
@@ -48,4 +48,4 @@ async function resident() {
   return { rssMegabytes: process.memoryUsage.rss() / 1e6 }
 }
 
-Promise.resolve(tasks[what]()).then((answer) => console.log(JSON.stringify(answer)))
+Promise.resolve(tasks[what]()).then((result) => console.log(JSON.stringify(result)))

@@ -32,7 +32,7 @@ export const targets = [
 ]
 
 /** One verdict per target that this run was asked for: `{ text, met }`. */
-export const judge = (groups) =>
+export const checkTargets = (groups) =>
   targets.flatMap((target) => {
     const group = groups.find(({ id }) => id === target.group)
     const cell = group?.cells.find(({ inflight }) => inflight === target.inflight)

@@ -1,4 +1,4 @@
-/** A free lock taken and given back, on 1,000 resources: nobody waits for anybody. */
+/** A free lock taken and given back, on 1,000 resources, so that there is no contention. */
 const TTL_SECONDS = 30
 const resources = Array.from({ length: 1000 }, (_, n) => `order:${n}`)
 

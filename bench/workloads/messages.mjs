@@ -5,7 +5,7 @@ import { Sender } from '../suite/sender.mjs'
 
 const CONTENDERS = ['cinnabar', 'ioredis', 'ioredis-auto', 'node-redis']
 
-/** A message a millisecond: late is then what each takes on its way, never what waits before it. */
+/** A message a millisecond: its latency is then that of delivery, without the time it waited to be sent. */
 const paced = { unit: 'messages/s', inflight: [1000], fixed: true, figure: 'p50Micros' }
 const flood = { unit: 'in flight', inflight: [1, 64] }
 

@@ -62,7 +62,7 @@ async function locked(locks, resource) {
   if (token !== null) await locks.releaseLock(resource, token)
 }
 
-/** Somebody comes to a room, hears what is said there, says something and goes. */
+/** A user joins a room, listens, sends a message and leaves. */
 async function visited(rooms, n) {
   const room = `visited:${n % 20}`
   const member = await rooms.join(room, `user:${n % 100}`, { name: 'Ada' })
@@ -73,9 +73,9 @@ async function visited(rooms, n) {
 }
 
 async function refused(promise) {
-  const answer = await promise.then(
+  const result = await promise.then(
     () => 'accepted',
     (error) => error.code,
   )
-  if (!String(answer).startsWith('E_')) throw new Error(`bad input was ${answer}`)
+  if (!String(result).startsWith('E_')) throw new Error(`bad input was ${result}`)
 }

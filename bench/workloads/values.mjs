@@ -2,7 +2,7 @@
  * The documents that are cached, as JSON text of exactly `size` bytes:
  * - `text`: a few fields and one long text, as a rendered page or an article is;
  * - `unicode`: the same with a text outside ASCII;
- * - `rows`: a list of small records, where parsing is most of the work whoever fetches.
+ * - `rows`: a list of small records, where parsing is most of the work in every client.
  */
 const LATIN = 'The quick brown fox jumps over the lazy dog while vermilion pigment dries on the wall. '
 const UNICODE = 'Zinnober 辰砂 ist ein Mineral – leuchtend rot, schwer, und älter als jede Schrift. '

@@ -84,11 +84,16 @@ impl File {
     }
 }
 
-/// Every file with one of these endings under these folders, sorted.
+/// Every file with one of these endings under these folders, sorted. A path of a file stands for that file.
 pub fn files(folders: &[&str], endings: &[&str]) -> Vec<File> {
     let mut found = Vec::new();
     for folder in folders {
-        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), folder, endings, &mut found);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        if path.is_file() {
+            found.push(File::new(folder, &fs::read_to_string(path).unwrap()));
+        } else {
+            collect(&path, folder, endings, &mut found);
+        }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
@@ -97,6 +102,9 @@ pub fn files(folders: &[&str], endings: &[&str]) -> Vec<File> {
 fn collect(folder: &Path, name: &str, endings: &[&str], found: &mut Vec<File>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = format!("{name}/{}", entry.file_name().to_str().unwrap());
+        if path.ends_with("/node_modules") || path.ends_with("/.next") {
+            continue;
+        }
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &path, endings, found);
         } else if endings.iter().any(|ending| path.ends_with(ending)) {

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_told_as_a_number() {
+    fn a_count_is_replied_as_a_number() {
         let count = |reply| (Effect::Count(positive_count), reply);
         let error = error_after(&[count(Ok(Reply::Int(3))), count(lost(Kind::NotSent)), count(Ok(Reply::Int(2)))]);
         assert_eq!(error.done(), Some(&Done::Count(5)));
