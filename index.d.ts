@@ -1,5 +1,18 @@
-// Types of cinnabar: sessions, API caching, rate limits, locks, rooms, messages and job queues over Redis, Valkey or memory.
-// One file per feature. A ttl and what ends in `Seconds` is in seconds; what ends in `Ms`, and `PX`, is in milliseconds.
+// Types of cinnabar: sessions, API caching, rate limits, locks, rooms, messages and job queues over Redis, Valkey or memory. There is
+// one file per feature; this one exports them all.
+//
+// Units are part of a name: what ends in `Seconds` is in seconds, what ends in `Ms` in milliseconds, and a `ttl` is in seconds. Other
+// names are given by Redis or by the services that the package is for, or are part of a stored format:
+//
+// | name                                                             | unit                                      |
+// | ---------------------------------------------------------------- | ----------------------------------------- |
+// | `EX`, `seconds`, `window`, `staleWhileRevalidate`                | seconds                                   |
+// | `PX`, `ms`, `delay`, `backoff`; `ping`, `set`, `get` of a report | milliseconds                              |
+// | `latency`                                                        | text in milliseconds, such as `'2ms'`     |
+// | `resetTime`; `timestamp` of an image; `createdAt`, `dueAt`,      | milliseconds since 1970, a number         |
+// | `startedAt`, `finishedAt` of a job; `startAt`, `endAt`, `nextAt` |                                           |
+// | `createdAt` of a session; `timestamp` of a message or a report;  | an ISO 8601 time, a string                |
+// | `joinedAt`, `at`                                                 |                                           |
 export * from './types/service.js'
 export * from './types/options.js'
 export * from './types/calls.js'

@@ -1,7 +1,7 @@
 import type { RedisService } from './index.js'
 
 /**
- * Moves the clock of the embedded engine forward, so that a test need not wait for anything to expire.
+ * Moves the clock of the embedded engine forward, so that a test does not have to wait for a ttl.
  *
  * @param service A service with a `memory:` URL; others reject with `E_UNSUPPORTED`.
  * @param ms How far, in milliseconds, at least 0.

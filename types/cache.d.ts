@@ -3,41 +3,39 @@ import type { JsonInput, Jsonify } from './json.js'
 import type { RedisService } from './service.js'
 import type { SessionManagerOptions } from './session.js'
 
-/** Counts since the object was made. */
+/** Counts since the object was created. */
 export interface CacheStats {
   /** Lookups that found a value. */
   hits: number
   /** Lookups that found none. */
   misses: number
-  /** Failures of the store, those that the caller did not see included: it was answered without it. */
+  /** Failures of the store, including those that a fallback hid from the caller. */
   errors: number
 }
 
 /** Options of an `ApiCache`. */
 export interface ApiCacheOptions {
   /**
-   * Prefix of the keys. Default `'api:'`. It may not overlap with another feature's or cache's, as
-   * {@link SessionManagerOptions.prefix} says. With `''`, keys are used unchanged, even if something else uses them too, and
-   * patterns are rejected.
+   * The prefix of the keys. Default `'api:'`. It must not overlap with another prefix: see {@link SessionManagerOptions.prefix}. With
+   * `''`, keys are used unchanged, even if something else uses them too, and patterns are rejected.
    */
   prefix?: string
-  /** Life of a value in seconds when it is given none. Default `300`. */
+  /** The default ttl of a value, in seconds. Default `300`. */
   ttl?: number
   /**
-   * How long a `load` may take, in milliseconds from 1 to 2^31. After that its caller gets `E_TIMEOUT`, its key is free for
-   * another load, and the callers that shared it start one. A result that arrives up to a minute later is still stored. Default:
-   * a caller waits 60,000 for its own load, and 5000 for another caller's before it starts its own. `.with({ timeoutMs })` limits
-   * single calls.
+   * The timeout of a `load`, in milliseconds from 1 to 2^31. After that its caller gets `E_TIMEOUT`, and the callers that shared it start
+   * another load of its key. A result that arrives up to a minute later is still stored. Default: a caller waits 60,000 for its own load,
+   * and 5000 for another caller's before it starts its own. `.with({ timeoutMs })` limits single calls.
    */
   loadTimeoutMs?: number
   /**
-   * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: answer that
-   * there is nothing, which `stats().errors` counts, or reject. `getOrSet` loads either way. Default `'miss'`.
+   * What reads (`get`, `getMany`, `getCachedResponse`, `getImageInfo`) do when the server cannot be reached: find nothing (`'miss'`), which
+   * `stats().errors` counts, or reject (`'throw'`). `getOrSet` loads in either case. Default `'miss'`.
    */
   onUnavailable?: 'miss' | 'throw'
 }
 
-/** Counts since the cache was made. */
+/** Counts since the cache was created. */
 export interface ApiCacheStats extends CacheStats {
   /**
    * How many stale values `getOrSet` returned (`staleWhileRevalidate`). They count neither as `hits` nor as `misses`.
@@ -45,80 +43,81 @@ export interface ApiCacheStats extends CacheStats {
   staleHits: number
 }
 
-/** How a value is kept. Without tags and `staleWhileRevalidate` it is plain JSON that any client can read. */
+/** Options of storing a value. Without tags and `staleWhileRevalidate` it is stored as plain JSON, which any client can read. */
 export interface CacheSetOptions {
   /** How long the value is fresh, in seconds. Default: the cache's. */
   ttl?: number
-  /** Names to invalidate values by, at most 128. Any text is valid. */
+  /** Tags for `invalidateByTag`, at most 128. Any text is valid. */
   tags?: readonly string[]
   /**
-   * How long after `ttl`, in seconds, `getOrSet` may still return the stale value while it loads a new one. When that load fails,
-   * this process retries after a second, and doubles the wait after each further failure, up to a minute.
+   * How long after `ttl`, in seconds, `getOrSet` may still return the stale value while it loads a new one. If that load fails, this
+   * process retries after a second, and doubles the wait after each further failure, up to a minute.
    */
   staleWhileRevalidate?: number
 }
 
-/** One value of `setMany`. */
+/** An entry of `setMany`. */
 export interface CacheEntry<T = unknown> extends CacheSetOptions {
-  /** Its key. */
+  /** The key. */
   key: string
-  /** The value: anything that JSON can represent, see `ApiCache.set`. */
+  /** The value: anything that JSON can represent (see `ApiCache.set`). */
   value: T
 }
 
-/** What is known about an image. */
+/** Information about an image. */
 export interface ImageInfo {
-  /** Its size in bytes. */
+  /** The image's size, in bytes. */
   size: number
-  /** Its media type, such as `image/png`: by its content, else by its name. */
+  /** The image's media type, such as `image/png`, detected from its content, otherwise from its name. */
   type: string
-  /** SHA-256 of its bytes in hexadecimal. */
+  /** The SHA-256 of the image's bytes, in hexadecimal. */
   hash: string
-  /** When this was stored, in ms since 1970. */
+  /** When this was stored, in milliseconds since 1970: part of the stored format. The `timestamp` of a message or a report is text. */
   timestamp: number
 }
 
 /**
  * Values cached with a ttl under `api:{key}`. Every method also exists as a static one, on the default service.
  *
- * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject: one that is lost must
- * not look as if it were done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
+ * Without a server, reads find nothing (see `onUnavailable`), and `set` and the invalidations reject, since a lost invalidation must
+ * not seem to be done. On a service with `onUnavailable: 'empty'`, the invalidations that return a number return 0.
  *
- * Keys, tags and files may come from clients: any string is one, and those that the store should not keep as they are, such as long
- * ones, are hashed.
+ * Keys, tags and files may come from clients: any string is valid, and strings that are not suitable for the store, such as long ones,
+ * are hashed.
  *
  * @example
  * const profile = await ApiCache.getOrSet(`profile:${id}`, () => loadProfile(id), { ttl: 60, tags: [`user:${id}`] })
  * await ApiCache.invalidateByTag(`user:${id}`)
  */
-export interface ApiCache {
+export interface ApiCache extends ApiCacheAliases {
   /**
-   * The same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. A caller of `getOrSet`
-   * whose signal aborts goes away alone: `load` goes on for the others, and fills the cache. Bound once more, the shorter time
-   * and every signal count.
+   * Returns the same cache with its calls bound to a deadline, a signal or both; statistics and loads are shared. If the signal of a
+   * caller of `getOrSet` aborts, only that caller rejects: `load` continues for the others, and its result is stored. If bound again, the
+   * shorter time and every signal apply.
    *
    * @example
    * const page = await ApiCache.with({ timeoutMs: 100, signal: request.signal }).getOrSet('page', load)
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
    */
   with(limits: CallLimits): ApiCache
   /**
-   * Builds a key from an endpoint and its parameters, in any order: `cache:{endpoint}:{hash}`.
+   * Builds a key from an endpoint and its parameters, whatever their order: `cache:{endpoint}:{hash}`.
    *
    * Keys are equal exactly if endpoint and parameters are. Parameters are compared by contents: objects, arrays,
    * `URLSearchParams`, `Headers`, `FormData`, `URL`, `Map`, `Set`, `Date`, bytes, `bigint` and numbers (`-0` differs from `0`). A
-   * field that is `undefined` counts as missing. @throws {CinnabarError} `E_INVALID_ARGUMENT` for values that cannot be compared
-   * by contents: functions, symbols and instances of classes without `toJSON`. Pass their fields instead: `{ ...it }`.
+   * field that is `undefined` counts as missing.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for values that cannot be compared by contents: functions, symbols and instances of
+   * classes without `toJSON`. Pass their fields instead: `{ ...it }`.
    */
   keyFor(endpoint: string, params?: object): string
-  /** The value, or `null`. A cached `null` reads `null` as well; `getOrSet` can tell them apart. */
+  /** Returns the value, or `null`, which may also be a cached `null`; `getOrSet` distinguishes them. */
   get<T = unknown>(key: string): Promise<Jsonify<T> | null>
   /**
-   * Stores a value as `JSON.stringify` writes it. Wins over a running load of the same key, in any process. Any text is a valid
-   * key.
+   * Stores a value as JSON. It wins over a running load of the same key, in any process. Any text is a valid key.
    *
-   * Rejects with `E_INVALID_ARGUMENT` for values that would come back as something else: bytes, a `Map`, a `Set`, a `RegExp`, an
-   * `Error`, a `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
+   * Rejects with `E_INVALID_ARGUMENT` for values whose contents JSON would lose: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`, a
+   * `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
    */
   set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions): Promise<void>
   /**
@@ -126,7 +125,10 @@ export interface ApiCache {
    * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
    */
   invalidate(key: string): Promise<number>
-  /** Makes every value with this tag a miss, and the results of loads that began before. Costs the same for one value and for a million. */
+  /**
+   * Invalidates all values with this tag, and the results of loads that started before. The cost does not depend on the number of
+   * values.
+   */
   invalidateByTag(tag: string): Promise<void>
   /**
    * Removes every value whose key matches a glob, and prevents running loads of matching keys, in any process, from being stored;
@@ -136,19 +138,19 @@ export interface ApiCache {
    * removed. If a reply is lost, its removal is sent again, and what the first attempt removed is not counted.
    */
   invalidateByPattern(pattern: string): Promise<number>
-  /** Several values in the order of their keys, `null` for those that are missing. */
+  /** Returns several values in the order of their keys, with `null` for each that is missing. */
   getMany<T = unknown>(keys: readonly string[]): Promise<(Jsonify<T> | null)[]>
   /**
-   * Stores several values in one round, or in two where they have tags. Each is stored by itself: with `E_MAYBE_APPLIED`,
-   * `error.done` has the keys that are known to be stored. Storing all of them again does no harm.
+   * Stores several values in one round, or in two if they have tags. Each is stored independently: with `E_MAYBE_APPLIED`, `error.done`
+   * has the keys that are known to be stored. Storing all of them again does no harm.
    */
   setMany<Values extends readonly unknown[]>(entries: {
     readonly [Index in keyof Values]: CacheEntry<Values[Index]> & { value: JsonInput<Values[Index]> }
   }): Promise<void>
   /**
-   * Returns the cached value, or calls `load` and stores what it returns. At most one load per key runs at a time for a service in
-   * this process; concurrent callers share it. Every caller gets its own copy, and a loaded value is the same as a cached one: the
-   * value after a round trip through JSON.
+   * Returns the cached value, or calls `load` and stores what it returns. Loads are single-flight: at most one per key runs at a
+   * time for a service in this process, and concurrent callers share it. Every caller gets its own copy, of a loaded value as of a cached
+   * one: the value after a round trip through JSON.
    *
    * - If `load` rejects, so does every caller that shares it, and nothing is stored.
    * - `undefined` is returned but not stored; `null` is stored. Values that cannot be stored (see `set`) reject with
@@ -167,27 +169,31 @@ export interface ApiCache {
    *   for all concurrent callers. `stats().errors` counts it.
    */
   getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
-  /** The same as `get`. */
-  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
-  /** The same as `set`, with the life as a number of seconds, 300 unless told. */
-  setCachedResponse<T = unknown>(name: string, value: JsonInput<T>, ttlSeconds?: number): Promise<void>
-  /** The same as `invalidate`. */
-  invalidateCache(name: string): Promise<number>
-  /** What is known about an image file, or `null`. Kept under the key `image:{file}`. */
+  /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>
-  /** Keeps what is known about an image: read off its bytes, or as given (`timestamp` is added). Returns it. */
+  /** Stores information about an image file, computed from its bytes or as given, with a `timestamp`; returns it. */
   setImageInfo(
     file: string,
     image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
     options?: CacheSetOptions,
   ): Promise<ImageInfo>
-  /** Forgets what is known about an image; returns the number of values removed, 0 or 1, as `invalidate` does. */
+  /** Removes the information about an image file; returns the number of values removed, 0 or 1, as `invalidate` does. */
   invalidateImage(file: string): Promise<number>
-  /** Counts since this cache was made. */
+  /** Returns counts since this cache was created. */
   stats(): ApiCacheStats
 }
 
-/** Makes a `ApiCache`; also has each of its methods, on the default service. */
+/** Other names of methods of an `ApiCache`. */
+export interface ApiCacheAliases {
+  /** The same as `get`. */
+  getCachedResponse<T = unknown>(name: string): Promise<Jsonify<T> | null>
+  /** The same as `set`, with the ttl as an argument, in seconds. Default `300`. */
+  setCachedResponse<T = unknown>(name: string, value: JsonInput<T>, ttlSeconds?: number): Promise<void>
+  /** The same as `invalidate`. */
+  invalidateCache(name: string): Promise<number>
+}
+
+/** Creates an `ApiCache`; has each of its methods too, on the default service. */
 export interface ApiCacheConstructor extends ApiCache {
   /**
    * Without a service it uses the default one, which reads its settings from the environment on its first call.

@@ -2,30 +2,32 @@ import type { CallLimits } from './calls.js'
 import type { BufferCommands, BufferReply, Commands, Reply, Storable } from './commands.js'
 import type { Multi } from './multi.js'
 
-/** What `sendCommand` returns. */
+/** Options of `sendCommand`. */
 export interface SendOptions {
-  /** Whether strings in the reply are `Buffer`s. Default `false`. */
+  /** Whether to return strings in the reply as `Buffer`s. Default `false`. */
   buffers?: boolean
 }
 
 /**
- * The commands themselves, named as node-redis names them. Keys go out as they are: no prefix, no escaping. An invalid argument,
- * one too many or too few, rejects with `E_INVALID_ARGUMENT` before anything is sent; the message names command and argument.
+ * The raw client: Redis commands, named as in node-redis. Keys are sent unchanged: no prefix, no escaping. An invalid argument, or one
+ * too many or too few, rejects with `E_INVALID_ARGUMENT` before anything is sent; the message names command and argument.
  */
 export interface RawClient extends Commands, BufferCommands {
-  /** Whether there is a connection right now; for a cluster, to any of its nodes. */
+  /** Whether there is a connection now; for a cluster, to any of its nodes. */
   readonly isReady: boolean
   /**
-   * The same client with its commands, transactions included, bound to a deadline, a signal or both. Bound once more, the
-   * shorter time and every signal count. Throws `E_INVALID_ARGUMENT` for a bad option.
+   * Returns the same client with its commands, including transactions, bound to a deadline, a signal or both. If bound again, the shorter
+   * time and every signal apply.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
    */
   with(limits: CallLimits): RawClient
-  /** Collects commands to run as one transaction. */
+  /** Creates a transaction, which collects commands. */
   multi(): Multi<[]>
   /**
    * Sends any command, its name first, and returns the raw reply. Commands known to reply exactly once, without blocking, use the
    * service's connections. Any other command gets a connection of its own, closed afterwards: blocking commands such as `BLPOP`,
-   * and unknown ones, such as those of some modules. These are not ordered with other calls.
+   * and unknown ones, such as those of some modules. These are not ordered relative to other calls.
    *
    * A blocking command waits for its own timeout, at most as long as `with({ timeoutMs })` allows. With the timeout `0` (forever)
    * it waits until the call's deadline, then rejects with `E_TIMEOUT`, and no element has been removed.
@@ -33,15 +35,15 @@ export interface RawClient extends Commands, BufferCommands {
    * In a cluster `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH` and `RESTORE`, `FLUSHALL`, `FLUSHDB`,
    * `DBSIZE`, `KEYS` and `SCRIPT EXISTS` are sent to every primary; any other command without a key is sent to one of them.
    *
-   * @throws {CinnabarError} `E_UNSUPPORTED` for commands that make no sense on a shared connection (`SUBSCRIBE`, `MONITOR`,
+   * @throws {CinnabarError} `E_UNSUPPORTED` for commands that are invalid on a shared connection (`SUBSCRIBE`, `MONITOR`,
    * `MULTI`, `WATCH`, `SELECT`, `AUTH`, `CLIENT REPLY`, `WAIT` …), with an alternative in the message; and for commands that the
    * embedded engine does not have.
    */
   sendCommand<T = Reply>(args: readonly Storable[], options?: SendOptions & { buffers?: false }): Promise<T>
-  /** The same with a `Buffer` for each string of the reply. */
+  /** Sends any command and returns the raw reply, with a `Buffer` for each string. */
   sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Promise<T>
   /**
-   * Pages of keys, as `scan` returns them, until the whole keyspace has been scanned. A key may occur twice.
+   * Returns pages of keys, as `scan` does, until the whole keyspace has been scanned. A key may occur twice.
    *
    * @example
    * for await (const keys of client.scanIterator({ MATCH: 'user:*', COUNT: 100 })) await client.unlink(keys)

@@ -1,36 +1,36 @@
 import type { CinnabarError } from './errors.js'
 
-/** What may be stored under a raw key or in a field. Numbers are written in decimal. */
+/** A value that may be stored under a raw key or in a field. Numbers are stored in decimal. */
 export type Storable = string | number | Uint8Array
 
 /** A raw key. */
 export type Key = string | Uint8Array
 
-/** How `SET` writes. `EX`, `PX` and `expiration` exclude each other, and so do `NX`, `XX` and `condition`. */
+/** Options of `set`. `EX`, `PX` and `expiration` exclude each other, and so do `NX`, `XX` and `condition`. */
 export type SetOptions = SetLife & SetCondition
 
-/** How long a key that is set lives. */
+/** The ttl of a key that is set. */
 export type SetLife =
   | {
-      /** Life in seconds, at least 1. */
+      /** The ttl in seconds, at least 1. */
       EX?: number
       PX?: undefined
       expiration?: undefined
     }
   | {
-      /** Life in milliseconds, at least 1. */
+      /** The ttl in milliseconds, at least 1. */
       PX: number | undefined
       EX?: undefined
       expiration?: undefined
     }
   | {
-      /** `EX`, `PX` or `KEEPTTL`, as in node-redis 5. */
+      /** `EX` (seconds), `PX` (milliseconds) or `KEEPTTL`, as in node-redis 5. */
       expiration: { type: 'EX' | 'PX'; value: number } | { type: 'KEEPTTL' } | 'KEEPTTL' | undefined
       EX?: undefined
       PX?: undefined
     }
 
-/** When a key is set. */
+/** On which condition a key is set. */
 export type SetCondition =
   | {
       /** Only if the key does not exist. */
@@ -51,11 +51,11 @@ export type SetCondition =
       XX?: false
     }
 
-/** `SetOptions` of the raw client, or one that keeps the life that the key has. */
+/** Options of `set` of the raw client: `SetOptions`, or `KEEPTTL`. */
 export type RawSetOptions = (
   | (SetLife & { KEEPTTL?: false })
   | {
-      /** Keeps the life that the key has. */
+      /** Whether to keep the present ttl of the key. */
       KEEPTTL: boolean | undefined
       EX?: undefined
       PX?: undefined
@@ -80,17 +80,17 @@ export type Bytes = typeof globalThis extends { Buffer: { alloc(size: number): i
 
 /** A member of a sorted set with its score. */
 export interface ScoredMember {
-  /** Its place in the order; `Infinity` and `-Infinity` are allowed, `NaN` is not. */
+  /** The score, by which members are sorted. `Infinity` and `-Infinity` are allowed, `NaN` is not. */
   score: number
   /** The member. */
   value: Storable
 }
 
-/** A part of a range. */
+/** The part of a range to return. */
 export interface RangeLimit {
-  /** How many to leave out at the start. */
+  /** How many members to skip. */
   offset: number
-  /** How many to answer at most. */
+  /** How many members to return at most. */
   count: number
 }
 
@@ -98,7 +98,7 @@ export interface RangeLimit {
 export type Bound = number | string
 
 /**
- * The raw commands, with their arguments and results. The client sends each at once; `multi()` collects the same ones.
+ * The raw commands, with their arguments and results. The client sends each at once; `multi()` collects the same commands.
  *
  * Stored strings are returned as strings, in which invalid UTF-8 becomes U+FFFD; read binary data with the methods that end in
  * `Buffer`, or with `sendCommand(args, { buffers: true })`. A result beyond 2^53 rejects with `E_INVALID_DATA`, though the
@@ -110,175 +110,175 @@ export type Bound = number | string
 export interface Commands {
   /** Returns `'PONG'`. */
   ping(): Promise<string>
-  /** What the server tells about itself, as text. */
+  /** Returns information about the server, as text. */
   info(section?: string): Promise<string>
-  /** How many keys there are. */
+  /** Returns the number of keys. */
   dbSize(): Promise<number>
   /** Deletes every key of every database; on the embedded engine, of this database. */
   flushAll(): Promise<string>
   /** Deletes every key of this database. */
   flushDb(): Promise<string>
-  /** Sends a message as it is; returns how many got it. */
+  /** Publishes a message unchanged; returns how many connections received it. */
   publish(channel: string, message: Storable): Promise<number>
-  /** Runs a Lua script. `numberOfKeys` of what follows are keys. */
+  /** Runs a Lua script. The first `numberOfKeys` of the following arguments are keys. */
   eval(script: string, numberOfKeys: number, ...keysAndArgs: Storable[]): Promise<Reply>
-  /** Some of the keys, and the cursor that continues; `'0'` begins and ends. */
+  /** Returns some of the keys, and the cursor to continue with; `'0'` starts a scan and ends it. */
   scan(
     cursor?: string | number,
     options?: { MATCH?: string; COUNT?: number },
   ): Promise<{ cursor: string; keys: string[] }>
-  /** `'string'`, `'hash'`, `'list'`, `'set'`, `'zset'` or `'none'`. */
+  /** Returns the type of a key: `'string'`, `'hash'`, `'list'`, `'set'`, `'zset'` or `'none'`. */
   type(key: Key): Promise<string>
-  /** Counts which of the keys exist. Without keys it returns 0 and sends nothing. */
+  /** Returns how many of the keys exist. Without keys it returns 0 and sends nothing. */
   exists(...keys: (Key | Key[])[]): Promise<number>
-  /** Deletes keys; returns how many there were. */
+  /** Deletes keys; returns how many existed. */
   del(...keys: (Key | Key[])[]): Promise<number>
-  /** Like `del`; the memory is freed later. */
+  /** Deletes keys as `del` does, but frees their memory later. */
   unlink(...keys: (Key | Key[])[]): Promise<number>
-  /** Sets the remaining life in seconds; `false` when there is no such key. */
+  /** Sets the remaining ttl, in seconds; returns `false` if the key does not exist. */
   expire(key: Key, seconds: number): Promise<boolean>
-  /** Sets the remaining life in milliseconds; `false` when there is no such key. */
+  /** Sets the remaining ttl, in milliseconds; returns `false` if the key does not exist. */
   pExpire(key: Key, ms: number): Promise<boolean>
-  /** Takes the end of life away; `false` when there was none. */
+  /** Removes the ttl of a key; returns `false` if it had none. */
   persist(key: Key): Promise<boolean>
-  /** Remaining life in seconds; -1 without one, -2 without a key. */
+  /** Returns the remaining ttl, in seconds; -1 if the key has none, -2 if it does not exist. */
   ttl(key: Key): Promise<number>
-  /** Remaining life in milliseconds; -1 without one, -2 without a key. */
+  /** Returns the remaining ttl, in milliseconds; -1 if the key has none, -2 if it does not exist. */
   pTTL(key: Key): Promise<number>
 
-  /** The string under a key, or `null`. */
+  /** Returns the string under a key, or `null`. */
   get(key: Key): Promise<string | null>
-  /** Stores a string. With `GET`, returns the value that was there before. */
+  /** Stores a string and, with `GET`, returns the previous one. */
   set(key: Key, value: Storable, options: RawSetOptions & { GET: true }): Promise<string | null>
-  /** Stores a string; `null` when `NX` or `XX` kept it from that. `KEEPTTL` keeps the life that the key had. */
+  /** Stores a string; returns `null` if `NX` or `XX` prevented it. */
   set(key: Key, value: Storable, options?: RawSetOptions & { GET?: false }): Promise<'OK' | null>
   /** Adds 1; returns the sum. */
   incr(key: Key): Promise<number>
-  /** Adds a whole number; returns the sum. */
+  /** Adds an integer; returns the sum. */
   incrBy(key: Key, increment: number): Promise<number>
-  /** Takes 1 away; returns the difference. */
+  /** Subtracts 1; returns the difference. */
   decr(key: Key): Promise<number>
-  /** Takes a whole number away; returns the difference. */
+  /** Subtracts an integer; returns the difference. */
   decrBy(key: Key, decrement: number): Promise<number>
-  /** Several values in the order of their keys. Without keys it returns `[]` and sends nothing. */
+  /** Returns several values in the order of their keys. Without keys it returns `[]` and sends nothing. */
   mGet(...keys: (Key | Key[])[]): Promise<(string | null)[]>
   /** Stores several values: an object, an array of pairs, or key, value, key, value… */
   mSet(
     values: Readonly<Record<string, Storable>> | readonly (readonly [Key, Storable])[] | readonly Storable[],
   ): Promise<string>
-  /** Stores several values given one after the other. */
+  /** Stores several values, given as key, value, key, value… */
   mSet(key: Key, value: Storable, ...more: Storable[]): Promise<string>
 
-  /** Sets a field of a hash; returns 1 when it is new, else 0. */
+  /** Sets a field of a hash; returns 1 if the field is new, otherwise 0. */
   hSet(key: Key, field: Storable, value: Storable): Promise<number>
   /** Sets several fields; returns how many are new. */
   hSet(key: Key, fields: Readonly<Record<string, Storable>>): Promise<number>
-  /** One field, or `null`. */
+  /** Returns a field, or `null`. */
   hGet(key: Key, field: Storable): Promise<string | null>
-  /** All fields, as an object without a prototype; empty if the key does not exist. */
+  /** Returns all fields, as an object without a prototype, which is empty if the key does not exist. */
   hGetAll(key: Key): Promise<Record<string, string>>
-  /** Deletes fields; returns how many there were. */
+  /** Deletes fields; returns how many existed. */
   hDel(key: Key, ...fields: (Storable | Storable[])[]): Promise<number>
-  /** Whether the hash has a field. */
+  /** Returns whether the hash has a field. */
   hExists(key: Key, field: Storable): Promise<boolean>
-  /** The names of all fields. */
+  /** Returns the names of all fields. */
   hKeys(key: Key): Promise<string[]>
-  /** The values of all fields. */
+  /** Returns the values of all fields. */
   hVals(key: Key): Promise<string[]>
-  /** How many fields there are. */
+  /** Returns the number of fields. */
   hLen(key: Key): Promise<number>
-  /** Several fields in the order asked for. */
+  /** Returns several fields, in the order of the arguments. */
   hMGet(key: Key, ...fields: (Storable | Storable[])[]): Promise<(string | null)[]>
-  /** Adds a whole number to a field; returns the sum. */
+  /** Adds an integer to a field; returns the sum. */
   hIncrBy(key: Key, field: Storable, increment: number): Promise<number>
 
   /** Inserts one or more elements at the head; returns the length. */
   lPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
   /** Appends one or more elements; returns the length. */
   rPush(key: Key, ...elements: (Storable | Storable[])[]): Promise<number>
-  /** Elements from `start` to `stop`, both included; -1 is the last. */
+  /** Returns the elements from `start` to `stop`, both included; -1 is the last. */
   lRange(key: Key, start: number, stop: number): Promise<string[]>
-  /** Keeps only the elements from `start` to `stop`. */
+  /** Removes all elements but those from `start` to `stop`, both included. */
   lTrim(key: Key, start: number, stop: number): Promise<string>
-  /** How many elements there are. */
+  /** Returns the number of elements. */
   lLen(key: Key): Promise<number>
-  /** Takes the first element, or `null`. */
+  /** Removes and returns the first element; `null` if there is none. */
   lPop(key: Key): Promise<string | null>
-  /** Takes the last element, or `null`. */
+  /** Removes and returns the last element; `null` if there is none. */
   rPop(key: Key): Promise<string | null>
 
   /** Adds members; returns how many are new. With no members, returns 0 and sends nothing. */
   sAdd(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
-  /** Removes members; returns how many there were. */
+  /** Removes members; returns how many existed. */
   sRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
-  /** All members, in no order. */
+  /** Returns all members, in no particular order. */
   sMembers(key: Key): Promise<string[]>
-  /** Whether it is a member. */
+  /** Returns whether the set has a member. */
   sIsMember(key: Key, member: Storable): Promise<boolean>
-  /** How many members there are. */
+  /** Returns the number of members. */
   sCard(key: Key): Promise<number>
 
-  /** Adds members or moves them to a new score; returns how many are new. */
+  /** Adds members, or changes their scores; returns how many are new. */
   zAdd(key: Key, members: ScoredMember | readonly ScoredMember[]): Promise<number>
-  /** Members from `start` to `stop`: by rank or by `SCORE`; `REV` returns the highest first. */
+  /** Returns the members from `start` to `stop`, by rank or by `SCORE`; with `REV`, the highest first. */
   zRange(
     key: Key,
     start: Bound,
     stop: Bound,
     options?: { BY?: 'SCORE'; REV?: boolean; LIMIT?: RangeLimit },
   ): Promise<string[]>
-  /** Members by rank, the highest first. */
+  /** Returns members by rank, the highest first. */
   zRevRange(key: Key, start: number, stop: number): Promise<string[]>
-  /** Members with a score between `min` and `max`. */
+  /** Returns the members with a score between `min` and `max`. */
   zRangeByScore(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<string[]>
-  /** The score of a member, or `null`. */
+  /** Returns the score of a member, or `null`. */
   zScore(key: Key, member: Storable): Promise<number | null>
-  /** Removes members; returns how many there were. */
+  /** Removes members; returns how many existed. */
   zRem(key: Key, ...members: (Storable | Storable[])[]): Promise<number>
-  /** How many members there are. */
+  /** Returns the number of members. */
   zCard(key: Key): Promise<number>
   /** Adds to a member's score; returns the sum. */
   zIncrBy(key: Key, increment: number, member: Storable): Promise<number>
 }
 
 /**
- * Commands that return bytes: as those without `Buffer` in their names, but with a `Buffer` for each string. Names of fields stay
+ * Commands that return bytes: like those without `Buffer` in their names, but with a `Buffer` for each string. Names of fields remain
  * strings.
  */
 export interface BufferCommands {
-  /** As `get`. */
+  /** Like `get`, but returns bytes. */
   getBuffer(key: Key): Promise<Bytes | null>
-  /** As `mGet`. */
+  /** Like `mGet`, but returns bytes. */
   mGetBuffer(...keys: (Key | Key[])[]): Promise<(Bytes | null)[]>
-  /** As `eval`. */
+  /** Like `eval`, but returns bytes. */
   evalBuffer(script: string, numberOfKeys: number, ...keysAndArgs: Storable[]): Promise<BufferReply>
-  /** As `hGet`. */
+  /** Like `hGet`, but returns bytes. */
   hGetBuffer(key: Key, field: Storable): Promise<Bytes | null>
-  /** As `hGetAll`. */
+  /** Like `hGetAll`, but returns bytes. */
   hGetAllBuffer(key: Key): Promise<Record<string, Bytes>>
-  /** As `hKeys`. */
+  /** Like `hKeys`, but returns bytes. */
   hKeysBuffer(key: Key): Promise<Bytes[]>
-  /** As `hVals`. */
+  /** Like `hVals`, but returns bytes. */
   hValsBuffer(key: Key): Promise<Bytes[]>
-  /** As `hMGet`. */
+  /** Like `hMGet`, but returns bytes. */
   hMGetBuffer(key: Key, ...fields: (Storable | Storable[])[]): Promise<(Bytes | null)[]>
-  /** As `lRange`. */
+  /** Like `lRange`, but returns bytes. */
   lRangeBuffer(key: Key, start: number, stop: number): Promise<Bytes[]>
-  /** As `lPop`. */
+  /** Like `lPop`, but returns bytes. */
   lPopBuffer(key: Key): Promise<Bytes | null>
-  /** As `rPop`. */
+  /** Like `rPop`, but returns bytes. */
   rPopBuffer(key: Key): Promise<Bytes | null>
-  /** As `sMembers`. */
+  /** Like `sMembers`, but returns bytes. */
   sMembersBuffer(key: Key): Promise<Bytes[]>
-  /** As `zRange`. */
+  /** Like `zRange`, but returns bytes. */
   zRangeBuffer(
     key: Key,
     start: Bound,
     stop: Bound,
     options?: { BY?: 'SCORE'; REV?: boolean; LIMIT?: RangeLimit },
   ): Promise<Bytes[]>
-  /** As `zRevRange`. */
+  /** Like `zRevRange`, but returns bytes. */
   zRevRangeBuffer(key: Key, start: number, stop: number): Promise<Bytes[]>
-  /** As `zRangeByScore`. */
+  /** Like `zRangeByScore`, but returns bytes. */
   zRangeByScoreBuffer(key: Key, min: Bound, max: Bound, options?: { LIMIT?: RangeLimit }): Promise<Bytes[]>
 }

@@ -2,99 +2,99 @@ import type { ApiCacheStats, CacheStats } from './cache.js'
 import type { ErrorCode } from './errors.js'
 import type { RedisService } from './service.js'
 
-/** Counts with their quotient. */
+/** Counts of a cache, with its hit rate. */
 export interface HealthMetrics extends CacheStats {
-  /** hits ÷ (hits + misses), from 0 to 1; 0 when nothing was asked yet. */
+  /** hits ÷ (hits + misses), from 0 to 1; 0 before the first lookup. */
   hitRate: number
 }
 
-/** The same for a cache. Its `hitRate` includes stale hits: (hits + staleHits) ÷ (hits + staleHits + misses). */
+/** Counts of an `ApiCache`. Its `hitRate` includes stale hits: (hits + staleHits) ÷ (hits + staleHits + misses). */
 export interface CacheHealthMetrics extends HealthMetrics, ApiCacheStats {}
 
-/** Connections to a server, or to all of them. */
+/** The connections to a server, or to all of them. */
 export interface HealthPool {
-  /** How many stand. */
+  /** The number of open connections. */
   size: number
-  /** How many of them have nothing to do. */
+  /** How many of them are idle. */
   available: number
-  /** How many calls wait to be sent. */
+  /** The number of calls that wait to be sent. */
   pending: number
 }
 
-/** What a circuit breaker does with calls: `closed` lets them through, `open` refuses them, `half-open` tries one. */
+/** The state of a circuit breaker: `closed` lets calls through, `open` rejects them, `half-open` lets one through as a probe. */
 export type BreakerState = 'closed' | 'half-open' | 'open'
 
-/** The circuit breaker in front of the server. */
+/** The circuit breaker of a server. */
 export interface HealthBreaker {
-  /** What it does with calls. */
+  /** The breaker's state. */
   state: BreakerState
-  /** Calls within its window of time. */
+  /** The number of calls in its window. */
   calls: number
   /** How many of them failed. */
   failed: number
   /** How many of them were slow. */
   slow: number
-  /** In how many ms the next call is let through, while it is open; else `null`. */
+  /** In how many milliseconds the breaker lets a call through; `null` unless it is open. */
   retryInMs: number | null
 }
 
-/** One server. */
+/** A server. */
 export interface HealthServer {
-  /** Its host, or the path of its socket. */
+  /** The server's host, or the path of its socket. */
   host: string
-  /** Its port; `null` for a socket. */
+  /** The server's port; `null` for a socket. */
   port: number | null
-  /** What it is to the others. */
+  /** The server's role among the others. */
   role: 'primary' | 'replica' | 'unknown'
   /**
-   * Whether it takes part. Of a replica its primary says so, and of a server of a cluster the cluster; while nobody
-   * answers, it is whether this process has a connection to it.
+   * Whether the server is up: according to its primary for a replica, and to the cluster for one of its servers. If neither replies,
+   * whether this process has a connection to it.
    */
   connected: boolean
-  /** How many replicas follow it; `null` when it is no primary or nobody told. */
+  /** The number of its replicas; `null` if it is not a primary, or the number is unknown. */
   replicas: number | null
-  /** The breaker of this process in front of it; `null` for one that this process does not call. */
+  /** The state of its breaker in this process; `null` if this process does not call the server. */
   breaker: BreakerState | null
-  /** The connections of this process to it; `null` for one that this process does not call. */
+  /** The connections of this process to it; `null` if this process does not call the server. */
   pool: HealthPool | null
 }
 
-/** The last thing that went wrong with the server or the way to it. Never holds a password. */
+/** The last failure of a server or of a connection to it. Never contains a password. */
 export interface HealthProblem {
-  /** What it was, to branch on. */
+  /** The kind of the failure. */
   code: ErrorCode
-  /** The same in words. */
+  /** A description for people. */
   message: string
-  /** When, as an ISO 8601 time. */
+  /** When it happened, as an ISO 8601 time. */
   at: string
 }
 
 /**
- * With what an alert begins; a colon follows, and words for a person.
+ * The code with which an alert begins, followed by a colon and a description for people.
  *
  * | code | what is wrong | status |
  * |---|---|---|
  * | `unavailable` | there is no connection to the server | down |
- * | `timeout` | the server did not answer within `timeoutMs` | down |
- * | `auth` | the server refused the user name, the password or the permission | down |
- * | `loading` | the server still reads its data, after a restart | down |
- * | `busy` | a script has been running in the server for too long | down |
- * | `queue` | too much is waiting for the server in this process | down |
- * | `cluster` | the cluster refuses calls: some of its slots have no server | down |
+ * | `timeout` | the server did not reply within `timeoutMs` | down |
+ * | `auth` | the server refused the user name or the password, or the user lacks a permission | down |
+ * | `loading` | the server is loading its data after a restart | down |
+ * | `busy` | a script has been running on the server for too long | down |
+ * | `queue` | the queue of calls to the server is full in this process | down |
+ * | `cluster` | the cluster rejects calls: some of its slots have no server | down |
  * | `closed` | the service was disconnected by its owner | down |
- * | `settings` | the service, its settings, the environment or the options of the check cannot be meant | down |
- * | `error` | the server answered a PING by another error | down |
- * | `breaker` | the circuit breaker refuses calls (down), or tries one at a time (degraded, or down when it refused the PING) | |
- * | `replication` | a replica has lost its primary: it answers (degraded), or refuses to (down) | |
+ * | `settings` | the service, its settings, the environment or the options of the check are invalid | down |
+ * | `error` | the server replied to a PING with another error | down |
+ * | `breaker` | the circuit breaker is open (down), or half-open (degraded, or down if it rejected the PING) | |
+ * | `replication` | a replica has lost its primary: it still serves reads (degraded), or refuses to (down) | |
  * | `slow` | a PING took longer than `slowMs`, twice | degraded |
  * | `memory` | more than 90 % of `maxmemory` is used | degraded |
  * | `evictions` | keys were evicted since the last check of this service | degraded |
  * | `connections` | the server refused connections since the last check of this service | degraded |
  * | `channels` | the user may not publish or subscribe: queues are polled once a second, and events arrive late or not at all | degraded |
- * | `write` | a test key could not be written and read: no memory, no permission, a read-only server | degraded |
- * | `server` | one of several servers is away, or its breaker is open | degraded |
- * | `replicas` | a replica is away, or fewer follow than this service has seen | degraded |
- * | `info` | the server answers, but not to INFO; a user without the permission to ask raises nothing | degraded |
+ * | `write` | a test key could not be written and read: no memory, no permission, or a read-only server | degraded |
+ * | `server` | one of several servers is down, or its breaker is open | degraded |
+ * | `replicas` | a replica is down, or there are fewer than this service has seen | degraded |
+ * | `info` | the server replies, but not to INFO; that a user lacks the permission for INFO is no alert | degraded |
  */
 export type HealthAlertCode =
   | 'unavailable'
@@ -119,82 +119,82 @@ export type HealthAlertCode =
   | 'replicas'
   | 'info'
 
-/** What `healthCheck()` returns. */
+/** The result of `healthCheck()`. */
 export interface Health {
   /**
-   * `down` when calls cannot be answered: the server does not answer, the breaker is open, the cluster refuses calls.
-   * `degraded` when they are answered and there are alerts.
+   * `down` if calls fail: the server does not reply, the breaker is open, or the cluster rejects calls. `degraded` if they succeed and
+   * there are alerts.
    */
   status: 'healthy' | 'degraded' | 'down'
-  /** What the server says about itself; `null` where it does not, or where its user may not ask. */
+  /** What the server reports about itself; `null` for what it does not report, or not to this user. */
   redis: {
-    /** Whether it answered. */
+    /** Whether the server replied. */
     connected: boolean
-    /** What answers. */
+    /** The engine that replied. */
     engine: 'redis' | 'memory' | null
-    /** How the servers belong together; `memory` for the embedded engine. */
+    /** The topology of the servers; `memory` for the embedded engine. */
     topology: 'memory' | 'single' | 'sentinel' | 'cluster' | null
-    /** Its version. */
+    /** The server's version. */
     version: string | null
     /** Memory in use, in bytes. */
     usedMemory: number | null
-    /** Its limit of memory in bytes; 0 without one. */
+    /** The server's `maxmemory`, in bytes; 0 without a limit. */
     maxMemory: number | null
     /** `usedMemory` ÷ `maxMemory`; `null` without a limit. */
     memoryUsage: number | null
-    /** Connected clients, those of other processes included. */
+    /** The number of connected clients, including those of other processes. */
     clients: number | null
-    /** Keys evicted since it was started. */
+    /** The number of keys evicted since the server started. */
     evictedKeys: number | null
-    /** Connections refused since it was started. */
+    /** The number of connections refused since the server started. */
     rejectedConnections: number | null
-    /** How long it has been running, in seconds. */
+    /** How long the server has been running, in seconds. */
     uptimeSeconds: number | null
   }
-  /** Each server, with its replicas; `[]` for the embedded engine. */
+  /** All servers, including replicas; `[]` for the embedded engine. */
   servers: HealthServer[]
-  /** Sessions of this service. */
+  /** The sessions of this service. */
   sessionCache: {
-    /** Validations by `service.sessions`. */
+    /** The lookups of `service.sessions`. */
     metrics: HealthMetrics
-    /** Connections of this process, to all servers; none for the embedded engine. */
+    /** The connections of this process to all servers; none for the embedded engine. */
     pool: HealthPool
   }
-  /** Reads of `service.cache`. */
+  /** The lookups of `service.cache`. */
   cache: { metrics: CacheHealthMetrics }
-  /** Whether limits are counted by the store: whether it takes writes. */
+  /** Whether limits are counted by the store, which requires that it accepts writes. */
   rateLimiter: { available: boolean }
-  /** Whether calls are let through to the server. */
+  /** The circuit breaker. */
   breaker: HealthBreaker
-  /** How long single commands took, in ms, to three digits after the point; `null` when they failed. */
+  /** How long single commands took, in milliseconds, to three decimal places; `null` if the command failed. */
   performance: { ping: number | null; set: number | null; get: number | null }
-  /** What went wrong last, even if all is well again; `null` when nothing has. */
+  /** The last failure, even if everything works again; `null` if there was none. */
   lastError: HealthProblem | null
-  /** How often a connection was made after one had been lost. */
+  /** How often a lost connection was restored. */
   reconnects: number
-  /** What is wrong now: sentences such as `memory: 93 % of maxmemory is used`. Each begins with a {@link HealthAlertCode}. */
+  /** The present problems, such as `memory: 93 % of maxmemory is used`. Each begins with a {@link HealthAlertCode}. */
   alerts: string[]
-  /** When this was asked, as an ISO 8601 time. */
+  /** When the check was made, as an ISO 8601 time. The `timestamp` of an `ImageInfo` is a number. */
   timestamp: string
 }
 
-/** How to check. */
+/** Options of `healthCheck`. */
 export interface HealthOptions {
-  /** How long the check may take, in ms. Default `2000`. */
+  /** The timeout of the check, in milliseconds. Default `2000`. */
   timeoutMs?: number
-  /** A PING that takes longer than this, in ms, is an alert. Default `100`. */
+  /** From which duration on a PING raises the alert `slow`, in milliseconds. Default `100`. */
   slowMs?: number
 }
 
 /**
- * How the default service, or the one given, is doing. Never rejects, and answers within `timeoutMs` even when the server
- * hangs. A wrong option or a wrong service is an alert, too.
+ * Checks the health of a service, by default of the default one. Never rejects, and returns within `timeoutMs` even if the server hangs.
+ * An invalid option or service is reported as an alert, too.
  *
- * It sends one to three PINGs and one INFO, and it writes and reads a key `cinnabar:health:…` that lives for 10 s; to a
- * cluster, it sends CLUSTER INFO and CLUSTER NODES, too. When a PING is not answered, it sends nothing else, but in a
- * cluster it asks for keys of eight other slots: one server that hangs is not the cluster. The breaker does not count what
- * a check meets, and lets it through only where it lets other calls through. A user of an ACL needs `~cinnabar:health:*`
- * and the permission for PING, SET and GET; without that for INFO, what it tells is `null`.
+ * It sends one to three PINGs and one INFO, and writes and reads a key `cinnabar:health:…` with a ttl of 10 s; to a cluster, it also
+ * sends CLUSTER INFO and CLUSTER NODES. If a PING gets no reply, it sends nothing else, except that in a cluster it reads keys of eight
+ * other slots, since one server that hangs is not the whole cluster. The breaker does not count the commands of a check, and lets them
+ * through only when it lets other calls through. An ACL user needs `~cinnabar:health:*` and permission for PING, SET and GET; without
+ * permission for INFO, what INFO reports is `null`.
  *
  * @example
  * const { status, alerts } = await healthCheck()
@@ -202,31 +202,31 @@ export interface HealthOptions {
  */
 export function healthCheck(service?: RedisService, options?: HealthOptions): Promise<Health>
 
-/** How to answer requests for the health of a service. */
+/** Options of `healthHandler`. */
 export interface HealthHandlerOptions extends HealthOptions {
-  /** Whose health. Default: the default service. */
+  /** The service to check. Default: the default service. */
   service?: RedisService
   /**
-   * How long a report may be served again, in ms, so that the server is asked no more than about once a second whoever
-   * asks this process. `0` asks for each request that comes while no check runs. Default `1000`.
+   * How long a report is reused, in milliseconds, which limits the checks to about one per second for any number of requests. With
+   * `0`, each request that comes while no check runs starts one. Default `1000`.
    */
   maxAgeMs?: number
   /**
-   * `false` returns only `{ "status": … }`, for an address that any client can request. The whole report names hosts and what went
-   * wrong, though never a password. Default `true`.
+   * Whether to send the whole report, which contains host names and failures, but never a password. `false` sends only
+   * `{ "status": … }`, for routes that any client can request. Default `true`.
    */
   detail?: boolean
 }
 
-/** A request handler of the fetch kind: Next.js, Deno, Bun, Hono. */
+/** A request handler in the style of fetch, for Next.js, Deno, Bun and Hono. */
 export interface HealthHandler {
   /** Responds as to `GET`. */
   (): Promise<Response>
-  /** The same for Hono, which passes a context: `app.get('/health', healthHandler())`. */
+  /** Responds to a request of Hono, which passes a context: `app.get('/health', healthHandler())`. */
   (context: { readonly req: { readonly method: string } }): Promise<Response>
   /** Responds to `GET` and `HEAD`, and to any other method with 405. Never rejects. */
   (request: Request): Promise<Response>
-  /** The same for `node:http`, and so for Express and its kind. */
+  /** Responds to a request of `node:http`, Express and similar frameworks. */
   node(
     request: { readonly method?: string | undefined },
     response: { writeHead(status: number, headers: Record<string, string>): unknown; end(body?: string): unknown },
@@ -234,11 +234,11 @@ export interface HealthHandler {
 }
 
 /**
- * A handler for `/health` or `/api/health/redis`: the report of `healthCheck` as JSON, never to be stored (`Cache-Control:
- * no-store`), with status 200 when healthy or degraded and 503 when down. Requests that come while a check runs share it,
- * and so do handlers of the same service with the same `timeoutMs` and `slowMs`. Making one connects to nothing.
+ * Creates a handler for a route such as `/health` or `/api/health/redis`. It responds with the report of `healthCheck` as JSON, not to be
+ * stored (`Cache-Control: no-store`), with status 200 if the service is healthy or degraded, and 503 if it is down. Concurrent requests
+ * share a check, also over handlers of the same service with the same `timeoutMs` and `slowMs`. It connects at the first request.
  *
- * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a bad option.
+ * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid option.
  *
  * @example
  * // app/api/health/redis/route.ts of Next.js

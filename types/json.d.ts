@@ -1,8 +1,8 @@
 /**
- * What `JSON.stringify` can write; the features keep values in this form. As there, dates become strings, an object with `toJSON`
- * becomes what that returns, fields that are functions or `undefined` are left out, and `NaN`, infinities and what is `undefined` in
- * an array become `null`. Where JSON would lose contents, a call rejects with `E_INVALID_ARGUMENT`, which says where in the value, and
- * nothing is sent: a `BigInt`, bytes, a `Map`, `Set`, `RegExp`, `Error` or `Promise`, an instance of a class (`Response`,
+ * A value that JSON can represent; the features store values in this form. As with `JSON.stringify`, dates become strings, an object
+ * with `toJSON` becomes what that returns, fields that are functions or `undefined` are left out, and `NaN`, infinities and `undefined`
+ * in an array become `null`. If JSON would lose contents, the call rejects with `E_INVALID_ARGUMENT`, whose message says where in the
+ * value, and nothing is sent: for a `BigInt`, bytes, a `Map`, `Set`, `RegExp`, `Error` or `Promise`, an instance of a class (`Response`,
  * `URLSearchParams`, one of your own) without own fields, a function in an array, and a `toJSON` that returns one of these,
  * `undefined` or a function.
  */
@@ -29,7 +29,7 @@ export type Fields<T extends object> = T extends
 /**
  * The type of a value after a round trip through JSON: a `Date` becomes a string, an object with `toJSON` becomes what that
  * returns, and fields that JSON omits (functions, symbols, `undefined`) are missing. Values that cannot be stored (`Map`, `Set`,
- * `RegExp`, `Error`, `Promise`, bytes, `bigint`) are `never`. A type that JSON preserves, such as Prisma's `JsonValue`, is itself.
+ * `RegExp`, `Error`, `Promise`, bytes, `bigint`) are `never`. A type that JSON preserves, such as Prisma's `JsonValue`, is unchanged, and so is `any`.
  *
  * @example
  * type Stored = Jsonify<{ id: number; at: Date }> // { id: number; at: string }
@@ -48,9 +48,9 @@ export type Jsonify<T> = 0 extends 1 & T
         ? T extends ArrayBuffer | ArrayBufferView
           ? never
           : Jsonify<Json>
-        : T extends bigint | Unkept
+        : T extends bigint | LostByJson
           ? never
-          : T extends NoJson
+          : T extends OmittedByJson
             ? undefined
             : T extends readonly unknown[]
               ? T[number][] extends T
@@ -59,32 +59,32 @@ export type Jsonify<T> = 0 extends 1 & T
                   : readonly Item<T[number]>[]
                 : { [Index in keyof T]: Item<T[Index]> }
               : T extends object
-                ? { [Name in keyof T as Kept<Name, T[Name]>]: Field<T[Name]> }
+                ? { [Name in keyof T as StoredName<Name, T[Name]>]: Field<T[Name]> }
                 : never
 
 /**
- * `T` if JSON can write it; `never` if it is, or may be, `undefined`, a function, a symbol, a `bigint`, bytes, a `Map`, `Set`, `RegExp`,
- * `Error` or `Promise`. What is within an object, and what a type parameter stands for, is checked when the call is made.
+ * `T` if JSON can represent it; `never` if it is, or may be, `undefined`, a function, a symbol, a `bigint`, bytes, a `Map`, `Set`,
+ * `RegExp`, `Error` or `Promise`. The fields of an object, and a type parameter, are checked when the call is made.
  */
-export type JsonInput<T> = Verdict<T> extends 'refused' ? never : T
+export type JsonInput<T> = Acceptance<T> extends 'rejected' ? never : T
 
-// The brackets let a type parameter pass, so that a generic function can hand its argument on.
-type Verdict<T> = [0] extends [1 & T]
-  ? 'kept'
+// The brackets let a type parameter pass, so that a generic function can pass its argument on.
+type Acceptance<T> = [0] extends [1 & T]
+  ? 'accepted'
   : [unknown] extends [T]
-    ? 'kept'
-    : [Unfit<T>] extends [never]
-      ? 'kept'
-      : 'refused'
-type Unfit<T> = T extends ArrayBufferView
+    ? 'accepted'
+    : [Unrepresentable<T>] extends [never]
+      ? 'accepted'
+      : 'rejected'
+type Unrepresentable<T> = T extends ArrayBufferView
   ? T
   : T extends { toJSON(...args: never[]): unknown }
     ? never
-    : T extends NoJson | bigint | Unkept
+    : T extends OmittedByJson | bigint | LostByJson
       ? T
       : never
 
-type Unkept =
+type LostByJson =
   | ReadonlyMap<unknown, unknown>
   | ReadonlySet<unknown>
   | WeakMap<object, unknown>
@@ -94,12 +94,18 @@ type Unkept =
   | Promise<unknown>
   | ArrayBuffer
   | ArrayBufferView
-type NoJson = undefined | void | symbol | ((...args: never[]) => unknown)
+type OmittedByJson = undefined | void | symbol | ((...args: never[]) => unknown)
 /** In an array, values that JSON omits become `null`. */
-type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends NoJson ? null : Jsonify<T>
+type Item<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : T extends OmittedByJson ? null : Jsonify<T>
 /** A field whose value JSON may omit is optional. */
 type Field<T> = 0 extends 1 & T ? T : unknown extends T ? unknown : Jsonify<T>
-type Kept<Name, T> = Name extends symbol ? never : 0 extends 1 & T ? Name : [T] extends [NoJson] ? never : Name
+type StoredName<Name, T> = Name extends symbol
+  ? never
+  : 0 extends 1 & T
+    ? Name
+    : [T] extends [OmittedByJson]
+      ? never
+      : Name
 
 // Nothing else is exported.
 export {}

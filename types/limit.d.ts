@@ -5,57 +5,58 @@ import type { SessionManagerOptions } from './session.js'
 /** Options of a `RateLimiter`. */
 export interface RateLimiterOptions {
   /**
-   * What the keys of `checkRateLimit` begin with. Default `'rate_limit:'`. Must not overlap with another prefix: see
+   * The prefix of the keys of `check` and `checkRateLimit`. Default `'rate_limit:'`. It must not overlap with another prefix: see
    * {@link SessionManagerOptions.prefix}.
    */
   prefix?: string
   /**
-   * What a check does when the server cannot be reached, or has no memory left to count in. Default `'allow'`.
+   * What a check does when the server cannot be reached, or has no memory left to count. Default `'allow'`.
    *
-   * - `'allow'` lets pass, `'deny'` refuses: nobody counts, and the answer says `source: 'fallback'`.
-   * - `'local'` counts within this process, from zero, and says `source: 'local'`. Each process admits as many as the limit
-   *   says. It takes 16 MB at most; whoever came least recently is forgotten first. All limiters of one server share it.
+   * - `'allow'` allows the request and `'deny'` refuses it, without counting it; the result has `source: 'fallback'`.
+   * - `'local'` counts within this process, from zero; the result has `source: 'local'`. Each process then admits as many requests as
+   *   the limit says. Uses at most 16 MB, and removes the least recently used identifiers first. All limiters of one server share these
+   *   counters.
    * - `'throw'` rejects.
    */
   onUnavailable?: 'allow' | 'deny' | 'local' | 'throw'
 }
 
-/** What a check found. */
+/** The result of a check. */
 export interface RateLimitResult {
-  /** Whether the request may go on. */
+  /** Whether the request is allowed. */
   allowed: boolean
-  /** How many more may in this window. */
+  /** How many more requests this window admits. */
   remaining: number
-  /** When the window ends, in ms since 1970. Always there when refused; missing when let pass uncounted. */
+  /** When the window ends, in milliseconds since 1970. Always set for a refused request; missing for one that was allowed without counting. */
   resetTime?: number
   /**
-   * How long to wait until a request may be allowed again, in ms; 0 if this one was allowed. Measured by the store's clock, which
-   * may differ from this process's, so use this and not `resetTime - Date.now()`.
+   * How long to wait until a request may be allowed again, in milliseconds; 0 if this one was allowed. Measured by the store's clock,
+   * which may differ from this process's, so use it instead of `resetTime - Date.now()`.
    */
   retryAfterMs: number
-  /** How many a window admits. */
+  /** How many requests a window admits. */
   limit: number
-  /** Whether the store counted, or this process by itself (`'local'`), or nobody. */
+  /** What counted the request: the store, this process (`'local'`), or nothing (`'fallback'`). */
   source: 'store' | 'local' | 'fallback'
 }
 
-/** How many in how long. */
+/** A limit: how many requests are allowed in which time. */
 export interface RateLimit {
-  /** How many a window admits, at least 1. */
+  /** How many requests a window admits, at least 1. */
   limit: number
-  /** The length of the window in seconds. */
+  /** The length of a window, in seconds. */
   windowSeconds: number
 }
 
-/** Names of the ready-made limits. */
+/** The names of the predefined limits. */
 export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
 
 /**
- * Fixed-window limits: a plain integer with a life under `rate_limit:{identifier}`, counted in one atomic step.
- * Every method also exists as a static one, on the default service.
+ * Fixed-window rate limits: an integer with a ttl under `rate_limit:{identifier}`, incremented in one atomic step. Every method also
+ * exists as a static one, on the default service.
  *
- * An `ip` is the address of the connection or, behind proxies of your own, the entry of `X-Forwarded-For` that the outermost of
- * them wrote, counted from the right. The leftmost entry is whatever the client sent.
+ * An `ip` is the address of the connection or, behind your own proxies, the entry of `X-Forwarded-For` that the outermost of them
+ * wrote, counted from the right. The leftmost entry is whatever the client sent.
  *
  * @example
  * const result = await RateLimiter.checkRateLimit(ip, 100, 60)
@@ -63,44 +64,47 @@ export type RateLimitPreset = 'DEFAULT' | 'API' | 'AUTH' | 'STATIC'
  */
 export interface RateLimiter {
   /**
-   * The same limiter with its calls bound to a deadline, a signal or both. A check that is late returns what `onUnavailable`
-   * says; one whose signal aborts rejects with `E_ABORTED`. Bound once more, the shorter time and every signal count.
+   * Returns the same limiter with its calls bound to a deadline, a signal or both. A check that exceeds its deadline does what
+   * `onUnavailable` says; one whose signal aborts rejects with `E_ABORTED`. If bound again, the shorter time and every signal apply.
    *
    * @example
    * const { allowed } = await RateLimiter.with({ timeoutMs: 50 }).check(ip, 'API')
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or bad option.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown or invalid option.
    */
   with(limits: CallLimits): RateLimiter
-  /** Counts one request: `limit` (100) in `windowSeconds` (3600). Without a server it is let pass, unless `onUnavailable` says otherwise. */
+  /**
+   * Counts one request and returns whether it is allowed: `limit` (100) requests in `windowSeconds` (3600). Without a server it is
+   * allowed, unless `onUnavailable` says otherwise.
+   */
   checkRateLimit(identifier: string, limit?: number, windowSeconds?: number): Promise<RateLimitResult>
   /**
-   * Forgets what was counted; returns the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, what this process
-   * counted is forgotten even when the server cannot be reached and this rejects.
+   * Resets the counter of an identifier; returns the number of keys removed, 0 or 1. With `onUnavailable: 'local'`, the counter of this
+   * process is reset even if the server cannot be reached and this rejects.
    */
   resetRateLimit(identifier: string): Promise<number>
-  /** Counts one request under exactly this key, without a prefix; returns whether it is allowed. */
+  /** Counts one request under exactly this key, without a prefix; returns whether it is allowed. `window` is in seconds. */
   checkLimit(key: string, limit: number, window: number): Promise<boolean>
-  /** Counts one request against a ready-made limit (`DEFAULT`) or one of your own. */
+  /** Counts one request against a predefined limit (default `'DEFAULT'`) or one of your own. */
   check(identifier: string, preset?: RateLimitPreset | RateLimit): Promise<RateLimitResult>
   /**
-   * Builds the key of an address on a route: `ratelimit:{ip}:{endpoint}`, preceded by the limiter's prefix unless that is the
+   * Builds the key of an address and a route: `ratelimit:{ip}:{endpoint}`, preceded by the limiter's prefix unless that is the
    * default. `check`, `checkRateLimit`, `checkLimit` and `resetRateLimit` use it unchanged, so it names the same counter in all
    * of them.
    *
    * Any two strings are valid, and different pairs give different keys: braces, colons and `%` in the endpoint are encoded, and
    * parts longer than 512 characters are hashed.
    *
-   * An identifier that spells such a key is that key, whoever built it. So where strangers choose identifiers, such as names of
-   * users, put something of your own before them: `user:${name}`. One that begins with `ratelimit:` and is not what this method
-   * returns for any pair, because it has braces or no second colon for example, is an identifier like any other.
+   * An identifier that equals such a key is that key, no matter how it was built. So if clients choose identifiers, such as user names,
+   * add a prefix of your own: `user:${name}`. An identifier that begins with `ratelimit:` but that this method returns for no pair, for
+   * example because it has braces or no second colon, is an identifier like any other.
    */
   keyForRoute(ip: string, endpoint: string): string
   /**
-   * The response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (seconds since 1970) and,
-   * when refused, `Retry-After` (seconds, at least 1). The status to send with a refusal is 429. `X-RateLimit-Limit` is left out
-   * if neither the result nor `limit` says what it is.
+   * Returns the response headers `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (in seconds since 1970) and, for a
+   * refused request, `Retry-After` (in seconds, at least 1). Send a refusal with status 429. `X-RateLimit-Limit` is left out if neither
+   * the result nor `limit` has it.
    *
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for anything that is not a result, or has an invalid number.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for a `result` that is not the result of a check, or has an invalid number.
    */
   headers(
     result: Omit<RateLimitResult, 'limit' | 'source'> & { limit?: number },
@@ -108,7 +112,7 @@ export interface RateLimiter {
   ): Record<string, string>
 }
 
-/** Makes a `RateLimiter`; also has each of its methods, on the default service. */
+/** Creates a `RateLimiter`; has each of its methods too, on the default service. */
 export interface RateLimiterConstructor extends RateLimiter {
   /**
    * Without a service it uses the default one, which reads its settings from the environment on its first call.
@@ -118,7 +122,7 @@ export interface RateLimiterConstructor extends RateLimiter {
    */
   new (service?: RedisService, options?: RateLimiterOptions): RateLimiter
   readonly prototype: RateLimiter
-  /** Limits for `check`: `DEFAULT` 100 a minute, `API` 1000 an hour, `AUTH` 5 in 5 minutes, `STATIC` 1000 a minute. */
+  /** The predefined limits: `DEFAULT` 100 per minute, `API` 1000 per hour, `AUTH` 5 per 5 minutes, `STATIC` 1000 per minute. */
   readonly presets: Readonly<Record<RateLimitPreset, Readonly<RateLimit>>>
 }
 

@@ -27,23 +27,23 @@ export type Multi<Results extends readonly unknown[] = unknown[]> = {
   ) => Multi<Appended<Results, ValueOf<(Commands & BufferCommands)[Name]>>>
 } & {
   /**
-   * Adds any command: its name, then its arguments. Refuses the same commands as the client's `sendCommand`; blocking commands do
-   * not block.
+   * Adds any command: its name, then its arguments. Rejects the same commands as the client's `sendCommand`; blocking commands do not
+   * block.
    */
   sendCommand<T = Reply>(
     args: readonly Storable[],
     options?: SendOptions & { buffers?: false },
   ): Multi<Appended<Results, T>>
-  /** The same with a `Buffer` for each string of the reply. */
+  /** Adds any command, with a `Buffer` for each string of its reply. */
   sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Multi<Appended<Results, T>>
   /**
    * Runs the collected commands; returns `[error, value]` for each in order, with `error` being `null` on success. A failed
    * command does not undo the others. Rejects with `E_INVALID_ARGUMENT`, with nothing sent, if an argument was invalid, missing
-   * or one too many, or `exec()` was called before; and with the server's error, with nothing executed, if the server rejects a
+   * or one too many, or if `exec()` was called before; and with the server's error, with nothing executed, if the server rejects a
    * command of `sendCommand` or its number of arguments.
    */
   exec(): Promise<MultiResults<Results>>
-  /** The same where every value is a `T`. */
+  /** Runs the collected commands, each of which returns a `T`. */
   exec<T>(): Promise<MultiResult<T>[]>
 }
 
@@ -57,7 +57,7 @@ export type MultiResults<Results extends readonly unknown[] = unknown[]> = Resul
 
 type Appended<Results extends readonly unknown[], T> = number extends Results['length'] ? Results : [...Results, T]
 
-/** What a function of up to two overloads promises. */
+/** The type with which the promise of a function of up to two overloads resolves. */
 type ValueOf<F> = F extends { (...args: any): Promise<infer A>; (...args: any): Promise<infer B> } ? A | B : never
 
 /** The arguments of a function of up to two overloads. */

@@ -1,5 +1,5 @@
 // Types that a program declares: jobs by name, channels, sessions; with lines that must not compile.
-import { JobQueue, redisService } from 'cinnabar'
+import { JobQueue, SessionManager, redisService } from 'cinnabar'
 import type { AddedJob, Job, JobHandler, JobTypes } from 'cinnabar'
 
 import { same } from './same.js'
@@ -76,6 +76,18 @@ export async function dataOfEveryJob(): Promise<void> {
   const text: string = await (await new JobQueue<any, string>('any').add('any name', 1)).finished()
   const never: Job<unknown, never> | null = await new JobQueue<unknown, never>('never').get('id')
   void [text, never]
+}
+
+/** An update may name another user, or none. */
+export async function owners(): Promise<void> {
+  const sessions = new SessionManager<{ role: string }>()
+  await sessions.updateSession('id', { userId: null })
+  await sessions.update('id', { userId: 5, role: 'admin' })
+  await sessions.storeSession('id', { role: 'admin', userId: 5, createdAt: new Date().toISOString() })
+  // @ts-expect-error no such field
+  await sessions.updateSession('id', { rol: 'admin' })
+  // @ts-expect-error a user id is a string or a number
+  await sessions.updateSession('id', { userId: {} })
 }
 
 /** A subclass with a type parameter says which form it uses by giving `Result`. */
