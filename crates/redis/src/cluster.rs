@@ -3,8 +3,8 @@
 //! The slot map is refreshed in the background, and a node that no longer owns a slot redirects requests, so calls do not wait
 //! for the map. Each node has its own connections, queue and breaker, so that a slow or dead node affects only its own slots.
 
-mod learn;
 mod map;
+mod refresh;
 mod round;
 mod scan;
 mod split;
@@ -33,12 +33,12 @@ use tokio::{
 
 use super::{
     dial::{Dialler, Endpoint},
-    lanes::Lanes,
+    key_order::KeyOrder,
     server::Server,
     source::{Dialled, Locate, Source},
 };
 use crate::settings::{Address, Listed, Settings};
-use learn::{Learned, Learning};
+use refresh::{Learned, Learning};
 pub use round::explained;
 pub use split::{Join, split};
 use table::Table;
@@ -55,7 +55,7 @@ pub struct Cluster {
     /// Rounds are sent to their nodes in order of arrival, including those that waited for the map.
     order: Arc<Sequence>,
     /// The order of calls on a key, on whatever node it is.
-    lanes: Arc<Lanes>,
+    key_order: Arc<KeyOrder>,
     /// Requests that wait for a fail-over.
     waiting: AtomicUsize,
     last_error: Mutex<Option<(Error, SystemTime)>>,
@@ -88,7 +88,7 @@ impl Cluster {
             learning: Mutex::default(),
             learned: watch::Sender::default(),
             order: Arc::default(),
-            lanes: Lanes::new(),
+            key_order: KeyOrder::new(),
             waiting: AtomicUsize::new(0),
             last_error: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -163,7 +163,7 @@ impl Cluster {
     fn node(&self, address: &Address) -> Node {
         let source = Source::Fixed(Endpoint::Tcp(address.clone()));
         let (settings, dialler, events) = (self.settings.clone(), self.dialler.clone(), self.events.clone());
-        let server = Server::new(settings, dialler, source, events, self.lanes.clone());
+        let server = Server::new(settings, dialler, source, events, self.key_order.clone());
         Node { address: address.clone(), server, followed: AtomicBool::new(false) }
     }
 
@@ -190,7 +190,7 @@ impl Locate for Cluster {
                 let link = dialler.dial(&place).await?;
                 Ok((place, link))
             };
-            learn::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+            refresh::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
         })
     }
 }

@@ -4,32 +4,32 @@ use bytes::Bytes;
 use cinnabar_port::{Request, Script, Transaction, Verb};
 
 use super::{resp::Commands, scripts::Scripts};
-use crate::plan::Wire;
+use crate::plan::OutgoingCommand;
 
 /// Adds a request; returns whether that includes the source of a script. A script is sent with its source, which loads it, until
 /// the server has run it, and by its SHA-1 from then on; `whole` always sends the source.
-pub fn encode(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Commands) -> bool {
+pub fn encode(wire: &OutgoingCommand, scripts: &Scripts, whole: bool, commands: &mut Commands) -> bool {
     let mut plain = |name: &str, args: &[Bytes]| {
         commands.push(&[name.as_bytes()], args.len(), args.iter());
         false
     };
     match wire {
-        Wire::Get(keys) if keys.len() == 1 => plain("GET", keys),
-        Wire::Get(keys) => plain("MGET", keys),
-        Wire::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
-        Wire::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
-        Wire::One(Request { verb: Verb::Dedicated(command), args, .. }) => plain(&command.name, args),
-        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => {
+        OutgoingCommand::Get(keys) if keys.len() == 1 => plain("GET", keys),
+        OutgoingCommand::Get(keys) => plain("MGET", keys),
+        OutgoingCommand::One(Request { verb: Verb::Command(name), args, .. }) => plain(name, args),
+        OutgoingCommand::One(Request { verb: Verb::Custom(name), args, .. }) => plain(name, args),
+        OutgoingCommand::One(Request { verb: Verb::Dedicated(command), args, .. }) => plain(&command.name, args),
+        OutgoingCommand::One(Request { verb: Verb::Transaction(whole), .. }) => {
             encode_transaction(whole, scripts, commands);
             false
         }
-        Wire::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
+        OutgoingCommand::One(request @ Request { verb: Verb::Script(script) | Verb::Many(script), args, .. }) => {
             let keys = request.touched().into_iter().flatten().count();
             let (source, sha) = text(script, matches!(request.verb, Verb::Many(_)));
             let run = Run { source, sha, keys, args: args.len() };
             run.encode(args.iter(), scripts, whole, commands)
         }
-        Wire::Many(many) => {
+        OutgoingCommand::Many(many) => {
             let (source, sha) = text(many.script, !many.is_single());
             let run = Run { source, sha, keys: many.keys.len(), args: many.keys.len() + many.args.len() };
             run.encode(many.keys.iter().chain(&many.args), scripts, whole, commands)
@@ -38,12 +38,12 @@ pub fn encode(wire: &Wire, scripts: &Scripts, whole: bool, commands: &mut Comman
 }
 
 /// The SHA-1 of the script that a request runs, if it runs one of ours.
-pub fn script(wire: &Wire) -> Option<&'static str> {
+pub fn script(wire: &OutgoingCommand) -> Option<&'static str> {
     let (script, many) = match wire {
-        Wire::One(Request { verb: Verb::Script(script), .. }) => (script, false),
-        Wire::One(Request { verb: Verb::Many(script), .. }) => (script, true),
-        Wire::Many(many) => (&many.script, !many.is_single()),
-        Wire::One(_) | Wire::Get(_) => return None,
+        OutgoingCommand::One(Request { verb: Verb::Script(script), .. }) => (script, false),
+        OutgoingCommand::One(Request { verb: Verb::Many(script), .. }) => (script, true),
+        OutgoingCommand::Many(many) => (&many.script, !many.is_single()),
+        OutgoingCommand::One(_) | OutgoingCommand::Get(_) => return None,
     };
     Some(text(script, many).1)
 }
@@ -56,15 +56,15 @@ fn text(script: &'static Script, many: bool) -> (&'static str, &'static str) {
 fn encode_transaction(transaction: &Transaction, scripts: &Scripts, commands: &mut Commands) {
     commands.push_words(&[b"MULTI"]);
     for request in &transaction.requests {
-        encode(&Wire::One(request.clone()), scripts, true, commands);
+        encode(&OutgoingCommand::One(request.clone()), scripts, true, commands);
     }
     commands.push_words(&[b"EXEC"]);
 }
 
 /// How many commands a request consists of; a transaction's include `MULTI` and `EXEC`.
-pub fn count(wire: &Wire) -> usize {
+pub fn count(wire: &OutgoingCommand) -> usize {
     match wire {
-        Wire::One(Request { verb: Verb::Transaction(whole), .. }) => whole.requests.len() + 2,
+        OutgoingCommand::One(Request { verb: Verb::Transaction(whole), .. }) => whole.requests.len() + 2,
         _ => 1,
     }
 }
@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn a_script_is_sent_with_its_source_until_the_server_has_run_it() {
         let scripts = Scripts::default();
-        let run = Wire::One(Request::script(&RELEASE, [Bytes::from_static(b"key"), Bytes::from_static(b"token")]));
+        let run =
+            OutgoingCommand::One(Request::script(&RELEASE, [Bytes::from_static(b"key"), Bytes::from_static(b"token")]));
         let sends_source = |whole| encode(&run, &scripts, whole, &mut Commands::default());
         assert!(sends_source(false));
         assert!(sends_source(false), "the first may have been refused before it was loaded");
@@ -113,6 +114,6 @@ mod tests {
         assert!(sends_source(true));
         scripts.forget();
         assert!(sends_source(false));
-        assert!(!encode(&Wire::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
+        assert!(!encode(&OutgoingCommand::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
     }
 }

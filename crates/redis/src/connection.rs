@@ -14,13 +14,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{lanes::Hold, resp::Commands};
+use super::{key_order::InFlight, resp::Commands};
 
 /// Replies to one exchange, in order.
 pub type Replies = Vec<Result<Reply>>;
 
 /// All replies to a caller, and the hold to keep until it has processed them.
-pub type Completion = (Replies, Option<Hold>);
+pub type Completion = (Replies, Option<InFlight>);
 
 /// Receives the completion of an exchange.
 pub type Done = oneshot::Sender<Completion>;
@@ -32,7 +32,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// Why nothing was queued: the connection has ended, or too many replies are pending.
-    fn submit(&self, commands: Commands, hold: &mut Option<Hold>, done: Done) -> Result<u64>;
+    fn submit(&self, commands: Commands, hold: &mut Option<InFlight>, done: Done) -> Result<u64>;
 
     /// Abandons an exchange, and withdraws it if it was not sent. Returns its outcome, or `None` if it has already ended.
     fn abandon(&self, number: u64) -> Option<Replies>;
@@ -81,7 +81,7 @@ impl Connection {
     }
 
     /// The same, and keeps `hold` until the replies have arrived.
-    pub fn submit_holding(&self, commands: Commands, mut hold: Option<Hold>) -> Exchange<'_> {
+    pub fn submit_holding(&self, commands: Commands, mut hold: Option<InFlight>) -> Exchange<'_> {
         let (done, completion) = oneshot::channel();
         let count = commands.len();
         let submitted = self.transport.submit(commands, &mut hold, done);
@@ -140,7 +140,7 @@ impl Connection {
 pub struct Outcome {
     pub replies: Replies,
     /// The `hold` of the exchange. `None` if replies are still pending: the connection keeps it then.
-    pub hold: Option<Hold>,
+    pub hold: Option<InFlight>,
     /// The deadline passed, so any replies arrive out of turn.
     pub late: bool,
 }
@@ -153,7 +153,7 @@ pub struct Exchange<'a> {
     submitted: Result<u64>,
     completion: oneshot::Receiver<Completion>,
     /// The hold, if the connection did not accept the exchange.
-    hold: Option<Hold>,
+    hold: Option<InFlight>,
 }
 
 impl Exchange<'_> {

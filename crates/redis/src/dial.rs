@@ -161,7 +161,7 @@ enum Step {
     Ping,
 }
 
-/// Authenticates, selects the database and sends a PING, in one round trip.
+/// Authenticates, selects the database and sends a PING, in one round tracker.
 async fn log_in(stream: &mut Stream, login: &Login<'_>) -> Result<()> {
     let (mut commands, mut steps) = (Commands::default(), Vec::with_capacity(3));
     let username = login.username.unwrap_or_default().as_bytes();

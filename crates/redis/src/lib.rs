@@ -7,7 +7,7 @@ mod cluster;
 mod command;
 mod connection;
 mod dial;
-mod lanes;
+mod key_order;
 mod link;
 mod native;
 mod one;

@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{
     connection::{Connection, Done, Replies, Transport},
-    lanes::Hold,
+    key_order::InFlight,
     resp::Commands,
 };
 use queue::{Completed, Queue};
@@ -60,7 +60,7 @@ pub fn start(mut stream: Stream, keepalive: Duration) -> Connection {
 }
 
 impl Transport for Native {
-    fn submit(&self, commands: Commands, hold: &mut Option<Hold>, done: Done) -> Result<u64> {
+    fn submit(&self, commands: Commands, hold: &mut Option<InFlight>, done: Done) -> Result<u64> {
         let number = self.queue.lock().push(commands, hold, Some(done));
         self.work.notify_one();
         number

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     Deliver, Delivery,
     dial::Dialler,
-    lanes::{Lanes, REST},
+    key_order::{KeyOrder, LAST_GROUP},
     sentinel::Watch,
     server::Server,
     source::Source,
@@ -33,7 +33,7 @@ use crate::{plan::Plan, settings::Settings};
 /// An engine with one server at a time.
 pub struct One {
     server: Arc<Server>,
-    lanes: Arc<Lanes>,
+    key_order: Arc<KeyOrder>,
     /// Follows the sentinels, if there are any.
     watch: Option<Watch>,
     settings: Arc<Settings>,
@@ -49,9 +49,9 @@ impl One {
             Source::Named(sentinels) => Some(Watch::new(sentinels.clone(), dialler.clone())),
             _ => None,
         };
-        let lanes = Lanes::new();
-        let server = Server::new(settings.clone(), dialler, source, events, lanes.clone());
-        Self { server, lanes, watch, settings, usual: AtomicUsize::new(0), mode: Mode::default() }
+        let key_order = KeyOrder::new();
+        let server = Server::new(settings.clone(), dialler, source, events, key_order.clone());
+        Self { server, key_order, watch, settings, usual: AtomicUsize::new(0), mode: Mode::default() }
     }
 
     /// Runs a round. Requests beyond the queue limits are rejected before they are merged into larger commands.
@@ -82,7 +82,7 @@ impl One {
 
     /// Requests that would have to wait for other calls are run separately.
     async fn execute_fitting(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
-        match self.server.parted(batch.iter().map(|request| self.lanes.keys(request))) {
+        match self.server.parted(batch.iter().map(|request| self.key_order.keys(request))) {
             None => self.run(batch, deadline, deliver).await,
             Some(groups) => self.execute_parted(batch, &groups, deadline, deliver).await,
         }
@@ -112,7 +112,7 @@ impl One {
     async fn execute_parted(&self, batch: Vec<Request>, groups: &[usize], deadline: Instant, deliver: Deliver<'_>) {
         let mut parts: BTreeMap<usize, (Vec<usize>, Vec<Request>)> = BTreeMap::new();
         for (at, (mut request, group)) in batch.into_iter().zip(groups).enumerate() {
-            if *group == REST {
+            if *group == LAST_GROUP {
                 // Not merged, so that no other request has to wait for the same call.
                 request.merge = Merge::No;
             }

@@ -3,7 +3,7 @@
 //! `GET`s become one `MGET` and runs of one script become one run over many items. A request may join a group that was
 //! opened earlier in the round only if nothing in between touches its keys, so each caller sees what program order promises.
 
-mod answers;
+mod shared_reply;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +14,7 @@ use cinnabar_port::error::Error;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use self::answers::{Answers, missing};
+use self::shared_reply::{SharedReply, missing};
 use super::Delivery;
 use cinnabar_port::{Args, Merge, Reply, Request, Script, Verb};
 
@@ -27,13 +27,13 @@ const SCRIPT_ITEMS: usize = 64;
 /// What really goes out, and where each caller's answer is found in what comes back.
 pub struct Plan {
     /// In this order.
-    pub wire: Vec<Wire>,
+    pub wire: Vec<OutgoingCommand>,
     places: Vec<Place>,
 }
 
 /// One thing the server is asked.
 #[derive(Debug, Clone)]
-pub enum Wire {
+pub enum OutgoingCommand {
     /// As the caller made it.
     One(Request),
     /// Several `GET`s.
@@ -88,7 +88,7 @@ impl Many {
     }
 }
 
-impl Wire {
+impl OutgoingCommand {
     /// Whether sending it twice does no harm.
     pub fn idempotent(&self) -> bool {
         match self {
@@ -133,7 +133,7 @@ impl Wire {
     }
 
     /// Whether it needs a dedicated connection.
-    pub fn is_apart(&self) -> bool {
+    pub fn is_dedicated(&self) -> bool {
         matches!(self, Self::One(request) if request.is_dedicated())
     }
 
@@ -194,8 +194,8 @@ impl Plan {
         };
         for (at, reply) in replies.iter_mut() {
             match (self.wire.get(at), reply) {
-                (Some(Wire::Get(_)), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
-                (Some(Wire::Get(_)), Ok(value)) => add(value),
+                (Some(OutgoingCommand::Get(_)), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
+                (Some(OutgoingCommand::Get(_)), Ok(value)) => add(value),
                 _ => {}
             }
         }
@@ -208,10 +208,10 @@ impl Plan {
             return replies;
         }
         let all = matches!(replies, Delivery::All(_));
-        let mut answers: Vec<Option<Answers>> = self.wire.iter().map(|_| None).collect();
+        let mut answers: Vec<Option<SharedReply>> = self.wire.iter().map(|_| None).collect();
         for (at, reply) in replies.into_some() {
             if let (Some(answers), Some(wire)) = (answers.get_mut(at), self.wire.get(at)) {
-                *answers = Some(Answers::new(wire, reply));
+                *answers = Some(SharedReply::new(wire, reply));
             }
         }
         let mut answer = |place: &Place| Some(answers.get_mut(place.wire as usize)?.as_mut()?.take(place.item));
@@ -277,11 +277,11 @@ impl Planner {
     fn place_get(&mut self, request: Request) -> Place {
         if let Some(wire) = self.open_get
             && self.may_join(wire, &request)
-            && let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize)
+            && let Some(OutgoingCommand::Get(keys)) = self.plan.wire.get_mut(wire as usize)
             && keys.len() < self.most_keys
         {
             self.note(wire, &request);
-            let Some(Wire::Get(keys)) = self.plan.wire.get_mut(wire as usize) else {
+            let Some(OutgoingCommand::Get(keys)) = self.plan.wire.get_mut(wire as usize) else {
                 return Place { wire, item: None };
             };
             keys.extend(request.args);
@@ -289,7 +289,7 @@ impl Planner {
         }
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
-        self.plan.wire.push(Wire::Get(request.args));
+        self.plan.wire.push(OutgoingCommand::Get(request.args));
         self.open_get = Some(wire);
         Place { wire, item: Some(0) }
     }
@@ -302,7 +302,7 @@ impl Planner {
             let has_room = self.many(wire).is_some_and(|many| many.items() < SCRIPT_ITEMS);
             if has_room && self.may_join(wire, &request) {
                 self.note(wire, &request);
-                if let Some(Wire::Many(many)) = self.plan.wire.get_mut(wire as usize) {
+                if let Some(OutgoingCommand::Many(many)) = self.plan.wire.get_mut(wire as usize) {
                     many.add(request);
                     return Place { wire, item: Some(many.items() as u32 - 1) };
                 }
@@ -313,14 +313,14 @@ impl Planner {
         self.note(wire, &request);
         let mut many = Many { script, keys: Vec::new(), args: Vec::new(), idempotent: true, changes: false };
         many.add(request);
-        self.plan.wire.push(Wire::Many(many));
+        self.plan.wire.push(OutgoingCommand::Many(many));
         self.open_scripts.push(wire);
         Place { wire, item: Some(0) }
     }
 
     fn many(&self, wire: u32) -> Option<&Many> {
         match self.plan.wire.get(wire as usize) {
-            Some(Wire::Many(many)) => Some(many),
+            Some(OutgoingCommand::Many(many)) => Some(many),
             _ => None,
         }
     }
@@ -328,7 +328,7 @@ impl Planner {
     fn push(&mut self, request: Request) -> u32 {
         let wire = self.plan.wire.len() as u32;
         self.note(wire, &request);
-        self.plan.wire.push(Wire::One(request));
+        self.plan.wire.push(OutgoingCommand::One(request));
         wire
     }
 

@@ -1,9 +1,9 @@
 //! The connections to one server: opened on demand, reopened when they are lost, replaced when they stop responding.
 
-mod keep;
-mod seek;
+mod find_primary;
+mod maintain;
 
-pub use keep::{CALM, suspicion, wait};
+pub use maintain::{CALM, suspicion, wait};
 
 use std::{
     sync::{
@@ -64,7 +64,7 @@ struct Shared {
     worked: AtomicBool,
     /// Whether the last connection ended before it was used successfully.
     useless: AtomicBool,
-    seeking: seek::Seeking,
+    primary_search: find_primary::PrimarySearch,
     made: AtomicU64,
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
@@ -115,7 +115,7 @@ impl Pool {
             moved: Notify::new(),
             worked: AtomicBool::new(false),
             useless: AtomicBool::new(false),
-            seeking: seek::Seeking::default(),
+            primary_search: find_primary::PrimarySearch::default(),
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
@@ -161,7 +161,7 @@ impl Pool {
 
     /// Opens a connection that does not belong to the pool.
     pub async fn make(&self) -> Result<Member> {
-        keep::make(&self.shared).await
+        maintain::make(&self.shared).await
     }
 
     /// Resolves when an unresponsive connection has recovered.
@@ -213,7 +213,7 @@ impl Pool {
     /// A write was rejected because the server is a replica. It still serves reads; new connections are tried until the address
     /// leads to a primary again.
     pub fn demoted(&self) {
-        seek::begin(&self.shared);
+        find_primary::begin(&self.shared);
     }
 
     /// Retires every connection to another address: the server has moved.
@@ -280,14 +280,14 @@ impl Pool {
         let least = usable.by_ref().min_by_key(|member| member.connection.pending())?.clone();
         if members.len() < self.shared.settings.pool_size as usize && !self.shared.growing.swap(true, Ordering::AcqRel)
         {
-            tokio::spawn(keep::grow(self.shared.clone()));
+            tokio::spawn(maintain::grow(self.shared.clone()));
         }
         Some(least)
     }
 
     fn start(&self) {
         if !self.shared.kept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep::keep(self.shared.clone()));
+            tokio::spawn(maintain::keep(self.shared.clone()));
         }
     }
 }

@@ -8,7 +8,7 @@ use cinnabar_port::{
     random,
 };
 
-use crate::{command, plan::Wire};
+use crate::{command, plan::OutgoingCommand};
 
 /// What to do with a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ pub enum Verdict {
 }
 
 /// What to do with this reply to that request.
-pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
+pub fn judge(wire: &OutgoingCommand, reply: &Result<Reply>) -> Verdict {
     let Err(error) = reply else { return Verdict::Final };
     match error.kind {
         Kind::NotSent => Verdict::Again,
@@ -43,12 +43,12 @@ pub fn judge(wire: &Wire, reply: &Result<Reply>) -> Verdict {
 
 /// Whether the server no longer has the script that the request runs (SCRIPT FLUSH). It had no effect. A caller's own `EVALSHA`
 /// is final: its caller has the source.
-pub fn is_forgotten(wire: &Wire, reply: &Result<Reply>) -> bool {
+pub fn is_forgotten(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
     matches!(reply, Err(error) if has_policy(error, Retry::WithSource)) && command::script(wire).is_some()
 }
 
 /// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
-pub fn goes_on(wire: &Wire, reply: &Result<Reply>) -> bool {
+pub fn goes_on(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return false };
     judge(wire, reply) != Verdict::Final || is_redirected(error)
 }
@@ -74,19 +74,19 @@ pub fn was_done(reply: &Result<Reply>) -> bool {
 }
 
 /// Whether the server refused the request, which then had no effect. What a script did before its error stays done.
-pub fn was_refused(wire: &Wire, reply: &Result<Reply>) -> bool {
+pub fn was_refused(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
     use Kind::{Auth, OutOfMemory, Server, WrongType};
     let Err(error) = reply else { return false };
     matches!(error.kind, Server | WrongType | OutOfMemory | Auth) && is_simple(wire)
 }
 
 /// Whether it is one command, and neither a script nor a transaction.
-fn is_simple(wire: &Wire) -> bool {
+fn is_simple(wire: &OutgoingCommand) -> bool {
     let name = match wire {
-        Wire::Get(_) => return true,
-        Wire::One(Request { verb: Verb::Command(name), .. }) => name,
-        Wire::One(Request { verb: Verb::Custom(name), .. }) => &name[..],
-        Wire::One(_) | Wire::Many(_) => return false,
+        OutgoingCommand::Get(_) => return true,
+        OutgoingCommand::One(Request { verb: Verb::Command(name), .. }) => name,
+        OutgoingCommand::One(Request { verb: Verb::Custom(name), .. }) => &name[..],
+        OutgoingCommand::One(_) | OutgoingCommand::Many(_) => return false,
     };
     !["EVAL", "FCALL"].iter().any(|prefix| name.starts_with(prefix))
 }
@@ -110,7 +110,7 @@ pub fn is_unread(reply: &Result<Reply>) -> bool {
 
 /// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
 /// an earlier one.
-pub fn settle(wire: &Wire, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
+pub fn settle(wire: &OutgoingCommand, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
     let doubts = in_doubt || is_in_doubt(&reply);
     let forgotten = is_forgotten(wire, &reply);
     let Err(error) = reply else { return reply };
@@ -136,12 +136,12 @@ mod tests {
     use super::*;
     use cinnabar_port::Request;
 
-    fn read() -> Wire {
-        Wire::Get([Bytes::from_static(b"key")].into_iter().collect())
+    fn read() -> OutgoingCommand {
+        OutgoingCommand::Get([Bytes::from_static(b"key")].into_iter().collect())
     }
 
-    fn write() -> Wire {
-        Wire::One(Request::keyed("INCR", [Bytes::from_static(b"key")]))
+    fn write() -> OutgoingCommand {
+        OutgoingCommand::One(Request::keyed("INCR", [Bytes::from_static(b"key")]))
     }
 
     fn failed(kind: Kind) -> Result<Reply> {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_write_that_may_have_been_applied_is_never_called_undone() {
-        let harmless = Wire::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).idempotent());
+        let harmless = OutgoingCommand::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).idempotent());
         assert_eq!(judge(&harmless, &failed(Kind::MaybeApplied)), Verdict::Again);
         for kind in [Kind::MaybeApplied, Kind::Timeout] {
             assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
@@ -170,7 +170,8 @@ mod tests {
             assert_eq!(settle(&read(), true, failed(kind)).unwrap_err().kind, kind);
         }
         assert_eq!(settle(&harmless, true, Ok(Reply::Int(1))).unwrap(), Reply::Int(1));
-        let mark = Wire::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).idempotent().without_effect());
+        let mark =
+            OutgoingCommand::One(Request::keyed("SET", [Bytes::from_static(b"mark")]).idempotent().without_effect());
         assert_eq!(settle(&mark, false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
         assert_eq!(settle(&mark, false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
     }
@@ -190,7 +191,7 @@ mod tests {
         let custom = |name: &str| {
             let mut request = Request::keyed("GET", [Bytes::from_static(b"key")]);
             request.verb = Verb::Custom(name.to_owned());
-            Wire::One(request)
+            OutgoingCommand::One(request)
         };
         for words in ["WRONGTYPE no", "OOM no", "NOPERM no", "ERR value is not an integer or out of range"] {
             assert!(was_refused(&write(), &said(words)) && was_refused(&custom("LPUSH"), &said(words)), "{words}");

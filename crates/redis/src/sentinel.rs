@@ -3,7 +3,7 @@
 //! Every connection asks all of them anew, by the names in the settings first, and believes none: a sentinel may be behind
 //! by seconds, and a former primary calls itself one for as long. Whoever has seen the latest fail-over is tried first.
 
-mod ask;
+mod query;
 mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -24,7 +24,7 @@ use super::{
     link::Link,
 };
 use crate::settings::{Address, Listed, Secret, Server, Settings};
-use ask::{Named, ask};
+use query::{Named, ask};
 pub use watch::Watch;
 
 /// How long the others may take once one sentinel has named a primary.

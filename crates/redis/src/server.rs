@@ -1,9 +1,9 @@
 //! One server: sends rounds of requests to it, retries them where that is safe, and rejects them while its breaker is open or
 //! its queue is full.
 
-mod apart;
-mod flight;
-mod queued;
+mod dedicated;
+mod exchange;
+mod permits;
 mod recover;
 
 use std::{
@@ -27,13 +27,13 @@ use super::{
     breaker::{Breaker, Pass, Tally},
     connection::Replies,
     dial::Dialler,
-    lanes::{Errand, Keys, Lanes, Trip, Turn},
+    key_order::{KeyOrder, Keys, Tracked, Tracker, WaitReason},
     pool::Pool,
     retry::{self, Verdict},
     source::Source,
 };
-use crate::{plan::Wire, settings::Settings};
-use queued::{Fit, Load, Queued, Room};
+use crate::{plan::OutgoingCommand, settings::Settings};
+use permits::{Fit, Load, Permit, Permits};
 
 /// Whether requests need queue space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +53,15 @@ pub struct Server {
     events: Arc<EventEmitter>,
     pool: Pool,
     breaker: Breaker,
-    queued: Queued,
+    permits: Permits,
     /// Permits for commands on dedicated connections.
     apart: Semaphore,
-    lanes: Arc<Lanes>,
+    key_order: Arc<KeyOrder>,
     /// Rounds are sent in order of arrival, including those that waited for a connection.
     turn: Mutex<()>,
     /// How many connections had been made when the breaker was last notified.
     made: AtomicU64,
-    trips: recover::Trips,
+    openings: recover::Openings,
     /// A reference to itself, for background tasks.
     me: Weak<Server>,
 }
@@ -73,19 +73,19 @@ impl Server {
         dialler: Arc<Dialler>,
         source: Source,
         events: Arc<EventEmitter>,
-        lanes: Arc<Lanes>,
+        key_order: Arc<KeyOrder>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            trips: recover::Trips::default(),
+            openings: recover::Openings::default(),
             name: source.to_string(),
             breaker: Breaker::new(settings.breaker),
             pool: Pool::new(settings.clone(), dialler, source, events.clone()),
             settings,
             events,
-            queued: Queued::default(),
-            apart: Semaphore::new(apart::MOST),
-            lanes,
+            permits: Permits::default(),
+            apart: Semaphore::new(dedicated::MAX_CONNECTIONS),
+            key_order,
             turn: Mutex::new(()),
             made: AtomicU64::new(0),
         })
@@ -98,52 +98,57 @@ impl Server {
 
     /// How many requests of a batch fit into the queue now. The others are to be rejected before any are merged into larger commands.
     pub fn fitting(&self, batch: &[Request]) -> Fit {
-        self.queued.fitting(batch.iter().map(Load::of), &self.settings)
+        self.permits.fitting(batch.iter().map(Load::of), &self.settings)
     }
 
     /// Reserves queue space for as many requests of a batch as fit.
-    pub fn reserve(&self, batch: &[Request]) -> Room<'_> {
-        self.queued.enter(batch.iter().map(Load::of), &self.settings)
+    pub fn reserve(&self, batch: &[Request]) -> Permit<'_> {
+        self.permits.enter(batch.iter().map(Load::of), &self.settings)
     }
 
     /// The ordering state of a request that will be sent to this server.
-    pub fn trip(&self, wire: &Wire) -> Trip<'_> {
-        Trip::new(&self.lanes, wire)
+    pub fn tracker(&self, wire: &OutgoingCommand) -> Tracker<'_> {
+        Tracker::new(&self.key_order, wire)
     }
 
     /// Divides a round if some of its requests would have to wait for calls in flight, or need another connection. Returns the
     /// group of each request, to be sent in the order of their numbers, or `None` if all can go together.
     pub fn parted(&self, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
-        if self.pool.is_single() && self.lanes.is_free() {
+        if self.pool.is_single() && self.key_order.is_free() {
             return None;
         }
         let member = self.pool.pick()?;
-        if self.lanes.is_quiet(member.number) { None } else { self.lanes.groups(member.number, requests) }
+        if self.key_order.is_quiet(member.number) { None } else { self.key_order.groups(member.number, requests) }
     }
 
     /// Sends requests and returns one reply each, in order. Lost requests are retried only if that is safe. While some are
     /// being retried, `part` receives the replies that are final; the result has the others.
-    pub async fn run(&self, wire: &[Wire], deadline: Instant, part: &mut (dyn FnMut(Delivery) + Send)) -> Delivery {
+    pub async fn run(
+        &self,
+        wire: &[OutgoingCommand],
+        deadline: Instant,
+        part: &mut (dyn FnMut(Delivery) + Send),
+    ) -> Delivery {
         self.run_as(wire, Space::Needed, deadline, part).await
     }
 
     /// Sends a question of our own, which calls with queue space wait for: it needs none, as it would have none where they fill the
     /// queue.
-    pub async fn ask(&self, question: &Wire, deadline: Instant) -> Result<Reply> {
+    pub async fn ask(&self, question: &OutgoingCommand, deadline: Instant) -> Result<Reply> {
         let replies = self.run_as(std::slice::from_ref(question), Space::Reserved, deadline, &mut |_| {}).await;
         replies.into_some().into_iter().next().map_or(Ok(Reply::Nil), |(_, reply)| reply)
     }
 
     async fn run_as(
         &self,
-        wire: &[Wire],
+        wire: &[OutgoingCommand],
         space: Space,
         deadline: Instant,
         part: &mut (dyn FnMut(Delivery) + Send),
     ) -> Delivery {
-        let trips: Vec<_> = wire.iter().map(|wire| self.trip(wire)).collect();
-        let errands: Vec<_> = wire.iter().zip(&trips).map(|(wire, trip)| Errand { wire, trip }).collect();
-        let replies = self.attempt_as(&errands, space, false, deadline).await;
+        let trackers: Vec<_> = wire.iter().map(|wire| self.tracker(wire)).collect();
+        let requests: Vec<_> = wire.iter().zip(&trackers).map(|(wire, tracker)| Tracked { wire, tracker }).collect();
+        let replies = self.attempt_as(&requests, space, false, deadline).await;
         if replies.iter().all(Result::is_ok) {
             return Delivery::All(replies);
         }
@@ -151,19 +156,19 @@ impl Server {
         let (mut attempt, mut may_retry) = (0, true);
         loop {
             may_retry &= attempt < self.settings.retry_attempts;
-            let judge = |(errand, reply): (&Errand<'_>, &Option<_>)| match reply {
-                Some(reply) if !errand.trip.is_given_up() => match errand.forgotten(reply) {
+            let judge = |(request, reply): (&Tracked<'_>, &Option<_>)| match reply {
+                Some(reply) if !request.tracker.is_given_up() => match request.forgotten(reply) {
                     true => Verdict::Whole,
-                    false if may_retry => retry::judge(errand.wire, reply),
+                    false if may_retry => retry::judge(request.wire, reply),
                     false => Verdict::Final,
                 },
                 _ => Verdict::Final,
             };
-            let mut verdicts: Vec<_> = errands.iter().zip(&replies).map(judge).collect();
+            let mut verdicts: Vec<_> = requests.iter().zip(&replies).map(judge).collect();
             let worst = |verdicts: &[Verdict]| verdicts.iter().copied().max().unwrap_or(Verdict::Final);
             let pause = if worst(&verdicts) >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
             let next = Instant::now() + pause;
-            let late = errands.iter().zip(&mut verdicts).filter(|(errand, _)| errand.is_late(next, deadline));
+            let late = requests.iter().zip(&mut verdicts).filter(|(request, _)| request.is_late(next, deadline));
             late.for_each(|(_, verdict)| *verdict = Verdict::Final);
             let worst = worst(&verdicts);
             if worst == Verdict::Final {
@@ -178,90 +183,92 @@ impl Server {
                 continue;
             }
             attempt += u32::from(worst > Verdict::Whole);
-            errands.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(|(errand, _)| {
-                errand.trip.take_source();
-            });
+            requests.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(
+                |(request, _)| {
+                    request.tracker.take_source();
+                },
+            );
             let mut again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
             let mut last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
             if replies.iter().any(Option::is_some) {
                 let ended: Vec<_> = (0..wire.len()).filter(|&at| replies[at].is_some()).collect();
-                part(settled(wire, &trips, std::mem::take(&mut replies)));
-                ended.into_iter().for_each(|at| trips[at].leave());
+                part(settled(wire, &trackers, std::mem::take(&mut replies)));
+                ended.into_iter().for_each(|at| trackers[at].leave());
                 replies = wire.iter().map(|_| None).collect();
             }
             let wake = Instant::now() + pause;
-            let overtaken = |again: &[usize]| again.iter().any(|&at| trips[at].is_overtaken());
-            while !pause.is_zero() && timeout_at(wake, self.lanes.overtaken(|| overtaken(&again))).await.is_ok() {
+            let overtaken = |again: &[usize]| again.iter().any(|&at| trackers[at].is_overtaken());
+            while !pause.is_zero() && timeout_at(wake, self.key_order.overtaken(|| overtaken(&again))).await.is_ok() {
                 // Only these are not retried; the others keep their pause.
                 let mut over: Vec<_> = wire.iter().map(|_| None).collect();
-                let is_over = |&at: &usize| trips[at].is_overtaken();
+                let is_over = |&at: &usize| trackers[at].is_overtaken();
                 for (&at, reply) in again.iter().zip(&mut last).filter(|(at, _)| is_over(at)) {
                     over[at] = reply.take();
                 }
                 last.retain(Option::is_some);
                 let ended: Vec<_> = again.extract_if(.., |at| over[*at].is_some()).collect();
-                part(settled(wire, &trips, over));
-                ended.into_iter().for_each(|at| trips[at].leave());
+                part(settled(wire, &trackers, over));
+                ended.into_iter().for_each(|at| trackers[at].leave());
             }
             if again.is_empty() {
                 return Delivery::Some(Vec::new());
             }
-            let some: Vec<_> = again.iter().map(|&at| errands[at]).collect();
+            let some: Vec<_> = again.iter().map(|&at| requests[at]).collect();
             let answers = self.attempt_as(&some, space, false, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
                 // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
-                replies[at] = if trips[at].is_given_up() { last } else { Some(reply) };
+                replies[at] = if trackers[at].is_given_up() { last } else { Some(reply) };
             }
         }
-        settled(wire, &trips, replies)
+        settled(wire, &trackers, replies)
     }
 
     /// Sends requests once: together, in order, over one connection.
-    pub async fn attempt(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(errands, Space::Needed, false, deadline).await
+    pub async fn attempt(&self, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(requests, Space::Needed, false, deadline).await
     }
 
     /// The same for requests whose slot is being migrated to this server.
-    pub async fn attempt_asking(&self, errands: &[Errand<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(errands, Space::Needed, true, deadline).await
+    pub async fn attempt_asking(&self, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
+        self.attempt_as(requests, Space::Needed, true, deadline).await
     }
 
-    async fn attempt_as(&self, errands: &[Errand<'_>], space: Space, asking: bool, deadline: Instant) -> Replies {
+    async fn attempt_as(&self, requests: &[Tracked<'_>], space: Space, asking: bool, deadline: Instant) -> Replies {
         if space == Space::Reserved {
-            return self.attempt_now(errands, asking, deadline).await;
+            return self.attempt_now(requests, asking, deadline).await;
         }
-        let room = self.queued.enter(errands.iter().map(|errand| Load::of_wire(errand.wire)), &self.settings);
-        let (errands, over) = errands.split_at(room.fit.count);
-        if errands.is_empty() {
-            return fail_all(over, &room.fit.full(&self.settings));
+        let permit = self.permits.enter(requests.iter().map(|request| Load::of_wire(request.wire)), &self.settings);
+        let (requests, over) = requests.split_at(permit.fit.count);
+        if requests.is_empty() {
+            return fail_all(over, &permit.fit.full(&self.settings));
         }
-        let mut replies = self.attempt_now(errands, asking, deadline).await;
+        let mut replies = self.attempt_now(requests, asking, deadline).await;
         if !over.is_empty() {
-            replies.extend(fail_all(over, &room.fit.full(&self.settings)));
+            replies.extend(fail_all(over, &permit.fit.full(&self.settings)));
         }
         replies
     }
 
-    async fn attempt_now(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Replies {
-        match self.admit(errands, deadline).await {
+    async fn attempt_now(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Replies {
+        match self.admit(requests, deadline).await {
             Ok(pass) => {
-                let (replies, since) = self.send(errands, asking, deadline).await;
-                self.record(pass, errands, &replies, since);
+                let (replies, since) = self.send(requests, asking, deadline).await;
+                self.record(pass, requests, &replies, since);
                 replies
             }
-            Err(error) => fail_all(errands, &error),
+            Err(error) => fail_all(requests, &error),
         }
     }
 
     /// Asks the breaker for a permit to send a round.
-    async fn admit(&self, errands: &[Errand<'_>], deadline: Instant) -> Result<Pass> {
+    async fn admit(&self, requests: &[Tracked<'_>], deadline: Instant) -> Result<Pass> {
         self.tell_reconnected();
         let pass = self.pass()?;
         if !pass.is_probe() {
             return Ok(pass);
         }
         // Later calls must not overtake these during the probe.
-        self.lanes.park(errands, Turn::New);
+        self.key_order.enqueue(requests, WaitReason::New);
         self.probe(pass, deadline).await?;
         self.pass()
     }
@@ -281,22 +288,23 @@ impl Server {
         })
     }
 
-    async fn send(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
-        if let [Errand { wire, .. }] = errands
-            && wire.is_apart()
+    async fn send(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
+        if let [Tracked { wire, .. }] = requests
+            && wire.is_dedicated()
         {
             let since = Instant::now();
             // Boxed because it is rare and would enlarge the future of every call.
             let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
-                Box::pin(self.send_apart(wire, asking, deadline));
+                Box::pin(self.send_dedicated(wire, asking, deadline));
             let reply = sent.await;
             if retry::is_unread(&reply) {
-                errands[0].trip.doubt();
+                requests[0].tracker.doubt();
             }
             return (vec![reply], since);
         }
-        let (replies, since) = self.go(errands, asking, deadline).await;
-        if errands.iter().zip(&replies).any(|(errand, reply)| retry::judge(errand.wire, reply) == Verdict::Elsewhere) {
+        let (replies, since) = self.send_ordered(requests, asking, deadline).await;
+        if requests.iter().zip(&replies).any(|(request, reply)| retry::judge(request.wire, reply) == Verdict::Elsewhere)
+        {
             self.pool.demoted();
         }
         if replies.iter().any(|reply| !reply.as_ref().is_err_and(Error::is_unavailable)) {
@@ -305,11 +313,11 @@ impl Server {
         (replies, since)
     }
 
-    fn record(&self, pass: Pass, errands: &[Errand<'_>], replies: &[Result<Reply>], since: Instant) {
+    fn record(&self, pass: Pass, requests: &[Tracked<'_>], replies: &[Result<Reply>], since: Instant) {
         let (now, mut tally) = (Instant::now(), Tally::default());
         let took = now - since;
-        let counted = |(errand, _): &(&Errand<'_>, _)| counts(errand.wire) && !errand.trip.is_overtaken();
-        for (Errand { wire, .. }, reply) in errands.iter().zip(replies).filter(counted) {
+        let counted = |(request, _): &(&Tracked<'_>, _)| counts(request.wire) && !request.tracker.is_overtaken();
+        for (Tracked { wire, .. }, reply) in requests.iter().zip(replies).filter(counted) {
             // A caller's own script may be slow for its own reasons, so its duration does not count.
             let took = if wire.is_ours() { took } else { Duration::ZERO };
             tally.count(reply, took, self.breaker.settings());
@@ -345,7 +353,7 @@ impl Server {
         self.tell_reconnected();
         let mut pool = self.pool.status();
         // Includes calls that do not have a connection yet.
-        pool.pending = pool.pending.max((self.queued.calls() as u64).saturating_sub(self.pool.pending()));
+        pool.pending = pool.pending.max((self.permits.calls() as u64).saturating_sub(self.pool.pending()));
         ServerStatus {
             target: self.name.clone(),
             role: Role::Unknown,
@@ -358,20 +366,20 @@ impl Server {
 
 /// The final replies of a round, as far as it has any. A request that could not be executed again keeps the reply that it had
 /// before.
-fn settled(wire: &[Wire], trips: &[Trip<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
+fn settled(wire: &[OutgoingCommand], trackers: &[Tracker<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
     let settle = |(at, reply): (usize, Option<Result<Reply>>)| {
         let reply = reply?;
-        let reply = if retry::was_done(&reply) { reply } else { trips[at].kept().unwrap_or(reply) };
-        Some((at, retry::settle(&wire[at], trips[at].is_in_doubt(), reply)))
+        let reply = if retry::was_done(&reply) { reply } else { trackers[at].kept().unwrap_or(reply) };
+        Some((at, retry::settle(&wire[at], trackers[at].is_in_doubt(), reply)))
     };
     Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
 }
 
-fn fail_all(errands: &[Errand<'_>], error: &Error) -> Replies {
-    errands.iter().map(|_| Err(error.clone())).collect()
+fn fail_all(requests: &[Tracked<'_>], error: &Error) -> Replies {
+    requests.iter().map(|_| Err(error.clone())).collect()
 }
 
 /// Whether the breaker counts it: health checks must not open the breaker.
-fn counts(wire: &Wire) -> bool {
-    !matches!(wire, Wire::One(request) if !request.counts_for_breaker)
+fn counts(wire: &OutgoingCommand) -> bool {
+    !matches!(wire, OutgoingCommand::One(request) if !request.counts_for_breaker)
 }

@@ -1,12 +1,12 @@
 //! Subscriptions: connections of their own, which subscribe anew whenever they are made anew and say that something may have
 //! been missed in between. `feed.rs` is the one for everything that any server of an engine tells, `shards.rs` those for the
-//! sharded channels of a cluster, `line.rs` one connection of either, `post.rs` how long there is one.
+//! sharded channels of a cluster, `connection.rs` one connection of either, `task.rs` how long there is one.
 
-mod book;
-mod feed;
-mod line;
-mod post;
+mod connector;
+mod message_connection;
+mod registry;
 mod shards;
+mod task;
 
 use std::{
     sync::{
@@ -29,9 +29,9 @@ use super::{
     source::Source,
 };
 use crate::settings::Settings;
-use feed::Feed;
-use post::Post;
+use connector::Connector;
 use shards::Shards;
+use task::SubscriptionTask;
 
 /// A connection over which a subscription was refused is kept for this long, for callers who try again. They would dial anew each
 /// time.
@@ -41,9 +41,9 @@ const KEPT: Duration = Duration::from_secs(30);
 pub struct Subscriber {
     settings: Arc<Settings>,
     next: AtomicU64,
-    everywhere: Post,
+    everywhere: SubscriptionTask,
     /// Where sharded channels are elsewhere than all others.
-    sharded: Option<Post>,
+    sharded: Option<SubscriptionTask>,
 }
 
 impl Subscriber {
@@ -51,16 +51,16 @@ impl Subscriber {
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, cluster: Option<Arc<Cluster>>) -> Self {
         let everywhere = {
             let (settings, dialler) = (settings.clone(), dialler.clone());
-            Post::new(move |book, orders| {
+            SubscriptionTask::new(move |registry, instructions| {
                 let (settings, dialler, source) = (settings.clone(), dialler.clone(), source.clone());
-                tokio::spawn(Feed { settings, dialler, source, book }.keep(orders));
+                tokio::spawn(Connector { settings, dialler, source, registry }.keep(instructions));
             })
         };
         let sharded = cluster.map(|cluster| {
             let settings = settings.clone();
-            Post::new(move |book, orders| {
+            SubscriptionTask::new(move |registry, instructions| {
                 let (settings, dialler, cluster) = (settings.clone(), dialler.clone(), cluster.clone());
-                tokio::spawn(Shards { settings, dialler, cluster, book }.keep(orders));
+                tokio::spawn(Shards { settings, dialler, cluster, registry }.keep(instructions));
             })
         });
         Self { settings, next: AtomicU64::new(1), everywhere, sharded }
@@ -71,11 +71,11 @@ impl Subscriber {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         let is_shard = matches!(topic, Topic::Shard(_));
-        let post = match &self.sharded {
+        let task = match &self.sharded {
             Some(sharded) if is_shard => sharded,
             _ => &self.everywhere,
         };
-        post.subscribe(topic, id, listener, done);
+        task.subscribe(topic, id, listener, done);
         let result = match timeout(self.settings.timeout, answer).await {
             Ok(Ok(result)) => {
                 result.map_err(|error| if is_shard { sharding_unsupported(explained(error)) } else { error })
@@ -87,22 +87,22 @@ impl Subscriber {
             Ok(Err(_)) => Err(Error::new(Kind::Closed, "this service was disconnected")),
         };
         match &result {
-            Err(error) if !error.is_unavailable() => post.refused(id),
-            Err(_) => post.unsubscribe(id),
+            Err(error) if !error.is_unavailable() => task.refused(id),
+            Err(_) => task.unsubscribe(id),
             Ok(()) => {}
         }
         result.map(|()| id)
     }
 
     pub fn unsubscribe(&self, id: u64) {
-        self.posts().for_each(|post| post.unsubscribe(id));
+        self.tasks().for_each(|task| task.unsubscribe(id));
     }
 
     pub fn close(&self) {
-        self.posts().for_each(Post::close);
+        self.tasks().for_each(SubscriptionTask::close);
     }
 
-    fn posts(&self) -> impl Iterator<Item = &Post> {
+    fn tasks(&self) -> impl Iterator<Item = &SubscriptionTask> {
         std::iter::once(&self.everywhere).chain(&self.sharded)
     }
 }

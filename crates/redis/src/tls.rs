@@ -1,7 +1,7 @@
 //! TLS according to the settings, and explanations of its errors. Uses rustls with ring rather than a system library.
 
 mod der;
-mod judge;
+mod verifier;
 
 use std::{io, sync::Arc};
 
@@ -13,7 +13,7 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use self::judge::{Judge, Words};
+use self::verifier::{Verifier, Words};
 
 use crate::settings::Tls;
 
@@ -43,7 +43,7 @@ pub fn connector(tls: &Tls) -> Result<TlsConnector> {
         }
     }
     let provider = Arc::new(ring::default_provider());
-    let judge = Judge::new(tls, &provider, roots, own);
+    let judge = Verifier::new(tls, &provider, roots, own);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("tls", error))?

@@ -28,8 +28,8 @@ use super::{
 use crate::{
     Deliver, Delivery,
     connection::Replies,
-    lanes::{Errand, Trip, Turn},
-    plan::Wire,
+    key_order::{Tracked, Tracker, WaitReason},
+    plan::OutgoingCommand,
     retry,
     settings::Address,
 };
@@ -46,8 +46,8 @@ const SHORTEST: Duration = Duration::from_millis(2);
 struct Piece<'a> {
     request: usize,
     part: usize,
-    wire: Wire,
-    trip: Trip<'a>,
+    wire: OutgoingCommand,
+    tracker: Tracker<'a>,
     slot: Option<u16>,
     /// How often it was redirected.
     tries: u32,
@@ -62,13 +62,13 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    fn errand(&self) -> Errand<'_> {
-        Errand { wire: &self.wire, trip: &self.trip }
+    fn tracked(&self) -> Tracked<'_> {
+        Tracked { wire: &self.wire, tracker: &self.tracker }
     }
 
     /// The slots of the keys that it waits for. One that was not sent yet takes its place in line with its part.
     fn waits_for(&self) -> SmallVec<[u16; 2]> {
-        if self.trip.waits() { self.trip.slots().collect() } else { SmallVec::new() }
+        if self.tracker.waits() { self.tracker.slots().collect() } else { SmallVec::new() }
     }
 }
 
@@ -128,7 +128,7 @@ impl Cluster {
                 Some(Step::Route(pieces)) => round.route(pieces),
                 Some(Step::Answered(lane, replies)) => round.answered(lane, replies),
                 Some(Step::Overtaken(mut pieces, turn, wake)) => {
-                    let over = pieces.extract_if(.., |piece| piece.trip.is_overtaken()).collect();
+                    let over = pieces.extract_if(.., |piece| piece.tracker.is_overtaken()).collect();
                     round.give_up(over);
                     round.wait_until(wake, pieces, turn);
                 }
@@ -177,10 +177,10 @@ impl<'a> Round<'a> {
             let empty = (0..missing).map(|_| None).collect();
             self.gathered.push(Gathered { join, effect, parts: empty, missing });
             pieces.extend(parts.into_iter().enumerate().map(|(part, one)| {
-                let wire = Wire::One(one.request);
-                let trip = Trip::new(&self.cluster.lanes, &wire);
+                let wire = OutgoingCommand::One(one.request);
+                let tracker = Tracker::new(&self.cluster.key_order, &wire);
                 let (request, slot) = (at, one.slot);
-                Piece { request, part, wire, trip, slot, tries: 0, lost: 0, away: None, patience: None, last: None }
+                Piece { request, part, wire, tracker, slot, tries: 0, lost: 0, away: None, patience: None, last: None }
             }));
         }
         pieces
@@ -201,7 +201,7 @@ impl<'a> Round<'a> {
                         let slot = piece.slot.unwrap_or_default();
                         let why = format!("no node of the cluster owns slot {slot}");
                         piece.last = Some(Error::with_code(ServerCode::ClusterDown, why));
-                        self.cluster.lanes.park(&[piece.errand()], Turn::New);
+                        self.cluster.key_order.enqueue(&[piece.tracked()], WaitReason::New);
                         divided.add(To::Later, &piece.waits_for(), piece);
                     }
                     Some(node) if piece.away.as_ref() == Some(&node.address) => {
@@ -238,7 +238,7 @@ impl<'a> Round<'a> {
 
     /// Sends pieces, separating those that would have to wait for other calls.
     fn send(&mut self, lane: Lane<'a>) {
-        let Some(groups) = lane.node.server.parted(lane.pieces.iter().map(|piece| piece.trip.keys().into())) else {
+        let Some(groups) = lane.node.server.parted(lane.pieces.iter().map(|piece| piece.tracker.keys().into())) else {
             return self.send_together(lane);
         };
         let mut parts = BTreeMap::<usize, Vec<Piece<'a>>>::new();
@@ -257,13 +257,13 @@ impl<'a> Round<'a> {
         }
         self.in_flight.push(
             async move {
-                let errands: Vec<_> = lane.pieces.iter().map(Piece::errand).collect();
+                let requests: Vec<_> = lane.pieces.iter().map(Piece::tracked).collect();
                 let replies = if lane.asking {
-                    lane.node.server.attempt_asking(&errands, deadline).await
+                    lane.node.server.attempt_asking(&requests, deadline).await
                 } else {
-                    lane.node.server.attempt(&errands, deadline).await
+                    lane.node.server.attempt(&requests, deadline).await
                 };
-                drop(errands);
+                drop(requests);
                 Step::Answered(lane, replies)
             }
             .boxed(),
@@ -274,13 +274,13 @@ impl<'a> Round<'a> {
         let mut divided = Divided::new();
         for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
             let reply = match piece.last.take() {
-                Some(last) if piece.trip.is_given_up() && !retry::was_done(&reply) => Err(last),
+                Some(last) if piece.tracker.is_given_up() && !retry::was_done(&reply) => Err(last),
                 _ => reply,
             };
             let next = self.judge(&lane.node, lane.asking, &mut piece, &reply);
             if !matches!(next, Next::Final) {
                 // Later calls on its keys wait for it.
-                self.cluster.lanes.park(&[piece.errand()], Turn::Again);
+                self.cluster.key_order.enqueue(&[piece.tracked()], WaitReason::Again);
             }
             piece.last = reply.as_ref().err().cloned();
             match next {
@@ -317,7 +317,7 @@ impl<'a> Round<'a> {
             1 if turn.is_some() => Duration::ZERO,
             attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
-        let needs = pieces.iter().map(|piece| piece.errand().needs()).max().unwrap_or_default();
+        let needs = pieces.iter().map(|piece| piece.tracked().needs()).max().unwrap_or_default();
         let left = self.limit(&pieces).saturating_duration_since(Instant::now()).saturating_sub(needs);
         if left < SHORTEST {
             return self.give_up(std::mem::take(&mut pieces));
@@ -340,7 +340,7 @@ impl<'a> Round<'a> {
                         let _ = timeout_at(limit, cluster.learned(turn)).await;
                     }
                 };
-                let overtaken = cluster.lanes.overtaken(|| pieces.iter().any(|piece| piece.trip.is_overtaken()));
+                let overtaken = cluster.key_order.overtaken(|| pieces.iter().any(|piece| piece.tracker.is_overtaken()));
                 let waited = tokio::select! {
                     () = waited => true,
                     () = overtaken => false,
@@ -368,10 +368,10 @@ impl<'a> Round<'a> {
     }
 
     fn end(&mut self, piece: Piece<'a>, reply: Result<Reply>) {
-        let reply = if retry::was_done(&reply) { reply } else { piece.trip.kept().unwrap_or(reply) };
-        let reply = retry::settle(&piece.wire, piece.trip.is_in_doubt(), reply.map_err(explained));
+        let reply = if retry::was_done(&reply) { reply } else { piece.tracker.kept().unwrap_or(reply) };
+        let reply = retry::settle(&piece.wire, piece.tracker.is_in_doubt(), reply.map_err(explained));
         // Calls that wait for it continue now.
-        drop(piece.trip);
+        drop(piece.tracker);
         let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
         if let Some(part) = gathered.parts.get_mut(piece.part)
             && part.replace(reply).is_none()

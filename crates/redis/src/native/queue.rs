@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Commands;
 use crate::{
     connection::{Completion, Done, Replies, late, lost, not_sent, unsent},
-    lanes::Hold,
+    key_order::InFlight,
 };
 
 /// Small exchanges are written together up to this many bytes, and no more, because written bytes cannot be withdrawn.
@@ -45,7 +45,7 @@ struct Exchange {
     /// `None` if the caller has given up: replies are then counted and dropped.
     done: Option<Done>,
     /// Kept until the replies arrive, even if the caller has given up: the server may still be executing the commands.
-    hold: Option<Hold>,
+    hold: Option<InFlight>,
     /// The argument of our own PING, which its reply must echo.
     echo: Option<String>,
 }
@@ -97,7 +97,7 @@ impl Queue {
     }
 
     /// Queues commands and takes `hold`. The returned number identifies them for `abandon`.
-    pub fn push(&mut self, commands: Commands, hold: &mut Option<Hold>, done: Option<Done>) -> Result<u64> {
+    pub fn push(&mut self, commands: Commands, hold: &mut Option<InFlight>, done: Option<Done>) -> Result<u64> {
         if let Some(why) = &self.ended {
             return Err(why.clone());
         }

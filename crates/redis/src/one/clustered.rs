@@ -10,7 +10,7 @@ use super::One;
 use crate::{
     Delivery,
     cluster::{Join, split},
-    plan::{Many, Plan, Wire},
+    plan::{Many, OutgoingCommand, Plan},
 };
 
 /// Whether the server rejected it because its keys are in several slots. It had no effect.
@@ -19,11 +19,11 @@ pub fn is_divided(reply: &Result<Reply>) -> bool {
 }
 
 /// The original requests of a merged one, each with its own keys.
-pub fn parts_of(wire: &Wire) -> Vec<Request> {
+pub fn parts_of(wire: &OutgoingCommand) -> Vec<Request> {
     match wire {
-        Wire::One(request) => vec![request.clone()],
-        Wire::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
-        Wire::Many(Many { script, keys, args, idempotent, changes }) => {
+        OutgoingCommand::One(request) => vec![request.clone()],
+        OutgoingCommand::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
+        OutgoingCommand::Many(Many { script, keys, args, idempotent, changes }) => {
             let item = |at: usize| {
                 // Where all have the same keys, what the others use may be named as well.
                 let keys =
@@ -50,11 +50,11 @@ pub fn parts_of(wire: &Wire) -> Vec<Request> {
 }
 
 /// Joins the replies to the parts into the reply of the merged request.
-pub fn joined(wire: &Wire, replies: Vec<Result<Reply>>) -> Result<Reply> {
+pub fn joined(wire: &OutgoingCommand, replies: Vec<Result<Reply>>) -> Result<Reply> {
     match wire {
-        Wire::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
-        Wire::Get(_) => Ok(Reply::Array(replies.into_iter().collect::<Result<_>>()?)),
-        Wire::Many(_) => {
+        OutgoingCommand::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
+        OutgoingCommand::Get(_) => Ok(Reply::Array(replies.into_iter().collect::<Result<_>>()?)),
+        OutgoingCommand::Many(_) => {
             let mut items = Vec::with_capacity(replies.len() * 2);
             for reply in replies {
                 match reply {
@@ -119,7 +119,7 @@ impl One {
             let effect = request.effect.clone();
             let (parts, join) = cut(request);
             joins.push((parts.len(), join, effect));
-            wire.extend(parts.into_iter().map(Wire::One));
+            wire.extend(parts.into_iter().map(OutgoingCommand::One));
         }
         let mut all: Vec<_> = wire.iter().map(|_| None).collect();
         let mut there = |replies: Delivery| {

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{One, clustered};
 use crate::{
     Deliver, Delivery,
-    plan::Wire,
+    plan::OutgoingCommand,
     retry::{self, Verdict},
     slot::slot_of,
 };
@@ -112,7 +112,7 @@ impl One {
         {
             return Err(error.clone());
         }
-        let question = Wire::One(question.reads());
+        let question = OutgoingCommand::One(question.reads());
         let reply = self.server.ask(&question, deadline).await;
         let known = match &reply {
             _ if clustered::is_divided(&reply) => CLUSTERED,

@@ -16,9 +16,9 @@ fn shape(batch: Vec<Request>) -> String {
 
 fn shape_of(batch: Vec<Request>, usual: usize) -> String {
     let names = Plan::new(batch, usual).wire.into_iter().map(|wire| match wire {
-        Wire::One(request) => request.name().to_owned(),
-        Wire::Get(keys) => format!("GET*{}", keys.len()),
-        Wire::Many(many) => format!("{}*{}", many.script.name, many.items()),
+        OutgoingCommand::One(request) => request.name().to_owned(),
+        OutgoingCommand::Get(keys) => format!("GET*{}", keys.len()),
+        OutgoingCommand::Many(many) => format!("{}*{}", many.script.name, many.items()),
     });
     names.collect::<Vec<_>>().join(" ")
 }
@@ -69,7 +69,7 @@ fn what_items_have_in_common_is_named_once() {
     let batch = vec![add("q", "a"), add("r", "b"), add("q", "c"), add("r", "d")];
     let plan = Plan::new(batch, 0);
     let keys = plan.wire.iter().map(|wire| match wire {
-        Wire::Many(many) => many.keys.join(&b' '),
+        OutgoingCommand::Many(many) => many.keys.join(&b' '),
         _ => Vec::new(),
     });
     assert_eq!(keys.collect::<Vec<_>>(), [b"q ready a c", b"r ready b d"]);

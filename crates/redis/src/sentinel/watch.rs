@@ -17,7 +17,7 @@ use super::super::{
 };
 use super::{
     LIMIT, Sentinels,
-    ask::{Named, ask},
+    query::{Named, ask},
     ranked,
 };
 use crate::settings::Address;

@@ -27,7 +27,7 @@ const RESTLESS: Duration = Duration::from_secs(60);
 
 /// The history of the breaker's openings, and whether the probing task is running.
 #[derive(Default)]
-pub struct Trips(Mutex<History>, AtomicBool);
+pub struct Openings(Mutex<History>, AtomicBool);
 
 #[derive(Default)]
 struct History {
@@ -38,7 +38,7 @@ struct History {
     closed: Option<Instant>,
 }
 
-impl Trips {
+impl Openings {
     /// Counts an opening.
     fn opened(&self, now: Instant) {
         let mut history = self.0.lock();
@@ -118,10 +118,10 @@ impl Server {
         let Some(state) = self.breaker.news(Instant::now()) else { return };
         match state {
             BreakerState::Open => {
-                self.trips.opened(Instant::now());
+                self.openings.opened(Instant::now());
                 self.look_after();
             }
-            BreakerState::Closed => self.trips.closed(Instant::now()),
+            BreakerState::Closed => self.openings.closed(Instant::now()),
             BreakerState::HalfOpen => {}
         }
         let (what, text) = match state {
@@ -133,23 +133,23 @@ impl Server {
     }
 
     fn look_after(&self) {
-        if self.trips.1.swap(true, Ordering::AcqRel) {
+        if self.openings.1.swap(true, Ordering::AcqRel) {
             return;
         }
         let (me, longest) = (self.me.clone(), self.breaker.settings().open_for);
         tokio::spawn(async move {
             loop {
-                let due = me.upgrade().and_then(|server| server.trips.due(longest));
+                let due = me.upgrade().and_then(|server| server.openings.due(longest));
                 sleep_until(due.unwrap_or_else(Instant::now)).await;
                 let Some(server) = me.upgrade() else { return };
                 if server.breaker.snapshot(Instant::now()).state != BreakerState::Open {
-                    server.trips.1.store(false, Ordering::Release);
+                    server.openings.1.store(false, Ordering::Release);
                     return;
                 }
                 // It may have opened again meanwhile, and then is left alone for longer.
-                if server.trips.due(longest) <= Some(Instant::now()) {
+                if server.openings.due(longest) <= Some(Instant::now()) {
                     server.look().await;
-                    server.trips.probed(Instant::now());
+                    server.openings.probed(Instant::now());
                 }
             }
         });
@@ -164,42 +164,42 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_again_and_again_is_probed_more_and_more_seldom() {
-        let (trips, mut now) = (Trips::default(), Instant::now());
+        let (openings, mut now) = (Openings::default(), Instant::now());
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            trips.opened(now);
-            assert_eq!(trips.due(LONGEST), Some(now + Duration::from_secs(seconds)));
+            openings.opened(now);
+            assert_eq!(openings.due(LONGEST), Some(now + Duration::from_secs(seconds)));
             // It answers a probe, and fails again as soon as calls are sent.
             now += Duration::from_secs(seconds);
-            trips.closed(now);
+            openings.closed(now);
         }
     }
 
     #[test]
     fn probes_without_a_reply_keep_their_interval() {
-        let (trips, mut now) = (Trips::default(), Instant::now());
-        trips.opened(now);
+        let (openings, mut now) = (Openings::default(), Instant::now());
+        openings.opened(now);
         for _ in 0..5 {
             now += SOON;
-            assert_eq!(trips.due(LONGEST), Some(now));
-            trips.probed(now);
+            assert_eq!(openings.due(LONGEST), Some(now));
+            openings.probed(now);
         }
     }
 
     #[test]
     fn only_a_breaker_that_was_closed_for_a_while_begins_anew() {
-        let (trips, mut now) = (Trips::default(), Instant::now());
+        let (openings, mut now) = (Openings::default(), Instant::now());
         let pause = |now: Instant| {
-            trips.opened(now);
-            trips.due(LONGEST).map(|due| due - now)
+            openings.opened(now);
+            openings.due(LONGEST).map(|due| due - now)
         };
         assert_eq!(pause(now), Some(SOON));
         // An hour of outage is no time in which it worked.
         now += Duration::from_secs(3600);
         assert_eq!(pause(now), Some(SOON * 2));
-        trips.closed(now);
+        openings.closed(now);
         now += RESTLESS - SOON;
         assert_eq!(pause(now), Some(SOON * 4));
-        trips.closed(now);
+        openings.closed(now);
         now += RESTLESS;
         assert_eq!(pause(now), Some(SOON));
     }

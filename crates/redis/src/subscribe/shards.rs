@@ -21,8 +21,8 @@ use tokio::{
 
 use super::{
     KEPT,
-    book::Book,
-    line::{Line, Order, Orders},
+    message_connection::{Instruction, Instructions, MessageConnection},
+    registry::Registry,
 };
 use crate::{
     cluster::Cluster,
@@ -50,13 +50,13 @@ pub struct Shards {
     pub settings: Arc<Settings>,
     pub dialler: Arc<Dialler>,
     pub cluster: Arc<Cluster>,
-    pub book: Arc<Book>,
+    pub registry: Arc<Registry>,
 }
 
 /// The task that knows which channel is heard over which connection.
 struct Router {
     parts: Shards,
-    lines: HashMap<Address, Linked>,
+    connections: HashMap<Address, Linked>,
     reports: mpsc::UnboundedSender<Report>,
     next: u64,
     /// Channels that no node is known for.
@@ -74,7 +74,7 @@ struct Router {
 /// A connection, as the router sees it; it ends with its last channel, or some time after that was refused.
 struct Linked {
     number: u64,
-    orders: mpsc::UnboundedSender<Order>,
+    instructions: mpsc::UnboundedSender<Instruction>,
     topics: HashSet<Topic>,
     kept_until: Option<Instant>,
 }
@@ -92,11 +92,11 @@ enum Report {
 
 impl Shards {
     /// Places channels, again and again, until nobody listens any more.
-    pub async fn keep(self, mut orders: Orders) {
+    pub async fn keep(self, mut instructions: Instructions) {
         let (reports, mut inbox) = mpsc::unbounded_channel();
         let mut router = Router {
             parts: self,
-            lines: HashMap::new(),
+            connections: HashMap::new(),
             reports,
             next: 0,
             homeless: HashSet::new(),
@@ -114,15 +114,15 @@ impl Shards {
                     look_at = None;
                     router.look();
                 }
-                order = orders.recv() => match order {
+                instruction = instructions.recv() => match instruction {
                     None => return,
-                    Some(Order::Subscribe(topic)) => router.subscribe(topic),
-                    Some(order) => router.unsubscribe(order),
+                    Some(Instruction::Subscribe(topic)) => router.subscribe(topic),
+                    Some(instruction) => router.unsubscribe(instruction),
                 },
                 report = inbox.recv() => match report {
                     None => return,
-                    Some(Report::Left(line, topic, error)) => router.left(line, topic, error.as_ref()),
-                    Some(Report::Ended(line, error)) => router.ended(line, error),
+                    Some(Report::Left(connection, topic, error)) => router.left(connection, topic, error.as_ref()),
+                    Some(Report::Ended(connection, error)) => router.ended(connection, error),
                     Some(Report::Learned(result)) => router.learned(result),
                     Some(Report::Looked) => look_at = Some(Instant::now() + router.looked()),
                 },
@@ -133,34 +133,36 @@ impl Shards {
 
 impl Router {
     fn subscribe(&mut self, topic: Topic) {
-        let line = self.lines.values().find(|line| line.topics.contains(&topic));
-        match line {
+        let connection = self.connections.values().find(|connection| connection.topics.contains(&topic));
+        match connection {
             // It confirms to whoever waits.
-            Some(line) => drop(line.orders.send(Order::Subscribe(topic))),
+            Some(connection) => drop(connection.instructions.send(Instruction::Subscribe(topic))),
             // It is placed with all others that are, and over one connection only.
             None if self.homeless.contains(&topic) => {}
             None => self.place(topic),
         }
     }
 
-    fn unsubscribe(&mut self, order: Order) {
-        let (topic, refused) = match &order {
-            Order::Refused(topic) => (topic, true),
-            Order::Subscribe(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => (topic, false),
+    fn unsubscribe(&mut self, instruction: Instruction) {
+        let (topic, refused) = match &instruction {
+            Instruction::Refused(topic) => (topic, true),
+            Instruction::Subscribe(topic) | Instruction::Unsubscribe(topic) | Instruction::Leave(topic) => {
+                (topic, false)
+            }
         };
         // Somebody may have begun to listen since.
-        if self.parts.book.is_heard(topic) {
+        if self.parts.registry.is_heard(topic) {
             return;
         }
         self.homeless.remove(topic);
         self.hops.remove(topic);
         // A channel is heard over one connection only.
-        if let Some(line) = self.lines.values_mut().find(|line| line.topics.contains(topic)) {
-            line.topics.remove(topic);
+        if let Some(connection) = self.connections.values_mut().find(|connection| connection.topics.contains(topic)) {
+            connection.topics.remove(topic);
             if refused {
-                line.kept_until = Some(Instant::now() + KEPT);
+                connection.kept_until = Some(Instant::now() + KEPT);
             }
-            let _ = line.orders.send(order);
+            let _ = connection.instructions.send(instruction);
         }
         self.end_unused();
     }
@@ -168,38 +170,44 @@ impl Router {
     /// Ends connections without channels.
     fn end_unused(&mut self) {
         let now = Instant::now();
-        self.lines.retain(|_, line| !line.topics.is_empty() || line.kept_until.is_some_and(|until| until > now));
+        self.connections.retain(|_, connection| {
+            !connection.topics.is_empty() || connection.kept_until.is_some_and(|until| until > now)
+        });
     }
 
     /// Has a channel heard over the node that has its slot, as far as anybody knows.
     fn place(&mut self, topic: Topic) {
-        if !self.parts.book.is_heard(&topic) {
+        if !self.parts.registry.is_heard(&topic) {
             return;
         }
         let Some(address) = self.parts.cluster.owner(slot_of(topic.name())) else {
             self.homeless.insert(topic);
             return self.learn();
         };
-        let line = match self.lines.entry(address) {
-            std::collections::hash_map::Entry::Occupied(line) => line.into_mut(),
+        let connection = match self.connections.entry(address) {
+            std::collections::hash_map::Entry::Occupied(connection) => connection.into_mut(),
             std::collections::hash_map::Entry::Vacant(free) => {
                 self.next += 1;
-                let orders = self.parts.dial(free.key().clone(), self.next, self.reports.clone());
-                free.insert(Linked { number: self.next, orders, topics: HashSet::new(), kept_until: None })
+                let instructions = self.parts.dial(free.key().clone(), self.next, self.reports.clone());
+                free.insert(Linked { number: self.next, instructions, topics: HashSet::new(), kept_until: None })
             }
         };
-        line.topics.insert(topic.clone());
-        let _ = line.orders.send(Order::Subscribe(topic));
+        connection.topics.insert(topic.clone());
+        let _ = connection.instructions.send(Instruction::Subscribe(topic));
     }
 
     fn left(&mut self, number: u64, topic: Topic, error: Option<&Error>) {
-        let Some((address, line)) = self.lines.iter_mut().find(|(_, line)| line.number == number) else { return };
-        if !line.topics.remove(&topic) {
+        let Some((address, connection)) =
+            self.connections.iter_mut().find(|(_, connection)| connection.number == number)
+        else {
+            return;
+        };
+        if !connection.topics.remove(&topic) {
             return;
         }
-        let (address, is_last) = (address.clone(), line.topics.is_empty());
+        let (address, is_last) = (address.clone(), connection.topics.is_empty());
         if is_last {
-            self.lines.remove(&address);
+            self.connections.remove(&address);
         }
         let hops = self.hops.entry(topic.clone()).or_default();
         *hops += 1;
@@ -236,13 +244,17 @@ impl Router {
     }
 
     fn ended(&mut self, number: u64, error: Option<Error>) {
-        let address = self.lines.iter().find(|(_, line)| line.number == number).map(|(address, _)| address.clone());
-        let Some(line) = address.and_then(|address| self.lines.remove(&address)) else { return };
+        let address = self
+            .connections
+            .iter()
+            .find(|(_, connection)| connection.number == number)
+            .map(|(address, _)| address.clone());
+        let Some(connection) = address.and_then(|address| self.connections.remove(&address)) else { return };
         // Another node may be there in its place, and refuses for the same reason.
         if let Some(error) = error.filter(|error| error.kind != Kind::Unavailable) {
-            line.topics.iter().for_each(|topic| self.parts.book.fail(topic, &error));
+            connection.topics.iter().for_each(|topic| self.parts.registry.fail(topic, &error));
         }
-        self.homeless.extend(line.topics);
+        self.homeless.extend(connection.topics);
         self.learn();
     }
 
@@ -260,10 +272,10 @@ impl Router {
     fn looked(&mut self) -> Duration {
         self.end_unused();
         let before = std::mem::take(&mut self.astray);
-        for (address, line) in &self.lines {
+        for (address, connection) in &self.connections {
             let elsewhere =
                 |topic: &&Topic| self.parts.cluster.owner(slot_of(topic.name())).is_some_and(|owner| owner != *address);
-            self.astray.extend(line.topics.iter().filter(elsewhere).cloned());
+            self.astray.extend(connection.topics.iter().filter(elsewhere).cloned());
         }
         let leaving: Vec<_> = self.astray.extract_if(|topic| before.contains(topic)).collect();
         self.leave(leaving);
@@ -273,12 +285,12 @@ impl Router {
     /// Has channels heard where they are now, and a gap told: nobody hears over two connections what may be the same.
     fn leave(&mut self, topics: Vec<Topic>) {
         for topic in &topics {
-            for line in self.lines.values_mut() {
-                if line.topics.remove(topic) {
-                    let _ = line.orders.send(Order::Leave(topic.clone()));
+            for connection in self.connections.values_mut() {
+                if connection.topics.remove(topic) {
+                    let _ = connection.instructions.send(Instruction::Leave(topic.clone()));
                 }
             }
-            self.parts.book.lose(topic);
+            self.parts.registry.lose(topic);
         }
         self.end_unused();
         topics.into_iter().for_each(|topic| self.place(topic));
@@ -311,7 +323,7 @@ impl Router {
         self.hops.clear();
         for topic in std::mem::take(&mut self.homeless) {
             if let Err(error) = &result {
-                self.parts.book.fail(&topic, error);
+                self.parts.registry.fail(&topic, error);
             }
             self.place(topic);
         }
@@ -325,17 +337,17 @@ impl Shards {
         address: Address,
         number: u64,
         reports: mpsc::UnboundedSender<Report>,
-    ) -> mpsc::UnboundedSender<Order> {
-        let (sender, mut orders) = mpsc::unbounded_channel();
-        let (settings, dialler, book) = (self.settings.clone(), self.dialler.clone(), self.book.clone());
+    ) -> mpsc::UnboundedSender<Instruction> {
+        let (sender, mut instructions) = mpsc::unbounded_channel();
+        let (settings, dialler, registry) = (self.settings.clone(), self.dialler.clone(), self.registry.clone());
         tokio::spawn(async move {
             let limit = settings.connect_timeout.min(PATIENCE);
             let failed = match dialler.attempt(&Endpoint::Tcp(address), limit).await.and_then(Link::into_stream) {
                 Err(error) => Some(error),
                 Ok(stream) => {
                     let leaving = |topic, error| drop(reports.send(Report::Left(number, topic, error)));
-                    let mut line = Line::new(stream, &book, Some(&leaving));
-                    if line.listen(Vec::new(), &mut orders, &settings).await.is_none() {
+                    let mut connection = MessageConnection::new(stream, &registry, Some(&leaving));
+                    if connection.listen(Vec::new(), &mut instructions, &settings).await.is_none() {
                         return;
                     }
                     None

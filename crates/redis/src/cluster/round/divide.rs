@@ -46,7 +46,7 @@ pub enum To {
 
 impl To {
     pub fn node(node: Arc<Node>, asking: bool, piece: &Piece<'_>) -> Self {
-        Self::Node { node, asking, alone: piece.wire.is_apart() }
+        Self::Node { node, asking, alone: piece.wire.is_dedicated() }
     }
 }
 

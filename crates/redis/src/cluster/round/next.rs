@@ -35,12 +35,12 @@ pub enum Next {
 impl<'a> Round<'a> {
     pub(super) fn judge(&self, node: &Node, asking: bool, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
         let Err(error) = reply else { return Next::Final };
-        if piece.trip.is_given_up() || piece.errand().is_late(Instant::now(), self.deadline) {
+        if piece.tracker.is_given_up() || piece.tracked().is_late(Instant::now(), self.deadline) {
             return Next::Final;
         }
         let cluster = self.cluster;
-        if piece.errand().forgotten(reply) {
-            piece.trip.take_source();
+        if piece.tracked().forgotten(reply) {
+            piece.tracker.take_source();
             return Next::To(node.address.clone(), asking);
         }
         if error.kind == Kind::Server {

@@ -15,11 +15,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::book::Book;
+use super::registry::Registry;
 use crate::{native::stream::Stream, pool, redirection::moved_slot, resp::Commands, settings::Settings, slot::slot_of};
 
 /// Changes the subscriptions of a connection.
-pub enum Order {
+pub enum Instruction {
     Subscribe(Topic),
     /// Ignored if the topic has a listener again.
     Unsubscribe(Topic),
@@ -29,16 +29,16 @@ pub enum Order {
     Leave(Topic),
 }
 
-/// The queue of orders for a connection.
-pub type Orders = mpsc::UnboundedReceiver<Order>;
+/// The queue of instructions for a connection.
+pub type Instructions = mpsc::UnboundedReceiver<Instruction>;
 
 /// A connection to one server. When it is dropped, all its confirmed subscriptions are lost.
-pub struct Line<'a> {
+pub struct MessageConnection<'a> {
     stream: Stream,
-    book: &'a Book,
+    registry: &'a Registry,
     /// Subscriptions confirmed by the server.
     confirmed: HashSet<Topic>,
-    /// Pending commands, in order. Each names one topic, so each gets one reply.
+    /// Pending commands, in instruction. Each names one topic, so each gets one reply.
     asked: VecDeque<(u64, Asked)>,
     /// The last command for each topic, whose reply counts, and whether it was to subscribe.
     last: HashMap<Topic, (u64, bool)>,
@@ -62,12 +62,12 @@ enum Asked {
     Ping,
 }
 
-impl<'a> Line<'a> {
-    pub fn new(mut stream: Stream, book: &'a Book, leaving: Option<Leaving<'a>>) -> Self {
+impl<'a> MessageConnection<'a> {
+    pub fn new(mut stream: Stream, registry: &'a Registry, leaving: Option<Leaving<'a>>) -> Self {
         stream.allow_large_replies();
         let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
         let ask_again_at = Instant::now();
-        Self { stream, book, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
+        Self { stream, registry, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
     }
 
     /// Whether it has received a message, so that it counts as successful however soon it ended.
@@ -76,7 +76,12 @@ impl<'a> Line<'a> {
     }
 
     /// Subscribes to these topics and listens until the connection ends; `None` if it is no longer needed.
-    pub async fn listen(&mut self, topics: Vec<Topic>, orders: &mut Orders, settings: &Arc<Settings>) -> Option<()> {
+    pub async fn listen(
+        &mut self,
+        topics: Vec<Topic>,
+        instructions: &mut Instructions,
+        settings: &Arc<Settings>,
+    ) -> Option<()> {
         for topic in topics {
             // Nothing more can be sent over a broken stream, and one that accepts nothing would be waited for at each topic.
             if self.ask(Asked::Subscribe(topic)).await.is_err() {
@@ -86,22 +91,22 @@ impl<'a> Line<'a> {
         let mut heard = Instant::now();
         loop {
             let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
-            // Orders come first, so that messages already received are not delivered after an unsubscribe.
+            // Instructions come first, so that messages already received are not delivered after an unsubscribe.
             tokio::select! {
                 biased;
-                order = orders.recv() => {
+                instruction = instructions.recv() => {
                     if self.asked.is_empty() {
                         // It was idle because nothing was pending: the reply is pending from now on.
                         heard = Instant::now();
                     }
-                    if self.obey(order?).await.is_err() {
+                    if self.obey(instruction?).await.is_err() {
                         return Some(());
                     }
                 }
                 () = sleep_until(self.ask_again_at), if !self.refused.is_empty() => {
                     self.ask_again_at = Instant::now() + settings.keepalive;
                     for topic in std::mem::take(&mut self.refused) {
-                        if self.book.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
+                        if self.registry.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
                             return Some(());
                         }
                     }
@@ -124,17 +129,17 @@ impl<'a> Line<'a> {
         }
     }
 
-    async fn obey(&mut self, order: Order) -> Result<()> {
-        match order {
-            Order::Subscribe(topic) if self.confirmed.contains(&topic) => self.book.confirm(&topic),
-            Order::Subscribe(topic) => self.subscribe(topic).await?,
+    async fn obey(&mut self, instruction: Instruction) -> Result<()> {
+        match instruction {
+            Instruction::Subscribe(topic) if self.confirmed.contains(&topic) => self.registry.confirm(&topic),
+            Instruction::Subscribe(topic) => self.subscribe(topic).await?,
             // The topic may have a listener again.
-            Order::Unsubscribe(topic) | Order::Refused(topic) if self.book.is_heard(&topic) => {}
+            Instruction::Unsubscribe(topic) | Instruction::Refused(topic) if self.registry.is_heard(&topic) => {}
             // The server has not subscribed it, and has not been asked again.
-            Order::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
+            Instruction::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
                 self.refused.remove(&topic);
             }
-            Order::Refused(topic) | Order::Unsubscribe(topic) | Order::Leave(topic) => {
+            Instruction::Refused(topic) | Instruction::Unsubscribe(topic) | Instruction::Leave(topic) => {
                 self.confirmed.remove(&topic);
                 self.refused.remove(&topic);
                 self.ask(Asked::Unsubscribe(topic)).await?;
@@ -201,7 +206,7 @@ impl<'a> Line<'a> {
             b"pmessage" => {
                 let (pattern, channel, payload) = (next()?, next()?, next()?);
                 self.has_heard = true;
-                self.book.hear(&Topic::Pattern(pattern), channel, payload);
+                self.registry.hear(&Topic::Pattern(pattern), channel, payload);
             }
             b"sunsubscribe" => {
                 let topic = Topic::Shard(next()?);
@@ -221,14 +226,14 @@ impl<'a> Line<'a> {
         self.has_heard = true;
         // Topics that have left are received on another connection, and a message must not be delivered twice.
         if self.leaving.is_none() || self.confirmed.contains(&topic) {
-            self.book.hear(&topic, channel, payload);
+            self.registry.hear(&topic, channel, payload);
         }
     }
 
     /// The slot of a channel has left this node.
     fn taken_away(&mut self, topic: Topic) {
         if self.confirmed.remove(&topic) {
-            self.book.lose(&topic);
+            self.registry.lose(&topic);
             if let Some(leaving) = self.leaving {
                 leaving(topic, None);
             }
@@ -261,7 +266,7 @@ impl<'a> Line<'a> {
     fn settle(&mut self, topic: Topic, result: Result<()>) {
         match (result, self.leaving) {
             (Ok(()), _) => {
-                self.book.confirm(&topic);
+                self.registry.confirm(&topic);
                 self.confirmed.insert(topic);
             }
             (Err(error), Some(leaving)) if error.kind == Kind::Unavailable || moved_slot(&error).is_some() => {
@@ -270,7 +275,7 @@ impl<'a> Line<'a> {
             }
             (Err(error), _) => {
                 self.lost(&topic);
-                if self.book.refuse(&topic, &error) {
+                if self.registry.refuse(&topic, &error) {
                     // It may be permitted again later; messages published until then are missed.
                     self.refused.insert(topic);
                 }
@@ -280,14 +285,14 @@ impl<'a> Line<'a> {
 
     fn lost(&mut self, topic: &Topic) {
         if self.confirmed.remove(topic) {
-            self.book.lose(topic);
+            self.registry.lose(topic);
         }
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for MessageConnection<'_> {
     fn drop(&mut self) {
-        self.confirmed.iter().for_each(|topic| self.book.lose(topic));
+        self.confirmed.iter().for_each(|topic| self.registry.lose(topic));
     }
 }
 

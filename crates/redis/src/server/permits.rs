@@ -1,4 +1,4 @@
-//! How much may be in flight to one server: calls, and the bytes of their keys and arguments.
+//! How much may be in exchange to one server: calls, and the bytes of their keys and arguments.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,11 +7,11 @@ use cinnabar_port::{
     error::{Error, Kind},
 };
 
-use crate::{plan::Wire, settings::Settings};
+use crate::{plan::OutgoingCommand, settings::Settings};
 
-/// The load in flight.
+/// The load in exchange.
 #[derive(Default)]
-pub struct Queued {
+pub struct Permits {
     calls: AtomicUsize,
     bytes: AtomicUsize,
 }
@@ -31,7 +31,7 @@ pub struct Fit {
     load: Load,
 }
 
-impl Queued {
+impl Permits {
     /// How many of these requests the limits allow; at least one if the queue is empty.
     pub fn fitting(&self, requests: impl Iterator<Item = Load>, settings: &Settings) -> Fit {
         let queued = Load { calls: self.calls.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) };
@@ -48,11 +48,11 @@ impl Queued {
     }
 
     /// Reserves queue space for as many of these requests as fit.
-    pub fn enter(&self, requests: impl Iterator<Item = Load>, settings: &Settings) -> Room<'_> {
+    pub fn enter(&self, requests: impl Iterator<Item = Load>, settings: &Settings) -> Permit<'_> {
         let fit = self.fitting(requests, settings);
         self.calls.fetch_add(fit.more.calls, Ordering::Relaxed);
         self.bytes.fetch_add(fit.more.bytes, Ordering::Relaxed);
-        Room { queued: self, fit }
+        Permit { permits: self, fit }
     }
 
     pub fn calls(&self) -> usize {
@@ -67,7 +67,7 @@ impl Load {
     }
 
     /// That of calls which are sent as one command.
-    pub fn of_wire(wire: &Wire) -> Self {
+    pub fn of_wire(wire: &OutgoingCommand) -> Self {
         Self { calls: wire.calls(), bytes: wire.bytes() }
     }
 
@@ -80,7 +80,7 @@ impl Fit {
     /// The error for the requests that do not fit.
     pub fn full(&self, settings: &Settings) -> Error {
         let message = format!(
-            "too many calls are queued: {} calls with {} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
+            "too many calls are permits: {} calls with {} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
             self.load.calls, self.load.bytes, settings.max_queued_calls, settings.max_queued_bytes
         );
         Error::new(Kind::Backpressure, message)
@@ -88,15 +88,15 @@ impl Fit {
 }
 
 /// The queue space reserved for requests, until it is dropped.
-pub struct Room<'a> {
-    queued: &'a Queued,
+pub struct Permit<'a> {
+    permits: &'a Permits,
     pub fit: Fit,
 }
 
-impl Drop for Room<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.queued.calls.fetch_sub(self.fit.more.calls, Ordering::Relaxed);
-        self.queued.bytes.fetch_sub(self.fit.more.bytes, Ordering::Relaxed);
+        self.permits.calls.fetch_sub(self.fit.more.calls, Ordering::Relaxed);
+        self.permits.bytes.fetch_sub(self.fit.more.bytes, Ordering::Relaxed);
     }
 }
 
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn as_many_fit_as_the_limits_allow_with_what_is_in_flight() {
-        let (queued, settings) = (Queued::default(), settings());
-        let count = |all: &[(usize, usize)]| queued.fitting(loads(all), &settings).count;
+        let (permits, settings) = (Permits::default(), settings());
+        let count = |all: &[(usize, usize)]| permits.fitting(loads(all), &settings).count;
         assert_eq!(count(&[(1, 1); 11]), 10);
         assert_eq!(count(&[(1, 30); 4]), 3);
         assert_eq!(count(&[(4, 1), (6, 1), (1, 1)]), 2);
         assert_eq!(count(&[(11, 101), (1, 1)]), 1, "one larger than the limits is sent alone");
-        let room = queued.enter(loads(&[(1, 10); 7]), &settings);
-        assert_eq!(room.fit.count, 7);
+        let permit = permits.enter(loads(&[(1, 10); 7]), &settings);
+        assert_eq!(permit.fit.count, 7);
         assert_eq!(count(&[(1, 1); 11]), 3);
         assert_eq!(count(&[(1, 31)]), 0);
         assert_eq!(count(&[(11, 1)]), 0, "but not beside others");
-        let error = queued.fitting(loads(&[(1, 20), (1, 20)]), &settings).full(&settings);
+        let error = permits.fitting(loads(&[(1, 20), (1, 20)]), &settings).full(&settings);
         assert_eq!(error.kind, Kind::Backpressure);
         assert!(error.message().contains("8 calls with 90 bytes"), "{error}");
-        drop(room);
-        assert_eq!((queued.calls(), count(&[(1, 1); 11])), (0, 10));
+        drop(permit);
+        assert_eq!((permits.calls(), count(&[(1, 1); 11])), (0, 10));
     }
 }

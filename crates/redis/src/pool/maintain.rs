@@ -17,7 +17,7 @@ use cinnabar_port::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Member, Shared, State, closed};
-use crate::{dial::Endpoint, lanes, link::Link, settings::Settings};
+use crate::{dial::Endpoint, key_order, link::Link, settings::Settings};
 
 /// How often the connections are checked, and how often while all of them are unresponsive.
 const LOOK: Duration = Duration::from_millis(250);
@@ -181,7 +181,7 @@ pub async fn make(shared: &Shared) -> Result<Member> {
 pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member {
     let connection = link.start(shared.settings.keepalive);
     Member {
-        number: lanes::number_connection(),
+        number: key_order::number_connection(),
         connection,
         order: Arc::default(),
         endpoint,

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Member, Shared,
-    keep::{CALM, add, member, wait},
+    maintain::{CALM, add, member, wait},
 };
 use crate::dial::{is_primary, proves_server_is_up};
 
@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// State of the search, for a server that rejects writes.
 #[derive(Default)]
-pub struct Seeking {
+pub struct PrimarySearch {
     running: AtomicBool,
     /// Whether a write was rejected since the last check.
     refused: AtomicBool,
@@ -41,21 +41,21 @@ enum Found {
 
 /// A write was rejected. Starts the search for a primary if it is not running.
 pub fn begin(shared: &Arc<Shared>) {
-    shared.seeking.refused.store(true, Ordering::Relaxed);
-    if !shared.seeking.running.swap(true, Ordering::AcqRel) {
+    shared.primary_search.refused.store(true, Ordering::Relaxed);
+    if !shared.primary_search.running.swap(true, Ordering::AcqRel) {
         tokio::spawn(seek(shared.clone()));
     }
 }
 
 async fn seek(shared: Arc<Shared>) {
-    let seeking = &shared.seeking;
-    if !seeking.told.swap(true, Ordering::Relaxed) {
+    let primary_search = &shared.primary_search;
+    if !primary_search.told.swap(true, Ordering::Relaxed) {
         let words = format!("{} is a replica now and rejects writes; it is used for reads only", shared.source);
         shared.tell(EventKind::Lost, words);
     }
     let mut failures = 0;
     while !shared.is_closed() {
-        seeking.refused.store(false, Ordering::Relaxed);
+        primary_search.refused.store(false, Ordering::Relaxed);
         let found = look(&shared).await.unwrap_or(Found::Replica);
         let (known, fresh) = match found {
             Found::Primary(member) => (Some(true), Some(member)),
@@ -78,11 +78,11 @@ async fn seek(shared: Arc<Shared>) {
             break;
         }
     }
-    seeking.running.store(false, Ordering::Release);
+    primary_search.running.store(false, Ordering::Release);
 }
 
 fn greet(shared: &Shared) {
-    if shared.seeking.told.swap(false, Ordering::Relaxed) {
+    if shared.primary_search.told.swap(false, Ordering::Relaxed) {
         shared.tell(EventKind::Connected, format!("{} accepts writes again", shared.source));
     }
 }
@@ -110,7 +110,7 @@ fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
 /// Whether another write is rejected soon. If nothing writes, there is no need to keep searching.
 async fn is_refused_again(shared: &Shared) -> bool {
     let refused = async {
-        while !shared.seeking.refused.load(Ordering::Relaxed) {
+        while !shared.primary_search.refused.load(Ordering::Relaxed) {
             sleep(Duration::from_millis(50)).await;
         }
     };

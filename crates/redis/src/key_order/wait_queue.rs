@@ -2,24 +2,24 @@
 
 use std::collections::VecDeque;
 
-use super::Turn;
+use super::WaitReason;
 
 /// A call that waits for a key.
 pub struct Entry {
     /// Its place among all calls.
     pub place: u64,
     pub key: u64,
-    /// The party it is to be sent with, 0 until that is known.
-    pub party: u64,
-    pub turn: Turn,
+    /// The group it is to be sent with, 0 until that is known.
+    pub group: u64,
+    pub turn: WaitReason,
     /// Whether a later call on the key was executed meanwhile.
     pub overtaken: bool,
 }
 
 #[derive(Default)]
-pub struct Line(VecDeque<Entry>);
+pub struct WaitQueue(VecDeque<Entry>);
 
-impl Line {
+impl WaitQueue {
     pub fn insert(&mut self, entry: Entry) {
         let at = self.0.partition_point(|other| other.place <= entry.place);
         self.0.insert(at, entry);
@@ -39,9 +39,9 @@ impl Line {
         overtaken
     }
 
-    pub fn join(&mut self, place: u64, party: u64) {
+    pub fn join(&mut self, place: u64, group: u64) {
         let (from, to) = self.range(place);
-        self.0.range_mut(from..to).for_each(|entry| entry.party = party);
+        self.0.range_mut(from..to).for_each(|entry| entry.group = group);
     }
 
     pub fn entries_of(&self, place: u64) -> impl Iterator<Item = &Entry> {
@@ -55,14 +55,14 @@ impl Line {
         self.0.range_mut(..from)
     }
 
-    /// Whether the first `count` entries belong to this party.
-    pub fn begins_with(&self, count: usize, party: u64) -> bool {
-        self.0.len() >= count && self.0.range(..count).all(|entry| entry.party == party)
+    /// Whether the first `count` entries belong to this group.
+    pub fn begins_with(&self, count: usize, group: u64) -> bool {
+        self.0.len() >= count && self.0.range(..count).all(|entry| entry.group == group)
     }
 
-    /// The party of the first entry.
+    /// The group of the first entry.
     pub fn first(&self) -> Option<u64> {
-        self.0.front().map(|entry| entry.party)
+        self.0.front().map(|entry| entry.group)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -8,11 +8,11 @@ use cinnabar_port::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Server, flight};
-use crate::{connection::Connection, plan::Wire};
+use super::{Server, exchange};
+use crate::{connection::Connection, plan::OutgoingCommand};
 
 /// The most dedicated connections at a time; further commands wait. The server limits its clients too, and others need some.
-pub const MOST: usize = 256;
+pub const MAX_CONNECTIONS: usize = 256;
 
 /// Closes the connection when dropped. The server notices and stops what it was doing for the call.
 struct Own(Connection);
@@ -24,10 +24,15 @@ impl Drop for Own {
 }
 
 impl Server {
-    pub(super) async fn send_apart(&self, wire: &Wire, asking: bool, deadline: Instant) -> Result<Reply> {
+    pub(super) async fn send_dedicated(
+        &self,
+        wire: &OutgoingCommand,
+        asking: bool,
+        deadline: Instant,
+    ) -> Result<Reply> {
         let in_line = || {
             let message = format!(
-                "the limit of {MOST} dedicated connections to {} is reached, and none became free in time",
+                "the limit of {MAX_CONNECTIONS} dedicated connections to {} is reached, and none became free in time",
                 self.name
             );
             Error::new(Kind::NotSent, message)
@@ -38,7 +43,7 @@ impl Server {
         let member = timeout_at(until, self.pool.make()).await.unwrap_or_else(late)?;
         let _own = Own(member.connection.clone());
         let wire = &fitted(wire, deadline.saturating_duration_since(Instant::now()));
-        let replies = flight::alone(&member, wire, asking, deadline).await;
+        let replies = exchange::over_dedicated(&member, wire, asking, deadline).await;
         replies
             .into_iter()
             .next()
@@ -47,9 +52,9 @@ impl Server {
 }
 
 /// The command with its blocking timeout cut to the time its caller has left.
-fn fitted(wire: &Wire, left: Duration) -> Wire {
+fn fitted(wire: &OutgoingCommand, left: Duration) -> OutgoingCommand {
     let mut wire = wire.clone();
-    if let Wire::One(Request { verb: Verb::Dedicated(command), args, .. }) = &mut wire
+    if let OutgoingCommand::One(Request { verb: Verb::Dedicated(command), args, .. }) = &mut wire
         && let Some(wait) = command.blocking
     {
         wait.shorten_to(left, args);

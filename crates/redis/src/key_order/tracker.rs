@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::{Lanes, Turn};
-use crate::{plan::Wire, retry};
+use super::{KeyOrder, WaitReason};
+use crate::{plan::OutgoingCommand, retry};
 
 const IDLE: u8 = 0;
 const IN_LINE: u8 = 1;
@@ -25,8 +25,8 @@ const LEAST_MORE: Duration = Duration::from_millis(2);
 const MOST_MORE: Duration = Duration::from_millis(20);
 
 /// A request from its acceptance until its reply.
-pub struct Trip<'a> {
-    lanes: &'a Lanes,
+pub struct Tracker<'a> {
+    key_order: &'a KeyOrder,
     keys: Keys,
     place: AtomicU64,
     waits: AtomicU8,
@@ -47,25 +47,25 @@ pub struct Trip<'a> {
 /// The hashes of the keys in whose order a request takes part.
 pub type Keys = SmallVec<[u64; 2]>;
 
-/// A request and its trip.
+/// A request and its tracker.
 #[derive(Clone, Copy)]
-pub struct Errand<'a> {
-    pub wire: &'a Wire,
-    pub trip: &'a Trip<'a>,
+pub struct Tracked<'a> {
+    pub wire: &'a OutgoingCommand,
+    pub tracker: &'a Tracker<'a>,
 }
 
-impl Errand<'_> {
+impl Tracked<'_> {
     /// Whether it had no effect because the server no longer has its script, which it was not sent.
     pub fn forgotten(&self, reply: &Result<Reply>) -> bool {
-        retry::is_forgotten(self.wire, reply) && !self.trip.is_whole()
+        retry::is_forgotten(self.wire, reply) && !self.tracker.is_whole()
     }
 
     /// How much time a retry needs, so that its reply can be expected before the deadline. Only for writes that were rejected: it is
     /// known that they were not applied, and after a retry without a reply it would be unknown.
     pub fn needs(&self) -> Duration {
-        match Duration::from_nanos(self.trip.rejected_after.load(Ordering::Relaxed)) {
+        match Duration::from_nanos(self.tracker.rejected_after.load(Ordering::Relaxed)) {
             Duration::ZERO => Duration::ZERO,
-            _ if !self.wire.changes() || self.trip.is_in_doubt() => Duration::ZERO,
+            _ if !self.wire.changes() || self.tracker.is_in_doubt() => Duration::ZERO,
             took => took.saturating_add(took.clamp(LEAST_MORE, MOST_MORE)),
         }
     }
@@ -76,17 +76,17 @@ impl Errand<'_> {
     }
 }
 
-impl<'a> Trip<'a> {
-    /// The trip of this request.
-    pub fn new(lanes: &'a Lanes, wire: &Wire) -> Self {
+impl<'a> Tracker<'a> {
+    /// The tracker of this request.
+    pub fn new(key_order: &'a KeyOrder, wire: &OutgoingCommand) -> Self {
         let mut keys = Keys::new();
         match wire {
-            Wire::One(request) => keys_of(request, |key| keys.push(lanes.hash(key))),
-            Wire::Get(all) => keys.extend(all.iter().map(|key| lanes.hash(key))),
-            Wire::Many(many) => keys.extend(many.keys.iter().map(|key| lanes.hash(key))),
+            OutgoingCommand::One(request) => keys_of(request, |key| keys.push(key_order.hash(key))),
+            OutgoingCommand::Get(all) => keys.extend(all.iter().map(|key| key_order.hash(key))),
+            OutgoingCommand::Many(many) => keys.extend(many.keys.iter().map(|key| key_order.hash(key))),
         }
         Self {
-            lanes,
+            key_order,
             keys,
             place: AtomicU64::new(0),
             waits: AtomicU8::new(IDLE),
@@ -128,7 +128,7 @@ impl<'a> Trip<'a> {
 
     /// Whether it must not be retried, because a later call on its keys was executed meanwhile.
     pub fn is_overtaken(&self) -> bool {
-        if !self.overtaken.load(Ordering::Relaxed) && self.is_again() && self.lanes.is_overtaken(self) {
+        if !self.overtaken.load(Ordering::Relaxed) && self.is_again() && self.key_order.is_overtaken(self) {
             self.overtaken.store(true, Ordering::Relaxed);
         }
         self.overtaken.load(Ordering::Relaxed)
@@ -173,13 +173,13 @@ impl<'a> Trip<'a> {
     /// Leaves its queues.
     pub fn leave(&self) {
         if self.waits() {
-            self.lanes.leave(self);
+            self.key_order.leave(self);
         }
     }
 
     /// Marks it as waiting; returns whether it was not.
-    pub(super) fn wait(&self, turn: Turn) -> bool {
-        let how = if turn == Turn::New { IN_LINE } else { IN_LINE_AGAIN };
+    pub(super) fn wait(&self, turn: WaitReason) -> bool {
+        let how = if turn == WaitReason::New { IN_LINE } else { IN_LINE_AGAIN };
         self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
@@ -202,7 +202,7 @@ impl<'a> Trip<'a> {
     }
 }
 
-impl Drop for Trip<'_> {
+impl Drop for Tracker<'_> {
     fn drop(&mut self) {
         self.leave();
     }

@@ -46,11 +46,16 @@ impl AsyncWrite for Broken {
 async fn subscribing(takes: usize, fails: bool) -> (usize, Duration) {
     let writes = Arc::new(AtomicUsize::new(0));
     let stream = Stream::new(Broken { takes, writes: writes.clone(), fails });
-    let (book, (_sender, mut orders)) = (Book::default(), mpsc::unbounded_channel());
+    let (registry, (_sender, mut instructions)) = (Registry::default(), mpsc::unbounded_channel());
     let settings = Settings::resolve(Options::default(), &Environment(Default::default())).unwrap().settings;
     let topics = (0..100).map(|n| Topic::Channel(format!("channel {n}").into())).collect();
     let since = Instant::now();
-    assert!(Line::new(stream, &book, None).listen(topics, &mut orders, &Arc::new(settings)).await.is_some());
+    assert!(
+        MessageConnection::new(stream, &registry, None)
+            .listen(topics, &mut instructions, &Arc::new(settings))
+            .await
+            .is_some()
+    );
     (writes.load(Ordering::Relaxed), since.elapsed())
 }
 
@@ -70,18 +75,18 @@ async fn a_stream_that_takes_nothing_is_waited_for_once_and_not_for_each_channel
 async fn a_refused_channel_is_left_if_the_server_may_have_subscribed_it_since() {
     let writes = Arc::new(AtomicUsize::new(0));
     let stream = Stream::new(Broken { takes: usize::MAX, writes: writes.clone(), fails: true });
-    let book = Book::default();
-    let mut line = Line::new(stream, &book, None);
+    let registry = Registry::default();
+    let mut connection = MessageConnection::new(stream, &registry, None);
     let topic = || Topic::Channel("channel".into());
     let denied = || Err(Error::from_server("NOPERM no"));
-    line.obey(Order::Subscribe(topic())).await.unwrap();
-    line.take(denied()).unwrap();
-    line.obey(Order::Refused(topic())).await.unwrap();
+    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
+    connection.take(denied()).unwrap();
+    connection.obey(Instruction::Refused(topic())).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 1, "nothing to leave");
-    line.obey(Order::Subscribe(topic())).await.unwrap();
-    line.take(denied()).unwrap();
+    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
+    connection.take(denied()).unwrap();
     // Another listener asks, and is gone before the server has replied.
-    line.obey(Order::Subscribe(topic())).await.unwrap();
-    line.obey(Order::Refused(topic())).await.unwrap();
+    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
+    connection.obey(Instruction::Refused(topic())).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 4, "it may be permitted now");
 }

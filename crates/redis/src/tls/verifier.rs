@@ -21,7 +21,7 @@ use crate::settings::Tls;
 
 /// The certificate verifier.
 #[derive(Debug)]
-pub struct Judge {
+pub struct Verifier {
     /// Verifies the chain; `None` without trusted roots.
     chains: Option<Arc<WebPkiServerVerifier>>,
     /// The certificates in `tls.ca`.
@@ -43,7 +43,7 @@ impl fmt::Display for Words {
 
 impl StdError for Words {}
 
-impl Judge {
+impl Verifier {
     pub fn new(
         tls: &Tls,
         provider: &Arc<CryptoProvider>,
@@ -103,7 +103,7 @@ impl Judge {
     }
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end: &CertificateDer<'_>,

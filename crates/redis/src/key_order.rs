@@ -8,11 +8,11 @@
 //! only makes their calls share a connection or wait for each other.
 
 mod groups;
-mod line;
 mod state;
 #[cfg(test)]
 mod tests;
-mod trip;
+mod tracker;
+mod wait_queue;
 
 use std::{
     pin::pin,
@@ -34,25 +34,25 @@ use tokio::{
 
 use groups::Groups;
 use state::State;
-pub use trip::{Errand, Keys, Trip};
+pub use tracker::{Keys, Tracked, Tracker};
 
 /// The size of the table. With more keys than that in flight, some share a slot.
 const SLOTS: usize = 1 << 13;
 
 /// The group of requests that depend on several other groups or on waiting calls. It is sent last.
-pub const REST: usize = usize::MAX;
+pub const LAST_GROUP: usize = usize::MAX;
 
 /// Which connection carries calls on which keys, and which calls wait.
-pub struct Lanes {
+pub struct KeyOrder {
     state: Mutex<State>,
     /// Notified when a call has overtaken another, and when an overtaken call has left its queue.
-    stir: Notify,
+    changed: Notify,
     hasher: RandomState,
 }
 
 /// Why a call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum WaitReason {
     /// It was not sent yet.
     New,
     /// It is to be retried, unless a later call on its keys is executed before that.
@@ -63,7 +63,7 @@ pub enum Turn {
 
 /// Which connection calls may be sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Route {
     /// None yet: they must wait.
     Wait,
     /// Any connection.
@@ -84,34 +84,34 @@ pub enum Done {
 }
 
 /// Calls in flight on one connection. Dropped when their replies have been processed, or when their connection has ended.
-pub struct Hold {
-    lanes: Arc<Lanes>,
+pub struct InFlight {
+    key_order: Arc<KeyOrder>,
     connection: u32,
     slots: SmallVec<[u16; 16]>,
 }
 
-/// Calls that wait together. Dropping it leaves them in their queues: each call leaves with its trip.
-pub struct Party<'a> {
-    lanes: &'a Lanes,
+/// Calls that wait together. Dropping it leaves them in their queues: each call leaves with its tracker.
+pub struct WaitingGroup<'a> {
+    key_order: &'a KeyOrder,
     number: u64,
     changed: Arc<Notify>,
 }
 
-impl Lanes {
+impl KeyOrder {
     /// An empty table.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::new()), stir: Notify::new(), hasher: RandomState::default() })
+        Arc::new(Self { state: Mutex::new(State::new()), changed: Notify::new(), hasher: RandomState::default() })
     }
 
     /// Whether no call waits.
     pub fn is_free(&self) -> bool {
-        self.state.lock().lines.is_empty()
+        self.state.lock().queues.is_empty()
     }
 
     /// Whether calls on this connection cannot conflict: no other connection carries calls, and no call waits.
     pub fn is_quiet(&self, connection: u32) -> bool {
         let state = self.state.lock();
-        state.lines.is_empty() && state.under_way.iter().all(|(other, _)| *other == connection)
+        state.queues.is_empty() && state.in_flight.iter().all(|(other, _)| *other == connection)
     }
 
     /// Separates the requests that may be sent on this connection now from those that must wait or need another connection.
@@ -124,11 +124,11 @@ impl Lanes {
     }
 
     /// Registers new calls as in flight on this connection, unless one of them must wait or needs another connection.
-    pub fn enter(self: &Arc<Self>, connection: u32, errands: &[Errand<'_>]) -> Option<Hold> {
+    pub fn enter(self: &Arc<Self>, connection: u32, requests: &[Tracked<'_>]) -> Option<InFlight> {
         let mut state = self.state.lock();
-        let mut slots = SmallVec::with_capacity(errands.len());
-        for Errand { trip, .. } in errands {
-            for &key in trip.keys() {
+        let mut slots = SmallVec::with_capacity(requests.len());
+        for Tracked { tracker, .. } in requests {
+            for &key in tracker.keys() {
                 let slot = slot_of(key);
                 if !state.is_open(slot, connection) {
                     return None;
@@ -136,117 +136,123 @@ impl Lanes {
                 slots.push(slot);
             }
         }
-        for Errand { trip, .. } in errands {
-            state.number(trip);
+        for Tracked { tracker, .. } in requests {
+            state.number(tracker);
         }
-        let hold = Hold { lanes: self.clone(), connection, slots };
-        state.depart(&hold);
+        let hold = InFlight { key_order: self.clone(), connection, slots };
+        state.start(&hold);
         Some(hold)
     }
 
     /// Puts calls in the queues of their keys: new ones at the end, retried ones ahead of later calls.
-    pub fn park(&self, errands: &[Errand<'_>], turn: Turn) {
+    pub fn enqueue(&self, requests: &[Tracked<'_>], turn: WaitReason) {
         let mut state = self.state.lock();
-        for Errand { trip, .. } in errands {
-            state.park(trip, turn);
+        for Tracked { tracker, .. } in requests {
+            state.enqueue(tracker, turn);
         }
     }
 
     /// Groups waiting calls that are to be sent together.
-    pub fn gather(&self, errands: &[Errand<'_>]) -> Party<'_> {
+    pub fn wait_together(&self, requests: &[Tracked<'_>]) -> WaitingGroup<'_> {
         let mut state = self.state.lock();
-        let number = state.next_party;
-        state.next_party += 1;
+        let number = state.next_group;
+        state.next_group += 1;
         let changed = Arc::new(Notify::new());
-        state.parties.insert(number, changed.clone());
-        for Errand { trip, .. } in errands {
-            for &key in trip.keys() {
-                if let Some(line) = state.lines.get_mut(&slot_of(key)) {
-                    line.join(trip.place(), number);
+        state.waiting_groups.insert(number, changed.clone());
+        for Tracked { tracker, .. } in requests {
+            for &key in tracker.keys() {
+                if let Some(queue) = state.queues.get_mut(&slot_of(key)) {
+                    queue.join(tracker.place(), number);
                 }
             }
         }
-        Party { lanes: self, number, changed }
+        WaitingGroup { key_order: self, number, changed }
     }
 
-    /// Which connection the calls of a party may be sent on now.
-    pub fn way(&self, party: &Party<'_>, errands: &[Errand<'_>]) -> Way {
-        self.state.lock().way(party.number, errands)
+    /// Which connection the calls of a group may be sent on now.
+    pub fn route(&self, group: &WaitingGroup<'_>, requests: &[Tracked<'_>]) -> Route {
+        self.state.lock().route(group.number, requests)
     }
 
-    /// Registers calls of a party as in flight on this connection, if that is still allowed.
-    pub fn depart(self: &Arc<Self>, connection: u32, party: &Party<'_>, errands: &[Errand<'_>]) -> Option<Hold> {
+    /// Registers calls of a group as in flight on this connection, if that is still allowed.
+    pub fn start(
+        self: &Arc<Self>,
+        connection: u32,
+        group: &WaitingGroup<'_>,
+        requests: &[Tracked<'_>],
+    ) -> Option<InFlight> {
         let mut state = self.state.lock();
-        let way = state.way(party.number, errands);
-        if way != Way::Any && way != Way::Over(connection) {
+        let route = state.route(group.number, requests);
+        if route != Route::Any && route != Route::Over(connection) {
             return None;
         }
-        let slots = errands.iter().flat_map(|errand| errand.trip.keys()).map(|&key| slot_of(key)).collect();
-        let hold = Hold { lanes: self.clone(), connection, slots };
-        state.depart(&hold);
-        for Errand { trip, .. } in errands {
-            state.leave(trip);
+        let slots = requests.iter().flat_map(|request| request.tracker.keys()).map(|&key| slot_of(key)).collect();
+        let hold = InFlight { key_order: self.clone(), connection, slots };
+        state.start(&hold);
+        for Tracked { tracker, .. } in requests {
+            state.leave(tracker);
         }
         Some(hold)
     }
 
-    fn is_overtaken(&self, trip: &Trip) -> bool {
+    fn is_overtaken(&self, tracker: &Tracker) -> bool {
         let state = self.state.lock();
-        trip.keys().iter().any(|&key| {
+        tracker.keys().iter().any(|&key| {
             state
-                .lines
+                .queues
                 .get(&slot_of(key))
-                .is_some_and(|line| line.entries_of(trip.place()).any(|entry| entry.overtaken))
+                .is_some_and(|queue| queue.entries_of(tracker.place()).any(|entry| entry.overtaken))
         })
     }
 
     /// Records that a call was executed. If an earlier call on its keys is to be retried, an `idempotent` call is queued behind it,
     /// to be executed again. Any other call has overtaken the earlier one, which is no longer retried.
-    pub fn done(&self, trip: &Trip, idempotent: bool) -> Done {
+    pub fn done(&self, tracker: &Tracker, idempotent: bool) -> Done {
         let mut state = self.state.lock();
         if state.returned == 0 {
             return Done::InTurn;
         }
-        let State { lines, parties, .. } = &mut *state;
+        let State { queues, waiting_groups, .. } = &mut *state;
         let (mut behind, mut overtook) = (false, false);
-        for &key in trip.keys() {
-            let Some(line) = lines.get_mut(&slot_of(key)) else { continue };
-            for entry in line.before(trip.place()).filter(|entry| entry.turn != Turn::New && entry.key == key) {
+        for &key in tracker.keys() {
+            let Some(queue) = queues.get_mut(&slot_of(key)) else { continue };
+            for entry in queue.before(tracker.place()).filter(|entry| entry.turn != WaitReason::New && entry.key == key)
+            {
                 behind = true;
-                if idempotent || entry.turn == Turn::Due {
+                if idempotent || entry.turn == WaitReason::Due {
                     continue;
                 }
                 (entry.overtaken, overtook) = (true, true);
-                if let Some(changed) = parties.get(&entry.party) {
+                if let Some(changed) = waiting_groups.get(&entry.group) {
                     changed.notify_one();
                 }
             }
         }
         if behind && idempotent {
-            state.park(trip, Turn::Again);
+            state.enqueue(tracker, WaitReason::Again);
             return Done::OnceMore;
         }
         if !overtook {
             return Done::InTurn;
         }
         drop(state);
-        self.stir.notify_waiters();
+        self.changed.notify_waiters();
         Done::Overtook
     }
 
     /// Waits until the calls that this one has overtaken, with places before `first`, have left their queues.
-    pub async fn passed(&self, trip: &Trip<'_>, first: u64, until: Instant) {
+    pub async fn passed(&self, tracker: &Tracker<'_>, first: u64, until: Instant) {
         let behind = || {
             let mut state = self.state.lock();
-            trip.keys().iter().any(|&key| {
-                let line = state.lines.get_mut(&slot_of(key));
-                line.is_some_and(|line| line.before(first).any(|entry| entry.overtaken && entry.key == key))
+            tracker.keys().iter().any(|&key| {
+                let queue = state.queues.get_mut(&slot_of(key));
+                queue.is_some_and(|queue| queue.before(first).any(|entry| entry.overtaken && entry.key == key))
             })
         };
         loop {
-            let mut stir = pin!(self.stir.notified());
-            stir.as_mut().enable();
-            if !behind() || timeout_at(until, stir).await.is_err() {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !behind() || timeout_at(until, changed).await.is_err() {
                 return;
             }
         }
@@ -255,12 +261,12 @@ impl Lanes {
     /// Waits until a later call has overtaken one of these calls, which `any` checks.
     pub async fn overtaken(&self, any: impl Fn() -> bool) {
         loop {
-            let mut stir = pin!(self.stir.notified());
-            stir.as_mut().enable();
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
             if any() {
                 return;
             }
-            stir.await;
+            changed.await;
         }
     }
 
@@ -272,47 +278,47 @@ impl Lanes {
     /// The hashes of the keys in whose order a request takes part.
     pub fn keys(&self, request: &Request) -> Keys {
         let mut keys = Keys::new();
-        trip::keys_of(request, |key| keys.push(self.hash(key)));
+        tracker::keys_of(request, |key| keys.push(self.hash(key)));
         keys
     }
 
-    fn leave(&self, trip: &Trip) {
-        let overtaken = self.state.lock().leave(trip);
+    fn leave(&self, tracker: &Tracker) {
+        let overtaken = self.state.lock().leave(tracker);
         // An abandoned call may not have seen itself that it was overtaken.
         if overtaken {
-            self.stir.notify_waiters();
+            self.changed.notify_waiters();
         }
     }
 
     fn hash(&self, key: &Bytes) -> u64 {
-        trip::hash(&self.hasher, key)
+        tracker::hash(&self.hasher, key)
     }
 }
 
-impl Way {
+impl Route {
     fn allows(self, connection: u32) -> bool {
         matches!(self, Self::Any) || self == Self::Over(connection)
     }
 }
 
-impl Drop for Hold {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.slots.is_empty() {
-            self.lanes.state.lock().land(self);
+            self.key_order.state.lock().finish(self);
         }
     }
 }
 
-impl Party<'_> {
+impl WaitingGroup<'_> {
     /// Waits, until `until` at most, for a change that may let its calls be sent. Returns whether there was one.
     pub async fn changed(&self, until: Instant) -> bool {
         timeout_at(until, self.changed.notified()).await.is_ok()
     }
 }
 
-impl Drop for Party<'_> {
+impl Drop for WaitingGroup<'_> {
     fn drop(&mut self) {
-        self.lanes.state.lock().parties.remove(&self.number);
+        self.key_order.state.lock().waiting_groups.remove(&self.number);
     }
 }
 

@@ -5,31 +5,31 @@ use cinnabar_port::{
     error::{Error, Kind, Result},
 };
 
-use super::Wire;
+use super::OutgoingCommand;
 
 /// One reply, cut up for those who share it.
-pub enum Answers {
+pub enum SharedReply {
     Whole(Option<Result<Reply>>),
     Parts(Vec<Option<Result<Reply>>>),
     Failed(Error),
 }
 
-impl Answers {
+impl SharedReply {
     /// Cuts up the reply to this.
-    pub fn new(wire: &Wire, reply: Result<Reply>) -> Self {
+    pub fn new(wire: &OutgoingCommand, reply: Result<Reply>) -> Self {
         let reply = match (wire, reply) {
-            (Wire::One(_), reply) => return Self::Whole(Some(reply)),
+            (OutgoingCommand::One(_), reply) => return Self::Whole(Some(reply)),
             (_, Err(error)) => return Self::Failed(error),
             (_, Ok(reply)) => reply,
         };
         let parts = match (wire, reply) {
             // A single GET or a single script run travels as itself.
-            (Wire::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
-            (Wire::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
-            (Wire::Get(keys), Reply::Array(items)) if keys.len() == items.len() => {
+            (OutgoingCommand::Get(keys), reply) if keys.len() == 1 => vec![Some(Ok(reply))],
+            (OutgoingCommand::Many(many), reply) if many.is_single() => vec![Some(Ok(reply))],
+            (OutgoingCommand::Get(keys), Reply::Array(items)) if keys.len() == items.len() => {
                 items.into_iter().map(|item| Some(Ok(item))).collect()
             }
-            (Wire::Get(_), _) => return Self::Failed(missing()),
+            (OutgoingCommand::Get(_), _) => return Self::Failed(missing()),
             (_, reply @ Reply::Array(_)) => match reply.items() {
                 Ok(items) => items.into_iter().map(|item| Some(item.map_err(|error| wire.hidden(error)))).collect(),
                 Err(error) => return Self::Failed(error),

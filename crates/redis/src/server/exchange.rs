@@ -15,8 +15,8 @@ use super::{Sent, Server, fail_all};
 use crate::{
     command,
     connection::{Outcome, Replies},
-    lanes::{Done, Errand, Hold, Turn, Way},
-    plan::Wire,
+    key_order::{Done, InFlight, Route, Tracked, WaitReason},
+    plan::OutgoingCommand,
     pool::Member,
     resp::Commands,
     retry, transaction,
@@ -24,48 +24,48 @@ use crate::{
 
 impl Server {
     /// Sends the requests now if possible, otherwise as soon as the order of their keys allows it.
-    pub(super) async fn go(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
+    pub(super) async fn send_ordered(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
         let since = Instant::now();
-        if errands.iter().all(|errand| !errand.trip.waits())
+        if requests.iter().all(|request| !request.tracker.waits())
             && let Ok(turn) = self.turn.try_lock()
             && let Some(member) = self.pool.pick()
-            && let Some(hold) = self.lanes.enter(member.number, errands)
+            && let Some(in_flight) = self.key_order.enter(member.number, requests)
         {
-            return (self.exchange(&member, errands, asking, (since, deadline), turn, hold).await, since);
+            return (self.exchange(&member, requests, asking, (since, deadline), turn, in_flight).await, since);
         }
-        self.lanes.park(errands, Turn::New);
-        self.fly(errands, asking, deadline).await
+        self.key_order.enqueue(requests, WaitReason::New);
+        self.send_queued(requests, asking, deadline).await
     }
 
     /// Waits until the order of their keys allows it, then sends the queued requests.
-    pub(super) async fn fly(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
-        let party = self.lanes.gather(errands);
+    pub(super) async fn send_queued(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
+        let group = self.key_order.wait_together(requests);
         // Time spent waiting for other calls does not count as slowness of the server.
         let mut since = Instant::now();
         let until = deadline.min(since + self.settings.connect_wait);
         loop {
             let now = Instant::now();
-            if errands.iter().any(|errand| errand.trip.is_overtaken() || errand.is_late(now, deadline)) {
-                return self.without_given_up(errands, asking, deadline).await;
+            if requests.iter().any(|request| request.tracker.is_overtaken() || request.is_late(now, deadline)) {
+                return self.without_given_up(requests, asking, deadline).await;
             }
             // An unresponsive connection may recover at any time.
             let mut back = pin!(self.pool.back());
             back.as_mut().enable();
-            let way = match self.lanes.way(&party, errands) {
-                Way::Wait => None,
-                Way::Any => Some(self.connection(until).await),
+            let route = match self.key_order.route(&group, requests) {
+                Route::Wait => None,
+                Route::Any => Some(self.connection(until).await),
                 // That connection may be unresponsive, ending, or to another server by now.
-                Way::Over(number) => match self.pool.member(number) {
+                Route::Over(number) => match self.pool.member(number) {
                     Some(member) => Some(Ok((self.turn.lock().await, member))),
                     None => None,
                 },
             };
-            let found = match way {
+            let found = match route {
                 Some(found) => found,
                 None => {
                     let limit = if self.pool.is_connected() { deadline } else { until };
                     let changed = tokio::select! {
-                        changed = party.changed(limit) => changed,
+                        changed = group.changed(limit) => changed,
                         () = back => true,
                     };
                     since = Instant::now();
@@ -74,35 +74,35 @@ impl Server {
                     }
                     if limit == deadline {
                         let why = "the deadline passed while it waited for an earlier call on the same key";
-                        return (fail_all(errands, &Error::new(Kind::NotSent, why)), since);
+                        return (fail_all(requests, &Error::new(Kind::NotSent, why)), since);
                     }
                     self.connection(until).await
                 }
             };
             let (turn, member) = match found {
                 Ok(found) => found,
-                Err(error) => return (fail_all(errands, &error), since),
+                Err(error) => return (fail_all(requests, &error), since),
             };
-            if let Some(hold) = self.lanes.depart(member.number, &party, errands) {
+            if let Some(in_flight) = self.key_order.start(member.number, &group, requests) {
                 let times = (Instant::now(), deadline);
-                return (self.exchange(&member, errands, asking, times, turn, hold).await, since);
+                return (self.exchange(&member, requests, asking, times, turn, in_flight).await, since);
             }
         }
     }
 
     /// Sends the requests that may still be retried and fails the others.
-    async fn without_given_up(&self, errands: &[Errand<'_>], asking: bool, deadline: Instant) -> Sent {
+    async fn without_given_up(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
         let now = Instant::now();
-        errands.iter().filter(|errand| errand.is_late(now, deadline)).for_each(|errand| errand.trip.be_late());
-        let (over, rest): (Vec<_>, Vec<_>) = (0..errands.len()).partition(|&at| errands[at].trip.is_given_up());
+        requests.iter().filter(|request| request.is_late(now, deadline)).for_each(|request| request.tracker.be_late());
+        let (over, rest): (Vec<_>, Vec<_>) = (0..requests.len()).partition(|&at| requests[at].tracker.is_given_up());
         let why = "it was not retried: a later call on the same key has been executed, or too little time is left";
-        let mut replies = fail_all(errands, &Error::new(Kind::Unavailable, why));
-        over.iter().for_each(|&at| errands[at].trip.leave());
-        let some: Vec<_> = rest.iter().map(|&at| errands[at]).collect();
+        let mut replies = fail_all(requests, &Error::new(Kind::Unavailable, why));
+        over.iter().for_each(|&at| requests[at].tracker.leave());
+        let some: Vec<_> = rest.iter().map(|&at| requests[at]).collect();
         if some.is_empty() {
             return (replies, Instant::now());
         }
-        let (answers, since) = Box::pin(self.fly(&some, asking, deadline)).await;
+        let (answers, since) = Box::pin(self.send_queued(&some, asking, deadline)).await;
         for (at, reply) in rest.into_iter().zip(answers) {
             replies[at] = reply;
         }
@@ -117,72 +117,77 @@ impl Server {
         }
     }
 
-    /// Runs one exchange over this connection. `turn` is released once the commands are queued on it; `hold` is released once
+    /// Runs one exchange over this connection. `turn` is released once the commands are queued on it; `in_flight` is released once
     /// the outcome of each request is known, so that outcomes are processed in the order of the exchanges.
     async fn exchange(
         &self,
         member: &Member,
-        errands: &[Errand<'_>],
+        requests: &[Tracked<'_>],
         asking: bool,
         (since, deadline): (Instant, Instant),
         turn: MutexGuard<'_, ()>,
-        hold: Hold,
+        in_flight: InFlight,
     ) -> Replies {
-        let wires = errands.iter().map(|errand| errand.wire);
-        let each = errands.iter().map(|errand| (errand.wire, errand.trip.is_whole()));
+        let wires = requests.iter().map(|request| request.wire);
+        let each = requests.iter().map(|request| (request.wire, request.tracker.is_whole()));
         let (commands, taught) = encoded(each, member, asking);
-        let exchange = member.connection.submit_holding(commands, Some(hold));
+        let exchange = member.connection.submit_holding(commands, Some(in_flight));
         let order = member.order.turn();
         drop(turn);
-        let Outcome { replies, hold, late } = exchange.outcome(deadline).await;
+        let Outcome { replies, hold: in_flight, late } = exchange.outcome(deadline).await;
         if !late {
             order.reached().await;
         }
         let mut replies = own_replies(wires, asking, replies);
-        let overtook = self.land(errands, &mut replies, since);
+        let overtook = self.process_outcomes(requests, &mut replies, since);
         if taught {
-            let ran = errands.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
-            member.scripts.learn(ran.filter_map(|(errand, _)| command::script(errand.wire)));
+            let ran = requests.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
+            member.scripts.learn(ran.filter_map(|(request, _)| command::script(request.wire)));
         }
-        if errands.iter().zip(&replies).any(|(errand, reply)| retry::is_forgotten(errand.wire, reply)) {
+        if requests.iter().zip(&replies).any(|(request, reply)| retry::is_forgotten(request.wire, reply)) {
             member.scripts.forget();
         }
         // Replies and errors are returned in order.
-        for errand in overtook {
-            self.lanes.passed(errand.trip, errands[0].trip.place(), deadline).await;
+        for request in overtook {
+            self.key_order.passed(request.tracker, requests[0].tracker.place(), deadline).await;
         }
-        drop((hold, order));
+        drop((in_flight, order));
         replies
     }
 
     /// Requeues requests that may have to be retried, along with later ones executed after them. Returns those that overtook
     /// others.
-    fn land<'a>(&self, errands: &[Errand<'a>], replies: &mut Replies, since: Instant) -> Vec<Errand<'a>> {
+    fn process_outcomes<'a>(
+        &self,
+        requests: &[Tracked<'a>],
+        replies: &mut Replies,
+        since: Instant,
+    ) -> Vec<Tracked<'a>> {
         let mut overtook = Vec::new();
-        let mut returned = self.lanes.has_returned();
-        for (errand, reply) in errands.iter().zip(replies) {
+        let mut returned = self.key_order.has_returned();
+        for (request, reply) in requests.iter().zip(replies) {
             if retry::is_in_doubt(reply) || retry::is_unread(reply) {
-                errand.trip.doubt();
+                request.tracker.doubt();
             }
             // It is sent again even behind later calls on its keys, unless an earlier attempt may have had an effect.
-            let due = errand.forgotten(reply);
-            if due || retry::goes_on(errand.wire, reply) {
+            let due = request.forgotten(reply);
+            if due || retry::goes_on(request.wire, reply) {
                 if !retry::was_lost(reply) {
-                    errand.trip.note_rejected(since.elapsed());
+                    request.tracker.note_rejected(since.elapsed());
                 }
-                let turn = if due && !errand.trip.is_in_doubt() { Turn::Due } else { Turn::Again };
-                self.lanes.park(&[*errand], turn);
+                let turn = if due && !request.tracker.is_in_doubt() { WaitReason::Due } else { WaitReason::Again };
+                self.key_order.enqueue(&[*request], turn);
                 returned = true;
             } else if returned && retry::was_done(reply) {
                 // What was refused may be done once more, whatever it is.
-                let idempotent = errand.wire.idempotent() || retry::was_refused(errand.wire, reply);
-                match self.lanes.done(errand.trip, idempotent) {
+                let idempotent = request.wire.idempotent() || retry::was_refused(request.wire, reply);
+                match self.key_order.done(request.tracker, idempotent) {
                     Done::InTurn => {}
                     Done::OnceMore => {
                         let why = "an earlier call on the same key must be retried first";
-                        errand.trip.keep(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
+                        request.tracker.keep(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
                     }
-                    Done::Overtook => overtook.push(*errand),
+                    Done::Overtook => overtook.push(*request),
                 }
             }
         }
@@ -191,7 +196,7 @@ impl Server {
 }
 
 /// Sends a request over a dedicated connection.
-pub async fn alone(member: &Member, wire: &Wire, asking: bool, deadline: Instant) -> Replies {
+pub async fn over_dedicated(member: &Member, wire: &OutgoingCommand, asking: bool, deadline: Instant) -> Replies {
     let wires = std::iter::once(wire);
     let replies = member
         .connection
@@ -202,7 +207,11 @@ pub async fn alone(member: &Member, wire: &Wire, asking: bool, deadline: Instant
 }
 
 /// Encodes requests, each with whether its script is sent with its source; returns whether the source of any is.
-fn encoded<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, asking: bool) -> (Commands, bool) {
+fn encoded<'a>(
+    wires: impl Iterator<Item = (&'a OutgoingCommand, bool)>,
+    member: &Member,
+    asking: bool,
+) -> (Commands, bool) {
     let (mut commands, mut taught) = (Commands::default(), false);
     for (wire, whole) in wires {
         if asking {
@@ -215,7 +224,11 @@ fn encoded<'a>(wires: impl Iterator<Item = (&'a Wire, bool)>, member: &Member, a
 }
 
 /// Reduces the replies to one per request: drops those to ASKING and folds those of a transaction into one.
-fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, mut replies: Replies) -> Replies {
+fn own_replies<'a>(
+    wires: impl Iterator<Item = &'a OutgoingCommand> + Clone,
+    asking: bool,
+    mut replies: Replies,
+) -> Replies {
     if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
         for reply in &mut replies {
             if matches!(reply, Ok(Reply::Array(_) | Reply::Error(_))) {
@@ -225,7 +238,7 @@ fn own_replies<'a>(wires: impl Iterator<Item = &'a Wire> + Clone, asking: bool, 
         return replies;
     }
     let mut replies = replies.into_iter();
-    let one_of = |wire: &Wire| {
+    let one_of = |wire: &OutgoingCommand| {
         if asking {
             replies.next();
         }

@@ -6,21 +6,20 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use super::{
-    Errand, Hold, SLOTS, Trip, Turn, Way,
-    line::{Entry, Line},
-    slot_of,
+    InFlight, Route, SLOTS, Tracked, Tracker, WaitReason, slot_of,
+    wait_queue::{Entry, WaitQueue},
 };
 
 pub struct State {
     /// The place that the next call gets.
     pub next: u64,
-    pub next_party: u64,
+    pub next_group: u64,
     pub slots: Vec<Slot>,
     /// How many keys are in flight, by connection.
-    pub under_way: SmallVec<[(u32, usize); 4]>,
+    pub in_flight: SmallVec<[(u32, usize); 4]>,
     /// The waiting calls, by slot.
-    pub lines: HashMap<u16, Line>,
-    pub parties: HashMap<u64, Arc<Notify>>,
+    pub queues: HashMap<u16, WaitQueue>,
+    pub waiting_groups: HashMap<u64, Arc<Notify>>,
     /// How many of the waiting calls have been sent before.
     pub returned: usize,
 }
@@ -37,18 +36,18 @@ impl State {
     pub fn new() -> Self {
         Self {
             next: 1,
-            next_party: 1,
+            next_group: 1,
             slots: vec![Slot::default(); SLOTS],
-            under_way: SmallVec::new(),
-            lines: HashMap::new(),
-            parties: HashMap::new(),
+            in_flight: SmallVec::new(),
+            queues: HashMap::new(),
+            waiting_groups: HashMap::new(),
             returned: 0,
         }
     }
 
-    pub fn number(&mut self, trip: &Trip) {
-        if trip.place() == 0 {
-            trip.take_place(self.next);
+    pub fn number(&mut self, tracker: &Tracker) {
+        if tracker.place() == 0 {
+            tracker.take_place(self.next);
             self.next += 1;
         }
     }
@@ -56,51 +55,51 @@ impl State {
     /// Whether a new call on this slot may be sent on this connection now.
     pub fn is_open(&self, slot: u16, connection: u32) -> bool {
         let Slot { connection: other, calls } = self.slots[usize::from(slot)];
-        (calls == 0 || other == connection) && (self.lines.is_empty() || !self.lines.contains_key(&slot))
+        (calls == 0 || other == connection) && (self.queues.is_empty() || !self.queues.contains_key(&slot))
     }
 
     /// Which connection a new call on these slots may be sent on.
-    pub fn way_of(&self, slots: &[u16]) -> Way {
-        let mut way = Way::Any;
+    pub fn route_of(&self, slots: &[u16]) -> Route {
+        let mut route = Route::Any;
         for slot in slots {
             let Slot { connection, calls } = self.slots[usize::from(*slot)];
-            if self.lines.contains_key(slot) || calls > 0 && !way.allows(connection) {
-                return Way::Wait;
+            if self.queues.contains_key(slot) || calls > 0 && !route.allows(connection) {
+                return Route::Wait;
             }
             if calls > 0 {
-                way = Way::Over(connection);
+                route = Route::Over(connection);
             }
         }
-        way
+        route
     }
 
-    pub fn way(&self, party: u64, errands: &[Errand<'_>]) -> Way {
+    pub fn route(&self, group: u64, requests: &[Tracked<'_>]) -> Route {
         let mut mine = HashMap::<u16, (usize, bool)>::new();
-        for Errand { trip, .. } in errands {
-            for &key in trip.keys() {
+        for Tracked { tracker, .. } in requests {
+            for &key in tracker.keys() {
                 let (count, again) = mine.entry(slot_of(key)).or_default();
                 *count += 1;
-                *again |= trip.is_again();
+                *again |= tracker.is_again();
             }
         }
-        let mut way = Way::Any;
+        let mut route = Route::Any;
         for (slot, (count, again)) in mine {
-            if !self.lines.get(&slot).is_some_and(|line| line.begins_with(count, party)) {
-                return Way::Wait;
+            if !self.queues.get(&slot).is_some_and(|queue| queue.begins_with(count, group)) {
+                return Route::Wait;
             }
             let Slot { connection, calls } = self.slots[usize::from(slot)];
             // Calls in flight come after a retried call in order, so it waits until they have come back.
-            if calls > 0 && (again || !way.allows(connection)) {
-                return Way::Wait;
+            if calls > 0 && (again || !route.allows(connection)) {
+                return Route::Wait;
             }
             if calls > 0 {
-                way = Way::Over(connection);
+                route = Route::Over(connection);
             }
         }
-        way
+        route
     }
 
-    pub fn depart(&mut self, hold: &Hold) {
+    pub fn start(&mut self, hold: &InFlight) {
         for slot in &hold.slots {
             let slot = &mut self.slots[usize::from(*slot)];
             slot.connection = hold.connection;
@@ -109,52 +108,52 @@ impl State {
         if hold.slots.is_empty() {
             return;
         }
-        match self.under_way.iter_mut().find(|(connection, _)| *connection == hold.connection) {
+        match self.in_flight.iter_mut().find(|(connection, _)| *connection == hold.connection) {
             Some((_, count)) => *count += hold.slots.len(),
-            None => self.under_way.push((hold.connection, hold.slots.len())),
+            None => self.in_flight.push((hold.connection, hold.slots.len())),
         }
     }
 
-    pub fn land(&mut self, hold: &Hold) {
+    pub fn finish(&mut self, hold: &InFlight) {
         for &at in &hold.slots {
             let slot = &mut self.slots[usize::from(at)];
             slot.calls = slot.calls.saturating_sub(1);
-            if slot.calls == 0 && !self.lines.is_empty() {
+            if slot.calls == 0 && !self.queues.is_empty() {
                 self.wake(at);
             }
         }
-        if let Some(at) = self.under_way.iter().position(|(connection, _)| *connection == hold.connection) {
-            let count = &mut self.under_way[at].1;
+        if let Some(at) = self.in_flight.iter().position(|(connection, _)| *connection == hold.connection) {
+            let count = &mut self.in_flight[at].1;
             *count = count.saturating_sub(hold.slots.len());
             if *count == 0 {
-                self.under_way.swap_remove(at);
+                self.in_flight.swap_remove(at);
             }
         }
     }
 
-    pub fn park(&mut self, trip: &Trip, turn: Turn) {
-        self.number(trip);
-        if !trip.wait(turn) {
+    pub fn enqueue(&mut self, tracker: &Tracker, turn: WaitReason) {
+        self.number(tracker);
+        if !tracker.wait(turn) {
             return;
         }
-        for &key in trip.keys() {
-            let entry = Entry { place: trip.place(), key, party: 0, turn, overtaken: false };
-            self.lines.entry(slot_of(key)).or_default().insert(entry);
+        for &key in tracker.keys() {
+            let entry = Entry { place: tracker.place(), key, group: 0, turn, overtaken: false };
+            self.queues.entry(slot_of(key)).or_default().insert(entry);
         }
-        self.returned += usize::from(turn != Turn::New);
+        self.returned += usize::from(turn != WaitReason::New);
     }
 
     /// Removes a call from its queues; returns whether a later call overtook it while it waited.
-    pub fn leave(&mut self, trip: &Trip) -> bool {
-        let Some(again) = trip.stop_waiting() else { return false };
+    pub fn leave(&mut self, tracker: &Tracker) -> bool {
+        let Some(again) = tracker.stop_waiting() else { return false };
         let mut overtaken = false;
         self.returned -= usize::from(again);
-        for &key in trip.keys() {
+        for &key in tracker.keys() {
             let slot = slot_of(key);
-            let Some(line) = self.lines.get_mut(&slot) else { continue };
-            overtaken |= line.remove(trip.place());
-            if line.is_empty() {
-                self.lines.remove(&slot);
+            let Some(queue) = self.queues.get_mut(&slot) else { continue };
+            overtaken |= queue.remove(tracker.place());
+            if queue.is_empty() {
+                self.queues.remove(&slot);
             } else {
                 self.wake(slot);
             }
@@ -164,8 +163,8 @@ impl State {
 
     /// Has the first call in this queue check whether it may be sent.
     fn wake(&self, slot: u16) {
-        let first = self.lines.get(&slot).and_then(Line::first);
-        if let Some(changed) = first.and_then(|party| self.parties.get(&party)) {
+        let first = self.queues.get(&slot).and_then(WaitQueue::first);
+        if let Some(changed) = first.and_then(|group| self.waiting_groups.get(&group)) {
             changed.notify_one();
         }
     }

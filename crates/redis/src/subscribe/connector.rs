@@ -6,8 +6,8 @@ use cinnabar_port::error::{Error, Kind};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    book::Book,
-    line::{Line, Order, Orders},
+    message_connection::{Instruction, Instructions, MessageConnection},
+    registry::Registry,
 };
 use crate::{dial::Dialler, pool, settings::Settings, source::Source};
 
@@ -15,21 +15,21 @@ use crate::{dial::Dialler, pool, settings::Settings, source::Source};
 const MANY: u32 = 3;
 
 /// The task that maintains the connection.
-pub struct Feed {
+pub struct Connector {
     pub settings: Arc<Settings>,
     pub dialler: Arc<Dialler>,
     pub source: Source,
-    pub book: Arc<Book>,
+    pub registry: Arc<Registry>,
 }
 
-impl Feed {
+impl Connector {
     /// Connects and listens, and reconnects, until there are no subscribers.
-    pub async fn keep(self, mut orders: Orders) {
+    pub async fn keep(self, mut instructions: Instructions) {
         let mut failures = 0;
         loop {
             // Whoever was refused may have gone.
-            while self.book.is_empty() {
-                if orders.recv().await.is_none() {
+            while self.registry.is_empty() {
+                if instructions.recv().await.is_none() {
                     return;
                 }
             }
@@ -37,9 +37,9 @@ impl Feed {
             match dialled.and_then(|(place, link)| Ok((place, link.into_stream()?))) {
                 Ok((place, stream)) => {
                     let since = Instant::now();
-                    let mut line = Line::new(stream, &self.book, None);
+                    let mut connection = MessageConnection::new(stream, &self.registry, None);
                     let needed = tokio::select! {
-                        needed = line.listen(self.book.topics(), &mut orders, &self.settings) => needed,
+                        needed = connection.listen(self.registry.topics(), &mut instructions, &self.settings) => needed,
                         // Messages are published on another server now, even if the old one still responds.
                         () = self.source.moved_from(&place) => Some(()),
                     };
@@ -47,8 +47,8 @@ impl Feed {
                         return;
                     }
                     // A connection that ended immediately, without any message, counts as failed.
-                    let was_of_use = line.has_heard() || since.elapsed() >= pool::CALM;
-                    drop(line);
+                    let was_of_use = connection.has_heard() || since.elapsed() >= pool::CALM;
+                    drop(connection);
                     failures = if was_of_use { 0 } else { failures + 1 };
                     // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
                     let wait = pool::wait(&self.settings, failures.max(1) - 1);
@@ -58,14 +58,14 @@ impl Feed {
                         let why = "the server closes every connection for messages right after it is established";
                         self.fail_all(&Error::new(Kind::Unavailable, why));
                         let error = Error::new(Kind::Unavailable, why);
-                        if self.refuse(&mut orders, &error, wait).await.is_none() {
+                        if self.refuse(&mut instructions, &error, wait).await.is_none() {
                             return;
                         }
                     }
                 }
                 Err(error) => {
                     self.fail_all(&error);
-                    if self.refuse(&mut orders, &error, pool::wait(&self.settings, failures)).await.is_none() {
+                    if self.refuse(&mut instructions, &error, pool::wait(&self.settings, failures)).await.is_none() {
                         return;
                     }
                     failures += 1;
@@ -75,18 +75,18 @@ impl Feed {
     }
 
     fn fail_all(&self, error: &Error) {
-        self.book.topics().iter().for_each(|topic| self.book.fail(topic, error));
+        self.registry.topics().iter().for_each(|topic| self.registry.fail(topic, error));
     }
 
     /// Fails new subscriptions during the backoff before the next attempt.
-    async fn refuse(&self, orders: &mut Orders, error: &Error, wait: Duration) -> Option<()> {
+    async fn refuse(&self, instructions: &mut Instructions, error: &Error, wait: Duration) -> Option<()> {
         let pause = sleep(wait);
         tokio::pin!(pause);
         loop {
             tokio::select! {
                 () = &mut pause => return Some(()),
-                order = orders.recv() => if let Order::Subscribe(topic) = order? {
-                    self.book.fail(&topic, error);
+                instruction = instructions.recv() => if let Instruction::Subscribe(topic) = instruction? {
+                    self.registry.fail(&topic, error);
                 },
             }
         }

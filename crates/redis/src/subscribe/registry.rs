@@ -16,16 +16,16 @@ pub type Answer = oneshot::Sender<Result<()>>;
 
 /// Listeners by what they listen to.
 #[derive(Default)]
-pub struct Book(Mutex<Pages>);
+pub struct Registry(Mutex<Entries>);
 
 #[derive(Default)]
-struct Pages {
-    topics: HashMap<Topic, Page>,
+struct Entries {
+    topics: HashMap<Topic, Entry>,
     ids: HashMap<u64, Topic>,
 }
 
 #[derive(Default)]
-struct Page {
+struct Entry {
     listeners: SmallVec<[Listening; 1]>,
     waiting: Vec<Answer>,
 }
@@ -47,25 +47,25 @@ enum State {
     Told,
 }
 
-impl Book {
+impl Registry {
     /// One more listener; `done` hears what becomes of that.
     pub fn add(&self, topic: &Topic, id: u64, listener: MessageListener, done: Answer) {
-        let mut pages = self.0.lock();
-        pages.ids.insert(id, topic.clone());
-        let page = pages.topics.entry(topic.clone()).or_default();
-        page.listeners.push(Listening { id, listener, state: State::New });
-        page.waiting.push(done);
+        let mut entries = self.0.lock();
+        entries.ids.insert(id, topic.clone());
+        let entry = entries.topics.entry(topic.clone()).or_default();
+        entry.listeners.push(Listening { id, listener, state: State::New });
+        entry.waiting.push(done);
     }
 
     /// Takes one away and says which topic nobody hears any more.
     pub fn remove(&self, id: u64) -> Option<Topic> {
-        let mut pages = self.0.lock();
-        let topic = pages.ids.remove(&id)?;
-        let page = pages.topics.get_mut(&topic)?;
-        let at = page.listeners.iter().position(|one| one.id == id)?;
-        let gone = page.listeners.remove(at);
-        let last = page.listeners.is_empty().then(|| pages.topics.remove(&topic));
-        drop(pages);
+        let mut entries = self.0.lock();
+        let topic = entries.ids.remove(&id)?;
+        let entry = entries.topics.get_mut(&topic)?;
+        let at = entry.listeners.iter().position(|one| one.id == id)?;
+        let gone = entry.listeners.remove(at);
+        let last = entry.listeners.is_empty().then(|| entries.topics.remove(&topic));
+        drop(entries);
         // Dropped with no lock held: what it holds may call the engine.
         drop(gone);
         last.map(|_| topic)
@@ -141,7 +141,7 @@ impl Book {
     }
 
     fn answer(&self, topic: &Topic, result: impl Fn() -> Result<()>) {
-        let waiting = self.0.lock().topics.get_mut(topic).map(|page| std::mem::take(&mut page.waiting));
+        let waiting = self.0.lock().topics.get_mut(topic).map(|entry| std::mem::take(&mut entry.waiting));
         for done in waiting.into_iter().flatten() {
             let _ = done.send(result());
         }
@@ -153,6 +153,13 @@ impl Book {
         topic: &Topic,
         look: impl FnMut(&mut Listening) -> Option<MessageListener>,
     ) -> SmallVec<[MessageListener; 4]> {
-        self.0.lock().topics.get_mut(topic).into_iter().flat_map(|page| &mut page.listeners).filter_map(look).collect()
+        self.0
+            .lock()
+            .topics
+            .get_mut(topic)
+            .into_iter()
+            .flat_map(|entry| &mut entry.listeners)
+            .filter_map(look)
+            .collect()
     }
 }
