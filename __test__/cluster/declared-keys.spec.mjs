@@ -23,7 +23,7 @@ const FINDING = ['finish', 'list', 'redrive', 'remove', 'repeat/fire', 'repeat/l
  * What it takes a lost answer, a crash or a long wait to run, or a caller's own id. The embedded engine holds these to their keys as
  * well, in the tests that bring all that about.
  */
-const TROUBLE = new Set(['session/create', 'cache/release_lease', 'queue/recover', 'queue/beat', 'queue/repeat/due', 'room/renew_room', 'room/orphaned_rooms', 'room/sweep']) // prettier-ignore
+const TROUBLE = new Set(['session/create', 'cache/release_lease', 'queue/recover', 'queue/renew', 'queue/repeat/due', 'room/renew_room', 'room/orphaned_rooms', 'room/sweep']) // prettier-ignore
 
 /** The text of each script by its name. */
 const scripts = Object.fromEntries(

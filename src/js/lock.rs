@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use cinnabar_core::{agents::doubt, features::lock, keys, output::Output, store::Store};
+use cinnabar_core::{agents::lock_release, features::lock, keys, output::Output, store::Store};
 use cinnabar_port::{Call, Event, EventKind, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
@@ -60,7 +60,7 @@ impl Lock {
             let (resource, ttl) = (js.text(resource.raw(), "resource")?, js.any_number(ttl.raw(), "ttlSeconds")?);
             let (store, locks) = (self.core.open_store(js)?.store().clone(), self.locks.clone());
             self.locks.acquire_reporting_doubt(&resource.clone(), ttl, move |token, life| {
-                doubt::give_back(&store, life, move || locks.release(&resource, &token));
+                lock_release::retry_until_released(&store, life, move || locks.release(&resource, &token));
             })
         })
     }

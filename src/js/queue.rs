@@ -10,7 +10,7 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_core::{
-    agents::published,
+    agents::publish_denials,
     features::queue::{self, NewJob, Published, State},
     keys,
     output::Output,
@@ -83,7 +83,7 @@ impl Queue {
             let store = self.core.open_store(js)?.store().clone();
             let queue = self.queue.clone();
             Ok(self.queue.add(job)?.map(move |added| {
-                published::note(&store, &queue, added.published);
+                publish_denials::record(&store, &queue, added.published);
                 output::added(added)
             }))
         })
@@ -101,7 +101,7 @@ impl Queue {
             let (store, queue) = (self.core.open_store(js)?.store().clone(), self.queue.clone());
             Ok(self.queue.add_many(jobs)?.map(move |added| {
                 let published = added.iter().fold(Published::default(), |all, added| all.and(added.published));
-                published::note(&store, &queue, published);
+                publish_denials::record(&store, &queue, published);
                 Output::List(added.into_iter().map(output::added).collect())
             }))
         })
@@ -144,7 +144,7 @@ impl Queue {
     #[napi]
     pub fn look(&self, env: Env, id: Unknown, counted: bool) -> RawValue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| {
-            let call = self.queue.look(&js.text(id.raw(), "id")?, counted)?;
+            let call = self.queue.peek(&js.text(id.raw(), "id")?, counted)?;
             Ok(call.map(|job| job.map_or(Output::Null, output::job)))
         })
     }
@@ -152,7 +152,7 @@ impl Queue {
     /// Removes a counted waiter.
     #[napi]
     pub fn unwait(&self, env: Env, id: Unknown) -> RawValue {
-        self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.unwait(&js.text(id.raw(), "id")?))
+        self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.remove_waiter(&js.text(id.raw(), "id")?))
     }
 
     /// How many jobs are in each state.
@@ -230,7 +230,7 @@ impl Queue {
     #[napi]
     pub fn unrepeat(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("FORGET REPEAT"), |js| {
-            self.acts(js.sought(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::unrepeat)
+            self.acts(js.sought(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::remove_repeat)
         })
     }
 

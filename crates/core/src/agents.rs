@@ -1,14 +1,14 @@
 //! What goes on by itself on the runtime's thread: calls over a store, paced, for as long as somebody wants it.
 
-pub mod doubt;
+mod channel_buffer;
+mod clock_monitor;
 mod eviction;
-mod feed;
-mod hearing;
-pub mod listen;
+pub mod lock_release;
 pub mod presence;
-pub mod published;
-mod steady;
-pub mod watch;
+pub mod publish_denials;
+pub mod room_listener;
+pub mod room_watcher;
+mod subscription;
 pub mod worker;
 
-pub use hearing::Hearing;
+pub use subscription::ChannelSubscription;

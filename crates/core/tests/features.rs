@@ -12,20 +12,20 @@ mod limits;
 mod locks;
 #[path = "features/presence.rs"]
 mod presence;
-#[path = "features/queue_kept.rs"]
-mod queue_kept;
+#[path = "features/queue_crashes.rs"]
+mod queue_crashes;
+#[path = "features/queue_events.rs"]
+mod queue_events;
+#[path = "features/queue_invariants.rs"]
+mod queue_invariants;
 #[path = "features/queue_limits.rs"]
 mod queue_limits;
 #[path = "features/queue_model.rs"]
 mod queue_model;
+#[path = "features/queue_retention.rs"]
+mod queue_retention;
 #[path = "features/queue_suspects.rs"]
 mod queue_suspects;
-#[path = "features/queue_told.rs"]
-mod queue_told;
-#[path = "features/queue_trouble.rs"]
-mod queue_trouble;
-#[path = "features/queue_whole.rs"]
-mod queue_whole;
 #[path = "features/queues.rs"]
 mod queues;
 #[path = "features/repeats.rs"]

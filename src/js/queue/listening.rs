@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cinnabar_core::{
-    agents::Hearing,
+    agents::ChannelSubscription,
     features::queue,
     inbox::{Bounds, Entry, Inbox, Label, Pushed},
 };
@@ -54,7 +54,12 @@ impl QueueListening {
                     inbox.push(note(Bytes::from_static(b"null")));
                 }
             };
-            let hearing = Hearing::of(in_flight.store().clone(), topic, listener(inbox.clone(), ended.clone()), begun);
+            let hearing = ChannelSubscription::of(
+                in_flight.store().clone(),
+                topic,
+                listener(inbox.clone(), ended.clone()),
+                begun,
+            );
             tokio::select! {
                 () = in_flight.closing() => inbox.end(Some(closed())),
                 () = ended.notified() => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_core::{
     agents::worker::{self, Rules},
-    features::queue::{self, Backoff, BackoffKind, Dedup, Keep, Limits, NewJob, Rate},
+    features::queue::{self, Backoff, BackoffKind, Dedup, Limits, NewJob, Rate, Retention},
 };
 use cinnabar_port::{
     error::{Error, Result},
@@ -178,14 +178,14 @@ impl Group {
     }
 
     /// `false`, or `{ count, ageSeconds, bytes }` of which each has its usual value.
-    fn keep(self, name: &'static std::ffi::CStr, within: &'static str, usual: Keep) -> Result<Keep> {
+    fn keep(self, name: &'static std::ffi::CStr, within: &'static str, usual: Retention) -> Result<Retention> {
         if let Some(value) = self.js.option(self.object, name)?
             && self.js.as_boolean(value) == Some(false)
         {
-            return Ok(Keep::NOTHING);
+            return Ok(Retention::NOTHING);
         }
         let Some(keep) = self.group(name, within, "false or an object")? else { return Ok(usual) };
-        Ok(Keep {
+        Ok(Retention {
             count: keep.whole(c"count", 0..=10_000_000)?.unwrap_or(usual.count),
             age: keep.read(c"ageSeconds", |value, said| self.js.seconds(value, said))?.unwrap_or(usual.age),
             bytes: keep.whole(c"bytes", 0..=1 << 40)?.unwrap_or(usual.bytes),

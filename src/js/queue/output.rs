@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use cinnabar_core::{
-    features::queue::{Added, Counts, Event, Job, State, What},
+    features::queue::{Added, Counts, Event, EventKind, Job, State},
     output::Output,
 };
 
@@ -74,18 +74,18 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
         None => ("partial", Bytes::from_static(b"true")),
     };
     let (name, fields): (_, Vec<(&str, Bytes)>) = match what {
-        What::Added { name } => ("added", vec![("name", string(&name))]),
-        What::Active { attempt: begun } => ("active", vec![attempt(begun)]),
-        What::Progress { value: progress } => ("progress", vec![value("progress", progress)]),
-        What::Completed { attempt: last, result } => ("completed", vec![attempt(last), value("result", result)]),
-        What::Retrying { attempt: failed, delay, error } => {
+        EventKind::Added { name } => ("added", vec![("name", string(&name))]),
+        EventKind::Active { attempt: begun } => ("active", vec![attempt(begun)]),
+        EventKind::Progress { value: progress } => ("progress", vec![value("progress", progress)]),
+        EventKind::Completed { attempt: last, result } => ("completed", vec![attempt(last), value("result", result)]),
+        EventKind::Retrying { attempt: failed, delay, error } => {
             let delay = number("delayMs", delay.as_millis() as u64);
             ("retrying", vec![attempt(failed), delay, value("error", error)])
         }
-        What::Stalled { crashes } => ("stalled", vec![number("crashes", u64::from(crashes))]),
-        What::Dead { attempt: last, error } => ("dead", vec![attempt(last), value("error", error)]),
-        What::Removed => ("removed", Vec::new()),
-        What::Retried => ("retried", Vec::new()),
+        EventKind::Stalled { crashes } => ("stalled", vec![number("crashes", u64::from(crashes))]),
+        EventKind::Dead { attempt: last, error } => ("dead", vec![attempt(last), value("error", error)]),
+        EventKind::Removed => ("removed", Vec::new()),
+        EventKind::Retried => ("retried", Vec::new()),
     };
     text.extend_from_slice(format!("[\"{name}\",{{\"id\":").as_bytes());
     text.extend_from_slice(&string(&id));

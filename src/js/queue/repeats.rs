@@ -2,7 +2,7 @@
 
 use cinnabar_core::{
     features::queue::{
-        Repeating,
+        StoredRepeat,
         schedule::{LATEST, SHORTEST, Schedule},
     },
     output::Output,
@@ -35,7 +35,7 @@ impl Js {
 }
 
 /// A repeat as an object.
-pub fn output(repeat: Repeating) -> Output {
+pub fn output(repeat: StoredRepeat) -> Output {
     let (cron, zone) = repeat.schedule.cron_in().map(|(cron, zone)| (cron.to_owned(), zone.to_owned())).unzip();
     let number = |number: Option<u64>| number.map_or(Output::Null, Output::from);
     Output::Object(vec![

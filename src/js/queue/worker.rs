@@ -6,7 +6,7 @@ use std::{
 };
 
 use cinnabar_core::{
-    agents::worker::{Failure, Notice, Options, Why, Worker},
+    agents::worker::{EndReason, Failure, Notice, Options, Worker},
     features::queue::Queue,
     output::Output,
 };
@@ -167,9 +167,9 @@ fn output(notice: Notice) -> Output {
         Notice::Jobs => Output::Undefined,
         Notice::Ended(number, why) => {
             let why = match why {
-                Why::TimedOut => "timeout",
-                Why::Lost => "lost",
-                Why::Closed => "closed",
+                EndReason::TimedOut => "timeout",
+                EndReason::Lost => "lost",
+                EndReason::Closed => "closed",
             };
             Output::List(vec![Output::word("ended"), number.into(), Output::word(why)])
         }

@@ -4,8 +4,8 @@ use std::{any::Any, future::Future, sync::Arc};
 
 use cinnabar_core::{
     agents::{
-        listen::Listening,
-        watch::{Watching, nobody},
+        room_listener::RoomListener,
+        room_watcher::{RoomWatcher, empty_room},
     },
     inbox::{Bounds, Inbox, Overflow},
     keys,
@@ -56,7 +56,7 @@ pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value
         let store = open_store.store().clone();
         async move {
             let Some(room) = room else { return Ok(None) };
-            Ok(Some(Listening::start(&store, of, room, since, inbox, patience).await? as _))
+            Ok(Some(RoomListener::start(&store, of, room, since, inbox, patience).await? as _))
         }
     })
 }
@@ -70,10 +70,10 @@ pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
         let (store, presence) = (open_store.store().clone(), rooms.presence(open_store));
         async move {
             let Some(room) = room else {
-                inbox.push(nobody());
+                inbox.push(empty_room());
                 return Ok(None);
             };
-            Ok(Some(Watching::start(&store, of, room, inbox, presence.watch(), patience).await? as _))
+            Ok(Some(RoomWatcher::start(&store, of, room, inbox, presence.watch(), patience).await? as _))
         }
     })
 }

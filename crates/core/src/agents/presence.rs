@@ -4,12 +4,12 @@
 //! another's is over (`lease.rs`); it must never wait for anything else. The other alone changes who is in which room
 //! (`members.rs`), so that a join and a leave of one connection cannot overtake each other.
 
-mod joining;
 mod lease;
 mod members;
-mod roster;
-mod seating;
-mod upkeep;
+mod pending_join;
+mod reconcile;
+mod registration;
+mod table;
 
 use std::{
     sync::{
@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use crate::{
-    agents::steady::Steady,
+    agents::clock_monitor::ClockMonitor,
     features::room::{Membership, Rooms},
     keys::Prefix,
     store::{Registry, Store},
@@ -54,11 +54,11 @@ pub struct Presence {
     /// How long its own calls may take.
     patience: Duration,
     /// The number under which its lease runs.
-    node: Mutex<Option<Arc<str>>>,
+    process: Mutex<Option<Arc<str>>>,
     /// The lease was lost, or the store may have lost what it was told.
     doubt: Notify,
     /// Checks the store's clock for jumps.
-    steady: Mutex<Steady>,
+    steady: Mutex<ClockMonitor>,
     /// Rooms that somebody watches: they are swept though nobody here is in one.
     watchers: AtomicUsize,
     /// Until when somebody cares who is in the rooms, who asked a while ago.
@@ -71,7 +71,7 @@ pub struct Presence {
 /// Which of the two tasks run.
 #[derive(Default)]
 struct Tasks {
-    orders: Option<mpsc::UnboundedSender<Order>>,
+    orders: Option<mpsc::UnboundedSender<Command>>,
     keeping: bool,
     sweeping: bool,
 }
@@ -84,7 +84,7 @@ pub struct Member {
 }
 
 /// What is asked of the task that keeps the members.
-enum Order {
+enum Command {
     Join(Membership, u64, oneshot::Sender<Result<Member>>),
     Leave(Member, oneshot::Sender<()>),
     /// Several at once, for as long as it may take.
@@ -92,7 +92,7 @@ enum Order {
 }
 
 /// Somebody watches a room: whoever is dead is swept out of it.
-pub struct Lookout(Arc<Presence>);
+pub struct SweepGuard(Arc<Presence>);
 
 impl Presence {
     /// The process's own for these rooms on this store, with leases this long. It ends when nobody holds it and nobody is in
@@ -111,7 +111,7 @@ impl Presence {
             rooms,
             lease,
             patience,
-            node: Mutex::default(),
+            process: Mutex::default(),
             doubt: Notify::new(),
             steady: Mutex::default(),
             watchers: AtomicUsize::new(0),
@@ -126,15 +126,15 @@ impl Presence {
     /// has the member leave then.
     ///
     /// # Errors
-    /// As `Rooms::seat` has them; `E_BACKPRESSURE` where too many wait already; and whatever became of the call.
+    /// As `Rooms::membership` has them; `E_BACKPRESSURE` where too many wait already; and whatever became of the call.
     pub async fn join(self: &Arc<Self>, room: &str, user: &str, info: &str, joined_at: &str) -> Result<Member> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let seat = self.rooms.membership(room, user, info, joined_at, number)?;
+        let membership = self.rooms.membership(room, user, info, joined_at, number)?;
         if self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
             return Err(Error::new(Kind::Backpressure, format!("{MOST_WAITING} joins wait already")));
         }
         let (done, answer) = oneshot::channel();
-        self.order(Order::Join(seat, number, done))?;
+        self.order(Command::Join(membership, number, done))?;
         answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a join was never answered")))
     }
 
@@ -142,7 +142,7 @@ impl Presence {
     /// whether or not the future is polled. Once more does nothing.
     pub fn leave(self: &Arc<Self>, member: Member) -> impl Future<Output = ()> + Send + use<> {
         let (done, answer) = oneshot::channel();
-        let ordered = self.order(Order::Leave(member, done));
+        let ordered = self.order(Command::Leave(member, done));
         async move {
             if ordered.is_ok() {
                 let _ = answer.await;
@@ -159,7 +159,7 @@ impl Presence {
     ) -> impl Future<Output = ()> + Send + use<> {
         let (done, answer) = oneshot::channel();
         let nothing = members.is_empty() && !self.is_kept();
-        let ordered = !nothing && self.order(Order::LeaveAll(members, deadline, done)).is_ok();
+        let ordered = !nothing && self.order(Command::LeaveAll(members, deadline, done)).is_ok();
         async move {
             if ordered {
                 let _ = answer.await;
@@ -168,10 +168,10 @@ impl Presence {
     }
 
     /// Has dead ones swept for as long as the answer is held.
-    pub fn watch(self: &Arc<Self>) -> Lookout {
+    pub fn watch(self: &Arc<Self>) -> SweepGuard {
         self.watchers.fetch_add(1, Ordering::AcqRel);
         self.keep_looking();
-        Lookout(self.clone())
+        SweepGuard(self.clone())
     }
 
     /// Somebody asks who is there: has dead ones swept for a while.
@@ -186,7 +186,7 @@ impl Presence {
     }
 
     /// Hands an order to the task that keeps the members, started if it does not run.
-    fn order(self: &Arc<Self>, order: Order) -> Result<()> {
+    fn order(self: &Arc<Self>, order: Command) -> Result<()> {
         let runtime = runtime::get()?;
         let mut tasks = self.tasks();
         let orders = tasks.orders.get_or_insert_with(|| {
@@ -214,14 +214,14 @@ impl Presence {
     }
 
     /// The number under which its lease runs.
-    fn node(&self) -> Option<Arc<str>> {
-        self.lock_node().clone()
+    fn process(&self) -> Option<Arc<str>> {
+        self.lock_process().clone()
     }
 
     /// The lease under this number is over.
-    fn lose(&self, node: &Arc<str>) {
-        let mut current = self.lock_node();
-        if current.as_ref() == Some(node) {
+    fn lose(&self, process: &Arc<str>) {
+        let mut current = self.lock_process();
+        if current.as_ref() == Some(process) {
             *current = None;
             drop(current);
             self.doubt.notify_one();
@@ -232,8 +232,8 @@ impl Presence {
         self.store.call(call, Instant::now() + self.patience).await
     }
 
-    fn lock_node(&self) -> MutexGuard<'_, Option<Arc<str>>> {
-        self.node.lock()
+    fn lock_process(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.process.lock()
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
@@ -241,7 +241,7 @@ impl Presence {
     }
 }
 
-impl Drop for Lookout {
+impl Drop for SweepGuard {
     fn drop(&mut self) {
         self.0.watchers.fetch_sub(1, Ordering::AcqRel);
     }

@@ -4,12 +4,12 @@
 //! must not wait for it happens on the runtime's thread: leases are renewed, a job's time ends, and what was taken and
 //! not begun goes back.
 
-mod desk;
+mod backoff;
 mod outbox;
-mod pace;
+mod prefetch;
 mod repeats;
-mod retry;
 mod run;
+mod scheduler;
 #[cfg(test)]
 mod tests;
 
@@ -23,13 +23,13 @@ use cinnabar_port::{
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use self::desk::Desk;
+use self::scheduler::Scheduler;
 use crate::{
-    agents::steady::Steady,
+    agents::clock_monitor::ClockMonitor,
     features::queue::{Leased, Limits, Queue},
 };
 
-pub use self::desk::Rules;
+pub use self::scheduler::Rules;
 
 /// How a worker works.
 pub struct Options {
@@ -47,7 +47,7 @@ pub enum Notice {
     /// There are jobs again.
     Jobs,
     /// The job of this number has ended without whoever runs it.
-    Ended(u64, Why),
+    Ended(u64, EndReason),
     /// The job died of that; sent before.
     Died(u64),
     /// The job with this id and name is dead because too many workers crashed while running it.
@@ -58,9 +58,9 @@ pub enum Notice {
     Recovered,
 }
 
-/// Why a job has ended without whoever runs it. What it still brings changes nothing.
+/// EndReason a job has ended without whoever runs it. What it still brings changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum EndReason {
     /// Its time is over.
     TimedOut,
     /// Its lease ran out and another worker may have it, or it was removed. Its place is taken until it ends.
@@ -81,12 +81,12 @@ pub struct Failure {
 pub struct Worker {
     queue: Queue,
     options: Settled,
-    desk: Mutex<Desk>,
-    steady: Mutex<Steady>,
-    stir: Notify,
+    scheduler: Mutex<Scheduler>,
+    clock: Mutex<ClockMonitor>,
+    wake_up: Notify,
 }
 
-/// What of the options is not the desk's.
+/// What of the options is not the scheduler's.
 struct Settled {
     lease: Duration,
     limits: Limits,
@@ -103,63 +103,63 @@ impl Worker {
         Ok(Arc::new(Self {
             queue,
             options: Settled { lease: rules.lease, limits, timeout },
-            desk: Mutex::new(Desk::new(random::hex::<8>()?, rules, Instant::now())),
-            steady: Mutex::default(),
-            stir: Notify::new(),
+            scheduler: Mutex::new(Scheduler::new(random::hex::<8>()?, rules, Instant::now())),
+            clock: Mutex::default(),
+            wake_up: Notify::new(),
         }))
     }
 
     /// The next job to run, and its number. After `None`, `Notice::Jobs` says when to ask again.
     pub fn begin(&self) -> Option<(u64, Leased)> {
-        self.at_desk(|desk, now| desk.begin(now))
+        self.with_scheduler(|scheduler, now| scheduler.begin(now))
     }
 
     /// Records that a job failed; returns whether it is dead.
     pub fn fail(&self, number: u64, failure: Failure) -> bool {
-        self.at_desk(|desk, now| {
-            let dies = desk.dies(number, failure.fatal);
-            desk.end(number, Err(failure), now) && dies
+        self.with_scheduler(|scheduler, now| {
+            let dies = scheduler.dies(number, failure.fatal);
+            scheduler.end(number, Err(failure), now) && dies
         })
     }
 
     /// How the job of this number ended; false where it was this worker's no more.
     pub fn end(&self, number: u64, result: Result<Bytes, Failure>) -> bool {
-        self.at_desk(|desk, now| desk.end(number, result, now))
+        self.with_scheduler(|scheduler, now| scheduler.end(number, result, now))
     }
 
     /// How far the job of this number has come, or a line of its log.
     pub fn report(&self, number: u64, progress: Option<Bytes>, log: Option<Bytes>) {
-        self.at_desk(|desk, now| desk.report(number, progress, log, now));
+        self.with_scheduler(|scheduler, now| scheduler.report(number, progress, log, now));
     }
 
     /// How many jobs run here.
     pub fn running(&self) -> usize {
-        self.desk.lock().running()
+        self.scheduler.lock().running()
     }
 
     /// Takes nothing any more, or goes on.
     pub fn pause(&self, paused: bool) {
-        self.at_desk(|desk, now| desk.pause(paused, now));
+        self.with_scheduler(|scheduler, now| scheduler.pause(paused, now));
     }
 
     /// Takes nothing any more and ends when what runs has ended, or is given back after `patience`.
     pub fn close(&self, patience: Option<Duration>) {
-        self.at_desk(|desk, now| desk.close(patience.map(|patience| now + patience), now));
+        self.with_scheduler(|scheduler, now| scheduler.close(patience.map(|patience| now + patience), now));
     }
 
     /// Ends without waiting: nobody is there any more who could run anything.
     pub fn abandon(&self) {
-        self.at_desk(|desk, now| desk.abandon(now));
+        self.with_scheduler(|scheduler, now| scheduler.abandon(now));
     }
 
-    fn at_desk<T>(&self, work: impl FnOnce(&mut Desk, Instant) -> T) -> T {
-        let mut desk = self.desk.lock();
+    fn with_scheduler<T>(&self, work: impl FnOnce(&mut Scheduler, Instant) -> T) -> T {
+        let mut scheduler = self.scheduler.lock();
         let now = Instant::now();
-        let result = work(&mut desk, now);
-        let wake = desk.must_wake(now);
-        drop(desk);
+        let result = work(&mut scheduler, now);
+        let wake = scheduler.must_wake(now);
+        drop(scheduler);
         if wake {
-            self.stir.notify_one();
+            self.wake_up.notify_one();
         }
         result
     }

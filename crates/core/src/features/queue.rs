@@ -30,15 +30,15 @@ pub mod schedule;
 pub mod scripts;
 mod take;
 mod view;
-mod wait;
+mod waiters;
 
-pub use event::{Event, What, events};
-pub use finish::{Finish, Held, Note, Outcome, Report};
+pub use event::{Event, EventKind, events};
+pub use finish::{Finish, JobLease, Note, Outcome, Report};
 pub use job::{Added, Backoff, BackoffKind, Dedup, NewJob};
 pub use limits::{Limits, Rate};
-pub use options::{Keep, Options};
+pub use options::{Options, Retention};
 pub use published::Published;
-pub use repeat::{Fired, Repeat, Repeating, is_repeat_id};
+pub use repeat::{Fired, Repeat, StoredRepeat, is_repeat_id};
 pub use take::{Died, DueRepeat, Leased, Take, Taken};
 pub use view::{Counts, Job, State};
 

@@ -8,11 +8,11 @@ local LEASES, META = 'leases', 'meta'
 -- Per job: a hash, the lines of its log.
 local JOB, LOG = 'job:', 'log:'
 -- A hash: the number of processes that wait for each job. Per job that was waited for: its outcome.
-local WAITED, END = 'waited', 'end:'
+local WAITERS, OUTCOME = 'waited', 'end:'
 -- Per deduplication key: the id of the existing job.
-local SAME = 'dedup:'
+local DEDUP = 'dedup:'
 -- Per group: parked jobs, active jobs, recent start times. When each rate-limited group may resume.
-local PARKED_OF, ACTIVE_OF, STARTS_OF, RESUME = 'parked:', 'active:', 'starts:', 'resume'
+local GROUP_PARKED, GROUP_ACTIVE, GROUP_STARTS, RESUME = 'parked:', 'active:', 'starts:', 'resume'
 -- Recent start times.
 local STARTS = 'starts'
 -- When each repeat is due; a hash for each.

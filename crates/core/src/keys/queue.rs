@@ -33,7 +33,7 @@ pub enum QueueKey<'a> {
     /// What there is to know about the queue itself.
     Meta,
     /// For how many processes each job is waited for.
-    Waited,
+    Waiters,
     /// When which repeat is due.
     Repeats,
     /// A job.
@@ -41,9 +41,9 @@ pub enum QueueKey<'a> {
     /// The lines of a job's log.
     Log(&'a [u8]),
     /// How a job ended, for those who waited for it.
-    End(&'a [u8]),
+    Outcome(&'a [u8]),
     /// The job that is the same by this.
-    Same(&'a [u8]),
+    Dedup(&'a [u8]),
     /// A repeat.
     Repeat(&'a [u8]),
 }
@@ -61,12 +61,12 @@ impl QueueKey<'_> {
             Self::Parked => ("parked", b""),
             Self::Suspects => ("suspects", b""),
             Self::Meta => ("meta", b""),
-            Self::Waited => ("waited", b""),
+            Self::Waiters => ("waited", b""),
             Self::Repeats => ("repeats", b""),
             Self::Job(id) => ("job:", id),
             Self::Log(id) => ("log:", id),
-            Self::End(id) => ("end:", id),
-            Self::Same(by) => ("dedup:", by),
+            Self::Outcome(id) => ("end:", id),
+            Self::Dedup(by) => ("dedup:", by),
             Self::Repeat(id) => ("repeat:", id),
         };
         [queue, kind.as_bytes(), rest].concat().into()

@@ -1,7 +1,8 @@
 //! What each script of a queue may meet. A queue's name is short here: its keys begin with `{q}:`.
 
 use cinnabar_core::features::queue::scripts::{
-    ADD, BEAT, COUNTS, FINISH, GET, LIST, LOOK, PAUSE, RECOVER, REDRIVE, REMOVE, REPORT, RETRY, SWEEP, TAKE, UNWAIT,
+    ADD, COUNTS, FINISH, GET, LIST, PAUSE, PEEK, RECOVER, REDRIVE, REMOVE, REMOVE_WAITER, RENEW, REPORT, RETRY, SWEEP,
+    TAKE,
 };
 
 use crate::pair::How::{Exactly, Loosely};
@@ -167,7 +168,7 @@ SET {q}:waited x | ZADD {q}:leased 5 a | HSET {q}:leases a 'w.1\n5\n1\n2\n\n\n' 
 ",
     },
     Cases {
-        script: &BEAT,
+        script: &RENEW,
         how: Exactly,
         after: AFTER,
         lines: r"
@@ -215,7 +216,7 @@ SET {q}:done x => {q}: {q}:meta {q}: a
 ",
     },
     Cases {
-        script: &LOOK,
+        script: &PEEK,
         how: Exactly,
         after: AFTER,
         lines: r"
@@ -231,7 +232,7 @@ SET {q}:waited x | ZADD {q}:ready 5 a | HSET {q}:job:a n a => {q}: {q}:meta {q}:
 ",
     },
     Cases {
-        script: &UNWAIT,
+        script: &REMOVE_WAITER,
         how: Exactly,
         after: AFTER,
         lines: r"

@@ -1,7 +1,7 @@
 //! What each script of a queue's repeats may meet. A queue's name is short here: its keys begin with `{q}:`.
 
 use cinnabar_core::features::queue::scripts::{
-    REPEAT_DUE, REPEAT_FIRE, REPEAT_LIST, REPEAT_LOOK, REPEAT_PUT, REPEAT_REMOVE,
+    REPEAT_DUE, REPEAT_FIRE, REPEAT_LIST, REPEAT_PEEK, REPEAT_PUT, REPEAT_REMOVE,
 };
 
 use crate::pair::How::{Exactly, Loosely};
@@ -21,7 +21,7 @@ const AFTER: &[&str] = &[
 /// All scripts of repeats.
 pub const CASES: &[Cases] = &[
     Cases {
-        script: &REPEAT_LOOK,
+        script: &REPEAT_PEEK,
         how: Loosely,
         after: AFTER,
         lines: r"

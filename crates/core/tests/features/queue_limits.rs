@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
-use cinnabar_core::features::queue::{Held, Leased, Limits, NewJob, Outcome, Queue, Rate, State, Take, Taken};
+use cinnabar_core::features::queue::{JobLease, Leased, Limits, NewJob, Outcome, Queue, Rate, State, Take, Taken};
 
 use crate::{
     both::Engine,
@@ -186,13 +186,13 @@ fn a_full_server_can_be_worked_off() {
     engine.raw(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     assert_eq!(engine.run(queue.add(job("n"))).unwrap_err().kind.code(), "E_OUT_OF_MEMORY");
     let mut jobs = limited(&engine, &queue, 10, per_group(1));
-    assert_eq!(jobs.len(), 1, "it runs alone");
+    assert_eq!(jobs.len(), 1, "it runs exclusive");
     jobs.extend(limited(&engine, &queue, 10, per_group(1)));
     begun(&engine, &queue, &jobs);
     assert_eq!(jobs.len(), 6);
     assert_eq!(jobs[0].id, crashed[0].id);
-    let held = |job: &Leased| Held { id: job.id.clone(), token: job.token.clone() };
-    assert_eq!(engine.run(queue.beat(LEASE, jobs.iter().map(held).collect())).unwrap(), [true; 6]);
+    let held = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
+    assert_eq!(engine.run(queue.renew(LEASE, jobs.iter().map(held).collect())).unwrap(), [true; 6]);
     let retry = Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO };
     assert!(finish(&engine, &queue, &jobs[0], retry) && finish(&engine, &queue, &jobs[1], Outcome::Release));
     assert!(jobs[2..].iter().all(|job| done(&engine, &queue, job)));

@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use cinnabar_core::features::queue::{
-    Finish, Held, Keep, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Rate, Report, State, Take,
+    Finish, JobLease, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Rate, Report, Retention, State, Take,
 };
 
 use crate::{
     both::Engine,
-    queue_whole::Kept,
+    queue_invariants::StoredQueue,
     queues::{ask, job, queue_with, same},
     run::Dice,
 };
@@ -33,7 +33,7 @@ struct Life<'a> {
     lost: Vec<Leased>,
     starts: Vec<(i64, String)>,
     /// The token of the take that was told to make way.
-    makes_way: Option<String>,
+    yielding: Option<String>,
 }
 
 impl Life<'_> {
@@ -62,16 +62,16 @@ impl Life<'_> {
 
     fn take(&mut self) {
         let idle = self.chance(2);
-        let makes_way = std::mem::take(&mut self.makes_way).filter(|_| !idle);
-        let ask = Take { lease: LEASE, limits: self.limits, idle, makes_way, ..ask(1 + self.dice.below(8)) };
-        let before = Kept::read(self.engine);
+        let yielding = std::mem::take(&mut self.yielding).filter(|_| !idle);
+        let ask = Take { lease: LEASE, limits: self.limits, idle, yielding, ..ask(1 + self.dice.below(8)) };
+        let before = StoredQueue::read(self.engine);
         let taken = self.engine.run(self.queue.take(&ask)).unwrap();
-        self.makes_way = taken.makes_way.then(|| ask.token.clone());
-        assert!(self.makes_way.is_none() || taken.jobs.is_empty());
-        let after = Kept::read(self.engine);
+        self.yielding = taken.yielding.then(|| ask.token.clone());
+        assert!(self.yielding.is_none() || taken.jobs.is_empty());
+        let after = StoredQueue::read(self.engine);
         let leased = after.set("leased");
-        let alone = after.hashes.get("leases").into_iter().flatten();
-        assert!(alone.filter(|(_, record)| record.split('\n').nth(5) == Some("1")).count() < 2, "one at a time");
+        let exclusive = after.hashes.get("leases").into_iter().flatten();
+        assert!(exclusive.filter(|(_, record)| record.split('\n').nth(5) == Some("1")).count() < 2, "one at a time");
         // A lease is taken away only when it is over.
         let mut gone = Vec::new();
         self.leases.retain(|id, (job, until)| {
@@ -86,7 +86,7 @@ impl Life<'_> {
         self.bury(&before, &after);
         assert_eq!(taken.paused, before.hashes.get("meta").is_some_and(|meta| meta.contains_key("paused")));
         assert!(taken.jobs.len() <= ask.count && (!taken.paused || taken.jobs.is_empty()));
-        assert!(taken.jobs.iter().all(|job| !job.alone) || idle && taken.jobs.len() == 1, "it runs alone");
+        assert!(taken.jobs.iter().all(|job| !job.exclusive) || idle && taken.jobs.len() == 1, "it runs exclusive");
         let mut last = 0.0;
         for job in taken.jobs {
             let id = job.id.clone();
@@ -94,7 +94,7 @@ impl Life<'_> {
             let record = &after.hashes["leases"][&id];
             let lines: Vec<&str> = record.split('\n').collect();
             let place: f64 = lines[1].parse().unwrap();
-            assert_eq!((lines[4].is_empty(), lines[5]), (!job.alone, if job.alone { "1" } else { "" }));
+            assert_eq!((lines[4].is_empty(), lines[5]), (!job.exclusive, if job.exclusive { "1" } else { "" }));
             let started = leased[&id] as i64 - LEASE.as_millis() as i64;
             let parks = self.limits.group_concurrency.is_some() || self.limits.group_rate.is_some();
             assert!(place > last || parks, "{job:?} came behind another");
@@ -106,7 +106,7 @@ impl Life<'_> {
     }
 
     /// Jobs with which too many workers crashed are dead, and may not even be kept.
-    fn bury(&mut self, before: &Kept, after: &Kept) {
+    fn bury(&mut self, before: &StoredQueue, after: &StoredQueue) {
         let crashed = |id: &str| before.job(id).and_then(|job| job.get("x")).is_some_and(|crashes| crashes == "2");
         self.alive.retain(|id| match after.state(id) {
             Some(state) => state != "dead",
@@ -114,7 +114,7 @@ impl Life<'_> {
         });
     }
 
-    fn check_limits(&self, after: &Kept) {
+    fn check_limits(&self, after: &StoredQueue) {
         if let Some(most) = self.limits.concurrency {
             assert!(after.set("leased").len() <= most as usize);
         }
@@ -172,9 +172,9 @@ impl Life<'_> {
     fn beat(&mut self) {
         let lost = self.lost.last().cloned();
         let held: Vec<Leased> = self.leases.values().map(|(job, _)| job.clone()).chain(lost.clone()).collect();
-        let before = Kept::read(self.engine).now;
-        let beats = held.iter().map(|job| Held { id: job.id.clone(), token: job.token.clone() }).collect();
-        let still = self.engine.run(self.queue.beat(LEASE, beats)).unwrap();
+        let before = StoredQueue::read(self.engine).now;
+        let beats = held.iter().map(|job| JobLease { id: job.id.clone(), token: job.token.clone() }).collect();
+        let still = self.engine.run(self.queue.renew(LEASE, beats)).unwrap();
         assert_eq!(still.iter().filter(|still| **still).count(), self.leases.len());
         assert_eq!(lost.is_some(), still.last() == Some(&false) && still.len() > self.leases.len());
         for (_, until) in self.leases.values_mut() {
@@ -205,7 +205,7 @@ impl Life<'_> {
                 self.engine.run(self.queue.clean(state, age, 2).map(|call| call.map(drop))).unwrap();
             }
             other => {
-                let kept = Kept::read(self.engine);
+                let kept = StoredQueue::read(self.engine);
                 let ids: Vec<&str> = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).collect();
                 let Some(id) = ids.get(self.dice.below(ids.len().max(1))) else { return };
                 if other == 6 {
@@ -216,7 +216,7 @@ impl Life<'_> {
             }
         }
         // What these change is read from the queue: the other calls are held to it.
-        let kept = Kept::read(self.engine);
+        let kept = StoredQueue::read(self.engine);
         self.alive = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
         self.alive.retain(|id| !matches!(kept.state(id), Some("done" | "dead")));
         let leased = kept.set("leased");
@@ -226,7 +226,7 @@ impl Life<'_> {
     }
 
     fn look(&mut self) {
-        let kept = Kept::read(self.engine);
+        let kept = StoredQueue::read(self.engine);
         let counts = self.engine.run(self.queue.counts()).unwrap();
         let size = |name: &str| kept.set(name).len() as u64;
         assert_eq!(
@@ -252,7 +252,7 @@ impl Life<'_> {
             17 => self.look(),
             _ => self.engine.pass(Duration::from_millis(self.dice.below(45) as u64)),
         }
-        let kept = Kept::read(self.engine);
+        let kept = StoredQueue::read(self.engine);
         kept.check();
         let alive = |id: &&String| !matches!(kept.state(id), Some("done" | "dead") | None);
         let lost: Vec<_> = self.alive.iter().filter(|id| !alive(id)).collect();
@@ -307,10 +307,10 @@ fn live(engine: &Engine, seed: u64, steps: usize) {
         },
         _ => Limits::default(),
     };
-    let keep = Keep { count: dice.below(8) as u64, age: Duration::from_secs(60), bytes: 1500 };
+    let keep = Retention { count: dice.below(8) as u64, age: Duration::from_secs(60), bytes: 1500 };
     let queue = queue_with(Options { keep_done: keep, keep_dead: keep, max_crashes: 3, ..Options::default() });
     let (alive, leases, lost, starts) = Default::default();
-    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts, makes_way: None };
+    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts, yielding: None };
     for _ in 0..steps {
         life.step();
     }

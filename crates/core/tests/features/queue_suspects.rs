@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cinnabar_core::features::{
     Takeover,
-    queue::{Keep, Leased, Limits, NewJob, Options, Outcome, Queue, Rate, State, Take, Taken},
+    queue::{Leased, Limits, NewJob, Options, Outcome, Queue, Rate, Retention, State, Take, Taken},
 };
 
 use crate::{
@@ -42,11 +42,11 @@ fn only_what_had_begun_is_charged_and_all_are_ready_again() {
         let jobs = take(engine, &queue, 3);
         crash(engine, &queue, &jobs[1..2]);
         let again = busy(engine, &queue, 10);
-        let seen: Vec<_> = again.jobs.iter().map(|job| (job.name.as_str(), job.crashes, job.alone)).collect();
+        let seen: Vec<_> = again.jobs.iter().map(|job| (job.name.as_str(), job.crashes, job.exclusive)).collect();
         assert_eq!(seen, [("a", 0, false), ("b", 1, false), ("c", 0, false), ("d", 0, false)]);
-        assert!(!again.makes_way);
+        assert!(!again.yielding);
         // Its start is known next time before it begins, so that none ends its worker unnoticed.
-        assert_eq!(again.jobs.iter().map(|job| job.tells_first).collect::<Vec<_>>(), [true, true, true, false]);
+        assert_eq!(again.jobs.iter().map(|job| job.stores_start_first).collect::<Vec<_>>(), [true, true, true, false]);
         let active = engine.run(queue.list(State::Active, 0, 10)).unwrap();
         assert_eq!(active.iter().filter_map(|job| job.started_ms).count(), 0);
     });
@@ -62,15 +62,15 @@ fn one_runs_alone_from_its_second_crash_on_and_others_go_on() {
         let jobs = take(engine, &queue, 10);
         crash(engine, &queue, &jobs[..2]);
         let others = busy(engine, &queue, 10);
-        assert_eq!((names(&others.jobs), others.makes_way), (vec!["b", "c"], false));
+        assert_eq!((names(&others.jobs), others.yielding), (vec!["b", "c"], false));
         assert_eq!(engine.run(queue.counts()).unwrap().ready, 1);
         let listed = engine.run(queue.list(State::Ready, 0, 10)).unwrap();
         let seen: Vec<_> = listed.iter().map(|job| (job.name.as_str(), job.crashes)).collect();
         assert_eq!(seen, [("a", 2)]);
-        let alone = take(engine, &queue, 10);
-        assert_eq!((names(&alone), alone[0].alone, alone[0].crashes), (vec!["a"], true, 2));
-        assert!(engine.run(queue.get(&alone[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
-        assert!(done(engine, &queue, &alone[0]));
+        let exclusive = take(engine, &queue, 10);
+        assert_eq!((names(&exclusive), exclusive[0].exclusive, exclusive[0].crashes), (vec!["a"], true, 2));
+        assert!(engine.run(queue.get(&exclusive[0].id)).unwrap().unwrap().started_ms.is_some(), "it begins at once");
+        assert!(done(engine, &queue, &exclusive[0]));
     });
 }
 
@@ -105,12 +105,12 @@ fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() 
     Engine::each(|engine| {
         let queue = queue();
         suspect(engine, &queue, &[]);
-        let alone = take(engine, &queue, 10).remove(0);
-        assert!(finish(engine, &queue, &alone, Outcome::Release));
-        let alone = take(engine, &queue, 10).remove(0);
-        assert!(alone.alone);
-        assert!(finish(engine, &queue, &alone, Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO }));
-        assert!(!take(engine, &queue, 10)[0].alone);
+        let exclusive = take(engine, &queue, 10).remove(0);
+        assert!(finish(engine, &queue, &exclusive, Outcome::Release));
+        let exclusive = take(engine, &queue, 10).remove(0);
+        assert!(exclusive.exclusive);
+        assert!(finish(engine, &queue, &exclusive, Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO }));
+        assert!(!take(engine, &queue, 10)[0].exclusive);
     });
 }
 
@@ -121,7 +121,7 @@ fn no_more_than_one_of_those_who_are_busy_makes_way() {
         suspect(engine, &queue, &["b", "c", "d", "e", "f"]);
         let gets = |name: &str| {
             let got = busy(engine, &queue, 1);
-            assert_eq!((names(&got.jobs), got.makes_way), (vec![name], false));
+            assert_eq!((names(&got.jobs), got.yielding), (vec![name], false));
             assert!(done(engine, &queue, &got.jobs[0]));
         };
         gets("b");
@@ -129,8 +129,8 @@ fn no_more_than_one_of_those_who_are_busy_makes_way() {
         let mut way = Take { idle: false, ..ask(1) };
         let asks = |way: &mut Take| {
             let told = taken(engine, &queue, way);
-            assert!(told.jobs.is_empty() && told.makes_way && told.next_in <= Some(LEASE / 10), "{told:?}");
-            *way = Take { idle: false, makes_way: Some(way.token.clone()), ..ask(1) };
+            assert!(told.jobs.is_empty() && told.yielding && told.next_in <= Some(LEASE / 10), "{told:?}");
+            *way = Take { idle: false, yielding: Some(way.token.clone()), ..ask(1) };
         };
         asks(&mut way);
         gets("c");
@@ -148,10 +148,10 @@ fn no_more_than_one_of_those_who_are_busy_makes_way() {
         asks(&mut other);
         // It was only slow, and is not to wait for the same.
         let late = taken(engine, &queue, &way);
-        assert_eq!((names(&late.jobs), late.makes_way), (vec!["f"], false));
+        assert_eq!((names(&late.jobs), late.yielding), (vec!["f"], false));
         assert!(done(engine, &queue, &late.jobs[0]));
-        let alone = taken(engine, &queue, &Take { idle: true, ..other });
-        assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
+        let exclusive = taken(engine, &queue, &Take { idle: true, ..other });
+        assert_eq!((names(&exclusive.jobs), exclusive.jobs[0].exclusive), (vec!["suspect"], true));
     });
 }
 
@@ -165,7 +165,7 @@ fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
             assert_eq!(names(&first.jobs), ["b"]);
             engine.pass(LEASE / 10);
             let ask = Take { idle: false, ..ask(1) };
-            assert!(taken(engine, &queue, &ask).makes_way);
+            assert!(taken(engine, &queue, &ask).yielding);
             if removed {
                 let suspect = engine.run(queue.list(State::Ready, 1, 1)).unwrap().remove(0);
                 assert_eq!(suspect.name, "suspect");
@@ -173,9 +173,9 @@ fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
             } else {
                 assert_eq!(names(&take(engine, &queue, 1)), ["suspect"]);
             }
-            let on = Take { makes_way: Some(ask.token.clone()), ..self::ask(1) };
+            let on = Take { yielding: Some(ask.token.clone()), ..self::ask(1) };
             let on = taken(engine, &queue, &Take { idle: false, ..on });
-            assert_eq!((names(&on.jobs), on.makes_way), (vec!["c"], false));
+            assert_eq!((names(&on.jobs), on.yielding), (vec!["c"], false));
         });
     }
 }
@@ -189,15 +189,15 @@ fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
             crash(engine, &queue, &take(engine, &queue, 2));
         }
         engine.run(queue.add_many(vec![job("c"), job("d")])).unwrap();
-        let alone = take(engine, &queue, 10);
-        assert_eq!((names(&alone), alone[0].alone), (vec!["a"], true));
+        let exclusive = take(engine, &queue, 10);
+        assert_eq!((names(&exclusive), exclusive[0].exclusive), (vec!["a"], true));
         assert_eq!(names(&take(engine, &queue, 1)), ["c"], "an idle one takes what runs beside others");
         engine.pass(LEASE / 2);
         let more = busy(engine, &queue, 1);
-        assert_eq!((names(&more.jobs), more.makes_way), (vec!["d"], false), "there is nothing to make way for");
-        assert!(done(engine, &queue, &alone[0]));
-        let alone = take(engine, &queue, 10);
-        assert_eq!((names(&alone), alone[0].alone), (vec!["b"], true));
+        assert_eq!((names(&more.jobs), more.yielding), (vec!["d"], false), "there is nothing to make way for");
+        assert!(done(engine, &queue, &exclusive[0]));
+        let exclusive = take(engine, &queue, 10);
+        assert_eq!((names(&exclusive), exclusive[0].exclusive), (vec!["b"], true));
         // Its worker crashes too: that does not hold up the others for ever.
         engine.run(queue.add(job("e"))).unwrap();
         engine.pass(OVER);
@@ -266,10 +266,10 @@ fn a_suspect_gets_the_next_place_in_its_group() {
             let second = other(false);
             assert!(second.jobs.is_empty(), "its place is kept: {second:?}");
             // A server's time does not stand still: there, another one may have to make way by now.
-            assert!(!second.makes_way || engine.name == "server");
-            let alone = other(true);
-            assert_eq!((names(&alone.jobs), alone.jobs[0].alone), (vec!["suspect"], true));
-            assert!(done(engine, &queue, &alone.jobs[0]));
+            assert!(!second.yielding || engine.name == "server");
+            let exclusive = other(true);
+            assert_eq!((names(&exclusive.jobs), exclusive.jobs[0].exclusive), (vec!["suspect"], true));
+            assert!(done(engine, &queue, &exclusive.jobs[0]));
             engine.pass(per + Duration::from_millis(1));
             let last = other(false);
             assert_eq!(names(&last.jobs), ["b"]);
@@ -297,14 +297,14 @@ fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
 #[test]
 fn too_many_crashes_are_told_to_whoever_finds_them() {
     Engine::each(|engine| {
-        let queue = queue_with(Options { max_crashes: 1, keep_dead: Keep::NOTHING, ..Options::default() });
+        let queue = queue_with(Options { max_crashes: 1, keep_dead: Retention::NOTHING, ..Options::default() });
         let id = engine.run(queue.add(job("poison"))).unwrap().id;
-        engine.run(queue.look(&id, true)).unwrap();
+        engine.run(queue.peek(&id, true)).unwrap();
         begun(engine, &queue, &take(engine, &queue, 1));
         engine.pass(OVER);
         let died = taken(engine, &queue, &ask(1)).died;
         assert_eq!(died.iter().map(|died| (&died.id, died.name.as_str())).collect::<Vec<_>>(), [(&id, "poison")]);
-        let end = engine.run(queue.look(&id, false)).unwrap().unwrap();
+        let end = engine.run(queue.peek(&id, false)).unwrap().unwrap();
         assert!(end.state == State::Dead && String::from_utf8_lossy(&end.error.unwrap()).contains("crashed"));
     });
 }
@@ -326,11 +326,11 @@ fn a_store_that_lost_only_when_leases_end_gives_them_a_new_end() {
 #[test]
 fn who_waits_before_the_end_finds_it_whatever_is_kept() {
     Engine::each(|engine| {
-        let none = Options { keep_done: Keep::NOTHING, keep_dead: Keep::NOTHING, ..Options::default() };
+        let none = Options { keep_done: Retention::NOTHING, keep_dead: Retention::NOTHING, ..Options::default() };
         let queue = queue_with(none);
         let ids: Vec<_> = ["a", "b", "c"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
         for id in [&ids[0], &ids[0], &ids[1]] {
-            assert_eq!(engine.run(queue.look(id, true)).unwrap().unwrap().state, State::Ready);
+            assert_eq!(engine.run(queue.peek(id, true)).unwrap().unwrap().state, State::Ready);
         }
         // What was added in the last second may still get a waiter.
         engine.pass(Duration::from_millis(1010));
@@ -339,15 +339,15 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
         assert!(finish(engine, &queue, &jobs[0], Outcome::Done(large.clone())));
         assert!(finish(engine, &queue, &jobs[1], Outcome::Dead { error: large.clone() }));
         assert!(done(engine, &queue, &jobs[2]));
-        let end = |id: &str| engine.run(queue.look(id, false)).unwrap();
+        let end = |id: &str| engine.run(queue.peek(id, false)).unwrap();
         let [first, second] = [end(&ids[0]).unwrap(), end(&ids[1]).unwrap()];
         assert_eq!((first.state, first.result, first.error), (State::Done, Some(large.clone()), None));
         assert_eq!((second.state, second.result, second.error), (State::Dead, None, Some(large)));
         assert!(end(&ids[2]).is_none(), "nobody waited");
-        engine.run(queue.unwait(&ids[0])).unwrap();
+        engine.run(queue.remove_waiter(&ids[0])).unwrap();
         assert!(end(&ids[0]).is_some(), "two waited");
         for id in [&ids[0], &ids[1], &ids[2]] {
-            engine.run(queue.unwait(id)).unwrap();
+            engine.run(queue.remove_waiter(id)).unwrap();
         }
         assert!(end(&ids[0]).is_none() && end(&ids[1]).is_none());
         assert!(take(engine, &queue, 1).is_empty());
@@ -358,20 +358,22 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
 #[test]
 fn who_waits_no_longer_or_comes_late_is_not_counted() {
     Engine::each(|engine| {
-        let queue =
-            queue_with(Options { keep_done: Keep { count: 1, ..Options::default().keep_done }, ..Options::default() });
+        let queue = queue_with(Options {
+            keep_done: Retention { count: 1, ..Options::default().keep_done },
+            ..Options::default()
+        });
         let ids: Vec<_> = ["a", "b"].iter().map(|name| engine.run(queue.add(job(name))).unwrap().id).collect();
-        engine.run(queue.look(&ids[0], true)).unwrap();
-        engine.run(queue.unwait(&ids[0])).unwrap();
+        engine.run(queue.peek(&ids[0], true)).unwrap();
+        engine.run(queue.remove_waiter(&ids[0])).unwrap();
         let jobs = take(engine, &queue, 2);
         assert!(done(engine, &queue, &jobs[0]));
-        assert_eq!(engine.run(queue.look(&ids[0], true)).unwrap().unwrap().state, State::Done);
+        assert_eq!(engine.run(queue.peek(&ids[0], true)).unwrap().unwrap().state, State::Done);
         assert!(done(engine, &queue, &jobs[1]));
         assert_eq!(state(engine, &queue, &ids[0]), None);
-        assert!(engine.run(queue.look(&ids[0], false)).unwrap().is_none());
+        assert!(engine.run(queue.peek(&ids[0], false)).unwrap().is_none());
         assert!(engine.run(queue.remove(&ids[1])).unwrap());
         engine.run(queue.add(NewJob { id: Some("gone".into()), ..job("n") })).unwrap();
-        engine.run(queue.look("gone", true)).unwrap();
+        engine.run(queue.peek("gone", true)).unwrap();
         assert!(engine.run(queue.remove("gone")).unwrap());
         assert_eq!(engine.keys(), [""; 0]);
     });

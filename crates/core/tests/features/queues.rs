@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cinnabar_core::features::{
     Takeover,
     queue::{
-        Backoff, BackoffKind, Dedup, Finish, Held, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report,
+        Backoff, BackoffKind, Dedup, Finish, JobLease, Leased, Limits, NewJob, Note, Options, Outcome, Queue, Report,
         State, Take, Taken,
     },
 };
@@ -39,7 +39,7 @@ pub fn ask(count: usize) -> Take {
         token,
         limits: Limits::default(),
         idle: true,
-        makes_way: None,
+        yielding: None,
         overdue: Takeover::ALLOWED,
     }
 }
@@ -272,7 +272,7 @@ fn a_crash_costs_no_attempt_and_too_many_are_the_end() {
         for crashes in 0..3 {
             let taken = take(engine, &queue, 1);
             assert_eq!(names(&taken), ["poison"], "it returns to its old place");
-            assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].alone), (1, crashes, crashes > 1));
+            assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].exclusive), (1, crashes, crashes > 1));
             begun(engine, &queue, &taken);
             engine.pass(LEASE + Duration::from_millis(5));
             if crashes < 2 {
@@ -293,15 +293,15 @@ fn a_beat_holds_a_lease_and_tells_when_it_is_lost() {
         let queue = queue();
         engine.run(queue.add_many(vec![job("held"), job("lost")])).unwrap();
         let jobs = take(engine, &queue, 2);
-        let held = |job: &Leased| Held { id: job.id.clone(), token: job.token.clone() };
+        let held = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
         for _ in 0..3 {
             engine.pass(LEASE / 2);
-            assert_eq!(engine.run(queue.beat(LEASE, vec![held(&jobs[0])])).unwrap(), [true]);
+            assert_eq!(engine.run(queue.renew(LEASE, vec![held(&jobs[0])])).unwrap(), [true]);
         }
         let again = take(engine, &queue, 10);
         assert_eq!(names(&again), ["lost"], "only its lease ran out");
         let both = vec![held(&jobs[0]), held(&jobs[1]), held(&again[0])];
-        assert_eq!(engine.run(queue.beat(LEASE, both)).unwrap(), [true, false, true]);
+        assert_eq!(engine.run(queue.renew(LEASE, both)).unwrap(), [true, false, true]);
         assert!(!done(engine, &queue, &jobs[1]), "the lease is another's");
         assert!(done(engine, &queue, &again[0]));
         assert!(done(engine, &queue, &jobs[0]));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use cinnabar_core::features::queue::{
-    Dedup, DueRepeat, Fired, NewJob, Queue, Repeat, Repeating, State, schedule::Schedule,
+    Dedup, DueRepeat, Fired, NewJob, Queue, Repeat, State, StoredRepeat, schedule::Schedule,
 };
 use cinnabar_port::error::Kind;
 
@@ -32,7 +32,7 @@ fn fire(engine: &Engine, queue: &Queue, due: &DueRepeat) -> Fired {
     engine.run(queue.fire(due)).unwrap()
 }
 
-fn list(engine: &Engine, queue: &Queue) -> Vec<Repeating> {
+fn list(engine: &Engine, queue: &Queue) -> Vec<StoredRepeat> {
     engine.run(queue.repeats(0, 100)).unwrap()
 }
 
@@ -162,8 +162,8 @@ fn nothing_is_left_of_one_that_is_forgotten() {
         assert_eq!(ids(2, u64::MAX), ["c", "0"]);
         assert_eq!((ids(4, 1), ids(0, 0), ids(u64::MAX, 1)), (vec![], vec![], vec![]));
         for id in ["a", "b", "c", "0"] {
-            assert!(engine.run(queue.unrepeat(id)).unwrap());
-            assert!(!engine.run(queue.unrepeat(id)).unwrap());
+            assert!(engine.run(queue.remove_repeat(id)).unwrap());
+            assert!(!engine.run(queue.remove_repeat(id)).unwrap());
         }
         assert_eq!(engine.keys(), [""; 0]);
     });
@@ -236,7 +236,7 @@ fn its_jobs_have_its_options() {
         assert!(third.is_new);
         let delayed = NewJob { delay: Some(Duration::from_secs(60)), ..NewJob::new("late", "1") };
         put(engine, &queue, Repeat { job: delayed, ..repeat("later", every(100)) });
-        engine.run(queue.unrepeat("r")).unwrap();
+        engine.run(queue.remove_repeat("r")).unwrap();
         let late = fire(engine, &queue, &wait(engine, &queue)).added.unwrap();
         assert_eq!(state(engine, &queue, &late.id), Some(State::Delayed));
     });
@@ -262,7 +262,7 @@ fn any_text_may_be_an_id() {
             assert_eq!(state(engine, &queue, &added.id), Some(State::Ready));
         }
         for id in ids {
-            assert!(engine.run(queue.unrepeat(id)).unwrap());
+            assert!(engine.run(queue.remove_repeat(id)).unwrap());
         }
     });
 }
@@ -274,7 +274,7 @@ fn what_cannot_be_meant_is_refused() {
     let wrong = Some(Kind::InvalidArgument);
     for id in ["", "a\0b", &"x".repeat(481), &"{".repeat(200)] {
         assert_eq!(kind(repeat(id, every(100))), wrong, "{id:?}");
-        assert_eq!(queue.unrepeat(id).err().map(|error| error.kind), wrong, "{id:?}");
+        assert_eq!(queue.remove_repeat(id).err().map(|error| error.kind), wrong, "{id:?}");
     }
     assert_eq!(kind(Repeat { limit: Some(0), ..repeat("r", every(100)) }), wrong);
     let bad = [

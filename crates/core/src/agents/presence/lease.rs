@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 use tokio::time::{Instant, sleep};
 
 use super::Presence;
-use crate::agents::steady::Steady;
+use crate::agents::clock_monitor::ClockMonitor;
 
 /// A third of a lease: two beats may fail.
 const BEATS: u32 = 3;
@@ -41,10 +41,10 @@ pub async fn run(presence: Weak<Presence>) {
 
 /// `None` where there is no need for one.
 async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
-    let node = presence.node();
+    let process = presence.process();
     let overdue = || presence.steady().ask(presence.lease, Instant::now());
-    let call = match &node {
-        Some(node) => presence.rooms.renew_lease(node, presence.lease, overdue()),
+    let call = match &process {
+        Some(process) => presence.rooms.renew_lease(process, presence.lease, overdue()),
         None if presence.is_looked_at() => presence.rooms.find_expired(presence.lease, overdue()),
         None => return None,
     };
@@ -54,8 +54,8 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
         Err(error) => return Some(Err(error)),
     };
     presence.steady().saw(beat.now_ms, presence.lease, Instant::now());
-    if let Some(node) = node.filter(|_| !beat.has_lease) {
-        presence.lose(&node);
+    if let Some(process) = process.filter(|_| !beat.has_lease) {
+        presence.lose(&process);
     }
     if !beat.expired.is_empty() {
         presence.sweep_soon(beat.expired);
@@ -64,45 +64,45 @@ async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
 }
 
 impl Presence {
-    fn steady(&self) -> MutexGuard<'_, Steady> {
+    fn steady(&self) -> MutexGuard<'_, ClockMonitor> {
         self.steady.lock()
     }
 
     /// Ends the task unless somebody wants it by now.
     fn stop_keeping(&self) -> bool {
         let mut tasks = self.tasks();
-        let wanted = self.node().is_some() || self.is_looked_at();
+        let wanted = self.process().is_some() || self.is_looked_at();
         tasks.keeping = wanted;
         !wanted
     }
 
     /// Sweeps in a task of its own, which keeps no beat waiting, one such task at a time.
-    pub(super) fn sweep_soon(self: &Arc<Self>, nodes: Vec<String>) {
+    pub(super) fn sweep_soon(self: &Arc<Self>, processes: Vec<String>) {
         if std::mem::replace(&mut self.tasks().sweeping, true) {
             return;
         }
         let presence = self.clone();
         tokio::spawn(async move {
-            for node in nodes {
+            for process in processes {
                 // What fails is told of again by the next beat.
-                let _ = presence.sweep(&node).await;
+                let _ = presence.sweep(&process).await;
             }
             presence.tasks().sweeping = false;
         });
     }
 
-    /// Takes all seats of a process away whose lease is over, some at a time.
+    /// Takes all memberships of a process away whose lease is over, some at a time.
     ///
-    /// Several may do so at once: each seat is taken away by one of them, and a room is crossed off only when it has none left.
-    pub(super) async fn sweep(&self, node: &str) -> Result<()> {
+    /// Several may do so at once: each membership is taken away by one of them, and a room is crossed off only when it has none left.
+    pub(super) async fn sweep(&self, process: &str) -> Result<()> {
         loop {
-            let rooms = self.call(self.rooms.orphaned_rooms(node, ROOMS)).await?;
+            let rooms = self.call(self.rooms.orphaned_rooms(process, ROOMS)).await?;
             if rooms.is_empty() {
                 return Ok(());
             }
             let calls = rooms
                 .into_iter()
-                .map(|room| (self.store.recording_publication(self.rooms.sweep(node, &room)), room))
+                .map(|room| (self.store.recording_publication(self.rooms.sweep(process, &room)), room))
                 .collect();
             let (mut empty, mut some, mut failure) = (Vec::new(), false, None);
             let deadline = Instant::now() + self.patience;
@@ -117,7 +117,7 @@ impl Presence {
             };
             self.store.run(calls, deadline, settle).await;
             if !empty.is_empty() {
-                self.call(self.rooms.remove_swept(node, empty)).await?;
+                self.call(self.rooms.remove_swept(process, empty)).await?;
             } else if let Some(failure) = failure.filter(|_| !some) {
                 return Err(failure);
             }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::features::queue::{Finish, Held, Note, Report};
+use crate::features::queue::{Finish, JobLease, Note, Report};
 
 /// Finishes of one round.
 const ROUND: usize = 500;
@@ -20,7 +20,7 @@ const REPORTS_WAIT: Duration = Duration::from_millis(50);
 /// What a running job has to say.
 pub struct Notes {
     /// Which job, and by what lease.
-    pub held: Held,
+    pub held: JobLease,
     /// When it started, if that was not reported yet.
     pub begun: Option<Instant>,
     /// How far it is, if that is new.
@@ -160,7 +160,7 @@ mod tests {
     fn report(progress: Option<&'static str>, log: &[&'static str]) -> Notes {
         let log = log.iter().map(|line| Bytes::from_static(line.as_bytes())).collect();
         Notes {
-            held: Held { id: "a".into(), token: "t".into() },
+            held: JobLease { id: "a".into(), token: "t".into() },
             begun: None,
             progress: progress.map(Bytes::from),
             log,

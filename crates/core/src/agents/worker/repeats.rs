@@ -15,12 +15,12 @@ use tokio::time::Instant;
 
 use super::Worker;
 use crate::{
-    agents::published,
+    agents::publish_denials,
     features::queue::{DueRepeat, Taken},
     store::Store,
 };
 
-/// At the latest so long after a take, or a look, comes another one. One that failed is left alone for as long. Longer than an idle
+/// At the latest so long after a take, or a look, comes another one. One that failed is left exclusive for as long. Longer than an idle
 /// worker waits between two takes, or it would ask twice a second.
 const LOOK: Duration = Duration::from_millis(1250);
 /// What is due and yet not fired would otherwise be looked at without end.
@@ -31,14 +31,14 @@ pub struct Repeats {
     at: Instant,
     not_before: Instant,
     due: Vec<DueRepeat>,
-    /// Those that failed, and until when they are left alone.
+    /// Those that failed, and until when they are left exclusive.
     left_alone: HashMap<String, Instant>,
     /// What went wrong last, if it still does.
     failing: Option<Kind>,
 }
 
 /// What to look at.
-pub struct Look {
+pub struct Poll {
     /// What is known to be due; where nothing is, that has to be asked first.
     due: Vec<DueRepeat>,
     /// What is not to be fired now.
@@ -47,14 +47,14 @@ pub struct Look {
 
 /// What came of a look.
 #[derive(Default)]
-pub struct Looked {
+pub struct PollResult {
     /// Whether jobs were added.
     added: bool,
     /// In how long the next slot comes, as far as is known.
     next_in: Option<Duration>,
     /// Those that could not be fired.
     failed: Vec<String>,
-    /// Why, or why nothing is known.
+    /// EndReason, or why nothing is known.
     error: Option<Error>,
 }
 
@@ -78,15 +78,15 @@ impl Repeats {
     }
 
     /// What to look at, if it is time.
-    pub fn begin(&mut self, now: Instant) -> Option<Look> {
+    pub fn begin(&mut self, now: Instant) -> Option<Poll> {
         self.left_alone.retain(|_, until| *until > now);
         (self.next_at() <= now)
-            .then(|| Look { due: std::mem::take(&mut self.due), except: self.left_alone.keys().cloned().collect() })
+            .then(|| Poll { due: std::mem::take(&mut self.due), except: self.left_alone.keys().cloned().collect() })
     }
 
     /// What came of it: whether jobs were added, and what went wrong, told once. That a server is away is told by takes.
-    pub fn ended(&mut self, looked: Looked, now: Instant) -> (bool, Option<Error>) {
-        let Looked { added, next_in, failed, error } = looked;
+    pub fn ended(&mut self, looked: PollResult, now: Instant) -> (bool, Option<Error>) {
+        let PollResult { added, next_in, failed, error } = looked;
         let wait = next_in.map_or(LOOK, |next_in| next_in.clamp(LEAST, LOOK));
         self.at = if self.due.is_empty() { now + wait } else { now };
         self.not_before = now + LEAST;
@@ -100,7 +100,7 @@ impl Repeats {
     }
 }
 
-impl Looked {
+impl PollResult {
     fn note_next(&mut self, next_in: Option<Duration>) {
         self.next_in = [self.next_in, next_in].into_iter().flatten().min();
     }
@@ -108,9 +108,9 @@ impl Looked {
 
 impl Worker {
     /// Fires what is due. One that fails holds up no other one.
-    pub(super) async fn fire(self: Arc<Self>, store: Arc<Store>, look: Look) -> Looked {
-        let Look { mut due, except } = look;
-        let mut looked = Looked::default();
+    pub(super) async fn fire(self: Arc<Self>, store: Arc<Store>, look: Poll) -> PollResult {
+        let Poll { mut due, except } = look;
+        let mut looked = PollResult::default();
         if due.is_empty() {
             match self.ask(&store, vec![self.queue.due()]).await.pop() {
                 Some(Ok((found, next_in))) => {
@@ -131,7 +131,11 @@ impl Worker {
             match fired {
                 Ok(fired) => {
                     looked.added |= fired.added.is_some();
-                    published::note(&store, &self.queue, fired.added.map(|added| added.published).unwrap_or_default());
+                    publish_denials::record(
+                        &store,
+                        &self.queue,
+                        fired.added.map(|added| added.published).unwrap_or_default(),
+                    );
                     looked.note_next(fired.next_in);
                 }
                 Err(error) => {
@@ -166,13 +170,13 @@ mod tests {
         Taken { due: due.collect(), ..Taken::default() }
     }
 
-    fn ids(look: Option<Look>) -> Option<Vec<String>> {
+    fn ids(look: Option<Poll>) -> Option<Vec<String>> {
         look.map(|look| look.due.into_iter().map(|repeat| repeat.id).collect())
     }
 
-    fn broken(kind: Kind, ids: &[&str]) -> Looked {
+    fn broken(kind: Kind, ids: &[&str]) -> PollResult {
         let error = Some(Error::new(kind, "why"));
-        Looked { failed: ids.iter().map(|id| (*id).into()).collect(), error, ..Looked::default() }
+        PollResult { failed: ids.iter().map(|id| (*id).into()).collect(), error, ..PollResult::default() }
     }
 
     #[test]
@@ -186,13 +190,13 @@ mod tests {
         assert_eq!(ids(repeats.begin(taken + LOOK - ms(1))), None, "a take has looked");
         let looked = taken + LOOK;
         assert_eq!(ids(repeats.begin(looked)), Some(vec![]), "no take for so long");
-        repeats.ended(Looked { next_in: Some(ms(300)), ..Looked::default() }, looked);
+        repeats.ended(PollResult { next_in: Some(ms(300)), ..PollResult::default() }, looked);
         assert_eq!(ids(repeats.begin(looked + ms(299))), None);
         assert_eq!(ids(repeats.begin(looked + ms(300))), Some(vec![]));
-        // Found while the look is under way.
+        // Lookup while the look is under way.
         repeats.found(&due(&["a"]), looked + ms(301));
         let ended = looked + ms(302);
-        assert!(repeats.ended(Looked { added: true, ..Looked::default() }, ended).0);
+        assert!(repeats.ended(PollResult { added: true, ..PollResult::default() }, ended).0);
         assert_eq!(ids(repeats.begin(ended + LEAST - ms(1))), None, "not without end");
         assert_eq!(ids(repeats.begin(ended + LEAST)), Some(vec!["a".into()]));
     }
@@ -211,13 +215,14 @@ mod tests {
         assert_eq!(ids(repeats.begin(now)), None);
         repeats.found(&due(&["a", "b"]), now);
         assert_eq!(ids(repeats.begin(now)), Some(vec!["b".into()]));
-        assert_eq!(kind(repeats.ended(Looked::default(), now)), None);
+        assert_eq!(kind(repeats.ended(PollResult::default(), now)), None);
         now += LOOK;
         repeats.found(&due(&["a"]), now);
         assert_eq!(ids(repeats.begin(now)), Some(vec!["a".into()]));
         assert_eq!(kind(repeats.ended(broken(Kind::InvalidData, &["a"]), now)), None, "told already");
         // It is well again, and fails again later.
-        for (looked, told) in [(Looked::default(), None), (broken(Kind::InvalidData, &["a"]), Some(Kind::InvalidData))]
+        for (looked, told) in
+            [(PollResult::default(), None), (broken(Kind::InvalidData, &["a"]), Some(Kind::InvalidData))]
         {
             now += LOOK;
             repeats.found(&due(&["a"]), now);

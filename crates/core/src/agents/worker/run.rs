@@ -19,32 +19,32 @@ use tokio::{
 
 use super::{
     Notice, Settled, Worker,
-    desk::{Asked, Landing, Round},
     outbox::Notes,
-    repeats::{Looked, Repeats},
+    repeats::{PollResult, Repeats},
+    scheduler::{Round, RoundResult, TakeRequest},
 };
 use crate::{
-    agents::{eviction, hearing::Hearing, published, steady::Steady},
-    features::queue::{Finish, Held, Published, Take, Taken},
+    agents::{clock_monitor::ClockMonitor, eviction, publish_denials, subscription::ChannelSubscription},
+    features::queue::{Finish, JobLease, Published, Take, Taken},
     store::Store,
 };
 
 /// Items of one script run.
 const FINISHES: usize = 100;
 const BEATS: usize = 500;
-/// No beat is given up earlier.
+/// No renew is given up earlier.
 const LEAST_PATIENCE: Duration = Duration::from_millis(200);
 /// With nothing to do, the task looks up this often.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// Something under way.
-type Flight<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type InFlight<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What one look at the desk brings.
+/// What one look at the scheduler brings.
 struct Turn {
     notices: Vec<Notice>,
     next_round: Option<Round>,
-    next_beat: Option<Vec<(u64, Held)>>,
+    next_beat: Option<Vec<(u64, JobLease)>>,
     until: Instant,
     gives_up_at: Option<Instant>,
     over: bool,
@@ -54,10 +54,10 @@ struct Turn {
 enum Sent {
     Reports(Vec<(u64, Notes)>),
     Finishes(Vec<Finish>),
-    Take(Asked),
+    Take(TakeRequest),
 }
 
-/// What was answered. Who finished too late learns it from a beat.
+/// What was answered. Who finished too late learns it from a renew.
 enum Answered {
     Told,
     Finished(Published),
@@ -78,9 +78,9 @@ impl Worker {
         let _watcher = self.watch(&store);
         let (mut closing, mut cut) = (pin!(closing), pin!(cut));
         let (mut asked_to_close, mut asked_to_stop) = (false, false);
-        let (mut round, mut beat) = (None::<Flight<Landing>>, None::<Flight<Option<Vec<u64>>>>);
-        let mut eviction = Some::<Flight<()>>(Box::pin(eviction::tell(store.clone())));
-        let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<Flight<Looked>>);
+        let (mut round, mut renew) = (None::<InFlight<RoundResult>>, None::<InFlight<Option<Vec<u64>>>>);
+        let mut eviction = Some::<InFlight<()>>(Box::pin(eviction::tell(store.clone())));
+        let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<InFlight<PollResult>>);
         loop {
             let Turn { notices, next_round, next_beat, until, gives_up_at, over } = self.turn();
             notices.into_iter().for_each(&tell);
@@ -88,28 +88,28 @@ impl Worker {
                 break;
             }
             if let Some(next) = next_round {
-                round = Some(Box::pin(self.clone().fly(store.clone(), next)));
+                round = Some(Box::pin(self.clone().send_round(store.clone(), next)));
             }
             if let Some(held) = next_beat {
-                beat = Some(Box::pin(self.clone().renew(store.clone(), held)));
+                renew = Some(Box::pin(self.clone().renew(store.clone(), held)));
             }
-            let looks = look.is_none() && !self.desk.lock().is_closing();
+            let looks = look.is_none() && !self.scheduler.lock().is_closing();
             if looks && let Some(at) = repeats.begin(Instant::now()) {
                 look = Some(Box::pin(self.clone().fire(store.clone(), at)));
             }
             let until = if looks && look.is_none() { until.min(repeats.next_at()) } else { until };
             tokio::select! {
-                landing = ended(&mut round) => {
-                    if let Some((_, taken)) = &landing.taken {
+                result = ended(&mut round) => {
+                    if let Some((_, taken)) = &result.taken {
                         repeats.found(taken, Instant::now());
                     }
-                    let notices = self.desk.lock().landed(landing, Instant::now());
+                    let notices = self.scheduler.lock().round_ended(result, Instant::now());
                     notices.into_iter().for_each(&tell);
                     // The embedded engine answers at once: what else runs on this thread would wait as long as there are jobs.
                     yield_now().await;
                 }
-                lost = ended(&mut beat) => {
-                    let notices = self.desk.lock().beaten(lost, Instant::now());
+                lost = ended(&mut renew) => {
+                    let notices = self.scheduler.lock().renewed(lost, Instant::now());
                     notices.into_iter().for_each(&tell);
                 }
                 looked = ended(&mut look) => {
@@ -117,11 +117,11 @@ impl Worker {
                     let (added, failed) = repeats.ended(looked, now);
                     failed.map(Notice::Failing).into_iter().for_each(&tell);
                     if added {
-                        self.desk.lock().wake(now);
+                        self.scheduler.lock().wake(now);
                     }
                 }
                 () = ended(&mut eviction) => {}
-                () = self.stir.notified() => {}
+                () = self.wake_up.notified() => {}
                 () = sleep_until(until) => {}
                 () = &mut closing, if !asked_to_close => {
                     asked_to_close = true;
@@ -134,43 +134,43 @@ impl Worker {
                 () = at(gives_up_at) => break,
             }
         }
-        self.desk.lock().unfinished()
+        self.scheduler.lock().unfinished()
     }
 
     /// What is due now, and until when nothing else is.
     fn turn(&self) -> Turn {
         let now = Instant::now();
-        let mut desk = self.desk.lock();
-        let notices = desk.tick(now);
-        let (next_round, next_beat) = (desk.round(now), desk.beat(now));
-        let until = desk.next_at(now).unwrap_or(now + NEVER);
-        desk.arm(until);
-        Turn { notices, next_round, next_beat, until, gives_up_at: desk.gives_up_at(), over: desk.is_over() }
+        let mut scheduler = self.scheduler.lock();
+        let notices = scheduler.tick(now);
+        let (next_round, next_beat) = (scheduler.round(now), scheduler.renew(now));
+        let until = scheduler.next_at(now).unwrap_or(now + NEVER);
+        scheduler.arm(until);
+        Turn { notices, next_round, next_beat, until, gives_up_at: scheduler.gives_up_at(), over: scheduler.is_over() }
     }
 
     /// Tells and asks the store.
-    async fn fly(self: Arc<Self>, store: Arc<Store>, round: Round) -> Landing {
-        let mut landing = Landing::default();
-        let calls = self.calls(round, &mut landing);
+    async fn send_round(self: Arc<Self>, store: Arc<Store>, round: Round) -> RoundResult {
+        let mut result = RoundResult::default();
+        let calls = self.calls(round, &mut result);
         store
             .run(calls, Instant::now() + self.options.timeout, |answers| {
                 for (answer, sent) in answers {
                     if let Ok(Answered::Finished(published)) = &answer {
-                        published::note(&store, &self.queue, *published);
+                        publish_denials::record(&store, &self.queue, *published);
                     }
-                    landing.note(answer, sent);
+                    result.note(answer, sent);
                 }
             })
             .await;
-        if let Some((Asked { again: false, .. }, taken)) = &landing.taken {
-            self.steady().saw(taken.now_ms, self.options.lease, Instant::now());
-            published::note(&store, &self.queue, taken.published);
+        if let Some((TakeRequest { again: false, .. }, taken)) = &result.taken {
+            self.clock().saw(taken.now_ms, self.options.lease, Instant::now());
+            publish_denials::record(&store, &self.queue, taken.published);
         }
-        landing
+        result
     }
 
     /// A round as calls, in its order. What cannot be asked has its answer at once.
-    fn calls(&self, round: Round, landing: &mut Landing) -> Vec<(Call<Answered>, Sent)> {
+    fn calls(&self, round: Round, result: &mut RoundResult) -> Vec<(Call<Answered>, Sent)> {
         let Round { reports, finishes, take } = round;
         let mut made = Vec::new();
         if !reports.is_empty() {
@@ -184,14 +184,14 @@ impl Worker {
         }
         if let Some(asked) = take {
             let Settled { lease, limits, .. } = self.options;
-            let overdue = self.steady().ask(lease, Instant::now());
+            let overdue = self.clock().ask(lease, Instant::now());
             let ask = Take {
                 count: asked.count,
                 lease,
                 token: asked.token.clone(),
                 limits,
                 idle: asked.idle,
-                makes_way: asked.makes_way.clone(),
+                yielding: asked.yielding.clone(),
                 overdue,
             };
             let call = if asked.again {
@@ -206,18 +206,18 @@ impl Worker {
         for (call, sent) in made {
             match call {
                 Ok(call) => calls.push((call, sent)),
-                Err(error) => landing.note(Err(error), sent),
+                Err(error) => result.note(Err(error), sent),
             }
         }
         calls
     }
 
     /// Renews leases. Answers the numbers of those that are lost, or nothing where the store did not answer.
-    async fn renew(self: Arc<Self>, store: Arc<Store>, held: Vec<(u64, Held)>) -> Option<Vec<u64>> {
+    async fn renew(self: Arc<Self>, store: Arc<Store>, held: Vec<(u64, JobLease)>) -> Option<Vec<u64>> {
         let (mut lost, mut failed, mut calls) = (Vec::new(), false, Vec::new());
         for some in held.chunks(BEATS) {
             let (numbers, held): (Vec<_>, Vec<_>) = some.iter().cloned().unzip();
-            match self.queue.beat(self.options.lease, held) {
+            match self.queue.renew(self.options.lease, held) {
                 Ok(call) => calls.push((call, numbers)),
                 Err(_) => failed = true,
             }
@@ -239,17 +239,17 @@ impl Worker {
         (!failed).then_some(lost)
     }
 
-    fn steady(&self) -> MutexGuard<'_, Steady> {
-        self.steady.lock()
+    fn clock(&self) -> MutexGuard<'_, ClockMonitor> {
+        self.clock.lock()
     }
 
     /// Wakes up when there are jobs.
-    fn hear(self: &Arc<Self>, store: &Arc<Store>) -> Hearing {
+    fn hear(self: &Arc<Self>, store: &Arc<Store>) -> ChannelSubscription {
         let wake = {
             let worker = Arc::downgrade(self);
             move || {
                 if let Some(worker) = worker.upgrade() {
-                    worker.at_desk(|desk, now| desk.wake(now));
+                    worker.with_scheduler(|scheduler, now| scheduler.wake(now));
                 }
             }
         };
@@ -258,7 +258,7 @@ impl Worker {
             // A gap may have been a message.
             Arc::new(move |_| wake())
         };
-        Hearing::of(store.clone(), Topic::Channel(self.queue.wake_channel()), listener, wake)
+        ChannelSubscription::of(store.clone(), Topic::Channel(self.queue.wake_channel()), listener, wake)
     }
 
     /// Goes on at once when the store can be reached again.
@@ -266,7 +266,7 @@ impl Worker {
         let worker = Arc::downgrade(self);
         let watcher: Arc<EventListener> = Arc::new(move |event: &Event| {
             if let (EventKind::Connected | EventKind::BreakerClosed, Some(worker)) = (event.kind, worker.upgrade()) {
-                worker.at_desk(|desk, now| desk.reach(now));
+                worker.with_scheduler(|scheduler, now| scheduler.reach(now));
             }
         });
         store.events().add_listener(&watcher);
@@ -274,7 +274,7 @@ impl Worker {
     }
 }
 
-impl Landing {
+impl RoundResult {
     /// What became of one call of the round.
     fn note(&mut self, answer: Result<Answered>, sent: Sent) {
         let error = match (answer, sent) {
@@ -302,7 +302,7 @@ impl Landing {
 }
 
 /// The result of what is under way, which is then no longer so; never, where nothing is.
-async fn ended<T>(flight: &mut Option<Flight<T>>) -> T {
+async fn ended<T>(flight: &mut Option<InFlight<T>>) -> T {
     match flight {
         None => pending().await,
         Some(future) => {

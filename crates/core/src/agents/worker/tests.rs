@@ -10,25 +10,25 @@ use crate::{
 };
 
 /// A store, a queue, and workers on it.
-struct Play {
+struct Fixture {
     store: Arc<Store>,
     queue: Queue,
 }
 
 /// A worker, and what it tells.
-struct Hired {
+struct TestWorker {
     worker: Arc<Worker>,
     notices: mpsc::UnboundedReceiver<Notice>,
     task: JoinHandle<Vec<String>>,
 }
 
-fn play() -> Play {
+fn fixture() -> Fixture {
     let engine = cinnabar_memory::Engine::new(16 << 20).unwrap();
     let queue = Queue::new("q", QueueOptions::default()).unwrap();
-    Play { store: Arc::new(Store::over(Engine::Memory(engine))), queue }
+    Fixture { store: Arc::new(Store::over(Engine::Memory(engine))), queue }
 }
 
-impl Play {
+impl Fixture {
     async fn ask<T: Send + 'static>(&self, call: Call<T>) -> T {
         self.store.call(call, Instant::now() + Duration::from_secs(5)).await.unwrap()
     }
@@ -76,7 +76,7 @@ impl Play {
         }
     }
 
-    fn hire(&self, concurrency: usize, lease: Duration) -> Hired {
+    fn start_worker(&self, concurrency: usize, lease: Duration) -> TestWorker {
         let rules = Rules { concurrency, lease, prefetch: true, max_bytes: 1 << 20 };
         let options = Options { rules, limits: Limits::default(), timeout: Duration::from_secs(5) };
         let worker = Worker::new(self.queue.clone(), options).unwrap();
@@ -85,11 +85,11 @@ impl Play {
             let _ = told.send(notice);
         };
         let running = worker.clone().run(self.store.clone(), tell, std::future::pending(), std::future::pending());
-        Hired { worker, notices, task: tokio::spawn(running) }
+        TestWorker { worker, notices, task: tokio::spawn(running) }
     }
 }
 
-impl Hired {
+impl TestWorker {
     /// Runs whatever comes, at once, until nothing more does for a while; answers the data in their order.
     async fn work(&mut self) -> Vec<String> {
         let mut seen = Vec::new();
@@ -122,186 +122,186 @@ impl Hired {
 
 #[tokio::test]
 async fn works_through_a_queue_in_its_order_and_leaves_nothing_leased() {
-    let play = play();
-    play.add(1000, |_| {}).await;
-    let mut hired = play.hire(1, Duration::from_secs(10));
-    let seen = hired.work().await;
+    let fixture = fixture();
+    fixture.add(1000, |_| {}).await;
+    let mut worker = fixture.start_worker(1, Duration::from_secs(10));
+    let seen = worker.work().await;
     assert_eq!(seen, (0..1000).map(|index| index.to_string()).collect::<Vec<_>>());
-    play.until("all are told", |counts| counts.active == 0).await;
-    assert_eq!(hired.close(Duration::ZERO).await, Vec::<String>::new());
-    assert_eq!(play.counts().await.ready, 0);
+    fixture.until("all are told", |counts| counts.active == 0).await;
+    assert_eq!(worker.close(Duration::ZERO).await, Vec::<String>::new());
+    assert_eq!(fixture.counts().await.ready, 0);
 }
 
 #[tokio::test]
 async fn is_woken_by_what_is_added() {
-    let play = play();
-    let mut hired = play.hire(2, Duration::from_secs(10));
-    assert!(hired.work().await.is_empty());
-    play.add(3, |_| {}).await;
+    let fixture = fixture();
+    let mut worker = fixture.start_worker(2, Duration::from_secs(10));
+    assert!(worker.work().await.is_empty());
+    fixture.add(3, |_| {}).await;
     let begun = Instant::now();
-    hired.next().await;
+    worker.next().await;
     assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
 async fn keeps_its_leases_while_nobody_comes_back() {
-    let play = play();
-    play.add(1, |_| {}).await;
-    let mut hired = play.hire(1, Duration::from_millis(100));
-    let (number, _) = hired.next().await;
-    let mut other = play.hire(1, Duration::from_millis(100));
+    let fixture = fixture();
+    fixture.add(1, |_| {}).await;
+    let mut worker = fixture.start_worker(1, Duration::from_millis(100));
+    let (number, _) = worker.next().await;
+    let mut other = fixture.start_worker(1, Duration::from_millis(100));
     assert!(other.work().await.is_empty());
     // Each lasts a third of the lease: three leases long.
     for _ in 0..9 {
-        play.renewed("j0").await;
+        fixture.renewed("j0").await;
     }
     assert!(other.worker.begin().is_none());
-    assert!(hired.worker.end(number, Ok(Bytes::new())));
-    play.until("it is done", |counts| counts.done == 1).await;
-    assert_eq!(play.ask(play.queue.get("j0").unwrap()).await.unwrap().crashes, 0);
+    assert!(worker.worker.end(number, Ok(Bytes::new())));
+    fixture.until("it is done", |counts| counts.done == 1).await;
+    assert_eq!(fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap().crashes, 0);
 }
 
 #[tokio::test]
 async fn one_that_is_dropped_loses_its_jobs_to_another() {
-    let play = play();
-    play.add(1, |_| {}).await;
-    let mut hired = play.hire(1, Duration::from_millis(100));
-    hired.next().await;
-    hired.task.abort();
-    let mut other = play.hire(1, Duration::from_millis(100));
+    let fixture = fixture();
+    fixture.add(1, |_| {}).await;
+    let mut worker = fixture.start_worker(1, Duration::from_millis(100));
+    worker.next().await;
+    worker.task.abort();
+    let mut other = fixture.start_worker(1, Duration::from_millis(100));
     let (_, job) = other.next().await;
-    assert_eq!((job.attempt, job.crashes, job.alone), (1, 0, false), "nobody knew that it had begun");
+    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 0, false), "nobody knew that it had begun");
     other.task.abort();
-    let mut last = play.hire(1, Duration::from_millis(100));
+    let mut last = fixture.start_worker(1, Duration::from_millis(100));
     let (_, job) = last.next().await;
-    assert_eq!((job.attempt, job.crashes, job.alone), (1, 1, false), "this time it was known before it began");
+    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 1, false), "this time it was known before it began");
 }
 
 #[tokio::test]
 async fn one_that_was_told_of_as_begun_is_charged_and_runs_alone_from_its_second_crash_on() {
-    let play = play();
-    play.add(2, |_| {}).await;
+    let fixture = fixture();
+    fixture.add(2, |_| {}).await;
     let lease = Duration::from_millis(200);
-    let mut hired = play.hire(2, lease);
-    hired.next().await;
-    while play.ask(play.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
+    let mut worker = fixture.start_worker(2, lease);
+    worker.next().await;
+    while fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
         sleep(Duration::from_millis(2)).await;
     }
-    hired.task.abort();
-    let mut second = play.hire(2, lease);
+    worker.task.abort();
+    let mut second = fixture.start_worker(2, lease);
     for (id, crashes) in [("j0", 1), ("j1", 0)] {
         let (_, job) = second.next().await;
-        assert_eq!((job.id.as_str(), job.crashes, job.alone), (id, crashes, false), "they run beside each other");
+        assert_eq!((job.id.as_str(), job.crashes, job.exclusive), (id, crashes, false), "they run beside each other");
     }
     second.task.abort();
-    let mut third = play.hire(1, lease);
+    let mut third = fixture.start_worker(1, lease);
     let (number, job) = third.next().await;
-    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j0", 2, true));
-    let mut other = play.hire(2, lease);
+    assert_eq!((job.id.as_str(), job.crashes, job.exclusive), ("j0", 2, true));
+    let mut other = fixture.start_worker(2, lease);
     let (beside, job) = other.next().await;
-    assert_eq!((job.id.as_str(), job.crashes, job.alone), ("j1", 1, false), "once is no reason");
+    assert_eq!((job.id.as_str(), job.crashes, job.exclusive), ("j1", 1, false), "once is no reason");
     assert!(third.worker.end(number, Ok(Bytes::new())) && other.worker.end(beside, Ok(Bytes::new())));
-    play.until("all are done", |counts| counts.done == 2).await;
+    fixture.until("all are done", |counts| counts.done == 2).await;
 }
 
 #[tokio::test]
 async fn nothing_is_taken_beside_one_that_runs_alone() {
-    let play = play();
-    play.add(1, |_| {}).await;
+    let fixture = fixture();
+    fixture.add(1, |_| {}).await;
     let lease = Duration::from_millis(200);
     for _ in 0..2 {
-        let mut hired = play.hire(2, lease);
-        hired.next().await;
-        while play.ask(play.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
+        let mut worker = fixture.start_worker(2, lease);
+        worker.next().await;
+        while fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap().started_ms.is_none() {
             sleep(Duration::from_millis(2)).await;
         }
-        hired.task.abort();
+        worker.task.abort();
     }
-    let mut hired = play.hire(2, lease);
-    let (alone, job) = hired.next().await;
-    assert!(job.alone);
-    play.ask(play.queue.add(NewJob::new("n", "later")).unwrap()).await;
-    // It is told of the job that was added, and looks at its desk with each renewal.
+    let mut worker = fixture.start_worker(2, lease);
+    let (exclusive, job) = worker.next().await;
+    assert!(job.exclusive);
+    fixture.ask(fixture.queue.add(NewJob::new("n", "later")).unwrap()).await;
+    // It is told of the job that was added, and looks at its scheduler with each renewal.
     for _ in 0..3 {
-        play.renewed("j0").await;
-        assert!(hired.worker.begin().is_none(), "nothing runs beside it");
+        fixture.renewed("j0").await;
+        assert!(worker.worker.begin().is_none(), "nothing runs beside it");
     }
-    assert!(hired.worker.end(alone, Ok(Bytes::new())));
-    assert_eq!(hired.next().await.1.data, "later");
+    assert!(worker.worker.end(exclusive, Ok(Bytes::new())));
+    assert_eq!(worker.next().await.1.data, "later");
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
-    let play = play();
-    play.add(1, |_| {}).await;
-    let mut hired = play.hire(2, Duration::from_millis(600));
-    let (number, _) = hired.next().await;
-    let mut other = play.hire(2, Duration::from_millis(600));
+    let fixture = fixture();
+    fixture.add(1, |_| {}).await;
+    let mut worker = fixture.start_worker(2, Duration::from_millis(600));
+    let (number, _) = worker.next().await;
+    let mut other = fixture.start_worker(2, Duration::from_millis(600));
     // Longer than a lease: a worker that has watched the clock for half a lease takes over leases that have expired.
     sleep(Duration::from_millis(700)).await;
-    play.store.advance(Duration::from_secs(11)).unwrap();
+    fixture.store.advance(Duration::from_secs(11)).unwrap();
     assert!(other.work().await.is_empty());
-    play.renewed("j0").await;
+    fixture.renewed("j0").await;
     // Longer than a lease again: after half of one the clock is trusted, and by then the job must be safe.
     sleep(Duration::from_millis(700)).await;
-    assert!(other.work().await.is_empty() && hired.worker.begin().is_none());
-    assert!(hired.worker.end(number, Ok(Bytes::new())));
-    play.until("it is done", |counts| counts.done == 1).await;
-    assert_eq!(play.ask(play.queue.get("j0").unwrap()).await.unwrap().crashes, 0);
+    assert!(other.work().await.is_empty() && worker.worker.begin().is_none());
+    assert!(worker.worker.end(number, Ok(Bytes::new())));
+    fixture.until("it is done", |counts| counts.done == 1).await;
+    assert_eq!(fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap().crashes, 0);
 }
 
 #[tokio::test]
 async fn ends_jobs_at_their_time_by_itself() {
-    let play = play();
-    play.add(1, |job| (job.timeout, job.attempts) = (Duration::from_millis(50), 1)).await;
-    let mut hired = play.hire(1, Duration::from_secs(10));
-    let (number, _) = hired.next().await;
-    play.until("it is dead", |counts| counts.dead == 1).await;
-    assert!(!hired.worker.end(number, Ok(Bytes::new())));
-    let job = play.ask(play.queue.get("j0").unwrap()).await.unwrap();
+    let fixture = fixture();
+    fixture.add(1, |job| (job.timeout, job.attempts) = (Duration::from_millis(50), 1)).await;
+    let mut worker = fixture.start_worker(1, Duration::from_secs(10));
+    let (number, _) = worker.next().await;
+    fixture.until("it is dead", |counts| counts.dead == 1).await;
+    assert!(!worker.worker.end(number, Ok(Bytes::new())));
+    let job = fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap();
     assert_eq!(job.state, State::Dead);
     assert!(String::from_utf8_lossy(&job.error.unwrap()).contains("timed out after 50 ms"));
-    assert!(matches!(hired.notices.recv().await, Some(Notice::Died(n)) if n == number), "told before it ends");
-    assert!(matches!(hired.notices.recv().await, Some(Notice::Ended(n, Why::TimedOut)) if n == number));
+    assert!(matches!(worker.notices.recv().await, Some(Notice::Died(n)) if n == number), "told before it ends");
+    assert!(matches!(worker.notices.recv().await, Some(Notice::Ended(n, EndReason::TimedOut)) if n == number));
 }
 
 #[tokio::test]
 async fn gives_back_what_nobody_begins_and_takes_nothing_for_nobody() {
-    let play = play();
-    play.add(5, |_| {}).await;
-    let mut hired = play.hire(3, Duration::from_secs(10));
-    play.until("some are taken", |counts| counts.active == 3).await;
-    play.until("they are back", |counts| counts.ready == 5).await;
+    let fixture = fixture();
+    fixture.add(5, |_| {}).await;
+    let mut worker = fixture.start_worker(3, Duration::from_secs(10));
+    fixture.until("some are taken", |counts| counts.active == 3).await;
+    fixture.until("they are back", |counts| counts.ready == 5).await;
     // Three times as long as jobs lie here before they are given back: by then more would have been taken.
     sleep(Duration::from_millis(300)).await;
-    assert_eq!(play.counts().await.ready, 5, "nobody comes for them");
-    assert_eq!(hired.work().await, ["0", "1", "2", "3", "4"]);
+    assert_eq!(fixture.counts().await.ready, 5, "nobody comes for them");
+    assert_eq!(worker.work().await, ["0", "1", "2", "3", "4"]);
 }
 
 #[tokio::test]
 async fn closing_tells_what_is_left() {
-    let play = play();
-    play.add(3, |_| {}).await;
-    let mut hired = play.hire(2, Duration::from_secs(10));
-    let (first, _) = hired.next().await;
-    let (_, second) = hired.next().await;
-    hired.worker.close(Some(Duration::from_millis(100)));
-    hired.worker.end(first, Ok(Bytes::new()));
-    assert_eq!(hired.close(Duration::from_secs(5)).await, [second.id]);
-    let Counts { ready, active, done, .. } = play.counts().await;
+    let fixture = fixture();
+    fixture.add(3, |_| {}).await;
+    let mut worker = fixture.start_worker(2, Duration::from_secs(10));
+    let (first, _) = worker.next().await;
+    let (_, second) = worker.next().await;
+    worker.worker.close(Some(Duration::from_millis(100)));
+    worker.worker.end(first, Ok(Bytes::new()));
+    assert_eq!(worker.close(Duration::from_secs(5)).await, [second.id]);
+    let Counts { ready, active, done, .. } = fixture.counts().await;
     assert_eq!((ready, active, done), (2, 0, 1));
 }
 
 #[tokio::test]
 async fn a_removed_job_is_lost_with_the_next_beat() {
-    let play = play();
-    play.add(1, |_| {}).await;
-    let mut hired = play.hire(1, Duration::from_millis(300));
-    let (number, _) = hired.next().await;
-    assert!(play.ask(play.queue.remove("j0").unwrap()).await);
-    while let Some(notice) = hired.notices.recv().await {
+    let fixture = fixture();
+    fixture.add(1, |_| {}).await;
+    let mut worker = fixture.start_worker(1, Duration::from_millis(300));
+    let (number, _) = worker.next().await;
+    assert!(fixture.ask(fixture.queue.remove("j0").unwrap()).await);
+    while let Some(notice) = worker.notices.recv().await {
         if let Notice::Ended(ended, why) = notice {
-            assert_eq!((ended, why), (number, Why::Lost));
+            assert_eq!((ended, why), (number, EndReason::Lost));
             return;
         }
     }
@@ -309,16 +309,16 @@ async fn a_removed_job_is_lost_with_the_next_beat() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_worker_asks_no_more_than_once_a_second() {
-    let play = play();
+    let fixture = fixture();
     let asked = Arc::new(AtomicUsize::new(0));
-    let hired = play.hire(1, Duration::from_secs(10));
+    let worker = fixture.start_worker(1, Duration::from_secs(10));
     let counter = asked.clone();
-    let watched = hired.worker.clone();
+    let watched = worker.worker.clone();
     let counting = tokio::spawn(async move {
-        // The desk's own moment of the next question moves with every question.
+        // The scheduler's own moment of the next question moves with every question.
         let mut last = None;
         loop {
-            let at = watched.desk.lock().next_at(Instant::now());
+            let at = watched.scheduler.lock().next_at(Instant::now());
             if at != last {
                 counter.fetch_add(1, Ordering::Relaxed);
                 last = at;

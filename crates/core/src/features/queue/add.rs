@@ -143,7 +143,7 @@ impl Adding {
 
     /// The other keys that it uses.
     fn keys(&self) -> impl Iterator<Item = QueueKey<'_>> {
-        let same = self.same.as_ref().map(|same| QueueKey::Same(same.as_bytes()));
+        let same = self.same.as_ref().map(|same| QueueKey::Dedup(same.as_bytes()));
         [QueueKey::Job(self.id.as_bytes())].into_iter().chain(same)
     }
 }

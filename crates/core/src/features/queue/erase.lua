@@ -19,13 +19,13 @@ local function erase(q, id)
     end
   end
   redis.call('HDEL', q .. LEASES, id)
-  redis.call('HDEL', q .. WAITED, id)
-  if same ~= '' and redis.call('GET', q .. SAME .. same) == id then
-    redis.call('DEL', q .. SAME .. same)
+  redis.call('HDEL', q .. WAITERS, id)
+  if same ~= '' and redis.call('GET', q .. DEDUP .. same) == id then
+    redis.call('DEL', q .. DEDUP .. same)
   end
   if group ~= '' then
-    redis.call('ZREM', q .. PARKED_OF .. group, id)
-    if redis.call('EXISTS', q .. PARKED_OF .. group) == 0 then
+    redis.call('ZREM', q .. GROUP_PARKED .. group, id)
+    if redis.call('EXISTS', q .. GROUP_PARKED .. group) == 0 then
       redis.call('ZREM', q .. RESUME, group)
     end
     if going > 0 then

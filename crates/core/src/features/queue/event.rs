@@ -12,12 +12,12 @@ pub struct Event {
     /// Which job.
     pub id: String,
     /// What.
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     /// It was added.
     Added {
         /// What kind of job it is.
@@ -95,17 +95,17 @@ fn next(rest: &mut &[u8]) -> Option<Event> {
     let (first, second) = number.split_once(' ').unwrap_or((number, "0"));
     let number: u32 = first.parse().ok()?;
     let what = match what {
-        b"added" => What::Added { name: String::from_utf8_lossy(&value.unwrap_or_default()).into_owned() },
-        b"active" => What::Active { attempt: number },
-        b"progress" => What::Progress { value },
-        b"completed" => What::Completed { attempt: number, result: value },
+        b"added" => EventKind::Added { name: String::from_utf8_lossy(&value.unwrap_or_default()).into_owned() },
+        b"active" => EventKind::Active { attempt: number },
+        b"progress" => EventKind::Progress { value },
+        b"completed" => EventKind::Completed { attempt: number, result: value },
         b"retrying" => {
-            What::Retrying { attempt: number, delay: Duration::from_millis(second.parse().ok()?), error: value }
+            EventKind::Retrying { attempt: number, delay: Duration::from_millis(second.parse().ok()?), error: value }
         }
-        b"stalled" => What::Stalled { crashes: number },
-        b"dead" => What::Dead { attempt: number, error: value },
-        b"removed" => What::Removed,
-        b"retried" => What::Retried,
+        b"stalled" => EventKind::Stalled { crashes: number },
+        b"dead" => EventKind::Dead { attempt: number, error: value },
+        b"removed" => EventKind::Removed,
+        b"retried" => EventKind::Retried,
         _ => return None,
     };
     Some(Event { id: keys::decoded_id(id), what })

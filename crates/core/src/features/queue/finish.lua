@@ -6,7 +6,7 @@ for i = 1, 6 do
   n[i] = tonumber(ARGV[i])
 end
 local ids, mine = held(q, ARGV, 7, 6)
-local waiting = redis.call('HMGET', q .. WAITED, unpack(ids))
+local waiting = redis.call('HMGET', q .. WAITERS, unpack(ids))
 local run = new_run(q, now, { [DONE] = { n[1], n[2], n[3] }, [DEAD] = { n[4], n[5], n[6] } })
 local out, ended = {}, {}
 begin(q)

@@ -30,7 +30,7 @@ const LONGEST_LINE: usize = 64 << 10;
 
 /// A job that a worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct JobLease {
     /// Which.
     pub id: String,
     /// The token of its lease.
@@ -141,14 +141,14 @@ impl Queue {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a lease out of its bounds.
-    pub fn beat(&self, lease: Duration, held: Vec<Held>) -> Result<Call<Vec<bool>>> {
+    pub fn renew(&self, lease: Duration, held: Vec<JobLease>) -> Result<Call<Vec<bool>>> {
         check_lease(lease)?;
-        let pair = |Held { id, token }| Ok(vec![keys::encoded_id("id", &id)?.into(), Bytes::from(token)]);
+        let pair = |JobLease { id, token }| Ok(vec![keys::encoded_id("id", &id)?.into(), Bytes::from(token)]);
         let all = held.into_iter().map(pair).collect::<Result<_>>()?;
         let runs = runs_of(&[ttl::millis(lease)], all, BEATS);
         let queue = self.clone();
         let used = [QueueKey::Leases, QueueKey::Leased];
-        let runs = runs.into_iter().map(move |run| queue.using(&scripts::BEAT, &used, run));
+        let runs = runs.into_iter().map(move |run| queue.using(&scripts::RENEW, &used, run));
         Ok(Call::round(runs.map(Request::idempotent), flags))
     }
 

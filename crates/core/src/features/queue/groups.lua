@@ -3,7 +3,7 @@
 
 -- Makes the first so many parked jobs of a group ready, each in its old place.
 local function unpark(q, group, most)
-  local first = redis.call('ZRANGE', q .. PARKED_OF .. group, 0, most - 1, 'WITHSCORES')
+  local first = redis.call('ZRANGE', q .. GROUP_PARKED .. group, 0, most - 1, 'WITHSCORES')
   if #first == 0 then
     return
   end
@@ -14,8 +14,8 @@ local function unpark(q, group, most)
   end
   make_ready(q, places)
   redis.call('ZREM', q .. PARKED, unpack(ids))
-  redis.call('ZREM', q .. PARKED_OF .. group, unpack(ids))
-  if redis.call('EXISTS', q .. PARKED_OF .. group) == 0 then
+  redis.call('ZREM', q .. GROUP_PARKED .. group, unpack(ids))
+  if redis.call('EXISTS', q .. GROUP_PARKED .. group) == 0 then
     redis.call('ZREM', q .. RESUME, group)
   end
 end
@@ -23,14 +23,14 @@ end
 -- A job of a group is not active any more, but ready.
 local function leave(q, id, group)
   if group ~= '' then
-    redis.call('SREM', q .. ACTIVE_OF .. group, id)
+    redis.call('SREM', q .. GROUP_ACTIVE .. group, id)
   end
 end
 
 -- A job of a group is neither active nor ready any more.
 local function make_room(q, id, group)
   if group ~= '' then
-    redis.call('SREM', q .. ACTIVE_OF .. group, id)
+    redis.call('SREM', q .. GROUP_ACTIVE .. group, id)
     unpark(q, group, 1)
   end
 end

@@ -181,7 +181,7 @@ impl NewJob {
 
 /// What a job was given, as the store keeps it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Given {
+pub(super) struct StoredOptions {
     pub priority: i32,
     pub group: Option<String>,
     pub attempts: u32,
@@ -189,7 +189,7 @@ pub(super) struct Given {
     pub timeout: Duration,
 }
 
-impl Given {
+impl StoredOptions {
     /// Reads what `NewJob::options` wrote; what cannot be read is as by default.
     pub fn read(text: Option<&[u8]>) -> Self {
         let plain = NewJob::new("", Bytes::new());

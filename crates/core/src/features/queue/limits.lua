@@ -33,10 +33,10 @@ local function room_of(q, group, limits, now, wanted)
     local reserved = is_reserved(q, group) and 1 or 0
     room = { left = wanted }
     if limits.group > 0 then
-      room.left = math.min(wanted, limits.group - redis.call('SCARD', q .. ACTIVE_OF .. group) - reserved)
+      room.left = math.min(wanted, limits.group - redis.call('SCARD', q .. GROUP_ACTIVE .. group) - reserved)
     end
     if limits.group_starts > 0 and room.left > 0 then
-      local list = q .. STARTS_OF .. group
+      local list = q .. GROUP_STARTS .. group
       room.left, room.wait = room_in(list, limits.group_starts, limits.group_per, now, room.left + reserved)
       room.left = room.left - reserved
     end
@@ -47,7 +47,7 @@ end
 
 -- Takes a job out of those that are ready until its group has room.
 local function park(q, group, id, score, now)
-  redis.call('ZADD', q .. PARKED_OF .. group, score, id)
+  redis.call('ZADD', q .. GROUP_PARKED .. group, score, id)
   redis.call('ZADD', q .. PARKED, score, id)
   if rooms[group].wait then
     redis.call('ZADD', q .. RESUME, now + rooms[group].wait, group)

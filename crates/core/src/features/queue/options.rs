@@ -20,9 +20,9 @@ pub struct Options {
     /// The most bytes that the data of a job or its result may have, each; 1 MiB, at most 64 MiB.
     pub max_bytes: usize,
     /// Which jobs are kept that are done; the last 100, for an hour, within 1 MiB.
-    pub keep_done: Keep,
+    pub keep_done: Retention,
     /// Which dead jobs are kept; the last 1000, for 7 days, within 10 MiB.
-    pub keep_dead: Keep,
+    pub keep_dead: Retention,
     /// How many times a worker may crash with a job before it is dead; 5, from 1.
     pub max_crashes: u32,
 }
@@ -30,7 +30,7 @@ pub struct Options {
 /// How many finished jobs are kept, for how long, and in how many bytes of data and results together. The oldest go first,
 /// when one of the three is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// At most so many; none at all when 0.
     pub count: u64,
     /// At most for so long.
@@ -39,7 +39,7 @@ pub struct Keep {
     pub bytes: u64,
 }
 
-impl Keep {
+impl Retention {
     /// Nothing is kept.
     pub const NOTHING: Self = Self { count: 0, age: Duration::ZERO, bytes: 0 };
 
@@ -56,8 +56,8 @@ impl Default for Options {
             prefix: None,
             database: 0,
             max_bytes: 1 << 20,
-            keep_done: Keep { count: 100, age: Duration::from_secs(HOUR), bytes: 1 << 20 },
-            keep_dead: Keep { count: 1000, age: Duration::from_secs(7 * 24 * HOUR), bytes: 10 << 20 },
+            keep_done: Retention { count: 100, age: Duration::from_secs(HOUR), bytes: 1 << 20 },
+            keep_dead: Retention { count: 1000, age: Duration::from_secs(7 * 24 * HOUR), bytes: 10 << 20 },
             max_crashes: 5,
         }
     }

@@ -10,7 +10,7 @@ local function consider(take, pass, id, score)
     if room.left < 1 then
       return park(q, group, id, score, take.now)
     end
-    local first = redis.call('ZRANGE', q .. PARKED_OF .. group, 0, 0, 'WITHSCORES')
+    local first = redis.call('ZRANGE', q .. GROUP_PARKED .. group, 0, 0, 'WITHSCORES')
     if first[1] and tonumber(first[2]) < tonumber(score) then
       -- A limit was raised: the one that waits for longer goes first.
       park(q, group, id, score, take.now)

@@ -15,7 +15,7 @@ use cinnabar_port::{
     number,
 };
 
-use super::{Added, DueRepeat, NewJob, Queue, add, job::Given, schedule::Schedule, scripts};
+use super::{Added, DueRepeat, NewJob, Queue, add, job::StoredOptions, schedule::Schedule, scripts};
 use crate::keys::{self, QueueKey};
 
 /// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
@@ -43,7 +43,7 @@ pub struct Repeat {
 
 /// A repeat as it is kept.
 #[derive(Debug, Clone)]
-pub struct Repeating {
+pub struct StoredRepeat {
     /// Its id.
     pub id: String,
     /// When.
@@ -97,8 +97,8 @@ impl Queue {
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
         let (queue, id) = (self.clone(), kept(&id)?);
-        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
-        Ok(Call::round([look], move |replies| {
+        let peek = self.using(&scripts::REPEAT_PEEK, &repeat_keys(&id), [id.clone()]).reads();
+        Ok(Call::round([peek], move |replies| {
             let [now, _, _] = replies.last()?.tuple()?;
             let next = schedule.next(time(now)?).unwrap_or(NEVER);
             let limit = limit.map(number).unwrap_or_default();
@@ -117,14 +117,14 @@ impl Queue {
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what cannot be an id.
-    pub fn unrepeat(&self, id: &str) -> Result<Call<bool>> {
+    pub fn remove_repeat(&self, id: &str) -> Result<Call<bool>> {
         let id = kept(id)?;
         let request = self.using(&scripts::REPEAT_REMOVE, &repeat_keys(&id), [id.clone()]);
         Ok(Call::new(request, Reply::flag))
     }
 
     /// The repeats, by their next slots, those that have none at the end.
-    pub fn repeats(&self, offset: u64, limit: u64) -> Call<Vec<Repeating>> {
+    pub fn repeats(&self, offset: u64, limit: u64) -> Call<Vec<StoredRepeat>> {
         if limit == 0 {
             return Call::ready(Vec::new());
         }
@@ -157,8 +157,8 @@ impl Queue {
     /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
     pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
         let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
-        let look = self.using(&scripts::REPEAT_LOOK, &repeat_keys(&id), [id.clone()]).reads();
-        Ok(Call::round([look], move |replies| {
+        let peek = self.using(&scripts::REPEAT_PEEK, &repeat_keys(&id), [id.clone()]).reads();
+        Ok(Call::round([peek], move |replies| {
             let [now, slot, schedule] = replies.last()?.tuple()?;
             let now = time(now)?;
             let slot = slot.bulk()?.map(|slot| time(Reply::Bulk(slot))).transpose()?;
@@ -230,13 +230,13 @@ fn unreadable() -> Error {
 }
 
 /// One of a list.
-fn read(reply: Reply) -> Result<Repeating> {
+fn read(reply: Reply) -> Result<StoredRepeat> {
     let [id, slot, kept] = reply.tuple()?;
     let [schedule, fired, limit, name, data, options] = kept.tuple()?;
     let text = |reply: Reply| utf8(reply.bulk()?.ok_or_else(unreadable)?);
     let count = |text: String| text.parse::<u64>().map_err(|_| unreadable());
-    let Given { priority, group, attempts, timeout, .. } = Given::read(options.bulk()?.as_deref());
-    Ok(Repeating {
+    let StoredOptions { priority, group, attempts, timeout, .. } = StoredOptions::read(options.bulk()?.as_deref());
+    Ok(StoredRepeat {
         id: keys::decoded_id(&id.bulk()?.ok_or_else(unreadable)?),
         schedule: text(schedule)?.parse()?,
         limit: Some(text(limit)?).filter(|limit| !limit.is_empty()).map(count).transpose()?,

@@ -13,47 +13,47 @@ use cinnabar_port::script;
 
 script!(
     ADD = "queue/add.lua", keys: 3, args: 7, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/batch.lua", "queue/add_job.lua"],
     end: "reply = flush(reply)"
 );
 script!(
     TAKE = "queue/take.lua", keys: 3, args: 21, is: [same_keys, undeclared_keys],
     with: [
-        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
-        "queue/finished.lua", "queue/waits.lua", "queue/watched.lua", "queue/reap.lua", "queue/promote.lua", "queue/reserved.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/retention.lua", "queue/outcomes.lua", "queue/clock_trust.lua", "queue/reclaim.lua", "queue/promote.lua", "queue/reserved.lua",
         "queue/limits.lua",
-        "queue/leasing.lua", "queue/pick.lua", "queue/may_run_alone.lua", "queue/alone.lua", "queue/making_way.lua", "queue/rest.lua",
-        "queue/tidy.lua", "queue/taking.lua",
+        "queue/lease_jobs.lua", "queue/pick.lua", "queue/suspect_limits.lua", "queue/pick_suspect.lua", "queue/yield.lua", "queue/parked.lua",
+        "queue/prune.lua", "queue/take_ready.lua",
     ]
 );
 script!(
     RECOVER = "queue/recover.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
+    with: ["../keys/queue.lua", "queue/shared.lua", "queue/publish.lua", "queue/leases.lua"]
 );
 script!(
     FINISH = "queue/finish.lua", keys: 3, args: 0, is: [same_keys, undeclared_keys],
     with: [
-        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
-        "queue/finished.lua", "queue/waits.lua", "queue/outcome.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/retention.lua", "queue/outcomes.lua", "queue/outcome.lua",
     ]
 );
 script!(
-    BEAT = "queue/beat.lua", keys: 3, args: 0, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
+    RENEW = "queue/renew.lua", keys: 3, args: 0, is: [same_keys],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/leases.lua"]
 );
 script!(
     REPORT = "queue/report.lua", keys: 3, args: 0, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/leases.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/leases.lua"]
 );
 script!(
     GET = "queue/get.lua", keys: 3, args: 1, is: [same_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
 script!(
-    LOOK = "queue/look.lua", keys: 3, args: 2, is: [same_keys],
+    PEEK = "queue/peek.lua", keys: 3, args: 2, is: [same_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
 );
-script!(UNWAIT = "queue/unwait.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
+script!(REMOVE_WAITER = "queue/remove_waiter.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
 script!(
     LIST = "queue/list.lua", keys: 3, args: 4, is: [same_keys, undeclared_keys],
     with: ["../keys/queue.lua", "queue/leases.lua", "queue/view.lua"]
@@ -63,41 +63,41 @@ script!(PAUSE = "queue/pause.lua", keys: 3, args: 1, is: [same_keys], with: ["..
 script!(
     REMOVE = "queue/remove.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
     with: [
-        "../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua", "queue/finished.lua",
+        "../keys/queue.lua", "queue/shared.lua", "queue/publish.lua", "queue/groups.lua", "queue/leases.lua", "queue/retention.lua",
         "queue/erase.lua",
     ]
 );
 script!(
     SWEEP = "queue/sweep.lua", keys: 3, args: 5, is: [same_keys, undeclared_keys],
     with: [
-        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/groups.lua", "queue/leases.lua",
-        "queue/finished.lua", "queue/erase.lua",
+        "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/groups.lua", "queue/leases.lua",
+        "queue/retention.lua", "queue/erase.lua",
     ]
 );
 script!(
     RETRY = "queue/retry.lua", keys: 3, args: 1, is: [same_keys, undeclared_keys],
-    with: ["../keys/queue.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
+    with: ["../keys/queue.lua", "queue/shared.lua", "queue/publish.lua", "queue/retention.lua", "queue/restart.lua"]
 );
 script!(
     REDRIVE = "queue/redrive.lua", keys: 3, args: 3, is: [same_keys, undeclared_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/finished.lua", "queue/revive.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/retention.lua", "queue/restart.lua"]
 );
 script!(
-    REPEAT_LOOK = "queue/repeat/look.lua", keys: 3, args: 1, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
+    REPEAT_PEEK = "queue/repeat/peek.lua", keys: 3, args: 1, is: [same_keys],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua"]
 );
 script!(
     REPEAT_PUT = "queue/repeat/put.lua", keys: 3, args: 9, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua"]
 );
 script!(REPEAT_REMOVE = "queue/repeat/remove.lua", keys: 3, args: 1, is: [same_keys], with: ["../keys/queue.lua"]);
 script!(REPEAT_LIST = "queue/repeat/list.lua", keys: 3, args: 2, is: [same_keys, undeclared_keys], with: ["../keys/queue.lua"]);
 script!(
     REPEAT_DUE = "queue/repeat/due.lua", keys: 3, args: 1, is: [same_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua"]
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua"]
 );
 script!(
     REPEAT_FIRE = "queue/repeat/fire.lua", keys: 3, args: 5, is: [same_keys, undeclared_keys],
-    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/telling.lua", "queue/batch.lua", "queue/adding.lua"],
+    with: ["../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/batch.lua", "queue/add_job.lua"],
     end: "reply = flush(reply)"
 );

@@ -8,7 +8,7 @@ use cinnabar_port::{
     error::{Error, Result},
 };
 
-use super::{Backoff, Limits, Published, Queue, Rate, job::Given, scripts};
+use super::{Backoff, Limits, Published, Queue, Rate, job::StoredOptions, scripts};
 use crate::{
     features::{takeover::Takeover, ttl},
     keys,
@@ -34,7 +34,7 @@ pub struct Take {
     /// Whether the worker is idle, so that it can take a job that runs alone.
     pub idle: bool,
     /// The token of the take that told it to make way, while it does.
-    pub makes_way: Option<String>,
+    pub yielding: Option<String>,
     /// Whether it may take over expired leases.
     pub overdue: Takeover,
 }
@@ -54,7 +54,7 @@ pub struct Taken {
     pub now_ms: u64,
     /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting. It asks on: only
     /// this keeps others working meanwhile, and an answer without it means that it need not any more.
-    pub makes_way: bool,
+    pub yielding: bool,
     /// What was published.
     pub published: Published,
     /// Jobs that were found dead in this take, because their workers crashed.
@@ -107,10 +107,10 @@ pub struct Leased {
     /// The token of the lease.
     pub token: String,
     /// Whether it runs alone, because workers crashed with it.
-    pub alone: bool,
+    pub exclusive: bool,
     /// Whether its start must be stored before it starts. A worker crashed while it held the job, and the start may not have been
     /// stored then.
-    pub tells_first: bool,
+    pub stores_start_first: bool,
 }
 
 impl Queue {
@@ -154,11 +154,11 @@ impl Queue {
             number(u8::from(ask.idle)),
             number(u8::from(ask.overdue.allowed)),
             ask.overdue.latest_ms.map(number).unwrap_or_default(),
-            ask.makes_way.clone().unwrap_or_default().into(),
+            ask.yielding.clone().unwrap_or_default().into(),
         ];
         let token = ask.token.clone();
         Ok(Call::new(self.finding(&scripts::TAKE, args), move |reply| {
-            let [paused, next_in, due, jobs, now, alone, published, died] = reply.tuple()?;
+            let [paused, next_in, due, jobs, now, exclusive, published, died] = reply.tuple()?;
             let next_in = u64::try_from(next_in.int()?).ok().map(Duration::from_millis);
             let mut repeats = due.array()?.into_iter();
             let mut due = Vec::with_capacity(repeats.len() / 2);
@@ -166,19 +166,19 @@ impl Queue {
                 let id = keys::decoded_id(&id.bulk()?.unwrap_or_default());
                 due.push(DueRepeat { id, slot_ms: slot.int()? });
             }
-            let alone = alone.int()?;
+            let exclusive = exclusive.int()?;
             let mut dead = died.array()?.into_iter();
             let mut died = Vec::with_capacity(dead.len() / 2);
             while let (Some(id), Some(name)) = (dead.next(), dead.next()) {
                 died.push(Died { id: keys::decoded_id(&id.bulk()?.unwrap_or_default()), name: text(name)? });
             }
             Ok(Taken {
-                jobs: leased(jobs, &token, alone == 1)?,
+                jobs: leased(jobs, &token, exclusive == 1)?,
                 next_in,
                 paused: paused.flag()?,
                 due,
                 now_ms: u64::try_from(now.int()?).unwrap_or(0),
-                makes_way: alone == 2,
+                yielding: exclusive == 2,
                 published: Published::of(published.int()?),
                 died,
             })
@@ -196,8 +196,8 @@ impl Queue {
         let token = token.to_owned();
         let request = self.finding(&scripts::RECOVER, args).idempotent().without_effect();
         Ok(Call::new(request, move |reply| {
-            let [jobs, alone] = reply.tuple()?;
-            leased(jobs, &token, alone.flag()?)
+            let [jobs, exclusive] = reply.tuple()?;
+            leased(jobs, &token, exclusive.flag()?)
         }))
     }
 }
@@ -209,7 +209,7 @@ impl Take {
         }
         check_lease(self.lease)?;
         check_token(&self.token)?;
-        self.makes_way.as_deref().map_or(Ok(()), check_token)?;
+        self.yielding.as_deref().map_or(Ok(()), check_token)?;
         self.limits.check()
     }
 }
@@ -231,12 +231,13 @@ fn check_token(token: &str) -> Result<()> {
 }
 
 /// Jobs as scripts answer them: id and fields.
-fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
+fn leased(reply: Reply, token: &str, exclusive: bool) -> Result<Vec<Leased>> {
     let mut parts = reply.array()?.into_iter();
     let mut jobs = Vec::with_capacity(parts.len() / 2);
     while let (Some(id), Some(fields)) = (parts.next(), parts.next()) {
         let [name, data, added, given, attempts, crashes, crashed] = fields.tuple()?;
-        let Given { priority, group, attempts: most, backoff, timeout } = Given::read(given.bulk()?.as_deref());
+        let StoredOptions { priority, group, attempts: most, backoff, timeout } =
+            StoredOptions::read(given.bulk()?.as_deref());
         jobs.push(Leased {
             id: keys::decoded_id(&id.bulk()?.unwrap_or_default()),
             name: text(name)?,
@@ -250,9 +251,9 @@ fn leased(reply: Reply, token: &str, alone: bool) -> Result<Vec<Leased>> {
             timeout,
             added_ms: when(added)?.unwrap_or(0),
             token: token.to_owned(),
-            alone,
+            exclusive,
             // The store knows of one that runs alone when it is taken.
-            tells_first: !alone && crashed != Reply::Nil,
+            stores_start_first: !exclusive && crashed != Reply::Nil,
         });
     }
     Ok(jobs)

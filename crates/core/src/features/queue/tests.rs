@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{job::Given, *};
+use super::{job::StoredOptions, *};
 
 fn job() -> NewJob {
     NewJob::new("n", "{}")
@@ -23,13 +23,13 @@ fn what_most_jobs_are_given_takes_no_room() {
 fn an_event_is_read_to_where_it_makes_sense() {
     let message = b"added\na%20b\n0\n4\nm\na\nretrying\nx\n2 70\n-\nactive\ny\n3\n0\nwho\nz\n0\n0\nactive\ny\n3\n0\n";
     let what: Vec<_> = events(message).into_iter().map(|event| (event.id, event.what)).collect();
-    let retrying = What::Retrying { attempt: 2, delay: Duration::from_millis(70), error: None };
+    let retrying = EventKind::Retrying { attempt: 2, delay: Duration::from_millis(70), error: None };
     assert_eq!(
         what,
         [
-            ("a b".into(), What::Added { name: "m\na\n".into() }),
+            ("a b".into(), EventKind::Added { name: "m\na\n".into() }),
             ("x".into(), retrying),
-            ("y".into(), What::Active { attempt: 3 }),
+            ("y".into(), EventKind::Active { attempt: 3 }),
         ]
     );
     for cut in 0..message.len() {
@@ -71,13 +71,13 @@ proptest! {
         let backoff = Backoff { kind, delay: millis(delay), longest: millis(longest), jitter };
         let timeout = millis(timeout);
         let given = NewJob { attempts, priority, group: group.clone(), backoff, timeout, ..job() };
-        let read = Given::read(Some(given.options().unwrap().as_bytes()));
-        prop_assert_eq!(read, Given { priority, group, attempts, backoff, timeout });
+        let read = StoredOptions::read(Some(given.options().unwrap().as_bytes()));
+        prop_assert_eq!(read, StoredOptions { priority, group, attempts, backoff, timeout });
     }
 
     #[test]
     fn what_others_wrote_is_read_without_harm(given in ".*", message in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Given::read(Some(given.as_bytes()));
+        let _ = StoredOptions::read(Some(given.as_bytes()));
         let _ = events(&message);
     }
 }

@@ -10,7 +10,7 @@ use cinnabar_port::{
 
 use super::{
     Backoff, Queue,
-    job::Given,
+    job::StoredOptions,
     scripts,
     take::{count, number, text, when},
 };
@@ -222,7 +222,8 @@ impl Job {
     pub(super) fn read(view: Reply) -> Result<Self> {
         let [id, state, attempt, started, due, fields] = view.tuple()?;
         let [name, data, added, given, _, crashes, _, finished, progress, result, error] = fields.tuple()?;
-        let Given { priority, group, attempts, backoff, timeout } = Given::read(given.bulk()?.as_deref());
+        let StoredOptions { priority, group, attempts, backoff, timeout } =
+            StoredOptions::read(given.bulk()?.as_deref());
         let something = |reply: Reply| Ok::<_, Error>(reply.bulk()?.filter(|value| !value.is_empty()));
         Ok(Self {
             id: keys::decoded_id(&id.bulk()?.unwrap_or_default()),

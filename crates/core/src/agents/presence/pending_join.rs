@@ -1,0 +1,24 @@
+//! Members that wait for their registration.
+
+use cinnabar_port::error::{Error, Result};
+use tokio::sync::oneshot;
+
+use super::Member;
+use crate::features::room::Membership;
+
+/// Orders of one turn, and calls of one round.
+pub const BATCH: usize = 512;
+
+/// A pending join.
+pub struct PendingJoin {
+    pub membership: Membership,
+    pub number: u64,
+    pub done: oneshot::Sender<Result<Member>>,
+}
+
+impl PendingJoin {
+    /// Ends the join with an error.
+    pub fn refuse(self, error: Error) {
+        let _ = self.done.send(Err(error));
+    }
+}

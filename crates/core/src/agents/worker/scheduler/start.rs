@@ -1,0 +1,71 @@
+//! Jobs whose start must be stored before they start, so that one that kills its worker at once is known to have started.
+
+use tokio::time::Instant;
+
+use super::{Ready, Scheduler};
+use crate::{
+    agents::worker::{Notice, outbox::Notes},
+    features::queue::JobLease,
+};
+
+/// Whether a job may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At any time.
+    Free,
+    /// Once its start is stored. That is requested when JavaScript asks for the job, because before that it might never start.
+    Untold,
+    /// The next round stores its start.
+    Waits,
+    /// The round in flight stores its start.
+    TakeRequest,
+    /// Its start is stored.
+    Told,
+}
+
+impl Scheduler {
+    /// The first ready job, unless its start must be stored first. The jobs behind it wait: one of them could kill this process
+    /// when the start of the first is stored and it has not started.
+    pub(super) fn next_to_begin(&mut self, now: Instant) -> Option<Ready> {
+        let first = self.ready.front_mut()?;
+        match first.start {
+            Start::Free | Start::Told => self.ready.pop_front(),
+            Start::Waits | Start::TakeRequest => None,
+            Start::Untold => {
+                first.start = Start::Waits;
+                let held = JobLease { id: first.job.id.clone(), token: first.job.token.clone() };
+                let notes = Notes { held, begun: Some(now), progress: None, log: Vec::new() };
+                self.out.begun(first.number, notes, now);
+                None
+            }
+        }
+    }
+
+    /// A round is sent; it stores the start of the first ready job if that is due.
+    pub(super) fn telling(&mut self) {
+        if let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::Waits) {
+            first.start = Start::TakeRequest;
+        }
+    }
+
+    /// A round has ended; these reports did not reach the store.
+    pub(super) fn was_told(&mut self, unheard: &[(u64, Notes)], now: Instant, notices: &mut Vec<Notice>) {
+        let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::TakeRequest) else { return };
+        if unheard.iter().any(|(number, _)| *number == first.number) {
+            first.start = Start::Waits;
+            return;
+        }
+        first.start = Start::Told;
+        // No ready job could start while the round was in flight.
+        self.ready.iter_mut().for_each(|ready| ready.since = now);
+        if std::mem::take(&mut self.hungry) {
+            notices.push(Notice::Jobs);
+        }
+    }
+
+    /// Since when the first ready job has been waiting for JavaScript; none while it waits for the store.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let first = self.ready.front()?;
+        (!matches!(first.start, Start::Waits | Start::TakeRequest)).then_some(first.since)
+    }
+}

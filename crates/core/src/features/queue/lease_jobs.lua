@@ -1,0 +1,41 @@
+-- Leases of one pass of a take. They are written together, in an order in which no error loses a job.
+
+-- Records a job's lease. A job that runs alone starts immediately; the start of others is reported later.
+local function lease(take, pass, id, score, fields, group, alone)
+  local attempt = (tonumber(fields[5] or 0) or 0) + 1
+  local record = {
+    token = take.token, score = score, attempt = attempt, bytes = #(fields[2] or ''),
+    started = alone and string.format('%.0f', take.now) or '', alone = alone, given = fields[4],
+  }
+  push(pass.records, id, record_of(record))
+  push(pass.leases, take.now + take.lease, id)
+  if group ~= '' then
+    pass.groups[group] = pass.groups[group] or {}
+    table.insert(pass.groups[group], id)
+  end
+  push(take.jobs, id, fields)
+  if alone then
+    tell('active', id, attempt, '')
+  end
+end
+
+-- Writes the leases of the jobs that a pass has taken from a set.
+local function keep(take, pass, set)
+  local q, limits = take.q, take.limits
+  if #pass.records > 0 then
+    redis.call('HSET', q .. LEASES, unpack(pass.records))
+    redis.call('ZADD', q .. LEASED, unpack(pass.leases))
+    for group, ids in pairs(pass.groups) do
+      redis.call('SADD', q .. GROUP_ACTIVE .. group, unpack(ids))
+      note_starts(q .. GROUP_STARTS .. group, limits.group_starts, limits.group_per, take.now, #ids)
+    end
+    note_starts(q .. STARTS, limits.starts, limits.per, take.now, #pass.records / 2)
+  end
+  if #pass.ids > 0 then
+    redis.call('ZREM', q .. set, unpack(pass.ids))
+  end
+end
+
+local function new_pass()
+  return { ids = {}, records = {}, leases = {}, groups = {} }
+end
