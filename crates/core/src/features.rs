@@ -1,4 +1,4 @@
-//! What a session, a lock or a limit is. Nothing here does I/O: a feature answers a `Call`.
+//! What a session, a lock or a limit is. Nothing here does I/O: a feature returns a `Call`.
 
 pub mod cache;
 pub mod eviction;

@@ -1,7 +1,8 @@
-//! What waits for JavaScript: bounded however slow its reader is, in order, and what is missing is told where it is missing.
+//! A bounded buffer of messages and events that JavaScript has not read yet. Entries keep their order, and a gap stands where some
+//! are missing.
 //!
-//! Whoever hears something offers it from any thread; JavaScript is woken once and takes some at a time. Knows nothing of
-//! JavaScript itself: what takes from it is the bridge's.
+//! Any thread may push. The reader is woken once and takes some at a time. Nothing here knows JavaScript: the reader belongs to the
+//! bridge.
 
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,12 @@ use cinnabar_port::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// How much may wait, and what becomes of what is too much.
+/// The capacity of an inbox, and what happens when it is exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
-    /// Notes that may wait. Default 10,000.
+    /// How many entries may be pending. Default 10,000.
     pub messages: usize,
-    /// Their bytes. Default 16 MiB. A single note is never too much, however large.
+    /// How many bytes may be pending. Default 16 MiB. A single entry always fits, however large.
     pub bytes: usize,
     /// Default `DropOldest`.
     pub overflow: Overflow,
@@ -33,30 +34,30 @@ impl Default for Bounds {
     }
 }
 
-/// What becomes of what is too much.
+/// What happens to an entry that exceeds the capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
-    /// The oldest of what waits go, and a gap stands in their place.
+    /// The oldest entries are dropped, and a gap takes their place.
     DropOldest,
-    /// What waits is still delivered; then it ends with `E_BACKPRESSURE`.
+    /// Pending entries are still delivered; then the inbox ends with `E_BACKPRESSURE`.
     End,
-    /// It is not taken, and whoever offers it is told so: for those who can get it again later.
+    /// It is rejected. For callers that can read it again later.
     Reject,
 }
 
-/// One thing to hand to JavaScript.
+/// A message or an event for JavaScript.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// UTF-8, JSON as a rule.
     pub text: Bytes,
-    /// What goes with it.
+    /// What is delivered with it.
     pub label: Label,
 }
 
-/// What goes with a note.
+/// What is delivered with an entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Label {
-    /// What its reader knows already: the one channel that it listens to.
+    /// Nothing: the reader listens to a single channel.
     None,
     /// A name: a channel, a kind of event.
     Name(Bytes),
@@ -64,32 +65,32 @@ pub enum Label {
     Number(u64),
 }
 
-/// What comes out, in order.
+/// What a reader takes, in order.
 #[derive(Debug, Clone)]
 pub enum Taken {
-    /// What was offered.
+    /// An entry that was pushed.
     Entry(Entry),
-    /// So much is missing here, or nobody knows how much.
+    /// How many entries are missing here; `None` if unknown.
     Gap(Option<u64>),
-    /// Nothing follows, and why.
+    /// Nothing follows. The error is the reason, if there is one.
     End(Option<Error>),
 }
 
-/// What became of an offer.
+/// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// It waits.
+    /// The entry is pending.
     Queued,
-    /// There is no room: see `Overflow::Reject`.
+    /// The entry was rejected: see `Overflow::Reject`.
     Full,
-    /// Nobody takes anything any more.
+    /// The inbox has ended.
     Ended,
 }
 
-/// Notes on their way to one reader.
+/// Entries for one reader.
 pub struct Inbox {
     bounds: Bounds,
-    /// Called when there is something to take, once until it has been taken.
+    /// Called when there is something to take, and not again until everything has been taken.
     wake: Box<dyn Fn() + Send + Sync>,
     state: Mutex<State>,
     drained: Notify,
@@ -97,19 +98,19 @@ pub struct Inbox {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Waiting>,
+    pending: VecDeque<Pending>,
     messages: usize,
     bytes: usize,
-    /// What is missing before the first of those that wait: so many,
-    lost: u64,
-    /// and some that nobody has counted.
-    lost_unknown: bool,
-    /// The reader was woken and has not taken everything since.
+    /// How many entries are missing before the first pending one,
+    missing: u64,
+    /// and whether an unknown number is missing there too.
+    missing_unknown: bool,
+    /// Whether the reader was woken and has not taken everything since.
     woken: bool,
     end: End,
 }
 
-enum Waiting {
+enum Pending {
     Entry(Entry),
     Gap(Option<u64>),
 }
@@ -118,28 +119,28 @@ enum Waiting {
 enum End {
     #[default]
     Open,
-    /// Nothing more is taken in; the reader has still to be told.
+    /// Entries are no longer accepted; the end has not been delivered yet.
     Pending(Option<Error>),
     Delivered,
 }
 
-/// Shorter texts are copied when they come: each would otherwise hold all the bytes that were read along with it.
+/// Shorter texts are copied, because each would otherwise keep the whole read buffer alive.
 const SHORT: usize = 16 << 10;
 
 impl Inbox {
-    /// An empty one. `wake` is called from the thread that offers, with no lock held.
+    /// Creates an empty inbox. `wake` is called from the thread that pushes, with no lock held.
     pub fn new(bounds: Bounds, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self { bounds, wake: Box::new(wake), state: Mutex::default(), drained: Notify::new() }
     }
 
-    /// Takes a note in, if there is room or room can be made.
+    /// Adds an entry, if there is room or room can be made.
     pub fn push(&self, entry: Entry) -> Pushed {
         let mut state = self.state.lock();
         if !matches!(state.end, End::Open) {
             return Pushed::Ended;
         }
         let bytes = entry.bytes();
-        while state.messages > 0 && !self.has_room(&state, bytes) {
+        while state.messages > 0 && !self.fits(&state, bytes) {
             match self.bounds.overflow {
                 Overflow::DropOldest => state.drop_oldest(),
                 Overflow::Reject => return Pushed::Full,
@@ -150,8 +151,8 @@ impl Inbox {
                 }
             }
         }
-        let entry = entry.owned(state.messages > 0);
-        state.waiting.push_back(Waiting::Entry(entry));
+        let entry = entry.detached(state.messages > 0);
+        state.pending.push_back(Pending::Entry(entry));
         state.messages += 1;
         state.bytes += bytes;
         if state.bytes > LARGE {
@@ -161,7 +162,7 @@ impl Inbox {
         Pushed::Queued
     }
 
-    /// Something is missing behind what waits: so much, or nobody knows how much.
+    /// Adds a gap: how many entries are missing, or `None` if that is unknown.
     pub fn push_gap(&self, missed: Option<u64>) {
         let mut state = self.state.lock();
         if matches!(state.end, End::Open) && missed != Some(0) {
@@ -170,7 +171,7 @@ impl Inbox {
         }
     }
 
-    /// Nothing follows what waits.
+    /// Ends the inbox after the pending entries.
     pub fn end(&self, error: Option<Error>) {
         let mut state = self.state.lock();
         if matches!(state.end, End::Open) {
@@ -179,26 +180,26 @@ impl Inbox {
         }
     }
 
-    /// Nobody will take anything any more: lets go of what waits.
+    /// Ends the inbox and drops the pending entries, because nothing will be taken any more.
     pub fn close(&self) {
         let mut state = self.state.lock();
-        let gone = State { end: End::Delivered, ..State::default() };
-        let gone = std::mem::replace(&mut *state, gone);
+        let closed = State { end: End::Delivered, ..State::default() };
+        let dropped = std::mem::replace(&mut *state, closed);
         drop(state);
-        drop(gone);
+        drop(dropped);
         self.drained.notify_waiters();
     }
 
-    /// Whether no note is taken in any more.
+    /// Whether entries are no longer accepted.
     pub fn is_ended(&self) -> bool {
         !matches!(self.state.lock().end, End::Open)
     }
 
-    /// Waits until everything has been taken, or nothing will be.
+    /// Waits until everything has been taken, or the inbox was closed.
     pub async fn drained(&self) {
         loop {
             let mut drained = std::pin::pin!(self.drained.notified());
-            // Enlisted before looking: what is taken in between is heard.
+            // Registered before the check, so that an entry taken in between is not missed.
             drained.as_mut().enable();
             if self.state.lock().messages == 0 {
                 return;
@@ -207,23 +208,23 @@ impl Inbox {
         }
     }
 
-    /// Up to so many of what waits, and of so many bytes, but at least one; and whether more waits. After everything has been
-    /// taken, the next offer wakes the reader again.
-    pub fn take(&self, most: usize, most_bytes: usize) -> (Vec<Taken>, bool) {
+    /// Takes up to `max_entries` pending entries of up to `max_bytes` bytes, but at least one; also returns whether more are pending. Once
+    /// everything has been taken, the next push wakes the reader again.
+    pub fn take(&self, max_entries: usize, max_bytes: usize) -> (Vec<Taken>, bool) {
         let mut state = self.state.lock();
-        let mut taken = Vec::with_capacity(most.min(state.waiting.len() + 2));
-        if state.lost > 0 {
-            taken.push(Taken::Gap(Some(std::mem::take(&mut state.lost))));
+        let mut taken = Vec::with_capacity(max_entries.min(state.pending.len() + 2));
+        if state.missing > 0 {
+            taken.push(Taken::Gap(Some(std::mem::take(&mut state.missing))));
         }
-        if std::mem::take(&mut state.lost_unknown) {
+        if std::mem::take(&mut state.missing_unknown) {
             taken.push(Taken::Gap(None));
         }
         let mut bytes = 0;
-        while taken.len() < most && bytes < most_bytes {
-            match state.waiting.pop_front() {
+        while taken.len() < max_entries && bytes < max_bytes {
+            match state.pending.pop_front() {
                 None => break,
-                Some(Waiting::Gap(missed)) => taken.push(Taken::Gap(missed)),
-                Some(Waiting::Entry(entry)) => {
+                Some(Pending::Gap(missed)) => taken.push(Taken::Gap(missed)),
+                Some(Pending::Entry(entry)) => {
                     let size = entry.bytes();
                     bytes += size;
                     state.bytes -= size;
@@ -232,16 +233,16 @@ impl Inbox {
                 }
             }
         }
-        let more = !state.waiting.is_empty();
+        let more = !state.pending.is_empty();
         if !more {
             if let End::Pending(error) = &mut state.end {
                 taken.push(Taken::End(error.take()));
                 state.end = End::Delivered;
             }
             state.woken = false;
-            if state.waiting.capacity() > 1024 {
-                // Room for a burst is not kept for ever.
-                state.waiting = VecDeque::new();
+            if state.pending.capacity() > 1024 {
+                // Frees the memory of a burst.
+                state.pending = VecDeque::new();
             }
             drop(state);
             self.drained.notify_waiters();
@@ -249,7 +250,7 @@ impl Inbox {
         (taken, more)
     }
 
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
+    fn fits(&self, state: &State, bytes: usize) -> bool {
         state.messages < self.bounds.messages && state.bytes.saturating_add(bytes) <= self.bounds.bytes
     }
 
@@ -272,12 +273,12 @@ impl Inbox {
 
 impl State {
     fn drop_oldest(&mut self) {
-        while let Some(first) = self.waiting.pop_front() {
+        while let Some(first) = self.pending.pop_front() {
             match first {
-                Waiting::Gap(None) => self.lost_unknown = true,
-                Waiting::Gap(Some(missed)) => self.lost += missed,
-                Waiting::Entry(entry) => {
-                    self.lost += 1;
+                Pending::Gap(None) => self.missing_unknown = true,
+                Pending::Gap(Some(missed)) => self.missing += missed,
+                Pending::Entry(entry) => {
+                    self.missing += 1;
                     self.messages -= 1;
                     self.bytes -= entry.bytes();
                     return;
@@ -286,13 +287,13 @@ impl State {
         }
     }
 
-    /// Gaps next to each other become one: they must not fill the memory either.
+    /// Adjacent gaps are merged, so that they take no memory.
     fn push_gap(&mut self, missed: Option<u64>) {
-        match (self.waiting.back_mut(), missed) {
-            (None, None) => self.lost_unknown = true,
-            (None, Some(missed)) => self.lost += missed,
-            (Some(Waiting::Gap(before)), _) => *before = before.zip(missed).map(|(one, other)| one + other),
-            (Some(Waiting::Entry(_)), _) => self.waiting.push_back(Waiting::Gap(missed)),
+        match (self.pending.back_mut(), missed) {
+            (None, None) => self.missing_unknown = true,
+            (None, Some(missed)) => self.missing += missed,
+            (Some(Pending::Gap(before)), _) => *before = before.zip(missed).map(|(one, other)| one + other),
+            (Some(Pending::Entry(_)), _) => self.pending.push_back(Pending::Gap(missed)),
         }
     }
 }
@@ -305,9 +306,9 @@ impl Entry {
         }
     }
 
-    /// The same in memory of its own, where it might hold much more than itself for long.
-    fn owned(mut self, waits: bool) -> Self {
-        if waits || self.text.len() < SHORT {
+    /// Copies its parts if they could keep a much larger buffer alive for long.
+    fn detached(mut self, is_queued: bool) -> Self {
+        if is_queued || self.text.len() < SHORT {
             self.text = Bytes::copy_from_slice(&self.text);
         }
         if let Label::Name(name) = &mut self.label {

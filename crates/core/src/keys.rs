@@ -28,17 +28,17 @@ pub use queue::*;
 pub use room::*;
 pub use route::*;
 
-/// Prefix of sessions, unless an option says otherwise.
+/// The default prefix of sessions.
 pub const SESSIONS: &str = "session:";
-/// Prefix of cached values, unless an option says otherwise.
+/// The default prefix of cached values.
 pub const CACHE: &str = "api:";
-/// Prefix of limits, unless an option says otherwise.
+/// The default prefix of limits.
 pub const LIMITS: &str = "rate_limit:";
-/// Prefix of locks, unless an option says otherwise.
+/// The default prefix of locks.
 pub const LOCKS: &str = "lock:";
-/// Prefix of rooms, unless an option says otherwise.
+/// The default prefix of rooms.
 pub const ROOMS: &str = "room:";
-/// Prefix of job queues, unless an option says otherwise.
+/// The default prefix of job queues.
 pub const QUEUES: &str = "queue:";
 
 /// Longer identifiers are treated as a mistake.
@@ -55,7 +55,7 @@ impl Prefix {
     /// Validates a prefix.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` when it has braces or control characters, or more than 128 bytes.
+    /// `E_INVALID_SETTINGS` if it has braces or control characters, or more than 128 bytes.
     pub fn new(text: &str) -> Result<Self> {
         if text.len() > MAX_PREFIX_BYTES {
             return Err(Error::settings(format!(
@@ -69,53 +69,53 @@ impl Prefix {
         Ok(Self(text.into()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text in braces for keys that belong to the whole prefix. It must not be empty, because Redis ignores empty braces.
+    /// Returns the text in braces for keys that belong to the whole prefix. It must not be empty, because Redis ignores empty braces.
     fn whole<'a>(&'a self, otherwise: &'a str) -> &'a str {
         if self.0.is_empty() { otherwise } else { &self.0 }
     }
 }
 
-/// A session: plain JSON.
+/// Returns the key of a session.
 pub fn session(prefix: &Prefix, id: &str) -> Result<Bytes> {
     plain(prefix, "id", id)
 }
 
-/// The mark of a validation in progress, in the slot of the key that it will write.
+/// Returns the key of the epoch of a token's load, in the slot of the key that the load will write.
 pub fn session_load(prefix: &Prefix, id: &str) -> Result<Bytes> {
     companion(prefix, "", "id", id, "load")
 }
 
-/// The sessions of a user, by latest expiry.
+/// Returns the key of the index of a user's sessions, by latest expiry.
 pub fn user_sessions(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "sessions")
 }
 
-/// The sessions with a tag, by latest expiry.
+/// Returns the key of the index of the sessions with a tag, by latest expiry.
 pub fn tag_sessions(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "sessions")
 }
 
-/// The validated tokens of a user, by latest expiry.
+/// Returns the key of the index of a user's validated tokens, by latest expiry.
 pub fn user_tokens(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "tokens")
 }
 
-/// The validated tokens with a tag. There are none, but the script that drops a tag needs the key.
+/// Returns the key of the index of validated tokens with a tag. There are none, but the script that drops a tag needs the key.
 pub fn tag_tokens(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "tokens")
 }
 
-/// The epoch of a user, which the user's sessions must match to be valid.
+/// Returns the key of the epoch of a user, which the user's sessions must match to be valid.
 pub fn user_epoch(prefix: &Prefix, user: &str) -> Result<Bytes> {
     companion(prefix, "user:", "userId", user, "epoch")
 }
 
-/// The epoch of a tag, which its sessions must match to be valid.
+/// Returns the key of the epoch of a tag, which its sessions must match to be valid.
 pub fn tag_epoch(prefix: &Prefix, tag: &str) -> Result<Bytes> {
     companion(prefix, "tag:", "tag", tag, "epoch")
 }
@@ -130,27 +130,27 @@ pub fn is_tag_epoch(prefix: &Prefix, tag: &str, key: &[u8]) -> bool {
     is_companion(key, prefix, "tag:", tag, "epoch")
 }
 
-/// Orders loads of users and their invalidations.
+/// Returns the key of the counter that orders loads of users and their invalidations.
 pub fn invalidations(prefix: &Prefix) -> Bytes {
     companion_of(prefix, prefix.whole("session"), "invalidations")
 }
 
-/// The counter of a limit. Accepts any text as an identifier, since it may be untrusted input.
+/// Returns the key of the counter of a limit. Accepts any text as an identifier, since it may be untrusted input.
 pub fn limit(prefix: &Prefix, id: &str) -> Bytes {
     [&prefix.0, &*lenient(id)].concat().into()
 }
 
-/// Whether there can be anything with this id: `identifier` and `raw` accept it.
+/// Whether `identifier` and `raw` accept this id.
 pub fn is_id(text: &str) -> bool {
     check("id", text).is_ok()
 }
 
-/// A key exactly as given; its hash if it is longer than 64 KiB.
+/// Returns a key exactly as given, or its hash if it is longer than 64 KiB.
 pub fn verbatim(text: &str) -> Bytes {
     if text.len() > MAX_IDENTIFIER_BYTES { hashed(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) }
 }
 
-/// A key or field exactly as given.
+/// Returns a key or field exactly as given.
 ///
 /// # Errors
 /// As for `identifier`.
@@ -159,15 +159,15 @@ pub fn raw(what: &str, text: &str) -> Result<Bytes> {
     Ok(Bytes::copy_from_slice(text.as_bytes()))
 }
 
-/// The key of a lock.
+/// Returns the key of a lock.
 pub fn lock(prefix: &Prefix, resource: &str) -> Result<Bytes> {
     plain(prefix, "resource", resource)
 }
 
-/// The id of a job, or the name of a group, as it stands in keys and sets; `decoded_id` undoes it.
+/// Encodes the id of a job, or the name of a group, for keys and sets. `decoded_id` reverses this.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 512 bytes once it is encoded.
+/// `E_INVALID_ARGUMENT`, naming `what`, if it is empty, has a NUL byte, or more than 512 bytes once it is encoded.
 pub fn encoded_id(what: &str, text: &str) -> Result<String> {
     check(what, text)?;
     let encoded = encode(text);
@@ -180,14 +180,14 @@ pub fn encoded_id(what: &str, text: &str) -> Result<String> {
     Ok(encoded.into_owned())
 }
 
-/// Whether there can be a job with this id: `encoded_id` accepts it.
+/// Whether `encoded_id` accepts this id of a job.
 pub fn is_encodable_id(text: &str) -> bool {
     encoded_id("id", text).is_ok()
 }
 
-/// What `encoded_id` was made of.
-pub fn decoded_id(kept: &[u8]) -> String {
-    percent_encoding::percent_decode(kept).decode_utf8_lossy().into_owned()
+/// Returns the text that `encoded_id` encoded.
+pub fn decoded_id(encoded: &[u8]) -> String {
+    percent_encoding::percent_decode(encoded).decode_utf8_lossy().into_owned()
 }
 
 fn in_database(database: u8) -> String {
@@ -203,7 +203,7 @@ fn companion(prefix: &Prefix, kind: &str, what: &str, text: &str, suffix: &str) 
     Ok([&prefix.0, "{", &prefix.0, kind, &id, "}:", suffix].concat().into())
 }
 
-/// Whether a key is this companion.
+/// Whether a key is this companion key.
 fn is_companion(key: &[u8], prefix: &Prefix, kind: &str, text: &str, suffix: &str) -> bool {
     let starts =
         [&prefix.0, "{", &prefix.0, kind].into_iter().try_fold(key, |key, part| key.strip_prefix(part.as_bytes()));
@@ -211,18 +211,18 @@ fn is_companion(key: &[u8], prefix: &Prefix, kind: &str, text: &str, suffix: &st
     ends.is_some_and(|id| identifier("id", text).is_ok_and(|text| text.as_bytes() == id))
 }
 
-/// The companion of a key: `<prefix>{key}:suffix`.
+/// Returns the companion of a key: `<prefix>{key}:suffix`.
 fn companion_of(prefix: &Prefix, key: impl AsRef<[u8]>, suffix: &str) -> Bytes {
     [prefix.0.as_bytes(), b"{", key.as_ref(), b"}:", suffix.as_bytes()].concat().into()
 }
 
-/// A caller's identifier as it stands in a key. No two become one.
+/// Encodes a caller's identifier for a key. Different identifiers have different encodings.
 ///
-/// Braces, `%`, control characters and what means something in a glob are percent-encoded. What would have over 512 bytes
-/// becomes `%sha256:` and its hash, which no encoding yields: a `%` of an encoding is followed by two hexadecimal digits.
+/// Braces, `%`, control characters and the special characters of globs are percent-encoded. An encoding of more than 512 bytes is
+/// replaced by `%sha256:` and a hash, which no other encoding produces: there, two hexadecimal digits follow a `%`.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT`, naming `what`, when it is empty, has a NUL byte, or over 64 KiB.
+/// `E_INVALID_ARGUMENT`, naming `what`, if it is empty, has a NUL byte, or more than 64 KiB.
 pub fn identifier<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>> {
     check(what, text)?;
     Ok(shortened(text))

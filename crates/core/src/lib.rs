@@ -1,7 +1,7 @@
 //! Sessions, caches, rate limits, locks, rooms and queues, independent of JavaScript.
 //!
-//! Two layers: `features` (what a session or a lock is, as requests to a store) and `agents` (what goes on by itself: workers of
-//! queues, membership in rooms). `store` joins them with an engine.
+//! Two layers: `features` (what a session or a lock is, as requests to a store) and `agents` (background tasks: workers of queues,
+//! membership in rooms). `store` runs the requests on an engine.
 
 #![forbid(unsafe_code)]
 

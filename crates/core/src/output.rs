@@ -56,11 +56,11 @@ pub enum Output {
     Object(Vec<(Cow<'static, str>, Output)>),
     /// An object without a prototype, since its field names come from a store.
     Record(Vec<(String, Output)>),
-    /// A rate-limit result: built by a single call of a JavaScript function, because it is frequent.
+    /// A rate-limit result. Built by a single call of a JavaScript function, because it is frequent.
     RateLimit {
-        /// Within the limit.
+        /// Whether the hit was within the limit.
         allowed: bool,
-        /// How many more would be.
+        /// How many more hits would be within it.
         remaining: u64,
         /// End of the window in epoch milliseconds.
         reset_ms: Option<i64>,
@@ -76,7 +76,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// A string whose text was known when this was compiled.
+    /// A string from static text.
     pub fn word(text: &'static str) -> Self {
         Self::text(Bytes::from_static(text.as_bytes()))
     }

@@ -1,4 +1,4 @@
-//! Where state lives. Features speak Redis; an engine only answers.
+//! An engine with its subscriptions, as features see it. Features speak Redis; an engine only executes.
 
 mod batch;
 mod local_store;
@@ -33,16 +33,16 @@ pub use permissions::{Permission, Publication};
 pub use registry::Registry;
 pub use registry::store as shared;
 
-/// An engine, and who wants to hear how it fares.
+/// An engine with its event listeners.
 pub struct Store {
     engine: Engine,
     events: Arc<EventEmitter>,
-    /// Whether it was said that the server drops keys.
+    /// Whether `report_eviction` was called before.
     eviction_reported: AtomicBool,
     denied: DeniedPermissions,
 }
 
-/// One of two engines. Two is a fact, not an extension point.
+/// One of the two engines. This is deliberately not an extension point.
 pub enum Engine {
     /// A server, over the network.
     Redis(Box<redis::Engine>),
@@ -51,7 +51,7 @@ pub enum Engine {
 }
 
 impl Store {
-    /// The engine that these settings ask for. Nothing is dialled yet.
+    /// Creates a store for these settings. It does not connect yet.
     pub fn new(settings: &Settings) -> Result<Self> {
         let events = Arc::<EventEmitter>::default();
         let engine = match settings.server {
@@ -61,7 +61,7 @@ impl Store {
         Ok(Self { engine, events, eviction_reported: AtomicBool::new(false), denied: DeniedPermissions::default() })
     }
 
-    /// A store over this engine.
+    /// Creates a store over an engine.
     pub fn over(engine: Engine) -> Self {
         Self {
             engine,
@@ -71,12 +71,12 @@ impl Store {
         }
     }
 
-    /// Changes of its state are told here.
+    /// The emitter of state changes.
     pub fn events(&self) -> &EventEmitter {
         &self.events
     }
 
-    /// Tells its listeners, once, that its server drops keys that should stay, by this policy.
+    /// Notifies the listeners, once, that the server may evict keys without a ttl under this policy.
     pub fn report_eviction(&self, policy: &str) {
         if self.eviction_reported.swap(true, Ordering::Relaxed) {
             return;
@@ -101,19 +101,19 @@ impl Store {
         }
     }
 
-    /// A call that records what it published.
+    /// Wraps a call so that the outcome of what it published is recorded.
     pub fn recording_publication<T: Send + 'static>(self: &Arc<Self>, call: Call<(T, Option<Publication>)>) -> Call<T> {
         let store = self.clone();
-        call.map(move |(answer, published)| {
+        call.map(move |(result, published)| {
             if let Some(Publication { channel, denied }) = published {
                 store.record_permission(Permission::Publish, || channel, denied);
             }
-            answer
+            result
         })
     }
 
-    /// Runs a round of requests: one reply each, in order. Each is atomic, the round is not. What has no answer at the
-    /// deadline gets an error then.
+    /// Runs a round of requests, and returns a reply for each, in order. Each request is atomic, the round is not. A request without a
+    /// reply at the deadline gets an error.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         match &self.engine {
             Engine::Redis(engine) => engine.execute(batch, deadline).await,
@@ -121,7 +121,7 @@ impl Store {
         }
     }
 
-    /// Waits until the engine can answer.
+    /// Waits until the engine is connected.
     pub async fn connect(&self) -> Result<()> {
         match &self.engine {
             Engine::Redis(engine) => engine.connect().await,
@@ -129,7 +129,7 @@ impl Store {
         }
     }
 
-    /// Whether the engine can answer now.
+    /// Whether the engine is connected.
     pub fn is_connected(&self) -> bool {
         match &self.engine {
             Engine::Redis(engine) => engine.is_connected(),
@@ -137,7 +137,7 @@ impl Store {
         }
     }
 
-    /// How it is, without asking a server.
+    /// Returns the current status from local state. Sends nothing.
     pub fn status(&self) -> Status {
         let status = match &self.engine {
             Engine::Redis(engine) => engine.status(),
@@ -146,7 +146,7 @@ impl Store {
         Status { muted: self.denied.is_any(std::time::Instant::now()), ..status }
     }
 
-    /// Delivers what is published to `topic` from the moment this answers; the number ends it.
+    /// Delivers what is published to `topic` from the moment this returns. The returned number is for `unsubscribe`.
     pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         match &self.engine {
             Engine::Redis(engine) => engine.subscribe(topic, listener).await,
@@ -154,7 +154,7 @@ impl Store {
         }
     }
 
-    /// Frees some of what has expired in the embedded engine; answers whether there is such an engine.
+    /// Removes some expired keys of the embedded engine. Returns false if the engine is another one.
     pub fn sweep(&self) -> bool {
         match &self.engine {
             Engine::Redis(_) => false,
@@ -176,7 +176,7 @@ impl Store {
     /// Moves the clock of the embedded engine, for tests of expiry.
     ///
     /// # Errors
-    /// `E_UNSUPPORTED` on a server: nobody moves its clock.
+    /// `E_UNSUPPORTED` on a server, whose clock cannot be moved.
     pub fn advance(&self, by: Duration) -> Result<()> {
         match &self.engine {
             Engine::Redis(_) => Err(Error::new(Kind::Unsupported, "time can be moved on the embedded engine only")),

@@ -1,11 +1,9 @@
-//! Whether a server makes room by dropping keys that have no end: then a job that waits can be lost, and nobody can tell.
+//! Detects servers that may evict keys without a ttl. There, a pending job can be lost unnoticed.
 
 use bytes::Bytes;
 use cinnabar_port::{Call, Request};
 
-/// The server's `maxmemory-policy`, where that drops such keys and there is a bound at which it does.
-///
-/// In a cluster it is that of one node.
+/// Returns the server's `maxmemory-policy` if it evicts such keys and `maxmemory` is set. In a cluster, it is that of one node.
 pub fn policy() -> Call<Option<String>> {
     let request = Request::command("INFO", [Bytes::from_static(b"memory")]).reads();
     Call::new(request, |reply| Ok(read(&String::from_utf8_lossy(&reply.bulk()?.unwrap_or_default()))))
@@ -22,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_bound_with_a_policy_for_all_keys_drops_what_has_no_end() {
+    fn only_a_limit_with_a_policy_for_all_keys_evicts_keys_without_a_ttl() {
         let info = |bytes: &str, policy: &str| {
             read(&format!("# Memory\r\nmaxmemory:{bytes}\r\nmaxmemory_human:1M\r\nmaxmemory_policy:{policy}\r\n"))
         };

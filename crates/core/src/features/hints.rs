@@ -1,6 +1,6 @@
-//! What this process last saw at some keys, so that what depends on it is asked for or written in the same round.
+//! A bounded cache of what this process last read at some keys, so that requests that depend on it can go out in the same round.
 //!
-//! What is remembered may be missing, outdated, or of another key with the same hash: it can save a round but decides nothing.
+//! A hint may be missing, outdated, or that of another key with the same hash: it can save a round but decides nothing.
 
 use std::{
     collections::HashMap,
@@ -13,11 +13,11 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-/// What was seen at keys, of which it remembers those in use and no more than twice `half_size`.
+/// The values last read at keys. Keys in use stay; there are never more than twice `half_size`.
 #[derive(Debug)]
 pub struct Hints<T> {
     half_size: usize,
-    /// Whether it is in use, so that who needs none skips the look-up.
+    /// Whether anything was ever inserted. Without that, lookups take no lock.
     in_use: AtomicBool,
     halves: Mutex<Halves<T>>,
     hasher: RandomState,
@@ -31,13 +31,13 @@ struct Halves<T> {
 }
 
 impl<T: Clone> Hints<T> {
-    /// Remembers up to `half_size` keys in each of two halves.
+    /// Creates a cache of two halves with up to `half_size` keys each.
     pub fn new(half_size: usize) -> Self {
         let halves = Halves { young: HashMap::default(), old: HashMap::default() };
         Self { half_size, in_use: AtomicBool::new(false), halves: Mutex::new(halves), hasher: RandomState::default() }
     }
 
-    /// What was last seen at a key, if that is remembered.
+    /// Returns the value last read at a key, if it is cached.
     pub fn get(&self, key: &Bytes) -> Option<T> {
         if !self.in_use.load(Ordering::Relaxed) {
             return None;
@@ -52,13 +52,13 @@ impl<T: Clone> Hints<T> {
         Some(seen)
     }
 
-    /// Remembers what was seen at a key.
+    /// Stores the value that was read at a key.
     pub fn insert(&self, key: &Bytes, seen: T) {
         self.halves.lock().insert(self.hasher.hash_one(key), seen, self.half_size);
         self.in_use.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     pub fn remove(&self, key: &Bytes) {
         let hash = self.hasher.hash_one(key);
         let mut halves = self.halves.lock();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_use_stays_and_the_rest_goes() {
+    fn keys_in_use_stay_and_others_are_evicted() {
         let hints = Hints::new(MOST);
         hints.insert(&key(0), 0);
         for n in 1..MOST * 5 {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_not_there() {
+    fn a_removed_key_is_missing() {
         let hints = Hints::new(MOST);
         assert!(hints.get(&key(1)).is_none());
         hints.insert(&key(1), 1);

@@ -1,4 +1,4 @@
-//! JSON objects whose fields keep the bytes they came with: what nobody changes is never encoded anew.
+//! JSON objects whose fields keep their bytes: a field that is not changed is never encoded again.
 
 use std::borrow::{Borrow, Cow};
 
@@ -8,11 +8,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The fields of an object in their order, each value as it was written.
+/// The fields of an object, in order, each value with its original bytes.
 #[derive(Debug, Default)]
 pub struct Object<'a>(IndexMap<Name<'a>, &'a RawValue, RandomState>);
 
-/// The name of a field: a part of the text, unless it is escaped there.
+/// The name of a field, borrowed from the text unless it has escapes there.
 #[derive(Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -23,26 +23,26 @@ impl Borrow<str> for Name<'_> {
 }
 
 impl<'a> Object<'a> {
-    /// Reads an object; `None` when the text is anything else.
+    /// Parses an object. Returns `None` if the text is anything else.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        // Checked once as a whole, which serde would do with each part.
+        // UTF-8 is checked once for the whole text, instead of by serde for each part.
         serde_json::from_str(std::str::from_utf8(text).ok()?).ok().map(Self)
     }
 
-    /// Reads what the caller passed.
+    /// Parses an argument of the caller.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT`, naming `what`, when it is no object.
+    /// `E_INVALID_ARGUMENT`, naming `what`, if it is not an object.
     pub fn argument(what: &str, text: &'a [u8]) -> Result<Self> {
         Self::parse(text).ok_or_else(|| Error::argument(format!("{what} must be an object that JSON can hold")))
     }
 
-    /// Sets a field as JavaScript does: a known one keeps its place.
+    /// Sets a field as JavaScript does: an existing one keeps its position.
     pub fn set(&mut self, name: &'a str, value: &'a RawValue) {
         self.0.insert(Name(name.into()), value);
     }
 
-    /// Takes a field away; the others keep their order.
+    /// Removes a field. The others keep their order.
     pub fn remove(&mut self, name: &str) {
         self.0.shift_remove(name);
     }
@@ -57,13 +57,13 @@ impl<'a> Object<'a> {
         self.0.get(field).is_some_and(|value| value.get() == "null")
     }
 
-    /// What `{ ...this, ...over }` is in JavaScript.
+    /// Merges two objects like `{ ...this, ...over }` in JavaScript.
     pub fn spread(mut self, over: Object<'a>) -> Self {
         self.0.extend(over.0);
         self
     }
 
-    /// A field that names something: a string that is not empty, or the digits of a number.
+    /// Returns a field that is an id: a non-empty string, or a number as text.
     pub fn name(&self, field: &str) -> Option<String> {
         let raw = self.0.get(field)?.get();
         match raw.as_bytes().first()? {
@@ -73,26 +73,26 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The value of a field, if it is a number.
+    /// Returns a field that is a number.
     pub fn number(&self, field: &str) -> Option<f64> {
         serde_json::from_str(self.0.get(field)?.get()).ok()
     }
 
-    /// The object as text.
+    /// Encodes the object.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(&self.0).map_err(unwritable)
+        serde_json::to_vec(&self.0).map_err(encode_error)
     }
 }
 
-/// A string as a JSON value.
+/// Encodes a string.
 pub fn string(text: &str) -> Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(text).map_err(unwritable)
+    serde_json::value::to_raw_value(text).map_err(encode_error)
 }
 
-/// What is read in place of a stored value that is not JSON.
+/// Replaces a stored value that is not JSON.
 pub const INVALID: &[u8] = br#"{"error":"Invalid data"}"#;
 
-/// The value itself where it is JSON, and `INVALID` where it is not.
+/// Returns the value if it is JSON, and `INVALID` otherwise.
 pub fn or_invalid(value: &[u8]) -> &[u8] {
     if is_json(value) { value } else { INVALID }
 }
@@ -102,7 +102,7 @@ pub fn is_json(value: &[u8]) -> bool {
     serde_json::from_slice::<&RawValue>(value).is_ok()
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+fn encode_error(error: serde_json::Error) -> Error {
     Error::new(Kind::Internal, "JSON could not be written").with_source(error)
 }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_changes_keeps_its_bytes() {
+    fn an_unchanged_field_keeps_its_bytes() {
         let kept = r#""a":[],"b":9007199254740993,"c":{ "x" : 1.10e2},"d":"\u00e9\ud800""#;
         assert_eq!(
             spread(&format!("{{{kept},\"e\":1}}"), r#"{"e":2,"f":{}}"#),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_field_keeps_its_place() {
+    fn a_changed_field_keeps_its_position() {
         assert_eq!(spread(r#"{"a":1,"b":2}"#, r#"{"c":3,"a":null}"#), r#"{"a":null,"b":2,"c":3}"#);
     }
 

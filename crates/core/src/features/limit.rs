@@ -1,4 +1,4 @@
-//! Rate limits: a fixed window, counted by a plain integer with a life.
+//! Rate limits with fixed windows: an integer with a ttl for each counter.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,56 +16,56 @@ use crate::{
     store::LocalStore,
 };
 
-script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
+script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
-/// The largest whole number up to which all are exact in JavaScript and in Lua.
-const LARGEST: f64 = 9_007_199_254_740_992.0;
+/// 2^53: up to here, all whole numbers are exact in JavaScript and in Lua.
+const MAX_LIMIT: f64 = 9_007_199_254_740_992.0;
 
 pub use crate::output::Source;
 
-/// What a check answers when there is no server to ask, or one that has no memory left to count in.
+/// The result of a check while the server is unavailable or out of memory.
 #[derive(Debug, Clone, Default)]
 pub enum OnUnavailable {
-    /// Allowed: a limiter that is down must not take the service with it.
+    /// Allowed, so that a limiter that is down does not take the service down.
     #[default]
     Allow,
-    /// Refused.
+    /// Rejected.
     Deny,
-    /// What this process counts by itself, from nothing: every process admits as many as the limit says.
+    /// Counted by this process alone, from 0. Each process then allows up to the limit.
     Local(Arc<LocalStore>),
-    /// The error itself.
+    /// The error.
     Throw,
 }
 
-/// What became of one hit.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitResult {
     /// Whether it was within the limit.
     pub allowed: bool,
-    /// How many more would be, in this window.
+    /// How many more hits this window allows.
     pub remaining: u64,
-    /// When the window ends, in epoch milliseconds; `None` when nobody knows.
+    /// The end of the window in milliseconds since 1970, if it is known.
     pub reset_ms: Option<i64>,
     /// How long until a hit can be allowed again, in milliseconds by the clock of the counter; 0 if this one was.
     pub retry_after_ms: i64,
-    /// The limit it was checked against.
+    /// The limit.
     pub limit: u64,
-    /// How long a window lasts.
+    /// The length of a window.
     pub window: Duration,
-    /// Who says so.
+    /// The counter that produced this.
     pub source: Source,
 }
 
 /// Options of a limiter.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What its keys begin with; `rate_limit:`.
+    /// The prefix of its keys. Default `rate_limit:`.
     pub prefix: Option<String>,
-    /// What a check answers without a server; `Allow`.
+    /// The result of a check while the server is unavailable. Default `Allow`.
     pub on_unavailable: OnUnavailable,
 }
 
-/// Counts hits.
+/// A rate limiter.
 #[derive(Debug)]
 pub struct Limiter {
     prefix: Prefix,
@@ -73,20 +73,20 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// A limiter with these options.
+    /// Creates a limiter with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    /// `E_INVALID_SETTINGS` for an invalid prefix.
     pub fn new(options: Options) -> Result<Self> {
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::LIMITS))?;
         Ok(Self { prefix, on_unavailable: options.on_unavailable })
     }
 
-    /// Counts one hit of `id`: at most `limit` in a window, which begins with its first hit.
+    /// Counts a hit of `id`, of which a window allows `limit`. A window starts with its first hit.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` unless the limit is a whole number from 1 to 2^53 and the window a positive number of seconds.
-    /// Asked of a key that holds something else, the server's own error.
+    /// The server's own error if the key holds another type.
     pub fn check(&self, id: &str, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
         self.count(self.key(id), limit, window_seconds)
     }
@@ -99,16 +99,16 @@ impl Limiter {
         Ok(self.count(keys::verbatim(key), limit, window_seconds)?.map(|checked| checked.allowed))
     }
 
-    /// Forgets the hits of `id`; answers how many keys went.
+    /// Resets the counter of `id`. Returns how many keys were deleted.
     pub fn reset(&self, id: &str) -> Call<i64> {
         let request = Request::keyed("DEL", [self.key(id)]);
         let OnUnavailable::Local(local) = &self.on_unavailable else { return Call::new(request, Reply::int) };
-        // What was counted here is forgotten whatever the server says: it holds while there is none.
+        // The local counter is reset in any case, because it applies while the server is unavailable.
         let (local, here) = (local.clone(), request.clone());
-        Call::new(request, Reply::int).inspect(move |_| drop(local.ask(&here)))
+        Call::new(request, Reply::int).inspect(move |_| drop(local.execute(&here)))
     }
 
-    /// The key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
+    /// Returns the key of the counter for `id`. A route key created by `keyForRoute` is used unchanged, whichever method gets it.
     fn key(&self, id: &str) -> Bytes {
         let prefix = self.prefix.as_str();
         // Route keys start with the prefix of the limiter if it has a custom one.
@@ -123,7 +123,7 @@ impl Limiter {
     }
 
     fn count(&self, key: Bytes, limit: f64, window_seconds: f64) -> Result<Call<LimitResult>> {
-        if !(1.0..=LARGEST).contains(&limit) || limit.fract() != 0.0 {
+        if !(1.0..=MAX_LIMIT).contains(&limit) || limit.fract() != 0.0 {
             return Err(Error::argument(format!(
                 "limit must be a whole number from 1 to 2^53, got {}",
                 to_js_string(limit)
@@ -145,15 +145,15 @@ impl Limiter {
             let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
             LimitResult { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
         };
-        let asked = |request| Call::new(request, move |reply| read(reply, Source::Store));
+        let count = |request| Call::new(request, move |reply| read(reply, Source::Store));
         Ok(match &self.on_unavailable {
-            OnUnavailable::Allow => asked(request).or_fallback(move || Ok(unknown(true, limit))),
-            OnUnavailable::Deny => asked(request).or_fallback(move || Ok(unknown(false, 0))),
+            OnUnavailable::Allow => count(request).or_fallback(move || Ok(unknown(true, limit))),
+            OnUnavailable::Deny => count(request).or_fallback(move || Ok(unknown(false, 0))),
             OnUnavailable::Local(local) => {
                 let (local, here) = (local.clone(), request.clone());
-                asked(request).or_fallback(move || local.ask(&here).and_then(|reply| read(reply, Source::Local)))
+                count(request).or_fallback(move || local.execute(&here).and_then(|reply| read(reply, Source::Local)))
             }
-            OnUnavailable::Throw => asked(request),
+            OnUnavailable::Throw => count(request),
         })
     }
 }
@@ -167,7 +167,7 @@ mod tests {
         Limiter::new(Options { on_unavailable, ..Options::default() }).unwrap()
     }
 
-    fn answer<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
+    fn result<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
         match (call.read)(Replies([reply].into_iter().collect()))? {
             Step::Done(answer) => Ok(answer),
             Step::Next(_) => panic!("one round is enough"),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_arguments_are_rejected() {
         let limiter = limiter(OnUnavailable::Allow);
         for limit in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY, 2f64.powi(53) + 2.0] {
             assert_eq!(limiter.check("a", limit, 1.0).err().map(|e| e.kind), Some(Kind::InvalidArgument), "{limit}");
@@ -185,14 +185,14 @@ mod tests {
         }
         assert!(
             limiter.check("", 1.0, 1.0).is_ok() && limiter.check_key("a\0", 1.0, 1.0).is_ok(),
-            "a stranger may ask"
+            "any text is a valid id"
         );
     }
 
     #[test]
-    fn without_a_server_the_option_decides() {
+    fn on_unavailable_decides_while_the_server_is_unavailable() {
         let down = || Err(Error::new(Kind::Unavailable, "no server"));
-        let check = |option| answer(limiter(option).check("a", 3.0, 1.0).unwrap(), down());
+        let check = |option| result(limiter(option).check("a", 3.0, 1.0).unwrap(), down());
         let allowed = check(OnUnavailable::Allow).unwrap();
         assert_eq!((allowed.allowed, allowed.remaining, allowed.reset_ms), (true, 3, None));
         assert_eq!(allowed.source, Source::Fallback);
@@ -203,18 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_no_is_never_a_fallback() {
+    fn other_errors_are_never_replaced_by_a_fallback() {
         let wrong = Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
         for option in [OnUnavailable::Allow, OnUnavailable::Deny, OnUnavailable::Local(local())] {
-            let error = answer(limiter(option).check("a", 3.0, 1.0).unwrap(), wrong.clone()).unwrap_err();
+            let error = result(limiter(option).check("a", 3.0, 1.0).unwrap(), wrong.clone()).unwrap_err();
             assert_eq!(error.kind, Kind::WrongType);
         }
     }
 
     #[test]
-    fn a_server_without_memory_counts_nothing_either() {
+    fn a_server_without_memory_is_treated_as_unavailable() {
         let full = || Err(Error::from_server("OOM command not allowed when used memory > 'maxmemory'."));
-        let check = |option| answer(limiter(option).check("a", 3.0, 1.0).unwrap(), full());
+        let check = |option| result(limiter(option).check("a", 3.0, 1.0).unwrap(), full());
         assert!(check(OnUnavailable::Allow).unwrap().allowed);
         assert!(!check(OnUnavailable::Deny).unwrap().allowed);
         assert_eq!(check(OnUnavailable::Local(local())).unwrap().source, Source::Local);
@@ -225,63 +225,63 @@ mod tests {
         Arc::new(LocalStore::new(1 << 20))
     }
 
-    /// A limiter that counts here, and a check of it while the server is away.
+    /// A limiter that counts locally, with its store.
     fn counting() -> (Arc<LocalStore>, Limiter) {
         let local = local();
         (local.clone(), limiter(OnUnavailable::Local(local)))
     }
 
-    fn check_away(limiter: &Limiter, id: &str) -> LimitResult {
-        answer(limiter.check(id, 2.0, 60.0).unwrap(), Err(Error::new(Kind::Timeout, "late"))).unwrap()
+    fn check_locally(limiter: &Limiter, id: &str) -> LimitResult {
+        result(limiter.check(id, 2.0, 60.0).unwrap(), Err(Error::new(Kind::Timeout, "late"))).unwrap()
     }
 
     #[test]
-    fn this_process_counts_as_the_server_would() {
+    fn the_local_counter_works_like_the_servers() {
         let (local, limiter) = counting();
-        let first = check_away(&limiter, "a");
+        let first = check_locally(&limiter, "a");
         assert_eq!((first.allowed, first.remaining, first.source), (true, 1, Source::Local));
         assert!(first.reset_ms.is_some());
-        assert_eq!(check_away(&limiter, "a").remaining, 0);
-        let refused = check_away(&limiter, "a");
+        assert_eq!(check_locally(&limiter, "a").remaining, 0);
+        let refused = check_locally(&limiter, "a");
         assert_eq!((refused.allowed, refused.remaining, refused.reset_ms), (false, 0, first.reset_ms));
         assert!((1..=60_000).contains(&refused.retry_after_ms), "{}", refused.retry_after_ms);
-        assert!(check_away(&limiter, "b").allowed, "each for itself");
+        assert!(check_locally(&limiter, "b").allowed, "each id has its own counter");
         local.advance(Duration::from_secs(60));
-        assert_eq!(check_away(&limiter, "a").remaining, 1);
+        assert_eq!(check_locally(&limiter, "a").remaining, 1);
     }
 
     #[test]
-    fn an_answer_of_the_server_is_not_counted_here() {
+    fn a_hit_counted_by_the_server_is_not_counted_locally() {
         let (_, limiter) = counting();
         let counted = Reply::Array(vec![Reply::Int(1), Reply::Int(5), Reply::Int(0)]);
-        let checked = answer(limiter.check("a", 2.0, 60.0).unwrap(), Ok(counted)).unwrap();
+        let checked = result(limiter.check("a", 2.0, 60.0).unwrap(), Ok(counted)).unwrap();
         assert_eq!((checked.source, checked.reset_ms), (Source::Store, Some(5)));
-        assert_eq!(check_away(&limiter, "a").remaining, 1);
+        assert_eq!(check_locally(&limiter, "a").remaining, 1);
     }
 
     #[test]
-    fn a_reset_forgets_what_was_counted_here_too() {
+    fn a_reset_resets_the_local_counter_too() {
         let (_, limiter) = counting();
         for reply in [Ok(Reply::Int(0)), Err(Error::new(Kind::Unavailable, "away"))] {
-            check_away(&limiter, "a");
-            check_away(&limiter, "a");
-            assert!(!check_away(&limiter, "a").allowed);
-            assert_eq!(answer(limiter.reset("a"), reply.clone()).is_ok(), reply.is_ok());
-            assert_eq!(check_away(&limiter, "a").remaining, 1);
-            answer(limiter.reset("a"), Ok(Reply::Int(0))).unwrap();
+            check_locally(&limiter, "a");
+            check_locally(&limiter, "a");
+            assert!(!check_locally(&limiter, "a").allowed);
+            assert_eq!(result(limiter.reset("a"), reply.clone()).is_ok(), reply.is_ok());
+            assert_eq!(check_locally(&limiter, "a").remaining, 1);
+            result(limiter.reset("a"), Ok(Reply::Int(0))).unwrap();
         }
     }
 
     #[test]
-    fn what_is_counted_here_is_bounded() {
+    fn local_counters_are_bounded_in_memory() {
         let local = Arc::new(LocalStore::new(64 << 10));
         let limiter = limiter(OnUnavailable::Local(local.clone()));
         for n in 0..1000 {
-            assert!(check_away(&limiter, &format!("id {n}")).allowed);
-            // Who comes again and again is the last to be forgotten.
-            check_away(&limiter, "busy");
+            assert!(check_locally(&limiter, &format!("id {n}")).allowed);
+            // The most recently used counter is evicted last.
+            check_locally(&limiter, "busy");
             assert!(local.used_bytes() <= 64 << 10);
         }
-        assert!(!check_away(&limiter, "busy").allowed);
+        assert!(!check_locally(&limiter, "busy").allowed);
     }
 }

@@ -1,4 +1,4 @@
-//! Locks between processes: a token that one holds until it is released or its life ends.
+//! Locks between processes: a key that holds the token of its holder, until it is released or its ttl ends.
 
 use std::time::Duration;
 
@@ -18,31 +18,31 @@ script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
 /// Options of locks.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What the keys begin with; `lock:`.
+    /// The prefix of the keys. Default `lock:`.
     pub prefix: Option<String>,
 }
 
-/// Takes and gives back locks. Without a server nothing is granted: every method fails.
+/// Acquires and releases locks. While the server is unavailable, every method fails.
 #[derive(Debug)]
 pub struct Locks {
     prefix: Prefix,
 }
 
 impl Locks {
-    /// Locks with these options.
+    /// Creates locks with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    /// `E_INVALID_SETTINGS` for an invalid prefix.
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self { prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::LOCKS))? })
     }
 
-    /// The key of a resource's lock.
+    /// Returns the key of a resource's lock.
     pub fn key(&self, resource: &str) -> Result<Bytes> {
         keys::lock(&self.prefix, resource)
     }
 
-    /// Takes the lock for so many seconds: the holder's token, or `None` while another holds it.
+    /// Acquires the lock for so many seconds. Returns the holder's token, or `None` if another caller holds it.
     pub fn acquire(&self, resource: &str, ttl_seconds: f64) -> Result<Call<Option<String>>> {
         let key = keys::lock(&self.prefix, resource)?;
         let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
@@ -69,13 +69,13 @@ impl Locks {
         }))
     }
 
-    /// Gives the lock back; false when it is no longer held with this token.
+    /// Releases the lock. Returns false if it is no longer held with this token.
     pub fn release(&self, resource: &str, token: &str) -> Result<Call<bool>> {
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes())];
         Ok(Call::new(Request::script(&RELEASE, args).merging(Merge::Script), Reply::flag))
     }
 
-    /// Holds the lock for so many seconds from now; false when it is no longer held with this token.
+    /// Extends the lock to so many seconds from now. Returns false if it is no longer held with this token.
     pub fn extend(&self, resource: &str, token: &str, ttl_seconds: f64) -> Result<Call<bool>> {
         let ttl = ttl::millis(checked_ttl(ttl_seconds)?);
         let args = [keys::lock(&self.prefix, resource)?, Bytes::copy_from_slice(token.as_bytes()), ttl];
@@ -83,10 +83,10 @@ impl Locks {
     }
 }
 
-/// How long a lock is held.
+/// Checks the ttl of a lock.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` unless it is a number of seconds over 0 and up to a hundred years.
+/// `E_INVALID_ARGUMENT` unless it is a number of seconds above 0 and up to a hundred years.
 pub fn checked_ttl(seconds: f64) -> Result<Duration> {
     ttl::from_seconds("ttlSeconds", seconds)
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_granted_by_the_store_alone() {
+    fn a_lock_is_granted_by_the_store_only() {
         assert_eq!(acquire(Ok(Reply::text("OK"))).unwrap().map(|token| token.len()), Some(32));
         assert_eq!(acquire(Ok(Reply::Nil)).unwrap(), None);
         for kind in [Kind::Unavailable, Kind::Timeout, Kind::MaybeApplied] {
@@ -115,22 +115,25 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_in_doubt_is_told_with_its_token() {
+    fn an_unknown_outcome_is_reported_with_the_token() {
         let locks = Locks::new(Options::default()).unwrap();
         for (kind, in_doubt) in [(Kind::MaybeApplied, true), (Kind::NotSent, false), (Kind::Unavailable, false)] {
-            let (tell, told) = std::sync::mpsc::channel();
-            let call =
-                locks.acquire_reporting_doubt("res", 30.0, move |token, ttl| tell.send((token, ttl)).unwrap()).unwrap();
+            let (report, reported) = std::sync::mpsc::channel();
+            let call = locks
+                .acquire_reporting_doubt("res", 30.0, move |token, ttl| report.send((token, ttl)).unwrap())
+                .unwrap();
             let token = call.requests[0].args[1].clone();
             assert!((call.read)(Replies([Err(Error::new(kind, "lost"))].into_iter().collect())).is_err());
-            let told = told.try_recv().ok();
-            assert_eq!(told.is_some(), in_doubt);
-            assert!(told.is_none_or(|(told, ttl)| told.as_bytes() == token && ttl == Duration::from_secs(30)));
+            let reported = reported.try_recv().ok();
+            assert_eq!(reported.is_some(), in_doubt);
+            assert!(
+                reported.is_none_or(|(reported, ttl)| reported.as_bytes() == token && ttl == Duration::from_secs(30))
+            );
         }
     }
 
     #[test]
-    fn no_two_tokens_are_alike() {
+    fn tokens_are_unique() {
         let tokens: std::collections::HashSet<_> = (0..1000).map(|_| acquire(Ok(Reply::text("OK"))).unwrap()).collect();
         assert_eq!(tokens.len(), 1000);
     }

@@ -1,4 +1,4 @@
-//! How long things live: seconds as callers give them, milliseconds as Redis takes them.
+//! Times to live: callers give seconds, Redis takes milliseconds.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use cinnabar_port::{
     number::to_js_string,
 };
 
-/// A hundred years: still exact when a script adds it to a clock.
-const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
+/// A hundred years in seconds, which is still exact when a script adds it to a clock.
+const MAX_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
 
-/// A life of so many seconds, rounded up to whole milliseconds.
+/// Returns a ttl of so many seconds, rounded up to whole milliseconds.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT`, naming `what`, unless it is a number over 0 and up to a hundred years.
 pub fn from_seconds(what: &str, seconds: f64) -> Result<Duration> {
-    if seconds > 0.0 && seconds <= LONGEST {
+    if seconds > 0.0 && seconds <= MAX_SECONDS {
         return Ok(Duration::from_millis((seconds * 1000.0).ceil() as u64));
     }
     Err(Error::argument(format!(
-        "{what} must be a number of seconds above 0 and up to {LONGEST}, got {}",
+        "{what} must be a number of seconds above 0 and up to {MAX_SECONDS}, got {}",
         to_js_string(seconds)
     )))
 }
 
-/// Whole milliseconds, as an argument.
-pub fn millis(life: Duration) -> Bytes {
-    Bytes::copy_from_slice(itoa::Buffer::new().format(life.as_millis() as u64).as_bytes())
+/// Encodes a duration in whole milliseconds, as an argument of a command.
+pub fn millis(duration: Duration) -> Bytes {
+    Bytes::copy_from_slice(itoa::Buffer::new().format(duration.as_millis() as u64).as_bytes())
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_are_positive_and_finite() {
+    fn a_ttl_is_positive_and_finite() {
         assert_eq!(millis(from_seconds("ttl", 0.0001).unwrap()), "1");
         assert_eq!(millis(from_seconds("ttl", 86_400.0).unwrap()), "86400000");
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e12] {

@@ -5,22 +5,22 @@ use cinnabar_port::error::{Error, Result};
 
 use super::{Prefix, companion_of, glob, lenient};
 
-/// A cached value.
+/// Returns the key of a cached value.
 pub fn cache_entry(prefix: &Prefix, name: &str) -> Bytes {
     [prefix.as_str(), &lenient(name)].concat().into()
 }
 
-/// The lease of a load of that value, in the same slot as the value.
+/// Returns the key of the lease for loads of that value, in the same slot as the value.
 pub fn cache_lease(prefix: &Prefix, name: &str) -> Bytes {
     companion_of(prefix, cache_entry(prefix, name), LEASE)
 }
 
-/// The mark of a tag.
+/// Returns the key of the epoch of a tag.
 pub fn cache_tag_epoch(prefix: &Prefix, tag: &str) -> Bytes {
     companion_of(prefix, format!("{}tag:{}", prefix.as_str(), lenient(tag)), "mark")
 }
 
-/// The name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.
+/// Returns the name of an endpoint's response to parameters with this hash: `cache:{endpoint}:{hash}`.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` for an empty endpoint.
@@ -31,7 +31,7 @@ pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
     Ok(format!("cache:{endpoint}:{hash}"))
 }
 
-/// Patterns for the values whose names match a glob, and for the leases of their loads.
+/// Returns patterns for the keys of values whose names match a glob, and for their leases.
 ///
 /// `*`, `?` and `[a-z]` work as in Redis, `\\` escapes them, and everything else is literal. Names over 512 bytes are stored as
 /// hashes and match only `*`.

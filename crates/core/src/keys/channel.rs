@@ -6,19 +6,19 @@
 
 use bytes::Bytes;
 
-const FOREIGN: &[u8] = b"cinnabar:db";
+const DATABASE: &[u8] = b"cinnabar:db";
 
-/// The name on the server of a channel or pattern in a database.
+/// Returns the name on the server of a channel or pattern in a database.
 pub fn channel(database: u8, name: Bytes) -> Bytes {
     if database == 0 || name.starts_with(b"__") {
         return name;
     }
-    [FOREIGN, database.to_string().as_bytes(), b":", &name].concat().into()
+    [DATABASE, database.to_string().as_bytes(), b":", &name].concat().into()
 }
 
-/// The caller's name of a channel; `None` for a channel of another database, which a pattern may have matched.
+/// Returns the caller's name of a channel. `None` for a channel of another database, which a pattern may have matched.
 pub fn caller_channel(database: u8, name: &Bytes) -> Option<Bytes> {
-    let Some(rest) = name.strip_prefix(FOREIGN) else { return Some(name.clone()) };
+    let Some(rest) = name.strip_prefix(DATABASE) else { return Some(name.clone()) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = rest.split_at(digits);
     match (number, rest.strip_prefix(b":")) {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_is_heard_under_its_name_in_its_own_database() {
+    fn a_channel_has_its_own_name_in_its_own_database() {
         let name = |text: &'static str| Bytes::from_static(text.as_bytes());
         assert_eq!(channel(0, name("prism:events")), "prism:events");
         assert_eq!(channel(3, name("prism:*")), "cinnabar:db3:prism:*");

@@ -11,7 +11,7 @@ fn text(key: Result<Bytes>) -> String {
 }
 
 #[test]
-fn documented_names_are_literal() {
+fn documented_keys_are_literal() {
     assert_eq!(text(session(&prefix(SESSIONS), "abc")), "session:abc");
     assert_eq!(limit(&prefix(LIMITS), "ip"), "rate_limit:ip");
     assert_eq!(text(lock(&prefix(LOCKS), "res")), "lock:res");
@@ -51,7 +51,7 @@ fn the_key_of_an_epoch_is_known_without_being_built() {
 fn companions_of_rooms_share_the_slot() {
     let rooms = prefix(ROOMS);
     let (users, messages) = (room_users(&rooms, "x").unwrap(), room_messages(&rooms, "x").unwrap());
-    assert_eq!(room_connections(&rooms, &users), "room:{room:x:users}:refs");
+    assert_eq!(room_member_counts(&rooms, &users), "room:{room:x:users}:refs");
     assert_eq!(room_memberships(&rooms, &users, "7f"), "room:{room:x:users}:node:7f");
     assert_eq!(room_tombstone(&rooms, &users, "7f"), "room:{room:x:users}:gone:7f");
     assert_eq!(room_changes(&rooms, &users, 0), "room:{room:x:users}:events");
@@ -59,9 +59,9 @@ fn companions_of_rooms_share_the_slot() {
     assert_eq!(room_numbers(&rooms, &messages), "room:{room:x:messages}:seq");
     assert_eq!(room_live(&rooms, &messages, 0), "room:{room:x:messages}:live");
     assert_eq!(room_live(&rooms, &messages, 12), "room:{room:x:messages}:db12:live");
-    assert_eq!(room_nodes(&rooms), "room:{room:}:nodes");
-    assert_eq!(room_node_rooms(&rooms, "7f"), "room:{room:}:rooms:7f");
-    assert_eq!(room_node_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
+    assert_eq!(room_leases(&rooms), "room:{room:}:nodes");
+    assert_eq!(room_process_rooms(&rooms, "7f"), "room:{room:}:rooms:7f");
+    assert_eq!(room_process_rooms(&prefix(""), "7f"), "{rooms}:rooms:7f", "empty braces are none");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_keys_of_a_queue_share_its_slot() {
 }
 
 #[test]
-fn kept_ids_are_undone_exactly() {
+fn encoded_ids_are_decoded_exactly() {
     for id in ["a", "a b:c", "{}%*?[]\\\n\u{7f}", "%7B", "%sha256:", "ünï", &"x".repeat(512)] {
         assert_eq!(decoded_id(encoded_id("id", id).unwrap().as_bytes()), id);
     }
@@ -88,21 +88,21 @@ fn kept_ids_are_undone_exactly() {
 }
 
 #[test]
-fn what_means_something_is_encoded() {
+fn special_characters_are_encoded() {
     assert_eq!(identifier("id", "a{b}%*?[c]\\\n\u{7f}").unwrap(), "a%7Bb%7D%25%2A%3F%5Bc%5D%5C%0A%7F");
 }
 
 #[test]
-fn long_ones_are_hashed() {
+fn long_identifiers_are_hashed() {
     let (plain, long) = ("a".repeat(512), "a".repeat(513));
     assert_eq!(identifier("id", &plain).unwrap(), plain);
     let hashed = identifier("id", &long).unwrap().into_owned();
     assert_eq!(hashed.len(), 8 + 64);
-    assert_ne!(identifier("id", &hashed).unwrap(), hashed, "somebody else's identifier may read like a hashed one");
+    assert_ne!(identifier("id", &hashed).unwrap(), hashed, "another identifier may look like a hash");
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_identifiers_and_prefixes_are_rejected() {
     for (bad, word) in [(String::new(), "empty"), ("a\0b".into(), "NUL"), ("a".repeat(65_537), "65537")] {
         let error = identifier("userId", &bad).unwrap_err();
         assert_eq!(error.kind.code(), "E_INVALID_ARGUMENT");
@@ -114,7 +114,7 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn what_a_stranger_asks_for_is_always_a_key() {
+fn any_untrusted_text_is_a_valid_key() {
     let (cache, limits) = (prefix(CACHE), prefix(LIMITS));
     assert_eq!(cache_entry(&cache, "a\0{b}"), "api:a%00%7Bb%7D");
     assert_eq!(cache_lease(&cache, "a\0{b}"), "api:{api:a%00%7Bb%7D}:load");
@@ -126,7 +126,7 @@ fn what_a_stranger_asks_for_is_always_a_key() {
 }
 
 #[test]
-fn patterns_keep_their_meaning_and_nothing_else_has_one() {
+fn only_globs_are_special_in_patterns() {
     let both = |glob| cache_pattern(&prefix(CACHE), glob).map(|(entries, _)| entries);
     let of = |glob| text(both(glob));
     assert_eq!(of("user:*"), "api:user:*");
@@ -153,7 +153,7 @@ proptest! {
         let users = room_users(&prefix, &id).unwrap();
         for (key, companion) in [
             (&key[..], session_load(&prefix, &id).unwrap()),
-            (&users[..], room_connections(&prefix, &users)),
+            (&users[..], room_member_counts(&prefix, &users)),
             (&users[..], room_memberships(&prefix, &users, "7f")),
             (&users[..], room_changes(&prefix, &users, 0)),
             (&users[..], room_changes(&prefix, &users, 9)),
@@ -165,7 +165,7 @@ proptest! {
             let close = companion.iter().position(|byte| *byte == b'}').unwrap();
             prop_assert_eq!(&companion[open..close], key);
         }
-        for whole in [cache_lease(&prefix, ""), cache_tag_epoch(&prefix, ""), room_nodes(&prefix), room_node_rooms(&prefix, "7f")] {
+        for whole in [cache_lease(&prefix, ""), cache_tag_epoch(&prefix, ""), room_leases(&prefix), room_process_rooms(&prefix, "7f")] {
             prop_assert!(whole.starts_with(own.as_bytes()));
         }
     }

@@ -1,4 +1,4 @@
-//! Runs calls in rounds, each as one batch, until every call has a result.
+//! Runs a batch of calls in rounds, until each has a result.
 
 mod erased;
 mod streaming;
@@ -39,7 +39,7 @@ struct NextRound<T, Tag> {
     progress: Progress,
 }
 
-/// A call whose round is under way.
+/// A call whose round is in flight.
 struct InFlight<T, Tag> {
     /// The effect of each request.
     effects: PerRequest<Effect>,
@@ -51,7 +51,7 @@ struct InFlight<T, Tag> {
     key: SmallVec<[u8; 32]>,
 }
 
-/// What became of a call in a round.
+/// The outcome of a round for a call.
 enum Advance<T, Tag> {
     Done((Result<T>, Tag)),
     /// It needs another round.
@@ -91,11 +91,11 @@ impl<T, Tag> InFlight<T, Tag> {
         // If everything was executed, the reader's own error applies.
         let has_changed = progress.has_changed();
         effects.iter().zip(&replies).for_each(|(effect, reply)| progress.record(effect, reply));
-        let told = has_changed || progress.has_failed();
+        let earlier_effects = has_changed || progress.has_failed();
         let outcome = Outcome { tag, progress, key };
         let step = catching_panic(read, Replies(replies));
         let step =
-            step.map_err(|error| outcome.located(if told { outcome.progress.final_error(error) } else { error }));
+            step.map_err(|error| outcome.located(if earlier_effects { outcome.progress.final_error(error) } else { error }));
         (step, outcome)
     }
 }
@@ -113,11 +113,11 @@ impl<Tag> Outcome<Tag> {
     }
 }
 
-/// A round that is about to go out.
+/// A round that is about to be sent.
 struct RoundStart<T, Tag> {
     batch: Vec<Request>,
     in_flight: Vec<InFlight<T, Tag>>,
-    /// Calls that need nothing of an engine.
+    /// Calls that were settled without a request.
     done: Vec<(Result<T>, Tag)>,
 }
 
@@ -134,7 +134,7 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = NextRound<T, Tag>>) -> Rou
                 in_flight.push(InFlight { effects, read, tag, progress, key });
                 batch.extend(requests);
             }
-            Ok(Step::Done(answer)) => done.push((Ok(answer), tag)),
+            Ok(Step::Done(result)) => done.push((Ok(result), tag)),
             Err(error) => done.push((Err(progress.final_error(error)), tag)),
         }
     }
@@ -142,42 +142,42 @@ fn begin<T, Tag>(calls: impl ExactSizeIterator<Item = NextRound<T, Tag>>) -> Rou
 }
 
 impl Store {
-    /// Runs calls that go out together. `settle` gets those that each round finished, with the tag they came with, so that
-    /// a call of one round never waits for a neighbour of several. What is still under way when `cut` comes is settled then.
+    /// Runs calls that were submitted together. `settle` gets the calls that each round finished, with their tags, so that a call of
+    /// one round never waits for one of several. Calls that are still pending when `closed` completes are settled then.
     ///
-    /// The deadline is that of all rounds together. Soon after it, every call is settled, whatever the engine does: dropping
-    /// what it executes takes back what has not left.
+    /// The deadline applies to all rounds together. Soon after it, every call is settled, whatever the engine does: dropping its future
+    /// cancels requests that were not sent yet.
     pub async fn run_until<T: Send, Tag: Send>(
         &self,
         calls: Vec<(Call<T>, Tag)>,
         deadline: Instant,
-        cut: impl Future<Output = ()>,
+        closed: impl Future<Output = ()>,
         mut settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
     ) {
-        let mut cut = pin!(cut);
+        let mut closed = pin!(closed);
         let first = calls.into_iter().map(|(call, tag)| NextRound { call, tag, progress: Progress::default() });
         if let Engine::Redis(engine) = &self.engine {
-            return streaming::run(engine, first.collect(), deadline, cut, settle).await;
+            return streaming::run(engine, first.collect(), deadline, closed, settle).await;
         }
-        let mut next_round = self.round(first, deadline, cut.as_mut(), &mut settle).await;
+        let mut next_round = self.round(first, deadline, closed.as_mut(), &mut settle).await;
         while !next_round.is_empty() {
             if Instant::now() >= deadline {
                 return settle(deadline_passed(next_round));
             }
-            next_round = self.round(next_round.into_iter(), deadline, cut.as_mut(), &mut settle).await;
+            next_round = self.round(next_round.into_iter(), deadline, closed.as_mut(), &mut settle).await;
         }
     }
 
-    /// One round; answers those that need another.
+    /// Runs one round. Returns the calls that need another.
     async fn round<T, Tag>(
         &self,
         calls: impl ExactSizeIterator<Item = NextRound<T, Tag>>,
         deadline: Instant,
-        cut: Pin<&mut impl Future<Output = ()>>,
+        closed: Pin<&mut impl Future<Output = ()>>,
         settle: &mut impl FnMut(Vec<(Result<T>, Tag)>),
     ) -> Vec<NextRound<T, Tag>> {
         let RoundStart { batch, in_flight, mut done } = begin(calls);
-        let (replies, ended) = match self.replies(batch, deadline, cut).await {
+        let (replies, cutoff) = match self.replies(batch, deadline, closed).await {
             Ok(replies) => (replies, None),
             Err(end) => (Vec::new(), Some(end)),
         };
@@ -200,27 +200,27 @@ impl Store {
         next_round
     }
 
-    /// The replies, or why nobody waits for them any longer.
+    /// Returns the replies, or why they are no longer waited for.
     async fn replies(
         &self,
         batch: Vec<Request>,
         deadline: Instant,
-        cut: Pin<&mut impl Future<Output = ()>>,
+        closed: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Vec<Result<Reply>>, Cutoff> {
         let count = batch.len();
         if count == 0 {
             return Ok(Vec::new());
         }
-        within_deadline(self.execute(batch, deadline), count, deadline, cut).await
+        within_deadline(self.execute(batch, deadline), count, deadline, closed).await
     }
 }
 
-/// Waits for an engine until the deadline has passed or `cut` comes, whatever it does.
+/// Waits for an engine until the deadline has passed or `closed` completes, whatever it does.
 async fn within_deadline(
     execution: impl Future<Output = Vec<Result<Reply>>>,
     count: usize,
     deadline: Instant,
-    cut: Pin<&mut impl Future<Output = ()>>,
+    closed: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Vec<Result<Reply>>, Cutoff> {
     let mut execution = pin!(execution);
     let mut catching_panic = pin!(poll_fn(|context| {
@@ -236,7 +236,7 @@ async fn within_deadline(
         replies = catching_panic => Ok(replies),
         // If this thread is late, results that are already available take precedence over the deadline.
         () = async { sleep_until(deadline + GRACE).await; yield_now().await } => Err(Cutoff::Deadline),
-        () = cut => Err(Cutoff::Closed),
+        () = closed => Err(Cutoff::Closed),
     }
 }
 
@@ -286,7 +286,7 @@ fn deadline_passed<T, Tag>(calls: Vec<NextRound<T, Tag>>) -> Vec<(Result<T>, Tag
     done
 }
 
-/// The next replies, so many, for whoever asked for them.
+/// Takes the next `count` replies.
 fn take_replies(replies: &mut std::vec::IntoIter<Result<Reply>>, count: usize) -> PerRequest<Result<Reply>> {
     match count {
         1 => replies.next().into_iter().collect(),
@@ -310,7 +310,7 @@ fn catching_panic<T>(read: ReadReplies<T>, replies: Replies) -> Result<Step<T>> 
     catch_unwind(AssertUnwindSafe(|| read(replies))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
-/// A panic as an error: the process goes on.
+/// Turns a panic into an error, so that the process goes on.
 pub fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".into());

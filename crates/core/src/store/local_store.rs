@@ -1,4 +1,4 @@
-//! A small embedded store of the process, used while the server is unavailable.
+//! A small embedded store in this process, used while the server is unavailable.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use super::{Reply, Request, memory, registry::Registry};
 /// Memory limit in bytes; the least recently used keys are evicted.
 const MAX_BYTES: usize = 16 << 20;
 
-static LOCALS: Registry<(Server, u8), LocalStore> = Registry::new();
+static STORES: Registry<(Server, u8), LocalStore> = Registry::new();
 
 /// A small in-process store without I/O. Nothing in it ever reaches a server.
 pub struct LocalStore {
@@ -23,22 +23,22 @@ pub struct LocalStore {
     engine: OnceLock<memory::Engine>,
 }
 
-/// The local store for the server in these settings. Services on the same server share it, whatever their other settings. It is
-/// dropped with its last holder.
+/// Returns the local store for the server in these settings. Services on the same server share it, whatever their other settings. It
+/// is dropped with its last reference.
 pub fn local_store(settings: &Settings) -> Arc<LocalStore> {
     let Ok(local) =
-        LOCALS.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(LocalStore::new(MAX_BYTES)));
+        STORES.get(&(settings.server.clone(), settings.database), || Ok::<_, Infallible>(LocalStore::new(MAX_BYTES)));
     local
 }
 
 impl LocalStore {
-    /// An empty one.
+    /// Creates an empty store.
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes, engine: OnceLock::new() }
     }
 
     /// Runs a request.
-    pub fn ask(&self, request: &Request) -> Result<Reply> {
+    pub fn execute(&self, request: &Request) -> Result<Reply> {
         let engine = self.engine()?;
         let reply = engine.execute_blocking(std::slice::from_ref(request)).pop();
         // Removes expired keys. Nothing else does so here, and each key is removed only once, so this is cheap.
@@ -50,9 +50,9 @@ impl LocalStore {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let made = memory::Engine::new(self.max_bytes)?;
-        // If two are created concurrently, the first is kept.
-        Ok(self.engine.get_or_init(|| made))
+        let engine = memory::Engine::new(self.max_bytes)?;
+        // If two are created concurrently, the first wins.
+        Ok(self.engine.get_or_init(|| engine))
     }
 
     /// Moves its clock.
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_server_has_one_and_others_have_others() {
+    fn services_on_one_server_share_it() {
         let first = local_store(&settings(1, 5));
         assert!(Arc::ptr_eq(&first, &local_store(&settings(1, 5))));
         assert!(Arc::ptr_eq(&first, &local_store(&settings(1, 4))), "whatever the other settings");

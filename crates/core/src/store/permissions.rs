@@ -1,4 +1,4 @@
-//! Users without permission to publish or subscribe. Features use channels only as hints, so they still work, but more slowly.
+//! Permissions to publish and subscribe that the user lacks. Features use channels only as hints, so they still work, but more slowly.
 
 use std::{
     collections::HashMap,
@@ -12,9 +12,9 @@ use parking_lot::{Mutex, MutexGuard};
 /// A permission that the user may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// To publish.
+    /// The permission to publish.
     Publish,
-    /// To subscribe.
+    /// The permission to subscribe.
     Subscribe,
 }
 
@@ -28,25 +28,25 @@ impl Permission {
     }
 }
 
-/// That a call published on a channel.
+/// The outcome of publishing on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// Which channel.
+    /// The channel.
     pub channel: Bytes,
     /// Whether the server denied it.
     pub denied: bool,
 }
 
-/// A denial counts for so long: nobody may ever use its channel again.
+/// How long a denial is remembered, since its channel may never be used again.
 const TTL: Duration = Duration::from_secs(600);
-/// So many channels are remembered; one is enough to know that something is denied.
+/// How many channels are remembered. One is enough to know that something is denied.
 const MAX_CHANNELS: usize = 1000;
 
 /// What the user is currently denied, by channel: one may be allowed while another is not.
 #[derive(Debug, Default)]
 pub struct DeniedPermissions {
     denied: Mutex<HashMap<(Permission, Bytes), Instant>>,
-    /// How many there are, so that the usual case, none, costs nothing.
+    /// The number of denials, so that the common case, none, takes no lock.
     count: AtomicUsize,
 }
 
@@ -73,7 +73,7 @@ impl DeniedPermissions {
         self.count.load(Ordering::Relaxed) > 0 && !self.current(now).is_empty()
     }
 
-    /// Those that count still.
+    /// Removes outdated denials, and returns the others.
     fn current(&self, now: Instant) -> MutexGuard<'_, HashMap<(Permission, Bytes), Instant>> {
         let mut all = self.denied.lock();
         all.retain(|_, at| now.saturating_duration_since(*at) < TTL);
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_denial_is_news_once_until_all_is_allowed() {
+    fn the_first_denial_is_reported_until_everything_is_allowed() {
         let (permissions, now) = (DeniedPermissions::default(), Instant::now());
         let set = |what, channel: &'static str, denied| permissions.set(what, || channel.into(), denied, now);
         assert!(!set(Permission::Publish, "a", false) && !permissions.is_any(now));
@@ -98,33 +98,33 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_allowed_says_nothing_of_another() {
+    fn an_allowed_channel_does_not_clear_another() {
         let (permissions, now) = (DeniedPermissions::default(), Instant::now());
-        let news = (0..50).filter(|_| {
+        let reported = (0..50).filter(|_| {
             let denied = permissions.set(Permission::Publish, || "b".into(), true, now);
             assert!(!permissions.set(Permission::Publish, || "a".into(), false, now) && permissions.is_any(now));
             denied
         });
-        assert_eq!(news.count(), 1);
+        assert_eq!(reported.count(), 1);
         assert!(!permissions.set(Permission::Publish, || "b".into(), false, now) && !permissions.is_any(now));
     }
 
     #[test]
-    fn a_denial_that_is_not_repeated_is_forgotten() {
+    fn a_denial_that_is_not_repeated_expires() {
         let (permissions, now) = (DeniedPermissions::default(), Instant::now());
         assert!(permissions.set(Permission::Publish, || "a".into(), true, now));
         let last = now + TTL - Duration::from_secs(1);
         assert!(permissions.is_any(last) && !permissions.set(Permission::Publish, || "a".into(), true, last));
         assert!(permissions.is_any(now + TTL) && !permissions.is_any(last + TTL));
-        assert!(permissions.set(Permission::Publish, || "a".into(), true, last + TTL), "that is news again");
+        assert!(permissions.set(Permission::Publish, || "a".into(), true, last + TTL), "reported again");
     }
 
     #[test]
-    fn no_more_channels_are_remembered_than_may_be() {
+    fn the_number_of_channels_is_bounded() {
         let (permissions, now) = (DeniedPermissions::default(), Instant::now());
-        let news =
+        let reported =
             (0..2 * MAX_CHANNELS).filter(|n| permissions.set(Permission::Publish, || n.to_string().into(), true, now));
-        assert_eq!(news.count(), 1);
+        assert_eq!(reported.count(), 1);
         assert_eq!(permissions.denied.lock().len(), MAX_CHANNELS);
     }
 }

@@ -1,5 +1,5 @@
-//! Values shared by equal key while they are in use: worker threads, hot reloads and copies of a module share connections
-//! instead of multiplying them.
+//! Values that are shared by equal key while they are in use, so that worker threads, hot reloads and copies of a module share
+//! connections instead of multiplying them.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key of the store for these settings.
+    /// Returns the key of the store for these settings.
     pub fn of(settings: &Settings) -> Self {
         match &settings.server {
             Server::Memory(name) => Self::Memory(name.clone(), settings.database),
@@ -40,26 +40,26 @@ impl Key {
 pub struct Registry<K, T>(LazyLock<Mutex<HashMap<K, Weak<T>>>>);
 
 impl<K: Clone + Eq + Hash, T> Registry<K, T> {
-    /// An empty registry.
-    #[allow(clippy::new_without_default, reason = "made in statics, where default() cannot be called")]
+    /// Creates an empty registry.
+    #[allow(clippy::new_without_default, reason = "created in statics, where default() cannot be called")]
     pub const fn new() -> Self {
         Self(LazyLock::new(Mutex::default))
     }
 
-    /// The value with this key; created if it is not in use.
-    pub fn get<E>(&self, key: &K, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    /// Returns the value with this key, creating it if it is not in use.
+    pub fn get<E>(&self, key: &K, create: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         let mut all = self.0.lock();
-        if let Some(held) = all.get(key).and_then(Weak::upgrade) {
-            return Ok(held);
+        if let Some(shared) = all.get(key).and_then(Weak::upgrade) {
+            return Ok(shared);
         }
-        let made = Arc::new(make()?);
+        let created = Arc::new(create()?);
         all.retain(|_, one| one.strong_count() > 0);
-        all.insert(key.clone(), Arc::downgrade(&made));
-        Ok(made)
+        all.insert(key.clone(), Arc::downgrade(&created));
+        Ok(created)
     }
 }
 
-/// The process's store for these settings. It is closed when the last holder drops it.
+/// Returns the store of this process for these settings. It is closed when the last reference is dropped.
 pub fn store(settings: &Settings) -> Result<Arc<Store>> {
     let mut is_new = false;
     let store = STORES.get(&Key::of(settings), || {
@@ -67,13 +67,13 @@ pub fn store(settings: &Settings) -> Result<Arc<Store>> {
         Store::new(settings)
     })?;
     if is_new && matches!(settings.server, Server::Memory(_)) {
-        runtime::get()?.spawn(keep_tidy(Arc::downgrade(&store)));
+        runtime::get()?.spawn(sweep_periodically(Arc::downgrade(&store)));
     }
     Ok(store)
 }
 
 /// Frees expired keys once a second while the store is in use.
-async fn keep_tidy(store: Weak<Store>) {
+async fn sweep_periodically(store: Weak<Store>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         if !store.upgrade().is_some_and(|store| store.sweep()) {

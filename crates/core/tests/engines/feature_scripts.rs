@@ -11,7 +11,7 @@ script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 script!(DROP = "cache/release_lease.lua", keys: 1, args: 1);
-script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2);
+script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
 /// Locks, the cache and limits.
 pub const CASES: &[Cases] = &[

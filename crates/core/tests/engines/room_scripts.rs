@@ -10,9 +10,9 @@ script!(JOIN = "room/join.lua", keys: 4, args: 5);
 script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
 script!(KEEP = "room/renew_room.lua", keys: 3, args: 1);
 script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
-script!(BEAT = "room/renew_lease.lua", keys: 2, args: 8);
+script!(BEAT = "room/renew_lease.lua", keys: 2, args: 8, with: ["clock.lua"]);
 script!(REGISTER = "room/register_process.lua", keys: 2, args: 3);
-script!(ORPHANED = "room/orphaned_rooms.lua", keys: 2, args: 2);
+script!(ORPHANED = "room/orphaned_rooms.lua", keys: 2, args: 2, with: ["clock.lua"]);
 script!(SEND = "room/send.lua", keys: 2, args: 6);
 script!(HISTORY = "room/history.lua", keys: 2, args: 2);
 

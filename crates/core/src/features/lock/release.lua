@@ -1,4 +1,7 @@
--- Deletes a lock that is still the caller's. KEYS: the lock. ARGV: the caller's token.
+-- Releases a lock if the caller still holds it.
+-- KEYS[1] the lock
+-- ARGV[1] the caller's token
+-- Returns 1, or 0 if the caller does not hold it.
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end

@@ -1,7 +1,12 @@
--- Takes a connection's seat away, once; the last one takes its user out of the room. Answers 1 where the user has left, 2
--- if publishing that was denied.
--- KEYS: the users, their connections, the seats of the process. ARGV: user, connection, channel.
-local there = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
+-- Removes a member. The last member of a user removes the user from the room.
+-- KEYS[1] the users
+-- KEYS[2] the number of members of each user
+-- KEYS[3] the memberships of the process
+-- ARGV[1] the user
+-- ARGV[2] the member
+-- ARGV[3] the channel of changes
+-- Returns 1 if the user was removed, 2 if publishing that was denied, otherwise 0.
+local present = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1
 if redis.call('SREM', KEYS[3], ARGV[2] .. '\0' .. ARGV[1]) == 0 then
   return 0
 end
@@ -9,7 +14,7 @@ if redis.call('HINCRBY', KEYS[2], ARGV[1], -1) > 0 then
   return 0
 end
 redis.call('HDEL', KEYS[2], ARGV[1])
-if not there then
+if not present then
   return 0
 end
 redis.call('HDEL', KEYS[1], ARGV[1])

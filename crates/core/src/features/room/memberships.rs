@@ -24,9 +24,9 @@ script!(JOIN = "room/join.lua", keys: 4, args: 5);
 script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
 script!(RENEW_ROOM = "room/renew_room.lua", keys: 3, args: 1);
 script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
-script!(RENEW_LEASE = "room/renew_lease.lua", keys: 2, args: 8);
+script!(RENEW_LEASE = "room/renew_lease.lua", keys: 2, args: 8, with: ["clock.lua"]);
 script!(REGISTER_PROCESS = "room/register_process.lua", keys: 2, args: 3);
-script!(ORPHANED_ROOMS = "room/orphaned_rooms.lua", keys: 2, args: 2);
+script!(ORPHANED_ROOMS = "room/orphaned_rooms.lua", keys: 2, args: 2, with: ["clock.lua"]);
 
 /// Two days, in milliseconds: what says where a process has seats outlives those.
 const PROCESS_TTL_MS: &str = "172800000";
@@ -199,7 +199,7 @@ impl Rooms {
 
     /// Notes that a dead process has no seats left in these rooms.
     pub fn remove_swept(&self, node: &str, rooms: Vec<Bytes>) -> Call<()> {
-        let args = std::iter::once(keys::room_node_rooms(&self.prefix, node)).chain(rooms).collect();
+        let args = std::iter::once(keys::room_process_rooms(&self.prefix, node)).chain(rooms).collect();
         Call::new(Request::with_keys("SREM", args, 1).idempotent().without_effect(), |_| Ok(()))
     }
 
@@ -231,11 +231,11 @@ impl Rooms {
     }
 
     fn process_keys(&self, node: &str) -> [Bytes; 2] {
-        [keys::room_nodes(&self.prefix), keys::room_node_rooms(&self.prefix, node)]
+        [keys::room_leases(&self.prefix), keys::room_process_rooms(&self.prefix, node)]
     }
 
     fn membership_keys(&self, room: &Bytes, node: &str) -> [Bytes; 3] {
-        [room.clone(), keys::room_connections(&self.prefix, room), keys::room_memberships(&self.prefix, room, node)]
+        [room.clone(), keys::room_member_counts(&self.prefix, room), keys::room_memberships(&self.prefix, room, node)]
     }
 }
 

@@ -1,7 +1,12 @@
--- Records that a process has members in a room, before the first one joins. Returns 1, or 0 if its lease was ended.
--- KEYS: the leases, the rooms of the process. ARGV: process, room, life in ms.
-local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not ends or tonumber(ends) <= 0 then
+-- Records that a process has members in a room, before the first of them joins.
+-- KEYS[1] the leases
+-- KEYS[2] the rooms of the process
+-- ARGV[1] the process
+-- ARGV[2] the room
+-- ARGV[3] the ttl in ms
+-- Returns 1, or 0 if the lease of the process was ended.
+local expires = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not expires or tonumber(expires) <= 0 then
   return 0
 end
 redis.call('SADD', KEYS[2], ARGV[2])

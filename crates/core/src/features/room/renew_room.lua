@@ -1,5 +1,9 @@
--- Renews the life of a room; answers how many seats a process has there.
--- KEYS: the users, their connections, the seats of the process. ARGV: life in ms.
+-- Renews the ttl of a room.
+-- KEYS[1] the users
+-- KEYS[2] the number of members of each user
+-- KEYS[3] the memberships of the process
+-- ARGV[1] the ttl in ms
+-- Returns how many memberships the process has there.
 for i = 1, 3 do
   redis.call('PEXPIRE', KEYS[i], ARGV[1])
 end

@@ -1,13 +1,20 @@
--- Gives a message its number, puts it before the others, keeps the newest and tells who listens; answers the number, below 0 if publishing was denied.
--- KEYS: the messages, the numbers. ARGV: JSON without number and brace, how many to keep, life in ms, life of the numbers in
--- ms, channel, a number that was seen before.
+-- Gives a message its number, stores it as the newest of a room and publishes it.
+-- KEYS[1] the messages
+-- KEYS[2] the numbers
+-- ARGV[1] the message as JSON, without its number and the closing brace
+-- ARGV[2] how many messages to retain
+-- ARGV[3] the ttl of the messages in ms
+-- ARGV[4] the ttl of the numbers in ms
+-- ARGV[5] the channel
+-- ARGV[6] the highest number that the caller knows
+-- Returns the number, negative if publishing was denied.
 local seq = redis.call('HGET', KEYS[2], 'seq')
 local seen = tonumber(ARGV[6])
 local first
 if seq and tonumber(seq) >= seen then
   seq = seq + 1
 else
-  -- The numbering is new, or the store has forgotten some of it: no number may come again.
+  -- The numbering is new, or the store has lost part of it. No number may be used twice. Microseconds, unlike `now_ms`.
   local time = redis.call('TIME')
   first = seq and seen + 1 or math.max(time[1] * 1000000 + time[2], seen + 1, 1e15)
   seq = first

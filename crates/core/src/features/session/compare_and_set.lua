@@ -1,7 +1,11 @@
--- Replaces a session's value if it is still the one that the caller read, and renews its ttl if that is due. KEYS: the session.
--- ARGV: the value read, the new value, ttl in ms, the remaining ttl in ms above which a renewal is not due. Returns 1; 0 if a
--- renewal is due and the indexes must be updated first (a last argument of 0 says that they were); the current value if it was
--- changed concurrently; nil if the session is gone.
+-- Replaces a session's value if it is still the one that the caller read, and renews its ttl if that is due.
+-- KEYS[1] the session
+-- ARGV[1] the value that was read
+-- ARGV[2] the new value
+-- ARGV[3] the ttl in ms
+-- ARGV[4] the remaining ttl in ms from which a renewal is not due yet; 0 to renew in any case, once the indexes are up to date
+-- Returns 1; 0 if a renewal is due, for which the indexes must be updated first; the current value if it was changed concurrently;
+-- nil if the session is missing.
 local current = redis.call('GET', KEYS[1])
 if current ~= ARGV[1] then
   return current

@@ -1,6 +1,10 @@
--- Deletes a session or a validated token. KEYS: it, the mark of a load for it.
--- ARGV: the ending of tokens, 1 to delete a token or 0 for a session, the required ending of the value or ''. Returns nil if
--- there was none, otherwise {value, remaining ttl in ms}. The load for a token is cancelled in any case.
+-- Deletes a session or a validated token, and cancels the load of a token in any case.
+-- KEYS[1] the session or token
+-- KEYS[2] the epoch of a load of the token
+-- ARGV[1] the ending of tokens
+-- ARGV[2] 1 to delete a token, 0 to delete a session
+-- ARGV[3] the required ending of the value, or ''
+-- Returns {value, remaining ttl in ms}, or nil if there is no such value.
 if ARGV[2] == '1' then
   redis.call('DEL', KEYS[2])
 end

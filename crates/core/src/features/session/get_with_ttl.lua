@@ -1,4 +1,6 @@
--- Reads a session and its remaining ttl. KEYS: the session. Returns nil, or {value, ms}.
+-- Reads a session and its remaining ttl.
+-- KEYS[1] the session
+-- Returns {value, ttl in ms}, or nil if it is missing.
 local value = redis.call('GET', KEYS[1])
 if not value then
   return false

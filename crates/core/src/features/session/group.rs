@@ -16,8 +16,8 @@ use crate::{
     keys::{self, Prefix},
 };
 
-script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 3, with: ["session/now.lua", "session/index_entries.lua"]);
-script!(INDEX_RENEW = "session/index_renew.lua", keys: 2, args: 4, with: ["session/now.lua", "session/index_entries.lua"]);
+script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 3, with: ["clock.lua", "session/index_entries.lua"]);
+script!(INDEX_RENEW = "session/index_renew.lua", keys: 2, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
 
 /// The kind of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

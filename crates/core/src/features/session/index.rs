@@ -13,9 +13,9 @@ use super::{
 };
 use crate::keys;
 
-script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["session/now.lua"]);
-script!(READ = "session/index_read.lua", keys: 1, args: 0);
-script!(DROP_GROUP = "session/drop_group.lua", keys: 3, args: 2);
+script!(REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["clock.lua"]);
+script!(READ = "session/index_read.lua", keys: 1, args: 0, with: ["clock.lua"]);
+script!(DROP_GROUP = "session/drop_group.lua", keys: 3, args: 2, with: ["clock.lua"]);
 script!(COUNT_INVALIDATION = "session/count_invalidation.lua", keys: 1, args: 2);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
 

@@ -1,12 +1,17 @@
--- Adds a session that is about to be written to the index of a group. KEYS: the index, the group's epoch. ARGV: id, ttl in ms, an
--- epoch for a group that has none. Returns the state of the group.
-local life = tonumber(ARGV[2])
+-- Adds a session that is about to be written to the index of a group.
+-- KEYS[1] the index
+-- KEYS[2] the epoch of the group
+-- ARGV[1] the id of the session
+-- ARGV[2] the ttl in ms
+-- ARGV[3] an epoch for a group that has none
+-- Returns the state of the group.
+local ttl = tonumber(ARGV[2])
 local known = redis.call('GET', KEYS[2])
 if not known then
   known = ARGV[3] .. ' - 0'
-  redis.call('SET', KEYS[2], known, 'PX', longer(life))
-elseif redis.call('PTTL', KEYS[2]) < life then
-  redis.call('PEXPIRE', KEYS[2], longer(life))
+  redis.call('SET', KEYS[2], known, 'PX', longer(ttl))
+elseif redis.call('PTTL', KEYS[2]) < ttl then
+  redis.call('PEXPIRE', KEYS[2], longer(ttl))
 end
-list(KEYS[1], ARGV[1], life)
+add(KEYS[1], ARGV[1], ttl)
 return known

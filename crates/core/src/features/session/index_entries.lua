@@ -1,14 +1,15 @@
--- A bit more than necessary, so that the next call rarely has to extend it.
-local function longer(life)
-  return string.format('%.0f', math.floor(life * 1.125))
+-- A little more than the ttl that is needed, so that the next call rarely has to extend it.
+local function longer(ttl)
+  return string.format('%.0f', math.floor(ttl * 1.125))
 end
 
--- Lists an id in an index until its latest expiry, and removes expired entries.
-local function list(index, id, life)
+-- Adds an id to an index until its latest expiry, and removes expired entries.
+local function add(index, id, ttl)
+  local now = now_ms()
   redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
-  -- Never sooner than before: the session may still have a longer life that another writer gave it.
-  redis.call('ZADD', index, 'GT', string.format('%.0f', now + life), id)
-  if redis.call('PTTL', index) < life then
-    redis.call('PEXPIRE', index, longer(life))
+  -- Never earlier than before: another writer may have given the session a longer ttl.
+  redis.call('ZADD', index, 'GT', string.format('%.0f', now + ttl), id)
+  if redis.call('PTTL', index) < ttl then
+    redis.call('PEXPIRE', index, longer(ttl))
   end
 end

@@ -1,4 +1,4 @@
--- The ids in an index that have not ended. KEYS: the index.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf')
+-- Reads an index.
+-- KEYS[1] the index
+-- Returns the ids of the entries that have not expired, ordered by expiry.
+return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now_ms()), '+inf')

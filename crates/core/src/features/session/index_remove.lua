@@ -1,7 +1,11 @@
--- Takes a session that ended out of an index. KEYS: the index. ARGV: id, life in ms that it had left.
--- An entry that ends later belongs to a session that took the same id since: it stays.
-local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not ends or tonumber(ends) > now + ARGV[2] then
+-- Removes a session that has ended from an index. An entry that expires later belongs to a newer session with the same id, and
+-- stays.
+-- KEYS[1] the index
+-- ARGV[1] the id of the session
+-- ARGV[2] the ttl in ms that it had left
+-- Returns how many entries were removed, 0 or 1.
+local expires = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not expires or tonumber(expires) > now_ms() + ARGV[2] then
   return 0
 end
 return redis.call('ZREM', KEYS[1], ARGV[1])

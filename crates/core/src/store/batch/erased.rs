@@ -1,5 +1,5 @@
-//! Runs calls whatever the type of their answers is. What runs them is large: it is there once for all of these, instead of
-//! once for each type.
+//! Runs calls with any type of result. The code that runs a batch is large, so it is compiled once, for boxed results, instead of once
+//! for each type.
 
 use std::{any::Any, future::pending};
 
@@ -11,19 +11,19 @@ use tokio::time::Instant;
 
 use crate::store::Store;
 
-/// An answer whose type only its reader knows.
+/// A result whose type only its caller knows.
 type Boxed = Box<dyn Any + Send>;
 
-fn boxed<T: Send + 'static>(answer: T) -> Boxed {
-    Box::new(answer)
+fn boxed<T: Send + 'static>(result: T) -> Boxed {
+    Box::new(result)
 }
 
-fn unboxed<T: 'static>(answer: Boxed) -> Result<T> {
-    answer.downcast().map(|answer| *answer).map_err(|_| Error::new(Kind::Internal, "an answer is of another type"))
+fn unboxed<T: 'static>(result: Boxed) -> Result<T> {
+    result.downcast().map(|result| *result).map_err(|_| Error::new(Kind::Internal, "a result has another type"))
 }
 
 impl Store {
-    /// Runs calls that go out together: as `run_until`, with nothing that cuts them off.
+    /// Runs calls that were submitted together, as `run_until` does, until all are settled.
     pub async fn run<T: Send + 'static, Tag: Send>(
         &self,
         calls: Vec<(Call<T>, Tag)>,
@@ -34,13 +34,13 @@ impl Store {
             calls.into_iter().map(|(call, tag)| (call.map(boxed), Some(tag))).unzip();
         let mut settle_boxed = |done: Vec<(Result<Boxed>, usize)>| {
             let unboxed =
-                done.into_iter().filter_map(|(answer, at)| Some((answer.and_then(unboxed), tags.get_mut(at)?.take()?)));
+                done.into_iter().filter_map(|(result, at)| Some((result.and_then(unboxed), tags.get_mut(at)?.take()?)));
             settle(unboxed.collect());
         };
         self.run_erased(calls, deadline, &mut settle_boxed).await;
     }
 
-    /// The same for answers of any type: what runs calls is large, and would otherwise be there once for each type.
+    /// The same for boxed results.
     async fn run_erased(
         &self,
         calls: Vec<Call<Boxed>>,
@@ -51,15 +51,15 @@ impl Store {
         self.run_until(calls, deadline, pending(), settle).await;
     }
 
-    /// Runs one call by itself.
+    /// Runs a single call.
     pub async fn call<T: Send + 'static>(&self, call: Call<T>, deadline: Instant) -> Result<T> {
-        let mut answer = Err(Error::new(Kind::Internal, "the call was never settled"));
+        let mut result = Err(Error::new(Kind::Internal, "the call was never settled"));
         self.run(vec![(call, ())], deadline, |mut done| {
-            if let Some((result, ())) = done.pop() {
-                answer = result;
+            if let Some((settled, ())) = done.pop() {
+                result = settled;
             }
         })
         .await;
-        answer
+        result
     }
 }

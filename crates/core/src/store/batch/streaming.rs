@@ -1,5 +1,5 @@
-//! Runs calls whose answers may come at several times, as those of several servers do: each is settled when its own answers are
-//! there, and goes on to its next round then. One server that is slow or away holds up nobody who asks another one.
+//! Runs calls whose replies may arrive at different times, such as those of several servers. Each call is settled as soon as its own
+//! replies are complete, or starts its next round then. A slow or unreachable server delays only its own calls.
 
 use std::{
     future::{Future, poll_fn},
@@ -20,12 +20,12 @@ use super::{
     Advance, Cutoff, GRACE, InFlight, NextRound, RoundStart, begin, deadline_passed, poll_catching_panic, take_replies,
 };
 
-/// As `Store::run_until`.
+/// Runs calls as `Store::run_until` does.
 pub async fn run<T: Send, Tag: Send>(
     engine: &Engine,
     calls: Vec<NextRound<T, Tag>>,
     deadline: Instant,
-    mut cut: Pin<&mut impl Future<Output = ()>>,
+    mut closed: Pin<&mut impl Future<Output = ()>>,
     settle: impl FnMut(Vec<(Result<T>, Tag)>) + Send,
 ) {
     let rounds = Mutex::new(Rounds { all: Vec::new(), next_round: calls, settle });
@@ -52,8 +52,8 @@ pub async fn run<T: Send, Tag: Send>(
             biased;
             ended = rounds_in_flight.next() => ended,
             () = &mut more => continue,
-            () = &mut overdue => return rounds().cut(Cutoff::Deadline),
-            () = &mut cut => return rounds().cut(Cutoff::Closed),
+            () = &mut overdue => return rounds().cut_off(Cutoff::Deadline),
+            () = &mut closed => return rounds().cut_off(Cutoff::Closed),
         };
         match ended {
             Some((number, result)) => rounds().end(number, result.err()),
@@ -71,7 +71,7 @@ struct Rounds<T, Tag, Settle> {
     settle: Settle,
 }
 
-/// Calls that went out together.
+/// Calls that were sent together.
 struct Round<T, Tag> {
     /// Used until the first reply arrives.
     whole: Vec<InFlight<T, Tag>>,
@@ -81,21 +81,21 @@ struct Round<T, Tag> {
 
 struct Parts<T, Tag> {
     calls: Vec<Option<Pending<T, Tag>>>,
-    /// Whose each request is.
+    /// The call of each request.
     owners: Vec<u32>,
 }
 
-/// A call, and those of its replies that are there.
+/// A call with the replies that have arrived.
 struct Pending<T, Tag> {
     in_flight: InFlight<T, Tag>,
-    /// Where its requests begin in the batch.
+    /// The position of its first request in the batch.
     first: usize,
     replies: PerRequest<Option<Result<Reply>>>,
     missing: usize,
 }
 
 impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
-    /// The next round, if any call needs one: its number, and what to ask.
+    /// Starts the next round, if any call needs one. Returns its number and its requests.
     fn begin(&mut self, deadline: Instant) -> Option<(usize, Vec<Request>)> {
         if self.next_round.is_empty() {
             return None;
@@ -116,7 +116,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         Some((self.all.len() - 1, batch))
     }
 
-    /// Some replies have come.
+    /// Takes replies that have arrived.
     fn take(&mut self, number: usize, delivery: Delivery) {
         let Some(round) = self.all.get_mut(number) else { return };
         let mut done = Vec::with_capacity(round.whole.len());
@@ -128,8 +128,8 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
             Delivery::All(replies) if round.parts.is_none() => {
                 let mut replies = replies.into_iter();
                 for in_flight in std::mem::take(&mut round.whole) {
-                    let mine = take_replies(&mut replies, in_flight.effects.len());
-                    read(in_flight, mine);
+                    let replies_of_call = take_replies(&mut replies, in_flight.effects.len());
+                    read(in_flight, replies_of_call);
                 }
             }
             delivery => {
@@ -146,7 +146,7 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         }
     }
 
-    /// A round is over: what it has not answered, it never will.
+    /// Ends a round: replies that are missing will not arrive.
     fn end(&mut self, number: usize, error: Option<Error>) {
         let error = error.unwrap_or_else(|| Error::new(Kind::Internal, "a request got no reply"));
         let Some(round) = self.all.get_mut(number) else { return };
@@ -157,8 +157,8 @@ impl<T, Tag, Settle: FnMut(Vec<(Result<T>, Tag)>)> Rounds<T, Tag, Settle> {
         }
     }
 
-    /// Nobody waits any longer.
-    fn cut(&mut self, end: Cutoff) {
+    /// Settles all calls, because of a cutoff.
+    fn cut_off(&mut self, end: Cutoff) {
         let rounds = std::mem::take(&mut self.all);
         let pending = rounds.into_iter().flat_map(|mut round| std::mem::take(&mut round.parts().calls)).flatten();
         let mut done: Vec<_> = pending.map(|pending| pending.give_up(end, |changes| end.error(changes))).collect();
@@ -199,7 +199,7 @@ impl<T, Tag> Parts<T, Tag> {
 }
 
 impl<T, Tag> Pending<T, Tag> {
-    /// Reads what is there; the rest is `error`, which is told whether the request changes something.
+    /// Reads the replies that have arrived. The others are `error`, which gets whether the request changes something.
     fn give_up(self, end: Cutoff, error: impl Fn(bool) -> Error) -> (Result<T>, Tag) {
         let replies = self.replies.into_iter().zip(&self.in_flight.effects);
         let replies = replies.map(|(reply, effect)| reply.unwrap_or_else(|| Err(error(effect.changes())))).collect();

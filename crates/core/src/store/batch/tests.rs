@@ -21,7 +21,7 @@ fn ping(read: impl FnOnce(Reply) -> Result<Bytes> + Send + 'static) -> Call<Byte
 async fn a_panic_is_the_error_of_its_own_call() {
     let calls = vec![
         (ping(|_| panic!("of this reader")), "panics"),
-        (ping(|reply| Ok(reply.bulk()?.unwrap_or_default())), "answers"),
+        (ping(|reply| Ok(reply.bulk()?.unwrap_or_default())), "succeeds"),
     ];
     let mut seen = Vec::new();
     store().run(calls, soon(), |done| seen.extend(done)).await;
@@ -42,7 +42,7 @@ async fn a_call_of_one_round_does_not_wait_for_one_of_two() {
 }
 
 #[tokio::test]
-async fn a_call_made_later_keeps_its_place() {
+async fn a_deferred_call_keeps_its_position() {
     let set = |value: &'static str| {
         Call::deferred(move || {
             let request = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(value.as_bytes())]);
@@ -59,14 +59,14 @@ async fn a_call_made_later_keeps_its_place() {
 }
 
 #[tokio::test]
-async fn calls_together_answer_in_their_order() {
+async fn joined_calls_return_their_results_in_order() {
     let two = Call::round([Request::command("PING", [])], |_| Ok(Step::Next(ping(|_| Ok(Bytes::from_static(b"2"))))));
     let calls = vec![two, ping(|_| Ok(Bytes::from_static(b"1"))), Call::ready(Bytes::from_static(b"0"))];
     assert_eq!(store().call(Call::join_all(calls), soon()).await.unwrap(), ["2", "1", "0"]);
 }
 
 #[tokio::test]
-async fn an_engine_that_never_answers_costs_the_deadline_and_no_more() {
+async fn an_engine_that_never_replies_is_cut_off_after_the_deadline() {
     let start = Instant::now();
     let ended = within_deadline(pending(), 1, start + Duration::from_millis(5), pin!(pending())).await;
     assert!(matches!(ended, Err(Cutoff::Deadline)));
@@ -77,7 +77,7 @@ async fn an_engine_that_never_answers_costs_the_deadline_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
+async fn a_panic_of_an_engine_is_the_error_of_its_requests() {
     let execution = async {
         tokio::task::yield_now().await;
         panic!("of this engine")
@@ -88,7 +88,7 @@ async fn an_engine_that_panics_later_is_an_error_of_its_requests() {
 }
 
 #[test]
-fn what_may_have_been_applied_is_never_called_undone() {
+fn a_request_that_may_have_been_applied_is_reported_as_such() {
     for (end, changes, kind) in [
         (Cutoff::Deadline, false, Kind::Timeout),
         (Cutoff::Deadline, true, Kind::MaybeApplied),
@@ -99,7 +99,7 @@ fn what_may_have_been_applied_is_never_called_undone() {
     }
 }
 
-/// A call of these rounds, each of which must be answered well.
+/// A call with these rounds, each of which must succeed.
 fn rounds(mut all: Vec<Vec<Request>>) -> Call<()> {
     let first = all.remove(0);
     Call::round(first, move |replies| {
@@ -116,7 +116,7 @@ fn del(key: &'static str) -> Request {
     Request::keyed("DEL", [Bytes::from_static(key.as_bytes())]).with_effect(Effect::Count(positive_count))
 }
 
-/// Refused: what `a` holds is no hash.
+/// Fails, because `a` is not a hash.
 fn wrong() -> Request {
     Request::keyed("HGETALL", [Bytes::from_static(b"a")]).reads()
 }
@@ -124,23 +124,23 @@ fn wrong() -> Request {
 #[tokio::test]
 async fn a_later_round_that_fails_does_not_undo_the_earlier_ones() {
     let store = store();
-    let told = async |all| store.call(rounds(all), soon()).await.unwrap_err();
+    let error_of = async |all| store.call(rounds(all), soon()).await.unwrap_err();
     store.call(rounds(vec![vec![set("a"), set("b")]]), soon()).await.unwrap();
-    let error = told(vec![vec![set("b")], vec![wrong()]]).await;
+    let error = error_of(vec![vec![set("b")], vec![wrong()]]).await;
     assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, None));
     assert!(error.message().contains("WRONGTYPE"), "{error}");
-    let error = told(vec![vec![wrong(), set("b")]]).await;
+    let error = error_of(vec![vec![wrong(), set("b")]]).await;
     assert_eq!(error.kind, Kind::MaybeApplied, "the same within one round");
     let error =
-        told(vec![vec![del("b"), del("none")], vec![Request::get(Bytes::from_static(b"a"))], vec![wrong()]]).await;
+        error_of(vec![vec![del("b"), del("none")], vec![Request::get(Bytes::from_static(b"a"))], vec![wrong()]]).await;
     assert_eq!((error.kind, error.done()), (Kind::MaybeApplied, Some(&Done::Count(1))));
-    // Nothing was there to delete, and what was read or noted changes nothing.
-    let error = told(vec![vec![del("b"), set("mark").without_effect()], vec![wrong()]]).await;
+    // There was nothing to delete, and the other requests change nothing.
+    let error = error_of(vec![vec![del("b"), set("mark").without_effect()], vec![wrong()]]).await;
     assert_eq!((error.kind, error.done()), (Kind::WrongType, None));
 }
 
 #[tokio::test]
-async fn what_a_reader_says_of_whole_answers_stands() {
+async fn the_readers_own_error_applies_if_all_requests_succeeded() {
     let call = Call::new(set("k"), |_| Err::<(), _>(Error::new(Kind::Conflict, "taken")));
     assert_eq!(store().call(call, soon()).await.unwrap_err().kind, Kind::Conflict);
     let refused = |_| Err::<Step<()>, _>(Error::new(Kind::Conflict, "taken"));
@@ -149,7 +149,7 @@ async fn what_a_reader_says_of_whole_answers_stands() {
 }
 
 #[tokio::test]
-async fn a_deadline_between_two_rounds_tells_whether_the_first_changed_something() {
+async fn a_deadline_between_rounds_reports_whether_the_first_changed_something() {
     let two = |first: Request| Call::round([first], |_| Ok(Step::Next(ping(|reply| Ok(reply.bulk()?.unwrap())))));
     let set = Request::keyed("SET", [Bytes::from_static(b"k"), Bytes::from_static(b"v")]);
     let calls = vec![(two(set), 0), (two(Request::get(Bytes::from_static(b"k"))), 1)];
