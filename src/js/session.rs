@@ -183,7 +183,7 @@ impl Sessions {
             let described = |session: session::ListedSession| {
                 Output::Object(vec![
                     Output::field("publicId", session::public_id(&session.id)),
-                    Output::field("ttlMs", session.left),
+                    Output::field("ttlMs", session.ttl_ms),
                     ("session".into(), Output::json(session.json)),
                 ])
             };

@@ -2,8 +2,8 @@
 //!
 //! A session belongs to groups: those of its owner and of its tags. It records the epoch that each had when it was written, and
 //! is valid while these are still the current epochs. Dropping a group gives it a new epoch. The session's metadata is stored
-//! in its own value, after the JSON. So no key that the store loses can revive an ended session, and the metadata lives exactly
-//! as long as the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
+//! in its own value, after the JSON. So an ended session cannot become valid again because the store lost a key, and the metadata
+//! has exactly the ttl of the session. The index of a group lists candidates; the session itself decides whether it belongs to the group.
 
 mod contents;
 mod group;
@@ -49,37 +49,37 @@ pub use validate::{Lookup, Stats, hash};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
 
-/// How long a session lives unless something else is said: a day, in seconds.
+/// The default ttl of a session: a day, in seconds.
 const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
-/// How long what stands beside a session outlives it. Covers what lies between two requests of one round.
+/// How much longer index entries and epochs live than their session. Covers the time between two requests of one round.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// How many sessions and groups are remembered, twice at the most: some 200 bytes for a session.
-const REMEMBERED: usize = 16_384;
+/// How many hints about sessions, and about groups, each half of a cache holds. A session's takes about 200 bytes.
+const HINTS: usize = 16_384;
 
 /// Options of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What the keys begin with; `session:`.
+    /// The prefix of the keys. Default `session:`.
     pub prefix: Option<String>,
-    /// Life in seconds; 86,400, a day.
+    /// The ttl in seconds. Default 86,400, a day.
     pub ttl: Option<f64>,
-    /// Whether reading a session renews its life, at the latest when a hundredth of it, or ten seconds, are gone.
+    /// Whether reading a session renews its ttl, once a hundredth of it, or ten seconds, has passed.
     pub rolling: bool,
 }
 
 /// Options of one new session.
 #[derive(Debug, Clone, Default)]
 pub struct Create {
-    /// Its own life in seconds, which every renewal gives it again.
+    /// Its ttl in seconds, for each renewal too.
     pub ttl: Option<f64>,
-    /// What it can be destroyed by.
+    /// Tags, by which it can be destroyed.
     pub tags: Vec<String>,
-    /// Its id; 192 random bits in hexadecimal.
+    /// Its id. Default: 192 random bits in hexadecimal.
     pub id: Option<String>,
 }
 
-/// Keeps sessions. Cloning is cheap and gives the same sessions.
+/// A session store. Clones are cheap and share their state.
 #[derive(Debug, Clone)]
 pub struct Sessions(Arc<Inner>);
 
@@ -95,33 +95,33 @@ struct Inner {
     epochs: Hints<group::Epoch>,
 }
 
-/// One session and where it lies.
+/// The id of a session or the hash of a token, with its key.
 #[derive(Debug, Clone)]
 struct SessionKey {
     id: Bytes,
-    session: Bytes,
+    redis_key: Bytes,
 }
 
 impl SessionKey {
-    /// The mark of a load, for a token.
+    /// Returns the key of the epoch of a token's load.
     fn load(&self, prefix: &Prefix) -> Result<Bytes> {
         keys::session_load(prefix, &String::from_utf8_lossy(&self.id))
     }
 }
 
 impl Sessions {
-    /// Sessions with these options.
+    /// Creates a session store with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for a prefix that cannot be one, `E_INVALID_ARGUMENT` for a life that cannot.
+    /// `E_INVALID_SETTINGS` for an invalid prefix, `E_INVALID_ARGUMENT` for an invalid ttl.
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::SESSIONS))?,
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             rolling: options.rolling,
             counters: validate::Counters::default(),
-            hints: Hints::new(REMEMBERED),
-            epochs: Hints::new(REMEMBERED),
+            hints: Hints::new(HINTS),
+            epochs: Hints::new(HINTS),
         })))
     }
 
@@ -129,7 +129,7 @@ impl Sessions {
     /// JSON object, whose own `userId` and `createdAt` are ignored.
     ///
     /// # Errors
-    /// `E_CONFLICT` when a session with the chosen id exists.
+    /// `E_CONFLICT` if a session with the chosen id exists.
     pub fn create(&self, user: &str, created_at: &str, data: &str, options: Create) -> Result<Call<String>> {
         keys::raw("userId", user)?;
         let (user_id, created_at) = (json::string(user)?, json::string(created_at)?);
@@ -154,7 +154,7 @@ impl Sessions {
                 let id = random::hex::<24>()?;
                 let key = self.key(&id)?;
                 // The id is new, so there is nothing to check first.
-                let written = self.writing(key, groups, json, ttl).write_new()?;
+                let written = self.session_write(key, groups, json, ttl).write_new()?;
                 Ok(written.then(|stored| stored.then_some(Step::Done(id)).ok_or_else(taken)))
             }
             Some(id) => self.create_chosen(id, groups, json, ttl),
@@ -167,14 +167,14 @@ impl Sessions {
             group.epoch_key(&self.0.prefix)?;
         }
         Ok(self.read(key.clone(), Contents::Session, false).then(move |found| {
-            let over = match found {
+            let ending = match found {
                 ReadResult::Missing => Bytes::new(),
                 // An invalid session can be overwritten.
                 ReadResult::Invalid(value) => value,
                 ReadResult::Valid(_) | ReadResult::OtherKind => return Err(taken()),
             };
-            let write = sessions.writing(key, groups, json, ttl).write(move |key, value, ttl| {
-                Request::script(&CREATE, [key.session.clone(), value, ttl::millis(ttl), over])
+            let write = sessions.session_write(key, groups, json, ttl).write(move |key, value, ttl| {
+                Request::script(&CREATE, [key.redis_key.clone(), value, ttl::millis(ttl), ending])
                     .merging(Merge::Script)
                     .with_effect(Effect::ChangedIf(is_one))
             })?;
@@ -182,8 +182,8 @@ impl Sessions {
         }))
     }
 
-    /// Stores a session under the caller's id, in place of any other, for so many seconds. `data` is the text of a JSON object;
-    /// its `userId`, if it has one, is the user it belongs to.
+    /// Stores a session under the caller's id for so many seconds, replacing any other. `data` is the text of a JSON object, whose
+    /// `userId`, if any, is its owner.
     pub fn store(&self, id: &str, data: &str, ttl_seconds: f64) -> Result<Call<()>> {
         let ttl = ttl::from_seconds("ttl", ttl_seconds)?;
         let key = self.key(id)?;
@@ -191,41 +191,42 @@ impl Sessions {
         if owner.is_none() {
             // Metadata that equals the defaults is not stored.
             let metadata = Metadata { of: Contents::Session, ttl, owner: None, group_epochs: Vec::new() };
-            let value = if ttl == STORE_SESSION_TTL { data.to_owned().into() } else { metadata.put(data.as_bytes()) };
-            return Ok(Call::new(set(key.session, value, ttl, None), |_| Ok(())));
+            let value =
+                if ttl == STORE_SESSION_TTL { data.to_owned().into() } else { metadata.append_to(data.as_bytes()) };
+            return Ok(Call::new(set(key.redis_key, value, ttl, None), |_| Ok(())));
         }
         let write = self
-            .writing(key, owner.into_iter().collect(), data.into(), ttl)
-            .write(|key, value, ttl| set(key.session.clone(), value, ttl, None))?;
+            .session_write(key, owner.into_iter().collect(), data.into(), ttl)
+            .write(|key, value, ttl| set(key.redis_key.clone(), value, ttl, None))?;
         Ok(write.map(drop))
     }
 
-    /// The text of a session's JSON, or `None`.
+    /// Returns the text of a session's JSON, or `None`.
     pub fn get(&self, id: &str) -> Result<Call<Option<Bytes>>> {
         self.get_as(id, |json| json)
     }
 
-    /// The same, as the caller wants it.
+    /// The same, with the result converted by `convert`.
     pub fn get_as<T: Send + 'static>(
         &self,
         id: &str,
-        answer: impl FnOnce(Option<Bytes>) -> T + Send + 'static,
+        convert: impl FnOnce(Option<Bytes>) -> T + Send + 'static,
     ) -> Result<Call<T>> {
         let key = self.key(id)?;
         let sessions = self.clone();
         let count = move |found: Option<bool>| sessions.0.counters.count(found);
         if self.0.rolling {
             let call = self.read_rolling(key).inspect(move |json| count(json.map(Option::is_some).ok()));
-            return Ok(call.map(answer));
+            return Ok(call.map(convert));
         }
         Ok(self.read_then(key, Contents::Session, move |found| {
-            let json = found.map(|found| found.live().map(|live| live.record.json));
+            let json = found.map(|found| found.valid().map(|valid| valid.record.json));
             count(json.as_ref().map(Option::is_some).ok());
-            json.map(|json| Step::Done(answer(json)))
+            json.map(|json| Step::Done(convert(json)))
         }))
     }
 
-    fn writing(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> SessionWrite {
+    fn session_write(&self, key: SessionKey, groups: Vec<Group>, json: Vec<u8>, ttl: Duration) -> SessionWrite {
         SessionWrite { sessions: self.clone(), key, groups, json, ttl }
     }
 
@@ -238,7 +239,7 @@ impl Sessions {
     }
 
     fn key(&self, id: &str) -> Result<SessionKey> {
-        Ok(SessionKey { id: Bytes::copy_from_slice(id.as_bytes()), session: keys::session(&self.0.prefix, id)? })
+        Ok(SessionKey { id: Bytes::copy_from_slice(id.as_bytes()), redis_key: keys::session(&self.0.prefix, id)? })
     }
 }
 

@@ -94,8 +94,9 @@ impl<T, Tag> InFlight<T, Tag> {
         let earlier_effects = has_changed || progress.has_failed();
         let outcome = Outcome { tag, progress, key };
         let step = catching_panic(read, Replies(replies));
-        let step =
-            step.map_err(|error| outcome.located(if earlier_effects { outcome.progress.final_error(error) } else { error }));
+        let step = step.map_err(|error| {
+            outcome.located(if earlier_effects { outcome.progress.final_error(error) } else { error })
+        });
         (step, outcome)
     }
 }
@@ -184,7 +185,7 @@ impl Store {
         let mut replies = replies.into_iter();
         let mut next_round = Vec::new();
         for in_flight in in_flight {
-            if let Some(end) = ended {
+            if let Some(end) = cutoff {
                 done.push(in_flight.end_without_replies(end));
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What a value under the prefix of sessions is.
+//! The kinds of values under the prefix of sessions.
 
 /// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Contents {
 }
 
 impl Contents {
-    /// How a seal records it.
+    /// The byte that metadata records it by.
     pub fn byte(self) -> u8 {
         match self {
             Self::Session => 0x1b,

@@ -50,7 +50,7 @@ pub struct GroupEpoch {
     pub epoch: Epoch,
 }
 
-/// The stored state of a group: `0123456789abcdef 3f…:17 1700000000000`.
+/// The stored state of a group: epoch, count and time of the last drop, such as `0123456789abcdef 3f…:17 1700000000000`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupState {
     /// Its epoch.
@@ -64,19 +64,19 @@ pub struct GroupState {
 /// The number of invalidations of users, within the lifetime of one counter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Count {
-    /// The name of the counter; one that was lost starts again under another name.
+    /// The name of the counter. A counter that was lost starts again under another name.
     pub counter: String,
     /// Its count.
     pub count: u64,
 }
 
 impl Epoch {
-    /// A new random epoch.
-    pub fn fresh() -> Result<Self> {
+    /// Creates a random epoch.
+    pub fn random() -> Result<Self> {
         random::bytes().map(Self)
     }
 
-    /// Its stored form: 16 hexadecimal digits.
+    /// Returns its stored form: 16 hexadecimal digits.
     pub fn text(self) -> Bytes {
         random::to_hex(&self.0).into()
     }
@@ -111,7 +111,7 @@ impl Count {
 }
 
 impl GroupState {
-    /// Parses the stored state; `None` if it is unreadable.
+    /// Parses the stored state. `None` if it is damaged.
     pub fn read(text: Option<&[u8]>) -> Option<Self> {
         let mut words = std::str::from_utf8(text?).ok()?.split(' ');
         let epoch = Epoch::read(words.next()?)?;
@@ -121,17 +121,17 @@ impl GroupState {
 }
 
 impl Group {
-    /// The group of a user.
+    /// Creates the group of a user.
     pub fn user(name: String) -> Self {
         Self { kind: Kind::User, name }
     }
 
-    /// The group of a tag.
+    /// Creates the group of a tag.
     pub fn tag(name: String) -> Self {
         Self { kind: Kind::Tag, name }
     }
 
-    /// The key of its epoch.
+    /// Returns the key of its epoch.
     pub fn epoch_key(&self, prefix: &Prefix) -> Result<Bytes> {
         match self.kind {
             Kind::User => keys::user_epoch(prefix, &self.name),
@@ -147,7 +147,7 @@ impl Group {
         }
     }
 
-    /// The key of its index.
+    /// Returns the key of its index.
     pub fn index_key(&self, prefix: &Prefix, of: Contents) -> Result<Bytes> {
         match (self.kind, of) {
             (Kind::User, Contents::Session) => keys::user_sessions(prefix, &self.name),
@@ -159,8 +159,8 @@ impl Group {
 }
 
 impl Sessions {
-    /// Adds an id that is about to be written to the indexes, and reads the epochs that it must record. A group without an
-    /// epoch gets one.
+    /// Adds an id to the indexes of its groups before its value is written, and reads the epochs that the value must record. A group
+    /// without an epoch gets one.
     pub(super) fn add_to_indexes(
         &self,
         groups: &[Group],
@@ -171,7 +171,7 @@ impl Sessions {
         let ttl = ttl::millis(ttl + SLACK);
         let request = |group: &Group| {
             let [index, key] = self.keys_of(group, of)?;
-            let args = [index, key, id.clone(), ttl.clone(), Epoch::fresh()?.text()];
+            let args = [index, key, id.clone(), ttl.clone(), Epoch::random()?.text()];
             Ok(Request::script(&INDEX_ADD, args).merging(Merge::Script).idempotent().without_effect())
         };
         groups.iter().map(request).collect()
@@ -187,10 +187,10 @@ impl Sessions {
         id: &Bytes,
         ttl: Duration,
     ) -> Result<Vec<Request>> {
-        let (enough, ttl) = (ttl::millis(ttl + SLACK / 2), ttl::millis(ttl + SLACK));
-        let request = |mark: &GroupEpoch| {
-            let [index, key] = self.keys_of(&mark.group, of)?;
-            let args = [index, key, id.clone(), ttl.clone(), enough.clone(), mark.epoch.text()];
+        let (sufficient, ttl) = (ttl::millis(ttl + SLACK / 2), ttl::millis(ttl + SLACK));
+        let request = |recorded: &GroupEpoch| {
+            let [index, key] = self.keys_of(&recorded.group, of)?;
+            let args = [index, key, id.clone(), ttl.clone(), sufficient.clone(), recorded.epoch.text()];
             Ok(Request::script(&INDEX_RENEW, args).merging(Merge::Script).idempotent().without_effect())
         };
         group_epochs.iter().map(request).collect()
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_epoch_is_found_in_the_state_that_has_it_and_in_no_other() {
+    fn an_epoch_matches_only_the_state_that_has_it() {
         let epoch = Epoch([0, 1, 0x9a, 0xff, 0x10, 0, 0, 7]);
         for (state, wanted) in [
             ("00019aff10000007", true),

@@ -1,4 +1,4 @@
-//! Sessions by user and by tag: listing them, and dropping them together.
+//! Sessions by user and by tag: lists them, and drops them together.
 
 use bytes::Bytes;
 use cinnabar_port::{Call, Effect, Merge, Reply, Request, Step, error::Result, random, script};
@@ -19,14 +19,14 @@ script!(DROP_GROUP = "session/drop_group.lua", keys: 3, args: 2, with: ["clock.l
 script!(COUNT_INVALIDATION = "session/count_invalidation.lua", keys: 1, args: 2);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
 
-/// How long the time of a user's last drop is kept, in milliseconds, unless the user's sessions may live longer.
+/// The minimum ttl of an epoch that was dropped, in milliseconds. It also holds the time of the drop.
 const EPOCH_TTL_MS: &[u8] = b"600000";
-/// How long the counter of invalidations is kept after the last one, in milliseconds.
+/// The ttl of the counter of invalidations, in milliseconds.
 pub const COUNTER_TTL_MS: &[u8] = b"86400000";
-/// Sessions that are dropped in one round.
-const CHUNK: usize = 256;
-/// A hundred years in milliseconds, for what has no end.
-const FOR_EVER: i64 = 3_155_760_000_000;
+/// How many sessions are deleted in one round.
+const DELETE_SIZE: usize = 256;
+/// A hundred years in milliseconds, for a value without a ttl.
+const NO_TTL_MS: i64 = 3_155_760_000_000;
 
 /// A session of a user.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,12 +36,12 @@ pub struct ListedSession {
     /// Its JSON.
     pub json: Bytes,
     /// The remaining ttl in milliseconds, if requested.
-    pub left: i64,
+    pub ttl_ms: i64,
 }
 
 impl Sessions {
-    /// A user's sessions, ordered by expiry. `with_left` also reads the remaining ttl of each.
-    pub fn list(&self, user: &str, with_left: bool) -> Result<Call<Vec<ListedSession>>> {
+    /// Returns a user's sessions, ordered by expiry. `with_ttl` also reads the remaining ttl of each.
+    pub fn list(&self, user: &str, with_ttl: bool) -> Result<Call<Vec<ListedSession>>> {
         let sessions = self.clone();
         let group = Group::user(user.to_owned());
         let index = group.index_key(&self.0.prefix, Contents::Session)?;
@@ -50,22 +50,23 @@ impl Sessions {
         Ok(Call::round([read], move |replies| {
             let ids = ids(replies.last()?)?;
             let read =
-                |id: &String| Ok(sessions.read_by(sessions.key(id)?, Contents::Session, with_left, epoch.clone()));
+                |id: &String| Ok(sessions.read_by(sessions.key(id)?, Contents::Session, with_ttl, epoch.clone()));
             let calls = ids.iter().map(read).collect::<Result<Vec<_>>>()?;
             Ok(Step::Next(Call::join_all(calls).map(move |found| {
-                let live = found.into_iter().map(ReadResult::live).zip(ids).filter_map(|(live, id)| Some((live?, id)));
-                let mine = live.filter(|(live, _)| live.is_of(&group));
-                mine.map(|(live, id)| ListedSession { id, json: live.record.json, left: live.left }).collect()
+                let valid =
+                    found.into_iter().map(ReadResult::valid).zip(ids).filter_map(|(valid, id)| Some((valid?, id)));
+                let own = valid.filter(|(valid, _)| valid.is_of(&group));
+                own.map(|(valid, id)| ListedSession { id, json: valid.record.json, ttl_ms: valid.ttl_ms }).collect()
             })))
         }))
     }
 
-    /// Deletes a session; answers how many keys of sessions went, 0 or 1.
+    /// Deletes a session. Returns the number of keys deleted, 0 or 1.
     pub fn destroy(&self, id: &str) -> Result<Call<i64>> {
         self.clone().delete_all(vec![(self.key(id)?, Contents::Session, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
-    /// Deletes the session of this user with this public id; returns the number of keys deleted, 0 or 1.
+    /// Deletes the session of this user with this public id. Returns the number of keys deleted, 0 or 1.
     pub fn destroy_of(&self, user: &str, wanted: String) -> Result<Call<i64>> {
         let sessions = self.clone();
         Ok(self.list(user, false)?.then(move |listed| {
@@ -76,18 +77,18 @@ impl Sessions {
         }))
     }
 
-    /// Deletes the cached user of a token, by its hash, and cancels loads for it; returns the number of keys deleted, 0 or 1.
+    /// Deletes the cached user of a token, by its hash, and cancels loads for it. Returns the number of keys deleted, 0 or 1.
     pub fn invalidate_token(&self, hash: &str) -> Result<Call<i64>> {
         self.clone().delete_all(vec![(self.key(hash)?, Contents::Token, Bytes::new())], Vec::new(), Vec::new(), 0)
     }
 
-    /// Deletes every session with this tag; answers how many.
+    /// Deletes every session with this tag. Returns how many.
     pub fn destroy_by_tag(&self, tag: &str) -> Result<Call<i64>> {
         self.drop_group(Group::tag(tag.to_owned()))
     }
 
-    /// Deletes every session of this user, cached validations included, and keeps validations that are under way from
-    /// being cached; answers how many went.
+    /// Deletes every session of this user, including cached validations, and prevents validations in flight from being cached. Returns
+    /// how many were deleted.
     pub fn invalidate_user(&self, user: &str) -> Result<Call<i64>> {
         let dropped = self.drop_group(Group::user(user.to_owned()))?;
         let args =
@@ -101,13 +102,13 @@ impl Sessions {
         }))
     }
 
-    /// The new epoch ends all sessions of the group. They are also deleted, for programs that read them without this library.
+    /// Gives the group a new epoch, which ends all its sessions. They are also deleted, for programs that read them without this library.
     fn drop_group(&self, group: Group) -> Result<Call<i64>> {
         let sessions = self.clone();
-        let (prefix, epoch) = (&self.0.prefix, Epoch::fresh()?);
+        let (prefix, epoch) = (&self.0.prefix, Epoch::random()?);
         let (listed, tokens) = (group.index_key(prefix, Contents::Session)?, group.index_key(prefix, Contents::Token)?);
         let args = [listed, tokens, group.epoch_key(prefix)?, epoch.text(), Bytes::from_static(EPOCH_TTL_MS)];
-        // This ends all of them, however many are deleted afterwards.
+        // The new epoch ends them all, however many are deleted afterwards.
         let request = Request::script(&DROP_GROUP, args).merging(Merge::Script).idempotent();
         let request = request.with_effect(Effect::Count(|_| Some(0)));
         Ok(Call::round([request], move |replies| {
@@ -121,17 +122,17 @@ impl Sessions {
         }))
     }
 
-    /// Reads what was listed, and finds those that are of the group as it was. Where some cannot be read, those that can are
-    /// deleted before it fails.
+    /// Reads the listed values, and deletes those that belonged to the group before its new epoch. If some cannot be read, the others
+    /// are deleted before this fails.
     fn delete_listed(
         self,
         group: Group,
         epoch: Epoch,
         mut keys_to_delete: Vec<(SessionKey, Contents)>,
-        mut over: Vec<(SessionKey, Contents, Bytes)>,
+        mut members: Vec<(SessionKey, Contents, Bytes)>,
     ) -> Call<i64> {
-        let rest = keys_to_delete.split_off(keys_to_delete.len().min(CHUNK));
-        let requests: Vec<_> = keys_to_delete.iter().map(|(key, _)| Request::get(key.session.clone())).collect();
+        let rest = keys_to_delete.split_off(keys_to_delete.len().min(DELETE_SIZE));
+        let requests: Vec<_> = keys_to_delete.iter().map(|(key, _)| Request::get(key.redis_key.clone())).collect();
         Call::round(requests, move |replies| {
             let mut failed = None;
             for ((key, of), reply) in keys_to_delete.into_iter().zip(replies.0) {
@@ -143,39 +144,41 @@ impl Sessions {
                     }
                 };
                 let Some(record) = reply.bulk()?.and_then(|value| Record::read(&value)) else { continue };
-                let was = record.group_epochs.iter().any(|mark| mark.group == group && mark.epoch != epoch);
-                if was && record.of() == of {
-                    over.push((key, of, record.tail));
+                let was_member =
+                    record.group_epochs.iter().any(|recorded| recorded.group == group && recorded.epoch != epoch);
+                if was_member && record.of() == of {
+                    members.push((key, of, record.tail));
                 }
             }
             if let Some(error) = failed {
-                let dropped = self.delete_all(over, Vec::new(), vec![group], 0)?;
+                let dropped = self.delete_all(members, Vec::new(), vec![group], 0)?;
                 return Ok(Step::Next(dropped.then(move |_| Err(error))));
             }
             let next = if rest.is_empty() {
-                self.delete_all(over, Vec::new(), vec![group], 0)?
+                self.delete_all(members, Vec::new(), vec![group], 0)?
             } else {
-                self.delete_listed(group, epoch, rest, over)
+                self.delete_listed(group, epoch, rest, members)
             };
             Ok(Step::Next(next))
         })
     }
 
-    /// Deletes the values with the given endings in several rounds. `tidy` removes those of the last round from their indexes.
+    /// Deletes the values with the given endings in several rounds. `index_removals` are the requests that remove those of the previous
+    /// round from their indexes.
     fn delete_all(
         self,
         mut keys_to_delete: Vec<(SessionKey, Contents, Bytes)>,
-        tidy: Vec<Request>,
+        index_removals: Vec<Request>,
         groups: Vec<Group>,
         dropped: i64,
     ) -> Result<Call<i64>> {
-        let rest = keys_to_delete.split_off(keys_to_delete.len().min(CHUNK));
-        let before = tidy.len();
-        let mut requests = tidy;
+        let rest = keys_to_delete.split_off(keys_to_delete.len().min(DELETE_SIZE));
+        let before = index_removals.len();
+        let mut requests = index_removals;
         for (key, of, tail) in &keys_to_delete {
             let token = if *of == Contents::Token { b"1" } else { b"0" };
             let args = [
-                key.session.clone(),
+                key.redis_key.clone(),
                 key.load(&self.0.prefix)?,
                 metadata::ending(Contents::Token),
                 Bytes::from_static(token),
@@ -188,8 +191,8 @@ impl Sessions {
         }
         Ok(Call::round(requests, move |replies| {
             let mut dropped = dropped;
-            let mut tidy = Vec::new();
-            // Tidying may fail: what stays in an index goes when its time comes.
+            let mut index_removals = Vec::new();
+            // Removals from an index may fail: the entries expire.
             for ((key, of, _), reply) in keys_to_delete.into_iter().zip(replies.0.into_iter().skip(before)) {
                 let reply = reply?;
                 if reply == Reply::Nil {
@@ -198,36 +201,37 @@ impl Sessions {
                 dropped += 1;
                 let [value, left] = reply.tuple()?;
                 let left = match left.int()? {
-                    left if left < 0 => FOR_EVER,
+                    left if left < 0 => NO_TTL_MS,
                     left => left + SLACK.as_millis() as i64,
                 };
                 let Some(record) = value.bulk()?.and_then(|value| Record::read(&value)) else { continue };
                 let others = groups.iter().filter(|group| !record.groups().any(|other| other == *group));
                 for index in record.groups().chain(others).flat_map(|group| group.index_key(&self.0.prefix, of)) {
                     let args = [index, key.id.clone(), left.to_string().into()];
-                    tidy.push(Request::script(&REMOVE, args).merging(Merge::Script).idempotent().without_effect());
+                    index_removals
+                        .push(Request::script(&REMOVE, args).merging(Merge::Script).idempotent().without_effect());
                 }
             }
-            if tidy.is_empty() && rest.is_empty() {
+            if index_removals.is_empty() && rest.is_empty() {
                 return Ok(Step::Done(dropped));
             }
-            self.delete_all(rest, tidy, groups, dropped).map(Step::Next)
+            self.delete_all(rest, index_removals, groups, dropped).map(Step::Next)
         }))
     }
 }
 
-/// The number of keys that a run of `DESTROY` deleted.
+/// Returns how many keys `DESTROY` deleted.
 fn destroyed(reply: &Reply) -> Option<u64> {
     (*reply != Reply::Nil).then_some(1)
 }
 
-/// A public id for a session, which identifies it but gives no access to it. 128 bits in hexadecimal.
+/// Returns a public id for a session, which identifies it but gives no access to it. 128 bits in hexadecimal.
 pub fn public_id(id: &str) -> String {
     let text = ["the public id of session ", id].concat();
     random::to_hex(&digest(&SHA256, text.as_bytes()).as_ref()[..16])
 }
 
-/// Ids that an index lists. Only UTF-8 is ever written there.
+/// Reads the ids of an index. Only UTF-8 is ever written there.
 fn ids(reply: Reply) -> Result<Vec<String>> {
     let text = |id: Reply| Ok(String::from_utf8_lossy(&id.bulk()?.unwrap_or_default()).into_owned());
     reply.array()?.into_iter().map(text).collect()

@@ -19,10 +19,10 @@ use crate::features::json::{self, Object};
 
 const BLANKS: [u8; 4] = *b" \t\n\r";
 const MAGIC: [u8; 2] = [0xd8, 0x93];
-/// How every seal begins in its stored form.
-const BEGINNING: [[u8; 4]; 2] = [blanks(MAGIC[0]), blanks(MAGIC[1])];
+/// The magic bytes in their stored form.
+const MAGIC_BLANKS: [[u8; 4]; 2] = [blanks(MAGIC[0]), blanks(MAGIC[1])];
 
-/// The ending of a sealed value of this kind.
+/// Returns the ending of a value of this kind.
 pub fn ending(of: Contents) -> Bytes {
     blank(&[of.byte()]).into()
 }
@@ -49,15 +49,15 @@ pub struct Record {
     pub tail: Bytes,
     /// The metadata in it; `None` if another program wrote the value.
     pub metadata: Option<Metadata>,
-    /// All groups of a sealed value, with their required epochs.
+    /// All groups that the metadata records, with their required epochs.
     pub group_epochs: Vec<GroupEpoch>,
-    /// The user in the JSON of a value without a seal.
+    /// The user in the JSON of a value without metadata.
     pub named: Option<Group>,
 }
 
 impl Metadata {
     /// Encodes it as white space.
-    pub fn write(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         number(&mut bytes, self.ttl.as_millis() as u64);
         bytes.push(u8::from(self.owner.is_some()));
@@ -76,8 +76,8 @@ impl Metadata {
     }
 
     /// Appends it to the JSON.
-    pub fn put(&self, json: &[u8]) -> Bytes {
-        [json, &self.write()].concat().into()
+    pub fn append_to(&self, json: &[u8]) -> Bytes {
+        [json, &self.encode()].concat().into()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
@@ -98,11 +98,11 @@ impl Metadata {
 }
 
 impl Record {
-    /// Parses a value. `None` if its seal is damaged, since it cannot be trusted then.
+    /// Parses a value. `None` if its metadata is damaged, since it cannot be trusted then.
     pub fn read(value: &Bytes) -> Option<Self> {
         let end = value.iter().rposition(|byte| bits(*byte) == NONE).map_or(0, |last| last + 1);
         let tail = &value[end..];
-        if !tail.starts_with(BEGINNING.as_flattened()) {
+        if !tail.starts_with(MAGIC_BLANKS.as_flattened()) {
             let named = named(value).map(Group::user);
             return Some(Self {
                 json: value.clone(),
@@ -122,30 +122,30 @@ impl Record {
         Some(Self { json, tail: value.slice(end..), metadata: Some(metadata), group_epochs, named: None })
     }
 
-    /// The kind of value.
+    /// Returns the kind of value.
     pub fn of(&self) -> Contents {
         self.metadata.as_ref().map_or(Contents::Session, |metadata| metadata.of)
     }
 
-    /// Whether another program wrote it and it is JSON, but no object: then it is no session. Text that is no JSON is damaged.
+    /// Whether another program wrote it and it is JSON but not an object, so that it is no session. Text that is not JSON is damaged.
     pub fn is_other_json(&self) -> bool {
         self.metadata.is_none() && !self.json.trim_ascii_start().starts_with(b"{") && json::is_json(&self.json)
     }
 
-    /// The group of its owner.
+    /// Returns the group of its owner.
     pub fn owner(&self) -> Option<&Group> {
         self.named
             .as_ref()
-            .or_else(|| self.group_epochs.iter().map(|mark| &mark.group).find(|group| group.kind == Kind::User))
+            .or_else(|| self.group_epochs.iter().map(|recorded| &recorded.group).find(|group| group.kind == Kind::User))
     }
 
-    /// All groups that it records.
+    /// Returns all groups that it records.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.named.iter().chain(self.group_epochs.iter().map(|mark| &mark.group))
+        self.named.iter().chain(self.group_epochs.iter().map(|recorded| &recorded.group))
     }
 }
 
-/// The user id in a session's JSON. `createSession` writes it as the first field, which needs no full parse.
+/// Returns the user id in a session's JSON. `createSession` writes it as the first field, which needs no full parse.
 fn owner(json: &[u8]) -> Option<String> {
     if let Some(rest) = json.strip_prefix(br#"{"userId":""#) {
         let end = memchr::memchr2(b'"', b'\\', rest)?;
@@ -185,20 +185,20 @@ const fn blanks(byte: u8) -> [u8; 4] {
     ]
 }
 
-/// What blanks stand for; nothing else may be among them.
+/// Decodes blanks. There must be nothing else among them.
 fn unblank(text: &[u8]) -> Option<SmallVec<[u8; 64]>> {
     let (fours, []) = text.as_chunks::<4>() else { return None };
     let byte = |[a, b, c, d]: &[u8; 4]| bits(*a) << 6 | bits(*b) << 4 | bits(*c) << 2 | bits(*d);
     Some(fours.iter().map(byte).collect())
 }
 
-/// The bits that a blank stands for, or `NONE`.
+/// Returns the bits that a blank encodes, or `NONE`.
 fn bits(blank: u8) -> u8 {
     BITS[usize::from(blank)]
 }
 
 const NONE: u8 = 4;
-/// A table, because every character of every seal is looked up.
+/// A table, because it is used for every character of metadata.
 static BITS: [u8; 256] = {
     let mut table = [NONE; 256];
     let mut bits = 0;
@@ -245,19 +245,19 @@ mod tests {
     use super::*;
 
     fn metadata() -> Metadata {
-        let mark = |group| GroupEpoch { group, epoch: Epoch([7; 8]) };
+        let recorded = |group| GroupEpoch { group, epoch: Epoch([7; 8]) };
         Metadata {
             of: Contents::Session,
             ttl: Duration::from_millis(86_400_001),
             owner: Some(Epoch([0, 1, 2, 3, 252, 253, 254, 255])),
-            group_epochs: vec![mark(Group::tag("org 7".into())), mark(Group::user("ü".into()))],
+            group_epochs: vec![recorded(Group::tag("org 7".into())), recorded(Group::user("ü".into()))],
         }
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn encoding_can_be_undone() {
         let json = br#"{"userId":"u","a":" \t "}"#;
-        let value = metadata().put(json);
+        let value = metadata().append_to(json);
         let record = Record::read(&value).unwrap();
         assert_eq!((&record.json[..], record.metadata), (&json[..], Some(metadata())));
         assert_eq!(record.group_epochs.len(), 3);
@@ -269,15 +269,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_characters_say_what_it_is() {
+    fn the_last_characters_show_the_kind_of_value() {
         for of in [Contents::Session, Contents::Token] {
-            assert!(Metadata { of, ..metadata() }.put(b"{}").ends_with(&ending(of)));
+            assert!(Metadata { of, ..metadata() }.append_to(b"{}").ends_with(&ending(of)));
         }
         assert_ne!(ending(Contents::Session), ending(Contents::Token));
     }
 
     #[test]
-    fn what_others_wrote_has_no_seal() {
+    fn values_of_other_programs_have_no_metadata() {
         for text in ["", "{}", "{} \n", "{}\r\n\t ", "no json", "{}\r\t\n\n\t \r"] {
             let record = Record::read(&Bytes::from_static(text.as_bytes())).unwrap();
             assert_eq!((&record.json[..], record.metadata), (text.as_bytes(), None));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_may_name_a_user() {
+    fn values_of_other_programs_may_name_a_user() {
         for (text, wanted) in [
             (r#"{"a":1,"userId":"u"}"#, Some("u")),
             (r#"{"\u0075serId":"u"}"#, Some("u")),
@@ -299,17 +299,17 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_seal_is_no_seal_of_anything() {
-        let value = metadata().put(br#"{"userId":"u"}"#);
-        for length in value.len() - metadata().write().len() + 8..value.len() {
+    fn damaged_metadata_is_rejected() {
+        let value = metadata().append_to(br#"{"userId":"u"}"#);
+        for length in value.len() - metadata().encode().len() + 8..value.len() {
             assert!(Record::read(&value.slice(..length)).is_none(), "{length}");
         }
-        assert!(Record::read(&metadata().put(b"{}")).is_none(), "an owner's epoch without an owner");
+        assert!(Record::read(&metadata().append_to(b"{}")).is_none(), "an owner's epoch without an owner");
         assert!(Record::read(&Bytes::from([&value[..], b"    "].concat())).is_none());
     }
 
     #[test]
-    fn the_owner_is_the_one_that_json_names() {
+    fn the_owner_is_read_from_the_json() {
         for (json, wanted) in [
             (r#"{"userId":"a"}"#, Some("a")),
             (r#"{"userId":"a\"b"}"#, Some("a\"b")),

@@ -14,33 +14,33 @@ use crate::features::ttl;
 pub const STORE_SESSION_TTL: Duration = Duration::from_secs(3600);
 
 impl Sessions {
-    /// Gives a session so many seconds from now; false when it is gone.
+    /// Sets a session's ttl to so many seconds. Returns false if it is missing.
     pub fn extend(&self, id: &str, seconds: f64) -> Result<Call<bool>> {
         let ttl = ttl::from_seconds("seconds", seconds)?;
         let sessions = self.clone();
         let key = self.key(id)?;
-        Ok(self.read(key.clone(), Contents::Session, false).then(move |found| match found.live() {
-            Some(live) => sessions.renew(&key, &live, ttl, Effect::ChangedIf(is_one)).map(Step::Next),
+        Ok(self.read(key.clone(), Contents::Session, false).then(move |found| match found.valid() {
+            Some(valid) => sessions.renew(&key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next),
             None => Ok(Step::Done(false)),
         }))
     }
 
-    /// Renews a session with its own ttl; false if it is gone.
+    /// Renews a session with its own ttl. Returns false if it is missing.
     pub fn touch(&self, id: &str) -> Result<Call<bool>> {
         let sessions = self.clone();
         let key = self.key(id)?;
         Ok(self.read(key.clone(), Contents::Session, true).then(move |found| {
-            let Some(live) = found.live() else { return Ok(Step::Done(false)) };
-            let ttl = sessions.renewal_ttl(&live.record);
-            // Another program's session that lives longer keeps its ttl; one without a ttl, which is below 0 here, gets the default.
-            if live.record.metadata.is_none() && live.left > ttl.as_millis() as i64 {
+            let Some(valid) = found.valid() else { return Ok(Step::Done(false)) };
+            let ttl = sessions.renewal_ttl(&valid.record);
+            // Another program's session with a longer ttl keeps it. One without a ttl, negative here, gets the default.
+            if valid.record.metadata.is_none() && valid.ttl_ms > ttl.as_millis() as i64 {
                 return Ok(Step::Done(true));
             }
-            sessions.renew(&key, &live, ttl, Effect::ChangedIf(is_one)).map(Step::Next)
+            sessions.renew(&key, &valid, ttl, Effect::ChangedIf(is_one)).map(Step::Next)
         }))
     }
 
-    /// The ttl for renewals: the one the session was given. A session of another program gets the default of the manager; one
+    /// Returns the ttl for renewals: the one the session was given. A session of another program gets the default of the manager; one
     /// without an owner gets that of `storeSession`.
     pub(super) fn renewal_ttl(&self, record: &Record) -> Duration {
         match &record.metadata {
@@ -50,9 +50,9 @@ impl Sessions {
         }
     }
 
-    fn renew(&self, key: &SessionKey, live: &ValidSession, ttl: Duration, effect: Effect) -> Result<Call<bool>> {
-        let mut requests = self.renew_indexes(&live.record.group_epochs, Contents::Session, &key.id, ttl)?;
-        let expire = Request::keyed("PEXPIRE", [key.session.clone(), ttl::millis(ttl)]).idempotent();
+    fn renew(&self, key: &SessionKey, valid: &ValidSession, ttl: Duration, effect: Effect) -> Result<Call<bool>> {
+        let mut requests = self.renew_indexes(&valid.record.group_epochs, Contents::Session, &key.id, ttl)?;
+        let expire = Request::keyed("PEXPIRE", [key.redis_key.clone(), ttl::millis(ttl)]).idempotent();
         requests.push(expire.with_effect(effect));
         Ok(Call::round(requests, |replies| {
             let mut replies = replies.all()?;
@@ -65,15 +65,15 @@ impl Sessions {
     pub(super) fn read_rolling(&self, key: SessionKey) -> Call<Option<Bytes>> {
         let sessions = self.clone();
         self.read(key.clone(), Contents::Session, true).then(move |found| {
-            let Some(live) = found.live() else { return Ok(Step::Done(None)) };
-            let ttl = sessions.renewal_ttl(&live.record);
+            let Some(valid) = found.valid() else { return Ok(Step::Done(None)) };
+            let ttl = sessions.renewal_ttl(&valid.record);
             // Renewing soon after the last renewal is pointless, and a ttl that was extended must not be shortened.
-            if live.outlasts(ttl - renewal_threshold(ttl)) {
-                return Ok(Step::Done(Some(live.record.json)));
+            if valid.outlasts(ttl - renewal_threshold(ttl)) {
+                return Ok(Step::Done(Some(valid.record.json)));
             }
-            // Who reads has asked for no change.
-            let renewed = sessions.renew(&key, &live, ttl, Effect::None)?;
-            Ok(Step::Next(renewed.map(move |renewed| renewed.then_some(live.record.json))))
+            // The caller only reads, so this is no effect of the call.
+            let renewed = sessions.renew(&key, &valid, ttl, Effect::None)?;
+            Ok(Step::Next(renewed.map(move |renewed| renewed.then_some(valid.record.json))))
         })
     }
 }

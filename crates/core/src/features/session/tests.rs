@@ -11,21 +11,21 @@ fn sessions() -> Sessions {
     Sessions::new(Options::default()).unwrap()
 }
 
-fn feed<T>(call: Call<T>, replies: Vec<Result<Reply>>) -> Result<Step<T>> {
+fn reply<T>(call: Call<T>, replies: Vec<Result<Reply>>) -> Result<Step<T>> {
     assert_eq!(call.requests.len(), replies.len(), "a reply for each request");
     (call.read)(Replies(replies.into_iter().collect()))
 }
 
 fn next<T>(call: Call<T>, replies: Vec<Reply>) -> Call<T> {
-    match feed(call, replies.into_iter().map(Ok).collect()).unwrap() {
+    match reply(call, replies.into_iter().map(Ok).collect()).unwrap() {
         Step::Next(call) => call,
         Step::Done(_) => panic!("one more round is needed"),
     }
 }
 
 fn done<T>(call: Call<T>, replies: Vec<Reply>) -> Result<T> {
-    match feed(call, replies.into_iter().map(Ok).collect())? {
-        Step::Done(answer) => Ok(answer),
+    match reply(call, replies.into_iter().map(Ok).collect())? {
+        Step::Done(result) => Ok(result),
         Step::Next(_) => panic!("no more rounds are needed"),
     }
 }
@@ -48,14 +48,14 @@ fn text(text: impl AsRef<str>) -> Reply {
 }
 
 /// A session of `u` whose epoch is `KNOWN`, with a ttl in seconds.
-fn sealed(json: &str, seconds: u64) -> String {
+fn encoded(json: &str, seconds: u64) -> String {
     let metadata = Metadata {
         of: Contents::Session,
         ttl: Duration::from_secs(seconds),
         owner: Some(group::Epoch([1, 2, 3, 4, 5, 6, 7, 8])),
         group_epochs: Vec::new(),
     };
-    String::from_utf8(metadata.put(json.as_bytes()).to_vec()).unwrap()
+    String::from_utf8(metadata.append_to(json.as_bytes()).to_vec()).unwrap()
 }
 
 /// A call that reads `session:a` first, after it has read that session and its epoch.
@@ -67,7 +67,7 @@ fn found<T>(call: Call<T>, value: &str) -> Call<T> {
 }
 
 #[test]
-fn a_session_is_listed_and_then_stored() {
+fn a_session_is_indexed_and_then_stored() {
     let data = r#"{"role":"admin","n":9007199254740993}"#;
     let sessions = sessions();
     let call = sessions.create("u", "2026-01-02T03:04:05.678Z", data, Create::default()).unwrap();
@@ -76,7 +76,7 @@ fn a_session_is_listed_and_then_stored() {
     assert_eq!(names(&call), ["SET"]);
     let args = last_args(&call);
     let json = r#"{"userId":"u","createdAt":"2026-01-02T03:04:05.678Z","role":"admin","n":9007199254740993}"#;
-    assert_eq!(args[1..], [&sealed(json, 86_400), "PX", "86400000", "NX"]);
+    assert_eq!(args[1..], [&encoded(json, 86_400), "PX", "86400000", "NX"]);
     let id = done(call, vec![text("OK")]).unwrap();
     assert_eq!((id.len(), format!("session:{id}")), (48, args[0].clone()));
 
@@ -87,7 +87,7 @@ fn a_session_is_listed_and_then_stored() {
 }
 
 /// A manager that has created a session of `u` when the user's epoch was `KNOWN`.
-fn experienced() -> Sessions {
+fn with_known_epoch() -> Sessions {
     let sessions = sessions();
     let call = next(sessions.create("u", "t", "{}", Create::default()).unwrap(), vec![text(KNOWN)]);
     done(call, vec![text("OK")]).unwrap();
@@ -95,18 +95,18 @@ fn experienced() -> Sessions {
 }
 
 #[test]
-fn who_knows_the_epoch_of_a_user_creates_a_session_in_one_round() {
-    let call = experienced().create("u", "t", r#"{"a":1}"#, Create::default()).unwrap();
+fn with_a_known_epoch_a_session_is_created_in_one_round() {
+    let call = with_known_epoch().create("u", "t", r#"{"a":1}"#, Create::default()).unwrap();
     assert_eq!(names(&call), ["session/index_add.lua", "SET"]);
     let args = last_args(&call);
-    assert_eq!(args[1..], [&sealed(r#"{"userId":"u","createdAt":"t","a":1}"#, 86_400), "PX", "86400000", "NX"]);
+    assert_eq!(args[1..], [&encoded(r#"{"userId":"u","createdAt":"t","a":1}"#, 86_400), "PX", "86400000", "NX"]);
     let id = done(call, vec![text(KNOWN), text("OK")]).unwrap();
     assert_eq!(format!("session:{id}"), args[0]);
 }
 
 #[test]
 fn a_session_that_was_stored_with_an_old_epoch_is_stored_again() {
-    let sessions = experienced();
+    let sessions = with_known_epoch();
     let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
     let old = last_args(&call);
     let call = next(call, vec![text("1111111111111111 - 7"), text("OK")]);
@@ -123,17 +123,17 @@ fn a_session_that_was_stored_with_an_old_epoch_is_stored_again() {
 }
 
 #[test]
-fn what_is_refused_is_asked_for_first_the_next_time() {
-    let sessions = experienced();
+fn after_a_rejected_write_the_next_one_indexes_first() {
+    let sessions = with_known_epoch();
     let call = sessions.create("u", "t", "{}", Create::default()).unwrap();
     let refused = Err(Error::new(Kind::OutOfMemory, "OOM"));
-    assert_eq!(feed(call, vec![refused, Ok(text("OK"))]).err().unwrap().kind, Kind::OutOfMemory);
+    assert_eq!(reply(call, vec![refused, Ok(text("OK"))]).err().unwrap().kind, Kind::OutOfMemory);
     assert_eq!(names(&sessions.create("u", "t", "{}", Create::default()).unwrap()), ["session/index_add.lua"]);
 }
 
 #[test]
-fn who_has_read_a_session_reads_it_in_one_round() {
-    let (sessions, value) = (sessions(), sealed(r#"{"userId":"u"}"#, 60));
+fn a_session_that_was_read_before_is_read_in_one_round() {
+    let (sessions, value) = (sessions(), encoded(r#"{"userId":"u"}"#, 60));
     let call = next(sessions.get("a").unwrap(), vec![text(&value)]);
     assert!(done(call, vec![text(&value), text(KNOWN)]).unwrap().is_some());
     let call = sessions.get("a").unwrap();
@@ -141,7 +141,7 @@ fn who_has_read_a_session_reads_it_in_one_round() {
 }
 
 #[test]
-fn the_first_argument_says_whose_it_is() {
+fn the_first_argument_is_the_owner() {
     let data = r#"{"a":1,"userId":"admin","createdAt":"long ago"}"#;
     let call = sessions().create("u1", "t", data, Create::default()).unwrap();
     assert_eq!(call.requests[0].args[0], "session:{session:user:u1}:sessions");
@@ -150,11 +150,11 @@ fn the_first_argument_says_whose_it_is() {
 }
 
 #[test]
-fn an_id_that_is_taken_lists_nothing() {
+fn a_taken_id_is_not_indexed() {
     let options = || Create { id: Some("a".into()), tags: vec!["t".into()], ttl: Some(60.0) };
     let create = || sessions().create("u", "t", "{}", options()).unwrap();
-    let call = next(create(), vec![text(sealed(r#"{"userId":"u"}"#, 60))]);
-    let taken = done(call, vec![text(sealed(r#"{"userId":"u"}"#, 60)), text(KNOWN)]);
+    let call = next(create(), vec![text(encoded(r#"{"userId":"u"}"#, 60))]);
+    let taken = done(call, vec![text(encoded(r#"{"userId":"u"}"#, 60)), text(KNOWN)]);
     assert_eq!(taken.unwrap_err().kind, Kind::Conflict);
 
     let call = next(create(), vec![Reply::Nil]);
@@ -166,10 +166,10 @@ fn an_id_that_is_taken_lists_nothing() {
 }
 
 #[test]
-fn a_session_that_counts_no_longer_takes_no_id() {
+fn the_id_of_an_invalid_session_can_be_reused() {
     let options = Create { id: Some("a".into()), ..Create::default() };
     let call = sessions().create("u", "t", "{}", options).unwrap();
-    let old = sealed(r#"{"userId":"u"}"#, 60);
+    let old = encoded(r#"{"userId":"u"}"#, 60);
     let call = next(call, vec![text(&old)]);
     let call = next(call, vec![text(&old), Reply::Nil]);
     let call = next(call, vec![text(KNOWN)]);
@@ -177,8 +177,8 @@ fn a_session_that_counts_no_longer_takes_no_id() {
 }
 
 #[test]
-fn a_session_counts_while_its_groups_have_the_epochs_that_it_names() {
-    let value = sealed(r#"{"userId":"u"}"#, 60);
+fn a_session_is_valid_while_its_groups_have_the_recorded_epochs() {
+    let value = encoded(r#"{"userId":"u"}"#, 60);
     for (epoch, wanted) in [
         (text(KNOWN), true),
         (text("0102030405060708 3f:7 1700000000000"), true),
@@ -193,15 +193,15 @@ fn a_session_counts_while_its_groups_have_the_epochs_that_it_names() {
 }
 
 #[test]
-fn what_changes_between_two_reads_is_read_again() {
-    let (old, new) = (sealed(r#"{"userId":"u"}"#, 60), sealed(r#"{"userId":"u","n":1}"#, 60));
+fn a_value_that_changes_between_two_reads_is_read_again() {
+    let (old, new) = (encoded(r#"{"userId":"u"}"#, 60), encoded(r#"{"userId":"u","n":1}"#, 60));
     let call = next(sessions().get("a").unwrap(), vec![text(&old)]);
     let call = next(call, vec![text(&new), text("0102030405060709 - 0")]);
     assert!(done(call, vec![text(&new), text(KNOWN)]).unwrap().is_some());
 }
 
 #[test]
-fn what_others_wrote_counts_unless_its_user_was_dropped_since() {
+fn a_value_of_another_program_is_valid_unless_its_user_was_dropped_since() {
     let count = |json: &str, known: Reply| {
         let call = next(sessions().get("a").unwrap(), vec![text(json)]);
         done(call, vec![text(json), known]).unwrap().is_some()
@@ -216,23 +216,23 @@ fn what_others_wrote_counts_unless_its_user_was_dropped_since() {
 }
 
 #[test]
-fn an_update_is_replayed_on_what_it_finds() {
-    let first = sealed(r#"{"userId":"u","l":[],"n":9007199254740993}"#, 86_400);
+fn an_update_is_replayed_on_a_concurrent_change() {
+    let first = encoded(r#"{"userId":"u","l":[],"n":9007199254740993}"#, 86_400);
     let call = found(sessions().update("a", r#"{"mine":1}"#).unwrap(), &first);
-    assert_eq!(last_args(&call)[2], sealed(r#"{"userId":"u","l":[],"n":9007199254740993,"mine":1}"#, 86_400));
+    assert_eq!(last_args(&call)[2], encoded(r#"{"userId":"u","l":[],"n":9007199254740993,"mine":1}"#, 86_400));
 
-    let fresh = sealed(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2}"#, 86_400);
+    let fresh = encoded(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2}"#, 86_400);
     let call = next(call, vec![text(&fresh)]);
     let args = last_args(&call);
     assert_eq!(args[1], fresh);
-    assert_eq!(args[2], sealed(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2,"mine":1}"#, 86_400));
+    assert_eq!(args[2], encoded(r#"{"userId":"u","l":[],"n":9007199254740993,"theirs":2,"mine":1}"#, 86_400));
     assert_eq!(args[3..], ["86400000", "86390000"], "a ttl that began ten seconds ago is not renewed");
     assert!(done(call, vec![Reply::Int(1)]).unwrap());
 }
 
 #[test]
-fn a_renewed_life_is_listed_first() {
-    let call = found(sessions().update("a", r#"{"n":1}"#).unwrap(), &sealed(r#"{"userId":"u"}"#, 60));
+fn the_indexes_are_renewed_before_the_ttl() {
+    let call = found(sessions().update("a", r#"{"n":1}"#).unwrap(), &encoded(r#"{"userId":"u"}"#, 60));
     assert_eq!(names(&call), ["session/compare_and_set.lua"]);
     assert_eq!(last_args(&call)[3..], ["60000", "59400"], "the ttl that it was given");
     let call = next(call, vec![Reply::Int(0)]);
@@ -242,8 +242,8 @@ fn a_renewed_life_is_listed_first() {
 }
 
 #[test]
-fn a_session_that_moves_to_another_user_is_listed_as_theirs() {
-    let call = found(sessions().update("a", r#"{"userId":"b"}"#).unwrap(), &sealed(r#"{"userId":"u"}"#, 60));
+fn a_session_with_a_new_owner_is_added_to_their_index() {
+    let call = found(sessions().update("a", r#"{"userId":"b"}"#).unwrap(), &encoded(r#"{"userId":"u"}"#, 60));
     assert_eq!(keys(&call), ["session:{session:user:b}:sessions"]);
     let call = next(call, vec![text("ffffffffffffffff - 0")]);
     assert_eq!(names(&call), ["session/compare_and_set.lua"]);
@@ -254,7 +254,7 @@ fn a_session_that_moves_to_another_user_is_listed_as_theirs() {
 }
 
 #[test]
-fn an_update_of_a_destroyed_session_is_refused() {
+fn an_update_of_a_destroyed_session_returns_false() {
     assert!(!done(sessions().update("a", "{}").unwrap(), vec![Reply::Nil]).unwrap());
     let call = next(sessions().update("a", "{}").unwrap(), vec![text("{}")]);
     assert_eq!(names(&call), ["session/compare_and_set.lua"]);
@@ -262,26 +262,26 @@ fn an_update_of_a_destroyed_session_is_refused() {
 }
 
 #[test]
-fn an_update_never_changes_when_it_was_created() {
+fn an_update_never_changes_created_at() {
     let call = found(
         sessions().update("a", r#"{"createdAt":"now","b":1}"#).unwrap(),
-        &sealed(r#"{"userId":"u","createdAt":"then"}"#, 60),
+        &encoded(r#"{"userId":"u","createdAt":"then"}"#, 60),
     );
     assert_eq!(last_args(&call)[2].trim_end(), r#"{"userId":"u","createdAt":"then","b":1}"#);
 }
 
 #[test]
-fn an_update_of_something_else_leaves_it() {
+fn an_update_of_another_kind_of_value_changes_nothing() {
     let update = || sessions().update("a", "{}").unwrap();
     assert!(!done(update(), vec![text("[1]")]).unwrap(), "it is no session");
     assert_eq!(done(update(), vec![text("[1")]).unwrap_err().kind, Kind::InvalidData);
 }
 
 #[test]
-fn an_update_does_not_go_on_for_ever() {
+fn an_update_gives_up_after_many_conflicts() {
     let mut call = next(sessions().update("a", "{}").unwrap(), vec![text("{}")]);
     for _ in 0..10_000 {
-        match feed(call, vec![Ok(text("{}"))]) {
+        match reply(call, vec![Ok(text("{}"))]) {
             Ok(Step::Next(again)) => call = again,
             Ok(Step::Done(_)) => panic!("others were faster"),
             Err(error) => return assert_eq!(error.kind, Kind::Conflict),
@@ -291,28 +291,28 @@ fn an_update_does_not_go_on_for_ever() {
 }
 
 #[test]
-fn nothing_is_renewed_to_a_life_that_it_was_not_given() {
+fn a_session_is_renewed_with_its_own_ttl() {
     let touch = || sessions().touch("a").unwrap();
-    let looked = |value: &str, left| Reply::Array(vec![text(value), Reply::Int(left)]);
-    let value = sealed(r#"{"userId":"u"}"#, 60);
-    let call = next(touch(), vec![looked(&value, 9)]);
-    let call = next(call, vec![looked(&value, 9), text(KNOWN)]);
+    let with_ttl = |value: &str, left| Reply::Array(vec![text(value), Reply::Int(left)]);
+    let value = encoded(r#"{"userId":"u"}"#, 60);
+    let call = next(touch(), vec![with_ttl(&value, 9)]);
+    let call = next(call, vec![with_ttl(&value, 9), text(KNOWN)]);
     assert_eq!(names(&call), ["session/index_renew.lua", "PEXPIRE"]);
     assert_eq!(last_args(&call), ["session:a", "60000"]);
     // Dropped just before, so it is invalid, however long it is kept.
     assert!(!done(call, vec![Reply::Nil, Reply::Int(1)]).unwrap());
 
     // The original ttl of these is unknown.
-    let call = next(touch(), vec![looked("{}", 9)]);
+    let call = next(touch(), vec![with_ttl("{}", 9)]);
     assert_eq!(last_args(&call), ["session:a", "3600000"]);
-    assert!(done(touch(), vec![looked("{}", 7_200_000)]).unwrap());
-    let call = next(touch(), vec![looked(r#"{"userId":"u"}"#, 9)]);
-    let call = next(call, vec![looked(r#"{"userId":"u"}"#, 9), Reply::Nil]);
+    assert!(done(touch(), vec![with_ttl("{}", 7_200_000)]).unwrap());
+    let call = next(touch(), vec![with_ttl(r#"{"userId":"u"}"#, 9)]);
+    let call = next(call, vec![with_ttl(r#"{"userId":"u"}"#, 9), Reply::Nil]);
     assert_eq!(last_args(&call), ["session:a", "86400000"]);
 }
 
 #[test]
-fn what_was_dropped_after_the_look_up_is_not_cached() {
+fn a_token_dropped_after_the_lookup_is_not_cached() {
     let fill = |known: &str| {
         let call = sessions().fill("h", "aa 3f:7", r#"{"id":7}"#, &["7".into()], 300.0).unwrap();
         assert_eq!(call.requests[0].args[0], "session:{session:user:7}:tokens");
@@ -336,7 +336,7 @@ fn what_was_dropped_after_the_look_up_is_not_cached() {
         assert_eq!(names(&call), ["session/record_count.lua"]);
         assert!(!done(call, vec![Reply::Int(1)]).unwrap());
         let call = fill(known);
-        assert!(matches!(feed(call, vec![Ok(Reply::Nil)]).unwrap(), Step::Next(call) if call.requests.is_empty()));
+        assert!(matches!(reply(call, vec![Ok(Reply::Nil)]).unwrap(), Step::Next(call) if call.requests.is_empty()));
     }
 }
 
@@ -345,7 +345,7 @@ fn look_ups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
     let metadata = Metadata { of: Contents::Token, ttl: Duration::from_secs(1), owner: None, group_epochs: Vec::new() };
-    let kept = Reply::Bulk(metadata.put(b"{}"));
+    let kept = Reply::Bulk(metadata.append_to(b"{}"));
     let found = done(sessions.lookup("token", false).unwrap(), vec![kept]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });
     // A session with that id is not a user.
@@ -354,7 +354,7 @@ fn look_ups_are_counted() {
     assert_eq!((missed.user, &*missed.stamp), (None, "aa 3f:7"));
     let replies = vec![Reply::Nil, text("aa"), text("3f:7")];
     assert_eq!(done(sessions.lookup("token", true).unwrap(), replies).unwrap().stamp, "aa 3f:7");
-    assert!(feed(sessions.lookup("token", false).unwrap(), vec![Err(Error::new(Kind::Unavailable, "down"))]).is_err());
+    assert!(reply(sessions.lookup("token", false).unwrap(), vec![Err(Error::new(Kind::Unavailable, "down"))]).is_err());
     assert_eq!(sessions.stats(), Stats { hits: 1, misses: 2, errors: 1 });
 }
 

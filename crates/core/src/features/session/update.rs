@@ -1,4 +1,4 @@
-//! Changing a session: the caller's patch replayed under compare-and-set until nobody else was faster.
+//! Changes a session: applies the caller's patch by compare-and-set, and retries if there was a concurrent change.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use crate::features::{json::Object, ttl};
 
 script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 4);
 
-/// Rounds after which an update gives up. In each, one of those who write the same session succeeds.
-const ROUNDS: usize = 1000;
+/// Rounds after which an update gives up. In each round, one of the concurrent writers of a session succeeds.
+const MAX_ROUNDS: usize = 1000;
 
-/// An update under way.
+/// An update in progress.
 struct Update {
     sessions: Sessions,
     key: SessionKey,
@@ -44,10 +44,10 @@ struct Write {
 
 impl Sessions {
     /// Sets the fields in `changes`, the text of a JSON object, and renews the session's ttl. All other fields keep their
-    /// bytes, and `createdAt` never changes. False if the session is gone.
+    /// bytes, and `createdAt` never changes. Returns false if the session is missing.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` if what is stored is not JSON; `E_CONFLICT` after a thousand concurrent changes.
+    /// `E_INVALID_DATA` if the stored value is not a JSON object; `E_CONFLICT` after a thousand concurrent changes.
     pub fn update(&self, id: &str, changes: &str) -> Result<Call<bool>> {
         owner("changes", &Object::argument("changes", changes.as_bytes())?)?;
         let changes = Bytes::copy_from_slice(changes.as_bytes());
@@ -57,7 +57,7 @@ impl Sessions {
 
 impl Update {
     fn read(self) -> Call<bool> {
-        self.sessions.clone().read_then(self.key.clone(), Contents::Session, move |found| match found?.live() {
+        self.sessions.clone().read_then(self.key.clone(), Contents::Session, move |found| match found?.valid() {
             Some(ValidSession { value, record, .. }) => self.replay(value, record),
             None => Ok(Step::Done(false)),
         })
@@ -65,7 +65,7 @@ impl Update {
 
     fn replay(mut self, current: Bytes, record: Record) -> Result<Step<bool>> {
         self.rounds += 1;
-        if self.rounds > ROUNDS {
+        if self.rounds > MAX_ROUNDS {
             return Err(Error::new(Kind::Conflict, "the session kept changing; nothing was written"));
         }
         let (json, owner) = patch(&record.json, &self.changes)?;
@@ -83,7 +83,7 @@ impl Update {
         self.add_to_indexes(current, record, json, owner, ttl).map(Step::Next)
     }
 
-    /// The session gets a new owner or was written by another program, so its groups are updated first.
+    /// Updates the groups first, because the session gets a new owner or was written by another program.
     fn add_to_indexes(
         self,
         current: Bytes,
@@ -93,48 +93,48 @@ impl Update {
         ttl: Duration,
     ) -> Result<Call<bool>> {
         let has_owner = owner.is_some();
-        let given = record.metadata.as_ref().map(|metadata| metadata.group_epochs.clone()).unwrap_or_default();
+        let others = record.metadata.as_ref().map(|metadata| metadata.group_epochs.clone()).unwrap_or_default();
         let requests = self.sessions.add_to_indexes(owner.as_slice(), Contents::Session, &self.key.id, ttl)?;
         Ok(Call::round(requests, move |replies| {
             let known = group_states(replies.all()?)?.into_iter().next().flatten();
             if has_owner && known.is_none() {
                 return Err(damaged_epoch());
             }
-            let mine = owner.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch });
-            let group_epochs: Vec<_> = mine.chain(given.iter().cloned()).collect();
+            let own = owner.into_iter().zip(known).map(|(group, known)| GroupEpoch { group, epoch: known.epoch });
+            let group_epochs: Vec<_> = own.chain(others.iter().cloned()).collect();
             let owner = has_owner.then(|| group_epochs[0].epoch);
-            let next = Metadata { of: Contents::Session, ttl, owner, group_epochs: given }.put(&json);
+            let next = Metadata { of: Contents::Session, ttl, owner, group_epochs: others }.append_to(&json);
             self.store(Write { current, record, next, group_epochs, ttl }, false).map(Step::Next)
         }))
     }
 
-    /// Stores the patched session. A life that has hardly begun is not renewed, which spares the indexes; one that has is
-    /// renewed only after the indexes know of it.
+    /// Stores the patched session. A ttl that was renewed just before is not renewed again, which saves updating the indexes. Otherwise
+    /// the indexes are updated before the ttl.
     fn store(self, write: Write, renew: bool) -> Result<Call<bool>> {
         let Write { current, next, ttl, .. } = &write;
         let mut requests = Vec::new();
         if renew {
             requests = self.sessions.renew_indexes(&write.group_epochs, Contents::Session, &self.key.id, *ttl)?;
         }
-        let enough = if renew { Bytes::from_static(b"0") } else { ttl::millis(*ttl - renewal_threshold(*ttl)) };
-        let args = [self.key.session.clone(), current.clone(), next.clone(), ttl::millis(*ttl), enough];
+        let sufficient = if renew { Bytes::from_static(b"0") } else { ttl::millis(*ttl - renewal_threshold(*ttl)) };
+        let args = [self.key.redis_key.clone(), current.clone(), next.clone(), ttl::millis(*ttl), sufficient];
         requests.push(
             Request::script(&COMPARE_AND_SET, args).merging(Merge::Script).with_effect(Effect::ChangedIf(is_one)),
         );
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?;
             match replies.pop() {
-                // Dropped in the meantime: the new value is as invalid as the old one.
+                // If a group was dropped in the meantime, the new value is as invalid as the old one.
                 Some(Reply::Int(1)) => Ok(Step::Done(!replies.contains(&Reply::Nil))),
                 Some(Reply::Int(_)) => self.store(write, true).map(Step::Next),
-                Some(Reply::Bulk(fresh)) => self.again(fresh, &write.record),
+                Some(Reply::Bulk(fresh)) => self.retry(fresh, &write.record),
                 _ => Ok(Step::Done(false)),
             }
         }))
     }
 
-    /// The session was changed concurrently: tries again. If it depends on the same epochs, they are not read again.
-    fn again(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
+    /// Retries after a concurrent change. If the session depends on the same epochs, they are not read again.
+    fn retry(self, fresh: Bytes, before: &Record) -> Result<Step<bool>> {
         match Record::read(&fresh) {
             Some(record)
                 if record.group_epochs == before.group_epochs
@@ -148,8 +148,8 @@ impl Update {
     }
 }
 
-/// The user that the caller's data names. Only `null` means nobody: whatever else cannot be the id of a user would leave the
-/// session to nobody by mistake, and signing the user out would not end it.
+/// Returns the owner that the caller's data names. Only `null` means that there is none: any other invalid id would by mistake leave the
+/// session without an owner, and signing the user out would not end it.
 pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
     if !named.has("userId") || named.is_null("userId") {
         return Ok(None);
@@ -159,7 +159,7 @@ pub fn owner(what: &str, named: &Object) -> Result<Option<String>> {
         .ok_or_else(|| Error::argument(format!("{what}.userId must be a non-empty string, a whole number or null")))
 }
 
-/// How much of a life may be gone before a renewal is worth its cost: a hundredth, ten seconds at the most.
+/// How much of a ttl may pass before a renewal is worth its cost: a hundredth, but at most ten seconds.
 pub fn renewal_threshold(ttl: Duration) -> Duration {
     (ttl / 100).min(Duration::from_secs(10))
 }
@@ -176,7 +176,7 @@ fn patch(current: &[u8], changes: &[u8]) -> Result<(Vec<u8>, Option<String>)> {
     Ok((patched.to_bytes()?, patched.name("userId")))
 }
 
-/// The error for a damaged epoch.
+/// Returns the error for a damaged epoch.
 pub fn damaged_epoch() -> Error {
     Error::new(Kind::InvalidData, "the stored epoch of a user or a tag is damaged")
 }

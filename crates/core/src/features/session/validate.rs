@@ -1,7 +1,7 @@
 //! Caches the user of a token under the token's hash. The token itself is never stored.
 //!
 //! A load may return data from before a user was dropped. So two things are read before it starts, and its result is stored
-//! only if neither has changed: a mark next to the token's hash, which is deleted when the token is dropped, and the count of
+//! only if neither has changed: an epoch of the load, in a key next to the token's, which is deleted when the token is dropped, and the count of
 //! invalidations. The user is unknown before the load. If it turns out that the user's epoch already existed at a lower count,
 //! the later invalidations were those of other users.
 
@@ -39,20 +39,20 @@ const LOAD_TTL_MS: &[u8] = b"600000";
 pub struct Lookup {
     /// SHA-256 of the token in hexadecimal.
     pub hash: String,
-    /// The text of the user's JSON, or `None` when it has to be loaded.
+    /// The text of the user's JSON, or `None` if it has to be loaded.
     pub user: Option<Bytes>,
     /// The stamp of a load that starts now, for `fill`. Callers with equal stamps may share a load. Empty on a hit.
     pub stamp: String,
 }
 
-/// How often reads and validations were answered from the store.
+/// The outcomes of reads and validations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Found.
     pub hits: u64,
     /// Not found.
     pub misses: u64,
-    /// Could not be asked for.
+    /// Failed.
     pub errors: u64,
 }
 
@@ -78,15 +78,15 @@ impl Counters {
 struct Fill {
     sessions: Sessions,
     key: SessionKey,
-    /// The mark next to the token's hash when the load started.
-    mark: Bytes,
+    /// The epoch of the load.
+    load_epoch: Bytes,
     /// The count of invalidations when the load started.
     count: Bytes,
     user: Bytes,
     ttl: std::time::Duration,
 }
 
-/// The hash of a token: SHA-256 in hexadecimal.
+/// Returns the hash of a token: SHA-256 in hexadecimal.
 pub fn hash(token: &str) -> String {
     random::to_hex(digest(&SHA256, token.as_bytes()).as_ref())
 }
@@ -98,7 +98,7 @@ impl Sessions {
         keys::raw("token", token)?;
         let (sessions, hash) = (self.clone(), hash(token));
         let key = self.key(&hash)?;
-        let call = if loading { self.read_with_epochs(key, hash)? } else { self.read_then_begin(key, hash) };
+        let call = if loading { self.read_during_load(key, hash)? } else { self.read_then_begin(key, hash) };
         Ok(call.inspect(move |found| {
             sessions.0.counters.count(found.map(|found| found.user.is_some()).ok());
         }))
@@ -107,43 +107,43 @@ impl Sessions {
     fn read_then_begin(&self, key: SessionKey, hash: String) -> Call<Lookup> {
         let sessions = self.clone();
         self.read(key.clone(), Contents::Token, false).then(move |found| match found {
-            ReadResult::Valid(live) => {
-                Ok(Step::Done(Lookup { hash, user: Some(live.record.json), stamp: String::new() }))
+            ReadResult::Valid(valid) => {
+                Ok(Step::Done(Lookup { hash, user: Some(valid.record.json), stamp: String::new() }))
             }
             _ => sessions.begin(key, hash).map(Step::Next),
         })
     }
 
-    fn read_with_epochs(&self, key: SessionKey, hash: String) -> Result<Call<Lookup>> {
+    fn read_during_load(&self, key: SessionKey, hash: String) -> Result<Call<Lookup>> {
         let sessions = self.clone();
-        let keys = [key.session.clone(), key.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
+        let keys = [key.redis_key.clone(), key.load(&self.0.prefix)?, keys::invalidations(&self.0.prefix)];
         Ok(Call::round(keys.map(Request::get), move |replies| {
             let mut replies = replies.all()?.into_iter().map(Reply::bulk);
             let mut next = || replies.next().transpose().map(Option::flatten);
             match (next()?, next()?, next()?) {
-                (None, Some(mark), Some(count)) => {
-                    Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark, &count) }))
+                (None, Some(load_epoch), Some(count)) => {
+                    Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&load_epoch, &count) }))
                 }
                 _ => Ok(Step::Next(sessions.read_then_begin(key, hash))),
             }
         }))
     }
 
-    /// A miss: a load starts here.
+    /// Starts a load after a miss.
     fn begin(&self, key: SessionKey, hash: String) -> Result<Call<Lookup>> {
-        let once = |key, value: String, ttl| {
+        let get_or_set = |key, value: String, ttl| {
             let args = [key, value.into(), Bytes::from_static(ttl)];
             Request::script(&GET_OR_SET, args).merging(Merge::Script).idempotent().without_effect()
         };
         let requests = [
-            once(key.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_TTL_MS),
-            once(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNTER_TTL_MS),
+            get_or_set(key.load(&self.0.prefix)?, random::hex::<8>()?, LOAD_TTL_MS),
+            get_or_set(keys::invalidations(&self.0.prefix), format!("{}:0", random::hex::<8>()?), COUNTER_TTL_MS),
         ];
         Ok(Call::round(requests, move |replies| {
             let mut replies = replies.all()?.into_iter().map(|reply| Ok(reply.bulk()?.unwrap_or_default()));
             let mut next = || replies.next().unwrap_or(Ok(Bytes::new()));
-            let (mark, count): (Result<Bytes>, Result<Bytes>) = (next(), next());
-            Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&mark?, &count?) }))
+            let (load_epoch, count): (Result<Bytes>, Result<Bytes>) = (next(), next());
+            Ok(Step::Done(Lookup { hash, user: None, stamp: stamp(&load_epoch?, &count?) }))
         }))
     }
 
@@ -157,12 +157,12 @@ impl Sessions {
         }
         let key = self.key(hash)?;
         let groups: Vec<_> = owners.iter().cloned().map(Group::user).collect();
-        let (mark, count) = stamp.split_once(' ').unwrap_or_default();
+        let (load_epoch, count) = stamp.split_once(' ').unwrap_or_default();
         let requests = self.add_to_indexes(&groups, Contents::Token, &key.id, ttl)?;
         let fill = Fill {
             sessions: self.clone(),
             key,
-            mark: Bytes::copy_from_slice(mark.as_bytes()),
+            load_epoch: Bytes::copy_from_slice(load_epoch.as_bytes()),
             count: Bytes::copy_from_slice(count.as_bytes()),
             user: Bytes::copy_from_slice(user.as_bytes()),
             ttl,
@@ -170,7 +170,7 @@ impl Sessions {
         Ok(Call::round(requests, move |replies| fill.group_states(groups, group_states(replies.all()?)?)))
     }
 
-    /// What reads and validations found, since these sessions were made.
+    /// Returns the outcomes of reads and validations since this session store was created.
     pub fn stats(&self) -> Stats {
         let counters = &self.0.counters;
         Stats {
@@ -210,18 +210,25 @@ impl Fill {
         if count.is_empty() {
             return Ok(Vec::new());
         }
-        let fresh = group_epochs.iter().filter(|mark| fresh.contains(&mark.epoch));
-        let note = |mark: &GroupEpoch| {
-            let args = [mark.group.epoch_key(&self.sessions.0.prefix)?, mark.epoch.text(), count.clone()];
+        let fresh = group_epochs.iter().filter(|recorded| fresh.contains(&recorded.epoch));
+        let note = |recorded: &GroupEpoch| {
+            let args = [recorded.group.epoch_key(&self.sessions.0.prefix)?, recorded.epoch.text(), count.clone()];
             Ok(Request::script(&RECORD_COUNT, args).merging(Merge::Script).idempotent().without_effect())
         };
         fresh.map(note).collect()
     }
 
     fn store(self, group_epochs: Vec<GroupEpoch>, notes: Vec<Request>) -> Result<Call<bool>> {
-        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs }.put(&self.user);
+        let value = Metadata { of: Contents::Token, ttl: self.ttl, owner: None, group_epochs }.append_to(&self.user);
         let load = self.key.load(&self.sessions.0.prefix)?;
-        let args = [self.key.session, load, self.mark, value, ttl::millis(self.ttl), metadata::ending(Contents::Token)];
+        let args = [
+            self.key.redis_key,
+            load,
+            self.load_epoch,
+            value,
+            ttl::millis(self.ttl),
+            metadata::ending(Contents::Token),
+        ];
         let fill = Request::script(&STORE_TOKEN, args)
             .merging(Merge::Script)
             .idempotent()
@@ -232,6 +239,6 @@ impl Fill {
     }
 }
 
-fn stamp(mark: &[u8], count: &[u8]) -> String {
-    format!("{} {}", String::from_utf8_lossy(mark), String::from_utf8_lossy(count))
+fn stamp(load_epoch: &[u8], count: &[u8]) -> String {
+    format!("{} {}", String::from_utf8_lossy(load_epoch), String::from_utf8_lossy(count))
 }

@@ -2,8 +2,8 @@
 //!
 //! A session records the epochs that its groups have once it is in their indexes, so writing one takes two rounds. A new session
 //! takes one, if this process knows these epochs: it is written with them in the same round. If one has changed since, the
-//! session is invalid, like any other of the group from before, and is written once more before anybody has its id. An epoch never
-//! returns, so one that is outdated cannot make a session valid.
+//! session is invalid, like all earlier ones of the group, and is written again before the caller gets its id. An epoch never returns,
+//! so an outdated one cannot make a session valid.
 
 use std::time::Duration;
 
@@ -48,13 +48,13 @@ impl SessionWrite {
     pub fn write_new(self) -> Result<Call<bool>> {
         let needed = self.needed()?;
         let Some(known) = needed.iter().map(|key| self.sessions.0.epochs.get(key)).collect::<Option<Vec<_>>>() else {
-            return self.write(|key, value, ttl| set(key.session.clone(), value, ttl, Some("NX")));
+            return self.write(|key, value, ttl| set(key.redis_key.clone(), value, ttl, Some("NX")));
         };
         let mut requests = self.add_to_indexes()?;
-        requests.push(set(self.key.session.clone(), self.sealed(&known), self.ttl, Some("NX")));
+        requests.push(set(self.key.redis_key.clone(), self.encoded(&known), self.ttl, Some("NX")));
         Ok(Call::round(requests, move |replies: Replies| {
             let replies = replies.all().inspect_err(|_| {
-                // What the store refuses, the next call is refused in its first step.
+                // If the store rejects writes, the next call should fail in its first round, before it writes anything.
                 needed.iter().for_each(|key| self.sessions.0.epochs.remove(key));
             });
             let mut replies = replies?;
@@ -66,7 +66,7 @@ impl SessionWrite {
                 self.sessions.hint(&self.key.id, &needed);
                 return Ok(Step::Done(true));
             }
-            let write = self.write_with(epochs, |key, value, ttl| set(key.session.clone(), value, ttl, None));
+            let write = self.write_with(epochs, |key, value, ttl| set(key.redis_key.clone(), value, ttl, None));
             write.map(Step::Next)
         }))
     }
@@ -80,17 +80,18 @@ impl SessionWrite {
         Ok(known.into_iter().map(|known| known.epoch).collect())
     }
 
-    /// The keys of the epochs of its groups.
+    /// Returns the keys of the epochs of its groups.
     fn needed(&self) -> Result<EpochKeys> {
         self.groups.iter().map(|group| group.epoch_key(&self.sessions.0.prefix)).collect()
     }
 
-    fn sealed(&self, epochs: &[Epoch]) -> Bytes {
+    fn encoded(&self, epochs: &[Epoch]) -> Bytes {
         let group_epochs =
             self.groups.iter().zip(epochs).map(|(group, epoch)| GroupEpoch { group: group.clone(), epoch: *epoch });
-        let (owners, group_epochs): (Vec<_>, Vec<_>) = group_epochs.partition(|mark| mark.group.kind == Kind::User);
-        let owner = owners.first().map(|mark| mark.epoch);
-        Metadata { of: Contents::Session, ttl: self.ttl, owner, group_epochs }.put(&self.json)
+        let (owners, group_epochs): (Vec<_>, Vec<_>) =
+            group_epochs.partition(|recorded| recorded.group.kind == Kind::User);
+        let owner = owners.first().map(|recorded| recorded.epoch);
+        Metadata { of: Contents::Session, ttl: self.ttl, owner, group_epochs }.append_to(&self.json)
     }
 
     fn write_with(
@@ -99,7 +100,7 @@ impl SessionWrite {
         request: impl FnOnce(&SessionKey, Bytes, Duration) -> Request,
     ) -> Result<Call<bool>> {
         let needed = self.needed()?;
-        let write = request(&self.key, self.sealed(&epochs), self.ttl);
+        let write = request(&self.key, self.encoded(&epochs), self.ttl);
         Ok(Call::new(write, move |reply| {
             let stored = !matches!(reply, Reply::Nil | Reply::Int(0));
             if stored {
