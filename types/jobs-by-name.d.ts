@@ -49,7 +49,7 @@ export type AnyAddedJob<Data, Result = ResultByName> = {
   [Name in JobName<Data, Result>]: AddedJobOf<Data, Result, Name>
 }[JobName<Data, Result>]
 
-/** Any job of a queue, as its handler gets it. If jobs are declared by name, comparing `name` tells what `data` is. */
+/** Any job of a queue, as its handler gets it. If jobs are declared by name, comparing `name` narrows `data`. */
 export type AnyActiveJob<Data, Result = ResultByName> = {
   [Name in JobName<Data, Result>]: ActiveJob<JobData<Data, Result, Name>, JobResult<Data, Result, Name>, Name>
 }[JobName<Data, Result>]

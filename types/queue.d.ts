@@ -192,7 +192,7 @@ export interface Repeat<Data = unknown, Name extends string = string> {
  *
  * `Data` is the type of a job's data, and `Result` the type of what its handler returns. Or `Data` declares jobs by name: a type with
  * one property per name, each an object with the data of that job, or `{ data, result }`. Then `add` checks the data by the name, and
- * in a handler `job.name` tells what `job.data` is.
+ * in a handler a comparison of `job.name` narrows `job.data`.
  *
  * Each job runs at least once: a worker has a lease on it, which is renewed outside the event loop, and when the lease expires because
  * the process died, another worker gets the job. Without a server every call rejects, whatever `onUnavailable` says; workers continue
