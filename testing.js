@@ -1,10 +1,10 @@
 'use strict'
 
-const { handleOf } = require('./lib/native-service.js')
+const { nativeOf } = require('./lib/native-service.js')
 
 /** Moves the clock of the embedded engine behind `service` forward. */
 async function advanceTime(service, ms) {
-  return handleOf(service).advanceTime(ms)
+  return nativeOf(service).advanceTime(ms)
 }
 
 module.exports = { advanceTime }

@@ -97,3 +97,12 @@ export function textOf(error) {
   }
   return seen.join('\n')
 }
+
+/** The names of the methods that an object of a class has, own and inherited. */
+export function methodsOf({ prototype }) {
+  if (prototype === Object.prototype) return []
+  const own = Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(
+    ([name, { value }]) => name !== 'constructor' && typeof value === 'function',
+  )
+  return [...own.map(([name]) => name), ...methodsOf({ prototype: Object.getPrototypeOf(prototype) })]
+}

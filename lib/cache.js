@@ -1,17 +1,19 @@
 'use strict'
 
+const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
-const { textOf } = require('./cache/canonical.js')
+const { canonicalText } = require('./cache/canonical.js')
 const { imageInfo, imageKey } = require('./cache/image.js')
-const { Wanted } = require('./cache/store-options.js')
-const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
+const { StoreOptions } = require('./cache/store-options.js')
+const { withoutSignals } = require('./call-limits.js')
 const { allowsFallback, argumentError } = require('./error.js')
+const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
-const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
+const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
-const { TIMES, flightsOf, moment } = require('./single-flight.js')
-const { positiveSeconds } = require('./ttl.js')
+const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
+const { assertTtl } = require('./ttl.js')
 
 const PREFIX = 'api:'
 const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']
@@ -19,49 +21,37 @@ const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
 /** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
-class ApiCache {
-  #made
-  #limits
-  /** Shared with what `with()` returns: the default ttl, the limits of loads, and how many errors of the store were swallowed. */
-  #own
-
+class ApiCache extends Limitable {
   constructor(service, options) {
-    const parts = Parts.of(service, new.target)
-    if (parts) {
-      this.#made = parts.made
-      this.#limits = parts.limits
-      this.#own = parts.own
-      return
-    }
-    const own = ownOptions(options, OPTIONS)
-    const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = own
-    if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
-    this.#made = madeOf(service, (handle) => {
-      const native = new binding.Cache(handle, own)
-      claimPrefix(handle, 'cache', prefix)
-      return { native, flights: flightsOf(handle, `cache ${prefix}`) }
+    super(service, () => {
+      const own = ownOptions(options, OPTIONS)
+      const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = own
+      if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
+      const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
+      const make = (native) => {
+        const cache = new binding.Cache(native, own)
+        claimPrefix(native, 'cache', prefix)
+        return { native: cache, singleFlight: singleFlightOf(native, `cache ${prefix}`) }
+      }
+      // `errors` counts the store's errors that callers did not get.
+      return featureOn(service, make, { ttl, timeouts, errors: 0 })
     })
-    this.#limits = limitsOf(service)
-    const times = loadTimeoutMs === undefined ? TIMES : { patienceMs: loadTimeoutMs, longestMs: loadTimeoutMs }
-    this.#own = { ttl, times, failed: 0 }
   }
 
   get #native() {
-    return this.#made().native
+    return partsOf(this).native
   }
 
-  get #flights() {
-    return this.#made().flights
+  get #shared() {
+    return partsOf(this).shared
   }
 
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
-    const made = derivedOf(this.#made, ({ native, flights }) => ({ native: native.within(limits), flights }))
-    return bind(ApiCache, this, { made, limits, own: this.#own })
+  get #singleFlight() {
+    return partsOf(this).made.singleFlight
   }
 
   keyFor(endpoint, params = {}) {
-    return this.#native.keyFor(endpoint, textOf(params))
+    return this.#native.keyFor(endpoint, canonicalText(params))
   }
 
   get(key) {
@@ -69,7 +59,8 @@ class ApiCache {
   }
 
   async set(key, value, options) {
-    return this.#native.set(key, value, ownOptions(options, SET_OPTIONS))
+    const [cache, own] = readCall(this, options, SET_OPTIONS)
+    return cache.#native.set(key, value, own)
   }
 
   invalidate(key) {
@@ -95,77 +86,84 @@ class ApiCache {
 
   async getOrSet(key, load, options) {
     assertFunction(load, 'load')
-    const { ttl = this.#own.ttl, tags, staleWhileRevalidate } = setOptions(options)
-    const called = moment()
-    const flight = this.#flights.join(key)
-    const own = new Wanted(ttl, tags, staleWhileRevalidate)
+    const [cache, own] = readCall(this, options, SET_OPTIONS)
+    return cache.#getOrLoad(key, load, setOptions(own), options === undefined)
+  }
+
+  async #getOrLoad(key, load, { ttl = this.#shared.ttl, tags, staleWhileRevalidate }, isPlain) {
+    const calledAt = logicalTime()
+    const singleFlight = this.#singleFlight
+    const joined = singleFlight.join(key)
+    const own = new StoreOptions(ttl, tags, staleWhileRevalidate)
     // Callers that join before the load starts take part in how its value is stored. Later ones check whether it is still valid.
-    const asked = (flight.loading && own.and(flight.wanted)) || own
-    if (!flight.loading) flight.wanted = flight.wanted ? (flight.wanted.and(own) ?? flight.wanted) : own
+    const asked = (joined.promise && own.and(joined.wanted)) || own
+    if (!joined.promise) joined.wanted = joined.wanted ? (joined.wanted.and(own) ?? joined.wanted) : own
     let found
     try {
-      const asking = options === undefined && asked === own ? undefined : asked.options
-      found = await this.#native.begin(key, this.#own.times.longestMs, asking)
+      const storeOptions = isPlain && asked === own ? undefined : asked.native
+      found = await this.#native.begin(key, this.#shared.timeouts.ownMs, storeOptions)
     } catch (error) {
       // A cache that is unreachable or full makes callers slower, not wrong.
       if (!allowsFallback(error)) throw error
     } finally {
-      this.#flights.leave(key, flight)
+      singleFlight.leave(key, joined)
     }
     if (found?.state === 'hit') return found.value
-    const stale = found?.state === 'stale'
-    if (stale && (this.#flights.isLoading(key) || this.#flights.rests(key))) return found.value
+    const isStale = found?.state === 'stale'
+    if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return found.value
     const lease = found?.state === 'miss' ? asked.leaseOf(found) : undefined
-    const fits = (current) => own.joins(current, called, lease)
-    const share = this.#flights.load(key, flight, (current) => this.#load(current, key, load, lease, Boolean(found)), {
-      fits,
-      times: this.#own.times,
+    const work = (current) => this.#load(current, key, load, lease, Boolean(found))
+    const share = singleFlight.share(key, joined, work, {
+      fits: (current) => own.joins(current, calledAt, lease),
+      timeouts: this.#shared.timeouts,
     })
-    if (stale) {
-      this.#renewing(key, share)
+    if (isStale) {
+      this.#watchRefresh(key, share)
       return found.value
     }
-    const { json } = await loadWithin(this.#limits, share)
+    const { json } = await awaitLoad(limitsOf(this), share)
     return json === undefined ? undefined : fromJson(json)
   }
 
-  async #load(flight, key, load, lease, isUp) {
-    const native = this.#patient()
-    const { wanted } = flight
-    // If others added tags before the load started, or it renews a stale value, its lease does not cover all tags yet.
-    if (isUp && !flight.superseded && !(lease && wanted.isCovered(lease))) lease = await this.#open(native, key, wanted)
-    flight.lease = lease
+  async #load(current, key, load, lease, isUp) {
+    const native = this.#withoutSignals()
+    const { wanted } = current
+    // If others added tags before the load started, or it refreshes a stale value, its lease does not cover all tags yet.
+    if (isUp && !current.superseded && !(lease && wanted.isCovered(lease))) {
+      lease = await this.#openLease(native, key, wanted)
+    }
+    current.lease = lease
     try {
       const value = await load(key)
       const json = value === undefined ? undefined : jsonOf(value, 'the loaded value')
-      flight.arrive({ json })
-      this.#flights.wake(key)
-      if (json === undefined) this.#release(native, flight, key)
-      else await this.#fill(native, flight, key, json)
+      current.setLoaded({ json })
+      this.#singleFlight.endBackoff(key)
+      if (json === undefined) this.#release(native, current, key)
+      else await this.#fill(native, current, key, json)
       return { json }
     } catch (error) {
-      this.#release(native, flight, key)
+      this.#release(native, current, key)
       throw error
     }
   }
 
-  async #open(native, key, wanted) {
+  async #openLease(native, key, wanted) {
     try {
-      return wanted.leaseOf(await native.open(key, this.#own.times.longestMs, wanted.options))
+      return wanted.leaseOf(await native.open(key, this.#shared.timeouts.ownMs, wanted.native))
     } catch {
-      this.#own.failed++
+      this.#shared.errors++
       return undefined
     }
   }
 
   // The loaded value is returned even if it cannot be stored.
-  async #fill(native, flight, key, json) {
-    const { lease, superseded, wanted } = flight
+  async #fill(native, current, key, json) {
+    const { lease, superseded, wanted } = current
     if (superseded || !lease || !wanted.isCovered(lease)) return
     try {
-      await native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.options)
+      await native.fill(key, lease.mark, wanted.marksIn(lease), json, wanted.native)
     } catch {
-      this.#own.failed++
+      this.#shared.errors++
     }
   }
 
@@ -173,21 +171,22 @@ class ApiCache {
     if (lease && !superseded && !overdue) native.release(key, lease.mark).catch(() => {})
   }
 
-  // The caller already has the stale value. A failed renewal is counted in stats and starts the key's backoff.
-  #renewing(key, { flight, own }) {
-    if (!own) return
+  // The caller already has the stale value. A failed refresh is counted in stats and starts the key's backoff.
+  #watchRefresh(key, { load, isOwn }) {
+    if (!isOwn) return
     const fail = () => {
       stop()
-      this.#own.failed++
-      this.#flights.rest(key)
+      this.#shared.errors++
+      this.#singleFlight.backOff(key)
     }
-    const stop = flight.whenLate(fail)
-    flight.loading.then(stop, () => flight.overdue || fail())
+    const stop = load.whenLate(fail)
+    load.promise.then(stop, () => load.overdue || fail())
   }
 
-  // Without the caller's signals, because several callers share the load: one that aborts must not fail the others.
-  #patient() {
-    return this.#limits.signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
+  // Several callers share the load: one that aborts must not fail the others.
+  #withoutSignals() {
+    const limits = limitsOf(this)
+    return limits.signals.length > 0 ? this.#native.within(withoutSignals(limits)) : this.#native
   }
 
   getCachedResponse(name) {
@@ -219,7 +218,7 @@ class ApiCache {
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#own.failed }
+    return { ...stats, errors: stats.errors + this.#shared.errors }
   }
 }
 
@@ -229,13 +228,12 @@ function entryOf(entry, at) {
 }
 
 // Checked before `load` runs, although the store needs them only after it.
-function setOptions(options) {
-  const own = ownOptions(options, SET_OPTIONS)
+function setOptions(own) {
   const { ttl, staleWhileRevalidate } = own
   // Copied, because the caller may change its array while the value is loaded.
   const tags = Array.isArray(own.tags) ? [...own.tags] : own.tags
-  if (ttl !== undefined) positiveSeconds(ttl, 'ttl')
-  if (staleWhileRevalidate !== undefined) positiveSeconds(staleWhileRevalidate, 'staleWhileRevalidate')
+  if (ttl !== undefined) assertTtl(ttl, 'ttl')
+  if (staleWhileRevalidate !== undefined) assertTtl(staleWhileRevalidate, 'staleWhileRevalidate')
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
     throw argumentError('tags must be an array of strings')
   }

@@ -1,6 +1,7 @@
 'use strict'
 
 const { ApiCache } = require('./cache.js')
+const { useDefaultService } = require('./feature.js')
 const { checkHealth } = require('./health.js')
 const { makeHandler } = require('./health/handler.js')
 const { RateLimiter } = require('./limit.js')
@@ -12,6 +13,8 @@ const { addStaticForms } = require('./static-forms.js')
 
 /** The service that the environment describes. Made at its first use, connected by its first call. */
 const redisService = lazyService()
+
+useDefaultService(() => redisService)
 
 addStaticForms(SessionManager, () => redisService.sessions)
 addStaticForms(ApiCache, () => redisService.cache)

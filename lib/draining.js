@@ -1,32 +1,32 @@
 'use strict'
 
-const { heldBy, release } = require('./keep-alive.js')
-const { originOf } = require('./native-service.js')
+const { holdsOf, releaseHolds } = require('./keep-alive.js')
+const { unlimited } = require('./native-service.js')
 const { reclaimPrefixes, releasePrefixes } = require('./prefixes.js')
 
-// By native service: its last `disconnect()`, unless it has been connected again since. `connect()` may come while it still drains.
-const leaving = new WeakMap()
+// By native service: its last `disconnect()`, unless it has been connected again since. `connect()` may be called while it drains.
+const disconnects = new WeakMap()
 
 /**
- * Notes that a service is being disconnected. Returns a function that lets go of what is the service's once that is done; of what
- * has become its own by a `connect()` meanwhile, it lets go of nothing.
+ * Notes that a service is being disconnected. Returns a function to call once that is done: it releases what the service owned
+ * before. What the service acquired after a `connect()` in the meantime is not released.
  */
-function leave(native) {
-  const endHeld = heldBy(native)
+function beginDisconnect(native) {
+  const endHolds = holdsOf(native)
   const mine = {}
-  leaving.set(native, mine)
+  disconnects.set(native, mine)
   return () => {
-    endHeld()
-    if (leaving.get(native) !== mine) return
-    release(native)
+    endHolds()
+    if (disconnects.get(native) !== mine) return
+    releaseHolds(native)
     releasePrefixes(native)
   }
 }
 
 /** Notes that a service is being connected. Throws if another service has taken one of its prefixes. */
-function comeBack(native) {
+function beginConnect(native) {
   reclaimPrefixes(native)
-  leaving.delete(originOf(native))
+  disconnects.delete(unlimited(native))
 }
 
-module.exports = { comeBack, leave }
+module.exports = { beginConnect, beginDisconnect }

@@ -15,8 +15,8 @@ const NAMES = [
   'CINNABAR_STACKS',
 ]
 
-// The variables that name the server.
-const PLACES = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
+// Those that name the server.
+const SERVER_VARIABLES = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
 
 /** The environment variables that cinnabar reads, as a plain object without those that are unset. */
 function readEnvironment() {
@@ -39,8 +39,8 @@ function readVariable(name) {
 }
 
 /** The variables naming the server to which Deno denies access. */
-function forbiddenPlaces() {
-  return PLACES.filter((name) => {
+function forbiddenServerVariables() {
+  return SERVER_VARIABLES.filter((name) => {
     try {
       void process.env[name]
       return false
@@ -50,4 +50,4 @@ function forbiddenPlaces() {
   })
 }
 
-module.exports = { forbiddenPlaces, readEnvironment, readVariable }
+module.exports = { forbiddenServerVariables, readEnvironment, readVariable }

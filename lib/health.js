@@ -1,6 +1,6 @@
 'use strict'
 
-const { NONE, limitsWithin } = require('./call-options.js')
+const { NO_LIMITS, limitsWithin } = require('./call-limits.js')
 const alerts = require('./health/alerts.js')
 const { Deadline } = require('./health/deadline.js')
 const { factsOf } = require('./health/info.js')
@@ -9,7 +9,7 @@ const { askLoading, askServer, isLoading, ping } = require('./health/probe.js')
 const { emptyReport, fillFromProcess } = require('./health/report.js')
 const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
 const { isShut, problemOf, statusOf } = require('./health/status.js')
-const { handleOf, handleWithin, originOf } = require('./native-service.js')
+const { nativeOf, nativeWithin, unlimited } = require('./native-service.js')
 
 const PING_MS = 2000
 // Enough for all servers of a large cluster, including replaced ones.
@@ -52,8 +52,8 @@ async function checkHealth(service, options) {
   try {
     const settings = checkSettings(options)
     // Limited by its own deadline, so that a probe that hangs does not delay `disconnect()`.
-    const bounds = limitsWithin(NONE, { timeoutMs: Math.max(1, settings.timeoutMs) })
-    await examine(report, service, handleWithin(handleOf(service), bounds), settings)
+    const bounds = limitsWithin(NO_LIMITS, { timeoutMs: Math.max(1, settings.timeoutMs) })
+    await examine(report, service, nativeWithin(nativeOf(service), bounds), settings)
   } catch (error) {
     // Invalid options, or a service that could not be created: there is no server to check.
     report.lastError = problemOf(error)
@@ -107,7 +107,7 @@ function found({ topology, nodes }, info, cluster) {
 
 /** The alerts, compared with the previous check. */
 function compare(native, report, info, reasons) {
-  const origin = originOf(native)
+  const origin = unlimited(native)
   let known = history.get(origin)
   if (!known) history.set(origin, (known = { runs: new Map(), replicas: 0 }))
   known.replicas = Math.max(known.replicas, alerts.countReplicas(report.servers))

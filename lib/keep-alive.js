@@ -2,12 +2,13 @@
 
 const { getBridge } = require('./bridge.js')
 
-// What callers wait for in their own process, such as a load or the end of a lock, keeps the process alive as their calls do. Once
-// their service is disconnected it does so no longer.
+// A caller that waits for something in its own process, such as a load or the end of a lock, keeps the process alive as a call
+// does, until its service is disconnected.
 
+// By native service: the functions that end what keeps the process alive for it.
 const holds = new Map()
 
-/** Keeps the process alive until the function that it returns is called, or `release(owner)`, the native service. */
+/** Keeps the process alive until the returned function is called, or `releaseHolds(owner)`; `owner` is the native service. */
 function keepAlive(owner) {
   const bridge = getBridge()
   const all = holds.get(owner) ?? new Set()
@@ -22,8 +23,8 @@ function keepAlive(owner) {
   return end
 }
 
-/** Returns a function that ends what keeps the process alive for a service now, and leaves alone what will do so later. */
-function heldBy(owner) {
+/** Returns a function that ends what keeps the process alive for a service now. What is added later is not affected. */
+function holdsOf(owner) {
   const all = holds.get(owner)
   holds.delete(owner)
   return () => {
@@ -32,9 +33,9 @@ function heldBy(owner) {
 }
 
 /** Ends what keeps the process alive for a service, or for all of them. */
-function release(owner) {
-  if (owner === undefined) for (const each of [...holds.keys()]) release(each)
+function releaseHolds(owner) {
+  if (owner === undefined) for (const each of [...holds.keys()]) releaseHolds(each)
   for (const end of [...(holds.get(owner) ?? [])]) end()
 }
 
-module.exports = { heldBy, keepAlive, release }
+module.exports = { holdsOf, keepAlive, releaseHolds }

@@ -1,11 +1,11 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { Parts, bind, limitsWithin } = require('./call-options.js')
 const { argumentError } = require('./error.js')
+const { featureOn } = require('./feature.js')
 const { limitHeaders } = require('./limit/headers.js')
 const { routeKey } = require('./limit/route-key.js')
-const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
+const { Limitable, partsOf } = require('./limitable.js')
 const { describe, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 
@@ -20,43 +20,26 @@ const PRESETS = Object.freeze({
 })
 
 /** Fixed-window rate limits: a counter with a ttl under `rate_limit:{identifier}`, incremented atomically. */
-class RateLimiter {
-  #made
-  #limits
-  /** Prepended to route keys; empty for the default prefix. */
-  #prefix
-
+class RateLimiter extends Limitable {
   static presets = PRESETS
   static headers = limitHeaders
   static keyForRoute = (ip, endpoint) => routeKey(ip, endpoint)
 
   constructor(service, options) {
-    const parts = Parts.of(service, new.target)
-    if (parts) {
-      this.#made = parts.made
-      this.#limits = parts.limits
-      this.#prefix = parts.prefix
-      return
-    }
-    const own = ownOptions(options, OPTIONS)
-    const { prefix = PREFIX } = own
-    this.#made = madeOf(service, (handle) => {
-      const native = new binding.Limiter(handle, own)
-      claimPrefix(handle, 'limiter', prefix)
-      return { native }
+    super(service, () => {
+      const own = ownOptions(options, OPTIONS)
+      const { prefix = PREFIX } = own
+      const make = (native) => {
+        const limiter = new binding.Limiter(native, own)
+        claimPrefix(native, 'limiter', prefix)
+        return { native: limiter }
+      }
+      return featureOn(service, make, { routePrefix: prefix === PREFIX ? '' : prefix })
     })
-    this.#limits = limitsOf(service)
-    this.#prefix = prefix === PREFIX ? '' : prefix
   }
 
   get #native() {
-    return this.#made().native
-  }
-
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
-    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
-    return bind(RateLimiter, this, { made, limits, prefix: this.#prefix })
+    return partsOf(this).native
   }
 
   checkRateLimit(identifier, limit = 100, windowSeconds = 3600) {
@@ -72,7 +55,7 @@ class RateLimiter {
   }
 
   async check(identifier, preset = 'DEFAULT') {
-    const { limit, windowSeconds } = resolve(preset)
+    const { limit, windowSeconds } = presetOf(preset)
     return this.#native.check(identifier, limit, windowSeconds)
   }
 
@@ -81,11 +64,11 @@ class RateLimiter {
   }
 
   keyForRoute(ip, endpoint) {
-    return routeKey(ip, endpoint, this.#prefix)
+    return routeKey(ip, endpoint, partsOf(this).shared.routePrefix)
   }
 }
 
-function resolve(preset) {
+function presetOf(preset) {
   if (typeof preset === 'string') {
     if (Object.hasOwn(PRESETS, preset)) return PRESETS[preset]
     throw argumentError(`unknown preset; known presets: ${Object.keys(PRESETS).join(', ')}`)

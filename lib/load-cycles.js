@@ -11,37 +11,37 @@ const IDLE_MS = 2000
 
 const storage = new AsyncLocalStorage()
 let running = 0
-let idle
+let idleTimer
 
 /**
- * Runs the load of a flight in a context of its own, which identifies everything the load calls, however indirectly. `instead` is
- * the flight that this one would have deadlocked on, if that is why it loads separately.
+ * Runs `work` in an async context that identifies everything it calls, however indirectly, as part of `load`. `avoided` is the load
+ * that this one would have deadlocked on, if that is why it runs separately.
  */
-async function loadAround(flight, work, instead) {
-  const alone = storage.getStore()?.alone ?? []
+async function runAsPartOf(load, work, avoided) {
+  const outer = storage.getStore()?.avoided ?? []
   running++
   try {
-    return await storage.run({ flight, alone: instead ? [...alone, instead] : alone }, work)
+    return await storage.run({ load, avoided: avoided ? [...outer, avoided] : outer }, work)
   } finally {
-    if (--running === 0) rest()
+    if (--running === 0) disableWhenIdle()
   }
 }
 
-function rest() {
-  clearTimeout(idle)
-  idle = setTimeout(() => running === 0 && storage.disable(), IDLE_MS)
-  idle.unref?.()
+function disableWhenIdle() {
+  clearTimeout(idleTimer)
+  idleTimer = setTimeout(() => running === 0 && storage.disable(), IDLE_MS)
+  idleTimer.unref?.()
 }
 
 /**
- * Whether the running code is part of a load that `flight` waits for, so that waiting for `flight` would deadlock.
+ * Whether the running code is part of a load that `load` waits for, so that waiting for `load` would deadlock.
  *
- * Throws `E_INVALID_ARGUMENT` if it already loads separately for that reason, since it would recurse forever.
+ * Throws `E_INVALID_ARGUMENT` if it already runs separately for that reason, since it would recurse forever.
  */
-function isWaitedForBy(flight) {
+function wouldDeadlock(load) {
   const inside = storage.getStore()
-  if (!inside || inside.flight.ended || !reaches(flight, inside.flight, new Set())) return false
-  if (inside.alone.includes(flight)) {
+  if (!inside || inside.load.ended || !reaches(load, inside.load, new Set())) return false
+  if (inside.avoided.includes(load)) {
     throw argumentError(
       'a load function requests its own key again, so it would recurse forever; load something else or return a value',
     )
@@ -53,21 +53,21 @@ function reaches(from, to, seen) {
   if (from === to) return true
   if (seen.has(from)) return false
   seen.add(from)
-  for (const next of from.waits.keys()) if (reaches(next, to, seen)) return true
+  for (const next of from.waitsFor.keys()) if (reaches(next, to, seen)) return true
   return false
 }
 
-/** Records that the running load waits for a flight. Returns a function that removes the record. */
-function waitFor(flight) {
-  const inside = storage.getStore()?.flight
+/** Records that the running load waits for `load`. Returns a function that removes the record. */
+function recordWait(load) {
+  const inside = storage.getStore()?.load
   if (!inside || inside.ended) return () => {}
-  const { waits } = inside
-  waits.set(flight, (waits.get(flight) ?? 0) + 1)
+  const { waitsFor } = inside
+  waitsFor.set(load, (waitsFor.get(load) ?? 0) + 1)
   return () => {
-    const left = waits.get(flight) - 1
-    if (left > 0) waits.set(flight, left)
-    else waits.delete(flight)
+    const left = waitsFor.get(load) - 1
+    if (left > 0) waitsFor.set(load, left)
+    else waitsFor.delete(load)
   }
 }
 
-module.exports = { isWaitedForBy, loadAround, waitFor }
+module.exports = { recordWait, runAsPartOf, wouldDeadlock }

@@ -1,44 +1,35 @@
 'use strict'
 
-const { NONE } = require('./call-options.js')
 const { argumentError } = require('./error.js')
-const { SYNCHRONOUS } = require('./static-forms.js')
 
 const openers = new WeakMap()
-const limits = new WeakMap()
-const origins = new WeakMap()
 const lazy = new WeakSet()
+const unlimitedOf = new WeakMap()
 
 /**
- * Registers how to reach the native service behind a JavaScript one, and the limits that apply to its calls. `isLazy` says that
- * `open()` is to be called at its first use only.
+ * Registers `open()`, which returns the native service behind a JavaScript one. `isLazy` says that it is to be called at the first
+ * use of the service only.
  */
-function provideHandle(service, open, bounds = NONE, isLazy = false) {
+function registerService(service, open, isLazy = false) {
   openers.set(service, open)
   if (isLazy) lazy.add(service)
-  limits.set(service, bounds)
-}
-
-/** The limits that apply to the calls of this service; none without a service. */
-function limitsOf(service) {
-  return service === undefined ? NONE : limits.get(service)
 }
 
 /** The native service with limits applied. */
-function handleWithin(handle, bounds) {
-  const bound = handle.within(bounds)
-  origins.set(bound, originOf(handle))
-  return bound
+function nativeWithin(native, limits) {
+  const limited = native.within(limits)
+  unlimitedOf.set(limited, unlimited(native))
+  return limited
 }
 
 /** The native service without limits. Shared state belongs to it. */
-function originOf(handle) {
-  return origins.get(handle) ?? handle
+function unlimited(native) {
+  return unlimitedOf.get(native) ?? native
 }
 
-/** Names the store of a native service: services on the same one have the same. */
-function placeOf(handle) {
-  return JSON.stringify(handle.describe())
+/** Identifies the store of a native service: services on the same store have the same. */
+function storeIdOf(native) {
+  return JSON.stringify(native.describe())
 }
 
 /** The error for what should be a service, named by `what`. */
@@ -58,61 +49,10 @@ function notFirst(value) {
 }
 
 /** The native service behind `service`; creates that of the lazy default service. Throws for anything else. */
-function handleOf(service) {
+function nativeOf(service) {
   const open = typeof service === 'object' && service !== null ? openers.get(service) : undefined
   if (!open) throw notFirst(service)
   return open()
-}
-
-/**
- * Returns a function that returns what `make` creates from a native service. It is created immediately if a service is given. For
- * the default service, given or not, it is created at first use, since a module may construct its managers before the environment
- * variables are set; if that fails, every call rejects with the error.
- */
-function madeOf(service, make) {
-  let made = service === undefined || lazy.has(service) ? undefined : make(handleOf(service))
-  return () => (made ??= makeOfLazy(service ?? defaultService(), make))
-}
-
-function makeOfLazy(service, make) {
-  try {
-    return make(handleOf(service))
-  } catch (error) {
-    const refuse = () => {
-      throw error
-    }
-    return Object.defineProperties(
-      { native: refusing(error), refused: error },
-      { flights: { get: refuse }, origin: { get: refuse } },
-    )
-  }
-}
-
-// Required lazily, because default.js requires every class.
-function defaultService() {
-  return require('./default-service.js').redisService
-}
-
-/**
- * Returns a function that returns what `make` creates from the value of such a function, also at first use. What could not be
- * created stays as it is.
- */
-function derivedOf(made, make) {
-  let derived
-  return () => (derived ??= made().refused ? made() : make(made()))
-}
-
-/** Replaces a native object that could not be created: every call rejects, or throws if it returns no promise. */
-function refusing(error) {
-  const refuse = () => {
-    throw error
-  }
-  const get = (_, name) => {
-    if (name === 'within') return () => native
-    return SYNCHRONOUS.has(name) ? refuse : () => Promise.reject(error)
-  }
-  const native = new Proxy({}, { get })
-  return native
 }
 
 /** Whether it is a service created by this copy of the package. Creates nothing. */
@@ -125,18 +65,4 @@ function isLazy(service) {
   return lazy.has(service)
 }
 
-module.exports = {
-  defaultService,
-  derivedOf,
-  handleOf,
-  handleWithin,
-  isLazy,
-  isService,
-  limitsOf,
-  madeOf,
-  notAService,
-  originOf,
-  placeOf,
-  provideHandle,
-  refusing,
-}
+module.exports = { isLazy, isService, nativeOf, nativeWithin, notAService, registerService, storeIdOf, unlimited }

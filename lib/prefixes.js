@@ -1,7 +1,7 @@
 'use strict'
 
 const { CinnabarError } = require('./error.js')
-const { originOf, placeOf } = require('./native-service.js')
+const { unlimited, storeIdOf } = require('./native-service.js')
 
 // Every new prefix is compared with at most this many of a service, so that one prefix per tenant does not get slower and slower.
 const MOST = 1000
@@ -32,7 +32,7 @@ const inUse = new WeakSet()
 function claimPrefix(handle, feature, prefix) {
   // Whatever overlaps with a default prefix was refused already.
   if (prefix === '' || DEFAULTS.get(prefix) === feature) return
-  const origin = originOf(handle)
+  const origin = unlimited(handle)
   let own = claims.get(origin)
   if (!own) claims.set(origin, (own = new Map()))
   if (inUse.has(origin) && own.get(prefix) === feature) return
@@ -43,7 +43,7 @@ function claimPrefix(handle, feature, prefix) {
 
 /** Claims again what a disconnected service had claimed, for one that connects again. Throws as `claimPrefix` does. */
 function reclaimPrefixes(handle) {
-  const origin = originOf(handle)
+  const origin = unlimited(handle)
   const own = claims.get(origin)
   if (!own || inUse.has(origin)) return
   assertApart(own, [...claimsBeside(origin)])
@@ -70,7 +70,7 @@ function assertApart(own, others) {
 }
 
 function* claimsBeside(origin) {
-  for (const ref of services.get(placeOf(origin)) ?? []) {
+  for (const ref of services.get(storeIdOf(origin)) ?? []) {
     const service = ref.deref()
     if (service && service !== origin) yield* claims.get(service)
   }
@@ -79,7 +79,7 @@ function* claimsBeside(origin) {
 function use(origin) {
   if (inUse.has(origin)) return
   inUse.add(origin)
-  const place = placeOf(origin)
+  const place = storeIdOf(origin)
   let all = services.get(place)
   if (!all) services.set(place, (all = new Set()))
   for (const ref of all) if (!ref.deref()) all.delete(ref)

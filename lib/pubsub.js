@@ -2,7 +2,7 @@
 
 const { assertFunction } = require('./options.js')
 const { Delivery } = require('./pubsub/delivery.js')
-const { isSharded, readOptions } = require('./pubsub/options.js')
+const { PUBLISH_OPTIONS, readOptions } = require('./pubsub/options.js')
 const { Stream } = require('./pubsub/stream.js')
 const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 
@@ -22,4 +22,4 @@ async function subscribeTo(native, channel, handler, options) {
 
 const isPlain = (value) => typeof value === 'object' && value !== null
 
-module.exports = { isSharded, subscribeTo }
+module.exports = { PUBLISH_OPTIONS, subscribeTo }

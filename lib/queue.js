@@ -1,25 +1,19 @@
 'use strict'
 
 const { binding, getBridge } = require('./bridge.js')
-const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
+const { throwIfAborted, unlessAborted } = require('./call-limits.js')
 const { later } = require('./clock.js')
 const { CinnabarError, argumentError, isUnavailable } = require('./error.js')
+const { featureOn } = require('./feature.js')
 const { evaluation, register } = require('./hot-reload.js')
-const { derivedOf, isLazy, limitsOf, madeOf } = require('./native-service.js')
-const { assertFunction, describe } = require('./options.js')
-const { tellDeath } = require('./queue/dead-jobs.js')
+const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
+const { isLazy } = require('./native-service.js')
+const { assertFunction, assertMilliseconds, describe, ownOptions } = require('./options.js')
+const { logDeadJob } = require('./queue/dead-jobs.js')
 const { Events } = require('./queue/events.js')
 const { Job } = require('./queue/job.js')
-const {
-  jobOptions,
-  jobsOf,
-  plainOptions,
-  queueOptions,
-  scheduleOptions,
-  waitOf,
-  workerOptions,
-} = require('./queue/options.js')
-const { Waits } = require('./queue/pending-results.js')
+const { jobOptions, jobsOf, queueOptions, readTimeout, scheduleOptions, workerOptions } = require('./queue/options.js')
+const { PendingResults } = require('./queue/pending-results.js')
 const { Worker } = require('./queue/worker.js')
 
 // The default page size of a list.
@@ -28,42 +22,34 @@ const PAGE = 100
 let scratchService
 
 /** A queue of jobs, which are stored until a worker has completed them. */
-class JobQueue {
-  #made
-  #limits
-  #shared
+class JobQueue extends Limitable {
   // How a job refers to its queue.
   #watch = { finished: (id, options) => this.#finished(id, options) }
 
   constructor(name, options) {
-    const parts = Parts.of(name, new.target)
-    if (parts) {
-      this.#made = parts.made
-      this.#limits = parts.limits
-      this.#shared = parts.shared
-      return
-    }
-    const { service, rest } = queueOptions(options)
-    const make = (handle) => ({ native: new binding.Queue(handle, name, rest) })
-    // A mistake in them shows at once, even if the service is created at its first use.
-    if (service === undefined || isLazy(service)) make(scratch())
-    this.#made = madeOf(service, make)
-    this.#limits = limitsOf(service)
-    this.#shared = share(name, () => this.#native)
+    super(name, () => {
+      const { service, rest } = queueOptions(options)
+      const make = (native) => ({ native: new binding.Queue(native, name, rest) })
+      // A mistake in them shows at once, even if the service is created at its first use.
+      if (service === undefined || isLazy(service)) make(scratch())
+      return featureOn(
+        service,
+        make,
+        share(name, () => this.#native),
+      )
+    })
   }
 
   get #native() {
-    return this.#made().native
+    return partsOf(this).native
+  }
+
+  get #shared() {
+    return partsOf(this).shared
   }
 
   get name() {
     return this.#shared.name
-  }
-
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
-    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
-    return bind(JobQueue, this, { made, limits, shared: this.#shared })
   }
 
   async add(name, data, options) {
@@ -83,26 +69,26 @@ class JobQueue {
   process(handler, options) {
     assertFunction(handler, 'handler')
     const checked = workerOptions(options)
-    assertGoing(this.#limits)
-    this.#assertMade()
+    throwIfAborted(limitsOf(this))
+    this.#throwIfNotMade()
     const { workers, events } = this.#shared
     const found = evaluation()
-    let forget
+    let unregister
     const worker = new Worker({
       watch: this.#watch,
       handler,
       concurrency: checked.concurrency ?? 1,
-      mostBytes: this.#native.maxBytes,
-      start: (told) => this.#native.process(checked, told),
-      complain: (error) => complain(this.name, events, error),
-      mourn: (job, failure) => tellDeath(this.#native.scope, this.name, job, failure),
-      ended: () => {
+      maxBytes: this.#native.maxBytes,
+      start: (onNotice) => this.#native.process(checked, onNotice),
+      onError: (error) => reportError(this.name, events, error),
+      onDead: (job, failure) => logDeadJob(this.#native.scope, this.name, job, failure),
+      onClosed: () => {
         workers.delete(worker)
-        forget()
+        unregister()
       },
     })
     workers.add(worker)
-    forget = register(found, `worker ${this.#native.scope}`, () => void worker.close())
+    unregister = register(found, `worker ${this.#native.scope}`, () => void worker.close())
     return worker
   }
 
@@ -116,8 +102,8 @@ class JobQueue {
   }
 
   async repeats(options) {
-    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
-    return this.#native.repeats(offset, limit)
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    return queue.#native.repeats(offset, limit)
   }
 
   async get(id) {
@@ -126,14 +112,14 @@ class JobQueue {
   }
 
   async list(state, options) {
-    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
-    const jobs = await this.#native.list(state, offset, limit)
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    const jobs = await queue.#native.list(state, offset, limit)
     return jobs.map((fields) => new Job(this.#watch, fields))
   }
 
   async logs(id, options) {
-    const { offset = 0, limit = PAGE } = plainOptions(options, 'offset', 'limit')
-    return this.#native.logs(id, offset, limit)
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    return queue.#native.logs(id, offset, limit)
   }
 
   counts() {
@@ -157,19 +143,20 @@ class JobQueue {
   }
 
   async redrive(options) {
-    const { limit = Number.MAX_SAFE_INTEGER } = plainOptions(options, 'limit')
-    return this.#native.redrive(limit)
+    const [queue, { limit = Number.MAX_SAFE_INTEGER }] = readCall(this, options, ['limit'])
+    return queue.#native.redrive(limit)
   }
 
   async drain(options) {
-    const { delayed = false } = plainOptions(options, 'delayed')
+    const [queue, { delayed = false }] = readCall(this, options, ['delayed'])
     if (typeof delayed !== 'boolean') throw argumentError(`delayed must be true or false, got ${describe(delayed)}`)
-    return this.#native.drain(delayed)
+    return queue.#native.drain(delayed)
   }
 
   async clean(state, options) {
-    const { olderThanMs = 0, limit = Number.MAX_SAFE_INTEGER } = plainOptions(options, 'olderThanMs', 'limit')
-    return this.#native.clean(state, olderThanMs, limit)
+    const [queue, own] = readCall(this, options, ['olderThanMs', 'limit'])
+    const { olderThanMs = 0, limit = Number.MAX_SAFE_INTEGER } = own
+    return queue.#native.clean(state, olderThanMs, limit)
   }
 
   on(event, listener) {
@@ -205,11 +192,11 @@ class JobQueue {
   }
 
   async close(options) {
-    const timeoutMs = waitOf(options)
-    const { workers, events, waits } = this.#shared
+    const timeoutMs = readTimeout(options)
+    const { workers, events, pendingResults } = this.#shared
     const closed = await Promise.all([...workers].map((worker) => worker.close({ timeoutMs })))
     events.removeAll()
-    waits.refuse(new CinnabarError('this queue was closed', { code: 'E_CLOSED' }))
+    pendingResults.rejectAll(new CinnabarError('this queue was closed', { code: 'E_CLOSED' }))
     return { unfinished: closed.flatMap(({ unfinished }) => unfinished) }
   }
 
@@ -218,45 +205,53 @@ class JobQueue {
   }
 
   // For methods that return no promise.
-  #assertMade() {
-    const { refused } = this.#made()
-    if (refused) throw refused
+  #throwIfNotMade() {
+    const { error } = partsOf(this).made
+    if (error) throw error
   }
 
   #listen(event, listener, once) {
-    this.#assertMade()
+    this.#throwIfNotMade()
     const { events } = this.#shared
     events.add(event, listener, once)
     const found = evaluation()
     if (found) register(found, `on ${event} ${this.#native.scope ?? this.name}`, () => events.remove(event, listener))
   }
 
-  // Reads the job first and registers a waiter, so that its outcome is kept. Events then arrive sooner than polling would.
   async #finished(id, options) {
-    const timeoutMs = waitOf(options, undefined, 1)
-    assertGoing(this.#limits)
-    const { events, waits } = this.#shared
-    const wait = waits.add(id)
-    let endLate, endEarly
+    // `timeoutMs` is how long to wait for the job, not a limit of the calls that read it.
+    const { timeoutMs, signal } = ownOptions(options, ['timeoutMs', 'signal'])
+    if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs')
+    const [queue] = readCall(this, { __proto__: null, signal }, [])
+    return queue.#waitForResult(id, timeoutMs)
+  }
+
+  // Reads the job first and registers a waiter, so that its outcome is kept. Events then arrive sooner than polling would.
+  async #waitForResult(id, timeoutMs) {
+    const limits = limitsOf(this)
+    throwIfAborted(limits)
+    const { events, pendingResults } = this.#shared
+    const { promise, end } = pendingResults.add(id)
+    let stopTimer, stopPolling
     const late = new Promise((_, reject) => {
-      if (timeoutMs !== undefined) endLate = later(timeoutMs, () => reject(overdue(id, timeoutMs)))
+      if (timeoutMs !== undefined) stopTimer = later(timeoutMs, () => reject(overdueError(id, timeoutMs)))
     })
     try {
       events.update()
-      void waits.look(id)
-      if (!events.isHeard) {
+      void pendingResults.poll(id)
+      if (!events.isSubscribed) {
         // After a reconnect, calls succeed before the subscription is back, so events in between would be missed.
-        endEarly = waits.lookOften()
-        void events.heard()?.then(() => {
-          endEarly()
-          return waits.look(id)
+        stopPolling = pendingResults.pollOften()
+        void events.subscribed()?.then(() => {
+          stopPolling()
+          return pendingResults.poll(id)
         })
       }
-      return await unlessAborted(this.#limits, Promise.race([wait.promise, late]))
+      return await unlessAborted(limits, Promise.race([promise, late]))
     } finally {
-      endLate?.()
-      endEarly?.()
-      wait.end()
+      stopTimer?.()
+      stopPolling?.()
+      end()
       events.update()
     }
   }
@@ -270,27 +265,27 @@ function scratch() {
 
 // State shared by all objects derived from a queue with `with()`. `open()` returns the native queue.
 function share(name, open) {
-  const waits = new Waits(
+  const pendingResults = new PendingResults(
     (id, counted) => open().look(id, counted),
     (id) => open().unwait(id),
   )
   const events = new Events(
     name,
-    (told) => open().listen(told),
-    waits,
+    (onReady) => open().listen(onReady),
+    pendingResults,
     () => open().scope,
   )
-  return { name, events, waits, workers: new Set() }
+  return { name, events, pendingResults, workers: new Set() }
 }
 
-function complain(name, events, error) {
+function reportError(name, events, error) {
   if (error === undefined || events.emit('error', error)) return
   // Unavailability is already reported by the service.
   if (!isUnavailable(error))
     console.warn(`cinnabar: a worker of the queue ${JSON.stringify(name)} is paused by an error: ${error.message}`)
 }
 
-function overdue(id, timeoutMs) {
+function overdueError(id, timeoutMs) {
   const message = `job ${JSON.stringify(id)} has not finished within ${timeoutMs} ms`
   return new CinnabarError(message, { code: 'E_TIMEOUT', retryable: true })
 }

@@ -1,41 +1,41 @@
 'use strict'
 
-const { bind, limitsWithin } = require('./call-options.js')
-const { handleWithin } = require('./native-service.js')
-const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./raw/commands.js')
+const { Limitable, partsOf, readCall } = require('./limitable.js')
+const { nativeWithin } = require('./native-service.js')
+const { BUFFER_COMMANDS, COMMANDS, assertCommand, buffersOf, toCommand } = require('./raw/commands.js')
 const { Multi } = require('./raw/multi.js')
 
-/** Raw Redis commands, with the names and signatures of node-redis. Keys are sent unchanged, without a prefix. */
-class RawClient {
-  #open
-  #isReady
-  #limits
-
-  /** `parts`: `open()` returns the native service, `isReady()` does so without creating it, and `limits` apply to each call. */
-  constructor(parts) {
-    this.#open = parts.open
-    this.#isReady = parts.isReady
-    this.#limits = parts.limits
+/** How a client reaches the native service: `open()` returns it, and `isReady()` does not create it. */
+class ClientParts {
+  constructor(open, isReady) {
+    this.open = open
+    this.isReady = isReady
   }
 
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
+  within(limits) {
     let native
-    const open = () => (native ??= handleWithin(this.#open(), limits))
-    return bind(RawClient, this, { open, isReady: this.#isReady, limits })
+    return new ClientParts(() => (native ??= nativeWithin(this.open(), limits)), this.isReady)
+  }
+}
+
+/** Raw Redis commands, with the names and signatures of node-redis. Keys are sent unchanged, without a prefix. */
+class RawClient extends Limitable {
+  constructor(parts, limits) {
+    super(parts, () => ({ parts, limits }))
   }
 
   get isReady() {
-    return this.#isReady()
+    return partsOf(this).isReady()
   }
 
   multi() {
-    return new Multi(this.#open)
+    return new Multi(partsOf(this).open)
   }
 
   async sendCommand(args, options) {
     assertCommand(args)
-    return this.#open().custom(args, wantsBuffers(options))
+    const [client, own] = readCall(this, options, ['buffers'])
+    return partsOf(client).open().custom(args, buffersOf(own))
   }
 
   // As with any SCAN, a key may be returned more than once. Empty pages are skipped.
@@ -53,7 +53,7 @@ class RawClient {
       const value = function (...args) {
         try {
           const [command, wire] = toCommand(name, args)
-          return this.#open().command(command, wire, buffers)
+          return partsOf(this).open().command(command, wire, buffers)
         } catch (error) {
           return Promise.reject(error)
         }
@@ -66,4 +66,4 @@ class RawClient {
   }
 }
 
-module.exports = { RawClient }
+module.exports = { ClientParts, RawClient }

@@ -1,45 +1,35 @@
 'use strict'
 
 const { binding } = require('./bridge.js')
-const { Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
+const { undoIfAborted } = require('./call-limits.js')
+const { featureOn } = require('./feature.js')
 const { evaluation, register } = require('./hot-reload.js')
-const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
+const { Limitable, limitsOf, partsOf } = require('./limitable.js')
 const { ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
 
-/** Rooms: their members, their recent messages and new messages. */
-class RealtimeDataManager {
-  #made
-  #limits
+const OPTIONS = ['prefix', 'leaseMs']
 
+/** Rooms: their members, their recent messages and new messages. */
+class RealtimeDataManager extends Limitable {
   constructor(service, options) {
-    const parts = Parts.of(service, new.target)
-    if (parts) {
-      this.#made = parts.made
-      this.#limits = parts.limits
-      return
-    }
-    const own = ownOptions(options, ['prefix', 'leaseMs'])
-    const { prefix = 'room:' } = own
-    this.#made = madeOf(service, (handle) => {
-      const native = new binding.Rooms(handle, own)
-      claimPrefix(handle, 'rooms', prefix)
-      return { native }
+    super(service, () => {
+      const own = ownOptions(options, OPTIONS)
+      const { prefix = 'room:' } = own
+      const make = (native) => {
+        const rooms = new binding.Rooms(native, own)
+        claimPrefix(native, 'rooms', prefix)
+        return { native: rooms }
+      }
+      return featureOn(service, make)
     })
-    this.#limits = limitsOf(service)
   }
 
   get #native() {
-    return this.#made().native
-  }
-
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
-    const made = derivedOf(this.#made, ({ native }) => ({ native: native.within(limits) }))
-    return bind(RealtimeDataManager, this, { made, limits })
+    return partsOf(this).native
   }
 
   addUserToRoom(roomId, userId, info = {}) {
@@ -63,17 +53,12 @@ class RealtimeDataManager {
   }
 
   async join(roomId, userId, info = {}) {
-    const joining = async () =>
-      new Membership(this.#native, await this.#native.join(roomId, userId, info), roomId, userId)
-    return this.#unlessAborted(joining, (membership) => membership.leave())
+    const join = async () => new Membership(this.#native, await this.#native.join(roomId, userId, info), roomId, userId)
+    return undoIfAborted(limitsOf(this), join, (membership) => membership.leave())
   }
 
   async watch(roomId, handler, options) {
-    const found = evaluation()
-    const watching = () => watchRoom(this.#native, roomId, handler, options)
-    const watch = await this.#unlessAborted(watching, (watch) => watch.close())
-    register(found, `watch ${roomId}`, () => watch.close().catch(() => {}))
-    return watch
+    return this.#open('watch', roomId, () => watchRoom(this.#native, roomId, handler, options))
   }
 
   send(roomId, message) {
@@ -81,23 +66,15 @@ class RealtimeDataManager {
   }
 
   async listen(roomId, handler, options) {
-    const found = evaluation()
-    const listening = () => listenTo(this.#native, roomId, handler, options)
-    const listener = await this.#unlessAborted(listening, (listener) => listener.close())
-    register(found, `listen ${roomId}`, () => listener.close().catch(() => {}))
-    return listener
+    return this.#open('listen', roomId, () => listenTo(this.#native, roomId, handler, options))
   }
 
-  // If a signal aborts the call, its effect is undone once it completes.
-  async #unlessAborted(begin, undo) {
-    assertGoing(this.#limits)
-    const beginning = begin()
-    try {
-      return await unlessAborted(this.#limits, beginning)
-    } catch (error) {
-      beginning.then(undo, () => {})
-      throw error
-    }
+  // Opens a subscription, which hot reload closes when its module is evaluated again.
+  async #open(kind, roomId, open) {
+    const found = evaluation()
+    const subscription = await undoIfAborted(limitsOf(this), open, (subscription) => subscription.close())
+    register(found, `${kind} ${roomId}`, () => subscription.close().catch(() => {}))
+    return subscription
   }
 }
 

@@ -2,27 +2,22 @@
 
 const { binding, getBridge } = require('./bridge.js')
 const { ApiCache } = require('./cache.js')
-const { NONE, Parts, assertGoing, bind, limitsWithin, unlessAborted } = require('./call-options.js')
-const { comeBack, leave } = require('./draining.js')
-const { forbiddenPlaces, readEnvironment } = require('./environment-variables.js')
+const { NO_LIMITS, throwIfAborted, undoIfAborted, unlessAborted } = require('./call-limits.js')
+const { beginConnect, beginDisconnect } = require('./draining.js')
+const { forbiddenServerVariables, readEnvironment } = require('./environment-variables.js')
 const { CinnabarError } = require('./error.js')
+const { rejecting } = require('./feature.js')
 const { pingService } = require('./health.js')
 const { evaluation, register } = require('./hot-reload.js')
 const { RateLimiter } = require('./limit.js')
+const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { DistributedLock } = require('./lock.js')
-const {
-  handleOf,
-  handleWithin,
-  isLazy: isLazyService,
-  placeOf,
-  provideHandle,
-  refusing,
-} = require('./native-service.js')
+const { isLazy, nativeOf, nativeWithin, registerService, storeIdOf } = require('./native-service.js')
 const { assertMilliseconds, describe, ownOptions } = require('./options.js')
-const { isSharded, subscribeTo } = require('./pubsub.js')
+const { PUBLISH_OPTIONS, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
-const { RawClient } = require('./raw.js')
+const { ClientParts, RawClient } = require('./raw.js')
 const { toCommand } = require('./raw/commands.js')
 const { RealtimeDataManager } = require('./room.js')
 const { SessionManager } = require('./session.js')
@@ -61,11 +56,20 @@ const GROUPS = {
   sentinel: ['username', 'password'],
 }
 
+/** The service from which a service was derived by `with()`; none for that service itself. */
+class Origin {
+  constructor(service) {
+    this.service = service
+  }
+
+  within(_limits, service) {
+    return this.service ? this : new Origin(service)
+  }
+}
+
 /** A connection to a server, a cluster or an embedded store, and the features on top of it. */
-class RedisService {
+class RedisService extends Limitable {
   #native
-  #origin
-  #limits = NONE
   #client
   #cache
   #sessions
@@ -74,18 +78,14 @@ class RedisService {
   #rooms
 
   constructor(options) {
-    const parts = Parts.of(options, new.target)
-    if (parts) {
-      this.#origin = parts.origin
-      this.#limits = parts.limits
-    } else if (options !== LAZY) this.#native = openNative(options)
-    const isLazy = options === LAZY || isLazyService(this.#origin)
-    provideHandle(this, () => this.#opened(), this.#limits, isLazy)
+    super(options, () => ({ parts: new Origin(), limits: NO_LIMITS }))
+    const origin = this.#origin
+    if (!origin && options !== LAZY) this.#native = openNative(options)
+    registerService(this, () => this.#open(), origin ? isLazy(origin) : options === LAZY)
   }
 
-  with(options) {
-    const origin = this.#origin ?? this
-    return bind(RedisService, this, { origin, limits: limitsWithin(this.#limits, options) })
+  get #origin() {
+    return partsOf(this).service
   }
 
   get isConnected() {
@@ -93,30 +93,31 @@ class RedisService {
   }
 
   async connect() {
-    assertGoing(this.#limits)
-    const native = this.#handle()
-    comeBack(native)
-    await unlessAborted(this.#limits, native.connect())
+    const limits = limitsOf(this)
+    throwIfAborted(limits)
+    const native = this.#nativeOrRejecting()
+    beginConnect(native)
+    await unlessAborted(limits, native.connect())
   }
 
   async disconnect(options) {
     const drainMs = drainOf(options)
     const native = (this.#origin ?? this).#native
     if (!native) return
-    const letGo = leave(native)
+    const release = beginDisconnect(native)
     try {
       await native.disconnect(drainMs)
     } finally {
-      letGo()
+      release()
     }
   }
 
   get(key) {
-    return this.#handle().command('GET', [key])
+    return this.#nativeOrRejecting().command('GET', [key])
   }
 
   getBuffer(key) {
-    return this.#handle().command('GET', [key], true)
+    return this.#nativeOrRejecting().command('GET', [key], true)
   }
 
   set(key, value, options) {
@@ -140,15 +141,15 @@ class RedisService {
   }
 
   hGet(key, field) {
-    return this.#handle().command('HGET', [key, field])
+    return this.#nativeOrRejecting().command('HGET', [key, field])
   }
 
   hGetBuffer(key, field) {
-    return this.#handle().command('HGET', [key, field], true)
+    return this.#nativeOrRejecting().command('HGET', [key, field], true)
   }
 
   hGetAll(key) {
-    return this.#handle().command('HGETALL', [key])
+    return this.#nativeOrRejecting().command('HGETALL', [key])
   }
 
   hDel(key, ...fields) {
@@ -157,57 +158,54 @@ class RedisService {
 
   publish(channel, value, options) {
     try {
-      return this.#handle().publish(channel, value, options === undefined ? undefined : isSharded(options))
+      if (options === undefined) return this.#nativeOrRejecting().publish(channel, value, undefined)
+      const [service, { sharded }] = readCall(this, options, PUBLISH_OPTIONS)
+      return service.#nativeOrRejecting().publish(channel, value, sharded)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   async subscribe(channel, handler, options) {
-    assertGoing(this.#limits)
     const found = evaluation()
-    const subscribing = subscribeTo(this.#handle(), channel, handler, options)
-    try {
-      const subscription = await unlessAborted(this.#limits, subscribing)
-      if (found) register(found, `to ${channel} of ${placeOf(this.#handle())}`, () => endQuietly(subscription))
-      return subscription
-    } catch (error) {
-      // The caller is gone, so a subscription that still succeeds is closed.
-      subscribing.then(
-        (subscription) => subscription.close(),
-        () => {},
-      )
-      throw error
-    }
+    const native = this.#nativeOrRejecting()
+    const subscription = await undoIfAborted(
+      limitsOf(this),
+      () => subscribeTo(native, channel, handler, options),
+      (subscription) => subscription.close(),
+    )
+    if (found) register(found, `to ${channel} of ${storeIdOf(native)}`, () => subscription.close().catch(() => {}))
+    return subscription
   }
 
   healthCheck() {
-    return pingService(() => handleOf(this))
+    return pingService(() => nativeOf(this))
   }
 
   getClient() {
-    const parts = { open: () => this.#opened(), isReady: () => this.isConnected, limits: this.#limits }
-    return (this.#client ??= new RawClient(parts))
+    const open = () => this.#open()
+    const isReady = () => this.isConnected
+    return (this.#client ??= new RawClient(new ClientParts(open, isReady), limitsOf(this)))
   }
 
   get cache() {
-    return (this.#cache ??= this.#bound('cache') ?? new ApiCache(this))
+    return (this.#cache ??= this.#derived('cache') ?? new ApiCache(this))
   }
 
   get sessions() {
-    return (this.#sessions ??= this.#bound('sessions') ?? new SessionManager(this))
+    return (this.#sessions ??= this.#derived('sessions') ?? new SessionManager(this))
   }
 
   get limiter() {
-    return (this.#limiter ??= this.#bound('limiter') ?? new RateLimiter(this))
+    return (this.#limiter ??= this.#derived('limiter') ?? new RateLimiter(this))
   }
 
   get locks() {
-    return (this.#locks ??= this.#bound('locks') ?? new DistributedLock(this))
+    return (this.#locks ??= this.#derived('locks') ?? new DistributedLock(this))
   }
 
   get rooms() {
-    return (this.#rooms ??= this.#bound('rooms') ?? new RealtimeDataManager(this))
+    return (this.#rooms ??= this.#derived('rooms') ?? new RealtimeDataManager(this))
   }
 
   queue(name, options) {
@@ -229,34 +227,29 @@ class RedisService {
   #run(name, args) {
     try {
       const [command, wire] = toCommand(name, args)
-      return this.#handle().command(command, wire)
+      return this.#nativeOrRejecting().command(command, wire)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   // The lazy service may find its settings invalid only here; its calls then reject.
-  #handle() {
+  #nativeOrRejecting() {
     try {
-      return this.#opened()
+      return this.#open()
     } catch (error) {
-      return refusing(error)
+      return rejecting(error)
     }
   }
 
   // The origin's object with these limits applied: their statistics are shared.
-  #bound(name) {
-    return this.#origin?.[name].with(this.#limits)
+  #derived(name) {
+    return this.#origin?.[name].with(limitsOf(this))
   }
 
-  #opened() {
-    const open = () => (this.#origin ? handleWithin(this.#origin.#opened(), this.#limits) : openNative())
-    return (this.#native ??= open())
+  #open() {
+    return (this.#native ??= this.#origin ? nativeWithin(this.#origin.#open(), limitsOf(this)) : openNative())
   }
-}
-
-function endQuietly(subscription) {
-  subscription.close().catch(() => {})
 }
 
 function drainOf(options) {
@@ -274,7 +267,7 @@ function openNative(options) {
 // If Deno hides the variable that names the server, falling back to the embedded store would silently keep data in this process
 // only.
 function assertNothingHidden() {
-  const names = forbiddenPlaces()
+  const names = forbiddenServerVariables()
   if (names.length === 0) return
   const allowed = `Allow access with --allow-env=${names.join(',')}, or set the option url, for example { url: 'memory:' }.`
   throw settingsError(`no permission to read ${names.join(', ')}, so the server is unknown. ${allowed}`)

@@ -1,16 +1,18 @@
 'use strict'
 
+const { awaitLoad } = require('./await-load.js')
 const { binding } = require('./bridge.js')
-const { Parts, bind, limitsWithin, loadWithin, withoutSignals } = require('./call-options.js')
+const { withoutSignals } = require('./call-limits.js')
 const { allowsFallback, argumentError, isUnavailable } = require('./error.js')
+const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
-const { derivedOf, limitsOf, madeOf } = require('./native-service.js')
+const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { assertFunction, describe, ownOptions } = require('./options.js')
 const { claimPrefix } = require('./prefixes.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf } = require('./session/user-ids.js')
-const { flightsOf } = require('./single-flight.js')
-const { positiveSeconds } = require('./ttl.js')
+const { singleFlightOf } = require('./single-flight.js')
+const { assertTtl } = require('./ttl.js')
 
 const OPTIONS = ['prefix', 'ttl', 'rolling']
 const CREATE_OPTIONS = ['ttl', 'tags', 'id']
@@ -19,48 +21,38 @@ const REQUEST_OPTIONS = ['cookie']
 const DESCRIBE_OPTIONS = ['current']
 
 /** Sessions: plain JSON under `session:{id}`. */
-class SessionManager {
-  #made
-  #limits
-  // Errors hidden from callers, and validations that used `load` alone; shared with the objects that `with()` returns.
-  #tally = { failed: 0, fallbacks: 0 }
-
+class SessionManager extends Limitable {
   constructor(service, options) {
-    const parts = Parts.of(service, new.target)
-    if (parts) {
-      this.#made = parts.made
-      this.#limits = parts.limits
-      this.#tally = parts.tally
-      return
-    }
-    const own = ownOptions(options, OPTIONS)
-    const { prefix = 'session:' } = own
-    this.#made = madeOf(service, (handle) => {
-      const native = new binding.Sessions(handle, own)
-      claimPrefix(handle, 'sessions', prefix)
-      return { native, flights: flightsOf(handle, `session ${prefix}`) }
+    super(service, () => {
+      const own = ownOptions(options, OPTIONS)
+      const { prefix = 'session:' } = own
+      const make = (native) => {
+        const sessions = new binding.Sessions(native, own)
+        claimPrefix(native, 'sessions', prefix)
+        return { native: sessions, singleFlight: singleFlightOf(native, `session ${prefix}`) }
+      }
+      // The store's errors that callers did not get, and the validations that used `load` alone.
+      return featureOn(service, make, { errors: 0, fallbacks: 0 })
     })
-    this.#limits = limitsOf(service)
   }
 
   get #native() {
-    return this.#made().native
+    return partsOf(this).native
   }
 
-  get #flights() {
-    return this.#made().flights
+  get #shared() {
+    return partsOf(this).shared
   }
 
-  with(options) {
-    const limits = limitsWithin(this.#limits, options)
-    const made = derivedOf(this.#made, ({ native, flights }) => ({ native: native.within(limits), flights }))
-    return bind(SessionManager, this, { made, limits, tally: this.#tally })
+  get #singleFlight() {
+    return partsOf(this).made.singleFlight
   }
 
   createSession(userId, data = {}, options) {
     if (options === undefined) return this.#native.create(userId, data, options)
     try {
-      return this.#native.create(userId, data, ownOptions(options, CREATE_OPTIONS))
+      const [sessions, own] = readCall(this, options, CREATE_OPTIONS)
+      return sessions.#native.create(userId, data, own)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -72,14 +64,14 @@ class SessionManager {
   }
 
   async #sessionOf(request, options) {
-    const { cookie } = ownOptions(options, REQUEST_OPTIONS)
+    const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
     const id = tokenOf(request, cookie)
-    return id === null ? null : this.#native.get(id)
+    return id === null ? null : sessions.#native.get(id)
   }
 
   updateSession(id, changes) {
-    const refused = refusedOwner('changes', changes)
-    return refused ? Promise.reject(refused) : this.#native.update(id, changes)
+    const error = userIdError('changes', changes)
+    return error ? Promise.reject(error) : this.#native.update(id, changes)
   }
 
   destroySession(id) {
@@ -95,8 +87,8 @@ class SessionManager {
   }
 
   storeSession(id, data, ttl = 3600) {
-    const refused = refusedOwner('data', data)
-    return refused ? Promise.reject(refused) : this.#native.store(id, data, ttl)
+    const error = userIdError('data', data)
+    return error ? Promise.reject(error) : this.#native.store(id, data, ttl)
   }
 
   destroyByTag(tag) {
@@ -108,17 +100,17 @@ class SessionManager {
   }
 
   async describeSessions(userId, options) {
-    const { current } = ownOptions(options, DESCRIBE_OPTIONS)
+    const [sessions, { current }] = readCall(this, options, DESCRIBE_OPTIONS)
     if (typeof current !== 'string' && current !== undefined && current !== null) {
       throw argumentError(`current must be the id of a session, got ${describe(current)}`)
     }
-    const described = await this.#native.describe(userId)
-    const own = typeof current === 'string' ? publicIdOf(current) : undefined
+    const described = await sessions.#native.describe(userId)
+    const currentPublicId = typeof current === 'string' ? publicIdOf(current) : undefined
     return described.map(({ publicId, ttlMs, session }) => ({
       publicId,
       session,
       ttl: Math.ceil(ttlMs / 1000),
-      current: publicId === own,
+      current: publicId === currentPublicId,
     }))
   }
 
@@ -127,84 +119,89 @@ class SessionManager {
   }
 
   async invalidateUser(userId) {
-    this.#flights.forgetAll()
+    this.#singleFlight.supersedeAll()
     try {
       return await this.#native.invalidateUser(userId)
     } finally {
       // Loads that started in the meantime may have read the old permissions as well.
-      this.#flights.forgetAll()
+      this.#singleFlight.supersedeAll()
     }
   }
 
   async invalidateToken(request, options) {
-    const { cookie } = ownOptions(options, REQUEST_OPTIONS)
+    const [sessions, { cookie }] = readCall(this, options, REQUEST_OPTIONS)
     const token = tokenOf(request, cookie)
     if (token === null) return 0
-    this.#flights.forget(token)
+    this.#singleFlight.supersede(token)
     try {
-      return await this.#native.invalidateToken(token)
+      return await sessions.#native.invalidateToken(token)
     } finally {
-      this.#flights.forget(token)
+      this.#singleFlight.supersede(token)
     }
   }
 
   async validateSession(request, options) {
-    const { load, ttl = 300, cookie, userId } = ownOptions(options, VALIDATE_OPTIONS)
+    const [sessions, { load, ttl = 300, cookie, userId }] = readCall(this, options, VALIDATE_OPTIONS)
     assertFunction(load, 'options.load')
     if (userId !== undefined) assertFunction(userId, 'options.userId')
-    positiveSeconds(ttl, 'ttl')
+    assertTtl(ttl, 'ttl')
     const token = tokenOf(request, cookie)
-    if (token === null) return null
+    return token === null ? null : sessions.#validate(token, { load, ttl, userId })
+  }
 
-    const flight = this.#flights.join(token)
+  async #validate(token, own) {
+    const singleFlight = this.#singleFlight
+    const joined = singleFlight.join(token)
     let found
     try {
-      found = await this.#native.lookup(token, Boolean(flight.loading))
+      found = await this.#native.lookup(token, Boolean(joined.promise))
     } catch (error) {
-      // Validation must work even if the cache is down or full.
+      // Validation must work even if the cache is unreachable or full.
       if (!allowsFallback(error)) throw error
-      if (isUnavailable(error)) this.#tally.fallbacks++
+      if (isUnavailable(error)) this.#shared.fallbacks++
     } finally {
-      this.#flights.leave(token, flight)
+      singleFlight.leave(token, joined)
     }
     if (found && found.user !== null) return found.user
-    const work = (current) => this.#loadUser(current, token, found, { load, ttl, userId })
-    const own = { ttl, userIds: new Set([userId]) }
-    const shared = this.#flights.load(token, flight, work, { fits: (current) => fits(current, found?.stamp, own) })
-    const json = await loadWithin(this.#limits, shared)
-    const refused = shared.flight.refused?.get(userId)
-    if (refused) throw refused
+    const { ttl, userId } = own
+    const wanted = { ttl, userIds: new Set([userId]) }
+    const work = (current) => this.#loadUser(current, token, found, own)
+    const share = singleFlight.share(token, joined, work, { fits: (current) => fits(current, found?.stamp, wanted) })
+    const json = await awaitLoad(limitsOf(this), share)
+    const error = share.load.errors?.get(userId)
+    if (error) throw error
     return fromJson(json)
   }
 
-  async #loadUser(flight, token, found, own) {
+  async #loadUser(current, token, found, own) {
     // Required lazily, because it is rarely needed.
     const hash = found?.hash ?? require('node:crypto').createHash('sha256').update(token).digest('hex')
     const loaded = (await own.load(hash)) ?? null
-    const { ttl, userIds } = flight.wanted ?? { ttl: own.ttl, userIds: new Set([own.userId]) }
-    const ids = loaded === null ? [] : idsForAll(flight, loaded, userIds, own.userId)
+    const { ttl, userIds } = current.wanted ?? { ttl: own.ttl, userIds: new Set([own.userId]) }
+    const ids = loaded === null ? [] : idsForAll(current, loaded, userIds, own.userId)
     // Read back from JSON, so that the first caller gets the same value as later ones, and each a copy of its own.
     const json = jsonOf(loaded, 'the loaded user')
     if (json === 'null' && loaded !== null)
       throw argumentError('the JSON of the loaded user is null, which means that there is no user')
-    flight.arrive(json)
+    current.setLoaded(json)
     if (json === 'null' || !found) return json
     try {
       // Other callers may wait for this too: one that aborts must not fail it for them.
-      const { signals } = this.#limits
-      const native = signals.length > 0 ? this.#native.within(withoutSignals(this.#limits)) : this.#native
+      const limits = limitsOf(this)
+      const native = limits.signals.length > 0 ? this.#native.within(withoutSignals(limits)) : this.#native
       await native.fill(hash, found.stamp, fromJson(json), ids, ttl)
     } catch (error) {
       // The user is returned even if the service was disconnected during the load.
       if (!allowsFallback(error) && error.code !== 'E_CLOSED') throw error
-      this.#tally.failed++
+      this.#shared.errors++
     }
     return json
   }
 
   stats() {
     const stats = this.#native.stats()
-    return { ...stats, errors: stats.errors + this.#tally.failed, fallbacks: this.#tally.fallbacks }
+    const { errors, fallbacks } = this.#shared
+    return { ...stats, errors: stats.errors + errors, fallbacks }
   }
 
   create(userId, data, options) {
@@ -230,31 +227,31 @@ class SessionManager {
 
 // A load can be shared only if it started with the same stamp. Otherwise a user was signed out since, in some process, and the
 // loaded value may be older than that.
-function fits(flight, stamp, own) {
-  if (!flight.loading) flight.stamp = stamp
-  else if (flight.stamp !== stamp) flight.superseded = true
-  if (flight.stamp !== stamp) return false
-  const { ttl, userIds } = flight.wanted ?? own
-  flight.wanted = { ttl: Math.min(ttl, own.ttl), userIds: new Set([...userIds, ...own.userIds]) }
+function fits(load, stamp, own) {
+  if (!load.promise) load.stamp = stamp
+  else if (load.stamp !== stamp) load.superseded = true
+  if (load.stamp !== stamp) return false
+  const { ttl, userIds } = load.wanted ?? own
+  load.wanted = { ttl: Math.min(ttl, own.ttl), userIds: new Set([...userIds, ...own.userIds]) }
   return true
 }
 
 // The ids of a user by the functions of all callers that share a load. One that throws fails its own callers only.
-function idsForAll(flight, user, userIds, own) {
+function idsForAll(load, user, userIds, own) {
   const ids = new Set(idsOf(user, own))
   for (const userId of userIds) {
     try {
       for (const id of idsOf(user, userId)) ids.add(id)
     } catch (error) {
-      flight.refused ??= new Map()
-      flight.refused.set(userId, error)
+      load.errors ??= new Map()
+      load.errors.set(userId, error)
     }
   }
   return [...ids]
 }
 
-// JSON writes these as null or not at all, which means a session without a user.
-function refusedOwner(what, data) {
+// JSON writes these values as null or not at all, which would mean a session without a user.
+function userIdError(what, data) {
   let userId
   try {
     userId = data?.userId

@@ -5,8 +5,8 @@ const { constants } = require('node:os')
 const { getBridge } = require('./bridge.js')
 const { nextTurn } = require('./clock.js')
 const { argumentError } = require('./error.js')
-const { release } = require('./keep-alive.js')
-const { handleOf } = require('./native-service.js')
+const { releaseHolds } = require('./keep-alive.js')
+const { nativeOf } = require('./native-service.js')
 
 const DRAIN_MS = 5000
 const UNCATCHABLE = ['SIGKILL', 'SIGSTOP']
@@ -28,7 +28,7 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
       `signals must be names of signals that a process can catch, got ${JSON.stringify(unknown.slice(0, 40))}`,
     )
   }
-  if (service !== undefined) handleOf(service)
+  if (service !== undefined) nativeOf(service)
   const bridge = getBridge()
   const one = {
     what: service ?? bridge,
@@ -48,7 +48,7 @@ async function disconnectAll(bridge) {
   try {
     await bridge.disconnectAll(DRAIN_MS)
   } finally {
-    release()
+    releaseHolds()
   }
 }
 

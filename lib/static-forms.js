@@ -5,12 +5,21 @@ const SYNCHRONOUS = new Set(['stats', 'keyFor', 'with'])
 
 /** Adds a static form of each method to a class. It is called on the instance that `instance()` returns at call time. */
 function addStaticForms(Class, instance) {
-  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Class.prototype))) {
-    if (typeof value !== 'function' || name === 'constructor' || Object.hasOwn(Class, name)) continue
-    const twin = SYNCHRONOUS.has(name) ? (...args) => instance()[name](...args) : promised(instance, name)
-    Object.defineProperty(twin, 'name', { value: name })
-    Object.defineProperty(Class, name, { value: twin, configurable: true, writable: true })
+  for (const name of methodNamesOf(Class.prototype)) {
+    if (Object.hasOwn(Class, name)) continue
+    const form = SYNCHRONOUS.has(name) ? (...args) => instance()[name](...args) : promised(instance, name)
+    Object.defineProperty(form, 'name', { value: name })
+    Object.defineProperty(Class, name, { value: form, configurable: true, writable: true })
   }
+}
+
+/** The names of the methods of a prototype, own and inherited. */
+function methodNamesOf(prototype) {
+  if (prototype === Object.prototype) return []
+  const own = Object.entries(Object.getOwnPropertyDescriptors(prototype))
+    .filter(([name, { value }]) => typeof value === 'function' && name !== 'constructor')
+    .map(([name]) => name)
+  return [...own, ...methodNamesOf(Object.getPrototypeOf(prototype))]
 }
 
 function promised(instance, name) {

@@ -7,9 +7,9 @@ const { describeNumber } = require('./options.js')
 const LONGEST = 3_155_760_000
 
 /** Throws unless it is a valid ttl in seconds. For ttls that are used only after the caller's own function has run. */
-function positiveSeconds(value, name) {
+function assertTtl(value, name) {
   if (typeof value === 'number' && value > 0 && value <= LONGEST) return
   throw argumentError(`${name} must be a number of seconds above 0 and up to ${LONGEST}, got ${describeNumber(value)}`)
 }
 
-module.exports = { positiveSeconds }
+module.exports = { assertTtl }

@@ -119,7 +119,7 @@ export interface ApiCache extends ApiCacheAliases {
    * Rejects with `E_INVALID_ARGUMENT` for values whose contents JSON would lose: bytes, a `Map`, a `Set`, a `RegExp`, an `Error`, a
    * `Promise`, a `bigint`, and other objects whose contents JSON cannot see.
    */
-  set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions): Promise<void>
+  set<T = unknown>(key: string, value: JsonInput<T>, options?: CacheSetOptions & CallLimits): Promise<void>
   /**
    * Removes a value, and prevents running loads of it, in any process, from being stored; returns the number of values removed, 0
    * or 1. If its reply is lost, the removal is sent again, and what the first attempt removed is not counted.
@@ -168,14 +168,18 @@ export interface ApiCache extends ApiCacheAliases {
    * - If the server cannot be reached, or the service is disconnected meanwhile, the value comes from `load` alone, still once
    *   for all concurrent callers. `stats().errors` counts it.
    */
-  getOrSet<T>(key: string, load: (key: string) => T | Promise<T>, options?: CacheSetOptions): Promise<Jsonify<T>>
+  getOrSet<T>(
+    key: string,
+    load: (key: string) => T | Promise<T>,
+    options?: CacheSetOptions & CallLimits,
+  ): Promise<Jsonify<T>>
   /** Returns the information about an image file, or `null`. Its key is `image:{file}`. */
   getImageInfo(file: string): Promise<ImageInfo | null>
   /** Stores information about an image file, computed from its bytes or as given, with a `timestamp`; returns it. */
   setImageInfo(
     file: string,
     image: Uint8Array | ArrayBuffer | (Omit<ImageInfo, 'timestamp'> & { timestamp?: number }),
-    options?: CacheSetOptions,
+    options?: CacheSetOptions & CallLimits,
   ): Promise<ImageInfo>
   /** Removes the information about an image file; returns the number of values removed, 0 or 1, as `invalidate` does. */
   invalidateImage(file: string): Promise<number>

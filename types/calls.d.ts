@@ -1,5 +1,5 @@
 /**
- * The limits to which `.with()` binds calls.
+ * Limits of calls: of every call of the object that `with(limits)` returns, or of one call, among its options.
  *
  * The bound object has the same class. If that is a subclass of your own, its constructor runs again, with an argument that it must
  * pass to `super()`; so private fields exist, with their initial values. All other fields are copied from the original object, except

@@ -39,9 +39,12 @@ export interface RawClient extends Commands, BufferCommands {
    * `MULTI`, `WATCH`, `SELECT`, `AUTH`, `CLIENT REPLY`, `WAIT` …), with an alternative in the message; and for commands that the
    * embedded engine does not have.
    */
-  sendCommand<T = Reply>(args: readonly Storable[], options?: SendOptions & { buffers?: false }): Promise<T>
+  sendCommand<T = Reply>(
+    args: readonly Storable[],
+    options?: SendOptions & CallLimits & { buffers?: false },
+  ): Promise<T>
   /** Sends any command and returns the raw reply, with a `Buffer` for each string. */
-  sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions): Promise<T>
+  sendCommand<T = BufferReply>(args: readonly Storable[], options: SendOptions & CallLimits): Promise<T>
   /**
    * Returns pages of keys, as `scan` does, until the whole keyspace has been scanned. A key may occur twice.
    *

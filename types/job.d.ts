@@ -87,13 +87,14 @@ export interface JobHandle<Result = unknown> {
    * seconds of that, if the job finished less than a second after it was added.
    *
    * Rejects with `E_JOB_FAILED` if the job is dead, with `E_JOB_GONE` if it was removed, or had finished before and was not kept,
-   * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: no limit), and with `E_CLOSED` when the queue or its service is closed.
+   * with `E_TIMEOUT` after `timeoutMs` milliseconds (default: no limit), with `E_ABORTED` when `signal` aborts,
+   * and with `E_CLOSED` when the queue or its service is closed.
    *
    * @example
    * const job = await queue.add('resize', { file })
    * const { width } = await job.finished({ timeoutMs: 60_000 })
    */
-  finished(options?: { timeoutMs?: number }): Promise<Jsonify<Result>>
+  finished(options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<Jsonify<Result>>
 }
 
 /** A job as `add` returns it. */

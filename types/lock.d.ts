@@ -57,7 +57,7 @@ export interface DistributedLock {
    * `operation` gets the token, with which it can extend the lock, and a `signal` that aborts when the lock is lost: its ttl has passed,
    * by this process's clock since the lock was requested, or `extendLock` or `releaseLock` with its token returned `false`. An operation
    * that continues after that no longer has exclusive access; its result is returned all the same, and the loss is logged
-   * (`lock-lost`).
+   * (`lock-lost`). `options` limit how long acquiring the lock may take.
    *
    * @example
    * await DistributedLock.withLock('report', async (token, { signal }) => {
@@ -71,6 +71,7 @@ export interface DistributedLock {
     resource: string,
     operation: (token: string, context: LockContext) => T | Promise<T>,
     ttlSeconds?: number,
+    options?: CallLimits,
   ): Promise<T>
 }
 

@@ -1,3 +1,4 @@
+import type { CallLimits } from './calls.js'
 import type { CinnabarError } from './errors.js'
 import type { JsonInput, Jsonify } from './json.js'
 
@@ -27,7 +28,7 @@ export type ChannelValue<Channel extends string, T> = Channel extends keyof Chan
 export type MessageHandler<T = unknown> = (value: T, channel: string) => unknown
 
 /** Options of `publish`. */
-export interface PublishOptions {
+export interface PublishOptions extends CallLimits {
   /**
    * Whether the channel is a sharded one (`SPUBLISH`): only connections that subscribed with `sharded` receive its messages. In a
    * cluster, messages of other channels are sent to every node. Needs Redis 7 or later, or Valkey. Default `false`.

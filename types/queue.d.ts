@@ -293,16 +293,16 @@ export class JobQueue<Data = unknown, Result = ResultByName> implements AsyncDis
   /** Removes a repeat; returns `false` if it does not exist. Jobs that it has added remain. */
   unrepeat(id: string): Promise<boolean>
   /** Returns the repeats in the order of their next slots, those without one last. Default `limit`: 100. */
-  repeats(options?: { offset?: number; limit?: number }): Promise<AnyRepeat<Data, Result>[]>
+  repeats(options?: { offset?: number; limit?: number } & CallLimits): Promise<AnyRepeat<Data, Result>[]>
   /** Returns a snapshot of a job, or `null`. */
   get(id: string): Promise<AnyJob<Data, Result> | null>
   /**
    * Returns the jobs in a state: ready ones in the order in which they will run, delayed ones by when they are due, finished ones
    * newest first. Default `limit`: 100.
    */
-  list(state: JobState, options?: { offset?: number; limit?: number }): Promise<AnyJob<Data, Result>[]>
+  list(state: JobState, options?: { offset?: number; limit?: number } & CallLimits): Promise<AnyJob<Data, Result>[]>
   /** Returns lines of a job's log, oldest first. Default `limit`: 100. */
-  logs(id: string, options?: { offset?: number; limit?: number }): Promise<string[]>
+  logs(id: string, options?: { offset?: number; limit?: number } & CallLimits): Promise<string[]>
   /** Counts the jobs in each state. */
   counts(): Promise<JobCounts>
   /** Pauses the queue: no worker in any process takes a job; running ones continue. */
@@ -319,14 +319,17 @@ export class JobQueue<Data = unknown, Result = ResultByName> implements AsyncDis
    */
   retry(id: string): Promise<boolean>
   /** Starts dead jobs again, the oldest first and at most `limit` (default: all); returns how many. */
-  redrive(options?: { limit?: number }): Promise<number>
+  redrive(options?: { limit?: number } & CallLimits): Promise<number>
   /** Removes all jobs that are ready, and with `delayed: true` also those that are delayed; returns how many. */
-  drain(options?: { delayed?: boolean }): Promise<number>
+  drain(options?: { delayed?: boolean } & CallLimits): Promise<number>
   /**
    * Removes jobs in a state that finished, or were added if they have not finished, at least `olderThanMs` milliseconds ago (default 0):
    * the oldest first, and at most `limit` (default: all). Returns how many. Rejects with `E_INVALID_ARGUMENT` for `'active'`.
    */
-  clean(state: Exclude<JobState, 'active'>, options?: { olderThanMs?: number; limit?: number }): Promise<number>
+  clean(
+    state: Exclude<JobState, 'active'>,
+    options?: { olderThanMs?: number; limit?: number } & CallLimits,
+  ): Promise<number>
   /**
    * Calls `listener` for each such event, in the asynchronous context of this call. The first listener subscribes to the queue's
    * channel, and the removal of the last one ends the subscription; meanwhile the process stays alive. Events are fast but may be lost,

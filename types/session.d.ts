@@ -49,8 +49,8 @@ export type Session<Data extends object = KnownSessionData> = SessionFields & Js
 
 /** The data of a new session, optional if none of its fields is required, followed by options. */
 export type NewSession<Data extends object> = {} extends Data
-  ? [data?: Data, options?: CreateSessionOptions]
-  : [data: Data, options?: CreateSessionOptions]
+  ? [data?: Data, options?: CreateSessionOptions & CallLimits]
+  : [data: Data, options?: CreateSessionOptions & CallLimits]
 
 /** The changes of an update: any fields, and the user to whom the session belongs from then on. */
 export type SessionChanges<Data extends object> = Partial<Data> & Owner
@@ -91,7 +91,7 @@ export type SessionRequest =
 export type TokenSource = string | SessionRequest
 
 /** Options for reading a token from a request. */
-export interface TokenOptions {
+export interface TokenOptions extends CallLimits {
   /** The cookie to read if there is no `Authorization: Bearer`. Default `'session'`. */
   cookie?: string
 }
@@ -227,7 +227,10 @@ export interface SessionManager<Data extends object = KnownSessionData> extends 
    * const devices = await SessionManager.describeSessions('user123', { current: id })
    * await SessionManager.destroySessionOf('user123', devices[0].publicId)
    */
-  describeSessions(userId: string | number, options?: { current?: string }): Promise<DescribedSession<Data>[]>
+  describeSessions(
+    userId: string | number,
+    options?: { current?: string } & CallLimits,
+  ): Promise<DescribedSession<Data>[]>
   /** Destroys the session of this user with this public id; returns the number of keys removed, 0 or 1. */
   destroySessionOf(userId: string | number, publicId: string): Promise<number>
   /**

@@ -13,7 +13,7 @@ import {
   SessionManager,
 } from 'cinnabar'
 
-import { refuses } from '../helpers.mjs'
+import { methodsOf, refuses } from '../helpers.mjs'
 import { engines, freePort } from '../support/engines.mjs'
 
 const MARK = 'a-strangers-word'
@@ -206,11 +206,6 @@ const CALLS = {
 }
 
 const CLASSES = { SessionManager, ApiCache, RateLimiter, DistributedLock, RealtimeDataManager, JobQueue, RedisService }
-
-const methodsOf = ({ prototype }) =>
-  Object.getOwnPropertyNames(prototype).filter(
-    (name) => name !== 'constructor' && typeof Object.getOwnPropertyDescriptor(prototype, name).value === 'function',
-  )
 
 test('no public method is missing here', () => {
   for (const [name, made] of Object.entries(CLASSES)) {

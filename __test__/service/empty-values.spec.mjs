@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { refuses, runJson, until } from '../helpers.mjs'
+import { methodsOf, refuses, runJson, until } from '../helpers.mjs'
 import { freePort, startRedis } from '../support/engines.mjs'
 
 /** It rejects with `E_UNAVAILABLE`: its type has no value that says that nothing is there or was done. */
@@ -250,10 +250,7 @@ describe('where a server that is away is answered by empty values', () => {
   for (const [name, table] of Object.entries(EMPTY)) {
     test(`each method of ${name} gives what its type has, or rejects`, async () => {
       const object = { service, client: service.getClient(), queue: service.queue('q') }[name] ?? service[name]
-      const descriptors = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(object))
-      const methods = Object.entries(descriptors).filter(([, { value }]) => typeof value === 'function')
-      const names = methods.map(([method]) => method).filter((method) => method !== 'constructor')
-      assert.deepEqual(Object.keys(table).sort(), names.sort(), 'the table has each method')
+      assert.deepEqual(Object.keys(table).sort(), methodsOf(object.constructor).sort(), 'the table has each method')
       const calls = Object.entries(table).filter(([, row]) => row !== ANSWERS)
       const settled = await Promise.allSettled(calls.map(([method, [args]]) => object[method](...args)))
       for (const [at, [method, [, wanted]]] of calls.entries()) {

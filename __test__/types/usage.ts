@@ -125,6 +125,10 @@ export async function service(): Promise<void> {
   const { incr } = bound.getClient()?.with({ timeoutMs: 50 }) ?? {}
   await incr?.('hits')
   await ApiCache.with({ signal }).getOrSet('key', () => 1)
+  await ApiCache.getOrSet('key', () => 1, { ttl: 5, signal, timeoutMs: 200 })
+  await DistributedLock.withLock('key', () => 1, 5, { signal })
+  await SessionManager.validateSession('token', { load: () => ({ id: 1 }), timeoutMs: 200 })
+  await service.getClient().sendCommand(['GET', 'key'], { signal, buffers: true })
   await new DistributedLock(service).with({ signal }).withLock('key', () => 1, 5)
   const stop: () => void = shutdownOnSignal(['SIGTERM'], service)
   stop()

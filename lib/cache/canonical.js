@@ -14,7 +14,7 @@ const tagOf = Function.prototype.call.bind(Object.prototype.toString)
  * Throws `E_INVALID_ARGUMENT` for values that cannot be compared by content: functions, symbols, instances of classes without
  * `toJSON`.
  */
-function textOf(params) {
+function canonicalText(params) {
   try {
     return write(params, [])
   } catch (error) {
@@ -104,4 +104,4 @@ function unequal(what) {
   )
 }
 
-module.exports = { textOf }
+module.exports = { canonicalText }

@@ -1,28 +1,28 @@
 'use strict'
 
-const NONE = Object.freeze([])
+const NO_TAGS = Object.freeze([])
 // As many as one value can have.
 const MOST_TAGS = 128
 
 /** The options with which a value shared by several callers is stored: the tags of all of them, the shortest ttl. */
-class Wanted {
-  constructor(ttl, tags = NONE, stale = 0) {
+class StoreOptions {
+  constructor(ttl, tags = NO_TAGS, stale = 0) {
     this.ttl = ttl
     this.tags = tags
     this.stale = stale
   }
 
   /** In the form that the native side takes. */
-  get options() {
+  get native() {
     return { ttl: this.ttl, tags: this.tags, staleWhileRevalidate: this.stale > 0 ? this.stale : undefined }
   }
 
   /** Options that satisfy both, or `undefined` if those would be too many tags for one value. */
   and(other) {
     if (!other) return this
-    const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NONE
+    const tags = this.tags.length + other.tags.length > 0 ? [...new Set([...this.tags, ...other.tags])] : NO_TAGS
     if (tags.length > MOST_TAGS) return undefined
-    return new Wanted(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
+    return new StoreOptions(Math.min(this.ttl, other.ttl), tags, Math.min(this.stale, other.stale))
   }
 
   /** The lease that the native side opened for these tags: the mark of the key with the number of the load, and the mark of each tag. */
@@ -41,22 +41,22 @@ class Wanted {
   }
 
   /**
-   * Whether a caller with these options, which called at `called` and read `lease`, may share the load of `flight`. It may if
-   * nothing the value depends on can have changed between the start of the load and the call; the value is then stored with
-   * options that satisfy both. Otherwise the load is superseded: its value is not stored.
+   * Whether a caller with these options, which called at `calledAt` and read `lease`, may share `load`. It may if nothing the value
+   * depends on can have changed between the start of the load and the call; the value is then stored with options that satisfy both.
+   * Otherwise the load is superseded: its value is not stored.
    */
-  joins(flight, called, lease) {
-    const { wanted } = flight
-    if (!flight.loading) {
-      flight.wanted = this.and(wanted) ?? this
+  joins(load, calledAt, lease) {
+    const { wanted } = load
+    if (!load.promise) {
+      load.wanted = this.and(wanted) ?? this
       return true
     }
     const covers = this.tags.every((tag) => wanted.tags.includes(tag))
-    if (covers && (flight.begun > called || !lease || isUnchanged(flight.lease, lease))) {
-      flight.wanted = wanted.and(this)
+    if (covers && (load.startedAt > calledAt || !lease || isUnchanged(load.lease, lease))) {
+      load.wanted = wanted.and(this)
       return true
     }
-    flight.superseded = true
+    load.superseded = true
     return false
   }
 }
@@ -72,4 +72,4 @@ function markOf({ mark }) {
   return mark.slice(0, mark.indexOf(':'))
 }
 
-module.exports = { Wanted }
+module.exports = { StoreOptions }

@@ -5,32 +5,32 @@ const { CinnabarError } = require('../error.js')
 const { keepAlive } = require('../keep-alive.js')
 
 /**
- * Locks held by operations of this realm, by token: they may be extended or released through another object, and through another
- * copy of this package, with which this is shared.
+ * The leases of running operations in this realm, by token: they may be extended or released through another object, and through
+ * another copy of this package, with which this map is shared.
  */
-const held = (globalThis[Symbol.for('cinnabar.held')] ??= new Map())
+const leases = (globalThis[Symbol.for('cinnabar.leases')] ??= new Map())
 
-/** A lock held while an operation runs. */
-class Holding {
+/** The lease of a lock while an operation runs under it. */
+class Lease {
   /** The second argument of the operation. */
   context
   /** Whether the operation released the lock itself. */
-  isGivenBack = false
+  isReleased = false
   #resource
   #scope
   #token
-  #until
+  #expiresAt
   #controller
   #owner
-  #endTimer
+  #stopTimer
   #error
 
-  constructor({ owner, resource, scope }, token, began, ttlSeconds) {
+  constructor({ owner, resource, scope }, token, requestedAt, ttlSeconds) {
     this.#owner = owner
     this.#resource = resource
     this.#scope = scope
     this.#token = token
-    this.#until = began + ttlSeconds * 1000
+    this.#expiresAt = requestedAt + ttlSeconds * 1000
     const getSignal = () => this.#signal()
     this.context = Object.freeze({
       get signal() {
@@ -39,19 +39,23 @@ class Holding {
     })
   }
 
-  /** `scope` identifies the lock that was asked for: that another one is not held with this token says nothing about this one. */
-  async extendedBy(extending, began, ttlSeconds, scope) {
+  /**
+   * Resolves to whether `extending` has extended the lock, and follows it. `scope` identifies the lock in that call: if another lock
+   * could not be extended with this token, that says nothing about this one.
+   */
+  async extend(extending, requestedAt, ttlSeconds, scope) {
     const isExtended = await extending
-    if (isExtended) this.#until = began + ttlSeconds * 1000
+    if (isExtended) this.#expiresAt = requestedAt + ttlSeconds * 1000
     else if (scope === this.#scope) this.#lose()
-    if (this.#endTimer !== undefined) this.#watch()
+    if (this.#stopTimer !== undefined) this.#watch()
     return isExtended
   }
 
-  async givenBackBy(releasing, scope) {
+  /** Resolves to whether `releasing` has released the lock, and follows it. */
+  async release(releasing, scope) {
     const isReleased = await releasing
     if (isReleased) {
-      this.isGivenBack = true
+      this.isReleased = true
       this.#stop()
     } else if (scope === this.#scope) this.#lose()
     return isReleased
@@ -60,8 +64,8 @@ class Holding {
   /** Stops watching the lock. Returns whether its ttl has passed. */
   end() {
     this.#stop()
-    held.delete(this.#token)
-    return now() >= this.#until
+    leases.delete(this.#token)
+    return now() >= this.#expiresAt
   }
 
   // Created lazily: most operations do not use the signal.
@@ -69,24 +73,21 @@ class Holding {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
       if (this.#error) this.#controller.abort(this.#error)
-      else if (held.get(this.#token) === this && !this.isGivenBack) this.#watch()
+      else if (leases.get(this.#token) === this && !this.isReleased) this.#watch()
     }
     return this.#controller.signal
   }
 
   #watch() {
     this.#stop()
-    const left = this.#until - now()
-    if (left <= 0) return this.#lose()
-    const [endTimer, letGo] = [later(Math.ceil(left), () => this.#watch(), false), keepAlive(this.#owner)]
-    this.#endTimer = () => {
-      endTimer()
-      letGo()
-    }
+    const leftMs = this.#expiresAt - now()
+    if (leftMs <= 0) return this.#lose()
+    const stops = [later(Math.ceil(leftMs), () => this.#watch(), false), keepAlive(this.#owner)]
+    this.#stopTimer = () => stops.forEach((stop) => stop())
   }
 
   #lose() {
-    if (this.#error || this.isGivenBack) return
+    if (this.#error || this.isReleased) return
     this.#stop()
     const message = `The lock was lost while the operation was running: ${this.#resource}`
     this.#error = new CinnabarError(message, { code: 'E_LOCK_LOST' })
@@ -94,24 +95,24 @@ class Holding {
   }
 
   #stop() {
-    this.#endTimer?.()
-    this.#endTimer = undefined
+    this.#stopTimer?.()
+    this.#stopTimer = undefined
   }
 }
 
 /**
- * Registers a lock as held, `{ owner, resource, scope }`: by a call of the native service `owner`. Its ttl is counted from `began`,
- * when it was requested.
+ * Registers the lease of a lock, `{ owner, resource, scope }`, that was acquired through the native service `owner`. Its ttl is
+ * counted from `requestedAt`, the time of the request.
  */
-function hold(lock, token, began, ttlSeconds) {
-  const holding = new Holding(lock, token, began, ttlSeconds)
-  held.set(token, holding)
-  return holding
+function startLease(lock, token, requestedAt, ttlSeconds) {
+  const lease = new Lease(lock, token, requestedAt, ttlSeconds)
+  leases.set(token, lease)
+  return lease
 }
 
-/** The registered lock with this token, if an operation of this realm holds it. */
-function holdingOf(token) {
-  return held.get(token)
+/** The lease with this token, if an operation of this realm runs under it. */
+function leaseOf(token) {
+  return leases.get(token)
 }
 
-module.exports = { hold, holdingOf }
+module.exports = { leaseOf, startLease }

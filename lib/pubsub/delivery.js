@@ -4,13 +4,13 @@ const { AsyncResource } = require('node:async_hooks')
 
 const { getBridge } = require('../bridge.js')
 const { nextTurn, now } = require('../clock.js')
-const { parseText } = require('./parse-message.js')
-const { complainOnce, guarded, once } = require('./safe-callback.js')
+const { parseMessage } = require('./parse-message.js')
+const { logOnce, once, safeCallback } = require('./safe-callback.js')
 
 /** How long handlers run before they yield to the event loop. */
 const TURN_MS = 4
 /** How many messages are handled between two readings of the clock. */
-const LOOK = 16
+const CLOCK_EVERY = 16
 
 /**
  * Calls a handler for each message in a native inbox, in the async context in which this object was created. Yields to the event
@@ -25,23 +25,23 @@ class Delivery {
   #pairs
   #at = 1
   /** Messages are waiting in the native inbox. */
-  #more = false
+  #hasMore = false
   #running = false
   #closed = false
 
   /** `known` is passed to the handler with messages that do not carry their own channel. Without `onError`, the end is logged. */
   constructor(known, handler, { onGap = warnOnce(known), onError = reportEnd(known) } = {}) {
-    const complain = complainOnce(known)
+    const logError = logOnce(known)
     this.#known = known
-    this.#handler = guarded(handler, complain)
-    this.#onGap = guarded(onGap, complain)
-    this.#onError = guarded(onError, complain)
+    this.#handler = safeCallback(handler, logError)
+    this.#onGap = safeCallback(onGap, logError)
+    this.#onError = safeCallback(onError, logError)
   }
 
   /** Messages are waiting for the reader of this number; without a number, the inbox was closed. */
   wake(number) {
     if (number === undefined) return this.close()
-    this.#more = true
+    this.#hasMore = true
     if (!this.#running) this.#run(number)
   }
 
@@ -55,45 +55,45 @@ class Delivery {
   // many messages as it handled.
   #run(number) {
     const turnEnds = now() + TURN_MS
-    do this.#running = this.#portion(number, turnEnds)
+    do this.#running = this.#deliverBatch(number, turnEnds)
     while (this.#running && now() < turnEnds)
     if (this.#running) nextTurn(() => this.#run(number))
   }
 
   /** Returns whether more messages are waiting. */
-  #portion(number, turnEnds) {
+  #deliverBatch(number, turnEnds) {
     if (this.#closed) return false
     if (!this.#pairs) {
       this.#pairs = getBridge().take(number)
       this.#at = 1
-      this.#more = this.#pairs?.[0] ?? false
+      this.#hasMore = this.#pairs?.[0] ?? false
       if (!this.#pairs) return false
     }
     const pairs = this.#pairs
     for (let count = 1; this.#at < pairs.length; count++) {
       const at = this.#at
       this.#at += 2
-      this.#hand(pairs[at], pairs[at + 1])
+      this.#deliver(pairs[at], pairs[at + 1])
       // A handler may have closed the subscription.
       if (this.#closed) return false
-      if (count % LOOK === 0 && now() > turnEnds) return true
+      if (count % CLOCK_EVERY === 0 && now() > turnEnds) return true
     }
     this.#pairs = undefined
-    return this.#more
+    return this.#hasMore
   }
 
-  #hand(first, second) {
+  #deliver(first, second) {
     if (second === undefined) return this.#call(this.#onGap, { missed: first ?? 'unknown' })
     if (second === null) {
       this.close()
       if (first !== undefined) this.#call(this.#onError, first)
       return
     }
-    this.#call(this.#handler, parseText(first), second === true ? this.#known : second)
+    this.#call(this.#handler, parseMessage(first), second === true ? this.#known : second)
   }
 
-  #call(what, value, about) {
-    this.#context.runInAsyncScope(what, undefined, value, about)
+  #call(callback, value, about) {
+    this.#context.runInAsyncScope(callback, undefined, value, about)
   }
 }
 

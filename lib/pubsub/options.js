@@ -3,11 +3,12 @@
 const { argumentError } = require('../error.js')
 const { assertFunction, describe, ownOptions } = require('../options.js')
 
-const SHARED = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
+const PUBLISH_OPTIONS = ['sharded']
+const STREAM_OPTIONS = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
 
 /** Reads the arguments of `subscribe`: the callbacks, and the options that the native side validates. */
 function readOptions(options, streams) {
-  const names = streams ? SHARED : [...SHARED, 'onError']
+  const names = streams ? STREAM_OPTIONS : [...STREAM_OPTIONS, 'onError']
   const { onGap, onError, buffer, ...native } = ownOptions(options, names)
   for (const [name, value] of Object.entries({ onGap, onError })) {
     if (value !== undefined) assertFunction(value, `options.${name}`)
@@ -16,14 +17,9 @@ function readOptions(options, streams) {
   return { onGap, onError, native: { ...native, ...ownOptions(buffer, ['messages', 'bytes'], 'buffer.') } }
 }
 
-/** The `sharded` option of `publish`; the native side validates it. */
-function isSharded(options) {
-  return ownOptions(options, ['sharded']).sharded
-}
-
 function assertObject(buffer) {
   if (typeof buffer === 'object' && buffer !== null && !Array.isArray(buffer)) return
   throw argumentError(`options.buffer must be an object, got ${describe(buffer)}`)
 }
 
-module.exports = { isSharded, readOptions }
+module.exports = { PUBLISH_OPTIONS, readOptions }

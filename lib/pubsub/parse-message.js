@@ -3,7 +3,7 @@
 const { parse } = JSON
 
 /** Parses a message as JSON. Text that is not JSON, published by other programs, is delivered unchanged, and so are bytes. */
-function parseText(text) {
+function parseMessage(text) {
   if (typeof text !== 'string') return text
   try {
     return parse(text)
@@ -12,4 +12,4 @@ function parseText(text) {
   }
 }
 
-module.exports = { parseText }
+module.exports = { parseMessage }

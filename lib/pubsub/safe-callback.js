@@ -1,32 +1,32 @@
 'use strict'
 
-/** A failing handler must not end the process or the subscription, and repeated failures must not flood the log. */
-function guarded(handler, complain) {
+/** Wraps a caller's function so that a failure is passed to `onError` and cannot end the process or the subscription. */
+function safeCallback(callback, onError) {
   return (value, about) => {
     try {
-      const result = handler(value, about)
-      if (typeof result?.then === 'function') result.then(undefined, complain)
+      const result = callback(value, about)
+      if (typeof result?.then === 'function') result.then(undefined, onError)
     } catch (error) {
-      complain(error)
+      onError(error)
     }
   }
 }
 
-/** Logs the first failure of the handler with this name. */
-function complainOnce(name) {
+/** Returns a function that logs the first failure of a handler of `name`. Repeated failures must not flood the log. */
+function logOnce(name) {
   return once((error) =>
     console.error(`A handler subscribed to ${JSON.stringify(name)} failed (further failures are not shown):`, error),
   )
 }
 
-/** Only the first call calls `tell`. */
-function once(tell) {
-  let told = false
+/** Returns a function whose first call calls `callback`; later calls do nothing. */
+function once(callback) {
+  let isCalled = false
   return (value) => {
-    if (told) return
-    told = true
-    tell(value)
+    if (isCalled) return
+    isCalled = true
+    callback(value)
   }
 }
 
-module.exports = { complainOnce, guarded, once }
+module.exports = { logOnce, once, safeCallback }

@@ -1,12 +1,12 @@
 'use strict'
 
 const { getBridge } = require('../bridge.js')
-const { parseText } = require('./parse-message.js')
-const { complainOnce, guarded } = require('./safe-callback.js')
+const { parseMessage } = require('./parse-message.js')
+const { logOnce, safeCallback } = require('./safe-callback.js')
 
 /**
- * Hands out what waits in a native inbox, one by one, to whoever asks. Nothing but a small portion is on this side, so that
- * memory stays bounded however slow the asking is. What is handed out is `make(value, about, missed)`.
+ * Reads a native inbox, one item per call of `next()`. Only a small batch of it is held in JavaScript, so that memory stays bounded
+ * however slow the reader is. Each item is `make(value, about, missed)`.
  */
 class Stream {
   #known
@@ -16,45 +16,45 @@ class Stream {
   #pairs = []
   #at = 1
   #missed = 0
-  #asking = []
+  #readers = []
   #ended = false
 
-  /** `known` is what a message goes with unless it says so itself. */
+  /** `known` is passed to `make` with messages that do not carry their own channel. */
   constructor(known, onGap, make = (value, channel, missed) => ({ channel, value, missed })) {
     this.#known = known
-    this.#onGap = guarded(onGap ?? (() => {}), complainOnce(known))
+    this.#onGap = safeCallback(onGap ?? (() => {}), logOnce(known))
     this.#make = make
   }
 
-  /** The reader of this number has something; without one, it was closed. */
+  /** Items are waiting for the reader of this number; without a number, the inbox was closed. */
   wake(number) {
     if (number === undefined) return this.close()
     this.#number = number
-    while (this.#asking.length > 0) {
+    while (this.#readers.length > 0) {
       const result = this.#take()
       if (!result) return
-      const asker = this.#asking.shift() ?? result.asker
-      if (asker) settle(result, asker)
+      const reader = this.#readers.shift() ?? result.reader
+      if (reader) settle(result, reader)
     }
   }
 
-  /** The next one, in the order of asking. */
+  /** Resolves to the next item. Concurrent calls get items in the order of the calls. */
   next() {
-    const result = this.#asking.length === 0 ? this.#take() : undefined
+    const result = this.#readers.length === 0 ? this.#take() : undefined
     return new Promise((resolve, reject) => {
       if (result) settle(result, { resolve, reject })
-      else this.#asking.push({ resolve, reject })
+      else this.#readers.push({ resolve, reject })
     })
   }
 
-  /** Nothing more is handed out. */
+  /** Ends the stream. Items that were not read yet are dropped. */
   close() {
     this.#ended = true
     this.#pairs = []
-    for (const { resolve } of this.#asking.splice(0)) resolve(done())
+    for (const { resolve } of this.#readers.splice(0)) resolve(done())
   }
 
-  /** A result, `{ error }`, or nothing when nothing waits. */
+  /** Takes a result, or `{ error }`; `undefined` if nothing is waiting. */
   #take() {
     for (;;) {
       if (this.#at >= this.#pairs.length && !this.#refill()) return this.#ended ? done() : undefined
@@ -62,7 +62,7 @@ class Stream {
       this.#at += 2
       if (second === undefined) this.#miss(first ?? 'unknown')
       else if (second === null) return this.#end(first)
-      else return { done: false, value: this.#message(parseText(first), second === true ? this.#known : second) }
+      else return { done: false, value: this.#message(parseMessage(first), second === true ? this.#known : second) }
     }
   }
 
@@ -84,11 +84,11 @@ class Stream {
     this.#onGap({ missed })
   }
 
-  // The first who asks gets the error, all others an end.
+  // The first reader gets the error, all others the end of the stream.
   #end(error) {
-    const asker = this.#asking.shift()
+    const reader = this.#readers.shift()
     this.close()
-    return error === undefined ? { ...done(), asker } : { error, asker }
+    return error === undefined ? { ...done(), reader } : { error, reader }
   }
 }
 

@@ -21,13 +21,13 @@ class Subscription {
     return this.close()
   }
 
-  // Nobody is called from here on, which is all that closing promises.
+  // No handler is called after this, which is all that closing promises.
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.close().catch(() => {})
   }
 }
 
-/** One without a handler: whoever iterates gets each message, and several who do share them. */
+/** A subscription without a handler: an async iterable of messages. Concurrent iterators share the messages between them. */
 class MessageStream extends Subscription {
   #stream
 

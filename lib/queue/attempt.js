@@ -10,7 +10,7 @@ const MOST_PROGRESS = 65_536
 const MOST_LINE = 8192
 
 /** One attempt at a job, until its handler returns or its timeout ends it. */
-class Run {
+class Attempt {
   /** Whether it ended before its handler did, whose result is then ignored. */
   over = false
   #native
@@ -18,13 +18,13 @@ class Run {
   #leased
   #reason
   #controller
-  #mostBytes
+  #maxBytes
 
-  constructor(native, leased, mostBytes) {
+  constructor(native, leased, maxBytes) {
     this.#native = native
     this.#number = leased[0]
     this.#leased = leased
-    this.#mostBytes = mostBytes
+    this.#maxBytes = maxBytes
   }
 
   /** The job, for log lines. */
@@ -51,7 +51,7 @@ class Run {
   }
 
   progress(value) {
-    const text = writeProgress(value, Math.min(MOST_PROGRESS, this.#mostBytes))
+    const text = writeProgress(value, Math.min(MOST_PROGRESS, this.#maxBytes))
     if (!this.#reason) this.#native.report(this.#number, text, undefined)
   }
 
@@ -64,22 +64,22 @@ class Run {
 
 /** `{ signal, progress, log }`; may be destructured. */
 class Context {
-  #run
+  #attempt
 
-  constructor(run) {
-    this.#run = run
+  constructor(attempt) {
+    this.#attempt = attempt
   }
 
   get signal() {
-    return this.#run.signal
+    return this.#attempt.signal
   }
 
   get progress() {
-    return (value) => this.#run.progress(value)
+    return (value) => this.#attempt.progress(value)
   }
 
   get log() {
-    return (line) => this.#run.log(line)
+    return (line) => this.#attempt.log(line)
   }
 }
 
@@ -90,4 +90,4 @@ function writeProgress(value, most) {
   throw argumentError(`progress must have at most ${most} bytes as JSON, got ${bytes}`)
 }
 
-module.exports = { Run }
+module.exports = { Attempt }

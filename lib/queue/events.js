@@ -5,8 +5,8 @@ const { AsyncResource } = require('node:async_hooks')
 const { CinnabarError, argumentError } = require('../error.js')
 const { assertFunction, describe } = require('../options.js')
 const { Delivery } = require('../pubsub/delivery.js')
-const { complainOnce, guarded } = require('../pubsub/safe-callback.js')
-const { listens, listensNoMore } = require('./dead-jobs.js')
+const { logOnce, safeCallback } = require('../pubsub/safe-callback.js')
+const { addListeners, removeListeners } = require('./dead-jobs.js')
 
 // Events of the channel, a gap in it, and errors in this process.
 const NAMES = [
@@ -29,24 +29,27 @@ class Events {
   #queue
   #open
   #listeners = new Map()
-  #waits
-  #listening
-  #complain
+  #pendingResults
+  #subscription
+  #logError
   #scopeOf
 
-  /** `open(told)` subscribes and returns the subscription; `scopeOf()` returns an id that is the same for all objects of this queue. */
-  constructor(queue, open, waits, scopeOf) {
+  /**
+   * `open(onReady)` subscribes and returns the subscription; `scopeOf()` returns an id that is the same for all objects of this
+   * queue.
+   */
+  constructor(queue, open, pendingResults, scopeOf) {
     this.#queue = queue
     this.#open = open
     this.#scopeOf = scopeOf
-    this.#waits = waits
-    this.#complain = complainOnce(`queue ${queue}`)
+    this.#pendingResults = pendingResults
+    this.#logError = logOnce(`queue ${queue}`)
   }
 
   add(event, listener, once) {
     assertEvent(event)
     assertFunction(listener, 'listener')
-    const run = guarded(AsyncResource.bind(listener), this.#complain)
+    const run = safeCallback(AsyncResource.bind(listener), this.#logError)
     const before = this.#of(event)
     this.#listeners.set(event, [...before, { listener, run, once }])
     try {
@@ -78,8 +81,8 @@ class Events {
 
   /** Subscribes to the channel if there is a listener for it, and unsubscribes otherwise. */
   update() {
-    const wanted = this.#waits.size > 0 || NAMES.some((name) => name !== 'error' && this.count(name) > 0)
-    if (wanted) this.#listening ??= this.#listen()
+    const isNeeded = this.#pendingResults.size > 0 || NAMES.some((name) => name !== 'error' && this.count(name) > 0)
+    if (isNeeded) this.#subscription ??= this.#subscribe()
     else this.close()
   }
 
@@ -88,70 +91,70 @@ class Events {
   }
 
   /** Whether a listener in this process is notified when this job dies. */
-  hearsDeath(id) {
-    return this.count('dead') > 0 || this.count('failed') > 0 || this.#waits.has(id)
+  notifiesOfDeath(id) {
+    return this.count('dead') > 0 || this.count('failed') > 0 || this.#pendingResults.has(id)
   }
 
-  #listen() {
-    const listening = {}
-    listening.heard = new Promise((resolve) => {
-      listening.begin = () => {
-        listening.isHeard = true
+  #subscribe() {
+    const subscription = {}
+    subscription.active = new Promise((resolve) => {
+      subscription.begin = () => {
+        subscription.isActive = true
         resolve()
       }
     })
-    listening.delivery = new Delivery(`queue ${this.#queue}`, (told) => this.#hear(listening, told), {
-      onGap: (gap) => this.#miss(gap),
-      onError: () => this.#end(listening),
+    subscription.delivery = new Delivery(`queue ${this.#queue}`, (events) => this.#receive(subscription, events), {
+      onGap: (gap) => this.#handleGap(gap),
+      onError: () => this.#end(subscription),
     })
-    listening.native = this.#open((ready) => listening.delivery.wake(ready))
-    listens(this)
-    return listening
+    subscription.native = this.#open((ready) => subscription.delivery.wake(ready))
+    addListeners(this)
+    return subscription
   }
 
   /** Resolves once subscribed. */
-  heard() {
-    return this.#listening?.heard
+  subscribed() {
+    return this.#subscription?.active
   }
 
-  get isHeard() {
-    return this.#listening?.isHeard === true
+  get isSubscribed() {
+    return this.#subscription?.isActive === true
   }
 
   close() {
-    const listening = this.#listening
-    this.#listening = undefined
-    listensNoMore(this)
-    listening?.delivery.close()
-    listening?.native.end()
+    const subscription = this.#subscription
+    this.#subscription = undefined
+    removeListeners(this)
+    subscription?.delivery.close()
+    subscription?.native.end()
   }
 
   // The first notice is that the subscription is active; events follow.
-  #hear(listening, happened) {
-    if (happened === null) return listening.begin()
-    for (const [event, details] of happened) this.#happen(event, details)
+  #receive(subscription, events) {
+    if (events === null) return subscription.begin()
+    for (const [event, details] of events) this.#handle(event, details)
   }
 
-  #happen(event, details) {
-    this.#waits.hear(event, details)
+  #handle(event, details) {
+    this.#pendingResults.handleEvent(event, details)
     const { id, attempt, error } = details
     // Every failed attempt emits `failed`, including the last one.
     if (event === 'retrying' || (event === 'dead' && attempt > 0)) this.emit('failed', { id, attempt, error })
     this.emit(event, details)
   }
 
-  #miss(gap) {
-    this.#waits.lookNow()
+  #handleGap(gap) {
+    this.#pendingResults.pollAll()
     this.emit('gap', gap)
   }
 
-  // The service was disconnected: no more events arrive, so pending waits reject.
-  #end(listening) {
-    if (this.#listening === listening) {
-      this.#listening = undefined
-      listensNoMore(this)
+  // The service was disconnected: no more events arrive, so pending calls of `finished()` reject.
+  #end(subscription) {
+    if (this.#subscription === subscription) {
+      this.#subscription = undefined
+      removeListeners(this)
     }
-    this.#waits.refuse(new CinnabarError('this service was disconnected', { code: 'E_CLOSED' }))
+    this.#pendingResults.rejectAll(new CinnabarError('this service was disconnected', { code: 'E_CLOSED' }))
   }
 
   /** Calls the listeners; returns whether there was one. */
@@ -164,10 +167,10 @@ class Events {
     return all.length > 0
   }
 
-  #drop(event, gone) {
+  #drop(event, dropped) {
     this.#listeners.set(
       event,
-      this.#of(event).filter((one) => one !== gone),
+      this.#of(event).filter((one) => one !== dropped),
     )
     this.update()
   }

@@ -8,22 +8,22 @@ const { CinnabarError } = require('../error.js')
 const MOST_CHARACTERS = 8192
 const MOST_NAME = 200
 
-/** Serializes what a handler threw to at most `mostBytes` bytes, to be stored with the job. Never throws. */
-function writeFailure(thrown, mostBytes) {
+/** Serializes what a handler threw to at most `maxBytes` bytes, to be stored with the job. Never throws. */
+function writeFailure(thrown, maxBytes) {
   const { name, message, stack, code } = readThrown(thrown)
   const short = { name: cut(name, MOST_NAME), message: cut(message, MOST_CHARACTERS) }
   if (code !== undefined) short.code = typeof code === 'string' ? cut(code, MOST_NAME) : code
   const whole = stack === undefined ? short : { ...short, stack: cut(stack, MOST_CHARACTERS) }
-  const shorter = { name: 'Error', message: cut(message, mostBytes >> 4) }
+  const shorter = { name: 'Error', message: cut(message, maxBytes >> 4) }
   return (
-    [whole, short].map((failure) => JSON.stringify(failure)).find((text) => fits(text, mostBytes)) ??
+    [whole, short].map((failure) => JSON.stringify(failure)).find((text) => fits(text, maxBytes)) ??
     JSON.stringify(shorter)
   )
 }
 
 // A UTF-16 code unit takes at most three bytes in UTF-8.
-function fits(text, mostBytes) {
-  return text.length * 3 <= mostBytes || Buffer.byteLength(text) <= mostBytes
+function fits(text, maxBytes) {
+  return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes
 }
 
 function readThrown(thrown) {

@@ -93,23 +93,19 @@ function scheduleOptions(schedule) {
 
 const workerOptions = (options) => read(options, WORKER)
 
-/** Options whose values are not objects. */
-const plainOptions = (options, ...names) => read(options, Object.fromEntries(names.map((name) => [name, true])))
-
-/** Reads and validates `timeoutMs`. */
-function waitOf(options, usual, least = 0) {
-  const { timeoutMs = usual } = plainOptions(options, 'timeoutMs')
-  if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs', least)
+/** Reads and validates the `timeoutMs` of `close`. */
+function readTimeout(options, byDefault) {
+  const { timeoutMs = byDefault } = ownOptions(options, ['timeoutMs'])
+  if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs', 0)
   return timeoutMs
 }
 
 module.exports = {
   jobOptions,
   jobsOf,
-  plainOptions,
   queueOptions,
   queueOptionsOf,
+  readTimeout,
   scheduleOptions,
-  waitOf,
   workerOptions,
 }

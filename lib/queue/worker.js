@@ -5,10 +5,10 @@ const { AsyncResource } = require('node:async_hooks')
 const { nextTurn, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { jsonOf } = require('../json.js')
-const { Run } = require('./attempt.js')
+const { Attempt } = require('./attempt.js')
 const { writeFailure } = require('./failure.js')
 const { activeJob } = require('./job.js')
-const { waitOf } = require('./options.js')
+const { readTimeout } = require('./options.js')
 const { isUnrecoverable } = require('./unrecoverable.js')
 
 // How long short jobs may run back to back before they yield to the event loop.
@@ -27,30 +27,30 @@ class Worker {
   #native
   #handler
   #concurrency
-  #mostBytes
+  #maxBytes
   #watch
-  #complain
-  #mourn
+  #onError
+  #onDead
   // Handlers run in the async context in which the worker was created.
   #scope = new AsyncResource('cinnabar.worker')
   #lanes = 0
-  #runs = new Map()
+  #attempts = new Map()
   #turnEnds = 0
   #nextTurn
   #closed
   #close
   #paused = false
 
-  constructor({ watch, handler, concurrency, mostBytes, start, complain, mourn, ended }) {
+  constructor({ watch, handler, concurrency, maxBytes, start, onError, onDead, onClosed }) {
     this.#watch = watch
     this.#handler = handler
     this.#concurrency = concurrency
-    this.#mostBytes = mostBytes
-    this.#complain = complain
-    this.#mourn = mourn
+    this.#maxBytes = maxBytes
+    this.#onError = onError
+    this.#onDead = onDead
     this.#closed = new Promise((resolve) => (this.#close = resolve))
-    void this.#closed.then(ended)
-    this.#native = start(this.#scope.bind((notice) => this.#hear(notice)))
+    void this.#closed.then(onClosed)
+    this.#native = start(this.#scope.bind((notice) => this.#receive(notice)))
     this.#scope.runInAsyncScope(() => this.#fill())
   }
 
@@ -74,7 +74,7 @@ class Worker {
   }
 
   async close(options) {
-    this.#native.close(waitOf(options, CLOSE_MS))
+    this.#native.close(readTimeout(options, CLOSE_MS))
     return this.#closed
   }
 
@@ -83,14 +83,14 @@ class Worker {
   }
 
   // Receives all notices of the native side.
-  #hear(notice) {
+  #receive(notice) {
     if (notice === undefined) return this.#wake()
     const [what, ...details] = notice
-    if (what === 'ended') this.#endRun(...details)
+    if (what === 'ended') this.#endAttempt(...details)
     else if (what === 'died') this.#die(details[0])
-    else if (what === 'crashed') this.#mourn({ id: details[0], name: details[1], attempt: 0 }, CRASHED)
+    else if (what === 'crashed') this.#onDead({ id: details[0], name: details[1], attempt: 0 }, CRASHED)
     else if (what === 'closed') this.#close({ unfinished: details[0] })
-    else this.#complain(what === 'failing' ? details[0] : undefined)
+    else this.#onError(what === 'failing' ? details[0] : undefined)
   }
 
   #wake() {
@@ -98,23 +98,23 @@ class Worker {
     this.#fill()
   }
 
-  #endRun(number, why) {
-    const run = this.#runs.get(number)
-    if (!run) return
+  #endAttempt(number, why) {
+    const attempt = this.#attempts.get(number)
+    if (!attempt) return
     if (why !== 'lost') {
       // Its handler may never return, so another lane takes its place.
-      run.over = true
-      this.#runs.delete(number)
+      attempt.over = true
+      this.#attempts.delete(number)
       this.#lanes--
     }
-    run.abort(REASONS[why]())
+    attempt.abort(REASONS[why]())
     if (why === 'timeout') this.#fill()
   }
 
   // The job exceeded its timeout and has no attempts left.
   #die(number) {
-    const run = this.#runs.get(number)
-    if (run) this.#mourn(run.job, { name: 'CinnabarError', message: 'it exceeded its timeout' })
+    const attempt = this.#attempts.get(number)
+    if (attempt) this.#onDead(attempt.job, { name: 'CinnabarError', message: 'it exceeded its timeout' })
   }
 
   #fill() {
@@ -129,20 +129,21 @@ class Worker {
   // Runs many jobs in one call, which saves a promise and a closure per job. Never rejects.
   async #runLane(leased) {
     do {
-      const run = new Run(this.#native, leased, this.#mostBytes)
-      this.#runs.set(leased[0], run)
+      const attempt = new Attempt(this.#native, leased, this.#maxBytes)
+      this.#attempts.set(leased[0], attempt)
       try {
-        let result = this.#begin(run, leased)
+        let result = this.#begin(attempt, leased)
         if (typeof result?.then === 'function') result = await result
-        if (run.over) return
+        if (attempt.over) return
         const wrong = this.#native.complete(leased[0], result === undefined ? undefined : jsonOf(result, 'the result'))
-        if (wrong) this.#mourn(run.job, { name: 'CinnabarError', message: wrong })
+        if (wrong) this.#onDead(attempt.job, { name: 'CinnabarError', message: wrong })
       } catch (thrown) {
-        if (run.over) return
-        const failure = writeFailure(thrown, this.#mostBytes)
-        if (this.#native.fail(leased[0], failure, isUnrecoverable(thrown))) this.#mourn(run.job, JSON.parse(failure))
+        if (attempt.over) return
+        const failure = writeFailure(thrown, this.#maxBytes)
+        if (this.#native.fail(leased[0], failure, isUnrecoverable(thrown)))
+          this.#onDead(attempt.job, JSON.parse(failure))
       }
-      this.#runs.delete(leased[0])
+      this.#attempts.delete(leased[0])
       if (now() >= this.#turnEnds) await this.#yield()
       leased = this.#native.begin()
     } while (leased !== undefined)
@@ -150,9 +151,9 @@ class Worker {
   }
 
   // Each job gets a fresh async context, so that nothing a handler enters leaks into the next job.
-  #begin(run, leased) {
+  #begin(attempt, leased) {
     const job = activeJob(this.#watch, leased)
-    return new AsyncResource('cinnabar.job').runInAsyncScope(this.#handler, undefined, job, run.context)
+    return new AsyncResource('cinnabar.job').runInAsyncScope(this.#handler, undefined, job, attempt.context)
   }
 
   // Yields to the event loop. All lanes wait for the same turn.

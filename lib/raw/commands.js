@@ -101,9 +101,7 @@ function assertCommand(args) {
 }
 
 /** The `buffers` option of `sendCommand`. */
-function wantsBuffers(options) {
-  if (options === undefined) return undefined
-  const { buffers } = ownOptions(options, ['buffers'])
+function buffersOf({ buffers }) {
   if (buffers === undefined || typeof buffers === 'boolean') return buffers
   throw argumentError(`options.buffers must be a boolean, got ${describe(buffers)}`)
 }
@@ -242,4 +240,4 @@ function isRecord(value) {
   return !ArrayBuffer.isView(value) && typeof value[Symbol.iterator] !== 'function'
 }
 
-module.exports = { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers }
+module.exports = { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, buffersOf }

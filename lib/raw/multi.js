@@ -1,7 +1,8 @@
 'use strict'
 
 const { argumentError } = require('../error.js')
-const { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, wantsBuffers } = require('./commands.js')
+const { ownOptions } = require('../options.js')
+const { BUFFER_COMMANDS, COMMANDS, assertCommand, buffersOf, toCommand } = require('./commands.js')
 
 // Flags for the native side: whether the command is a documented one or any other, and whether its reply is returned as
 // Buffers.
@@ -13,7 +14,7 @@ const IN_BYTES = 2
 class Multi {
   #open
   #commands = []
-  #refused = null
+  #error = null
   #done = false
 
   /** `open` returns the native service. */
@@ -25,14 +26,14 @@ class Multi {
     if (this.#done) throw argumentError('this transaction has already run; start a new one with multi()')
     this.#done = true
     // With an invalid argument in any of its commands, the transaction is not sent.
-    if (this.#refused) throw this.#refused
+    if (this.#error) throw this.#error
     return this.#commands.length === 0 ? [] : this.#open().transaction(this.#commands)
   }
 
   sendCommand(args, options) {
     return this.#collect(() => {
       assertCommand(args)
-      return [ANY + (wantsBuffers(options) ? IN_BYTES : 0), ...args]
+      return [ANY + (buffersOf(ownOptions(options, ['buffers'])) ? IN_BYTES : 0), ...args]
     })
   }
 
@@ -40,7 +41,7 @@ class Multi {
     try {
       this.#commands.push(make())
     } catch (error) {
-      this.#refused ??= error
+      this.#error ??= error
     }
     return this
   }

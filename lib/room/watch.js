@@ -1,7 +1,7 @@
 'use strict'
 
 const { Delivery } = require('../pubsub/delivery.js')
-const { complainOnce, guarded } = require('../pubsub/safe-callback.js')
+const { logOnce, safeCallback } = require('../pubsub/safe-callback.js')
 const { Stream } = require('../pubsub/stream.js')
 const { Subscription } = require('../pubsub/subscription.js')
 const { readArguments } = require('./options.js')
@@ -17,8 +17,8 @@ async function watchRoom(native, roomId, handler, options) {
 }
 
 async function watchWith(native, roomId, users, handler, onError) {
-  const tell = guarded(handler, complainOnce(roomId))
-  const apply = (value, kind) => users.apply(value, kind).forEach((change) => tell(change))
+  const notify = safeCallback(handler, logOnce(roomId))
+  const apply = (value, kind) => users.apply(value, kind).forEach((change) => notify(change))
   const delivery = new Delivery(roomId, apply, { onError })
   const number = await native.watch(roomId, (ready) => delivery.wake(ready))
   return new Watch(native, number, delivery, roomId, users)
@@ -50,8 +50,8 @@ class Users {
       for (const [userId, user] of now) this.all.set(userId, user)
       return []
     }
-    const gone = [...this.all.keys()].filter((userId) => !now.has(userId))
-    return [...gone.flatMap((userId) => this.#remove(userId)), ...entries.flatMap((entry) => this.#put(...entry))]
+    const removed = [...this.all.keys()].filter((userId) => !now.has(userId))
+    return [...removed.flatMap((userId) => this.#remove(userId)), ...entries.flatMap((entry) => this.#put(...entry))]
   }
 
   #put(userId, user) {

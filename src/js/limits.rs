@@ -23,7 +23,7 @@ struct Signal {
 }
 
 impl Limits {
-    /// Reads `{ timeoutMs, signals, ids }`, which `lib/call-options.js` has checked. `None` is no bound at all.
+    /// Reads `{ timeoutMs, signals, ids }`, which `lib/call-limits.js` has checked. `None` is no bound at all.
     pub fn read(js: Js, value: Value) -> Result<Option<Rc<Self>>> {
         let timeout = js.option(value, c"timeoutMs")?.map(|ms| js.milliseconds(ms, "timeoutMs")).transpose()?;
         let list = |name, said| js.option(value, name)?.map_or(Ok(Vec::new()), |list| js.elements(list, said));

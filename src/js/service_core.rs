@@ -94,7 +94,7 @@ impl ServiceCore {
         Self { service: Rc::new(service), limits: None }
     }
 
-    /// The same service within the limits that `lib/call-options.js` has worked out, and no others.
+    /// The same service within the limits that `lib/call-limits.js` has worked out, and no others.
     pub fn within(&self, env: &Env, limits: Value) -> napi::Result<Self> {
         let limits = Limits::read(Js(env.raw()), limits).map_err(|error| self.exception(env, &error))?;
         Ok(Self { service: self.service.clone(), limits })
