@@ -6,6 +6,8 @@
 mod both;
 #[path = "features/caches.rs"]
 mod caches;
+#[path = "support/clock.rs"]
+mod clock;
 #[path = "features/limits.rs"]
 mod limits;
 #[path = "features/locks.rs"]

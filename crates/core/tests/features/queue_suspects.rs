@@ -265,8 +265,7 @@ fn a_suspect_gets_the_next_place_in_its_group() {
             }
             let second = other(false);
             assert!(second.jobs.is_empty(), "its place is kept: {second:?}");
-            // A server's time does not stand still: there, another one may have to make way by now.
-            assert!(!second.yielding || engine.name == "server");
+            assert!(!second.yielding);
             let exclusive = other(true);
             assert_eq!((names(&exclusive.jobs), exclusive.jobs[0].exclusive), (vec!["suspect"], true));
             assert!(done(engine, &queue, &exclusive.jobs[0]));

@@ -20,10 +20,15 @@ impl Server {
 
     /// Starts one with further arguments, such as `["--maxmemory", "1mb"]`.
     pub fn with(args: &[&str]) -> Self {
+        Self::with_variables(args, &[])
+    }
+
+    /// The same with further environment variables.
+    pub fn with_variables(args: &[&str], variables: &[(&'static str, String)]) -> Self {
         for _ in 0..10 {
             // Somebody else may take the port in between; then the server ends at once and the next is tried.
             let port = free_port();
-            let mut server = Self { child: spawn(port, args), port };
+            let mut server = Self { child: spawn(port, args, variables), port };
             if server.answers() {
                 return server;
             }
@@ -58,10 +63,11 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its number").port()
 }
 
-fn spawn(port: u16, args: &[&str]) -> Child {
+fn spawn(port: u16, args: &[&str], variables: &[(&'static str, String)]) -> Child {
     let port = port.to_string();
     let mut command = Command::new("redis-server");
     command.args(["--port", &port, "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]).args(args);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     match command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => panic!("install redis-server"),
