@@ -33,6 +33,7 @@ const OPTIONS = [
   'tls',
   'db',
   'sentinel',
+  'driver',
   'poolSize',
   'timeoutMs',
   'connectTimeoutMs',

@@ -51,6 +51,13 @@ export interface ServiceOptions {
   /** Credentials for the sentinels, which do not know the users of their servers. Only with a sentinel URL. */
   sentinel?: SentinelOptions
   /**
+   * What moves requests and replies over the connections. Default `'native'`. Environment: `REDIS_DRIVER`. `'fred'` uses clients of the
+   * Rust crate fred instead, with weaker promises: more lost writes reject with `E_MAYBE_APPLIED`, and commands whose reply may be an
+   * array that fred takes for a message reject with `E_UNSUPPORTED`. See `crates/redis/README.md` of the repository. Messages use the
+   * native driver with both.
+   */
+  driver?: 'native' | 'fred'
+  /**
    * The maximum number of connections to a server, from 1 to 1000. Default `10`. Environment: `REDIS_POOL_SIZE`. Calls share one
    * connection unless calls in flight there, such as those with large values, delay them by more than 20 ms; then another connection is
    * used. Calls on the same key, room, queue or channel are executed and settle in the order in which they were made, over any number of

@@ -179,6 +179,7 @@ describe('settings from the environment', () => {
       ['REDIS_PORT', '70000'],
       ['REDIS_PORT', '63.79'],
       ['REDIS_TLS', 'perhaps'],
+      ['REDIS_DRIVER', 'ioredis'],
       ['REDIS_POOL_SIZE', '0'],
       ['REDIS_POOL_SIZE', 'many'],
       ['REDIS_TIMEOUT', 'soon'],

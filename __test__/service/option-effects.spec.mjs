@@ -241,6 +241,18 @@ describe('how long and how often', { concurrency: true }, () => {
 })
 
 describe('how much', { concurrency: true }, () => {
+  effect('driver', async () => {
+    // Only fred cannot run it.
+    const code = async (driver) => {
+      const { service } = await through({ driver })
+      return service
+        .getClient()
+        .sendCommand(['FCALL', 'missing', '0'])
+        .catch((error) => error.code)
+    }
+    assert.deepEqual(await Promise.all([code('native'), code('fred')]), ['E_SERVER', 'E_UNSUPPORTED'])
+  })
+
   effect('poolSize', async () => {
     const most = async (poolSize) => {
       const { proxy, service } = await through({ poolSize })

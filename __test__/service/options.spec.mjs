@@ -83,6 +83,7 @@ describe('an option of a service', () => {
       ...[0, 1.5, -1, 1e9].map((bad) => ['breaker.volume', { breaker: { volume: bad } }]),
       ...[0, 65_536, 1.5, '6379'].map((bad) => ['port', { port: bad }]),
       ...[-1, 256, 0.5].map((bad) => ['db', on({ db: bad })]),
+      ...['Fred', 'ioredis', '', 1, null].map((bad) => ['driver', on({ driver: bad })]),
       ...[0, 1001].map((bad) => ['poolSize', { poolSize: bad }]),
       ...[0, 1.5, -1].map((bad) => ['maxQueuedCalls', { maxQueuedCalls: bad }]),
       ...[0, 1023, '1'].map((bad) => ['maxQueuedBytes', { maxQueuedBytes: bad }]),

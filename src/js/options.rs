@@ -4,7 +4,8 @@ use std::{collections::HashMap, ffi::CStr};
 
 use cinnabar_port::error::{Error, Result};
 use cinnabar_redis::settings::{
-    BreakerOptions, BreakerSettings, Environment as Variables, Options, Secret, SentinelOptions, Tls, TlsOptions,
+    BreakerOptions, BreakerSettings, Driver, Environment as Variables, Options, Secret, SentinelOptions, Tls,
+    TlsOptions,
 };
 use napi::sys::ValueType;
 
@@ -106,6 +107,13 @@ impl Group {
         })
     }
 
+    fn driver(self) -> Result<Option<Driver>> {
+        self.read(c"driver", |value, said| {
+            let driver = self.js.text(value, said)?.parse();
+            driver.map_err(|()| Error::argument(format!("{said} must be 'native' or 'fred'")))
+        })
+    }
+
     fn all(self, environment: &Environment) -> Result<Options> {
         let reconnect = self.group(c"reconnect", "reconnect.", "an object")?;
         let wait = |name| reconnect.map_or(Ok(None), |reconnect| reconnect.time(name));
@@ -113,6 +121,7 @@ impl Group {
             url: self.text(c"url")?,
             host: self.text(c"host")?,
             port: self.whole(c"port", 1..=65_535)?,
+            driver: self.driver()?,
             username: self.text(c"username")?,
             password: self.secret(c"password")?,
             tls: self.tls()?,
@@ -158,7 +167,7 @@ impl Js {
 
     /// The environment's variables, from a plain object of strings.
     pub fn variables(self, env: Value) -> Variables {
-        const NAMES: [(&CStr, &str); 11] = [
+        const NAMES: [(&CStr, &str); 12] = [
             (c"REDIS_URL", "REDIS_URL"),
             (c"REDIS_PUBLIC_URL", "REDIS_PUBLIC_URL"),
             (c"REDIS_HOST", "REDIS_HOST"),
@@ -166,6 +175,7 @@ impl Js {
             (c"REDIS_USERNAME", "REDIS_USERNAME"),
             (c"REDIS_PASSWORD", "REDIS_PASSWORD"),
             (c"REDIS_TLS", "REDIS_TLS"),
+            (c"REDIS_DRIVER", "REDIS_DRIVER"),
             (c"REDIS_POOL_SIZE", "REDIS_POOL_SIZE"),
             (c"REDIS_TIMEOUT", "REDIS_TIMEOUT"),
             (c"REDIS_RETRY_ATTEMPTS", "REDIS_RETRY_ATTEMPTS"),

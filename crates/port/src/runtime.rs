@@ -26,6 +26,9 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 /// Locked while the runtime is started, so that there is only one.
 static STARTING: Mutex<()> = Mutex::new(());
 
+/// Enough for replies nested deeper than a script of Redis can return. Reserved, and used only as far as a reply is nested.
+const DEEP_STACK: usize = 64 << 20;
+
 /// Returns the runtime, which the first call starts. If that fails, the next call tries again.
 ///
 /// # Errors
@@ -39,8 +42,14 @@ pub fn get() -> Result<&'static Runtime> {
         return Ok(runtime);
     }
     // tokio panics if it cannot create a thread.
-    let built =
-        catch_unwind(|| Builder::new_multi_thread().worker_threads(1).thread_name("cinnabar").enable_all().build());
+    let built = catch_unwind(|| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).thread_name("cinnabar").enable_all();
+        if cfg!(feature = "deep-stack") {
+            builder.thread_stack_size(DEEP_STACK);
+        }
+        builder.build()
+    });
     let failed = |why: &str| {
         let message = format!("cinnabar's runtime could not be started: {why}; nothing was sent");
         Error::new(Kind::Unavailable, message)

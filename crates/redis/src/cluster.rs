@@ -32,7 +32,8 @@ use tokio::{
 };
 
 use super::{
-    dial::{Dialler, Endpoint},
+    dial::Dialler,
+    endpoint::Endpoint,
     key_order::KeyOrder,
     server::Server,
     source::{Dialled, Locate, Source},

@@ -3,6 +3,8 @@
 //! A driver sends the commands of an exchange contiguously, in the order in which exchanges were submitted, and completes each
 //! exchange once all its replies have arrived, the deadline of its caller has passed or the connection has ended.
 
+pub mod queue;
+
 use std::{sync::Arc, time::Duration};
 
 use cinnabar_port::{

@@ -1,7 +1,7 @@
 //! Establishes a connection: DNS lookup, stream, TLS, authentication and database.
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use cinnabar_port::{
     Reply,
-    error::{Error, Kind, Result, ServerCode},
+    error::{Error, Kind, Result},
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -18,25 +18,14 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{link::Link, native::stream::Stream, resp::Commands, tls};
-use crate::settings::{Address, Credentials, Secret, Settings};
-
-/// The address of a server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    Tcp(Address),
-    Unix(String),
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(Address { host, port }) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(Address { host, port }) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{path}"),
-        }
-    }
-}
+use super::{
+    endpoint::Endpoint,
+    link::Link,
+    login::{Login, log_in},
+    native::stream::Stream,
+    tls,
+};
+use crate::settings::{Address, Credentials, Driver, Secret, Settings};
 
 /// While the first attempt is pending for longer than this, further attempts are made in parallel, each limited to this time.
 /// If the network had dropped packets, a new attempt succeeds sooner after it recovers than the old one would.
@@ -45,19 +34,17 @@ const PARALLEL_AFTER: Duration = Duration::from_secs(1);
 /// Connects with one set of settings.
 pub struct Dialler {
     settings: Arc<Settings>,
+    driver: Driver,
     tls: OnceLock<TlsConnector>,
 }
 
-/// The credentials and database of a connection.
-pub struct Login<'a> {
-    pub username: Option<&'a str>,
-    pub password: Option<&'a str>,
-    pub database: u8,
-}
-
 impl Dialler {
-    pub fn new(settings: Arc<Settings>) -> Result<Self> {
-        let dialler = Self { settings, tls: OnceLock::new() };
+    /// Links are of this driver.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` if the TLS settings are invalid.
+    pub fn new(settings: Arc<Settings>, driver: Driver) -> Result<Self> {
+        let dialler = Self { settings, driver, tls: OnceLock::new() };
         // Invalid TLS settings are rejected now rather than at the first call.
         if dialler.settings.tls.as_ref().is_some_and(|tls| tls.ca.is_some() || tls.cert.is_some()) {
             dialler.connector()?;
@@ -85,12 +72,32 @@ impl Dialler {
                 password: password.as_ref().map(Secret::reveal),
                 database: self.settings.database,
             };
-            self.open(endpoint, &login, Instant::now() + limit).await.map(Link::Native)
+            match self.driver {
+                Driver::Native => self.open(endpoint, &login, Instant::now() + limit).await.map(Link::Native),
+                Driver::Fred => self.open_fred(endpoint, &login, limit).await,
+            }
         };
         match timeout(limit, made).await {
             Ok(made) => made.map_err(|error| connect_error(error, endpoint)),
             Err(_) => Err(connect_error(Error::new(Kind::Unavailable, format!("no reply within {limit:?}")), endpoint)),
         }
+    }
+
+    #[cfg(feature = "fred")]
+    async fn open_fred(&self, endpoint: &Endpoint, login: &Login<'_>, limit: Duration) -> Result<Link> {
+        let encryption = match (endpoint, &self.settings.tls) {
+            (Endpoint::Tcp(address), Some(tls)) => {
+                let name = tls::server_name(tls, &address.host)?.to_str().into_owned();
+                Some((self.connector()?.clone(), name))
+            }
+            _ => None,
+        };
+        crate::fred::connect(endpoint, login, encryption, limit).await.map(Link::Fred)
+    }
+
+    #[cfg(not(feature = "fred"))]
+    async fn open_fred(&self, _: &Endpoint, _: &Login<'_>, _: Duration) -> Result<Link> {
+        Err(Error::new(Kind::Internal, "this build has no driver fred"))
     }
 
     /// An authenticated stream to a server or sentinel.
@@ -151,96 +158,6 @@ where
             beside = attempt(PARALLEL_AFTER) => if beside.is_ok() { return beside },
         }
     }
-}
-
-/// The commands sent before the first call.
-#[derive(Clone, Copy)]
-enum Step {
-    Auth,
-    Select(u8),
-    Ping,
-}
-
-/// Authenticates, selects the database and sends a PING, in one round tracker.
-async fn log_in(stream: &mut Stream, login: &Login<'_>) -> Result<()> {
-    let (mut commands, mut steps) = (Commands::default(), Vec::with_capacity(3));
-    let username = login.username.unwrap_or_default().as_bytes();
-    let password = login.password.unwrap_or_default().as_bytes();
-    if !username.is_empty() && (!password.is_empty() || username != b"default") {
-        // For a user without a password, the server accepts any password.
-        commands.push_words(&[b"AUTH", username, password]);
-        steps.push(Step::Auth);
-    } else if !password.is_empty() {
-        commands.push_words(&[b"AUTH", password]);
-        steps.push(Step::Auth);
-    }
-    if login.database != 0 {
-        commands.push_words(&[b"SELECT", login.database.to_string().as_bytes()]);
-        steps.push(Step::Select(login.database));
-    }
-    commands.push_words(&[b"PING"]);
-    steps.push(Step::Ping);
-    stream.send(commands).await?;
-    for step in steps {
-        if let Err(error) = stream.receive().await? {
-            step_failed(step, error)?;
-        }
-    }
-    Ok(())
-}
-
-/// Interprets an error reply. Its kind depends on its text rather than on the command that got it.
-fn step_failed(step: Step, error: Error) -> Result<()> {
-    if error.is_unavailable() || is_limit(error.message()) {
-        return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
-    }
-    match step {
-        Step::Auth if error.kind == Kind::Auth || !error.is_specific() => {
-            Err(Error::new(Kind::Auth, rejected_login(&error)))
-        }
-        // The text may repeat the credentials.
-        Step::Auth => Err(Error::new(
-            Kind::Unavailable,
-            format!("the server refused the connection ({})", error.code_word().unwrap_or_default()),
-        )),
-        Step::Select(database) if error.kind == Kind::Server && !error.is_specific() => {
-            let words = format!("database {database} cannot be selected: {}", error.message());
-            Err(Error::new(Kind::Unsupported, words))
-        }
-        // An error reply to the PING shows that the server is up.
-        Step::Ping if proves_server_is_up(&error) => Ok(()),
-        Step::Select(_) | Step::Ping => Err(error),
-    }
-}
-
-/// Whether this error reply to a PING still shows that the server is up and has authenticated us: the user may lack permission,
-/// or a proxy may not support the command.
-pub fn proves_server_is_up(error: &Error) -> bool {
-    error.has_code(ServerCode::NoPerm) || error.has_code(ServerCode::UnknownCommand)
-}
-
-/// Whether a gateway reports that it, or the server behind it, accepts no more clients at the moment.
-fn is_limit(said: &str) -> bool {
-    const SIGNS: [&str; 8] =
-        ["max number of", "too many", "limit", "quota", "upstream", "backend", "unavailable", "try again"];
-    let said = said.to_ascii_lowercase();
-    said.starts_with("err ") && SIGNS.iter().any(|sign| said.contains(sign))
-}
-
-/// Why the server rejected the credentials. Only its error code is included, since its text may repeat the credentials.
-fn rejected_login(error: &Error) -> String {
-    let said = error.message();
-    let code = error.code_word().filter(|code| code.len() <= 20).unwrap_or("no code");
-    let why = if said.contains("without any password configured") {
-        "the server has no password configured for this user"
-    } else if said.contains("unknown command") {
-        "the server does not support AUTH, so it accepts neither a user name nor a password"
-    } else if said.contains("wrong number of arguments") {
-        "the server accepts a password only, without a user name"
-    } else {
-        "the server rejected the user name or password"
-    };
-    format!("{why} ({code})")
 }
 
 /// Connects to one of the addresses that the name resolves to. Each gets its share of the time, so that an unresponsive one

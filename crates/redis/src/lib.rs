@@ -7,8 +7,12 @@ mod cluster;
 mod command;
 mod connection;
 mod dial;
+mod endpoint;
+#[cfg(feature = "fred")]
+mod fred;
 mod key_order;
 mod link;
+mod login;
 mod native;
 mod one;
 mod plan;
@@ -26,17 +30,18 @@ mod subscribe;
 mod tls;
 mod transaction;
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use cinnabar_port::error::{Error, Kind, Result};
 use tokio::time::Instant;
 
 use cinnabar_port::{EventEmitter, MessageListener, Reply, Request, Status, Topic};
 use cluster::Cluster;
-use dial::{Dialler, Endpoint};
+use dial::Dialler;
+use endpoint::Endpoint;
 use one::One;
 use sentinel::Sentinels;
-use settings::{Address, Settings};
+use settings::{Address, Driver, Settings};
 use source::Source;
 use subscribe::Subscriber;
 
@@ -73,6 +78,7 @@ pub type Deliver<'a> = &'a mut (dyn FnMut(Delivery) + Send);
 /// Servers, and whatever reaches them.
 pub struct Engine {
     servers: Servers,
+    driver: Driver,
     subscriber: Subscriber,
 }
 
@@ -85,7 +91,7 @@ impl Engine {
     /// Nothing is dialled before the first call.
     pub fn new(settings: &Settings, events: Arc<EventEmitter>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
-        let dialler = Arc::new(Dialler::new(settings.clone())?);
+        let dialler = Arc::new(Dialler::new(settings.clone(), settings.driver)?);
         let one = |source: Source| {
             let one = One::new(settings.clone(), dialler.clone(), source.clone(), events.clone());
             (Servers::One(Box::new(one)), source)
@@ -108,7 +114,8 @@ impl Engine {
             Servers::Cluster(cluster) => Some(cluster.clone()),
             Servers::One(_) => None,
         };
-        Ok(Self { servers, subscriber: Subscriber::new(settings, dialler, source, cluster) })
+        let messages = Arc::new(Dialler::new(settings.clone(), Driver::Native)?);
+        Ok(Self { servers, driver: settings.driver, subscriber: Subscriber::new(settings, messages, source, cluster) })
     }
 
     /// Runs a round: one reply a request, in order.
@@ -125,10 +132,48 @@ impl Engine {
 
     /// Runs a round; each reply is delivered when it is there.
     pub async fn execute_apart(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+        if self.driver == Driver::Fred {
+            let checked: Vec<_> = batch.iter().map(check_for_fred).collect();
+            if checked.iter().any(Result::is_err) {
+                return self.execute_checked(batch, checked, deadline, deliver).await;
+            }
+        }
         match &self.servers {
             Servers::One(one) => one.execute(batch, deadline, deliver).await,
             Servers::Cluster(cluster) => cluster.execute(batch, deadline, deliver).await,
         }
+    }
+
+    /// Rejects what the driver cannot run before anything is sent, and runs the rest. Boxed because it is rare and would enlarge
+    /// the future of every call.
+    fn execute_checked<'a>(
+        &'a self,
+        batch: Vec<Request>,
+        checked: Vec<Result<()>>,
+        deadline: Instant,
+        deliver: Deliver<'a>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let (mut requests, mut positions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        for (position, (request, checked)) in batch.into_iter().zip(checked).enumerate() {
+            match checked {
+                Ok(()) => {
+                    requests.push(request);
+                    positions.push(position);
+                }
+                Err(why) => rejected.push((position, Err(why))),
+            }
+        }
+        Box::pin(async move {
+            deliver(Delivery::Some(rejected));
+            if !requests.is_empty() {
+                let mut deliver_rest = |delivery: Delivery| {
+                    let replies = delivery.into_some().into_iter();
+                    let replies = replies.filter_map(|(at, reply)| Some((*positions.get(at)?, reply)));
+                    deliver(Delivery::Some(replies.collect()));
+                };
+                self.execute_apart(requests, deadline, &mut deliver_rest).await;
+            }
+        })
     }
 
     /// Dials if need be, and waits until a connection stands.
@@ -173,4 +218,14 @@ impl Engine {
         }
         self.subscriber.close();
     }
+}
+
+#[cfg(feature = "fred")]
+fn check_for_fred(request: &Request) -> Result<()> {
+    fred::shape::check(request)
+}
+
+#[cfg(not(feature = "fred"))]
+fn check_for_fred(_: &Request) -> Result<()> {
+    Ok(())
 }

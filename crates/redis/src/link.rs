@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "fred")]
+use cinnabar_port::error::{Error, Kind};
 use cinnabar_port::{Reply, error::Result};
 
+#[cfg(feature = "fred")]
+use super::fred;
 use super::{
     connection::Connection,
     native::{self, stream::Stream},
@@ -12,6 +16,8 @@ use super::{
 /// An authenticated link to a server, which no caller has used yet.
 pub enum Link {
     Native(Stream),
+    #[cfg(feature = "fred")]
+    Fred(fred::Link),
 }
 
 impl Link {
@@ -22,6 +28,8 @@ impl Link {
     pub async fn request(&mut self, words: &[&[u8]]) -> Result<Reply> {
         match self {
             Self::Native(stream) => stream.request(words).await,
+            #[cfg(feature = "fred")]
+            Self::Fred(link) => link.request(words).await,
         }
     }
 
@@ -29,6 +37,8 @@ impl Link {
     pub fn start(self, keepalive: Duration) -> Connection {
         match self {
             Self::Native(stream) => native::start(stream, keepalive),
+            #[cfg(feature = "fred")]
+            Self::Fred(link) => link.start(keepalive),
         }
     }
 
@@ -39,6 +49,8 @@ impl Link {
     pub fn into_stream(self) -> Result<Stream> {
         match self {
             Self::Native(stream) => Ok(stream),
+            #[cfg(feature = "fred")]
+            Self::Fred(_) => Err(Error::new(Kind::Internal, "messages need a connection of the native driver")),
         }
     }
 }

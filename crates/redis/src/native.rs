@@ -3,7 +3,6 @@
 //! When the connection ends or a deadline passes, each command is classified: if all its bytes were passed to the operating
 //! system, it may have been applied; otherwise it was not, since a server does not run an incomplete command.
 
-mod queue;
 pub mod stream;
 #[cfg(test)]
 mod tests;
@@ -28,11 +27,13 @@ use tokio::{
 };
 
 use super::{
-    connection::{Connection, Done, Replies, Transport},
+    connection::{
+        Connection, Done, Replies, Transport,
+        queue::{Completed, Queue},
+    },
     key_order::InFlight,
     resp::Commands,
 };
-use queue::{Completed, Queue};
 use stream::Stream;
 
 /// How often a connection is checked.

@@ -24,12 +24,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    connection::Connection,
-    dial::{Dialler, Endpoint},
-    scripts::Scripts,
-    source::Source,
-};
+use super::{connection::Connection, dial::Dialler, endpoint::Endpoint, scripts::Scripts, source::Source};
 use crate::settings::Settings;
 
 /// After a server has been gone for this long, a fail-over is no longer expected.

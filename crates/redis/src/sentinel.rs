@@ -20,8 +20,10 @@ use tokio::{
 };
 
 use super::{
-    dial::{Dialler, Endpoint, Login, is_primary, with_parallel_attempts},
+    dial::{Dialler, is_primary, with_parallel_attempts},
+    endpoint::Endpoint,
     link::Link,
+    login::Login,
 };
 use crate::settings::{Address, Listed, Secret, Server, Settings};
 use query::{Named, ask};

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod credentials;
+mod driver;
 mod environment;
 mod host;
 mod location;
@@ -16,6 +17,7 @@ use cinnabar_port::error::{Error, Result};
 
 pub use breaker::{BreakerOptions, BreakerSettings, Rate};
 pub use credentials::{Asked, Credentials, Provider};
+pub use driver::Driver;
 pub use environment::Environment;
 pub use host::is_host;
 pub use options::{Options, SentinelOptions};
@@ -30,6 +32,8 @@ use location::Location;
 pub struct Settings {
     /// Which server, or none.
     pub server: Server,
+    /// What moves requests and replies.
+    pub driver: Driver,
     /// Who the client says it is.
     pub credentials: Credentials,
     /// How the connection is encrypted; absent when it is not.
@@ -116,7 +120,12 @@ impl Settings {
         if database != 0 && matches!(place.server, Server::Cluster(_)) {
             return Err(Error::settings(format!("db is {database}, but a cluster has only database 0")));
         }
+        let driver = match place.server {
+            Server::Memory(_) => Driver::default(),
+            _ => Driver::resolve(options.driver, env)?,
+        };
         let settings = Self {
+            driver,
             tls,
             database,
             pool_size,

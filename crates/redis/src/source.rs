@@ -4,11 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use cinnabar_port::error::Result;
 
-use super::{
-    dial::{Dialler, Endpoint},
-    link::Link,
-    sentinel::Sentinels,
-};
+use super::{dial::Dialler, endpoint::Endpoint, link::Link, sentinel::Sentinels};
 
 /// How a server is found.
 #[derive(Clone)]

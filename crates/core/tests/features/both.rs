@@ -1,7 +1,6 @@
 //! Runs calls on either engine: the embedded one, or a server that nobody else uses.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -43,6 +42,12 @@ impl Drop for Engine {
     }
 }
 
+/// The driver that these tests use, as `npm run drivers` has it.
+fn driver() -> Environment {
+    let name = "REDIS_DRIVER";
+    Environment(std::env::var(name).into_iter().map(|driver| (name.to_owned(), driver)).collect())
+}
+
 impl Engine {
     /// Both, one after the other.
     pub fn each(test: impl Fn(&Engine)) {
@@ -77,7 +82,7 @@ impl Engine {
     fn over(server: Server, options: Options) -> Self {
         let runtime = runtime();
         let options = Options { url: Some(format!("redis://127.0.0.1:{}", server.port)), ..options };
-        let settings = Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings;
+        let settings = Settings::resolve(options, &driver()).unwrap().settings;
         let store = runtime.block_on(async { Store::new(&settings) }).unwrap();
         Self { name: "server", store, runtime, server: Some(server), clock: None, file: None }
     }

@@ -18,7 +18,7 @@ use super::{
     Cluster, Node,
     map::{self, Run},
 };
-use crate::{dial::Endpoint, resp::Commands, settings::Address};
+use crate::{endpoint::Endpoint, resp::Commands, settings::Address};
 
 /// The shortest interval between two refreshes.
 const EVERY: Duration = Duration::from_millis(100);

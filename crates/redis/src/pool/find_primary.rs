@@ -16,7 +16,7 @@ use super::{
     Member, Shared,
     maintain::{CALM, add, member, wait},
 };
-use crate::dial::{is_primary, proves_server_is_up};
+use crate::{dial::is_primary, login::proves_server_is_up};
 
 /// How long a server may take to report its role.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use cinnabar_port::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Member, Shared, State, closed};
-use crate::{dial::Endpoint, key_order, link::Link, settings::Settings};
+use crate::{endpoint::Endpoint, key_order, link::Link, settings::Settings};
 
 /// How often the connections are checked, and how often while all of them are unresponsive.
 const LOOK: Duration = Duration::from_millis(250);

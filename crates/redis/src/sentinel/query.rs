@@ -9,10 +9,7 @@ use cinnabar_port::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    super::{
-        dial::{Dialler, Endpoint},
-        resp::Commands,
-    },
+    super::{dial::Dialler, endpoint::Endpoint, resp::Commands},
     Sentinels,
 };
 use crate::settings::Address;

@@ -10,7 +10,9 @@ use tokio::{
 };
 
 use super::super::{
-    dial::{Dialler, Endpoint, proves_server_is_up},
+    dial::Dialler,
+    endpoint::Endpoint,
+    login::proves_server_is_up,
     native::stream::Stream,
     pool::{self, Pool},
     resp::Commands,

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Server;
 use crate::{
     breaker::{Pass, Tally},
-    dial::proves_server_is_up,
+    login::proves_server_is_up,
     resp::Commands,
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BreakerOptions, Provider, Secret, TlsOptions};
+use super::{BreakerOptions, Driver, Provider, Secret, TlsOptions};
 
 /// Options given in code; each wins over the environment.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Options {
     pub host: Option<String>,
     /// Used when there is no URL.
     pub port: Option<u16>,
+    /// What moves requests and replies over the connections. Defaults to the native driver.
+    pub driver: Option<Driver>,
     /// ACL user.
     pub username: Option<String>,
     /// Password.

@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     cluster::Cluster,
-    dial::{Dialler, Endpoint},
+    dial::Dialler,
+    endpoint::Endpoint,
     link::Link,
     pool,
     redirection::{Redirection, redirection},

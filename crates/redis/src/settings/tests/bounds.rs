@@ -35,6 +35,7 @@ fn the_defaults_are_the_documented_ones() {
     let settings = resolve(&[]).unwrap().settings;
     let expected = Settings {
         server: Server::Memory(String::new()),
+        driver: Driver::Native,
         credentials: fixed(None, None),
         tls: None,
         database: 0,
@@ -191,4 +192,20 @@ fn a_fingerprint_is_read_as_openssl_shows_it() {
     for text in ["", "AB:CD", &"+1".repeat(32), &"ä".repeat(32), &["AB"; 33].join(":")] {
         refused(Tls::fingerprint(text), "tls.fingerprint must be");
     }
+}
+
+#[test]
+fn the_driver_is_native_unless_another_is_chosen() {
+    let driver = |driver, env: &[(&str, &str)]| {
+        Settings::resolve(Options { url: Some("redis://h".into()), driver, ..Options::default() }, &super::env(env))
+            .map(|resolved| resolved.settings.driver)
+    };
+    assert_eq!(driver(None, &[]).unwrap(), Driver::Native);
+    assert_eq!(driver(Some(Driver::Native), &[("REDIS_DRIVER", "fred")]).unwrap(), Driver::Native);
+    assert!(driver(None, &[("REDIS_DRIVER", "ioredis")]).unwrap_err().message().contains("native or fred"));
+    let fred = driver(None, &[("REDIS_DRIVER", "fred")]);
+    assert_eq!(fred.is_ok(), cfg!(feature = "fred"));
+    assert_eq!(driver(Some(Driver::Fred), &[]).is_ok(), fred.is_ok());
+    // Nothing is connected to the embedded engine.
+    assert_eq!(resolve(&[("REDIS_DRIVER", "fred")]).unwrap().settings.driver, Driver::Native);
 }

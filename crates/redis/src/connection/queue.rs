@@ -10,11 +10,8 @@ use cinnabar_port::{
 };
 use tokio::time::Instant;
 
-use super::Commands;
-use crate::{
-    connection::{Completion, Done, Replies, late, lost, not_sent, unsent},
-    key_order::InFlight,
-};
+use super::{Completion, Done, Replies, late, lost, not_sent, unsent};
+use crate::{key_order::InFlight, resp::Commands};
 
 /// Small exchanges are written together up to this many bytes, and no more, because written bytes cannot be withdrawn.
 const TOGETHER: usize = 64 << 10;

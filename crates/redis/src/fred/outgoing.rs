@@ -1,0 +1,200 @@
+//! The commands of an exchange, changed where their replies might be taken for messages, and how to read those replies.
+
+use std::{collections::HashMap, fmt::Write};
+
+use bytes::{Buf, Bytes};
+use cinnabar_port::{
+    Reply,
+    error::{Error, Kind, Result},
+};
+
+use super::shape::{self, LONG, Shape};
+
+/// A script that runs any command. An error is an element of its reply, and as such has the server's own text.
+const RUN: &str = "return {1, redis.pcall(unpack(ARGV))}";
+
+/// Scripts that are remembered by their SHA-1. Ours are fewer; those of callers may be any number.
+const MOST_SCRIPTS: usize = 512;
+
+/// One command that is sent.
+#[derive(Debug)]
+pub struct Outgoing {
+    pub words: Vec<Bytes>,
+    pub reading: Reading,
+}
+
+/// What becomes of the reply to a command that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// It is the reply.
+    Whole,
+    /// The reply is the first so many elements.
+    First(usize),
+    /// The reply is the element behind a number.
+    Second,
+    /// The reply is an array without its first element, and these are the readings of the others.
+    Transaction(Vec<Reading>),
+    /// No caller asked for it.
+    None,
+}
+
+impl Reading {
+    /// The reply to the caller's command; `None` if there was none.
+    pub fn apply(self, reply: Result<Reply>) -> Option<Result<Reply>> {
+        match (self, reply) {
+            (Self::None, _) => None,
+            (Self::First(count), Ok(Reply::Array(items))) => {
+                Some(Ok(Reply::Array(items.into_iter().take(count).collect())))
+            }
+            (Self::Transaction(readings), Ok(Reply::Array(items))) => {
+                let items = items.into_iter().skip(1).zip(readings);
+                Some(Ok(Reply::Array(items.filter_map(|(item, reading)| reading.apply_to_item(item)).collect())))
+            }
+            (Self::Second, Ok(Reply::Array(items))) => Some(match items.into_iter().nth(1) {
+                Some(Reply::Error(words)) => Err(Error::from_server(String::from_utf8_lossy(&words).into_owned())),
+                reply => Ok(reply.unwrap_or(Reply::Nil)),
+            }),
+            (_, reply) => Some(reply),
+        }
+    }
+
+    /// The same for an element of a transaction's reply.
+    fn apply_to_item(self, item: Reply) -> Option<Reply> {
+        self.apply(Ok(item))
+            .map(|reply| reply.unwrap_or_else(|error| Reply::Error(Bytes::copy_from_slice(error.message().as_bytes()))))
+    }
+}
+
+/// What is to be done for a command of the exchange.
+#[derive(Debug)]
+pub enum Step {
+    Send(Outgoing),
+    /// Nothing is sent.
+    Reply(Error),
+}
+
+/// The scripts that were sent over a connection: SHA-1s of their wrapped forms, by their own.
+#[derive(Default)]
+pub struct Wrapped(HashMap<String, String>);
+
+/// The commands in these bytes, as they are sent.
+pub fn steps(mut bytes: Bytes, scripts: &mut Wrapped) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut transaction: Option<Vec<Reading>> = None;
+    while let Some(words) = next(&mut bytes) {
+        let name = words.first().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase()).unwrap_or_default();
+        let send = |words, reading| Step::Send(Outgoing { words, reading });
+        match &name[..] {
+            "MULTI" => {
+                transaction = Some(Vec::new());
+                steps.push(send(words, Reading::Whole));
+                // The array that EXEC returns begins with the reply to this, and so with nothing that a caller has stored.
+                steps.push(send(vec![Bytes::from_static(b"PING")], Reading::None));
+            }
+            "EXEC" => steps.push(send(words, Reading::Transaction(transaction.take().unwrap_or_default()))),
+            _ => {
+                let mut step = changed(&name, words, scripts);
+                if let (Some(readings), Step::Send(outgoing)) = (&mut transaction, &mut step) {
+                    // The reply is QUEUED. A server that rejects MULTI executes it at once, so it is changed nevertheless.
+                    readings.push(std::mem::replace(&mut outgoing.reading, Reading::Whole));
+                }
+                steps.push(step);
+            }
+        }
+    }
+    steps
+}
+
+fn changed(name: &str, mut words: Vec<Bytes>, scripts: &mut Wrapped) -> Step {
+    let send = |words, reading| Step::Send(Outgoing { words, reading });
+    match shape::of(name, words.get(1..).unwrap_or_default()) {
+        Shape::Plain => send(words, Reading::Whole),
+        Shape::Padded { others } => {
+            let count = words.len() - 1 - others;
+            let last = words.last().cloned().unwrap_or_default();
+            words.resize(1 + others + LONG, last);
+            send(words, Reading::First(count))
+        }
+        Shape::Script => {
+            if let Some(source) = words.get_mut(1) {
+                *source = scripts.wrap(source);
+            }
+            send(words, Reading::Second)
+        }
+        Shape::Named => match words.get(1).and_then(|sha| scripts.sha(sha)) {
+            Some(sha) => {
+                words[1] = sha;
+                send(words, Reading::Second)
+            }
+            // It is sent again with its source.
+            None => Step::Reply(Error::from_server("NOSCRIPT this script was not sent over this connection yet")),
+        },
+        Shape::Wrapped => match shape::keys(name, &words[1..]) {
+            Some(keys) => {
+                let mut run = vec![Bytes::from_static(b"EVAL"), Bytes::from_static(RUN.as_bytes())];
+                run.push(Bytes::from(keys.len().to_string()));
+                run.extend(keys);
+                run.extend(words);
+                send(run, Reading::Second)
+            }
+            None => Step::Reply(unchecked(name)),
+        },
+        Shape::Unknown => Step::Reply(unchecked(name)),
+    }
+}
+
+fn unchecked(name: &str) -> Error {
+    Error::new(Kind::Internal, format!("{name} was not kept from the driver fred; nothing was sent"))
+}
+
+impl Wrapped {
+    /// The script as one whose reply is an array of a number and the reply.
+    fn wrap(&mut self, source: &Bytes) -> Bytes {
+        let wrapped = wrap(&String::from_utf8_lossy(source));
+        if self.0.len() >= MOST_SCRIPTS {
+            self.0.clear();
+        }
+        let sha = |text: &[u8]| sha1_smol::Sha1::from(text).digest().to_string();
+        self.0.insert(sha(source), sha(wrapped.as_bytes()));
+        Bytes::from(wrapped)
+    }
+
+    fn sha(&self, sha: &[u8]) -> Option<Bytes> {
+        let wrapped = self.0.get(std::str::from_utf8(sha).ok()?)?;
+        Some(Bytes::copy_from_slice(wrapped.as_bytes()))
+    }
+}
+
+/// Its first line stays the first if it is one for the server, and errors name the same lines.
+fn wrap(source: &str) -> String {
+    let is_headed = source.starts_with("#!") || source.starts_with("--!");
+    let (head, body) =
+        if is_headed { source.split_at(source.find('\n').map_or(source.len(), |end| end + 1)) } else { ("", source) };
+    let mut wrapped = String::with_capacity(source.len() + 64);
+    let _ = write!(wrapped, "{head}return {{1, (function(...) {body}\nend)(...)}}");
+    wrapped
+}
+
+/// The next command of an exchange, without its encoding.
+fn next(bytes: &mut Bytes) -> Option<Vec<Bytes>> {
+    let count = number(bytes, b'*')?;
+    (0..count)
+        .map(|_| {
+            let length = number(bytes, b'$')?;
+            let word = bytes.split_to(length);
+            bytes.advance(2);
+            Some(word)
+        })
+        .collect()
+}
+
+fn number(bytes: &mut Bytes, kind: u8) -> Option<usize> {
+    let end = memchr::memchr(b'\r', bytes)?;
+    let (&first, digits) = bytes.get(..end)?.split_first()?;
+    let number = std::str::from_utf8(digits).ok()?.parse().ok();
+    bytes.advance(end + 2);
+    number.filter(|_| first == kind)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! The driver fred on a server: its replies are those of the native driver, whatever is stored.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../core/tests/support/server.rs"]
+mod server;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cinnabar_port::{EventEmitter, Reply, Request, Verb, error::Kind};
+use cinnabar_redis::{
+    Engine,
+    settings::{Driver, Environment, Options, Settings},
+};
+use server::Server;
+use tokio::time::Instant;
+
+/// The words by which fred recognises messages, and some more.
+const WORDS: [&str; 10] = [
+    "message",
+    "pmessage",
+    "smessage",
+    "subscribe",
+    "psubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "pubsub",
+    "invalidate",
+];
+
+fn engine(port: u16, driver: Driver) -> Arc<Engine> {
+    let options = Options {
+        url: Some(format!("redis://127.0.0.1:{port}")),
+        driver: Some(driver),
+        timeout: Some(Duration::from_secs(5)),
+        ..Options::default()
+    };
+    let settings = Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings;
+    Arc::new(Engine::new(&settings, Arc::new(EventEmitter::default())).unwrap())
+}
+
+/// Any command, as a caller sends it.
+fn command(words: &[&str]) -> Request {
+    let args = words[1..].iter().map(|word| Bytes::copy_from_slice(word.as_bytes()));
+    let mut request = Request::command("GET", []);
+    request.args = args.collect();
+    request.verb = Verb::Custom(words[0].to_owned());
+    request
+}
+
+/// A reply, or kind and text of the error.
+type Ended = Result<Reply, (Kind, String)>;
+
+async fn run_all(engine: &Engine, round: &[&[&str]]) -> Vec<Ended> {
+    let round = round.iter().map(|words| command(words)).collect();
+    let replies = engine.execute(round, Instant::now() + Duration::from_secs(5)).await;
+    replies.into_iter().map(|reply| reply.map_err(|error| (error.kind, error.message().to_owned()))).collect()
+}
+
+async fn run(engine: &Engine, words: &[&str]) -> Ended {
+    run_all(engine, &[words]).await.remove(0)
+}
+
+/// Commands whose replies are arrays of what is stored, by the number of elements.
+fn reads(count: usize) -> Vec<Vec<String>> {
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let last = (count - 1).to_string();
+    let mut reads = vec![
+        list(&["LRANGE", "list", "0", &last]),
+        list(&["ZRANGE", "zset", "0", &last]),
+        list(&["ZREVRANGE", "zset", "0", &last]),
+        list(&["SORT", "list", "ALPHA", "LIMIT", "0", &count.to_string()]),
+        list(&["EVAL", "return redis.call('LRANGE', KEYS[1], 0, ARGV[1])", "1", "list", &last]),
+    ];
+    let keys: Vec<_> = (0..count).map(|at| format!("key{at}")).collect();
+    reads.push([vec!["MGET".to_owned()], keys.clone()].concat());
+    reads.push([vec!["HMGET".to_owned(), "hash".to_owned()], keys].concat());
+    reads
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn stored_words_never_lead_to_the_reply_of_another_call() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    run(&native, &["SET", "victim", "theirs"]).await.unwrap();
+    for word in WORDS {
+        run(&native, &["DEL", "list", "zset", "hash", "small"]).await.unwrap();
+        run(&native, &["HSET", "small", word, "x", "y", "z"]).await.unwrap();
+        for at in 0..7 {
+            let (key, value) = (format!("key{at}"), if at == 0 { word.to_owned() } else { format!("~{at}") });
+            run(&native, &["SET", &key, &value]).await.unwrap();
+            run(&native, &["HSET", "hash", &key, &value]).await.unwrap();
+            run(&native, &["RPUSH", "list", &value]).await.unwrap();
+            run(&native, &["ZADD", "zset", &at.to_string(), &value]).await.unwrap();
+        }
+        let mut all: Vec<Vec<String>> = (1..=7).flat_map(reads).collect();
+        all.push(vec!["HGETALL".into(), "small".into()]);
+        all.push(vec!["HKEYS".into(), "small".into()]);
+        for read in all {
+            let words: Vec<&str> = read.iter().map(String::as_str).collect();
+            let expected = run(&native, &words).await;
+            let (reply, victim) = tokio::join!(run(&fred, &words), run(&fred, &["GET", "victim"]));
+            assert_eq!(reply, expected, "{words:?} with {word}");
+            assert_eq!(victim, Ok(Reply::text("theirs")), "{words:?} with {word}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_cannot_be_kept_from_such_a_reply_is_unsupported_and_nothing_is_sent() {
+    let server = Server::start();
+    let fred = engine(server.port, Driver::Fred);
+    for words in [
+        &["FCALL", "function", "0"][..],
+        &["EVALSHA", "0123456789012345678901234567890123456789", "0"],
+        &["ACL", "USERS"],
+        &["NO.SUCH", "command"],
+        &["BZPOPMIN", "message", "0.01"],
+        &["GET key"],
+    ] {
+        let (kind, text) = run(&fred, words).await.unwrap_err();
+        assert_eq!(kind, Kind::Unsupported, "{words:?}: {text}");
+        assert!(text.contains("fred"), "{text}");
+    }
+    // Others of the same round are executed.
+    let replies = run_all(&fred, &[&["SET", "a", "1"], &["FCALL", "f", "0"], &["INCR", "a"]]).await;
+    assert_eq!(replies[0], Ok(Reply::text("OK")));
+    assert_eq!(replies[1].as_ref().unwrap_err().0, Kind::Unsupported);
+    assert_eq!(replies[2], Ok(Reply::Int(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn errors_are_those_of_the_server() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    run(&native, &["SET", "text", "x"]).await.unwrap();
+    for words in [
+        &["LRANGE", "text", "0", "-1"][..],
+        &["INCR", "text"],
+        &["HGETALL", "text"],
+        &["EVAL", "return redis.error_reply('MINE of the script')", "0"],
+        &["EVAL", "return {err = 'MINE of the script'}", "0"],
+        &["EVAL", "return {1, redis.pcall('INCR', KEYS[1])}", "1", "text"],
+        &["EVAL", "return", "0"],
+        &["EVAL", "return 'a', 'b'", "0"],
+        &["EVAL", "return {false, 1.9, true, {'message', 'b', 'c'}}", "0"],
+        &["SET", "text"],
+    ] {
+        assert_eq!(run(&fred, words).await, run(&native, words).await, "{words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_that_is_lost_is_replaced_and_its_writes_may_be_applied() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    run(&fred, &["SET", "a", "1"]).await.unwrap();
+    let busy = {
+        let fred = fred.clone();
+        tokio::spawn(async move { run(&fred, &["EVAL", "while true do end", "0"]).await })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let lost = {
+        let fred = fred.clone();
+        tokio::spawn(async move { run(&fred, &["INCR", "a"]).await })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(server);
+    assert_eq!(busy.await.unwrap().unwrap_err().0, Kind::MaybeApplied);
+    assert_eq!(lost.await.unwrap().unwrap_err().0, Kind::MaybeApplied);
+    let (kind, text) = run(&fred, &["GET", "a"]).await.unwrap_err();
+    assert_eq!(kind, Kind::Unavailable, "{text}");
+    drop(native);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_password_is_needed_and_checked() {
+    let server = Server::with(&["--requirepass", "hush"]);
+    let at = |auth: &str| {
+        let options = Options {
+            url: Some(format!("redis://{auth}127.0.0.1:{}/3", server.port)),
+            driver: Some(Driver::Fred),
+            ..Options::default()
+        };
+        let settings = Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings;
+        Engine::new(&settings, Arc::new(EventEmitter::default())).unwrap()
+    };
+    assert_eq!(run(&at(":hush@"), &["SET", "a", "1"]).await, Ok(Reply::text("OK")));
+    for auth in ["", ":wrong@", "user:hush@"] {
+        let (kind, text) = run(&at(auth), &["SET", "a", "1"]).await.unwrap_err();
+        assert_eq!(kind, Kind::Auth, "{auth}: {text}");
+        assert!(!text.contains("hush"), "{text}");
+    }
+}
