@@ -8,7 +8,7 @@ import { CinnabarError } from 'cinnabar'
 /** The folder of the package. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** Asserts that a promise rejects with the package's error of this code, and answers that error. */
+/** Asserts that a promise rejects with the package's error of this code, and returns that error. */
 export async function refuses(promise, code, message) {
   let error
   try {
@@ -30,7 +30,7 @@ export function assertTyped(error, code, message) {
   assert.equal(typeof error.retryable, 'boolean')
 }
 
-/** Runs a module's source as a process of its own; answers `{ status, out, err, ms }`. Nothing of REDIS_* leaks in. */
+/** Runs a module's source as a process of its own; returns `{ status, out, err, ms }`. Nothing of REDIS_* leaks in. */
 export function runModule(source, { env = {}, args = [], timeout = 60_000 } = {}) {
   return runNode(['--input-type=module', '-e', source, ...args], { env, timeout })
 }
@@ -52,14 +52,14 @@ export function runNode(args, { env = {}, timeout = 60_000 } = {}) {
   })
 }
 
-/** The same, asserting that it ended well; answers what it printed, as JSON. */
+/** The same, asserting that it ended well; returns what it printed, as JSON. */
 export async function runJson(source, options) {
   const { status, out, err } = await runModule(source, options)
   assert.equal(status, 0, err || out)
   return JSON.parse(out)
 }
 
-/** Asks again until the answer is true; fails after some seconds. */
+/** Polls until `ask` returns true; fails after some seconds. */
 export async function until(what, ask, seconds = 10) {
   const deadline = Date.now() + seconds * 1000
   while (!(await ask())) {
@@ -68,9 +68,9 @@ export async function until(what, ask, seconds = 10) {
   }
 }
 
-/** Waits until a channel has no listener left at the server, which hears of a `close()` soon after it has been answered here. */
-export const nobodyHears = (service, channel) =>
-  until(`nobody hears ${channel}`, async () => (await service.publish(channel, 'to nobody')) === 0)
+/** Waits until a channel has no subscriber left at the server, which sees a `close()` shortly after it has resolved here. */
+export const noSubscribers = (service, channel) =>
+  until(`${channel} has no subscribers`, async () => (await service.publish(channel, 'no subscriber')) === 0)
 
 /** A promise with its ends in hand. */
 export function deferred() {

@@ -161,7 +161,7 @@ for (const engine of engines) {
         for (const value of VALUES) {
           const { alerts } = await check(service, value)
           if (value > 0 && value < 2 ** 31 && typeof value === 'number') {
-            // Half a millisecond may be too short for an answer, but it can be meant.
+            // Half a millisecond may be too short for a reply, but it is valid.
             if (value !== 0.5) assert.deepEqual(alerts, [], `${name}: ${value}`)
             else assert.ok(!alerts.some((alert) => alert.startsWith('settings')), alerts.join())
           } else {
@@ -178,11 +178,11 @@ for (const engine of engines) {
 test('each time that an option of the types names is in this table', () => {
   const named = [...declarations.matchAll(/^\s+(\w+(?:Ms|Seconds))\??: (?:number|undefined)/gm)].map(([, name]) => name)
   const known = [...Object.keys(TIMES(undefined)), ...Object.keys(CHECKS)].map((name) => name.split(/[ .]/).at(-1))
-  // What calls answer.
-  const answers = ['retryAfterMs', 'retryInMs', 'uptimeSeconds']
+  // What calls return.
+  const results = ['retryAfterMs', 'retryInMs', 'uptimeSeconds']
   assert.ok(named.length > 30, String(named.length))
   assert.deepEqual(
-    [...new Set(named)].filter((name) => ![...known, ...answers].includes(name)),
+    [...new Set(named)].filter((name) => ![...known, ...results].includes(name)),
     [],
   )
 })

@@ -1,4 +1,4 @@
-// What nobody means to pass, passed everywhere: each call ends in a typed error or in the right answer.
+// Extreme values, passed everywhere: each call ends in a typed error or in the right result.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
@@ -278,7 +278,7 @@ const CALLS = {
         .then((job) => job.finished({ timeoutMs: o ?? 1 })),
     odd,
   ],
-  // What answers at once throws at once.
+  // What returns synchronously throws synchronously.
   process: [
     async (s, a, o) =>
       queueOf(s)
@@ -298,11 +298,11 @@ const call = fc.oneof(
 
 for (const engine of engines) {
   describe(`hostile input on ${engine.name}`, { timeout: 170_000 }, () => {
-    test('ends in a typed error or an answer, never in a thrown one, a hanging one or a dead process', async (context) => {
+    test('rejects with a typed error or returns, and never throws, hangs or ends the process', async (context) => {
       const service = await engine.makeService()
       await service.connect()
       let inputs = 0
-      const outcomes = { answered: 0 }
+      const outcomes = { settled: 0 }
       const settle = async ([name, run, ...args]) => {
         inputs++
         let promise
@@ -311,10 +311,10 @@ for (const engine of engines) {
         } catch (error) {
           assert.fail(`${name} threw instead of rejecting: ${error?.stack ?? String(error)}`)
         }
-        assert.equal(typeof promise?.then, 'function', `${name} answered no promise`)
+        assert.equal(typeof promise?.then, 'function', `${name} returned no promise`)
         try {
           await promise
-          outcomes.answered++
+          outcomes.settled++
         } catch (error) {
           // What a caller's own getter, proxy or function throws may come through as it is: a class is a function that cannot be called.
           const own = /^(a trap|toJSON|a getter|Class constructor Odd cannot be invoked without 'new')$/
@@ -328,7 +328,7 @@ for (const engine of engines) {
           outcomes[error.code] = (outcomes[error.code] ?? 0) + 1
         }
       }
-      // Twenty at once, so that they share a tick and a batch: a bad neighbour must spoil nobody's call.
+      // Twenty at once, so that they share a tick and a batch: a bad call must not affect its neighbours.
       const batches = fc.asyncProperty(fc.array(call, { minLength: 20, maxLength: 20 }), async (calls) => {
         await Promise.all(calls.map(settle))
         await service.set('alive', 'yes')
@@ -337,7 +337,7 @@ for (const engine of engines) {
       await fc.assert(batches, runs(300))
       assert.ok(inputs >= 6000)
       context.diagnostic(`${inputs} calls: ${JSON.stringify(outcomes)}`)
-      for (const code of ['answered', 'E_INVALID_ARGUMENT']) assert.ok(outcomes[code] > 100, JSON.stringify(outcomes))
+      for (const code of ['settled', 'E_INVALID_ARGUMENT']) assert.ok(outcomes[code] > 100, JSON.stringify(outcomes))
       await service.disconnect()
     })
 

@@ -1,4 +1,4 @@
-// What `Object.prototype` has is no option: it may have been polluted by a body that somebody merged.
+// What `Object.prototype` has is no option: it may have been polluted by a merged request body.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
@@ -68,55 +68,55 @@ const CALLS = `
   const service = new RedisService({ log: false })
   const { cache, limiter, locks, rooms, sessions } = service
   const client = service.getClient()
-  const answers = {}
-  const heard = new Promise((resolve) => (answers.subscribed = service.subscribe('channel', resolve, {})))
-  answers.subscribed = typeof (await answers.subscribed).close
-  answers.published = await service.publish('channel', 'text', {})
-  answers.heard = await heard
-  answers.set = [await service.set('k', 'v', {}), await client.ttl('k'), await client.set('k', 'w', {}), await service.get('k')]
-  answers.custom = await client.sendCommand(['GET', 'k'], {})
+  const results = {}
+  const heard = new Promise((resolve) => (results.subscribed = service.subscribe('channel', resolve, {})))
+  results.subscribed = typeof (await results.subscribed).close
+  results.published = await service.publish('channel', 'text', {})
+  results.heard = await heard
+  results.set = [await service.set('k', 'v', {}), await client.ttl('k'), await client.set('k', 'w', {}), await service.get('k')]
+  results.custom = await client.sendCommand(['GET', 'k'], {})
   await client.zAdd('z', [{ score: 1, value: 'a' }, { score: 2, value: 'b' }])
-  answers.range = await client.zRange('z', 0, -1, {})
+  results.range = await client.zRange('z', 0, -1, {})
   const id = await sessions.createSession('ann', { role: 'admin' }, {})
-  answers.session = [id.length, await client.ttl('session:' + id) > 1]
+  results.session = [id.length, await client.ttl('session:' + id) > 1]
   await cache.set('a', 1, {})
-  answers.cache = [await cache.get('a'), await cache.getOrSet('b', () => 2, {}), await client.ttl('api:b') > 1]
-  answers.with = await service.with({}).get('k')
-  answers.limit = (await limiter.check('ann', { limit: 5, windowSeconds: 60 })).remaining
+  results.cache = [await cache.get('a'), await cache.getOrSet('b', () => 2, {}), await client.ttl('api:b') > 1]
+  results.with = await service.with({}).get('k')
+  results.limit = (await limiter.check('ann', { limit: 5, windowSeconds: 60 })).remaining
   const queue = service.queue('q', {})
   queue.process(({ attempts }) => attempts, {})
-  answers.job = await (await queue.add('n', {}, {})).finished({})
+  results.job = await (await queue.add('n', {}, {})).finished({})
   queue.process(({ attempts }) => attempts, {})
   const many = await queue.addMany([{ name: 'n' }])
-  answers.many = await many[0].finished({})
-  answers.repeat = (await queue.repeat('r', { everyMs: 3600000, limit: 1 }, 'n', {}, {})).id
-  answers.lists = [await queue.list('dead', {}), await queue.redrive({}), await queue.drain({}), await queue.clean('dead', {})]
+  results.many = await many[0].finished({})
+  results.repeat = (await queue.repeat('r', { everyMs: 3600000, limit: 1 }, 'n', {}, {})).id
+  results.lists = [await queue.list('dead', {}), await queue.redrive({}), await queue.drain({}), await queue.clean('dead', {})]
   await cache.setMany([{ key: 'm', value: 1 }])
-  answers.pTTL = [await client.pTTL('api:m') > 200000, await client.get('api:m')]
-  answers.image = Object.keys(await cache.setImageInfo('a.png', new Uint8Array(4)))
+  results.pTTL = [await client.pTTL('api:m') > 200000, await client.get('api:m')]
+  results.image = Object.keys(await cache.setImageInfo('a.png', new Uint8Array(4)))
   const load = () => ({ id: 'ann', name: 'Ann' })
-  answers.validated = await sessions.validateSession('token', { load })
+  results.validated = await sessions.validateSession('token', { load })
   const refused = await sessions.validateSession({ headers: {} }, { load })
-  answers.nobody = [refused, await sessions.getSession({ headers: { cookie: 'session=' + id } }, {}) !== null]
-  answers.mistake = await sessions.getSession({}).catch(({ code }) => code)
-  answers.described = (await sessions.describeSessions('ann', {})).map(({ current, ttl }) => [current, ttl > 1])
-  answers.error = await sessions.updateSession('x', 1).catch((error) => ({ ...error }))
+  results.rejected = [refused, await sessions.getSession({ headers: { cookie: 'session=' + id } }, {}) !== null]
+  results.mistake = await sessions.getSession({}).catch(({ code }) => code)
+  results.described = (await sessions.describeSessions('ann', {})).map(({ current, ttl }) => [current, ttl > 1])
+  results.error = await sessions.updateSession('x', 1).catch((error) => ({ ...error }))
   const headers = limiter.headers({ allowed: true, remaining: 1 }, 5)
-  answers.headers = headers
+  results.headers = headers
   const seen = []
   const watch = await rooms.watch('room', (change) => seen.push(change), {})
   const membership = await rooms.join('room', 'ann', {})
-  answers.room = Object.keys(await rooms.getRoomUsers('room'))
+  results.room = Object.keys(await rooms.getRoomUsers('room'))
   await membership.leave()
   await watch.close()
   const listening = await rooms.listen('room', {})
   await listening.close()
-  answers.instances = [new SessionManager(service, {}), new JobQueue('p', { service })].length
-  answers.health = [(await service.healthCheck()).status, (await healthCheck(service, {})).status]
-  answers.handled = (await healthHandler({ service })()).status
+  results.instances = [new SessionManager(service, {}), new JobQueue('p', { service })].length
+  results.health = [(await service.healthCheck()).status, (await healthCheck(service, {})).status]
+  results.handled = (await healthHandler({ service })()).status
   await service.disconnect({})
   for (const name of Object.keys(polluted)) delete Object.prototype[name]
-  console.log(JSON.stringify(answers))`
+  console.log(JSON.stringify(results))`
 
 for (const engine of engines) {
   describe(`options that an object inherits on ${engine.name}`, () => {

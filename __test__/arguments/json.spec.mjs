@@ -61,14 +61,14 @@ const LOST = {
   'a toJSON that returns private fields': () => ({ toJSON: () => ({ deep: [new Private()] }) }),
   'a function with a toJSON that returns a Map': () => Object.assign(() => 1, { toJSON: () => new Map() }),
   'a getter that returns another value each time': () => {
-    let looks = 0
+    let reads = 0
     return {
       at: new Date(0),
       get odd() {
-        return looks++ === 0 ? 1 : new Map()
+        return reads++ === 0 ? 1 : new Map()
       },
       get even() {
-        return looks++ === 0 ? new Map() : new Set()
+        return reads++ === 0 ? new Map() : new Set()
       },
     }
   },
@@ -160,7 +160,7 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
-    test('is told by its place, without names that are data', async () => {
+    test('is reported by its path, without names that are data', async () => {
       const service = await engine.makeService()
       for (const [value, place] of [
         [{ users: { 'ada@example.com': { seen: new Map() } } }, 'users[…].seen'],

@@ -177,8 +177,8 @@ for (const engine of engines) {
 
     test('that no text encoding can carry have keys of their own', async () => {
       const service = await engine.makeService()
-      const spelled = `\0utf16:${hashOf('\ud800')}`
-      for (const id of ['\ud800', spelled, `\0utf16:=${spelled}`, '\ud801']) {
+      const encoded = `\0utf16:${hashOf('\ud800')}`
+      for (const id of ['\ud800', encoded, `\0utf16:=${encoded}`, '\ud801']) {
         assert.equal((await service.limiter.checkRateLimit(id, 1, 60)).allowed, true)
         assert.equal(await service.cache.get(id), null)
         await service.cache.set(id, 1)
@@ -255,7 +255,7 @@ for (const engine of engines) {
       }
     })
 
-    test('of a feature that nobody has used yet are its own already', async () => {
+    test('of a feature that has not been used yet are its own already', async () => {
       const service = await engine.makeService()
       for (const make of Object.values(MAKE)) {
         let taken = 0

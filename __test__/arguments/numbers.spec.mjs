@@ -35,23 +35,23 @@ for (const engine of engines) {
       'values, fields, elements and arguments are what String() makes of them',
       withRaw(async (client, service) => {
         for (const number of NUMBERS) {
-          const spelled = String(number)
+          const text = String(number)
           await service.set('value', number)
-          assert.equal(await service.get('value'), spelled)
+          assert.equal(await service.get('value'), text)
           await service.hSet('hash', 'field', number)
-          assert.equal(await service.hGet('hash', 'field'), spelled)
+          assert.equal(await service.hGet('hash', 'field'), text)
           await client.sendCommand(['SET', 'raw', number])
-          assert.equal(await client.get('raw'), spelled)
-          assert.equal(await client.eval('return ARGV[1]', 1, 'key', number), spelled)
+          assert.equal(await client.get('raw'), text)
+          assert.equal(await client.eval('return ARGV[1]', 1, 'key', number), text)
           const results = await client.multi().set('multi', number).get('multi').exec()
-          assert.equal(results[1][1], spelled)
+          assert.equal(results[1][1], text)
           await client.del('list', 'set')
           await client.rPush('list', number, [number])
-          assert.deepEqual(await client.lRange('list', 0, -1), [spelled, spelled])
+          assert.deepEqual(await client.lRange('list', 0, -1), [text, text])
           await client.sAdd('set', number)
-          assert.deepEqual(await client.sMembers('set'), [spelled])
+          assert.deepEqual(await client.sMembers('set'), [text])
           await client.mSet({ many: number })
-          assert.deepEqual(await client.mGet(['many']), [spelled])
+          assert.deepEqual(await client.mGet(['many']), [text])
         }
       }),
     )

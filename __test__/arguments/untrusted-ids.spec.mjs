@@ -31,11 +31,11 @@ const CANNOT_BE = [
 // What is odd and can be one.
 const CAN_BE = [`{${MARK}}`, '{}', `${MARK}\r\n\x01\x7f`, '*', '%7B', '__proto__', `{}\u2028${MARK}`]
 
-// What a call with an id does for a string that cannot be one. `finds(answer)`: as where there is nothing, and nothing is sent.
+// What a call with an id does for a string that cannot be one. `finds(result)`: as where there is nothing, and nothing is sent.
 // `refuses`: it writes. `takes`: any string will do.
-const finds = (answer, call, ...tooLong) => ({ call, answer, tooLong })
+const finds = (result, call, ...tooLong) => ({ call, result, tooLong })
 const writes = (call) => ({ call, refused: true })
-const takes = (call, answer) => ({ call, taken: true, answer })
+const takes = (call, result) => ({ call, taken: true, result })
 /** No argument is an id of a stranger's: it is a setting, a pattern, a name in the program, or raw. */
 const NONE = []
 
@@ -70,7 +70,7 @@ const CALLS = {
     describeSessions: [finds([], (s, id) => s.describeSessions(id))],
     destroySessionOf: [
       finds(0, (s, id) => s.destroySessionOf(id, 'public')),
-      finds(0, (s, id) => s.destroySessionOf('nobody', id)),
+      finds(0, (s, id) => s.destroySessionOf('unknown', id)),
     ],
     invalidateToken: [finds(0, (s, id) => s.invalidateToken(id))],
     validateSession: [finds(null, (s, id) => s.validateSession(id, { load }))],
@@ -214,7 +214,7 @@ test('no public method is missing here', () => {
 })
 
 /** What a stranger is shown of an outcome has nothing of what the stranger sent. */
-const assertUntold = (error, id) => {
+const assertHidden = (error, id) => {
   assert.ok(
     !error.message.includes(MARK) && (id.length < 20 || !error.message.includes(id.slice(0, 20))),
     error.message,
@@ -238,12 +238,12 @@ test('nothing is sent for what cannot be an id', async () => {
   const made = featuresOf(service)
   for (const [name, methods] of Object.entries(CALLS)) {
     for (const [method, calls] of Object.entries(methods)) {
-      for (const { call, answer, refused, taken, tooLong = [] } of calls) {
+      for (const { call, result, refused, taken, tooLong = [] } of calls) {
         if (taken) continue
         for (const id of [...CANNOT_BE, ...tooLong]) {
           const what = `${name}.${method} ${JSON.stringify(id.slice(0, 20))}`
           if (refused) await refuses(call(made[name], id), 'E_INVALID_ARGUMENT')
-          else assert.deepEqual(await call(made[name], id), answer, what)
+          else assert.deepEqual(await call(made[name], id), result, what)
         }
       }
     }
@@ -299,19 +299,19 @@ for (const engine of engines) {
 
     for (const [name, methods] of Object.entries(CALLS)) {
       for (const [method, calls] of Object.entries(methods)) {
-        for (const [at, { call, answer, refused, taken, tooLong = [] }] of calls.entries()) {
+        for (const [at, { call, result, refused, taken, tooLong = [] }] of calls.entries()) {
           const what = `${name}.${method}${at > 0 ? `, its argument ${at + 1}` : ''}`
 
           test(`${what}, of what cannot be an id`, async () => {
             for (const id of [...CANNOT_BE, ...tooLong]) {
               const shown = JSON.stringify(id.slice(0, 20))
               if (refused) {
-                assertUntold(await refuses(call(made[name], id), 'E_INVALID_ARGUMENT'), id)
+                assertHidden(await refuses(call(made[name], id), 'E_INVALID_ARGUMENT'), id)
                 continue
               }
               // Removals that take any string find what calls before them have stored.
               if (taken) await service.getClient().flushDb()
-              assert.deepEqual(await call(made[name], id), answer, shown)
+              assert.deepEqual(await call(made[name], id), result, shown)
             }
           })
 
@@ -319,7 +319,7 @@ for (const engine of engines) {
             for (const id of CAN_BE) {
               await service.getClient().flushDb()
               const found = await call(made[name], id)
-              if (!refused) assert.deepEqual(found, answer, JSON.stringify(id))
+              if (!refused) assert.deepEqual(found, result, JSON.stringify(id))
             }
           })
 

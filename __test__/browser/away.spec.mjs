@@ -106,7 +106,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
     await forgetAndLoad(ada)
   })
 
-  test('tells one from the other when the example stops while Redis is away', async () => {
+  test('distinguishes both when the example stops while Redis is away', async () => {
     await redis.kill()
     await saysAway(ada, 'Redis is unreachable', REDIS, CHECK_REDIS)
     assert.equal(await example.stop(), 0, example.output())

@@ -12,7 +12,7 @@ import { shows, startBrowser } from './support.mjs'
 
 const MAIN = fileURLToPath(new URL('../../examples/chat/main.mjs', import.meta.url))
 const { WebSocket } = createRequire(MAIN)('ws')
-/** Short, so that nobody waits long for a ghost; whoever reconnects by itself is back much sooner. */
+/** Short, so that a dead member leaves soon; a client that reconnects by itself is back much earlier. */
 const LEASE_MS = 2000
 
 /** Starts the example as `npm start` there does, with everything installed. `a` and `b` are its servers: address and process id. */
@@ -36,7 +36,7 @@ async function startChat(redis) {
   }
 }
 
-/** A window of somebody's own, who has entered. */
+/** A window of its own, of a user who has entered. */
 async function enter(browser, url, name) {
   const context = await browser.newContext({ viewport: { width: 1180, height: 820 } })
   const page = await context.newPage()
@@ -117,7 +117,7 @@ describe('the chat', { timeout: 120_000 }, () => {
     await shows(ada, '#people', 'Grace')
   })
 
-  test('refuses a flood in words, and shows what was refused to nobody', async () => {
+  test('refuses a flood in words, and does not show what was refused', async () => {
     const linus = await enter(browser, chat.b.url, 'Linus')
     for (let n = 0; n < 11; n++) {
       await linus.fill('#text', `flood ${n}`)
@@ -216,7 +216,7 @@ describe('the chat when something hangs or is lost', { timeout: 120_000 }, () =>
     await shows(ada, '#state', 'connected to server B')
     await shows(ada, '#log .message', 'while you were away')
     await shows(ada, '#people', /^AdAda/)
-    // What hung wakes up, finds itself taken for dead, and takes nobody with it.
+    // The server that hung wakes up, finds that it counts as dead, and removes no other.
     process.kill(chat.a.pid, 'SIGCONT')
     const linus = await enter(ada.context().browser(), chat.a.url, 'Linus')
     await shows(linus, '#state', 'connected to server A')
@@ -237,7 +237,7 @@ describe('the chat when something hangs or is lost', { timeout: 120_000 }, () =>
     await say(ada, 'all is well')
     await shows(grace, '#log .message', 'all is well')
     assert.deepEqual(await messages(grace), [...before, 'all is well'])
-    // Who is here is told to the new server too.
+    // The new server gets the list of users too.
     const linus = await enter(ada.context().browser(), chat.a.url, 'Linus')
     for (const name of ['Ada', 'Grace', 'Linus']) await shows(linus, '#people li', name)
   })
@@ -258,15 +258,15 @@ describe("the chat's servers", { timeout: 60_000 }, () => {
 
   const open = (origin = chat.a.url) => new WebSocket(`${chat.a.url.replace('http', 'ws')}/chat`, { origin })
 
-  /** Sends these and answers what came back, up to as many answers of these types or to the end. */
-  async function converse(messages, answers) {
+  /** Sends these and returns what came back, up to as many messages of these types or to the end. */
+  async function converse(messages, results) {
     const socket = open()
     const heard = []
     const ended = once(socket, 'close')
     const enough = new Promise((resolve) =>
       socket.on('message', (data) => {
         const message = JSON.parse(data)
-        if (answers.includes(message.type)) heard.push(message)
+        if (results.includes(message.type)) heard.push(message)
         if (heard.length === messages.length) resolve()
       }),
     )
@@ -288,7 +288,7 @@ describe("the chat's servers", { timeout: 60_000 }, () => {
     assert.match(heard.at(-1).words, /Enter a room first/)
   })
 
-  test('lets nobody in who has no name, no room or no number', async () => {
+  test('lets no user in without a name, a room and a number', async () => {
     const good = { type: 'enter', name: 'Ada', room: 'lobby' }
     const bad = [
       ...['', ' ', '-', 'x'.repeat(25), '<b>', 'a\nb', 7, null, {}, ['a']].map((name) => ({ ...good, name })),
@@ -296,8 +296,8 @@ describe("the chat's servers", { timeout: 60_000 }, () => {
       ...['1', -1, 1.5, {}, null].map((since) => ({ ...good, since })),
     ]
     for (const entry of bad) {
-      const [answer] = await converse([entry], ['refused', 'entered'])
-      assert.equal(answer.type, 'refused', JSON.stringify(entry))
+      const [result] = await converse([entry], ['refused', 'entered'])
+      assert.equal(result.type, 'refused', JSON.stringify(entry))
     }
   })
 

@@ -48,7 +48,7 @@ for (const { name, start } of ENGINES) {
       assert.match(example.output(), engine.terminal)
     })
 
-    test('says in words that nobody is signed in', async () => {
+    test('says in words that no user is signed in', async () => {
       await ada.click('#profile-load')
       await shows(ada, '#cache-outcome', 'Sign in first')
     })
@@ -165,7 +165,7 @@ for (const { name, start } of ENGINES) {
       await shows(grace, '#room-messages', 'good morning')
     })
 
-    test('answers in words to what no form can mean, and keeps what was typed', async () => {
+    test('explains invalid input in words, and keeps what was typed', async () => {
       const html = '<img src=x onerror=alert(1)>'
       const linus = await openPage(browser, example.url)
       const refused = async (form, field, value, outcome, words) => {
@@ -202,7 +202,7 @@ for (const { name, start } of ENGINES) {
         )
         await refused(form, field, 'x'.repeat(100_000), outcome, 'That is too long.')
       }
-      // These can be meant, and are text.
+      // These are valid, and are text.
       for (const text of ['😀'.repeat(80), html]) {
         await linus.fill('#note', text)
         await linus.click('#note-form button')

@@ -25,14 +25,14 @@ describe('the example server', { timeout: 60_000 }, () => {
 
   test('refuses bodies that are no JSON object, in words', async () => {
     for (const body of ['{', '[]', 'null', '7', '"x"', '\u0000', '{"name":'.repeat(200)]) {
-      const { status, body: answer } = await post('/api/login', body)
+      const { status, body: reply } = await post('/api/login', body)
       assert.equal(status, 400, body)
-      assert.equal(answer.error.code, 'bad_json', body)
+      assert.equal(reply.error.code, 'bad_json', body)
     }
     assert.equal((await post('/api/login', '{"name":"a"}', { 'Content-Type': 'text/plain' })).status, 415)
   })
 
-  test('refuses names and messages that cannot be meant', async () => {
+  test('refuses invalid names and messages', async () => {
     for (const name of ['', '   ', 'x'.repeat(25), '<b>', 'a\nb', '../x', 7, null, {}, ['a']]) {
       assert.equal((await post('/api/login', JSON.stringify({ name }))).status, 400, JSON.stringify(name))
     }
@@ -41,13 +41,13 @@ describe('the example server', { timeout: 60_000 }, () => {
     assert.equal((await post('/api/jobs', '{"failsOnce":1}')).status, 400)
   })
 
-  test('answers 413 to a huge body and goes on', async () => {
+  test('responds 413 to a huge body and goes on', async () => {
     const { status } = await post('/api/login', JSON.stringify({ name: 'x'.repeat(5_000_000) }))
     assert.equal(status, 413)
     assert.equal((await ask('GET', '/health')).status, 200)
   })
 
-  test('treats unknown and broken cookies as nobody', async () => {
+  test('treats unknown and broken cookies as no session', async () => {
     for (const cookie of [
       'cinnabar_example=',
       'cinnabar_example=%00',
@@ -60,7 +60,7 @@ describe('the example server', { timeout: 60_000 }, () => {
     }
   })
 
-  test('ends the old session when somebody signs in again, and the session when they sign out', async () => {
+  test('ends the old session at the next sign-in, and the session at sign-out', async () => {
     const first = cookieOf(await post('/api/login', '{"name":"Ada"}'))
     const second = cookieOf(await post('/api/login', '{"name":"Ada"}', { ...JSON_TYPE, Cookie: first }))
     assert.notEqual(first, second)
@@ -71,18 +71,18 @@ describe('the example server', { timeout: 60_000 }, () => {
     assert.equal((await ask('GET', '/api/session', { headers: { Cookie: second } })).body.session, null)
   })
 
-  test('tells of the limit in headers, and refuses with 429 and Retry-After', async () => {
-    const answers = []
-    for (let i = 0; i < 6; i++) answers.push(await ask('GET', '/api/limited'))
+  test('reports the limit in headers, and refuses with 429 and Retry-After', async () => {
+    const results = []
+    for (let i = 0; i < 6; i++) results.push(await ask('GET', '/api/limited'))
     assert.deepEqual(
-      answers.map(({ status, headers }) => [
+      results.map(({ status, headers }) => [
         status,
         headers.get('x-ratelimit-limit'),
         headers.get('x-ratelimit-remaining'),
       ]),
       [...[4, 3, 2, 1, 0].map((left) => [200, '5', String(left)]), [429, '5', '0']],
     )
-    const [first, , , , , refused] = answers
+    const [first, , , , , refused] = results
     assert.equal(first.headers.get('retry-after'), null)
     const wait = Number(refused.headers.get('retry-after'))
     assert.ok(wait >= 1 && wait <= 10, `Retry-After is ${wait}`)
@@ -92,9 +92,9 @@ describe('the example server', { timeout: 60_000 }, () => {
 
   test('loses no count when many add at once: each one is counted or refused', async () => {
     const { value: before } = (await ask('GET', '/api/counter')).body
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post('/api/counter', '{}')))
-    const added = answers.filter(({ status }) => status === 200).length
-    assert.equal(added + answers.filter(({ status }) => status === 409).length, 20)
+    const results = await Promise.all(Array.from({ length: 20 }, () => post('/api/counter', '{}')))
+    const added = results.filter(({ status }) => status === 200).length
+    assert.equal(added + results.filter(({ status }) => status === 409).length, 20)
     assert.ok(added >= 1)
     assert.equal((await ask('GET', '/api/counter')).body.value, before + added)
   })
@@ -116,7 +116,7 @@ describe('the example server', { timeout: 60_000 }, () => {
     assert.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1.1 400/)
   })
 
-  test('answers a room only to those who are in it', async () => {
+  test('shows a room only to those who are in it', async () => {
     const cookie = cookieOf(await post('/api/login', '{"name":"Mute"}'))
     const headers = { ...JSON_TYPE, Cookie: cookie }
     assert.equal((await post('/api/rooms/lobby/say', '{"message":"hi"}', headers)).status, 403)
@@ -135,13 +135,13 @@ describe('the example server', { timeout: 60_000 }, () => {
     assert.doesNotMatch(await response.text(), /(src|href)="(https?:)?\/\//)
   })
 
-  /** Sends bytes as they are and answers what came back. */
+  /** Sends bytes as they are and returns what came back. */
   async function raw(text) {
     const socket = connect(Number(new URL(example.url).port), '127.0.0.1')
     socket.end(text)
-    let answer = ''
-    for await (const chunk of socket.setEncoding('utf8')) answer += chunk
-    return answer
+    let reply = ''
+    for await (const chunk of socket.setEncoding('utf8')) reply += chunk
+    return reply
   }
 })
 
@@ -160,7 +160,7 @@ describe('the room of the example server', { timeout: 60_000 }, () => {
   const post = ({ url }, path, body, cookie = '') =>
     fetch(url + path, { method: 'POST', body: JSON.stringify(body), headers: { ...JSON_TYPE, Cookie: cookie } })
 
-  /** Signs in and joins. Answers the cookie. */
+  /** Signs in and joins. Returns the cookie. */
   async function join(example, name) {
     const cookie = (await post(example, '/api/login', { name })).headers.get('set-cookie').split(';')[0]
     const { users } = await (await post(example, '/api/rooms/lobby/join', {}, cookie)).json()
@@ -168,7 +168,7 @@ describe('the room of the example server', { timeout: 60_000 }, () => {
     return cookie
   }
 
-  /** Opens the live stream of a page and waits until it is live. Answers what closes it. */
+  /** Opens the live stream of a page and waits until it is live. Returns a function that closes it. */
   async function open({ url }, cookie) {
     const closing = new AbortController()
     const { body } = await fetch(`${url}/api/rooms/lobby/live`, { headers: { Cookie: cookie }, signal: closing.signal })
@@ -177,7 +177,7 @@ describe('the room of the example server', { timeout: 60_000 }, () => {
   }
 
   for (const engine of ['embedded', 'redis']) {
-    test(`keeps who has its page open, and nobody who has gone, on the ${engine} engine`, async () => {
+    test(`keeps the users whose page is open, and no others, on the ${engine} engine`, async () => {
       const example = await startExample(engine === 'redis' ? { REDIS_URL: redis.url } : {})
       const ada = await join(example, 'Ada')
       const close = await open(example, ada)
@@ -192,7 +192,7 @@ describe('the room of the example server', { timeout: 60_000 }, () => {
     })
   }
 
-  test('shows nobody whose server was killed', async () => {
+  test('shows no user whose server was killed', async () => {
     const [first, second] = [await startExample({ REDIS_URL: redis.url }), await startExample({ REDIS_URL: redis.url })]
     const close = await open(second, '')
     await open(first, await join(first, 'Ada'))
@@ -240,11 +240,11 @@ describe('the example around its server', { timeout: 60_000 }, () => {
   })
 
   test('never shows the password of its server', async () => {
-    const example = await startExample({ REDIS_URL: 'redis://somebody:not-to-be-seen@127.0.0.1:1/0' })
+    const example = await startExample({ REDIS_URL: 'redis://a-user:not-to-be-seen@127.0.0.1:1/0' })
     const { engine } = await (await fetch(`${example.url}/api/session`)).json()
     assert.deepEqual(engine, { embedded: false, host: '127.0.0.1:1', label: 'Redis server at 127.0.0.1:1' })
     assert.equal(await example.stop(), 0)
-    assert.doesNotMatch(example.output(), /somebody|not-to-be-seen/)
+    assert.doesNotMatch(example.output(), /a-user|not-to-be-seen/)
   })
 
   test('says 503 in words when its server is gone, and stops all the same', async () => {

@@ -23,7 +23,7 @@ const SHOWN_MS = 15_000
 
 /**
  * Starts the example on a free port. `env` is all it sees of settings, so that a server named in the environment of the
- * tests cannot slip in. `stop()` is Ctrl-C and answers how it ended: 0 when all went well.
+ * tests cannot slip in. `stop()` is Ctrl-C and returns how it ended: 0 when all went well.
  */
 export async function startExample(env = {}) {
   const { PATH, HOME } = process.env
@@ -82,7 +82,7 @@ export async function signIn(page, name) {
   await shows(page, '#session-outcome', /^Signed in/)
 }
 
-/** Loads the profile, waits for hit or miss, and answers the milliseconds shown. */
+/** Loads the profile, waits for hit or miss, and returns the milliseconds shown. */
 export async function loadProfile(page, result) {
   await page.click('#profile-load')
   await shows(page, '#cache-outcome', new RegExp(`^${result}:`, 'i'))

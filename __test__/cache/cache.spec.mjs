@@ -481,7 +481,7 @@ describe('the cache as time passes', () => {
     await service.disconnect()
   })
 
-  test('a stale value is answered at once and renewed behind', async () => {
+  test('returns a stale value at once and refreshes it in the background', async () => {
     const service = await memory.makeService()
     const cache = new ApiCache(service)
     const options = { ttl: 60, staleWhileRevalidate: 600 }
@@ -490,8 +490,8 @@ describe('the cache as time passes', () => {
     const gate = deferred()
     let loads = 0
     const load = () => (loads++, gate.promise)
-    const answers = await Promise.all(Array.from({ length: 100 }, () => cache.getOrSet('k', load, options)))
-    assert.deepEqual(new Set(answers), new Set(['old']))
+    const results = await Promise.all(Array.from({ length: 100 }, () => cache.getOrSet('k', load, options)))
+    assert.deepEqual(new Set(results), new Set(['old']))
     await until('a new value is loaded', () => loads === 1)
     gate.resolve('new')
     await until('the new value is there', async () => (await cache.getOrSet('k', load, options)) === 'new')
@@ -529,7 +529,7 @@ describe('the cache as time passes', () => {
     await service.disconnect()
   })
 
-  test('an invalidated value is never answered as stale', async () => {
+  test('never returns an invalidated value as stale', async () => {
     const service = await memory.makeService()
     const cache = new ApiCache(service)
     const options = { ttl: 60, staleWhileRevalidate: 600, tags: ['t'] }
@@ -561,13 +561,13 @@ describe('the cache as time passes', () => {
 })
 
 describe('the cache without its server', () => {
-  test('getOrSet answers by its load alone, once for all who wait, and counts the error', async () => {
+  test('getOrSet returns what it loads, in a single flight, and counts the error', async () => {
     const url = `redis://127.0.0.1:${await freePort()}`
     const service = new RedisService({ url, connectTimeoutMs: 500, timeoutMs: 500, retryAttempts: 0 })
     const cache = new ApiCache(service)
     let loads = 0
-    const answers = await Promise.all(Array.from({ length: 10 }, () => cache.getOrSet('k', async () => ++loads)))
-    assert.deepEqual(new Set(answers), new Set([1]))
+    const results = await Promise.all(Array.from({ length: 10 }, () => cache.getOrSet('k', async () => ++loads)))
+    assert.deepEqual(new Set(results), new Set([1]))
     assert.equal(loads, 1)
     assert.ok(cache.stats().errors >= 1)
     await refuses(cache.set('k', 1), 'E_UNAVAILABLE')

@@ -50,7 +50,7 @@ describe('the cache in a cluster', () => {
     assert.ok(new Set(slots).size > 100)
   })
 
-  test('while a shard is away, what lies on the others is answered, with tags and without', async () => {
+  test('while a shard is away, keys of the others work, with tags and without', async () => {
     const [away] = cluster.nodes
     const lies = async (key) => (await cluster.nodeOf(cluster.keySlot(key))) !== away
     const tags = numbers(9).map((n) => `tag${n}`)
@@ -75,7 +75,7 @@ describe('the cache in a cluster', () => {
         ({ code }) => assert.match(code, /^E_(UNAVAILABLE|NOT_SENT|TIMEOUT)$/) ?? false,
       )
     const found = () => Promise.all(keys.map(({ plain, tagged }) => Promise.all([isThere(plain), isThere(tagged)])))
-    await until('the others answer', async () => {
+    await until('the others reply', async () => {
       const now = await found()
       return JSON.stringify(now) === JSON.stringify(expected)
     })

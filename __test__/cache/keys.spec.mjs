@@ -63,7 +63,7 @@ describe('names of endpoints', () => {
     assert.equal(new Set(keys.flat()).size, 2 * kinds.length)
   })
 
-  test('tell numbers, and values that JSON makes one, apart', () => {
+  test('distinguish numbers, and values that are equal as JSON', () => {
     const values = [0, -0, NaN, Infinity, -Infinity, null, '0', 'null', false, 0n, 1.4002999999999999, 1.4003, 5e-324]
     values.push([], {}, [undefined], [null], '', '\ud800', '\\ud800', '\udc00', 18.259149999999998, 18.25915)
     assert.equal(new Set(values.map((value) => key({ value }))).size, values.length)
@@ -92,7 +92,7 @@ describe('names of endpoints', () => {
     assert.notEqual(key([1, 2]), key([2, 1]))
   })
 
-  test('are refused for what nobody can compare', () => {
+  test('are refused for values that cannot be compared', () => {
     class Hidden {
       #secret = 1
     }
@@ -148,7 +148,7 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
-    test('any text is limited, and by nobody else’s count', async () => {
+    test('any text is limited, and by no other text’s count', async () => {
       const service = await engine.makeService()
       const limiter = new RateLimiter(service)
       for (const id of strange) {

@@ -30,7 +30,7 @@ for (const engine of engines) {
 
   describe(`loads that ask for what is being loaded, on ${engine.name}`, () => {
     test(
-      'a load that asks for its own key, somewhere below, is answered',
+      'a load that asks for its own key, however indirectly, settles',
       withCache(async (cache) => {
         const defaults = () => cache.getOrSet('config', async () => ({ b: 2 }))
         const config = () =>
@@ -44,7 +44,7 @@ for (const engine of engines) {
     )
 
     test(
-      'two loads that need each other are answered, whoever begins them',
+      'two loads that need each other settle, whichever begins first',
       withCache(async (cache) => {
         const [began, gate] = [[deferred(), deferred()], deferred()]
         const ask = (own, other, at) =>
@@ -97,7 +97,7 @@ for (const engine of engines) {
 
   describe(`loads that take their time, on ${engine.name}`, () => {
     test(
-      'nobody waits longer than they said, and the load goes on',
+      'no caller waits longer than its own timeout, and the load goes on',
       withCache(async (cache) => {
         const [began, gate] = [deferred(), deferred()]
         const own = cache.with({ timeoutMs: 100 }).getOrSet('k', () => (began.resolve(), gate.promise))
@@ -125,7 +125,7 @@ for (const engine of engines) {
     )
 
     test(
-      'whoever shares a load that is overdue loads by themselves, once, and takes what comes first',
+      'callers that share an overdue load start one load of their own, and take what comes first',
       withCache(
         async (cache) => {
           const [began, gate] = [deferred(), deferred()]
@@ -211,7 +211,7 @@ for (const engine of engines) {
           { ttl: 50, userId: (user) => user.id },
           { userId: (user) => user.missing },
         ]
-        for (const id of ['i', 'o', 'nobody']) {
+        for (const id of ['i', 'o', 'unknown']) {
           const [began, gate] = [deferred(), deferred()]
           const load = (at) => (at ? () => assert.fail('two loads') : () => (began.resolve(), gate.promise))
           const calls = []
@@ -229,9 +229,9 @@ for (const engine of engines) {
           assert.equal(new Set([...users, loaded]).size, 4)
           const left = await service.getClient().pTTL(key)
           assert.ok(left > 0 && left <= 5000, `${left} ms`)
-          assert.equal(await sessions.invalidateUser(id), id === 'nobody' ? 0 : 1)
+          assert.equal(await sessions.invalidateUser(id), id === 'unknown' ? 0 : 1)
           const again = await sessions.validateSession('t', { load: () => ({ id: 'again' }) })
-          assert.equal(again.id, id === 'nobody' ? 'i' : 'again')
+          assert.equal(again.id, id === 'unknown' ? 'i' : 'again')
           await sessions.invalidateToken('t')
         }
       }),
@@ -269,14 +269,14 @@ for (const engine of engines) {
           const call = async (name) => {
             const began = deferred()
             const load = () => (began.resolve(), loads.push(name), gate.promise.then(() => name))
-            const answer = cache.getOrSet('k', load, { tags: tagsOf(name) })
+            const result = cache.getOrSet('k', load, { tags: tagsOf(name) })
             if (wait) await began.promise
-            return { answer }
+            return { result }
           }
           const calls = [await call('a'), await call('b'), await call('c')]
           await until('all of them load', () => loads.length === 3)
           gate.resolve()
-          assert.deepEqual(await Promise.all(calls.map(({ answer }) => answer)), ['a', 'b', 'c'])
+          assert.deepEqual(await Promise.all(calls.map(({ result }) => result)), ['a', 'b', 'c'])
           assert.equal(cache.stats().errors, 0)
           const kept = await cache.get('k')
           assert.equal(kept, loads.at(-1))
@@ -347,7 +347,7 @@ for (const engine of engines) {
     }
 
     test(
-      'a clock that a test has taken over keeps nobody waiting',
+      'a fake clock keeps no caller waiting',
       withCache(
         async (cache) => {
           const { setTimeout, performance } = globalThis
@@ -365,19 +365,19 @@ for (const engine of engines) {
     )
 
     test(
-      'what was loaded is answered though the service was disconnected meanwhile',
+      'what was loaded is returned though the service was disconnected meanwhile',
       withCache(async (cache, service) => {
         const [began, gate] = [deferred(), deferred()]
         const load = (at) => () => (at.resolve(), gate.promise.then(() => ({ id: 1 })))
         const beganToo = deferred()
-        const answers = Promise.all([
+        const results = Promise.all([
           cache.getOrSet('k', load(began), { tags: ['t'] }),
           service.sessions.validateSession('token', { load: load(beganToo) }),
         ])
         await Promise.all([began.promise, beganToo.promise])
         const disconnected = service.disconnect()
         gate.resolve()
-        assert.deepEqual(await answers, [{ id: 1 }, { id: 1 }])
+        assert.deepEqual(await results, [{ id: 1 }, { id: 1 }])
         await disconnected
       }),
     )
@@ -444,7 +444,7 @@ for (const engine of engines) {
     )
 
     test(
-      'whoever comes after an invalidation by anybody does not share the load from before it',
+      'a caller after an invalidation, in any process, does not share the load from before it',
       withCache(async (cache, service) => {
         const other = engine.kind === 'redis' ? new RedisService({ url: engine.server.url }) : service
         const there = new ApiCache(other)
@@ -468,7 +468,7 @@ for (const engine of engines) {
     )
 
     test(
-      'a lease that the server has dropped keeps nothing, and harms nobody',
+      'a lease that the server has dropped stores nothing, and does no harm',
       withCache(async (cache, service) => {
         const [began, gate] = [deferred(), deferred()]
         const loading = cache.getOrSet('k', () => (began.resolve(), gate.promise), { tags: ['t'] })

@@ -121,7 +121,7 @@ const BAD = [
   ['zAdd', ['z', Promise.resolve(member)], /a promise: await it first/],
 ]
 
-describe('a raw command with arguments that cannot be meant', () => {
+describe('a raw command with invalid arguments', () => {
   let server, service, client
 
   before(async () => {
@@ -174,7 +174,7 @@ describe('a raw command with arguments that cannot be meant', () => {
 })
 
 for (const engine of engines) {
-  describe(`arguments that can be meant, on ${engine.name}`, () => {
+  describe(`valid arguments, on ${engine.name}`, () => {
     const withRaw = withClient(engine)
 
     test(

@@ -47,7 +47,7 @@ for (const engine of engines) {
     )
 
     test(
-      'sendCommand answers strings or bytes, as it is told',
+      'sendCommand returns strings or bytes, as its options say',
       withRaw(async (client) => {
         await client.set('b', BYTES)
         assert.deepEqual(await client.sendCommand(['GET', 'b'], { buffers: true }), BYTES)
@@ -125,7 +125,7 @@ for (const engine of engines) {
     )
 
     test(
-      'nothing asked about is answered without asking',
+      'an empty list of keys sends nothing',
       withRaw(async (client, service) => {
         const before = engine.kind === 'redis' ? await client.info('commandstats') : ''
         assert.deepEqual([await client.mGet([]), await client.mGet()], [[], []])

@@ -217,7 +217,7 @@ for (const engine of engines) {
     )
 
     test(
-      'multi answers [error, value] for each command, in order, as one transaction',
+      'multi returns [error, value] for each command, in order, as one transaction',
       withRaw(async (client) => {
         const results = await client
           .multi()

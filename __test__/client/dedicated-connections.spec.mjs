@@ -54,21 +54,21 @@ describe('commands that cannot share a connection', () => {
       ['WAIT', '1', '0'],
       ['WAITAOF', '0', '1', '0'],
     ]) {
-      const answers = [client.sendCommand(words), client.get('ada'), client.get('bob')]
-      const error = await refuses(answers[0], 'E_UNSUPPORTED')
+      const results = [client.sendCommand(words), client.get('ada'), client.get('bob')]
+      const error = await refuses(results[0], 'E_UNSUPPORTED')
       assert.match(error.message, /^[A-Z]+ is not supported by sendCommand: \w+/)
-      assert.deepEqual(await Promise.all(answers.slice(1)), ['of Ada', 'of Bob'], words.join(' '))
+      assert.deepEqual(await Promise.all(results.slice(1)), ['of Ada', 'of Bob'], words.join(' '))
       await refuses(client.multi().incr('n').sendCommand(words).exec(), 'E_UNSUPPORTED')
     }
     assert.equal(await client.exists('n'), 0)
     await service.disconnect()
   })
 
-  test('run on a connection of their own where nobody here knows them, which ends with them', async () => {
+  test('run on a dedicated connection if they are unknown, which is closed after them', async () => {
     const { service, client } = await withValues({ poolSize: 1 })
     const before = (await clients()).length
     const unknown = Array.from({ length: 20 }, () => client.sendCommand(['SOME.COMMAND', 'x']))
-    await Promise.all(unknown.map((answer) => refuses(answer, 'E_SERVER')))
+    await Promise.all(unknown.map((result) => refuses(result, 'E_SERVER')))
     assert.deepEqual(await Promise.all([client.get('ada'), client.get('bob')]), ['of Ada', 'of Bob'])
     await until('theirs are gone', async () => (await clients()).length === before)
     const [[error, value], ...rest] = await client.multi().get('ada').sendCommand(['PFDEBUG', 'ENCODING', 'ada']).exec()
@@ -92,7 +92,7 @@ describe('commands that wait at the server', () => {
     XREADGROUP: ['GROUP', 'g', 'c', 'BLOCK', '0', 'STREAMS', 'log', '>'],
   }
 
-  test('hold up nobody, with one connection and with all of them at once', async () => {
+  test('hold up no other call, with one connection and with all of them at once', async () => {
     const { service, client } = await withValues({ poolSize: 1 })
     await client.sendCommand(['XGROUP', 'CREATE', 'log', 'g', '$', 'MKSTREAM'])
     const bound = client.with({ timeoutMs: 60_000 })
@@ -112,9 +112,9 @@ describe('commands that wait at the server', () => {
       [1, 2, 3].map((score) => ({ score, value: `member ${score}` })),
     )
     for (const stream of ['s', 'log']) await client.sendCommand(['XADD', stream, '*', 'field', 'value'])
-    const answers = await Promise.all(all)
-    assert.equal(new Set(JSON.stringify(answers).match(/element \d|member \d/g)).size, 5 + 3, JSON.stringify(answers))
-    assert.deepEqual([answers[8][0][0], answers[9][0][0]], ['s', 'log'])
+    const results = await Promise.all(all)
+    assert.equal(new Set(JSON.stringify(results).match(/element \d|member \d/g)).size, 5 + 3, JSON.stringify(results))
+    assert.deepEqual([results[8][0][0], results[9][0][0]], ['s', 'log'])
     await service.disconnect()
   })
 
@@ -137,7 +137,7 @@ describe('commands that wait at the server', () => {
     await service.disconnect()
   })
 
-  test('a wait of its own time takes that, beyond the time of other calls, and answers null', async () => {
+  test('waits for its own timeout, beyond that of other calls, and returns null', async () => {
     const { service, client } = await withValues({ timeoutMs: 500 })
     const started = Date.now()
     assert.equal(await client.sendCommand(['BLPOP', 'q', '1.5']), null)
@@ -186,7 +186,7 @@ describe('commands that wait at the server', () => {
     await until('it waits', async () => (await waiting('blpop')) === 1)
     controller.abort()
     await refuses(wait, 'E_ABORTED')
-    await until('nobody waits any more', async () => (await waiting('blpop')) === 0)
+    await until('no call waits any more', async () => (await waiting('blpop')) === 0)
     await client.rPush('q', 'x')
     assert.equal(await client.lLen('q'), 1)
     await service.disconnect()
@@ -199,10 +199,10 @@ describe('commands that wait at the server', () => {
     await until('it waits', async () => (await waiting('blpop')) === 1)
     await service.disconnect({ drainMs: 50 })
     await ended
-    await until('nobody waits any more', async () => (await waiting('blpop')) === 0)
+    await until('no call waits any more', async () => (await waiting('blpop')) === 0)
   })
 
-  test('the loss of its server is told as what it is, and others go on', async () => {
+  test('reports the loss of its server as that, and others go on', async () => {
     const { service, client } = await withValues()
     const wait = client.with({ timeoutMs: 60_000 }).sendCommand(['BLPOP', 'q', '0'])
     await until('it waits', async () => (await waiting('blpop')) === 1)

@@ -99,7 +99,7 @@ const CALLS = {
 }
 const WITH_COUNT = { lPop: [isListOrNull, (c) => c.lPop('k', 2)], rPop: [isListOrNull, (c) => c.rPop('k', 2)] }
 
-/** The same call, answered by bytes: `get` is `getBuffer`. */
+/** The same call, with bytes for its result: `get` is `getBuffer`. */
 const bytesOf = (client) => new Proxy(client, { get: (target, name) => target[`${name}Buffer`].bind(target) })
 /** What it resolved to with each Buffer as its text. Text that is none is left out, so that it is not what it should be. */
 function textsOf(value) {
@@ -109,7 +109,7 @@ function textsOf(value) {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, textsOf(field)]))
 }
-/** Nil would read as an answer here: as false, as nothing. */
+/** Nil would read as a result here: as false, as nothing. */
 const NIL_IS_NONE = ['get', 'set', 'hGet', 'lPop', 'rPop', 'zScore', 'eval']
 
 describe('a raw command', () => {
@@ -143,21 +143,21 @@ describe('a raw command', () => {
     for (const [what, reply] of Object.entries(REPLIES)) {
       said = reply
       const isNil = what === 'nil' || what === 'no array'
-      const judge = (error, value) => {
+      const verify = (error, value) => {
         if (error) return assertTyped(error, 'E_INVALID_DATA')
         assert.ok(isRight(shown(value)), `${what} became ${JSON.stringify(value)}`)
         assert.ok(!isNil || NIL_IS_NONE.includes(name), `${what} became ${JSON.stringify(value)}`)
       }
       await call(given(client)).then(
-        (value) => judge(null, value),
-        (error) => judge(error),
+        (value) => verify(null, value),
+        (error) => verify(error),
       )
       silent.push(name)
       const results = await call(given(client.multi()))
         .exec()
         .finally(() => silent.pop())
       assert.equal(results.length, 1)
-      judge(...results[0])
+      verify(...results[0])
     }
   }
 

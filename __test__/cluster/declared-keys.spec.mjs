@@ -20,7 +20,7 @@ const FLAG = '--!df flags=allow-undeclared-keys\n'
 const FINDING = ['finish', 'list', 'redrive', 'remove', 'repeat/fire', 'repeat/list', 'retry', 'sweep', 'take']
 
 /**
- * What it takes a lost answer, a crash or a long wait to run, or a caller's own id. The embedded engine holds these to their keys as
+ * What it takes a lost reply, a crash or a long wait to run, or a caller's own id. The embedded engine holds these to their keys as
  * well, in the tests that bring all that about.
  */
 const TROUBLE = new Set(['session/create', 'cache/release_lease', 'queue/recover', 'queue/renew', 'queue/repeat/due', 'room/renew_room', 'room/orphaned_rooms', 'room/sweep']) // prettier-ignore
@@ -163,7 +163,7 @@ describe('scripts name the keys that they use', () => {
   test('but for those that cannot know them, which say so', () => {
     const names = FINDING.map((name) => `queue/${name}`)
     assert.deepEqual([...finding].sort(), names)
-    // A lost answer to a take, too.
+    // A lost reply to a take, too.
     const flagged = [...names, 'queue/recover'].sort()
     const declared = readFileSync(`${root}/crates/core/src/features/queue/scripts.rs`, 'utf8')
     const found = [...declared.matchAll(/= "([^"]+)\.lua"[^;]*?is: \[[^\]]*\bfinding\b/g)].map(([, name]) => name)

@@ -51,7 +51,7 @@ describe('a cluster with replicas', () => {
     const sentOn = async (node) =>
       Number(/errorstat_MOVED:count=(\d+)/.exec(await node.command('INFO', 'errorstats'))?.[1] ?? 0)
     await until('they have been sent on often', async () => (await sentOn(from)) + (await sentOn(to)) >= 20)
-    assert.equal(settled, 0, 'nobody is given up after a few rounds')
+    assert.equal(settled, 0, 'no call is given up after a few rounds')
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', to.id)
     assert.deepEqual(await Promise.all([read, write]), [null, 'OK'])
     await service.disconnect()
@@ -86,7 +86,7 @@ describe('a cluster with replicas', () => {
     const primary = await cluster.nodeOf(cluster.keySlot(key))
     await cluster.ready()
     await primary.kill()
-    // Made while nobody has the slot.
+    // Made while no node has the slot.
     const calls = Array.from({ length: 20 }, (_, n) => (n % 2 ? client.incr(`{${key}}:n`) : service.get(key)))
     const values = await Promise.all(calls.map((call) => call.catch((error) => error.code)))
     assert.deepEqual(
@@ -102,7 +102,7 @@ describe('a cluster with replicas', () => {
 })
 
 describe('a cluster without replicas', () => {
-  test('whose node is killed refuses calls on its slots soon: nobody will take over', async () => {
+  test('whose node is killed refuses calls on its slots soon: no node will take over', async () => {
     const cluster = await startCluster({ fullCoverage: false })
     const service = new RedisService({ url: cluster.url, log: false, timeoutMs: 30_000, connectWaitMs: 30_000 })
     await service.connect()

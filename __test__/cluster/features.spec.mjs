@@ -85,7 +85,7 @@ describe('on a cluster, every feature works over all nodes:', () => {
       left.map((n) => ({ n })),
     )
     assert.equal(await cache.getOrSet(key(0), () => 'loaded anew'), 'loaded anew')
-    // SCAN answers the keys of one node: only asking each finds all.
+    // SCAN returns the keys of one node: only asking each finds all.
     assert.equal(await cache.invalidateByPattern('user:*'), 30)
     assert.deepEqual((await Promise.all(numbers(60).map((n) => cache.get(key(n))))).filter(Boolean), [
       'loaded anew',
@@ -177,7 +177,7 @@ describe('on a cluster, the raw client', () => {
     )
   })
 
-  test('splits commands over many keys by node and joins the answers in order', async () => {
+  test('splits commands over many keys by node and joins the replies in order', async () => {
     const client = await rawClient(service)
     const keys = numbers(100).map((n) => `k${n}`)
     await Promise.all(keys.map((key) => service.set(key, `v-${key}`)))
@@ -246,7 +246,7 @@ describe('on a cluster, the raw client', () => {
       const script = "redis.call('SET', KEYS[1], '1') return redis.call('SET', KEYS[2], '1')"
       for (const ask of [
         () => client.eval(script, 2, one, other),
-        // It would be done for some of its keys only, where nobody sees all.
+        // It would be done for some of its keys only, where no node sees all.
         () => client.mSet({ [one]: '1', [other]: '1' }),
         () => client.sendCommand(['RENAME', one, other]),
         () => client.multi().set(one, '1').set(other, '1').exec(),
@@ -275,7 +275,7 @@ describe('on a cluster, the raw client', () => {
     }
   })
 
-  test('gives each call of a tick its own answer, errors too', async () => {
+  test('gives each call of a tick its own result, errors too', async () => {
     const lists = [slotA, slotB, slotC].map((slot) => cluster.keyIn(slot, 'list'))
     const client = await rawClient(service)
     for (const list of lists) await client.rPush(list, 'x')
@@ -315,7 +315,7 @@ describe('on a cluster, a slot that moves', () => {
     assert.equal((await limiter.checkRateLimit('after', 5, 60)).source, 'store')
   })
 
-  test('answers calls on several of its keys once they are together', async () => {
+  test('settles calls on several of its keys once they are on one node', async () => {
     const slot = slotB + 7
     const keys = keysIn(slot)
     const [, from, to] = cluster.nodes
@@ -383,7 +383,7 @@ describe('a cluster is reached', () => {
     }
   })
 
-  test('not at all where no seed answers, or none is of a cluster', async () => {
+  test('not at all where no seed responds, or none is of a cluster', async () => {
     const port = await freePort()
     await withService({ url: clusterUrl([port]), timeoutMs: 1000, connectWaitMs: 200 }, async (other) => {
       await refuses(other.get('k'), 'E_UNAVAILABLE', new RegExp(String(port)))

@@ -1,4 +1,4 @@
-// Redirections that no cluster sends: what their callers are told.
+// Redirections that no cluster sends: how their calls are rejected.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
@@ -7,7 +7,7 @@ import { RedisService } from 'cinnabar'
 import { refuses, textOf } from '../helpers.mjs'
 import { fakeServer, ownsAllSlots } from '../support/fake-server.mjs'
 
-const WORD = 'zq7k-what-somebody-stored'
+const WORD = 'zq7k-what-a-user-stored'
 
 describe('a cluster node that redirects to nowhere', () => {
   let server, service, said
@@ -46,13 +46,13 @@ describe('a cluster node that redirects to nowhere', () => {
     `${word} ${WORD} ${WORD}`,
     `${word} 1 ${WORD} of it:7000`,
   ]
-  const told = /^the cluster node redirected the request in words that were not understood/
+  const reported = /^the cluster node redirected the request in words that were not understood/
   for (const [what, call] of Object.entries(calls)) {
-    test(`${what} is told that its reply was not understood`, async () => {
+    test(`${what} is rejected: its reply was not understood`, async () => {
       for (said of [...nowhere('MOVED'), ...nowhere('ASK')]) {
         const sent = server.commands.length
         const started = performance.now()
-        const error = await refuses(call(), 'E_UNAVAILABLE', told)
+        const error = await refuses(call(), 'E_UNAVAILABLE', reported)
         assert.ok(error.retryable && performance.now() - started < 1000, said)
         assert.ok(!textOf(error).includes(WORD), error.message)
         assert.ok(server.commands.length - sent < 20, said)
@@ -60,12 +60,12 @@ describe('a cluster node that redirects to nowhere', () => {
     })
   }
 
-  test('a subscription to a sharded channel is told the same where no slot is named', async () => {
+  test('a subscription to a sharded channel is rejected likewise where no slot is named', async () => {
     for (said of ['MOVED', 'ASK', `MOVED ${WORD} ${WORD}`]) {
       const error = await refuses(
         service.subscribe('k', () => {}, { sharded: true }),
         'E_UNAVAILABLE',
-        told,
+        reported,
       )
       assert.ok(!textOf(error).includes(WORD), error.message)
     }

@@ -10,7 +10,7 @@ import { startCluster } from '../support/cluster.mjs'
 
 const numbers = (count) => Array.from({ length: count }, (_, n) => n)
 
-describe('in a cluster of which one node does not answer', () => {
+describe('in a cluster of which one node does not respond', () => {
   let cluster, away, service, direct
 
   before(async () => {
@@ -112,7 +112,7 @@ describe('in a cluster of which one node does not answer', () => {
       for (const id of ids.kept) assert.equal(await sessions.getSession(id), null)
       await away.start()
       await until(
-        'all slots answer',
+        'all slots respond',
         () =>
           sessions.getSession(ids.lost[0]).then(
             () => true,

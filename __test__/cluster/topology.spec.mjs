@@ -1,4 +1,4 @@
-// What a service tells of its cluster or its sentinels, and what it leaves behind when servers or the service itself go.
+// What a service reports of its cluster or its sentinels, and what is left behind when servers or the service itself are gone.
 
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
@@ -51,7 +51,7 @@ describe('on a cluster', async () => {
       assert.equal(await service.get(keys[0]), 'x')
       return (await connections(first)) === idle[0]
     })
-    await until('it was told', () => events.some(({ type }) => type === 'topology-changed'))
+    await until('it was reported', () => events.some(({ type }) => type === 'topology-changed'))
     assert.deepEqual(await primaries(service, 'cluster'), [
       [replica.port, true],
       [second.port, true],
@@ -67,7 +67,7 @@ describe('on a cluster', async () => {
     const service = new RedisService({ url: cluster.url })
     const client = await rawClient(service)
     const names = Array.from({ length: 40 }, (_, n) => `n${n}`)
-    const answers = await Promise.all([
+    const results = await Promise.all([
       ...names.map((key) => client.set(key, '1')),
       client.mGet(names),
       ...names.map((key) => client.incr(key)),
@@ -75,7 +75,7 @@ describe('on a cluster', async () => {
       client.del(names),
       ...names.map((key) => client.incr(key)),
     ])
-    assert.deepEqual(answers, [
+    assert.deepEqual(results, [
       ...names.map(() => 'OK'),
       names.map(() => '1'),
       ...names.map(() => 2),
@@ -102,7 +102,7 @@ describe('on a cluster', async () => {
   })
 })
 
-test('through sentinels, the primary is shown, its fail-over told once, and nothing left behind', async (t) => {
+test('through sentinels, the primary is shown, its fail-over reported once, and nothing left behind', async (t) => {
   const group = await startSentinels({ replicas: 1 })
   t.after(() => group.close())
   const listeners = async () => {
@@ -120,8 +120,8 @@ test('through sentinels, the primary is shown, its fail-over told once, and noth
     await service.set('k', 'y').catch(() => {})
     return (await next.command('GET', 'k')) === 'y'
   })
-  const told = events.filter(({ type }) => type === 'failover').map(({ target }) => target)
-  assert.deepEqual(told, [`127.0.0.1:${next.port}`])
+  const reported = events.filter(({ type }) => type === 'failover').map(({ target }) => target)
+  assert.deepEqual(reported, [`127.0.0.1:${next.port}`])
   assert.deepEqual(await primaries(service, 'sentinel'), [[next.port, true]])
 
   await service.disconnect()

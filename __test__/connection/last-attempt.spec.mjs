@@ -22,7 +22,7 @@ for (const [scheme, refusal] of [
     let server, service
     const sent = (name) => server.commands.filter(([command]) => command === name).length
     before(async () => {
-      const answer = (name) => {
+      const result = (name) => {
         if (name === 'PING') return '+PONG\r\n'
         if (name !== 'CLUSTER') return `-${refusal.replace('port', server.port)}\r\n`
         return ownsAllSlots(server.port)
@@ -30,7 +30,7 @@ for (const [scheme, refusal] of [
       // All take as long, so that replies keep their order.
       server = await fakeServer(([name], socket) => {
         // The server's slowness is what is tested.
-        setTimeout(() => socket.write(answer(name)), TAKES_MS)
+        setTimeout(() => socket.write(result(name)), TAKES_MS)
         return ''
       })
       service = new RedisService({

@@ -42,10 +42,10 @@ describe('a reply', () => {
     await server.close()
   })
 
-  test('to a write says that it may have been applied, where nobody can read it', async () => {
+  test('to a write is E_MAYBE_APPLIED if it cannot be read', async () => {
     const deep = '*1\r\n'.repeat(300) + ':1\r\n'
-    const answers = { MULTI: '+OK\r\n', INCR: '+QUEUED\r\n', EXEC: deep, LPOP: deep, BLPOP: deep, LRANGE: deep }
-    const server = await fakeServer((words) => answers[words[0]])
+    const results = { MULTI: '+OK\r\n', INCR: '+QUEUED\r\n', EXEC: deep, LPOP: deep, BLPOP: deep, LRANGE: deep }
+    const server = await fakeServer((words) => results[words[0]])
     const service = make({ url: server.url })
     await service.connect()
     const raw = service.getClient()
@@ -60,7 +60,7 @@ describe('a reply', () => {
     await server.close()
   })
 
-  test('of one script costs nobody else anything on a real server', async () => {
+  test('of one script costs no other call anything on a real server', async () => {
     const server = await startRedis()
     const service = make({ url: server.url, poolSize: 1 })
     await service.connect()
@@ -76,7 +76,7 @@ describe('a reply', () => {
     await server.stop()
   })
 
-  test('that nobody waits for any more is not kept', async () => {
+  test('that no call waits for any more is not kept', async () => {
     const chunk = Buffer.from('$1000\r\n' + 'x'.repeat(1000) + '\r\n')
       .toString()
       .repeat(1000)
@@ -119,7 +119,7 @@ describe('a reply', () => {
     await server.close()
   })
 
-  test('that nobody has asked for ends the connection', async () => {
+  test('that no request asked for ends the connection', async () => {
     const server = await fakeServer((words) => (words[0] === 'GET' ? '$1\r\n1\r\n*100000000\r\n' : undefined))
     const service = make({ url: server.url })
     assert.equal(await service.get('key'), '1')
@@ -133,34 +133,39 @@ describe('a server that shakes hands and hangs up', () => {
     const server = await fakeServer((words, socket) => {
       if (words[0] === 'PING') setImmediate(() => socket.destroy())
     })
-    const told = []
+    const reported = []
     const service = make({
       url: server.url,
       reconnect: { firstMs: 50, longestMs: 1000 },
-      log: (event) => told.push(event),
+      log: (event) => reported.push(event),
     })
     service.get('key').catch(() => {})
     // A storm is connections in a time: this is the time.
     await sleep(4000)
     assert.ok(server.connections < 40, `${server.connections} connections`)
-    assert.ok(told.length <= 1, told.map((event) => event.message).join('\n'))
+    assert.ok(reported.length <= 1, reported.map((event) => event.message).join('\n'))
     await service.disconnect()
     await server.close()
   })
 
-  test('is told once when it works again', async () => {
+  test('is reported once when it works again', async () => {
     let works = false
     const server = await fakeServer((words, socket) => {
       if (!works && words[0] === 'PING') setImmediate(() => socket.destroy())
       return words[0] === 'GET' ? '$1\r\n1\r\n' : undefined
     })
-    const told = []
-    const service = make({ url: server.url, timeoutMs: 3000, breaker: false, log: (event) => told.push(event.type) })
+    const reported = []
+    const service = make({
+      url: server.url,
+      timeoutMs: 3000,
+      breaker: false,
+      log: (event) => reported.push(event.type),
+    })
     service.get('key').catch(() => {})
     await until('some connections', () => server.connections >= 4, 30)
     works = true
     await until(
-      'a call is answered',
+      'a call succeeds',
       () =>
         service.get('key').then(
           () => true,
@@ -168,8 +173,8 @@ describe('a server that shakes hands and hangs up', () => {
         ),
       30,
     )
-    await until('the log', () => told.length > 1, 30)
-    assert.deepEqual(told, ['lost', 'connected'])
+    await until('the log', () => reported.length > 1, 30)
+    assert.deepEqual(reported, ['lost', 'connected'])
     await service.disconnect()
     await server.close()
   })
@@ -219,18 +224,18 @@ describe('a peer that stops reading', () => {
           ),
       30,
     )
-    await until('the gap is told', () => gaps.length > 0, 30)
+    await until('the gap is reported', () => gaps.length > 0, 30)
     await server.close()
   })
 })
 
 describe('an address that leads to a replica', () => {
-  test('is dialled ever more rarely, is one line of the log, and goes on answering reads', async () => {
+  test('is dialled ever more rarely, is one line of the log, and still serves reads', async () => {
     const primary = await startRedis()
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', primary.port] })
     await until('a copy', async () => /master_link_status:up/.test(await replica.command('INFO', 'replication')), 30)
-    const told = []
-    const service = make({ url: replica.url, log: (event) => told.push(event) })
+    const reported = []
+    const service = make({ url: replica.url, log: (event) => reported.push(event) })
     await service.get('key')
     const before = await replica.accepted()
     const end = performance.now() + 3000
@@ -251,7 +256,7 @@ describe('an address that leads to a replica', () => {
     const made = (await replica.accepted()) - before
     assert.ok(made < 20, `${made} connections`)
     assert.deepEqual(
-      told.map((event) => event.type),
+      reported.map((event) => event.type),
       ['lost'],
     )
     await replica.command('REPLICAOF', 'NO', 'ONE')
@@ -264,9 +269,9 @@ describe('an address that leads to a replica', () => {
         ),
       30,
     )
-    await until('the log', () => told.length === 2, 30)
+    await until('the log', () => reported.length === 2, 30)
     assert.deepEqual(
-      told.map((event) => event.type),
+      reported.map((event) => event.type),
       ['lost', 'connected'],
     )
     await service.disconnect()
@@ -274,7 +279,7 @@ describe('an address that leads to a replica', () => {
   })
 })
 
-test('a server that answers PINGs and refuses all else is left alone for twice as long each time', async (t) => {
+test('a server that replies to PINGs and refuses all else is tried after twice as long each time', async (t) => {
   const full = '-ERR max number of clients reached\r\n'
   const server = await fakeServer(([name]) => (name === 'PING' ? undefined : full))
   t.after(() => server.close())

@@ -32,7 +32,7 @@ const NOT_NOW = [
 
 describe('while a connection is made', () => {
   for (const word of ['AUTH', 'SELECT', 'PING']) {
-    test(`a server that cannot answer a ${word} now is E_UNAVAILABLE, and features do without`, async () => {
+    test(`a server that cannot process ${word} now is E_UNAVAILABLE, and features do without`, async () => {
       for (const said of NOT_NOW) {
         const server = await fakeServer((words) => (words[0] === word ? `-${said}\r\n` : '+OK\r\n'))
         const service = make({ url: `redis://:password@127.0.0.1:${server.port}/1`, timeoutMs: 500 })
@@ -122,7 +122,7 @@ describe('while a connection is made', () => {
   })
 })
 
-/** Makes a user who may do this and nothing else; answers the password. */
+/** Makes a user who may do this and nothing else; returns the password. */
 async function mayOnly(server, name, ...rules) {
   const password = randomUUID()
   await server.command('ACL', 'SETUSER', name, 'on', `>${password}`, '~*', '&*', '-@all', ...rules)
@@ -178,7 +178,7 @@ describe('who may do little', () => {
     assert.equal(await who({ url: `redis://default@${at}` }), 'default')
     assert.equal(await who({ url: `redis://${at}`, password: '' }), 'default')
     assert.equal(await who({ url: `redis://${at}`, username: '', password: '' }), 'default')
-    await refuses(who({ url: `redis://nobody@${at}` }), 'E_AUTH')
+    await refuses(who({ url: `redis://unknown@${at}` }), 'E_AUTH')
     await Promise.all(open.splice(0).map((service) => service.disconnect()))
     await server.stop()
   })

@@ -8,7 +8,7 @@ import { RedisService } from 'cinnabar'
 import { until } from '../helpers.mjs'
 import { fakeServer } from '../support/fake-server.mjs'
 
-test('connections that end again and again are told once, and so is that they last', async (t) => {
+test('connections that end again and again are reported once, and so is that they last', async (t) => {
   let hangsUp = true
   const server = await fakeServer((words, socket) => {
     if (words[0] !== 'GET') return undefined
@@ -30,18 +30,18 @@ test('connections that end again and again are told once, and so is that they la
       await delay(2)
     }
   }
-  await connect('told', () => events.some(([, message]) => /ends its connections again and again/.test(message)))
+  await connect('reported', () => events.some(([, message]) => /ends its connections again and again/.test(message)))
   assert.equal(events.at(-1)[0], 'lost')
   assert.ok(events.length <= 10, `${events.length} events: ${events.map(([type]) => type).join(' ')}`)
   const connections = server.connections + 10
-  const told = events.length
+  const reported = events.length
   await connect('quiet', () => server.connections >= connections)
-  assert.equal(events.length, told)
+  assert.equal(events.length, reported)
   hangsUp = false
-  await until('it is told that they last', async () => (await call(), events.length > told), 15)
-  assert.equal(events[told][0], 'connected')
-  // From then on, each is told.
+  await until('it is reported that they last', async () => (await call(), events.length > reported), 15)
+  assert.equal(events[reported][0], 'connected')
+  // From then on, each is reported.
   server.sockets.forEach((socket) => socket.destroy())
-  await until('the next one is told', () => events.length > told + 1)
-  assert.equal(events[told + 1][0], 'lost')
+  await until('the next one is reported', () => events.length > reported + 1)
+  assert.equal(events[reported + 1][0], 'lost')
 })

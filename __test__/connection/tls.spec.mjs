@@ -1,4 +1,4 @@
-// TLS where servers are several: every connection is encrypted, to nodes and sentinels that nobody named in the URL too. What
+// TLS where servers are several: every connection is encrypted, to nodes and sentinels that the URL does not name too. What
 // certificates can have wrong is row 13 of the faults.
 
 import assert from 'node:assert/strict'
@@ -13,7 +13,7 @@ import { startCluster } from '../support/cluster.mjs'
 import { startSentinels } from '../support/sentinel.mjs'
 
 const ours = await authority('Ours')
-// Nodes of a cluster want a certificate of each other, whoever calls.
+// Nodes of a cluster require a certificate of each other, with each new connection.
 const pair = await ours.sign('server', { uses: ['serverAuth', 'clientAuth'] })
 const tls = { ca: ours.ca, caFile: ours.caFile, ...pair }
 const password = randomUUID()
@@ -58,9 +58,9 @@ describe('a cluster that speaks TLS alone', async () => {
   test('messages are heard, sharded and not, and a job is done', async () => {
     await withService({ url: cluster.url }, async (service) => {
       const heard = []
-      const told = (value) => heard.push(value)
-      await service.subscribe('everybody', told)
-      await service.subscribe('one node', told, { sharded: true })
+      const reported = (value) => heard.push(value)
+      await service.subscribe('everybody', reported)
+      await service.subscribe('one node', reported, { sharded: true })
       await service.publish('everybody', 1)
       await service.publish('one node', 2, { sharded: true })
       await until('both were heard', () => heard.length === 2)
@@ -93,7 +93,7 @@ describe('a cluster that speaks TLS alone', async () => {
     })
   })
 
-  test('a stranger, and one without TLS, are told what is wrong', async () => {
+  test('a client without the CA, and one without TLS, get the reason', async () => {
     await withService({ url: cluster.url, ...quick, tls: await another() }, (service) =>
       refuses(service.get('k'), 'E_UNAVAILABLE', /trust|issuer|signature/i),
     )
@@ -122,7 +122,7 @@ describe('sentinels and servers that speak TLS alone', async () => {
     })
   })
 
-  test('a stranger is told what is wrong', async () => {
+  test('a client that is refused gets the reason', async () => {
     await withService({ url: group.url, ...quick, tls: await another() }, (service) =>
       refuses(service.get('k'), 'E_UNAVAILABLE', /trust|issuer|signature/i),
     )

@@ -171,7 +171,7 @@ describe('errors of a server', () => {
     await service.set('k', 'v')
     await redis.server.kill()
     const lost = await service.get('k').then(
-      () => assert.fail('answered without a server'),
+      () => assert.fail('fulfilled without a server'),
       (error) => error,
     )
     assert.ok(['E_UNAVAILABLE', 'E_TIMEOUT'].includes(lost.code), lost.code)
@@ -190,7 +190,7 @@ describe('errors of a server', () => {
 })
 
 describe('development without a server', () => {
-  test('answers the empty value of each operation, and warns once per operation', async () => {
+  test('returns the empty value of each operation, and warns once per operation', async () => {
     const [, redis] = engines
     const warnings = []
     const warn = console.warn

@@ -1,4 +1,4 @@
-// What a caller who mistook a call is told: what to do instead.
+// Errors of misused calls say what to do instead.
 
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
@@ -12,7 +12,7 @@ const service = new RedisService({ url: 'memory:mistakes' })
 after(() => service.disconnect())
 
 describe('a mistake', () => {
-  test('of options or a URL in place of the service is told where they go', () => {
+  test('of options or a URL in place of the service says where they go', () => {
     for (const Manager of [SessionManager, ApiCache, RateLimiter, DistributedLock, RealtimeDataManager]) {
       for (const first of [{ prefix: 'x:' }, 'redis://localhost']) {
         assert.throws(
@@ -26,7 +26,7 @@ describe('a mistake', () => {
     }
   })
 
-  test('of a forgotten await is told so', async () => {
+  test('of a forgotten await says so', async () => {
     const id = service.sessions.createSession('user')
     const calls = [
       service.sessions.updateSession(id, {}),
@@ -40,7 +40,7 @@ describe('a mistake', () => {
     for (const call of calls) await refuses(call, 'E_INVALID_ARGUMENT', /not a promise: await it first/)
   })
 
-  test('in a list is told by its place', async () => {
+  test('in a list is reported by its index', async () => {
     const tags = ['a', null]
     await refuses(
       service.sessions.createSession('user', {}, { tags }),

@@ -58,7 +58,7 @@ for (const engine of engines) {
         [() => client.incr('few:ada@example.com'), 'INCR'],
       ]) {
         const error = await call().then(
-          () => assert.fail(`${command} was answered`),
+          () => assert.fail(`${command} was fulfilled`),
           (error) => error,
         )
         assert.ok(error instanceof CinnabarError, error.stack)

@@ -12,7 +12,7 @@ import { engines, startRedis } from '../support/engines.mjs'
 const [memory] = engines
 const numbers = (count) => Array.from({ length: count }, (_, n) => n)
 
-describe('on one server, over a network that loses answers', () => {
+describe('on one server, over a network that loses replies', () => {
   let server, proxy
   const services = []
 
@@ -41,7 +41,7 @@ describe('on one server, over a network that loses answers', () => {
   /** One that sends nothing again. */
   const openOnce = () => open({ retryAttempts: 0 })
 
-  /** Has the answer to the next such command lost after `skip` others, and nobody listen from then on. */
+  /** Loses the reply to the next such command after `skip` others, and refuses connections from then on. */
   async function lose(match, skip = 0) {
     await proxy.cutReply({ match, skip })
     await proxy.refuse()
@@ -50,12 +50,12 @@ describe('on one server, over a network that loses answers', () => {
   /** Ends that, and waits until the service is connected again. */
   async function mend(service) {
     await proxy.heal()
-    const answers = () =>
+    const results = () =>
       service.exists('none').then(
         () => true,
         () => false,
       )
-    await until('it is connected again', answers)
+    await until('it is connected again', results)
   }
 
   test('a write that was sent, lost, and could not be sent again may have been applied', async () => {
@@ -193,7 +193,7 @@ describe('on one server, over a network that loses answers', () => {
     assert.equal((await queue.counts()).ready, 600)
   })
 
-  test('an empty value is no answer to what may have been done', async () => {
+  test('an empty value is not returned for what may have been done', async () => {
     const service = await open({ retryAttempts: 0, onUnavailable: 'empty' })
     const ids = await Promise.all(numbers(3).map(() => service.sessions.createSession('u')))
     await lose(/^EVAL/, 2)

@@ -63,8 +63,8 @@ describe('a server that repeats what it was sent', () => {
       ].join('\n')
       assert.ok(!shown.includes(PASSWORD), shown)
     }
-    const told = inspect(events, { depth: 9 })
-    assert.ok(events.length > 0 && !told.includes(PASSWORD), told)
+    const reported = inspect(events, { depth: 9 })
+    assert.ok(events.length > 0 && !reported.includes(PASSWORD), reported)
   })
 
   test('does not get one into any later error', async () => {

@@ -33,13 +33,13 @@ describe('what judges the faults', () => {
     assert.equal(hang.verdict, 'HUNG')
   })
 
-  test('wrong answers, late and lost promises, failures without a code, memory and lag are all noticed', async () => {
+  test('wrong results, late and lost promises, failures without a code, memory and lag are all noticed', async () => {
     const row = await run('bad')
     assert.equal(row.verdict, 'FAILED')
     assert.deepEqual([row.calls, row.wrong, row.unsettled], [5, 1, 2])
     const said = row.reasons.join('\n')
     for (const what of [
-      /the wrong one: answered "?theirs/,
+      /the wrong one: returned "?theirs/,
       /the late one settled \d+ ms after its deadline/,
       /the lost one never settled/,
       /the odd one failed without a code/,

@@ -42,8 +42,8 @@ test('slots move under callers that follow redirections, and each gets its own v
     const key = cluster.keyIn(pick(slots), `of${caller}`)
     const [make, right, value] =
       n % 2
-        ? [() => client.set(key, value), (answer) => answer === 'OK', unique()]
-        : [() => client.get(key), (answer) => answer === (values.get(key) ?? null)]
+        ? [() => client.set(key, value), (result) => result === 'OK', unique()]
+        : [() => client.get(key), (result) => result === (values.get(key) ?? null)]
     await calls.make(key, make, { timeoutMs: 5000, right })
     if (value) values.set(key, value)
   }

@@ -24,7 +24,7 @@ test('a context as of Hono is asked for its request', async () => {
   }
 })
 
-/** How many PINGs a server has answered. */
+/** How many PINGs a server has replied to. */
 async function pings(server) {
   const counted = /cmdstat_ping:calls=(\d+)/.exec(await server.command('INFO', 'commandstats'))
   return Number(counted?.[1] ?? 0)
@@ -32,7 +32,7 @@ async function pings(server) {
 
 for (const engine of engines) {
   describe(`the health handler on ${engine.name}`, () => {
-    test('answers the report by 200, never to be stored', async () => {
+    test('responds 200 with the report, never to be stored', async () => {
       const service = await engine.makeService()
       const response = await ask(healthHandler({ service }))
       assert.equal(response.status, 200)
@@ -43,7 +43,7 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
-    test('answers without a request, HEAD without a body, and nothing else', async () => {
+    test('responds without a request, to HEAD without a body, and to no other method', async () => {
       const service = await engine.makeService()
       const handler = healthHandler({ service })
       assert.equal((await (await handler()).json()).status, 'healthy')
@@ -58,7 +58,7 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
-    test('tells the public nothing but the status', async () => {
+    test('shows the public nothing but the status', async () => {
       const service = await engine.makeService()
       const response = await ask(healthHandler({ service, detail: false }))
       assert.deepEqual(await response.json(), { status: 'healthy' })
@@ -86,7 +86,7 @@ for (const engine of engines) {
 }
 
 describe('the health handler', () => {
-  test('answers 503 when the server is gone, as fast as it knows it', async () => {
+  test('responds 503 when the server is gone, as soon as that is known', async () => {
     const service = new RedisService({ url: `redis://127.0.0.1:${await freePort()}` })
     const [whole, brief] = [healthHandler({ service }), healthHandler({ service, detail: false })]
     for (const method of ['GET', 'HEAD']) assert.equal((await ask(whole, method)).status, 503)
@@ -95,7 +95,7 @@ describe('the health handler', () => {
     await service.disconnect()
   })
 
-  test('answers 200 while the server is only degraded', async (t) => {
+  test('responds 200 while the server is only degraded', async (t) => {
     const server = await startRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] })
     const service = new RedisService({ url: server.url })
     t.after(async () => {
@@ -140,7 +140,7 @@ describe('the health handler', () => {
     await service.disconnect()
   })
 
-  test('answers in its own time when the server hangs, all that ask at once', async (t) => {
+  test('responds within its own timeout when the server hangs, to all requests at once', async (t) => {
     const server = await startRedis()
     const service = new RedisService({ url: server.url })
     t.after(async () => {
@@ -160,7 +160,7 @@ describe('the health handler', () => {
     while (health?.status !== 'healthy') health = await (await ask(handler)).json()
   })
 
-  test('refuses what cannot be meant when it is made', () => {
+  test('refuses invalid options when it is made', () => {
     const service = new RedisService({ url: 'memory:' })
     const bad = [
       null,
@@ -187,7 +187,7 @@ describe('the health handler', () => {
     }
   })
 
-  test('connects to nothing when it is made, and tells of a bad environment when it is asked', async () => {
+  test('connects to nothing when it is made, and reports a bad environment when it is called', async () => {
     const source = `
       import { healthHandler, redisService } from 'cinnabar'
       const GET = healthHandler()

@@ -103,7 +103,7 @@ for (const engine of engines) {
   })
 }
 
-describe('health of a server that does not answer', () => {
+describe('health of a server that does not respond', () => {
   test('one that is not there is down, and nothing throws', async () => {
     const service = new RedisService({ url: `redis://127.0.0.1:${await freePort()}` })
     const started = performance.now()
@@ -135,7 +135,7 @@ describe('health of a server that does not answer', () => {
     assert.equal(service.isConnected, false)
   })
 
-  test('options that cannot be meant are an alert, not an error', async () => {
+  test('invalid options are an alert, not an error', async () => {
     const service = new RedisService({ url: 'memory:' })
     const bad = [{ timeoutMs: 0 }, { timeoutMs: NaN }, { timeoutMs: '5' }, { slowMs: -1 }, { slow: 1 }, 7, null]
     for (const options of bad) {
@@ -145,26 +145,26 @@ describe('health of a server that does not answer', () => {
     await service.disconnect()
   })
 
-  test('one that hangs is answered for in time, and well again when it is back', async (t) => {
+  test('one that hangs is reported in time, and healthy again when it is back', async (t) => {
     const { server, service } = await onServer(t, { timeoutMs: 10_000 })
     assert.equal((await check(service)).status, 'healthy')
     server.pause()
     const started = performance.now()
-    const timed = async (work) => ({ answer: await work, took: performance.now() - started })
+    const timed = async (work) => ({ result: await work, took: performance.now() - started })
     const [soon, late, ping] = await Promise.all([
       timed(check(service, { timeoutMs: 200 })),
       timed(check(service)),
       timed(service.healthCheck()),
     ])
     assert.ok(soon.took < 700 && late.took < 2500 && ping.took < 2500, JSON.stringify([soon, late, ping]))
-    for (const { answer } of [soon, late]) {
-      assert.deepEqual([answer.status, answer.redis.connected, answer.performance.ping], ['down', false, null])
-      assert.equal(answer.alerts.length, 1)
+    for (const { result } of [soon, late]) {
+      assert.deepEqual([result.status, result.redis.connected, result.performance.ping], ['down', false, null])
+      assert.equal(result.alerts.length, 1)
     }
-    assert.deepEqual([codes(soon.answer)[0], soon.answer.lastError.code], ['timeout', 'E_TIMEOUT'])
+    assert.deepEqual([codes(soon.result)[0], soon.result.lastError.code], ['timeout', 'E_TIMEOUT'])
     // By then the connection may have been given up.
-    assert.ok(['timeout', 'unavailable'].includes(codes(late.answer)[0]), late.answer.alerts[0])
-    assert.equal(ping.answer.status, 'disconnected')
+    assert.ok(['timeout', 'unavailable'].includes(codes(late.result)[0]), late.result.alerts[0])
+    assert.equal(ping.result.status, 'disconnected')
     server.resume()
     await until('it is healthy again', async () => (await check(service)).status === 'healthy')
   })
@@ -182,7 +182,7 @@ describe('health of a server that does not answer', () => {
     assert.ok(after.lastError.code && after.lastError.at >= health.timestamp, JSON.stringify(after.lastError))
   })
 
-  test('one that is not to be reached is not hidden by the empty answers of development', async (t) => {
+  test('one that is not to be reached is not hidden by the empty values of development', async (t) => {
     const url = `redis://127.0.0.1:${await freePort()}`
     const service = new RedisService({ url, onUnavailable: 'empty', connectTimeoutMs: 500 })
     t.mock.method(console, 'warn', () => {})
@@ -191,7 +191,7 @@ describe('health of a server that does not answer', () => {
     await service.disconnect()
   })
 
-  test('one that refuses the password is down, and no password is told', async (t) => {
+  test('one that refuses the password is down, and no password is shown', async (t) => {
     const secret = () => randomBytes(18).toString('hex')
     const [right, wrong] = [secret(), secret()]
     const server = await startRedis({ args: ['--requirepass', right], password: right })
@@ -213,7 +213,7 @@ describe('health of a server that does not answer', () => {
   })
 
   test('one that still loads its data is down until it has', async (t) => {
-    // So slow a disk that the test can look while it reads, and so small a step that the server answers meanwhile.
+    // So slow a disk that the test can poll while it reads, and so small a step that the server replies meanwhile.
     const slow = ['--enable-debug-command', 'yes', '--key-load-delay', '300']
     const { server, service } = await onServer(t, {
       args: [...slow, '--loading-process-events-interval-bytes', '1024'],
@@ -230,7 +230,7 @@ describe('health of a server that does not answer', () => {
   })
 })
 
-describe('health of a server that answers, but', () => {
+describe('health of a server that responds, but', () => {
   test('evicts, with its memory nearly full', async (t) => {
     const { service } = await onServer(t, { args: ['--maxmemory', '5mb', '--maxmemory-policy', 'allkeys-lru'] })
     assert.equal((await check(service)).status, 'healthy')
@@ -311,7 +311,7 @@ describe('health of a server that answers, but', () => {
     assert.match(alerts[0], /^slow: a PING took [\d.]+ ms, more than 0.001 ms$/)
   })
 
-  test('lets its user neither ask nor write anywhere: what it does not tell is null', async (t) => {
+  test('lets its user neither ask nor write anywhere: what it does not report is null', async (t) => {
     const { server } = await onServer(t)
     const password = randomBytes(18).toString('hex')
     const rules = ['on', `>${password}`, '~cinnabar:health:*', '~session:*', '+@all']
@@ -331,7 +331,7 @@ describe('health of a server that answers, but', () => {
 })
 
 describe('health and the breaker', () => {
-  test('an open breaker is told of, and closes when the server is back', async (t) => {
+  test('an open breaker is reported, and closes when the server is back', async (t) => {
     const { server, service } = await onServer(t, { timeoutMs: 100 })
     assert.equal((await check(service)).status, 'healthy')
     server.pause()
@@ -353,7 +353,7 @@ describe('health and the breaker', () => {
     assert.deepEqual([after.breaker.state, after.breaker.retryInMs], ['closed', null])
   })
 
-  test('is tried by checks alone: where nobody else calls, it would stay open for ever', async (t) => {
+  test('is tried by checks alone: without other calls, it would stay open for ever', async (t) => {
     const breaker = { volume: 5, openMs: 50 }
     const { server, service } = await onServer(t, { timeoutMs: 100, breaker })
     await service.connect()
@@ -420,7 +420,7 @@ describe('health of servers that belong together', () => {
     await behind.disconnect()
   })
 
-  test('servers of a cluster that go one by one, and slots that nobody serves', async (t) => {
+  test('servers of a cluster that go one by one, and slots that no node serves', async (t) => {
     const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '500', '--repl-diskless-sync-delay', '0']
     // The usual port of a node's bus lies where systems take ports for outgoing connections from.
     const start = async () => {

@@ -157,7 +157,7 @@ for (const engine of engines) {
     )
 
     test(
-      'headers tell a client where it stands',
+      'headers show a client its limit',
       withLimiter(async (limiter) => {
         const allowed = await limiter.checkRateLimit('user', 1, 60)
         assert.deepEqual(Object.keys(limiter.headers(allowed)).slice(0, 2), [
@@ -233,7 +233,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuses limits, windows and names that cannot be meant, and counts nothing then',
+      'refuses invalid limits, windows and names, and counts nothing then',
       withLimiter(async (limiter, client) => {
         for (const limit of [0, -1, 1.5, NaN, Infinity, '100', null, {}]) {
           await refuses(limiter.checkRateLimit('u', limit, 60), 'E_INVALID_ARGUMENT')
@@ -293,7 +293,7 @@ describe('the limiter without its server', () => {
     return new RedisService({ url, connectTimeoutMs: 300, timeoutMs: 500, retryAttempts: 0 })
   }
 
-  test('lets pass, refuses or rejects, as it was told', async () => {
+  test('allows, refuses or rejects, as its options say', async () => {
     const service = await away()
     const open = await new RateLimiter(service).checkRateLimit('user', 7, 60)
     assert.deepEqual([open.allowed, open.remaining, open.limit, open.source], [true, 7, 7, 'fallback'])

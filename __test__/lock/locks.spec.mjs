@@ -26,7 +26,7 @@ for (const engine of engines) {
         const ttl = await client.ttl('lock:r')
         assert.ok(ttl > 25 && ttl <= 30)
         assert.equal(await locks.acquireLock('r'), null)
-        assert.equal(await locks.releaseLock('r', 'somebody else'), false)
+        assert.equal(await locks.releaseLock('r', 'another holder'), false)
         assert.equal(await locks.acquireLock('r'), null)
         assert.equal(await locks.releaseLock('r', token), true)
         assert.equal(await locks.releaseLock('r', token), false)
@@ -52,7 +52,7 @@ for (const engine of engines) {
       'extend needs the token too',
       withLocks(async (locks, client) => {
         const token = await locks.acquireLock('r', 10)
-        assert.equal(await locks.extendLock('r', 'somebody else', 100), false)
+        assert.equal(await locks.extendLock('r', 'another holder', 100), false)
         assert.ok((await client.ttl('lock:r')) <= 10)
         assert.equal(await locks.extendLock('r', token, 100), true)
         assert.ok((await client.ttl('lock:r')) > 95)
@@ -65,13 +65,13 @@ for (const engine of engines) {
     )
 
     test(
-      'withLock answers what the operation answers, and releases',
+      'withLock returns the result of the operation, and releases',
       withLocks(async (locks, client) => {
-        const answer = await locks.withLock('r', async (token) => {
+        const result = await locks.withLock('r', async (token) => {
           assert.equal(await client.get('lock:r'), token)
-          return { answer: 42 }
+          return { result: 42 }
         })
-        assert.deepEqual(answer, { answer: 42 })
+        assert.deepEqual(result, { result: 42 })
         assert.equal(await client.exists('lock:r'), 0)
         assert.equal(await locks.withLock('r', () => 'not async'), 'not async')
         assert.equal(await locks.withLock('r', () => {}), undefined)
@@ -80,7 +80,7 @@ for (const engine of engines) {
     )
 
     test(
-      'withLock refuses when somebody else holds it, without running the operation',
+      'withLock rejects when another holder has it, without running the operation',
       withLocks(async (locks) => {
         const token = await locks.acquireLock('orders')
         let ran = false
@@ -123,11 +123,11 @@ for (const engine of engines) {
       "withLock never releases another one's lock",
       withLocks(async (locks, client) => {
         await locks.withLock('r', async () => {
-          // As after a pause longer than the life: somebody else has it now.
+          // As after a pause longer than the ttl: another holder has it now.
           await client.del('lock:r')
-          assert.equal(await client.set('lock:r', 'somebody else', { EX: 30 }), 'OK')
+          assert.equal(await client.set('lock:r', 'another holder', { EX: 30 }), 'OK')
         })
-        assert.equal(await client.get('lock:r'), 'somebody else')
+        assert.equal(await client.get('lock:r'), 'another holder')
       }),
     )
 
@@ -156,7 +156,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuses what cannot be meant',
+      'refuses invalid arguments',
       withLocks(async (locks, client) => {
         for (const name of ['', undefined, null, 42, {}, Symbol('r')]) {
           await refuses(locks.acquireLock(name), 'E_INVALID_ARGUMENT')
@@ -214,7 +214,7 @@ describe('locks as time passes', () => {
     await service.disconnect()
   })
 
-  test('an operation that outlives its lock still answers, and leaves the next holder alone', async () => {
+  test('an operation that outlives its lock still returns, and does not release the lock of the next holder', async () => {
     const service = await memory.makeService()
     const locks = new DistributedLock(service)
     const gate = deferred()

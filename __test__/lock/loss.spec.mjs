@@ -1,4 +1,4 @@
-// A lock that is lost is not lost in silence, and one that nobody knows to hold is given back.
+// A lost lock is reported, and a lock whose token no caller received is released.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -31,7 +31,7 @@ for (const engine of engines) {
       'its operation hears of it when its time is over, and the log does',
       withService(async (service, events) => {
         const other = new DistributedLock(service)
-        const answer = await service.locks.withLock(
+        const result = await service.locks.withLock(
           'job',
           async (token, { signal }) => {
             assert.equal(signal.aborted, false)
@@ -39,12 +39,12 @@ for (const engine of engines) {
             assertTyped(signal.reason, 'E_LOCK_LOST', /job/)
             await until('the lock is free', async () => (await other.acquireLock('job', 30)) !== null)
             assert.equal(await service.locks.releaseLock('job', token), false)
-            return 'answered'
+            return 'done'
           },
           0.2,
         )
-        assert.equal(answer, 'answered')
-        await until('it is told', () => events.some(({ type }) => type === 'lock-lost'))
+        assert.equal(result, 'done')
+        await until('it is reported', () => events.some(({ type }) => type === 'lock-lost'))
         assert.match(events.find(({ type }) => type === 'lock-lost').message, /"job"/)
       }),
     )
@@ -54,7 +54,7 @@ for (const engine of engines) {
       withService(async (service, events) => {
         const client = await rawClient(service)
         await service.locks.withLock('job', () => client.del('lock:job'))
-        await until('it is told', () => events.some(({ type }) => type === 'lock-lost'))
+        await until('it is reported', () => events.some(({ type }) => type === 'lock-lost'))
       }),
     )
 
@@ -79,7 +79,7 @@ for (const engine of engines) {
     )
 
     test(
-      'what is answered about another lock says nothing about it',
+      'a result about another lock says nothing about it',
       withService(async (service, events) => {
         const elsewhere = await memory.makeService()
         await service.locks.withLock('real', async (token, { signal }) => {
@@ -144,7 +144,7 @@ for (const engine of engines) {
   })
 }
 
-/** A way to the server that ends instead of bringing an answer, for as long as it is told to. */
+/** A relay to the server that closes the connection instead of passing a reply on, for as long as it is asked to. */
 async function losing(port) {
   let isLosing = false
   const relay = createServer((client) => {
@@ -163,7 +163,7 @@ async function losing(port) {
 }
 
 describe('a lock that may have been taken', () => {
-  test('is given back where the answer was lost', async () => {
+  test('is released if the reply was lost', async () => {
     const direct = await redis.makeService()
     const relay = await losing(redis.server.port)
     const service = new RedisService({ url: relay.url, log: false })
@@ -182,7 +182,7 @@ describe('a lock that may have been taken', () => {
     relay.close()
   })
 
-  test('is given back where the answer came too late', async () => {
+  test('is released if the reply came too late', async () => {
     const service = await redis.makeService({ timeoutMs: 300, log: false })
     await service.connect()
     await redis.server.command('CONFIG', 'RESETSTAT')

@@ -1,4 +1,4 @@
-// Scripts of a caller's own on the embedded engine: nobody but their caller pays for those that never end.
+// Scripts of a caller's own on the embedded engine: no other caller is affected by those that never end.
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'

@@ -1,4 +1,4 @@
-// `memory:name` is one store of the process, whatever else the services that ask for it are told.
+// `memory:name` is one store of the process, whatever other options the services have.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -25,7 +25,7 @@ const OTHERWISE = [
   { onUnavailable: 'empty' },
   { maxBytes: 2 ** 28 },
   { maxBytes: 2 ** 27 },
-  { username: 'somebody', password: 'secret' },
+  { username: 'a-user', password: 'secret' },
 ]
 
 test('services of one name share data, messages and locks', async () => {
@@ -35,13 +35,13 @@ test('services of one name share data, messages and locks', async () => {
   assert.equal((await first.locks.acquireLock('lock')) !== null, true)
   for (const options of OTHERWISE) {
     const other = new RedisService({ url, ...options })
-    const told = JSON.stringify(options)
-    assert.equal(await other.get('key'), 'of the first', told)
-    assert.equal(await other.locks.acquireLock('lock'), null, told)
+    const reported = JSON.stringify(options)
+    assert.equal(await other.get('key'), 'of the first', reported)
+    assert.equal(await other.locks.acquireLock('lock'), null, reported)
     const heard = deferred()
     const subscription = await other.subscribe('channel', heard.resolve)
-    await first.publish('channel', told)
-    assert.equal(await heard.promise, told)
+    await first.publish('channel', reported)
+    assert.equal(await heard.promise, reported)
     await subscription.close()
     await other.disconnect()
   }

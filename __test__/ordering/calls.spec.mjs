@@ -13,7 +13,7 @@ const COUNT = 3000
 
 /**
  * Counts a limiter down in as many ticks, and awaits nothing meanwhile, with large values on the way now and then: a process that is
- * behind is where calls could overtake each other. Answers what each call was told to remain.
+ * behind is where calls could overtake each other. Returns what each call reported as remaining.
  */
 async function counted(service, key) {
   const limiter = new RateLimiter(service)
@@ -34,7 +34,7 @@ async function counted(service, key) {
 const inOrder = Array.from({ length: COUNT }, (_, n) => COUNT - 1 - n)
 
 for (const engine of engines) {
-  describe(`calls that nobody awaits on ${engine.name}`, () => {
+  describe(`calls that are not awaited on ${engine.name}`, () => {
     test('are done in the order in which they were made, those before it is connected too', async () => {
       const service = await engine.makeService()
       // The first one is not connected yet, the others are.
@@ -55,7 +55,7 @@ for (const engine of engines) {
   })
 }
 
-describe('calls that nobody awaits on a cluster', async () => {
+describe('calls that are not awaited on a cluster', async () => {
   const cluster = await startCluster()
   after(() => cluster.close())
 

@@ -1,4 +1,4 @@
-// Calls on one key are done and answered in the order in which they were made, over however many connections.
+// Calls on one key are executed and settled in the order in which they were made, over however many connections.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -17,7 +17,7 @@ const KEYS = 12
 const HARMLESS = ['E_MAYBE_APPLIED', 'E_NOT_SENT', 'E_UNAVAILABLE']
 
 /**
- * Makes calls on a few keys, in ticks of their own, and notes what each was answered and in which order. `calls` is how many,
+ * Makes calls on a few keys, in ticks of their own, and records the result of each and the order. `calls` is how many,
  * `others` is called now and then.
  */
 async function run(client, random, { calls, until = () => false, others = () => {} }) {
@@ -26,7 +26,7 @@ async function run(client, random, { calls, until = () => false, others = () => 
   const all = []
   for (let n = 0; n < calls && !until(); n++) {
     const key = Math.floor(random() * KEYS)
-    // One of two keys that belong together may be on its way over another connection.
+    // One of two keys that belong together may be in flight on another connection.
     const two = random() < 0.1
     const number = made[key].length
     const note = { number }
@@ -43,7 +43,7 @@ async function run(client, random, { calls, until = () => false, others = () => 
         .then(() => settled[key].push(number)),
     )
     if (n % 50 === 0) all.push(Promise.resolve(others(n)))
-    // No more than a server can answer.
+    // No more than a server can process.
     if (all.length > 2000) await Promise.all(all.splice(0))
     await (random() < 0.25 ? new Promise(setImmediate) : null)
   }
@@ -51,8 +51,8 @@ async function run(client, random, { calls, until = () => false, others = () => 
   return { made, settled }
 }
 
-/** Each was done behind those before it, and answered behind them: all of them, or more than the share `least`. */
-function judge({ made, settled }, { exact = false, least = 0 }) {
+/** Each was executed and settled after those before it: all of them, or more than the share `least`. */
+function verify({ made, settled }, { exact = false, least = 0 }) {
   for (const [key, calls] of made.entries()) {
     const done = calls.filter(({ error }) => !error).map(({ value }) => Number(value))
     if (exact) {
@@ -69,9 +69,9 @@ function judge({ made, settled }, { exact = false, least = 0 }) {
       assert.deepEqual(odd, [], `key ${key}`)
     }
     // An error may come sooner: nothing is to be waited for then.
-    const answered = settled[key].filter((number) => !calls[number].error)
-    const wrong = answered.findIndex((number, at) => at > 0 && number < answered[at - 1])
-    assert.equal(wrong, -1, `answers of key ${key}: ${answered.slice(Math.max(0, wrong - 2), wrong + 2)}`)
+    const fulfilled = settled[key].filter((number) => !calls[number].error)
+    const wrong = fulfilled.findIndex((number, at) => at > 0 && number < fulfilled[at - 1])
+    assert.equal(wrong, -1, `results of key ${key}: ${fulfilled.slice(Math.max(0, wrong - 2), wrong + 2)}`)
   }
 }
 
@@ -117,10 +117,10 @@ describe('calls over several connections to one server', () => {
     const order = []
     const call = (name, promise) => promise.then((value) => order.push([name, value]))
     const early = [call('first', client.incr('held'))]
-    // Longer than an answer may take before others go over another connection.
+    // Longer than a reply may take before others go over another connection.
     await delay(60)
     early.push(call('second', client.incr('held')))
-    // As soon as another connection is taken, this one is answered.
+    // As soon as another connection is taken, this one gets its reply.
     await call('other', client.incr('free'))
     early.push(call('third', client.incr('held')))
     assert.deepEqual(order, [['other', 1]])
@@ -152,7 +152,7 @@ describe('calls over several connections to one server', () => {
       await began.promise
       await proxy.hold({ only: first, direction: 'requests' })
       const onLease = service.get('api:{api:k}:load')
-      // Longer than an answer may take before others go over another connection.
+      // Longer than a reply may take before others go over another connection.
       await delay(60)
       await service.get('free')
       const changed = change()
@@ -176,7 +176,7 @@ describe('calls over several connections to one server', () => {
     for (const [at, only] of ids.entries()) await proxy.delay({ only, ms: at * 7, jitter: 30, direction: 'both' })
     const random = randomFrom(7)
     const large = () => service.get('large').then(() => {})
-    judge(await run(service.getClient(), random, { calls: 2000, others: large }), { exact: true })
+    verify(await run(service.getClient(), random, { calls: 2000, others: large }), { exact: true })
     await service.disconnect()
   })
 
@@ -189,11 +189,11 @@ describe('calls over several connections to one server', () => {
       if (ids.length) await proxy.reset({ only: ids[Math.floor(random() * ids.length)] })
     }
     const client = service.getClient()
-    judge(await run(client, random, { calls: 3000, others: cut }), { least: 0.1 })
+    verify(await run(client, random, { calls: 3000, others: cut }), { least: 0.1 })
     await service.disconnect()
   })
 
-  test('a read that is sent again is not answered what was written behind it', async () => {
+  test('a read that is sent again does not return what was written after it', async () => {
     const service = await open({ breaker: false })
     await service.set('k', 'old')
     await proxy.hold({ direction: 'replies' })
@@ -246,7 +246,7 @@ describe('calls on a cluster whose slots move', () => {
   })
   after(() => cluster.close())
 
-  test('are done and answered in order', async () => {
+  test('are executed and settled in order', async () => {
     const service = new RedisService({ url: cluster.url, timeoutMs: 20_000, log: false })
     await service.connect()
     const slot = cluster.keySlot('k')
@@ -257,13 +257,13 @@ describe('calls on a cluster whose slots move', () => {
         const to = cluster.nodes[(cluster.nodes.indexOf(from) + 1) % 3]
         await cluster.migrate(slot, from, to)
         from = to
-        // Nobody is sent on by what was true two moves ago.
+        // No call is redirected by what was true two moves ago.
         await delay(100)
       }
     })()
     const client = service.getClient()
     await Promise.all(Array.from({ length: KEYS }, (_, key) => client.set(`{k}n:${key}`, '0')))
-    judge(await run(client, randomFrom(5), { calls: Infinity, until: () => moved === 6 }), { least: 0.5 })
+    verify(await run(client, randomFrom(5), { calls: Infinity, until: () => moved === 6 }), { least: 0.5 })
     await moves
     await service.disconnect()
   })

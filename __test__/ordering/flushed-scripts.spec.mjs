@@ -30,7 +30,7 @@ describe('a script that the server has forgotten', () => {
     await server.stop()
   })
 
-  test('is the answer where a caller runs it by its SHA-1, whatever else is called on its key', async () => {
+  test('is reported where a caller runs it by its SHA-1, whatever else is called on its key', async () => {
     const unknown = ['EVALSHA', randomBytes(20).toString('hex'), '1', 'k']
     const [run, count] = await Promise.allSettled([client.sendCommand(unknown), client.incr('k')])
     assert.equal(run.reason.code, 'E_SERVER')
@@ -56,7 +56,7 @@ describe('a script that the server has forgotten', () => {
     // Refuses writes with READONLY from now on, and runs scripts.
     await replica.command('SCRIPT', 'FLUSH')
     await replica.command('REPLICAOF', '127.0.0.1', String(await freePort()))
-    const calls = [other.getClient().set('lock:r', '1'), there.releaseLock('r', 'nobody')]
+    const calls = [other.getClient().set('lock:r', '1'), there.releaseLock('r', 'unknown')]
     assert.deepEqual(await settled(calls), ['E_UNAVAILABLE', false])
     await other.disconnect()
     await replica.stop()

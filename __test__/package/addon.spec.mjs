@@ -17,7 +17,7 @@ const libc = process.platform !== 'linux' ? '' : glibcVersionRuntime ? '-gnu' : 
 const target = `${process.platform}-${process.arch}${libc}`
 const name = `cinnabar-${target}`
 
-/** Loads a copy of the package with this package of the platform beside it; answers what went wrong. */
+/** Loads a copy of the package with this package of the platform beside it; returns what went wrong. */
 async function load(platform) {
   const app = temporaryFolder('addon')
   const copy = join(app, 'node_modules/cinnabar')
@@ -75,13 +75,13 @@ describe('an edge runtime', () => {
     assert.deepEqual(Object.keys(edge).sort(), Object.keys(names).sort())
   })
 
-  test('is told what is wrong by whatever it uses', async () => {
+  test('gets the reason from everything that it uses', async () => {
     for (const [name, value] of Object.entries(edge)) {
-      const told = { message: new RegExp(`^${name} ${why.source}`) }
-      assert.throws(() => value(), told)
-      assert.throws(() => new value(), told)
-      assert.throws(() => value.get('key'), told)
-      assert.throws(() => new (class extends value {})(), told)
+      const reported = { message: new RegExp(`^${name} ${why.source}`) }
+      assert.throws(() => value(), reported)
+      assert.throws(() => new value(), reported)
+      assert.throws(() => value.get('key'), reported)
+      assert.throws(() => new (class extends value {})(), reported)
       // Looking at it is no use of it.
       assert.equal(await value, value)
       assert.equal(new Error('mine') instanceof value, false)

@@ -28,7 +28,7 @@ const MODULE = (lines) => `${'// edited\n'.repeat(lines)}
   await service.subscribe(globalThis.name, (value) => heard.push(value + ' ' + version))
   await service.subscribe(globalThis.name, () => heard.push('also ' + version))
   await service.rooms.listen(globalThis.name, ({ text }) => heard.push(text + ' ' + version))
-  // What a request does is nobody's to replace.
+  // What a request does is not replaced.
   export const request = () => service.subscribe(globalThis.name, () => heard.push('request'))`
 
 const MAIN = (file) => `
@@ -41,9 +41,9 @@ const MAIN = (file) => `
   await request()
   const jobs = await queue.addMany(Array.from({ length: 6 }, () => ({ name: 'n' })))
   const ran = new Set(await Promise.all(jobs.map((job) => job.finished())))
-  await globalThis.service.publish(globalThis.name, 'told')
+  await globalThis.service.publish(globalThis.name, 'published')
   await globalThis.service.rooms.send(globalThis.name, { text: 'message' })
-  // Each of these arrives behind all that was published before it: whoever has heard it hears nothing more of that.
+  // Each of these arrives behind all that was published before it: a subscription that has received it gets nothing more of that.
   await globalThis.service.publish(globalThis.name, 'end')
   await globalThis.service.rooms.send(globalThis.name, { text: 'last' })
   const last = ['end 11', 'last 11', ...Array.from({ length: 6 }, () => 'completed 11')]
@@ -70,7 +70,7 @@ for (const engine of engines) {
         ran: ['11'],
         counts: {
           'completed 11': 6,
-          'told 11': 1,
+          'published 11': 1,
           'end 11': 1,
           'also 11': 2,
           'message 11': 1,
@@ -83,8 +83,8 @@ for (const engine of engines) {
 
     test('elsewhere replaces nothing, but listens to a signal once', async () => {
       const { counts, signals } = await run({})
-      assert.equal(counts['told 1'], 1)
-      assert.equal(Object.keys(counts).filter((one) => one.startsWith('told')).length, 11)
+      assert.equal(counts['published 1'], 1)
+      assert.equal(Object.keys(counts).filter((one) => one.startsWith('published')).length, 11)
       assert.equal(signals, 1)
     })
   })
@@ -97,11 +97,11 @@ const AWAITING = `
   const version = new URL(import.meta.url).searchParams.get('v')
   const service = (globalThis.service ??= new RedisService({ url: process.env.REDIS_URL, log: false }))
   export const queue = new JobQueue(globalThis.name, { service })
-  const tell = (what) => () => globalThis.heard.push(what + ' ' + version)
-  for (let n = 0; n < 2; n++) await service.subscribe(globalThis.name, tell('loop'))
-  for (let n = 0; n < 2; n++) await service.rooms.listen(globalThis.name, tell('room'))
+  const record = (what) => () => globalThis.heard.push(what + ' ' + version)
+  for (let n = 0; n < 2; n++) await service.subscribe(globalThis.name, record('loop'))
+  for (let n = 0; n < 2; n++) await service.rooms.listen(globalThis.name, record('room'))
   for (let n = 0; n < 2; n++) {
-    queue.on('added', tell('added'))
+    queue.on('added', record('added'))
     await null
   }
   for (let n = 0; n < 3; n++) {
@@ -109,13 +109,13 @@ const AWAITING = `
     queue.process(() => new Promise((resolve) => globalThis.running.push(() => resolve(version))))
     await null
   }
-  const start = async (what) => service.subscribe(globalThis.name, tell(what))
+  const start = async (what) => service.subscribe(globalThis.name, record(what))
   await start('function')
   // Longer than a module takes to be evaluated once.
   await new Promise((resolve) => setTimeout(resolve, 1100))
-  await service.subscribe(globalThis.name, tell('later'))
+  await service.subscribe(globalThis.name, record('later'))
   await start('function')
-  await begin(tell('begun'))`
+  await begin(record('begun'))`
 // What another module calls belongs to that one.
 const BEGIN = `export const begin = (handler) => globalThis.service.subscribe(globalThis.name, handler)`
 
@@ -126,8 +126,8 @@ const MAIN_AWAITING = (first, second) => `
   const count = async (queue, expected) => {
     globalThis.heard.length = 0
     const adding = queue.addMany([1, 2, 3].map((n) => ({ name: 'n', data: n })))
-    await globalThis.service.publish(globalThis.name, 'told')
-    await globalThis.service.rooms.send(globalThis.name, { text: 'told' })
+    await globalThis.service.publish(globalThis.name, 'published')
+    await globalThis.service.rooms.send(globalThis.name, { text: 'published' })
     const counts = {}
     const jobs = await adding
     const all = () => globalThis.running.length === 3 && globalThis.heard.length >= expected

@@ -25,7 +25,7 @@ async function userWith(name, ...rules) {
 }
 
 describe('a user whom the server refuses', () => {
-  test('is not told to allow channels', async () => {
+  test('is not advised to allow channels', async () => {
     const { service, muted } = await userWith('refused')
     await server.command('ACL', 'SETUSER', 'refused', 'off')
     const errors = []
@@ -42,7 +42,7 @@ describe('a user whom the server refuses', () => {
 })
 
 describe('a user who may use no channels', () => {
-  test('adds jobs, works them off, and is told once that it takes a while', async () => {
+  test('adds jobs, processes them, and is notified once that it takes a while', async () => {
     const { service, muted } = await userWith('mute', 'resetchannels')
     const queue = new JobQueue('mails', { service, leaseMs: 300 })
     const job = await queue.add('mail', 1, { id: 'a' })
@@ -80,7 +80,7 @@ describe('a user who may use no channels', () => {
     await roomsUnheard(service)
   })
 
-  test('of one queue, and may use those of another, is told once, and is not well in between', async () => {
+  test('of one queue, and may use those of another, is notified once, and is not healthy in between', async () => {
     const { service, muted } = await userWith('half', 'resetchannels', '&queue:{queue:allowed}*')
     const [allowed, denied] = ['allowed', 'denied'].map((name) => new JobQueue(name, { service }))
     await denied.add('n')
@@ -92,7 +92,7 @@ describe('a user who may use no channels', () => {
     assert.equal(muted().length, 1)
   })
 
-  test('is told no more once it may, and is well again', async () => {
+  test('is not notified once it may, and is healthy again', async () => {
     const { service, muted } = await userWith('later', 'resetchannels')
     const queue = new JobQueue('later', { service })
     queue.process(() => 'done')
@@ -116,7 +116,7 @@ describe('a user who may not publish', () => {
     ['adds many', (queue) => queue.addMany([{ name: 'n' }, { name: 'n' }])],
     ['only works jobs off', (queue, { other }) => other.add('n')],
   ]) {
-    test(`is told of it where it ${what}`, async () => {
+    test(`is notified where it ${what}`, async () => {
       // It may subscribe: what it is denied is to publish.
       const { service, muted } = await userWith(`p${randomUUID()}`, 'allchannels', '-publish')
       const may = new RedisService({ url: server.url, log: false })
@@ -135,7 +135,7 @@ describe('a user who may not publish', () => {
     ['joins', ({ rooms }, may) => rooms.join('r', may.user)],
     ['sends', ({ rooms }) => rooms.send('r', { text: 'a' })],
   ]) {
-    test(`is told of it where it ${what}`, async () => {
+    test(`is notified where it ${what}`, async () => {
       const { service, muted } = await userWith(`p${randomUUID()}`, 'allchannels', '-publish')
       const may = new RedisService({ url: server.url, log: false })
       open.push(may)
@@ -147,7 +147,7 @@ describe('a user who may not publish', () => {
     })
   }
 
-  test('is told of it where a member leaves', async () => {
+  test('is notified where a member leaves', async () => {
     const { service, muted } = await userWith('leaver', 'allchannels')
     const membership = await service.rooms.join('r', randomUUID())
     await server.command('ACL', 'SETUSER', 'leaver', '-publish')
@@ -160,7 +160,7 @@ describe('a user who may not publish', () => {
     assert.equal((await healthCheck(service)).status, 'healthy')
   })
 
-  test('is told of it where it takes a dead process out of a room', async () => {
+  test('is notified where it removes a dead process from a room', async () => {
     const dead = await startRoomProcess(server.url, { leaseMs: 100 })
     await dead.ask('join', [['swept', 'ada']])
     await dead.kill()

@@ -46,10 +46,10 @@ async function as(rules, use) {
 /** What the server has refused since the last user was made, but for INFO, which nothing needs. */
 async function refused() {
   const entries = await server.command('ACL', 'LOG')
-  const told = entries.map((entry) =>
+  const refusals = entries.map((entry) =>
     Object.fromEntries(entry.flatMap((name, i) => (i % 2 ? [] : [[name, entry[i + 1]]]))),
   )
-  return told.map(({ reason, object }) => `${reason} ${object}`).filter((refusal) => refusal !== 'command info')
+  return refusals.map(({ reason, object }) => `${reason} ${object}`).filter((refusal) => refusal !== 'command info')
 }
 
 const rulesOf = ({ keys, channels, commands }) => [
@@ -66,7 +66,7 @@ const smallest = (...names) => [
 ]
 
 describe('the smallest rights of the page', () => {
-  test('are told of every feature', () => {
+  test('are listed for every feature', () => {
     assert.deepEqual(Object.keys(rows).sort(), ['every service', 'health', ...Object.keys(everything)].sort())
   })
 
@@ -122,7 +122,7 @@ describe('a server that keeps commands and channels to itself', () => {
     await as(rules, roomsUnheard)
   })
 
-  test('is told of in the log and by the health check', async () => {
+  test('is reported in the log and by the health check', async () => {
     await as(rules, async (service, log) => {
       const queue = service.queue('mail')
       const job = await queue.add('n', {})

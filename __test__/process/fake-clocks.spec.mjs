@@ -47,7 +47,7 @@ const work = `
     const jobs = await queue.addMany([1, 2, 3, 4].map((data) => ({ name: 'double', data })))
     const results = await Promise.all(jobs.map((job) => job.finished({ timeoutMs: 20_000 })))
     await worker.close()
-    const undone = await queue.add('nobody', 1)
+    const undone = await queue.add('unknown', 1)
     await all
     return {
       set: await service.set('key', 'value'),
@@ -112,8 +112,8 @@ describe('a fake clock', () => {
           STORE: engine.env().REDIS_URL,
           SILENT: `redis://127.0.0.1:${silence.address().port}`,
         }
-        const answer = await runJson(`${fakes}\n${work}\n${source}`, { env, timeout: 60_000 })
-        assert.deepEqual(answer, {
+        const result = await runJson(`${fakes}\n${work}\n${source}`, { env, timeout: 60_000 })
+        assert.deepEqual(result, {
           set: 'OK',
           load: 'loaded',
           health: 'connected',
@@ -131,7 +131,7 @@ describe('a fake clock', () => {
   }
 })
 
-test('a realm whose microtasks wait for its next script is answered all the same', async () => {
+test('a realm whose microtasks wait for its next script settles all the same', async () => {
   const context = vm.createContext({ process, console }, { microtaskMode: 'afterEvaluate' })
   const { RedisService } = loadInto(context, `${root}/index.js`)
   const service = new RedisService({ url: 'memory:' })

@@ -15,7 +15,7 @@ async function connections(server) {
 
 for (const engine of engines) {
   describe(`the life of a process on ${engine.name}`, () => {
-    test('a lone top-level await is answered, and the process ends', async () => {
+    test('a lone top-level await settles, and the process ends', async () => {
       const { status, out, err } = await runModule(
         `import { redisService } from 'cinnabar'
          console.log(await redisService.get('nothing'))`,
@@ -43,7 +43,7 @@ for (const engine of engines) {
       assert.ok(delays.sort((a, b) => a - b)[2] < 200, `exits came ${delays.map(Math.round)} ms after the last line`)
     })
 
-    test('what nobody awaits is still sent, and rejections nobody sees say so', async () => {
+    test('calls that are not awaited are still sent, and unhandled rejections say so', async () => {
       const sent = await runModule(
         `import { redisService } from 'cinnabar'; redisService.set('unawaited', 'v', { EX: 100 })`,
         {
@@ -87,7 +87,7 @@ for (const engine of engines) {
       })
     }
 
-    test('a lone await of a load is answered on a service that connects again while it is being disconnected', async () => {
+    test('a lone await of a load settles on a service that connects again while it is being disconnected', async () => {
       const { status, out, err } = await runModule(
         `import { RedisService } from 'cinnabar'
          const service = new RedisService({ url: process.env.REDIS_URL, log: false })
@@ -109,7 +109,7 @@ for (const engine of engines) {
       assert.deepEqual([status, out, err], [0, 'E_TIMEOUT\n', ''])
     })
 
-    test('a refresh that nobody waits for does not keep the process alive', async () => {
+    test('a background refresh does not keep the process alive', async () => {
       const { status, out, err } = await runModule(
         `import { RedisService } from 'cinnabar'
          const { cache } = new RedisService({ url: process.env.REDIS_URL, log: false })
@@ -125,7 +125,7 @@ for (const engine of engines) {
       assert.ok(Number(out) < 1000, `it ended ${out.trim()} ms later`)
     })
 
-    test('a lone await of a load or a lock is answered', async () => {
+    test('a lone await of a load or a lock settles', async () => {
       const { status, out, err } = await runModule(
         `import { RedisService } from 'cinnabar'
          const service = new RedisService({ url: process.env.REDIS_URL, log: false })

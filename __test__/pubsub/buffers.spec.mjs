@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 
 import { RedisService } from 'cinnabar'
 
-import { assertTyped, deferred, nobodyHears, rawClient, runJson, until } from '../helpers.mjs'
+import { assertTyped, deferred, noSubscribers, rawClient, runJson, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
@@ -92,7 +92,7 @@ for (const engine of engines) {
         assertTyped(error, 'E_BACKPRESSURE', /more than 100 messages or 16777216 bytes/)
         assert.ok(seen.length >= 100 && seen.length < 5000, `${seen.length} came`)
         assert.deepEqual(seen, range(1, seen.length))
-        await nobodyHears(service, 'c')
+        await noSubscribers(service, 'c')
         await turn()
         assert.ok(!seen.includes('after'))
         await subscription.close()
@@ -100,7 +100,7 @@ for (const engine of engines) {
     )
 
     test(
-      'that may not be dropped: an end nobody asked to hear of is an error on the console',
+      'that may not be dropped: an end without an onEnd handler is an error on the console',
       withService(async (service) => {
         const error = mock.method(console, 'error', () => {})
         try {
@@ -224,7 +224,7 @@ for (const engine of engines) {
           seen,
           expected.map((value, index) => ({ channel: `c${index}`, value, missed: 0 })),
         )
-        await nobodyHears(service, 'c1')
+        await noSubscribers(service, 'c1')
         assert.deepEqual(await stream[Symbol.asyncIterator]().next(), { done: true, value: undefined })
       }),
     )
@@ -272,9 +272,9 @@ for (const engine of engines) {
         })
         assert.deepEqual(seen, range(1, 5))
         assert.deepEqual(await stream[Symbol.asyncIterator]().next(), { done: true, value: undefined })
-        await nobodyHears(service, 'c')
+        await noSubscribers(service, 'c')
 
-        // Whoever waits gets it too, and who waits behind gets the end.
+        // A pending read gets it too, and one behind it gets the end.
         const other = await service.subscribe('c', options)
         const asked = Promise.allSettled(range(1, 5000).map(() => other[Symbol.asyncIterator]().next()))
         await service.subscribe(
@@ -312,8 +312,8 @@ for (const engine of engines) {
           assert.deepEqual(await unread[Symbol.asyncIterator]().next(), done)
           await waited.close()
           if (name === 'disconnect()') await service.connect()
-          await nobodyHears(service, 'a')
-          await nobodyHears(service, 'b')
+          await noSubscribers(service, 'a')
+          await noSubscribers(service, 'b')
         }),
       )
     }
@@ -322,7 +322,7 @@ for (const engine of engines) {
       'ends by a break or a throw in its loop',
       withService(async (service) => {
         for (const leave of ['break', 'throw']) {
-          // One that nobody has ever heard: the server may not know yet that an earlier service is gone.
+          // One that was never subscribed to: the server may not know yet that an earlier service is gone.
           const channel = `left by ${leave}`
           const stream = await service.subscribe(channel)
           await service.publish(channel, 1)
@@ -334,7 +334,7 @@ for (const engine of engines) {
           }
           if (leave === 'break') await loop()
           else await assert.rejects(loop(), /no 1/)
-          await nobodyHears(service, channel)
+          await noSubscribers(service, channel)
         }
       }),
     )
@@ -453,15 +453,15 @@ describe('a subscription whose connection is lost', () => {
     await service.publish('c', 'later')
     assert.deepEqual(await next, { channel: 'c', value: 'later', missed: 0 })
 
-    // Whoever waits hears of it when it happens.
+    // A pending read gets it when it happens.
     const waiting = message()
     assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
-    await until('the gap is told', () => gaps.length === 2)
+    await until('the gap is reported', () => gaps.length === 2)
     await service.publish('c', 'last')
     assert.deepEqual(await waiting, { channel: 'c', value: 'last', missed: 'unknown' })
   })
 
-  test('is one end of a full buffer and a lost connection: both are told', async (context) => {
+  test('is one end of a full buffer and a lost connection: both are reported', async (context) => {
     const service = await redis.makeService({ log: false })
     context.after(() => service.disconnect())
     const gaps = []

@@ -1,4 +1,4 @@
-// Whoever may not subscribe is told so over the connection that there is, however often it is tried.
+// A user who may not subscribe is refused over the existing connection, however often it tries.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
@@ -75,7 +75,7 @@ describe('a subscription that the server refuses', () => {
     const dialled = await took(async () => {
       await server.command('ACL', 'SETUSER', 'mute', '&secret:now')
       const heard = new Promise((resolve) => service.subscribe('secret:now', resolve))
-      await until('somebody hears', async () => (await service.publish('secret:now', 'at last')) === 1)
+      await until('it is subscribed', async () => (await service.publish('secret:now', 'at last')) === 1)
       assert.equal(await heard, 'at last')
     })
     // The user was changed over one of its own.

@@ -28,7 +28,7 @@ async function hearing(service, channel) {
   return { channel, seen, subscription }
 }
 
-/** Publishes 1, 2, 3… to each channel at a steady rate until `stop`, which answers what was sent to each. */
+/** Publishes 1, 2, 3… to each channel at a steady rate until `stop`, which returns what was sent to each. */
 function publishing(service, names) {
   const sent = new Map(names.map((name) => [name, []]))
   let [going, number] = [true, 0]
@@ -36,7 +36,7 @@ function publishing(service, names) {
     while (going) {
       number++
       for (const name of names) {
-        // Whether it has been sent on nobody knows: it may be missing, and it may be there.
+        // Whether it was delivered is unknown.
         await service.publish(name, number, sharded).catch((error) => assertTyped(error))
         sent.get(name).push(number)
       }
@@ -62,7 +62,7 @@ function assertNothingSilentlyMissed(seen, sent, name) {
       continue
     }
     assert.ok(value > last, `${name}: ${value} came after ${last}`)
-    assert.ok(value === last + 1 || gap, `${name}: ${last + 1} to ${value - 1} are missing and nothing was told`)
+    assert.ok(value === last + 1 || gap, `${name}: ${last + 1} to ${value - 1} are missing and no gap was reported`)
     ;[last, gap] = [value, false]
   }
   assert.ok(last >= sent.at(-1) || gap, `${name}: those after ${last} are missing`)
@@ -104,7 +104,7 @@ describe('sharded channels of a cluster', () => {
     await other.disconnect()
   })
 
-  test('are followed when their slots move, and whatever was missed is told', async () => {
+  test('are followed when their slots move, and whatever was missed is reported', async () => {
     const [from, to] = cluster.nodes
     const service = new RedisService({ url: cluster.url })
     const publisher = new RedisService({ url: cluster.url })
@@ -178,12 +178,12 @@ describe('sharded channels of a cluster', () => {
     const dialled = (await dials()) - earlier - cluster.nodes.length
     assert.ok(dialled <= cluster.nodes.length, `${dialled} connections for 60 calls`)
     await service.disconnect()
-    const nobody = new RedisService({ url: cluster.urlOf(cluster.nodes, { username: 'nobody', password }) })
+    const unknown = new RedisService({ url: cluster.urlOf(cluster.nodes, { username: 'unknown', password }) })
     await refuses(
-      nobody.subscribe('c', () => {}, sharded),
+      unknown.subscribe('c', () => {}, sharded),
       'E_AUTH',
     )
-    await nobody.disconnect()
+    await unknown.disconnect()
   })
 
   test('go on when the node that has them dies and its replica takes over', async () => {
@@ -200,7 +200,7 @@ describe('sharded channels of a cluster', () => {
     await until('it is heard again', async () => (await channels(replica)).includes(names[0]), 30)
     const now = flow.now()
     await until('all are heard', () => heard.every(({ seen }) => seen.some((value) => value > now + 20)))
-    // Whoever begins to listen meanwhile is at the right node, too.
+    // A listener that starts meanwhile is at the right node, too.
     const late = await hearing(service, cluster.keyIn(slotA, 'late'))
     const sent = await flow.stop()
     const last = flow.now()
@@ -227,7 +227,7 @@ describe('sharded channels of a cluster', () => {
     await publisher.publish(names[0], 'still', sharded)
     await until('it has come', () => heard[0].seen.includes('still'))
 
-    // A planned fail-over: the former node may still tell, or it is left with a gap.
+    // A planned fail-over: the former node may still publish, or there is a gap.
     await cluster.failover(dead)
     await until('messages come', async () => {
       await publisher.publish(names[0], 'after', sharded)
@@ -269,7 +269,7 @@ describe('sharded channels of a cluster', () => {
     await service.disconnect()
   })
 
-  test('leave a node that is cut off from all others, though it still answers', async (t) => {
+  test('leave a node that is cut off from all others, though it still replies', async (t) => {
     const owner = await cluster.nodeOf(slotB)
     const [replica] = await cluster.replicasOf(owner)
     const others = cluster.nodes.filter((node) => node !== owner)
@@ -278,7 +278,7 @@ describe('sharded channels of a cluster', () => {
     const channel = cluster.keyIn(slotB)
     const { seen } = await hearing(service, channel)
     assert.deepEqual(await channels(owner), [channel])
-    // It takes nobody's word any more, and so does not hear that it has been replaced.
+    // It accepts no messages of other nodes any more, so it does not learn that it has been replaced.
     await cluster.cutOff(owner)
     await replica.command('CLUSTER', 'FAILOVER', 'TAKEOVER')
     await until('it is heard from the new owner', async () => (await channels(replica)).includes(channel))

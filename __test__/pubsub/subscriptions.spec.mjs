@@ -5,7 +5,7 @@ import { describe, mock, test } from 'node:test'
 
 import { RedisService } from 'cinnabar'
 
-import { assertTyped, nobodyHears, rawClient, refuses, runModule, until } from '../helpers.mjs'
+import { assertTyped, noSubscribers, rawClient, refuses, runModule, until } from '../helpers.mjs'
 import { engines, startRedis } from '../support/engines.mjs'
 
 for (const engine of engines) {
@@ -32,7 +32,7 @@ for (const engine of engines) {
         const expected = values.map((value) => [value, 'prism:events'])
         assert.deepEqual(seen, [expected, expected])
         for (const subscription of subscriptions) await subscription.close()
-        await nobodyHears(service, 'prism:events')
+        await noSubscribers(service, 'prism:events')
       }),
     )
 
@@ -108,7 +108,7 @@ for (const engine of engines) {
         ])
         assert.deepEqual((await stream[Symbol.asyncIterator]().next()).value, { channel: 'c', value: 1, missed: 0 })
         for (const subscription of [...subscriptions, stream]) await subscription.close()
-        await until('nobody listens', async () => (await service.publish('c', 4, { sharded: true })) === 0)
+        await until('it has no subscribers', async () => (await service.publish('c', 4, { sharded: true })) === 0)
         for (const options of [{ sharded: 'yes' }, { sharded: 1 }, { shard: true }, null, 1, []]) {
           await refuses(service.publish('c', 1, options), 'E_INVALID_ARGUMENT')
         }
@@ -183,7 +183,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuses what cannot be meant',
+      'refuses invalid arguments',
       withService(async (service) => {
         for (const channel of ['', undefined, null, 42, {}, Symbol('c')]) {
           await refuses(service.publish(channel, 1), 'E_INVALID_ARGUMENT')
@@ -283,7 +283,7 @@ describe('messages between processes', () => {
     await service.disconnect()
   })
 
-  test('that were missed while the connection was away are told of, in their place', async () => {
+  test('that were missed while the connection was away are reported, in order', async () => {
     const service = await redis.makeService()
     const seen = []
     const subscription = await service.subscribe('c', (value) => seen.push(value), {
@@ -292,7 +292,7 @@ describe('messages between processes', () => {
     await service.publish('c', 'before')
     await until('the first has come', () => seen.length === 1)
     assert.equal(await redis.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub'), 1)
-    await until('the gap is told', () => seen.length === 2)
+    await until('the gap is reported', () => seen.length === 2)
     await service.publish('c', 'after')
     await until('the last has come', () => seen.length === 3)
     assert.deepEqual(seen, ['before', { missed: 'unknown' }, 'after'])
@@ -300,7 +300,7 @@ describe('messages between processes', () => {
     await service.disconnect()
   })
 
-  test('that a handler is too slow for are dropped, counted and told of', async () => {
+  test('that a handler is too slow for are dropped, counted and reported', async () => {
     const service = await redis.makeService()
     const other = await redis.makeService({ poolSize: 1 })
     let [heard, missed, last] = [0, 0, -1]
@@ -315,7 +315,7 @@ describe('messages between processes', () => {
     )
     const script = "for i = 1, 25000 do redis.call('PUBLISH', 'burst', i) end"
     const published = (await rawClient(other)).eval(script, 0)
-    // It is on its way; then no handler can run until all messages are there.
+    // It is in flight; then no handler can run until all messages are there.
     await new Promise(setImmediate)
     const busyUntil = performance.now() + 1500
     while (performance.now() < busyUntil);
@@ -326,7 +326,7 @@ describe('messages between processes', () => {
     assert.ok(missed > 0 && heard >= 10_000, `${heard} heard, ${missed} missed`)
   })
 
-  test('are missed with one warning where nobody asked to be told', async () => {
+  test('are missed with one warning where there is no onGap', async () => {
     const service = await redis.makeService({ log: false })
     const warnings = []
     mock.method(console, 'warn', (line) => warnings.push(line))
@@ -346,7 +346,7 @@ describe('messages between processes', () => {
     }
   })
 
-  test('on sharded channels are told missing and heard again after the connection was lost', async () => {
+  test('on sharded channels are reported missing and received again after the connection was lost', async () => {
     const service = await redis.makeService({ log: false })
     const stream = await service.subscribe('c', { sharded: true })
     await service.publish('c', 'before', { sharded: true })
@@ -378,7 +378,7 @@ describe('messages between processes', () => {
     await service.disconnect()
   })
 
-  test('of a channel that may not be heard any more are told missing, and heard again once it may', async () => {
+  test('of a channel that is no longer permitted are reported missing, and received again once it is', async () => {
     const password = randomUUID()
     const rule = (...rules) => redis.server.command('ACL', 'SETUSER', 'listener', ...rules)
     await rule('on', `>${password}`, '~*', '&*', '+@all')
@@ -387,7 +387,7 @@ describe('messages between processes', () => {
     const subscription = await service.subscribe('c', (value) => seen.push(value), { onGap: () => seen.push('gap') })
     // The server ends the connections of those who listen to what they may not hear any more.
     await rule('resetchannels')
-    await until('the gap is told', () => seen.includes('gap'))
+    await until('the gap is reported', () => seen.includes('gap'))
     await rule('&*')
     await until('it is heard again', async () => {
       await service.publish('c', 'again')

@@ -38,8 +38,8 @@ describe('a job that kills its workers', () => {
       withQueue(
         redis,
         async (queue) => {
-          const told = new Set()
-          queue.on('active', ({ id }) => told.add(id))
+          const reported = new Set()
+          queue.on('active', ({ id }) => reported.add(id))
           const ids = Array.from({ length: 30 }, (_, i) => `good ${i}`)
           // In the middle, so that others have begun before it.
           ids.splice(3, 0, 'poison')
@@ -55,8 +55,8 @@ describe('a job that kills its workers', () => {
             const beside = lines.find(([, id]) => id === 'poison')?.[2]
             if (known >= 2 && beside) assert.equal(beside, '1', 'it ran alone')
             known = (await queue.get('poison')).crashes
-            const early = [...told].filter((id) => !begun.has(id))
-            assert.deepEqual(early, [], 'told of as active and never begun')
+            const early = [...reported].filter((id) => !begun.has(id))
+            assert.deepEqual(early, [], 'reported as active and never begun')
           }
           const poison = await queue.get('poison')
           assert.deepEqual([poison.state, poison.crashes], ['dead', 5])
@@ -77,7 +77,7 @@ describe('a job that kills its workers', () => {
   }
 })
 
-/** How many jobs the store knows somebody to wait for. */
+/** How many jobs the store knows to be waited for. */
 const waitedFor = (service, queue) => service.getClient().hLen(`queue:{queue:${queue.name}}:waited`)
 
 for (const engine of engines) {
@@ -85,7 +85,7 @@ for (const engine of engines) {
     const on = (run, options) => withQueue(engine, run, options)
 
     test(
-      'comes to whoever waited for it, whatever is kept',
+      'reaches every caller that waits for it, whatever is kept',
       on(async (queue, service) => {
         await queue.pause()
         const jobs = await queue.addMany(
@@ -108,7 +108,7 @@ for (const engine of engines) {
           const ends = [job, await other.get(job.id)].map((one) => one.finished({ timeoutMs: 10_000 }))
           queue.process(({ data }) => data)
           for (const end of ends) assert.equal((await end).length, 9000)
-          await until('nobody waits any more', async () => {
+          await until('no call waits any more', async () => {
             const found = await other.get(job.id)
             return found === null
           })
@@ -124,7 +124,7 @@ for (const engine of engines) {
     )
 
     test(
-      'that was removed is told to whoever waits',
+      'that was removed is reported to those who wait',
       on(async (queue, service) => {
         const job = await queue.add('n', null, { delay: 60_000 })
         const end = refuses(job.finished({ timeoutMs: 10_000 }), 'E_JOB_GONE')
@@ -136,7 +136,7 @@ for (const engine of engines) {
   })
 }
 
-test('a clock that is set forward has no job run twice and nobody leave a room', async () => {
+test('a clock that is set forward runs no job twice and removes no member from a room', async () => {
   const [memory] = engines
   await withQueue(memory, async (queue, service) => {
     const seen = []

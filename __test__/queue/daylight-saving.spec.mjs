@@ -55,7 +55,7 @@ async function timeOf(client) {
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
 }
 
-/** Waits until no slot is due any more, and answers how many have fired. */
+/** Waits until no slot is due any more, and returns how many have fired. */
 async function allFired(queue, now) {
   let repeats
   await until('every slot that has come has fired', async () => {
@@ -92,7 +92,7 @@ describe('daylight saving', () => {
       for (let slot = from + QUARTER_MS; slot <= to; slot += QUARTER_MS) {
         const now = slot + Math.floor(random() * 5000)
         await advanceTime(service, now - (await timeOf(client)))
-        // Whoever sleeps was told how long by the clock as it was.
+        // Those that sleep computed how long from the clock as it was.
         await queue.resume()
         const restarted = Math.floor(random() * SCHEDULERS)
         await schedulers[restarted].close()
@@ -151,9 +151,9 @@ describe('daylight saving', () => {
         await killer
       }
       const ids = expected(day, from, to)
-      await until('all are told', () => added.length >= ids.length)
+      await until('all are reported', () => added.length >= ids.length)
       assert.deepEqual(added.slice().sort(), ids)
-      // A lease of somebody who was killed ends, and the job is done by another.
+      // A lease of a killed worker ends, and the job is done by another.
       await until('all are done', async () => {
         const { ready, delayed, active, dead } = await queue.counts()
         assert.equal(dead, 0)

@@ -27,7 +27,7 @@ for (const engine of engines) {
   describe(`events of a queue on ${engine.name}`, () => {
     const on = (run, options) => withQueue(engine, run, options)
 
-    /** Listens to everything; answers what came for a job, and waits until the channel is heard. */
+    /** Listens to everything; returns what came for a job, and waits until the channel is heard. */
     async function listen(queue) {
       const seen = []
       for (const event of EVENTS) queue.on(event, (details) => seen.push([event, details]))
@@ -41,7 +41,7 @@ for (const engine of engines) {
     }
 
     test(
-      'tell the life of a job',
+      'report each state of a job',
       on(async (queue) => {
         const of = await listen(queue)
         queue.process((job, { progress }) => {
@@ -75,7 +75,7 @@ for (const engine of engines) {
     )
 
     test(
-      'tell the death of a job, its return, and its removal',
+      'report that a job is dead, is redriven, and is removed',
       on(async (queue) => {
         const of = await listen(queue)
         queue.process(() => {
@@ -154,7 +154,7 @@ for (const engine of engines) {
     )
 
     test(
-      'of a listener that throws or rejects harm nobody and are reported once',
+      'of a listener that throws or rejects do no harm and are reported once',
       on(async (queue) => {
         const error = mock.method(console, 'error', () => {})
         try {
@@ -180,7 +180,7 @@ for (const engine of engines) {
     )
 
     test(
-      'are told in other processes too, and leave out what is too long',
+      'are reported in other processes too, and leave out what is too long',
       on(async (queue, service) => {
         const other = new JobQueue(queue.name, {
           service: engine.kind === 'redis' ? new RedisService({ url: engine.server.url }) : service,
@@ -203,7 +203,7 @@ for (const engine of engines) {
           queue.process((job) => job.data, { concurrency: 20 })
           const jobs = await queue.addMany(Array.from({ length: 500 }, (_, data) => ({ name: 'n', data })))
           const results = await Promise.all(jobs.map((job) => job.finished({ timeoutMs: 20_000 })))
-          // Of those that are done longer ago than the last hundred nothing is kept: whoever asks late asks in vain.
+          // Of those that are done longer ago than the last hundred nothing is kept: a late call finds nothing.
           assert.deepEqual(
             results,
             Array.from({ length: 500 }, (_, data) => data),

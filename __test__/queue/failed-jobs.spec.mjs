@@ -46,7 +46,7 @@ for (const engine of engines) {
     )
 
     test(
-      'is one line where nobody hears of it, and no more in the same minute',
+      'is one line in the log where nothing listens, and no more in the same minute',
       on(async (queue) =>
         listening(async (lines) => {
           queue.process(() => {
@@ -82,7 +82,7 @@ for (const engine of engines) {
     )
 
     test(
-      'is not said where somebody listens or waits, by whichever object of the queue',
+      'is not logged where a listener or a caller waits, by whichever object of the queue',
       on(async (queue, service) =>
         listening(async (lines) => {
           queue.process(() => {

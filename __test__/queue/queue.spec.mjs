@@ -14,7 +14,7 @@ for (const engine of engines) {
     const on = (run, options) => withQueue(engine, run, options)
 
     test(
-      'does a job with its data and answers its result',
+      'runs a job with its data and returns its result',
       on(async (queue) => {
         const values = [{ a: [] }, 'text', '', 0, null, false, [1, { b: null }], 'ü\u{1f980}\u0000', 9007199254740991]
         const seen = []
@@ -79,7 +79,7 @@ for (const engine of engines) {
     )
 
     test(
-      'answers the job that is there already',
+      'returns the job that exists already',
       on(async (queue) => {
         const first = await queue.add('a', 1, { id: 'same' })
         const second = await queue.add('b', 2, { id: 'same' })
@@ -126,7 +126,7 @@ for (const engine of engines) {
         const wanted = jobs.map(({ data }) => data).filter((data) => data !== 7)
         assert.deepEqual(new Set(seen), new Set(wanted))
         assert.equal(seen.length, wanted.length, 'each once')
-        // A worker whose thread stands still for 100 ms gives prefetched jobs back, behind those that are on their way to it.
+        // A worker whose thread stands still for 100 ms gives prefetched jobs back, behind those that are being sent to it.
         if (stood < 100) assert.deepEqual(seen, wanted, 'in their order')
       }),
     )
@@ -390,7 +390,7 @@ for (const engine of engines) {
         queue.process((job) => job.data)
         const unkept = await queue.add('n', 'result', { keep: false })
         await until('it is gone', async () => (await queue.get(unkept.id)) === null)
-        // Whoever has just added it gets what became of it, even if it was faster.
+        // The caller that has just added it gets its result, even if it was faster.
         assert.equal(await unkept.finished({ timeoutMs: 5000 }), 'result')
         await engine.advance?.(service, 3000)
         const ended = () => unkept.finished().catch((error) => error.code)

@@ -15,7 +15,7 @@ for (const engine of engines) {
     const on = (run, options) => withQueue(engine, run, options)
 
     test(
-      'adds one job a slot, whoever finds it due',
+      'adds one job a slot, whichever worker finds it due',
       on(async (queue, service) => {
         const seen = []
         const queues = [queue, new JobQueue(queue.name, { service }), new JobQueue(queue.name, { service })]
@@ -110,7 +110,7 @@ for (const engine of engines) {
       on(async (queue) => {
         const { nextAt } = await queue.repeat('r', { everyMs: 300 }, 'tick', 1)
         await delay(350)
-        // Its slot has come, nobody was there, and the next program says it again.
+        // Its slot has come, no worker was there, and the next program adds it again.
         assert.deepEqual(await queue.repeat('r', { everyMs: 300 }, 'tick', 2), { id: 'r', nextAt })
         const seen = []
         queue.process((job) => seen.push([job.id, job.data]))
@@ -147,7 +147,7 @@ for (const engine of engines) {
         const { nextAt } = await queue.repeat('r', { everyMs: 60_000 }, 'tick')
         const client = await rawClient(service)
         if (engine.advance) await engine.advance(service, 10 * 60_000)
-        // Nobody moves a server's clock: the slot is set back to when it was missed.
+        // A server's clock cannot be moved: the slot is set back to when it was missed.
         else await client.zAdd(`queue:{queue:${queue.name}}:repeats`, [{ score: nextAt - 600_000, value: 'r' }])
         assert.equal((await queue.counts()).ready, 0)
         const seen = []
@@ -190,7 +190,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuses what cannot be meant',
+      'refuses invalid arguments',
       on(async (queue) => {
         const wrong = [
           [undefined, /either everyMs or cron/],
@@ -263,7 +263,7 @@ for (const engine of engines) {
     )
 
     test(
-      'one that cannot be read is told, holds up no other one, and can be said anew',
+      'one that cannot be read is reported, delays no other one, and can be added again',
       on(async (queue, service) => {
         const client = await rawClient(service)
         await queue.repeat('broken', { everyMs: 100 }, 'tick')

@@ -10,7 +10,7 @@ import { JobQueue, RedisService } from 'cinnabar'
 import { deferred, refuses, until } from '../helpers.mjs'
 import { startRedis } from '../support/engines.mjs'
 
-// What it was told survives a kill.
+// What it has acknowledged survives a kill.
 const server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
 
 async function withQueue(run, options, settings) {
@@ -92,7 +92,7 @@ describe('a worker of a server', () => {
       assert.deepEqual([seen.length, (await queue.get(held.id)).crashes], [1, 0], 'done once')
       const next = await queue.add('n', 'next')
       assert.equal(await next.finished({ timeoutMs: 5000 }), 'next')
-      assert.equal(errors.length, 1, `told once: ${errors}`)
+      assert.equal(errors.length, 1, `reported once: ${errors}`)
     })
   })
 
@@ -119,7 +119,7 @@ describe('a worker of a server', () => {
     )
   })
 
-  test('tells what it could not tell when it closes without it', async () => {
+  test('reports what it could not deliver when it closes without it', async () => {
     await withQueue(async (queue) => {
       const gate = deferred()
       let runs = 0
@@ -230,7 +230,7 @@ describe('a store that is full', () => {
 describe('a server that drops keys', () => {
   test('is said once, where its queues are worked on', async (context) => {
     const start = async (...args) => (await startRedis({ args })).url
-    const told = async (url) => {
+    const reported = async (url) => {
       const events = []
       const services = [1, 2].map(() => new RedisService({ url, log: (event) => events.push(event) }))
       context.after(() => Promise.all(services.map((service) => service.disconnect())))
@@ -245,7 +245,7 @@ describe('a server that drops keys', () => {
       return events.filter(({ type }) => type === 'evicts')
     }
     const bad = await start('--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru')
-    const events = await told(bad)
+    const events = await reported(bad)
     assert.equal(events.length, 2, 'each of two services hears it once')
     for (const { target, message } of events) {
       assert.equal(target, new URL(bad).host)
@@ -256,6 +256,6 @@ describe('a server that drops keys', () => {
       await start('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction'),
       `memory:${randomUUID()}`,
     ]
-    for (const url of good) assert.deepEqual(await told(url), [])
+    for (const url of good) assert.deepEqual(await reported(url), [])
   })
 })

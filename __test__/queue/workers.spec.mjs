@@ -54,12 +54,12 @@ for (const engine of engines) {
         const { state, startedAt, finishedAt, result, error: kept } = await queue.get(job.id)
         assert.deepEqual([state, result, kept.code], ['dead', undefined, 'E_TIMEOUT'])
         assert.ok(finishedAt - startedAt < 700, `it took ${finishedAt - startedAt} ms`)
-        assert.equal(reason, undefined, 'nobody could have told it')
+        assert.equal(reason, undefined, 'nothing could have notified it')
       }),
     )
 
     test(
-      'frees the place of a handler that never settles, and tells it',
+      'frees the slot of a handler that never settles, and aborts its signal',
       on(async (queue) => {
         const gate = deferred()
         const seen = []
@@ -86,7 +86,7 @@ for (const engine of engines) {
     )
 
     test(
-      'tells a handler whose job was removed, and lets it end in peace',
+      'notifies a handler whose job was removed, and lets it finish',
       on(
         async (queue) => {
           const seen = []
@@ -95,7 +95,7 @@ for (const engine of engines) {
             await new Promise((resolve) => signal.addEventListener('abort', resolve))
             seen.push(signal.reason)
             progress(1)
-            log('nobody hears it')
+            log('dropped')
             throw new Error('nor this')
           })
           const job = await queue.add('remove me')
@@ -133,9 +133,9 @@ for (const engine of engines) {
             return runs.length > 2
           })
           const [a, b] = runs
-          // Nobody has told this one yet: its token does.
+          // This one has not been notified yet: its token does that.
           a.resolve('late')
-          await until('the other was told', () => b.signal.aborted)
+          await until('the other was notified', () => b.signal.aborted)
           assertTyped(b.signal.reason, 'E_JOB_GONE')
           b.resolve('late')
           await delay(20)
@@ -441,7 +441,7 @@ for (const engine of engines) {
         const worker = queue.process(async (job) => {
           await new Promise((resolve) => setTimeout(resolve, 50))
           console.log(job.data)
-          setTimeout(() => worker.close().then((answer) => console.log(JSON.stringify(answer))), 200).unref()
+          setTimeout(() => worker.close().then((result) => console.log(JSON.stringify(result))), 200).unref()
         })
         queue.add('n', 'done')`
       const { status, out, err, ms } = await runModule(source, { env: engine.env() })
@@ -490,7 +490,7 @@ for (const engine of engines) {
     })
 
     test(
-      'refuses what cannot be meant',
+      'refuses invalid arguments',
       on(async (queue, service) => {
         const bad = [
           [() => queue.process(), /handler must be a function/],

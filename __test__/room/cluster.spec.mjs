@@ -27,7 +27,7 @@ describe('rooms in a cluster', () => {
   /** The same while a server may be away. */
   const sum = async (list) => (await counts(list).catch(() => [NaN])).reduce((sum, count) => sum + count)
 
-  test('members on all servers are swept when their process is killed, and told of', async () => {
+  test('members on all servers are swept when their process is killed, and that is reported', async () => {
     const [first, second] = await Promise.all([0, 1].map(() => startRoomProcess(cluster.url, { leaseMs: 1000 })))
     await first.ask('join', [...names.map((room) => [room, 'first']), ...names.map((room) => [room, 'both'])])
     for (const room of names.slice(0, 6)) await first.ask('watch', room, room)
@@ -38,7 +38,7 @@ describe('rooms in a cluster', () => {
     assert.deepEqual(await counts(), Array(24).fill(22))
     await second.kill()
     await until('they are swept', async () => (await counts()).every((count) => count === 2))
-    await until('it is told', async () => (await first.ask('heard', 'room5')).length === 40)
+    await until('it is reported', async () => (await first.ask('heard', 'room5')).length === 40)
     assert.deepEqual(
       (await first.ask('heard', 'room5')).filter((change) => /both/.test(change)),
       [],

@@ -3,7 +3,7 @@ import { describe, mock, test } from 'node:test'
 
 import { RealtimeDataManager } from 'cinnabar'
 
-import { deferred, nobodyHears, rawClient, refuses, runModule, until } from '../helpers.mjs'
+import { deferred, noSubscribers, rawClient, refuses, runModule, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
 const range = (count, first = 0) => Array.from({ length: count }, (_, i) => first + i)
@@ -142,7 +142,7 @@ for (const engine of engines) {
         await client.del('room:lobby:messages')
         assert.deepEqual(await since(numbers[149]), [])
         const over = await since(numbers[140])
-        await until('it is told', () => over.length === 1)
+        await until('it is reported', () => over.length === 1)
         assert.deepEqual(over, ['gap 9'])
       }),
     )
@@ -164,7 +164,7 @@ for (const engine of engines) {
     )
 
     test(
-      'are lost with the data of the server, which is told, and numbers still grow',
+      'are lost with the data of the server, which is reported, and numbers still grow',
       withRooms(async (rooms, client) => {
         const { heard, handler, onGap } = recorder()
         await rooms.listen('lobby', handler, { onGap })
@@ -197,9 +197,9 @@ for (const engine of engines) {
         assert.deepEqual(heard, [1, 2, 3, 4])
         const late = recorder()
         await rooms.listen('lobby', late.handler, { since: first, onGap: late.onGap })
-        await until('it is told', () => late.heard.length === 2)
+        await until('it is reported', () => late.heard.length === 2)
         assert.deepEqual(late.heard, ['gap unknown', 4])
-        // And by somebody who has not.
+        // And by one that has not.
         await client.hSet('room:{room:lobby:messages}:seq', 'seq', String(first + 1))
         await new RealtimeDataManager(service).send('lobby', { n: 5 })
         await until('all have come', () => heard.includes(5))
@@ -229,7 +229,7 @@ for (const engine of engines) {
     )
 
     test(
-      'for a listener that stands still cost no memory, delay nobody, and come in order when it goes on',
+      'for a listener that is blocked cost no memory, delay no other listener, and come in order when it goes on',
       withRooms(async (rooms) => {
         const [quick, still] = [recorder(), recorder()]
         await rooms.listen('lobby', quick.handler)
@@ -308,12 +308,12 @@ for (const engine of engines) {
         await client.publish('room:{room:other:messages}:live', '{"n":9,"seq":1995000000000000}')
         assert.equal((await ended.promise).code, 'E_WRONG_TYPE')
         assert.deepEqual(heard, [])
-        await nobodyHears(client, 'room:{room:other:messages}:live')
+        await noSubscribers(client, 'room:{room:other:messages}:live')
       }),
     )
 
     test(
-      'a handler that throws is told of once, and hears the rest',
+      'a handler that throws is reported once, and gets the rest',
       withRooms(async (rooms) => {
         const error = mock.method(console, 'error', () => {})
         const seen = []

@@ -147,8 +147,8 @@ for (const engine of engines) {
         await members[0].leave()
         await members[1].leave()
         await rooms.removeUserFromRoom('lobby', 'old')
-        await rooms.removeUserFromRoom('lobby', 'nobody')
-        await until('all is told', () => seen.length === 4)
+        await rooms.removeUserFromRoom('lobby', 'unknown')
+        await until('all is reported', () => seen.length === 4)
         assert.deepEqual(seen, ['join ann', 'update ann', 'leave ann', 'leave old'])
         assert.equal(watch.users.size, 0)
         await watch.close()
@@ -182,14 +182,14 @@ for (const engine of engines) {
     )
 
     test(
-      'many of them are told to a watcher that is slow, in order, and it holds nobody up',
+      'many of them reach a slow watcher in order, and it delays no other',
       withRooms(async (rooms) => {
         const seen = []
         const watch = await rooms.watch('lobby', (change) => seen.push(text(change)))
         const slow = await rooms.watch('lobby')
         const members = await Promise.all(Array.from({ length: 3000 }, (_, i) => rooms.join('lobby', `user${i}`)))
         await Promise.all(members.slice(0, 1500).map((member) => member.leave()))
-        await until('all is told', () => seen.length === 4500)
+        await until('all is reported', () => seen.length === 4500)
         assert.deepEqual(new Set(seen).size, 4500)
         assert.equal(watch.users.size, 1500)
         let [joined, left] = [0, 0]
@@ -209,7 +209,7 @@ for (const engine of engines) {
         const ids = ['__proto__', 'constructor', 'a*b', 'with space', '%41', 'ü\u{1f980}', '1\n2']
         for (const id of ids) await rooms.join('a{b}*', id, { id, joinedAt: 'mine', list: [] })
         assert.deepEqual(await names(rooms, 'a{b}*'), [...ids].sort())
-        await until('all is told', () => seen.length === ids.length)
+        await until('all is reported', () => seen.length === ids.length)
         assert.deepEqual(
           seen.map(({ userId, user }) => [userId, user.id, user.list]),
           ids.map((id) => [id, id, []]),
@@ -220,7 +220,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuse what cannot be meant, and write nothing then',
+      'refuse invalid arguments, and write nothing then',
       withRooms(async (rooms, client, service) => {
         const cyclic = {}
         cyclic.self = cyclic
@@ -297,7 +297,7 @@ for (const engine of engines) {
     )
 
     test(
-      'a handler that throws is told of once, and the watch goes on',
+      'a handler that throws is reported once, and the watch goes on',
       withRooms(async (rooms) => {
         const error = mock.method(console, 'error', () => {})
         const seen = []
@@ -307,7 +307,7 @@ for (const engine of engines) {
         })
         const members = [await rooms.join('lobby', 'ann'), await rooms.join('lobby', 'bob')]
         for (const member of members) await member.leave()
-        await until('all is told', () => seen.length === 4)
+        await until('all is reported', () => seen.length === 4)
         error.mock.restore()
         assert.equal(error.mock.callCount(), 1)
         assert.match(error.mock.calls[0].arguments[0], /"lobby"/)
@@ -321,7 +321,7 @@ for (const engine of engines) {
         const seen = []
         await storage.run('watcher', () => rooms.watch('lobby', () => seen.push(storage.getStore())))
         await storage.run('joiner', () => rooms.join('lobby', 'ann'))
-        await until('it is told', () => seen.length === 1)
+        await until('it is reported', () => seen.length === 1)
         assert.deepEqual(seen, ['watcher'])
       }),
     )

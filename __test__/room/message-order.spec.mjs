@@ -19,7 +19,7 @@ async function start(args) {
   return { server, senders: processes.slice(0, SENDERS), listeners: processes.slice(SENDERS) }
 }
 
-/** All senders send, and each listens to all of it as well; answers what became of the messages. */
+/** All senders send, and each listens to all of it as well; returns what became of the messages. */
 async function sendAll({ senders, listeners }, meanwhile = async () => {}, bytes = 0) {
   await Promise.all([...senders, ...listeners].map((one) => one.ask('listen', 'all', 'room')))
   const sending = senders.map((one, i) => one.ask('send', 'room', `s${i}`, EACH, 16, bytes))
@@ -29,7 +29,7 @@ async function sendAll({ senders, listeners }, meanwhile = async () => {}, bytes
     for (const [outcome, count] of Object.entries(of)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count
   }
   // The last word, which everybody has to hear: not before the one who says it has its server back.
-  await until('the server answers', () =>
+  await until('the server responds', () =>
     senders[0].ask('users', 'room').then(
       () => true,
       () => false,
@@ -53,7 +53,7 @@ async function heardBy(processes, name = 'all') {
 }
 
 /**
- * Checks that numbers follow each other, each once, and that each that is missing was told where it is missing. Answers how
+ * Checks that numbers follow each other, each once, and that each that is missing was reported where it is missing. Returns how
  * many were missed by number, and how many gaps had no number.
  */
 function check(list) {
@@ -98,7 +98,7 @@ describe('10,000 messages from four processes', () => {
     context.diagnostic(`${lists.length} listeners heard ${lists[0].length} messages each, none missed`)
   })
 
-  test('come to all in one order, each once or told missing, though the server is killed and comes back', async (context) => {
+  test('come to all in one order, each once or reported missing, though the server is killed and comes back', async (context) => {
     // It writes before it replies. When it also syncs once a second, it puts writes off while the disk is busy.
     const all = await start(['--appendonly', 'yes', '--appendfsync', 'no'])
     const outcomes = await sendAll(all, async () => {
@@ -117,10 +117,10 @@ describe('10,000 messages from four processes', () => {
       const all = heard + gaps[i].missed
       if (gaps[i].unknown === 0) assert.ok(all >= outcomes.sent + 1, 'whatever was acknowledged has a number')
     }
-    context.diagnostic(`sent: ${JSON.stringify(outcomes)}; told missing: ${JSON.stringify(gaps)}`)
+    context.diagnostic(`sent: ${JSON.stringify(outcomes)}; reported missing: ${JSON.stringify(gaps)}`)
   })
 
-  test('come to all in one order, each once or told missing, though the server loses its memory', async (context) => {
+  test('come to all in one order, each once or reported missing, though the server loses its memory', async (context) => {
     const all = await start([])
     const outcomes = await sendAll(all, async () => {
       await sleep(250)
@@ -131,11 +131,11 @@ describe('10,000 messages from four processes', () => {
     const lists = await heardBy([...all.senders, ...all.listeners])
     const gaps = lists.map(check)
     same(lists)
-    for (const { unknown } of gaps) assert.ok(unknown >= 1, 'what is lost with the memory is told')
-    context.diagnostic(`sent: ${JSON.stringify(outcomes)}; told missing: ${JSON.stringify(gaps)}`)
+    for (const { unknown } of gaps) assert.ok(unknown >= 1, 'what is lost with the memory is reported')
+    context.diagnostic(`sent: ${JSON.stringify(outcomes)}; reported missing: ${JSON.stringify(gaps)}`)
   })
 
-  test('come to one that slept in one order, each once or told missing, and no other waits for it', async (context) => {
+  test('come to one that slept in one order, each once or reported missing, and no other waits for it', async (context) => {
     // So that the server gives up a subscriber that takes nothing, as it does after a while.
     const all = await start(['--client-output-buffer-limit', 'pubsub', '300kb', '0', '0'])
     const [sleeper, ...others] = all.listeners
@@ -158,7 +158,7 @@ describe('10,000 messages from four processes', () => {
     const heard = lists[0].filter(([, what]) => what !== undefined).length
     assert.equal(heard + missed, SENDERS * EACH + 1)
     assert.ok(missed > 0, 'it slept through more than is kept')
-    context.diagnostic(`it heard ${heard} and was told of ${missed} missing`)
+    context.diagnostic(`it heard ${heard} and was notified of ${missed} missing`)
   })
 
   test('are replayed from a number on, while more are sent', async () => {

@@ -55,7 +55,7 @@ describe('members of rooms in several processes', () => {
         // A moment for the sweep itself and for asking.
         assert.ok(took <= within + 500, `${took} ms`)
         assert.equal(await connections(), 300 + 350)
-        await until('all is told', async () => {
+        await until('all is reported', async () => {
           const heard = await first.ask('heard', 'a')
           return heard.filter((change) => change.startsWith('leave')).length === 200
         })
@@ -73,7 +73,7 @@ describe('members of rooms in several processes', () => {
     await withProcesses(500, async ({ processes, counts, connections }) => {
       for (const [i, one] of processes.entries()) await one.ask('join', users(`user${i}x`, 10))
       await Promise.all(processes.map((one) => one.kill()))
-      await until('nobody is there', async () => (await counts()).every((count) => count === 0))
+      await until('the room is empty', async () => (await counts()).every((count) => count === 0))
       assert.equal(await connections(), 0)
     })
   })
@@ -136,7 +136,7 @@ describe('members of rooms in several processes', () => {
     })
   })
 
-  test('of one that is told to end are gone at once', async () => {
+  test('of one that gets SIGTERM leave at once', async () => {
     await withProcesses(undefined, async ({ processes, counts, client }) => {
       const [first] = processes
       await first.ask('join', users('first', 1000))
@@ -164,7 +164,7 @@ describe('members of rooms in several processes', () => {
         30,
       )
       await until('each is counted once', async () => (await connections()) === 605)
-      // Whoever watched has seen none of it, or all of it.
+      // A watcher has seen none of it, or all of it.
       await sleep(1500)
       const there = new Set()
       for (const change of await first.ask('heard', 'a')) {
@@ -179,7 +179,7 @@ describe('members of rooms in several processes', () => {
     })
   })
 
-  test('come and go many times, and in the end nobody is left', async () => {
+  test('come and go many times, and in the end no member is left', async () => {
     await withProcesses(500, async ({ processes, counts, connections, client }) => {
       for (let round = 0; round < 6; round++) {
         await Promise.all(processes.map((one, i) => one.ask('join', users(`user${i}`, 200))))
@@ -196,7 +196,7 @@ describe('members of rooms in several processes', () => {
       }
       await Promise.all(processes.map((one) => one.ask('leave', 10_000)))
       await until('all have left', async () => (await counts()).every((count) => count === 0))
-      await until('nobody is counted', async () => (await connections()) === 0)
+      await until('none is counted', async () => (await connections()) === 0)
       await Promise.all(processes.map((one) => one.stop()))
       const last = await startRoomProcess(redis.server.url, { leaseMs: 500 })
       await last.ask('join', [['a', 'last']])

@@ -31,14 +31,14 @@ for (const engine of engines) {
         await rooms.addUserToRoom('lobby', 'ann', { name: 'Anna' })
         assert.equal((await rooms.getRoomUsers('lobby')).ann.name, 'Anna')
         assert.equal(await rooms.removeUserFromRoom('lobby', 'ann'), 1)
-        assert.equal(await rooms.removeUserFromRoom('lobby', 'nobody'), 0)
+        assert.equal(await rooms.removeUserFromRoom('lobby', 'unknown'), 0)
         assert.deepEqual(Object.keys(await rooms.getRoomUsers('lobby')), ['bob'])
         assert.deepEqual({ ...(await rooms.getRoomUsers('other')) }, {})
       }),
     )
 
     test(
-      'answers a placeholder for a user that is no JSON',
+      'returns a placeholder for a user that is no JSON',
       withRooms(async (rooms, client) => {
         await rooms.addUserToRoom('lobby', 'ann')
         await client.hSet('room:lobby:users', 'broken', '{no json')
@@ -102,7 +102,7 @@ for (const engine of engines) {
     )
 
     test(
-      'refuses what cannot be meant, and writes nothing then',
+      'refuses invalid arguments, and writes nothing then',
       withRooms(async (rooms, client) => {
         const cyclic = {}
         cyclic.self = cyclic

@@ -15,7 +15,7 @@ const names = async (rooms, room = 'lobby') => Object.keys(await rooms.getRoomUs
 const quiet = { log: false, breaker: false }
 
 describe('rooms while their server is in trouble', () => {
-  test('a join that hangs ends in time, and its seat is given back', async () => {
+  test('a join that hangs ends in time, and its membership is removed', async () => {
     const service = await redis.makeService(quiet)
     const rooms = new RealtimeDataManager(service, { leaseMs: 2000 })
     await rooms.join('lobby', 'ann')
@@ -31,7 +31,7 @@ describe('rooms while their server is in trouble', () => {
     assert.equal(await server.command('EXISTS', 'room:lobby:users'), 0)
   })
 
-  test('a leave that cannot be told never rejects, and is told later', async () => {
+  test('a leave that cannot be sent never rejects, and is sent later', async () => {
     const service = await redis.makeService({ ...quiet, timeoutMs: 500 })
     const rooms = new RealtimeDataManager(service, { leaseMs: 60_000 })
     const [ann, bob] = [await rooms.join('lobby', 'ann'), await rooms.join('lobby', 'bob')]
@@ -41,13 +41,13 @@ describe('rooms while their server is in trouble', () => {
     assert.ok(performance.now() - started < 3000)
     await ann.leave()
     server.resume()
-    await until('it is told', async () => (await names(rooms)).join() === 'bob')
+    await until('it is reported', async () => (await names(rooms)).join() === 'bob')
     await bob.leave()
     assert.deepEqual(await names(rooms), [])
     await service.disconnect()
   })
 
-  test('without a server everything is refused, with a code, whatever else calls answer then', async () => {
+  test('without a server everything is refused, with a code, whatever calls return otherwise', async () => {
     await redis.makeService(quiet).then((service) => service.disconnect())
     await server.stop()
     const service = new RedisService({
@@ -80,7 +80,7 @@ describe('rooms while their server is in trouble', () => {
     await other.disconnect()
   })
 
-  test('after disconnect no connection is left, whoever was in a room, listened or watched', async () => {
+  test('after disconnect no connection is left, with members, listeners and watchers', async () => {
     const service = await redis.makeService(quiet)
     const connections = async () => (await server.command('CLIENT', 'LIST')).split('\n').filter(Boolean).length
     await until('only this one asks', async () => (await connections()) === 1)
@@ -142,7 +142,7 @@ describe('rooms while their server is in trouble', () => {
     const seen = []
     const watch = await rooms.watch('lobby', ({ type, userId }) => seen.push(`${type} ${userId}`))
     const ann = await other.rooms.join('lobby', 'ann')
-    await until('it is told', () => seen.length === 1)
+    await until('it is reported', () => seen.length === 1)
     const client = await rawClient(other)
     // Cut, and changed before it can be back.
     await client
@@ -152,7 +152,7 @@ describe('rooms while their server is in trouble', () => {
       .hSet('room:lobby:users', 'cid', '{"n":1}')
       .exec()
     await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await until('the difference is told', () => seen.length === 4)
+    await until('the difference is reported', () => seen.length === 4)
     assert.deepEqual(seen, ['join ann', 'leave ann', 'join bob', 'join cid'])
     assert.deepEqual([...watch.users.keys()].sort(), ['bob', 'cid'])
     await ann.leave()

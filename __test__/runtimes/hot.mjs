@@ -51,9 +51,9 @@ async function editAndAsk({ redis, app, path, command, args }) {
     for (let version = 1; version <= EDITS; version++) {
       // Only the versions, and now and then what a module imports, which makes other chunks.
       edit(app, version, version === 2 ? "import 'node:os'\n" : '')
-      await until(`version ${version} answers`, async () => (await ask()).includes(version), 30)
+      await until(`version ${version} responds`, async () => (await ask()).includes(version), 30)
       // What is edited last is compiled last: from now on no other version does anything.
-      await until(`version ${version} answers alone`, async () => (await ask()).every((each) => each === version), 30)
+      await until(`version ${version} responds alone`, async () => (await ask()).every((each) => each === version), 30)
       for (let n = 0; n < 2; n++) {
         const versions = await ask()
         assert.deepEqual(new Set(versions), new Set([version]), `${versions}\n${child.log()}`)
@@ -61,7 +61,7 @@ async function editAndAsk({ redis, app, path, command, args }) {
       // A subscription that has ended closes its connection behind it.
       await until(`there are ${connections} connections`, async () => (await connectionsOf(redis)) === connections)
     }
-    await redis.command('PUBLISH', 'told', '"something"')
+    await redis.command('PUBLISH', 'events', '"something"')
     await until('it is heard', async () => Number(await redis.command('GET', `heard by ${EDITS}`)) > 0)
     assert.deepEqual(await redis.command('KEYS', 'heard by *'), [`heard by ${EDITS}`])
     assert.equal(await redis.command('GET', `heard by ${EDITS}`), '1')

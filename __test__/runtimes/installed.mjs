@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/processes.mjs'
 
 const scripts = new URL('scripts/', import.meta.url)
 
-/** Packs and installs, and puts this folder's scripts beside `node_modules`. Answers the folder. */
+/** Packs and installs, and puts this folder's scripts beside `node_modules`. Returns the folder. */
 export async function installPackage() {
   const folder = temporaryFolder('installed')
   const packed = await pack(root, folder)

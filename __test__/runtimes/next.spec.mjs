@@ -70,7 +70,7 @@ for (const output of ['normal', 'standalone']) {
           assert.deepEqual(await json(ask('/api/session', { headers: { cookie } })), { session: null })
         })
 
-        it('caches until it is told to forget', async () => {
+        it('caches until it is invalidated', async () => {
           const results = []
           for (const method of ['GET', 'GET', 'DELETE', 'GET']) {
             results.push((await json(ask('/api/cached', { method }))).result)
@@ -79,25 +79,25 @@ for (const output of ['normal', 'standalone']) {
         })
 
         it('refuses the sixth request, whatever the client writes into X-Forwarded-For, and says when to come back', async () => {
-          const answers = []
+          const replies = []
           for (let i = 0; i < 6; i++) {
             const forwarded = proxies ? `10.0.0.${i}, 203.0.113.7` : `10.0.0.${i}`
-            answers.push(await ask('/api/limited', { headers: { 'x-forwarded-for': forwarded } }))
+            replies.push(await ask('/api/limited', { headers: { 'x-forwarded-for': forwarded } }))
           }
-          // Behind a proxy, its entry tells clients apart.
+          // Behind a proxy, its entry distinguishs clients.
           const other = await ask('/api/limited', { headers: { 'x-forwarded-for': '10.0.0.1, 203.0.113.8' } })
           assert.equal(other.status, proxies ? 200 : 429)
           assert.deepEqual(
-            answers.map((answer) => answer.status),
+            replies.map((reply) => reply.status),
             [200, 200, 200, 200, 200, 429],
           )
-          assert.ok(Number(answers[5].headers.get('retry-after')) >= 1)
-          assert.equal(answers[0].headers.get('x-ratelimit-remaining'), '4')
+          assert.ok(Number(replies[5].headers.get('retry-after')) >= 1)
+          assert.equal(replies[0].headers.get('x-ratelimit-remaining'), '4')
         })
 
         it('lets one of two hold the lock', async () => {
-          const answers = await Promise.all([post('/api/lock'), post('/api/lock')])
-          assert.deepEqual(answers.map((answer) => answer.status).sort(), [200, 409])
+          const replies = await Promise.all([post('/api/lock'), post('/api/lock')])
+          assert.deepEqual(replies.map((reply) => reply.status).sort(), [200, 409])
         })
 
         it('is healthy', async () => {
@@ -114,8 +114,8 @@ for (const output of ['normal', 'standalone']) {
   })
 }
 
-async function json(answer) {
-  const { status, body } = await answer.then(async (response) => ({
+async function json(reply) {
+  const { status, body } = await reply.then(async (response) => ({
     status: response.status,
     body: await response.text(),
   }))
@@ -130,7 +130,7 @@ function standalone() {
   return () => [join(moved, 'server.js')]
 }
 
-/** A server that answers nothing and counts who comes. */
+/** A server that closes every connection and counts them. */
 async function trap() {
   let count = 0
   const server = createServer((socket) => {

@@ -36,7 +36,7 @@ export const runtimes = [
 
 /**
  * Runs a script in a runtime. It must end by itself: one that is still there after `seconds` is killed, which fails.
- * Answers what it printed as `out` and `err`.
+ * Returns what it printed as `out` and `err`.
  */
 export async function runIn(runtime, script, { cwd, env = {}, args = [], allow = [], seconds = 60 }) {
   const { PATH, HOME, TMPDIR } = process.env

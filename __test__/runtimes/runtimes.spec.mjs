@@ -34,13 +34,13 @@ for (const runtime of runtimes) {
     it(`${threads} threads come and go, whichever has loaded the addon first`, async () => {
       const args = [String(threads)]
       const { out } = await runThreads('strangers.mjs', args)
-      assert.deepEqual(JSON.parse(out), { answered: threads, worked: true })
+      assert.deepEqual(JSON.parse(out), { settled: threads, worked: true })
     })
 
     if (runtime.id !== 'node') {
       it('Web Workers come and go', async () => {
         const { out } = await runThreads('web-workers.mjs')
-        assert.deepEqual(JSON.parse(out), { answered: 40 })
+        assert.deepEqual(JSON.parse(out), { settled: 40 })
       })
     }
   })
@@ -52,7 +52,7 @@ for (const runtime of runtimes) {
         return runIn(runtime, join(app, script), { cwd: app, env: { REDIS_URL: engine.url() }, allow })
       }
 
-      it('every feature answers, and the process ends by itself', async () => {
+      it('every feature works, and the process ends by itself', async () => {
         const { out, err } = await run('exercise.mjs')
         assert.equal(err, '')
         assert.deepEqual(JSON.parse(out), expected)
@@ -64,13 +64,13 @@ for (const runtime of runtimes) {
         assert.deepEqual([same, value], [true, 'CommonJS'])
       })
 
-      it('a lone top-level await is answered', async () => {
+      it('a lone top-level await settles', async () => {
         assert.equal((await run('lone.mjs')).out, 'OK\n')
       })
 
       it('50 worker threads come and go and leave one pool', async () => {
-        const { answered, counted, clients } = JSON.parse((await run('workers.mjs', runtime.threads)).out)
-        assert.deepEqual([answered, counted], [50, '50'])
+        const { settled, counted, clients } = JSON.parse((await run('workers.mjs', runtime.threads)).out)
+        assert.deepEqual([settled, counted], [50, '50'])
         // The pool's ten; nothing that a thread opened for itself.
         if (engine.name === 'redis') assert.ok(clients >= 1 && clients <= 10, `${clients} connections`)
       })
@@ -80,13 +80,13 @@ for (const runtime of runtimes) {
 
 describe('Deno without the right to read the environment', () => {
   const deno = { ...runtimes.find(({ id }) => id === 'deno'), args: ['run', '--no-prompt', '--no-remote'] }
-  const told = async (script, allow) => {
+  const reported = async (script, allow) => {
     const env = { REDIS_URL: server.url }
     return JSON.parse((await runIn(deno, join(app, script), { cwd: app, env, allow })).out)
   }
 
   it('says what is not allowed, instead of keeping data in the process', async () => {
-    const { code, message } = (await told('unasked.mjs', ['--allow-ffi'])).byDefault
+    const { code, message } = (await reported('unasked.mjs', ['--allow-ffi'])).byDefault
     assert.equal(code, 'E_INVALID_SETTINGS')
     const names = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
     assert.ok(message.startsWith(`no permission to read ${names.join(', ')}, so the server is unknown. `), message)
@@ -94,16 +94,16 @@ describe('Deno without the right to read the environment', () => {
   })
 
   it('works with a url in code', async () => {
-    assert.equal((await told('unasked.mjs', ['--allow-ffi'])).inCode, 'OK')
+    assert.equal((await reported('unasked.mjs', ['--allow-ffi'])).inCode, 'OK')
   })
 
   it('names the flag that the addon needs', async () => {
-    await assert.rejects(told('unasked.mjs', []), /addon cannot be loaded without permission: .*--allow-ffi/)
+    await assert.rejects(reported('unasked.mjs', []), /addon cannot be loaded without permission: .*--allow-ffi/)
   })
 })
 
 describe('examples/deno', () => {
-  it('answers, from its cache the second time, and refuses the sixth', async () => {
+  it('responds, from its cache the second time, and refuses the sixth', async () => {
     const deno = runtimes.find((runtime) => runtime.id === 'deno')
     const port = await freePort()
     copyFileSync(join(root, 'examples/deno/main.ts'), join(app, 'main.ts'))
@@ -112,14 +112,14 @@ describe('examples/deno', () => {
     const example = background(deno.command, [...deno.example, 'main.ts'], { cwd: app, env, log })
     const listening = () => example.log().includes(`:${port}`)
     await ready(example, 'examples/deno', listening)
-    const answers = []
+    const results = []
     for (let i = 0; i < 6; i++) {
-      // Nobody is another client by a header of their own.
+      // A client cannot pose as another by a header.
       const response = await fetch(`http://127.0.0.1:${port}/report`, { headers: { 'x-forwarded-for': `10.0.0.${i}` } })
-      answers.push([response.status, (await response.json()).from])
+      results.push([response.status, (await response.json()).from])
     }
     const cached = [200, 'cache']
-    assert.deepEqual(answers, [[200, 'source'], cached, cached, cached, cached, [429, undefined]])
+    assert.deepEqual(results, [[200, 'source'], cached, cached, cached, cached, [429, undefined]])
     await end(example)
   })
 })
@@ -163,7 +163,7 @@ const expected = {
     [{ loads: 1 }, { loads: 1 }, { loads: 1 }],
     null,
     true,
-    // What `setMany` answers, undefined, which JSON writes so.
+    // What `setMany` returns, undefined, which JSON writes so.
     null,
     [1, 2, null],
     2,

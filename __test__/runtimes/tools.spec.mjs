@@ -48,7 +48,7 @@ describe('test runners and pools', () => {
   })
 
   it('Piscina retires its threads and goes on', async () => {
-    assert.deepEqual(JSON.parse(await run(join(app, 'piscina/main.mjs'), [])), { answered: 48 })
+    assert.deepEqual(JSON.parse(await run(join(app, 'piscina/main.mjs'), [])), { settled: 48 })
   })
 })
 

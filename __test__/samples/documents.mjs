@@ -1,4 +1,4 @@
-// The calls of the service documents, as they stand there, each with what it must answer. `api` holds the exported
+// The calls of the service documents, as they stand there, each with what it must return. `api` holds the exported
 // names: the static forms, or objects made for one service, which must not differ.
 import assert from 'node:assert/strict'
 

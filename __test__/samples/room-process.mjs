@@ -1,4 +1,4 @@
-// A process with members and listeners in rooms, which does what it is told to by messages.
+// A process with members and listeners in rooms, which does what messages ask for.
 
 import { RealtimeDataManager, RedisService, shutdownOnSignal } from 'cinnabar'
 
@@ -30,7 +30,7 @@ const calls = {
     await rooms.watch(room, ({ type, userId }) => list.push(`${type} ${userId}`))
   },
   heard: (name) => heard[name],
-  // As many as wanted, some at a time, going on whatever happens; answers what became of each.
+  // As many as wanted, some at a time, going on whatever happens; returns what became of each.
   async send(room, by, count, atOnce, bytes = 0) {
     const text = 'x'.repeat(bytes)
     const outcomes = {}
@@ -54,7 +54,7 @@ const calls = {
 
 process.on('message', async ({ id, call, args }) => {
   try {
-    process.send({ id, answer: await calls[call](...args) })
+    process.send({ id, result: await calls[call](...args) })
   } catch (error) {
     process.send({ id, error: error.stack })
   }

@@ -65,17 +65,17 @@ describe('through sentinels', () => {
     await withService({}, async (service) => assert.equal(await service.get('in'), null))
   })
 
-  test('a name that nobody knows is an error that says so', async () => {
+  test('an unknown name is an error that says so', async () => {
     const ports = group.sentinels.map(({ port }) => port)
-    const options = { url: sentinelUrl(ports, { name: 'nobody', password }), timeoutMs: 1000, connectWaitMs: 200 }
+    const options = { url: sentinelUrl(ports, { name: 'unknown', password }), timeoutMs: 1000, connectWaitMs: 200 }
     await withService(options, async (service) => {
-      const error = await refuses(service.get('k'), 'E_UNAVAILABLE', /nobody/)
+      const error = await refuses(service.get('k'), 'E_UNAVAILABLE', /unknown/)
       assert.match(error.message, /sentinel/i)
       assert.equal((await service.healthCheck()).status, 'disconnected')
     })
   })
 
-  test('sentinels that do not answer are an error that says so', async () => {
+  test('sentinels that do not respond are an error that says so', async () => {
     const port = await freePort()
     const options = { url: sentinelUrl([port], { name: 'main', password }), timeoutMs: 1000, connectWaitMs: 200 }
     await withService(options, async (service) => {
@@ -109,7 +109,7 @@ describe('through sentinels', () => {
       const before = await group.primary()
       const after = await group.failover()
       assert.notEqual(after.port, before.port)
-      // The former primary may answer for a moment; what it takes then is lost with it.
+      // The former primary may reply for a moment; what it takes then is lost with it.
       await until('calls reach the new primary', async () => {
         await service.set('after', 'x').catch(() => {})
         return (await after.command('GET', 'after')) === 'x'
@@ -131,7 +131,7 @@ describe('through sentinels', () => {
       await group.replicated()
       await before.kill()
       await group.replaced(before)
-      await until('calls are answered', () => service.set('after', 'x').catch(() => false))
+      await until('calls succeed', () => service.set('after', 'x').catch(() => false))
       assert.equal(await service.get('kept'), 'value')
       await assertOnPrimary(service)
     })

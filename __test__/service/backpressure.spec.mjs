@@ -25,7 +25,7 @@ describe('what is under way', () => {
     const service = new RedisService({ url: server.url, log: false, ...options })
     await service.connect()
     await run(service)
-    // Nobody has got the answer of somebody else.
+    // No call has got the result of another.
     await service.set('after', 'value')
     assert.equal(await service.get('after'), 'value')
     await service.disconnect()
@@ -43,7 +43,7 @@ describe('what is under way', () => {
     await within({ maxQueuedBytes: 2500 }, async (service) => {
       const sets = () => Array.from({ length: 100 }, () => service.set('k', 'x'.repeat(1000)))
       assert.deepEqual(await codes(sets()), { ok: 2, E_BACKPRESSURE: 98 })
-      // Whoever is alone has room.
+      // A call that is alone has room.
       assert.equal(await service.set('k', 'x'.repeat(10_000)), 'OK')
     })
   })

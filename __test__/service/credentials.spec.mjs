@@ -1,4 +1,4 @@
-// A function that answers user and password: when it is asked, what it may answer, and that nothing it says is shown.
+// A function that returns user and password: when it is called, what it may return, and that nothing of it is shown.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'
@@ -50,11 +50,11 @@ describe('credentials from a function', () => {
   test('are asked for anew at the next connection, so that a password may change', async () => {
     const rotated = await startRedis({ args: ['--requirepass', 'first'], password: 'first' })
     let current = 'first'
-    const answered = []
+    const settled = []
     const service = new RedisService({
       url: `redis://127.0.0.1:${rotated.port}`,
       credentials: () => {
-        answered.push(current)
+        settled.push(current)
         return { password: current }
       },
     })
@@ -65,8 +65,8 @@ describe('credentials from a function', () => {
     const id = await client.sendCommand(['CLIENT', 'ID'])
     await client.sendCommand(['CLIENT', 'KILL', 'ID', String(id), 'SKIPME', 'no']).catch(() => {})
     assert.equal(await service.get('key'), 'value')
-    assert.equal(answered.at(0), 'first')
-    assert.equal(answered.at(-1), 'second')
+    assert.equal(settled.at(0), 'first')
+    assert.equal(settled.at(-1), 'second')
     await service.disconnect()
     await rotated.stop()
   })
@@ -122,7 +122,7 @@ describe('credentials from a function', () => {
     const { status, out, err } = await runModule(
       `import { RedisService } from 'cinnabar'
        const service = new RedisService({ url: '${url}', credentials: () => new Promise(() => {}), connectTimeoutMs: 200, timeoutMs: 2000 })
-       console.log(await service.get('key').then(() => 'answered', (error) => error.code))`,
+       console.log(await service.get('key').then(() => 'fulfilled', (error) => error.code))`,
     )
     assert.equal(status, 0, err)
     assert.match(out, /^E_(UNAVAILABLE|NOT_SENT|AUTH)\n$/)
@@ -136,7 +136,7 @@ describe('credentials from a function', () => {
     await Promise.all([one.disconnect(), other.disconnect()])
   })
 
-  test('do no harm when their thread ends in the middle of the answer', async () => {
+  test('do no harm when their thread ends in the middle of the call', async () => {
     const { status, out, err } = await runModule(
       `import { RedisService } from 'cinnabar'
        import { once } from 'node:events'

@@ -34,7 +34,7 @@ describe('two databases of one server', () => {
     assert.deepEqual(others.sort(), ['from db 0', 'from db 1', 'from db 2', 'join db 0', 'join db 1', 'join db 2'])
   })
 
-  test('have queues of their own: nobody hears how the other one ended', async () => {
+  test('have queues of their own: no event reaches the other one', async () => {
     const [live, ours] = [production, staging].map((service) => new JobQueue('mails', { service }))
     const events = []
     ours.on('completed', ({ id }) => events.push(id))
@@ -46,7 +46,7 @@ describe('two databases of one server', () => {
     assert.deepEqual(events, [])
     ours.process(() => 'staging')
     assert.equal(await (await ours.add('mail')).finished({ timeoutMs: 5000 }), 'staging', 'its own are heard')
-    await until('that is told', () => events.length === 1)
+    await until('that is reported', () => events.length === 1)
   })
 
   test('have channels of their own, by name, pattern and shard, and one calls them by their names', async () => {

@@ -17,7 +17,7 @@ async function rejectsAfter(make, code) {
   return { ms: performance.now() - start, error }
 }
 
-/** A way to a server that holds every answer back for a while. */
+/** A proxy to a server that delays every reply. */
 async function slowly(port, ms) {
   const sockets = new Set()
   const proxy = createServer((client) => {
@@ -95,7 +95,7 @@ describe('deadlines', () => {
     await service.disconnect()
   })
 
-  test('limits that cannot be meant are refused when they are made', async () => {
+  test('invalid limits are refused when they are made', async () => {
     const service = await redis.makeService()
     const bad = [
       { timeoutMs: 0 },
@@ -168,7 +168,7 @@ describe('signals', () => {
     await service.disconnect()
   })
 
-  test('aborted later: rejects at once, the neighbours are answered', async () => {
+  test('aborted later: rejects at once, the neighbours are settled', async () => {
     const service = await redis.makeService()
     await service.set('key', 'value')
     const [one, other] = [new AbortController(), new AbortController()]
@@ -468,7 +468,7 @@ describe('shared loads on a server that hangs', () => {
       const [began, gate] = [deferred(), deferred()]
       const patient = ask(service, () => (began.resolve(), gate.promise))
       await began.promise
-      // Its question is answered; from here on the server says nothing.
+      // Its first request gets a reply; from here on the server says nothing.
       const quick = ask(service.with({ timeoutMs: 100 }), () => assert.fail('two loads'))
       await service.get('key')
       await redis.server.whilePaused(async () => {
@@ -485,14 +485,14 @@ describe('shared loads on a server that hangs', () => {
 })
 
 describe('locks and signals on a server that hangs', () => {
-  test('whoever goes away while the lock is being taken leaves it free', async () => {
+  test('a caller that aborts while the lock is being taken leaves it free', async () => {
     const service = await redis.makeService()
     await service.connect()
     const controller = new AbortController()
     await redis.server.whilePaused(async () => {
       const locked = service.locks
         .with({ signal: controller.signal })
-        .withLock('resource', () => assert.fail('nobody waits for it'))
+        .withLock('resource', () => assert.fail('no caller waits for it'))
       await new Promise((resolve) => setTimeout(resolve, 20))
       controller.abort()
       await refuses(locked, 'E_ABORTED')

@@ -58,7 +58,7 @@ describe('a manager without a service', () => {
         () => sessions.getSession('s'),
       ]) {
         const promise = call()
-        codes.push(await promise.then(() => 'answered', (error) => error.code))
+        codes.push(await promise.then(() => 'fulfilled', (error) => error.code))
       }
       console.log(JSON.stringify(codes))`,
       { env: { REDIS_URL: 'http://localhost' } },
@@ -95,8 +95,8 @@ describe('a manager without a service', () => {
             try {
               const promise = each[name](...(args[name] ?? ['a', 'b', 5]))
               outcome = typeof promise?.then === 'function'
-                ? await promise.then(() => 'answered', (error) => 'rejected ' + (error.code ?? error.stack))
-                : 'answered'
+                ? await promise.then(() => 'fulfilled', (error) => 'rejected ' + (error.code ?? error.stack))
+                : 'fulfilled'
             } catch (error) {
               outcome = 'threw ' + (error.code ?? error.stack)
             }
@@ -179,7 +179,7 @@ describe('a manager without a service', () => {
       `import { JobQueue, redisService } from 'cinnabar'
       const code = async (call) => {
         try {
-          return await call().then(() => 'answered', (error) => 'rejected ' + error.code)
+          return await call().then(() => 'fulfilled', (error) => 'rejected ' + error.code)
         } catch (error) {
           return 'threw ' + error.code
         }

@@ -1,4 +1,4 @@
-// What every method does where a server that is away is answered by empty values.
+// What every method returns without a server where a service returns empty values.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 
@@ -9,8 +9,8 @@ import { freePort, startRedis } from '../support/engines.mjs'
 
 /** It rejects with `E_UNAVAILABLE`: its type has no value that says that nothing is there or was done. */
 const REJECTS = Symbol('rejects')
-/** It asks no server, or answers by itself without one. */
-const ANSWERS = Symbol('answers')
+/** It calls no server, or works without one. */
+const RESULTS = Symbol('results')
 /** It gives an id that no session has. */
 const ID = Symbol('id')
 
@@ -34,11 +34,11 @@ const EMPTY = {
     hDel: [['k', 'f'], 0],
     publish: [['c', 1], 0],
     subscribe: [['c', () => {}], REJECTS],
-    healthCheck: [[], ANSWERS],
-    disconnect: ANSWERS,
-    getClient: ANSWERS,
-    queue: ANSWERS,
-    with: ANSWERS,
+    healthCheck: [[], RESULTS],
+    disconnect: RESULTS,
+    getClient: RESULTS,
+    queue: RESULTS,
+    with: RESULTS,
   },
   client: {
     ping: [[], REJECTS],
@@ -124,9 +124,9 @@ const EMPTY = {
     zCard: [['k'], 0],
     zIncrBy: [['k', 1, 'a'], REJECTS],
     sendCommand: [[['GET', 'k']], REJECTS],
-    scanIterator: ANSWERS,
-    multi: ANSWERS,
-    with: ANSWERS,
+    scanIterator: RESULTS,
+    multi: RESULTS,
+    with: RESULTS,
   },
   sessions: {
     createSession: [['u'], ID],
@@ -148,8 +148,8 @@ const EMPTY = {
     describeSessions: [['u'], []],
     destroySessionOf: [['u', '0'.repeat(32)], 0],
     validateSession: [['token', { load }], { userId: 'u' }],
-    stats: ANSWERS,
-    with: ANSWERS,
+    stats: RESULTS,
+    with: RESULTS,
   },
   cache: {
     get: [['k'], null],
@@ -166,25 +166,25 @@ const EMPTY = {
     invalidateImage: [['a.png'], 0],
     invalidateByPattern: [['k*'], 0],
     invalidateByTag: [['t'], REJECTS],
-    keyFor: ANSWERS,
-    stats: ANSWERS,
-    with: ANSWERS,
+    keyFor: RESULTS,
+    stats: RESULTS,
+    with: RESULTS,
   },
   limiter: {
-    checkRateLimit: [['id', 5, 60], ANSWERS],
+    checkRateLimit: [['id', 5, 60], RESULTS],
     checkLimit: [['key', 5, 60], true],
-    check: [['id'], ANSWERS],
+    check: [['id'], RESULTS],
     resetRateLimit: [['id'], 0],
-    headers: ANSWERS,
-    keyForRoute: ANSWERS,
-    with: ANSWERS,
+    headers: RESULTS,
+    keyForRoute: RESULTS,
+    with: RESULTS,
   },
   locks: {
     acquireLock: [['r'], null],
     releaseLock: [['r', 'token'], false],
     extendLock: [['r', 'token'], false],
     withLock: [['r', () => 1], REJECTS],
-    with: ANSWERS,
+    with: RESULTS,
   },
   rooms: {
     addUserToRoom: [['r', 'u'], REJECTS],
@@ -196,7 +196,7 @@ const EMPTY = {
     watch: [['r'], REJECTS],
     send: [['r', {}], REJECTS],
     listen: [['r'], REJECTS],
-    with: ANSWERS,
+    with: RESULTS,
   },
   queue: {
     add: [['job'], REJECTS],
@@ -215,20 +215,20 @@ const EMPTY = {
     redrive: [[], REJECTS],
     drain: [[], REJECTS],
     clean: [['done'], REJECTS],
-    process: ANSWERS,
-    on: ANSWERS,
-    once: ANSWERS,
-    off: ANSWERS,
-    addListener: ANSWERS,
-    removeListener: ANSWERS,
-    removeAllListeners: ANSWERS,
-    listenerCount: ANSWERS,
-    close: [[], ANSWERS],
-    with: ANSWERS,
+    process: RESULTS,
+    on: RESULTS,
+    once: RESULTS,
+    off: RESULTS,
+    addListener: RESULTS,
+    removeListener: RESULTS,
+    removeAllListeners: RESULTS,
+    listenerCount: RESULTS,
+    close: [[], RESULTS],
+    with: RESULTS,
   },
 }
 
-describe('where a server that is away is answered by empty values', () => {
+describe('empty values without a server', () => {
   const warnings = []
   const warn = console.warn
   let service, server
@@ -251,7 +251,7 @@ describe('where a server that is away is answered by empty values', () => {
     test(`each method of ${name} gives what its type has, or rejects`, async () => {
       const object = { service, client: service.getClient(), queue: service.queue('q') }[name] ?? service[name]
       assert.deepEqual(Object.keys(table).sort(), methodsOf(object.constructor).sort(), 'the table has each method')
-      const calls = Object.entries(table).filter(([, row]) => row !== ANSWERS)
+      const calls = Object.entries(table).filter(([, row]) => row !== RESULTS)
       const settled = await Promise.allSettled(calls.map(([method, [args]]) => object[method](...args)))
       for (const [at, [method, [, wanted]]] of calls.entries()) {
         const { status, value, reason } = settled[at]
@@ -262,7 +262,7 @@ describe('where a server that is away is answered by empty values', () => {
         }
         assert.equal(status, 'fulfilled', `${method}: ${reason?.stack}`)
         if (wanted === ID) assert.match(value, /^[0-9a-f]{48}$/)
-        else if (wanted !== ANSWERS) assert.deepEqual(plain(value), wanted, method)
+        else if (wanted !== RESULTS) assert.deepEqual(plain(value), wanted, method)
       }
     })
   }

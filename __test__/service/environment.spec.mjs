@@ -249,7 +249,7 @@ describe('settings from the environment', () => {
     await service.disconnect()
   })
 
-  test('NODE_ENV=development answers empty values when its server is away; nothing else does', async () => {
+  test('NODE_ENV=development returns empty values when its server is away; nothing else does', async () => {
     const url = `redis://127.0.0.1:${await freePort()}`
     const development = await roundTrip({ REDIS_URL: url, NODE_ENV: 'development' })
     assert.deepEqual([development.set, development.get, development.status], [null, null, 'disconnected'])

@@ -51,10 +51,10 @@ async function through(options) {
   return { proxy, service }
 }
 
-/** How a call ends, and after how long; with `told`, also how late a timer of that time is meanwhile. */
-async function ending(call, told) {
+/** How a call ends, and after how long; with `reported`, also how late a timer of that time is meanwhile. */
+async function ending(call, reported) {
   const from = performance.now()
-  const timer = told === undefined ? 0 : sleep(told).then(() => performance.now() - from - told)
+  const timer = reported === undefined ? 0 : sleep(reported).then(() => performance.now() - from - reported)
   const error = await call.then(
     () => undefined,
     (error) => error,
@@ -63,10 +63,10 @@ async function ending(call, told) {
   return { error, code: error?.code, message: error?.message, ms, late: Math.max(0, await timer) }
 }
 
-/** Asserts that something took as long as it was told to, as exactly as a timer keeps time on this machine now. */
-function assertTook({ ms, late }, told) {
-  const most = told + late + 350
-  assert.ok(ms >= told - 5 && ms < most, `it took ${Math.round(ms)} ms, not ${told} to ${Math.round(most)}`)
+/** Asserts that something took as long as it should, as exactly as a timer keeps time on this machine now. */
+function assertTook({ ms, late }, reported) {
+  const most = reported + late + 350
+  assert.ok(ms >= reported - 5 && ms < most, `it took ${Math.round(ms)} ms, not ${reported} to ${Math.round(most)}`)
 }
 
 const whoAmI = async (service) => (await rawClient(service)).sendCommand(['ACL', 'WHOAMI'])
@@ -109,7 +109,7 @@ describe('where a server is and who asks', { concurrency: true }, () => {
     assert.equal(await whoAmI(make({ url: server.url })), 'default')
     assert.equal(await whoAmI(make({ url: server.url, username: 'app', password })), 'app')
     const other = new URL(server.url)
-    other.username = 'nobody'
+    other.username = 'unknown'
     assert.equal(await whoAmI(make({ url: other.href, username: 'app', password })), 'app')
   })
 
@@ -150,7 +150,7 @@ describe('who asks the sentinels', { concurrency: true }, () => {
     const own = randomUUID()
     await sentinels[0].command('ACL', 'SETUSER', 'watcher', 'on', `>${own}`, '~*', '&*', '+@all')
     await make({ url, sentinel: { username: 'watcher', password: own } }).set('k', 'v')
-    const { error } = await ending(make({ url, sentinel: { username: 'nobody', password: own } }).get('k'))
+    const { error } = await ending(make({ url, sentinel: { username: 'unknown', password: own } }).get('k'))
     assert.match(error.message, /WRONGPASS|NOAUTH/)
   })
 })
@@ -343,7 +343,7 @@ describe('the breaker', { concurrency: true }, () => {
     assert.match(await large.fail(1), refusing)
   })
 
-  /** A breaker after eight calls that were answered, `pause` ms, and four that failed. */
+  /** A breaker after eight calls that succeeded, `pause` ms, and four that failed. */
   async function afterMixed(breaker, pause = 0) {
     const { proxy, service } = await through({ breaker: { volume: 4, ...breaker }, retryAttempts: 0 })
     await repeat(8, () => service.get('k'))
@@ -362,7 +362,7 @@ describe('the breaker', { concurrency: true }, () => {
   })
 
   effect('breaker.windowMs', async () => {
-    // What was answered before is forgotten, or not.
+    // Earlier results are dropped from the window, or not.
     const [short, long] = await Promise.all([
       afterMixed({ errorRate: 0.6, windowMs: 300 }, 400),
       afterMixed({ errorRate: 0.6, windowMs: 60_000 }, 400),
@@ -438,14 +438,14 @@ describe('what is said', { concurrency: true }, () => {
          const lines = []
          console.warn = (...words) => lines.push(words.join(' '))
          const events = []
-         const log = { console: undefined, nobody: false, function: (event) => events.push(event) }['${log}']
+         const log = { console: undefined, nothing: false, function: (event) => events.push(event) }['${log}']
          const service = new RedisService({ host: '127.0.0.1', port: ${port}, log })
          for (let i = 0; i < 3; i++) await service.get('k').catch(() => {})
          await service.disconnect()
          console.log(JSON.stringify({ lines, events }))`,
       )
-    const [toConsole, toNobody, toFunction] = await Promise.all(['console', 'nobody', 'function'].map(said))
-    assert.deepEqual(toNobody, { lines: [], events: [] })
+    const [toConsole, toNothing, toFunction] = await Promise.all(['console', 'nothing', 'function'].map(said))
+    assert.deepEqual(toNothing, { lines: [], events: [] })
     assert.deepEqual(toFunction.lines, [])
     const [{ at, type, target, message }, ...more] = toFunction.events
     assert.deepEqual([type, target, more], ['down', `127.0.0.1:${port}`, []])

@@ -18,7 +18,7 @@ import {
 
 const seed = process.env.FC_SEED ? Number(process.env.FC_SEED) : undefined
 
-// One sequence with one number in it: PEM as far as anybody can tell without a connection.
+// One sequence with one number in it: PEM as far as can be checked without a connection.
 const pem = (what) => `-----BEGIN ${what}-----\nMAMCAQU=\n-----END ${what}-----\n`
 const certificate = pem('CERTIFICATE')
 const key = pem('PRIVATE KEY')
@@ -49,7 +49,7 @@ const throwing = new Proxy(
 )
 
 describe('an option of a service', () => {
-  test('of a name that nobody knows is refused with the nearest one', () => {
+  test('of an unknown name is refused with the nearest one', () => {
     for (const [options, message] of [
       [{ credential: () => {} }, /unknown option "credential"; did you mean "credentials"\?/],
       [{ tls: { serverName: 'a' } }, /unknown option "tls.serverName"; did you mean "tls.servername"\?/],
@@ -63,7 +63,7 @@ describe('an option of a service', () => {
     }
   })
 
-  test('with a value that cannot be meant is refused by its name', () => {
+  test('with an invalid value is refused by its name', () => {
     const times = ['timeoutMs', 'connectTimeoutMs', 'connectWaitMs', 'keepAliveMs']
     const groups = {
       reconnect: ['firstMs', 'longestMs'],

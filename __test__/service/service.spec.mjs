@@ -147,23 +147,23 @@ for (const engine of engines) {
       await service.disconnect()
     })
 
-    test('answers in order within one tick and across many', async () => {
+    test('settles in order within one tick and across many', async () => {
       const service = await engine.makeService()
-      const answers = []
-      for (let i = 0; i < 200; i++) answers.push(service.set(`key:${i}`, String(i)), service.get(`key:${i}`))
-      const settled = await Promise.all(answers)
+      const results = []
+      for (let i = 0; i < 200; i++) results.push(service.set(`key:${i}`, String(i)), service.get(`key:${i}`))
+      const settled = await Promise.all(results)
       for (let i = 0; i < 200; i++) assert.deepEqual(settled.slice(2 * i, 2 * i + 2), ['OK', String(i)])
       await service.disconnect()
     })
 
-    test('keeps the order of calls that nobody awaits, those before it is connected too', async () => {
+    test('keeps the order of calls that are not awaited, those before it is connected too', async () => {
       const service = await engine.makeService()
-      const answers = []
+      const results = []
       for (let i = 0; i < 50; i++) {
-        answers.push(service.set('last', i))
+        results.push(service.set('last', i))
         await (i % 2 ? null : new Promise(setImmediate))
       }
-      await Promise.all(answers)
+      await Promise.all(results)
       assert.equal(await service.get('last'), '49')
       await service.disconnect()
     })
@@ -263,7 +263,7 @@ describe('a service object', () => {
     }
   })
 
-  test('rejects every call, soon and in a typed way, when nobody listens', async () => {
+  test('rejects every call, soon and in a typed way, when no server listens', async () => {
     const service = new RedisService({
       url: `redis://127.0.0.1:${await freePort()}`,
       connectTimeoutMs: 500,

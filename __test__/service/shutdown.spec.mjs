@@ -45,7 +45,7 @@ function runChild(source, env) {
 
 for (const engine of engines) {
   describe(`disconnect on ${engine.name}`, () => {
-    test('what was asked before is answered, what is asked after is refused at once', async () => {
+    test('earlier calls are settled, later ones are refused at once', async () => {
       const service = await engine.makeService()
       const settled = []
       const note = (name) => () => settled.push(name)
@@ -110,7 +110,7 @@ for (const engine of engines) {
       await refuses(using.get('key'), 'E_CLOSED')
     })
 
-    test('options that cannot be meant are refused', async () => {
+    test('refuses invalid options', async () => {
       const service = await engine.makeService()
       for (const options of [{ drainMs: -1 }, { drainMs: '1' }, { drainMs: NaN }, { drain: 1 }, 5]) {
         await refuses(service.disconnect(options), 'E_INVALID_ARGUMENT')
@@ -143,7 +143,7 @@ for (const engine of engines) {
       assert.ok(delays.sort((a, b) => a - b)[1] < 200, `exits came ${delays} ms after the last line`)
     })
 
-    test('a signal that nobody else listens to ends the process, once its calls are answered', async () => {
+    test('a signal without another listener ends the process, once its calls are settled', async () => {
       const child = runChild(
         `import { RedisService, redisService, shutdownOnSignal } from 'cinnabar'
          shutdownOnSignal()
@@ -152,7 +152,7 @@ for (const engine of engines) {
          setInterval(() => {}, 1000)
          process.on('SIGUSR2', () => {
            const calls = [redisService.set('last', 'v'), other.set('words', 'v')]
-           Promise.all(calls).then((answers) => console.log(...answers))
+           Promise.all(calls).then((results) => console.log(...results))
            console.log('asked')
          })
          console.log('ready')`,
@@ -163,7 +163,7 @@ for (const engine of engines) {
         child.send('SIGUSR2')
         await child.said('asked')
         child.send('SIGTERM')
-        // Answers can only come after the signal has.
+        // Returns can only come after the signal has.
         if (engine.kind === 'redis') await new Promise((resolve) => setTimeout(resolve, 100))
       }
       await (engine.kind === 'redis' ? redis.server.whilePaused(ask) : ask())
@@ -173,7 +173,7 @@ for (const engine of engines) {
       assert.ok(after < 1000, `it ended ${after} ms after the signal`)
     })
 
-    test('somebody else who listens decides when the process ends', async () => {
+    test('another listener decides when the process ends', async () => {
       const child = runChild(
         `import { redisService, shutdownOnSignal } from 'cinnabar'
          shutdownOnSignal()
@@ -193,7 +193,7 @@ for (const engine of engines) {
       assert.match(out, /E_CLOSED/)
     })
 
-    test('no signal is taken that nobody asked for', async () => {
+    test('no signal is handled unasked', async () => {
       const child = runChild(
         `import { redisService } from 'cinnabar'
          await redisService.connect()
@@ -251,7 +251,7 @@ for (const engine of engines) {
 }
 
 describe('disconnect while the server hangs', () => {
-  test('what is not answered in time is told the truth', async () => {
+  test('what is not settled in time is rejected with the right code', async () => {
     const service = await redis.makeService({ timeoutMs: 60_000 })
     await service.connect()
     const client = await rawClient(service)
@@ -267,7 +267,7 @@ describe('disconnect while the server hangs', () => {
     })
   })
 
-  test('what is answered while it drains is answered', async () => {
+  test('a reply that comes during the drain settles its call', async () => {
     const service = await redis.makeService()
     await service.connect()
     let write, leaving
@@ -326,13 +326,13 @@ describe('what the log hears', () => {
     const events = []
     const log = (event) => events.push(event)
     const services = [await redis.makeService({ log }), await redis.makeService({ log })]
-    services.push(await redis.makeService({ log: () => assert.fail('a log that throws harms nobody') }))
+    services.push(await redis.makeService({ log: () => assert.fail('a log that throws does no harm') }))
     await Promise.all(services.map((service) => service.set('key', 'v')))
     assert.deepEqual(events, [], 'the first connection is no change')
     await redis.server.kill()
-    await until('the loss is told', () => events.length > 0)
+    await until('the loss is reported', () => events.length > 0)
     await redis.server.start()
-    await until('the return is told', () => events.length > 1)
+    await until('the return is reported', () => events.length > 1)
     assert.deepEqual(
       events.map(({ type }) => type),
       ['lost', 'connected'],
@@ -356,11 +356,11 @@ describe('what the log hears', () => {
       await Promise.all([gone, ...services].map((service) => service.get('key')))
       await gone.disconnect()
       await redis.server.kill()
-      await until('the loss is told', () => events.length > 0)
+      await until('the loss is reported', () => events.length > 0)
       assert.equal(lines.length, 1)
       assert.match(lines[0], new RegExp(`^cinnabar: lost 127\\.0\\.0\\.1:${redis.server.port}: `))
       await redis.server.start()
-      await until('the return is told', () => events.length > 1)
+      await until('the return is reported', () => events.length > 1)
       assert.equal(lines.length, 2)
       await Promise.all(services.map((service) => service.disconnect()))
     } finally {

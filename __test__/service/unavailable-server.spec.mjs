@@ -39,7 +39,7 @@ function makeService(server, options) {
 /** The same with a connection: those with equal settings share one, and an earlier test has made the server go. */
 async function connectedService(server, options) {
   const service = makeService(server, options)
-  await answered(() => service.connect())
+  await fulfilled(() => service.connect())
   return service
 }
 
@@ -47,7 +47,7 @@ async function connectedService(server, options) {
 async function away(...promises) {
   const settled = await Promise.allSettled(promises)
   for (const [at, { status, value, reason }] of settled.entries()) {
-    assert.equal(status, 'rejected', `number ${at} answered ${JSON.stringify(value)}`)
+    assert.equal(status, 'rejected', `number ${at} returned ${JSON.stringify(value)}`)
     assert.ok(reason instanceof CinnabarError && AWAY.includes(reason.code), `number ${at}: ${reason?.stack}`)
   }
 }
@@ -66,19 +66,19 @@ async function whileAway(outage, server, during) {
   }
 }
 
-/** Asks until there is an answer: the connection is made anew in the background. */
-async function answered(ask) {
-  let answer
-  await until('the server answers again', async () => {
+/** Calls until it succeeds: the connection is made again in the background. */
+async function fulfilled(ask) {
+  let result
+  await until('the server responds again', async () => {
     try {
-      answer = await ask()
+      result = await ask()
       return true
     } catch (error) {
       assert.ok(error instanceof CinnabarError && AWAY.includes(error.code), error.stack)
       return false
     }
   })
-  return answer
+  return result
 }
 
 for (const outage of outages) {
@@ -86,7 +86,7 @@ for (const outage of outages) {
     const server = await startRedis()
     after(() => server.stop())
 
-    test('a limiter lets pass, refuses, or rejects, as it was told', async () => {
+    test('a limiter allows, refuses, or rejects, as its options say', async () => {
       const service = await connectedService(server)
       const [allow, deny, loud] = [undefined, { onUnavailable: 'deny' }, { onUnavailable: 'throw' }].map(
         (options) => new RateLimiter(service, options),
@@ -111,7 +111,7 @@ for (const outage of outages) {
       })
     })
 
-    test('a limiter counts by itself, if it was told to', async () => {
+    test('a limiter counts by itself, if its options say so', async () => {
       const service = await connectedService(server)
       const limiter = new RateLimiter(service, { onUnavailable: 'local' })
       const check = (limiter) => limiter.checkRateLimit('user', 3, 60)
@@ -148,7 +148,7 @@ for (const outage of outages) {
         await away(limiter.resetRateLimit('user'))
         assert.equal((await check(limiter)).remaining, 2)
       })
-      const back = await answered(async () => {
+      const back = await fulfilled(async () => {
         const checked = await check(limiter)
         if (checked.source === 'local') throw new CinnabarError('not yet', { code: 'E_UNAVAILABLE' })
         return checked
@@ -193,7 +193,7 @@ for (const outage of outages) {
         await refuses(cache.getMany('k'), 'E_INVALID_ARGUMENT')
         assert.deepEqual(warnings, [])
       })
-      const found = await answered(async () => {
+      const found = await fulfilled(async () => {
         const { errors } = cache.stats()
         const value = await cache.get('k')
         if (cache.stats().errors > errors) throw new CinnabarError('not yet', { code: 'E_UNAVAILABLE' })
@@ -202,7 +202,7 @@ for (const outage of outages) {
       if (outage.forgets) assert.equal(found, null)
     })
 
-    test('a cache that was told so rejects', async () => {
+    test('a cache rejects, if its options say so', async () => {
       for (const onUnavailable of ['throw', 'empty']) {
         const service = await connectedService(server, { onUnavailable })
         const cache = new ApiCache(service, { onUnavailable: 'throw' })
@@ -212,11 +212,11 @@ for (const outage of outages) {
           await away(cache.get('k'), cache.getMany(['k']), cache.getCachedResponse('k'), cache.getImageInfo('a.png'))
           assert.equal(await loaded, 'loaded')
         })
-        await answered(() => cache.get('k'))
+        await fulfilled(() => cache.get('k'))
       }
     })
 
-    test('a cache of a service that answers empty values finds nothing either, and warns once', async () => {
+    test('a cache of a service that returns empty values finds nothing either, and warns once', async () => {
       const service = await connectedService(server, { onUnavailable: 'empty' })
       const cache = new ApiCache(service)
       await cache.set('k', 1)
@@ -236,10 +236,10 @@ for (const outage of outages) {
       await whileAway(outage, server, async () => {
         let loads = 0
         const load = () => `loaded ${++loads}`
-        const answers = await Promise.all(
+        const results = await Promise.all(
           Array.from({ length: 20 }, () => cache.getOrSet('k', load, { tags: ['tag'] })),
         )
-        assert.deepEqual(new Set(answers), new Set(['loaded 1']))
+        assert.deepEqual(new Set(results), new Set(['loaded 1']))
         assert.equal(cache.stats().errors, before.errors + 20)
         const failure = new Error('of the load')
         await assert.rejects(
@@ -249,7 +249,7 @@ for (const outage of outages) {
       })
     })
 
-    test('what was loaded is answered though the server went meanwhile', async () => {
+    test('what was loaded is returned though the server went away meanwhile', async () => {
       const service = await connectedService(server)
       const [cache, sessions] = [new ApiCache(service), new SessionManager(service)]
       const [begun, meanwhile] = [[deferred(), deferred()], deferred()]
@@ -258,23 +258,23 @@ for (const outage of outages) {
         await meanwhile.promise
         return { userId: 'u' }
       }
-      const answers = Promise.all([
+      const results = Promise.all([
         cache.getOrSet('lost', load(0)),
         sessions.validateSession('token of the lost', { load: load(1) }),
       ])
       await Promise.all(begun.map(({ promise }) => promise))
       await whileAway(outage, server, async () => {
         meanwhile.resolve()
-        assert.deepEqual(await answers, [{ userId: 'u' }, { userId: 'u' }])
+        assert.deepEqual(await results, [{ userId: 'u' }, { userId: 'u' }])
         assert.deepEqual([cache.stats().errors, sessions.stats().errors], [1, 1])
         assert.equal(sessions.stats().fallbacks, 0, 'the server was asked')
       })
     })
 
-    test('sessions do not seem gone, and who may come in is answered by the load', async () => {
+    test('sessions do not seem deleted, and validation uses the load', async () => {
       const service = await connectedService(server)
       const sessions = new SessionManager(service)
-      const id = await answered(() => sessions.createSession('user', { role: 'admin' }))
+      const id = await fulfilled(() => sessions.createSession('user', { role: 'admin' }))
       const load = () => ({ userId: 'user', name: 'Ann' })
       assert.equal((await sessions.validateSession('token', { load })).name, 'Ann')
       await whileAway(outage, server, async (warnings) => {
@@ -289,7 +289,7 @@ for (const outage of outages) {
           sessions.listSessions('user'),
           sessions.destroySession('other'),
           sessions.destroyByTag('tag'),
-          sessions.invalidateUser('nobody'),
+          sessions.invalidateUser('unknown'),
         )
         let loads = 0
         const counted = async (hash) => {
@@ -298,17 +298,17 @@ for (const outage of outages) {
         }
         const asked = Array.from({ length: 5 }, () => sessions.validateSession('token', { load: counted }))
         assert.deepEqual(new Set((await Promise.all(asked)).map((user) => user.loads)), new Set([1]))
-        assert.equal(await sessions.validateSession('nobody', { load: () => null }), null)
+        assert.equal(await sessions.validateSession('unknown', { load: () => null }), null)
         assert.equal(sessions.stats().fallbacks, 6)
         assert.deepEqual(warnings, [])
       })
-      const session = await answered(() => sessions.getSession(id))
+      const session = await fulfilled(() => sessions.getSession(id))
       if (outage.forgets) assert.equal(session, null)
       else assert.equal(session.userId, 'user')
-      await answered(() => sessions.validateSession('token', { load }))
+      await fulfilled(() => sessions.validateSession('token', { load }))
     })
 
-    test('validateSession asks the load also where the service answers empty values', async () => {
+    test('validateSession uses the load also where the service returns empty values', async () => {
       const service = await connectedService(server, { onUnavailable: 'empty' })
       const sessions = new SessionManager(service)
       await whileAway(outage, server, async () => {
@@ -321,7 +321,7 @@ for (const outage of outages) {
     test('no lock is granted, and none is given back by guessing', async () => {
       const service = await connectedService(server)
       const locks = new DistributedLock(service)
-      const token = await answered(() => locks.acquireLock('held'))
+      const token = await fulfilled(() => locks.acquireLock('held'))
       let ran = false
       await whileAway(outage, server, async () => {
         await away(
@@ -334,14 +334,14 @@ for (const outage of outages) {
         await away(locks.releaseLock('held', token), locks.acquireLock('free'))
         assert.equal(ran, false)
       })
-      const released = await answered(() => locks.releaseLock('held', token))
+      const released = await fulfilled(() => locks.releaseLock('held', token))
       // A hanging server reads what was sent before its callers gave up, so it may have been released by then.
       if (outage.forgets) assert.equal(released, false, 'the server has forgotten it')
       assert.equal(await server.command('EXISTS', 'lock:held'), 0)
       assert.equal(typeof (await locks.acquireLock('held')), 'string')
     })
 
-    test('no lock is granted where the service answers empty values', async () => {
+    test('no lock is granted where the service returns empty values', async () => {
       const service = await connectedService(server, { onUnavailable: 'empty' })
       const locks = new DistributedLock(service)
       let ran = false
@@ -352,24 +352,24 @@ for (const outage of outages) {
           locks.extendLock('nothing', 'token'),
         ]
         const within = locks.withLock('nothing', () => (ran = true)).catch((error) => error.constructor)
-        const answers = await Promise.all(calls.map((call) => call.catch((error) => error.code)))
+        const results = await Promise.all(calls.map((call) => call.catch((error) => error.code)))
         // What a server was sent and may have done was not skipped.
         const sent = outage.name === 'hangs'
-        assert.deepEqual(answers, sent ? Array(3).fill('E_MAYBE_APPLIED') : [null, false, false])
+        assert.deepEqual(results, sent ? Array(3).fill('E_MAYBE_APPLIED') : [null, false, false])
         assert.equal(await within, CinnabarError)
         assert.equal(ran, false)
       })
     })
 
-    test('an operation under a lock keeps its answer though the server goes meanwhile', async () => {
+    test('an operation under a lock keeps its result though the server goes away meanwhile', async () => {
       const service = await connectedService(server)
       const locks = new DistributedLock(service)
       try {
-        const answer = await locks.withLock('leaving', async () => {
+        const result = await locks.withLock('leaving', async () => {
           await outage.begin(server)
           return 'done'
         })
-        assert.equal(answer, 'done')
+        assert.equal(result, 'done')
       } finally {
         await outage.end(server)
       }
@@ -381,7 +381,7 @@ describe('while the server is full', async () => {
   const server = await startRedis({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] })
   after(() => server.stop())
 
-  test('a limiter cannot count there, and does what it was told to do without a server', async () => {
+  test('a limiter cannot count there, and does what its options say for that', async () => {
     const service = await connectedService(server, { timeoutMs: 5000 })
     const check = (onUnavailable, count) => {
       const limiter = new RateLimiter(service, { onUnavailable, prefix: `${onUnavailable} ${count}:` })
@@ -402,7 +402,7 @@ describe('while the server is full', async () => {
     }
   })
 
-  test('what was loaded is answered, and counted as not kept', async () => {
+  test('what was loaded is returned, and counted as not stored', async () => {
     const service = await connectedService(server, { timeoutMs: 5000 })
     const [cache, sessions] = [new ApiCache(service), new SessionManager(service)]
     assert.equal(await cache.getOrSet('k', () => 'loaded'), 'loaded')

@@ -62,7 +62,7 @@ describe('sessions in a cluster', () => {
       assert.equal(await service.exists(`session:${kept[n]}`), 0, 'it was not written')
     }
     await node.start()
-    await until('all slots answer', () => sessions.createSession(lost[0]).then(Boolean, () => false), 30)
+    await until('all slots respond', () => sessions.createSession(lost[0]).then(Boolean, () => false), 30)
     for (const [n, user] of lost.entries()) {
       assert.equal(await sessions.createSession(user, {}, { id: kept[n] }), kept[n])
       assert.ok((await sessions.listSessions(user)).includes(kept[n]))
@@ -81,7 +81,7 @@ describe('sessions in a cluster', () => {
     }
     await node.start()
     await until(
-      'all slots answer',
+      'all slots respond',
       () =>
         sessions.getSession(lost[0]).then(
           () => true,

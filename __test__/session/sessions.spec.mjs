@@ -56,7 +56,7 @@ for (const engine of engines) {
     )
 
     test(
-      'answers null, false and 0 for a session that is not there',
+      'returns null, false and 0 for a session that is not there',
       withSessions(async (sessions) => {
         assert.equal(await sessions.getSession('none'), null)
         assert.equal(await sessions.updateSession('none', { a: 1 }), false)
@@ -79,10 +79,10 @@ for (const engine of engines) {
         await ttlOf(client, id, 100)
         assert.equal(await sessions.updateSession(id, {}), true)
         assert.deepEqual(await sessions.getSession(id), session)
-        const usual = await sessions.createSession('u')
-        await client.expire(`session:${usual}`, 50)
-        assert.equal(await sessions.updateSession(usual, { a: 1 }), true)
-        await ttlOf(client, usual, DAY)
+        const defaults = await sessions.createSession('u')
+        await client.expire(`session:${defaults}`, 50)
+        assert.equal(await sessions.updateSession(defaults, { a: 1 }), true)
+        await ttlOf(client, defaults, DAY)
       }),
     )
 
@@ -165,7 +165,7 @@ for (const engine of engines) {
     )
 
     test(
-      'extend sets the remaining life, 3600 s unless told; touch renews it',
+      'extend sets the remaining life, 3600 s by default; touch renews it',
       withSessions(async (sessions, client) => {
         const id = await sessions.createSession('u', {}, { ttl: 500 })
         assert.equal(await sessions.extendSession(id), true)
@@ -193,7 +193,7 @@ for (const engine of engines) {
     )
 
     test(
-      'store keeps any object under an id of the caller, for 3600 s unless told',
+      'store keeps any object under an id of the caller, for 3600 s by default',
       withSessions(async (sessions, client) => {
         assert.equal(await sessions.storeSession('user123', { a: [], b: null }), undefined)
         assert.equal(await client.get('session:user123'), '{"a":[],"b":null}')
@@ -253,7 +253,7 @@ for (const engine of engines) {
         const blue = await sessions.createSession('ann', {}, { tags: ['blue', 'all'] })
         const plain = await sessions.createSession('bob')
         assert.deepEqual((await sessions.listSessions('ann')).sort(), [red, blue].sort())
-        assert.deepEqual(await sessions.listSessions('nobody'), [])
+        assert.deepEqual(await sessions.listSessions('unknown'), [])
         assert.equal(await sessions.destroyByTag('red'), 1)
         assert.equal(await sessions.getSession(red), null)
         assert.deepEqual(await sessions.listSessions('ann'), [blue])

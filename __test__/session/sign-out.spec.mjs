@@ -1,4 +1,4 @@
-// Signed out is signed out: whoever writes, loads or renews meanwhile, and whatever the server evicts.
+// Signed out is signed out, whatever is written, loaded or renewed meanwhile, and whatever the server evicts.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
@@ -10,7 +10,7 @@ import { engines } from '../support/engines.mjs'
 
 const [, redis] = engines
 const hashOf = (token) => createHash('sha256').update(token).digest('hex')
-const nobody = () => null
+const unknown = () => null
 
 for (const engine of engines) {
   describe(`signing out on ${engine.name}`, () => {
@@ -28,7 +28,7 @@ for (const engine of engines) {
       assert.ok((await evictAny(client, wanted)) > 0, 'there is something to evict')
     }
 
-    /** The same where there may be nothing; answers how many there were. */
+    /** The same where there may be nothing; returns how many there were. */
     const evictAny = async (client, wanted) => {
       const { keys } = await client.scan(0, { COUNT: 10_000 })
       const companions = keys.filter((key) => key.includes('{') && wanted(key))
@@ -36,7 +36,7 @@ for (const engine of engines) {
     }
 
     test(
-      'a session is on the list of whose it is, and of nobody else, after every change of its owner',
+      'a session is on the list of its owner alone, after every change of its owner',
       withSessions(async (sessions) => {
         const id = await sessions.createSession('alice')
         assert.equal(await sessions.updateSession(id, { userId: 'bob' }), true)
@@ -128,7 +128,7 @@ for (const engine of engines) {
     )
 
     test(
-      'who signs in again is signed in, and stays signed out elsewhere, whoever signed them out and whatever was evicted',
+      'who signs in again is signed in, and stays signed out elsewhere, by whatever call and whatever was evicted',
       withSessions(async (sessions, client, service) => {
         const others = new SessionManager(service)
         const tags = ['team']
@@ -184,14 +184,14 @@ for (const engine of engines) {
                 evictedAfter.set(String(wanted), (evictedAfter.get(String(wanted)) ?? 0) + evicted)
               }
               for (const manager of [sessions, new SessionManager(service)]) {
-                const told = `${wanted} evicted ${when}`
-                assert.equal(await manager.getSession(id), null, told)
-                assert.equal(await manager.updateSession(id, { back: true }), false, told)
-                assert.equal(await manager.touch(id), false, told)
-                assert.equal(await manager.extendSession(id), false, told)
+                const reported = `${wanted} evicted ${when}`
+                assert.equal(await manager.getSession(id), null, reported)
+                assert.equal(await manager.updateSession(id, { back: true }), false, reported)
+                assert.equal(await manager.touch(id), false, reported)
+                assert.equal(await manager.extendSession(id), false, reported)
               }
               await sessions.invalidateUser('ann')
-              assert.equal(await sessions.validateSession('tok', { load: nobody }), null)
+              assert.equal(await sessions.validateSession('tok', { load: unknown }), null)
               assert.deepEqual(await sessions.listSessions('ann'), [])
             }
           }
@@ -203,7 +203,7 @@ for (const engine of engines) {
     )
 
     test(
-      'a session that counts no longer takes nobody its id',
+      'an invalid session does not block its id',
       withSessions(async (sessions, client) => {
         await sessions.createSession('ann', {}, { id: 'mine' })
         await refuses(sessions.createSession('bob', {}, { id: 'mine' }), 'E_CONFLICT')
@@ -287,11 +287,11 @@ for (const engine of engines) {
         assert.equal(await sessions.touch(hash), false)
         assert.equal(await sessions.extendSession(hash), false)
         assert.equal(await sessions.destroySession(hash), 0)
-        assert.deepEqual(await sessions.validateSession('tok', { load: nobody }), { id: 'u' })
-        assert.equal(await sessions.validateSession(id, { load: nobody }), null)
+        assert.deepEqual(await sessions.validateSession('tok', { load: unknown }), { id: 'u' })
+        assert.equal(await sessions.validateSession(id, { load: unknown }), null)
         assert.equal(await sessions.invalidateUser('u'), 2)
         await sessions.storeSession(hash, { userId: 'v' })
-        assert.equal(await sessions.validateSession('tok', { load: nobody }), null)
+        assert.equal(await sessions.validateSession('tok', { load: unknown }), null)
         assert.deepEqual(await sessions.validateSession('tok', { load: () => ({ id: 'u' }) }), { id: 'u' })
         assert.deepEqual(await sessions.getSession(hash), { userId: 'v' })
       }),
@@ -316,7 +316,7 @@ for (const engine of engines) {
         for (const user of users) {
           await sessions.validateSession('tok', { load: () => user })
           assert.equal(await sessions.invalidateUser('u1'), 1, JSON.stringify(user))
-          assert.equal(await sessions.validateSession('tok', { load: nobody }), null)
+          assert.equal(await sessions.validateSession('tok', { load: unknown }), null)
         }
         for (const [id, text] of [
           [7, '7'],
@@ -338,8 +338,8 @@ for (const engine of engines) {
             /the userId function must return/,
           )
         }
-        await refuses(sessions.validateSession('tok', { load: nobody, userId: 'id' }), 'E_INVALID_ARGUMENT')
-        assert.equal(await sessions.validateSession('tok', { load: nobody }), null, 'nothing of these was kept')
+        await refuses(sessions.validateSession('tok', { load: unknown, userId: 'id' }), 'E_INVALID_ARGUMENT')
+        assert.equal(await sessions.validateSession('tok', { load: unknown }), null, 'nothing of these was kept')
       }),
     )
 
@@ -363,8 +363,8 @@ for (const engine of engines) {
         for (const id of ['none', '', '\0']) assert.equal(await sessions.destroySessionOf('u', id), 0)
         assert.equal(await sessions.destroySessionOf('u', mine.publicId), 1)
         assert.deepEqual(await sessions.listSessions('u'), [laptop])
-        assert.deepEqual(await sessions.describeSessions('nobody'), [])
-        for (const user of ['u', 'nobody']) {
+        assert.deepEqual(await sessions.describeSessions('unknown'), [])
+        for (const user of ['u', 'unknown']) {
           for (const current of [Promise.resolve(laptop), { id: laptop }, 5]) {
             await refuses(sessions.describeSessions(user, { current }), 'E_INVALID_ARGUMENT')
           }
@@ -432,7 +432,7 @@ describe('signing out in other processes', () => {
     await service.disconnect()
   })
 
-  test('of a few hundred races on a server that evicts, nobody is accepted afterwards', async () => {
+  test('of a few hundred races on a server that evicts, no session is accepted afterwards', async () => {
     const { status, out, err } = await runNode([`${root}/scripts/revocations.mjs`, '--races', '384', '--seed', '11'])
     assert.equal(status, 0, out + err)
     const { races, accepted, alive, kept, evicted } = JSON.parse(out)
@@ -463,7 +463,7 @@ describe('signing out of a server that is full', () => {
     gate.resolve({ id: 'ann' })
     await old
     for (const token of ['tok', 'slow', 'new']) {
-      assert.equal(await sessions.validateSession(token, { load: nobody }), null)
+      assert.equal(await sessions.validateSession(token, { load: unknown }), null)
     }
     await service.disconnect()
   })
@@ -510,7 +510,7 @@ describe('signing out and costs', () => {
     await service.disconnect()
   })
 
-  test('a session that belongs to nobody is one GET', async () => {
+  test('a session without a user is one GET', async () => {
     const service = await redis.makeService()
     const sessions = new SessionManager(service)
     await sessions.storeSession('plain', { a: 1 })

@@ -64,7 +64,7 @@ for (const engine of engines) {
     )
 
     test(
-      'a token that cannot be one is nobody, and nothing is loaded',
+      'an invalid token is null, and nothing is loaded',
       withSessions(async (sessions) => {
         for (const headers of [
           { cookie: 'session=%00' },
@@ -168,7 +168,7 @@ for (const engine of engines) {
     )
 
     test(
-      'a server with such a cookie answers 401 and goes on',
+      'a server with such a cookie responds 401 and goes on',
       withSessions(async (sessions) => {
         const server = createServer(async (request, response) => {
           const user = await sessions.validateSession(request, { load: () => null })

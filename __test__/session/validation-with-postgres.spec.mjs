@@ -29,7 +29,7 @@ after(() => pool?.end())
 
 const hashOf = (token) => createHash('sha256').update(token).digest('hex')
 
-/** A user with a session; answers the token. */
+/** A user with a session; returns the token. */
 async function signIn(id = `u${randomBytes(4).toString('hex')}`, expires = 'infinity') {
   const token = randomBytes(24).toString('base64url')
   await pool.query('INSERT INTO users VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [id, `Name of ${id}`, 'red'])
@@ -61,7 +61,7 @@ for (const engine of engines) {
     }
 
     test(
-      'a miss asks PostgreSQL once and is kept for 300 s under the hash of the token; a hit asks nobody',
+      'a miss asks PostgreSQL once and is kept for 300 s under the hash of the token; a hit does not',
       withSessions(async (sessions, client) => {
         const { id, token } = await signIn()
         const wanted = { userId: id, name: `Name of ${id}`, organisation: 'red' }
@@ -83,7 +83,7 @@ for (const engine of engines) {
     )
 
     test(
-      'an unknown or expired token is nobody, and nothing is kept',
+      'an unknown or expired token is null, and nothing is kept',
       withSessions(async (sessions, client) => {
         const { token } = await signIn(undefined, '-infinity')
         assert.equal(await sessions.validateSession(token, { load }), null)
@@ -243,7 +243,7 @@ describe('validateSession without Redis', () => {
     for (let i = 0; i < 3; i++) assert.equal((await sessions.validateSession(token, { load })).userId, id)
     await redis.server.start()
     await until(
-      'Redis answers again',
+      'Redis responds again',
       async () => {
         queries = 0
         await sessions.validateSession(token, { load })

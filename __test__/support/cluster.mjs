@@ -13,7 +13,7 @@ const SLOTS = 16384
 const BUS = 10_000
 
 /**
- * Starts a cluster on the loopback interface and answers when every node says that it is complete. The slots lie on the
+ * Starts a cluster on the loopback interface and resolves when every node says that it is complete. The slots lie on the
  * primaries in three (or `primaries`) equal runs; replica i follows primary i.
  *
  * - `password`: asked by every node, and used between them.
@@ -84,7 +84,7 @@ export async function startCluster({
       const ids = new Set(view.filter(({ id }) => id === primary.id).flatMap(({ replicas }) => replicas))
       return nodes.filter((node) => awake(node) && ids.has(node.id))
     },
-    /** Runs a command on every node that can be asked; the answers in their order. */
+    /** Runs a command on every node that is reachable; returns the replies in order. */
     everywhere: (...words) => Promise.all(nodes.filter(awake).map((node) => node.command(...words))),
     /** Deletes every key of every primary. */
     async empty() {
@@ -93,7 +93,7 @@ export async function startCluster({
 
     /**
      * Moves a slot from one primary to another, some keys at a time, as `redis-cli --cluster reshard` does. `pause` ms
-     * pass between the steps; `onStep(moved)` is called after each. Answers how many keys went.
+     * pass between the steps; `onStep(moved)` is called after each. Returns how many keys moved.
      */
     async migrate(slot, from, to, { keys = 1, pause = 0, onStep, signal } = {}) {
       await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id)
@@ -128,9 +128,9 @@ export async function startCluster({
       return from.command('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, ...login, 'KEYS', key)
     },
     /**
-     * Ends the move of a slot. The new owner hears of it first: else, for a moment, nobody had the slot. Answers when all know
-     * of the new owner's epoch: the next owner of a slot needs a later one, or word of the former owner that is still on its
-     * way takes the slot back from it.
+     * Ends the move of a slot. The new owner hears of it first: else, for a moment, no node had the slot. Resolves when all know
+     * of the new owner's epoch: the next owner of a slot needs a later one, or a late message of the former owner takes the
+     * slot back from it.
      */
     async settle(slot, from, to) {
       const masters = await mastersAmong(nodes)
@@ -144,7 +144,7 @@ export async function startCluster({
       for (const node of [from, to]) await node.command('CLUSTER', 'SETSLOT', slot, 'STABLE')
     },
 
-    /** A planned fail-over: the replica takes its primary's place and no write is lost. Answers when all know. */
+    /** A planned fail-over: the replica takes its primary's place and no write is lost. Resolves when all know. */
     async failover(replica) {
       await replica.command('CLUSTER', 'FAILOVER')
       await until(`${replica.port} is the primary`, async () => {
@@ -153,7 +153,7 @@ export async function startCluster({
       })
     },
     /**
-     * Lets a node take no other node's word any more, while it answers its clients as before. The cluster must have been started
+     * Makes a node ignore all other nodes, while it serves its clients as before. The cluster must have been started
      * with `--enable-debug-command yes`.
      */
     async cutOff(node) {
@@ -162,7 +162,7 @@ export async function startCluster({
         await node.command('DEBUG', 'DROP-CLUSTER-PACKET-FILTER', -2)
         return
       }
-      // Servers that know nothing of that keep to themselves whom they forget; later ones tell all others.
+      // Servers that know nothing of that forget a node for themselves alone; later ones notify all others.
       for (const other of nodes) if (other !== node) await node.command('CLUSTER', 'FORGET', other.id)
     },
     kill: (node) => node.kill(),
@@ -219,7 +219,7 @@ async function join(nodes, primaries) {
     // Epochs that differ from the start spare the nodes to settle that among themselves.
     await node.command('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
     if (index < primaries) await node.command('CLUSTER', 'ADDSLOTS', ...slots(range(index, primaries)))
-    // Each meets each: that they would tell one another takes longer.
+    // Each meets each: gossip would take longer.
     for (const other of nodes.slice(0, index)) await node.command('CLUSTER', 'MEET', '127.0.0.1', other.port)
   }
   for (const [index, replica] of nodes.slice(primaries).entries()) {

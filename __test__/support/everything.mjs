@@ -63,11 +63,11 @@ async function rooms({ rooms }) {
   const watch = await rooms.watch('lobby', (change) => changes.push(change))
   const heard = []
   const listener = await rooms.listen('lobby', (message) => heard.push(message.text))
-  const seat = await rooms.join('lobby', 'cid')
+  const own = await rooms.join('lobby', 'cid')
   await rooms.send('lobby', { text: 'all' })
   await until('the message is heard', () => heard.includes('all'))
   await until('the join is seen', () => changes.length > 0)
-  await seat.leave()
+  await own.leave()
   assert.equal(await rooms.removeUserFromRoom('lobby', 'ann'), 1)
   await listener.close()
   await watch.close()

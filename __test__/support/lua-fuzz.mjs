@@ -1,5 +1,5 @@
-// Random Lua programs on the embedded engine and on a real server: they answer alike and leave the same data behind. Meanwhile others
-// call the same embedded engine, and nobody's deadline is missed.
+// Random Lua programs on the embedded engine and on a real server: they return the same and leave the same data behind. Meanwhile others
+// call the same embedded engine, and no deadline is missed.
 
 import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
@@ -14,11 +14,11 @@ const BATCH = 40
 const ENDLESS_MS = 100
 /** How long one has to fill the memory that it may have, on a busy machine too. */
 const HUNGRY_MS = 20_000
-/** How late a call of others may be told of its deadline. */
+/** How late a call of others may be rejected at its deadline, in ms. */
 const LATE_MS = 50
 
 /**
- * Differences that are none, each with its reason: what of an answer is not compared. Everything else has to be equal to the last
+ * Differences that are none, each with its reason: what of a reply is not compared. Everything else has to be equal to the last
  * byte, the words of errors included.
  */
 export const EXCUSED = [
@@ -34,7 +34,7 @@ export const EXCUSED = [
   },
   {
     reason:
-      'Functions that are looked after are called by their own names, and from elsewhere: caught errors tell that.',
+      'Functions that are looked after are called by their own names, and from elsewhere: caught errors show that.',
     part: /user_script:\d+: |(?<=bad argument #\d+ to )'[\w?]+'/g,
     as: '',
   },
@@ -71,12 +71,12 @@ const STATE = `
   end
   return out`
 
-/** An answer as it can be compared, and read. */
-const plain = (answer) =>
-  Buffer.isBuffer(answer) ? alike(`'${answer.toString('latin1')}`) : Array.isArray(answer) ? answer.map(plain) : answer
+/** A reply as it can be compared, and read. */
+const plain = (reply) =>
+  Buffer.isBuffer(reply) ? alike(`'${reply.toString('latin1')}`) : Array.isArray(reply) ? reply.map(plain) : reply
 
-/** What a program's error says; where in which script it happened, versions word differently. Without an answer there is no comparing. */
-function told(error) {
+/** What a program's error says; where in which script it happened, versions word differently. Without a reply nothing is compared. */
+function notified(error) {
   const { code, message } = error
   if (['E_UNAVAILABLE', 'E_TIMEOUT', 'E_MAYBE_APPLIED', 'E_NOT_SENT'].includes(code)) throw error
   return { error: alike(message.split(' script: ')[0]), code }
@@ -86,7 +86,7 @@ function told(error) {
 function side(url, options) {
   const service = new RedisService({ url, log: false, ...options })
   const client = service.with({ timeoutMs: 20_000 }).getClient()
-  const send = (words) => client.sendCommand(words, { buffers: true }).then(plain, told)
+  const send = (words) => client.sendCommand(words, { buffers: true }).then(plain, notified)
   return {
     service,
     run: (program) => send(['EVAL', program, '2', 'k1', 'k2', 'one', '2']),
@@ -97,7 +97,7 @@ function side(url, options) {
 }
 
 /**
- * Runs programs of `count` steps on both; answers `{ steps, programs, differences, examples, endless, longest, neighbours, seconds, … }`. `report` hears
+ * Runs programs of `count` steps on both; returns `{ steps, programs, differences, examples, endless, longest, neighbours, seconds, … }`. `report` hears
  * how far it is.
  */
 export async function fuzz(server, { count, seed, report = () => {} }) {
@@ -133,29 +133,29 @@ export async function fuzz(server, { count, seed, report = () => {} }) {
   /** Programs that follow one another on the same data. Where the sum differs, each is asked for itself. */
   async function batch(texts) {
     await reset()
-    const answers = await both((one) => Promise.all(texts.map(one.run)))
+    const results = await both((one) => Promise.all(texts.map(one.run)))
     const states = await both((one) => one.state())
-    result.errors += answers[0].filter((answer) => answer?.error).length
-    if (equal(...answers) && equal(...states)) return
+    result.errors += results[0].filter((reply) => reply?.error).length
+    if (equal(...results) && equal(...states)) return
     for (const text of texts) {
-      const answer = await both((one) => one.run(text))
+      const reply = await both((one) => one.run(text))
       const state = await both((one) => one.state())
-      if (equal(...answer) && equal(...state)) continue
-      differ(text, ...(equal(...answer) ? state : answer))
+      if (equal(...reply) && equal(...state)) continue
+      differ(text, ...(equal(...reply) ? state : reply))
       return reset()
     }
     // Not by itself, so something of it is not the programs' doing alone.
-    const at = texts.findIndex((_, i) => !equal(answers[0][i], answers[1][i]))
-    differ(texts[at] ?? texts.join('\n'), ...(at < 0 ? states : answers.map((all) => all[at])))
+    const at = texts.findIndex((_, i) => !equal(results[0][i], results[1][i]))
+    differ(texts[at] ?? texts.join('\n'), ...(at < 0 ? states : results.map((all) => all[at])))
     await reset()
   }
 
-  /** A program that nobody but the embedded engine is asked to run, which stops it at its deadline. */
+  /** A program that only the embedded engine is asked to run, which stops it at its deadline. */
   async function stopped(program, ms, codes) {
     const started = performance.now()
     const client = ours.service.with({ timeoutMs: ms }).getClient()
     const code = await client.eval(program, 0).then(
-      () => 'an answer',
+      () => 'a reply',
       (error) => error.code,
     )
     // On a machine this busy its thread may not have had the processor before the deadline. The same once more.
@@ -208,8 +208,8 @@ export async function fuzz(server, { count, seed, report = () => {} }) {
 }
 
 /**
- * Others, on a thread of their own, whose event loop nobody holds up: calls of 10 to 40 ms that have to be answered, or told of
- * their deadlines, in time. `stop()` answers `{ calls, answered, timedOut, worst, late, raw }`.
+ * Others, on a thread of their own, whose event loop is not blocked: calls of 10 to 40 ms that have to be settled, or rejected at
+ * their deadlines, in time. `stop()` returns `{ calls, settled, timedOut, worst, late, raw }`.
  */
 async function neighbours(url) {
   const worker = new Worker(new URL('lua-neighbours.mjs', import.meta.url), { workerData: { url, lateMs: LATE_MS } })
@@ -221,11 +221,11 @@ async function neighbours(url) {
   await next()
   return {
     async stop() {
-      const answer = next()
+      const reply = next()
       worker.postMessage('stop')
-      const told = await answer
+      const notified = await reply
       await worker.terminate()
-      return told
+      return notified
     },
   }
 }
@@ -233,9 +233,9 @@ async function neighbours(url) {
 /** What is wrong with a result, in words. */
 export function wrongs({ differences, neighbours }) {
   const found = []
-  if (differences) found.push(`${differences} programs answered differently`)
+  if (differences) found.push(`${differences} programs returned something else`)
   if (neighbours.late)
-    found.push(`${neighbours.late} calls of others were told of their deadlines over ${LATE_MS} ms late`)
+    found.push(`${neighbours.late} calls of others were rejected at their deadlines over ${LATE_MS} ms late`)
   if (neighbours.examples.length) found.push(`others got ${JSON.stringify(neighbours.examples)}`)
   return found
 }

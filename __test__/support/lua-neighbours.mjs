@@ -1,4 +1,4 @@
-// Calls with deadlines beside whatever else an embedded engine does: how late are they told?
+// Calls with deadlines beside whatever else an embedded engine does: how late are they rejected?
 //
 // What is measured is the engine. Of a call's lateness is taken off what this thread's event loop was late at that time, by a timer
 // of its own; and what the engine's threads waited for a core, as Linux counts it for each: on a busy machine that is everybody's.
@@ -11,9 +11,9 @@ import { RedisService } from 'cinnabar'
 const EVERY_MS = 4
 const { url, lateMs } = workerData
 const service = new RedisService({ url, log: false })
-const result = { calls: 0, answered: 0, timedOut: 0, worst: 0, late: 0, raw: { worst: 0, late: 0 }, examples: [] }
+const result = { calls: 0, settled: 0, timedOut: 0, worst: 0, late: 0, raw: { worst: 0, late: 0 }, examples: [] }
 
-/** How long the runtime's thread has waited for a core so far, in ms; 0 where nobody counts it. */
+/** How long the runtime's thread has waited for a core so far, in ms; 0 where that is not counted. */
 const runtime = () => {
   try {
     const tasks = readdirSync('/proc/self/task').map((id) => `/proc/self/task/${id}`)
@@ -47,15 +47,15 @@ async function call() {
   const timeoutMs = 10 + (count++ % 4) * 10
   const started = performance.now()
   const one = service.with({ timeoutMs })
-  // Of a key that nobody has, so that programs see nothing of it.
+  // Of a key that does not exist, so that programs see nothing of it.
   const code = await (count % 2 ? one.get('other') : one.del('other')).then(
-    () => 'answered',
+    () => 'settled',
     (error) => error.code,
   )
   const ended = performance.now()
   open--
   result.calls++
-  if (code === 'answered') result.answered++
+  if (code === 'settled') result.settled++
   else if (['E_TIMEOUT', 'E_NOT_SENT', 'E_MAYBE_APPLIED'].includes(code)) result.timedOut++
   else result.examples.push(code)
   const raw = ended - started - timeoutMs

@@ -11,8 +11,8 @@ export function dice(seed) {
 }
 
 /**
- * What a program answers in words: numbers to the last digit, bytes by their codes, tables by their pairs in the order of their keys.
- * What Redis 7 notes in errors for its statistics is no answer: earlier ones have not got it.
+ * What a program returns in words: numbers to the last digit, bytes by their codes, tables by their pairs in the order of their keys.
+ * What Redis 7 notes in errors for its statistics is no part of it: earlier ones have not got it.
  */
 const SHOW =
   'math.randomseed(42) local fmt,tt,ts,ins,sort,cat,gs,by=string.format,type,tostring,table.insert,table.sort,table.concat,string.gsub,string.byte ' +
@@ -21,7 +21,7 @@ const SHOW =
   "elseif k=='boolean' or k=='nil' then return ts(v) else return k end end " +
   "local function all(...) local o={} for i=1,select('#',...) do o[i]=show((select(i,...)),0) end return cat(o,';') end "
 
-/** The order of what a set or a hash holds is nobody's promise. */
+/** The order of what a set or a hash holds is not defined. */
 const SORTED =
   "local function sorted(...) local r=redis.call(...) if tt(r)=='table' and not r.err and not r.ok then sort(r,function(a,b) return show(a,0)<show(b,0) end) end return r end "
 
@@ -77,7 +77,7 @@ ECHO v|PING|PING v|PUBLISH 'c' v|DBSIZE|NOSUCH v|GET|SET k|v k|SELECT 0|EVAL 're
 
 const UNORDERED = new Set(['HKEYS', 'HVALS', 'SMEMBERS', 'SPOP'])
 
-/** A maker of programs. A step is one statement that somebody wrote in one: a call of a library, a command, a recursion. */
+/** A maker of programs. A step is one statement as programs have it: a call of a library, a command, a recursion. */
 export function programs(seed) {
   const roll = dice(seed)
   const pick = (list) => list[roll(list.length)]
@@ -131,7 +131,7 @@ export function programs(seed) {
   const META = [
     '__index=function(t,k) return k end', '__index={a=9,b=8}', '__newindex=function(t,k,v) rawset(t,k,v) end', '__call=function(self,...) return ... end', '__add=function(a,b) return 1 end',
     '__concat=function(a,b) return "cat" end', '__eq=function() return true end', '__lt=function() return true end', '__le=function() return false end', '__unm=function() return "neg" end',
-    '__len=function() return 99 end', '__tostring=function() return "told" end', '__tostring=function() return 1 end', '__metatable="shut"', '__mode="k"', '__index=function() error("no such") end', '__gc=1',
+    '__len=function() return 99 end', '__tostring=function() return "text" end', '__tostring=function() return 1 end', '__metatable="shut"', '__mode="k"', '__index=function() error("no such") end', '__gc=1',
   ] // prettier-ignore
   const any = (d = 0) => {
     if (vars > 0 && !roll(4)) return `v${roll(vars)}`
@@ -268,7 +268,7 @@ export function programs(seed) {
       () => `do local ok,e=pcall(function() return ${lib()} end) redis.pcall('RPUSH','l',all(ok,e)) end `,
     ) // prettier-ignore
 
-  /** A program that goes on whatever fails, and answers what came of each of its steps. */
+  /** A program that goes on whatever fails, and returns what came of each of its steps. */
   const long = (steps) => {
     vars = 0
     let text = `${SHOW}${SORTED}local out={} local function step(f) out[#out+1]=all(pcall(f)) end `
@@ -287,7 +287,7 @@ export function programs(seed) {
     let text = SHOW + SORTED
     for (let n = 1; n < steps; n++) text += statement()
     const last = roll(3) ? lib() : call()
-    // What programs answer, not what they say of it, is of chance too: what a server makes of it is compared as well.
+    // What programs return, not what they print, is of chance too: what a server makes of it is compared as well.
     if (roll(4)) return `${text}return all(${last})`
     if (roll(3)) return `${text}return ${last}`
     return text + (roll(2) ? `return {${any()},${any()},${last}}` : `error(${pick(RAISED)})`)

@@ -1,11 +1,11 @@
-// What a server runs, as its own MONITOR tells it.
+// What a server runs, as its own MONITOR reports it.
 
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 
 /**
- * Begins to listen to a server. `stop()` answers what it has run since, in order: `{ script, words }`, where `script` says that a
+ * Begins to listen to a server. `stop()` returns what it has run since, in order: `{ script, words }`, where `script` says that a
  * script called it and `words` are the command and its arguments, each byte a character.
  */
 export async function startMonitor(server) {

@@ -12,7 +12,7 @@ import { background, end, freePort, ready, temporaryFolder } from './processes.m
  * Starts a PostgreSQL server with an empty database on a free port of the loopback interface, with a password made for
  * this run. Its files are removed when this process ends.
  *
- * Answers what `new Client(…)` of `pg` takes as `config`, the same as `url`, and `stop()`, `start()`.
+ * Returns what `new Client(…)` of `pg` takes as `config`, the same as `url`, and `stop()`, `start()`.
  */
 export async function startPostgres() {
   const initdb = program('initdb')
@@ -47,7 +47,7 @@ export async function startPostgres() {
       if (child) return
       const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, 'fsync=off']
       const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
-      // SIGQUIT: no good-byes to clients, which is right for a cluster that nobody will open again.
+      // SIGQUIT: no good-byes to clients, which is right for a cluster that will not be opened again.
       const options = { cwd: folder, log, owner, endSignal: 'SIGQUIT' }
       child = background(join(initdb, '../postgres'), args, options)
       await ready(child, 'postgres', () => child.log().includes('ready to accept connections'))

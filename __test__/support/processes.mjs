@@ -86,7 +86,7 @@ export async function ready(child, what, ask, { seconds = 30 } = {}) {
 }
 
 /**
- * A TCP port that nobody listens on. It lies below the range from which systems take ports for outgoing connections, so
+ * A free TCP port. It lies below the range from which systems take ports for outgoing connections, so
  * that none of those takes it before the server does, nor while a server is down between stop and start.
  */
 export async function freePort() {
@@ -96,7 +96,7 @@ export async function freePort() {
   }
 }
 
-/** Whether nobody listens on a TCP port of the loopback interface. */
+/** Whether a TCP port of the loopback interface is free. */
 export function isFree(port) {
   return new Promise((resolve) => {
     const server = createServer()

@@ -27,7 +27,7 @@ const EXPIRE = `
   end`
 
 /**
- * What has the leases be over that there are now on jobs, as if nobody had renewed them. Their worker may renew them at any
+ * What has the leases be over that there are now on jobs, as if they had not been renewed. Their worker may renew them at any
  * moment, so it may have to be called again.
  */
 export async function expiring(client, queue, ids) {

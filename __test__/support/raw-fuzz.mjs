@@ -30,7 +30,7 @@ const TAKERS = [
   ['ASKING'],
 ]
 
-/** Known commands with whatever arguments, and some that nobody knows. */
+/** Known commands with whatever arguments, and some unknown ones. */
 const NAMES =
   `APPEND BITCOUNT BITPOS COPY DECR DUMP ECHO EXISTS EXPIRE GETDEL GETEX GETRANGE GETSET HGET HGETALL HINCRBY HKEYS HMGET
   HSET HSTRLEN HVALS INCR INCRBYFLOAT LCS LINDEX LINSERT LLEN LMOVE LPOP LPOS LPUSH LRANGE LREM LSET LTRIM MGET MSET OBJECT PERSIST
@@ -64,11 +64,11 @@ function dice(seed) {
 }
 
 /**
- * Makes `calls` calls by `callers` callers on `client`; answers `{ calls, answered, refused, wrong, example, seconds }`, where `wrong` counts
- * answers that were not their caller's.
+ * Makes `calls` calls by `callers` callers on `client`; returns `{ calls, settled, refused, wrong, example, seconds }`, where `wrong` counts
+ * replies that were not their caller's.
  */
 export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
-  const report = { seed, calls: 0, answered: 0, refused: {}, wrong: 0, example: undefined }
+  const report = { seed, calls: 0, settled: 0, refused: {}, wrong: 0, example: undefined }
   const started = performance.now()
   const run = `${process.pid}.${seed}`
   const quick = client.with({ timeoutMs: 60_000 })
@@ -83,13 +83,13 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
     let stored = value()
     await quick.set(key('string'), stored)
 
-    const wrong = (words, answer) => {
+    const wrong = (words, result) => {
       report.wrong++
-      report.example ??= `${number}: ${JSON.stringify(words)} answered ${JSON.stringify(answer)}`
+      report.example ??= `${number}: ${JSON.stringify(words)} returned ${JSON.stringify(result)}`
     }
-    /** Whatever it answers, it is nothing of anybody else's. */
-    const foreign = (answer) => {
-      const marks = JSON.stringify(answer, (_, part) =>
+    /** Whatever it returns, it is nothing of another caller's. */
+    const foreign = (result) => {
+      const marks = JSON.stringify(result, (_, part) =>
         part?.type === 'Buffer' ? String(Buffer.from(part.data)) : part,
       )
       return marks?.match(/<\d+\.\d+\.\d+\./g)?.some((mark) => mark !== mine)
@@ -97,10 +97,10 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
     const ask = async (words, make, wanted) => {
       report.calls++
       try {
-        const answer = await make()
-        report.answered++
-        if (foreign(answer) || (wanted !== undefined && JSON.stringify(answer) !== JSON.stringify(wanted)))
-          wrong(words, answer)
+        const result = await make()
+        report.settled++
+        if (foreign(result) || (wanted !== undefined && JSON.stringify(result) !== JSON.stringify(wanted)))
+          wrong(words, result)
       } catch (error) {
         report.refused[error.code] = (report.refused[error.code] ?? 0) + 1
         if (foreign(error.message)) wrong(words, error.message)
@@ -109,7 +109,7 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
     }
     const send = (words, wanted, options) => ask(words, () => quick.sendCommand(words, options), wanted)
 
-    const usual = [
+    const defaults = [
       () => ask(['get'], () => quick.get(key('string')), stored),
       () => ask(['getBuffer'], () => quick.getBuffer(key('string')), Buffer.from(stored)),
       () => send(['GET', key('string')], stored),
@@ -147,7 +147,7 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
         const name = pick(NAMES)
         const own = [key('junk'), key('other'), value()]
         const all = SEVERAL.has(name) ? own : [...own, '0', '1', '-1', 'LIST', 'EX', '{', '']
-        // It writes into the middle of a value, whose mark would then be nobody's: its values are never read.
+        // It writes into the middle of a value, whose mark would then belong to no caller: its values are never read.
         const first = key(name === 'SETRANGE' ? 'overwritten' : 'junk')
         return send([name, first, ...Array.from({ length: roll(4) }, () => pick(all))])
       },
@@ -183,7 +183,7 @@ export async function fuzz(client, { calls, callers = 64, seed = 1 }) {
         await wait
       },
     ]
-    while (report.calls < calls) await pick(roll(RARE) ? usual : rare)()
+    while (report.calls < calls) await pick(roll(RARE) ? defaults : rare)()
   }
 
   await Promise.all(Array.from({ length: callers }, (_, number) => caller(number)))

@@ -6,7 +6,7 @@ import { root } from '../helpers.mjs'
 import { background, end, temporaryFolder } from './processes.mjs'
 
 /**
- * Starts one on a server; `ask(call, ...args)` has it do what `samples/room-process.mjs` knows, and answers what that does.
+ * Starts one on a server; `ask(call, ...args)` has it do what `samples/room-process.mjs` knows, and returns what that does.
  */
 export async function startRoomProcess(url, { leaseMs } = {}) {
   const sample = join(root, '__test__/samples/room-process.mjs')
@@ -24,9 +24,9 @@ export async function startRoomProcess(url, { leaseMs } = {}) {
       if (waiting.size === 0) child.channel?.unref()
     })
   }
-  child.on('message', ({ id, answer, error }) => {
+  child.on('message', ({ id, result, error }) => {
     if (error) waiting.get(id)?.reject(new Error(error))
-    else waiting.get(id)?.resolve(answer)
+    else waiting.get(id)?.resolve(result)
   })
   child.ended.then((how) => {
     for (const { reject } of waiting.values()) reject(new Error(`the process ended: ${how}\n${child.log()}`))
@@ -36,9 +36,9 @@ export async function startRoomProcess(url, { leaseMs } = {}) {
   return {
     ask(call, ...args) {
       const id = next++
-      const answer = wait(id)
+      const result = wait(id)
       child.send({ id, call, args })
-      return answer
+      return result
     },
     /** As a crash would. */
     kill: () => end(child, 'SIGKILL'),

@@ -21,15 +21,15 @@ function askedAgain(server) {
 }
 
 /**
- * Starts one primary, its replicas and the sentinels, and answers when each sentinel knows of all the others and of every
+ * Starts one primary, its replicas and the sentinels, and resolves when each sentinel knows of all the others and of every
  * replica.
  *
  * - `name`: what the sentinels call the primary.
  * - `password`: asked by the servers. `sentinelPassword`: asked by the sentinels.
  * - `tls`: see `startRedis`; all of them speak nothing else.
  * - `downAfterMs`: how long the primary must be silent before a sentinel takes it for dead.
- * - `leaders`: how many of the sentinels may lead a fail-over; all, unless told. Two that begin at the same moment may promote two
- *   replicas, one after the other, and what the first of those has answered is lost with it, by the servers.
+ * - `leaders`: how many of the sentinels may lead a fail-over; all by default. Two that begin at the same moment may promote two
+ *   replicas, one after the other, and what the first of those has replied is lost with it, by the servers.
  * - `failoverTimeoutMs`: how long a fail-over may take before another one is begun.
  */
 export async function startSentinels({
@@ -95,13 +95,13 @@ export async function startSentinels({
       )
       return servers.filter((_, index) => roles[index])
     },
-    /** A planned fail-over. Answers the new primary when every sentinel names it. */
+    /** A planned fail-over. Resolves to the new primary when every sentinel names it. */
     async failover() {
       const before = await group.primary()
       await sentinels.find(awake).command('SENTINEL', 'FAILOVER', name)
       return group.replaced(before)
     },
-    /** Waits until every sentinel that can be asked names another primary than this one; answers it. */
+    /** Waits until every sentinel that can be asked names another primary than this one; returns it. */
     async replaced(before) {
       let next
       await until('every sentinel names another primary', async () => {
@@ -133,8 +133,8 @@ export async function startSentinels({
       await group.replicated()
     },
     /**
-     * Ends a sentinel and starts it again with what it knew, by default on a port where nobody has heard of it. Answers when
-     * it answers.
+     * Ends a sentinel and starts it again with what it knew, by default on a port that is unknown to others. Resolves when
+     * it responds.
      */
     async restartSentinel(sentinel, { port } = {}) {
       await sentinel.restart(port ?? (await freePort()))
@@ -142,12 +142,12 @@ export async function startSentinels({
     },
     /**
      * A sentinel that takes `server` for the primary and never hears otherwise: the servers do not let it listen to the other
-     * sentinels. What a sentinel that was cut off tells its clients.
+     * sentinels. What a sentinel that was cut off reports to its clients.
      */
     async startStaleSentinel(server) {
       const blind = { username: `blind-${sentinels.length}`, password: randomUUID() }
       const rights = ['on', `>${blind.password}`, '+ping', '+info', '+role', '+client|setname']
-      // Its rights over commands are not enough: a sentinel that may publish tells its own address to the others.
+      // Its rights over commands are not enough: a sentinel that may publish announces its own address to the others.
       for (const each of servers.filter(awake))
         await each.command('ACL', 'SETUSER', blind.username, 'resetchannels', ...rights)
       const stale = await startSentinel({ ...watch, ...blind, port: server.port, quorum: NEVER })

@@ -45,7 +45,7 @@ export async function misuse(): Promise<void> {
   SessionManager.with({ signal: new AbortController() })
   // @ts-expect-error the service comes first
   new SessionManager({ prefix: 'session:' })
-  // @ts-expect-error nobody sets it
+  // @ts-expect-error it is read-only
   redisService.isConnected = true
   // @ts-expect-error an object is no string
   await redisService.set('key', { an: 'object' })
@@ -204,9 +204,9 @@ export async function misuse(): Promise<void> {
   await queue.add('welcome')
   // @ts-expect-error nor here
   await queue.addMany([{ name: 'welcome' }])
-  // @ts-expect-error what nobody has given a type is unknown
+  // @ts-expect-error what has been given no type is unknown
   new JobQueue('untyped').process((job) => job.data.anything)
-  // @ts-expect-error a room's user is unknown until somebody says what it is
+  // @ts-expect-error a room's user is unknown until its type is given
   ;(await RealtimeDataManager.getRoomUsers('r')).ann.name.length
   // @ts-expect-error JSON keeps nothing of a Map
   await RealtimeDataManager.send('r', new Map([[1, 2]]))
@@ -224,7 +224,7 @@ export async function misuse(): Promise<void> {
   await queue.addMany({ name: 'welcome' })
   // @ts-expect-error a job has a name
   await queue.addMany([{ data: { to: 'ada' } }])
-  // @ts-expect-error a handler answers a result
+  // @ts-expect-error a handler returns a result
   queue.process(() => 'text')
   // @ts-expect-error data has no such field
   queue.process((job) => job.data.from.length)

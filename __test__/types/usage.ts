@@ -506,12 +506,12 @@ export async function locks(): Promise<void> {
     const token: string | null = await locks.acquireLock('resource', 30)
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
-    const answer = await locks.withLock('resource', async (held) => held.length, 30)
+    const outcome = await locks.withLock('resource', async (held) => held.length, 30)
     await locks.withLock('resource', async (_token, { signal }) => {
       same<AbortSignal, typeof signal>(true)
       signal.throwIfAborted()
     })
-    same<number, typeof answer>(true)
+    same<number, typeof outcome>(true)
     void flags
   }
 }
@@ -677,7 +677,7 @@ export async function health(): Promise<void> {
 export async function healthRoutes(): Promise<void> {
   const GET: HealthHandler = healthHandler()
   const quiet = healthHandler({ service: new RedisService(), detail: false, maxAgeMs: 0, timeoutMs: 500, slowMs: 20 })
-  const answer: Response = await GET(new Request('http://localhost/health'))
+  const outcome: Response = await GET(new Request('http://localhost/health'))
   const fetchStyle: (request: Request) => Promise<Response> = quiet
   const withoutRequest: Response = await quiet()
   const server = createServer((request, response) => void quiet.node(request, response))
@@ -686,7 +686,7 @@ export async function healthRoutes(): Promise<void> {
   const hono: (context: { req: { method: string; raw: Request } }, next: () => Promise<void>) => Promise<Response> = GET
   const route: (request: Request, context: { params: Promise<object> }) => Response | Promise<Response> = GET
   const asked: FirstArgument<typeof GET> extends Request | undefined ? true : false = true
-  void [answer, fetchStyle, withoutRequest, server, listener, hono, route, asked]
+  void [outcome, fetchStyle, withoutRequest, server, listener, hono, route, asked]
 }
 
 type FirstArgument<T> = T extends (...args: [infer First, never]) => unknown ? First : never

@@ -1,4 +1,4 @@
-// Every call of a scenario: whether its answer is its own, and when it came, measured against its deadline.
+// Every call of a scenario: whether its result is its own, and when it came, measured against its deadline.
 
 import { CinnabarError } from 'cinnabar'
 
@@ -25,8 +25,8 @@ export class Calls {
   }
 
   /**
-   * Makes a call that must settle within `timeoutMs`, and answers `{ value }` or `{ error }` with `at` (when it was made) and
-   * `ms`. `right(value)` says whether an answer is right; a text says what is wrong about it.
+   * Makes a call that must settle within `timeoutMs`, and returns `{ value }` or `{ error }` with `at` (when it was made) and
+   * `ms`. `right(value)` says whether a result is right; a text says what is wrong about it.
    */
   async make(name, action, { timeoutMs, right }) {
     const at = performance.now()
@@ -46,12 +46,12 @@ export class Calls {
     this.pending.delete(call)
     this.#settled(call, settled)
     if (outcome.error) this.#failed(name, outcome.error)
-    else this.#answered(name, outcome.value, right)
+    else this.#fulfilled(name, outcome.value, right)
     return { ...outcome, at, ms: settled - at }
   }
 
   #settled(call, settled) {
-    // A thread that is busy elsewhere hears of an answer late; that is not the answer's fault.
+    // A thread that is busy elsewhere gets a reply late; that is not the fault of the library.
     const excused = settled > call.deadline ? this.#lateBetween(call.deadline, settled) : 0
     const over = settled - call.deadline - excused
     this.slowest = Math.max(this.slowest, over)
@@ -60,12 +60,12 @@ export class Calls {
     this.fault(`${call.name} settled ${Math.round(over)} ms after its deadline`)
   }
 
-  #answered(name, value, right) {
+  #fulfilled(name, value, right) {
     this.ok++
     const verdict = right ? right(value) : true
     if (verdict === true || verdict === undefined) return
     this.wrong++
-    const said = typeof verdict === 'string' ? verdict : `answered ${brief(value)}`
+    const said = typeof verdict === 'string' ? verdict : `returned ${brief(value)}`
     this.fault(`${name}: ${said}`)
   }
 

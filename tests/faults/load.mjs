@@ -1,5 +1,5 @@
-// A steady caller: so many calls a second whether the earlier ones were answered or not, and each answer is checked. No two
-// keys hold the same value and no two calls may get the same number, so that an answer given to the wrong caller shows.
+// A steady caller: so many calls a second whether the earlier ones have settled or not, and each result is checked. No two
+// keys hold the same value and no two calls may get the same number, so that a result given to the wrong caller shows.
 
 /** What a caller does when a scenario does not say: shares of each kind of call. */
 const MIX = { get: 6, set: 2, read: 2, echo: 2, incr: 2 }
@@ -10,7 +10,7 @@ export class Load {
   failed = 0
   codes = {}
   running = true
-  /** INCRs by key: how many were answered, and how many may have been applied without an answer. */
+  /** INCRs by key: how many were fulfilled, and how many may have been applied without a reply. */
   counters = new Map()
   #calls
   #service
@@ -82,17 +82,17 @@ export class Load {
   }
 
   /**
-   * Compares every counter with what its callers were told: how many are wrong, and one of them in words. `read(key)` asks
+   * Compares every counter with the results of its callers: how many are wrong, and one of them in words. `read(key)` asks
    * the server.
    */
   async verify(read) {
     let count = 0
     let example
-    for (const [key, { answered, maybe }] of this.counters) {
+    for (const [key, { settled, maybe }] of this.counters) {
       const value = Number((await read(key)) ?? 0)
-      if (value >= answered.size && value <= answered.size + maybe) continue
+      if (value >= settled.size && value <= settled.size + maybe) continue
       count++
-      example ??= `${key} is ${value}, with ${answered.size} answered and ${maybe} flagged as maybe applied`
+      example ??= `${key} is ${value}, with ${settled.size} fulfilled and ${maybe} flagged as maybe applied`
     }
     return { count, example }
   }
@@ -158,21 +158,21 @@ export class Load {
 
   async #incr(client, i) {
     const key = this.#key('count', i)
-    const counter = this.counters.get(key) ?? { answered: new Map(), maybe: 0 }
+    const counter = this.counters.get(key) ?? { settled: new Map(), maybe: 0 }
     this.counters.set(key, counter)
     const made = performance.now()
     const { error } = await this.#make(
       `incr ${key}`,
       () => client.incr(key),
       (value) => {
-        if (!Number.isInteger(value)) return `answered ${value}`
+        if (!Number.isInteger(value)) return `returned ${value}`
         const now = performance.now()
-        const before = counter.answered.get(value)
+        const before = counter.settled.get(value)
         if (before !== undefined && !this.#options.mayVanish) {
           const [waited, ago] = [now - made, now - before].map(Math.round)
-          return `answered ${value} after ${waited} ms, a second time, ${ago} ms after the first`
+          return `returned ${value} after ${waited} ms, a second time, ${ago} ms after the first`
         }
-        counter.answered.set(value, now)
+        counter.settled.set(value, now)
         return true
       },
     )

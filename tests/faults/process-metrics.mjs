@@ -78,7 +78,7 @@ function resident() {
   }
 }
 
-/** How long a thread was ready but not running, in ms, as far as the kernel tells. */
+/** How long a thread was ready but not running, in ms, as far as the kernel reports it. */
 function waiting(path) {
   let file
   try {

@@ -2,7 +2,7 @@
 // be changed at any moment; whatever it leaves to chance follows its seed. It runs in a process of its own.
 //
 //   const proxy = await startProxy({ target: server.port, seed: 1 })
-//   await proxy.cutReply({ match: /^INCR/ })    // the next INCR is applied, and its caller is never told
+//   await proxy.cutReply({ match: /^INCR/ })    // the next INCR is applied, and its reply is lost
 //   await proxy.heal()
 //
 // A connection that lost bytes (`drop`, `silent`, an `acceptSilent` one) stays lost after `heal()`, as one whose route is
@@ -92,11 +92,11 @@ export async function startProxy({ target, host = '127.0.0.1', port, seed = 1, r
     url: `redis://${host}:${listening}`,
 
     // ------------------------------------------------------------------------------------ new connections
-    /** Nobody listens any more. Connections that are open stay so, unless `reset()`. */
+    /** Refuses new connections. Open ones stay, unless `reset()`. */
     refuse: () => request('refuse'),
     /** Accepts, and resets at once. Unlike a refusal it can be counted. */
     acceptReset: () => request('accepting', { accept: 'reset' }),
-    /** Accepts and never answers. Open connections go on. */
+    /** Accepts and never replies. Open connections go on. */
     acceptSilent: () => request('accepting', { accept: 'silent' }),
 
     // ------------------------------------------------------------------------------------ all that passes
@@ -107,7 +107,7 @@ export async function startProxy({ target, host = '127.0.0.1', port, seed = 1, r
     drop: ({ direction = 'both', only } = {}) => request('rule', { direction, only, drop: true }),
     /** Keeps all bytes back until `heal()`. */
     hold: ({ direction = 'both', only } = {}) => request('rule', { direction, only, hold: true }),
-    /** Swallows all bytes and answers no new connection: a route that is gone. */
+    /** Drops all bytes and accepts no new connection: a lost route. */
     silent: async () => {
       await request('accepting', { accept: 'silent' })
       await request('rule', { drop: true })

@@ -15,9 +15,9 @@ const [, , file, seed, length] = process.argv
 delete process.env.LD_PRELOAD
 const { default: about } = await import(pathToFileURL(file).href)
 process.on('disconnect', () => process.exit(1))
-// What nobody awaited and nobody caught is a fault of the scenario or of the library; either way it is to be seen.
+// An unhandled rejection is a fault of the scenario or of the library; either way it is to be seen.
 process.on('unhandledRejection', (error) => {
-  run.check(false, `a rejection that nobody saw: ${error?.stack ?? error}`)
+  run.check(false, `an unhandled rejection: ${error?.stack ?? error}`)
 })
 
 const cinnabar = await import('cinnabar')

@@ -15,7 +15,7 @@ export async function createSandbox(name) {
 
 /**
  * A mount namespace of its own, whose `/etc/hosts` is the file that `FAULTS_HOSTS` names, and the only source of names: what
- * is not in it does not exist, and nobody else is asked.
+ * is not in it does not exist, and no other source is asked.
  */
 function mounts() {
   const unshare = program('unshare')

@@ -8,7 +8,7 @@
 //     await t.healed(service)
 //   })
 //
-// Whatever it does, these hold of every scenario: no wrong answer, no promise unsettled 50 ms after its deadline, every
+// Whatever it does, these hold of every scenario: no wrong result, no promise unsettled 50 ms after its deadline, every
 // failure has a code, less than 50 MB more memory, an event loop that is on time, no line said twice.
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,19 +95,19 @@ export class Run {
   }
 
   /**
-   * Makes a call whose answer is checked by `right` and whose end is measured against its deadline. Answers `{ value }` or
+   * Makes a call whose result is checked by `right` and whose end is measured against its deadline. Returns `{ value }` or
    * `{ error }`; never rejects.
    */
   call(service, name, action, { timeoutMs = this.#timeoutOf(service), right } = {}) {
     return this.calls.make(name, () => action(service), { timeoutMs, right })
   }
 
-  /** The same, and the failure must have one of these codes. Answers the error, or undefined when it was answered. */
+  /** The same, and the failure must have one of these codes. Returns the error, or undefined when it was fulfilled. */
   async fails(service, name, action, codes, options) {
     const { value, error } = await this.call(service, name, action, options)
     const wanted = [codes].flat()
     if (!error)
-      this.check(false, `${name} was to fail with ${wanted.join(' or ')}, and answered ${JSON.stringify(value)}`)
+      this.check(false, `${name} was to fail with ${wanted.join(' or ')}, and returned ${JSON.stringify(value)}`)
     else
       this.check(
         wanted.includes(error.code),
@@ -142,7 +142,7 @@ export class Run {
   /**
    * Says that calls hand over such bytes. A call copies them before it returns, so that they may change afterwards, and how
    * long that takes is up to this machine's memory: the event loop may be late by one plain copy of them more. To be called
-   * first, since the copies that tell how long one takes hold the loop up.
+   * first, since the copies that measure how long one takes block the loop.
    */
   copies(bytes) {
     const times = Array.from({ length: 9 }, () => {
@@ -160,7 +160,7 @@ export class Run {
     this.#healAt = performance.now()
   }
 
-  /** Asks until a call succeeds; it has failed when that takes longer than `withinMs`. Answers the ms it took. */
+  /** Asks until a call succeeds; it has failed when that takes longer than `withinMs`. Returns the ms it took. */
   async healed(service, { withinMs = 5000, ask = (service) => service.get('healed?') } = {}) {
     const from = this.#healAt ?? performance.now()
     const asking = new AbortController()
@@ -207,7 +207,7 @@ export class Run {
     this.check(this.said(service, kind), `nothing was said of "${kind}"`)
   }
 
-  /** Waits until the answer is true, and says what was waited for when it does not become so. */
+  /** Polls until it returns true, and says what was waited for when it does not become so. */
   async until(what, ask, { withinMs = 10_000 } = {}) {
     const deadline = performance.now() + withinMs
     while (!(await ask())) {
@@ -237,7 +237,7 @@ export class Run {
     await this.calls.finish()
     for (const load of this.#loads) await this.#verify(load)
     const { calls } = this
-    this.check(calls.wrong === 0, `${calls.wrong} wrong answers`)
+    this.check(calls.wrong === 0, `${calls.wrong} wrong results`)
     this.check(calls.late === 0, `${calls.late} promises settled later than 50 ms after their deadline`)
     this.check(calls.hung === 0, `${calls.hung} promises never settled`)
     for (const fault of calls.faults) this.check(false, fault)
@@ -250,13 +250,13 @@ export class Run {
     }
   }
 
-  /** Counters that nobody else touched must be what their callers were told. */
+  /** Counters that only the load changes must be what its calls returned. */
   async #verify(load) {
     const read = this.readCounter ?? (this.server?.running ? (key) => this.server.command('GET', key) : undefined)
     if (!read || load.vanished) return
     const { count, example } = await load.verify(read)
     this.calls.wrong += count
-    this.check(count === 0, `${count} counters are not what their callers were told: ${example}`)
+    this.check(count === 0, `${count} counters are not what their calls returned: ${example}`)
   }
 
   /** The row of the table. */
@@ -271,7 +271,7 @@ export class Run {
     )
     if (about.peakMb) this.check(watched.peakMb < about.peakMb, `${watched.peakMb.toFixed(1)} MB more memory meanwhile`)
     const codes = Object.entries(calls.codes).map(([code, count]) => `${count} ${code}`)
-    this.note(`${calls.ok} answered${codes.length ? `, ${codes.join(', ')}` : ''}`)
+    this.note(`${calls.ok} fulfilled${codes.length ? `, ${codes.join(', ')}` : ''}`)
     return {
       calls: calls.count,
       wrong: calls.wrong,

@@ -32,7 +32,7 @@ function listed(path) {
     .map((entry) => join(path, entry.name))
 }
 
-/** Runs one, and answers its row. A crash and a hang are rows too. */
+/** Runs one, and returns its row. A crash and a hang are rows too. */
 export async function runScenario(one, { seed = 1, short = false } = {}) {
   const started = performance.now()
   const sandbox = one.within ? await (await import('./sandbox.mjs')).createSandbox(one.within) : { prefix: [], env: {} }
@@ -97,7 +97,7 @@ function clean(env) {
 const columns = [
   ['scenario', (row) => `${row.number} ${row.name}`],
   ['calls', (row) => row.calls],
-  ['wrong answers', (row) => row.wrong],
+  ['wrong results', (row) => row.wrong],
   ['unsettled', (row) => row.unsettled],
   ['slowest (ms over deadline)', (row) => row.slowest],
   ['time to heal (ms)', (row) => row.heal],

@@ -162,7 +162,7 @@ const worker = queue.process(async (job, { signal, progress }) => {
   return { to: job.data.to, attempt: job.attempt, aborted: signal.aborted }
 })
 const job = await queue.add('welcome', { to: 'ada' }, { id: 'first', keep: true })
-// Somebody hears of it, or the console would.
+// It has a listener, or the console would show it.
 queue.on('dead', () => {})
 const failing = await queue.add('fails', null, { attempts: 1 })
 seen.queue = [
@@ -208,8 +208,8 @@ seen.closed = await service.get('a').catch((error) => error.code)
 
 const health = await healthCheck()
 seen.health = [health.status, health.redis.connected, typeof health.performance.ping]
-const answer = await healthHandler({ detail: false })(new Request('http://localhost/health'))
-seen.route = [answer.status, answer.headers.get('cache-control'), await answer.text()]
+const result = await healthHandler({ detail: false })(new Request('http://localhost/health'))
+seen.route = [result.status, result.headers.get('cache-control'), await result.text()]
 
 console.log(JSON.stringify(seen))
 // No disconnect: a process with nothing left to do ends by itself.

@@ -1,4 +1,4 @@
-// A lone top-level await keeps the process alive until its answer, and nothing keeps it alive after that.
+// A lone top-level await keeps the process alive until it settles, and nothing keeps it alive after that.
 
 import { redisService } from 'cinnabar'
 

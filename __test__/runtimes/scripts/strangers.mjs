@@ -1,12 +1,12 @@
 // Loads the addon in worker threads only, never here: the thread that has loaded it first ends before all others.
-// Prints how many answered. The first argument says how many come.
+// Prints how many succeeded. The first argument says how many are started.
 
 import { Worker } from 'node:worker_threads'
 
 import { live } from './threads.mjs'
 
 const total = Number(process.argv[2])
-let answered = 0
+let settled = 0
 
 // One after the other first: the system gives the second one the place of the first.
 for (let number = 0; number < 4; number++) await work(number)
@@ -21,10 +21,10 @@ await Promise.all(
 )
 const worked = new Promise((resolve) => busy.once('message', resolve))
 busy.postMessage('end')
-console.log(JSON.stringify({ answered, worked: (await worked) > 0 }))
+console.log(JSON.stringify({ settled, worked: (await worked) > 0 }))
 
 function work(number) {
-  return live(start('once'), number, () => answered++)
+  return live(start('once'), number, () => settled++)
 }
 
 function start(workerData) {

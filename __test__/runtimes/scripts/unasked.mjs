@@ -1,4 +1,4 @@
-// What the default service and one with a url in code answer where the environment may not be read.
+// What the default service and one with a url in code return where the environment may not be read.
 
 import { RedisService, redisService } from 'cinnabar'
 

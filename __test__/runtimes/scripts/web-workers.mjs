@@ -1,7 +1,7 @@
-// Loads the addon in Web Workers only, never here. Prints how many answered.
+// Loads the addon in Web Workers only, never here. Prints how many succeeded.
 
 const total = 40
-let answered = 0
+let settled = 0
 let next = 0
 
 for (; next < 4; next++) await work(next)
@@ -10,7 +10,7 @@ await Promise.all(
     while (next < total) await work(next++)
   }),
 )
-console.log(JSON.stringify({ answered }))
+console.log(JSON.stringify({ settled }))
 
 async function work(number) {
   const worker = new Worker(new URL('web-worker.mjs', import.meta.url), { type: 'module' })
@@ -19,7 +19,7 @@ async function work(number) {
       worker.onmessage = ({ data }) => resolve(data)
       worker.onerror = ({ message }) => reject(new Error(message))
     })
-  if ((await heard()) === 'answered') answered++
+  if ((await heard()) === 'settled') settled++
   // Half of them end by themselves, the others are ended in the middle of a call.
   if (number % 2 === 0) {
     const over = heard()

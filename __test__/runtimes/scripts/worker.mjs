@@ -1,4 +1,4 @@
-// One of many: answers once, then asks without an end until it is told to end or is ended.
+// One of many: replies once, then makes calls until it gets a message or is terminated.
 
 import { parentPort } from 'node:worker_threads'
 

@@ -1,5 +1,5 @@
 // Loads the addon in many worker threads. Half of them end by themselves, the others are ended in the middle of a call.
-// Prints how many answered, and what a check of the server after it all says.
+// Prints how many succeeded, and what a check of the server after it all says.
 
 import { Worker } from 'node:worker_threads'
 
@@ -8,7 +8,7 @@ import { redisService } from 'cinnabar'
 import { live } from './threads.mjs'
 
 const total = 50
-let answered = 0
+let settled = 0
 
 await redisService.set('workers', '0')
 for (let first = 0; first < total; first += 10) {
@@ -16,9 +16,9 @@ for (let first = 0; first < total; first += 10) {
 }
 const clients = (await redisService.getClient().info('clients')).match(/connected_clients:(\d+)/)
 console.log(
-  JSON.stringify({ answered, counted: await redisService.get('workers'), clients: clients && Number(clients[1]) }),
+  JSON.stringify({ settled, counted: await redisService.get('workers'), clients: clients && Number(clients[1]) }),
 )
 
 function work(number) {
-  return live(new Worker(new URL('worker.mjs', import.meta.url)), number, () => answered++)
+  return live(new Worker(new URL('worker.mjs', import.meta.url)), number, () => settled++)
 }

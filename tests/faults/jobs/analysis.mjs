@@ -16,7 +16,7 @@ export function countRuns(entries) {
  * What became of the jobs that killed workers had begun: `{ count, late, takenMs, begunMs }`, how many were taken by another worker,
  * how many of them over a second after the lease had ended, how long after the kill at most, and how long after that they began.
  * `takes` are all takes, by time: `{ at, id }`. Who takes a job may be killed before it begins; then it counts from the take of
- * whoever began it. Where no take was heard, the beginning counts.
+ * the worker that began it. Where no take was seen, the beginning counts.
  */
 export function recovery(entries, kills, takes, leaseMs) {
   const halfLease = leaseMs * 500

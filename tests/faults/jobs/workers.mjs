@@ -42,7 +42,7 @@ export async function startWorkers({ url, count, ...options }) {
       await child.ended
       await begin(place)
     },
-    /** Ends all of them as an operator would; answers how they ended. */
+    /** Ends all of them as an operator would; returns how they ended. */
     async stop() {
       for (const child of children) child.kill('SIGTERM')
       return Promise.all(children.map((child) => child.ended))

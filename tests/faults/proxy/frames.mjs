@@ -15,7 +15,7 @@ export class Frames {
   #word = ''
 
   /**
-   * Answers what the piece consists of, in order: `{ bytes, starts, ends, push, words }`. `starts` and `ends` say whether a
+   * Returns what the piece consists of, in order: `{ bytes, starts, ends, push, words }`. `starts` and `ends` say whether a
    * frame does so there, `push` whether it is one that no request asked for. `words` are the frame's first two strings,
    * as far as they are known.
    */
@@ -59,7 +59,7 @@ export class Frames {
     return parts
   }
 
-  /** Reads a line; answers whether it ends a frame. */
+  /** Reads a line; returns whether it ends a frame. */
   #head(line) {
     const count = Number.parseInt(line.slice(1), 10)
     switch (line[0]) {

@@ -35,7 +35,7 @@ class Proxy {
 
   async listen() {
     if (this.#listener) return
-    // A client that is refused must be refused by nobody listening, so the listener is a new one each time.
+    // A client that is refused must find no listener, so the listener is a new one each time.
     const listener = createServer({ allowHalfOpen: true }, (client) => this.#accepted(client))
     await new Promise((resolve, reject) => {
       listener.once('error', reject)
@@ -104,7 +104,8 @@ class Proxy {
 
   inject({ only, bytes }) {
     for (const link of this.links) {
-      if (link.lanes && (only === undefined || link.id === only)) link.lanes.replies.send(Buffer.from(bytes, 'base64'))
+      if (link.directions && (only === undefined || link.id === only))
+        link.directions.replies.send(Buffer.from(bytes, 'base64'))
     }
   }
 
@@ -120,7 +121,7 @@ class Proxy {
     for (const link of this.links) link.heal()
     if (dead === 'reset') {
       for (const link of this.links) {
-        if (!link.lanes || link.lanes.requests.dead || link.lanes.replies.dead) link.close('reset')
+        if (!link.directions || link.directions.requests.dead || link.directions.replies.dead) link.close('reset')
       }
     }
   }
@@ -145,7 +146,7 @@ class Proxy {
 
 const proxies = new Map()
 
-async function answer({ proxy, verb, args }) {
+async function perform({ proxy, verb, args }) {
   if (verb === 'start') {
     const started = new Proxy(args)
     await started.listen()
@@ -157,7 +158,7 @@ async function answer({ proxy, verb, args }) {
 
 process.on('message', async (message) => {
   try {
-    process.send({ id: message.id, value: await answer(message) })
+    process.send({ id: message.id, value: await perform(message) })
   } catch (error) {
     process.send({ id: message.id, error: error.message })
   }

@@ -8,7 +8,7 @@ import { Frames, Requests } from './frames.mjs'
 const HIGH = 4 << 20
 
 /** Keeps bytes back, late or in small pieces, and in order. */
-class Lane {
+class Direction {
   #queue = []
   #size = 0
   #due = 0
@@ -153,9 +153,9 @@ export class Link {
     const server = (this.server = createConnection(this.proxy.target))
     server.setNoDelay(true)
     server.on('error', () => {})
-    this.lanes = {
-      requests: new Lane(this, 'requests', this.client, server),
-      replies: new Lane(this, 'replies', server, this.client),
+    this.directions = {
+      requests: new Direction(this, 'requests', this.client, server),
+      replies: new Direction(this, 'replies', server, this.client),
     }
     this.#splitters = this.proxy.raw ? undefined : { requests: new Requests(), replies: new Frames() }
     this.client.on('data', (chunk) => this.#received('requests', chunk))
@@ -163,18 +163,18 @@ export class Link {
     this.client.on('end', () => {
       this.#left('client')
       // What is swallowed or kept back on the way to the server keeps the end of it back too, but not from the client.
-      if (this.lanes.requests.blocked) this.client.destroy()
-      else this.lanes.requests.after(() => server.end())
+      if (this.directions.requests.blocked) this.client.destroy()
+      else this.directions.requests.after(() => server.end())
     })
     server.on('end', () => this.#serverLeft(() => this.client.end()))
     server.on('close', (failed) => {
       if (failed) this.#serverLeft(() => this.client.resetAndDestroy())
     })
-    for (const lane of Object.values(this.lanes)) lane.changed()
+    for (const direction of Object.values(this.directions)) direction.changed()
   }
 
   #serverLeft(close) {
-    const { replies } = this.lanes
+    const { replies } = this.directions
     // A client that hears nothing does not hear the end of it either.
     if (replies.dead) return
     replies.after(() => {
@@ -184,11 +184,11 @@ export class Link {
   }
 
   #received(name, chunk) {
-    const lane = this.lanes[name]
-    if (!this.#splitters) return lane.send(chunk)
+    const direction = this.directions[name]
+    if (!this.#splitters) return direction.send(chunk)
     let plain = []
     const flush = () => {
-      if (plain.length > 0) lane.send(plain.length === 1 ? plain[0] : Buffer.concat(plain))
+      if (plain.length > 0) direction.send(plain.length === 1 ? plain[0] : Buffer.concat(plain))
       plain = []
     }
     for (const part of this.#splitters[name].push(chunk)) {
@@ -198,7 +198,7 @@ export class Link {
         continue
       }
       flush()
-      if (this.#act(trigger, lane, part.bytes)) return
+      if (this.#act(trigger, direction, part.bytes)) return
     }
     flush()
   }
@@ -219,35 +219,35 @@ export class Link {
     )
   }
 
-  /** Does what a trigger says to a frame; answers whether the connection ends with it. */
-  #act(trigger, lane, bytes) {
+  /** Does what a trigger says to a frame; returns whether the connection ends with it. */
+  #act(trigger, direction, bytes) {
     const { action } = trigger
     const room = Math.max(0, bytes.length - 1)
     const cut = trigger.bytes === 'random' ? Math.floor(this.random() * (room + 1)) : Math.min(trigger.bytes, room)
     if (action === 'garbage') {
-      lane.send(trigger.garbage)
-      lane.send(bytes)
+      direction.send(trigger.garbage)
+      direction.send(bytes)
     } else {
-      lane.send(bytes.subarray(0, cut))
+      direction.send(bytes.subarray(0, cut))
     }
     if (action === 'stall') {
-      lane.after(() => {
-        lane.stall()
-        lane.send(bytes.subarray(cut))
+      direction.after(() => {
+        direction.stall()
+        direction.send(bytes.subarray(cut))
       })
     }
-    if (action === 'cut') lane.after(() => this.close(trigger.how))
+    if (action === 'cut') direction.after(() => this.close(trigger.how))
     this.proxy.fire(trigger, this)
     return action === 'cut'
   }
 
   changed() {
-    for (const lane of Object.values(this.lanes ?? {})) lane.changed()
+    for (const direction of Object.values(this.directions ?? {})) direction.changed()
   }
 
   heal() {
     this.own = { requests: {}, replies: {} }
-    for (const lane of Object.values(this.lanes ?? {})) lane.heal()
+    for (const direction of Object.values(this.directions ?? {})) direction.heal()
   }
 
   /** Closes both sides: `'reset'` as a crash does, `'end'` as a shutdown does. */
@@ -258,7 +258,7 @@ export class Link {
     else this.client.resetAndDestroy()
   }
 
-  /** Somebody ended it; who was first is what counts. */
+  /** One end closed it; the first is what counts. */
   #left(who) {
     this.closedBy ??= who
     this.closedAt ??= now()
@@ -267,7 +267,7 @@ export class Link {
   #closed() {
     this.#left('client')
     this.server?.destroy()
-    for (const lane of Object.values(this.lanes ?? {})) lane.close()
+    for (const direction of Object.values(this.directions ?? {})) direction.close()
     this.proxy.links.delete(this)
   }
 }

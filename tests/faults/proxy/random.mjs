@@ -1,6 +1,6 @@
 // Chance that comes out the same again for the same seed.
 
-/** A function that answers numbers from 0 up to 1 (mulberry32). */
+/** A function that returns numbers from 0 up to 1 (mulberry32). */
 export function randomFrom(seed) {
   let state = seed >>> 0
   return () => {

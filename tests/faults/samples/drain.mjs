@@ -1,4 +1,4 @@
-// A program as somebody would write it: on SIGTERM it disconnects, and then nothing keeps it alive.
+// A typical program: on SIGTERM it disconnects, and then nothing keeps it alive.
 
 import { RedisService } from 'cinnabar'
 

@@ -1,4 +1,4 @@
-// Nobody listens when the service is made: making it dials nothing, calls fail in time with a code that says nothing was sent, and
+// No server listens when the service is made: making it dials nothing, calls fail in time with a code that says nothing was sent, and
 // it heals by itself. (That `next build` works without a server is a test of __test__/runtimes.)
 
 import { scenario } from '../scenario.mjs'
@@ -17,7 +17,7 @@ export default scenario({ number: 1, name: 'refused at boot', short: true }, asy
   const load = await t.load({ service, rate: 200, fill: false, mix: { get: 1, set: 1 } })
   await t.sleep(1500)
   const during = load.between(0)
-  t.check(during.ok === 0, `${during.ok} calls were answered by nobody`)
+  t.check(during.ok === 0, `${during.ok} calls were fulfilled without a server`)
   await t.heal()
   await t.healed(service)
   await load.stop()

@@ -20,7 +20,7 @@ export default scenario(
     await t.sleep(healedAt + 3000 - performance.now())
     await load.stop()
     const full = load.between(healedAt + 2000, healedAt + 3000)
-    t.check(full.failed === 0 && full.ok > 900, `2 s after it is back: ${full.ok} of ${full.made} answered`)
+    t.check(full.failed === 0 && full.ok > 900, `2 s after it is back: ${full.ok} of ${full.made} fulfilled`)
     t.checkSaid(service, 'lost')
     await t.nothingKept(at)
   },

@@ -22,7 +22,7 @@ export default scenario(
     await t.heal()
     await t.healed(service)
     await t.call(service, 'a write of 16 MB', () => service.set('big', value), {
-      right: (answer) => answer === 'OK',
+      right: (result) => result === 'OK',
       timeoutMs: 1000,
     })
     t.check((await t.server.command('STRLEN', 'big')) === 16 << 20, 'the value was not stored whole')

@@ -1,4 +1,4 @@
-// The server hangs for 3 s with its connections open, then goes on: what it answers late reaches nobody else.
+// The server hangs for 3 s with its connections open, then goes on: its late replies reach no other caller.
 
 import { paused } from './paused.mjs'
 

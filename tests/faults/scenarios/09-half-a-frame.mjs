@@ -1,4 +1,4 @@
-// Half a reply, then nothing more on that connection: it is given up within 5 s under load, and others answer meanwhile.
+// Half a reply, then nothing more on that connection: it is given up within 5 s under load, and others work meanwhile.
 
 import { scenario } from '../scenario.mjs'
 
@@ -15,7 +15,7 @@ export default scenario({ number: 9, name: 'half a frame, then nothing', short: 
   const closed = async () => (await t.proxy.counters()).connections.find((one) => one.closedBy === 'client')
   await t.until('the stalled connection was given up', closed, { withinMs: 5000 })
 
-  // Half a request, whose other half comes when nobody waits for its answer any more: applied once, and flagged.
+  // Half a request, whose other half comes when no call waits for its reply any more: applied once, and flagged.
   await t.server.command('SET', 'late', '0')
   const client = service.getClient()
   await t.proxy.stallRequest({ match: /^INCR late/, bytes: 10 })

@@ -1,4 +1,4 @@
-// Bytes that no server sends: the connection is closed, nobody gets them as an answer, nothing crashes and no memory is taken.
+// Bytes that no server sends: the connection is closed, no call gets them as a reply, nothing crashes and no memory is taken.
 
 import { garbage } from '../proxy.mjs'
 import { scenario } from '../scenario.mjs'
@@ -37,14 +37,14 @@ export default scenario({ number: 10, name: 'garbage', short: true, peakMb: 100,
     await t.until(`the connection that brought ${name} was closed`, () => closedSince(closed), { withinMs: 5000 })
     await t.call(service, `a call after ${name}`, () => service.get('key'), { right })
   }
-  // An answer that nobody asked for would otherwise be taken for the next caller's.
+  // A reply that no request asked for would otherwise be taken for the next caller's.
   const { connections } = await t.proxy.counters()
   const closed = connections.filter((one) => one.closedBy === 'client').length
   await t.proxy.inject('$5\r\nwrong\r\n')
-  await t.until('the connection that brought an unasked answer was closed', () => closedSince(closed), {
+  await t.until('the connection that brought an unrequested reply was closed', () => closedSince(closed), {
     withinMs: 2000,
   })
-  await t.call(service, 'a call after an unasked answer', () => service.get('key'), { right })
+  await t.call(service, 'a call after an unrequested reply', () => service.get('key'), { right })
   await t.call(service, 'the call after that', () => service.get('key'), { right })
   t.note(`slowest to heal: ${Math.round(heal)} ms`)
 })

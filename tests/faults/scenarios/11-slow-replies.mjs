@@ -1,5 +1,5 @@
-// Answers take 2 s all at once: they still come, so only their slowness can open the breaker; calls then fail at once instead
-// of after 2 s, and once answers are quick again it closes.
+// Returns take 2 s all at once: they still come, so only their slowness can open the breaker; calls then fail at once instead
+// of after 2 s, and once replies are quick again it closes.
 
 import { becomes } from '../breaker.mjs'
 import { scenario } from '../scenario.mjs'
@@ -16,7 +16,7 @@ export default scenario({ number: 11, name: 'latency 0 → 2 s', short: true }, 
   await becomes(t, service, 'open', windowMs + 5000)
   const openAt = performance.now()
   t.note(`open after ${Math.round(openAt - at)} ms`)
-  // What was under way has its answer or its end 2 s later; what came since was refused.
+  // What was in flight has settled 2 s later; what came since was refused.
   await t.sleep(3000)
   const since = load.between(openAt + 100, openAt + 1000)
   t.check(since.made > 100 && since.ok === 0, `${since.ok} of ${since.made} calls were let through an open breaker`)

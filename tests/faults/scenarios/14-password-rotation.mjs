@@ -1,5 +1,5 @@
 // The server's password changes: with a fixed one the service says so and heals when it is right again; with a function that
-// supplies it nobody notices.
+// supplies it no call fails.
 
 import { randomUUID } from 'node:crypto'
 

@@ -1,4 +1,4 @@
-// The server takes no more clients: what is connected goes on, what is not is told so, and it heals when there is room.
+// The server takes no more clients: existing connections go on, new ones are refused with the reason, and it heals when there is room.
 
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
@@ -8,12 +8,12 @@ import { scenario } from '../scenario.mjs'
 export default scenario({ number: 15, name: 'too many clients', short: true }, async (t) => {
   const service = await t.service({ timeoutMs: 1000 })
   const load = await t.load({ service, rate: 200 })
-  // One that stays connected can change the bound while nobody else gets in.
+  // One that stays connected can change the bound while no other client gets in.
   const inside = createConnection(t.server.port, '127.0.0.1')
   const allow = async (clients) => {
     inside.write(`CONFIG SET maxclients ${clients}\r\n`)
-    const [answer] = await once(inside, 'data')
-    t.check(/^\+OK/.test(answer), `maxclients ${clients}: ${answer}`)
+    const [result] = await once(inside, 'data')
+    t.check(/^\+OK/.test(result), `maxclients ${clients}: ${result}`)
   }
   await allow(1)
   await t.sleep(500)

@@ -1,4 +1,4 @@
-// Somebody's script holds the server up: calls say so in time, and it heals when the script is gone.
+// Another client's script blocks the server: calls say so in time, and it heals when the script is gone.
 
 import { createConnection } from 'node:net'
 

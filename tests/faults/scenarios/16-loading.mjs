@@ -3,7 +3,7 @@
 import { temporaryFolder } from '../../../__test__/support/processes.mjs'
 import { scenario } from '../scenario.mjs'
 
-// Each key takes a millisecond to load, and the server answers between any two of them.
+// Each key takes a millisecond to load, and the server replies between any two of them.
 const slow = ['--key-load-delay', 1000, '--loading-process-events-interval-bytes', 1024]
 const args = ['--dir', temporaryFolder('loading'), '--enable-debug-command', 'yes', ...slow]
 

@@ -13,5 +13,5 @@ export default scenario({ number: 16, name: 'OOM', short: true }, async (t) => {
   await t.healed(service, { ask: (service) => service.set('k', 'v') })
   await load.stop()
   t.check(load.failed === 0, `${load.failed} reads failed`)
-  t.check((await t.proxy.counters()).ever <= ever + 1, 'it reconnected over an answer')
+  t.check((await t.proxy.counters()).ever <= ever + 1, 'it reconnected because of a reply')
 })

@@ -1,4 +1,4 @@
-// A thousand calls in flight meet a node that no longer has their slots: all are answered by the one that has, and the map is
+// A thousand calls in flight meet a node that no longer has their slots: all succeed on the one that has, and the map is
 // asked for once per 100 ms at most.
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'

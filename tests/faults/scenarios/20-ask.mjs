@@ -1,5 +1,5 @@
-// Slots move slowly, key by key, under load: a call on a key that has moved already is asked of its new place, and the answer
-// reaches nobody else.
+// Slots move slowly, key by key, under load: a call on a key that has moved already is sent to its new node, and the reply
+// reaches no other caller.
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'

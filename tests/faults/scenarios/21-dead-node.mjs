@@ -1,12 +1,12 @@
 // One node of a cluster is dead, then one is silent, and calls keep asking for both: callers of the other nodes notice nothing.
 //
-// FAULTS_SECONDS says how long each lasts; 30 unless told.
+// FAULTS_SECONDS says how long each lasts; 30 by default.
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'
 
 const SECONDS = Number(process.env.FAULTS_SECONDS ?? 30)
-/** Below this a percentile tells of the machine, not of the client. */
+/** Below this a percentile measures the machine, not the client. */
 const FLOOR_MS = 10
 const RATE = 300
 
@@ -43,7 +43,7 @@ export default scenario(about, async (t) => {
   }
 })
 
-/** The 99th percentile of calls that must all be answered. */
+/** The 99th percentile of calls that must all be fulfilled. */
 async function percentile99(t, service, keys, seconds) {
   const load = await steadily(t, service, keys, RATE, 'other nodes')
   await t.sleep(seconds * 1000)
@@ -53,7 +53,7 @@ async function percentile99(t, service, keys, seconds) {
   return times[Math.floor(times.length * 0.99)]
 }
 
-/** So many GETs a second of these keys in turn, whether or not earlier ones were answered. */
+/** So many GETs a second of these keys in turn, whether or not earlier ones have settled. */
 function steadily(t, service, keys, rate, name) {
   const calls = []
   const began = performance.now()

@@ -19,10 +19,10 @@ export default scenario({ number: 22, name: 'CLUSTERDOWN, TRYAGAIN', engine: 'no
   const mget = (right) => t.call(service, 'mget', () => client.mGet(keys), { right })
   for (const [n, key] of keys.entries()) await service.set(key, values[n])
 
-  // Divided for a while: the call waits and is answered in full.
+  // Divided for a while: the call waits and is fulfilled in full.
   await cluster.begin(slot, first, second)
   await cluster.moveKey(keys[0], first, second)
-  const divided = mget((answer) => answer.join() === values.join())
+  const divided = mget((result) => result.join() === values.join())
   const sentAway = async () => (await countErrors(cluster, 'TRYAGAIN')) + (await countErrors(cluster, 'ASK'))
   await t.until('the server sent it away', async () => (await sentAway()) > 0)
   for (const key of keys.slice(1)) await cluster.moveKey(key, first, second)
@@ -42,7 +42,7 @@ export default scenario({ number: 22, name: 'CLUSTERDOWN, TRYAGAIN', engine: 'no
   await t.call(service, 'get', () => service.get(keys[1]), { right: (value) => value === values[1] })
   for (const key of [keys[0], keys[2]]) await cluster.moveKey(key, second, first)
   await cluster.settle(slot, second, first)
-  await mget((answer) => answer.join() === values.join())
+  await mget((result) => result.join() === values.join())
 
   const load = await t.load({ service, rate: 200 })
   load.mayVanish()
@@ -57,6 +57,6 @@ export default scenario({ number: 22, name: 'CLUSTERDOWN, TRYAGAIN', engine: 'no
     await cluster.ready()
   })
   await t.healed(service, { withinMs: 5000, ask: () => service.set(keys[0], values[0]) })
-  await mget((answer) => answer.join() === values.join())
+  await mget((result) => result.join() === values.join())
   await load.stop()
 })

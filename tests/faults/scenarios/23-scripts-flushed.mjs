@@ -11,8 +11,8 @@ export default scenario({ number: 23, name: 'scripts flushed, server restarted',
   const check = (id) =>
     t.call(service, 'a check', () => limiter.checkRateLimit(id, LIMIT, 3600), {
       right: ({ remaining }) => {
-        if (remaining === LIMIT) return 'answered without the store'
-        if (seen.has(remaining)) return `answered ${remaining} a second time`
+        if (remaining === LIMIT) return 'returned without the store'
+        if (seen.has(remaining)) return `returned ${remaining} a second time`
         seen.add(remaining)
         return true
       },

@@ -1,4 +1,4 @@
-// The connection dies after the server did what it was told and before it could say so: never done twice, and always flagged.
+// The connection dies after the server executed the request and before its reply: never done twice, and always flagged.
 
 import { scenario } from '../scenario.mjs'
 
@@ -17,12 +17,12 @@ export default scenario({ number: 24, name: 'killed after the write, before the 
     await t.healed(service)
   }
 
-  let answered = 0
+  let settled = 0
   for (let i = 0; i < rounds; i++) {
     await cut(/^INCR/, () => t.fails(service, 'incr', () => client.incr('count'), 'E_MAYBE_APPLIED'))
     const { value, error } = await t.call(service, 'incr', () => client.incr('count'))
-    if (!error) answered++
-    t.check(error || value === 2 * (i + 1), `after ${i + 1} cut and ${answered} answered the counter is ${value}`)
+    if (!error) settled++
+    t.check(error || value === 2 * (i + 1), `after ${i + 1} cut and ${settled} fulfilled the counter is ${value}`)
   }
 
   // It left whole and arrived in half: not applied, but who sent it cannot know.
@@ -37,7 +37,7 @@ export default scenario({ number: 24, name: 'killed after the write, before the 
     await cut(/^(SET|EVAL)/, () =>
       t.fails(service, 'acquire', () => service.locks.acquireLock(`r${i}`, 30), 'E_MAYBE_APPLIED'),
     )
-    // It is held by a token that nobody knows, and is given back: somebody else gets it long before it dies by itself.
+    // It is held by a token that no caller has, and is released: another caller gets it long before its ttl is over.
     const again = async () => {
       const { value, error } = await t.call(service, 'acquire again', () => service.locks.acquireLock(`r${i}`, 30))
       return !error && value !== null
@@ -50,7 +50,7 @@ export default scenario({ number: 24, name: 'killed after the write, before the 
   for (let i = 0; i < 2 * rounds; i++) {
     const check = async () => {
       const { value, error } = await t.call(service, 'check', () => service.limiter.checkRateLimit('who', LIMIT, 3600))
-      // Where the store's answer is lost a limiter allows, and its answer then leaves all of the limit.
+      // Where the store's reply is lost a limiter allows, and its result then leaves all of the limit.
       if (error || value.remaining === LIMIT) unsure++
       else counted++
     }
@@ -58,9 +58,9 @@ export default scenario({ number: 24, name: 'killed after the write, before the 
     else await check()
   }
   const held = Number(await t.server.command('GET', 'rate_limit:who'))
-  t.note(`limiter: ${counted} answered, ${unsure} not, ${held} counted by the server`)
+  t.note(`limiter: ${counted} fulfilled, ${unsure} not, ${held} counted by the server`)
   t.check(
     held >= counted && held <= counted + unsure,
-    `${counted} checks answered and ${unsure} not, but ${held} were counted`,
+    `${counted} checks fulfilled and ${unsure} not, but ${held} were counted`,
   )
 })

@@ -1,4 +1,4 @@
-// Whoever holds a lock is cut off until it is no longer theirs: what they still do with it, even what arrives late, does nothing
+// The holder of a lock is cut off until the lock has expired: what it still does with it, even what arrives late, does nothing
 // to the one who holds it now.
 
 import { scenario } from '../scenario.mjs'
@@ -19,21 +19,21 @@ export default scenario({ number: 25, name: 'lock holder cut off', short: true }
       return token
     })
     const held = performance.now() - at
-    // The server counts from when it was told, which is not before it was asked.
+    // The server counts from when it executed the command, which is not before it was sent.
     t.check(held >= 999, `${name} was taken ${Math.round(held)} ms after it had been granted for 1 s`)
     return token
   }
   const unharmed = async (name, token) => {
     t.check((await t.server.command('GET', `lock:${name}`)) === token, `${name} is no longer held by its new holder`)
-    t.check((await t.server.command('PTTL', `lock:${name}`)) > 20_000, `somebody else changed the life of ${name}`)
+    t.check((await t.server.command('PTTL', `lock:${name}`)) > 20_000, `another holder changed the ttl of ${name}`)
   }
 
-  // How the two are cut off: bytes are kept back and arrive when nobody expects them any more, or they are lost.
+  // How the two are cut off: bytes are delayed and arrive when they are no longer expected, or they are lost.
   for (const fault of ['hold', 'silent']) {
     const name = `r:${fault}`
     const at = performance.now()
     const { value: stale } = await t.call(holder, 'acquire', () => holder.locks.acquireLock(name, 1))
-    // Its operation ends when the lock has long been somebody else's.
+    // Its operation ends when the lock has long been another holder's.
     const long = `w:${fault}`
     let end
     const withLock = holder.locks.withLock(long, () => new Promise((resolve) => (end = resolve)), 1)
@@ -52,7 +52,7 @@ export default scenario({ number: 25, name: 'lock holder cut off', short: true }
     ]
     end('done')
     await Promise.all(late)
-    t.check((await withLock) === 'done', 'an operation lost its answer because its lock could not be released')
+    t.check((await withLock) === 'done', 'an operation lost its result because its lock could not be released')
 
     await t.heal()
     await t.healed(holder)

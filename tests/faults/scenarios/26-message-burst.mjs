@@ -33,17 +33,17 @@ export default scenario(about, async (t) => {
     heard = []
     await t.server.command('EVAL', BURST, 1, 'burst', COUNT, size)
     const last = () => heard.reduce((before, { i, missed }) => i ?? before + missed, 0)
-    await t.until('all have come or are told missing', () => last() >= COUNT, { withinMs: 30_000 })
+    await t.until('all have come or are reported missing', () => last() >= COUNT, { withinMs: 30_000 })
     // Where messages are missing, a gap says how many.
     let before = 0
     for (const { i, missed } of heard) {
-      if (missed) t.check(Number.isInteger(missed), `a gap without a lost connection was told as ${missed}`)
+      if (missed) t.check(Number.isInteger(missed), `a gap without a lost connection was reported as ${missed}`)
       else t.check(i === before + 1, `message ${i} of ${size} bytes came after ${before}`)
       before = i ?? before + missed
     }
     const messages = heard.filter(({ i }) => i).length
     t.check(before === COUNT, `of ${COUNT} messages of ${size} bytes the last one was ${before}`)
     t.check(size > 10 || messages === COUNT, `${messages} of ${COUNT} small messages came`)
-    t.note(`${size} bytes: ${messages} heard, ${COUNT - messages} told missing`)
+    t.note(`${size} bytes: ${messages} received, ${COUNT - messages} reported missing`)
   }
 })

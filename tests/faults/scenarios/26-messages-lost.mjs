@@ -1,5 +1,5 @@
-// The connection of a subscription is gone for 5 s, cut or silent: who listens is told that messages may be missing, before the
-// next one comes, and nothing is missing that nobody was told of.
+// The connection of a subscription is gone for 5 s, cut or silent: listeners are notified that messages may be missing, before the
+// next one comes, and nothing is missing unreported.
 
 import { scenario } from '../scenario.mjs'
 
@@ -10,7 +10,7 @@ async function listen(t, service, channel, options) {
     ...options,
     onGap: (gap) => {
       heard.push('gap')
-      t.check(gap?.missed === 'unknown', `a gap was told as ${JSON.stringify(gap)}`)
+      t.check(gap?.missed === 'unknown', `a gap was reported as ${JSON.stringify(gap)}`)
     },
   })
   return heard
@@ -52,7 +52,7 @@ export default scenario({ number: 26, name: 'messages lost', short: true, limitM
     const gaps = () => Object.values(lists).map((heard) => heard.filter((one) => one === 'gap').length)
     const before = gaps()
     await fault()
-    // Long enough for a silent connection to be found out: a PING after 500 ms, and its answer that does not come.
+    // Long enough for a silent connection to be found out: a PING after 500 ms, and its reply that does not come.
     await t.sleep(t.short ? (name === 'cut' ? 1000 : 2000) : 5000)
     const missed = sent - last(lists.channel)
     t.check(missed > 50, `${name}: only ${missed} messages were published meanwhile`)
@@ -61,10 +61,10 @@ export default scenario({ number: 26, name: 'messages lost', short: true, limitM
     await t.until(`${name}: messages come again`, () => last(lists.channel) > from, { withinMs: 4000 })
     t.healMs = Math.max(t.healMs ?? 0, performance.now() - healed)
     await caughtUp(`${name}: messages go on coming`)
-    const told = gaps().map((count, i) => count - before[i])
+    const reported = gaps().map((count, i) => count - before[i])
     t.check(
-      told.every((count) => count === 1),
-      `${name}: gaps were told ${told.join(', ')} times instead of once each`,
+      reported.every((count) => count === 1),
+      `${name}: gaps were reported ${reported.join(', ')} times instead of once each`,
     )
   }
   running = false

@@ -1,4 +1,4 @@
-// Connections that end, or hang, while somebody subscribes: the subscription comes about all the same, and neither a rest before
+// Connections that end, or hang, during a subscribe: the subscription comes about all the same, and neither a rest before
 // it nor a second one costs those that stand anything.
 
 import { scenario } from '../scenario.mjs'
@@ -22,7 +22,7 @@ export default scenario({ number: 26, name: 'subscribing', short: true }, async 
   }
 
   await subscribe('a')
-  // Longer than it takes until an answer that does not come is missed.
+  // Longer than it takes until a missing reply is noticed.
   await t.sleep(2500)
   heard.length = 0
   const { error } = await subscribe('b')
@@ -41,7 +41,7 @@ export default scenario({ number: 26, name: 'subscribing', short: true }, async 
     heard.length = 0
     const { error } = await subscribe(name)
     t.check(!error, `a subscription whose connection ended failed: ${error?.code}: ${error?.message}`)
-    await t.until(`${name}: those before are told of a gap`, () => heard.length >= names.length)
+    await t.until(`${name}: those before are notified of a gap`, () => heard.length >= names.length)
     t.check(`${heard.toSorted()}` === `${names.map((name) => `${name} gap`)}`, `${name}: heard ${heard}`)
     names.push(name)
     await t.heal()
@@ -51,7 +51,7 @@ export default scenario({ number: 26, name: 'subscribing', short: true }, async 
   t.check(closed?.retryable === true, 'a subscription that was refused for want of a server is not retryable')
 })
 
-/** Nobody listens at all. */
+/** No server listens at all. */
 async function refused(t) {
   await t.proxy.refuse()
   await t.proxy.reset()

@@ -1,4 +1,4 @@
-// Somebody else empties the server: nothing is kept in the process, so the very next read of every process finds nothing.
+// Another client empties the server: nothing is kept in the process, so the very next read of every process finds nothing.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -32,12 +32,15 @@ export default scenario({ number: 29, name: 'breaker: flapping', short: true }, 
   const opened = t.events.filter(({ type }) => type === 'breaker-open').map(({ at }) => Date.parse(at))
   const early = opened.filter((at, n) => at - opened[n - 1] < breaker.openMs).length
   const dials = (await t.proxy.counters()).dials.length
-  const [times, counts] = [`opened ${opened.length} times, ${early} early`, `${dials} connections, ${load.ok} answered`]
+  const [times, counts] = [
+    `opened ${opened.length} times, ${early} early`,
+    `${dials} connections, ${load.ok} fulfilled`,
+  ]
   t.note(`${turns} turns in ${seconds.toFixed(1)} s: ${times}, ${counts}`)
-  // Only a new connection has the server tried before openMs is over, once: what it answers may close the breaker, and the next
+  // Only a new connection has the server tried before openMs is over, once: what it replies may close the breaker, and the next
   // failures open it again.
   t.check(early <= dials, `it opened ${early} times before ${breaker.openMs} ms were over, with ${dials} connections`)
-  t.check(load.ok > 0 && load.failed > 0, `${load.ok} answered, ${load.failed} failed`)
+  t.check(load.ok > 0 && load.failed > 0, `${load.ok} fulfilled, ${load.failed} failed`)
   t.check(dials <= turns * 3, `${dials} connections in ${turns} turns`)
   const after = load.between(healedAt + 200)
   t.check(after.failed === 0, `${after.failed} of ${after.made} calls failed after it had healed`)

@@ -16,11 +16,11 @@ export default scenario({ number: 29, name: 'breaker: hung probe', short: true }
   // Not `keepAliveMs`: PINGs are counted here.
   const service = await t.service({ breaker, timeoutMs: 250, poolSize: 1 })
   await t.call(service, 'a call', () => service.set('k', 'v'))
-  // Requests arrive, answers do not: so the server itself can say what it was asked.
+  // Requests arrive, replies do not: so the server itself can say what it was asked.
   await t.proxy.hold({ direction: 'replies' })
   const asking = () => t.call(service, 'a call', () => service.get('k'))
   await Promise.all(Array.from({ length: 8 }, asking))
-  t.check((await breakerOf(service)) === 'open', 'eight calls without an answer did not open the breaker')
+  t.check((await breakerOf(service)) === 'open', 'eight calls without a reply did not open the breaker')
 
   const [gets, pings] = [await ran(t, 'get'), await ran(t, 'ping')]
   const from = performance.now()
@@ -34,7 +34,7 @@ export default scenario({ number: 29, name: 'breaker: hung probe', short: true }
   let end = 0
   let lasted = 0
   for (const { error, at, ms } of await Promise.all(outcomes)) {
-    t.check(error?.code === 'E_UNAVAILABLE', `with an open breaker a call ended in ${error?.code ?? 'an answer'}`)
+    t.check(error?.code === 'E_UNAVAILABLE', `with an open breaker a call ended in ${error?.code ?? 'a result'}`)
     if (ms < 100) continue
     lasted++
     t.check(at >= end - 10, 'two calls were held up by trials at once')

@@ -1,4 +1,4 @@
-// A call that was sent before the breaker opened succeeds after that: its answer is given to its caller, and closes nothing.
+// A call that was sent before the breaker opened succeeds after that: its reply settles its call, and closes nothing.
 
 import { breakerOf } from '../breaker.mjs'
 import { scenario } from '../scenario.mjs'
@@ -33,9 +33,9 @@ export default scenario({ ...about, server: { args: ['--lua-time-limit', '50'] }
   t.check((await breakerOf(service)) === 'open', 'five calls that failed did not open the breaker')
   const { error } = await stale
   t.check(!error, `the script that was sent before failed: ${error?.message}`)
-  t.check((await breakerOf(service)) === 'open', 'an answer from before it opened closed the breaker')
+  t.check((await breakerOf(service)) === 'open', 'a reply from before it opened closed the breaker')
   t.over()
   await t.fails(service, 'a call', () => service.get('k'), 'E_UNAVAILABLE')
-  // The library sees by itself that the server answers again.
+  // The library sees by itself that the server responds again.
   await t.healed(service, { withinMs: 2000 })
 })

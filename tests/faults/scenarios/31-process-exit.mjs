@@ -1,4 +1,4 @@
-// A process ends when it has nothing more to do, and at once when it is told to, whatever is under way.
+// A process ends when it has nothing more to do, and at once on request, whatever is in flight.
 
 import { spec } from '../specs.mjs'
 
@@ -8,7 +8,7 @@ export default spec({
   file: '__test__/process/lifecycle.spec.mjs',
   tests: [
     'process.exit in the middle of calls ends at once',
-    'a lone top-level await is answered',
+    'a lone top-level await settles',
     'an idle script that made one call exits within 200 ms',
   ],
 })

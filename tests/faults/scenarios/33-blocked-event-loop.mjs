@@ -1,4 +1,4 @@
-// The caller's own event loop stands still for 5 s: answers that came meanwhile are answers, and the server is not blamed.
+// The caller's own event loop is blocked for 5 s: replies that came meanwhile count, and the server is not blamed.
 // That the event loop is late is the fault itself here.
 
 import { scenario } from '../scenario.mjs'

@@ -1,4 +1,4 @@
-// SIGTERM while calls are under way: they are answered or fail within 5 s, later ones are refused, and the process ends by itself.
+// SIGTERM while calls are under way: they succeed or fail within 5 s, later ones are refused, and the process ends by itself.
 
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { scenario } from '../scenario.mjs'
 
 const program = fileURLToPath(new URL('../samples/drain.mjs', import.meta.url))
 
-/** Starts the program, has it make its calls, tells it to end, and answers what it said. */
+/** Starts the program, has it make its calls, sends SIGTERM, and returns what it said. */
 async function drain(t, fault) {
   const child = spawn(process.execPath, [program, t.proxy.url], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const said = (what) =>
@@ -33,16 +33,16 @@ async function drain(t, fault) {
 
 export default scenario({ number: 36, name: 'SIGTERM drains', short: true }, async (t) => {
   const slow = await drain(t, () => t.proxy.delay({ ms: 1000 }))
-  t.note(`answers in 1 s: ended after ${Math.round(slow.ms)} ms`)
-  t.check(slow.ms < 3000, `with answers in 1 s it ended after ${Math.round(slow.ms)} ms`)
-  t.check(slow.right === 200, `${slow.right} of 200 calls under way were answered: ${JSON.stringify(slow.codes)}`)
+  t.note(`replies in 1 s: ended after ${Math.round(slow.ms)} ms`)
+  t.check(slow.ms < 3000, `with replies in 1 s it ended after ${Math.round(slow.ms)} ms`)
+  t.check(slow.right === 200, `${slow.right} of 200 calls in flight were fulfilled: ${JSON.stringify(slow.codes)}`)
   t.check(slow.later === 'E_CLOSED', `a later call got ${slow.later}`)
 
   const silent = await drain(t, () => t.proxy.silent())
   if (!silent.calls) return
-  t.note(`no answers: ended after ${Math.round(silent.ms)} ms`)
-  t.check(silent.ms < 5500, `without answers it ended after ${Math.round(silent.ms)} ms`)
-  t.check(silent.right === 0, `${silent.right} calls were answered by nobody`)
+  t.note(`no replies: ended after ${Math.round(silent.ms)} ms`)
+  t.check(silent.ms < 5500, `without replies it ended after ${Math.round(silent.ms)} ms`)
+  t.check(silent.right === 0, `${silent.right} calls were fulfilled without a server`)
   t.check(silent.settled === 200, `${200 - silent.settled} calls never settled`)
   t.check(silent.later === 'E_CLOSED', `a later call got ${silent.later}`)
 })

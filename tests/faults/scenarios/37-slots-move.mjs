@@ -1,6 +1,6 @@
-// The proof that slots may move under load: 3 nodes, 64 callers with values of their own, every answer checked.
+// The proof that slots may move under load: 3 nodes, 64 callers with values of their own, every result checked.
 //
-// FAULTS_SECONDS says how long; five minutes unless told, a few seconds in the short form.
+// FAULTS_SECONDS says how long; five minutes by default, a few seconds in the short form.
 
 import { startCluster } from '../../../__test__/support/cluster.mjs'
 import { scenario } from '../scenario.mjs'

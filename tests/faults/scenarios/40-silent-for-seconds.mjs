@@ -1,5 +1,5 @@
-// 30 s of 1,000 calls a second, with a route that is gone in the middle of them: found within 5 s, after that nobody waits for
-// nothing, memory stays bounded, and 2 s after it is back all calls are answered again.
+// 30 s of 1,000 calls a second, with a route that is gone in the middle of them: found within 5 s, after that no call waits for
+// nothing, memory stays bounded, and 2 s after it is back all calls succeed again.
 
 import { scenario } from '../scenario.mjs'
 
@@ -20,7 +20,7 @@ export default scenario(
     await t.sleep(at + silent - performance.now())
     const waiting = t.calls.pending.size
     t.note(`${waiting} calls wait at the end of the silence`)
-    // Nobody waits longer than a deadline; with the breaker open, nobody waits at all.
+    // No call waits longer than its deadline; with the breaker open, no call waits at all.
     t.check(waiting <= (t.short ? 5000 : 100), `${waiting} calls wait for nothing`)
 
     await t.heal()
@@ -31,7 +31,7 @@ export default scenario(
     const full = load.between(healedAt + 2000, healedAt + after)
     t.check(full.failed === 0, `${full.failed} of ${full.made} calls failed later than 2 s after it was back`)
     const rate = (full.ok / (after - 2000)) * 1000
-    t.check(rate > 900, `${Math.round(rate)} calls/s were answered after it was back`)
+    t.check(rate > 900, `${Math.round(rate)} calls/s succeeded after it was back`)
     t.note(`${t.calls.count} calls in ${Math.round((performance.now() - begun) / 1000)} s`)
     t.checkSaid(service, 'lost')
     t.checkSaid(service, 'connected')

@@ -1,11 +1,11 @@
-// One connection while that is enough, more when answers hold each other up, never more than poolSize, and those that nobody
+// One connection while that is enough, more when replies block each other, never more than poolSize, and those that no call
 // needs any more are closed.
 
 import { scenario } from '../scenario.mjs'
 
 const SIZE = 8 << 20
 const POOL = 3
-/** Answers that take so long are held up: a further connection is made, whoever it was that held them up. */
+/** Replies that take so long are blocked: another connection is made, whichever call blocked them. */
 const HELD_UP = 20
 const TIMEOUT = 10_000
 /** For so long a further connection must not have been needed. */
@@ -31,7 +31,7 @@ export default scenario({ number: 41, name: 'pool', short: true, limitMs: 150_00
       await t.sleep(5)
     }
   }
-  const looks = look()
+  const reads = look()
   const right = (value) => value.length === SIZE
   const loops = bigs.map(async (big) => {
     while (looking) await t.call(service, 'get 8 MB', () => service.get(big), { right })
@@ -40,7 +40,7 @@ export default scenario({ number: 41, name: 'pool', short: true, limitMs: 150_00
   // As long again, in which a further one could be made that must not be.
   await t.sleep(t.short ? 500 : 3000)
   looking = false
-  await Promise.all([looks, ...loops])
+  await Promise.all([reads, ...loops])
   t.note(`${most} connections at most`)
   t.check(most === POOL, `${most} connections at most, with a poolSize of ${POOL}`)
   t.check(load.failed === 0, `${load.failed} small calls failed beside large ones`)

@@ -1,4 +1,4 @@
-// Jobs are added and done through every kind of fault: each that its caller was told of is done, and done rarely twice.
+// Jobs are added and done through every kind of fault: each whose add was acknowledged is done, and done rarely twice.
 
 import { everyFault } from '../jobs/faults.mjs'
 import { scenario } from '../scenario.mjs'
@@ -20,14 +20,14 @@ export default scenario(about, async (t) => {
     },
     { concurrency: 10 },
   )
-  const told = []
+  const reported = []
   const unsure = []
   let running = true
   const add = async () => {
     for (let n = 0; running; n++) {
       const id = `job-${n}`
       const { error } = await t.call(adding, 'add', () => queue.add('work', { n }, { id }))
-      ;(error ? unsure : told).push(id)
+      ;(error ? unsure : reported).push(id)
       await t.sleep(10)
     }
   }
@@ -41,12 +41,12 @@ export default scenario(about, async (t) => {
   const kinds = await everyFault(t, { ms: t.short ? 500 : 3000, healed: flows })
   running = false
   await adders
-  await t.until('every job that was added is done', () => told.every((id) => done.has(id)), { withinMs: 15_000 })
+  await t.until('every job that was added is done', () => reported.every((id) => done.has(id)), { withinMs: 15_000 })
   const twice = [...done.values()].filter((times) => times > 1).length
-  const lost = told.filter((id) => !done.has(id))
+  const lost = reported.filter((id) => !done.has(id))
   t.calls.wrong += lost.length
   t.note(
-    `${kinds} kinds of fault: ${told.length} added, ${unsure.length} perhaps, ${done.size} done, ${twice} of them twice`,
+    `${kinds} kinds of fault: ${reported.length} added, ${unsure.length} perhaps, ${done.size} done, ${twice} of them twice`,
   )
   t.check(lost.length === 0, `${lost.length} jobs were never done, such as ${lost[0]}`)
   t.check(twice <= kinds * 30, `${twice} jobs were done twice`)

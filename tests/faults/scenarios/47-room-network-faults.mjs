@@ -1,4 +1,4 @@
-// A room through every kind of fault: each listener hears every message once and in order, or is told what is missing.
+// A room through every kind of fault: each listener hears every message once and in order, or a gap where one is missing.
 
 import { everyFault } from '../jobs/faults.mjs'
 import { scenario } from '../scenario.mjs'
@@ -33,7 +33,7 @@ export default scenario(about, async (t) => {
     await t.until(`${name}: messages come again`, () => heard.every((list) => last(list) >= goal), { withinMs: 6000 })
     t.healMs = Math.max(t.healMs ?? 0, performance.now() - from)
   }
-  // A fault shorter than a hundred messages hides nothing; a longer one must be told.
+  // A fault shorter than a hundred messages hides nothing; a longer one must be reported.
   const kinds = await everyFault(t, { ms: t.short ? 500 : 3000, healed: caughtUp })
   running = false
   await sender
@@ -42,7 +42,7 @@ export default scenario(about, async (t) => {
   t.note(`${kinds} kinds of fault, ${sent} messages; reported missing: ${missing.join(' and ')}`)
 })
 
-/** Checks the order, and that whatever is missing was told where it is missing; answers how many were. */
+/** Checks the order, and that whatever is missing was reported where it is missing; returns how many were. */
 function countMissing(t, list, sent) {
   let next = 0
   let missing = 0

@@ -1,4 +1,4 @@
-// Many callers, each with keys and values that nobody else has, so that an answer meant for another is seen at once.
+// Many callers, each with keys and values of its own, so that a result meant for another is seen at once.
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { GRACE } from '../calls.mjs'
 
 /**
- * Runs `count` loops of `turn(me, n)`, with a rest of `restMs` after each turn, until the signal ends them. `me` is `{ caller, unique(), pick(list) }`. Answers when all
+ * Runs `count` loops of `turn(me, n)`, with a rest of `restMs` after each turn, until the signal ends them. `me` is `{ caller, unique(), pick(list) }`. Resolves when all
  * have come to an end, or when one that hangs should have.
  */
 export async function callers({ count, signal, timeoutMs, restMs = 0, random = Math.random }, turn) {

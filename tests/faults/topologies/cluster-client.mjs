@@ -1,4 +1,4 @@
-// The smallest client of a cluster that is right: it sends one call after the other, asks nobody for the map but goes where it
+// The smallest client of a cluster that is right: it sends one call after the other, asks for no map but goes where it
 // is sent, and sends nothing twice that may have been applied. It proves that a topology does what a scenario needs.
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -57,7 +57,7 @@ export function openClusterClient({ ports, password, timeoutMs = 10_000 }) {
         else await delay(5)
       }
     }
-    throw new Error(`no answer to ${words[0]} ${key}`)
+    throw new Error(`no reply to ${words[0]} ${key}`)
   }
 
   return {
@@ -72,5 +72,5 @@ export function openClusterClient({ ports, password, timeoutMs = 10_000 }) {
   }
 }
 
-/** What a call is that was sent and not answered. */
-const maybe = (cause) => new CinnabarError('sent, and not answered', { code: 'E_MAYBE_APPLIED', cause })
+/** The error of a call that was sent and got no reply. */
+const maybe = (cause) => new CinnabarError('sent, without a reply', { code: 'E_MAYBE_APPLIED', cause })

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openWire } from '../../../__test__/support/wire.mjs'
 
 /**
- * Answers, in ms since `since`, when one of these servers took a write of `key`, and which: the end of an election, as seen
+ * Resolves to the ms since `since` at which one of these servers took a write of `key`, and which: the end of an election, as seen
  * without the client under test. `allowed(server)` may ask for more than that.
  */
 export async function elected(servers, { key, password, since = performance.now(), allowed = () => true }) {
@@ -25,7 +25,7 @@ export async function elected(servers, { key, password, since = performance.now(
   } finally {
     for (const wire of wires.values()) wire.close()
   }
-  throw new Error('the servers elected nobody within 60 s')
+  throw new Error('the servers elected no primary within 60 s')
 }
 
 /** The same for the servers that sentinels watch: the new primary takes writes, and a sentinel names it. */

@@ -11,7 +11,7 @@ export const LOAD = { rate: 200, keys: 60, mix: { incr: 1, get: 1 } }
 
 /**
  * Injects the fault and checks that no call fails which was made later than `GRACE_MS` after the election. `election(since)`
- * answers `{ ms, server }`. Answers what it answered.
+ * resolves to `{ ms, server }`. Returns that result.
  */
 export async function outage(t, { load, what, fault, election }) {
   const since = performance.now()

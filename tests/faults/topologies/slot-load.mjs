@@ -1,4 +1,4 @@
-// The proof that slots may move while they are used: callers whose answers nobody else could get, over GETs, many calls of one
+// The proof that slots may move while they are used: callers whose results no other could get, over GETs, many calls of one
 // tick, calls on several keys, and scripts.
 
 import { keySlot } from '../../../__test__/support/slots.mjs'
@@ -12,7 +12,7 @@ const SHARED = 4
 const REST_MS = 5
 
 /**
- * Lets `count` callers work for some seconds on slots that moveSlots, and checks every answer: no failure is allowed, for no node
+ * Lets `count` callers work for some seconds on moving slots, and checks every result: no failure is allowed, for no node
  * has one. `pause` ms pass between the steps of a move.
  */
 export async function moveSlotsUnderLoad(t, cluster, { seconds, count = 64, pause = 1 }) {
@@ -78,7 +78,7 @@ export async function moveSlotsUnderLoad(t, cluster, { seconds, count = 64, paus
         (session) =>
           session?.n === n && session.mark === mark && session.userId === `user${me.caller}`
             ? true
-            : `answered ${JSON.stringify(session)}, not ${n} and ${mark}`,
+            : `returned ${JSON.stringify(session)}, not ${n} and ${mark}`,
       )
     },
   ]
@@ -99,7 +99,7 @@ export async function moveSlotsUnderLoad(t, cluster, { seconds, count = 64, paus
   for (const [code, times] of Object.entries(t.calls.codes)) t.check(false, `${times} calls failed with ${code}`)
 }
 
-/** An answer that differs is put into words only then. */
+/** A result is put into words only if it differs. */
 const same = (wanted) => (value) =>
-  value === wanted || `answered ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}`
+  value === wanted || `returned ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}`
 const sameList = (wanted) => (values) => same(JSON.stringify(wanted))(JSON.stringify(values))

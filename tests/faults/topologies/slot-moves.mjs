@@ -2,7 +2,7 @@
 
 /**
  * Moves these slots from primary to primary, one after the other and some keys at a time, until the signal ends it; then each
- * is wholly at one node. Answers `{ slots, keys }`: how many moves there were. With `primaries`, of which the first has all
+ * is wholly at one node. Returns `{ slots, keys }`: how many moves there were. With `primaries`, of which the first has all
  * these slots, it asks no node for the map.
  */
 export async function moveSlots(cluster, slots, { signal, pause = 0, keys = 1, primaries }) {
@@ -23,7 +23,7 @@ export async function moveSlots(cluster, slots, { signal, pause = 0, keys = 1, p
   return total
 }
 
-/** How often the nodes answered with an error of this name, such as `ASK`, since they were started or the count was reset. */
+/** How often the nodes replied with an error of this name, such as `ASK`, since they were started or the count was reset. */
 export async function countErrors(cluster, name) {
   return countOf(await cluster.everywhere('INFO', 'errorstats'), new RegExp(`^errorstat_${name}:count=(\\d+)`, 'm'))
 }

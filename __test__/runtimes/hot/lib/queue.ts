@@ -13,6 +13,6 @@ function start() {
   })
 }
 
-// Behind an await, nobody who loads this module is in the stack.
+// After an await, no importer of this module is on the stack.
 await service.connect()
 start()

@@ -2,7 +2,7 @@ import { queue, service } from './queue'
 
 const VERSION = 0
 // One version of this file hears a message, however many there were.
-service.subscribe('told', () => service.getClient().incr(`heard by ${VERSION}`))
+service.subscribe('events', () => service.getClient().incr(`heard by ${VERSION}`))
 
 /** The version of this file, and the versions of the worker that ran the jobs of one round. */
 export async function round(): Promise<number[]> {

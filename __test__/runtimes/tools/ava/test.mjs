@@ -3,7 +3,7 @@
 import { RedisService } from 'cinnabar'
 import test from 'ava'
 
-test('answers', async (t) => {
+test('resolves', async (t) => {
   const service = new RedisService()
   await service.set('ava', 'x'.repeat(10_000))
   t.is((await service.get('ava')).length, 10_000)

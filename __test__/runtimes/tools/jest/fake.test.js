@@ -7,13 +7,13 @@ const made = []
 const make = () => made[made.push(new RedisService()) - 1]
 afterAll(() => Promise.all(made.map((service) => service.disconnect())))
 
-test('answers while timers are fake', async () => {
+test('resolves while timers are fake', async () => {
   const service = make()
   expect(await service.set('jest', '1')).toBe('OK')
   expect((await service.healthCheck()).status).toBe('connected')
 })
 
-test('answers when they are real again', async () => {
+test('resolves when they are real again', async () => {
   jest.useRealTimers()
   const service = make()
   expect(await service.get('jest')).toBe('1')

@@ -7,15 +7,15 @@ const pool = new Piscina({
   minThreads: 0,
   maxThreads: 3,
   idleTimeout: 20,
-  // With Atomics, Piscina reads an answer that is there in the very tick in which it gives the task, and then clears the timer
+  // With Atomics, Piscina reads a result that is there in the very tick in which it gives the task, and then clears the timer
   // that would retire the thread.
   atomics: 'disabled',
 })
-let answered = 0
+let settled = 0
 for (let round = 0; round < 8; round++) {
   const results = await Promise.all(Array.from({ length: 6 }, (_, n) => pool.run(n)))
-  answered += results.filter((length) => length === 5000).length
+  settled += results.filter((length) => length === 5000).length
   while (pool.threads.length > 0) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 await pool.destroy()
-console.log(JSON.stringify({ answered }))
+console.log(JSON.stringify({ settled }))

@@ -3,14 +3,14 @@
 import { RedisService } from 'cinnabar'
 import { expect, test, vi } from 'vitest'
 
-test('answers', async () => {
+test('resolves', async () => {
   const service = new RedisService()
   await service.set('vitest', 'x'.repeat(10_000))
   expect(await service.get('vitest')).toHaveLength(10_000)
   await service.disconnect()
 })
 
-test('answers under fake timers', async () => {
+test('resolves under fake timers', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'Date', 'queueMicrotask', 'performance'] })
   const service = new RedisService()
   expect(await service.set('vitest:fake', '1')).toBe('OK')
