@@ -80,6 +80,17 @@ export declare class Holder {
   release(resource: unknown, token: unknown): RawValue
 }
 
+/** Keys and prefixes that JavaScript needs. Has static methods only. */
+export declare class Keys {
+  /**
+   * The default prefix of each feature's keys, and that of the names of images in a cache: `{ sessions, cache, limiter,
+   * routes, locks, rooms, images }`.
+   */
+  static defaultPrefixes(): RawValue
+  /** The key that limits an address on a route. Both are strings. */
+  static routeKey(address: unknown, route: unknown): RawValue
+}
+
 /** Limits of one service. */
 export declare class Limiter {
   /** Takes `{ prefix, onUnavailable }`. */

@@ -7,7 +7,7 @@ const { CinnabarError } = require('./error.js')
 const { fromJson, toJson } = require('./json.js')
 const { onAbort } = require('./on-abort.js')
 
-// Which counter produced a rate-limit result, indexed by `Source` in crates/core/src/answer.rs.
+// Which counter produced a rate-limit result, indexed by `Source` in crates/core/src/output.rs.
 const SOURCES = ['store', 'local', 'fallback']
 
 let bridge

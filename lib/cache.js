@@ -11,11 +11,10 @@ const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
-const { claimPrefix } = require('./prefixes.js')
+const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const PREFIX = 'api:'
 const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']
 const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
@@ -25,7 +24,7 @@ class ApiCache extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { ttl = 300, loadTimeoutMs, prefix = PREFIX } = own
+      const { ttl = 300, loadTimeoutMs, prefix = defaultPrefixes.cache } = own
       if (loadTimeoutMs !== undefined) assertMilliseconds(loadTimeoutMs, 'loadTimeoutMs')
       const timeouts = loadTimeoutMs === undefined ? LOAD_TIMEOUTS : { othersMs: loadTimeoutMs, ownMs: loadTimeoutMs }
       const make = (native) => {

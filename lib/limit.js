@@ -7,10 +7,9 @@ const { limitHeaders } = require('./limit/headers.js')
 const { routeKey } = require('./limit/route-key.js')
 const { Limitable, partsOf } = require('./limitable.js')
 const { describe, ownOptions } = require('./options.js')
-const { claimPrefix } = require('./prefixes.js')
+const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = ['prefix', 'onUnavailable']
-const PREFIX = 'rate_limit:'
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
 const PRESETS = Object.freeze({
   DEFAULT: preset(100, 60),
@@ -28,13 +27,13 @@ class RateLimiter extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { prefix = PREFIX } = own
+      const { prefix = defaultPrefixes.limiter } = own
       const make = (native) => {
         const limiter = new binding.Limiter(native, own)
         claimPrefix(native, 'limiter', prefix)
         return { native: limiter }
       }
-      return featureOn(service, make, { routePrefix: prefix === PREFIX ? '' : prefix })
+      return featureOn(service, make, { routePrefix: prefix === defaultPrefixes.limiter ? '' : prefix })
     })
   }
 

@@ -9,7 +9,7 @@ const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { leaseOf, startLease } = require('./lock/lease.js')
 const { unlimited } = require('./native-service.js')
 const { assertFunction, ownOptions } = require('./options.js')
-const { claimPrefix } = require('./prefixes.js')
+const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = ['prefix']
 
@@ -18,7 +18,7 @@ class DistributedLock extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { prefix = 'lock:' } = own
+      const { prefix = defaultPrefixes.locks } = own
       const make = (native) => {
         const locks = new binding.Lock(native, own)
         claimPrefix(native, 'locks', prefix)

@@ -1,22 +1,20 @@
 'use strict'
 
+const { binding } = require('./bridge.js')
 const { CinnabarError } = require('./error.js')
 const { unlimited, storeIdOf } = require('./native-service.js')
 
 // Every new prefix is compared with at most this many of a service, so that one prefix per tenant does not get slower and slower.
 const MOST = 1000
 
-// What the keys of each feature begin with unless an option says otherwise. They are taken whether or not the feature is used, so
-// that it does not depend on the order of two lines which of them is refused. Queues are not among them: all their keys have
+/** By feature: what its keys begin with unless an option says otherwise. `images` begins the names of images in a cache. */
+const defaultPrefixes = binding.Keys.defaultPrefixes()
+
+// The default prefixes are claimed whether or not their features are used, so that the order of two lines does not decide which of
+// them is refused. Queues are not among them: all their keys have
 // braces, and end as no other feature's do.
-const DEFAULTS = new Map([
-  ['session:', 'sessions'],
-  ['api:', 'cache'],
-  ['rate_limit:', 'limiter'],
-  ['ratelimit:', 'routes'],
-  ['lock:', 'locks'],
-  ['room:', 'rooms'],
-])
+const FEATURES = ['sessions', 'cache', 'limiter', 'routes', 'locks', 'rooms']
+const DEFAULTS = new Map(FEATURES.map((feature) => [defaultPrefixes[feature], feature]))
 
 // By native service: its prefixes, each with its feature.
 const claims = new WeakMap()
@@ -93,4 +91,4 @@ function overlapping(feature, prefix, otherFeature, other) {
   return new CinnabarError(message, { code: 'E_INVALID_SETTINGS' })
 }
 
-module.exports = { claimPrefix, reclaimPrefixes, releasePrefixes }
+module.exports = { claimPrefix, defaultPrefixes, reclaimPrefixes, releasePrefixes }

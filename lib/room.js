@@ -6,7 +6,7 @@ const { featureOn } = require('./feature.js')
 const { evaluation, register } = require('./hot-reload.js')
 const { Limitable, limitsOf, partsOf } = require('./limitable.js')
 const { ownOptions } = require('./options.js')
-const { claimPrefix } = require('./prefixes.js')
+const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
@@ -18,7 +18,7 @@ class RealtimeDataManager extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { prefix = 'room:' } = own
+      const { prefix = defaultPrefixes.rooms } = own
       const make = (native) => {
         const rooms = new binding.Rooms(native, own)
         claimPrefix(native, 'rooms', prefix)

@@ -8,7 +8,7 @@ const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { assertFunction, describe, ownOptions } = require('./options.js')
-const { claimPrefix } = require('./prefixes.js')
+const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { tokenOf } = require('./session/request-token.js')
 const { idsOf } = require('./session/user-ids.js')
 const { singleFlightOf } = require('./single-flight.js')
@@ -25,7 +25,7 @@ class SessionManager extends Limitable {
   constructor(service, options) {
     super(service, () => {
       const own = ownOptions(options, OPTIONS)
-      const { prefix = 'session:' } = own
+      const { prefix = defaultPrefixes.sessions } = own
       const make = (native) => {
         const sessions = new binding.Sessions(native, own)
         claimPrefix(native, 'sessions', prefix)

@@ -10,6 +10,7 @@ mod failure;
 mod functions;
 mod group;
 mod json;
+mod keys;
 mod limit;
 mod limits;
 mod lock;

@@ -119,16 +119,21 @@ fn no_feature_reads_a_clock() {
     .holds();
 }
 
-/// A literal looks like a key when a documented prefix begins it, or when it glues a part to a key by a colon: `}:users`,
-/// `{id}:messages`, `:users`.
+/// A literal looks like a key if a documented prefix begins it or follows a placeholder, or if it appends a part to a key by a
+/// colon: `}:users`, `{id}:messages`, `:users`.
 #[test]
-fn only_keys_rs_spells_keys() {
-    Rule::for_rust(spelled_keys)
-        .with_endings(&[".rs", ".lua"])
+fn only_keys_rs_builds_keys() {
+    Rule::for_rust(built_keys)
+        .under(&["src", "crates", "lib"])
+        .with_endings(&[".rs", ".lua", ".js"])
         .refuses("crates/core/src/features/lock.rs", r#"let key = format!("lock:{resource}");"#)
         .refuses("crates/core/src/features/room.rs", r#"let key = format!("{room}:users");"#)
         .refuses("crates/core/src/features/cache/put.lua", "redis.call('GET', 'api:' .. ARGV[1])")
         .refuses("crates/core/src/features/cache/put.lua", "redis.call('GET', KEYS[1] .. ':tags')")
+        .refuses("lib/limit.js", "const key = `ratelimit:${ip}`")
+        .refuses("lib/limit.js", "const key = `${prefix}ratelimit:${ip}`")
+        .refuses("lib/room.js", "const { prefix = 'room:' } = options")
+        .allows("lib/room.js", "throw argumentError(`room: ${text} is no id`) // 'room:'")
         .allows("crates/core/src/keys.rs", r#"let key = format!("lock:{resource}");"#)
         .allows("crates/core/src/features/lock.rs", r#"Error::argument(format!("{what}: must not be empty"))"#)
         .allows("crates/core/src/features/lock.rs", r#"script!(RELEASE = "lock/release.lua", keys: 1, args: 1);"#)
@@ -319,14 +324,17 @@ fn heads(file: &File, from: usize) -> Findings {
     found
 }
 
-fn spelled_keys(file: &File) -> Findings {
-    const PREFIXES: [&str; 8] =
-        ["session:", "api:", "cache:", "rate_limit:", "ratelimit:", "lock:", "room:", "websocket:"];
+fn built_keys(file: &File) -> Findings {
+    const PREFIXES: [&str; 9] =
+        ["session:", "api:", "cache:", "image:", "rate_limit:", "ratelimit:", "lock:", "room:", "queue:"];
     if file.is_in(&["crates/core/src/keys.rs", "crates/core/src/keys/"]) {
         return Vec::new();
     }
     let looks_like_a_key = |text: &str| {
-        let begins = PREFIXES.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| !rest.starts_with(' ')));
+        let begins = PREFIXES.iter().any(|prefix| {
+            let mut starts = text.match_indices(prefix).filter(|(at, _)| *at == 0 || text[..*at].ends_with('}'));
+            starts.any(|(at, _)| !text[at + prefix.len()..].starts_with(' '))
+        });
         let glued = text.rsplit_once(':').is_some_and(|(before, suffix)| {
             let part = !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             part && (before.is_empty() || before.ends_with('}'))

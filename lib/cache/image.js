@@ -3,6 +3,7 @@
 const { argumentError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
 const { describe } = require('../options.js')
+const { defaultPrefixes } = require('../prefixes.js')
 
 const SIGNATURES = [
   ['image/png', [0x89, 0x50, 0x4e, 0x47]],
@@ -26,7 +27,7 @@ const EXTENSIONS = {
 /** The cache key of an image file's metadata. */
 function imageKey(file) {
   if (typeof file !== 'string') throw argumentError(`file must be a path, got ${describe(file)}`)
-  return `image:${file}`
+  return defaultPrefixes.images + file
 }
 
 /** The metadata of an image: computed from its bytes, or copied if `image` is already metadata. */

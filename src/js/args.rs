@@ -220,7 +220,8 @@ impl Js {
         String::from_utf16(&self.units(value)).is_err()
     }
 
-    fn units(self, value: Value) -> Vec<u16> {
+    /// The UTF-16 code units of a string.
+    pub fn units(self, value: Value) -> Vec<u16> {
         let mut length = 0;
         // SAFETY: a null buffer asks for the length only.
         unsafe { sys::napi_get_value_string_utf16(self.0, value, ptr::null_mut(), 0, &mut length) };

@@ -33,7 +33,7 @@ impl File {
     pub fn new(path: &str, text: &str) -> Self {
         let mut file = Self { path: path.into(), text: text.into(), words: Vec::new(), strings: Vec::new() };
         if !is_test(path) {
-            Lexer { rest: text, line: 1, lua: path.ends_with(".lua") }.read(&mut file);
+            Lexer { rest: text, line: 1, language: Language::of(path) }.read(&mut file);
             file.cut_tests();
         }
         file
@@ -118,10 +118,27 @@ fn is_test(path: &str) -> bool {
     path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Language {
+    Rust,
+    Lua,
+    JavaScript,
+}
+
+impl Language {
+    fn of(path: &str) -> Self {
+        match path.rsplit_once('.') {
+            Some((_, "lua")) => Self::Lua,
+            Some((_, "js" | "mjs" | "cjs")) => Self::JavaScript,
+            _ => Self::Rust,
+        }
+    }
+}
+
 struct Lexer<'a> {
     rest: &'a str,
     line: usize,
-    lua: bool,
+    language: Language,
 }
 
 impl Lexer<'_> {
@@ -155,7 +172,7 @@ impl Lexer<'_> {
 
     fn comment(&self) -> Option<usize> {
         let to_end_of_line = || Some(self.rest.find('\n').unwrap_or(self.rest.len()));
-        match self.lua {
+        match self.language == Language::Lua {
             true if self.rest.starts_with("--[[") => Some(self.past(4, "]]")),
             true if self.rest.starts_with("--") => to_end_of_line(),
             false if self.rest.starts_with("//") => to_end_of_line(),
@@ -166,11 +183,18 @@ impl Lexer<'_> {
 
     /// Where a literal's contents begin, where it ends, and how long its closing mark is.
     fn string(&self) -> Option<(usize, usize, usize)> {
-        if self.rest.starts_with('"') || self.lua && self.rest.starts_with('\'') {
+        let quotes: &[char] = match self.language {
+            Language::Rust => &['"'],
+            Language::Lua => &['"', '\''],
+            Language::JavaScript => &['"', '\'', '`'],
+        };
+        if self.rest.starts_with(quotes) {
             return Some((1, self.quoted(0), 1));
         }
-        if self.lua {
-            return self.rest.starts_with("[[").then(|| (2, self.past(2, "]]"), 2));
+        match self.language {
+            Language::Lua => return self.rest.starts_with("[[").then(|| (2, self.past(2, "]]"), 2)),
+            Language::JavaScript => return None,
+            Language::Rust => {}
         }
         if self.rest.starts_with('\'') {
             // A character; a lifetime has no closing mark.

@@ -5,6 +5,9 @@ use cinnabar_port::error::{Error, Result};
 
 use super::{Prefix, companion_of, glob, lenient};
 
+/// The prefix of the names of images' metadata.
+pub const IMAGES: &str = "image:";
+
 /// Returns the key of a cached value.
 pub fn cache_entry(prefix: &Prefix, name: &str) -> Bytes {
     [prefix.as_str(), &lenient(name)].concat().into()

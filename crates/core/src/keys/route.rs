@@ -1,18 +1,28 @@
-//! Keys that limit an address on a route: `ratelimit:{ip}:{endpoint}`, as `keyForRoute` of lib/limit/route-key.js builds them.
+//! Keys that limit an address on a route: `ratelimit:{address}:{route}`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
+
+use cinnabar_port::random;
+use ring::digest::{SHA256, digest};
 
 /// The prefix of route keys, which are used without further encoding. It follows the prefix of a limiter with a custom one.
 pub const ROUTES: &str = "ratelimit:";
 
-/// Longer parts are hashed.
-const LONGEST_PART: usize = 512;
+/// Longer parts, in UTF-16 code units, are hashed, because the store keeps the key for a whole window.
+const MAX_PART_UNITS: usize = 512;
 const HASHED: &str = "%sha256%";
 const ADDRESS_CODES: [(&str, char); 3] = [("%25", '%'), ("%7B", '{'), ("%7D", '}')];
 const ROUTE_CODES: [(&str, char); 4] = [("%25", '%'), ("%3A", ':'), ("%7B", '{'), ("%7D", '}')];
 
-/// Whether this is exactly what `keyForRoute` returns for some address and route, so that it can be used as it is. Anything else
-/// that begins so is an identifier like any other: it may have braces, and several texts may name one address.
+/// Returns the key that limits an address on a route, both in UTF-16, for use with a limiter. Both may be untrusted input: no two
+/// pairs share a key, braces cannot force keys into one cluster slot, and long or ill-formed parts are hashed.
+pub fn route_key(address: &[u16], route: &[u16]) -> String {
+    // An address may contain colons, so they are encoded in the route: the last colon always separates the two.
+    format!("{ROUTES}{}:{}", part(address, encode_address), part(route, encode_route))
+}
+
+/// Whether `route_key` returns exactly this for some address and route, so that it can be used as it is. Any other text with this
+/// prefix is an identifier: it may have braces, and several texts may name one address.
 pub fn is_route_key(text: &str) -> bool {
     let parts = text.strip_prefix(ROUTES).and_then(|rest| rest.rsplit_once(':'));
     parts.is_some_and(|(address, route)| {
@@ -20,11 +30,32 @@ pub fn is_route_key(text: &str) -> bool {
     })
 }
 
+fn part(units: &[u16], encode: impl Fn(&str) -> String) -> String {
+    let (mut encoded, mut text) = (Vec::with_capacity(units.len()), String::with_capacity(units.len()));
+    for c in char::decode_utf16(units.iter().copied()) {
+        match c {
+            Ok(c) => text.push(c),
+            Err(lone) => {
+                encoded.extend(encode(&mem::take(&mut text)).encode_utf16());
+                encoded.push(lone.unpaired_surrogate());
+            }
+        }
+    }
+    encoded.extend(encode(&text).encode_utf16());
+    match String::from_utf16(&encoded) {
+        Ok(part) if encoded.len() <= MAX_PART_UNITS => part,
+        _ => {
+            let bytes: Vec<u8> = encoded.into_iter().flat_map(u16::to_le_bytes).collect();
+            format!("{HASHED}{}", random::to_hex(digest(&SHA256, &bytes).as_ref()))
+        }
+    }
+}
+
 fn is_part(part: &str, codes: &[(&str, char)], encode: impl Fn(&str) -> String) -> bool {
     if let Some(hash) = part.strip_prefix(HASHED) {
         return hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     }
-    part.encode_utf16().count() <= LONGEST_PART && encode(&decode(part, codes)) == part
+    part.encode_utf16().count() <= MAX_PART_UNITS && encode(&decode(part, codes)) == part
 }
 
 fn decode<'a>(part: &'a str, codes: &[(&str, char)]) -> Cow<'a, str> {
@@ -73,7 +104,43 @@ fn encode(text: &str, is_special: impl Fn(char, &str) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn key(address: &str, route: &str) -> String {
+        let units = |text: &str| text.encode_utf16().collect::<Vec<_>>();
+        route_key(&units(address), &units(route))
+    }
+
+    #[test]
+    fn route_keys_are_readable_unless_they_would_be_ambiguous() {
+        for (address, route, wanted) in [
+            ("203.0.113.7", "/login", "ratelimit:203.0.113.7:/login"),
+            ("2001:db8::1", "/users/{id}", "ratelimit:2001:db8::1:/users/%7Bid%7D"),
+            ("fe80::1%eth0", "GET:/é", "ratelimit:fe80::1%eth0:GET%3A/é"),
+            ("%7b{%25", "%", "ratelimit:%257b%7B%2525:%25"),
+            ("%SHA256%", "", "ratelimit:%25SHA256%:"),
+        ] {
+            assert_eq!(key(address, route), wanted);
+        }
+        let long = key(&"a".repeat(513), &"é".repeat(512));
+        assert!(long.starts_with("ratelimit:%sha256%") && long.ends_with(&format!(":{}", "é".repeat(512))));
+        let lone = |unit: u16| route_key(&[unit, u16::from(b'{')], &[]);
+        assert_ne!(lone(0xd800), lone(0xd801), "ill-formed texts stay different");
+        assert!(is_route_key(&lone(0xd800)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_route_key_is_recognized_and_no_two_are_equal(
+            one in ("[%{}:a257bDsh]{0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
+            other in ("[%{}:a257bDsh]{0,12}|.{0,600}", "[%{}:a257bD]{0,12}|.{0,600}"),
+        ) {
+            prop_assert!(is_route_key(&key(&one.0, &one.1)));
+            prop_assert_eq!(one == other, key(&one.0, &one.1) == key(&other.0, &other.1));
+        }
+    }
 
     #[test]
     fn only_what_is_built_from_an_address_and_a_route_is_a_route_key() {
