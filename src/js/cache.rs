@@ -170,7 +170,7 @@ impl Cache {
     ) -> RawValue {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
-            let lease = Lease { mark: js.text(mark.raw(), "mark")?, tags: js.texts(marks.raw(), "marks")? };
+            let lease = Lease { id: js.text(mark.raw(), "mark")?, tag_epochs: js.texts(marks.raw(), "marks")? };
             self.cache.fill(&key, js.text(value.raw(), "the loaded value")?, lease, keep(js, options.raw())?)
         })
     }
@@ -231,14 +231,14 @@ fn json(value: Option<bytes::Bytes>) -> Output {
 
 fn opened(state: &'static str, lease: Option<Lease>) -> Output {
     let mut fields = vec![("state".into(), Output::word(state))];
-    if let Some(Lease { mark, tags }) = lease {
-        fields.extend([Output::field("mark", mark), Output::field("tags", tags)]);
+    if let Some(Lease { id, tag_epochs }) = lease {
+        fields.extend([Output::field("mark", id), Output::field("tags", tag_epochs)]);
     }
     Output::Object(fields)
 }
 
 fn ahead(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
-    Ok(LoadOptions { keep: keep(js, options)?, load: Duration::from_millis(load_ms.max(0.0) as u64) })
+    Ok(LoadOptions { entry: keep(js, options)?, max_duration: Duration::from_millis(load_ms.max(0.0) as u64) })
 }
 
 fn keep(js: Js, options: Value) -> Result<EntryOptions> {

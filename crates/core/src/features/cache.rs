@@ -1,4 +1,4 @@
-//! Cached answers: by name, by tag, by pattern, several at a time.
+//! Cached values: stored and read by name, invalidated by name, tag or pattern.
 
 mod entry;
 mod epochs;
@@ -32,16 +32,16 @@ script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
 
-/// More tags than this on one entry are a mistake.
+/// More tags on one entry are treated as a mistake.
 const MAX_TAGS: usize = 128;
-/// Values up to here may travel with those of 63 other callers: longer runs would hold the server up for everybody else.
+/// Values up to this size may share a script run with those of 63 other callers. Longer runs would block the server for others.
 const MAX_MERGED_BYTES: usize = (1 << 20) / 64;
-/// How many entries have their tags remembered, twice at the most.
-const REMEMBERED: usize = 2048;
-/// How much longer a tag's mark lives than the entries that refer to it.
+/// How many entries' tags each half of the hints holds.
+const HINTS: usize = 2048;
+/// How much longer the epoch of a tag lives than the entries that record it.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// Cached answers under one prefix. Cloning is cheap and shares what is known of the tags.
+/// Cached values under one prefix. Clones are cheap and share the hints and the counters.
 #[derive(Clone)]
 pub struct Cache(Arc<Inner>);
 
@@ -49,7 +49,7 @@ struct Inner {
     prefix: Prefix,
     ttl: Duration,
     on_unavailable: OnUnavailable,
-    /// The keys of the marks that entries had when last read, so that both are read in one round.
+    /// The keys of the epochs of an entry's tags when it was last read, so that all are read in one round.
     tag_hints: Hints<Arc<[Bytes]>>,
     hits: AtomicU64,
     stale_hits: AtomicU64,
@@ -57,12 +57,12 @@ struct Inner {
     errors: AtomicU64,
 }
 
-/// What was found at the beginning of a load.
+/// The entry that was found before a load, or a lease for the load.
 #[derive(Debug, PartialEq)]
 pub struct LoadStart {
     /// The JSON, fresh or stale.
     pub value: Option<Bytes>,
-    /// Whether it is stale: to be served, and loaded anew.
+    /// Whether it is stale: it is served, and a fresh one is loaded.
     pub stale: bool,
     /// On a miss: the lease for a load.
     pub lease: Option<Lease>,
@@ -72,45 +72,45 @@ pub struct LoadStart {
 /// started later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The mark of the key and the number of the load, such as `0123456789abcdef:1`.
-    pub mark: String,
-    /// The marks of the tags, in order.
-    pub tags: Vec<String>,
+    /// The epoch of the key and the number of the load, such as `0123456789abcdef:1`.
+    pub id: String,
+    /// The epochs of the tags, in order.
+    pub tag_epochs: Vec<String>,
 }
 
-/// What `open` creates marks for, and how long they must live.
+/// Options of a load.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     /// The options with which the value will be stored.
-    pub keep: EntryOptions,
+    pub entry: EntryOptions,
     /// How long the load may take.
-    pub load: Duration,
+    pub max_duration: Duration,
 }
 
-/// How often the cache had an answer.
+/// The outcomes of reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
-    /// Answered.
+    /// Fresh values.
     pub hits: u64,
-    /// Hits on an expired value while a fresh one was being loaded.
+    /// Stale values, while a fresh one was being loaded.
     pub stale_hits: u64,
-    /// Not there, expired or invalidated.
+    /// Missing, expired or invalidated.
     pub misses: u64,
-    /// Failed, whether that was answered as an error or not.
+    /// Failed, whether or not the caller got the error.
     pub errors: u64,
 }
 
 impl Cache {
-    /// A cache with these options.
+    /// Creates a cache with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for a bad prefix, `E_INVALID_ARGUMENT` for a bad life.
+    /// `E_INVALID_SETTINGS` for a bad prefix, `E_INVALID_ARGUMENT` for a bad ttl.
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
             ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(300.0))?,
             on_unavailable: options.on_unavailable,
-            tag_hints: Hints::new(REMEMBERED),
+            tag_hints: Hints::new(HINTS),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -118,7 +118,7 @@ impl Cache {
         })))
     }
 
-    /// The name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. `params` is their canonical text.
+    /// Returns the name for an endpoint and its parameters: `cache:{endpoint}:{hash}`. `params` is their canonical text.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an empty endpoint.
@@ -127,7 +127,7 @@ impl Cache {
         keys::endpoint(endpoint, &hash[..32])
     }
 
-    /// The JSON stored under a name, or `None` when there is none that is fresh.
+    /// Returns the JSON stored under a name, or `None` if there is no fresh value.
     pub fn get(&self, name: &str) -> Call<Option<Bytes>> {
         let call = self.find(name, false).map(|found| found.value);
         match self.0.on_unavailable {
@@ -136,58 +136,58 @@ impl Cache {
         }
     }
 
-    /// Several at once, in the order of the names. What some server holds is answered where another cannot be reached.
+    /// Reads several names, in order. In a cluster, values of reachable servers are returned even if others are unavailable.
     pub fn get_many(&self, names: &[String]) -> Call<Vec<Option<Bytes>>> {
         Call::join_all(names.iter().map(|name| self.get(name)).collect())
     }
 
     /// Reads the entry before a load; on a miss, opens a lease. Unlike reads, it always fails if the store is unavailable,
     /// since the caller must know that nothing can be stored.
-    pub fn begin(&self, name: &str, ahead: LoadOptions) -> Result<Call<LoadStart>> {
-        self.check(&ahead.keep)?;
+    pub fn begin(&self, name: &str, load: LoadOptions) -> Result<Call<LoadStart>> {
+        self.check(&load.entry)?;
         let (cache, name) = (self.clone(), name.to_owned());
         Ok(self.find(&name, true).then(move |found| {
             if found.value.is_some() {
                 return Ok(Step::Done(found));
             }
             let open =
-                cache.open(&name, ahead)?.map(|lease| LoadStart { value: None, stale: false, lease: Some(lease) });
+                cache.open(&name, load)?.map(|lease| LoadStart { value: None, stale: false, lease: Some(lease) });
             Ok(Step::Next(cache.counting_errors(open)))
         }))
     }
 
     /// Opens a lease for a load, whether there is an entry or not.
-    pub fn open(&self, name: &str, ahead: LoadOptions) -> Result<Call<Lease>> {
-        let (ttl, stale) = self.check(&ahead.keep)?;
-        let (new, outlives) = (epochs::new()?, ahead.load + ttl + stale + SLACK);
-        let lease = epochs::open_lease(keys::cache_lease(&self.0.prefix, name), new.clone(), ahead.load + SLACK);
-        let tags = ahead.keep.tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, outlives));
+    pub fn open(&self, name: &str, load: LoadOptions) -> Result<Call<Lease>> {
+        let (ttl, stale) = self.check(&load.entry)?;
+        let (new, outlives) = (epochs::new()?, load.max_duration + ttl + stale + SLACK);
+        let lease = epochs::open_lease(keys::cache_lease(&self.0.prefix, name), new.clone(), load.max_duration + SLACK);
+        let tags = load.entry.tags.iter().map(|tag| self.ensure_tag_epoch(tag, &new, outlives));
         Ok(Call::round([lease].into_iter().chain(tags), |replies| {
             let mut epochs = replies.all()?.into_iter().map(epochs::read);
-            let mark = epochs.next().unwrap_or_else(|| Ok(String::new()))?;
-            Ok(Step::Done(Lease { mark, tags: epochs.collect::<Result<_>>()? }))
+            let id = epochs.next().unwrap_or_else(|| Ok(String::new()))?;
+            Ok(Step::Done(Lease { id, tag_epochs: epochs.collect::<Result<_>>()? }))
         }))
     }
 
     /// Releases a lease whose load produced no value.
-    pub fn release(&self, name: &str, mark: String) -> Call<()> {
-        Call::new(epochs::release_lease(keys::cache_lease(&self.0.prefix, name), mark.into()), |_| Ok(()))
+    pub fn release(&self, name: &str, lease_id: String) -> Call<()> {
+        Call::new(epochs::release_lease(keys::cache_lease(&self.0.prefix, name), lease_id.into()), |_| Ok(()))
     }
 
     /// Stores JSON under a name. Loads in progress, in any process, can no longer store their values.
-    pub fn set(&self, name: &str, json: String, keep: EntryOptions) -> Result<Call<()>> {
-        self.store(name, json, keep, Effect::ALWAYS)
+    pub fn set(&self, name: &str, json: String, entry: EntryOptions) -> Result<Call<()>> {
+        self.store(name, json, entry, Effect::ALWAYS)
     }
 
-    /// The same, where storing it has this effect.
-    fn store(&self, name: &str, json: String, keep: EntryOptions, effect: Effect) -> Result<Call<()>> {
-        let (ttl, stale) = self.check(&keep)?;
+    /// The same with the given effect.
+    fn store(&self, name: &str, json: String, entry: EntryOptions, effect: Effect) -> Result<Call<()>> {
+        let (ttl, stale) = self.check(&entry)?;
         let (key, lease) = (keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name));
-        let tags = keep.tags.clone();
+        let tags = entry.tags.clone();
         let write = move |epochs: Vec<String>| {
-            let value = value(keep.tags, epochs, stale, json)?;
+            let value = value(entry.tags, epochs, stale, json)?;
             let merge = merge_of(&value);
-            // One request: a load that ended between two would leave an older value.
+            // One request, because a load that completes between two would leave an older value.
             let args = [key, lease, value, ttl::millis(ttl + stale)];
             Ok(Call::new(Request::script(&SET, args).merging(merge).idempotent().with_effect(effect), |_| Ok(())))
         };
@@ -201,46 +201,46 @@ impl Cache {
         }))
     }
 
-    /// Several at once. What fails in part names those that are known to be stored.
+    /// Stores several entries. An error after a partial success lists those that are known to be stored.
     pub fn set_many(&self, entries: Vec<(String, String, EntryOptions)>) -> Result<Call<()>> {
-        let calls = entries.into_iter().map(|(name, json, keep)| {
+        let calls = entries.into_iter().map(|(name, json, entry)| {
             let effect = Effect::Names([name.clone()].into(), |_, _| Some(true));
-            self.store(&name, json, keep, effect)
+            self.store(&name, json, entry, effect)
         });
         Ok(Call::join_all(calls.collect::<Result<Vec<_>>>()?).map(|_| ()))
     }
 
     /// Stores the value of a load with its lease. Returns false if the entry was written or removed after the lease was opened.
     /// If a tag was invalidated after that, the entry is stored but reads as a miss.
-    pub fn fill(&self, name: &str, json: String, lease: Lease, keep: EntryOptions) -> Result<Call<bool>> {
-        let (ttl, stale) = self.check(&keep)?;
-        if keep.tags.len() != lease.tags.len() {
+    pub fn fill(&self, name: &str, json: String, lease: Lease, entry: EntryOptions) -> Result<Call<bool>> {
+        let (ttl, stale) = self.check(&entry)?;
+        if entry.tags.len() != lease.tag_epochs.len() {
             return Err(Error::argument("a load with tags must begin with them"));
         }
-        let value = value(keep.tags, lease.tags, stale, json)?;
+        let value = value(entry.tags, lease.tag_epochs, stale, json)?;
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
-        let [entry, beside] = keys;
+        let [entry, lease_key] = keys;
         let merge = merge_of(&value);
-        let args = [entry, beside, lease.mark.into(), value, ttl::millis(ttl + stale)];
+        let args = [entry, lease_key, lease.id.into(), value, ttl::millis(ttl + stale)];
         Ok(Call::new(
             Request::script(&FILL, args).merging(merge).idempotent().with_effect(Effect::ChangedIf(is_one)),
             Reply::flag,
         ))
     }
 
-    /// Removes an entry and its lease; returns the number of entries removed.
+    /// Removes an entry and its lease. Returns the number of entries removed.
     pub fn invalidate(&self, name: &str) -> Call<i64> {
         let keys = [keys::cache_entry(&self.0.prefix, name), keys::cache_lease(&self.0.prefix, name)];
         let remove = Request::script(&REMOVE, keys).merging(Merge::Script).idempotent();
         Call::new(remove.with_effect(Effect::Count(positive_count)), Reply::int)
     }
 
-    /// Makes every entry with this tag a miss, those still being loaded included. No entry is touched.
+    /// Makes every entry with this tag a miss, including those still being loaded. No entry is touched.
     pub fn invalidate_by_tag(&self, tag: &str) -> Call<()> {
         Call::new(Request::keyed("DEL", [keys::cache_tag_epoch(&self.0.prefix, tag)]).idempotent(), |_| Ok(()))
     }
 
-    /// Removes all entries whose names match a glob, and their leases; returns the number of entries removed.
+    /// Removes all entries whose names match a glob, and their leases. Returns the number of entries removed.
     pub fn invalidate_by_pattern(&self, glob: &str) -> Result<Call<i64>> {
         let (entries, leases) = keys::cache_pattern(&self.0.prefix, glob)?;
         let prefix = self.0.prefix.clone();
@@ -251,7 +251,7 @@ impl Cache {
         }))
     }
 
-    /// How often there was an answer.
+    /// Returns the outcomes of reads.
     pub fn stats(&self) -> Stats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Inner { hits, stale_hits, misses, errors, .. } = &*self.0;
@@ -308,7 +308,7 @@ impl Cache {
         })))
     }
 
-    /// An entry is valid while each of its tags has the mark that the entry recorded.
+    /// Checks that each tag has the epoch that the entry records.
     fn check_epochs(
         &self,
         key: Bytes,
@@ -317,15 +317,15 @@ impl Cache {
         json: Bytes,
         loading: bool,
     ) -> Result<Step<LoadStart>> {
-        for ((_, mark), now) in header.tags.iter().zip(epochs.0) {
-            if now?.bulk()?.is_none_or(|now| now != mark.as_bytes()) {
+        for ((_, recorded), current) in header.tags.iter().zip(epochs.0) {
+            if current?.bulk()?.is_none_or(|current| current != recorded.as_bytes()) {
                 return Ok(self.miss());
             }
         }
         Ok(self.freshness(key, header.stale_ms, json, loading))
     }
 
-    /// Fresh or stale: the last part of such an entry's life is the stale one.
+    /// Determines whether an entry is fresh or stale. It is stale in the last part of its ttl.
     fn freshness(&self, key: Bytes, stale_ms: u64, json: Bytes, loading: bool) -> Step<LoadStart> {
         if stale_ms == 0 {
             return self.hit(json);
@@ -356,7 +356,7 @@ impl Cache {
         Step::Done(LoadStart { value: None, stale: false, lease: None })
     }
 
-    /// The same, and a failure of any of its rounds is counted, once.
+    /// Counts a failure of the call, once, whatever its round.
     fn counting_errors<T: Send + 'static>(&self, call: Call<T>) -> Call<T> {
         let cache = self.clone();
         call.inspect(move |result| {
@@ -370,24 +370,24 @@ impl Cache {
         epochs::ensure(keys::cache_tag_epoch(&self.0.prefix, tag), new.clone(), ttl)
     }
 
-    /// How long an entry is fresh, and how long it is stale afterwards.
-    fn check(&self, keep: &EntryOptions) -> Result<(Duration, Duration)> {
-        let ttl = keep.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
+    /// Validates options. Returns how long an entry is fresh, and how long it is stale afterwards.
+    fn check(&self, entry: &EntryOptions) -> Result<(Duration, Duration)> {
+        let ttl = entry.ttl.map_or(Ok(self.0.ttl), |ttl| ttl::from_seconds("ttl", ttl))?;
         let stale =
-            keep.stale_while_revalidate.map(|stale| ttl::from_seconds("staleWhileRevalidate", stale)).transpose()?;
-        if keep.tags.len() > MAX_TAGS {
-            return Err(Error::argument(format!("an entry takes {MAX_TAGS} tags at most, got {}", keep.tags.len())));
+            entry.stale_while_revalidate.map(|stale| ttl::from_seconds("staleWhileRevalidate", stale)).transpose()?;
+        if entry.tags.len() > MAX_TAGS {
+            return Err(Error::argument(format!("an entry takes {MAX_TAGS} tags at most, got {}", entry.tags.len())));
         }
         Ok((ttl, stale.unwrap_or_default()))
     }
 }
 
-/// Small values are stored together, in one run of a script.
+/// Merges small values into one run of a script.
 fn merge_of(value: &Bytes) -> Merge {
     if value.len() <= MAX_MERGED_BYTES { Merge::Script } else { Merge::No }
 }
 
-/// Encodes an entry whose tags have these marks.
+/// Encodes an entry whose tags have these epochs.
 fn value(tags: Vec<String>, epochs: Vec<String>, stale: Duration, json: String) -> Result<Bytes> {
     let tags = tags.into_iter().zip(epochs).collect();
     Entry::write(Header { tags, stale_ms: stale.as_millis() as u64, outdated: None }, json)

@@ -1,4 +1,4 @@
-//! The raw client: which commands it has, where their keys are, and what they answer.
+//! The raw client: its commands, the positions of their keys, and how their replies are converted.
 
 mod connection_use;
 mod shape;
@@ -22,10 +22,10 @@ use crate::{
     output::Output,
 };
 
-/// Longer keys are a mistake: Redis compares and hashes them at every use.
+/// Longer keys are treated as a mistake, because Redis compares and hashes them at every use.
 const MAX_KEY_BYTES: usize = 1 << 20;
 
-/// A documented command with its arguments as they go over the wire.
+/// Returns a call of a documented command.
 ///
 /// # Errors
 /// `E_INVALID_ARGUMENT` for an unknown command, and for empty and overlong keys.
@@ -38,12 +38,12 @@ pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Output>>
     Ok(Call::new(request, move |reply| shape.read(reply, strings)))
 }
 
-/// The name of a documented command, and the shape of its empty value if it has one.
+/// Returns the name of a documented command, and the shape of its empty result if it has one.
 pub fn empty_shape(name: &str) -> Option<(&'static str, Option<Shape>)> {
-    table::find(name).map(|command| (command.name, command.skips.then_some(command.shape)))
+    table::find(name).map(|command| (command.name, command.has_empty_result.then_some(command.shape)))
 }
 
-/// Any command, with the server's reply unchanged, for a caller that waits at most `within`. Commands that are not known to
+/// Returns a call of any command, with the server's reply unchanged, for a caller that waits at most `within`. Commands that are not known to
 /// reply exactly once and without blocking get a dedicated connection.
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub fn custom(name: &str, args: Args, strings: Strings, within: Option<Duration>
         // Its duration and outcome say nothing about the health of the server.
         request.counts_for_breaker = false;
     }
-    // The blocking timeout that was sent is shorter than the one in the command.
+    // Whether the blocking timeout that is sent is shorter than the command's own.
     let cut = wait.is_some_and(|wait| wait.timeout.is_none() || within.is_some_and(|within| wait.exceeds(within)));
     Ok(Call::new(request, move |reply| match reply {
         Reply::Nil if cut => Err(nothing_popped(wait)),
@@ -82,7 +82,7 @@ fn nothing_popped(wait: Option<BlockingTimeout>) -> Error {
     Error::new(Kind::Timeout, message)
 }
 
-/// Any command as a request, with how it uses its connection.
+/// Builds the request of any command. Also returns how it uses its connection.
 fn custom_request(name: &str, args: Args) -> Result<(Request, ConnectionUse)> {
     let upper = name.to_ascii_uppercase();
     if upper.is_empty() || upper.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
@@ -93,9 +93,9 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, ConnectionUse)> {
         return Err(Error::new(Kind::Unsupported, format!("{upper} is not supported by sendCommand: {instead}")));
     }
     let keys = match key_positions::find(&upper) {
-        // The order of those that name the same thing is kept, though that is no key.
+        // Unknown keys: calls with the same arguments still keep their order.
         None | Some(KeyPositions::None) => Keys::Unknown,
-        Some(place) => place.keys(&args),
+        Some(positions) => positions.keys(&args),
     };
     let effect = effect(&upper);
     let mut request = Request::with_keys("", args, 0).with_effect(effect);
@@ -104,9 +104,9 @@ fn custom_request(name: &str, args: Args) -> Result<(Request, ConnectionUse)> {
     Ok((request, connection_use))
 }
 
-/// The result of a command with no keys, which is not sent.
+/// Returns the result of a command without keys, which is not sent.
 fn result_without_keys(command: &Command, args: &Args) -> Option<Output> {
-    let none = match command.place {
+    let none = match command.keys {
         KeyPositions::All => args.is_empty(),
         _ => args.len() == 1 && matches!(command.name, "HDEL" | "HMGET" | "SADD" | "SREM" | "ZREM"),
     };
@@ -116,7 +116,7 @@ fn result_without_keys(command: &Command, args: &Args) -> Option<Output> {
     })
 }
 
-/// What a command of this name, in capitals, changes: one that nobody knows changes something.
+/// Returns the effect of a command, given by its upper-case name. An unknown command counts as a write.
 fn effect(name: &str) -> Effect {
     match name {
         "DEL" | "UNLINK" => Effect::Count(positive_count),
@@ -126,7 +126,7 @@ fn effect(name: &str) -> Effect {
 }
 
 fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
-    let keys = command.place.keys(&args);
+    let keys = command.keys.keys(&args);
     let mut request = Request::with_keys(command.name, args, 0);
     request.keys = keys;
     request.idempotent = command.reads;
@@ -142,7 +142,7 @@ fn request(command: &'static Command, args: Args) -> Result<(Request, Shape)> {
             )));
         }
     }
-    if command.place == KeyPositions::First && request.args.is_empty() {
+    if command.keys == KeyPositions::First && request.args.is_empty() {
         return Err(Error::argument(format!("{} needs a key", command.name)));
     }
     let shape = command.shape.for_args(&request.args);

@@ -1,8 +1,8 @@
-//! Rooms: who is in one, and what was said in it last.
+//! Rooms: their users and their last messages.
 //!
-//! The documented keys say it all to any client: a hash of users, a list of messages. What stands beside them makes them
-//! heal and makes messages countable: which connections each user has, through which processes, until when those are alive
-//! (`memberships.rs`), what changes (`changes.rs`), and the numbers of messages that are sent (`messages.rs`).
+//! The documented keys are usable by any client: a hash of users and a list of messages. Keys beside them record which members each user
+//! has, in which processes, and the leases of these (`memberships.rs`), so that users of dead processes are removed; and the numbers of
+//! sent messages (`messages.rs`), so that missing ones are noticed. Changes are published (`changes.rs`).
 
 mod changes;
 mod memberships;
@@ -26,24 +26,24 @@ use crate::{
 };
 
 pub use changes::{Change, What, changes};
-pub use memberships::{Beat, Joined, Membership};
+pub use memberships::{Joined, LeaseState, Membership};
 pub use messages::{History, number};
 
 script!(ADD_USER = "room/add_user.lua", keys: 1, args: 4);
 script!(REMOVE_USER = "room/remove_user.lua", keys: 1, args: 2);
 script!(STORE_MESSAGE = "room/store_message.lua", keys: 1, args: 3);
 
-/// A day, in milliseconds: how long a room lives after the last that happened in it.
+/// The ttl of a room after its last change: a day, in milliseconds.
 const ROOM_TTL_MS: &str = "86400000";
-/// Messages that are kept.
+/// How many messages are retained.
 const MAX_MESSAGES: &str = "100";
 
 /// Options of rooms.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What the keys begin with; `room:`.
+    /// The prefix of the keys. Default `room:`.
     pub prefix: Option<String>,
-    /// The database number that is part of channel names; 0 by default.
+    /// The database number, which is part of channel names. Default 0.
     pub database: u8,
 }
 
@@ -56,21 +56,21 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Rooms with these options.
+    /// Creates rooms with these options.
     ///
     /// # Errors
-    /// `E_INVALID_SETTINGS` for a prefix that cannot be one.
+    /// `E_INVALID_SETTINGS` for an invalid prefix.
     pub fn new(options: Options) -> Result<Self> {
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::ROOMS))?;
         Ok(Self { prefix, database: options.database, seen: Arc::default() })
     }
 
-    /// What their keys begin with.
+    /// Returns the prefix of their keys.
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
     }
 
-    /// Puts a user in a room as `{ ...info, joinedAt }` for 24 hours; `info` is a JSON object, `joined_at` an ISO time.
+    /// Adds a user to a room as `{ ...info, joinedAt }` for 24 hours. `info` is a JSON object, `joined_at` an ISO time.
     pub fn add_user(
         &self,
         room: &str,
@@ -88,7 +88,7 @@ impl Rooms {
         }))
     }
 
-    /// Takes a user out of a room; answers how many were taken out.
+    /// Removes a user from a room. Returns how many were removed, 0 or 1.
     pub fn remove_user(&self, room: &str, user: &str) -> Result<Call<(i64, Option<Publication>)>> {
         let key = keys::room_users(&self.prefix, room)?;
         let (user, channel) = (keys::raw("userId", user)?, keys::room_changes(&self.prefix, &key, self.database));
@@ -100,7 +100,8 @@ impl Rooms {
         }))
     }
 
-    /// Who is in a room: the text of a JSON object by user. A stored value that is not JSON reads `{ error: 'Invalid data' }`.
+    /// Returns the users of a room, as the text of a JSON object by user. A stored value that is not JSON is read as
+    /// `{ error: 'Invalid data' }`.
     pub fn users(&self, room: &str) -> Result<Call<Bytes>> {
         let request = Request::keyed("HGETALL", [keys::room_users(&self.prefix, room)?]);
         Ok(Call::new(request.merging(Merge::Dedup).reads(), |reply| {
@@ -130,10 +131,10 @@ impl Rooms {
         Ok(Call::new(Request::script(&STORE_MESSAGE, args).merging(Merge::Script), |_| Ok(())))
     }
 
-    /// The last messages of a room, newest first: the text of a JSON array.
+    /// Returns the last messages of a room, newest first, as the text of a JSON array.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` unless `count` is a whole number over 0.
+    /// `E_INVALID_ARGUMENT` unless `count` is a whole number above 0.
     pub fn recent(&self, room: &str, count: f64) -> Result<Call<Bytes>> {
         let last = (checked_count(count)? - 1).to_string();
         let key = keys::room_messages(&self.prefix, room)?;
@@ -152,7 +153,7 @@ impl Rooms {
     }
 }
 
-/// The caller's object with the time set, whatever it says there itself.
+/// Returns the caller's object with the time set, replacing any such field.
 fn stamped(what: &str, object: &str, field: &str, time: &str) -> Result<Bytes> {
     let time = json::string(time)?;
     let mut object = Object::argument(what, object.as_bytes())?;
@@ -160,10 +161,10 @@ fn stamped(what: &str, object: &str, field: &str, time: &str) -> Result<Bytes> {
     Ok(object.to_bytes()?.into())
 }
 
-/// How many messages are wanted; more than there can be are all.
+/// Checks a number of messages.
 ///
 /// # Errors
-/// `E_INVALID_ARGUMENT` unless it is a whole number over 0.
+/// `E_INVALID_ARGUMENT` unless it is a whole number above 0.
 pub fn checked_count(count: f64) -> Result<i64> {
     if count >= 1.0 && count.fract() == 0.0 {
         return Ok(count as i64);
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_reads_as_an_error() {
+    fn invalid_json_is_read_as_an_error() {
         let fields = ["a\"b", r#"{"n":1}"#, "c", "oops"].map(Reply::text).to_vec();
         let text = read(rooms().users("x").unwrap(), Reply::Array(fields));
         assert_eq!(text, r#"{"a\"b":{"n":1},"c":{"error":"Invalid data"}}"#);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_arguments_are_rejected() {
         let rooms = rooms();
         assert!(rooms.add_user("", "u", "{}", "t").is_err() && rooms.add_user("x", "", "{}", "t").is_err());
         assert!(rooms.add_user("x", "u", "[]", "t").is_err() && rooms.store_message("x", "\"hi\"", "t").is_err());

@@ -19,7 +19,7 @@ fn tagged(tags: &[&str]) -> EntryOptions {
 
 /// Before a load that may take a minute.
 fn ahead(tags: &[&str]) -> LoadOptions {
-    LoadOptions { keep: tagged(tags), load: Duration::from_secs(60) }
+    LoadOptions { entry: tagged(tags), max_duration: Duration::from_secs(60) }
 }
 
 fn lease(found: LoadStart) -> Lease {
@@ -28,7 +28,7 @@ fn lease(found: LoadStart) -> Lease {
 
 /// The mark of a lease, without the number of the load.
 fn mark(lease: &Lease) -> &str {
-    lease.mark.split_once(':').unwrap().0
+    lease.id.split_once(':').unwrap().0
 }
 
 fn get(engine: &Engine, cache: &Cache, name: &str) -> Option<String> {
@@ -158,7 +158,7 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
         assert_eq!(get(&engine, &here, "user:1").as_deref(), left);
         let later = engine.run(here.open("user:1", ahead(&[]))).unwrap();
         assert_ne!(mark(&found), mark(&later));
-        engine.run(Ok(here.release("user:1", found.mark))).unwrap();
+        engine.run(Ok(here.release("user:1", found.id))).unwrap();
         assert!(
             engine.run(here.fill("user:1", "3".into(), later, EntryOptions::default())).unwrap(),
             "of another load"
@@ -194,7 +194,7 @@ fn a_load_never_replaces_the_value_of_one_that_started_later() {
     // What a load gives back that brought nothing, a later one may still need.
     let (engine, here, there) = (Engine::new(), cache(), cache());
     let (first, second) = (begin(&engine, &here), begin(&engine, &there));
-    engine.run(Ok(here.release("a", first.mark))).unwrap();
+    engine.run(Ok(here.release("a", first.id))).unwrap();
     assert!(fill(&engine, &there, "2", second));
 }
 

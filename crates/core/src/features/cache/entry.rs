@@ -1,4 +1,4 @@
-//! How a cached value is stored.
+//! The stored form of a cached value.
 //!
 //! A value without tags that never goes stale is plain JSON, so that any client can read it. Any other has a header line in
 //! front: a control character that no JSON begins with, then the header as JSON, then a line feed, then the value.
@@ -7,23 +7,23 @@ use bytes::Bytes;
 use cinnabar_port::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-const MARK: u8 = 1;
+const HEADER_MAGIC: u8 = 1;
 
-/// What stands in front of a value that is not plain.
+/// The header of a value that is not plain JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Header {
-    /// The tags, each with the mark that it had when the value was loaded.
+    /// The tags, each with the epoch that it had when the value was loaded.
     #[serde(rename = "with", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
-    /// Milliseconds at the end of its life in which it is served while a fresh one is loaded.
+    /// How long before the end of its ttl it becomes stale, in milliseconds.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
-    /// Written by earlier versions, which had no marks. Such entries with tags count as invalidated.
+    /// Written by earlier versions, which had no epochs. Such entries count as invalidated.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
 }
 
-/// A stored value, taken apart.
+/// A stored value, parsed.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// `None` for plain JSON.
@@ -33,12 +33,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Takes a stored value apart. The JSON is not copied.
+    /// Parses a stored value. The JSON is not copied.
     ///
     /// # Errors
     /// `E_INVALID_DATA` for a header that this version cannot read.
     pub fn read(stored: Bytes) -> Result<Self> {
-        if stored.first() != Some(&MARK) {
+        if stored.first() != Some(&HEADER_MAGIC) {
             return Ok(Self { header: None, json: stored });
         }
         let unreadable = || Error::new(Kind::InvalidData, "a cached value has a header that this version cannot read");
@@ -47,13 +47,13 @@ impl Entry {
         Ok(Self { header: Some(header), json: stored.slice(end + 1..) })
     }
 
-    /// The bytes to store.
+    /// Encodes an entry.
     pub fn write(header: Header, json: String) -> Result<Bytes> {
         if header.tags.is_empty() && header.stale_ms == 0 {
             return Ok(json.into());
         }
         let unwritable = |error| Error::new(Kind::Internal, "a cache header cannot be written").with_source(error);
-        let mut stored = vec![MARK];
+        let mut stored = vec![HEADER_MAGIC];
         serde_json::to_writer(&mut stored, &header).map_err(unwritable)?;
         stored.push(b'\n');
         stored.extend_from_slice(json.as_bytes());
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_comes_back_with_its_value() {
+    fn a_header_is_read_with_its_value() {
         let tags = vec![("a\n".to_owned(), "1".to_owned()), ("\u{1}".to_owned(), "2".to_owned())];
         let header = Header { tags: tags.clone(), stale_ms: 5, outdated: None };
         let entry = Entry::read(Entry::write(header, "\"x\ny\"".into()).unwrap()).unwrap();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_header_is_said() {
+    fn a_damaged_header_is_an_error() {
         assert_eq!(Entry::read(Bytes::from_static(b"\x01nonsense")).unwrap_err().kind, Kind::InvalidData);
         let earlier = Entry::read(Bytes::from_static(b"\x01{\"at\":{\"e\":1,\"n\":2},\"tags\":[\"a\"]}\n1")).unwrap();
         assert!(earlier.header.unwrap().outdated.is_some());

@@ -1,33 +1,33 @@
-//! How a cache and its entries are kept.
+//! Options of a cache and of its entries.
 
-/// What a read answers when there is no server to ask. Writes and invalidations fail: one that is lost must not look done.
+/// The result of a read while the server is unavailable. Writes and invalidations fail, so that a lost one does not look done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnavailable {
-    /// That there is nothing: a cache that is down makes its callers slower, not wrong.
+    /// A miss: a cache that is down makes its callers slower, not wrong.
     #[default]
     Miss,
-    /// The error itself.
+    /// The error.
     Throw,
 }
 
 /// Options of a cache.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// What the keys begin with. Defaults to `api:`.
+    /// The prefix of the keys. Default `api:`.
     pub prefix: Option<String>,
-    /// Life of an entry that is given none, in seconds. Defaults to 300.
+    /// The default ttl of entries, in seconds. Default 300.
     pub ttl: Option<f64>,
-    /// What a read answers without a server; `Miss`.
+    /// The result of a read while the server is unavailable. Default `Miss`.
     pub on_unavailable: OnUnavailable,
 }
 
-/// How an entry is to be kept.
+/// Options of an entry.
 #[derive(Debug, Default, Clone)]
 pub struct EntryOptions {
-    /// Life in seconds.
+    /// The ttl in seconds.
     pub ttl: Option<f64>,
-    /// Invalidated with any of these.
+    /// Tags, by which it can be invalidated.
     pub tags: Vec<String>,
-    /// Seconds after its life in which it is served while a fresh one is loaded.
+    /// Seconds after its ttl in which it is served while a fresh one is loaded.
     pub stale_while_revalidate: Option<f64>,
 }

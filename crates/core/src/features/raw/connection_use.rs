@@ -1,4 +1,4 @@
-//! How a command affects its connection.
+//! How a command uses its connection.
 //!
 //! Callers share connections, and replies are matched to commands by position. So a shared connection carries only commands
 //! known to reply exactly once, without blocking, and to leave no state on the connection. Blocking and unknown commands get a
@@ -20,7 +20,7 @@ pub enum ConnectionUse {
     Shared,
     /// It blocks, then replies exactly once.
     Blocking(BlockingTimeout),
-    /// Unknown.
+    /// Unknown, so it gets a dedicated connection.
     Unknown,
     /// It cannot work here; the text says what to use instead.
     Unsupported(&'static str),

@@ -1,4 +1,4 @@
-//! What the raw client's commands answer.
+//! Converts replies to results of the raw client.
 
 use bytes::Bytes;
 use cinnabar_port::{
@@ -9,7 +9,7 @@ use cinnabar_port::{
 
 use crate::output::Output;
 
-/// How a reply is shown to JavaScript.
+/// How a reply is converted for JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A string or null.
@@ -22,15 +22,15 @@ pub enum Shape {
     Values,
     /// A string or null for each field.
     Fields,
-    /// So many strings or nulls.
+    /// This many strings or nulls.
     Each(usize),
     /// A number.
     Number,
     /// A boolean.
     Flag,
-    /// A number that came as text, or null.
+    /// A number from text, or null.
     Score,
-    /// A number that came as text.
+    /// A number from text.
     Sum,
     /// A plain object from a list of pairs.
     Record,
@@ -40,12 +40,12 @@ pub enum Shape {
     PoppedTexts,
     /// `{ cursor, keys }`.
     Scanned,
-    /// As the server answers.
+    /// The unchanged reply.
     Plain,
 }
 
 impl Shape {
-    /// The shape for these arguments: a count makes a pop a list.
+    /// Returns the shape for these arguments. A pop with a count returns a list.
     pub fn for_args(self, args: &Args) -> Self {
         match self {
             Self::Popped if args.len() > 1 => Self::PoppedTexts,
@@ -102,12 +102,12 @@ impl Shape {
     }
 }
 
-/// The elements of an array, which there must be.
+/// Returns the elements of an array. Nil is an error.
 fn elements(reply: Reply) -> Result<Vec<Reply>> {
     if reply == Reply::Nil { Err(invalid("expected an array from the server, got nothing")) } else { reply.array() }
 }
 
-/// A string, which there must be.
+/// Returns a string. Nil is an error.
 fn required(reply: Reply) -> Result<Bytes> {
     reply.bulk()?.ok_or_else(|| invalid("expected a string from the server, got nothing"))
 }
@@ -150,7 +150,7 @@ pub fn plain(reply: Reply, strings: Strings) -> Output {
     }
 }
 
-/// A reply that is documented as a number.
+/// Converts a reply that is documented as a number.
 fn whole(number: i64) -> Result<Output> {
     if is_safe(number) {
         return Ok(number.into());

@@ -1,4 +1,4 @@
-//! Every command of the raw client.
+//! The commands of the raw client.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -8,101 +8,101 @@ use super::Shape;
 
 /// A command the raw client has.
 pub struct Command {
-    /// In capitals.
+    /// Its upper-case name.
     pub name: &'static str,
-    /// Where its keys are.
-    pub place: KeyPositions,
-    /// What it answers.
+    /// The positions of its keys.
+    pub keys: KeyPositions,
+    /// The shape of its result.
     pub shape: Shape,
-    /// Whether it only reads, so that sending it twice does no harm.
+    /// Whether it only reads, and so is idempotent.
     pub reads: bool,
-    /// Whether its reply has a value that says that nothing is there or was changed. A sum, a ttl or a status has none.
-    pub skips: bool,
+    /// Whether a result can show that nothing was found or changed. A sum, a ttl or a status cannot.
+    pub has_empty_result: bool,
 }
 
-/// The command of this name.
+/// Finds a command by its upper-case name.
 pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.get(name)
 }
 
-/// The names of all commands.
+/// Returns the names of all commands.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
     COMMANDS.keys().copied()
 }
 
 macro_rules! commands {
-    ($($name:literal $shape:ident $access:ident $away:ident;)*) => {
+    ($($name:literal $shape:ident $access:ident $empty:ident;)*) => {
         HashMap::from([$(($name, Command {
             name: $name,
-            place: key_positions::find($name).unwrap_or(KeyPositions::None),
+            keys: key_positions::find($name).unwrap_or(KeyPositions::None),
             shape: Shape::$shape,
             reads: commands!($access),
-            skips: commands!($away),
+            has_empty_result: commands!($empty),
         }),)*])
     };
     (reads) => { true };
     (writes) => { false };
-    (skips) => { true };
-    (rejects) => { false };
+    (nullable) => { true };
+    (strict) => { false };
 }
 
 static COMMANDS: LazyLock<HashMap<&str, Command>> = LazyLock::new(|| {
     commands! {
-        "GET" Text reads skips;
-        "SET" Text writes skips;
-        "MGET" Values reads skips;
-        "MSET" Status writes rejects;
-        "INCR" Number writes rejects;
-        "INCRBY" Number writes rejects;
-        "DECR" Number writes rejects;
-        "DECRBY" Number writes rejects;
-        "DEL" Number writes skips;
-        "UNLINK" Number writes skips;
-        "EXISTS" Number reads skips;
-        "EXPIRE" Flag writes skips;
-        "PEXPIRE" Flag writes skips;
-        "PERSIST" Flag writes skips;
-        "TTL" Number reads rejects;
-        "PTTL" Number reads rejects;
-        "TYPE" Status reads rejects;
-        "HSET" Number writes skips;
-        "HGET" Text reads skips;
-        "HGETALL" Record reads skips;
-        "HDEL" Number writes skips;
-        "HEXISTS" Flag reads skips;
-        "HKEYS" Texts reads skips;
-        "HVALS" Texts reads skips;
-        "HLEN" Number reads skips;
-        "HMGET" Fields reads skips;
-        "HINCRBY" Number writes rejects;
-        "LPUSH" Number writes skips;
-        "RPUSH" Number writes skips;
-        "LRANGE" Texts reads skips;
-        "LTRIM" Status writes rejects;
-        "LLEN" Number reads skips;
-        "LPOP" Popped writes skips;
-        "RPOP" Popped writes skips;
-        "SADD" Number writes skips;
-        "SREM" Number writes skips;
-        "SMEMBERS" Texts reads skips;
-        "SISMEMBER" Flag reads skips;
-        "SCARD" Number reads skips;
-        "ZADD" Number writes skips;
-        "ZRANGE" Texts reads skips;
-        "ZREVRANGE" Texts reads skips;
-        "ZRANGEBYSCORE" Texts reads skips;
-        "ZSCORE" Score reads skips;
-        "ZREM" Number writes skips;
-        "ZCARD" Number reads skips;
-        "ZINCRBY" Sum writes rejects;
-        "PUBLISH" Number writes skips;
-        "EVAL" Plain writes rejects;
-        "INFO" Status reads rejects;
-        "DBSIZE" Number reads skips;
-        "SCAN" Scanned reads rejects;
-        "PING" Status reads rejects;
-        "FLUSHALL" Status writes rejects;
-        "FLUSHDB" Status writes rejects;
+        "GET" Text reads nullable;
+        "SET" Text writes nullable;
+        "MGET" Values reads nullable;
+        "MSET" Status writes strict;
+        "INCR" Number writes strict;
+        "INCRBY" Number writes strict;
+        "DECR" Number writes strict;
+        "DECRBY" Number writes strict;
+        "DEL" Number writes nullable;
+        "UNLINK" Number writes nullable;
+        "EXISTS" Number reads nullable;
+        "EXPIRE" Flag writes nullable;
+        "PEXPIRE" Flag writes nullable;
+        "PERSIST" Flag writes nullable;
+        "TTL" Number reads strict;
+        "PTTL" Number reads strict;
+        "TYPE" Status reads strict;
+        "HSET" Number writes nullable;
+        "HGET" Text reads nullable;
+        "HGETALL" Record reads nullable;
+        "HDEL" Number writes nullable;
+        "HEXISTS" Flag reads nullable;
+        "HKEYS" Texts reads nullable;
+        "HVALS" Texts reads nullable;
+        "HLEN" Number reads nullable;
+        "HMGET" Fields reads nullable;
+        "HINCRBY" Number writes strict;
+        "LPUSH" Number writes nullable;
+        "RPUSH" Number writes nullable;
+        "LRANGE" Texts reads nullable;
+        "LTRIM" Status writes strict;
+        "LLEN" Number reads nullable;
+        "LPOP" Popped writes nullable;
+        "RPOP" Popped writes nullable;
+        "SADD" Number writes nullable;
+        "SREM" Number writes nullable;
+        "SMEMBERS" Texts reads nullable;
+        "SISMEMBER" Flag reads nullable;
+        "SCARD" Number reads nullable;
+        "ZADD" Number writes nullable;
+        "ZRANGE" Texts reads nullable;
+        "ZREVRANGE" Texts reads nullable;
+        "ZRANGEBYSCORE" Texts reads nullable;
+        "ZSCORE" Score reads nullable;
+        "ZREM" Number writes nullable;
+        "ZCARD" Number reads nullable;
+        "ZINCRBY" Sum writes strict;
+        "PUBLISH" Number writes nullable;
+        "EVAL" Plain writes strict;
+        "INFO" Status reads strict;
+        "DBSIZE" Number reads nullable;
+        "SCAN" Scanned reads strict;
+        "PING" Status reads strict;
+        "FLUSHALL" Status writes strict;
+        "FLUSHDB" Status writes strict;
     }
 });

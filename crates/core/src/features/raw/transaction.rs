@@ -23,15 +23,15 @@ pub struct Step {
     pub strings: Strings,
 }
 
-/// Where the result of a step comes from.
-enum Place {
+/// The source of the result of a step.
+enum ResultSource {
     /// The result is known without sending the command.
     Known(Output),
-    /// The next reply, to this request, converted like this.
+    /// The next reply, which is the reply to this request.
     Next(Request, Shape, Strings),
 }
 
-/// Runs commands as a transaction; returns `[error, value]` for each.
+/// Runs commands as a transaction. Returns `[error, value]` for each.
 ///
 /// As in Redis, a command that fails does not undo the others, but if the server rejects one of them when it is queued, none
 /// runs.
@@ -39,7 +39,7 @@ enum Place {
 /// # Errors
 /// Those of `command` and `custom`, in which case nothing is sent.
 pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
-    let (mut requests, mut places) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    let (mut requests, mut sources) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     let mut dedicated = false;
     for Step { name, args, custom, strings } in steps {
         if custom {
@@ -47,44 +47,44 @@ pub fn transaction(steps: Vec<Step>) -> Result<Call<Output>> {
             // Commands do not block within a transaction.
             dedicated |= connection_use == ConnectionUse::Unknown;
             requests.push(request.clone());
-            places.push(Place::Next(request, Shape::Plain, strings));
+            sources.push(ResultSource::Next(request, Shape::Plain, strings));
             continue;
         }
         let command = table::find(&name).ok_or_else(|| Error::argument(format!("unknown command {name}")))?;
         match result_without_keys(command, &args) {
-            Some(output) => places.push(Place::Known(output)),
+            Some(output) => sources.push(ResultSource::Known(output)),
             None => {
                 let (request, shape) = request(command, args)?;
                 requests.push(request.clone());
-                places.push(Place::Next(request, shape, strings));
+                sources.push(ResultSource::Next(request, shape, strings));
             }
         }
     }
     if requests.is_empty() {
-        return Ok(Call::ready(Output::List(places.into_iter().filter_map(known).collect())));
+        return Ok(Call::ready(Output::List(sources.into_iter().filter_map(known).collect())));
     }
     let keys: Args = requests.iter().filter_map(Request::touched).flatten().cloned().collect();
     let count = keys.len().min(usize::from(u16::MAX)) as u16;
     let idempotent = requests.iter().all(|request| request.idempotent);
     let changes = requests.iter().any(|request| request.effect.changes());
     let effect = if changes { Effect::ALWAYS } else { Effect::None };
-    let mut whole = Request::with_keys("MULTI", keys, 0).with_effect(effect);
-    whole.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
+    let mut request_of_all = Request::with_keys("MULTI", keys, 0).with_effect(effect);
+    request_of_all.keys = if requests.iter().all(|request| request.keys != Keys::Unknown) {
         Keys::At { first: 0, count, step: 1 }
     } else {
         Keys::Unknown
     };
-    whole.idempotent = idempotent;
-    whole.counts_for_breaker = !dedicated;
-    whole.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated }));
-    Ok(Call::new(whole, move |reply| read(reply, places)))
+    request_of_all.idempotent = idempotent;
+    request_of_all.counts_for_breaker = !dedicated;
+    request_of_all.verb = Verb::Transaction(Box::new(Transaction { requests, dedicated }));
+    Ok(Call::new(request_of_all, move |reply| read(reply, sources)))
 }
 
-fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
+fn read(reply: Reply, sources: Vec<ResultSource>) -> Result<Output> {
     let mut replies = reply.array()?.into_iter();
-    let pairs = places.into_iter().map(|place| match place {
-        Place::Known(output) => Ok(pair(Output::Null, output)),
-        Place::Next(request, shape, strings) => {
+    let pairs = sources.into_iter().map(|source| match source {
+        ResultSource::Known(output) => Ok(pair(Output::Null, output)),
+        ResultSource::Next(request, shape, strings) => {
             let output = match replies.next() {
                 None => {
                     return Err(Error::new(
@@ -104,10 +104,10 @@ fn read(reply: Reply, places: Vec<Place>) -> Result<Output> {
     pairs.collect::<Result<_>>().map(Output::List)
 }
 
-fn known(place: Place) -> Option<Output> {
-    match place {
-        Place::Known(output) => Some(pair(Output::Null, output)),
-        Place::Next(..) => None,
+fn known(source: ResultSource) -> Option<Output> {
+    match source {
+        ResultSource::Known(output) => Some(pair(Output::Null, output)),
+        ResultSource::Next(..) => None,
     }
 }
 

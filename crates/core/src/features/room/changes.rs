@@ -1,4 +1,4 @@
-//! Who comes and who goes, told by the scripts that change it. What they tell is a hint: the users are what counts.
+//! Changes of a room's users, published by the scripts that make them. A published change is only a hint: the stored users are decisive.
 
 use bytes::Bytes;
 use cinnabar_port::{Call, Merge, Reply, Request, error::Result};
@@ -6,30 +6,30 @@ use cinnabar_port::{Call, Merge, Reply, Request, error::Result};
 use super::{Rooms, json};
 use crate::keys;
 
-/// Something that happened to a user in a room.
+/// A change of a user in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What happened.
+    /// The kind of a change.
     pub what: What,
-    /// To whom.
+    /// The user.
     pub user: Bytes,
-    /// What is known about the user from now on: JSON, empty where one has left.
+    /// The user's new info as JSON; empty for a user who left.
     pub info: Bytes,
 }
 
-/// What happened.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// The user was not there before.
+    /// The user was added.
     Join,
-    /// The user was there, and something else is known now.
+    /// The user's info was replaced.
     Update,
-    /// The user is not there any more.
+    /// The user was removed.
     Leave,
 }
 
 impl What {
-    /// Its name in JavaScript.
+    /// Returns its name in JavaScript.
     pub fn name(self) -> &'static str {
         match self {
             Self::Join => "join",
@@ -39,7 +39,7 @@ impl What {
     }
 }
 
-/// The changes of one message; `None` when it is none of ours.
+/// Parses the changes of one message. `None` if another program published it.
 pub fn changes(payload: &Bytes) -> Option<Vec<Change>> {
     let mut at = 0;
     let fields = payload.split(|byte| *byte == 0).map(|field| {
@@ -60,10 +60,10 @@ pub fn changes(payload: &Bytes) -> Option<Vec<Change>> {
 }
 
 impl Change {
-    /// `[user, info]` as JSON; a value that is not JSON reads `{ error: 'Invalid data' }`.
+    /// Encodes `[user, info]`. An info that is not JSON is read as `{ error: 'Invalid data' }`.
     ///
     /// # Errors
-    /// None that a caller could cause.
+    /// `E_INTERNAL` only.
     pub fn to_json(&self) -> Result<Bytes> {
         let user = json::string(&String::from_utf8_lossy(&self.user))?;
         let info = if self.what == What::Leave { b"null" } else { json::or_invalid(&self.info) };
@@ -72,18 +72,18 @@ impl Change {
 }
 
 impl Rooms {
-    /// Where changes of who is in a room are told.
+    /// Returns the channel of changes of a room's users.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name.
+    /// `E_INVALID_ARGUMENT` for an empty room.
     pub fn changes_channel(&self, room: &str) -> Result<Bytes> {
         Ok(keys::room_changes(&self.prefix, &keys::room_users(&self.prefix, room)?, self.database))
     }
 
-    /// How many users are in a room.
+    /// Returns how many users are in a room.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name.
+    /// `E_INVALID_ARGUMENT` for an empty room.
     pub fn count(&self, room: &str) -> Result<Call<usize>> {
         let request = Request::keyed("HLEN", [keys::room_users(&self.prefix, room)?]);
         Ok(Call::new(request.merging(Merge::Dedup).reads(), |reply: Reply| Ok(reply.int()?.max(0) as usize)))
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_message_may_tell_of_several() {
+    fn one_message_may_have_several_changes() {
         let parts = changes(&Bytes::from_static(b"join\0ann\0{\"a\":1}\0leave\0b\xc3\xbcb\0")).unwrap();
         let text: Vec<_> = parts.iter().map(|change| (change.what.name(), change.to_json().unwrap())).collect();
         assert_eq!(text, [("join", r#"["ann",{"a":1}]"#.into()), ("leave", r#"["büb",null]"#.into())]);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_publishes_is_none_of_ours() {
+    fn messages_of_other_programs_are_ignored() {
         for foreign in ["", "join", "join\0ann", "jump\0ann\0{}", "join\0ann\0{}\0", "{\"a\":1}"] {
             assert_eq!(changes(&Bytes::from(foreign)), None, "{foreign:?}");
         }

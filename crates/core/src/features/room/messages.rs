@@ -1,7 +1,7 @@
-//! Messages that are sent: numbered, told to who listens, and kept with the stored ones.
+//! Sent messages: numbered, published, and stored with the other messages.
 //!
-//! A room's first number is the time at which it is given, in microseconds, and each further one is one more. So a store
-//! that has lost its data never gives a number again, and a number that is missing is a message that is.
+//! A room's first number is the current time in microseconds, and each further one is one higher. So a store that has lost its data never
+//! uses a number again, and every gap in the numbers is a missing message.
 
 use std::collections::HashMap;
 
@@ -19,20 +19,20 @@ use crate::{keys, store::Publication};
 script!(SEND = "room/send.lua", keys: 2, args: 6);
 script!(HISTORY = "room/history.lua", keys: 2, args: 2);
 
-/// Eight days, in milliseconds: who comes back within a week learns how much was missed.
+/// Eight days, in milliseconds: a listener that returns within a week can tell how many messages it missed.
 const NUMBERS_TTL_MS: &str = "691200000";
-/// What one message may have as JSON: a hundred are kept, and read together.
+/// The largest message as JSON. A hundred are stored, and read together.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
-/// No number is lower: a clock that shows less is not set. What ends in a lower one was stored by somebody, not sent.
+/// The lowest number; a clock that shows less is not set. A message that ends in a lower one was stored, not sent.
 const MIN_NUMBER: u64 = 1_000_000_000_000_000;
-/// Larger ones travel alone, so that no run holds the server up.
+/// Larger messages are sent by a script run of their own, so that no run blocks the server for long.
 const MAX_MERGED_BYTES: usize = 16 << 10;
 
-/// Rooms of which the highest number is remembered.
+/// For how many rooms the highest number is remembered.
 const MAX_ROOMS: usize = 10_000;
 
-/// The highest number of each room that was seen here, by the key of its messages. After a store has lost the last of what it
-/// was told, whoever sends next says what there was, so that no number is given twice.
+/// The highest number of each room that this process has seen, by the key of its messages. It is sent along with each message, so that no
+/// number is used twice even if the store has lost its latest writes.
 #[derive(Debug, Default)]
 pub struct HighestNumbers(Mutex<HashMap<Bytes, u64>>);
 
@@ -51,25 +51,25 @@ impl HighestNumbers {
     }
 }
 
-/// What was sent to a room after a number, as far as it is kept.
+/// The stored messages of a room after a number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// The last number that was given; `None` where the store knows of none.
+    /// The last number; `None` if the store has none.
     pub last: Option<u64>,
-    /// The first of this numbering.
+    /// The first number of this numbering.
     pub first: u64,
-    /// Messages in the order of their numbers: the oldest, as many as fit.
+    /// The oldest messages, as many as fit, by number.
     pub messages: Vec<(u64, Bytes)>,
     /// Whether more messages are stored than returned.
     pub more: bool,
 }
 
 impl Rooms {
-    /// Sends `{ ...message, timestamp, seq }` to who listens and keeps it with the last 100, for 24 hours; answers `seq`.
+    /// Publishes `{ ...message, timestamp, seq }` and stores it as the newest of the last 100 messages, for 24 hours. Returns `seq`.
     /// `message` is a JSON object, `timestamp` an ISO time.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name, and for a message that is no object or has more than 1 MiB.
+    /// `E_INVALID_ARGUMENT` for an empty room, and for a message that is not an object or has more than 1 MiB.
     pub fn send(&self, room: &str, message: &str, timestamp: &str) -> Result<Call<(u64, Option<Publication>)>> {
         let key = keys::room_messages(&self.prefix, room)?;
         if message.len() > MAX_MESSAGE_BYTES {
@@ -81,10 +81,10 @@ impl Rooms {
         let merge = if message.len() > MAX_MERGED_BYTES { Merge::No } else { Merge::Script };
         let (numbers, channel) =
             (keys::room_numbers(&self.prefix, &key), keys::room_live(&self.prefix, &key, self.database));
-        let (keep, ttl, numbers_life) = (text(MAX_MESSAGES), text(ROOM_TTL_MS), text(NUMBERS_TTL_MS));
+        let (max_messages, ttl, numbers_life) = (text(MAX_MESSAGES), text(ROOM_TTL_MS), text(NUMBERS_TTL_MS));
         let until_number = until_number(message, timestamp)?;
         let seen = self.seen.get(&key).to_string().into();
-        let args = [key.clone(), numbers, until_number, keep, ttl, numbers_life, channel.clone(), seen];
+        let args = [key.clone(), numbers, until_number, max_messages, ttl, numbers_life, channel.clone(), seen];
         let all = self.seen.clone();
         Ok(Call::new(Request::script(&SEND, args).merging(merge), move |reply| {
             let reply = reply.int()?;
@@ -94,10 +94,10 @@ impl Rooms {
         }))
     }
 
-    /// The messages after number `since`, oldest first: up to `bytes` bytes, but at least two messages.
+    /// Reads the messages after number `since`, oldest first: up to `bytes` bytes, but at least two messages.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name.
+    /// `E_INVALID_ARGUMENT` for an empty room.
     pub fn history(&self, room: &str, since: u64, bytes: usize) -> Result<Call<History>> {
         let key = keys::room_messages(&self.prefix, room)?;
         let numbers = keys::room_numbers(&self.prefix, &key);
@@ -105,25 +105,25 @@ impl Rooms {
         Ok(Call::new(Request::script(&HISTORY, args).reads(), history))
     }
 
-    /// A message of this number was seen: `send` gives higher ones.
+    /// Records that this process has seen a number, so that `send` uses higher ones.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name.
+    /// `E_INVALID_ARGUMENT` for an empty room.
     pub fn record_number(&self, room: &str, number: u64) -> Result<()> {
         self.seen.raise(&keys::room_messages(&self.prefix, room)?, number);
         Ok(())
     }
 
-    /// Where messages are told that are sent to a room.
+    /// Returns the channel of messages that are sent to a room.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name.
+    /// `E_INVALID_ARGUMENT` for an empty room.
     pub fn live_channel(&self, room: &str) -> Result<Bytes> {
         Ok(keys::room_live(&self.prefix, &keys::room_messages(&self.prefix, room)?, self.database))
     }
 }
 
-/// The number of a message as it is kept and told; `None` for one that was not sent.
+/// Returns the number of a stored or published message; `None` for one that was not sent.
 pub fn number(message: &[u8]) -> Option<u64> {
     let head = message.strip_suffix(b"}")?;
     let digits = head.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
@@ -146,7 +146,7 @@ fn history(reply: Reply) -> Result<History> {
     let mut highest = 0;
     for message in parts {
         let message = message.bulk()?.unwrap_or_default();
-        // What is out of order was put there by somebody else.
+        // A message out of order was stored by another program.
         match number(&message) {
             Some(number) if number > highest && last.is_some_and(|last| number <= last) => {
                 highest = number;
@@ -158,7 +158,7 @@ fn history(reply: Reply) -> Result<History> {
     Ok(History { last, first, messages, more })
 }
 
-/// A stored message that was not sent. Its timestamp is the last field, where a sent message has its number.
+/// Encodes a message that is stored but not sent. Its timestamp is the last field, where a sent message has its number.
 ///
 /// A `seq` field of its own is kept if it cannot be mistaken for a number given by `send`.
 pub(super) fn unnumbered(message: &str, timestamp: &str) -> Result<Bytes> {
@@ -172,7 +172,7 @@ pub(super) fn unnumbered(message: &str, timestamp: &str) -> Result<Bytes> {
     Ok(object.to_bytes()?.into())
 }
 
-/// The message with its time, and all of the field `seq` but its number and the brace behind it.
+/// Encodes a message that is sent, up to its number: without the number and the closing brace.
 fn until_number(message: &str, timestamp: &str) -> Result<Bytes> {
     let timestamp = json::string(timestamp)?;
     let mut object = json::Object::argument("message", message.as_bytes())?;
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_sent_has_a_number() {
+    fn only_sent_messages_have_a_number() {
         assert_eq!(number(br#"{"text":"a","timestamp":"t","seq":1795000000000001}"#), Some(1_795_000_000_000_001));
         for stored in [
             r#"{"text":"a","timestamp":"t"}"#,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_stored_has_no_number() {
+    fn a_stored_message_has_no_number() {
         let text = |message: &str| String::from_utf8(unnumbered(message, "now").unwrap().to_vec()).unwrap();
         assert_eq!(text(r#"{"timestamp":0,"a":1,"seq":5}"#), r#"{"a":1,"seq":5,"timestamp":"now"}"#);
         assert_eq!(text(r#"{"seq":"mine"}"#), r#"{"seq":"mine","timestamp":"now"}"#);

@@ -17,12 +17,12 @@ pub fn is_shareable(name: &str, subcommand: impl FnOnce() -> String) -> bool {
     })
 }
 
-/// Whether a command of this name, in capitals, reads and does nothing else, whatever its arguments are.
+/// Whether a command, given by its upper-case name, only reads, whatever its arguments are.
 pub fn reads(name: &str) -> bool {
     READS.contains(name)
 }
 
-/// All commands that may share a connection, with any subcommand at least.
+/// Returns all commands that may share a connection, at least with some subcommand.
 #[cfg(test)]
 pub fn names() -> impl Iterator<Item = &'static str> {
     KNOWN.split_ascii_whitespace().chain(CONTAINERS.iter().map(|(name, _)| *name))

@@ -11,7 +11,7 @@ fn connection_use(line: &str) -> ConnectionUse {
 }
 
 #[test]
-fn what_only_reads_is_known_to() {
+fn commands_that_only_read_are_known() {
     for name in table::names() {
         let reads = table::find(name).unwrap().reads;
         assert_eq!(known::reads(name), reads, "{name}");
@@ -34,7 +34,7 @@ fn what_only_reads_is_known_to() {
 }
 
 #[test]
-fn commands_that_share_are_found() {
+fn shared_commands_are_found() {
     for line in ["GET a", "EVAL s 0", "CLIENT LIST", "client", "SCRIPT load x", "JSON.GET a", "COMMAND", "VSIM a"] {
         let wanted = if line == "client" { ConnectionUse::Unknown } else { ConnectionUse::Shared };
         assert_eq!(connection_use(line), wanted, "{line}");
@@ -42,7 +42,7 @@ fn commands_that_share_are_found() {
 }
 
 #[test]
-fn whatever_has_a_method_or_is_in_the_embedded_engine_is_known() {
+fn every_documented_or_embedded_command_is_known() {
     for name in table::names().chain(cinnabar_memory::names()) {
         let containers = ["SCRIPT", "CLIENT", "CONFIG", "OBJECT", "XINFO", "MEMORY", "COMMAND", "ACL", "PUBSUB"];
         assert!(containers.contains(&name) || classify(name, &[]) != ConnectionUse::Unknown, "{name}");
@@ -50,7 +50,7 @@ fn whatever_has_a_method_or_is_in_the_embedded_engine_is_known() {
 }
 
 #[test]
-fn what_takes_a_connection_is_refused() {
+fn commands_that_change_a_connection_are_rejected() {
     for line in [
         "SUBSCRIBE a",
         "UNSUBSCRIBE a b",
@@ -74,7 +74,7 @@ fn what_takes_a_connection_is_refused() {
 }
 
 #[test]
-fn waits_are_found_wherever_they_stand() {
+fn blocking_timeouts_are_found_at_any_position() {
     let waits = |at, millis, time: Option<f64>| {
         ConnectionUse::Blocking(BlockingTimeout {
             argument: at,
@@ -105,7 +105,7 @@ fn waits_are_found_wherever_they_stand() {
 }
 
 #[test]
-fn of_whatever_shares_a_connection_the_keys_are_known() {
+fn the_keys_of_every_shared_command_are_known() {
     for name in known::names() {
         assert!(key_positions::find(name).is_some(), "{name} is in no line of port's key_positions.rs");
     }
