@@ -249,7 +249,7 @@ describe('a server that drops keys', () => {
     assert.equal(events.length, 2, 'each of two services hears it once')
     for (const { target, message } of events) {
       assert.equal(target, new URL(bad).host)
-      assert.match(message, /^\S+ drops keys when it is full \(maxmemory-policy allkeys-lru\).*noeviction$/)
+      assert.match(message, /^\S+ evicts keys when it is full \(maxmemory-policy allkeys-lru\).*noeviction$/)
     }
     const good = [
       await start('--maxmemory-policy', 'allkeys-lru'),

@@ -83,7 +83,7 @@ impl Store {
         }
         let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
         let text = format!(
-            "{target} drops keys when it is full (maxmemory-policy {policy}), jobs that wait among them: set it to noeviction"
+            "{target} evicts keys when it is full (maxmemory-policy {policy}), pending jobs among them: set it to noeviction"
         );
         self.events.emit(&Event::new(EventKind::Evicts, target, text));
     }
@@ -93,8 +93,8 @@ impl Store {
         if self.denied.set(what, channel, denied, std::time::Instant::now()) {
             let target = self.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
             let text = format!(
-                "{target} does not let this user {}: jobs are looked for once a second, and nobody hears of anything at once; \
-                 allow the channels, as by &queue:* and &room:*",
+                "{target} does not let this user {}: workers poll for jobs once a second, and notifications are delayed; allow the \
+                 channels, for example with &queue:* and &room:*",
                 what.verb()
             );
             self.events.emit(&Event::new(EventKind::Muted, target, text));

@@ -1,8 +1,8 @@
 //! The embedded engine against a real server: the same commands and scripts, the same replies.
 //!
-//! The server is asked over a plain socket, with no client library in between, so that both sides are seen as they are.
+//! The server is used over a plain socket, without a client library, so that both replies are seen unchanged.
 //! Add a command: a line in `engines/commands.txt` and one in `engines/random.rs`. Add a script: a line for
-//! each thing it may do in one of `engines/*_scripts.rs`.
+//! each outcome in one of `engines/*_scripts.rs`.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! What the features promise, run on an engine: first of all when several writers are under way at once.
+//! The promises of the features, tested on an engine, above all with concurrent writers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -38,7 +38,7 @@ const MAX_TAGS: usize = 128;
 const MAX_MERGED_BYTES: usize = (1 << 20) / 64;
 /// How many entries' tags each half of the hints holds.
 const HINTS: usize = 2048;
-/// How much longer the epoch of a tag lives than the entries that record it.
+/// How much longer the ttl of a tag's epoch is than those of the entries that record it.
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Cached values under one prefix. Clones are cheap and share the hints and the counters.

@@ -117,10 +117,10 @@ mod tests {
 
     #[test]
     fn an_unchanged_field_keeps_its_bytes() {
-        let kept = r#""a":[],"b":9007199254740993,"c":{ "x" : 1.10e2},"d":"\u00e9\ud800""#;
+        let fields = r#""a":[],"b":9007199254740993,"c":{ "x" : 1.10e2},"d":"\u00e9\ud800""#;
         assert_eq!(
-            spread(&format!("{{{kept},\"e\":1}}"), r#"{"e":2,"f":{}}"#),
-            format!("{{{kept},\"e\":2,\"f\":{{}}}}")
+            spread(&format!("{{{fields},\"e\":1}}"), r#"{"e":2,"f":{}}"#),
+            format!("{{{fields},\"e\":2,\"f\":{{}}}}")
         );
     }
 

@@ -141,7 +141,7 @@ impl Limiter {
             Ok(LimitResult { allowed, remaining, reset_ms, retry_after_ms, limit, window, source })
         };
         let unknown = move |allowed, remaining| {
-            // Nothing was counted, so a rejected client is told to wait a whole window.
+            // Nothing was counted, so a rejected client has to wait a whole window.
             let retry_after_ms = if allowed { 0 } else { window.as_millis() as i64 };
             LimitResult { allowed, remaining, reset_ms: None, retry_after_ms, limit, window, source: Source::Fallback }
         };
@@ -169,7 +169,7 @@ mod tests {
 
     fn result<T>(call: Call<T>, reply: Result<Reply>) -> Result<T> {
         match (call.read)(Replies([reply].into_iter().collect()))? {
-            Step::Done(answer) => Ok(answer),
+            Step::Done(result) => Ok(result),
             Step::Next(_) => panic!("one round is enough"),
         }
     }

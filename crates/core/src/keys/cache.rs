@@ -45,7 +45,7 @@ pub fn endpoint(endpoint: &str, hash: &str) -> Result<String> {
 pub fn cache_pattern(prefix: &Prefix, glob: &str) -> Result<(Bytes, Bytes)> {
     if prefix.as_str().is_empty() {
         return Err(Error::argument(
-            "a cache with the prefix '' cannot tell its keys from others, so it does not support patterns: invalidate by \
+            "a cache with the prefix '' cannot distinguish its keys from others, so it does not support patterns: invalidate by \
              key or by tag, or set a prefix",
         ));
     }

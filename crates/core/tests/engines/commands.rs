@@ -1,10 +1,10 @@
-//! Every command on every kind of key, and with arguments nobody should send.
+//! Every command on every type of key, and with invalid arguments.
 
 use std::collections::HashSet;
 
 use crate::pair::{Pair, none, words};
 
-/// What a key may hold beforehand.
+/// The initial values of the key.
 const STATES: &[&[&str]] = &[
     &[],
     &["SET k hello"],
@@ -17,7 +17,7 @@ const STATES: &[&[&str]] = &[
     &["ZADD k 1 a 2 b 2.5 c -inf d 2 bb"],
 ];
 
-/// What is looked at afterwards.
+/// The commands that show the outcome.
 const AFTER: &[&str] = &[
     "TYPE k",
     "TTL k",
@@ -30,7 +30,7 @@ const AFTER: &[&str] = &[
     "KEYS *",
 ];
 
-/// One use of a command a line; `k` is the key that may hold anything. `"…"` is one word.
+/// One use of a command per line. `k` is the key that may hold anything; `"…"` is one word.
 const LINES: &str = include_str!("commands.txt");
 
 fn lines() -> impl Iterator<Item = &'static str> {
@@ -43,7 +43,7 @@ fn every_command_on_every_kind_of_key() {
     let mut differences = Vec::new();
     for line in lines() {
         for state in STATES {
-            // A key whose date is over counts in DBSIZE until the server happens on it.
+            // DBSIZE counts an expired key until the server removes it.
             if line == "DBSIZE" && state.contains(&"SET k gone PXAT 1") {
                 continue;
             }
@@ -62,7 +62,7 @@ fn every_command_has_a_line() {
 }
 
 #[test]
-fn every_command_does_to_memory_what_the_server_says() {
+fn every_command_has_the_memory_effect_that_the_server_declares() {
     let mut pair = Pair::start();
     for name in cinnabar_memory::names() {
         let info = pair.wire.pipeline(&[words(&format!("COMMAND INFO {name}"))]).remove(0).unwrap();
@@ -76,7 +76,7 @@ fn every_command_does_to_memory_what_the_server_says() {
 fn every_command_with_too_few_and_too_many_words() {
     let mut pair = Pair::start();
     let mut differences = Vec::new();
-    // Twelve words are more than any command here takes that counts them.
+    // Twelve words are more than any command with a fixed number of arguments takes.
     for name in cinnabar_memory::names() {
         for count in 0..12 {
             let arg = if name == "SCAN" || name == "SELECT" || name == "INFO" { " 0" } else { " x" };

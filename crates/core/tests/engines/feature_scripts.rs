@@ -1,19 +1,19 @@
-//! What each script of the features may meet: nothing, what it expects, another type, what is over, and odd arguments.
+//! The inputs of each script of locks, caches and limits: missing keys, expected values, another type, expired keys, odd arguments.
 
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
 
 script!(RELEASE = "lock/release.lua", keys: 1, args: 1);
 script!(EXTEND = "lock/extend.lua", keys: 1, args: 2);
-script!(OPEN = "cache/ensure_epoch.lua", keys: 1, args: 2);
-script!(LEASE = "cache/open_lease.lua", keys: 1, args: 2);
+script!(ENSURE_EPOCH = "cache/ensure_epoch.lua", keys: 1, args: 2);
+script!(OPEN_LEASE = "cache/open_lease.lua", keys: 1, args: 2);
 script!(FILL = "cache/fill.lua", keys: 2, args: 3);
 script!(SET = "cache/set.lua", keys: 2, args: 2);
 script!(REMOVE = "cache/remove.lua", keys: 2, args: 0);
-script!(DROP = "cache/release_lease.lua", keys: 1, args: 1);
+script!(RELEASE_LEASE = "cache/release_lease.lua", keys: 1, args: 1);
 script!(FIXED_WINDOW = "limit/fixed_window.lua", keys: 1, args: 2, with: ["clock.lua"]);
 
-/// Locks, the cache and limits.
+/// Locks, caches and limits.
 pub const CASES: &[Cases] = &[
     Cases {
         script: &RELEASE,
@@ -60,7 +60,7 @@ SET lock:a token PX 60000 => lock:a token
 ",
     },
     Cases {
-        script: &OPEN,
+        script: &ENSURE_EPOCH,
         how: Exactly,
         after: &["GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:{api:a}:load"],
         lines: "
@@ -81,7 +81,7 @@ SET api:{api:a}:load another PX 60000 => api:{api:a}:load 0123456789abcdef x
 ",
     },
     Cases {
-        script: &LEASE,
+        script: &OPEN_LEASE,
         how: Exactly,
         after: &["GET api:{api:a}:load", "PTTL api:{api:a}:load", "TYPE api:{api:a}:load"],
         lines: "
@@ -158,7 +158,7 @@ RPUSH api:a x | RPUSH api:{api:a}:load m => api:a api:{api:a}:load
 ",
     },
     Cases {
-        script: &DROP,
+        script: &RELEASE_LEASE,
         how: Exactly,
         after: &["GET api:{api:a}:load", "TYPE api:{api:a}:load"],
         lines: "

@@ -1,4 +1,4 @@
-//! What scripts see and answer. Errors are compared up to ` script: …`: where in which script, versions word differently.
+//! What scripts see and return. Errors are compared up to ` script: …`, since versions describe the position differently.
 
 use crate::pair::{Pair, none};
 
@@ -195,7 +195,7 @@ EVALSHA x y
 "#;
 
 #[test]
-fn scripts_see_and_answer_the_same() {
+fn scripts_see_and_return_the_same() {
     let mut pair = Pair::start();
     let differences = LINES.lines().filter(|line| !line.is_empty()).filter_map(|line| {
         pair.difference(&[
@@ -213,7 +213,7 @@ fn scripts_see_and_answer_the_same() {
 }
 
 #[test]
-fn scripts_are_kept_by_their_sha() {
+fn scripts_are_cached_by_their_sha() {
     let mut pair = Pair::start();
     pair.check(&[
         "SCRIPT FLUSH",

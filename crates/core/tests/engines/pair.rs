@@ -22,7 +22,7 @@ pub struct Pair {
 pub enum How {
     /// Not at all.
     Exactly,
-    /// Times, asked a moment later: numbers over 5000, by up to 5000.
+    /// Times that were read at different moments: numbers over 5000, by up to 5000.
     Loosely,
 }
 
@@ -33,19 +33,19 @@ impl Pair {
         Self { engine, wire: Wire::connect(server.port), _server: server }
     }
 
-    /// Runs commands on both; the first difference in words.
+    /// Runs commands on both. Describes the first difference.
     pub fn differ(&mut self, commands: &[Words]) -> Option<String> {
         let theirs = self.wire.pipeline(commands);
         let ours = self.engine.execute_blocking(&commands.iter().map(request).collect::<Vec<_>>());
         let lines = commands.iter().zip(ours).zip(theirs);
         let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
             let ours = ours.map_err(|error| error.message().to_owned());
-            // As callers of either are told it: what was sent is not repeated.
+            // As callers see errors: without the arguments that were sent.
             let told =
                 |text: String| Error::from_server(text).redacting(request(words).caller_data()).message().to_owned();
             let theirs = theirs.map_err(told);
             let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
-            if same(&tidied(&name, ours.clone()), &tidied(&name, theirs.clone()), how(&name)) {
+            if same(&normalized(&name, ours.clone()), &normalized(&name, theirs.clone()), how(&name)) {
                 return ControlFlow::Continue(());
             }
             let before: Vec<String> = commands[..i].iter().map(shown).collect();
@@ -58,7 +58,7 @@ impl Pair {
         found.break_value()
     }
 
-    /// Runs lines such as `SET k "a b"` on both, from empty stores; the first difference in words.
+    /// Runs lines such as `SET k "a b"` on both, from empty stores. Describes the first difference.
     pub fn difference(&mut self, lines: &[&str]) -> Option<String> {
         let commands: Vec<Words> = std::iter::once(&"FLUSHALL").chain(lines).map(|line| words(line)).collect();
         self.differ(&commands)
@@ -78,7 +78,7 @@ pub fn none(differences: impl IntoIterator<Item = String>) {
     assert!(all.is_empty(), "{} differences\n{}", all.len(), all.join("\n"));
 }
 
-/// A command with a name of the caller's.
+/// Builds a request of any command.
 pub fn request(words: &Words) -> Request {
     let mut words = words.iter();
     let name = words.next().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
@@ -118,9 +118,8 @@ fn how(name: &str) -> How {
     if matches!(name, "PTTL" | "TIME" | "EXPIRETIME") { How::Loosely } else { How::Exactly }
 }
 
-/// Without what a server leaves open: the order of what has none, and behind which script an error arose, which versions
-/// word differently.
-fn tidied(name: &str, outcome: Outcome) -> Outcome {
+/// Removes what differs between servers: the order of unordered elements, and which script an error arose in.
+fn normalized(name: &str, outcome: Outcome) -> Outcome {
     let reply = match outcome {
         Ok(reply) => reply,
         Err(text) => return Err(text.split(" script: ").next().unwrap_or_default().to_owned()),
@@ -132,7 +131,7 @@ fn tidied(name: &str, outcome: Outcome) -> Outcome {
             Ok([cursor, Reply::Array(keys)]) => Reply::Array(vec![cursor, sorted(keys, 1)]),
             other => panic!("SCAN answered {other:?}"),
         },
-        // Microseconds begin anew each second: no span between two says anything.
+        // Microseconds restart each second, so they cannot be compared.
         ("TIME", Reply::Array(mut parts)) => {
             let micros = parts.pop().and_then(|micros| number(&micros.bulk().ok()??));
             parts.push(Reply::Int(micros.is_some_and(|micros| (0.0..1e6).contains(&micros)).into()));
@@ -151,19 +150,19 @@ fn sorted(items: Vec<Reply>, size: usize) -> Reply {
 /// Whether two outcomes agree.
 pub fn same(ours: &Outcome, theirs: &Outcome, how: How) -> bool {
     match (ours, theirs) {
-        (Ok(ours), Ok(theirs)) => alike(ours, theirs, how),
+        (Ok(ours), Ok(theirs)) => equivalent(ours, theirs, how),
         (ours, theirs) => ours == theirs,
     }
 }
 
-fn alike(ours: &Reply, theirs: &Reply, how: How) -> bool {
+fn equivalent(ours: &Reply, theirs: &Reply, how: How) -> bool {
     match (ours, theirs) {
         (Reply::Array(ours), Reply::Array(theirs)) => {
-            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| alike(ours, theirs, how))
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| equivalent(ours, theirs, how))
         }
         (Reply::Bulk(a), Reply::Bulk(b)) if a != b => match (number(a), number(b)) {
             (Some(a), Some(b)) if how == How::Loosely => near(a, b),
-            // From 7.2 on servers write 0.1 for what was 0.10000000000000001 before: the same number.
+            // Servers from 7.2 write 0.1, earlier ones 0.10000000000000001: the same number.
             (Some(a), Some(b)) => a == b && a.fract() != 0.0,
             _ => false,
         },

@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use crate::pair::{Pair, words};
 use crate::wire::Words;
 
-/// Sequences, each of 1 to `LENGTH` commands: 60,000 commands on average. `PROPTEST_CASES` asks for more.
+/// How many sequences, each of 1 to `LENGTH` commands: 60,000 commands on average. `PROPTEST_CASES` overrides this.
 const SEQUENCES: u32 = 1500;
 const LENGTH: usize = 80;
 
@@ -45,7 +45,7 @@ fn choices(hole: u8) -> &'static [&'static str] {
     }
 }
 
-/// Fills the holes of a line with what these numbers choose.
+/// Fills the holes of a line with the choices of these numbers.
 fn filled(line: &str, chosen: &[u8]) -> Words {
     let mut chosen = chosen.iter().cycle();
     let fill = |word: &str| match word.as_bytes() {
@@ -59,7 +59,7 @@ fn filled(line: &str, chosen: &[u8]) -> Words {
 }
 
 #[test]
-fn random_commands_answer_alike() {
+fn random_commands_return_the_same() {
     let lines: Vec<&str> = LINES.split(['|', '\n']).filter(|line| !line.is_empty()).collect();
     let one = (0..lines.len(), proptest::array::uniform8(any::<u8>()));
     let sequence = proptest::collection::vec(one, 1..=LENGTH);

@@ -1,4 +1,4 @@
-//! What the scripts of rooms may meet.
+//! The inputs of the scripts of rooms.
 
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
@@ -8,15 +8,15 @@ script!(REMOVE_USER = "room/remove_user.lua", keys: 1, args: 2);
 script!(STORE_MESSAGE = "room/store_message.lua", keys: 1, args: 3);
 script!(JOIN = "room/join.lua", keys: 4, args: 5);
 script!(LEAVE = "room/leave.lua", keys: 3, args: 3);
-script!(KEEP = "room/renew_room.lua", keys: 3, args: 1);
+script!(RENEW_ROOM = "room/renew_room.lua", keys: 3, args: 1);
 script!(SWEEP = "room/sweep.lua", keys: 4, args: 3);
-script!(BEAT = "room/renew_lease.lua", keys: 2, args: 8, with: ["clock.lua"]);
-script!(REGISTER = "room/register_process.lua", keys: 2, args: 3);
-script!(ORPHANED = "room/orphaned_rooms.lua", keys: 2, args: 2, with: ["clock.lua"]);
+script!(RENEW_LEASE = "room/renew_lease.lua", keys: 2, args: 8, with: ["clock.lua"]);
+script!(REGISTER_PROCESS = "room/register_process.lua", keys: 2, args: 3);
+script!(ORPHANED_ROOMS = "room/orphaned_rooms.lua", keys: 2, args: 2, with: ["clock.lua"]);
 script!(SEND = "room/send.lua", keys: 2, args: 6);
 script!(HISTORY = "room/history.lua", keys: 2, args: 2);
 
-/// Rooms: `u` users, `r` their connections, `n` the seats of a process, `g` the mark of its end, `m` messages, `q` numbers.
+/// Rooms: `u` users, `r` the number of members of each, `n` the memberships of a process, `g` its tombstone, `m` messages, `q` numbers.
 pub const CASES: &[Cases] = &[
     Cases {
         script: &ADD_USER,
@@ -129,7 +129,7 @@ SADD n "1\0ann" | HSET r ann 1 | HSET u ann {} => u r n ann 1
 "#,
     },
     Cases {
-        script: &KEEP,
+        script: &RENEW_ROOM,
         how: Exactly,
         after: &["PTTL u", "PTTL r", "PTTL n", "TYPE u"],
         lines: r#"
@@ -168,7 +168,7 @@ SADD n "1\0ann" => u r n g 500 600000
 "#,
     },
     Cases {
-        script: &BEAT,
+        script: &RENEW_LEASE,
         how: Loosely,
         after: &["ZRANGE l 0 -1", "PTTL l", "PTTL o"],
         lines: r#"
@@ -196,7 +196,7 @@ SET o x => l o a 10000 1 172800000 16 1 '' 100
 "#,
     },
     Cases {
-        script: &REGISTER,
+        script: &REGISTER_PROCESS,
         how: Exactly,
         after: &["ZRANGE l 0 -1", "SMEMBERS o", "PTTL o", "PTTL l"],
         lines: r#"
@@ -215,7 +215,7 @@ ZADD l 9e15 a => l o a
 "#,
     },
     Cases {
-        script: &ORPHANED,
+        script: &ORPHANED_ROOMS,
         how: Exactly,
         after: &["ZRANGE l 0 -1 WITHSCORES", "SMEMBERS o"],
         lines: r#"

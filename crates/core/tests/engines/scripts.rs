@@ -1,4 +1,4 @@
-//! Every script of ours on both engines: one by one, and many items in one run.
+//! Every script on both engines: one by one, and many items in one run.
 
 use std::collections::HashSet;
 use std::fs::read_to_string;
@@ -29,11 +29,11 @@ pub(crate) use script;
 /// Comparisons of one script.
 pub struct Cases {
     pub script: &'static Script,
-    /// `Loosely` where it answers times.
+    /// `Loosely` if it returns times.
     pub how: How,
     /// Commands that show what it did. None may show a time that the script took from the clock.
     pub after: &'static [&'static str],
-    /// One a line: `command | command => keys and arguments`.
+    /// One per line: `command | command => keys and arguments`.
     pub lines: &'static str,
 }
 
@@ -43,7 +43,7 @@ struct Case<'a> {
     line: &'a str,
     /// Commands before it, such as `SET lock:a token`.
     before: Vec<&'a str>,
-    /// Keys, then arguments.
+    /// The keys, then the arguments.
     args: Words,
 }
 
@@ -63,7 +63,7 @@ fn cases() -> impl Iterator<Item = &'static Cases> {
 }
 
 #[test]
-fn every_script_answers_alike() {
+fn every_script_returns_the_same() {
     let mut pair = Pair::start();
     let mut differences = Vec::new();
     for case in cases().flat_map(Cases::all) {
@@ -100,7 +100,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Twice in a row: what it did is there when it runs again.
+/// Runs it twice, so that the second run meets the effects of the first.
 fn one_after_the_other(pair: &mut Pair, case: &Case) -> Result<(), String> {
     prepare(pair, case)?;
     for _ in 0..2 {
@@ -111,7 +111,7 @@ fn one_after_the_other(pair: &mut Pair, case: &Case) -> Result<(), String> {
     show(pair, case)
 }
 
-/// The same item twice in one run, and in between the same on keys that do not exist: no failure harms a neighbour.
+/// Runs the same item twice in one run, with the same on missing keys in between: a failure must not affect other items.
 fn many_at_once(pair: &mut Pair, case: &Case) -> Result<(), String> {
     let script = case.of.script;
     let (keys, rest) = case.args.split_at(script.keys);
@@ -181,7 +181,7 @@ pub fn run(
         counts_for_breaker: true,
     };
     if script.same_keys {
-        // The lines do not name what else it uses, and one of ours would be held to that.
+        // The lines do not list the other keys it uses, which the embedded engine would require.
         let head = [Bytes::from(script.whole().0), Bytes::from(keys.to_string())];
         (request.verb, request.args) = (Verb::Custom("EVAL".to_owned()), head.into_iter().chain(args).collect());
     }

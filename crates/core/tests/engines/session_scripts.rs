@@ -1,24 +1,24 @@
-//! What each script of the sessions may meet: nothing, what it expects, another type, what is over, and odd arguments.
+//! The inputs of each script of sessions: missing keys, expected values, another type, expired keys, and odd arguments.
 //!
-//! Where a script renews a life that has hardly begun, or not, lives are a day: the two runs of a line must not drift apart.
-//! No index is asked whether an entry is just long enough: that answers by the millisecond.
+//! Where a script decides by the remaining ttl, the ttl is a day, so that both engines decide alike. No line depends on whether an index
+//! entry just suffices, which differs by the millisecond.
 
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::{Cases, script};
 
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
-script!(LOOK = "session/get_with_ttl.lua", keys: 1, args: 0);
-script!(CAS = "session/compare_and_set.lua", keys: 1, args: 4);
+script!(GET_WITH_TTL = "session/get_with_ttl.lua", keys: 1, args: 0);
+script!(COMPARE_AND_SET = "session/compare_and_set.lua", keys: 1, args: 4);
 script!(DESTROY = "session/destroy.lua", keys: 2, args: 3);
-script!(INDEX_ENTER = "session/index_add.lua", keys: 2, args: 3, with: ["clock.lua", "session/index_entries.lua"]);
-script!(INDEX_STAY = "session/index_renew.lua", keys: 2, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
+script!(INDEX_ADD = "session/index_add.lua", keys: 2, args: 3, with: ["clock.lua", "session/index_entries.lua"]);
+script!(INDEX_RENEW = "session/index_renew.lua", keys: 2, args: 4, with: ["clock.lua", "session/index_entries.lua"]);
 script!(INDEX_READ = "session/index_read.lua", keys: 1, args: 0, with: ["clock.lua"]);
 script!(INDEX_REMOVE = "session/index_remove.lua", keys: 1, args: 2, with: ["clock.lua"]);
-script!(DROP = "session/drop_group.lua", keys: 3, args: 2, with: ["clock.lua"]);
-script!(COUNT = "session/count_invalidation.lua", keys: 1, args: 2);
-script!(ONCE = "session/get_or_set.lua", keys: 1, args: 2);
-script!(SINCE = "session/record_count.lua", keys: 1, args: 2);
-script!(FILL = "session/store_token.lua", keys: 2, args: 4);
+script!(DROP_GROUP = "session/drop_group.lua", keys: 3, args: 2, with: ["clock.lua"]);
+script!(COUNT_INVALIDATION = "session/count_invalidation.lua", keys: 1, args: 2);
+script!(GET_OR_SET = "session/get_or_set.lua", keys: 1, args: 2);
+script!(RECORD_COUNT = "session/record_count.lua", keys: 1, args: 2);
+script!(STORE_TOKEN = "session/store_token.lua", keys: 2, args: 4);
 
 const SESSION: &[&str] = &[
     "GET session:a",
@@ -35,14 +35,14 @@ const EPOCH: &[&str] = &[
     "PTTL session:{session:user:7}:epoch",
 ];
 
-/// The times in it came from the clock; their order did not.
+/// The scores are times of the clock; only their order is compared.
 const INDEX: &[&str] = &[
     "ZRANGE session:{session:user:7}:sessions 0 -1",
     "PTTL session:{session:user:7}:sessions",
     "TYPE session:{session:user:7}:sessions",
 ];
 
-/// Sessions, those who are listed, and the mark of a user.
+/// Sessions, the index and the epoch of a user.
 pub const CASES: &[Cases] = &[
     Cases {
         script: &CREATE,
@@ -70,7 +70,7 @@ HSET session:a a 1 => session:a {"userId":"7"} 60000 ''
 "#,
     },
     Cases {
-        script: &LOOK,
+        script: &GET_WITH_TTL,
         how: Loosely,
         after: SESSION,
         lines: r#"
@@ -84,7 +84,7 @@ SET session:a {} PX 60000 => session:a more
 "#,
     },
     Cases {
-        script: &CAS,
+        script: &COMPARE_AND_SET,
         how: Exactly,
         after: SESSION,
         lines: r#"
@@ -142,7 +142,7 @@ SET session:a {} PX 60000 => session:a session:{session:a}:load
 "#,
     },
     Cases {
-        script: &INDEX_ENTER,
+        script: &INDEX_ADD,
         how: Exactly,
         after: INDEX,
         lines: "
@@ -168,7 +168,7 @@ SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions ses
 ",
     },
     Cases {
-        script: &INDEX_STAY,
+        script: &INDEX_RENEW,
         how: Exactly,
         after: INDEX,
         lines: "
@@ -190,7 +190,7 @@ SET session:{session:user:7}:epoch '0123456789abcdef - 0' PX 99999999 => session
 ",
     },
     Cases {
-        script: &ONCE,
+        script: &GET_OR_SET,
         how: Exactly,
         after: EPOCH,
         lines: "
@@ -205,7 +205,7 @@ SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch a:0 6000
 ",
     },
     Cases {
-        script: &COUNT,
+        script: &COUNT_INVALIDATION,
         how: Exactly,
         after: EPOCH,
         lines: "
@@ -222,7 +222,7 @@ SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch a0 60000
 ",
     },
     Cases {
-        script: &SINCE,
+        script: &RECORD_COUNT,
         how: Exactly,
         after: EPOCH,
         lines: "
@@ -237,7 +237,7 @@ SADD session:{session:user:7}:epoch b => session:{session:user:7}:epoch 01234567
 ",
     },
     Cases {
-        script: &FILL,
+        script: &STORE_TOKEN,
         how: Exactly,
         after: SESSION,
         lines: "
@@ -296,7 +296,7 @@ ZADD session:{session:user:7}:sessions 1 a => session:{session:user:7}:sessions
 ",
     },
     Cases {
-        script: &DROP,
+        script: &DROP_GROUP,
         how: Exactly,
         after: &[
             "ZRANGE session:{session:user:7}:sessions 0 -1 WITHSCORES",
@@ -318,9 +318,9 @@ SET session:{session:user:7}:sessions x => session:{session:user:7}:sessions ses
 => session:{session:user:7}:sessions session:{session:user:7}:tokens session:{session:user:7}:epoch 0123456789abcdef
 ",
     },
-    // A time of a clock that was ahead stays, so it may be shown.
+    // The time of a clock that was ahead is kept, so it can be compared.
     Cases {
-        script: &DROP,
+        script: &DROP_GROUP,
         how: Exactly,
         after: EPOCH,
         lines: "

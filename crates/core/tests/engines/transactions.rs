@@ -1,4 +1,4 @@
-//! Several commands as one.
+//! Transactions.
 
 use bytes::Bytes;
 use cinnabar_port::{Args, Keys, Reply, Request, Transaction, Verb};
@@ -21,11 +21,11 @@ const LINES: &[&str] = &[
     "EXPIRE s 1000 | PERSIST s",
     "PEXPIREAT s 1 | GET s",
     "DEL s h | MGET s h",
-    // One that fails undoes none.
+    // A command that fails does not undo the others.
     "SET s half | GET h | APPEND s done",
     "INCR s | GET s",
     "SET s x EX 0 | GET s",
-    // One that is not taken undoes all.
+    // A command that is rejected when queued discards the transaction.
     "SET s new | GET | GET s",
     "PUBLISH channel message | ECHO word",
     "EVAL 'return {1, {2, false, 3}}' 0 | SCRIPT FLUSH | EVALSHA 0000000000000000000000000000000000000000 0",
@@ -36,7 +36,7 @@ const LINES: &[&str] = &[
 ];
 
 #[test]
-fn several_commands_as_one_answer_alike() {
+fn transactions_return_the_same() {
     let mut pair = Pair::start();
     for commands in LINES {
         compare(&mut pair, &commands.split(" | ").map(words).collect::<Vec<_>>());
@@ -44,7 +44,7 @@ fn several_commands_as_one_answer_alike() {
 }
 
 #[test]
-fn long_transactions_answer_alike() {
+fn long_transactions_return_the_same() {
     let mut pair = Pair::start();
     let push = [words("RPUSH many"), vec![b"x".to_vec(); 8_500]].concat();
     compare(&mut pair, &[words("SET s first"), push, words("LLEN many")]);
@@ -64,7 +64,7 @@ fn compare(pair: &mut Pair, commands: &[Words]) {
     assert_eq!(pair.differ(&after), None, "after {shown:?}");
 }
 
-/// What `EXEC` answers, or why a command was not taken.
+/// Returns the reply of `EXEC`, or the error of a rejected command.
 fn on_server(pair: &mut Pair, commands: &[Words]) -> Outcome {
     let all: Vec<_> = [words("MULTI")].into_iter().chain(commands.iter().cloned()).chain([words("EXEC")]).collect();
     let mut replies = pair.wire.exchange(&all);
@@ -80,7 +80,7 @@ fn transaction(commands: &[Words]) -> Request {
     whole
 }
 
-/// Without the script that an error arose in, which versions word differently.
+/// Removes the script that an error arose in, which versions describe differently.
 fn short(outcome: Outcome) -> Outcome {
     let cut = |text: &str| text.split(" script: ").next().unwrap_or_default().to_owned();
     match outcome {

@@ -1,4 +1,4 @@
-//! RESP2 over a socket, as little of it as a comparison needs.
+//! A minimal RESP2 client over a socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -20,7 +20,7 @@ pub struct Wire {
 impl Wire {
     pub fn connect(port: u16) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
-        // A server that says nothing fails the test instead of holding it up.
+        // A silent server fails the test instead of blocking it.
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a deadline");
         Self { stream: BufReader::new(stream) }
     }
@@ -31,7 +31,7 @@ impl Wire {
         self.exchange(commands).into_iter().map(|outcome| outcome.and_then(whole)).collect()
     }
 
-    /// The same with errors where they stand.
+    /// The same, with nested errors as elements.
     pub fn exchange(&mut self, commands: &[Words]) -> Vec<Outcome> {
         let mut out = Vec::new();
         for words in commands {

@@ -1,4 +1,4 @@
-//! Runs calls on either engine: the embedded one, or a server that nobody else uses.
+//! Runs calls on either engine: the embedded one, or a server of one test.
 
 use std::{
     path::PathBuf,
@@ -29,7 +29,7 @@ pub struct Engine {
     server: Option<Server>,
     /// The clock of the server, unless it has the machine's.
     clock: Option<Clock>,
-    /// What the server keeps on the disk.
+    /// The server's directory.
     file: Option<PathBuf>,
 }
 
@@ -49,7 +49,7 @@ fn driver() -> Environment {
 }
 
 impl Engine {
-    /// Both, one after the other.
+    /// Runs a test on both, one after the other.
     pub fn each(test: impl Fn(&Engine)) {
         test(&Self::embedded());
         test(&Self::server());
@@ -87,11 +87,11 @@ impl Engine {
         Self { name: "server", store, runtime, server: Some(server), clock: None, file: None }
     }
 
-    /// Two nodes of a cluster, each asked by itself, of which the first has all slots.
+    /// Starts two nodes of a cluster, each with a store of its own. The first has all slots.
     pub fn cluster() -> [Self; 2] {
         let nodes = [Self::node(), Self::node()];
         let [first, second] = &nodes;
-        // Each by itself, since only Redis 7 and later take a range.
+        // One by one, because only Redis 7 and later accept a range.
         let slots: Vec<_> = (0..16_384).map(|slot| slot.to_string()).collect();
         let words = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str));
         first.raw(&words.collect::<Vec<_>>()).unwrap();
@@ -108,29 +108,29 @@ impl Engine {
         let name = format!("cinnabar-{}.conf", random());
         let file = std::env::temp_dir().join(name);
         let server = Server::with(&["--cluster-enabled", "yes", "--cluster-config-file", file.to_str().unwrap()]);
-        // What a node answers while a slot moves is to be seen, not to be tried again.
+        // A node's reply while a slot moves must be seen, so there are no retries.
         let mut node = Self::over(server, Options { retry_attempts: Some(0), ..Options::default() });
         node.file = Some(file);
         node
     }
 
-    /// The port of its server.
+    /// Returns the port of its server.
     pub fn port(&self) -> u16 {
         self.server.as_ref().unwrap().port
     }
 
-    /// The text that a command answers.
+    /// Returns the text that a command returns.
     pub fn text(&self, parts: &[&str]) -> String {
         String::from_utf8(self.raw(parts).unwrap().bulk().unwrap().unwrap().to_vec()).unwrap()
     }
 
-    /// A call to its end.
+    /// Runs a call to its end.
     pub fn run<T: Send + 'static>(&self, call: impl Into<Made<T>>) -> Result<T> {
         let Made(call) = call.into();
         self.runtime.block_on(self.store.call(call?, Instant::now() + Duration::from_secs(20)))
     }
 
-    /// Requests by themselves.
+    /// Runs requests.
     pub fn execute(&self, requests: Vec<Request>) -> Vec<Result<Reply>> {
         if requests.is_empty() {
             return Vec::new();
@@ -148,19 +148,19 @@ impl Engine {
         }
     }
 
-    /// Its time, in epoch milliseconds.
+    /// Returns its time in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         let time = self.raw(&["TIME"]).unwrap().array().unwrap();
         let [seconds, micros] = [0, 1].map(|at| time[at].clone().int().unwrap());
         seconds * 1000 + micros / 1000
     }
 
-    /// A command as a client in any language sends it.
+    /// Runs a command as any client would send it.
     pub fn raw(&self, parts: &[&str]) -> Result<Reply> {
         self.execute(vec![request(parts)]).remove(0)
     }
 
-    /// Hears what is published there from now on.
+    /// Calls `hear` with what is published on a channel from now on.
     pub fn listen(&self, channel: Bytes, hear: impl Fn(&[u8]) + Send + Sync + 'static) {
         let listener = Arc::new(move |heard| {
             if let Delivery::Message(message) = heard {
@@ -171,7 +171,7 @@ impl Engine {
         self.runtime.block_on(self.store.subscribe(Topic::Channel(channel), listener)).unwrap();
     }
 
-    /// Waits until this is true: a message of a server takes its time.
+    /// Waits until this is true, because a server's messages take a while to arrive.
     pub fn wait(&self, until: impl Fn() -> bool) {
         let start = Instant::now();
         while !until() && start.elapsed() < Duration::from_secs(5) {
@@ -179,7 +179,7 @@ impl Engine {
         }
     }
 
-    /// Every key there is, sorted.
+    /// Returns all keys, sorted.
     pub fn keys(&self) -> Vec<String> {
         let keys = self.raw(&["KEYS", "*"]).unwrap().array().unwrap();
         let mut keys: Vec<String> =
@@ -189,7 +189,7 @@ impl Engine {
     }
 }
 
-/// A call, or why there is none.
+/// A call, or the error of building it.
 pub struct Made<T>(Result<Call<T>>);
 
 impl<T> From<Call<T>> for Made<T> {
@@ -204,7 +204,7 @@ impl<T> From<Result<Call<T>>> for Made<T> {
     }
 }
 
-/// A name that no other test takes.
+/// Creates a unique name.
 fn random() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -17,8 +17,8 @@ fn tagged(tags: &[&str]) -> EntryOptions {
     EntryOptions { tags: tags.iter().map(|tag| (*tag).into()).collect(), ..EntryOptions::default() }
 }
 
-/// Before a load that may take a minute.
-fn ahead(tags: &[&str]) -> LoadOptions {
+/// Options of a load that may take a minute.
+fn load_options(tags: &[&str]) -> LoadOptions {
     LoadOptions { entry: tagged(tags), max_duration: Duration::from_secs(60) }
 }
 
@@ -26,8 +26,8 @@ fn lease(found: LoadStart) -> Lease {
     found.lease.unwrap()
 }
 
-/// The mark of a lease, without the number of the load.
-fn mark(lease: &Lease) -> &str {
+/// The epoch of a lease, without the number of the load.
+fn epoch(lease: &Lease) -> &str {
     lease.id.split_once(':').unwrap().0
 }
 
@@ -50,27 +50,27 @@ fn a_plain_value_is_plain_json() {
 }
 
 #[test]
-fn a_tag_takes_its_entries_and_no_others() {
+fn a_tag_invalidates_only_its_entries() {
     let (engine, here, there) = (Engine::new(), cache(), cache());
     set(&engine, &here, "a", "1", tagged(&["x", "y"]));
     set(&engine, &here, "b", "2", tagged(&["y"]));
     set(&engine, &here, "c", "3", EntryOptions::default());
-    assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process meets its first tag");
+    assert_eq!(get(&engine, &there, "a").as_deref(), Some("1"), "another process reads its first tagged entry");
     let before = engine.text("api:a");
     engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
-    assert_eq!(engine.text("api:a"), before, "no entry is touched");
+    assert_eq!(engine.text("api:a"), before, "entries are unchanged");
     for cache in [&here, &there] {
         assert_eq!(get(&engine, cache, "a"), None);
         assert_eq!(get(&engine, cache, "b").as_deref(), Some("2"));
         assert_eq!(get(&engine, cache, "c").as_deref(), Some("3"));
     }
     set(&engine, &there, "a", "4", tagged(&["x"]));
-    assert_eq!(get(&engine, &here, "a").as_deref(), Some("4"), "what is set after an invalidation counts");
-    engine.assert_all_end();
+    assert_eq!(get(&engine, &here, "a").as_deref(), Some("4"), "a value set after an invalidation is valid");
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn a_process_that_comes_late_asks_for_what_it_missed() {
+fn a_new_process_sees_earlier_invalidations() {
     let (engine, early) = (Engine::new(), cache());
     set(&engine, &early, "old", "1", tagged(&["x"]));
     set(&engine, &early, "gone", "1", tagged(&["y"]));
@@ -81,7 +81,7 @@ fn a_process_that_comes_late_asks_for_what_it_missed() {
 }
 
 #[test]
-fn a_lost_mark_is_a_miss_of_everything_with_that_tag() {
+fn a_lost_epoch_makes_every_entry_with_that_tag_a_miss() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
     set(&engine, &cache, "c", "3", tagged(&["y"]));
@@ -90,21 +90,21 @@ fn a_lost_mark_is_a_miss_of_everything_with_that_tag() {
     assert_eq!(get(&engine, &cache, "a"), None);
     set(&engine, &cache, "b", "2", tagged(&["x"]));
     assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"));
-    assert_eq!(get(&engine, &cache, "a"), None, "a new mark does not bring the old entries back");
+    assert_eq!(get(&engine, &cache, "a"), None, "a new epoch does not make old entries valid");
     assert_eq!(get(&engine, &cache, "c").as_deref(), Some("3"));
     engine.advance(Duration::from_secs(299));
-    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"), "a mark lives as long as its entries");
+    assert_eq!(get(&engine, &cache, "b").as_deref(), Some("2"), "an epoch has at least the ttl of its entries");
 }
 
 #[test]
-fn an_entry_from_before_marks_is_a_miss() {
+fn an_entry_of_an_earlier_version_is_a_miss() {
     let (engine, cache) = (Engine::new(), cache());
     engine.raw(&["SET", "api:a", "\u{1}{\"at\":{\"e\":5,\"n\":1},\"tags\":[\"x\"]}\n1", "EX", "60"]);
     assert_eq!(get(&engine, &cache, "a"), None);
 }
 
 #[test]
-fn invalidated_tags_that_no_entry_has_leave_nothing() {
+fn invalidating_an_unused_tag_creates_no_key() {
     let (engine, cache) = (Engine::new(), cache());
     for n in 0..100 {
         engine.run(Ok(cache.invalidate_by_tag(&format!("user:{n}")))).unwrap();
@@ -113,33 +113,33 @@ fn invalidated_tags_that_no_entry_has_leave_nothing() {
 }
 
 #[test]
-fn only_reads_of_tagged_values_ask_for_marks() {
+fn only_reads_of_tagged_values_read_epochs() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "plain", "1", EntryOptions::default());
     set(&engine, &cache, "tagged", "2", tagged(&["x", "y"]));
     get(&engine, &cache, "tagged");
     assert_eq!(cache.get("plain").requests.len(), 1);
-    assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once it is known");
+    assert_eq!(cache.get("tagged").requests.len(), 3, "in one round, once its tags are known");
     set(&engine, &cache, "tagged", "3", EntryOptions::default());
     assert_eq!(get(&engine, &cache, "tagged").as_deref(), Some("3"));
     assert_eq!(cache.get("tagged").requests.len(), 1);
 }
 
 #[test]
-fn a_load_that_began_before_an_invalidation_never_fills_the_cache() {
+fn a_load_that_started_before_an_invalidation_never_fills_the_cache() {
     let (engine, here, there) = (Engine::new(), cache(), cache());
-    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
+    let found = engine.run(here.begin("a", load_options(&["x"]))).unwrap();
     assert_eq!(found.value, None);
     engine.run(Ok(there.invalidate_by_tag("x"))).unwrap();
     engine.run(here.fill("a", "\"old\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!((get(&engine, &here, "a"), get(&engine, &there, "a")), (None, None));
-    let found = engine.run(here.begin("a", ahead(&["x"]))).unwrap();
+    let found = engine.run(here.begin("a", load_options(&["x"]))).unwrap();
     engine.run(here.fill("a", "\"new\"".into(), lease(found), tagged(&["x"]))).unwrap();
     assert_eq!(get(&engine, &there, "a").as_deref(), Some("\"new\""));
 }
 
 #[test]
-fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
+fn a_write_or_removal_in_any_process_cancels_loads() {
     type Change = fn(&Engine, &Cache);
     let changes: [(Change, Option<&str>); 5] = [
         (|engine, there| drop(engine.run(Ok(there.invalidate("user:1")))), None),
@@ -150,21 +150,21 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
     ];
     for (change, left) in changes {
         let (engine, here, there) = (Engine::new(), cache(), cache());
-        let found = lease(engine.run(here.begin("user:1", ahead(&[]))).unwrap());
-        let another = lease(engine.run(there.begin("user:1", ahead(&[]))).unwrap());
-        assert_eq!(mark(&found), mark(&another), "who loads at the same time has the same lease");
+        let found = lease(engine.run(here.begin("user:1", load_options(&[]))).unwrap());
+        let another = lease(engine.run(there.begin("user:1", load_options(&[]))).unwrap());
+        assert_eq!(epoch(&found), epoch(&another), "concurrent loads share a lease");
         change(&engine, &there);
         assert!(!engine.run(here.fill("user:1", "1".into(), found.clone(), EntryOptions::default())).unwrap());
         assert_eq!(get(&engine, &here, "user:1").as_deref(), left);
-        let later = engine.run(here.open("user:1", ahead(&[]))).unwrap();
-        assert_ne!(mark(&found), mark(&later));
+        let later = engine.run(here.open("user:1", load_options(&[]))).unwrap();
+        assert_ne!(epoch(&found), epoch(&later));
         engine.run(Ok(here.release("user:1", found.id))).unwrap();
         assert!(
             engine.run(here.fill("user:1", "3".into(), later, EntryOptions::default())).unwrap(),
             "of another load"
         );
         assert_eq!(engine.text("api:user:1").as_deref(), Some("3"));
-        engine.assert_all_end();
+        engine.assert_all_have_a_ttl();
         engine.advance(Duration::from_secs(1));
         assert_eq!(engine.text("api:{api:user:1}:load"), None);
     }
@@ -172,7 +172,7 @@ fn what_is_written_or_dropped_anywhere_wins_over_a_load() {
 
 #[test]
 fn a_load_never_replaces_the_value_of_one_that_started_later() {
-    let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", ahead(&[]))).unwrap());
+    let begin = |engine: &Engine, cache: &Cache| lease(engine.run(cache.begin("a", load_options(&[]))).unwrap());
     let fill = |engine: &Engine, cache: &Cache, json: &str, lease| {
         engine.run(cache.fill("a", json.into(), lease, EntryOptions::default())).unwrap()
     };
@@ -186,12 +186,12 @@ fn a_load_never_replaces_the_value_of_one_that_started_later() {
             assert_eq!(stored, last.is_none_or(|last| load > last), "{load} of {order:?}");
             last = last.max(Some(load));
             assert_eq!(get(&engine, &here, "a"), last.map(|last| last.to_string()), "{order:?}");
-            // Longer than a lease is kept for those who share what its last load stored.
+            // Longer than the lease lives after its last load has stored its value.
             engine.advance(Duration::from_millis(1500));
         }
-        engine.assert_all_end();
+        engine.assert_all_have_a_ttl();
     }
-    // What a load gives back that brought nothing, a later one may still need.
+    // A lease released by a load without a value may still be needed by a later load.
     let (engine, here, there) = (Engine::new(), cache(), cache());
     let (first, second) = (begin(&engine, &here), begin(&engine, &there));
     engine.run(Ok(here.release("a", first.id))).unwrap();
@@ -199,10 +199,10 @@ fn a_load_never_replaces_the_value_of_one_that_started_later() {
 }
 
 #[test]
-fn a_pattern_counts_values_and_leaves_what_lies_beside_others() {
+fn a_pattern_counts_values_and_leaves_other_companions() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
-    engine.run(cache.begin("b", ahead(&[]))).unwrap();
+    engine.run(cache.begin("b", load_options(&[]))).unwrap();
     assert_eq!(engine.run(cache.invalidate_by_pattern("*")).unwrap(), 1);
     assert_eq!(engine.text("api:{api:b}:load"), None);
     let nowhere = Cache::new(Options { prefix: Some(String::new()), ..Options::default() }).unwrap();
@@ -210,21 +210,21 @@ fn a_pattern_counts_values_and_leaves_what_lies_beside_others() {
 }
 
 #[test]
-fn the_last_part_of_a_life_is_the_stale_one() {
+fn an_entry_is_stale_in_the_last_part_of_its_ttl() {
     let (engine, cache) = (Engine::new(), cache());
     let keep = EntryOptions { ttl: Some(10.0), stale_while_revalidate: Some(5.0), ..EntryOptions::default() };
     set(&engine, &cache, "a", "1", keep);
-    let begin = || engine.run(cache.begin("a", ahead(&[]))).unwrap();
+    let begin = || engine.run(cache.begin("a", load_options(&[]))).unwrap();
     assert!(!begin().stale && begin().value.is_some());
     engine.advance(Duration::from_secs(11));
     assert!(begin().stale && begin().value.is_some() && cache.stats().stale_hits > 0);
-    assert_eq!(get(&engine, &cache, "a"), None, "a plain read has nobody to load a fresh one");
+    assert_eq!(get(&engine, &cache, "a"), None, "a plain read loads no fresh value");
     engine.advance(Duration::from_secs(5));
     assert_eq!(begin().value, None);
 }
 
 #[test]
-fn a_pattern_removes_what_it_matches() {
+fn a_pattern_removes_matching_entries() {
     let (engine, cache) = (Engine::new(), cache());
     for name in ["user:1", "user:2", "user", "post:1", "user:*", "user:{x}"] {
         set(&engine, &cache, name, "1", EntryOptions::default());
@@ -238,7 +238,7 @@ fn a_pattern_removes_what_it_matches() {
     assert!(get(&engine, &cache, "user").is_some() && get(&engine, &cache, "post:1").is_some());
 }
 
-/// What one of many does at once.
+/// A concurrent operation.
 enum Doing {
     Begin,
     Fill,
@@ -247,7 +247,7 @@ enum Doing {
 }
 
 /// A source that counts up, an invalidation after each change, and loads and reads that race all of it: a read that began
-/// after an invalidation had finished never answers what was loaded before it.
+/// after an invalidation had finished never returns a value that was loaded before it.
 #[test]
 fn no_read_is_older_than_the_last_finished_invalidation() {
     for seed in 0..200 {
@@ -259,13 +259,13 @@ fn race(dice: &mut Dice) {
     let engine = Engine::new();
     let processes = [cache(), cache(), cache()];
     let (mut source, mut finished) = (0_u64, 0_u64);
-    // Each flight: which process, what it does, the value at its beginning, its next round.
-    let mut flights: Vec<(usize, Doing, u64, Flight)> = Vec::new();
+    // Each operation in operation: its process, its kind, the value when it started, its next round.
+    let mut operations: Vec<(usize, Doing, u64, Flight)> = Vec::new();
     for _ in 0..300 {
-        if flights.len() < 6 {
+        if operations.len() < 6 {
             let who = dice.below(3);
             let cache = &processes[who];
-            flights.push(match dice.below(4) {
+            operations.push(match dice.below(4) {
                 0 => {
                     source += 1;
                     let drop = match dice.below(3) {
@@ -276,17 +276,17 @@ fn race(dice: &mut Dice) {
                     (who, Doing::Invalidate, source, Flight::Done(drop))
                 }
                 1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a"))),
-                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", ahead(&["x"])).unwrap())),
+                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", load_options(&["x"])).unwrap())),
             });
         }
-        let (who, doing, value, flight) = flights.swap_remove(dice.below(flights.len()));
-        match (doing, flight) {
+        let (who, doing, value, operation) = operations.swap_remove(dice.below(operations.len()));
+        match (doing, operation) {
             (Doing::Invalidate, Flight::Done(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => flights.push((who, Doing::Invalidate, value, Flight::Done(call))),
+                Step::Next(call) => operations.push((who, Doing::Invalidate, value, Flight::Done(call))),
                 Step::Done(()) => finished = finished.max(value),
             },
             (Doing::Get(before), Flight::Read(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => flights.push((who, Doing::Get(before), 0, Flight::Read(call))),
+                Step::Next(call) => operations.push((who, Doing::Get(before), 0, Flight::Read(call))),
                 Step::Done(Some(json)) => {
                     let read: u64 = std::str::from_utf8(&json).unwrap().parse().unwrap();
                     assert!(read >= before, "read {read} after {before} was declared invalid");
@@ -294,19 +294,19 @@ fn race(dice: &mut Dice) {
                 Step::Done(None) => {}
             },
             (Doing::Begin, Flight::Begin(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => flights.push((who, Doing::Begin, 0, Flight::Begin(call))),
+                Step::Next(call) => operations.push((who, Doing::Begin, 0, Flight::Begin(call))),
                 Step::Done(found) => {
-                    // The load itself: what the source says now.
+                    // The load itself: the current value of the source.
                     let Some(lease) = found.lease else { continue };
                     let fill = processes[who].fill("a", source.to_string(), lease, tagged(&["x"]));
-                    flights.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
+                    operations.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
                 }
             },
             (Doing::Fill, Flight::Fill(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => flights.push((who, Doing::Fill, value, Flight::Fill(call))),
+                Step::Next(call) => operations.push((who, Doing::Fill, value, Flight::Fill(call))),
                 Step::Done(_) => {}
             },
-            _ => unreachable!("a flight keeps its kind"),
+            _ => unreachable!("an operation keeps its kind"),
         }
     }
 }
@@ -319,7 +319,7 @@ enum Flight {
 }
 
 #[test]
-fn several_at_once_answer_in_order() -> Result<()> {
+fn several_entries_are_read_in_order() -> Result<()> {
     let (engine, cache) = (Engine::new(), cache());
     let entries = [("a", "1", EntryOptions::default()), ("b", "2", tagged(&["x"]))];
     engine.run(cache.set_many(entries.map(|(name, json, keep)| (name.into(), json.into(), keep)).into()))?;
@@ -331,11 +331,11 @@ fn several_at_once_answer_in_order() -> Result<()> {
 }
 
 fn lost() -> Result<Reply> {
-    Err(Error::new(Kind::Timeout, "no answer"))
+    Err(Error::new(Kind::Timeout, "no reply"))
 }
 
 #[test]
-fn what_one_server_holds_is_answered_though_another_is_away() {
+fn values_of_one_server_are_returned_although_another_is_unavailable() {
     let reply = || Replies([Ok(Reply::text("1")), lost()].into_iter().collect());
     let names = ["here", "away"].map(String::from);
     let cache = cache();
@@ -348,10 +348,10 @@ fn what_one_server_holds_is_answered_though_another_is_away() {
 }
 
 #[test]
-fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
+fn a_server_lost_between_two_rounds_is_one_error_and_a_miss() {
     let (engine, writer) = (Engine::new(), cache());
     set(&engine, &writer, "a", "1", tagged(&["x"]));
-    // The first tag that a process meets takes it a second round.
+    // The first read of a tagged entry takes two rounds.
     let lose_second = |call: Call<_>| match engine.step(call).unwrap() {
         Step::Next(next) => (next.read)(Replies(next.requests.iter().map(|_| lost()).collect())),
         Step::Done(_) => panic!("two rounds"),
@@ -360,17 +360,19 @@ fn a_server_that_goes_between_two_rounds_is_one_error_and_a_miss() {
     assert!(matches!(lose_second(reader.get("a")), Ok(Step::Done(None))));
     let stats = reader.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (0, 0, 1));
-    // A stale entry is told from a fresh one by a second round too; a load must hear of a server that is away.
+    // A second round also distinguishes stale entries from fresh ones. A load must get the error of an unavailable server.
     let (keep, loader) = (EntryOptions { stale_while_revalidate: Some(60.0), ..EntryOptions::default() }, cache());
     set(&engine, &writer, "b", "2", keep);
-    let Step::Next(next) = engine.step(loader.begin("b", ahead(&[])).unwrap()).unwrap() else { panic!("two rounds") };
+    let Step::Next(next) = engine.step(loader.begin("b", load_options(&[])).unwrap()).unwrap() else {
+        panic!("two rounds")
+    };
     let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
     assert_eq!(answer.err().map(|error| error.kind), Some(Kind::Timeout));
     assert_eq!(loader.stats().errors, 1);
 }
 
 #[test]
-fn what_is_no_value_of_ours_is_an_error_and_no_miss() {
+fn an_unreadable_entry_is_an_error_and_no_miss() {
     let (engine, cache) = (Engine::new(), cache());
     set(&engine, &cache, "a", "1", tagged(&["x"]));
     let Step::Next(next) = engine.step(self::cache().get("a")).unwrap() else { panic!("two rounds") };

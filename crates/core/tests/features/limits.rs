@@ -10,7 +10,7 @@ fn limiter() -> Limiter {
 }
 
 #[test]
-fn exactly_the_limit_is_admitted() {
+fn exactly_the_limit_is_allowed() {
     let (engine, limiter) = (Engine::new(), limiter());
     let calls = (0..1000).map(|_| limiter.check("ip", 100.0, 60.0).unwrap()).collect();
     let answers: Vec<_> = engine.race(calls, &mut Dice(1)).into_iter().map(Result::unwrap).collect();
@@ -23,7 +23,7 @@ fn exactly_the_limit_is_admitted() {
 }
 
 #[test]
-fn a_refusal_leaves_nothing_and_a_window_ends() {
+fn a_rejected_hit_is_not_counted_and_a_window_ends() {
     let (engine, limiter) = (Engine::new(), limiter());
     let check = || engine.run(limiter.check("ip", 2.0, 60.0)).unwrap();
     let first = check();
@@ -43,20 +43,20 @@ fn a_refusal_leaves_nothing_and_a_window_ends() {
 }
 
 #[test]
-fn no_counter_lives_for_ever() {
+fn every_counter_has_a_ttl() {
     let (engine, limiter) = (Engine::new(), limiter());
     engine.raw(&["SET", "rate_limit:ip", "7"]);
     let refused = engine.run(limiter.check("ip", 5.0, 60.0)).unwrap();
     assert!(!refused.allowed);
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
     engine.advance(Duration::from_secs(61));
     assert!(engine.run(limiter.check("ip", 5.0, 60.0)).unwrap().allowed);
     assert!(engine.run(limiter.check("sub", 1.0, 0.0001)).unwrap().allowed);
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn what_is_no_counter_is_left_as_it_is() {
+fn a_key_of_another_type_is_unchanged() {
     let (engine, limiter) = (Engine::new(), limiter());
     for text in ["abc", "1e3", "1.5", "inf", " 1", ""] {
         engine.raw(&["SET", "rate_limit:ip", text, "EX", "60"]);
@@ -71,7 +71,7 @@ fn what_is_no_counter_is_left_as_it_is() {
 }
 
 #[test]
-fn a_key_as_given_is_used_as_given() {
+fn a_verbatim_key_is_used_unchanged() {
     let (engine, limiter) = (Engine::new(), limiter());
     let key = "ratelimit:10.0.0.1:/login".to_owned();
     assert!(engine.run(limiter.check_key(&key, 1.0, 60.0)).unwrap());
@@ -80,7 +80,7 @@ fn a_key_as_given_is_used_as_given() {
 }
 
 #[test]
-fn a_key_of_a_route_is_one_key_for_every_call() {
+fn a_route_key_is_the_same_key_for_every_method() {
     let engine = Engine::new();
     let own = Limiter::new(Options { prefix: Some("app:".into()), ..Options::default() }).unwrap();
     let (given, prefixed) = ("ratelimit:::1:/users/%7Bid%7D", "app:ratelimit:::1:/users/%7Bid%7D");
@@ -92,5 +92,5 @@ fn a_key_of_a_route_is_one_key_for_every_call() {
             assert_eq!(engine.run(Ok(limiter.reset(id))).unwrap(), 1);
         }
     }
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }

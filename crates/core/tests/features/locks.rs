@@ -9,7 +9,7 @@ fn locks() -> Locks {
 }
 
 #[test]
-fn one_of_many_gets_it() {
+fn one_of_many_callers_acquires_it() {
     let (engine, locks, mut dice) = (Engine::new(), locks(), Dice(2));
     for _ in 0..50 {
         let calls = (0..20).map(|_| locks.acquire("res", 30.0).unwrap()).collect();
@@ -24,7 +24,7 @@ fn one_of_many_gets_it() {
 fn only_the_holder_extends_and_releases() {
     let (engine, locks) = (Engine::new(), locks());
     let first = engine.run(locks.acquire("res", 10.0)).unwrap().unwrap();
-    assert!(!engine.run(locks.release("res", "somebody else's")).unwrap());
+    assert!(!engine.run(locks.release("res", "another token")).unwrap());
     assert!(!engine.run(locks.extend("res", "", 60.0)).unwrap());
     assert!(engine.run(locks.extend("res", &first, 60.0)).unwrap());
     assert!(engine.left("lock:res") > 50_000);

@@ -1,10 +1,10 @@
-//! Runs calls on an engine of their own, one round at a time, in any order.
+//! Runs calls on an embedded engine, one round at a time, in any order.
 
 use std::time::Duration;
 
 use cinnabar_port::{Call, Keys, Replies, Reply, Request, Step, Verb, error::Result};
 
-/// An engine that nobody else uses.
+/// An embedded engine of one test.
 pub struct Engine(cinnabar_memory::Engine);
 
 impl Engine {
@@ -22,58 +22,58 @@ impl Engine {
 }
 
 impl Engine {
-    /// One round of a call.
+    /// Runs one round of a call.
     pub fn step<T>(&self, call: Call<T>) -> Result<Step<T>> {
         let replies = if call.requests.is_empty() { Vec::new() } else { self.execute(call.requests) };
         (call.read)(Replies(replies.into_iter().collect()))
     }
 
-    /// A call to its end.
+    /// Runs a call to its end.
     pub fn run<T>(&self, call: Result<Call<T>>) -> Result<T> {
         let mut call = call?;
         loop {
             match self.step(call)? {
-                Step::Done(answer) => return Ok(answer),
+                Step::Done(result) => return Ok(result),
                 Step::Next(next) => call = next,
             }
         }
     }
 
-    /// Several calls at once: the next round is always that of any of them. The answers are in the order of the calls.
+    /// Runs calls concurrently: each round is that of a random call. Returns their results in the order of the calls.
     pub fn race<T>(&self, calls: Vec<Call<T>>, dice: &mut Dice) -> Vec<Result<T>> {
-        let mut answers: Vec<_> = calls.iter().map(|_| None).collect();
+        let mut results: Vec<_> = calls.iter().map(|_| None).collect();
         let mut flying: Vec<_> = calls.into_iter().enumerate().collect();
         while !flying.is_empty() {
             let (at, call) = flying.swap_remove(dice.below(flying.len()));
             match self.step(call) {
                 Ok(Step::Next(next)) => flying.push((at, next)),
-                Ok(Step::Done(answer)) => answers[at] = Some(Ok(answer)),
-                Err(error) => answers[at] = Some(Err(error)),
+                Ok(Step::Done(result)) => results[at] = Some(Ok(result)),
+                Err(error) => results[at] = Some(Err(error)),
             }
         }
-        answers.into_iter().map(Option::unwrap).collect()
+        results.into_iter().map(Option::unwrap).collect()
     }
 
-    /// A command as a client in any language sends it.
+    /// Runs a command as any client would send it.
     pub fn raw(&self, parts: &[&str]) -> Reply {
         self.execute(vec![request(parts)]).pop().unwrap().unwrap()
     }
 
-    /// The text at a key.
+    /// Returns the text at a key.
     pub fn text(&self, key: &str) -> Option<String> {
         self.raw(&["GET", key]).bulk().unwrap().map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
     }
 
-    /// The life that a key has left, in milliseconds.
+    /// Returns the remaining ttl of a key, in milliseconds.
     pub fn left(&self, key: &str) -> i64 {
         self.raw(&["PTTL", key]).int().unwrap()
     }
 
-    /// Checks that every key ends some time.
-    pub fn assert_all_end(&self) {
+    /// Asserts that every key has a ttl.
+    pub fn assert_all_have_a_ttl(&self) {
         for key in self.raw(&["KEYS", "*"]).array().unwrap() {
             let key = String::from_utf8(key.bulk().unwrap().unwrap().to_vec()).unwrap();
-            assert_ne!(self.left(&key), -1, "{key} never ends");
+            assert_ne!(self.left(&key), -1, "{key} has no ttl");
         }
     }
 }
@@ -87,7 +87,7 @@ pub fn request(parts: &[&str]) -> Request {
     request
 }
 
-/// Chance that comes out the same in every run.
+/// A random generator with a fixed seed.
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -24,7 +24,7 @@ fn ids(engine: &Engine, sessions: &Sessions, user: &str) -> Vec<String> {
     engine.run(sessions.list(user, false)).unwrap().into_iter().map(|session| session.id).collect()
 }
 
-fn lives(engine: &Engine, sessions: &Sessions, id: &str) -> bool {
+fn is_valid(engine: &Engine, sessions: &Sessions, id: &str) -> bool {
     engine.run(sessions.get(id)).unwrap().is_some()
 }
 
@@ -33,7 +33,7 @@ fn listed(engine: &Engine, index: &str) -> HashSet<String> {
     ids.map(|id| String::from_utf8(id.bulk().unwrap().unwrap().to_vec()).unwrap()).collect()
 }
 
-/// One that adds 1 to a field of its own, over and over.
+/// A writer that increments its own field again and again.
 struct Writer {
     field: String,
     count: u32,
@@ -76,7 +76,7 @@ fn eight_writers_lose_nothing() {
 }
 
 #[test]
-fn nothing_brings_a_destroyed_session_back() {
+fn a_destroyed_session_never_comes_back() {
     let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(4));
     for _ in 0..300 {
         let id = create(&engine, &sessions, own(60.0, &["t"]));
@@ -87,18 +87,18 @@ fn nothing_brings_a_destroyed_session_back() {
             sessions.update(&id, r#"{"b":2}"#).unwrap(),
             sessions.extend(&id, 3600.0).unwrap(),
         ];
-        let answers = engine.race(calls, &mut dice);
-        assert!(answers.into_iter().nth(2).unwrap().unwrap(), "it was there to destroy");
+        let results = engine.race(calls, &mut dice);
+        assert!(results.into_iter().nth(2).unwrap().unwrap(), "it existed");
         assert_eq!(engine.text(&format!("session:{id}")), None);
         assert!(!engine.run(sessions.update(&id, "{}")).unwrap());
         assert!(!engine.run(sessions.touch(&id)).unwrap() && !engine.run(sessions.extend(&id, 9.0)).unwrap());
         assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 0);
     }
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn lives_are_what_was_asked_for() {
+fn ttls_are_as_requested() {
     let (engine, sessions) = (Engine::new(), sessions());
     let near = |key: &str, seconds: i64| {
         let left = engine.left(key);
@@ -138,23 +138,23 @@ fn lives_are_what_was_asked_for() {
         engine.run(sessions.update("short", "{}")).unwrap();
         near("session:short", 60);
     }
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn the_index_names_all_that_live_and_cleans_itself() {
+fn the_index_has_all_valid_sessions_and_cleans_itself() {
     let (engine, sessions) = (Engine::new(), sessions());
-    let (mut live, short) = (HashSet::new(), create(&engine, &sessions, own(10.0, &["t"])));
+    let (mut valid, short) = (HashSet::new(), create(&engine, &sessions, own(10.0, &["t"])));
     for _ in 0..20 {
-        live.insert(create(&engine, &sessions, own(1000.0, &["t"])));
+        valid.insert(create(&engine, &sessions, own(1000.0, &["t"])));
     }
     let list = || ids(&engine, &sessions, "u").into_iter().collect::<HashSet<_>>();
     assert_eq!(list().len(), 21);
     engine.advance(Duration::from_secs(11));
-    assert_eq!(list(), live, "what ended is not listed");
+    assert_eq!(list(), valid, "expired sessions are not listed");
 
-    // Renewed in each of the ways, they stay listed for as long as they live.
-    let ids: Vec<_> = live.iter().cloned().collect();
+    // However they are renewed, they stay listed until they expire.
+    let ids: Vec<_> = valid.iter().cloned().collect();
     engine.advance(Duration::from_secs(900));
     for (n, id) in ids.iter().enumerate() {
         let renewed = match n % 3 {
@@ -166,13 +166,13 @@ fn the_index_names_all_that_live_and_cleans_itself() {
     }
     assert!(!listed(&engine, USER).contains(&short));
     engine.advance(Duration::from_secs(950));
-    assert_eq!(list(), live);
+    assert_eq!(list(), valid);
     engine.advance(Duration::from_secs(100));
     let extended: HashSet<_> = ids.iter().skip(2).step_by(3).cloned().collect();
     assert_eq!(list(), extended);
     assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), extended.len() as i64);
     assert!(list().is_empty() && listed(&engine, USER).is_disjoint(&extended));
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
     engine.advance(Duration::from_secs(4000));
     assert_eq!(engine.raw(&["DBSIZE"]).int().unwrap(), 0);
 }
@@ -184,7 +184,7 @@ fn a_destroyed_session_leaves_nothing() {
     assert_eq!(engine.run(sessions.destroy(&id)).unwrap(), 1);
     let left = engine.raw(&["KEYS", "*"]).array().unwrap();
     assert_eq!(left.len(), 3, "the epochs of a user and two tags");
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
@@ -201,11 +201,11 @@ fn dropping_a_user_or_tag_drops_those_and_no_others() {
     assert_eq!(ids(&engine, &sessions, "u1").len(), 0);
     assert_eq!(ids(&engine, &sessions, "u2").len(), 100);
     assert_eq!(engine.run(sessions.invalidate_user("nobody")).unwrap(), 0);
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn whoever_logs_in_while_all_are_dropped_is_listed_or_gone() {
+fn a_session_created_during_a_drop_is_listed_or_dropped() {
     let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(5));
     for _ in 0..200 {
         let before: Vec<_> = (0..3).map(|_| create(&engine, &sessions, own(60.0, &["t"]))).collect();
@@ -223,19 +223,19 @@ fn whoever_logs_in_while_all_are_dropped_is_listed_or_gone() {
         assert!(before.iter().all(|id| engine.text(&format!("session:{id}")).is_none()));
         let keys = engine.raw(&["KEYS", "session:[^{]*"]).array().unwrap().into_iter();
         let made = keys.map(|key| String::from_utf8(key.bulk().unwrap().unwrap()[8..].to_vec()).unwrap());
-        let live: Vec<_> = made.filter(|id| lives(&engine, &sessions, id)).collect();
-        assert_eq!(ids(&engine, &sessions, "u").len(), live.len(), "a live session that no index names");
+        let valid: Vec<_> = made.filter(|id| is_valid(&engine, &sessions, id)).collect();
+        assert_eq!(ids(&engine, &sessions, "u").len(), valid.len(), "a valid session that is in no index");
         engine.run(sessions.invalidate_user("u")).unwrap();
-        assert!(!live.iter().any(|id| lives(&engine, &sessions, id)));
+        assert!(!valid.iter().any(|id| is_valid(&engine, &sessions, id)));
         engine.raw(&["FLUSHALL"]);
     }
 }
 
 #[test]
-fn who_takes_an_id_that_is_being_destroyed_is_listed() {
+fn a_session_that_reuses_an_id_being_destroyed_is_listed() {
     let (engine, sessions, mut dice) = (Engine::new(), sessions(), Dice(8));
     let store = || sessions.store("mine", r#"{"userId":"u"}"#, 100.0).unwrap().map(drop);
-    let mut lived = 0;
+    let mut survived = 0;
     for _ in 0..300 {
         engine.run(Ok(store())).unwrap();
         engine.advance(Duration::from_secs(40));
@@ -244,13 +244,13 @@ fn who_takes_an_id_that_is_being_destroyed_is_listed() {
         for answer in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
             answer.unwrap();
         }
-        let live = lives(&engine, &sessions, "mine");
-        assert_eq!(ids(&engine, &sessions, "u").len(), usize::from(live), "a live session that no index names");
+        let valid = is_valid(&engine, &sessions, "mine");
+        assert_eq!(ids(&engine, &sessions, "u").len(), usize::from(valid), "a valid session that is in no index");
         engine.run(sessions.invalidate_user("u")).unwrap();
-        assert!(!lives(&engine, &sessions, "mine"));
-        lived += usize::from(live);
+        assert!(!is_valid(&engine, &sessions, "mine"));
+        survived += usize::from(valid);
     }
-    assert!((50..250).contains(&lived), "both ends of the race are seen");
+    assert!((50..250).contains(&survived), "both outcomes of the race occur");
     assert!(listed(&engine, USER).is_empty());
 }
 
@@ -260,15 +260,15 @@ fn a_chosen_id_is_taken_once() {
     for _ in 0..50 {
         let options = || Create { id: Some("mine".into()), ..Create::default() };
         let calls = (0..5).map(|n| sessions.create(&format!("u{n}"), "t", "{}", options()).unwrap()).collect();
-        let answers = engine.race(calls, &mut dice);
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-        assert!(answers.into_iter().filter_map(Result::err).all(|error| error.kind == Kind::Conflict));
+        let results = engine.race(calls, &mut dice);
+        assert_eq!(results.iter().filter(|answer| answer.is_ok()).count(), 1);
+        assert!(results.into_iter().filter_map(Result::err).all(|error| error.kind == Kind::Conflict));
         assert_eq!(engine.run(sessions.destroy("mine")).unwrap(), 1);
     }
 }
 
 #[test]
-fn a_rolling_session_lives_while_it_is_read() {
+fn a_rolling_session_is_renewed_by_reads() {
     let engine = Engine::new();
     let options = Options { rolling: true, ttl: Some(100.0), ..Options::default() };
     let sessions = Sessions::new(options).unwrap();
@@ -281,14 +281,14 @@ fn a_rolling_session_lives_while_it_is_read() {
     assert_eq!(ids(&engine, &sessions, "u").len(), 2);
     engine.run(sessions.extend(&plain, 1000.0)).unwrap();
     engine.run(sessions.get(&plain)).unwrap();
-    assert!(engine.left(&format!("session:{plain}")) > 900_000, "reading never cuts a life short");
+    assert!(engine.left(&format!("session:{plain}")) > 900_000, "reading never shortens a ttl");
     engine.advance(Duration::from_secs(51));
     assert!(engine.run(sessions.get(&owned)).unwrap().is_none());
     assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), 0);
 }
 
 #[test]
-fn what_others_stored_is_left_alone() {
+fn values_of_other_programs_are_unchanged() {
     let (engine, sessions) = (Engine::new(), sessions());
     engine.raw(&["SET", "session:a", "[1]"]);
     assert!(!engine.run(sessions.update("a", "{}")).unwrap(), "it is no session");
@@ -298,11 +298,11 @@ fn what_others_stored_is_left_alone() {
 }
 
 #[test]
-fn whatever_the_store_loses_a_dropped_session_stays_dropped() {
+fn a_dropped_session_stays_dropped_whatever_keys_are_lost() {
     let (engine, mut dice) = (Engine::new(), Dice(9));
     let mut lost = 0;
     for round in 0..400 {
-        // Others than those who made them: they know nothing beforehand.
+        // Other processes, which have no hints.
         let (sessions, others) = (sessions(), self::sessions());
         let id = create(&engine, &sessions, own(600.0, &["t"]));
         let chosen = format!("chosen{round}");
@@ -317,7 +317,10 @@ fn whatever_the_store_loses_a_dropped_session_stays_dropped() {
             }
         }
         if engine.text(EPOCH).is_none() {
-            assert!(!lives(&engine, &others, &id) && !lives(&engine, &others, &chosen), "nobody can end these");
+            assert!(
+                !is_valid(&engine, &others, &id) && !is_valid(&engine, &others, &chosen),
+                "these could not be ended"
+            );
         }
         let calls = vec![
             others.invalidate_user("u").unwrap().map(drop),
@@ -330,32 +333,32 @@ fn whatever_the_store_loses_a_dropped_session_stays_dropped() {
             answer.unwrap();
         }
         for id in [&id, &chosen] {
-            assert!(!lives(&engine, &others, id) && !lives(&engine, &sessions, id), "round {round}");
+            assert!(!is_valid(&engine, &others, id) && !is_valid(&engine, &sessions, id), "round {round}");
             assert!(!engine.run(others.touch(id)).unwrap() && !engine.run(others.update(id, "{}")).unwrap());
         }
         assert!(ids(&engine, &others, "u").is_empty());
-        // The id of a session that counts no longer is free.
+        // The id of an invalid session can be reused.
         let options = Create { id: Some(chosen.clone()), ..Create::default() };
         engine.run(others.create("u", "t", "{}", options)).unwrap();
-        assert!(lives(&engine, &sessions, &chosen));
+        assert!(is_valid(&engine, &sessions, &chosen));
     }
     assert!(lost > 400, "{lost} keys were lost");
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
 }
 
 #[test]
-fn a_session_is_of_whom_it_says() {
+fn a_session_belongs_to_the_user_that_it_names() {
     let (engine, sessions) = (Engine::new(), sessions());
     let id = create(&engine, &sessions, own(600.0, &["t"]));
     assert!(engine.run(sessions.update(&id, r#"{"userId":"v"}"#)).unwrap());
     assert!(ids(&engine, &sessions, "u").is_empty());
     assert_eq!(ids(&engine, &sessions, "v"), [id.as_str()]);
     assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), 0);
-    assert!(lives(&engine, &sessions, &id), "it is another's");
+    assert!(is_valid(&engine, &sessions, &id), "it belongs to another user");
     assert!(engine.run(sessions.update(&id, r#"{"userId":null}"#)).unwrap());
     assert!(ids(&engine, &sessions, "v").is_empty());
     engine.run(sessions.invalidate_user("v")).unwrap();
-    assert!(lives(&engine, &sessions, &id), "it is nobody's");
+    assert!(is_valid(&engine, &sessions, &id), "it has no owner");
     assert_eq!(engine.run(sessions.destroy_by_tag("t")).unwrap(), 1, "it keeps its tags");
 
     for user in ["u", "v"] {
@@ -363,20 +366,20 @@ fn a_session_is_of_whom_it_says() {
     }
     assert!(ids(&engine, &sessions, "u").is_empty());
     assert_eq!(engine.run(sessions.invalidate_user("u")).unwrap(), 0);
-    assert!(lives(&engine, &sessions, "mine"));
+    assert!(is_valid(&engine, &sessions, "mine"));
     assert_eq!(engine.run(sessions.invalidate_user("v")).unwrap(), 1);
-    assert!(!lives(&engine, &sessions, "mine"));
+    assert!(!is_valid(&engine, &sessions, "mine"));
 }
 
 #[test]
-fn a_session_has_a_name_that_may_be_shown() {
+fn a_session_has_a_public_id() {
     let (engine, sessions) = (Engine::new(), sessions());
     let id = create(&engine, &sessions, Create::default());
     let (name, wrong) = (public_id(&id), public_id("other"));
     assert!(name.len() == 32 && !name.contains(&id[..8]));
     assert_eq!(engine.run(sessions.destroy_of("v", name.clone())).unwrap(), 0);
     assert_eq!(engine.run(sessions.destroy_of("u", wrong)).unwrap(), 0);
-    assert!(!lives(&engine, &sessions, &name));
+    assert!(!is_valid(&engine, &sessions, &name));
     assert_eq!(engine.run(sessions.destroy_of("u", name)).unwrap(), 1);
-    assert!(!lives(&engine, &sessions, &id));
+    assert!(!is_valid(&engine, &sessions, &id));
 }

@@ -11,7 +11,7 @@ fn sessions() -> Sessions {
     Sessions::new(Options::default()).unwrap()
 }
 
-fn look(engine: &Engine, sessions: &Sessions, token: &str) -> Lookup {
+fn lookup(engine: &Engine, sessions: &Sessions, token: &str) -> Lookup {
     engine.run(sessions.lookup(token, false)).unwrap()
 }
 
@@ -20,12 +20,12 @@ fn fill(engine: &Engine, sessions: &Sessions, found: &Lookup) -> bool {
 }
 
 #[test]
-fn a_loaded_user_is_found_until_its_time_or_the_user_is_over() {
+fn a_loaded_user_is_found_until_its_ttl_or_a_drop() {
     let (engine, sessions) = (Engine::new(), sessions());
-    let look = || look(&engine, &sessions, "token");
+    let look = || lookup(&engine, &sessions, "token");
     let missed = look();
     assert_eq!(missed.user, None);
-    assert!(fill(&engine, &sessions, &missed), "the first one is kept");
+    assert!(fill(&engine, &sessions, &missed), "the first one is stored");
     let text = engine.text(&format!("session:{}", missed.hash)).unwrap();
     assert_eq!(text.trim_end(), JSON);
     assert_eq!(look().user.as_deref(), Some(JSON.as_bytes()));
@@ -40,53 +40,53 @@ fn a_loaded_user_is_found_until_its_time_or_the_user_is_over() {
     assert_eq!(engine.run(sessions.invalidate_token(&missed.hash)).unwrap(), 1);
     assert_eq!(engine.run(sessions.invalidate_token(&missed.hash)).unwrap(), 0);
     assert_eq!(look().user, None);
-    engine.assert_all_end();
+    engine.assert_all_have_a_ttl();
     let stats = sessions.stats();
     assert_eq!((stats.hits, stats.misses, stats.errors), (1, 5, 0));
 }
 
 #[test]
-fn what_was_loaded_before_a_drop_is_never_cached_after_it() {
+fn a_user_loaded_before_a_drop_is_never_cached_after_it() {
     let (engine, sessions) = (Engine::new(), sessions());
-    let old = look(&engine, &sessions, "token");
+    let old = lookup(&engine, &sessions, "token");
     assert_eq!(engine.run(sessions.invalidate_user("7")).unwrap(), 0);
     assert!(!fill(&engine, &sessions, &old));
-    assert_eq!(look(&engine, &sessions, "token").user, None);
-    let new = look(&engine, &sessions, "token");
+    assert_eq!(lookup(&engine, &sessions, "token").user, None);
+    let new = lookup(&engine, &sessions, "token");
     assert_ne!(new.stamp, old.stamp, "these two must not share a load");
     assert!(fill(&engine, &sessions, &new));
 
     engine.run(sessions.invalidate_token(&new.hash)).unwrap();
-    let old = look(&engine, &sessions, "token");
+    let old = lookup(&engine, &sessions, "token");
     engine.run(sessions.invalidate_token(&new.hash)).unwrap();
     assert!(!fill(&engine, &sessions, &old));
-    let new = look(&engine, &sessions, "token");
+    let new = lookup(&engine, &sessions, "token");
     assert_ne!(new.stamp, old.stamp);
     assert!(fill(&engine, &sessions, &new));
 }
 
 #[test]
-fn the_invalidation_of_another_user_costs_one_load_at_most() {
+fn the_invalidation_of_another_user_costs_at_most_one_load() {
     let (engine, sessions) = (Engine::new(), sessions());
-    let old = look(&engine, &sessions, "token");
+    let old = lookup(&engine, &sessions, "token");
     engine.run(sessions.invalidate_user("8")).unwrap();
-    assert!(!fill(&engine, &sessions, &old), "nobody can tell");
+    assert!(!fill(&engine, &sessions, &old), "it may have been this user");
     for _ in 0..3 {
-        let old = look(&engine, &sessions, "token");
+        let old = lookup(&engine, &sessions, "token");
         engine.run(sessions.invalidate_user("8")).unwrap();
-        assert!(fill(&engine, &sessions, &old), "now it is known that it was another");
+        assert!(fill(&engine, &sessions, &old), "now it is known to be another user");
         engine.run(sessions.invalidate_token(&old.hash)).unwrap();
     }
 }
 
 #[test]
-fn a_drop_wins_over_whatever_is_under_way_whatever_the_store_loses() {
+fn a_drop_cancels_loads_in_flight_whatever_keys_are_lost() {
     let (engine, mut dice) = (Engine::new(), Dice(7));
     let mut kept = 0;
     for round in 0..400 {
         let sessions = sessions();
         let tokens: Vec<_> = (0..4).map(|n| format!("token{n}")).collect();
-        let looked: Vec<_> = tokens.iter().map(|token| look(&engine, &sessions, token)).collect();
+        let looked: Vec<_> = tokens.iter().map(|token| lookup(&engine, &sessions, token)).collect();
         let mut calls: Vec<_> = looked
             .iter()
             .map(|look| sessions.fill(&look.hash, &look.stamp, JSON, &["7".into()], 300.0).unwrap().map(drop))
@@ -110,7 +110,7 @@ fn a_drop_wins_over_whatever_is_under_way_whatever_the_store_loses() {
             }
         }
         for token in &tokens {
-            let found = look(&engine, &sessions, token);
+            let found = lookup(&engine, &sessions, token);
             assert_eq!(found.user, None, "loaded before the drop, found after it: round {round}, user: {user}");
             kept += usize::from(fill(&engine, &sessions, &found));
             if dice.below(2) == 0 {
@@ -122,7 +122,7 @@ fn a_drop_wins_over_whatever_is_under_way_whatever_the_store_loses() {
     assert!(kept > 1000, "{kept} were kept");
 }
 
-/// Some key of ours goes, any but a session.
+/// Loses a random key that is not a session.
 fn lose(engine: &Engine, dice: &mut Dice) {
     let keys = engine.raw(&["KEYS", "*"]).array().unwrap();
     if keys.is_empty() {
@@ -136,9 +136,9 @@ fn lose(engine: &Engine, dice: &mut Dice) {
 }
 
 #[test]
-fn sessions_and_tokens_never_meet() {
+fn sessions_and_tokens_are_never_confused() {
     let (engine, sessions) = (Engine::new(), sessions());
-    let missed = look(&engine, &sessions, "token");
+    let missed = lookup(&engine, &sessions, "token");
     assert!(fill(&engine, &sessions, &missed));
     let hash = missed.hash;
     assert_eq!(engine.run(sessions.get(&hash)).unwrap(), None);
@@ -146,16 +146,16 @@ fn sessions_and_tokens_never_meet() {
     assert!(!engine.run(sessions.extend(&hash, 60.0)).unwrap());
     assert_eq!(engine.run(sessions.destroy(&hash)).unwrap(), 0);
     assert!(engine.run(sessions.list("7", false)).unwrap().is_empty());
-    assert!(look(&engine, &sessions, "token").user.is_some());
+    assert!(lookup(&engine, &sessions, "token").user.is_some());
 
     let id = engine.run(sessions.create("7", "t", "{}", Create::default())).unwrap();
-    assert_eq!(look(&engine, &sessions, &id).user, None);
+    assert_eq!(lookup(&engine, &sessions, &id).user, None);
     assert_eq!(engine.run(sessions.list("7", false)).unwrap().len(), 1);
     assert_eq!(engine.run(sessions.invalidate_user("7")).unwrap(), 2);
 
-    // A session that somebody keeps under the hash of a token is no answer to whose the token is, and stays.
+    // A session under the hash of a token is not the user of the token, and is not overwritten.
     engine.run(sessions.store(&hash, r#"{"id":1}"#, 60.0)).unwrap();
-    let missed = look(&engine, &sessions, "token");
+    let missed = lookup(&engine, &sessions, "token");
     assert_eq!(missed.user, None);
     assert!(!fill(&engine, &sessions, &missed));
     assert_eq!(engine.run(sessions.invalidate_token(&hash)).unwrap(), 0);

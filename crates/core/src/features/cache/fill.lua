@@ -12,7 +12,7 @@ if not epoch or epoch ~= expected or tonumber(number) < tonumber(stored) then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
--- The lease lives a second longer, so that a caller that has just missed the value can tell that nothing has changed and share
+-- The lease lives a second longer, so that a caller that has just missed the value can see that nothing has changed and share
 -- it. For loads that started later, it keeps its ttl.
 local ttl = number == loads and 1000 or math.max(1000, redis.call('PTTL', KEYS[2]))
 redis.call('SET', KEYS[2], epoch .. ':' .. loads .. ':' .. number, 'PX', string.format('%d', ttl))

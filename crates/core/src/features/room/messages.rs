@@ -19,7 +19,7 @@ use crate::{keys, store::Publication};
 script!(SEND = "room/send.lua", keys: 2, args: 6);
 script!(HISTORY = "room/history.lua", keys: 2, args: 2);
 
-/// Eight days, in milliseconds: a listener that returns within a week can tell how many messages it missed.
+/// Eight days, in milliseconds: a listener that returns within a week learns how many messages it missed.
 const NUMBERS_TTL_MS: &str = "691200000";
 /// The largest message as JSON. A hundred are stored, and read together.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -160,7 +160,7 @@ fn history(reply: Reply) -> Result<History> {
 
 /// Encodes a message that is stored but not sent. Its timestamp is the last field, where a sent message has its number.
 ///
-/// A `seq` field of its own is kept if it cannot be mistaken for a number given by `send`.
+/// A `seq` field of its own stays if it cannot be mistaken for a number given by `send`.
 pub(super) fn unnumbered(message: &str, timestamp: &str) -> Result<Bytes> {
     let timestamp = json::string(timestamp)?;
     let mut object = json::Object::argument("message", message.as_bytes())?;

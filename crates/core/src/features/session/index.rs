@@ -94,7 +94,7 @@ impl Sessions {
         let args =
             [keys::invalidations(&self.0.prefix), random::hex::<8>()?.into(), Bytes::from_static(COUNTER_TTL_MS)];
         let count = Request::script(&COUNT_INVALIDATION, args).merging(Merge::Script).idempotent().without_effect();
-        // Counted before the epoch changes, so that a load that sees the new epoch can tell by the count whether it started
+        // Counted before the epoch changes, so that a load that sees the new epoch can decide by the count whether it started
         // earlier.
         Ok(Call::round([count], move |replies| {
             replies.all()?;

@@ -299,7 +299,7 @@ fn a_session_is_renewed_with_its_own_ttl() {
     let call = next(call, vec![with_ttl(&value, 9), text(KNOWN)]);
     assert_eq!(names(&call), ["session/index_renew.lua", "PEXPIRE"]);
     assert_eq!(last_args(&call), ["session:a", "60000"]);
-    // Dropped just before, so it is invalid, however long it is kept.
+    // Dropped just before, so it is invalid, whatever its ttl.
     assert!(!done(call, vec![Reply::Nil, Reply::Int(1)]).unwrap());
 
     // The original ttl of these is unknown.
@@ -345,8 +345,8 @@ fn look_ups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
     let metadata = Metadata { of: Contents::Token, ttl: Duration::from_secs(1), owner: None, group_epochs: Vec::new() };
-    let kept = Reply::Bulk(metadata.append_to(b"{}"));
-    let found = done(sessions.lookup("token", false).unwrap(), vec![kept]).unwrap();
+    let session = Reply::Bulk(metadata.append_to(b"{}"));
+    let found = done(sessions.lookup("token", false).unwrap(), vec![session]).unwrap();
     assert_eq!(found, Lookup { hash: hash.into(), user: Some("{}".into()), stamp: String::new() });
     // A session with that id is not a user.
     let call = next(sessions.lookup("token", false).unwrap(), vec![text("{}")]);

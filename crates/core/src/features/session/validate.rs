@@ -194,8 +194,8 @@ impl Fill {
             return self.store(group_epochs, Vec::new()).map(Step::Next);
         }
         // Read after the epochs exist: dropping one of these users from now on changes an epoch that was read.
-        let look = Request::get(keys::invalidations(&self.sessions.0.prefix));
-        Ok(Step::Next(Call::round([look], move |replies| {
+        let read_count = Request::get(keys::invalidations(&self.sessions.0.prefix));
+        Ok(Step::Next(Call::round([read_count], move |replies| {
             let count = replies.last()?.bulk()?.unwrap_or_default();
             let notes = self.notes(&group_epochs, &fresh, &count)?;
             if count == self.count && !count.is_empty() {

@@ -156,7 +156,7 @@ async fn a_deadline_between_rounds_reports_whether_the_first_changed_something()
     let mut seen = Vec::new();
     store().run(calls, Instant::now(), |done| seen.extend(done)).await;
     seen.sort_by_key(|(_, tag)| *tag);
-    let kinds: Vec<_> = seen.into_iter().map(|(answer, _)| answer.unwrap_err().kind).collect();
+    let kinds: Vec<_> = seen.into_iter().map(|(result, _)| result.unwrap_err().kind).collect();
     assert_eq!(kinds, [Kind::MaybeApplied, Kind::NotSent]);
 }
 

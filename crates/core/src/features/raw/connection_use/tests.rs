@@ -27,7 +27,7 @@ fn commands_that_only_read_are_known() {
         "SPOP",
         "TOUCH",
         "BLPOP",
-        "NOBODY.KNOWS",
+        "UNKNOWN.COMMAND",
     ] {
         assert!(!known::reads(writes), "{writes}");
     }
