@@ -7,9 +7,10 @@
 import { main, run } from './run.mjs'
 import { forTesting } from './setup.mjs'
 import { runSpecs } from './specs.mjs'
+import { count } from './totals.mjs'
 
 const parts = {
-  rust: () => run('cargo', ['test', '--locked', '--workspace', '--no-fail-fast']),
+  rust: () => run('cargo', ['test', '--locked', '--workspace', '--features', 'fred', '--no-fail-fast']),
   types: async () => (await checkTypes('__test__/types')) + (await checkTypes('__test__/types/declared')),
   js: (words) => runSpecs(words),
   runtimes: (words) => runSpecs(words, { folder: 'runtimes' }),
@@ -17,22 +18,6 @@ const parts = {
 
 function checkTypes(project) {
   return run(process.execPath, ['node_modules/typescript/bin/tsc', '--project', project])
-}
-
-/** The totals of the runners' summaries. */
-function count(output) {
-  const total = { passed: 0, failed: 0, skipped: 0 }
-  const rust = /^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm
-  for (const [, passed, failed, ignored] of output.matchAll(rust)) {
-    total.passed += Number(passed)
-    total.failed += Number(failed)
-    total.skipped += Number(ignored)
-  }
-  const names = { pass: 'passed', fail: 'failed', cancelled: 'failed', skipped: 'skipped', todo: 'skipped' }
-  for (const [, what, number] of output.matchAll(/^ℹ (pass|fail|cancelled|skipped|todo) (\d+)/gm)) {
-    total[names[what]] += Number(number)
-  }
-  return total
 }
 
 await main(async () => {
