@@ -1,3 +1,16 @@
--- Adds a job, as `add` does. KEYS: the queue. ARGV: id, name, data, options, delay in ms, '1' where the caller chose the id, another
--- job whose key is named; '' for what there is not.
+-- Adds a job, unless its id is taken or an unfinished job has the same deduplication key.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  id
+-- ARGV[2]  name
+-- ARGV[3]  data
+-- ARGV[4]  options, as `parse_options` reads them; '' for the defaults
+-- ARGV[5]  delay in ms; '' for none
+-- ARGV[6]  '1' if the caller chose the id; '' otherwise
+-- ARGV[7]  the id of another job whose key is declared; '' for none
+--
+-- Returns a code of what was published if the job was added; the id of the existing job; or, in a list, the id of a job whose key
+-- has to be declared first. Then nothing was done.
 return add(KEYS[1], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])

@@ -1,5 +1,10 @@
--- Counts jobs. KEYS: the queue. Returns the number of ready, parked, suspect, delayed, active, done and dead jobs, and 1 if
--- paused.
+-- Counts jobs by state.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+--
+-- Returns the numbers of ready, parked, suspect, delayed, active, done and dead jobs, then 1 if the queue is paused.
 local q = KEYS[1]
 return {
   redis.call('ZCARD', q .. READY),

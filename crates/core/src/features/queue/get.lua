@@ -1,2 +1,9 @@
--- Looks at a job. KEYS: the queue. ARGV: id. Answers what it is like, nothing when there is none.
+-- Reads a job.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  id
+--
+-- Returns the job as `view` builds it; nil if there is none.
 return find(KEYS[1], ARGV[1])

@@ -1,11 +1,11 @@
--- Leases of one pass of a take. They are written together, in an order in which no error loses a job.
+-- The leases of one pass of a take. They are written together, in an order in which no error loses a job.
 
--- Records a job's lease. A job that runs alone starts immediately; the start of others is reported later.
-local function lease(take, pass, id, score, fields, group, alone)
+-- Records a job's lease. A suspect starts immediately; the start of others is reported later.
+local function lease(take, pass, id, score, fields, group, exclusive)
   local attempt = (tonumber(fields[5] or 0) or 0) + 1
   local record = {
     token = take.token, score = score, attempt = attempt, bytes = #(fields[2] or ''),
-    started = alone and string.format('%.0f', take.now) or '', alone = alone, given = fields[4],
+    started = exclusive and string.format('%.0f', take.now) or '', exclusive = exclusive, options = fields[4],
   }
   push(pass.records, id, record_of(record))
   push(pass.leases, take.now + take.lease, id)
@@ -14,13 +14,13 @@ local function lease(take, pass, id, score, fields, group, alone)
     table.insert(pass.groups[group], id)
   end
   push(take.jobs, id, fields)
-  if alone then
-    tell('active', id, attempt, '')
+  if exclusive then
+    emit('active', id, attempt, '')
   end
 end
 
 -- Writes the leases of the jobs that a pass has taken from a set.
-local function keep(take, pass, set)
+local function write_leases(take, pass, set)
   local q, limits = take.q, take.limits
   if #pass.records > 0 then
     redis.call('HSET', q .. LEASES, unpack(pass.records))

@@ -1,9 +1,9 @@
--- Limits of a take, and what of them is left in this run.
+-- The limits of a take, and what this run has used of them.
 
--- How many of `wanted` may start where any span of `per` ms admits `max` starts, and in how many ms one more may. The list
--- has the last `max` starts: the next is free when the first of them is out of the span. One in the future was written by a
--- clock that was set back, and counts for nothing.
-local function room_in(list, max, per, now, wanted)
+-- Returns how many of `wanted` jobs may start if any `per` ms allow `max` starts, and in how many ms one more may. The list
+-- has the last `max` starts: the next is allowed when the first of them has left the window. A start in the future was written
+-- before the clock was set back, and does not count.
+local function starts_available(list, max, per, now, wanted)
   for n = 1, math.min(wanted, max) do
     local start = tonumber(redis.call('LINDEX', list, n - 1 - max) or 0)
     if start > now - per and start <= now then
@@ -25,10 +25,11 @@ local function note_starts(list, max, per, now, count)
   end
 end
 
--- How many more jobs of a group may start in this run, at most `wanted`. Where its rate says so, in how many ms more may.
-local rooms = {}
-local function room_of(q, group, limits, now, wanted)
-  local room = rooms[group]
+-- Returns how many more jobs of a group may start in this run, at most `wanted`. If its rate is the limit, `wait` is in how many
+-- ms more may.
+local capacities = {}
+local function group_capacity(q, group, limits, now, wanted)
+  local room = capacities[group]
   if not room then
     local reserved = is_reserved(q, group) and 1 or 0
     room = { left = wanted }
@@ -37,20 +38,20 @@ local function room_of(q, group, limits, now, wanted)
     end
     if limits.group_starts > 0 and room.left > 0 then
       local list = q .. GROUP_STARTS .. group
-      room.left, room.wait = room_in(list, limits.group_starts, limits.group_per, now, room.left + reserved)
+      room.left, room.wait = starts_available(list, limits.group_starts, limits.group_per, now, room.left + reserved)
       room.left = room.left - reserved
     end
-    rooms[group] = room
+    capacities[group] = room
   end
   return room
 end
 
--- Takes a job out of those that are ready until its group has room.
+-- Parks a ready job until its group is no longer full.
 local function park(q, group, id, score, now)
   redis.call('ZADD', q .. GROUP_PARKED .. group, score, id)
   redis.call('ZADD', q .. PARKED, score, id)
-  if rooms[group].wait then
-    redis.call('ZADD', q .. RESUME, now + rooms[group].wait, group)
+  if capacities[group].wait then
+    redis.call('ZADD', q .. RESUME, now + capacities[group].wait, group)
   end
   redis.call('ZREM', q .. READY, id)
 end

@@ -1,5 +1,14 @@
--- Looks at jobs of a state. KEYS: the queue. ARGV: state, how many to pass over, how many, how many bytes at most, of data and
--- results. Answers how many were looked at, 1 when there may be others, and what they are like.
+-- Lists jobs of a state.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  state
+-- ARGV[2]  how many jobs to skip
+-- ARGV[3]  how many jobs to return at most
+-- ARGV[4]  how many bytes of data and results to return at most
+--
+-- Returns how many jobs were examined, 1 if there may be more, and the jobs as `view` builds them.
 local q, state, skip, most, bytes = KEYS[1], ARGV[1], ARGV[2] + 0, ARGV[3] + 0, ARGV[4] + 0
 local set = ({ ready = READY, delayed = DELAYED, active = LEASED, done = DONE, dead = DEAD })[state]
 local newest = state == 'done' or state == 'dead'
@@ -22,17 +31,17 @@ if state == 'ready' then
     end
   end
 end
-local jobs, looked = {}, 0
+local jobs, examined = {}, 0
 for i = 1, #ids, 2 do
   if bytes <= 0 then
     break
   end
   local job = view(q, ids[i], state, ids[i + 1])
-  looked = looked + 1
+  examined = examined + 1
   if job then
     jobs[#jobs + 1] = job
     local fields = job[6]
     bytes = bytes - #(fields[2] or '') - #(fields[10] or '') - #(fields[11] or '')
   end
 end
-return { looked, (looked < #ids / 2 or #ids == 2 * most) and 1 or 0, jobs }
+return { examined, (examined < #ids / 2 or #ids == 2 * most) and 1 or 0, jobs }

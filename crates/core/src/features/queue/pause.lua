@@ -1,4 +1,11 @@
--- Pauses or resumes a queue. KEYS: the queue. ARGV: 'pause' or 'resume'.
+-- Pauses or resumes a queue.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  'pause' or 'resume'
+--
+-- Returns 1.
 local q = KEYS[1]
 if ARGV[1] == 'pause' then
   redis.call('HSET', q .. META, 'paused', 1)

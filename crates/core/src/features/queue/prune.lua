@@ -1,5 +1,6 @@
--- A server that evicts keys may have evicted only the expiry times of the leases. Those not renewed expire one lease from now.
-local function mend_leases(q, now, lease)
+-- Restores lost expiry times of leases: a server that evicts keys may have evicted only those. Leases that are not renewed expire
+-- one lease from now.
+local function restore_expiries(q, now, lease)
   if redis.call('HLEN', q .. LEASES) > redis.call('ZCARD', q .. LEASED) then
     local again = {}
     for _, id in ipairs(redis.call('HKEYS', q .. LEASES)) do
@@ -8,15 +9,15 @@ local function mend_leases(q, now, lease)
       end
     end
     if #again > 0 then
-      begin(q)
+      begin_writing(q)
       redis.call('ZADD', q .. LEASED, unpack(again))
     end
   end
 end
 
 -- Runs if nothing was taken: deletes finished jobs after their retention, and resets the job number if the queue is empty.
-local function tidy(q, now, dead, done, lease)
-  mend_leases(q, now, lease)
+local function prune(q, now, dead, done, lease)
+  restore_expiries(q, now, lease)
   if redis.call('EXISTS', q .. LEASED) == 0 then
     redis.call('HDEL', q .. META, 'looked', 'since')
   end

@@ -1,41 +1,41 @@
 -- Events of this run, published at its end. A value too long for a message is omitted, unless it is stored nowhere else.
 -- Messages are only hints, so it is no failure if the server denies publishing one.
-local told, roused, said = {}, false, { [EVENTS] = 0, [WAKE] = 0 }
-local function say(channels, channel, text)
+local events, wake, sent = {}, false, { [EVENTS] = 0, [WAKE] = 0 }
+local function send(channels, channel, text)
   local denied = type(redis.pcall('PUBLISH', channels .. channel, text)) == 'table'
-  said[channel] = math.max(said[channel], denied and 2 or 1)
+  sent[channel] = math.max(sent[channel], denied and 2 or 1)
 end
--- What was published in this run: 0 for nothing, 1 if it was allowed, 2 if it was denied; three times that for events, plus that for
--- wake-ups.
-local function published()
-  return 3 * said[EVENTS] + said[WAKE]
+-- Returns a code of what this run published: 0 for nothing, 1 if it was allowed, 2 if it was denied; three times that of events,
+-- plus that of wake-ups.
+local function published_code()
+  return 3 * sent[EVENTS] + sent[WAKE]
 end
-local function tell(what, id, number, value, whole)
+local function emit(what, id, number, value, whole)
   local long = #value > 4096 and not whole
-  told[#told + 1] = table.concat({ what, id, number, long and '-' or #value, long and '' or value }, '\n')
+  events[#events + 1] = table.concat({ what, id, number, long and '-' or #value, long and '' or value }, '\n')
 end
 local function publish(q)
-  if #told > 0 then
-    say(KEYS[3], EVENTS, table.concat(told))
+  if #events > 0 then
+    send(KEYS[3], EVENTS, table.concat(events))
   end
-  if roused and redis.call('EXISTS', q .. READY, q .. SUSPECTS) > 0 then
-    say(KEYS[3], WAKE, '1')
+  if wake and redis.call('EXISTS', q .. READY, q .. SUSPECTS) > 0 then
+    send(KEYS[3], WAKE, '1')
   end
-  told, roused = {}, false
+  events, wake = {}, false
 end
 
 -- Adds suspects: score, id, score, id.
-local function suspect(q, places)
-  if #places > 0 then
-    roused = true
-    redis.call('ZADD', q .. SUSPECTS, unpack(places))
+local function add_suspects(q, entries)
+  if #entries > 0 then
+    wake = true
+    redis.call('ZADD', q .. SUSPECTS, unpack(entries))
   end
 end
 
 -- Adds ready jobs: score, id, score, id.
-local function make_ready(q, places)
-  if #places > 0 then
-    roused = redis.call('ZCARD', q .. READY) == 0 or roused
-    redis.call('ZADD', q .. READY, unpack(places))
+local function make_ready(q, entries)
+  if #entries > 0 then
+    wake = redis.call('ZCARD', q .. READY) == 0 or wake
+    redis.call('ZADD', q .. READY, unpack(entries))
   end
 end

@@ -1,4 +1,11 @@
--- Removes a waiter of a job. KEYS: the queue. ARGV: id.
+-- Removes a waiter of a job.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  id
+--
+-- Returns 1.
 local q, id = KEYS[1], ARGV[1]
 local waiting = redis.call('HGET', q .. WAITERS, id)
 if waiting then

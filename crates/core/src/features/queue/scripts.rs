@@ -20,9 +20,9 @@ script!(
     TAKE = "queue/take.lua", keys: 3, args: 21, is: [same_keys, undeclared_keys],
     with: [
         "../keys/queue.lua", "clock.lua", "queue/shared.lua", "queue/publish.lua", "queue/groups.lua", "queue/leases.lua",
-        "queue/retention.lua", "queue/outcomes.lua", "queue/clock_trust.lua", "queue/reclaim.lua", "queue/promote.lua", "queue/reserved.lua",
-        "queue/limits.lua",
-        "queue/lease_jobs.lua", "queue/pick.lua", "queue/suspect_limits.lua", "queue/pick_suspect.lua", "queue/yield.lua", "queue/parked.lua",
+        "queue/retention.lua", "queue/outcomes.lua", "queue/clock_trust.lua", "queue/reclaim.lua", "queue/promote.lua",
+        "queue/reserved.lua", "queue/limits.lua", "queue/start_ceiling.lua", "queue/lease_jobs.lua", "queue/pick.lua",
+        "queue/suspect_limits.lua", "queue/pick_suspect.lua", "queue/yield.lua", "queue/parked.lua", "queue/next_due.lua",
         "queue/prune.lua", "queue/take_ready.lua",
     ]
 );

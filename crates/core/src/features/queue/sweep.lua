@@ -1,6 +1,15 @@
--- Removes jobs of a state, at most 100 in a run. KEYS: the queue. ARGV: state; how long ago in ms they finished, or were added
--- where they have not; how many at most; how many to pass over, which an earlier run found too young; when that run was, ''
--- in the first. Answers how many were removed, how many more were too young, 1 when there may be others, and when this was.
+-- Removes jobs of a state, at most 100 in a run.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  state
+-- ARGV[2]  minimum age in ms, since the job finished or, if it has not, was added
+-- ARGV[3]  how many jobs at most
+-- ARGV[4]  how many jobs to skip, which an earlier run found too young
+-- ARGV[5]  the time of the first run in epoch ms; '' in the first
+--
+-- Returns how many were removed, how many more were too young, 1 if there may be others, and the time of the first run.
 local q, state, most, skip = KEYS[1], ARGV[1], math.min(ARGV[3] + 0, 100), ARGV[4] + 0
 local now = ARGV[5] == '' and now_ms() or ARGV[5] + 0
 local cut = now - ARGV[2]
@@ -21,6 +30,6 @@ for _, id in ipairs(ids) do
     young = young + 1
   end
 end
-forget_numbers(q)
+reset_numbers(q)
 publish(q)
 return { removed, young, #ids == most and 1 or 0, now }

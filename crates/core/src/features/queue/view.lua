@@ -1,4 +1,4 @@
--- A job as those see it who look from outside: state, what belongs to the state, and its fields.
+-- Builds a job as callers see it: id, state, attempt, start time, due time, fields.
 local function view(q, id, state, score)
   local fields = redis.pcall('HMGET', q .. JOB .. id, 'n', 'd', 't', 'o', 'a', 'x', 's', 'f', 'P', 'r', 'e')
   if not fields[1] then

@@ -1,20 +1,29 @@
--- Adds the job of a slot, if the repeat still waits for the slot that was found, and has it wait for the next one. KEYS: the queue. ARGV: the
--- repeat, the slot that was found, the slot that fires, the next one, the slot that never comes.
--- Answers nil when somebody was faster; 1 when the job was added, or the id of the one there is.
+-- Adds the job of a slot and sets the next slot, unless another process has done so.
+--
+-- KEYS[1]  the prefix of the queue's keys
+-- KEYS[2]  the queue's meta hash
+-- KEYS[3]  the prefix of the queue's channels
+-- ARGV[1]  id of the repeat
+-- ARGV[2]  the slot that was found due; nothing is done if it is no longer the next one
+-- ARGV[3]  the slot that fires
+-- ARGV[4]  the slot after that
+-- ARGV[5]  the slot that means never
+--
+-- Returns nil if another process was faster; a code of what was published if the job was added; or the id of the existing job.
 local q, id, found, slot, after, never = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if redis.call('ZSCORE', q .. REPEATS, id) ~= found then
   return false
 end
 local job = q .. REPEAT .. id
-local kept = redis.call('HMGET', job, 'n', 'd', 'o', 'w', 'f', 'l')
-if not kept[1] then
-  -- A slot of nothing: whoever deleted the hash forgot it.
+local stored = redis.call('HMGET', job, 'n', 'd', 'o', 'w', 'f', 'l')
+if not stored[1] then
+  -- A slot without a repeat: another program deleted the hash only.
   redis.call('ZREM', q .. REPEATS, id)
   return false
 end
-local added = add(q, KEYS[3], id .. ':' .. slot, kept[1], kept[2], kept[3], kept[4], '1', true)
-local fired = (tonumber(kept[5] or 0) or 0) + 1
-if fired >= (tonumber(kept[6] or '') or math.huge) then
+local added = add(q, KEYS[3], id .. ':' .. slot, stored[1], stored[2], stored[3], stored[4], '1', true)
+local fired = (tonumber(stored[5] or 0) or 0) + 1
+if fired >= (tonumber(stored[6] or '') or math.huge) then
   after = never
 end
 redis.call('HSET', job, 'f', fired)
