@@ -45,7 +45,7 @@ impl Rooms {
     fn look(&self, js: Js) -> Result<()> {
         if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
             let open_store = self.core.open_store(js)?;
-            self.attendance(&open_store).presence().look();
+            self.attendance(&open_store).presence().request_sweeps();
             self.looked_at.set(Some(Instant::now()));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What goes on by itself on the runtime's thread: calls over a store, paced, for as long as somebody wants it.
+//! Tasks on the runtime's thread that make calls over a store at their own pace, until their last handle is dropped.
 
 mod channel_buffer;
 mod clock_monitor;

@@ -1,7 +1,7 @@
-//! What is heard on one channel, kept for a while for all of this process who follow it.
+//! The last messages of one channel, buffered for all consumers in this process.
 //!
-//! Each follower has a place of its own in it, so that a slow one costs no memory and delays nobody: one that falls out at the
-//! end asks the store for what it has not seen.
+//! Each consumer has a position of its own in the buffer, so that a slow one costs no memory and delays no other: one
+//! that falls behind the buffer reads from the store what it has missed.
 
 use std::{
     collections::VecDeque,
@@ -24,101 +24,101 @@ use tokio::{
 
 use crate::store::{Registry, Store};
 
-/// What is kept of a channel: so many messages, and so many bytes.
+/// Bounds of the buffer of a channel: messages and bytes.
 const MOST_MESSAGES: usize = 10_000;
 const MOST_BYTES: usize = 16 << 20;
-/// How soon what failed is tried again: first, and at the latest.
+/// The backoff of a failed request: the first, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 static BUFFERS: Registry<(usize, Bytes), ChannelBuffer> = Registry::new();
 
-/// One channel.
+/// The buffer of one channel.
 pub struct ChannelBuffer {
     store: Arc<Store>,
     channel: Bytes,
-    /// The store's number of the subscription.
+    /// The id of the subscription in the store.
     subscription: OnceCell<u64>,
     ring: Mutex<Ring>,
-    followers: Mutex<Vec<Weak<dyn Consumer>>>,
+    consumers: Mutex<Vec<Weak<dyn Consumer>>>,
 }
 
-/// Who follows a channel.
+/// Consumes the messages of a channel.
 pub trait Consumer: Send + Sync {
-    /// There may be something new. Called from the thread that heard it, so it must not wait.
+    /// Called when there may be something new, on the thread that received it, so it must not block.
     fn advance(self: Arc<Self>);
 }
 
-/// Something heard.
+/// An item of the buffer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// What was published.
+    /// A published message.
     Message(Bytes),
-    /// Something may be missing here.
-    Lost,
+    /// Messages may be missing here.
+    Gap,
 }
 
-/// What is at a place.
+/// What is at a position.
 #[derive(Debug, PartialEq)]
 pub enum Lookup {
-    /// This.
+    /// This item.
     Item(Item),
     /// Nothing yet.
-    Nothing,
-    /// Nothing any more; the first that is left is at this place.
-    Gone(u64),
+    NotYet,
+    /// The item was dropped; this is the position of the oldest one left.
+    Dropped(u64),
 }
 
-/// The last items, by their places: the first ever heard is at 0.
+/// The last items, by position: the first one ever received is at 0.
 #[derive(Default)]
 struct Ring {
     items: VecDeque<Item>,
-    /// The place of the first that is left.
+    /// The position of the oldest item left.
     first: u64,
     bytes: usize,
 }
 
 impl ChannelBuffer {
-    /// The process's own for this channel. It ends with its last holder.
+    /// The buffer of this channel, shared by all of this process. It ends when it is dropped by its last owner.
     pub fn of(store: &Arc<Store>, channel: Bytes) -> Arc<Self> {
         let key = (Arc::as_ptr(store) as usize, channel);
-        let Ok(feed) = BUFFERS.get(&key, || {
+        let Ok(buffer) = BUFFERS.get(&key, || {
             Ok::<_, Infallible>(Self {
                 store: store.clone(),
                 channel: key.1.clone(),
                 subscription: OnceCell::new(),
                 ring: Mutex::default(),
-                followers: Mutex::default(),
+                consumers: Mutex::default(),
             })
         });
-        feed
+        buffer
     }
 
-    /// Answers when everything that is published from then on is heard. What may have been missed is looked after every
-    /// `look`, where the store might not tell.
-    pub async fn open(self: &Arc<Self>, look: Option<Duration>) -> Result<()> {
+    /// Subscribes; returns once every message published from then on is received. Where the store might not report
+    /// gaps, one is assumed every `refresh`.
+    pub async fn open(self: &Arc<Self>, refresh: Option<Duration>) -> Result<()> {
         let open = async {
-            let feed = Arc::downgrade(self);
+            let buffer = Arc::downgrade(self);
             let listener: MessageListener = Arc::new(move |heard| {
-                if let Some(feed) = feed.upgrade() {
-                    feed.hear(match heard {
+                if let Some(buffer) = buffer.upgrade() {
+                    buffer.receive(match heard {
                         Delivery::Message(Message { payload, .. }) => Item::Message(payload),
-                        Delivery::Gap(_) => Item::Lost,
+                        Delivery::Gap(_) => Item::Gap,
                     });
                 }
             });
             let number = self.store.subscribe(Topic::Channel(self.channel.clone()), listener).await?;
-            if let Some(look) = look {
-                tokio::spawn(doubt(Arc::downgrade(self), look));
+            if let Some(refresh) = refresh {
+                tokio::spawn(assume_gaps(Arc::downgrade(self), refresh));
             }
             Ok(number)
         };
         self.subscription.get_or_try_init(|| open).await.map(|_| ())
     }
 
-    /// Has somebody follow from now on for as long as it lives.
-    pub fn follow(&self, follower: Weak<dyn Consumer>) {
-        self.followers.lock().push(follower);
+    /// Adds a consumer, for as long as it lives.
+    pub fn add_consumer(&self, consumer: Weak<dyn Consumer>) {
+        self.consumers.lock().push(consumer);
     }
 
     /// The store.
@@ -126,36 +126,36 @@ impl ChannelBuffer {
         &self.store
     }
 
-    /// The place of what will be heard next.
+    /// The position of the next item to be received.
     pub fn end(&self) -> u64 {
         self.ring.lock().end()
     }
 
-    /// What is at a place.
-    pub fn at(&self, place: u64) -> Lookup {
-        self.ring.lock().at(place)
+    /// The item at a position.
+    pub fn at(&self, position: u64) -> Lookup {
+        self.ring.lock().at(position)
     }
 
-    /// The first that `look` finds in a message from a place on.
-    pub fn find<T>(&self, place: u64, look: impl Fn(&Bytes) -> Option<T>) -> Option<T> {
+    /// The first result of `read` for the messages at or after a position.
+    pub fn find<T>(&self, position: u64, read: impl Fn(&Bytes) -> Option<T>) -> Option<T> {
         let ring = self.ring.lock();
-        let skip = place.saturating_sub(ring.first) as usize;
+        let skip = position.saturating_sub(ring.first) as usize;
         ring.items.iter().skip(skip).find_map(|item| match item {
-            Item::Message(text) => look(text),
-            Item::Lost => None,
+            Item::Message(text) => read(text),
+            Item::Gap => None,
         })
     }
 
-    fn hear(&self, item: Item) {
+    fn receive(&self, item: Item) {
         self.ring.lock().push(item);
-        let followers: Vec<_> = {
-            let mut followers = self.followers.lock();
-            followers.retain(|follower| follower.strong_count() > 0);
-            followers.iter().filter_map(Weak::upgrade).collect()
+        let consumers: Vec<_> = {
+            let mut consumers = self.consumers.lock();
+            consumers.retain(|consumer| consumer.strong_count() > 0);
+            consumers.iter().filter_map(Weak::upgrade).collect()
         };
-        // Called outside the locks: they look into the ring.
-        for follower in followers {
-            follower.advance();
+        // Called outside the locks, since consumers read the ring.
+        for consumer in consumers {
+            consumer.advance();
         }
     }
 }
@@ -170,16 +170,16 @@ impl Drop for ChannelBuffer {
 
 impl Ring {
     fn push(&mut self, item: Item) {
-        // In memory of its own: it would otherwise hold all the bytes that were read along with it.
+        // A copy, because the original would retain the whole read buffer.
         let item = match item {
             Item::Message(text) => Item::Message(Bytes::copy_from_slice(&text)),
-            Item::Lost => Item::Lost,
+            Item::Gap => Item::Gap,
         };
         self.bytes += item.bytes();
         self.items.push_back(item);
         while self.items.len() > MOST_MESSAGES || self.bytes > MOST_BYTES && self.items.len() > 1 {
-            let gone = self.items.pop_front();
-            self.bytes -= gone.as_ref().map_or(0, Item::bytes);
+            let dropped = self.items.pop_front();
+            self.bytes -= dropped.as_ref().map_or(0, Item::bytes);
             self.first += 1;
         }
     }
@@ -188,10 +188,10 @@ impl Ring {
         self.first + self.items.len() as u64
     }
 
-    fn at(&self, place: u64) -> Lookup {
-        match place.checked_sub(self.first).map(|offset| self.items.get(offset as usize)) {
-            None => Lookup::Gone(self.first),
-            Some(None) => Lookup::Nothing,
+    fn at(&self, position: u64) -> Lookup {
+        match position.checked_sub(self.first).map(|offset| self.items.get(offset as usize)) {
+            None => Lookup::Dropped(self.first),
+            Some(None) => Lookup::NotYet,
             Some(Some(item)) => Lookup::Item(item.clone()),
         }
     }
@@ -201,82 +201,84 @@ impl Item {
     fn bytes(&self) -> usize {
         match self {
             Self::Message(text) => text.len(),
-            Self::Lost => 0,
+            Self::Gap => 0,
         }
     }
 }
 
-/// Takes it for possible, once in a while, that something is missing.
-async fn doubt(feed: Weak<ChannelBuffer>, every: Duration) {
+/// Reports a possible gap once in a while.
+async fn assume_gaps(buffer: Weak<ChannelBuffer>, every: Duration) {
     loop {
         sleep(every.mul_f64(0.75 + random::fraction() / 2.0)).await;
-        let Some(feed) = feed.upgrade() else { return };
-        feed.hear(Item::Lost);
+        let Some(buffer) = buffer.upgrade() else { return };
+        buffer.receive(Item::Gap);
     }
 }
 
-/// What several who ask at about the same time for the same may share.
+/// Single flight: shares a request among callers that need the same at about the same time.
 pub struct SingleFlight<K, T>(Mutex<Vec<InFlight<K, T>>>);
 
 struct InFlight<K, T> {
-    what: K,
-    /// The place that the feed had reached when it was asked.
-    place: u64,
-    answer: Weak<OnceCell<Result<T>>>,
+    key: K,
+    /// The position that the buffer had reached when the request was made.
+    position: u64,
+    result: Weak<OnceCell<Result<T>>>,
 }
 
 impl<K: PartialEq + Send, T: Clone + Send + Sync> SingleFlight<K, T> {
-    /// Nobody has asked.
+    /// With nothing in flight.
     pub fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// What `ask` answers, or somebody else's that was asked for the same no earlier than at a place.
+    /// The result of `request`, or of a request in flight for the same key that was made no earlier than at position
+    /// `since`.
     pub async fn get<F: Future<Output = Result<T>>>(
         &self,
-        what: K,
+        key: K,
         since: u64,
         now: u64,
-        ask: impl FnOnce() -> F,
+        request: impl FnOnce() -> F,
     ) -> Result<T> {
-        let answer = {
-            let mut asked = self.0.lock();
-            asked.retain(|asked| asked.answer.strong_count() > 0);
-            let same = asked.iter().find(|asked| asked.what == what && asked.place >= since);
-            same.and_then(|asked| asked.answer.upgrade()).unwrap_or_else(|| {
-                let answer = Arc::new(OnceCell::new());
-                asked.push(InFlight { what, place: now, answer: Arc::downgrade(&answer) });
-                answer
+        let result = {
+            let mut in_flight = self.0.lock();
+            in_flight.retain(|in_flight| in_flight.result.strong_count() > 0);
+            let same = in_flight.iter().find(|in_flight| in_flight.key == key && in_flight.position >= since);
+            same.and_then(|in_flight| in_flight.result.upgrade()).unwrap_or_else(|| {
+                let result = Arc::new(OnceCell::new());
+                in_flight.push(InFlight { key, position: now, result: Arc::downgrade(&result) });
+                result
             })
         };
-        answer.get_or_init(ask).await.clone()
+        result.get_or_init(request).await.clone()
     }
 }
 
-/// Asks until the store has answered, or nobody wants to know any more: `ask` says so by `None`.
+/// Repeats a request until the store is available, or until `request` returns `None` because no caller needs the
+/// result.
 pub async fn retry_while_unavailable<T, F: Future<Output = Option<Result<T>>>>(
-    mut ask: impl FnMut() -> F,
+    mut request: impl FnMut() -> F,
 ) -> Option<Result<T>> {
     let mut wait = FIRST_WAIT;
     loop {
-        match ask().await? {
+        match request().await? {
             Err(error) if error.is_unavailable() || matches!(error.kind, Kind::Auth | Kind::OutOfMemory) => {}
-            answer => return Some(answer),
+            result => return Some(result),
         }
         sleep(wait.mul_f64(0.5 + random::fraction() / 2.0)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-/// Runs something on the runtime's thread, from whichever thread.
+/// Runs a task on the runtime's thread; may be called on any thread.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = runtime::get() {
         runtime.spawn(task);
     }
 }
 
-/// When a call that begins now is late.
-pub fn within(patience: Duration) -> Instant {
+/// The deadline of a call that begins now.
+pub fn deadline_in(patience: Duration) -> Instant {
     Instant::now() + patience
 }
 
@@ -289,19 +291,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_keeps_places_and_forgets_the_oldest() {
+    fn a_ring_keeps_positions_and_drops_the_oldest() {
         let mut ring = Ring::default();
         ring.push(message("a"));
-        ring.push(Item::Lost);
+        ring.push(Item::Gap);
         assert_eq!(
             [ring.at(0), ring.at(1), ring.at(2)],
-            [Lookup::Item(message("a")), Lookup::Item(Item::Lost), Lookup::Nothing]
+            [Lookup::Item(message("a")), Lookup::Item(Item::Gap), Lookup::NotYet]
         );
         for _ in 0..MOST_MESSAGES {
             ring.push(message("b"));
         }
         assert_eq!((ring.end(), ring.items.len()), (MOST_MESSAGES as u64 + 2, MOST_MESSAGES));
-        assert_eq!([ring.at(1), ring.at(2)], [Lookup::Gone(2), Lookup::Item(message("b"))]);
+        assert_eq!([ring.at(1), ring.at(2)], [Lookup::Dropped(2), Lookup::Item(message("b"))]);
         ring.push(Item::Message(vec![b'x'; MOST_BYTES + 1].into()));
         assert_eq!((ring.items.len(), ring.bytes), (1, MOST_BYTES + 1), "one alone is never too much");
         ring.push(message("c"));
@@ -309,20 +311,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_asked_early_enough_is_shared() {
+    async fn requests_made_late_enough_are_shared() {
         let shared = SingleFlight::new();
-        let ask = |answer: u32| {
+        let request = |result: u32| {
             move || async move {
                 tokio::task::yield_now().await;
-                Ok(answer)
+                Ok(result)
             }
         };
-        let early = shared.get("a", 0, 5, ask(1));
-        let later = shared.get("a", 5, 7, ask(2));
-        let other = shared.get("b", 5, 7, ask(3));
-        let newer = shared.get("a", 6, 7, ask(4));
-        let answers = tokio::join!(early, later, other, newer);
-        assert_eq!([answers.0, answers.1, answers.2, answers.3].map(Result::unwrap), [1, 1, 3, 4]);
-        assert_eq!(shared.get("a", 0, 9, ask(5)).await.unwrap(), 5, "an answer is not kept");
+        let early = shared.get("a", 0, 5, request(1));
+        let later = shared.get("a", 5, 7, request(2));
+        let other = shared.get("b", 5, 7, request(3));
+        let newer = shared.get("a", 6, 7, request(4));
+        let results = tokio::join!(early, later, other, newer);
+        assert_eq!([results.0, results.1, results.2, results.3].map(Result::unwrap), [1, 1, 3, 4]);
+        assert_eq!(shared.get("a", 0, 9, request(5)).await.unwrap(), 5, "an result is not stored");
     }
 }

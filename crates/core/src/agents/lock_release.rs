@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep};
 use crate::store::Store;
 
 /// How long to try. After that, the lock expires by its ttl.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_DURATION: Duration = Duration::from_secs(30);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// The first backoff, doubled each time.
-const FIRST_WAIT: Duration = Duration::from_millis(20);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// How many locks are released at a time. Those beyond expire by their ttl.
-const MOST: usize = 1000;
+const MAX_IN_FLIGHT: usize = 1000;
 
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
@@ -32,7 +32,7 @@ struct Permit;
 impl Permit {
     fn take() -> Option<Self> {
         let permit = Self;
-        (IN_FLIGHT.fetch_add(1, Ordering::Relaxed) < MOST).then_some(permit)
+        (IN_FLIGHT.fetch_add(1, Ordering::Relaxed) < MAX_IN_FLIGHT).then_some(permit)
     }
 }
 
@@ -42,27 +42,27 @@ impl Drop for Permit {
     }
 }
 
-/// Releases something that expires after `life`. "Nothing was there" does not end the retries, since the original request may
+/// Releases something that expires after `ttl`. "Nothing was there" does not end the retries, since the original request may
 /// still arrive after the release. Does not keep a disconnected service's store open.
 pub fn retry_until_released(
     store: &Arc<Store>,
-    life: Duration,
-    make: impl Fn() -> Result<Call<bool>> + Send + 'static,
+    ttl: Duration,
+    release: impl Fn() -> Result<Call<bool>> + Send + 'static,
 ) {
     let (Ok(runtime), Some(permit)) = (runtime::get(), Permit::take()) else { return };
-    let (store, until) = (Arc::downgrade(store), Instant::now() + life.min(LONGEST));
+    let (store, until) = (Arc::downgrade(store), Instant::now() + ttl.min(MAX_DURATION));
     runtime.spawn(async move {
-        let (_slot, mut wait) = (permit, FIRST_WAIT);
+        let (_slot, mut backoff) = (permit, FIRST_BACKOFF);
         while Instant::now() < until {
-            let (Some(store), Ok(mut call)) = (store.upgrade(), make()) else { return };
+            let (Some(store), Ok(mut call)) = (store.upgrade(), release()) else { return };
             // Thousands of retries must not decide whether the server is available to callers.
             call.requests.iter_mut().for_each(|request| request.counts_for_breaker = false);
             if matches!(store.call(call, Instant::now() + ATTEMPT).await, Ok(true)) {
                 return;
             }
             drop(store);
-            sleep(wait).await;
-            wait = (2 * wait).min(LONGEST_WAIT);
+            sleep(backoff).await;
+            backoff = (2 * backoff).min(MAX_BACKOFF);
         }
     });
 }

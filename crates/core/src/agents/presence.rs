@@ -1,8 +1,8 @@
-//! The presence of a process in rooms: its lease, its members, and what others have left behind.
+//! The presence of a process in rooms: its lease, its members, and the removal of the members of dead processes.
 //!
-//! There is one for all who share a store, a prefix and a lease. Two tasks belong to it. One keeps the lease and sweeps where
-//! another's is over (`lease.rs`); it must never wait for anything else. The other alone changes who is in which room
-//! (`members.rs`), so that a join and a leave of one connection cannot overtake each other.
+//! There is one for each store, prefix and lease time. It has two tasks. One renews the lease and sweeps processes
+//! whose leases have expired (`lease.rs`); it must never wait for anything else. Only the other one changes who is in
+//! which room (`members.rs`), so that a join and a leave of one connection cannot overtake each other.
 
 mod lease;
 mod members;
@@ -38,31 +38,31 @@ use crate::{
     store::{Registry, Store},
 };
 
-/// Joins and leaves that may wait: more is a server that does not answer.
-const MOST_WAITING: usize = 100_000;
+/// The most joins and leaves that may be pending: if there are more, the server does not respond.
+const MAX_WAITING: usize = 100_000;
 
-/// For so long after somebody has asked who is in a room, dead ones are swept.
-const LOOKED_AT: Duration = Duration::from_secs(60);
+/// Dead processes are swept for this long after the users of a room were read.
+const SWEEP_AFTER_READ: Duration = Duration::from_secs(60);
 
 static PRESENCES: Registry<(usize, Prefix, Duration), Presence> = Registry::new();
 
-/// What a process is in the rooms of one store.
+/// The presence of a process in the rooms of one store.
 pub struct Presence {
     store: Arc<Store>,
     rooms: Arc<Rooms>,
     lease: Duration,
-    /// How long its own calls may take.
+    /// The timeout of its own calls.
     patience: Duration,
-    /// The number under which its lease runs.
+    /// The process id that its lease is for.
     process: Mutex<Option<Arc<str>>>,
-    /// The lease was lost, or the store may have lost what it was told.
-    doubt: Notify,
+    /// Notified when the lease was lost, or the store may have lost data.
+    verify: Notify,
     /// Checks the store's clock for jumps.
-    steady: Mutex<ClockMonitor>,
-    /// Rooms that somebody watches: they are swept though nobody here is in one.
+    clock: Mutex<ClockMonitor>,
+    /// The number of watched rooms: dead processes are swept even if no member is here.
     watchers: AtomicUsize,
-    /// Until when somebody cares who is in the rooms, who asked a while ago.
-    looked_at: Mutex<Option<Instant>>,
+    /// When the users of a room were last read.
+    read_at: Mutex<Option<Instant>>,
     next: AtomicU64,
     waiting: AtomicUsize,
     tasks: Mutex<Tasks>,
@@ -71,8 +71,8 @@ pub struct Presence {
 /// Which of the two tasks run.
 #[derive(Default)]
 struct Tasks {
-    orders: Option<mpsc::UnboundedSender<Command>>,
-    keeping: bool,
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    lease_task: bool,
     sweeping: bool,
 }
 
@@ -83,20 +83,20 @@ pub struct Member {
     number: u64,
 }
 
-/// What is asked of the task that keeps the members.
+/// A command to the task that changes members.
 enum Command {
     Join(Membership, u64, oneshot::Sender<Result<Member>>),
     Leave(Member, oneshot::Sender<()>),
-    /// Several at once, for as long as it may take.
+    /// Several at once, until a deadline.
     LeaveAll(Vec<Member>, Instant, oneshot::Sender<()>),
 }
 
-/// Somebody watches a room: whoever is dead is swept out of it.
+/// While it exists, dead processes are swept.
 pub struct SweepGuard(Arc<Presence>);
 
 impl Presence {
-    /// The process's own for these rooms on this store, with leases this long. It ends when nobody holds it and nobody is in
-    /// a room any more.
+    /// The shared presence for these rooms, store and lease time. It ends when its last owner has dropped it and no
+    /// member is in a room.
     pub fn shared(store: &Arc<Store>, rooms: &Arc<Rooms>, lease: Duration, patience: Duration) -> Arc<Self> {
         let key = (Arc::as_ptr(store) as usize, rooms.prefix().clone(), lease);
         let make = || Ok::<_, std::convert::Infallible>(Self::new(store.clone(), rooms.clone(), lease, patience));
@@ -104,7 +104,7 @@ impl Presence {
         presence
     }
 
-    /// One that shares its lease with nobody, as if it were a process of its own.
+    /// One with a lease of its own, as if it were a separate process.
     pub fn new(store: Arc<Store>, rooms: Arc<Rooms>, lease: Duration, patience: Duration) -> Self {
         Self {
             store,
@@ -112,119 +112,120 @@ impl Presence {
             lease,
             patience,
             process: Mutex::default(),
-            doubt: Notify::new(),
-            steady: Mutex::default(),
+            verify: Notify::new(),
+            clock: Mutex::default(),
             watchers: AtomicUsize::new(0),
-            looked_at: Mutex::default(),
+            read_at: Mutex::default(),
             next: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
             tasks: Mutex::default(),
         }
     }
 
-    /// Puts a connection of a user in a room as `{ ...info, joinedAt }`. Whoever loses interest still waits for the answer, and
-    /// has the member leave then.
+    /// Registers a connection of a user in a room as `{ ...info, joinedAt }`. A caller that is no longer interested
+    /// still awaits the reply, and then has the member leave.
     ///
     /// # Errors
-    /// As `Rooms::membership` has them; `E_BACKPRESSURE` where too many wait already; and whatever became of the call.
+    /// Those of `Rooms::membership`; `E_BACKPRESSURE` if too many are pending; and those of the call.
     pub async fn join(self: &Arc<Self>, room: &str, user: &str, info: &str, joined_at: &str) -> Result<Member> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let membership = self.rooms.membership(room, user, info, joined_at, number)?;
-        if self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
-            return Err(Error::new(Kind::Backpressure, format!("{MOST_WAITING} joins wait already")));
+        if self.waiting.load(Ordering::Relaxed) >= MAX_WAITING {
+            return Err(Error::new(Kind::Backpressure, format!("{MAX_WAITING} joins wait already")));
         }
-        let (done, answer) = oneshot::channel();
-        self.order(Command::Join(membership, number, done))?;
-        answer.await.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a join was never answered")))
+        let (done, reply) = oneshot::channel();
+        self.send_command(Command::Join(membership, number, done))?;
+        reply.await.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a join was never handled")))
     }
 
-    /// Takes a connection out again; returns a future of the moment when the store knows, which may never come. It is done
-    /// whether or not the future is polled. Once more does nothing.
+    /// Removes a connection; returns a future that resolves when the store has done so, which may never happen. The
+    /// removal happens whether or not the future is polled. Calling it again has no effect.
     pub fn leave(self: &Arc<Self>, member: Member) -> impl Future<Output = ()> + Send + use<> {
-        let (done, answer) = oneshot::channel();
-        let ordered = self.order(Command::Leave(member, done));
+        let (done, reply) = oneshot::channel();
+        let sent = self.send_command(Command::Leave(member, done));
         async move {
-            if ordered.is_ok() {
-                let _ = answer.await;
+            if sent.is_ok() {
+                let _ = reply.await;
             }
         }
     }
 
-    /// The same for several, or none, and no longer than until the deadline. Where nobody is left in any room, the lease is
-    /// given up; where the store cannot be told so by then, it ends by itself.
+    /// The same for any number of members, until the deadline. If no member is left in any room, the lease is
+    /// released; if the store cannot be reached by then, it expires.
     pub fn leave_all(
         self: &Arc<Self>,
         members: Vec<Member>,
         deadline: Instant,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (done, answer) = oneshot::channel();
-        let nothing = members.is_empty() && !self.is_kept();
-        let ordered = !nothing && self.order(Command::LeaveAll(members, deadline, done)).is_ok();
+        let (done, reply) = oneshot::channel();
+        let nothing = members.is_empty() && !self.has_member_task();
+        let sent = !nothing && self.send_command(Command::LeaveAll(members, deadline, done)).is_ok();
         async move {
-            if ordered {
-                let _ = answer.await;
+            if sent {
+                let _ = reply.await;
             }
         }
     }
 
-    /// Has dead ones swept for as long as the answer is held.
+    /// Has dead processes swept until the returned guard is dropped.
     pub fn watch(self: &Arc<Self>) -> SweepGuard {
         self.watchers.fetch_add(1, Ordering::AcqRel);
-        self.keep_looking();
+        self.start_lease_task();
         SweepGuard(self.clone())
     }
 
-    /// Somebody asks who is there: has dead ones swept for a while.
-    pub fn look(self: &Arc<Self>) {
-        *self.looked_at.lock() = Some(Instant::now());
-        self.keep_looking();
+    /// Has dead processes swept for a while, because the users of a room are read.
+    pub fn request_sweeps(self: &Arc<Self>) {
+        *self.read_at.lock() = Some(Instant::now());
+        self.start_lease_task();
     }
 
-    /// Whether anybody cares whether dead ones are swept, though nobody here is in a room.
-    fn is_looked_at(&self) -> bool {
-        self.watchers.load(Ordering::Acquire) > 0 || self.looked_at.lock().is_some_and(|at| at.elapsed() < LOOKED_AT)
+    /// Whether dead processes are to be swept even if no member is here.
+    fn is_sweep_wanted(&self) -> bool {
+        self.watchers.load(Ordering::Acquire) > 0
+            || self.read_at.lock().is_some_and(|at| at.elapsed() < SWEEP_AFTER_READ)
     }
 
-    /// Hands an order to the task that keeps the members, started if it does not run.
-    fn order(self: &Arc<Self>, order: Command) -> Result<()> {
+    /// Sends a command to the task that changes members; starts the task if it does not run.
+    fn send_command(self: &Arc<Self>, command: Command) -> Result<()> {
         let runtime = runtime::get()?;
         let mut tasks = self.tasks();
-        let orders = tasks.orders.get_or_insert_with(|| {
-            let (orders, inbox) = mpsc::unbounded_channel();
+        let commands = tasks.commands.get_or_insert_with(|| {
+            let (commands, inbox) = mpsc::unbounded_channel();
             runtime.spawn(members::run(self.clone(), inbox));
-            orders
+            commands
         });
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _ = orders.send(order);
+        let _ = commands.send(command);
         Ok(())
     }
 
-    /// Whether the task that keeps the members runs.
-    fn is_kept(&self) -> bool {
-        self.tasks().orders.is_some()
+    /// Whether the task that changes members runs.
+    fn has_member_task(&self) -> bool {
+        self.tasks().commands.is_some()
     }
 
-    /// Starts the task that keeps the lease and sweeps, if it does not run.
-    fn keep_looking(self: &Arc<Self>) {
+    /// Starts the task that renews the lease and sweeps, if it does not run.
+    fn start_lease_task(self: &Arc<Self>) {
         let Ok(runtime) = runtime::get() else { return };
         let mut tasks = self.tasks();
-        if !std::mem::replace(&mut tasks.keeping, true) {
+        if !std::mem::replace(&mut tasks.lease_task, true) {
             runtime.spawn(lease::run(Arc::downgrade(self)));
         }
     }
 
-    /// The number under which its lease runs.
+    /// The process id that its lease is for.
     fn process(&self) -> Option<Arc<str>> {
         self.lock_process().clone()
     }
 
-    /// The lease under this number is over.
-    fn lose(&self, process: &Arc<str>) {
+    /// Records that the lease of this process id has ended.
+    fn lose_lease(&self, process: &Arc<str>) {
         let mut current = self.lock_process();
         if current.as_ref() == Some(process) {
             *current = None;
             drop(current);
-            self.doubt.notify_one();
+            self.verify.notify_one();
         }
     }
 

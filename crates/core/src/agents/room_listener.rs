@@ -1,7 +1,8 @@
-//! RoomListener to a room: what was sent after a number, then what is sent, in order and each once, or told as missing.
+//! Listening to a room: the messages sent after a number, then those sent from now on, in order and each once, with
+//! gaps reported.
 //!
-//! What is heard live is a hint with a number on it. Where the numbers do not follow each other, and wherever something may
-//! have been lost, the history says what is missing; what it does not have any more is a gap.
+//! A message received live is a hint with a number. If the numbers are not consecutive, or if messages may have been
+//! lost, the history is read; what it no longer has is a gap.
 
 mod sequencer;
 
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 
 use self::sequencer::{Next, Sequencer};
 use super::channel_buffer::{
-    ChannelBuffer, Consumer, Item, Lookup, SingleFlight, retry_while_unavailable, spawn, within,
+    ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in, retry_while_unavailable, spawn,
 };
 use crate::{
     features::room::{self, History, Rooms},
@@ -23,14 +24,15 @@ use crate::{
     store::Store,
 };
 
-/// What is read of the history at a time.
+/// The most bytes that one read of the history returns.
 const READ_BYTES: usize = 1 << 20;
-/// The servers of a cluster pass messages on to each other and do not tell when they could not: so often it is looked for.
-const LOOK: Duration = Duration::from_secs(30);
+/// The servers of a cluster forward messages to each other and do not report failures, so the history is read this
+/// often.
+const REFRESH: Duration = Duration::from_secs(30);
 
-/// Somebody who listens to a room. It ends when it is dropped.
+/// A listener of a room. It ends when it is dropped.
 pub struct RoomListener {
-    feed: Arc<ChannelBuffer>,
+    buffer: Arc<ChannelBuffer>,
     rooms: Arc<Rooms>,
     room: String,
     inbox: Arc<Inbox>,
@@ -39,23 +41,24 @@ pub struct RoomListener {
 }
 
 struct State {
-    /// The place in the feed of what comes next.
-    place: u64,
-    order: Sequencer,
-    /// Something is awaited: an answer, or room in the inbox.
-    waits: bool,
+    /// The position of the next item in the buffer.
+    position: u64,
+    sequencer: Sequencer,
+    /// Whether it waits for the history or for space in the inbox.
+    waiting: bool,
 }
 
-/// Histories that several listeners of this process share.
+/// Histories that are being read, shared by the listeners of this process.
 static HISTORIES: std::sync::LazyLock<SingleFlight<(usize, u64), History>> =
     std::sync::LazyLock::new(SingleFlight::new);
 
 impl RoomListener {
-    /// Delivers into the inbox what was sent after `since`, and what is sent from now on. The inbox must refuse what is too
-    /// much: it is offered again. Without `since`, only the latter; since 0, all that is kept.
+    /// Delivers to the inbox the messages sent after `since`, and those sent from now on. The inbox must reject what
+    /// exceeds its bounds: it is pushed again later. Without `since`, only the latter; since 0, the whole stored
+    /// history.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name; what became of the subscription or of reading the history.
+    /// `E_INVALID_ARGUMENT` for a room without a name; those of the subscription or of reading the history.
     pub async fn start(
         store: &Arc<Store>,
         rooms: Arc<Rooms>,
@@ -64,42 +67,42 @@ impl RoomListener {
         inbox: Arc<Inbox>,
         patience: Duration,
     ) -> Result<Arc<Self>> {
-        let feed = ChannelBuffer::of(store, rooms.live_channel(&room)?);
-        let look = (store.status().topology == Topology::Cluster).then_some(LOOK);
-        feed.open(look).await?;
-        // From here on all is heard; what was sent before is in the history.
-        let state = State { place: feed.end(), order: Sequencer::new(since), waits: true };
-        let this = Arc::new(Self { feed, rooms, room, inbox, patience, state: Mutex::new(state) });
-        let next = this.state.lock().order.next();
+        let buffer = ChannelBuffer::of(store, rooms.live_channel(&room)?);
+        let refresh = (store.status().topology == Topology::Cluster).then_some(REFRESH);
+        buffer.open(refresh).await?;
+        // From here on every message is received; those sent before are in the history.
+        let state = State { position: buffer.end(), sequencer: Sequencer::new(since), waiting: true };
+        let this = Arc::new(Self { buffer, rooms, room, inbox, patience, state: Mutex::new(state) });
+        let next = this.state.lock().sequencer.next();
         if let Next::History(since) = next {
             let history = this.read(since).await?;
             this.learn(history);
         }
-        let follower: Weak<dyn Consumer> = Arc::downgrade(&(this.clone() as Arc<dyn Consumer>));
-        this.feed.follow(follower);
+        let consumer: Weak<dyn Consumer> = Arc::downgrade(&(this.clone() as Arc<dyn Consumer>));
+        this.buffer.add_consumer(consumer);
         this.clone().advance();
         Ok(this)
     }
 
-    /// What was sent after a number, as it is now or was when somebody asked who listens as well.
+    /// Reads the messages sent after a number, now or by a read of another listener in flight.
     async fn read(&self, since: u64) -> Result<History> {
-        let (place, now) = (self.state.lock().place, self.feed.end());
+        let (position, now) = (self.state.lock().position, self.buffer.end());
         let read = || async {
             let call = self.rooms.history(&self.room, since, READ_BYTES)?;
-            self.feed.store().call(call, within(self.patience)).await
+            self.buffer.store().call(call, deadline_in(self.patience)).await
         };
-        HISTORIES.get((Arc::as_ptr(&self.feed) as usize, since), place, now, read).await
+        HISTORIES.get((Arc::as_ptr(&self.buffer) as usize, since), position, now, read).await
     }
 
-    /// Asks for the history, and goes on when it is there.
+    /// Reads the history and then continues.
     fn catch_up(self: &Arc<Self>, since: u64) {
         let this = Arc::downgrade(self);
         spawn(async move {
-            let ask = || async {
+            let request = || async {
                 let this = this.upgrade().filter(|this| !this.inbox.is_ended())?;
                 Some(this.read(since).await)
             };
-            let Some(history) = retry_while_unavailable(ask).await else { return };
+            let Some(history) = retry_while_unavailable(request).await else { return };
             let Some(this) = this.upgrade() else { return };
             match history {
                 Ok(history) => {
@@ -113,19 +116,20 @@ impl RoomListener {
 
     fn learn(&self, history: History) {
         let mut state = self.state.lock();
-        let State { order, place, waits } = &mut *state;
-        let next = self.feed.find(*place, |text| room::number(text).filter(|number| order.lacks(*number)));
-        order.learn(history, self.feed.end(), next);
-        *waits = false;
+        let State { sequencer, position, waiting } = &mut *state;
+        let next =
+            self.buffer.find(*position, |text| room::number(text).filter(|number| sequencer.is_missing(*number)));
+        sequencer.learn(history, self.buffer.end(), next);
+        *waiting = false;
     }
 
-    /// Goes on when everything has been taken out of the inbox.
+    /// Continues when the inbox is empty.
     fn wait_for_room(self: &Arc<Self>) {
         let (this, inbox) = (Arc::downgrade(self), self.inbox.clone());
         spawn(async move {
             inbox.drained().await;
             if let Some(this) = this.upgrade() {
-                this.state.lock().waits = false;
+                this.state.lock().waiting = false;
                 this.advance();
             }
         });
@@ -136,44 +140,45 @@ impl Consumer for RoomListener {
     fn advance(self: Arc<Self>) {
         let mut seen = None;
         let mut state = self.state.lock();
-        while !state.waits {
-            match state.order.next() {
+        while !state.waiting {
+            match state.sequencer.next() {
                 Next::Message(number, text) => {
                     match self.inbox.push(Entry { text: text.clone(), label: Label::Number(number) }) {
                         Pushed::Queued => {
                             seen = Some(number);
-                            state.order.delivered();
+                            state.sequencer.delivered();
                         }
                         Pushed::Ended => break,
                         Pushed::Full => {
-                            state.waits = true;
+                            state.waiting = true;
                             self.wait_for_room();
                         }
                     }
                 }
                 Next::Gap(missed) => {
                     self.inbox.push_gap(missed);
-                    state.order.delivered();
+                    state.sequencer.delivered();
                 }
                 Next::History(since) => {
-                    state.waits = true;
+                    state.waiting = true;
                     self.catch_up(since);
                 }
-                Next::Live => match self.feed.at(state.place) {
-                    Lookup::Nothing => break,
-                    Lookup::Gone(first) => {
-                        state.place = first;
-                        state.order.lost();
+                Next::Live => match self.buffer.at(state.position) {
+                    Lookup::NotYet => break,
+                    Lookup::Dropped(first) => {
+                        state.position = first;
+                        state.sequencer.lost();
                     }
-                    Lookup::Item(Item::Lost) => {
-                        state.place += 1;
-                        state.order.lost();
+                    Lookup::Item(Item::Gap) => {
+                        state.position += 1;
+                        state.sequencer.lost();
                     }
                     Lookup::Item(Item::Message(text)) => {
-                        let place = state.place;
-                        // What somebody else publishes on the channel is none of ours.
-                        let taken = room::number(&text).is_none_or(|number| state.order.hear(place, number, text));
-                        state.place += u64::from(taken);
+                        let position = state.position;
+                        // Other programs may publish on the channel; their messages are ignored.
+                        let taken =
+                            room::number(&text).is_none_or(|number| state.sequencer.receive(position, number, text));
+                        state.position += u64::from(taken);
                     }
                 },
             }

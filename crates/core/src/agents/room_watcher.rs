@@ -1,4 +1,5 @@
-//! RoomWatcher who is in a room: all who are there, then who comes and goes, and all again where something may have been missed.
+//! Watching who is in a room: all users, then those that join and leave, and all users again if changes may have been
+//! missed.
 
 use std::{
     sync::{Arc, LazyLock, Weak},
@@ -10,7 +11,9 @@ use cinnabar_port::error::Result;
 use parking_lot::Mutex;
 
 use super::{
-    channel_buffer::{ChannelBuffer, Consumer, Item, Lookup, SingleFlight, retry_while_unavailable, spawn, within},
+    channel_buffer::{
+        ChannelBuffer, Consumer, Item, Lookup, SingleFlight, deadline_in, retry_while_unavailable, spawn,
+    },
     presence::SweepGuard,
 };
 use crate::{
@@ -19,99 +22,99 @@ use crate::{
     store::Store,
 };
 
-/// A room ends without a word when its time has come, and a cluster's servers do not tell what they could not pass on.
-const LOOK: Duration = Duration::from_secs(30);
-/// What goes with all users together.
+/// A room expires without a message, and the servers of a cluster do not report messages that they could not forward.
+const REFRESH: Duration = Duration::from_secs(30);
+/// The name under which all users are delivered.
 const ALL: &[u8] = b"users";
 
-/// Somebody who watches a room. It ends when it is dropped.
+/// A watcher of a room. It ends when it is dropped.
 pub struct RoomWatcher {
-    feed: Arc<ChannelBuffer>,
+    buffer: Arc<ChannelBuffer>,
     rooms: Arc<Rooms>,
     room: String,
     inbox: Arc<Inbox>,
     patience: Duration,
     state: Mutex<State>,
-    /// Dead ones are swept meanwhile.
-    _lookout: SweepGuard,
+    /// Has dead processes swept meanwhile.
+    _sweep: SweepGuard,
 }
 
 struct State {
-    /// The place in the feed of what comes next, and how many of its changes have been delivered.
-    place: u64,
+    /// The position of the next message in the buffer, and how many of its changes have been delivered.
+    position: u64,
     part: usize,
     /// All users, to be delivered first.
     all: Option<Bytes>,
-    /// Something may be missing: all users have to be read.
+    /// Changes may have been missed: all users have to be read.
     lost: bool,
-    /// Something is awaited: an answer, or room in the inbox.
-    waits: bool,
+    /// Whether it waits for the users or for space in the inbox.
+    waiting: bool,
 }
 
-/// All there is to deliver of a room in which nobody can be.
+/// What is delivered for a room that cannot have users.
 pub fn empty_room() -> Entry {
     Entry { text: Bytes::from_static(b"{}"), label: Label::Name(Bytes::from_static(ALL)) }
 }
 
-/// Users that several watchers of this process share.
+/// Reads of users in flight, shared by the watchers of this process.
 static USERS: LazyLock<SingleFlight<usize, Bytes>> = LazyLock::new(SingleFlight::new);
 
 impl RoomWatcher {
-    /// Delivers into the inbox, which must refuse what is too much: first an object of all users under the name `users`, then
-    /// pairs of a user and what is known under `join`, `update` and `leave`. What was known before an object may come behind
-    /// it once more. After a gap there is an object again.
+    /// Delivers to the inbox, which must reject what exceeds its bounds: first an object of all users under the name
+    /// `users`, then pairs of a user and what is known under `join`, `update` and `leave`. Changes that are part of
+    /// the object may follow it once more. After a gap the object is delivered again.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a room without a name; what became of the subscription or of reading the users.
+    /// `E_INVALID_ARGUMENT` for a room without a name; those of the subscription or of reading the users.
     pub async fn start(
         store: &Arc<Store>,
         rooms: Arc<Rooms>,
         room: String,
         inbox: Arc<Inbox>,
-        lookout: SweepGuard,
+        sweep: SweepGuard,
         patience: Duration,
     ) -> Result<Arc<Self>> {
-        let feed = ChannelBuffer::of(store, rooms.changes_channel(&room)?);
-        feed.open(Some(LOOK)).await?;
-        let state = State { place: feed.end(), part: 0, all: None, lost: false, waits: true };
-        let this = Arc::new(Self { feed, rooms, room, inbox, patience, state: Mutex::new(state), _lookout: lookout });
-        let (users, place) = this.read().await?;
-        this.learn(users, place);
-        let follower: Weak<dyn Consumer> = Arc::downgrade(&(this.clone() as Arc<dyn Consumer>));
-        this.feed.follow(follower);
+        let buffer = ChannelBuffer::of(store, rooms.changes_channel(&room)?);
+        buffer.open(Some(REFRESH)).await?;
+        let state = State { position: buffer.end(), part: 0, all: None, lost: false, waiting: true };
+        let this = Arc::new(Self { buffer, rooms, room, inbox, patience, state: Mutex::new(state), _sweep: sweep });
+        let (users, position) = this.read().await?;
+        this.learn(users, position);
+        let consumer: Weak<dyn Consumer> = Arc::downgrade(&(this.clone() as Arc<dyn Consumer>));
+        this.buffer.add_consumer(consumer);
         this.clone().advance();
         Ok(this)
     }
 
-    /// Who is there, and the place in the feed from which on changes may not be in it.
+    /// Reads the users, with the position in the buffer from which on changes may not be included.
     async fn read(&self) -> Result<(Bytes, u64)> {
-        let (place, now) = (self.state.lock().place, self.feed.end());
+        let (position, now) = (self.state.lock().position, self.buffer.end());
         let read = || async {
             let call = self.rooms.users(&self.room)?;
-            self.feed.store().call(call, within(self.patience)).await
+            self.buffer.store().call(call, deadline_in(self.patience)).await
         };
-        // Somebody else may have asked a moment earlier, but not before what this one has heard.
-        let users = USERS.get(Arc::as_ptr(&self.feed) as usize, place, now, read).await?;
-        Ok((users, place))
+        // A read in flight is shared, but not one made before the changes that this watcher has received.
+        let users = USERS.get(Arc::as_ptr(&self.buffer) as usize, position, now, read).await?;
+        Ok((users, position))
     }
 
-    fn learn(&self, users: Bytes, place: u64) {
+    fn learn(&self, users: Bytes, position: u64) {
         let mut state = self.state.lock();
-        *state = State { place, part: 0, all: Some(users), lost: false, waits: false };
+        *state = State { position, part: 0, all: Some(users), lost: false, waiting: false };
     }
 
     fn read_again(self: &Arc<Self>) {
         let this = Arc::downgrade(self);
         spawn(async move {
-            let ask = || async {
+            let request = || async {
                 let this = this.upgrade().filter(|this| !this.inbox.is_ended())?;
                 Some(this.read().await)
             };
-            let Some(users) = retry_while_unavailable(ask).await else { return };
+            let Some(users) = retry_while_unavailable(request).await else { return };
             let Some(this) = this.upgrade() else { return };
             match users {
-                Ok((users, place)) => {
-                    this.learn(users, place);
+                Ok((users, position)) => {
+                    this.learn(users, position);
                     this.advance();
                 }
                 Err(error) => this.inbox.end(Some(error)),
@@ -119,47 +122,47 @@ impl RoomWatcher {
         });
     }
 
-    /// Goes on when everything has been taken out of the inbox.
+    /// Continues when the inbox is empty.
     fn wait_for_room(self: &Arc<Self>) {
         let (this, inbox) = (Arc::downgrade(self), self.inbox.clone());
         spawn(async move {
             inbox.drained().await;
             if let Some(this) = this.upgrade() {
-                this.state.lock().waits = false;
+                this.state.lock().waiting = false;
                 this.advance();
             }
         });
     }
 
-    /// Whether it was taken.
+    /// Pushes into the inbox; returns whether that was possible.
     fn offer(self: &Arc<Self>, state: &mut State, name: Bytes, text: Bytes) -> bool {
         match self.inbox.push(Entry { text, label: Label::Name(name) }) {
             Pushed::Queued => return true,
             Pushed::Full => self.wait_for_room(),
             Pushed::Ended => {}
         }
-        state.waits = true;
+        state.waiting = true;
         false
     }
 
-    /// Tells the changes of one message, from the part on that was not told yet.
-    fn tell(self: &Arc<Self>, state: &mut State, payload: &Bytes) {
-        let told = changes(payload).unwrap_or_default();
-        for change in told.iter().skip(state.part) {
+    /// Delivers the changes of one message, from the first that was not delivered yet.
+    fn deliver_changes(self: &Arc<Self>, state: &mut State, payload: &Bytes) {
+        let all = changes(payload).unwrap_or_default();
+        for change in all.iter().skip(state.part) {
             let (name, text) = (Bytes::from_static(change.what.name().as_bytes()), change.to_json());
             if text.is_ok_and(|text| !self.offer(state, name, text)) {
                 return;
             }
             state.part += 1;
         }
-        (state.place, state.part) = (state.place + 1, 0);
+        (state.position, state.part) = (state.position + 1, 0);
     }
 }
 
 impl Consumer for RoomWatcher {
     fn advance(self: Arc<Self>) {
         let mut state = self.state.lock();
-        while !state.waits {
+        while !state.waiting {
             if let Some(users) = state.all.clone() {
                 if self.offer(&mut state, Bytes::from_static(ALL), users) {
                     state.all = None;
@@ -167,17 +170,17 @@ impl Consumer for RoomWatcher {
                 continue;
             }
             if state.lost {
-                state.waits = true;
+                state.waiting = true;
                 self.read_again();
                 continue;
             }
-            match self.feed.at(state.place) {
-                Lookup::Nothing => return,
-                // All that is heard by now is in what will be read.
-                Lookup::Gone(_) | Lookup::Item(Item::Lost) => {
-                    (state.place, state.part, state.lost) = (self.feed.end(), 0, true);
+            match self.buffer.at(state.position) {
+                Lookup::NotYet => return,
+                // The users to be read include everything received by now.
+                Lookup::Dropped(_) | Lookup::Item(Item::Gap) => {
+                    (state.position, state.part, state.lost) = (self.buffer.end(), 0, true);
                 }
-                Lookup::Item(Item::Message(payload)) => self.tell(&mut state, &payload),
+                Lookup::Item(Item::Message(payload)) => self.deliver_changes(&mut state, &payload),
             }
         }
     }

@@ -1,8 +1,8 @@
-//! A queue's worker: takes jobs, keeps their leases while they run, and tells the store how they ended.
+//! A queue's worker: takes jobs, renews their leases while they run, and reports to the store how they ended.
 //!
-//! Who runs jobs pulls them, one at a time, and says how each ended; it may be blocked for as long as it likes. Everything that
-//! must not wait for it happens on the runtime's thread: leases are renewed, a job's time ends, and what was taken and
-//! not begun goes back.
+//! JavaScript pulls jobs one by one and reports how each ended; it may block for any length of time. Whatever must not
+//! wait for it happens on the runtime's thread: leases are renewed, jobs end at their deadlines, and jobs that were
+//! taken but not started are released.
 
 mod backoff;
 mod outbox;
@@ -31,85 +31,86 @@ use crate::{
 
 pub use self::scheduler::Rules;
 
-/// How a worker works.
+/// The options of a worker.
 pub struct Options {
     /// What it may do.
     pub rules: Rules,
-    /// Bounds of all workers together; they are the queue's as long as all say the same.
+    /// Limits over all workers of the queue, which should all name the same.
     pub limits: Limits,
-    /// How long one round may take.
+    /// The timeout of one round.
     pub timeout: Duration,
 }
 
-/// Something that whoever runs jobs has to know.
+/// What JavaScript is notified of.
 #[derive(Debug)]
 pub enum Notice {
     /// There are jobs again.
     Jobs,
-    /// The job of this number has ended without whoever runs it.
+    /// The job of this number has ended without JavaScript.
     Ended(u64, EndReason),
-    /// The job died of that; sent before.
+    /// The job is dead because of that; sent before `Ended`.
     Died(u64),
     /// The job with this id and name is dead because too many workers crashed while running it.
     Crashed(String, String),
-    /// The store refuses or does not answer; told once until it does, or until it is for another reason.
+    /// The store rejects requests or does not respond. Sent once, until it does or the kind of error changes.
     Failing(Error),
-    /// The store answers again.
+    /// The store responds again.
     Recovered,
 }
 
-/// EndReason a job has ended without whoever runs it. What it still brings changes nothing.
+/// Why a job has ended without JavaScript. What JavaScript reports about it afterwards has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
-    /// Its time is over.
+    /// Its timeout has passed.
     TimedOut,
-    /// Its lease ran out and another worker may have it, or it was removed. Its place is taken until it ends.
+    /// Its lease expired and another worker may have it, or it was removed. It counts as running until its handler
+    /// ends.
     Lost,
-    /// The worker closes.
+    /// The worker is closed.
     Closed,
 }
 
-/// How an attempt failed.
+/// A failed attempt.
 pub struct Failure {
-    /// What is kept of it, as JSON.
+    /// The error that is stored, as JSON.
     pub error: Bytes,
-    /// Whether there is no use in another attempt.
+    /// Whether another attempt would be useless.
     pub fatal: bool,
 }
 
 /// A worker of one queue.
 pub struct Worker {
     queue: Queue,
-    options: Settled,
+    options: StoreOptions,
     scheduler: Mutex<Scheduler>,
     clock: Mutex<ClockMonitor>,
     wake_up: Notify,
 }
 
-/// What of the options is not the scheduler's.
-struct Settled {
+/// The options that the scheduler does not need.
+struct StoreOptions {
     lease: Duration,
     limits: Limits,
     timeout: Duration,
 }
 
 impl Worker {
-    /// A worker that does nothing until it is run.
+    /// Creates a worker that does nothing until it is run.
     ///
     /// # Errors
-    /// `E_INTERNAL` when the system gives no random numbers.
+    /// `E_INTERNAL` if the system has no random numbers.
     pub fn new(queue: Queue, options: Options) -> Result<Arc<Self>> {
         let Options { rules, limits, timeout } = options;
         Ok(Arc::new(Self {
             queue,
-            options: Settled { lease: rules.lease, limits, timeout },
+            options: StoreOptions { lease: rules.lease, limits, timeout },
             scheduler: Mutex::new(Scheduler::new(random::hex::<8>()?, rules, Instant::now())),
             clock: Mutex::default(),
             wake_up: Notify::new(),
         }))
     }
 
-    /// The next job to run, and its number. After `None`, `Notice::Jobs` says when to ask again.
+    /// Returns the next job to run and its number. After `None`, `Notice::Jobs` follows when there is one.
     pub fn begin(&self) -> Option<(u64, Leased)> {
         self.with_scheduler(|scheduler, now| scheduler.begin(now))
     }
@@ -122,12 +123,12 @@ impl Worker {
         })
     }
 
-    /// How the job of this number ended; false where it was this worker's no more.
+    /// Records how the job of this number ended; returns false if it was no longer this worker's.
     pub fn end(&self, number: u64, result: Result<Bytes, Failure>) -> bool {
         self.with_scheduler(|scheduler, now| scheduler.end(number, result, now))
     }
 
-    /// How far the job of this number has come, or a line of its log.
+    /// Records the progress of the job of this number, or a line of its log.
     pub fn report(&self, number: u64, progress: Option<Bytes>, log: Option<Bytes>) {
         self.with_scheduler(|scheduler, now| scheduler.report(number, progress, log, now));
     }
@@ -137,17 +138,17 @@ impl Worker {
         self.scheduler.lock().running()
     }
 
-    /// Takes nothing any more, or goes on.
+    /// Stops taking jobs, or continues.
     pub fn pause(&self, paused: bool) {
         self.with_scheduler(|scheduler, now| scheduler.pause(paused, now));
     }
 
-    /// Takes nothing any more and ends when what runs has ended, or is given back after `patience`.
+    /// Stops taking jobs, and ends when the running ones have ended or, after `patience`, were released.
     pub fn close(&self, patience: Option<Duration>) {
         self.with_scheduler(|scheduler, now| scheduler.close(patience.map(|patience| now + patience), now));
     }
 
-    /// Ends without waiting: nobody is there any more who could run anything.
+    /// Ends without waiting: JavaScript can run nothing any more.
     pub fn abandon(&self) {
         self.with_scheduler(|scheduler, now| scheduler.abandon(now));
     }

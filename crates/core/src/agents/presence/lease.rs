@@ -1,4 +1,4 @@
-//! Keeps a process's lease, and sweeps where another's is over.
+//! Renews the lease of this process, and sweeps processes whose leases have expired.
 
 use std::{
     sync::{Arc, Weak},
@@ -12,71 +12,71 @@ use tokio::time::{Instant, sleep};
 use super::Presence;
 use crate::agents::clock_monitor::ClockMonitor;
 
-/// A third of a lease: two beats may fail.
-const BEATS: u32 = 3;
-/// How soon a beat that failed is tried again, at the latest.
+/// A third of a lease: two renewals may fail.
+const RENEWALS: u32 = 3;
+/// The longest wait before a failed renewal is retried.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Rooms of a dead process that are swept side by side.
+/// How many rooms of a dead process are swept concurrently.
 const ROOMS: usize = 16;
 
-/// Until there is neither a lease to keep nor anybody who watches.
+/// Runs until there is neither a lease to renew nor a reason to sweep.
 pub async fn run(presence: Weak<Presence>) {
     loop {
-        // Held only while it is asked: nobody else may need it, nor the connections that it holds.
+        // Not owned between renewals: it may be the last reference, and would leave connections open.
         let pause = {
             let Some(presence) = presence.upgrade() else { return };
-            let failed = match beat(&presence).await {
-                Some(beat) => beat.is_err(),
-                None if presence.stop_keeping() => return,
+            let failed = match renew_lease(&presence).await {
+                Some(renewed) => renewed.is_err(),
+                None if presence.stop_lease_task() => return,
                 None => false,
             };
-            let pause = presence.lease / BEATS;
-            // Soon again where it failed.
+            let pause = presence.lease / RENEWALS;
+            // Retried soon after a failure.
             if failed { pause.min(AGAIN) } else { pause }
         };
-        // Not all processes at one moment.
+        // With jitter, so that not all processes renew at the same moment.
         sleep(pause.mul_f64(0.9 + random::fraction() / 10.0)).await;
     }
 }
 
-/// `None` where there is no need for one.
-async fn beat(presence: &Arc<Presence>) -> Option<Result<()>> {
+/// Renews the lease, or only finds expired ones; `None` if neither is needed.
+async fn renew_lease(presence: &Arc<Presence>) -> Option<Result<()>> {
     let process = presence.process();
-    let overdue = || presence.steady().ask(presence.lease, Instant::now());
+    let overdue = || presence.clock().before_read(presence.lease, Instant::now());
     let call = match &process {
         Some(process) => presence.rooms.renew_lease(process, presence.lease, overdue()),
-        None if presence.is_looked_at() => presence.rooms.find_expired(presence.lease, overdue()),
+        None if presence.is_sweep_wanted() => presence.rooms.find_expired(presence.lease, overdue()),
         None => return None,
     };
-    let within = (presence.lease / BEATS).clamp(Duration::from_millis(100), presence.patience);
-    let beat = match presence.store.call(call, Instant::now() + within).await {
-        Ok(beat) => beat,
+    let within = (presence.lease / RENEWALS).clamp(Duration::from_millis(100), presence.patience);
+    let renewal = match presence.store.call(call, Instant::now() + within).await {
+        Ok(renewal) => renewal,
         Err(error) => return Some(Err(error)),
     };
-    presence.steady().saw(beat.now_ms, presence.lease, Instant::now());
-    if let Some(process) = process.filter(|_| !beat.has_lease) {
-        presence.lose(&process);
+    presence.clock().after_read(renewal.now_ms, presence.lease, Instant::now());
+    if let Some(process) = process.filter(|_| !renewal.has_lease) {
+        presence.lose_lease(&process);
     }
-    if !beat.expired.is_empty() {
-        presence.sweep_soon(beat.expired);
+    if !renewal.expired.is_empty() {
+        presence.sweep_soon(renewal.expired);
     }
     Some(Ok(()))
 }
 
 impl Presence {
-    fn steady(&self) -> MutexGuard<'_, ClockMonitor> {
-        self.steady.lock()
+    fn clock(&self) -> MutexGuard<'_, ClockMonitor> {
+        self.clock.lock()
     }
 
-    /// Ends the task unless somebody wants it by now.
-    fn stop_keeping(&self) -> bool {
+    /// Ends the task unless it is needed by now.
+    fn stop_lease_task(&self) -> bool {
         let mut tasks = self.tasks();
-        let wanted = self.process().is_some() || self.is_looked_at();
-        tasks.keeping = wanted;
+        let wanted = self.process().is_some() || self.is_sweep_wanted();
+        tasks.lease_task = wanted;
         !wanted
     }
 
-    /// Sweeps in a task of its own, which keeps no beat waiting, one such task at a time.
+    /// Sweeps in a separate task, so that no renewal waits for it; one such task at a time.
     pub(super) fn sweep_soon(self: &Arc<Self>, processes: Vec<String>) {
         if std::mem::replace(&mut self.tasks().sweeping, true) {
             return;
@@ -84,16 +84,17 @@ impl Presence {
         let presence = self.clone();
         tokio::spawn(async move {
             for process in processes {
-                // What fails is told of again by the next beat.
+                // A failed sweep is retried after the next renewal, which finds the process again.
                 let _ = presence.sweep(&process).await;
             }
             presence.tasks().sweeping = false;
         });
     }
 
-    /// Takes all memberships of a process away whose lease is over, some at a time.
+    /// Removes all memberships of a process whose lease has expired, some at a time.
     ///
-    /// Several may do so at once: each membership is taken away by one of them, and a room is crossed off only when it has none left.
+    /// Several processes may do so concurrently: each membership is removed by one of them, and a room is removed from
+    /// the list of the dead process only once it has none left.
     pub(super) async fn sweep(&self, process: &str) -> Result<()> {
         loop {
             let rooms = self.call(self.rooms.orphaned_rooms(process, ROOMS)).await?;

@@ -1,4 +1,4 @@
-//! The one task that changes who of this process is in which room.
+//! The only task that changes which members of this process are in which rooms.
 
 use std::{
     sync::{
@@ -22,92 +22,92 @@ use super::{
 };
 use crate::features::room::Membership;
 
-/// A process keeps its lease for so many of them after the last has left: somebody may come soon.
+/// The lease is renewed for so many lease times after the last member has left, since another may join soon.
 const IDLE_LEASES: u32 = 3;
-/// How soon what failed is tried again, at the latest.
+/// The longest wait before what failed is retried.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What the task knows.
+/// The state of the task.
 pub struct MemberTask {
     pub presence: Arc<Presence>,
     pub table: PresenceTable,
-    /// Leaves that the store does not know of yet.
+    /// Leaves that the store has not confirmed yet.
     pending_leaves: Vec<PendingLeave>,
-    /// Numbers that were given up or lost, and the rooms in which there may be memberships under them: those are swept.
+    /// Process ids that were given up or lost, with rooms in which they may have memberships: those are to be swept.
     pub retired: Vec<(Arc<str>, Vec<Bytes>)>,
-    /// Numbers that were given up last, whose memberships may still be being swept.
+    /// Process ids that were given up last, which another task may still be sweeping.
     pub sweeping: Vec<Arc<str>>,
-    /// Since when nobody is in a room.
+    /// Since when no member is in a room.
     empty_since: Instant,
-    /// When the members are looked after again.
+    /// When the members are reconciled with the store next.
     pub reconcile_at: Instant,
-    /// Since when the store may have forgotten what it was told.
-    pub doubt: Option<Instant>,
+    /// Since when the store may have lost data.
+    pub unverified_since: Option<Instant>,
     pub rotated: Option<Instant>,
-    /// The last number that was taken.
+    /// The last process id that was in use.
     pub former: Option<Arc<str>>,
 }
 
-/// A leave that the store has to be told.
+/// A leave that the store has not confirmed.
 struct PendingLeave {
     process: Arc<str>,
     membership: Membership,
-    /// When nobody wants it any more; the lease ends then.
+    /// When it is given up; the lease expires then.
     until: Option<Instant>,
-    _told: Arc<NotifyOnDrop>,
+    _notify: Arc<NotifyOnDrop>,
 }
 
-/// Answers when the last that holds it is gone.
+/// Notifies the caller when the last clone is dropped.
 struct NotifyOnDrop(Option<oneshot::Sender<()>>);
 
-/// Until nobody is in a room, nor has been for a while.
+/// Runs until no member has been in a room for a while.
 pub async fn run(presence: Arc<Presence>, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let mut keeper = MemberTask::new(presence.clone());
-    let doubted = Arc::new(AtomicBool::new(false));
-    let watcher = doubting(&presence, &doubted);
+    let mut task = MemberTask::new(presence.clone());
+    let disconnected = Arc::new(AtomicBool::new(false));
+    let watcher = watch_connections(&presence, &disconnected);
     presence.store.events().add_listener(&watcher);
-    let mut orders = Vec::new();
+    let mut commands = Vec::new();
     loop {
         tokio::select! {
-            _ = inbox.recv_many(&mut orders, BATCH) => {}
-            () = presence.doubt.notified() => {}
-            () = sleep_until(keeper.reconcile_at) => {}
+            _ = inbox.recv_many(&mut commands, BATCH) => {}
+            () = presence.verify.notified() => {}
+            () = sleep_until(task.reconcile_at) => {}
         }
-        presence.waiting.fetch_sub(orders.len(), Ordering::Relaxed);
-        if doubted.swap(false, Ordering::AcqRel) {
-            keeper.doubt = Some(Instant::now());
+        presence.waiting.fetch_sub(commands.len(), Ordering::Relaxed);
+        if disconnected.swap(false, Ordering::AcqRel) {
+            task.unverified_since = Some(Instant::now());
         }
-        keeper.turn(&mut orders).await;
-        if keeper.is_done()
-            && let Some(process) = presence.stop_members(&inbox)
+        task.turn(&mut commands).await;
+        if task.is_done()
+            && let Some(process) = presence.stop_member_task(&inbox)
         {
-            keeper.retired.extend(process.map(|process| (process, Vec::new())));
-            return keeper.clean().await;
+            task.retired.extend(process.map(|process| (process, Vec::new())));
+            return task.clean().await;
         }
     }
 }
 
-/// Tells the task that a server may know less than it did.
-fn doubting(presence: &Arc<Presence>, doubted: &Arc<AtomicBool>) -> Arc<EventListener> {
-    let (presence, doubted) = (Arc::downgrade(presence), doubted.clone());
+/// Notifies the task when a server may have lost data.
+fn watch_connections(presence: &Arc<Presence>, disconnected: &Arc<AtomicBool>) -> Arc<EventListener> {
+    let (presence, disconnected) = (Arc::downgrade(presence), disconnected.clone());
     Arc::new(move |event: &Event| {
         if matches!(event.kind, EventKind::Connected | EventKind::Failover | EventKind::TopologyChanged) {
-            doubted.store(true, Ordering::Release);
+            disconnected.store(true, Ordering::Release);
             if let Some(presence) = presence.upgrade() {
-                presence.doubt.notify_one();
+                presence.verify.notify_one();
             }
         }
     })
 }
 
 impl Presence {
-    /// Ends the task unless somebody has given it an order by now; answers the number that nobody needs any more.
-    fn stop_members(&self, inbox: &mpsc::UnboundedReceiver<Command>) -> Option<Option<Arc<str>>> {
+    /// Ends the task unless it has been sent another command by now; returns the process id that is no longer needed.
+    fn stop_member_task(&self, inbox: &mpsc::UnboundedReceiver<Command>) -> Option<Option<Arc<str>>> {
         let mut tasks = self.tasks();
         if !inbox.is_empty() {
             return None;
         }
-        tasks.orders = None;
+        tasks.commands = None;
         Some(self.lock_process().take())
     }
 }
@@ -123,17 +123,17 @@ impl MemberTask {
             sweeping: Vec::new(),
             empty_since: now,
             reconcile_at: now + AGAIN,
-            doubt: None,
+            unverified_since: None,
             rotated: None,
             former: None,
         }
     }
 
-    async fn turn(&mut self, orders: &mut Vec<Command>) {
+    async fn turn(&mut self, commands: &mut Vec<Command>) {
         let mut joins = Vec::new();
         let mut leaving = Vec::new();
-        for order in orders.drain(..) {
-            match order {
+        for command in commands.drain(..) {
+            match command {
                 Command::Join(membership, number, done) => joins.push(PendingJoin { membership, number, done }),
                 Command::Leave(member, done) => drop(self.queue_leaves(vec![member], None, done)),
                 Command::LeaveAll(members, until, done) => {
@@ -143,9 +143,9 @@ impl MemberTask {
         }
         if !joins.is_empty() {
             self.membership(joins).await;
-        } else if !self.table.is_settled(self.presence.process().as_ref()) {
-            // What fails is tried again at the next reconcile.
-            let _ = self.settle().await;
+        } else if !self.table.is_registered_everywhere(self.presence.process().as_ref()) {
+            // A failure is retried by the next reconciliation.
+            let _ = self.ensure_registered().await;
         }
         if self.table.len() == 0
             && let Some(until) = leaving.iter().map(|(until, _)| *until).max()
@@ -153,11 +153,11 @@ impl MemberTask {
             self.give_up_lease(until).await;
         }
         self.send_leaves().await;
-        if Instant::now() >= self.reconcile_at || self.doubt.is_some() {
+        if Instant::now() >= self.reconcile_at || self.unverified_since.is_some() {
             self.reconcile().await;
             self.reconcile_at = Instant::now() + self.presence.lease / 3;
         }
-        if !self.pending_leaves.is_empty() || !self.table.is_settled(self.presence.process().as_ref()) {
+        if !self.pending_leaves.is_empty() || !self.table.is_registered_everywhere(self.presence.process().as_ref()) {
             self.reconcile_at = self.reconcile_at.min(Instant::now() + AGAIN);
         }
         if self.table.len() > 0 {
@@ -165,49 +165,49 @@ impl MemberTask {
         }
     }
 
-    /// A connection may have a membership that it must not have.
-    pub fn queue_seat_removal(&mut self, process: Arc<str>, membership: Membership) {
+    /// Queues a leave for a membership that may exist in the store and should not.
+    pub fn queue_leave(&mut self, process: Arc<str>, membership: Membership) {
         self.pending_leaves.push(PendingLeave {
             process,
             membership,
             until: None,
-            _told: Arc::new(NotifyOnDrop(None)),
+            _notify: Arc::new(NotifyOnDrop(None)),
         });
     }
 
-    /// Takes members off the table; the store is told by `pay`.
+    /// Removes members from the table and queues their leaves for `send_leaves`.
     fn queue_leaves(
         &mut self,
         members: Vec<Member>,
         until: Option<Instant>,
         done: oneshot::Sender<()>,
     ) -> Arc<NotifyOnDrop> {
-        let told = Arc::new(NotifyOnDrop(Some(done)));
+        let notify = Arc::new(NotifyOnDrop(Some(done)));
         let process = self.presence.process();
         for member in members {
-            // Without a lease there is nothing under which the store could know it.
+            // Without a lease the store has no memberships of this process.
             if let (Some(membership), Some(process)) = (self.table.take(&member), &process) {
                 self.pending_leaves.push(PendingLeave {
                     process: process.clone(),
                     membership,
                     until,
-                    _told: told.clone(),
+                    _notify: notify.clone(),
                 });
             }
         }
-        told
+        notify
     }
 
-    /// Tells the store who has left.
+    /// Sends the queued leaves to the store.
     async fn send_leaves(&mut self) {
         let now = Instant::now();
         let is_late = |pending_leaves: &PendingLeave| pending_leaves.until.is_some_and(|until| now >= until);
         if self.table.len() == 0 && self.pending_leaves.iter().any(is_late) {
-            // Nobody waits any longer. The lease ends by itself, and then all of them are swept.
+            // No caller waits any longer. The lease expires, and then all its members are swept.
             *self.presence.lock_process() = None;
         }
         let process = self.presence.process();
-        // Whoever left under a lease that is over is swept.
+        // Members that left under a lease that has ended are swept.
         self.pending_leaves
             .retain(|pending_leaves| Some(&pending_leaves.process) == process.as_ref() && !is_late(pending_leaves));
         let pending_leaves = std::mem::take(&mut self.pending_leaves);
@@ -224,16 +224,16 @@ impl MemberTask {
         }
     }
 
-    /// Gives the lease up with all that has a membership under it: for many that is faster than one by one.
+    /// Ends the lease with all memberships under it: faster than one leave for each of many.
     async fn give_up_lease(&mut self, until: Instant) {
         let process = self.presence.lock_process().take();
         self.former = None;
         // Including the leases that another task is sweeping: the process may exit before that task has finished.
         let given_up = std::mem::take(&mut self.sweeping).into_iter().chain(process);
         self.retired.extend(given_up.map(|process| (process, Vec::new())));
-        // What this does not get to, another process sweeps: a lease that nobody keeps ends by itself.
+        // Another process sweeps what is left: a lease that is not renewed expires.
         let _ = timeout_at(until, self.clean()).await;
-        self.table.forget_process();
+        self.table.reset_process();
     }
 
     fn is_done(&self) -> bool {
@@ -241,7 +241,7 @@ impl MemberTask {
         self.table.len() == 0 && (idle || self.pending_leaves.is_empty() && self.presence.process().is_none())
     }
 
-    /// Sweeps all that was given up.
+    /// Sweeps all process ids that were given up.
     async fn clean(&mut self) {
         while let Some((process, rooms)) = self.retired.pop() {
             if self.retire(&process, rooms).await.is_ok() {
@@ -250,7 +250,7 @@ impl MemberTask {
         }
     }
 
-    /// Has a number swept.
+    /// Queues a process id for cleanup.
     pub async fn retire(&self, process: &str, rooms: Vec<Bytes>) -> Result<()> {
         let mut rooms = rooms.chunks(BATCH);
         let mut some = rooms.next().unwrap_or_default();
@@ -261,15 +261,15 @@ impl MemberTask {
         }
     }
 
-    /// Runs calls, so many at a time; their answers with what came with them, in any order.
+    /// Runs calls, so many at a time; returns their results with what was passed along, in any order.
     pub async fn run<T: Send + 'static, Tag: Send>(&self, calls: Vec<(Call<T>, Tag)>) -> Vec<(Result<T>, Tag)> {
-        let mut answers = Vec::with_capacity(calls.len());
+        let mut results = Vec::with_capacity(calls.len());
         let mut calls = calls.into_iter();
         while calls.len() > 0 {
             let some: Vec<_> = calls.by_ref().take(BATCH).collect();
-            self.presence.store.run(some, Instant::now() + self.presence.patience, |done| answers.extend(done)).await;
+            self.presence.store.run(some, Instant::now() + self.presence.patience, |done| results.extend(done)).await;
         }
-        answers
+        results
     }
 }
 

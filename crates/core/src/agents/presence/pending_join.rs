@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::Member;
 use crate::features::room::Membership;
 
-/// Orders of one turn, and calls of one round.
+/// The most commands of one turn, and calls of one round.
 pub const BATCH: usize = 512;
 
 /// A pending join.
@@ -18,7 +18,7 @@ pub struct PendingJoin {
 
 impl PendingJoin {
     /// Ends the join with an error.
-    pub fn refuse(self, error: Error) {
+    pub fn reject(self, error: Error) {
         let _ = self.done.send(Err(error));
     }
 }

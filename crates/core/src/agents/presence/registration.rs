@@ -1,5 +1,5 @@
-//! How members get their memberships: a lease first, then the room noted under it, then the membership. Whoever dies in between has left
-//! nothing that nobody finds.
+//! Registers members: first a lease, then the room in the list of the process, then the membership. If the process
+//! dies in between, whatever it has left can be found.
 
 use std::sync::Arc;
 
@@ -18,31 +18,32 @@ use super::{
 };
 use crate::features::room::Joined;
 
-/// How often in a row a lease may be lost before its process gives up for now.
+/// How often in a row a lease may be lost before joins are rejected.
 const TRIES: u32 = 3;
 
 impl MemberTask {
-    /// Seats those who want to be in a room, and answers each.
+    /// Registers pending joins, and replies to each.
     pub async fn membership(&mut self, mut joins: Vec<PendingJoin>) {
         for _ in 0..TRIES {
-            // Whoever waits no longer gets no membership.
+            // A join whose caller has given up is not registered.
             joins.retain(|join| !join.done.is_closed());
             if joins.is_empty() {
                 return;
             }
-            let process = match self.settle().await {
+            let process = match self.ensure_registered().await {
                 Ok(process) => process,
-                Err(error) => return joins.into_iter().for_each(|join| join.refuse(error.clone())),
+                Err(error) => return joins.into_iter().for_each(|join| join.reject(error.clone())),
             };
             joins = match self.register_for(&process, joins).await {
                 Ok(joins) => self.join_members(&process, joins).await,
                 Err(joins) => joins,
             };
         }
-        joins.into_iter().for_each(|join| join.refuse(lost()));
+        joins.into_iter().for_each(|join| join.reject(lost()));
     }
 
-    /// Registers the rooms they want to be in; answers who may go on, or all of them where the lease is over.
+    /// Registers the rooms of the joins. Returns the joins that may continue, or all of them as an error if the lease
+    /// has ended.
     async fn register_for(
         &mut self,
         process: &Arc<str>,
@@ -67,18 +68,18 @@ impl MemberTask {
         let mut going = Vec::with_capacity(joins.len());
         for join in joins {
             match refused.iter().find(|(room, _)| *room == join.membership.room) {
-                Some((_, error)) => join.refuse(error.clone()),
+                Some((_, error)) => join.reject(error.clone()),
                 None => going.push(join),
             }
         }
         if over {
-            self.presence.lose(process);
+            self.presence.lose_lease(process);
             return Err(going);
         }
         Ok(going)
     }
 
-    /// Answers who has got no membership because the lease is over.
+    /// Registers the memberships. Returns the joins that failed because the lease has ended.
     async fn join_members(&mut self, process: &Arc<str>, joins: Vec<PendingJoin>) -> Vec<PendingJoin> {
         let calls = joins
             .into_iter()
@@ -95,54 +96,54 @@ impl MemberTask {
                     if done.send(Ok(member)).is_ok() {
                         self.table.add(number, membership, process, Instant::now());
                     } else {
-                        self.queue_seat_removal(process.clone(), membership);
+                        self.queue_leave(process.clone(), membership);
                     }
                 }
                 Ok(Joined::Swept) => again.push(PendingJoin { membership, number, done }),
                 Err(error) => {
-                    // It may have its membership nevertheless.
-                    self.queue_seat_removal(process.clone(), membership);
+                    // The membership may exist nevertheless.
+                    self.queue_leave(process.clone(), membership);
                     let _ = done.send(Err(error));
                 }
             }
         }
         if !again.is_empty() {
-            self.presence.lose(process);
+            self.presence.lose_lease(process);
         }
         again
     }
 
-    /// Has a lease, and under it all memberships that there are; answers its number.
-    pub async fn settle(&mut self) -> Result<Arc<str>> {
+    /// Ensures that there is a lease with all members registered under it; returns its process id.
+    pub async fn ensure_registered(&mut self) -> Result<Arc<str>> {
         for _ in 0..TRIES {
             let process = match self.presence.process() {
                 Some(process) => process,
                 None => self.new_process().await?,
             };
-            let unsettled = self.table.unsettled(&process);
-            if unsettled.is_empty() || self.register_members(&process, unsettled).await? {
+            let unregistered = self.table.unregistered(&process);
+            if unregistered.is_empty() || self.register_members(&process, unregistered).await? {
                 return Ok(process);
             }
-            self.presence.lose(&process);
+            self.presence.lose_lease(&process);
         }
         Err(lost())
     }
 
     async fn new_process(&mut self) -> Result<Arc<str>> {
         let process: Arc<str> = random::hex::<8>()?.into();
-        let beat = self.presence.call(self.presence.rooms.create_lease(&process, self.presence.lease)).await?;
-        // A store that has lost its data does not know where the number before had memberships.
+        let renewal = self.presence.call(self.presence.rooms.create_lease(&process, self.presence.lease)).await?;
+        // A store that has lost its data does not know where the former process id had memberships.
         self.retired.extend(self.former.replace(process.clone()).map(|former| (former, self.table.rooms())));
-        self.table.forget_process();
+        self.table.reset_process();
         *self.presence.lock_process() = Some(process.clone());
-        self.presence.keep_looking();
-        if !beat.expired.is_empty() {
-            self.presence.sweep_soon(beat.expired);
+        self.presence.start_lease_task();
+        if !renewal.expired.is_empty() {
+            self.presence.sweep_soon(renewal.expired);
         }
         Ok(process)
     }
 
-    /// Takes the memberships in these rooms again; `false` where the lease is over.
+    /// Registers the members of these rooms again; `false` if the lease has ended.
     async fn register_members(&mut self, process: &Arc<str>, rooms: Vec<Bytes>) -> Result<bool> {
         let mut ready = Vec::new();
         for (registered, room) in self.register(process, rooms).await {
@@ -183,16 +184,16 @@ impl MemberTask {
                 Ok(Joined::Registered) => {}
                 Ok(Joined::Swept) => return Ok(false),
                 Err(error) if error.is_unavailable() => {
-                    // Whoever waits for a membership of its own has sent nothing yet, whatever became of these.
+                    // The pending joins have sent nothing yet, whatever became of these memberships.
                     let message = error.message().to_owned();
                     return Err(error.with_kind(Kind::Unavailable, message));
                 }
-                // A room that cannot be joined, because its key holds something else, must not keep the others waiting.
+                // A room that cannot be joined, because its key has another type, must not block the others.
                 Err(_) => rooms[at].1 = false,
             }
         }
         for (room, _) in rooms.iter().filter(|(_, whole)| *whole) {
-            self.table.settled(room, process, Instant::now());
+            self.table.mark_registered(room, process, Instant::now());
         }
         Ok(true)
     }

@@ -1,4 +1,5 @@
-//! Who of this process is in which room, and under which number of the process the store knows that.
+//! The presence table: which members of this process are in which rooms, and under which process id the store has
+//! them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,64 +9,65 @@ use tokio::time::Instant;
 use super::Member;
 use crate::features::room::Membership;
 
-/// All members, by room. Known to one task only.
+/// All members, by room. Owned by one task.
 #[derive(Default)]
 pub struct PresenceTable {
     rooms: HashMap<Bytes, Room>,
     memberships: usize,
 }
 
-/// The memberships in one room.
+/// The members in one room.
 struct Room {
     memberships: HashMap<u64, Membership>,
-    /// The number under which the store knows all of them; `None` where it may not.
+    /// The process id under which the store has all of them; `None` if it may not.
     process: Option<Arc<str>>,
-    /// When the store was last asked whether it does.
-    kept: Instant,
+    /// When the store last confirmed that.
+    confirmed: Instant,
 }
 
 impl PresenceTable {
-    /// How many memberships there are.
+    /// How many members there are.
     pub fn len(&self) -> usize {
         self.memberships
     }
 
-    /// Whether the store knows that this process has memberships in a room.
+    /// Whether the store has this room in the list of this process.
     pub fn is_registered(&self, room: &Bytes, process: &Arc<str>) -> bool {
         self.rooms.get(room).is_some_and(|room| room.process.as_ref() == Some(process))
     }
 
-    /// The store knows, for a room in which nobody is yet. One whose memberships are still to be moved is registered when they are.
+    /// Records that the store has a room in the list of this process, for a room without members. One whose members
+    /// have to be registered again becomes so with them.
     pub fn registered(&mut self, room: &Bytes, process: &Arc<str>, now: Instant) {
-        let empty = Room { memberships: HashMap::new(), process: Some(process.clone()), kept: now };
+        let empty = Room { memberships: HashMap::new(), process: Some(process.clone()), confirmed: now };
         let known = self.rooms.entry(room.clone()).or_insert(empty);
         if known.memberships.is_empty() {
             known.process = Some(process.clone());
         }
     }
 
-    /// Notes a membership that the store knows under this number.
+    /// Adds a member that the store has registered under this process id.
     pub fn add(&mut self, number: u64, membership: Membership, process: &Arc<str>, now: Instant) {
         self.registered(&membership.room, process, now);
         let Some(room) = self.rooms.get_mut(&membership.room) else { return };
         self.memberships += usize::from(room.memberships.insert(number, membership).is_none());
     }
 
-    /// Takes a membership away.
+    /// Removes a member.
     pub fn take(&mut self, member: &Member) -> Option<Membership> {
         let membership = self.rooms.get_mut(&member.room)?.memberships.remove(&member.number)?;
         self.memberships -= 1;
         Some(membership)
     }
 
-    /// Rooms with memberships that the store may not know under this number.
-    pub fn unsettled(&self, process: &Arc<str>) -> Vec<Bytes> {
-        let unsettled = |room: &Room| room.process.as_ref() != Some(process) && !room.memberships.is_empty();
-        self.rooms.iter().filter(|(_, room)| unsettled(room)).map(|(key, _)| key.clone()).collect()
+    /// Rooms with members that may not be registered under this process id.
+    pub fn unregistered(&self, process: &Arc<str>) -> Vec<Bytes> {
+        let unregistered = |room: &Room| room.process.as_ref() != Some(process) && !room.memberships.is_empty();
+        self.rooms.iter().filter(|(_, room)| unregistered(room)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether there is such a room.
-    pub fn is_settled(&self, process: Option<&Arc<str>>) -> bool {
+    /// Whether all members are registered under this process id.
+    pub fn is_registered_everywhere(&self, process: Option<&Arc<str>>) -> bool {
         self.rooms
             .values()
             .all(|room| room.memberships.is_empty() || process.is_some() && room.process.as_ref() == process)
@@ -76,41 +78,42 @@ impl PresenceTable {
         self.rooms.get(room).map(|room| room.memberships.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// The store knows all memberships in this room under this number.
-    pub fn settled(&mut self, room: &Bytes, process: &Arc<str>, now: Instant) {
+    /// Records that all members in this room are registered under this process id.
+    pub fn mark_registered(&mut self, room: &Bytes, process: &Arc<str>, now: Instant) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.process = Some(process.clone());
-            room.kept = now;
+            room.confirmed = now;
         }
     }
 
-    /// The store may not know all of them.
-    pub fn unsettle(&mut self, room: &Bytes) {
+    /// Records that some of them may not be registered.
+    pub fn mark_unregistered(&mut self, room: &Bytes) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.process = None;
         }
     }
 
-    /// Up to `most` settled rooms whose memberships the store was not asked to count since then, and how many there are.
-    pub fn counted_before(&self, then: Instant, most: usize) -> Vec<(Bytes, usize)> {
-        let stale = |room: &Room| !room.memberships.is_empty() && room.process.is_some() && room.kept < then;
+    /// Up to `max` rooms whose members are registered but have not been counted since then, with the number of
+    /// members.
+    pub fn counted_before(&self, then: Instant, max: usize) -> Vec<(Bytes, usize)> {
+        let stale = |room: &Room| !room.memberships.is_empty() && room.process.is_some() && room.confirmed < then;
         let rooms = self.rooms.iter().filter(|(_, room)| stale(room));
-        rooms.take(most).map(|(key, room)| (key.clone(), room.memberships.len())).collect()
+        rooms.take(max).map(|(key, room)| (key.clone(), room.memberships.len())).collect()
     }
 
-    /// Rooms that the store was told of, whether anybody is left in them or not.
+    /// All rooms in the list of this process, with or without members.
     pub fn rooms(&self) -> Vec<Bytes> {
         self.rooms.keys().cloned().collect()
     }
 
-    /// Rooms in which somebody is, and those in which nobody is any more.
+    /// The numbers of rooms with members, and of those without.
     pub fn full_and_empty(&self) -> (usize, usize) {
         let empty = self.rooms.values().filter(|room| room.memberships.is_empty()).count();
         (self.rooms.len() - empty, empty)
     }
 
-    /// Forgets under which number the store knows what, and rooms in which nobody is.
-    pub fn forget_process(&mut self) {
+    /// Removes the rooms without members, and records that no room is registered.
+    pub fn reset_process(&mut self) {
         self.rooms.retain(|_, room| !room.memberships.is_empty());
         self.rooms.values_mut().for_each(|room| room.process = None);
     }

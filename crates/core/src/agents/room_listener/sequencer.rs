@@ -1,4 +1,4 @@
-//! What a listener gets next, by the numbers of messages alone.
+//! Decides what a listener gets next, by the numbers of the messages alone.
 
 #[cfg(test)]
 mod tests;
@@ -10,49 +10,49 @@ use foldhash::fast::FixedState;
 
 use crate::features::room::History;
 
-/// Messages that are recognised when they come again: more than a history has.
+/// The number of messages that are recognised when they are received again: more than a history has.
 const RECENT: usize = 128;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Deliver this.
+    /// Deliver this message.
     Message(u64, Bytes),
-    /// Tell that so many are missing, or that nobody knows how many.
+    /// Report that so many messages are missing; `None` if it is unknown how many.
     Gap(Option<u64>),
-    /// Learn what was sent after this number.
+    /// Read the messages sent after this number.
     History(u64),
-    /// Hear what is next.
+    /// Process the next live message.
     Live,
 }
 
-/// Where a listener stands.
+/// The state of a listener.
 pub struct Sequencer {
     last: Last,
     /// To be delivered before anything else.
     ahead: VecDeque<Next>,
-    /// Something may be missing: the history has to say.
+    /// Messages may be missing: the history has to be read.
     lost: bool,
-    /// The numbers have gone back: the whole history has to say from where on.
+    /// The numbers have gone back: the whole history has to be read.
     back: bool,
-    /// What was delivered last, by number and hash.
+    /// The messages delivered last, by number and hash.
     recent: VecDeque<(u64, u64)>,
-    /// What was heard before this place was sent before the history was read.
+    /// Messages received before this position were sent before the history was read.
     overlap: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Last {
-    /// From the next one on, whichever that is.
+    /// From the next message on, whatever its number.
     Unset,
-    /// From the first on: of all, or of those that are kept.
+    /// From the first message on: the first ever, or the first that is stored.
     Start { of_all: bool },
-    /// From the one behind this number on.
+    /// From the message after this number on.
     At(u64),
 }
 
 impl Sequencer {
-    /// One who wants what was sent after a number; from now on without one; from 0 on what is kept.
+    /// For a listener that wants the messages after a number; without one, from now on; for 0, all that are stored.
     pub fn new(since: Option<u64>) -> Self {
         let last = match since {
             None => Last::Unset,
@@ -63,40 +63,41 @@ impl Sequencer {
         Self { last, ahead, lost: true, back: false, recent, overlap: 0 }
     }
 
-    /// What is to be done next; `delivered` once that is done.
+    /// What is to be done next; call `delivered` once it is done.
     pub fn next(&self) -> Next {
         match self.ahead.front() {
             Some(next) => next.clone(),
-            None if self.lost => Next::History(self.asks()),
+            None if self.lost => Next::History(self.history_from()),
             None => Next::Live,
         }
     }
 
-    /// A message or a gap was delivered.
+    /// Records that a message or a gap was delivered.
     pub fn delivered(&mut self) {
         self.ahead.pop_front();
     }
 
-    /// Something may be missing.
+    /// Records that messages may be missing.
     pub fn lost(&mut self) {
         self.lost = true;
     }
 
-    /// Whether a message of this number would follow, or leave a hole.
-    pub fn lacks(&self, number: u64) -> bool {
+    /// Whether a message of this number is the next one, or leaves a gap.
+    pub fn is_missing(&self, number: u64) -> bool {
         !matches!(self.last, Last::At(last) if number <= last)
     }
 
-    /// A message that was heard at a place; whether it was taken, or comes after what the history has to say.
-    pub fn hear(&mut self, place: u64, number: u64, text: Bytes) -> bool {
+    /// Receives a message at a position; returns whether it was accepted. Otherwise it has to be received again, after
+    /// the history.
+    pub fn receive(&mut self, position: u64, number: u64, text: Bytes) -> bool {
         match self.last {
             Last::At(last) if number == last + 1 => {
                 self.deliver(number, text);
                 true
             }
             Last::At(last) if number <= last => {
-                // It came by the history already, unless the store has lost some and gives their numbers once more.
-                self.lost |= place >= self.overlap && !self.recent.contains(&(number, hash(&text)));
+                // It was part of the history, unless the store has lost some messages and assigns their numbers again.
+                self.lost |= position >= self.overlap && !self.recent.contains(&(number, hash(&text)));
                 true
             }
             _ => {
@@ -106,8 +107,9 @@ impl Sequencer {
         }
     }
 
-    /// The number after which the history is wanted. It has the last one too, which must still be the same.
-    fn asks(&self) -> u64 {
+    /// The number after which the history is needed. It includes the last delivered message, which must still be the
+    /// same.
+    fn history_from(&self) -> u64 {
         match self.last {
             _ if self.back => 0,
             Last::Unset => u64::MAX,
@@ -116,12 +118,12 @@ impl Sequencer {
         }
     }
 
-    /// The history as it was when everything before `place` had been heard. `next` is the number of what will be heard next,
-    /// as far as that is known: up to there the history counts.
-    pub fn learn(&mut self, history: History, place: u64, next: Option<u64>) {
-        let asked = self.asks();
+    /// Merges the history as it was when everything before `position` had been received. `next` is the number of the
+    /// next message to be received, if known: up to there the history is delivered.
+    pub fn learn(&mut self, history: History, position: u64, next: Option<u64>) {
+        let in_flight = self.history_from();
         self.lost = false;
-        self.overlap = place;
+        self.overlap = position;
         let Some(end) = history.last else { return self.learn_nothing(next) };
         let (from, next) = match self.last {
             Last::Unset => return self.last = Last::At(end),
@@ -132,7 +134,7 @@ impl Sequencer {
             }
             Last::At(last) if self.is_same(&history, last, end) => (last, next),
             Last::At(_) if self.recent.is_empty() => {
-                // A number that the store does not know: nobody can tell what was sent after it.
+                // The store does not know this number, so it is unknown what was sent after it.
                 self.gap(None);
                 return self.last = Last::At(end);
             }
@@ -143,14 +145,14 @@ impl Sequencer {
             Last::At(_) => (self.rejoin(&history), None),
         };
         self.back = false;
-        self.fill(history, from, end, next, asked);
+        self.fill(history, from, end, next, in_flight);
     }
 
-    /// Delivers what the history has behind `from`, and tells what it does not have any more.
-    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>, asked: u64) {
+    /// Delivers the messages of the history after `from`, and reports those that it no longer has.
+    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>, in_flight: u64) {
         let stop = next.map_or(end, |next| next - 1);
         let (first, more) = (history.first, history.more);
-        // What was lost when a numbering ended nobody can count.
+        // How many were lost when a numbering ended is unknown.
         let missed = |at: u64, number: u64| (first <= at + 1 || first > number).then_some(number - at - 1);
         let mut at = from;
         for (number, text) in history.messages {
@@ -164,7 +166,7 @@ impl Sequencer {
             at = number;
         }
         self.last = Last::At(at.max(from));
-        if at < stop && more && at > asked.saturating_add(1) {
+        if at < stop && more && at > in_flight.saturating_add(1) {
             // There is more than one read returns, and the next part starts after a gap.
             self.lost = true;
         } else if at < stop {
@@ -173,7 +175,7 @@ impl Sequencer {
         }
     }
 
-    /// The store knows of no message.
+    /// The store has no messages.
     fn learn_nothing(&mut self, next: Option<u64>) {
         self.back = false;
         if matches!(self.last, Last::At(_)) || next.is_some() {
@@ -185,12 +187,13 @@ impl Sequencer {
     /// Whether the numbers of a history are those that were delivered.
     fn is_same(&self, history: &History, last: u64, end: u64) -> bool {
         let known = self.recent.back().filter(|(number, _)| *number == last);
-        let kept = history.messages.iter().find(|(number, _)| *number == last);
-        let differs = matches!((known, kept), (Some((_, known)), Some((_, kept))) if *known != hash(kept));
+        let stored = history.messages.iter().find(|(number, _)| *number == last);
+        let differs = matches!((known, stored), (Some((_, known)), Some((_, stored))) if *known != hash(stored));
         end >= last && !differs && !self.back
     }
 
-    /// Where a history that gave numbers once more left what was delivered: before the first that was not.
+    /// Returns where a history that assigned numbers again differs from what was delivered: the number before the
+    /// first new message.
     fn rejoin(&mut self, history: &History) -> u64 {
         self.gap(None);
         let is_known = |(number, text): &(u64, Bytes)| self.recent.contains(&(*number, hash(text)));

@@ -1,13 +1,13 @@
-//! When a failed attempt is followed by the next.
+//! The delay between a failed attempt and the next one.
 
 use std::time::Duration;
 
 use crate::features::queue::{Backoff, BackoffKind};
 
-/// The longest that the store takes.
+/// The longest delay that the store accepts.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// How long to wait after attempt number `attempt`, 1 being the first; `chance` is a number from 0 to 1.
+/// The delay after attempt number `attempt`, 1 being the first; `chance` is a random number from 0 to 1.
 pub fn delay(backoff: &Backoff, attempt: u32, chance: f64) -> Duration {
     let doublings = match backoff.kind {
         BackoffKind::Fixed => 0,
@@ -16,8 +16,8 @@ pub fn delay(backoff: &Backoff, attempt: u32, chance: f64) -> Duration {
     // In milliseconds as a float: doubling a duration of centuries would overflow.
     let longest = backoff.longest.min(LONGEST).as_secs_f64();
     let bound = (backoff.delay.as_secs_f64() * 2_f64.powi(doublings as i32)).min(longest);
-    let shaken = bound * (1.0 + backoff.jitter * (2.0 * chance - 1.0));
-    Duration::from_secs_f64(shaken.clamp(0.0, longest))
+    let with_jitter = bound * (1.0 + backoff.jitter * (2.0 * chance - 1.0));
+    Duration::from_secs_f64(with_jitter.clamp(0.0, longest))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the store has to be told: how jobs ended, and what they report. Kept until it has been told.
+//! What is to be reported to the store: how jobs ended, and their notes. Buffered until the store has confirmed it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,39 +10,40 @@ use tokio::time::Instant;
 
 use crate::features::queue::{Finish, JobLease, Note, Report};
 
-/// Finishes of one round.
+/// The most finishes of one round.
 const ROUND: usize = 500;
-/// Bytes of log lines that wait for one job; the oldest go first. Only a server that is gone lets so many wait.
+/// The most bytes of log lines that are buffered for one job; the oldest are dropped first. Only an outage of the
+/// server lets so many accumulate.
 const LOG_BYTES: usize = 256 << 10;
-/// How long reports wait for more of them: a progress bar needs no more than that.
+/// How long notes wait for more of them: enough for a progress bar.
 const REPORTS_WAIT: Duration = Duration::from_millis(50);
 
-/// What a running job has to say.
+/// The notes of a running job.
 pub struct Notes {
-    /// Which job, and by what lease.
-    pub held: JobLease,
+    /// The job and its lease.
+    pub lease: JobLease,
     /// When it started, if that was not reported yet.
     pub begun: Option<Instant>,
-    /// How far it is, if that is new.
+    /// Its progress, if that is new.
     pub progress: Option<Bytes>,
     /// Lines for its log.
     pub log: Vec<Bytes>,
 }
 
 impl Notes {
-    /// The same as the store is told it.
+    /// The notes as requests to the store.
     pub fn reports(&self) -> impl Iterator<Item = Report> {
         let begun = self.begun.map(|begun| Note::Begun(begun.elapsed()));
         let notes = self.progress.iter().cloned().map(Note::Progress).chain(self.log.iter().cloned().map(Note::Log));
         begun.into_iter().chain(notes).map(|note| Report {
-            id: self.held.id.clone(),
-            token: self.held.token.clone(),
+            id: self.lease.id.clone(),
+            token: self.lease.token.clone(),
             note,
         })
     }
 }
 
-/// What waits to be told.
+/// What waits to be reported.
 #[derive(Default)]
 pub struct Outbox {
     finishes: VecDeque<Finish>,
@@ -54,19 +55,19 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// A job has ended.
+    /// Adds the end of a job.
     pub fn finish(&mut self, finish: Finish, now: Instant) {
         self.finishes_since.get_or_insert(now);
         self.finishes.push_back(finish);
     }
 
-    /// The job with this number started a while ago, which is reported immediately.
+    /// Adds the start of a job, which is reported immediately.
     pub fn begun(&mut self, number: u64, notes: Notes, now: Instant) {
         self.urgent_since.get_or_insert(now);
         self.report(number, notes, now);
     }
 
-    /// The job of this number has come so far, or has something to say.
+    /// Adds progress or log lines of a job.
     pub fn report(&mut self, number: u64, notes: Notes, now: Instant) {
         self.reports_since.get_or_insert(now);
         match self.reports.get_mut(&number) {
@@ -82,8 +83,8 @@ impl Outbox {
         }
     }
 
-    /// Drops what the job of this number reported.
-    pub fn forget(&mut self, number: u64) {
+    /// Drops the notes of a job.
+    pub fn discard(&mut self, number: u64) {
         self.reports.remove(&number);
     }
 
@@ -97,14 +98,15 @@ impl Outbox {
         self.finishes.is_empty() && self.reports.is_empty()
     }
 
-    /// When it is time for a round, if finishes may wait that long for others.
-    pub fn due(&self, linger: Duration) -> Option<Instant> {
-        let finishes = self.finishes_since.map(|since| since + linger);
+    /// When the next round is due, if finishes may wait for others for this `delay`.
+    pub fn due(&self, delay: Duration) -> Option<Instant> {
+        let finishes = self.finishes_since.map(|since| since + delay);
         let reports = self.reports_since.map(|since| since + REPORTS_WAIT);
         [finishes, reports, self.urgent_since].into_iter().flatten().min()
     }
 
-    /// What one round tells. Reports are told before what ended: that of a job that has ended is nobody's.
+    /// Takes the reports of one round. The store processes notes before ends, because a job that has ended accepts
+    /// none.
     pub fn take(&mut self, now: Instant) -> (Vec<(u64, Notes)>, Vec<Finish>) {
         let round = self.finishes.len().min(ROUND);
         let finishes = self.finishes.drain(..round).collect();
@@ -113,8 +115,8 @@ impl Outbox {
         (self.reports.drain().collect(), finishes)
     }
 
-    /// What could not be told waits again, before what has come since.
-    pub fn give_back(&mut self, reports: Vec<(u64, Notes)>, finishes: Vec<Finish>, now: Instant) {
+    /// Puts back what could not be reported, before what was added since.
+    pub fn requeue(&mut self, reports: Vec<(u64, Notes)>, finishes: Vec<Finish>, now: Instant) {
         for finish in finishes.into_iter().rev() {
             self.finishes.push_front(finish);
             self.finishes_since.get_or_insert(now);
@@ -131,7 +133,7 @@ impl Outbox {
         }
     }
 
-    /// What waits in vain.
+    /// The finishes that wait.
     pub fn finishes(&self) -> impl Iterator<Item = &Finish> {
         self.finishes.iter()
     }
@@ -160,7 +162,7 @@ mod tests {
     fn report(progress: Option<&'static str>, log: &[&'static str]) -> Notes {
         let log = log.iter().map(|line| Bytes::from_static(line.as_bytes())).collect();
         Notes {
-            held: JobLease { id: "a".into(), token: "t".into() },
+            lease: JobLease { id: "a".into(), token: "t".into() },
             begun: None,
             progress: progress.map(Bytes::from),
             log,
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_is_told_first_next_time() {
+    fn failed_reports_are_sent_first_next_time() {
         let now = Instant::now();
         let mut out = Outbox::default();
         ["a", "b"].iter().for_each(|id| out.finish(finish(id), now));
@@ -178,7 +180,7 @@ mod tests {
         out.finish(finish("c"), now);
         out.report(1, report(Some("2"), &["y"]), now);
         out.report(1, report(None, &["z"]), now);
-        out.give_back(reports, finishes, now);
+        out.requeue(reports, finishes, now);
         let (reports, finishes) = out.take(now);
         assert_eq!(finishes.iter().map(|finish| finish.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(reports.len(), 1);
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn log_lines_do_not_fill_the_memory() {
+    fn log_lines_are_bounded() {
         let now = Instant::now();
         let mut out = Outbox::default();
         let line: &'static str = "x".repeat(LOG_BYTES / 2).leak();

@@ -1,16 +1,16 @@
-//! How many jobs to have at hand beyond those that run: what begins within a moment, so that short jobs do not wait for the
-//! store and long ones do not wait here.
+//! How many jobs to prefetch beyond those that run: as many as start within 20 ms, so that short jobs do not wait for
+//! the store and long ones do not wait here.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The moment.
-const MOMENT: Duration = Duration::from_millis(20);
-/// The most, however short they are.
+/// The window in which starts are counted.
+const WINDOW: Duration = Duration::from_millis(20);
+/// The most, however short the jobs are.
 const MOST: usize = 100;
 
-/// Counts beginnings.
+/// Counts the starts of jobs.
 pub struct Prefetch {
     since: Instant,
     now: usize,
@@ -18,28 +18,28 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// Nothing has begun yet.
+    /// With no starts.
     pub fn new(now: Instant) -> Self {
         Self { since: now, now: 0, before: 0 }
     }
 
-    /// A job begins.
+    /// Counts a start.
     pub fn begun(&mut self, now: Instant) {
         let passed = now.duration_since(self.since);
-        if passed >= MOMENT {
-            self.before = if passed < 2 * MOMENT { self.now } else { 0 };
+        if passed >= WINDOW {
+            self.before = if passed < 2 * WINDOW { self.now } else { 0 };
             (self.since, self.now) = (now, 0);
         }
         self.now += 1;
     }
 
-    /// How many to have at hand.
-    pub fn ahead(&self, now: Instant) -> usize {
-        if now.duration_since(self.since) < 2 * MOMENT { self.now.max(self.before).min(MOST) } else { 0 }
+    /// How many jobs to prefetch.
+    pub fn count(&self, now: Instant) -> usize {
+        if now.duration_since(self.since) < 2 * WINDOW { self.now.max(self.before).min(MOST) } else { 0 }
     }
 
-    /// What is at hand is not begun: none.
-    pub fn stop(&mut self) {
+    /// Resets the count, because prefetched jobs were not started.
+    pub fn reset(&mut self) {
         (self.now, self.before) = (0, 0);
     }
 }
@@ -49,27 +49,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_as_begin_within_a_moment() {
+    fn as_many_as_start_within_the_window() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut prefetch = Prefetch::new(start);
-        assert_eq!(prefetch.ahead(start), 0);
+        assert_eq!(prefetch.count(start), 0);
         (0..10).for_each(|ms| prefetch.begun(at(ms)));
-        assert_eq!(prefetch.ahead(at(10)), 10);
+        assert_eq!(prefetch.count(at(10)), 10);
         prefetch.begun(at(25));
-        assert_eq!(prefetch.ahead(at(26)), 10, "the moment before still counts");
-        assert_eq!(prefetch.ahead(at(65)), 0, "nothing begins any more");
+        assert_eq!(prefetch.count(at(26)), 10, "the window before still counts");
+        assert_eq!(prefetch.count(at(65)), 0, "nothing starts any more");
         (0..1000).for_each(|_| prefetch.begun(at(70)));
-        assert_eq!(prefetch.ahead(at(71)), 100);
-        prefetch.stop();
-        assert_eq!(prefetch.ahead(at(71)), 0);
+        assert_eq!(prefetch.count(at(71)), 100);
+        prefetch.reset();
+        assert_eq!(prefetch.count(at(71)), 0);
     }
 
     #[test]
-    fn long_jobs_are_not_kept_at_hand() {
+    fn long_jobs_are_not_prefetched() {
         let start = Instant::now();
         let mut prefetch = Prefetch::new(start);
         (0..10).for_each(|second| prefetch.begun(start + Duration::from_secs(second)));
-        assert_eq!(prefetch.ahead(start + Duration::from_millis(9500)), 0);
+        assert_eq!(prefetch.count(start + Duration::from_millis(9500)), 0);
     }
 }

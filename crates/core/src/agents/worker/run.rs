@@ -1,4 +1,4 @@
-//! The worker's task: it speaks to the store.
+//! The worker's task, which makes the calls to the store.
 
 use std::{
     future::{Future, pending},
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Notice, Settled, Worker,
+    Notice, StoreOptions, Worker,
     outbox::Notes,
     repeats::{PollResult, Repeats},
     scheduler::{Round, RoundResult, TakeRequest},
@@ -29,19 +29,19 @@ use crate::{
     store::Store,
 };
 
-/// Items of one script run.
+/// The most items of one script run.
 const FINISHES: usize = 100;
-const BEATS: usize = 500;
-/// No renew is given up earlier.
+const RENEWALS: usize = 500;
+/// The shortest timeout of a renewal.
 const LEAST_PATIENCE: Duration = Duration::from_millis(200);
-/// With nothing to do, the task looks up this often.
+/// How long the task sleeps if nothing is due.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// Something under way.
+/// A future in slot.
 type InFlight<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What one look at the scheduler brings.
-struct Turn {
+/// What the scheduler wants to be done now.
+struct DueWork {
     notices: Vec<Notice>,
     next_round: Option<Round>,
     next_beat: Option<Vec<(u64, JobLease)>>,
@@ -50,72 +50,73 @@ struct Turn {
     over: bool,
 }
 
-/// What was asked in a round.
-enum Sent {
+/// The part of a round that one call is for.
+enum Part {
     Reports(Vec<(u64, Notes)>),
     Finishes(Vec<Finish>),
     Take(TakeRequest),
 }
 
-/// What was answered. Who finished too late learns it from a renew.
-enum Answered {
-    Told,
+/// The reply to one call. A job that was finished too late is found lost by the next renewal.
+enum PartReply {
+    Reported,
     Finished(Published),
     Taken(Taken),
 }
 
 impl Worker {
-    /// Works until it is closed, by itself or when `closing` comes; at `cut` it ends at once. Tells `tell` what whoever
-    /// runs jobs has to know. Answers the ids of the jobs that did not come to their end.
+    /// Runs until the worker is closed, by itself or by `closing`; ends immediately at `cut`. Calls `notify` with what
+    /// JavaScript has to know. Returns the ids of the jobs that have not ended.
     pub async fn run(
         self: Arc<Self>,
         store: Arc<Store>,
-        tell: impl Fn(Notice) + Send,
+        notify: impl Fn(Notice) + Send,
         closing: impl Future<Output = ()> + Send,
         cut: impl Future<Output = ()> + Send,
     ) -> Vec<String> {
-        let _hearing = self.hear(&store);
+        let _hearing = self.subscribe(&store);
         let _watcher = self.watch(&store);
         let (mut closing, mut cut) = (pin!(closing), pin!(cut));
         let (mut asked_to_close, mut asked_to_stop) = (false, false);
         let (mut round, mut renew) = (None::<InFlight<RoundResult>>, None::<InFlight<Option<Vec<u64>>>>);
-        let mut eviction = Some::<InFlight<()>>(Box::pin(eviction::tell(store.clone())));
-        let (mut repeats, mut look) = (Repeats::new(Instant::now()), None::<InFlight<PollResult>>);
+        let mut eviction = Some::<InFlight<()>>(Box::pin(eviction::report(store.clone())));
+        let (mut repeats, mut poll) = (Repeats::new(Instant::now()), None::<InFlight<PollResult>>);
         loop {
-            let Turn { notices, next_round, next_beat, until, gives_up_at, over } = self.turn();
-            notices.into_iter().for_each(&tell);
+            let DueWork { notices, next_round, next_beat, until, gives_up_at, over } = self.due_work();
+            notices.into_iter().for_each(&notify);
             if over {
                 break;
             }
             if let Some(next) = next_round {
                 round = Some(Box::pin(self.clone().send_round(store.clone(), next)));
             }
-            if let Some(held) = next_beat {
-                renew = Some(Box::pin(self.clone().renew(store.clone(), held)));
+            if let Some(leases) = next_beat {
+                renew = Some(Box::pin(self.clone().renew(store.clone(), leases)));
             }
-            let looks = look.is_none() && !self.scheduler.lock().is_closing();
-            if looks && let Some(at) = repeats.begin(Instant::now()) {
-                look = Some(Box::pin(self.clone().fire(store.clone(), at)));
+            let may_poll = poll.is_none() && !self.scheduler.lock().is_closing();
+            if may_poll && let Some(at) = repeats.begin(Instant::now()) {
+                poll = Some(Box::pin(self.clone().fire(store.clone(), at)));
             }
-            let until = if looks && look.is_none() { until.min(repeats.next_at()) } else { until };
+            let until = if may_poll && poll.is_none() { until.min(repeats.next_at()) } else { until };
             tokio::select! {
                 result = ended(&mut round) => {
                     if let Some((_, taken)) = &result.taken {
                         repeats.found(taken, Instant::now());
                     }
                     let notices = self.scheduler.lock().round_ended(result, Instant::now());
-                    notices.into_iter().for_each(&tell);
-                    // The embedded engine answers at once: what else runs on this thread would wait as long as there are jobs.
+                    notices.into_iter().for_each(&notify);
+                    // The embedded engine replies immediately: other tasks on this thread would have to wait as long
+                    // as there are jobs.
                     yield_now().await;
                 }
                 lost = ended(&mut renew) => {
                     let notices = self.scheduler.lock().renewed(lost, Instant::now());
-                    notices.into_iter().for_each(&tell);
+                    notices.into_iter().for_each(&notify);
                 }
-                looked = ended(&mut look) => {
+                polled = ended(&mut poll) => {
                     let now = Instant::now();
-                    let (added, failed) = repeats.ended(looked, now);
-                    failed.map(Notice::Failing).into_iter().for_each(&tell);
+                    let (added, failed) = repeats.ended(polled, now);
+                    failed.map(Notice::Failing).into_iter().for_each(&notify);
                     if added {
                         self.scheduler.lock().wake(now);
                     }
@@ -138,53 +139,60 @@ impl Worker {
     }
 
     /// What is due now, and until when nothing else is.
-    fn turn(&self) -> Turn {
+    fn due_work(&self) -> DueWork {
         let now = Instant::now();
         let mut scheduler = self.scheduler.lock();
         let notices = scheduler.tick(now);
         let (next_round, next_beat) = (scheduler.round(now), scheduler.renew(now));
         let until = scheduler.next_at(now).unwrap_or(now + NEVER);
         scheduler.arm(until);
-        Turn { notices, next_round, next_beat, until, gives_up_at: scheduler.gives_up_at(), over: scheduler.is_over() }
+        DueWork {
+            notices,
+            next_round,
+            next_beat,
+            until,
+            gives_up_at: scheduler.gives_up_at(),
+            over: scheduler.is_over(),
+        }
     }
 
-    /// Tells and asks the store.
+    /// Sends a round to the store.
     async fn send_round(self: Arc<Self>, store: Arc<Store>, round: Round) -> RoundResult {
         let mut result = RoundResult::default();
         let calls = self.calls(round, &mut result);
         store
-            .run(calls, Instant::now() + self.options.timeout, |answers| {
-                for (answer, sent) in answers {
-                    if let Ok(Answered::Finished(published)) = &answer {
+            .run(calls, Instant::now() + self.options.timeout, |results| {
+                for (reply, part) in results {
+                    if let Ok(PartReply::Finished(published)) = &reply {
                         publish_denials::record(&store, &self.queue, *published);
                     }
-                    result.note(answer, sent);
+                    result.note(reply, part);
                 }
             })
             .await;
         if let Some((TakeRequest { again: false, .. }, taken)) = &result.taken {
-            self.clock().saw(taken.now_ms, self.options.lease, Instant::now());
+            self.clock().after_read(taken.now_ms, self.options.lease, Instant::now());
             publish_denials::record(&store, &self.queue, taken.published);
         }
         result
     }
 
-    /// A round as calls, in its order. What cannot be asked has its answer at once.
-    fn calls(&self, round: Round, result: &mut RoundResult) -> Vec<(Call<Answered>, Sent)> {
+    /// The calls of a round, in its order. A call that cannot be built fails immediately.
+    fn calls(&self, round: Round, result: &mut RoundResult) -> Vec<(Call<PartReply>, Part)> {
         let Round { reports, finishes, take } = round;
         let mut made = Vec::new();
         if !reports.is_empty() {
             let all = reports.iter().flat_map(|(_, notes)| notes.reports()).collect();
-            made.push((self.queue.report(all).map(|call| call.map(|()| Answered::Told)), Sent::Reports(reports)));
+            made.push((self.queue.report(all).map(|call| call.map(|()| PartReply::Reported)), Part::Reports(reports)));
         }
         for some in finishes.chunks(FINISHES) {
             let call = self.queue.finish(some.to_vec());
-            let call = call.map(|call| call.map(|(_, published)| Answered::Finished(published)));
-            made.push((call, Sent::Finishes(some.to_vec())));
+            let call = call.map(|call| call.map(|(_, published)| PartReply::Finished(published)));
+            made.push((call, Part::Finishes(some.to_vec())));
         }
         if let Some(asked) = take {
-            let Settled { lease, limits, .. } = self.options;
-            let overdue = self.clock().ask(lease, Instant::now());
+            let StoreOptions { lease, limits, .. } = self.options;
+            let overdue = self.clock().before_read(lease, Instant::now());
             let ask = Take {
                 count: asked.count,
                 lease,
@@ -196,38 +204,38 @@ impl Worker {
             };
             let call = if asked.again {
                 let found = self.queue.recover(&asked.token);
-                found.map(|call| call.map(|jobs| Answered::Taken(Taken { jobs, ..Taken::default() })))
+                found.map(|call| call.map(|jobs| PartReply::Taken(Taken { jobs, ..Taken::default() })))
             } else {
-                self.queue.take(&ask).map(|call| call.map(Answered::Taken))
+                self.queue.take(&ask).map(|call| call.map(PartReply::Taken))
             };
-            made.push((call, Sent::Take(asked)));
+            made.push((call, Part::Take(asked)));
         }
         let mut calls = Vec::with_capacity(made.len());
-        for (call, sent) in made {
+        for (call, part) in made {
             match call {
-                Ok(call) => calls.push((call, sent)),
-                Err(error) => result.note(Err(error), sent),
+                Ok(call) => calls.push((call, part)),
+                Err(error) => result.note(Err(error), part),
             }
         }
         calls
     }
 
-    /// Renews leases. Answers the numbers of those that are lost, or nothing where the store did not answer.
-    async fn renew(self: Arc<Self>, store: Arc<Store>, held: Vec<(u64, JobLease)>) -> Option<Vec<u64>> {
+    /// Renews leases. Returns the numbers of the jobs that are lost, or `None` if the store did not reply.
+    async fn renew(self: Arc<Self>, store: Arc<Store>, leases: Vec<(u64, JobLease)>) -> Option<Vec<u64>> {
         let (mut lost, mut failed, mut calls) = (Vec::new(), false, Vec::new());
-        for some in held.chunks(BEATS) {
-            let (numbers, held): (Vec<_>, Vec<_>) = some.iter().cloned().unzip();
-            match self.queue.renew(self.options.lease, held) {
+        for some in leases.chunks(RENEWALS) {
+            let (numbers, leases): (Vec<_>, Vec<_>) = some.iter().cloned().unzip();
+            match self.queue.renew(self.options.lease, leases) {
                 Ok(call) => calls.push((call, numbers)),
                 Err(_) => failed = true,
             }
         }
-        // One that hangs must leave time for another within the lease.
+        // A renewal without a reply must leave time for another one within the lease.
         let patience = self.options.timeout.min((self.options.lease / 3).max(LEAST_PATIENCE));
         store
-            .run(calls, Instant::now() + patience, |answers| {
-                for (answer, numbers) in answers {
-                    match answer {
+            .run(calls, Instant::now() + patience, |results| {
+                for (reply, numbers) in results {
+                    match reply {
                         Ok(ours) => {
                             lost.extend(numbers.into_iter().zip(ours).filter(|(_, ours)| !ours).map(|(n, _)| n))
                         }
@@ -243,8 +251,8 @@ impl Worker {
         self.clock.lock()
     }
 
-    /// Wakes up when there are jobs.
-    fn hear(self: &Arc<Self>, store: &Arc<Store>) -> ChannelSubscription {
+    /// Subscribes to wake-ups.
+    fn subscribe(self: &Arc<Self>, store: &Arc<Store>) -> ChannelSubscription {
         let wake = {
             let worker = Arc::downgrade(self);
             move || {
@@ -261,7 +269,7 @@ impl Worker {
         ChannelSubscription::of(store.clone(), Topic::Channel(self.queue.wake_channel()), listener, wake)
     }
 
-    /// Goes on at once when the store can be reached again.
+    /// Continues immediately when the store becomes reachable again.
     fn watch(self: &Arc<Self>, store: &Arc<Store>) -> Arc<EventListener> {
         let worker = Arc::downgrade(self);
         let watcher: Arc<EventListener> = Arc::new(move |event: &Event| {
@@ -275,25 +283,25 @@ impl Worker {
 }
 
 impl RoundResult {
-    /// What became of one call of the round.
-    fn note(&mut self, answer: Result<Answered>, sent: Sent) {
-        let error = match (answer, sent) {
-            (Ok(Answered::Taken(taken)), Sent::Take(asked)) => {
+    /// Adds the outcome of one call of the round.
+    fn note(&mut self, reply: Result<PartReply>, part: Part) {
+        let error = match (reply, part) {
+            (Ok(PartReply::Taken(taken)), Part::Take(asked)) => {
                 self.taken = Some((asked, taken));
                 return;
             }
             (Ok(_), _) => return,
-            (Err(error), Sent::Reports(reports)) => {
+            (Err(error), Part::Reports(reports)) => {
                 self.reports = reports;
                 error
             }
-            (Err(error), Sent::Finishes(finishes)) => {
+            (Err(error), Part::Finishes(finishes)) => {
                 self.finishes.extend(finishes);
                 error
             }
-            (Err(error), Sent::Take(asked)) => {
-                // What was refused took nothing; of what got no answer nobody knows.
-                self.unanswered = (asked.again || error.kind == Kind::MaybeApplied).then_some(asked);
+            (Err(error), Part::Take(asked)) => {
+                // A rejected take took nothing; the outcome of one without a reply is unknown.
+                self.lost_take = (asked.again || error.kind == Kind::MaybeApplied).then_some(asked);
                 error
             }
         };
@@ -301,19 +309,19 @@ impl RoundResult {
     }
 }
 
-/// The result of what is under way, which is then no longer so; never, where nothing is.
-async fn ended<T>(flight: &mut Option<InFlight<T>>) -> T {
-    match flight {
+/// Awaits the future in slot and removes it; pending forever if there is none.
+async fn ended<T>(in_flight: &mut Option<InFlight<T>>) -> T {
+    match in_flight {
         None => pending().await,
         Some(future) => {
             let result = future.await;
-            *flight = None;
+            *in_flight = None;
             result
         }
     }
 }
 
-/// That moment, if there is one.
+/// Sleeps until that time; pending forever if there is none.
 async fn at(moment: Option<Instant>) {
     match moment {
         None => pending().await,

@@ -1,5 +1,5 @@
-//! A worker's scheduler: jobs that wait to be begun, jobs that run, and what the store has to be told. It does nothing by itself
-//! and is told the time, so that every race can be played through.
+//! The scheduler of a worker: prefetched jobs, running jobs, and what is to be reported to the store. It does no I/O
+//! and is given the time, so that every race can be tested.
 
 mod polling;
 mod running;
@@ -24,25 +24,25 @@ use super::{
 };
 use crate::features::queue::{Finish, JobLease, Leased, Outcome};
 
-/// A job that was taken ahead and is not begun for this long goes back: another worker may be idle.
-const STALE: Duration = Duration::from_millis(100);
+/// A prefetched job that has not started for this long is released: another worker may be idle.
+const MAX_IDLE: Duration = Duration::from_millis(100);
 
 /// The start of a job is reported after it has run for this long; that of a shorter job when it ends.
-const TELL_AFTER: Duration = Duration::from_millis(5);
+const REPORT_AFTER: Duration = Duration::from_millis(5);
 
 /// What a worker may do.
 pub struct Rules {
     /// How many jobs may run at once.
     pub concurrency: usize,
-    /// For how long the store leaves a job to this worker without hearing of it.
+    /// How long the store reserves a job for this worker without a renewal.
     pub lease: Duration,
-    /// Whether short jobs may be taken before there is room for them.
+    /// Whether short jobs may be prefetched.
     pub prefetch: bool,
-    /// Most bytes of a result or an error.
+    /// The most bytes of a result or an error.
     pub max_bytes: usize,
 }
 
-/// A job that nobody has begun.
+/// A job that has not started.
 struct Ready {
     number: u64,
     job: Leased,
@@ -50,54 +50,54 @@ struct Ready {
     start: Start,
 }
 
-/// Everything that a worker knows. What runs jobs and what speaks to the store both work on it, one at a time.
+/// The state of a worker. JavaScript and the worker's task both use it, one at a time.
 pub struct Scheduler {
     rules: Rules,
-    /// Of the last job. A number is never given twice, so whatever comes late means nothing.
+    /// The number of the last job. No number is used twice, so late reports are ignored.
     numbers: u64,
     ready: VecDeque<Ready>,
     running: HashMap<u64, Running>,
     /// Started jobs whose start was not reported to the store yet, in order; some may have ended.
-    untold: VecDeque<(Instant, u64)>,
-    /// A job that must run exclusive waits until no other job runs in this worker.
+    unreported: VecDeque<(Instant, u64)>,
+    /// The token of the last take, if this worker yields to a suspect.
     yielding: Option<String>,
-    /// No running job's time is over before this. It may be too early: then there is nothing to do.
+    /// No timeout of a running job passes before this. It may be too early: then there is nothing to do.
     first_end: Option<Instant>,
     out: Outbox,
     prefetch: Prefetch,
     polling: Polling,
-    /// Whoever runs jobs has asked for one, and there was none.
-    hungry: bool,
-    /// Whoever runs jobs does not come although there is room: the event loop is blocked. Nothing is taken until it comes.
-    stuck: bool,
+    /// JavaScript has asked for a job, and there was none.
+    waiting_for_job: bool,
+    /// JavaScript does not start jobs although it could: the event loop is blocked. Nothing is taken until it does.
+    blocked: bool,
     paused: bool,
     closing: bool,
-    /// What still runs then is given up.
+    /// When running jobs are released.
     close_at: Option<Instant>,
-    /// Ids of jobs that did not come to their end here.
+    /// Ids of the jobs that have not ended here.
     unfinished: Vec<String>,
     renew_at: Option<Instant>,
     renewing: bool,
-    /// Until when whoever speaks to the store sleeps; before that, it is to be woken.
+    /// Until when the task sleeps; it is to be woken for anything earlier.
     armed: Option<Instant>,
 }
 
 impl Scheduler {
-    /// Nothing to do yet but to ask. No two desks have the same `name`, in whatever process.
+    /// Creates a scheduler that takes jobs immediately. `name` must be unique among all processes.
     pub fn new(name: String, rules: Rules, now: Instant) -> Self {
         Self {
             rules,
             numbers: 0,
             ready: VecDeque::new(),
             running: HashMap::new(),
-            untold: VecDeque::new(),
+            unreported: VecDeque::new(),
             yielding: None,
             first_end: None,
             out: Outbox::default(),
             prefetch: Prefetch::new(now),
             polling: Polling::new(name, now),
-            hungry: false,
-            stuck: false,
+            waiting_for_job: false,
+            blocked: false,
             paused: false,
             closing: false,
             close_at: None,
@@ -108,68 +108,68 @@ impl Scheduler {
         }
     }
 
-    /// The next job to run, with its number.
+    /// Returns the next job to run, with its number.
     pub fn begin(&mut self, now: Instant) -> Option<(u64, Leased)> {
-        if std::mem::take(&mut self.stuck) {
+        if std::mem::take(&mut self.blocked) {
             self.polling.at = now;
         }
         let Some(Ready { number, job, start, .. }) = self.next_to_begin(now) else {
-            self.hungry = true;
+            self.waiting_for_job = true;
             return None;
         };
         self.prefetch.begun(now);
-        let told = job.exclusive || start == Start::Told;
-        let running = Running::of(&job, told, now);
+        let start_stored = job.exclusive || start == Start::Stored;
+        let running = Running::of(&job, start_stored, now);
         self.first_end = Some(self.first_end.map_or(running.ends, |first| first.min(running.ends)));
         self.running.insert(number, running);
-        if !told {
-            self.untold.push_back((now, number));
+        if !start_stored {
+            self.unreported.push_back((now, number));
         }
         Some((number, job))
     }
 
-    /// How many jobs run, those included whose lease was lost.
+    /// How many jobs run, including those whose lease was lost.
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// Whether nothing is to begin any more.
+    /// Whether no more jobs may start.
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// What a running job reports. Nothing where it is not this worker's any more.
+    /// Records notes of a running job. Ignored if the job is no longer this worker's.
     pub fn report(&mut self, number: u64, progress: Option<Bytes>, log: Option<Bytes>, now: Instant) {
-        if let Some(running) = self.running.get_mut(&number).filter(|running| running.held) {
-            let (held, begun) = (running.held_by(), running.tell_begun());
-            self.out.report(number, Notes { held, begun, progress, log: log.into_iter().collect() }, now);
+        if let Some(running) = self.running.get_mut(&number).filter(|running| running.owned) {
+            let (lease, begun) = (running.lease(), running.report_starts());
+            self.out.report(number, Notes { lease, begun, progress, log: log.into_iter().collect() }, now);
         }
     }
 
-    /// Jobs have been taken. Whoever runs them is told if it waits for them.
-    fn arrive(&mut self, jobs: Vec<Leased>, now: Instant, notices: &mut Vec<Notice>) {
+    /// Adds jobs that were taken. Notifies JavaScript if it waits for one.
+    fn add_jobs(&mut self, jobs: Vec<Leased>, now: Instant, notices: &mut Vec<Notice>) {
         if jobs.is_empty() {
             return;
         }
         self.renew_at.get_or_insert(now + self.rules.lease / 3);
         for job in jobs {
             self.numbers += 1;
-            let start = if job.stores_start_first { Start::Untold } else { Start::Free };
+            let start = if job.stores_start_first { Start::Unstored } else { Start::Free };
             self.ready.push_back(Ready { number: self.numbers, job, since: now, start });
         }
         if self.closing || self.paused {
-            self.give_ready_back(now);
-        } else if std::mem::take(&mut self.hungry) {
+            self.release_ready(now);
+        } else if std::mem::take(&mut self.waiting_for_job) {
             notices.push(Notice::Jobs);
         }
     }
 
     /// Reports running jobs that started a while ago.
-    fn tell_begun(&mut self, now: Instant) {
-        while let Some((_, number)) = self.untold.pop_front_if(|(begun, _)| *begun + TELL_AFTER <= now) {
-            let Some(running) = self.running.get_mut(&number).filter(|running| running.held) else { continue };
-            if let Some(begun) = running.tell_begun() {
-                let notes = Notes { held: running.held_by(), begun: Some(begun), progress: None, log: Vec::new() };
+    fn report_starts(&mut self, now: Instant) {
+        while let Some((_, number)) = self.unreported.pop_front_if(|(begun, _)| *begun + REPORT_AFTER <= now) {
+            let Some(running) = self.running.get_mut(&number).filter(|running| running.owned) else { continue };
+            if let Some(begun) = running.report_starts() {
+                let notes = Notes { lease: running.lease(), begun: Some(begun), progress: None, log: Vec::new() };
                 self.out.begun(number, notes, now);
             }
         }
@@ -180,59 +180,59 @@ impl Scheduler {
         self.running.is_empty() && self.ready.is_empty()
     }
 
-    /// Whether the only job here must run exclusive.
+    /// Whether the only job here runs exclusively.
     fn runs_exclusive(&self) -> bool {
         self.running.len() + self.ready.len() == 1
             && (self.ready.iter().any(|ready| ready.job.exclusive)
                 || self.running.values().any(|running| running.exclusive))
     }
 
-    /// How many jobs to ask for.
+    /// How many jobs to take.
     fn want(&self, now: Instant) -> usize {
-        if self.closing || self.paused || self.stuck || self.runs_exclusive() {
+        if self.closing || self.paused || self.blocked || self.runs_exclusive() {
             return 0;
         }
         (self.rules.concurrency + self.ahead(now)).saturating_sub(self.running.len() + self.ready.len())
     }
 
     fn ahead(&self, now: Instant) -> usize {
-        if self.rules.prefetch { self.prefetch.ahead(now) } else { 0 }
+        if self.rules.prefetch { self.prefetch.count(now) } else { 0 }
     }
 
-    /// Whether those at hand will last for a moment: until then, what has to be told gathers.
+    /// Whether the prefetched jobs last for a moment: until then, reports are batched.
     fn has_plenty(&self, now: Instant) -> bool {
         self.ready.len() > self.ahead(now) / 2
     }
 
-    /// Gives back what lies here for too long.
-    fn give_stale_back(&mut self, now: Instant) {
-        if self.waits_since().is_none_or(|since| since + STALE > now) {
+    /// Releases prefetched jobs that have not started for too long.
+    fn release_idle(&mut self, now: Instant) {
+        if self.waits_since().is_none_or(|since| since + MAX_IDLE > now) {
             return;
         }
-        while let Some(ready) = self.ready.pop_front_if(|ready| ready.since + STALE <= now) {
+        while let Some(ready) = self.ready.pop_front_if(|ready| ready.since + MAX_IDLE <= now) {
             self.release(ready.job.id, ready.job.token, Duration::ZERO, now);
         }
-        self.prefetch.stop();
-        self.stuck = self.running.len() < self.rules.concurrency;
+        self.prefetch.reset();
+        self.blocked = self.running.len() < self.rules.concurrency;
     }
 
-    fn give_ready_back(&mut self, now: Instant) {
+    fn release_ready(&mut self, now: Instant) {
         for Ready { number, job, .. } in std::mem::take(&mut self.ready) {
-            self.out.forget(number);
+            self.out.discard(number);
             self.release(job.id, job.token, Duration::ZERO, now);
         }
-        self.prefetch.stop();
+        self.prefetch.reset();
     }
 
     fn release(&mut self, id: String, token: String, ran: Duration, now: Instant) {
         self.out.finish(Finish { id, token, outcome: Outcome::Release, ran }, now);
     }
 
-    /// Takes nothing any more, or goes on.
+    /// Stops taking jobs, or continues.
     pub fn pause(&mut self, paused: bool, now: Instant) {
         self.paused = paused;
         if paused {
-            self.give_ready_back(now);
+            self.release_ready(now);
         } else {
             self.polling.at = now;
         }
@@ -244,17 +244,17 @@ impl Scheduler {
             return None;
         }
         let ready = self.ready.iter().map(|ready| (ready.number, &ready.job.id, &ready.job.token));
-        let running = self.running.iter().filter(|(_, running)| running.held);
+        let running = self.running.iter().filter(|(_, running)| running.owned);
         let running = running.map(|(number, running)| (*number, &running.id, &running.token));
-        let held = ready.chain(running);
-        let held: Vec<_> =
-            held.map(|(number, id, token)| (number, JobLease { id: id.clone(), token: token.clone() })).collect();
+        let leases = ready.chain(running);
+        let leases: Vec<_> =
+            leases.map(|(number, id, token)| (number, JobLease { id: id.clone(), token: token.clone() })).collect();
         self.renew_at = None;
-        self.renewing = !held.is_empty();
-        self.renewing.then_some(held)
+        self.renewing = !leases.is_empty();
+        self.renewing.then_some(leases)
     }
 
-    /// What became of a renew: the numbers of those that are this worker's no more, or nothing where it did not come through.
+    /// Records the result of a renewal: the numbers of the jobs that are lost, or `None` if it failed.
     pub fn renewed(&mut self, lost: Option<Vec<u64>>, now: Instant) -> Vec<Notice> {
         self.renewing = false;
         let wait = if lost.is_some() { self.rules.lease / 3 } else { self.polling.pause() };
@@ -262,44 +262,44 @@ impl Scheduler {
         let mut notices = Vec::new();
         for number in lost.into_iter().flatten() {
             self.ready.retain(|ready| ready.number != number);
-            self.out.forget(number);
+            self.out.discard(number);
             notices.extend(self.lose(number));
         }
         // The others may have been waiting for one of those.
-        if self.waits_since().is_some() && std::mem::take(&mut self.hungry) {
+        if self.waits_since().is_some() && std::mem::take(&mut self.waiting_for_job) {
             notices.push(Notice::Jobs);
         }
         notices
     }
 
-    /// Does what time exclusive brings.
+    /// Does what is due by time.
     pub fn tick(&mut self, now: Instant) -> Vec<Notice> {
         self.armed = None;
         let mut notices = Vec::new();
         self.end_overdue(now, &mut notices);
-        self.tell_begun(now);
-        self.give_stale_back(now);
+        self.report_starts(now);
+        self.release_idle(now);
         if self.close_at.is_some_and(|at| at <= now) {
-            self.give_running_back(now, &mut notices);
+            self.release_running(now, &mut notices);
         }
         notices
     }
 
-    /// When there is something to do next.
+    /// When the next thing is due.
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
-        let stale = self.waits_since().map(|since| since + STALE);
+        let stale = self.waits_since().map(|since| since + MAX_IDLE);
         let renew = self.renew_at.filter(|_| !self.renewing);
-        let begun = self.untold.front().map(|(begun, _)| *begun + TELL_AFTER);
+        let begun = self.unreported.front().map(|(begun, _)| *begun + REPORT_AFTER);
         let close = self.close_at.filter(|_| !self.running.is_empty());
         [self.first_end, stale, renew, begun, close, self.round_at(now)].into_iter().flatten().min()
     }
 
-    /// Whoever speaks to the store sleeps from now on.
+    /// Records that the task sleeps until then.
     pub fn arm(&mut self, until: Instant) {
         self.armed = Some(until);
     }
 
-    /// Whether it sleeps and should not. True once.
+    /// Whether the task must be woken. Returns true once.
     pub fn must_wake(&mut self, now: Instant) -> bool {
         let Some(armed) = self.armed else { return false };
         let wake = self.is_over() || self.next_at(now).is_some_and(|at| at < armed);

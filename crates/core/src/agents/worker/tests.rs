@@ -15,7 +15,7 @@ struct Fixture {
     queue: Queue,
 }
 
-/// A worker, and what it tells.
+/// A worker and its notices.
 struct TestWorker {
     worker: Arc<Worker>,
     notices: mpsc::UnboundedReceiver<Notice>,
@@ -54,7 +54,7 @@ impl Fixture {
             }
             sleep(Duration::from_millis(5)).await;
         }
-        panic!("waited in vain until {what}: {:?}", self.counts().await);
+        panic!("timed out waiting until {what}: {:?}", self.counts().await);
     }
 
     /// When the lease on a job ends, in epoch milliseconds.
@@ -68,7 +68,7 @@ impl Fixture {
         self.ask(ends).await.unwrap_or(0.0)
     }
 
-    /// Until the lease on a job has been renewed once more.
+    /// Waits until the lease on a job has been renewed once more.
     async fn renewed(&self, id: &'static str) {
         let before = self.ends(id).await;
         while self.ends(id).await <= before {
@@ -80,17 +80,17 @@ impl Fixture {
         let rules = Rules { concurrency, lease, prefetch: true, max_bytes: 1 << 20 };
         let options = Options { rules, limits: Limits::default(), timeout: Duration::from_secs(5) };
         let worker = Worker::new(self.queue.clone(), options).unwrap();
-        let (told, notices) = mpsc::unbounded_channel();
-        let tell = move |notice| {
-            let _ = told.send(notice);
+        let (sender, notices) = mpsc::unbounded_channel();
+        let notify = move |notice| {
+            let _ = sender.send(notice);
         };
-        let running = worker.clone().run(self.store.clone(), tell, std::future::pending(), std::future::pending());
+        let running = worker.clone().run(self.store.clone(), notify, std::future::pending(), std::future::pending());
         TestWorker { worker, notices, task: tokio::spawn(running) }
     }
 }
 
 impl TestWorker {
-    /// Runs whatever comes, at once, until nothing more does for a while; answers the data in their order.
+    /// Runs jobs until none has come for a while; returns their data in order.
     async fn work(&mut self) -> Vec<String> {
         let mut seen = Vec::new();
         loop {
@@ -104,7 +104,7 @@ impl TestWorker {
         }
     }
 
-    /// The next job, however long it takes to come.
+    /// Waits for the next job.
     async fn next(&mut self) -> (u64, Leased) {
         loop {
             if let Some(begun) = self.worker.begin() {
@@ -121,19 +121,19 @@ impl TestWorker {
 }
 
 #[tokio::test]
-async fn works_through_a_queue_in_its_order_and_leaves_nothing_leased() {
+async fn runs_the_jobs_of_a_queue_in_order_and_leaves_no_leases() {
     let fixture = fixture();
     fixture.add(1000, |_| {}).await;
     let mut worker = fixture.start_worker(1, Duration::from_secs(10));
     let seen = worker.work().await;
     assert_eq!(seen, (0..1000).map(|index| index.to_string()).collect::<Vec<_>>());
-    fixture.until("all are told", |counts| counts.active == 0).await;
+    fixture.until("all are sender", |counts| counts.active == 0).await;
     assert_eq!(worker.close(Duration::ZERO).await, Vec::<String>::new());
     assert_eq!(fixture.counts().await.ready, 0);
 }
 
 #[tokio::test]
-async fn is_woken_by_what_is_added() {
+async fn is_woken_by_added_jobs() {
     let fixture = fixture();
     let mut worker = fixture.start_worker(2, Duration::from_secs(10));
     assert!(worker.work().await.is_empty());
@@ -144,7 +144,7 @@ async fn is_woken_by_what_is_added() {
 }
 
 #[tokio::test]
-async fn keeps_its_leases_while_nobody_comes_back() {
+async fn renews_its_leases_while_jobs_run() {
     let fixture = fixture();
     fixture.add(1, |_| {}).await;
     let mut worker = fixture.start_worker(1, Duration::from_millis(100));
@@ -162,7 +162,7 @@ async fn keeps_its_leases_while_nobody_comes_back() {
 }
 
 #[tokio::test]
-async fn one_that_is_dropped_loses_its_jobs_to_another() {
+async fn jobs_of_a_dropped_worker_are_taken_by_another() {
     let fixture = fixture();
     fixture.add(1, |_| {}).await;
     let mut worker = fixture.start_worker(1, Duration::from_millis(100));
@@ -170,15 +170,15 @@ async fn one_that_is_dropped_loses_its_jobs_to_another() {
     worker.task.abort();
     let mut other = fixture.start_worker(1, Duration::from_millis(100));
     let (_, job) = other.next().await;
-    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 0, false), "nobody knew that it had begun");
+    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 0, false), "its start was not reported");
     other.task.abort();
     let mut last = fixture.start_worker(1, Duration::from_millis(100));
     let (_, job) = last.next().await;
-    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 1, false), "this time it was known before it began");
+    assert_eq!((job.attempt, job.crashes, job.exclusive), (1, 1, false), "this time its start was stored first");
 }
 
 #[tokio::test]
-async fn one_that_was_told_of_as_begun_is_charged_and_runs_alone_from_its_second_crash_on() {
+async fn a_job_whose_start_was_reported_is_charged_and_runs_exclusively_from_its_second_crash_on() {
     let fixture = fixture();
     fixture.add(2, |_| {}).await;
     let lease = Duration::from_millis(200);
@@ -205,7 +205,7 @@ async fn one_that_was_told_of_as_begun_is_charged_and_runs_alone_from_its_second
 }
 
 #[tokio::test]
-async fn nothing_is_taken_beside_one_that_runs_alone() {
+async fn nothing_is_taken_beside_a_job_that_runs_exclusively() {
     let fixture = fixture();
     fixture.add(1, |_| {}).await;
     let lease = Duration::from_millis(200);
@@ -221,7 +221,7 @@ async fn nothing_is_taken_beside_one_that_runs_alone() {
     let (exclusive, job) = worker.next().await;
     assert!(job.exclusive);
     fixture.ask(fixture.queue.add(NewJob::new("n", "later")).unwrap()).await;
-    // It is told of the job that was added, and looks at its scheduler with each renewal.
+    // It is woken for the job that was added, and its scheduler runs with each renewal.
     for _ in 0..3 {
         fixture.renewed("j0").await;
         assert!(worker.worker.begin().is_none(), "nothing runs beside it");
@@ -231,13 +231,13 @@ async fn nothing_is_taken_beside_one_that_runs_alone() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
+async fn a_clock_that_is_set_forward_costs_no_worker_its_job() {
     let fixture = fixture();
     fixture.add(1, |_| {}).await;
     let mut worker = fixture.start_worker(2, Duration::from_millis(600));
     let (number, _) = worker.next().await;
     let mut other = fixture.start_worker(2, Duration::from_millis(600));
-    // Longer than a lease: a worker that has watched the clock for half a lease takes over leases that have expired.
+    // Longer than a lease: a worker that has watched the clock for half a lease takes over expired leases.
     sleep(Duration::from_millis(700)).await;
     fixture.store.advance(Duration::from_secs(11)).unwrap();
     assert!(other.work().await.is_empty());
@@ -251,7 +251,7 @@ async fn a_clock_that_is_set_forward_takes_no_job_from_who_works_on_it() {
 }
 
 #[tokio::test]
-async fn ends_jobs_at_their_time_by_itself() {
+async fn ends_jobs_at_their_timeout() {
     let fixture = fixture();
     fixture.add(1, |job| (job.timeout, job.attempts) = (Duration::from_millis(50), 1)).await;
     let mut worker = fixture.start_worker(1, Duration::from_secs(10));
@@ -261,25 +261,25 @@ async fn ends_jobs_at_their_time_by_itself() {
     let job = fixture.ask(fixture.queue.get("j0").unwrap()).await.unwrap();
     assert_eq!(job.state, State::Dead);
     assert!(String::from_utf8_lossy(&job.error.unwrap()).contains("timed out after 50 ms"));
-    assert!(matches!(worker.notices.recv().await, Some(Notice::Died(n)) if n == number), "told before it ends");
+    assert!(matches!(worker.notices.recv().await, Some(Notice::Died(n)) if n == number), "notified before it ends");
     assert!(matches!(worker.notices.recv().await, Some(Notice::Ended(n, EndReason::TimedOut)) if n == number));
 }
 
 #[tokio::test]
-async fn gives_back_what_nobody_begins_and_takes_nothing_for_nobody() {
+async fn releases_jobs_that_are_not_started_and_takes_no_more() {
     let fixture = fixture();
     fixture.add(5, |_| {}).await;
     let mut worker = fixture.start_worker(3, Duration::from_secs(10));
     fixture.until("some are taken", |counts| counts.active == 3).await;
     fixture.until("they are back", |counts| counts.ready == 5).await;
-    // Three times as long as jobs lie here before they are given back: by then more would have been taken.
+    // Three times as long as it takes until they are released: by then more would have been taken.
     sleep(Duration::from_millis(300)).await;
-    assert_eq!(fixture.counts().await.ready, 5, "nobody comes for them");
+    assert_eq!(fixture.counts().await.ready, 5, "none is started");
     assert_eq!(worker.work().await, ["0", "1", "2", "3", "4"]);
 }
 
 #[tokio::test]
-async fn closing_tells_what_is_left() {
+async fn closing_returns_the_jobs_that_have_not_ended() {
     let fixture = fixture();
     fixture.add(3, |_| {}).await;
     let mut worker = fixture.start_worker(2, Duration::from_secs(10));
@@ -293,7 +293,7 @@ async fn closing_tells_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_removed_job_is_lost_with_the_next_beat() {
+async fn a_removed_job_is_lost_with_the_next_renewal() {
     let fixture = fixture();
     fixture.add(1, |_| {}).await;
     let mut worker = fixture.start_worker(1, Duration::from_millis(300));
@@ -308,14 +308,14 @@ async fn a_removed_job_is_lost_with_the_next_beat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_worker_asks_no_more_than_once_a_second() {
+async fn an_idle_worker_polls_no_more_than_once_a_second() {
     let fixture = fixture();
     let asked = Arc::new(AtomicUsize::new(0));
     let worker = fixture.start_worker(1, Duration::from_secs(10));
     let counter = asked.clone();
     let watched = worker.worker.clone();
     let counting = tokio::spawn(async move {
-        // The scheduler's own moment of the next question moves with every question.
+        // The time of the next take changes with each take.
         let mut last = None;
         loop {
             let at = watched.scheduler.lock().next_at(Instant::now());

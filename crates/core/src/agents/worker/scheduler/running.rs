@@ -1,4 +1,4 @@
-//! How jobs come to their end, and the worker with them.
+//! How jobs end, and the worker.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use bytes::Bytes;
 use cinnabar_port::random;
 use tokio::time::Instant;
 
-use super::{Scheduler, polling::LAST_WORDS};
+use super::{Scheduler, polling::FINAL_REPORTS};
 use crate::{
     agents::worker::{EndReason, Failure, Notice, backoff},
     features::queue::{Backoff, Finish, JobLease, Leased, Outcome},
 };
 
-/// Nobody waits for longer than a century, and moments cannot lie further away.
+/// A century: no timeout needs more, and an `Instant` has a limit.
 const LONGEST: Duration = Duration::from_secs(3_153_600_000);
 
-/// A job that runs.
+/// A running job.
 pub struct Running {
     pub id: String,
     pub token: String,
@@ -25,18 +25,18 @@ pub struct Running {
     timeout: Duration,
     began: Instant,
     /// Whether the start was reported, or the report is in flight.
-    told: bool,
-    /// Whether it must run exclusive.
+    start_reported: bool,
+    /// Whether it runs exclusively.
     pub exclusive: bool,
-    /// When its time is over.
+    /// When its timeout passes.
     pub ends: Instant,
-    /// Whether it is still this worker's. If not, it only takes the place of another until it has ended.
-    pub held: bool,
+    /// Whether the job is still this worker's. If not, it only counts as running until its handler ends.
+    pub owned: bool,
 }
 
 impl Running {
-    /// This job, started now; `told` if its start is stored.
-    pub fn of(job: &Leased, told: bool, now: Instant) -> Self {
+    /// This job, started now; `start_reported` if its start is stored.
+    pub fn of(job: &Leased, start_reported: bool, now: Instant) -> Self {
         Self {
             id: job.id.clone(),
             token: job.token.clone(),
@@ -45,21 +45,21 @@ impl Running {
             backoff: job.backoff,
             timeout: job.timeout,
             began: now,
-            told,
+            start_reported,
             exclusive: job.exclusive,
             ends: now + job.timeout.min(LONGEST),
-            held: true,
+            owned: true,
         }
     }
 
-    /// The job and its lease.
-    pub fn held_by(&self) -> JobLease {
+    /// The job's lease.
+    pub fn lease(&self) -> JobLease {
         JobLease { id: self.id.clone(), token: self.token.clone() }
     }
 
-    /// When it started, the first time this is called.
-    pub fn tell_begun(&mut self) -> Option<Instant> {
-        (!std::mem::replace(&mut self.told, true)).then_some(self.began)
+    /// Returns when it started, the first time this is called.
+    pub fn report_starts(&mut self) -> Option<Instant> {
+        (!std::mem::replace(&mut self.start_reported, true)).then_some(self.began)
     }
 
     fn dies(&self, fatal: bool) -> bool {
@@ -74,16 +74,16 @@ impl Running {
     }
 }
 
-/// An error that the store would refuse is none: that the job failed matters more.
+/// Drops an error that the store would reject as too large: that the job failed matters more.
 fn fitting(error: Bytes, most: usize) -> Bytes {
     if error.len() > most { Bytes::new() } else { error }
 }
 
 impl Scheduler {
-    /// A job has ended; false where that changes nothing, because its time was over or it was another worker's by then.
+    /// Records the end of a job; returns false if that has no effect, because its timeout has passed or it was lost.
     pub fn end(&mut self, number: u64, result: Result<Bytes, Failure>, now: Instant) -> bool {
         let Some(running) = self.running.remove(&number) else { return false };
-        if !running.held {
+        if !running.owned {
             return false;
         }
         let outcome = match result {
@@ -97,27 +97,27 @@ impl Scheduler {
 
     /// Whether this job would be dead if it failed now.
     pub fn dies(&self, number: u64, fatal: bool) -> bool {
-        self.running.get(&number).is_some_and(|running| running.held && running.dies(fatal))
+        self.running.get(&number).is_some_and(|running| running.owned && running.dies(fatal))
     }
 
-    /// Another has this job by now.
+    /// Another worker may have this job by now.
     pub(super) fn lose(&mut self, number: u64) -> Option<Notice> {
-        let running = self.running.get_mut(&number).filter(|running| running.held)?;
-        running.held = false;
+        let running = self.running.get_mut(&number).filter(|running| running.owned)?;
+        running.owned = false;
         Some(Notice::Ended(number, EndReason::Lost))
     }
 
-    /// Fails those whose time is over, whatever their handlers do.
+    /// Fails the jobs whose timeout has passed, whatever their handlers do.
     pub(super) fn end_overdue(&mut self, now: Instant, notices: &mut Vec<Notice>) {
         if self.first_end.is_none_or(|first| first > now) {
             return;
         }
         for (number, running) in self.running.extract_if(|_, running| running.ends <= now) {
-            if running.held && running.dies(false) {
+            if running.owned && running.dies(false) {
                 notices.push(Notice::Died(number));
             }
             notices.push(Notice::Ended(number, EndReason::TimedOut));
-            if running.held {
+            if running.owned {
                 let ms = running.timeout.as_millis();
                 let text = format!(
                     "{{\"name\":\"CinnabarError\",\"message\":\"timed out after {ms} ms\",\"code\":\"E_TIMEOUT\"}}"
@@ -130,48 +130,49 @@ impl Scheduler {
         self.first_end = self.running.values().map(|running| running.ends).min();
     }
 
-    /// Takes no more, gives back what is not begun, and waits for what runs: until `give_up`, or as long as it takes.
+    /// Stops taking jobs, releases those that have not started, and waits for the running ones: until `give_up`, or as
+    /// long as it takes.
     pub fn close(&mut self, give_up: Option<Instant>, now: Instant) {
         self.closing = true;
         self.close_at = [self.close_at, give_up].into_iter().flatten().min();
-        self.give_ready_back(now);
+        self.release_ready(now);
     }
 
-    /// Gives back what still runs.
-    pub(super) fn give_running_back(&mut self, now: Instant, notices: &mut Vec<Notice>) {
+    /// Releases the running jobs.
+    pub(super) fn release_running(&mut self, now: Instant, notices: &mut Vec<Notice>) {
         self.first_end = None;
         for (number, running) in std::mem::take(&mut self.running) {
             notices.push(Notice::Ended(number, EndReason::Closed));
-            if running.held {
+            if running.owned {
                 self.unfinished.push(running.id.clone());
                 self.release(running.id, running.token, now.duration_since(running.began), now);
             }
         }
     }
 
-    /// Nobody is there any more who could run anything. What ran may have killed whoever ran it, so it is not given back:
-    /// its lease runs out, which counts as a crash.
+    /// JavaScript can run nothing any more. A running job may be the reason, so none is released: their leases expire,
+    /// which counts as a crash.
     pub fn abandon(&mut self, now: Instant) {
         self.close(Some(now), now);
         self.first_end = None;
         self.running.clear();
     }
 
-    /// Whether a worker that was closed has nothing left to do.
+    /// Whether a closed worker has nothing left to do.
     pub fn is_over(&self) -> bool {
         self.closing && self.running.is_empty() && self.out.is_empty() && self.polling.is_settled()
     }
 
-    /// When a closed worker stops trying to tell the store what is left.
+    /// When a closed worker stops trying to report what is left.
     pub fn gives_up_at(&self) -> Option<Instant> {
-        self.close_at.map(|at| at + LAST_WORDS)
+        self.close_at.map(|at| at + FINAL_REPORTS)
     }
 
-    /// The jobs that did not come to their end here: given back, or ended without the store having heard of it.
+    /// The ids of the jobs that have not ended here: they were released, or their end could not be reported.
     pub fn unfinished(&mut self) -> Vec<String> {
         let mut ids = std::mem::take(&mut self.unfinished);
-        let untold = self.out.finishes().filter(|finish| !matches!(finish.outcome, Outcome::Release));
-        ids.extend(untold.map(|finish| finish.id.clone()));
+        let unreported = self.out.finishes().filter(|finish| !matches!(finish.outcome, Outcome::Release));
+        ids.extend(unreported.map(|finish| finish.id.clone()));
         ids
     }
 }

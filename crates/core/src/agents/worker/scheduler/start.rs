@@ -13,14 +13,15 @@ use crate::{
 pub enum Start {
     /// At any time.
     Free,
-    /// Once its start is stored. That is requested when JavaScript asks for the job, because before that it might never start.
-    Untold,
+    /// Once its start is stored. That is requested when JavaScript asks for the job, because before that it might
+    /// never start.
+    Unstored,
     /// The next round stores its start.
-    Waits,
+    Queued,
     /// The round in flight stores its start.
-    TakeRequest,
+    Sent,
     /// Its start is stored.
-    Told,
+    Stored,
 }
 
 impl Scheduler {
@@ -29,36 +30,36 @@ impl Scheduler {
     pub(super) fn next_to_begin(&mut self, now: Instant) -> Option<Ready> {
         let first = self.ready.front_mut()?;
         match first.start {
-            Start::Free | Start::Told => self.ready.pop_front(),
-            Start::Waits | Start::TakeRequest => None,
-            Start::Untold => {
-                first.start = Start::Waits;
-                let held = JobLease { id: first.job.id.clone(), token: first.job.token.clone() };
-                let notes = Notes { held, begun: Some(now), progress: None, log: Vec::new() };
+            Start::Free | Start::Stored => self.ready.pop_front(),
+            Start::Queued | Start::Sent => None,
+            Start::Unstored => {
+                first.start = Start::Queued;
+                let lease = JobLease { id: first.job.id.clone(), token: first.job.token.clone() };
+                let notes = Notes { lease, begun: Some(now), progress: None, log: Vec::new() };
                 self.out.begun(first.number, notes, now);
                 None
             }
         }
     }
 
-    /// A round is sent; it stores the start of the first ready job if that is due.
-    pub(super) fn telling(&mut self) {
-        if let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::Waits) {
-            first.start = Start::TakeRequest;
+    /// Records that a round was sent; it stores the start of the first ready job if that is due.
+    pub(super) fn start_report_sent(&mut self) {
+        if let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::Queued) {
+            first.start = Start::Sent;
         }
     }
 
-    /// A round has ended; these reports did not reach the store.
-    pub(super) fn was_told(&mut self, unheard: &[(u64, Notes)], now: Instant, notices: &mut Vec<Notice>) {
-        let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::TakeRequest) else { return };
-        if unheard.iter().any(|(number, _)| *number == first.number) {
-            first.start = Start::Waits;
+    /// Records that a round has ended, in which these reports failed.
+    pub(super) fn start_report_ended(&mut self, failed: &[(u64, Notes)], now: Instant, notices: &mut Vec<Notice>) {
+        let Some(first) = self.ready.front_mut().filter(|first| first.start == Start::Sent) else { return };
+        if failed.iter().any(|(number, _)| *number == first.number) {
+            first.start = Start::Queued;
             return;
         }
-        first.start = Start::Told;
+        first.start = Start::Stored;
         // No ready job could start while the round was in flight.
         self.ready.iter_mut().for_each(|ready| ready.since = now);
-        if std::mem::take(&mut self.hungry) {
+        if std::mem::take(&mut self.waiting_for_job) {
             notices.push(Notice::Jobs);
         }
     }
@@ -66,6 +67,6 @@ impl Scheduler {
     /// Since when the first ready job has been waiting for JavaScript; none while it waits for the store.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let first = self.ready.front()?;
-        (!matches!(first.start, Start::Waits | Start::TakeRequest)).then_some(first.since)
+        (!matches!(first.start, Start::Queued | Start::Sent)).then_some(first.since)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 const LEASE: Duration = Duration::from_secs(10);
 
-/// A scheduler, and the time that it is told.
+/// A scheduler, and its time.
 struct Fixture {
     scheduler: Scheduler,
     now: Instant,
@@ -69,7 +69,7 @@ impl Fixture {
         self.scheduler.tick(self.now)
     }
 
-    /// The round that is due: what is told, and how many are asked for.
+    /// The round that is due: its finishes, and how many jobs it requests.
     fn round(&mut self) -> Option<(Vec<Finish>, usize)> {
         self.scheduler.round(self.now).map(|round| (round.finishes, round.take.map_or(0, |asked| asked.count)))
     }
@@ -78,7 +78,7 @@ impl Fixture {
         self.scheduler.round_ended(result, self.now)
     }
 
-    /// A round that takes these.
+    /// A round that takes these jobs.
     fn take(&mut self, ids: &[&str]) -> Vec<Notice> {
         let (_, asked) = self.round().unwrap();
         assert!(asked >= ids.len(), "asked for {asked}");
@@ -96,7 +96,7 @@ impl Fixture {
         self.scheduler.end(number, Ok(Bytes::from_static(b"1")), self.now)
     }
 
-    /// In how many milliseconds there is something to do.
+    /// In how many milliseconds something is due.
     fn next(&self) -> Option<u128> {
         self.scheduler.next_at(self.now).map(|at| at.saturating_duration_since(self.now).as_millis())
     }
@@ -121,7 +121,7 @@ fn ended(notices: &[Notice]) -> Vec<(u64, EndReason)> {
 }
 
 #[test]
-fn asks_for_what_there_is_room_for_and_tells_with_the_next_question() {
+fn takes_as_many_as_may_run_and_reports_with_the_next_take() {
     let mut fixture = fixture(2);
     assert_eq!(fixture.begin(), None);
     assert!(matches!(fixture.take(&["a", "b"])[..], [Notice::Jobs]));
@@ -135,12 +135,12 @@ fn asks_for_what_there_is_room_for_and_tells_with_the_next_question() {
     fixture.after(3);
     let (finishes, take) = fixture.round().unwrap();
     assert_eq!(outcomes(&finishes), [("a", "done"), ("b", "done")]);
-    assert!(take >= 2, "two places, and short jobs ahead: {take}");
+    assert!(take >= 2, "two may run, and short jobs are prefetched: {take}");
     assert!(fixture.round().is_none(), "one round at a time");
 }
 
 #[test]
-fn an_idle_worker_asks_once_a_second_and_when_woken() {
+fn an_idle_worker_polls_once_a_second_and_when_woken() {
     let mut fixture = fixture(1);
     fixture.take(&[]);
     assert_eq!(fixture.next(), Some(1000));
@@ -149,7 +149,7 @@ fn an_idle_worker_asks_once_a_second_and_when_woken() {
     fixture.scheduler.wake(fixture.now);
     assert_eq!(fixture.next(), Some(0));
     let (_, asked) = fixture.round().unwrap();
-    // It was woken while the question was under way: it asks again.
+    // It was woken while the round was in flight: it polls again.
     fixture.scheduler.wake(fixture.now);
     fixture.land(RoundResult { taken: Some((of(asked), taken(vec![]))), ..RoundResult::default() });
     assert_eq!(fixture.next(), Some(0));
@@ -158,7 +158,7 @@ fn an_idle_worker_asks_once_a_second_and_when_woken() {
 }
 
 #[test]
-fn asks_when_something_is_due_but_never_without_end() {
+fn polls_when_something_is_due_but_not_endlessly() {
     let mut fixture = fixture(1);
     let due = |ms| Taken { next_in: Some(Duration::from_millis(ms)), ..taken(vec![]) };
     let (_, asked) = fixture.round().unwrap();
@@ -173,11 +173,11 @@ fn asks_when_something_is_due_but_never_without_end() {
         asked += 1;
         fixture.land(RoundResult { taken: Some((of(1), due(0))), ..RoundResult::default() });
     }
-    assert!(asked < 120, "{asked} questions in ten seconds");
+    assert!(asked < 120, "{asked} takes in ten seconds");
 }
 
 #[test]
-fn short_jobs_are_taken_ahead_and_given_back_when_they_are_not_begun() {
+fn short_jobs_are_prefetched_and_released_if_not_started() {
     let mut fixture = fixture(1);
     for _ in 0..10 {
         fixture.take(&["a"]);
@@ -203,12 +203,12 @@ fn short_jobs_are_taken_ahead_and_given_back_when_they_are_not_begun() {
 }
 
 #[test]
-fn a_blocked_event_loop_gets_nothing_more_until_it_comes() {
+fn a_blocked_event_loop_gets_no_more_jobs() {
     let mut fixture = fixture(3);
     fixture.take(&["a", "b"]);
     fixture.after(100);
     let (finishes, take) = fixture.round().unwrap();
-    assert_eq!((finishes.len(), take), (2, 0), "there is room, but nobody there");
+    assert_eq!((finishes.len(), take), (2, 0), "there is room, but JavaScript is blocked");
     fixture.land(RoundResult::default());
     fixture.after(5000);
     assert!(fixture.round().is_none());
@@ -218,60 +218,60 @@ fn a_blocked_event_loop_gets_nothing_more_until_it_comes() {
 }
 
 #[test]
-fn leases_are_renewed_three_times_within_each_and_not_for_what_has_ended() {
+fn leases_are_renewed_every_third_of_a_lease_and_not_for_ended_jobs() {
     let mut fixture = fixture(3);
     fixture.take(&["a", "b", "c"]);
     let (a, _) = fixture.begin().unwrap();
     let (b, _) = fixture.begin().unwrap();
     assert!(fixture.scheduler.renew(fixture.now).is_none());
     fixture.now += LEASE / 3;
-    let held = fixture.scheduler.renew(fixture.now).unwrap();
-    assert_eq!(held.len(), 3, "what is not begun is held too");
+    let leases = fixture.scheduler.renew(fixture.now).unwrap();
+    assert_eq!(leases.len(), 3, "prefetched jobs have leases too");
     assert!(fixture.scheduler.renew(fixture.now).is_none(), "one renew at a time");
     assert!(fixture.end(a));
-    // The store had been told that a has ended before it was asked about a.
+    // The end of a was reported before the renewal.
     assert_eq!(ended(&fixture.scheduler.renewed(Some(vec![a, b]), fixture.now)), [(b, EndReason::Lost)]);
-    assert_eq!(fixture.scheduler.running(), 1, "b takes its place until it ends");
+    assert_eq!(fixture.scheduler.running(), 1, "b counts until its handler ends");
     fixture.now += LEASE / 3;
-    fixture.scheduler.give_stale_back(fixture.now);
-    assert!(fixture.scheduler.renew(fixture.now).is_none(), "nothing is held");
-    assert!(!fixture.end(b), "somebody else has it");
+    fixture.scheduler.release_idle(fixture.now);
+    assert!(fixture.scheduler.renew(fixture.now).is_none(), "there are no leases");
+    assert!(!fixture.end(b), "another worker has it");
     assert_eq!(fixture.scheduler.running(), 0);
     assert!(fixture.round().unwrap().0.iter().all(|finish| finish.id != "b"));
 }
 
 #[test]
-fn what_the_store_did_not_hear_is_told_again() {
+fn failed_reports_are_sent_again() {
     let mut fixture = fixture(1);
     fixture.take(&["a"]);
     let (a, _) = fixture.begin().unwrap();
     fixture.end(a);
-    let mut told = Vec::new();
+    let mut notices = Vec::new();
     for _ in 0..5 {
         let (finishes, _) = fixture.round().unwrap();
         assert_eq!(outcomes(&finishes), [("a", "done")]);
-        let error = Some(Error::new(Kind::Unavailable, "gone"));
-        told.extend(fixture.land(RoundResult { finishes, error, ..RoundResult::default() }));
+        let error = Some(Error::new(Kind::Unavailable, "down"));
+        notices.extend(fixture.land(RoundResult { finishes, error, ..RoundResult::default() }));
         assert!(fixture.round().is_none(), "not at once");
         fixture.after(1000);
     }
-    assert!(matches!(told[..], [Notice::Failing(_)]), "said once: {told:?}");
+    assert!(matches!(notices[..], [Notice::Failing(_)]), "sent once: {notices:?}");
     fixture.round().unwrap();
     assert!(matches!(fixture.land(RoundResult::default())[..], [Notice::Recovered]));
 }
 
 #[test]
-fn an_answer_that_never_came_is_asked_for_again_before_anything_else() {
+fn a_take_whose_reply_was_lost_is_recovered_before_anything_else() {
     let mut fixture = fixture(2);
     let asked = fixture.scheduler.round(fixture.now).unwrap().take.unwrap();
     let error = || Some(Error::new(Kind::MaybeApplied, "lost"));
-    fixture.land(RoundResult { unanswered: Some(asked.clone()), error: error(), ..RoundResult::default() });
+    fixture.land(RoundResult { lost_take: Some(asked.clone()), error: error(), ..RoundResult::default() });
     fixture.after(1000);
     let again = fixture.scheduler.round(fixture.now).unwrap().take.unwrap();
     assert_eq!(again, TakeRequest { again: true, ..asked });
-    // Closing does not forget what may be held.
+    // Closing does not drop a take whose reply was lost.
     fixture.scheduler.close(None, fixture.now);
-    fixture.land(RoundResult { unanswered: Some(again.clone()), error: error(), ..RoundResult::default() });
+    fixture.land(RoundResult { lost_take: Some(again.clone()), error: error(), ..RoundResult::default() });
     assert!(!fixture.scheduler.is_over());
     fixture.after(1000);
     assert_eq!(fixture.scheduler.round(fixture.now).unwrap().take, Some(again.clone()));
@@ -282,11 +282,11 @@ fn an_answer_that_never_came_is_asked_for_again_before_anything_else() {
 }
 
 #[test]
-fn a_store_that_is_back_is_asked_at_once() {
+fn a_store_that_is_reachable_again_is_polled_immediately() {
     let mut fixture = fixture(1);
     for _ in 0..10 {
         fixture.round().unwrap();
-        fixture.land(RoundResult { error: Some(Error::new(Kind::Unavailable, "gone")), ..RoundResult::default() });
+        fixture.land(RoundResult { error: Some(Error::new(Kind::Unavailable, "down")), ..RoundResult::default() });
         assert!(fixture.next().unwrap() <= 1000);
         fixture.after(1000);
     }
@@ -298,7 +298,7 @@ fn a_store_that_is_back_is_asked_at_once() {
 }
 
 #[test]
-fn reports_gather_and_are_dropped_with_the_lease() {
+fn reports_are_batched_and_dropped_with_the_lease() {
     let mut fixture = fixture(1);
     fixture.take(&["a"]);
     let (a, _) = fixture.begin().unwrap();
@@ -319,7 +319,7 @@ fn reports_gather_and_are_dropped_with_the_lease() {
 }
 
 #[test]
-fn whoever_sleeps_is_woken_by_what_is_due_sooner_and_only_once() {
+fn a_sleeping_task_is_woken_once_for_what_is_due_sooner() {
     let mut fixture = fixture(2);
     fixture.take(&["a"]);
     let until = fixture.scheduler.next_at(fixture.now).unwrap();
@@ -331,7 +331,7 @@ fn whoever_sleeps_is_woken_by_what_is_due_sooner_and_only_once() {
 }
 
 #[test]
-fn what_runs_for_a_while_is_told_of_and_what_is_short_is_not() {
+fn the_start_of_a_long_job_is_reported_and_that_of_a_short_one_is_not() {
     let mut fixture = fixture(2);
     fixture.take(&["a", "b"]);
     let (a, _) = fixture.begin().unwrap();

@@ -1,11 +1,11 @@
-//! Thousands of random lives of a scheduler. Whatever happens, each job that was taken is told to have ended exactly once, unless it was
-//! lost; there are never more at once than may be; and in the end nothing is left.
+//! Thousands of random runs of a scheduler. In each, every job that was taken is reported to have ended exactly once,
+//! unless it was lost; no more jobs run than are allowed; and in the end nothing is left.
 
 use std::collections::{HashMap, HashSet};
 
 use super::*;
 
-/// Chance that comes out the same in every run.
+/// Random numbers that are the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -15,14 +15,14 @@ impl Dice {
     }
 }
 
-/// What the store and the handlers know.
+/// The state of the store and the handlers.
 #[derive(Default)]
 struct World {
     given: u64,
-    told: HashMap<String, &'static str>,
+    reported: HashMap<String, &'static str>,
     lost: HashSet<String>,
     running: HashMap<u64, String>,
-    /// A round that left and has not round_ended.
+    /// The round in flight.
     in_flight: Option<Round>,
 }
 
@@ -31,12 +31,12 @@ impl World {
         let Some(Round { reports, finishes, take }) = self.in_flight.take() else { return };
         let error = || Some(Error::new(Kind::MaybeApplied, "lost"));
         if fails {
-            let result = RoundResult { reports, finishes, unanswered: take, error: error(), ..RoundResult::default() };
+            let result = RoundResult { reports, finishes, lost_take: take, error: error(), ..RoundResult::default() };
             fixture.land(result);
             return;
         }
         for finish in &finishes {
-            assert_eq!(self.told.insert(finish.id.clone(), ""), None, "{} was told twice", finish.id);
+            assert_eq!(self.reported.insert(finish.id.clone(), ""), None, "{} was reported twice", finish.id);
         }
         let taken = take.map(|asked| {
             let count = if asked.again { 0 } else { dice.below(asked.count as u64 + 1) };
@@ -53,7 +53,7 @@ impl World {
         fixture.land(RoundResult { taken, ..RoundResult::default() });
     }
 
-    fn hear(&mut self, notices: &[Notice]) {
+    fn record(&mut self, notices: &[Notice]) {
         for (number, why) in ended(notices) {
             match why {
                 EndReason::Lost => {
@@ -70,7 +70,7 @@ impl World {
     fn step(&mut self, fixture: &mut Fixture, dice: &mut Dice, concurrency: usize) {
         match dice.below(8) {
             0 | 1 => {
-                // Whoever runs jobs keeps to its places; what is lost takes one until it has ended.
+                // JavaScript keeps to its concurrency; a lost job counts until it has ended.
                 if self.running.len() < concurrency
                     && let Some((number, id)) = fixture.begin()
                 {
@@ -78,14 +78,14 @@ impl World {
                 }
             }
             2 => {
-                // Also numbers that never were, or are no more.
+                // Also numbers that were never used, or are no longer.
                 let number = dice.below(self.given + 2);
                 let ours = self.running.remove(&number).is_some_and(|id| !self.lost.contains(&id));
                 assert_eq!(fixture.end(number), ours);
             }
             3 => {
                 let notices = fixture.after(dice.below(120));
-                self.hear(&notices);
+                self.record(&notices);
             }
             4 => {
                 if self.in_flight.is_none() {
@@ -97,16 +97,16 @@ impl World {
                 self.land(fixture, dice, fails);
             }
             6 => {
-                if let Some(held) = fixture.scheduler.renew(fixture.now) {
-                    let lost = held.iter().filter(|_| dice.below(10) == 0).collect::<Vec<_>>();
+                if let Some(leases) = fixture.scheduler.renew(fixture.now) {
+                    let lost = leases.iter().filter(|_| dice.below(10) == 0).collect::<Vec<_>>();
                     let waiting = lost.iter().filter(|(number, _)| !self.running.contains_key(number));
-                    self.lost.extend(waiting.map(|(_, held)| held.id.clone()));
+                    self.lost.extend(waiting.map(|(_, lease)| lease.id.clone()));
                     let numbers = (dice.below(5) > 0).then(|| lost.iter().map(|(number, _)| *number).collect());
                     if numbers.is_none() {
-                        self.lost.retain(|id| !lost.iter().any(|(_, held)| held.id == *id));
+                        self.lost.retain(|id| !lost.iter().any(|(_, lease)| lease.id == *id));
                     }
                     let notices = fixture.scheduler.renewed(numbers, fixture.now);
-                    self.hear(&notices);
+                    self.record(&notices);
                 }
             }
             _ => match dice.below(10) {
@@ -133,7 +133,7 @@ fn every_job_ends_once_whatever_happens() {
         fixture.scheduler.close(Some(give_up), fixture.now);
         for _ in 0..20 {
             let notices = fixture.after(100);
-            world.hear(&notices);
+            world.record(&notices);
             if world.in_flight.is_none() {
                 world.in_flight = fixture.scheduler.round(fixture.now);
             }
@@ -142,8 +142,8 @@ fn every_job_ends_once_whatever_happens() {
         assert!(fixture.scheduler.is_over(), "seed {seed}: something is left");
         for number in 1..=world.given {
             let id = format!("j{number}");
-            let (told, lost) = (world.told.contains_key(&id), world.lost.contains(&id));
-            assert!(told || lost, "seed {seed}: {id} has no end");
+            let (reported, lost) = (world.reported.contains_key(&id), world.lost.contains(&id));
+            assert!(reported || lost, "seed {seed}: {id} has no end");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_end_of_its_time_ends_a_job_whatever_its_handler_does() {
+fn a_job_ends_at_its_timeout_whatever_its_handler_does() {
     let mut fixture = fixture(1);
     let mut last = job("b");
     last.attempt = 3;
@@ -14,7 +14,7 @@ fn the_end_of_its_time_ends_a_job_whatever_its_handler_does() {
     assert_eq!(ended(&fixture.after(1)), [(a, EndReason::TimedOut)]);
     assert!(!fixture.end(a), "a late result changes nothing");
     let (finishes, take) = fixture.round().unwrap();
-    assert_eq!((outcomes(&finishes), take), (vec![("a", "retry")], 1), "its place is free");
+    assert_eq!((outcomes(&finishes), take), (vec![("a", "retry")], 1), "another may run");
     assert!(matches!(&finishes[0].outcome, Outcome::Retry { error, .. }
         if error == r#"{"name":"CinnabarError","message":"timed out after 60000 ms","code":"E_TIMEOUT"}"#));
     fixture.land(RoundResult { taken: Some((of(1), taken(vec![last]))), ..RoundResult::default() });
@@ -24,7 +24,7 @@ fn the_end_of_its_time_ends_a_job_whatever_its_handler_does() {
 }
 
 #[test]
-fn how_an_attempt_fails_decides_what_follows() {
+fn a_failed_attempt_is_retried_or_the_job_is_dead() {
     let mut fixture = fixture(3);
     let mut last = job("c");
     last.attempt = 3;
@@ -43,7 +43,7 @@ fn how_an_attempt_fails_decides_what_follows() {
 }
 
 #[test]
-fn a_lost_job_that_never_ends_frees_its_place_at_the_end_of_its_time() {
+fn a_lost_job_that_never_ends_stops_counting_at_its_timeout() {
     let mut fixture = fixture(1);
     fixture.take(&["a"]);
     let (a, _) = fixture.begin().unwrap();
@@ -54,7 +54,7 @@ fn a_lost_job_that_never_ends_frees_its_place_at_the_end_of_its_time() {
 }
 
 #[test]
-fn closing_gives_back_what_is_not_begun_and_waits_for_what_runs() {
+fn closing_releases_jobs_not_started_and_waits_for_running_ones() {
     let mut fixture = fixture(3);
     fixture.take(&["a", "b", "c"]);
     let (a, _) = fixture.begin().unwrap();
@@ -66,27 +66,27 @@ fn closing_gives_back_what_is_not_begun_and_waits_for_what_runs() {
     fixture.land(RoundResult::default());
     assert!(fixture.end(a) && !fixture.scheduler.is_over());
     assert_eq!(ended(&fixture.after(5000)), [(b, EndReason::Closed)]);
-    assert!(!fixture.end(b), "it was given back");
+    assert!(!fixture.end(b), "it was released");
     let (finishes, _) = fixture.round().unwrap();
     assert_eq!(outcomes(&finishes), [("a", "done"), ("b", "release")]);
-    assert!(!fixture.scheduler.is_over(), "the store has not heard it yet");
+    assert!(!fixture.scheduler.is_over(), "it is not reported yet");
     fixture.land(RoundResult::default());
     assert!(fixture.scheduler.is_over());
     assert_eq!(fixture.scheduler.unfinished(), ["b"]);
 }
 
 #[test]
-fn what_was_taken_while_closing_goes_back() {
+fn jobs_taken_while_closing_are_released() {
     let mut fixture = fixture(1);
     let (_, asked) = fixture.round().unwrap();
     fixture.scheduler.close(None, fixture.now);
-    assert!(!fixture.scheduler.is_over(), "a question is under way");
+    assert!(!fixture.scheduler.is_over(), "a take is in flight");
     fixture.land(RoundResult { taken: Some((of(asked), taken(vec![job("a")]))), ..RoundResult::default() });
     assert_eq!(outcomes(&fixture.round().unwrap().0), [("a", "release")]);
 }
 
 #[test]
-fn a_pause_gives_back_what_is_not_begun() {
+fn a_pause_releases_jobs_not_started() {
     let mut fixture = fixture(2);
     fixture.take(&["a", "b"]);
     let (a, _) = fixture.begin().unwrap();
@@ -103,7 +103,7 @@ fn a_pause_gives_back_what_is_not_begun() {
 }
 
 #[test]
-fn an_environment_that_ends_leaves_what_ran_to_its_lease() {
+fn an_environment_that_ends_leaves_running_jobs_to_their_leases() {
     let mut fixture = fixture(2);
     fixture.take(&["a", "b"]);
     fixture.begin().unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The first two of three were a worker's that crashed.
+/// The first two of three jobs were those of a worker that crashed.
 fn after_a_crash() -> Fixture {
     let mut fixture = fixture(3);
     let crashed = |id| Leased { stores_start_first: true, ..job(id) };
@@ -13,17 +13,17 @@ fn after_a_crash() -> Fixture {
 }
 
 #[test]
-fn what_a_crashed_worker_had_begins_once_the_store_knows_and_in_its_order() {
+fn jobs_of_a_crashed_worker_start_in_order_once_their_start_is_stored() {
     let mut fixture = after_a_crash();
     for (id, number) in [("a", 1), ("b", 2)] {
         assert_eq!(fixture.begin(), None);
         assert_eq!(fixture.begin(), None, "those behind it wait");
         assert_eq!(fixture.next(), Some(0), "at once");
         let round = fixture.scheduler.round(fixture.now).unwrap();
-        let told: Vec<_> = round.reports.iter().map(|(number, notes)| (*number, notes.begun.is_some())).collect();
-        assert_eq!(told, [(number, true)], "and nothing of those that may never begin");
+        let reported: Vec<_> = round.reports.iter().map(|(number, notes)| (*number, notes.begun.is_some())).collect();
+        assert_eq!(reported, [(number, true)], "and not those that may never start");
         assert_eq!(fixture.begin(), None);
-        // A slow store does not look like nobody coming.
+        // A slow store does not look like a blocked event loop.
         fixture.after(150);
         assert!(matches!(fixture.land(RoundResult::default())[..], [Notice::Jobs]));
         assert_eq!(fixture.begin(), Some((number, id.into())));
@@ -36,7 +36,7 @@ fn what_a_crashed_worker_had_begins_once_the_store_knows_and_in_its_order() {
 }
 
 #[test]
-fn what_the_store_did_not_hear_does_not_begin() {
+fn a_job_whose_start_was_not_stored_does_not_start() {
     let mut fixture = after_a_crash();
     assert_eq!(fixture.begin(), None);
     for _ in 0..3 {
@@ -55,7 +55,7 @@ fn what_the_store_did_not_hear_does_not_begin() {
 }
 
 #[test]
-fn one_that_is_lost_before_the_store_knows_keeps_nobody_waiting() {
+fn a_job_lost_before_its_start_is_stored_does_not_block_others() {
     let mut fixture = after_a_crash();
     assert_eq!(fixture.begin(), None);
     fixture.round().unwrap();
@@ -70,7 +70,7 @@ fn one_that_is_lost_before_the_store_knows_keeps_nobody_waiting() {
 }
 
 #[test]
-fn what_is_given_back_before_the_store_knows_has_not_begun() {
+fn a_job_released_before_its_start_was_stored_has_not_started() {
     let mut fixture = after_a_crash();
     assert_eq!(fixture.begin(), None);
     fixture.scheduler.pause(true, fixture.now);
@@ -80,7 +80,7 @@ fn what_is_given_back_before_the_store_knows_has_not_begun() {
 }
 
 #[test]
-fn what_nobody_comes_for_after_the_store_knows_goes_back() {
+fn a_job_not_started_after_its_start_was_stored_is_released() {
     let mut fixture = after_a_crash();
     assert_eq!(fixture.begin(), None);
     fixture.round().unwrap();
