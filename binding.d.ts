@@ -187,8 +187,8 @@ export declare class QueueListening {
 /** A worker of a queue. */
 export declare class QueueWorker {
   /**
-   * The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs,
-   * createdAt]`, or `undefined`: then the callback is called with nothing when there are some again.
+   * Returns the next job as an array, which `leasedJob` of `lib/queue/job.js` reads; or `undefined`, and the callback is
+   * called with nothing once there is one.
    */
   begin(): RawValue
   /**

@@ -15,21 +15,21 @@ class Attempt {
   over = false
   #native
   #number
-  #leased
+  #fields
   #reason
   #controller
   #maxBytes
 
   constructor(native, leased, maxBytes) {
     this.#native = native
-    this.#number = leased[0]
-    this.#leased = leased
+    this.#number = leased.number
+    this.#fields = leased.fields
     this.#maxBytes = maxBytes
   }
 
   /** The job, for log lines. */
   get job() {
-    const [, id, name, , attempt] = this.#leased
+    const { id, name, attempt } = this.#fields
     return { id, name, attempt }
   }
 

@@ -17,21 +17,16 @@ class Job {
   }
 }
 
-/** A job as passed to its handler, built from the fields of the native side, in this order. */
-function activeJob(watch, [, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]) {
-  return new Job(watch, {
-    id,
-    name,
-    data: readData(data, id),
-    state: 'active',
-    attempt,
-    attempts,
-    crashes,
-    priority,
-    group,
-    timeoutMs,
-    createdAt,
-  })
+/** Names the fields of a leased job, which the native side returns in the order of `leased_job` in src/js/queue/worker.rs. */
+function leasedJob([number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs, createdAt]) {
+  const fields = { id, name, data, state: 'active', attempt, attempts, crashes, priority, group, timeoutMs, createdAt }
+  return { number, fields }
+}
+
+/** A leased job as passed to its handler. */
+function activeJob(watch, { fields }) {
+  fields.data = readData(fields.data, fields.id)
+  return new Job(watch, fields)
 }
 
 function readData(text, id) {
@@ -45,4 +40,4 @@ function readData(text, id) {
   }
 }
 
-module.exports = { Job, activeJob }
+module.exports = { Job, activeJob, leasedJob }

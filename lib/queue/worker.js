@@ -7,7 +7,7 @@ const { CinnabarError } = require('../error.js')
 const { jsonOf } = require('../json.js')
 const { Attempt } = require('./attempt.js')
 const { writeFailure } = require('./failure.js')
-const { activeJob } = require('./job.js')
+const { activeJob, leasedJob } = require('./job.js')
 const { readTimeout } = require('./options.js')
 const { isUnrecoverable } = require('./unrecoverable.js')
 
@@ -119,33 +119,38 @@ class Worker {
 
   #fill() {
     for (let free = this.#concurrency - this.#lanes; free > 0; free--) {
-      const leased = this.#native.begin()
+      const leased = this.#nextJob()
       if (leased === undefined) return
       this.#lanes++
       void this.#runLane(leased)
     }
   }
 
+  #nextJob() {
+    const fields = this.#native.begin()
+    return fields && leasedJob(fields)
+  }
+
   // Runs many jobs in one call, which saves a promise and a closure per job. Never rejects.
   async #runLane(leased) {
     do {
+      const { number } = leased
       const attempt = new Attempt(this.#native, leased, this.#maxBytes)
-      this.#attempts.set(leased[0], attempt)
+      this.#attempts.set(number, attempt)
       try {
         let result = this.#begin(attempt, leased)
         if (typeof result?.then === 'function') result = await result
         if (attempt.over) return
-        const wrong = this.#native.complete(leased[0], result === undefined ? undefined : jsonOf(result, 'the result'))
+        const wrong = this.#native.complete(number, result === undefined ? undefined : jsonOf(result, 'the result'))
         if (wrong) this.#onDead(attempt.job, { name: 'CinnabarError', message: wrong })
       } catch (thrown) {
         if (attempt.over) return
         const failure = writeFailure(thrown, this.#maxBytes)
-        if (this.#native.fail(leased[0], failure, isUnrecoverable(thrown)))
-          this.#onDead(attempt.job, JSON.parse(failure))
+        if (this.#native.fail(number, failure, isUnrecoverable(thrown))) this.#onDead(attempt.job, JSON.parse(failure))
       }
-      this.#attempts.delete(leased[0])
+      this.#attempts.delete(number)
       if (now() >= this.#turnEnds) await this.#yield()
-      leased = this.#native.begin()
+      leased = this.#nextJob()
     } while (leased !== undefined)
     this.#lanes--
   }

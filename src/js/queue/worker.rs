@@ -7,7 +7,7 @@ use std::{
 
 use cinnabar_core::{
     agents::worker::{EndReason, Failure, Notice, Options, Worker},
-    features::queue::Queue,
+    features::queue::{Leased, Queue},
     output::Output,
 };
 use cinnabar_port::{error::Result, runtime};
@@ -74,31 +74,13 @@ impl QueueWorker {
 
 #[napi]
 impl QueueWorker {
-    /// The next job as `[number, id, name, data, attempt, attempts, crashes, priority, group, timeoutMs,
-    /// createdAt]`, or `undefined`: then the callback is called with nothing when there are some again.
+    /// Returns the next job as an array, which `leasedJob` of `lib/queue/job.js` reads; or `undefined`, and the callback is
+    /// called with nothing once there is one.
     #[napi]
     pub fn begin(&self, env: Env) -> RawValue {
         let js = Js(env.raw());
-        let Some((number, job)) = self.worker.begin() else { return RawValue(js.undefined()) };
-        let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
-        let array = js.array(11);
-        let values = [
-            js.number(number as f64),
-            text(job.id.as_bytes()),
-            text(job.name.as_bytes()),
-            text(&job.data),
-            js.number(f64::from(job.attempt)),
-            js.number(f64::from(job.attempts)),
-            js.number(f64::from(job.crashes)),
-            js.number(f64::from(job.priority)),
-            job.group.map_or_else(|| js.null(), |group| text(group.as_bytes())),
-            js.number(job.timeout.as_millis() as f64),
-            js.number(job.added_ms as f64),
-        ];
-        for (index, value) in values.into_iter().enumerate() {
-            js.set_index(array, index, value);
-        }
-        RawValue(array)
+        let leased = self.worker.begin();
+        RawValue(leased.map_or_else(|| js.undefined(), |(number, job)| leased_job(js, number, job)))
     }
 
     /// Records that a job is done. Its result is JSON or `undefined`. If the result is invalid, the job is dead, and the reason
@@ -160,6 +142,29 @@ impl QueueWorker {
         let error = format!("{{\"name\":\"CinnabarError\",\"message\":{message},\"code\":\"E_INVALID_ARGUMENT\"}}");
         self.worker.fail(number as u64, Failure { error: error.into(), fatal: false })
     }
+}
+
+/// The fields of a leased job, in the order in which `leasedJob` of `lib/queue/job.js` names them.
+fn leased_job(js: Js, number: u64, job: Leased) -> Value {
+    let text = |bytes: &[u8]| js.string(bytes).unwrap_or_else(|_| js.undefined());
+    let fields = [
+        js.number(number as f64),
+        text(job.id.as_bytes()),
+        text(job.name.as_bytes()),
+        text(&job.data),
+        js.number(f64::from(job.attempt)),
+        js.number(f64::from(job.attempts)),
+        js.number(f64::from(job.crashes)),
+        js.number(f64::from(job.priority)),
+        job.group.map_or_else(|| js.null(), |group| text(group.as_bytes())),
+        js.number(job.timeout.as_millis() as f64),
+        js.number(job.added_ms as f64),
+    ];
+    let array = js.array(fields.len());
+    for (index, field) in fields.into_iter().enumerate() {
+        js.set_index(array, index, field);
+    }
+    array
 }
 
 fn output(notice: Notice) -> Output {
