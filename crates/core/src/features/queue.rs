@@ -1,9 +1,9 @@
 //! Job queues: jobs are stored until a worker has completed them.
 //!
-//! A job is in exactly one state. *Ready*: it waits for a worker, ordered by priority and then by when it was added; a job
-//! whose group is full is parked until there is room. *Delayed*: it waits for its time. *Active*: a worker holds a lease on it.
-//! *Done* or
-//! *dead*: it has finished and is kept for its retention; callers that were waiting can read the outcome for a minute.
+//! A job is in exactly one state. *Ready*: it waits for a worker, ordered by priority and then by when it was added; a
+//! job whose group is full is parked until it is not. *Delayed*: it waits for its time. *Active*: a worker has a lease
+//! on it. *Done* or *dead*: it has finished and is stored for its retention; callers that were waiting can read the
+//! outcome for a minute.
 //!
 //! Waiting jobs have no ttl. The server must be configured to keep them, with `maxmemory-policy noeviction` and an append-only
 //! file; a server that evicts keys silently loses jobs.
@@ -11,11 +11,12 @@
 //! The lease alone determines which worker runs a job. Its token is required to finish, report or renew, so a worker whose
 //! lease has expired cannot change the job. Jobs run at least once.
 //!
-//! An expired lease counts as a crash of the worker, and each job it held is ready again at its old place. A job that had
-//! started is charged with the crash, which costs no attempt, and is dead after `max_crashes` of them. A job that had not started
-//! is not charged. Any job that had started may have caused the crash, but mostly none did. From its second crash on, or earlier
-//! if the next one could be its last, a job is a suspect: it runs alone, on a worker without other jobs, so that the next crash
-//! can be attributed to it. A job that kills its workers therefore cannot kill other jobs.
+//! An expired lease counts as a crash of the worker, and each of its jobs is ready again at its old position. A job
+//! that had started is charged with the crash, which costs no attempt, and is dead after `max_crashes` of them. A job
+//! that had not started is not charged. Any job that had started may have caused the crash, but mostly none did. From
+//! its second crash on, or earlier if the next one could be its last, a job is a suspect: it runs exclusively, on a
+//! worker without other jobs, so that the next crash can be attributed to it. A job that kills its workers therefore
+//! cannot kill other jobs.
 
 mod add;
 mod event;
@@ -49,30 +50,30 @@ use cinnabar_port::{Request, Script, error::Result, random};
 
 use crate::keys::{self, Prefix, QueueKey};
 
-/// One queue by its name. Clones are the same queue; making one asks the store nothing.
+/// One queue by its name. Clones are the same queue; creating one sends nothing.
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     name: String,
-    /// What all its keys begin with, and one of them.
+    /// The prefix of all its keys, and one of them.
     key: Bytes,
     meta: Bytes,
     /// The prefix of its channels.
     channels: Bytes,
     options: Options,
-    /// What the ids begin with that this one makes, and how many it has made.
+    /// The prefix of the ids generated here, and how many were generated.
     ids: String,
     made: AtomicU64,
 }
 
 impl Queue {
-    /// The queue of this name.
+    /// Creates the queue of this name.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for a name that is empty, has a NUL byte or over 64 KiB; `E_INVALID_SETTINGS` for a prefix that
-    /// cannot be one and options out of their bounds.
+    /// `E_INVALID_ARGUMENT` for a name that is empty, has a NUL byte or over 64 KiB; `E_INVALID_SETTINGS` for an
+    /// invalid prefix and options out of their bounds.
     pub fn new(name: &str, options: Options) -> Result<Self> {
         options.check()?;
         let prefix = Prefix::new(options.prefix.as_deref().unwrap_or(keys::QUEUES))?;
@@ -115,16 +116,16 @@ impl Queue {
         &self.0.options
     }
 
-    /// The channel on which everything that happens to its jobs is told; `events` reads the messages.
+    /// The channel of the events of its jobs; `events` reads the messages.
     ///
-    /// Hints only: a message may be lost, and nothing here depends on one.
+    /// Messages are hints: one may be lost, and nothing here depends on one.
     pub fn events_channel(&self) -> Bytes {
         keys::queue_events(&self.0.channels)
     }
 
-    /// The channel on which a message says that there may be something to take, where there was nothing before.
+    /// The channel on which workers are woken when there is something to take after there was nothing.
     ///
-    /// A hint too: an idle worker asks once a second all the same.
+    /// A hint too: an idle worker polls once a second regardless.
     pub fn wake_channel(&self) -> Bytes {
         keys::queue_wake(&self.0.channels)
     }

@@ -5,51 +5,51 @@ use cinnabar_port::error::Result;
 
 use super::{Prefix, companion, in_database};
 
-/// What all keys of a queue begin with; scripts put behind it what `queue.lua` names.
+/// The prefix of all keys of a queue; scripts append the suffixes of `queue.lua`.
 pub fn queue(prefix: &Prefix, name: &str) -> Result<Bytes> {
     companion(prefix, "", "name", name, "")
 }
 
-/// A key of a queue, as `queue.lua` has it too: whoever runs a script names those that it uses. Ids, and what jobs are the same by,
-/// are given as they are kept.
+/// A key of a queue, with the suffixes of `queue.lua`, to be declared by the call of a script. Ids and deduplication
+/// keys are given as they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueKey<'a> {
     /// The ready jobs.
     Ready,
-    /// Those that wait for their time.
+    /// The delayed jobs.
     Delayed,
-    /// When which lease ends.
+    /// When each lease expires.
     Leased,
-    /// Who holds which job.
+    /// The lease of each job.
     Leases,
-    /// The jobs that are done.
+    /// The done jobs.
     Done,
-    /// Those that failed permanently.
+    /// The dead jobs.
     Dead,
-    /// Those whose groups have no room.
+    /// The parked jobs, whose groups are full.
     Parked,
-    /// Those that run alone.
+    /// The suspects, which run exclusively.
     Suspects,
-    /// What there is to know about the queue itself.
+    /// Metadata of the queue itself.
     Meta,
-    /// For how many processes each job is waited for.
+    /// How many processes wait for each job.
     Waiters,
-    /// When which repeat is due.
+    /// When each repeat is due.
     Repeats,
     /// A job.
     Job(&'a [u8]),
-    /// The lines of a job's log.
+    /// The log of a job.
     Log(&'a [u8]),
-    /// How a job ended, for those who waited for it.
+    /// The outcome of a job, for its waiters.
     Outcome(&'a [u8]),
-    /// The job that is the same by this.
+    /// The job with this deduplication key.
     Dedup(&'a [u8]),
     /// A repeat.
     Repeat(&'a [u8]),
 }
 
 impl QueueKey<'_> {
-    /// This key of the queue whose keys all begin so.
+    /// Builds this key of the queue with this prefix.
     pub fn of(self, queue: &[u8]) -> Bytes {
         let (kind, rest): (&str, &[u8]) = match self {
             Self::Ready => ("ready", b""),
@@ -73,13 +73,13 @@ impl QueueKey<'_> {
     }
 }
 
-/// What the channels of a queue begin with. A server has its channels once and not for each database, so all but those of number 0
-/// say which.
+/// The prefix of the channels of a queue. The channels of a server are common to its databases, so those of all
+/// databases but 0 include the number.
 pub fn queue_channels(queue: &[u8], database: u8) -> Bytes {
     [queue, in_database(database).as_bytes()].concat().into()
 }
 
-/// The channel that tells what happens to the jobs of a queue.
+/// The channel of the events of a queue's jobs.
 pub fn queue_events(channels: &[u8]) -> Bytes {
     [channels, b"events"].concat().into()
 }

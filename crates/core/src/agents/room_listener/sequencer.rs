@@ -33,7 +33,7 @@ pub struct Sequencer {
     ahead: VecDeque<Next>,
     /// Messages may be missing: the history has to be read.
     lost: bool,
-    /// The numbers have gone back: the whole history has to be read.
+    /// The numbers went back: the whole history has to be read.
     back: bool,
     /// The messages delivered last, by number and hash.
     recent: VecDeque<(u64, u64)>,

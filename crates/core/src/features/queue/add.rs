@@ -14,26 +14,26 @@ use crate::{
     keys::{self, QueueKey},
 };
 
-/// Jobs of one run at most, and bytes of their data: longer runs would hold the server up for everybody else.
+/// The most jobs of one run, and bytes of their data: longer runs would block the server for other clients.
 const RUN_JOBS: usize = 500;
 const RUN_BYTES: usize = 1 << 20;
-/// Data up to here may travel with that of 63 other callers.
+/// Up to this size, data may be sent together with that of 63 other callers.
 const SHARED_BYTES: usize = RUN_BYTES / 64;
 
 impl Queue {
-    /// Adds a job. Sent twice it is added once: its id is made before.
+    /// Adds a job. Idempotent: its id is generated before it is sent.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for data over `max_bytes` and whatever else is out of its bounds.
+    /// `E_INVALID_ARGUMENT` for data over `max_bytes` and anything else out of its bounds.
     pub fn add(&self, job: NewJob) -> Result<Call<Added>> {
         Ok(self.send(self.adding(job)?, None, Effect::ChangedIf(|reply| is_there(reply) == Some(true))))
     }
 
-    /// Adds jobs in their order, in runs of up to 500 and a mebibyte: each run is atomic, the whole is not. When it fails,
-    /// adding the same again does no harm where the jobs have ids of the caller's.
+    /// Adds jobs in their order, in runs of up to 500 jobs and 1 MiB: each run is atomic, the whole is not. After a
+    /// failure, adding the same jobs again is safe if the caller chose their ids.
     ///
     /// # Errors
-    /// As for `add`; then nothing was added.
+    /// Those of `add`; then nothing was added.
     pub fn add_many(&self, jobs: Vec<NewJob>) -> Result<Call<Vec<Added>>> {
         let all = jobs.into_iter().map(|job| self.adding(job)).collect::<Result<Vec<_>>>()?;
         let mut runs = Vec::new();
@@ -68,7 +68,7 @@ impl Queue {
         }))
     }
 
-    /// Adds a job, where this other one may be looked at, which has this effect.
+    /// Adds a job with this effect. The key of the job `other` is declared too.
     fn send(&self, adding: Adding, other: Option<Bytes>, effect: Effect) -> Call<Added> {
         let merge = if adding.bytes() <= SHARED_BYTES { Merge::Script } else { Merge::No };
         let mut used = ADDED.to_vec();
@@ -110,7 +110,7 @@ impl Queue {
         Ok(Adding { id, same, args: [given, name.into(), data, options.into(), delay, chosen] })
     }
 
-    /// An id that nobody else has: what this one began with is 64 random bits.
+    /// Generates an id that is unique: its prefix is 64 random bits.
     fn new_id(&self) -> String {
         let mut id = String::with_capacity(self.0.ids.len() + 8);
         let _ = write!(id, "{}-{:x}", self.0.ids, self.0.made.fetch_add(1, Ordering::Relaxed));
@@ -131,7 +131,7 @@ struct Adding {
 }
 
 impl Adding {
-    /// Its id, as callers know it.
+    /// Its id, as callers have it.
     fn name(&self) -> String {
         keys::decoded_id(self.id.as_bytes())
     }
@@ -155,7 +155,7 @@ enum Outcome {
     Asks(Bytes),
 }
 
-/// Whether a job is in the queue by this answer, and if so, whether that is new.
+/// Whether a job is in the queue, and if so, whether it is new; `None` if the reply does not decide that.
 fn is_there(reply: &Reply) -> Option<bool> {
     match reply {
         Reply::Array(_) => None,
@@ -163,7 +163,7 @@ fn is_there(reply: &Reply) -> Option<bool> {
     }
 }
 
-/// The same for the one at this place of a run.
+/// The same for the job at this index of a run.
 fn is_there_at(reply: &Reply, at: usize) -> Option<bool> {
     match reply {
         Reply::Array(items) if items.get(2 * at) == Some(&Reply::Int(1)) => items.get(2 * at + 1).and_then(is_there),
@@ -181,12 +181,12 @@ fn outcome(id: &str, reply: Reply) -> Result<Outcome> {
     }
 }
 
-/// A delay as scripts take it; none is nothing.
+/// A delay in ms as scripts take it; empty for none.
 pub(super) fn delay(delay: Option<Duration>) -> Bytes {
     delay.filter(|delay| delay.as_millis() > 0).map(ttl::millis).unwrap_or_default()
 }
 
-/// What became of a job of this id, as it is kept.
+/// Reads the result of adding a job with this id, as stored.
 pub(super) fn added(id: &str, reply: Reply) -> Result<Added> {
     match reply {
         Reply::Int(code) => {

@@ -1,4 +1,4 @@
-//! What happens to jobs, as the channel of events tells it.
+//! Events of jobs, as published on the channel of events.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use crate::keys;
 
-/// One thing that happened to a job.
+/// An event of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Which job.
+    /// The id of the job.
     pub id: String,
-    /// What.
+    /// What happened.
     pub what: EventKind,
 }
 
@@ -20,60 +20,60 @@ pub struct Event {
 pub enum EventKind {
     /// It was added.
     Added {
-        /// What kind of job it is.
+        /// The name of the job.
         name: String,
     },
-    /// A worker has it.
+    /// A worker has started it.
     Active {
-        /// Which attempt begins, from 1.
+        /// The attempt, from 1.
         attempt: u32,
     },
-    /// It is so far.
+    /// It has reported its progress.
     Progress {
-        /// JSON; `None` when it is too long for a message.
+        /// JSON; `None` if it is too long for a message.
         value: Option<Bytes>,
     },
     /// It is done.
     Completed {
-        /// Which attempt it was.
+        /// The attempt.
         attempt: u32,
-        /// JSON, empty when there is none; `None` when it is too long for a message and has to be read.
+        /// JSON, empty for none; `None` if it is too long for a message and has to be read.
         result: Option<Bytes>,
     },
     /// An attempt failed, and another one follows.
     Retrying {
-        /// Which attempt failed.
+        /// The attempt that failed.
         attempt: u32,
-        /// When the next may begin.
+        /// The delay of the next attempt.
         delay: Duration,
-        /// JSON; `None` when it is too long for a message and has to be read.
+        /// JSON; `None` if it is too long for a message and has to be read.
         error: Option<Bytes>,
     },
-    /// The worker crashed that had it; it is ready again.
+    /// Its worker crashed; it is ready again.
     Stalled {
-        /// How often that has happened to it.
+        /// How many times that has happened to it.
         crashes: u32,
     },
     /// It failed permanently.
     Dead {
-        /// Which attempt failed last; 0 when none did, because every worker crashed.
+        /// The last attempt that failed; 0 if none did, because every worker crashed.
         attempt: u32,
-        /// JSON; `None` when it is too long for a message and has to be read.
+        /// JSON; `None` if it is too long for a message and has to be read.
         error: Option<Bytes>,
     },
     /// It was removed.
     Removed,
-    /// It is ready again: somebody retried it or sent it back from the dead.
+    /// It is ready again, because it was retried or redriven.
     Retried,
 }
 
-/// Reads one message of a queue's channel of events: what happened, in order. What is no event ends it.
+/// Reads a message of the channel of events, in order, up to the first thing that is not an event.
 pub fn events(message: &[u8]) -> Vec<Event> {
     let mut rest = message;
     std::iter::from_fn(|| next(&mut rest)).collect()
 }
 
-/// Reads an event off the front: lines of what, id, number and length, then the value.
+/// Reads the next event: a line each for kind, id, number and length, then the value.
 fn next(rest: &mut &[u8]) -> Option<Event> {
     let mut line = || {
         let end = rest.iter().position(|byte| *byte == b'\n')?;

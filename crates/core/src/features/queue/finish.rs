@@ -1,4 +1,4 @@
-//! What a worker says about the jobs that it holds.
+//! What a worker reports about its jobs.
 
 use std::time::Duration;
 
@@ -19,86 +19,88 @@ use crate::{
     keys::{self, QueueKey},
 };
 
-/// Jobs and notes of one run of a script, and their bytes: longer runs would hold the server up for everybody else.
+/// The most jobs and notes of one run of a script, and their bytes: longer runs would block the server for other
+/// clients.
 const FINISHES: usize = 100;
 const BEATS: usize = 500;
 const NOTES: usize = 100;
 const RUN_BYTES: usize = 1 << 20;
-/// Lines that a job's log keeps, and bytes of one.
+/// The most lines that a job's log retains, and bytes of one.
 const LOG_LINES: usize = 1000;
 const LONGEST_LINE: usize = 64 << 10;
 
-/// A job that a worker holds.
+/// The lease of a worker on a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLease {
-    /// Which.
+    /// The id of the job.
     pub id: String,
-    /// The token of its lease.
+    /// The token of the lease.
     pub token: String,
 }
 
-/// How a job ended.
+/// The end of a job.
 #[derive(Debug, Clone)]
 pub struct Finish {
-    /// Which.
+    /// The id of the job.
     pub id: String,
     /// The token of its lease.
     pub token: String,
-    /// How.
+    /// What becomes of the job.
     pub outcome: Outcome,
     /// How long ago it started. An earlier report of the start takes precedence.
     pub ran: Duration,
 }
 
-/// What becomes of a job that is not active any more.
+/// What becomes of a job that is no longer active.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// It is done. The result is JSON, or empty where there is none.
+    /// It is done. The result is JSON, or empty for none.
     Done(Bytes),
-    /// The attempt failed; it is tried again after a while.
+    /// The attempt failed; it is retried after a delay.
     Retry {
-        /// What went wrong: JSON.
+        /// The error, as JSON.
         error: Bytes,
-        /// How long it waits; at once when zero.
+        /// The delay; retried immediately if zero.
         delay: Duration,
     },
     /// It failed permanently.
     Dead {
-        /// What went wrong: JSON.
+        /// The error, as JSON.
         error: Bytes,
     },
-    /// It was not begun: it returns to its place, and nothing is counted.
+    /// It has not started: it returns to its position, and nothing is counted.
     Release,
 }
 
-/// What a worker tells while a job runs.
+/// A note of a worker about a running job.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Which job.
+    /// The id of the job.
     pub id: String,
     /// The token of its lease.
     pub token: String,
-    /// What about it.
+    /// The note.
     pub note: Note,
 }
 
-/// One thing to tell.
+/// What a note is about.
 #[derive(Debug, Clone)]
 pub enum Note {
     /// It started this long ago. Until that is reported, a crash of its worker is not charged to it.
     Begun(Duration),
-    /// How far it is: JSON. Replaces what was there.
+    /// Its progress, as JSON. Replaces the former one.
     Progress(Bytes),
-    /// A line for its log, of which the last 1000 are kept; at most 64 KiB.
+    /// A line for its log, which retains the last 1000; at most 64 KiB.
     Log(Bytes),
 }
 
 impl Queue {
-    /// Ends jobs; answers for each whether it was still ours, and what was published. One that was not is left as it is. Saying it twice does no
-    /// harm and is answered alike, save for a job of which nothing is kept: of that one the second answer is false.
+    /// Ends jobs. Returns, for each, whether it was still this worker's, and what was published. A job that was not is
+    /// left unchanged. Idempotent, with the same result, except for a job that is not retained: its second result is
+    /// false.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` when a result or an error has more bytes than `max_bytes`, or a delay is over ten years.
+    /// `E_INVALID_ARGUMENT` if a result or an error has more bytes than `max_bytes`, or a delay is over ten years.
     pub fn finish(&self, finishes: Vec<Finish>) -> Result<Call<(Vec<bool>, Published)>> {
         let most = self.0.options.max_bytes;
         let policy = [self.0.options.keep_done.arguments(), self.0.options.keep_dead.arguments()].concat();
@@ -137,14 +139,14 @@ impl Queue {
         }))
     }
 
-    /// Renews leases from now on; answers for each job whether it is still ours.
+    /// Renews leases from now on. Returns, for each job, whether it is still this worker's.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a lease out of its bounds.
-    pub fn renew(&self, lease: Duration, held: Vec<JobLease>) -> Result<Call<Vec<bool>>> {
+    pub fn renew(&self, lease: Duration, leases: Vec<JobLease>) -> Result<Call<Vec<bool>>> {
         check_lease(lease)?;
         let pair = |JobLease { id, token }| Ok(vec![keys::encoded_id("id", &id)?.into(), Bytes::from(token)]);
-        let all = held.into_iter().map(pair).collect::<Result<_>>()?;
+        let all = leases.into_iter().map(pair).collect::<Result<_>>()?;
         let runs = runs_of(&[ttl::millis(lease)], all, BEATS);
         let queue = self.clone();
         let used = [QueueKey::Leases, QueueKey::Leased];
@@ -152,8 +154,8 @@ impl Queue {
         Ok(Call::round(runs.map(Request::idempotent), flags))
     }
 
-    /// Tells progress and log lines; those of jobs that are not ours any more are dropped. Log lines may be there twice
-    /// when it is said twice, so it is not sent again by itself where there are any.
+    /// Stores progress and log lines; those of jobs that are no longer this worker's are dropped. If there are log
+    /// lines, it is not idempotent, since they would be stored twice.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for progress with more bytes than `max_bytes`, and for a line of over 64 KiB.
@@ -193,7 +195,8 @@ impl Queue {
     }
 }
 
-/// Splits items into runs of at most `most` items and about 1 MiB each: the arguments `first`, then those of each item.
+/// Splits items into runs of at most `most` items and about 1 MiB each: the arguments `first`, then those of each
+/// item.
 fn runs_of(first: &[Bytes], all: Vec<Vec<Bytes>>, most: usize) -> Vec<Vec<Bytes>> {
     let mut runs: Vec<Vec<Bytes>> = Vec::new();
     let (mut count, mut bytes) = (most, 0);
@@ -212,7 +215,7 @@ fn runs_of(first: &[Bytes], all: Vec<Vec<Bytes>>, most: usize) -> Vec<Vec<Bytes>
     runs
 }
 
-/// The answers of all runs, behind one another.
+/// The replies of all runs, concatenated.
 fn flags(replies: Replies) -> Result<Step<Vec<bool>>> {
     let mut all = Vec::new();
     for reply in replies.all()? {

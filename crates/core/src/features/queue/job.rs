@@ -1,4 +1,4 @@
-//! Jobs as they are added, and the options that travel with one.
+//! Jobs as they are added, and their options.
 
 use std::time::Duration;
 
@@ -11,28 +11,29 @@ use crate::keys;
 /// A job to add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
-    /// The id, at most 512 bytes; without one it gets an id that nobody else has. Where a job of this id exists, in whatever
+    /// The id, at most 512 bytes; a unique one is generated if there is none. If a job with this id exists, in any
     /// state, nothing is added.
     pub id: Option<String>,
-    /// What kind of job it is, at most 512 bytes.
+    /// The name of the kind of job, at most 512 bytes.
     pub name: String,
-    /// What it is about: JSON.
+    /// The data, as JSON.
     pub data: Bytes,
-    /// How long it is not to start, at most ten years.
+    /// The delay before it may start, at most ten years.
     pub delay: Option<Duration>,
-    /// How many times it is tried; 3, from 1.
+    /// The number of attempts, from 1; 3 by default.
     pub attempts: u32,
-    /// How long it waits after an attempt that failed.
+    /// The backoff after a failed attempt.
     pub backoff: Backoff,
-    /// Lower goes first: from -500 to 500; 0.
+    /// The priority, from -500 to 500, lower first; 0 by default.
     pub priority: i32,
-    /// What it is the same as: while a job with this is not finished, nothing is added.
+    /// Deduplication: while an unfinished job has the same key, nothing is added.
     pub dedup: Option<Dedup>,
-    /// How long an attempt may take; 30 minutes.
+    /// The timeout of an attempt; 30 minutes by default.
     pub timeout: Duration,
-    /// Whether it is kept once it is done, as the queue's options say; true. A dead job is kept in any case.
+    /// Whether it is retained once it is done, as the queue's options say; true by default. A dead job is retained in
+    /// any case.
     pub keep: bool,
-    /// The group whose limits it counts for, at most 512 bytes.
+    /// The group whose limits apply, at most 512 bytes.
     pub group: Option<String>,
 }
 
@@ -55,32 +56,32 @@ impl NewJob {
     }
 }
 
-/// How long an attempt may take where nothing is said.
+/// The default timeout of an attempt.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// What makes two jobs the same.
+/// The deduplication of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dedup {
-    /// Jobs with this are the same.
+    /// The deduplication key.
     pub id: String,
-    /// How long, from adding; until it has finished where there is none.
+    /// How long the key counts, from when the job is added; without one, until it has finished.
     pub ttl: Option<Duration>,
 }
 
-/// How long a job waits after an attempt that failed. Nothing in the store computes with it: the worker does.
+/// The delay after a failed attempt. Computed by the worker; scripts do not read it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
-    /// How it grows; exponential.
+    /// How it grows; exponential by default.
     pub kind: BackoffKind,
-    /// After the first attempt; 1 s.
+    /// The delay after the first attempt; 1 s by default.
     pub delay: Duration,
-    /// At most; an hour.
+    /// The longest delay; an hour by default.
     pub longest: Duration,
-    /// Which part of it is chance, from 0 to 1; 0.2.
+    /// The fraction that is random, from 0 to 1; 0.2 by default.
     pub jitter: f64,
 }
 
-/// How the wait between attempts grows.
+/// How the delay between attempts grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackoffKind {
     /// Not at all.
@@ -100,18 +101,18 @@ impl Default for Backoff {
     }
 }
 
-/// What became of a job that was to be added.
+/// The result of adding a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
-    /// Its id, or that of the job that was there already.
+    /// Its id, or that of the existing job.
     pub id: String,
     /// Whether it was added.
     pub is_new: bool,
-    /// What was published of it.
+    /// What was published.
     pub published: Published,
 }
 
-/// The longest delay: its time, and 11 bits behind it, are exact in a script until 2099.
+/// The longest delay: the due time with 11 more bits is exact in a script until 2099.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(3653 * 86_400);
 const LONGEST_NAME: usize = 512;
 const PRIORITIES: std::ops::RangeInclusive<i32> = -500..=500;
@@ -155,8 +156,8 @@ impl NewJob {
         Ok(())
     }
 
-    /// What the store keeps of its options: lines that scripts read, and a last one that they do not. Empty when all are as
-    /// they are by default, which is what most jobs have and costs nothing.
+    /// The options as stored: lines that scripts read, and a last one that they do not. Empty if all have their
+    /// defaults, as most jobs do, which saves memory.
     pub(super) fn options(&self) -> Result<String> {
         let Self { attempts, backoff, priority, dedup, timeout, keep, group, .. } = self;
         let plain = Self::new("", Bytes::new());
@@ -179,7 +180,7 @@ impl NewJob {
     }
 }
 
-/// What a job was given, as the store keeps it.
+/// The stored options of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StoredOptions {
     pub priority: i32,
@@ -190,14 +191,14 @@ pub(super) struct StoredOptions {
 }
 
 impl StoredOptions {
-    /// Reads what `NewJob::options` wrote; what cannot be read is as by default.
+    /// Reads what `NewJob::options` has written; what cannot be read has its default.
     pub fn read(text: Option<&[u8]>) -> Self {
         let plain = NewJob::new("", Bytes::new());
         let text = String::from_utf8_lossy(text.unwrap_or_default());
         let mut lines = text.split('\n');
         let priority = lines.next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
         let group = lines.next().filter(|group| !group.is_empty()).map(|group| keys::decoded_id(group.as_bytes()));
-        // Between them is what scripts alone read.
+        // The lines in between are read only by scripts.
         let (attempts, backoff, timeout) =
             lines.nth(3).and_then(for_workers).unwrap_or((plain.attempts, plain.backoff, plain.timeout));
         Self { priority, group, attempts, backoff, timeout }

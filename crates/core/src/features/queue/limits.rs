@@ -1,23 +1,23 @@
-//! How many jobs may run at once, and how many may start in a time.
+//! Limits: how many jobs may run at once, and how many may start in a time.
 
 use std::time::Duration;
 
 use cinnabar_port::error::{Error, Result};
 
-/// The most starts that a rate may count: each is kept for the length of its window.
+/// The most starts that a rate may count: each is stored for the length of its window.
 const MOST_STARTS: u32 = 100_000;
 const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 86_400);
 
-/// Limits on a queue, kept over all workers together. Each worker of a queue should name the same.
+/// Limits of a queue, counted over all workers together. Each worker of a queue should name the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// At most so many jobs are active at once.
+    /// The most active jobs.
     pub concurrency: Option<u32>,
-    /// At most so many start in a time.
+    /// The rate of starts.
     pub rate: Option<Rate>,
-    /// At most so many of each group are active at once.
+    /// The most active jobs of each group.
     pub group_concurrency: Option<u32>,
-    /// At most so many of each group start in a time.
+    /// The rate of starts of each group.
     pub group_rate: Option<Rate>,
 }
 

@@ -1,4 +1,4 @@
-//! What is done to a queue from outside its workers.
+//! Managing a queue from outside its workers.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use cinnabar_port::{
 use super::{Queue, State, scripts, take::number};
 use crate::{features::ttl, keys};
 
-/// The sets of ready jobs: jobs whose group is full are parked, and suspects run alone. Parked jobs come first, because each
-/// ready job that is removed makes room for one of them.
+/// The sets of ready jobs: jobs whose group is full are parked, and suspects wait to run exclusively. Parked jobs come
+/// first, because each ready job that is removed lets one of them become ready.
 const READY: &[&str] = &["parked", "suspects", "ready"];
 const READY_AND_DELAYED: &[&str] = &["parked", "suspects", "ready", "delayed"];
 
 impl Queue {
-    /// Lets no job be taken any more, by any worker; those that are active go on.
+    /// Pauses the queue: no worker takes jobs any more; active jobs continue.
     pub fn pause(&self) -> Call<()> {
         self.set_pause("pause")
     }
 
-    /// Lets jobs be taken again.
+    /// Resumes the queue.
     pub fn resume(&self) -> Call<()> {
         self.set_pause("resume")
     }
@@ -33,28 +33,28 @@ impl Queue {
         Call::new(self.using(&scripts::PAUSE, &[], args).idempotent(), |_| Ok(()))
     }
 
-    /// Removes a job in whatever state; answers whether there was one. Its worker, if it has one, learns by its next beat
-    /// that it lost it.
+    /// Removes a job in any state; returns whether there was one. Its worker, if any, finds it lost with the next
+    /// renewal.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn remove(&self, id: &str) -> Result<Call<bool>> {
         let args = [keys::encoded_id("id", id)?.into()];
         Ok(Call::new(self.finding(&scripts::REMOVE, args), Reply::flag))
     }
 
-    /// Has a dead job start anew, with all its attempts, or a delayed one at once; answers whether it did. False: it is in
-    /// another state, or another job that is the same has not finished.
+    /// Restarts a dead job, with all its attempts, or makes a delayed one ready; returns whether it did. False if it
+    /// is in another state, or another unfinished job has its deduplication key.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn retry(&self, id: &str) -> Result<Call<bool>> {
         let args = [keys::encoded_id("id", id)?.into()];
         Ok(Call::new(self.finding(&scripts::RETRY, args), Reply::flag))
     }
 
-    /// Has dead jobs start anew, the oldest first and at most so many, a hundred in a step; answers how many. One stays
-    /// dead while another that is the same has not finished, and so does one that dies meanwhile.
+    /// Restarts at most `max` dead jobs, the oldest first, a hundred in a step; returns how many. A job stays dead
+    /// while another unfinished job has its deduplication key, and so does one that dies meanwhile.
     pub fn redrive(&self, max: u64) -> Call<u64> {
         self.redrive_on(max, 0, 0, Bytes::new())
     }
@@ -66,26 +66,26 @@ impl Queue {
         let queue = self.clone();
         let args = [number(left), number(skip), until];
         Call::round([self.counting(&scripts::REDRIVE, args)], move |replies| {
-            let [revived, stayed, more, until] = replies.last()?.tuple()?;
-            let (revived, stayed) = (natural(revived)?, natural(stayed)?);
-            let (left, skip, done) = (left.saturating_sub(revived), skip + stayed, done + revived);
+            let [restarted, stayed, more, until] = replies.last()?.tuple()?;
+            let (restarted, stayed) = (natural(restarted)?, natural(stayed)?);
+            let (left, skip, done) = (left.saturating_sub(restarted), skip + stayed, done + restarted);
             let until = until.bulk()?.unwrap_or_default();
             Ok(if more.flag()? { Step::Next(queue.redrive_on(left, skip, done, until)) } else { Step::Done(done) })
         })
     }
 
-    /// Removes every job that is ready, and the delayed ones too if asked for, a hundred in a step; answers how many. Those
-    /// that are added meanwhile stay.
+    /// Removes all ready jobs, and the delayed ones if asked for, a hundred in a step; returns how many. Jobs added
+    /// meanwhile stay.
     pub fn drain(&self, delayed: bool) -> Call<u64> {
         let parts = if delayed { READY_AND_DELAYED } else { READY };
         self.sweep(Sweep { parts, age: number(0), left: u64::MAX, skip: 0, done: 0, now: Bytes::new() })
     }
 
-    /// Removes jobs of a state that finished so long ago or longer, or were added where they have not finished: at most so
-    /// many, a hundred in a step; answers how many.
+    /// Removes at most `limit` jobs of a state that finished at least this long ago, or were added then if they have
+    /// not finished, a hundred in a step; returns how many.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for active ones: `remove` takes one from its worker.
+    /// `E_INVALID_ARGUMENT` for active jobs: `remove` takes one from its worker.
     pub fn clean(&self, state: State, older_than: Duration, limit: u64) -> Result<Call<u64>> {
         let parts: &[&str] = match state {
             State::Ready => READY,
@@ -100,7 +100,7 @@ impl Queue {
         Ok(self.sweep(Sweep { parts, age, left: limit, skip: 0, done: 0, now: Bytes::new() }))
     }
 
-    /// A step, whose answer begins with how many jobs it has done something to.
+    /// A step whose reply begins with the number of jobs that it has changed.
     fn counting(&self, script: &'static Script, args: impl IntoIterator<Item = Bytes>) -> Request {
         self.finding(script, args).with_effect(Effect::Count(first_count))
     }
@@ -125,14 +125,14 @@ impl Queue {
     }
 }
 
-/// How far a removal of many jobs is.
+/// The state of a removal of many jobs.
 struct Sweep {
     parts: &'static [&'static str],
     age: Bytes,
     left: u64,
     skip: u64,
     done: u64,
-    /// When it began, by the store's clock; empty before.
+    /// The time of the first step, by the store's clock; empty before it.
     now: Bytes,
 }
 

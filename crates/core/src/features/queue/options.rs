@@ -1,4 +1,4 @@
-//! What a queue is set to.
+//! The options of a queue.
 
 use std::time::Duration;
 
@@ -7,43 +7,43 @@ use cinnabar_port::error::{Error, Result};
 
 use crate::features::ttl;
 
-/// The most that one job's data or result may be allowed to have: a script that moves a hundred of them holds up everybody.
+/// The upper bound of `max_bytes`: a script that moves a hundred of such jobs blocks the server for all clients.
 const LARGEST: usize = 64 << 20;
 
-/// Options of a queue. Everybody who uses it should give the same.
+/// Options of a queue. All who use the queue should give the same.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What the keys begin with; `queue:`.
+    /// The prefix of the keys; `queue:` by default.
     pub prefix: Option<String>,
     /// The database number that is part of channel names; 0 by default.
     pub database: u8,
-    /// The most bytes that the data of a job or its result may have, each; 1 MiB, at most 64 MiB.
+    /// The most bytes of the data of a job, and of its result; 1 MiB by default, at most 64 MiB.
     pub max_bytes: usize,
-    /// Which jobs are kept that are done; the last 100, for an hour, within 1 MiB.
+    /// The retention of done jobs; by default the last 100, for an hour, within 1 MiB.
     pub keep_done: Retention,
-    /// Which dead jobs are kept; the last 1000, for 7 days, within 10 MiB.
+    /// The retention of dead jobs; by default the last 1000, for 7 days, within 10 MiB.
     pub keep_dead: Retention,
-    /// How many times a worker may crash with a job before it is dead; 5, from 1.
+    /// How many crashes of its workers make a job dead, from 1; 5 by default.
     pub max_crashes: u32,
 }
 
-/// How many finished jobs are kept, for how long, and in how many bytes of data and results together. The oldest go first,
-/// when one of the three is exceeded.
+/// How many finished jobs are retained, for how long, and in how many bytes of data and results together. The oldest
+/// are deleted when one of the three is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// At most so many; none at all when 0.
+    /// The most jobs; 0 for none.
     pub count: u64,
-    /// At most for so long.
+    /// The longest time.
     pub age: Duration,
-    /// At most so many bytes, to within one part in 64, of which each job takes 64 at least.
+    /// The most bytes, to within one part in 64; each job counts 64 at least.
     pub bytes: u64,
 }
 
 impl Retention {
-    /// Nothing is kept.
+    /// Retains nothing.
     pub const NOTHING: Self = Self { count: 0, age: Duration::ZERO, bytes: 0 };
 
-    /// What scripts take: count, milliseconds, bytes.
+    /// The arguments of scripts: count, milliseconds, bytes.
     pub(super) fn arguments(&self) -> [Bytes; 3] {
         [self.count.to_string().into(), ttl::millis(self.age), self.bytes.to_string().into()]
     }

@@ -14,7 +14,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// Reads what scripts answer.
+    /// Reads the code that scripts return.
     pub(super) fn of(code: i64) -> Self {
         let read = |said| match said {
             1 => Some(false),
@@ -24,7 +24,7 @@ impl Published {
         Self { events: read(code / 3), wake: read(code % 3) }
     }
 
-    /// Both together: denied once is denied.
+    /// Combines two: denied once is denied.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { events: self.events.max(other.events), wake: self.wake.max(other.wake) }

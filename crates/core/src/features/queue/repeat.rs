@@ -1,10 +1,11 @@
 //! Repeats: jobs that are added again and again, at the slots of a schedule.
 //!
-//! A repeat has one next slot. Whoever finds it due, a worker as a rule, fires it: adds its job and sets the slot after it, in one script that does
-//! nothing unless the slot is still the one that was found. So of any number of workers one fires. The job's id is made of
-//! the repeat's id and the slot, so that a slot has one job even where the store lost the last second.
+//! A repeat has one next slot. A worker that finds it due fires it: one script adds its job and sets the next slot,
+//! unless the slot has changed since it was found. So of any number of workers one fires. The job's id consists of the
+//! repeat's id and the slot, so that a slot has one job even if the store has lost the last second.
 //!
-//! Nobody counts slots while no worker runs. Of those that were missed the last one fires, once, and then it goes on from now.
+//! While no worker runs, no slot fires. Of the slots missed then, the last one fires, once, and the repeat continues
+//! from now.
 
 use std::time::Duration;
 
@@ -18,74 +19,74 @@ use cinnabar_port::{
 use super::{Added, DueRepeat, NewJob, Queue, add, job::StoredOptions, schedule::Schedule, scripts};
 use crate::keys::{self, QueueKey};
 
-/// The slot of a repeat that has no more of them. A number like any other, so that nothing that sorts or compares slots
-/// knows of it.
+/// The slot that means never. A number like any other, so that comparing and sorting slots needs no special case.
 const NEVER: u64 = number::MAX_SAFE_INTEGER;
-/// Of an id as it is kept: with a slot behind it, it is the id of a job.
+/// The longest id, as stored: with a slot appended it is the id of a job.
 const LONGEST_ID: usize = 480;
-/// Slots that are found so late still fire one by one: a worker that was killed has to be missed and replaced first.
+/// Slots found up to this late, in ms, fire one by one: it takes as long to notice that a worker was killed, and to
+/// replace it.
 const GRACE: u64 = 10_000;
-/// Repeats of one look for those that are due.
+/// The most repeats that one poll returns.
 const DUE: &str = "16";
 
-/// A job to be added again and again.
+/// A job to be added repeatedly.
 #[derive(Debug, Clone)]
 pub struct Repeat {
-    /// Its id in its queue, at most 480 bytes. Putting another with this id replaces it.
+    /// Its id in the queue, at most 480 bytes. Replaces a repeat with the same id.
     pub id: String,
-    /// When.
+    /// Its schedule.
     pub schedule: Schedule,
-    /// How many slots fire, from 1; without end.
+    /// How many slots fire, from 1; `None` for no limit.
     pub limit: Option<u64>,
-    /// What is added at each slot. Its own id must be `None`.
+    /// The job that is added at each slot. Its own id must be `None`.
     pub job: NewJob,
 }
 
-/// A repeat as it is kept.
+/// A stored repeat.
 #[derive(Debug, Clone)]
 pub struct StoredRepeat {
     /// Its id.
     pub id: String,
-    /// When.
+    /// Its schedule.
     pub schedule: Schedule,
-    /// How many slots fire.
+    /// How many slots fire; `None` for no limit.
     pub limit: Option<u64>,
     /// How many slots of this schedule have fired.
     pub fired: u64,
-    /// Its next slot, in epoch milliseconds; `None` when its end or its limit is reached.
+    /// Its next slot, in epoch milliseconds; `None` once its end or its limit is reached.
     pub next_ms: Option<i64>,
-    /// What kind of job it adds.
+    /// The name of its jobs.
     pub name: String,
-    /// What that job is about.
+    /// The data of its jobs.
     pub data: Bytes,
-    /// How many attempts it has.
+    /// The number of attempts.
     pub attempts: u32,
     /// Its priority.
     pub priority: i32,
     /// Its group.
     pub group: Option<String>,
-    /// How long an attempt may take.
+    /// The timeout of an attempt.
     pub timeout: Duration,
 }
 
-/// What became of a slot that was due.
+/// The result of firing a due slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fired {
-    /// The job; `None` where somebody else was faster, or the repeat is not due any more.
+    /// The job; `None` if another process was faster, or the repeat is no longer due.
     pub added: Option<Added>,
-    /// In how long the next slot comes, where that is known.
+    /// In how long the next slot comes, if known.
     pub next_in: Option<Duration>,
 }
 
 impl Queue {
-    /// Keeps a repeat, and answers its next slot in epoch milliseconds; `None` when it has none any more.
+    /// Stores a repeat, and returns its next slot in epoch milliseconds; `None` if there is none.
     ///
-    /// With the id of another it replaces that one; where the schedules are the same, its next slot and what it has fired stay, so
-    /// that a program may do this at every start.
+    /// Replaces a repeat with the same id. If the schedules are equal, the next slot and the count of fired slots
+    /// stay, so that a program may call this at every start.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for an id that is empty, has a NUL byte or over 480 bytes, a limit of 0, and a job that has an id or is
-    /// out of its bounds.
+    /// `E_INVALID_ARGUMENT` for an id that is empty, has a NUL byte or over 480 bytes, a limit of 0, and a job that
+    /// has an id or is out of its bounds.
     pub fn repeat(&self, repeat: Repeat) -> Result<Call<Option<i64>>> {
         let Repeat { id, schedule, limit, job } = repeat;
         if job.id.is_some() {
@@ -96,7 +97,7 @@ impl Queue {
         }
         job.check(self.0.options.max_bytes)?;
         let options = job.options()?;
-        let (queue, id) = (self.clone(), kept(&id)?);
+        let (queue, id) = (self.clone(), encoded(&id)?);
         let peek = self.using(&scripts::REPEAT_PEEK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([peek], move |replies| {
             let [now, _, _] = replies.last()?.tuple()?;
@@ -113,17 +114,17 @@ impl Queue {
         }))
     }
 
-    /// Forgets a repeat, and says whether there was one. Jobs that it has added stay.
+    /// Removes a repeat, and returns whether there was one. Jobs that it has added stay.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn remove_repeat(&self, id: &str) -> Result<Call<bool>> {
-        let id = kept(id)?;
+        let id = encoded(id)?;
         let request = self.using(&scripts::REPEAT_REMOVE, &repeat_keys(&id), [id.clone()]);
         Ok(Call::new(request, Reply::flag))
     }
 
-    /// The repeats, by their next slots, those that have none at the end.
+    /// Lists repeats by their next slots, those without one at the end.
     pub fn repeats(&self, offset: u64, limit: u64) -> Call<Vec<StoredRepeat>> {
         if limit == 0 {
             return Call::ready(Vec::new());
@@ -134,7 +135,7 @@ impl Queue {
         Call::new(request, |reply| reply.array()?.into_iter().map(read).collect())
     }
 
-    /// Repeats whose slots have come, some of them where there are many, and in how long the next one comes.
+    /// Returns repeats that are due, only some if there are many, and in how long the next slot comes.
     pub fn due(&self) -> Call<(Vec<DueRepeat>, Option<Duration>)> {
         let args = [Bytes::from_static(DUE.as_bytes())];
         let request = self.using(&scripts::REPEAT_DUE, &[QueueKey::Repeats], args).reads();
@@ -151,12 +152,12 @@ impl Queue {
 
     /// Fires a repeat that was found due: adds the job of its slot, and sets the next one.
     ///
-    /// Slots that came up to 10 s ago fire one by one. Where the first was missed for longer, the last one fires, once.
+    /// Slots that came up to 10 s ago fire one by one. If the first was missed for longer, only the last one fires.
     ///
     /// # Errors
-    /// `E_INVALID_DATA` for what a newer version wrote, or somebody else.
+    /// `E_INVALID_DATA` for a repeat that a newer version or another program wrote.
     pub fn fire(&self, due: &DueRepeat) -> Result<Call<Fired>> {
-        let (queue, id, found) = (self.clone(), kept(&due.id)?, due.slot_ms);
+        let (queue, id, found) = (self.clone(), encoded(&due.id)?, due.slot_ms);
         let peek = self.using(&scripts::REPEAT_PEEK, &repeat_keys(&id), [id.clone()]).reads();
         Ok(Call::round([peek], move |replies| {
             let [now, slot, schedule] = replies.last()?.tuple()?;
@@ -166,7 +167,7 @@ impl Queue {
                 return Ok(Step::Done(Fired { added: None, next_in: None }));
             };
             let (fires, next) = match schedule.bulk()? {
-                // Nothing but a slot is left: the script forgets it.
+                // Only a slot is left: the script removes it.
                 None => (slot, None),
                 Some(text) => {
                     let schedule: Schedule = utf8(text)?.parse()?;
@@ -194,19 +195,19 @@ fn repeat_keys(id: &[u8]) -> [QueueKey<'_>; 2] {
     [QueueKey::Repeats, QueueKey::Repeat(id)]
 }
 
-/// Whether there can be a repeat with this id.
+/// Whether this is a valid id of a repeat.
 pub fn is_repeat_id(id: &str) -> bool {
-    kept(id).is_ok()
+    encoded(id).is_ok()
 }
 
-/// The id of a repeat as it is kept.
-fn kept(id: &str) -> Result<Bytes> {
-    let kept = keys::encoded_id("the id of a repeat", id)?;
-    if kept.len() > LONGEST_ID {
-        let got = kept.len();
+/// The id of a repeat, as stored.
+fn encoded(id: &str) -> Result<Bytes> {
+    let encoded = keys::encoded_id("the id of a repeat", id)?;
+    if encoded.len() > LONGEST_ID {
+        let got = encoded.len();
         return Err(Error::argument(format!("the id of a repeat must have at most {LONGEST_ID} bytes, got {got}")));
     }
-    Ok(kept.into())
+    Ok(encoded.into())
 }
 
 fn number(n: u64) -> Bytes {
@@ -229,10 +230,10 @@ fn unreadable() -> Error {
     Error::new(Kind::InvalidData, "a stored repeat is not what this library writes")
 }
 
-/// One of a list.
+/// Reads a repeat of a list.
 fn read(reply: Reply) -> Result<StoredRepeat> {
-    let [id, slot, kept] = reply.tuple()?;
-    let [schedule, fired, limit, name, data, options] = kept.tuple()?;
+    let [id, slot, fields] = reply.tuple()?;
+    let [schedule, fired, limit, name, data, options] = fields.tuple()?;
     let text = |reply: Reply| utf8(reply.bulk()?.ok_or_else(unreadable)?);
     let count = |text: String| text.parse::<u64>().map_err(|_| unreadable());
     let StoredOptions { priority, group, attempts, timeout, .. } = StoredOptions::read(options.bulk()?.as_deref());

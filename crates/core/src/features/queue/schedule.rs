@@ -1,4 +1,4 @@
-//! When a repeating job is due. Pure: the time always comes in as an argument, in milliseconds since 1970, as the store has it.
+//! When a repeating job is due. Pure: the time is always an argument, in epoch milliseconds of the store's clock.
 
 #[cfg(test)]
 mod tests;
@@ -10,14 +10,15 @@ use cinnabar_port::error::{Error, Kind, Result};
 
 use timetable::Timetable;
 
-/// The last millisecond of the year 9998: later is no time but a mistake, and some zone's clock may still show it.
+/// The last millisecond of the year 9998: a later time is a mistake, and the clocks of all zones can still show this
+/// one.
 pub const LATEST: u64 = 253_370_764_799_999;
-/// The shortest interval, in milliseconds: shorter is a loop, not a schedule.
+/// The shortest interval, in milliseconds: a shorter one is a loop, not a schedule.
 pub const SHORTEST: u64 = 100;
 
-/// The slots at which a job is due: each a moment in milliseconds since 1970.
+/// The slots at which a job is due: times in epoch milliseconds.
 ///
-/// Its text form (`Display` and `FromStr`) is what the store keeps; two schedules are the same when their texts are.
+/// The store has its text form (`Display` and `FromStr`); two schedules are equal if their texts are.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     rule: Rule,
@@ -32,9 +33,9 @@ enum Rule {
 }
 
 impl Schedule {
-    /// A slot every so many milliseconds, counted from `startAt`, or from 1970 in UTC when there is none.
+    /// A slot every so many milliseconds, counted from `startAt`, or from 1970 in UTC without one.
     ///
-    /// Not from when it was made: so every process finds the same slots, after a loss of data too.
+    /// Not from when it was created: so every process finds the same slots, after a loss of data too.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` unless `every` is from 100 ms to the year 9998.
@@ -47,19 +48,20 @@ impl Schedule {
         Ok(Self { rule: Rule::Every(every), start: None, end: None })
     }
 
-    /// The slots of a cron expression in an IANA time zone; UTC when there is none.
+    /// The slots of a cron expression in an IANA time zone; UTC by default.
     ///
     /// Five fields (minute, hour, day of month, month, day of week) or six with seconds first; `* , - / L W #`, names of
     /// months and days, and `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly`. A day must match one of day of month and day
     /// of week when both are restricted, and both when the day of week begins with `+`.
     ///
-    /// Where clocks change: with a `*` in seconds, minutes or hours, or with all 24 hours listed, it follows real time. A time
-    /// that is skipped has no slot, one that comes twice has two. Any other expression names times of day, and each of them has one slot a day:
-    /// at the moment of the jump for those that are skipped, the first of the two for those that come twice.
+    /// When clocks change: with a `*` in seconds, minutes or hours, or with all 24 hours listed, it follows real time.
+    /// A time that is skipped has no slot, one that occurs twice has two. Any other expression names times of day, and
+    /// each of them has one slot a day: at the moment of the jump if it is skipped, the first of the two if it occurs
+    /// twice.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what is no such expression, for one that no date ever matches, such as 30 February, and
-    /// for a zone that the time zone database does not have.
+    /// `E_INVALID_ARGUMENT` for an invalid expression, for one that no date ever matches, such as 30 February, and for
+    /// a zone that the time zone database does not have.
     pub fn cron(expression: &str, zone: Option<&str>) -> Result<Self> {
         let timetable = Timetable::new(expression, zone.unwrap_or("UTC"))?;
         Ok(Self { rule: Rule::Cron(Box::new(timetable)), start: None, end: None })
@@ -84,7 +86,7 @@ impl Schedule {
         Ok(self)
     }
 
-    /// The first slot after this time; `None` when there is none any more.
+    /// The first slot after this time; `None` if there is none.
     pub fn next(&self, after: u64) -> Option<u64> {
         let slot = match (&self.rule, self.start) {
             (Rule::Every(_), Some(start)) if after < start => start,
@@ -92,16 +94,16 @@ impl Schedule {
                 let start = start.unwrap_or(0);
                 ((after - start) / every + 1).checked_mul(*every)?.checked_add(start)?
             }
-            // A slot at the start itself comes after the moment before.
+            // A slot at the start itself comes after the millisecond before.
             (Rule::Cron(timetable), start) => timetable.next(after.max(start.unwrap_or(0).saturating_sub(1)))?,
         };
         (slot <= self.end.unwrap_or(LATEST)).then_some(slot)
     }
 
-    /// Of the slots from `slot`, which is due, to `now`: the last.
+    /// The last of the slots from `slot`, which is due, to `now`.
     pub fn latest(&self, slot: u64, now: u64) -> u64 {
-        // Months may have been missed of a schedule of every second, so they are not counted through: no slot lies
-        // after `high`, and what is found lies after the middle.
+        // A binary search: months of a schedule of every second may have been missed. No slot is after `high`, and
+        // what is found is after the middle.
         let (mut low, mut high) = (slot, now);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -121,7 +123,7 @@ impl Schedule {
         }
     }
 
-    /// The cron expression and the name of its zone, if it is one.
+    /// The cron expression and the name of its zone, if it has one.
     pub fn cron_in(&self) -> Option<(&str, &str)> {
         match &self.rule {
             Rule::Every(_) => None,
@@ -129,12 +131,12 @@ impl Schedule {
         }
     }
 
-    /// Before this time, in milliseconds, there is no slot.
+    /// The time, in epoch milliseconds, before which there is no slot.
     pub fn start_ms(&self) -> Option<u64> {
         self.start
     }
 
-    /// After this time, in milliseconds, there is no slot.
+    /// The time, in epoch milliseconds, after which there is no slot.
     pub fn end_ms(&self) -> Option<u64> {
         self.end
     }
@@ -154,7 +156,7 @@ impl fmt::Display for Schedule {
 impl FromStr for Schedule {
     type Err = Error;
 
-    /// What `Display` wrote.
+    /// Parses what `Display` has written.
     ///
     /// # Errors
     /// `E_INVALID_DATA` for anything else.

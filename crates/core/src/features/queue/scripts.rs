@@ -1,13 +1,13 @@
 //! The scripts of a queue, each with the files that it includes.
 //!
-//! Each looks at three keys and computes the others. Whoever runs one names behind the three what it uses, for servers that refuse
-//! keys that were not named. Where nobody can say that before, because a script finds in the queue which jobs it is about, it is
-//! `undeclared_keys`: it may use any key of the queue. All of them are in one slot.
+//! Each uses three keys and computes the others. The keys that it uses are declared after those three, for servers
+//! that refuse undeclared keys. A script that finds in the queue which jobs it is about cannot declare them: it has
+//! `undeclared_keys`, and may use any key of the queue. All of them are in one hash slot.
 //!
-//! In a cluster computed keys would be a danger: while a slot moves, the new node runs what it is asked about a key that it does not
-//! have yet, and makes it anew. It refuses what names several keys of which one is missing, though, and so does the old node: both say
-//! TRYAGAIN, and the call is sent again once the slot has moved. The first of them is missing always: it is what all others begin
-//! with. So is the third, which is what the channels begin with.
+//! In a cluster computed keys would be a danger: while a slot is moving, the new node creates a key that it does not
+//! have yet. But it rejects requests with several keys of which one is missing, and so does the old node: both reply
+//! TRYAGAIN, and the call is retried once the slot has moved. The first key never exists: it is the prefix of all
+//! others. Nor does the third, the prefix of the channels.
 
 use cinnabar_port::script;
 

@@ -1,4 +1,4 @@
-//! Taking jobs: each comes with a lease.
+//! Taking jobs, each with a lease.
 
 use std::time::Duration;
 
@@ -19,45 +19,46 @@ const LONGEST_TOKEN: usize = 64;
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
 
-/// What a worker asks for.
+/// The request of a worker for jobs.
 #[derive(Debug, Clone)]
 pub struct Take {
-    /// How many jobs at most; from 1 to 100.
+    /// The most jobs; from 1 to 100.
     pub count: usize,
-    /// How long they are its own without a beat; from 100 ms to a day.
+    /// How long they are the worker's without a renewal; from 100 ms to a day.
     pub lease: Duration,
-    /// What it shows later to prove that they are: unlike any it took with before. ASCII letters, digits, `.`, `-` and `_`,
-    /// at most 64.
+    /// Proves later that they are the worker's, and unique to this take. ASCII letters, digits, `.`, `-` and `_`, at
+    /// most 64.
     pub token: String,
-    /// How many may run.
+    /// The limits of the queue.
     pub limits: Limits,
-    /// Whether the worker is idle, so that it can take a job that runs alone.
+    /// Whether the worker is idle, so that it can take a suspect.
     pub idle: bool,
-    /// The token of the take that told it to make way, while it does.
+    /// The token of the last take, if the worker yields to a suspect.
     pub yielding: Option<String>,
     /// Whether it may take over expired leases.
     pub overdue: Takeover,
 }
 
-/// What a worker got.
+/// The result of a take.
 #[derive(Debug, Clone, Default)]
 pub struct Taken {
     /// The jobs, in the order in which they are to start.
     pub jobs: Vec<Leased>,
-    /// When to ask again if nobody wakes it before: zero when there is, or may be, more now. `None`: nothing is due.
+    /// When to take again if it is not woken before: zero if there are, or may be, more jobs now; `None` if nothing is
+    /// due.
     pub next_in: Option<Duration>,
     /// Whether the queue is paused.
     pub paused: bool,
-    /// Repeats whose time has come.
+    /// Repeats that are due.
     pub due: Vec<DueRepeat>,
     /// The store's time, in epoch milliseconds.
     pub now_ms: u64,
-    /// Whether the worker should finish its jobs before it takes more, because a job that runs alone is waiting. It asks on: only
-    /// this keeps others working meanwhile, and an answer without it means that it need not any more.
+    /// Whether the worker should finish its jobs before it takes more, because a suspect is waiting. It keeps asking:
+    /// only this prevents other workers from yielding too, and a reply without it means that it need not any more.
     pub yielding: bool,
     /// What was published.
     pub published: Published,
-    /// Jobs that were found dead in this take, because their workers crashed.
+    /// Jobs that this take found dead of their crashes.
     pub died: Vec<Died>,
 }
 
@@ -70,54 +71,54 @@ pub struct Died {
     pub name: String,
 }
 
-/// A repeat whose time has come: the one who is told adds its job and sets its next time.
+/// A repeat that is due: the worker that found it adds its job and sets its next slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRepeat {
-    /// Which one.
+    /// Its id.
     pub id: String,
-    /// The time that has come, in epoch milliseconds.
+    /// The slot, in epoch milliseconds.
     pub slot_ms: i64,
 }
 
-/// A job with a lease on it.
+/// A job with a lease.
 #[derive(Debug, Clone)]
 pub struct Leased {
     /// Its id.
     pub id: String,
-    /// What kind of job it is.
+    /// The name of the kind of job.
     pub name: String,
-    /// What it is about, as it was added.
+    /// Its data, as it was added.
     pub data: Bytes,
-    /// Which attempt this is, from 1.
+    /// The attempt, from 1.
     pub attempt: u32,
-    /// How many there are.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How often a worker crashed with it.
+    /// How many times its worker crashed.
     pub crashes: u32,
-    /// How long it waits when this attempt fails.
+    /// The backoff after this attempt.
     pub backoff: Backoff,
     /// Its priority.
     pub priority: i32,
     /// Its group.
     pub group: Option<String>,
-    /// How long this attempt may take.
+    /// The timeout of this attempt.
     pub timeout: Duration,
     /// When it was added, in epoch milliseconds.
     pub added_ms: i64,
     /// The token of the lease.
     pub token: String,
-    /// Whether it runs alone, because workers crashed with it.
+    /// Whether it runs exclusively, because workers crashed with it.
     pub exclusive: bool,
-    /// Whether its start must be stored before it starts. A worker crashed while it held the job, and the start may not have been
-    /// stored then.
+    /// Whether its start must be stored before it starts, because a worker crashed that had taken it, maybe before its
+    /// start was stored.
     pub stores_start_first: bool,
 }
 
 impl Queue {
-    /// Takes jobs: first puts back those whose leases ran out and those whose delay is over.
+    /// Takes jobs, after those with expired leases and those whose delay is over have become ready.
     ///
-    /// Never sent twice. Where its answer is lost, `recover` finds what it got; what nobody asks for comes back when the
-    /// leases run out.
+    /// Not idempotent. If its reply is lost, `recover` finds what it got; otherwise the jobs are ready again when
+    /// their leases expire.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for what is out of its bounds.
@@ -185,11 +186,11 @@ impl Queue {
         }))
     }
 
-    /// The jobs that the take with this token got, if its answer never came: they are its own still. It looks at the last
-    /// 1000 that anybody took or renewed.
+    /// Returns the jobs that the take with this token got, if its reply was lost: they are still the worker's.
+    /// Searches the last 1000 jobs taken or renewed by any worker.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be a token.
+    /// `E_INVALID_ARGUMENT` for an invalid token.
     pub fn recover(&self, token: &str) -> Result<Call<Vec<Leased>>> {
         check_token(token)?;
         let args = [Bytes::copy_from_slice(token.as_bytes())];
@@ -221,7 +222,7 @@ pub(super) fn check_lease(lease: Duration) -> Result<()> {
     Ok(())
 }
 
-/// A token is a line of a record.
+/// A token must fit in a line of a record.
 fn check_token(token: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if token.is_empty() || token.len() > LONGEST_TOKEN || !token.bytes().all(plain) {
@@ -230,7 +231,7 @@ fn check_token(token: &str) -> Result<()> {
     Ok(())
 }
 
-/// Jobs as scripts answer them: id and fields.
+/// Reads the jobs of a reply: id and fields of each.
 fn leased(reply: Reply, token: &str, exclusive: bool) -> Result<Vec<Leased>> {
     let mut parts = reply.array()?.into_iter();
     let mut jobs = Vec::with_capacity(parts.len() / 2);
@@ -252,24 +253,24 @@ fn leased(reply: Reply, token: &str, exclusive: bool) -> Result<Vec<Leased>> {
             added_ms: when(added)?.unwrap_or(0),
             token: token.to_owned(),
             exclusive,
-            // The store knows of one that runs alone when it is taken.
+            // The start of a suspect is stored when it is taken.
             stores_start_first: !exclusive && crashed != Reply::Nil,
         });
     }
     Ok(jobs)
 }
 
-/// Text that was kept as UTF-8.
+/// Reads text; it was stored as UTF-8.
 pub(super) fn text(reply: Reply) -> Result<String> {
     Ok(String::from_utf8_lossy(&reply.bulk()?.unwrap_or_default()).into_owned())
 }
 
-/// A count in a field; 0 where there is none, or none that can be read.
+/// Reads a count; 0 if there is none, or an invalid one.
 pub(super) fn count(reply: Reply) -> Result<u32> {
     Ok(when(reply)?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0))
 }
 
-/// A time in a field, in epoch milliseconds.
+/// Reads a time, in epoch milliseconds.
 pub(super) fn when(reply: Reply) -> Result<Option<i64>> {
     let digits = reply.bulk()?;
     Ok(digits.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()))

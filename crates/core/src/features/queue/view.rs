@@ -1,4 +1,4 @@
-//! Looking at jobs.
+//! Reading jobs.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::{
 };
 use crate::keys::{self, QueueKey};
 
-/// Behind it nobody has a job; scripts count exactly up to here and further.
+/// No queue has more jobs; scripts count exactly beyond this.
 const FARTHEST: u64 = 1 << 50;
 const MOST_LISTED: u64 = 1000;
-/// Jobs that one run of a script answers at most, and bytes of their data and results.
+/// The most jobs that one run of a script returns, and bytes of their data and results.
 const STEP: u64 = 50;
 const STEP_BYTES: usize = 1 << 20;
 
-/// The keys, besides its own, in which a job of unknown state is looked up.
+/// The keys, besides its own, that are needed to find a job in any state.
 pub(super) const VIEWED: &[QueueKey] =
     &[QueueKey::Leased, QueueKey::Leases, QueueKey::Delayed, QueueKey::Done, QueueKey::Dead];
 /// The keys that are counted.
@@ -37,12 +37,12 @@ const COUNTED: &[QueueKey] = &[
     QueueKey::Dead,
 ];
 
-/// Where a job is.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// It waits for a worker.
     Ready,
-    /// It waits for its time.
+    /// It waits until it is due.
     Delayed,
     /// A worker has it.
     Active,
@@ -52,44 +52,44 @@ pub enum State {
     Dead,
 }
 
-/// A job, as it is kept.
+/// A job, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     /// Its id.
     pub id: String,
-    /// What kind of job it is.
+    /// The name of the kind of job.
     pub name: String,
-    /// What it is about.
+    /// Its data.
     pub data: Bytes,
-    /// Where it is.
+    /// Its state.
     pub state: State,
-    /// How many attempts have begun.
+    /// How many attempts have started.
     pub attempt: u32,
-    /// How many there are.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How often a worker crashed with it.
+    /// How many times its worker crashed.
     pub crashes: u32,
-    /// How long it waits after an attempt that failed.
+    /// The backoff after a failed attempt.
     pub backoff: Backoff,
     /// Its priority.
     pub priority: i32,
     /// Its group.
     pub group: Option<String>,
-    /// How long an attempt may take.
+    /// The timeout of an attempt.
     pub timeout: Duration,
     /// When it was added, in epoch milliseconds.
     pub added_ms: i64,
-    /// When it is to start at the earliest, while it is delayed.
+    /// When it is due, while it is delayed.
     pub due_ms: Option<i64>,
-    /// When its last attempt began.
+    /// When its last attempt started.
     pub started_ms: Option<i64>,
     /// When it finished.
     pub finished_ms: Option<i64>,
-    /// How far it is: JSON.
+    /// Its progress, as JSON.
     pub progress: Option<Bytes>,
-    /// What came of it: JSON.
+    /// Its result, as JSON.
     pub result: Option<Bytes>,
-    /// What went wrong in the last attempt that failed: JSON.
+    /// The error of the last attempt that failed, as JSON.
     pub error: Option<Bytes>,
 }
 
@@ -98,13 +98,13 @@ pub struct Job {
 pub struct Counts {
     /// Waiting for a worker.
     pub ready: u64,
-    /// Waiting for their time.
+    /// Waiting until they are due.
     pub delayed: u64,
     /// With a worker.
     pub active: u64,
-    /// Done and kept.
+    /// Done, and retained.
     pub done: u64,
-    /// Dead and kept.
+    /// Dead, and retained.
     pub dead: u64,
     /// Whether the queue is paused.
     pub paused: bool,
@@ -124,7 +124,7 @@ impl State {
     fn read(word: &[u8]) -> Result<Self> {
         let all = [Self::Ready, Self::Delayed, Self::Active, Self::Done, Self::Dead];
         let found = all.into_iter().find(|state| state.word().as_bytes() == word);
-        found.ok_or_else(|| Error::new(Kind::InvalidData, "a job is in a state that nobody knows"))
+        found.ok_or_else(|| Error::new(Kind::InvalidData, "a job is in an unknown state"))
     }
 
     pub(super) fn argument(self) -> Bytes {
@@ -133,10 +133,10 @@ impl State {
 }
 
 impl Queue {
-    /// A job; `None` when there is none of this id.
+    /// Reads a job; `None` if there is none with this id.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn get(&self, id: &str) -> Result<Call<Option<Job>>> {
         let id = keys::encoded_id("id", id)?;
         let used = [VIEWED, &[QueueKey::Job(id.as_bytes())]].concat();
@@ -148,10 +148,11 @@ impl Queue {
         }))
     }
 
-    /// Jobs of a state: ready ones as they will be taken, with those behind whose group has no room; delayed ones by when
-    /// they are due; active ones by when their leases end; finished ones newest first. At most 1000.
+    /// Lists jobs of a state: ready ones in the order in which they will be taken, followed by those whose group is
+    /// full; delayed ones by when they are due; active ones by when their leases expire; finished ones newest first.
+    /// At most 1000.
     ///
-    /// They are read in steps, so one that moves meanwhile may be missing or there twice.
+    /// They are read in steps, so a job that changes its state meanwhile may be missing or be listed twice.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for a limit over 1000.
@@ -170,14 +171,14 @@ impl Queue {
         let most = number(left.min(STEP));
         let args = [state.argument(), number(offset), most, number(STEP_BYTES)];
         Call::round([self.finding(&scripts::LIST, args).reads()], move |replies| {
-            let [looked, more, jobs] = replies.last()?.tuple()?;
-            let looked = u64::try_from(looked.int()?).unwrap_or(0);
+            let [examined, more, jobs] = replies.last()?.tuple()?;
+            let examined = u64::try_from(examined.int()?).unwrap_or(0);
             for job in jobs.array()? {
                 found.push(Job::read(job)?);
             }
-            let left = left.saturating_sub(looked);
-            if more.flag()? && looked > 0 && left > 0 {
-                return Ok(Step::Next(queue.list_on(state, offset.saturating_add(looked), left, found)));
+            let left = left.saturating_sub(examined);
+            if more.flag()? && examined > 0 && left > 0 {
+                return Ok(Step::Next(queue.list_on(state, offset.saturating_add(examined), left, found)));
             }
             Ok(Step::Done(found))
         })
@@ -186,13 +187,13 @@ impl Queue {
     /// Lines of a job's log, oldest first.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn logs(&self, id: &str, offset: u64, limit: u64) -> Result<Call<Vec<Bytes>>> {
         if limit == 0 {
             return Ok(Call::ready(Vec::new()));
         }
         let key = QueueKey::Log(keys::encoded_id("id", id)?.as_bytes()).of(&self.0.key);
-        let bound = |place: u64| number(i64::try_from(place).unwrap_or(i64::MAX));
+        let bound = |index: u64| number(i64::try_from(index).unwrap_or(i64::MAX));
         let last = offset.saturating_add(limit - 1);
         let request = Request::keyed("LRANGE", [key, bound(offset), bound(last)]).reads();
         Ok(Call::new(request, |reply| {
@@ -200,7 +201,7 @@ impl Queue {
         }))
     }
 
-    /// How many jobs are in each state.
+    /// Counts the jobs of each state.
     pub fn counts(&self) -> Call<Counts> {
         let request = self.using(&scripts::COUNTS, COUNTED, []).reads();
         Call::new(request, |reply| {

@@ -1,4 +1,4 @@
-//! Waits for the end of a job.
+//! Waiting for the end of a job.
 
 use bytes::Bytes;
 use cinnabar_port::{Call, Merge, Reply, error::Result};
@@ -9,12 +9,12 @@ use crate::keys::{self, QueueKey};
 impl Queue {
     /// Reads a job for a waiting caller; `None` if there is no such job and its outcome is unknown.
     ///
-    /// `counted` registers the caller as a waiter. A waiter registered before the end finds the job's state, result and error
-    /// here for a minute afterwards, even if the job is not kept, or until as many waiters as were registered have called
-    /// `remove_waiter`.
+    /// `counted` registers the caller as a waiter. A waiter registered before the end finds the job's state, result
+    /// and error here for a minute afterwards, even if the job is not retained, or until as many waiters as were
+    /// registered have called `remove_waiter`.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn peek(&self, id: &str, counted: bool) -> Result<Call<Option<Job>>> {
         let id = keys::encoded_id("id", id)?;
         let own = [QueueKey::Waiters, QueueKey::Job(id.as_bytes()), QueueKey::Outcome(id.as_bytes())];
@@ -33,7 +33,7 @@ impl Queue {
     /// Removes a registered waiter.
     ///
     /// # Errors
-    /// `E_INVALID_ARGUMENT` for what cannot be an id.
+    /// `E_INVALID_ARGUMENT` for an invalid id.
     pub fn remove_waiter(&self, id: &str) -> Result<Call<()>> {
         let id = keys::encoded_id("id", id)?;
         let used = [QueueKey::Waiters, QueueKey::Outcome(id.as_bytes())];

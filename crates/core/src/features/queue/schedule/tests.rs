@@ -43,7 +43,7 @@ fn a_time_of_day_that_is_skipped_fires_at_the_jump() {
     fires("30 2 * * *", &["2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]);
     fires("0 3 * * *", &["2027-03-28T01:00:00Z", "2027-03-29T01:00:00Z"]);
     fires("30 1 * * *", &["2027-03-28T00:30:00Z", "2027-03-28T23:30:00Z"]);
-    // Two that are skipped, and one that is not, at one moment: one slot.
+    // Two skipped times and one that is not, at one moment: one slot.
     fires("0,30 2 * * *", &["2027-03-28T01:00:00Z", "2027-03-29T00:00:00Z", "2027-03-29T00:30:00Z"]);
     fires("30 2,14 * * 0", &["2027-03-28T01:00:00Z", "2027-03-28T12:30:00Z"]);
     fires("15 30 2 28 3 *", &["2027-03-28T01:00:00Z"]);
@@ -152,7 +152,7 @@ fn six_fields_begin_with_seconds() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_at_once() {
+fn invalid_schedules_are_rejected() {
     let long = "1,".repeat(200) + "1 * * * *";
     let wrong = [
         "",

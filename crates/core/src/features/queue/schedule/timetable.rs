@@ -1,8 +1,8 @@
 //! A cron expression in a time zone.
 //!
-//! croner reads the expression and searches the calendar, on the wall clock alone. What a moment is on the wall clock, and what
-//! becomes of times that are skipped or come twice, is decided here: croner itself takes a list of hours for an interval, and
-//! would skip `0 2,14 * * *` on one day of the year and run it twice on another.
+//! croner parses the expression and searches the calendar, in local time alone. Which moment a local time is, and what
+//! becomes of times that are skipped or occur twice, is decided here: croner itself takes a list of hours for an
+//! interval, and would skip `0 2,14 * * *` on one day of the year and run it twice on another.
 
 use cinnabar_port::error::{Error, Result};
 use croner::{
@@ -15,7 +15,7 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
 };
 
-/// More is no cron expression, and no zone, but a mistake.
+/// Anything longer is neither a cron expression nor a zone.
 const LONGEST: usize = 256;
 
 #[derive(Debug, Clone)]
@@ -33,7 +33,8 @@ impl Timetable {
         if expression.len() > LONGEST {
             return Err(Error::argument(format!("cron must have at most {LONGEST} bytes, got {}", expression.len())));
         }
-        // An item too many is a mistake; a field of nothing else would have the search look at every second until the year 5000.
+        // An empty item is a mistake; a field of nothing else would make the search try every second until the year
+        // 5000.
         if has_empty_item(expression) {
             return Err(refused("a list has an item that is empty"));
         }
@@ -57,15 +58,15 @@ impl Timetable {
         &self.zone_name
     }
 
-    /// The first slot after this time; both in milliseconds.
+    /// The first slot after this time; both in epoch milliseconds.
     pub(super) fn next(&self, after: u64) -> Option<u64> {
-        // Slots are whole seconds, so none lies between this second's begin and the time itself.
+        // Slots are whole seconds, so none is between the start of this second and the time itself.
         let after = Timestamp::from_second(i64::try_from(after / 1000).ok()?).ok()?;
         let slot = if self.follows_real_time { self.next_in_real_time(after) } else { self.next_time_of_day(after) };
         u64::try_from(slot?.as_millisecond()).ok()
     }
 
-    /// From one change of the clock to the next, the wall clock goes as time does.
+    /// Between two changes of the clock, local time advances as real time does.
     fn next_in_real_time(&self, after: Timestamp) -> Option<Timestamp> {
         let (mut from, mut inclusive) = (after, false);
         loop {
@@ -79,13 +80,13 @@ impl Timetable {
         }
     }
 
-    /// Each time of the wall clock is one moment, and a later time never an earlier moment.
+    /// Each local time is one moment, and a later time never an earlier moment.
     fn next_time_of_day(&self, after: Timestamp) -> Option<Timestamp> {
         let mut time = self.zone.to_datetime(after);
         loop {
             time = next_on_the_wall(&self.cron, time, false)?;
             let moment = self.moment(time)?;
-            // The clock may show a time for the second time, whose moment was the first.
+            // The clock may show this time for the second time, and its moment was the first.
             if moment > after {
                 return Some(moment);
             }
@@ -97,7 +98,7 @@ impl Timetable {
             AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
                 offset.to_timestamp(time).ok()
             }
-            // Read by the offset of after the jump, it is a moment shortly before it.
+            // With the offset after the jump, it is a moment shortly before the jump.
             AmbiguousOffset::Gap { after, .. } => {
                 let jump = self.zone.following(after.to_timestamp(time).ok()?).next()?;
                 Some(jump.timestamp())
@@ -106,7 +107,7 @@ impl Timetable {
     }
 }
 
-/// The zone of this name, and the name as the database spells it.
+/// Finds the zone of this name; returns it with the name as the database has it.
 fn find(name: &str) -> Result<(TimeZone, String)> {
     let refused = |name: &str| Error::argument(format!("timeZone must be a name such as Europe/Berlin, got {name}"));
     if name.len() > LONGEST {
@@ -115,8 +116,8 @@ fn find(name: &str) -> Result<(TimeZone, String)> {
     let zone =
         TimeZoneDatabase::bundled().get(name).map_err(|error| refused(&format!("{name:?}")).with_source(error))?;
     // `Etc/Unknown` is a zone without a name.
-    let spelled = zone.iana_name().map(str::to_owned).ok_or_else(|| refused(&format!("{name:?}")))?;
-    Ok((zone, spelled))
+    let iana_name = zone.iana_name().map(str::to_owned).ok_or_else(|| refused(&format!("{name:?}")))?;
+    Ok((zone, iana_name))
 }
 
 fn has_empty_item(expression: &str) -> bool {
@@ -131,6 +132,6 @@ fn follows_real_time(cron: &Cron) -> bool {
     let pattern = cron.pattern.to_string();
     let fields: Vec<&str> = pattern.split_whitespace().collect();
     let times = &fields[..fields.len().saturating_sub(3)];
-    // Somebody who lists each hour wants it hourly, also in the hour that comes twice.
+    // If every hour is listed, the job is hourly, also in the hour that occurs twice.
     times.iter().any(|field| field.starts_with('*')) || cron.pattern.hours.values().len() == 24
 }

@@ -23,7 +23,7 @@ fn jobs_of_a_crashed_worker_start_in_order_once_their_start_is_stored() {
         let reported: Vec<_> = round.reports.iter().map(|(number, notes)| (*number, notes.begun.is_some())).collect();
         assert_eq!(reported, [(number, true)], "and not those that may never start");
         assert_eq!(fixture.begin(), None);
-        // A slow store does not look like a blocked event loop.
+        // A slow store is not taken for a blocked event loop.
         fixture.after(150);
         assert!(matches!(fixture.land(RoundResult::default())[..], [Notice::Jobs]));
         assert_eq!(fixture.begin(), Some((number, id.into())));

@@ -1,4 +1,4 @@
-//! Schedules as a look at every minute finds them, and texts that nobody meant.
+//! Schedules compared with a search of every minute, and random texts.
 
 use std::collections::BTreeSet;
 
@@ -89,9 +89,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn every_slot_is_one_that_a_look_at_every_minute_finds(
+    fn every_slot_is_one_that_a_search_of_every_minute_finds(
         minute in field(0, 59), hour in field(0, 23), day in day_field(1, 31), weekday in day_field(0, 6),
-        place in 0..10_usize, afters in proptest::collection::vec(0..3 * 86_400_000_u64, 8),
+        index in 0..10_usize, afters in proptest::collection::vec(0..3 * 86_400_000_u64, 8),
     ) {
         // The day in the middle is one on which clocks change, where they do.
         let (zone, from) = [
@@ -100,7 +100,7 @@ proptest! {
             ("Australia/Lord_Howe", date(2027, 4, 3)), ("Australia/Lord_Howe", date(2027, 10, 2)),
             ("Africa/Cairo", date(2027, 4, 29)), ("America/Santiago", date(2027, 4, 3)),
             ("Asia/Kolkata", date(2027, 2, 28)), ("UTC", date(2027, 12, 31)),
-        ][place];
+        ][index];
         let expression = format!("{} {} {} * {}", minute.text, hour.text, day.text, weekday.text);
         let schedule = cron(&expression, zone);
         let zone = TimeZoneDatabase::bundled().get(zone).unwrap();
@@ -127,7 +127,7 @@ proptest! {
     }
 
     #[test]
-    fn what_looks_like_an_expression_never_panics(fields in proptest::collection::vec("[0-9*,/LW#-]{1,5}", 5..=6)) {
+    fn expression_like_texts_never_panic(fields in proptest::collection::vec("[0-9*,/LW#-]{1,5}", 5..=6)) {
         if let Ok(schedule) = Schedule::cron(&fields.join(" "), Some("Europe/Berlin")) {
             let found = slots(&schedule, ms("2027-10-30T23:59:00Z"), ms("2027-10-31T00:01:00Z"));
             prop_assert!(found.len() <= 120);
