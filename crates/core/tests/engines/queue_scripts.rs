@@ -1,4 +1,4 @@
-//! What each script of a queue may meet. A queue's name is short here: its keys begin with `{q}:`.
+//! The cases of each script of a queue. A queue's name is short here: its keys begin with `{q}:`.
 
 use cinnabar_core::features::queue::scripts::{
     ADD, COUNTS, FINISH, GET, LIST, PAUSE, PEEK, RECOVER, REDRIVE, REMOVE, REMOVE_WAITER, RENEW, REPORT, RETRY, SWEEP,
@@ -8,7 +8,7 @@ use cinnabar_core::features::queue::scripts::{
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::Cases;
 
-/// Everything that is no time.
+/// Everything but times.
 const AFTER: &[&str] = &[
     "ZRANGE {q}:ready 0 -1 WITHSCORES",
     "ZRANGE {q}:parked 0 -1 WITHSCORES",

@@ -1,4 +1,4 @@
-//! What each script of a queue's repeats may meet. A queue's name is short here: its keys begin with `{q}:`.
+//! The cases of each script of a queue's repeats. A queue's name is short here: its keys begin with `{q}:`.
 
 use cinnabar_core::features::queue::scripts::{
     REPEAT_DUE, REPEAT_FIRE, REPEAT_LIST, REPEAT_PEEK, REPEAT_PUT, REPEAT_REMOVE,
@@ -7,7 +7,7 @@ use cinnabar_core::features::queue::scripts::{
 use crate::pair::How::{Exactly, Loosely};
 use crate::scripts::Cases;
 
-/// Everything that is no time.
+/// Everything but times.
 const AFTER: &[&str] = &[
     "ZRANGE {q}:repeats 0 -1 WITHSCORES",
     "HGETALL {q}:repeat:r",

@@ -23,14 +23,14 @@ use crate::server::Server;
 const LEASE: Duration = Duration::from_millis(600);
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A store that nobody else uses, of one engine or the other.
-struct Place {
+/// A store of its own, of one engine or the other.
+struct Fixture {
     store: Arc<Store>,
     rooms: Arc<Rooms>,
     _server: Option<Server>,
 }
 
-impl Place {
+impl Fixture {
     fn new(url: String, server: Option<Server>) -> Self {
         let options = settings::Options { url: Some(url), ..settings::Options::default() };
         let settings = Settings::resolve(options, &Environment(Default::default())).unwrap().settings;
@@ -70,21 +70,21 @@ impl Place {
         keys
     }
 
-    /// A process that has died: what it did stays, and nothing keeps its lease.
+    /// A process that has died: what it did stays, and nothing renews its lease.
     async fn dead(&self, members: &[(&str, &str)], lease: Duration) -> &'static str {
-        let node = "dead";
-        self.call(self.rooms.create_lease(node, Duration::from_secs(60))).await;
+        let process_id = "dead";
+        self.call(self.rooms.create_lease(process_id, Duration::from_secs(60))).await;
         for (number, (room, user)) in members.iter().enumerate() {
-            let seat = self.rooms.membership(room, user, "{}", "t", number as u64).unwrap();
-            assert!(self.call(self.rooms.register(node, &seat.room)).await);
-            self.call(self.rooms.join(node, &seat)).await;
+            let membership = self.rooms.membership(room, user, "{}", "t", number as u64).unwrap();
+            assert!(self.call(self.rooms.register(process_id, &membership.room)).await);
+            self.call(self.rooms.join(process_id, &membership)).await;
         }
-        assert!(self.call(self.rooms.renew_lease(node, lease, Takeover::ALLOWED)).await.has_lease);
-        node
+        assert!(self.call(self.rooms.renew_lease(process_id, lease, Takeover::ALLOWED)).await.has_lease);
+        process_id
     }
 
-    /// What is told about a room, as `join ann leave ann …`.
-    async fn told(&self, room: &str) -> Arc<Mutex<Vec<String>>> {
+    /// The changes published for a room, as `join ann`, `leave ann`, …
+    async fn published(&self, room: &str) -> Arc<Mutex<Vec<String>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let list = heard.clone();
         let topic = Topic::Channel(self.rooms.changes_channel(room).unwrap());
@@ -102,13 +102,13 @@ impl Place {
 }
 
 /// Runs a test on both engines.
-fn on_both<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
+fn on_both<F: Future<Output = ()>>(test: impl Fn(Fixture) -> F) {
     let server = Server::start();
     let url = format!("redis://127.0.0.1:{}", server.port);
     let name = cinnabar_name();
     runtime::get().unwrap().block_on(async {
-        test(Place::new(format!("memory:{name}"), None)).await;
-        test(Place::new(url, Some(server))).await;
+        test(Fixture::new(format!("memory:{name}"), None)).await;
+        test(Fixture::new(url, Some(server))).await;
     });
 }
 
@@ -120,9 +120,9 @@ async fn join(process: &Arc<Presence>, room: &str, user: &str) -> Result<Member>
     process.join(room, user, r#"{"a":1}"#, "2026-01-02").await
 }
 
-async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !ask().await {
+    while !condition().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(5)).await;
     }
@@ -134,141 +134,144 @@ fn taken(list: &Arc<Mutex<Vec<String>>>) -> String {
 
 #[test]
 fn a_user_is_there_from_the_first_connection_to_the_last() {
-    on_both(async |place| {
-        let (here, there, told) = (place.process(), place.process(), place.told("x").await);
+    on_both(async |fixture| {
+        let (here, there, published) = (fixture.process(), fixture.process(), fixture.published("x").await);
         let first = join(&here, "x", "ann").await.unwrap();
         let second = join(&there, "x", "ann").await.unwrap();
         let third = join(&here, "x", "ann").await.unwrap();
         let bob = join(&there, "x", "bob").await.unwrap();
-        assert_eq!(place.users("x").await, "ann bob");
+        assert_eq!(fixture.users("x").await, "ann bob");
         here.leave(first.clone()).await;
         here.leave(first).await;
         there.leave(second).await;
-        assert_eq!(place.users("x").await, "ann bob");
+        assert_eq!(fixture.users("x").await, "ann bob");
         here.leave(third).await;
-        assert_eq!(place.users("x").await, "bob");
-        until("all was told", || async { told.lock().unwrap().len() >= 3 }).await;
-        assert_eq!(taken(&told), "join ann, join bob, leave ann");
+        assert_eq!(fixture.users("x").await, "bob");
+        until("all was published", || async { published.lock().unwrap().len() >= 3 }).await;
+        assert_eq!(taken(&published), "join ann, join bob, leave ann");
         there.leave(bob).await;
-        assert_eq!(place.users("x").await, "");
+        assert_eq!(fixture.users("x").await, "");
     });
 }
 
 #[test]
 fn nothing_is_left_when_the_last_has_left() {
-    on_both(async |place| {
-        let process = place.process();
+    on_both(async |fixture| {
+        let process = fixture.process();
         let members = [join(&process, "x", "ann").await.unwrap(), join(&process, "y", "ann").await.unwrap()];
-        for key in place.keys().await {
-            assert!(place.raw(&["PTTL", &key]).await.int().unwrap() > 0, "{key} lives for ever");
+        for key in fixture.keys().await {
+            assert!(fixture.raw(&["PTTL", &key]).await.int().unwrap() > 0, "{key} has no ttl");
         }
         for member in members {
             process.leave(member).await;
         }
-        until("its lease is given up", || async { place.keys().await.iter().all(|key| key.contains(":gone:")) }).await;
+        until("its lease is given up", || async { fixture.keys().await.iter().all(|key| key.contains(":gone:")) })
+            .await;
         let again = join(&process, "x", "ann").await.unwrap();
-        assert_eq!(place.users("x").await, "ann");
+        assert_eq!(fixture.users("x").await, "ann");
         process.leave_all(vec![again], Instant::now() + PATIENCE).await;
-        assert!(place.keys().await.iter().all(|key| key.contains(":gone:")), "at once: {:?}", place.keys().await);
+        assert!(fixture.keys().await.iter().all(|key| key.contains(":gone:")), "at once: {:?}", fixture.keys().await);
     });
 }
 
 #[test]
-fn who_is_dead_is_swept_and_the_count_is_right() {
-    on_both(async |place| {
-        let told = place.told("x").await;
-        let here = place.process();
+fn dead_processes_are_swept_and_the_count_is_right() {
+    on_both(async |fixture| {
+        let published = fixture.published("x").await;
+        let here = fixture.process();
         join(&here, "x", "ann").await.unwrap();
         let ours: Vec<_> = (0..1200).map(|n| format!("user{n}")).collect();
         let mut all: Vec<_> = ours.iter().map(|user| ("x", user.as_str())).collect();
         all.extend([("x", "ann"), ("x", "ann"), ("y", "bob")]);
-        let dead = place.dead(&all, LEASE).await;
+        let dead = fixture.dead(&all, LEASE).await;
         let begun = Instant::now();
-        assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 1201);
-        until("it is swept", || async { place.users("x").await == "ann" && place.users("y").await.is_empty() }).await;
+        assert_eq!(fixture.call(fixture.rooms.count("x").unwrap()).await, 1201);
+        until("it is swept", || async { fixture.users("x").await == "ann" && fixture.users("y").await.is_empty() })
+            .await;
         assert!(begun.elapsed() < LEASE + LEASE / 2 + Duration::from_millis(500), "{:?}", begun.elapsed());
-        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "ann"]).await.int().unwrap(), 1);
+        assert_eq!(fixture.raw(&["HGET", "room:{room:x:users}:refs", "ann"]).await.int().unwrap(), 1);
         until("it is forgotten", || async {
-            place.raw(&["ZSCORE", "room:{room:}:nodes", dead]).await.bulk().unwrap().is_none()
+            fixture.raw(&["ZSCORE", "room:{room:}:nodes", dead]).await.bulk().unwrap().is_none()
         })
         .await;
-        until("all was told", || async { told.lock().unwrap().len() >= 2401 }).await;
-        let told = told.lock().unwrap();
-        assert_eq!(told.iter().filter(|one| one.starts_with("leave user")).count(), 1200);
-        assert_eq!(told.iter().filter(|one| one.ends_with(" ann")).count(), 1);
+        until("all was published", || async { published.lock().unwrap().len() >= 2401 }).await;
+        let published = published.lock().unwrap();
+        assert_eq!(published.iter().filter(|one| one.starts_with("leave user")).count(), 1200);
+        assert_eq!(published.iter().filter(|one| one.ends_with(" ann")).count(), 1);
     });
 }
 
 #[test]
 fn a_process_that_only_watches_sweeps_too() {
-    on_both(async |place| {
-        place.dead(&[("x", "ann")], Duration::from_millis(50)).await;
-        let process = place.process();
+    on_both(async |fixture| {
+        fixture.dead(&[("x", "ann")], Duration::from_millis(50)).await;
+        let process = fixture.process();
         let watching = process.watch();
-        until("it is swept", || async { place.users("x").await.is_empty() }).await;
+        until("it is swept", || async { fixture.users("x").await.is_empty() }).await;
         drop(watching);
     });
 }
 
 #[test]
-fn who_was_swept_by_mistake_comes_back() {
-    on_both(async |place| {
-        let (here, told) = (place.process(), place.told("x").await);
+fn a_process_swept_by_mistake_registers_again() {
+    on_both(async |fixture| {
+        let (here, published) = (fixture.process(), fixture.published("x").await);
         let users: Vec<_> = (0..700).map(|n| format!("user{n}")).collect();
         let mut members = Vec::new();
         for user in &users {
             members.push(join(&here, if user.ends_with('7') { "y" } else { "x" }, user).await.unwrap());
         }
         // As if it had slept for longer than its lease while another swept.
-        let [node] =
-            <[_; 1]>::try_from(place.raw(&["ZRANGE", "room:{room:}:nodes", "0", "-1"]).await.array().unwrap()).unwrap();
-        let node = String::from_utf8(node.bulk().unwrap().unwrap().to_vec()).unwrap();
-        place.call(place.rooms.end_lease(&node, Vec::new())).await;
-        let rooms = place.call(place.rooms.orphaned_rooms(&node, 10)).await;
+        let [process_id] =
+            <[_; 1]>::try_from(fixture.raw(&["ZRANGE", "room:{room:}:nodes", "0", "-1"]).await.array().unwrap())
+                .unwrap();
+        let process_id = String::from_utf8(process_id.bulk().unwrap().unwrap().to_vec()).unwrap();
+        fixture.call(fixture.rooms.end_lease(&process_id, Vec::new())).await;
+        let rooms = fixture.call(fixture.rooms.orphaned_rooms(&process_id, 10)).await;
         assert_eq!(rooms.len(), 2);
         for room in rooms {
-            while place.call(place.rooms.sweep(&node, &room)).await.0 > 0 {}
+            while fixture.call(fixture.rooms.sweep(&process_id, &room)).await.0 > 0 {}
         }
-        assert_eq!(place.call(place.rooms.count("x").unwrap()).await, 0);
+        assert_eq!(fixture.call(fixture.rooms.count("x").unwrap()).await, 0);
         let late = join(&here, "x", "late").await.unwrap();
-        until("all are back", || async { place.call(place.rooms.count("x").unwrap()).await == 631 }).await;
-        assert_eq!(place.call(place.rooms.count("y").unwrap()).await, 70);
+        until("all are back", || async { fixture.call(fixture.rooms.count("x").unwrap()).await == 631 }).await;
+        assert_eq!(fixture.call(fixture.rooms.count("y").unwrap()).await, 70);
         here.leave(late).await;
         for member in members {
             here.leave(member).await;
         }
-        assert_eq!(place.users("x").await + &place.users("y").await, "");
-        until("all was told", || async { told.lock().unwrap().len() >= 4 * 630 + 2 }).await;
-        let told = told.lock().unwrap();
-        assert_eq!(told.iter().filter(|one| *one == "join user0").count(), 2);
-        assert_eq!(told.iter().filter(|one| *one == "leave user0").count(), 2);
+        assert_eq!(fixture.users("x").await + &fixture.users("y").await, "");
+        until("all was published", || async { published.lock().unwrap().len() >= 4 * 630 + 2 }).await;
+        let published = published.lock().unwrap();
+        assert_eq!(published.iter().filter(|one| *one == "join user0").count(), 2);
+        assert_eq!(published.iter().filter(|one| *one == "leave user0").count(), 2);
     });
 }
 
 #[test]
-fn a_store_that_has_lost_its_data_is_told_again() {
-    on_both(async |place| {
-        let here = place.process();
+fn members_are_registered_again_after_a_loss_of_data() {
+    on_both(async |fixture| {
+        let here = fixture.process();
         let members = [join(&here, "x", "ann").await.unwrap(), join(&here, "y", "bob").await.unwrap()];
-        place.raw(&["FLUSHALL"]).await;
-        until("they are back", || async { place.users("x").await + &place.users("y").await == "annbob" }).await;
-        // This join may come before it is known that the lease is lost: its seat under that is found all the same.
-        place.raw(&["FLUSHALL"]).await;
+        fixture.raw(&["FLUSHALL"]).await;
+        until("they are back", || async { fixture.users("x").await + &fixture.users("y").await == "annbob" }).await;
+        // This join may come before it is known that the lease is lost: its membership under that is found nevertheless.
+        fixture.raw(&["FLUSHALL"]).await;
         let cid = join(&here, "x", "cid").await.unwrap();
-        until("they are back", || async { place.users("x").await + &place.users("y").await == "ann cidbob" }).await;
-        let seats = || async { place.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
+        until("they are back", || async { fixture.users("x").await + &fixture.users("y").await == "ann cidbob" }).await;
+        let seats = || async { fixture.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
         until("all is in order", || async { seats().await == 2 }).await;
-        assert_eq!(place.raw(&["HGET", "room:{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
+        assert_eq!(fixture.raw(&["HGET", "room:{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
         here.leave_all([&members[..], &[cid]].concat(), Instant::now() + PATIENCE).await;
-        assert_eq!(place.users("x").await + &place.users("y").await, "");
+        assert_eq!(fixture.users("x").await + &fixture.users("y").await, "");
     });
 }
 
 #[test]
 fn nothing_is_left_when_many_leave_one_by_one() {
-    on_both(async |place| {
+    on_both(async |fixture| {
         for _ in 0..3 {
-            let process = place.process();
+            let process = fixture.process();
             let mut joining = tokio::task::JoinSet::new();
             for n in 0..3000 {
                 let process = process.clone();
@@ -280,7 +283,7 @@ fn nothing_is_left_when_many_leave_one_by_one() {
             for left in members.map(leave).collect::<Vec<_>>() {
                 left.await;
             }
-            let keys = place.keys().await;
+            let keys = fixture.keys().await;
             assert!(keys.iter().all(|key| key.contains(":gone:")), "{} keys", keys.len());
         }
     });
@@ -288,40 +291,40 @@ fn nothing_is_left_when_many_leave_one_by_one() {
 
 #[test]
 fn one_room_that_cannot_be_joined_harms_no_other() {
-    on_both(async |place| {
-        let here = place.process();
-        place.raw(&["SET", "room:bad:users", "text"]).await;
+    on_both(async |fixture| {
+        let here = fixture.process();
+        fixture.raw(&["SET", "room:bad:users", "text"]).await;
         assert_eq!(join(&here, "bad", "ann").await.unwrap_err().kind.code(), "E_WRONG_TYPE");
         assert_eq!(join(&here, "", "ann").await.unwrap_err().kind.code(), "E_INVALID_ARGUMENT");
         let ann = join(&here, "x", "ann").await.unwrap();
-        place.dead(&[("y", "bob"), ("z", "bob")], Duration::from_millis(50)).await;
-        place.raw(&["SET", "room:y:users", "text"]).await;
-        until("the other is swept", || async { place.users("z").await.is_empty() }).await;
-        assert_eq!(place.users("x").await, "ann");
+        fixture.dead(&[("y", "bob"), ("z", "bob")], Duration::from_millis(50)).await;
+        fixture.raw(&["SET", "room:y:users", "text"]).await;
+        until("the other is swept", || async { fixture.users("z").await.is_empty() }).await;
+        assert_eq!(fixture.users("x").await, "ann");
         here.leave(ann).await;
     });
 }
 
 #[test]
 fn a_documented_removal_is_not_undone_by_a_connection() {
-    on_both(async |place| {
-        let (here, told) = (place.process(), place.told("x").await);
+    on_both(async |fixture| {
+        let (here, published) = (fixture.process(), fixture.published("x").await);
         let first = join(&here, "x", "ann").await.unwrap();
-        assert_eq!(place.call(place.rooms.remove_user("x", "ann").unwrap()).await.0, 1);
+        assert_eq!(fixture.call(fixture.rooms.remove_user("x", "ann").unwrap()).await.0, 1);
         here.leave(first).await;
-        place.call(place.rooms.add_user("x", "ann", "{}", "t").unwrap()).await;
+        fixture.call(fixture.rooms.add_user("x", "ann", "{}", "t").unwrap()).await;
         let second = join(&here, "x", "ann").await.unwrap();
         here.leave(second).await;
-        assert_eq!(place.users("x").await, "");
-        until("all was told", || async { told.lock().unwrap().len() >= 5 }).await;
-        assert_eq!(taken(&told), "join ann, leave ann, join ann, update ann, leave ann");
+        assert_eq!(fixture.users("x").await, "");
+        until("all was published", || async { published.lock().unwrap().len() >= 5 }).await;
+        assert_eq!(taken(&published), "join ann, leave ann, join ann, update ann, leave ann");
     });
 }
 
 #[test]
 fn many_rooms_are_left_without_a_trace() {
-    on_both(async |place| {
-        let here = place.process();
+    on_both(async |fixture| {
+        let here = fixture.process();
         let mut members = Vec::new();
         for n in 0..2500 {
             members.push(join(&here, &format!("room{n}"), "ann").await.unwrap());
@@ -330,17 +333,17 @@ fn many_rooms_are_left_without_a_trace() {
             }
         }
         until("the rooms it has left are let go", || async {
-            let keys = place.keys().await;
+            let keys = fixture.keys().await;
             let registered = keys.iter().filter(|key| key.starts_with("room:{room:}:rooms:"));
             let mut rooms = 0;
             for key in registered {
-                rooms += place.raw(&["SCARD", key]).await.int().unwrap();
+                rooms += fixture.raw(&["SCARD", key]).await.int().unwrap();
             }
             rooms < 1200
         })
         .await;
-        assert_eq!(place.users("room2499").await, "ann");
+        assert_eq!(fixture.users("room2499").await, "ann");
         here.leave_all(members, Instant::now() + PATIENCE).await;
-        until("all is swept", || async { place.keys().await.iter().all(|key| key.contains(":gone:")) }).await;
+        until("all is swept", || async { fixture.keys().await.iter().all(|key| key.contains(":gone:")) }).await;
     });
 }

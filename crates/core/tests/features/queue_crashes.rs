@@ -1,4 +1,4 @@
-//! What a queue does about lost answers, lost data, keys of another type and bad input.
+//! Lost replies, lost data, keys of another type and invalid input.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
     queues::{LEASE, ask, done, job, names, queue, queue_with, same, take, taken},
 };
 
-/// A take is never sent twice, and its answer may be lost.
+/// A take is never sent twice, and its reply may be lost.
 #[test]
-fn what_a_lost_take_got_is_found_again() {
+fn the_jobs_of_a_take_without_a_reply_are_recovered() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
@@ -39,13 +39,13 @@ fn a_store_that_lost_its_data_has_no_jobs_and_nothing_breaks() {
         engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
         let jobs = take(engine, &queue, 1);
         engine.raw(&["FLUSHALL"]).unwrap();
-        let held = JobLease { id: jobs[0].id.clone(), token: jobs[0].token.clone() };
-        assert_eq!(engine.run(queue.renew(LEASE, vec![held])).unwrap(), [false]);
+        let lease = JobLease { id: jobs[0].id.clone(), token: jobs[0].token.clone() };
+        assert_eq!(engine.run(queue.renew(LEASE, vec![lease])).unwrap(), [false]);
         assert!(!done(engine, &queue, &jobs[0]));
         assert!(take(engine, &queue, 10).is_empty());
         assert_eq!(engine.keys(), [""; 0]);
-        // A single job that somebody deleted.
-        let ids = engine.run(queue.add_many(vec![job("gone"), job("there")])).unwrap();
+        // A single job that another program deleted.
+        let ids = engine.run(queue.add_many(vec![job("missing"), job("there")])).unwrap();
         engine.raw(&["DEL", &format!("queue:{{queue:q}}:job:{}", ids[0].id)]).unwrap();
         assert_eq!(names(&take(engine, &queue, 10)), ["there"]);
         assert_eq!(engine.run(queue.counts()).unwrap().ready, 0);
@@ -63,14 +63,14 @@ fn another_type_under_a_key_is_a_typed_error_and_loses_no_job() {
             engine.run(queue.add_many(vec![job("a"), late, grouped.clone(), grouped])).unwrap();
             engine.pass(Duration::from_millis(5));
             let key = format!("queue:{{queue:q}}:{part}");
-            let kept = format!("queue:{{queue:q}}:kept:{part}");
-            let _ = engine.raw(&["RENAME", &key, &kept]);
+            let renamed = format!("queue:{{queue:q}}:renamed:{part}");
+            let _ = engine.raw(&["RENAME", &key, &renamed]);
             engine.raw(&["SET", &key, "x"]).unwrap();
             let limits = Limits { group_concurrency: Some(1), ..Limits::default() };
             let failed = engine.run(queue.take(&Take { limits, ..ask(10) })).unwrap_err();
             assert_eq!(failed.kind, Kind::WrongType, "{part}: {failed}");
             engine.raw(&["DEL", &key]).unwrap();
-            let _ = engine.raw(&["RENAME", &kept, &key]);
+            let _ = engine.raw(&["RENAME", &renamed, &key]);
             let jobs = taken(engine, &queue, &ask(10)).jobs;
             assert_eq!(jobs.len(), 4, "{part}: {:?}", names(&jobs));
         }
@@ -78,7 +78,7 @@ fn another_type_under_a_key_is_a_typed_error_and_loses_no_job() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_arguments_are_rejected() {
     let queue = queue_with(Options { max_bytes: 10, ..Options::default() });
     let long = "x".repeat(513);
     let minute = Duration::from_secs(60);
@@ -135,7 +135,7 @@ fn what_cannot_be_meant_is_refused() {
     assert!(Queue::new("", Options::default()).is_err());
 }
 
-/// What a lost connection leads to.
+/// As after a lost connection.
 #[test]
 fn a_job_that_is_sent_twice_is_added_once() {
     Engine::each(|engine| {
@@ -151,7 +151,7 @@ fn a_job_that_is_sent_twice_is_added_once() {
     });
 }
 
-/// A node of a cluster makes a key anew that it does not have yet: a queue would end up in two halves.
+/// A node of a cluster creates a key that it does not have yet: a queue would be split in two.
 #[test]
 fn nothing_runs_while_the_slot_of_a_queue_moves() {
     let [old, new] = Engine::cluster();
@@ -168,7 +168,7 @@ fn nothing_runs_while_the_slot_of_a_queue_moves() {
         for request in [take, add, many] {
             let name = request.name().to_owned();
             let refused = old.execute(vec![request]).remove(0).unwrap_err();
-            // By itself the node says ASK, which a service on one server explains: it cannot follow.
+            // The node replies ASK, which a service on one server cannot follow.
             assert!(
                 refused.has_code(ServerCode::TryAgain) || refused.kind == Kind::Unsupported,
                 "{what}: {name}: {refused}"

@@ -1,4 +1,4 @@
-//! What a queue tells: events of its jobs, and that there is something to take again.
+//! What a queue publishes: events of its jobs, and wake-ups of its workers.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,8 +14,8 @@ use crate::{
     queues::{LEASE, begun, finish, job, queue, queue_with, take},
 };
 
-/// What is heard on the channel of events.
-fn heard(engine: &Engine, queue: &Queue) -> Arc<Mutex<Vec<Event>>> {
+/// The events received on the channel.
+fn received(engine: &Engine, queue: &Queue) -> Arc<Mutex<Vec<Event>>> {
     let all = Arc::new(Mutex::new(Vec::new()));
     let sink = all.clone();
     engine.listen(queue.events_channel(), move |message| sink.lock().unwrap().extend(events(message)));
@@ -23,10 +23,10 @@ fn heard(engine: &Engine, queue: &Queue) -> Arc<Mutex<Vec<Event>>> {
 }
 
 #[test]
-fn what_happens_is_told() {
+fn every_event_is_published() {
     Engine::each(|engine| {
         let queue = queue_with(Options { max_crashes: 2, ..Options::default() });
-        let all = heard(engine, &queue);
+        let all = received(engine, &queue);
         let expect = |what: Vec<EventKind>| {
             engine.wait(|| all.lock().unwrap().len() >= what.len());
             let got: Vec<EventKind> = all.lock().unwrap().drain(..).map(|event| event.what).collect();

@@ -1,4 +1,4 @@
-//! All that a queue keeps, and what must be true of it at any time.
+//! The invariants of the keys of a queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use crate::{both::Engine, run::request};
 
 const BASE: &str = "queue:{queue:q}:";
 
-/// All that a queue keeps, read key by key.
+/// The keys of a queue, read one by one.
 #[derive(Debug, Default)]
 pub struct StoredQueue {
-    /// Sorted sets, by what stands behind the base.
+    /// Sorted sets, by suffix of the key.
     pub sets: BTreeMap<String, BTreeMap<String, f64>>,
     pub hashes: BTreeMap<String, BTreeMap<String, String>>,
     pub strings: BTreeMap<String, String>,
@@ -31,7 +31,7 @@ fn pairs(reply: Reply) -> impl Iterator<Item = (String, String)> {
 
 impl StoredQueue {
     pub fn read(engine: &Engine) -> Self {
-        let mut kept = Self::default();
+        let mut stored = Self::default();
         let keys = engine.keys();
         let read = |key: &String| match key[BASE.len()..].split(':').next().unwrap_or_default() {
             "leases" | "meta" | "job" | "waited" | "end" => request(&["HGETALL", key]),
@@ -47,24 +47,24 @@ impl StoredQueue {
             let kind = part.split(':').next().unwrap_or_default();
             match (kind, kind.len() == part.len()) {
                 ("ready" | "suspects" | "delayed" | "leased" | "done" | "dead" | "resume", true) | ("parked", _) => {
-                    kept.sets.insert(part, pairs(value).map(|(id, score)| (id, score.parse().unwrap())).collect());
+                    stored.sets.insert(part, pairs(value).map(|(id, score)| (id, score.parse().unwrap())).collect());
                 }
                 ("leases" | "meta" | "waited", true) | ("job" | "end", false) => {
-                    drop(kept.hashes.insert(part, pairs(value).collect()))
+                    drop(stored.hashes.insert(part, pairs(value).collect()))
                 }
                 ("dedup", false) => {
-                    kept.strings.insert(part, if end == -1 { text(value) } else { String::new() });
+                    stored.strings.insert(part, if end == -1 { text(value) } else { String::new() });
                 }
                 ("active", false) => {
-                    kept.members.insert(part, value.array().unwrap().into_iter().map(text).collect());
+                    stored.members.insert(part, value.array().unwrap().into_iter().map(text).collect());
                 }
                 ("starts", _) => assert_ne!(end, -1, "{key} never ends"),
-                ("log", false) => drop(kept.lists.insert(part)),
-                _ => panic!("whose is {key}?"),
+                ("log", false) => drop(stored.lists.insert(part)),
+                _ => panic!("unknown key {key}"),
             }
         }
-        kept.now = engine.now_ms();
-        kept
+        stored.now = engine.now_ms();
+        stored
     }
 
     pub fn set(&self, name: &str) -> &BTreeMap<String, f64> {
@@ -76,10 +76,10 @@ impl StoredQueue {
         self.hashes.get(&format!("job:{id}"))
     }
 
-    /// A line of what a job was given: 0 its priority, 1 its group, 2 what it is the same by, 3 for how long.
-    pub fn given(&self, id: &str, line: usize) -> String {
-        let given = self.job(id).and_then(|job| job.get("o")).map(String::as_str).unwrap_or_default();
-        given.split('\n').nth(line).unwrap_or_default().to_owned()
+    /// A line of the options of a job: 0 its priority, 1 its group, 2 its deduplication key, 3 the ttl of that.
+    pub fn option(&self, id: &str, line: usize) -> String {
+        let options = self.job(id).and_then(|job| job.get("o")).map(String::as_str).unwrap_or_default();
+        options.split('\n').nth(line).unwrap_or_default().to_owned()
     }
 
     pub fn state(&self, id: &str) -> Option<&'static str> {
@@ -89,7 +89,7 @@ impl StoredQueue {
         found.first().copied()
     }
 
-    /// Everything that holds at any time.
+    /// Checks everything that must be true at any time.
     pub fn check(&self) {
         let jobs: BTreeSet<String> =
             self.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
@@ -102,18 +102,18 @@ impl StoredQueue {
                 assert!(jobs.contains(id), "{id} is {state} and does not exist");
             }
         }
-        let held: BTreeSet<_> = self.hashes.get("leases").into_iter().flat_map(BTreeMap::keys).cloned().collect();
-        assert_eq!(held, self.set("leased").keys().cloned().collect(), "leases have records, and only they");
+        let leases: BTreeSet<_> = self.hashes.get("leases").into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        assert_eq!(leases, self.set("leased").keys().cloned().collect(), "leases have records, and only they");
         self.check_groups();
         for log in &self.lists {
             assert!(jobs.contains(log.strip_prefix("log:").unwrap()), "{log} has no job");
         }
         for (key, owner) in self.strings.iter().filter(|(_, owner)| !owner.is_empty()) {
-            assert_eq!(self.given(owner, 2), key.strip_prefix("dedup:").unwrap(), "{key} is of {owner}");
+            assert_eq!(self.option(owner, 2), key.strip_prefix("dedup:").unwrap(), "{key} is of {owner}");
         }
         for id in &jobs {
-            let (key, finished) = (self.given(id, 2), matches!(self.state(id), Some("done" | "dead")));
-            if !key.is_empty() && self.given(id, 3).is_empty() {
+            let (key, finished) = (self.option(id, 2), matches!(self.state(id), Some("done" | "dead")));
+            if !key.is_empty() && self.option(id, 3).is_empty() {
                 let owner = self.strings.get(&format!("dedup:{key}"));
                 assert_eq!(owner == Some(id), !finished, "{id} {key} {owner:?}");
             }
@@ -132,7 +132,7 @@ impl StoredQueue {
     fn check_groups(&self) {
         let mut active: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for id in self.set("leased").keys() {
-            let group = self.given(id, 1);
+            let group = self.option(id, 1);
             if !group.is_empty() {
                 active.entry(format!("active:{group}")).or_default().insert(id.clone());
             }
@@ -142,13 +142,13 @@ impl StoredQueue {
         for (part, ids) in &self.sets {
             let Some(group) = part.strip_prefix("parked:") else { continue };
             for id in ids.keys() {
-                assert_eq!(self.given(id, 1), group);
+                assert_eq!(self.option(id, 1), group);
             }
             parked.extend(ids.clone());
             let goes_on = self.members.contains_key(&format!("active:{group}"))
-                || ["ready", "suspects"].iter().any(|set| self.set(set).keys().any(|id| self.given(id, 1) == group))
+                || ["ready", "suspects"].iter().any(|set| self.set(set).keys().any(|id| self.option(id, 1) == group))
                 || self.set("resume").contains_key(group);
-            assert!(goes_on, "nobody will let the group {group} go on");
+            assert!(goes_on, "nothing will unpark the group {group}");
         }
         assert_eq!(&parked, self.set("parked"));
         for group in self.set("resume").keys() {

@@ -1,4 +1,4 @@
-//! Limits: how many at once, how many in a time, for the queue and for each group.
+//! Limits of active jobs and of starts, for the queue and for each group.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -30,7 +30,7 @@ fn per_group(concurrency: u32) -> Limits {
 }
 
 #[test]
-fn no_more_are_active_than_may_be() {
+fn no_more_jobs_are_active_than_allowed() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many((0..10).map(|n| job(&n.to_string())).collect())).unwrap();
@@ -48,7 +48,7 @@ fn no_more_are_active_than_may_be() {
 }
 
 #[test]
-fn a_rate_is_kept_over_every_span_of_time() {
+fn a_rate_is_never_exceeded_in_any_window() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many((0..20).map(|n| job(&n.to_string())).collect())).unwrap();
@@ -81,7 +81,7 @@ fn a_rate_is_kept_over_every_span_of_time() {
 }
 
 #[test]
-fn a_group_has_its_own_room_and_holds_up_nobody_else() {
+fn a_full_group_does_not_block_other_jobs() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, &[("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("x", ""), ("a4", "a"), ("b2", "b")]);
@@ -93,7 +93,7 @@ fn a_group_has_its_own_room_and_holds_up_nobody_else() {
         assert!(done(engine, &queue, &jobs[0]));
         let next = limited(engine, &queue, 10, per_group(1));
         assert_eq!(names(&next), ["a2"], "in their order");
-        // One that is given back keeps its room; one that waits for its next attempt does not.
+        // A released job still counts; one that waits for its next attempt does not.
         assert!(finish(engine, &queue, &next[0], Outcome::Release));
         let again = limited(engine, &queue, 10, per_group(1));
         assert_eq!(names(&again), ["a2"]);
@@ -109,7 +109,7 @@ fn a_group_has_its_own_room_and_holds_up_nobody_else() {
 }
 
 #[test]
-fn a_limit_that_is_raised_or_gone_lets_those_go_on_that_wait() {
+fn a_limit_that_is_raised_or_removed_unparks_jobs() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, &[("a1", "a"), ("a2", "a"), ("a3", "a"), ("a4", "a"), ("a5", "a")]);
@@ -122,7 +122,7 @@ fn a_limit_that_is_raised_or_gone_lets_those_go_on_that_wait() {
 }
 
 #[test]
-fn a_chain_of_parked_jobs_does_not_break_where_one_is_removed() {
+fn removing_a_job_does_not_leave_others_parked() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, &[("a1", "a"), ("a2", "a"), ("a3", "a")]);
@@ -136,7 +136,7 @@ fn a_chain_of_parked_jobs_does_not_break_where_one_is_removed() {
 }
 
 #[test]
-fn a_group_may_start_so_many_in_a_time() {
+fn a_group_has_a_rate_of_starts() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, &[("a1", "a"), ("a2", "a"), ("a3", "a"), ("a4", "a"), ("b1", "b"), ("a5", "a")]);
@@ -161,21 +161,21 @@ fn a_group_may_start_so_many_in_a_time() {
         assert!(done(engine, &queue, &last[0]));
         engine.pass(per + MOMENT);
         assert!(limited(engine, &queue, 10, limits).is_empty());
-        let kept: Vec<_> = engine.keys().into_iter().filter(|key| !key.contains(":job:")).collect();
-        assert_eq!(kept, ["queue:{queue:q}:done", "queue:{queue:q}:meta"], "groups leave nothing behind");
+        let keys: Vec<_> = engine.keys().into_iter().filter(|key| !key.contains(":job:")).collect();
+        assert_eq!(keys, ["queue:{queue:q}:done", "queue:{queue:q}:meta"], "groups leave no keys");
     });
 }
 
-/// A server that refuses writes must still be worked off, or it stays full.
+/// A server that rejects writes must still let workers finish jobs, or it stays full.
 #[test]
-fn a_full_server_can_be_worked_off() {
+fn jobs_of_a_full_server_can_be_processed() {
     let engine = Engine::server();
     let queue = queue();
     let mut jobs: Vec<NewJob> = (0..6).map(|n| job(&n.to_string())).collect();
     jobs[4].delay = Some(MOMENT);
     jobs[5].group = Some("g".to_owned());
     engine.run(queue.add_many(jobs)).unwrap();
-    // One that two workers crashed with, and one that a worker had not begun.
+    // A suspect, and a job that its worker had not started.
     let mut crashed = taken(&engine, &queue, &ask(1)).jobs;
     begun(&engine, &queue, &crashed);
     engine.pass(LEASE + MOMENT);
@@ -191,8 +191,8 @@ fn a_full_server_can_be_worked_off() {
     begun(&engine, &queue, &jobs);
     assert_eq!(jobs.len(), 6);
     assert_eq!(jobs[0].id, crashed[0].id);
-    let held = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
-    assert_eq!(engine.run(queue.renew(LEASE, jobs.iter().map(held).collect())).unwrap(), [true; 6]);
+    let lease = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
+    assert_eq!(engine.run(queue.renew(LEASE, jobs.iter().map(lease).collect())).unwrap(), [true; 6]);
     let retry = Outcome::Retry { error: Bytes::new(), delay: Duration::ZERO };
     assert!(finish(&engine, &queue, &jobs[0], retry) && finish(&engine, &queue, &jobs[1], Outcome::Release));
     assert!(jobs[2..].iter().all(|job| done(&engine, &queue, job)));

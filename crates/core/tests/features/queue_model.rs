@@ -19,24 +19,24 @@ use crate::{
 
 const LEASE: Duration = Duration::from_millis(100);
 
-/// One random life of a queue.
-struct Life<'a> {
+/// One random history of a queue.
+struct History<'a> {
     engine: &'a Engine,
     queue: Queue,
     limits: Limits,
     dice: Dice,
     /// Jobs that were added and neither removed nor finished.
     alive: BTreeSet<String>,
-    /// Leases, with the time to which they hold at least.
+    /// Leases, with the time until which they last at least.
     leases: HashMap<String, (Leased, i64)>,
     /// Jobs whose worker lost them or was slow, with their old tokens.
     lost: Vec<Leased>,
     starts: Vec<(i64, String)>,
-    /// The token of the take that was told to make way.
+    /// The token of the take that was asked to yield.
     yielding: Option<String>,
 }
 
-impl Life<'_> {
+impl History<'_> {
     fn chance(&mut self, of: usize) -> bool {
         self.dice.below(of) == 0
     }
@@ -72,18 +72,18 @@ impl Life<'_> {
         let leased = after.set("leased");
         let exclusive = after.hashes.get("leases").into_iter().flatten();
         assert!(exclusive.filter(|(_, record)| record.split('\n').nth(5) == Some("1")).count() < 2, "one at a time");
-        // A lease is taken away only when it is over.
-        let mut gone = Vec::new();
+        // A lease is reclaimed only once it has expired.
+        let mut lost = Vec::new();
         self.leases.retain(|id, (job, until)| {
             let still = leased.contains_key(id) && !taken.jobs.iter().any(|new| new.id == *id);
             if !still {
                 assert!(*until <= after.now, "the lease on {id} ended {} ms early", *until - after.now);
-                gone.push(job.clone());
+                lost.push(job.clone());
             }
             still
         });
-        self.lost.extend(gone);
-        self.bury(&before, &after);
+        self.lost.extend(lost);
+        self.check_dead(&before, &after);
         assert_eq!(taken.paused, before.hashes.get("meta").is_some_and(|meta| meta.contains_key("paused")));
         assert!(taken.jobs.len() <= ask.count && (!taken.paused || taken.jobs.is_empty()));
         assert!(taken.jobs.iter().all(|job| !job.exclusive) || idle && taken.jobs.len() == 1, "it runs exclusive");
@@ -93,20 +93,20 @@ impl Life<'_> {
             assert_eq!(after.state(&id), Some("leased"));
             let record = &after.hashes["leases"][&id];
             let lines: Vec<&str> = record.split('\n').collect();
-            let place: f64 = lines[1].parse().unwrap();
+            let score: f64 = lines[1].parse().unwrap();
             assert_eq!((lines[4].is_empty(), lines[5]), (!job.exclusive, if job.exclusive { "1" } else { "" }));
             let started = leased[&id] as i64 - LEASE.as_millis() as i64;
             let parks = self.limits.group_concurrency.is_some() || self.limits.group_rate.is_some();
-            assert!(place > last || parks, "{job:?} came behind another");
-            last = place;
+            assert!(score > last || parks, "{job:?} was taken out of order");
+            last = score;
             self.starts.push((started, job.group.clone().unwrap_or_default()));
             self.leases.insert(id, (job, started + LEASE.as_millis() as i64));
         }
         self.check_limits(&after);
     }
 
-    /// Jobs with which too many workers crashed are dead, and may not even be kept.
-    fn bury(&mut self, before: &StoredQueue, after: &StoredQueue) {
+    /// Jobs with which too many workers crashed are dead, and may not even be retained.
+    fn check_dead(&mut self, before: &StoredQueue, after: &StoredQueue) {
         let crashed = |id: &str| before.job(id).and_then(|job| job.get("x")).is_some_and(|crashes| crashes == "2");
         self.alive.retain(|id| match after.state(id) {
             Some(state) => state != "dead",
@@ -169,12 +169,12 @@ impl Life<'_> {
         assert_eq!(self.engine.run(self.queue.finish(finishes)).unwrap().0, expected);
     }
 
-    fn beat(&mut self) {
+    fn renew(&mut self) {
         let lost = self.lost.last().cloned();
-        let held: Vec<Leased> = self.leases.values().map(|(job, _)| job.clone()).chain(lost.clone()).collect();
+        let leased: Vec<Leased> = self.leases.values().map(|(job, _)| job.clone()).chain(lost.clone()).collect();
         let before = StoredQueue::read(self.engine).now;
-        let beats = held.iter().map(|job| JobLease { id: job.id.clone(), token: job.token.clone() }).collect();
-        let still = self.engine.run(self.queue.renew(LEASE, beats)).unwrap();
+        let renewals = leased.iter().map(|job| JobLease { id: job.id.clone(), token: job.token.clone() }).collect();
+        let still = self.engine.run(self.queue.renew(LEASE, renewals)).unwrap();
         assert_eq!(still.iter().filter(|still| **still).count(), self.leases.len());
         assert_eq!(lost.is_some(), still.last() == Some(&false) && still.len() > self.leases.len());
         for (_, until) in self.leases.values_mut() {
@@ -205,8 +205,8 @@ impl Life<'_> {
                 self.engine.run(self.queue.clean(state, age, 2).map(|call| call.map(drop))).unwrap();
             }
             other => {
-                let kept = StoredQueue::read(self.engine);
-                let ids: Vec<&str> = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).collect();
+                let stored = StoredQueue::read(self.engine);
+                let ids: Vec<&str> = stored.hashes.keys().filter_map(|part| part.strip_prefix("job:")).collect();
                 let Some(id) = ids.get(self.dice.below(ids.len().max(1))) else { return };
                 if other == 6 {
                     assert!(self.engine.run(self.queue.remove(id)).unwrap());
@@ -215,20 +215,20 @@ impl Life<'_> {
                 }
             }
         }
-        // What these change is read from the queue: the other calls are held to it.
-        let kept = StoredQueue::read(self.engine);
-        self.alive = kept.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
-        self.alive.retain(|id| !matches!(kept.state(id), Some("done" | "dead")));
-        let leased = kept.set("leased");
+        // What these change is read from the queue: the other calls are checked against it.
+        let stored = StoredQueue::read(self.engine);
+        self.alive = stored.hashes.keys().filter_map(|part| part.strip_prefix("job:")).map(str::to_owned).collect();
+        self.alive.retain(|id| !matches!(stored.state(id), Some("done" | "dead")));
+        let leased = stored.set("leased");
         let (still, lost) = self.leases.drain().partition(|(id, _)| leased.contains_key(id));
         self.leases = still;
         self.lost.extend(lost.into_values().map(|(job, _): (Leased, i64)| job));
     }
 
-    fn look(&mut self) {
-        let kept = StoredQueue::read(self.engine);
+    fn read(&mut self) {
+        let stored = StoredQueue::read(self.engine);
         let counts = self.engine.run(self.queue.counts()).unwrap();
-        let size = |name: &str| kept.set(name).len() as u64;
+        let size = |name: &str| stored.set(name).len() as u64;
         assert_eq!(
             (counts.ready, counts.delayed),
             (size("ready") + size("suspects") + size("parked"), size("delayed"))
@@ -247,19 +247,19 @@ impl Life<'_> {
             0..=5 => self.add(),
             6..=10 => self.take(),
             11..=14 => self.finish(),
-            15 => self.beat(),
+            15 => self.renew(),
             16 => self.manage(),
-            17 => self.look(),
+            17 => self.read(),
             _ => self.engine.pass(Duration::from_millis(self.dice.below(45) as u64)),
         }
-        let kept = StoredQueue::read(self.engine);
-        kept.check();
-        let alive = |id: &&String| !matches!(kept.state(id), Some("done" | "dead") | None);
+        let stored = StoredQueue::read(self.engine);
+        stored.check();
+        let alive = |id: &&String| !matches!(stored.state(id), Some("done" | "dead") | None);
         let lost: Vec<_> = self.alive.iter().filter(|id| !alive(id)).collect();
         assert!(lost.is_empty(), "lost: {lost:?}");
     }
 
-    /// Works everything off, and nothing is left.
+    /// Processes everything, and nothing is left.
     fn end(mut self) {
         self.engine.run(self.queue.resume()).unwrap();
         for _ in 0..2000 {
@@ -283,7 +283,7 @@ impl Life<'_> {
         self.engine.pass(Duration::from_millis(300));
         let last = self.engine.run(self.queue.take(&ask(10))).unwrap();
         assert!(last.jobs.is_empty() && last.next_in.is_none(), "{last:?}");
-        // How jobs that are not kept ended can be had for two seconds.
+        // The outcome of a job that is not retained can be read for two seconds.
         for key in self.engine.keys() {
             assert!(key.starts_with("queue:{queue:q}:end:"), "{key}");
             let left = self.engine.raw(&["PTTL", &key]).unwrap().int().unwrap();
@@ -310,15 +310,15 @@ fn live(engine: &Engine, seed: u64, steps: usize) {
     let keep = Retention { count: dice.below(8) as u64, age: Duration::from_secs(60), bytes: 1500 };
     let queue = queue_with(Options { keep_done: keep, keep_dead: keep, max_crashes: 3, ..Options::default() });
     let (alive, leases, lost, starts) = Default::default();
-    let mut life = Life { engine, queue, limits, dice, alive, leases, lost, starts, yielding: None };
+    let mut history = History { engine, queue, limits, dice, alive, leases, lost, starts, yielding: None };
     for _ in 0..steps {
-        life.step();
+        history.step();
     }
-    life.end();
+    history.end();
 }
 
 #[test]
-fn a_queue_is_always_whole_on_the_embedded_engine() {
+fn the_invariants_of_a_queue_always_hold_on_the_embedded_engine() {
     for seed in 0..10 {
         println!("seed {seed}");
         live(&Engine::embedded(), seed, 250);
@@ -326,7 +326,7 @@ fn a_queue_is_always_whole_on_the_embedded_engine() {
 }
 
 #[test]
-fn a_queue_is_always_whole_on_a_server() {
+fn the_invariants_of_a_queue_always_hold_on_a_server() {
     for seed in 100..106 {
         println!("seed {seed}");
         live(&Engine::server(), seed, 150);

@@ -1,4 +1,4 @@
-//! What is kept of finished jobs, what is seen of all of them, and what is done to a queue from outside.
+//! Retention of finished jobs, listing jobs, and managing a queue.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn add(engine: &Engine, queue: &Queue, count: usize) -> Vec<String> {
     engine.run(queue.add_many(jobs)).unwrap().into_iter().map(|added| added.id).collect()
 }
 
-fn kept(count: u64, age: Duration, bytes: u64) -> Queue {
+fn retaining(count: u64, age: Duration, bytes: u64) -> Queue {
     queue_with(Options { keep_done: Retention { count, age, bytes }, ..Options::default() })
 }
 
@@ -34,15 +34,15 @@ fn done_names(engine: &Engine, queue: &Queue) -> Vec<String> {
 fn run_all(engine: &Engine, queue: &Queue, result: &str) {
     for job in take(engine, queue, 100) {
         assert!(finish(engine, queue, &job, Outcome::Done(result.to_owned().into())));
-        // No two finish in one millisecond, so that it is known which comes first.
+        // No two finish in the same millisecond, so that their order is known.
         engine.pass(Duration::from_millis(2));
     }
 }
 
 #[test]
-fn the_last_are_kept_by_count() {
+fn the_last_jobs_are_retained_by_count() {
     Engine::each(|engine| {
-        let queue = kept(3, HOUR, 1 << 20);
+        let queue = retaining(3, HOUR, 1 << 20);
         add(engine, &queue, 8);
         run_all(engine, &queue, "1");
         assert_eq!(done_names(engine, &queue), ["7", "6", "5"]);
@@ -51,9 +51,9 @@ fn the_last_are_kept_by_count() {
 }
 
 #[test]
-fn large_ones_are_kept_by_bytes() {
+fn large_jobs_are_retained_by_bytes() {
     Engine::each(|engine| {
-        let queue = kept(100, HOUR, 10_000);
+        let queue = retaining(100, HOUR, 10_000);
         add(engine, &queue, 5);
         run_all(engine, &queue, &"x".repeat(4000));
         assert_eq!(done_names(engine, &queue).len(), 5, "callers may ask for what has just finished");
@@ -70,9 +70,9 @@ fn large_ones_are_kept_by_bytes() {
 }
 
 #[test]
-fn old_ones_go_when_a_worker_looks() {
+fn old_jobs_are_deleted_when_a_worker_polls() {
     Engine::each(|engine| {
-        let queue = kept(100, Duration::from_millis(100), 1 << 20);
+        let queue = retaining(100, Duration::from_millis(100), 1 << 20);
         add(engine, &queue, 3);
         run_all(engine, &queue, "1");
         engine.pass(Duration::from_millis(110));
@@ -82,7 +82,7 @@ fn old_ones_go_when_a_worker_looks() {
 }
 
 #[test]
-fn nothing_is_kept_where_nothing_is_to_be() {
+fn nothing_is_retained_if_so_configured() {
     Engine::each(|engine| {
         let queue =
             queue_with(Options { keep_done: Retention::NOTHING, keep_dead: Retention::NOTHING, ..Options::default() });
@@ -108,7 +108,7 @@ fn nothing_is_kept_where_nothing_is_to_be() {
         assert!(done(engine, &queue, &jobs[0]));
         assert!(finish(engine, &queue, &jobs[1], Outcome::Dead { error: Bytes::new() }));
         assert_eq!(state(engine, &queue, &jobs[0].id), None);
-        assert_eq!(state(engine, &queue, &jobs[1].id), Some(State::Dead), "a dead one is what somebody must look at");
+        assert_eq!(state(engine, &queue, &jobs[1].id), Some(State::Dead), "a dead job is retained for inspection");
     });
 }
 
@@ -134,7 +134,7 @@ fn memory_is_flat_over_many_jobs() {
 }
 
 #[test]
-fn progress_and_logs_are_those_of_the_lease() {
+fn progress_and_logs_need_the_lease() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, 1);
@@ -166,7 +166,7 @@ fn progress_and_logs_are_those_of_the_lease() {
 }
 
 #[test]
-fn a_paused_queue_gives_nothing_out() {
+fn a_paused_queue_returns_no_jobs() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, 2);
@@ -183,7 +183,7 @@ fn a_paused_queue_gives_nothing_out() {
 }
 
 #[test]
-fn a_job_is_removed_wherever_it_is() {
+fn a_job_is_removed_in_any_state() {
     Engine::each(|engine| {
         let queue = queue();
         let ids = add(engine, &queue, 4);
@@ -202,12 +202,12 @@ fn a_job_is_removed_wherever_it_is() {
     });
 }
 
-fn bury(engine: &Engine, queue: &Queue, job: &Leased) {
+fn kill(engine: &Engine, queue: &Queue, job: &Leased) {
     assert!(finish(engine, queue, job, Outcome::Dead { error: Bytes::from_static(b"\"why\"") }));
 }
 
 #[test]
-fn a_dead_job_starts_anew_and_a_delayed_one_at_once() {
+fn a_dead_job_is_restarted_and_a_delayed_one_made_ready() {
     Engine::each(|engine| {
         let queue = queue();
         let id = engine.run(queue.add(NewJob { dedup: same("k", None), ..job("n") })).unwrap().id;
@@ -218,7 +218,7 @@ fn a_dead_job_starts_anew_and_a_delayed_one_at_once() {
         assert!(engine.run(queue.retry(&id)).unwrap());
         let second = take(engine, &queue, 1).remove(0);
         assert_eq!(second.attempt, 2, "a delayed one goes on");
-        bury(engine, &queue, &second);
+        kill(engine, &queue, &second);
         let other = engine.run(queue.add(NewJob { dedup: same("k", None), ..job("other") })).unwrap();
         assert!(other.is_new);
         assert!(!engine.run(queue.retry(&id)).unwrap(), "another that is the same waits by now");
@@ -228,18 +228,18 @@ fn a_dead_job_starts_anew_and_a_delayed_one_at_once() {
         assert!(!engine.run(queue.add(NewJob { dedup: same("k", None), ..job("other") })).unwrap().is_new);
         let third = take(engine, &queue, 1).remove(0);
         assert_eq!((third.attempt, third.crashes), (1, 0));
-        assert!(!engine.run(queue.retry("nobody")).unwrap());
+        assert!(!engine.run(queue.retry("missing")).unwrap());
     });
 }
 
 #[test]
-fn the_dead_are_sent_back_oldest_first_and_once() {
+fn dead_jobs_are_redriven_oldest_first_and_once() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, 250);
         for _ in 0..3 {
             for job in take(engine, &queue, 100) {
-                bury(engine, &queue, &job);
+                kill(engine, &queue, &job);
             }
         }
         assert_eq!(engine.run(queue.redrive(20)).unwrap(), 20);
@@ -254,7 +254,7 @@ fn the_dead_are_sent_back_oldest_first_and_once() {
 }
 
 #[test]
-fn draining_leaves_what_is_active() {
+fn draining_leaves_active_jobs() {
     Engine::each(|engine| {
         let queue = queue();
         let grouped = |name: &str| NewJob { group: Some("g".into()), dedup: same(name, None), ..job(name) };
@@ -300,14 +300,14 @@ fn jobs_are_listed_by_state_in_pages() {
     Engine::each(|engine| {
         let queue = queue();
         add(engine, &queue, 130);
-        let page = |offset, limit| {
+        let list = |offset, limit| {
             let jobs = engine.run(queue.list(State::Ready, offset, limit)).unwrap();
             jobs.into_iter().map(|job| job.name.parse::<u32>().unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(page(0, 1000), (0..130).collect::<Vec<_>>());
-        assert_eq!(page(125, 10), (125..130).collect::<Vec<_>>());
-        assert_eq!(page(10, 3), [10, 11, 12]);
-        assert!(page(0, 0).is_empty() && page(500, 5).is_empty() && page(u64::MAX, 1).is_empty());
+        assert_eq!(list(0, 1000), (0..130).collect::<Vec<_>>());
+        assert_eq!(list(125, 10), (125..130).collect::<Vec<_>>());
+        assert_eq!(list(10, 3), [10, 11, 12]);
+        assert!(list(0, 0).is_empty() && list(500, 5).is_empty() && list(u64::MAX, 1).is_empty());
         let active = engine.run(queue.add(NewJob { priority: -1, ..job("active") })).unwrap();
         let jobs = take(engine, &queue, 1);
         assert_eq!(engine.run(queue.get(&active.id)).unwrap().unwrap().started_ms, None, "it has not begun");

@@ -1,4 +1,4 @@
-//! Jobs whose workers crashed, and those who wait for the end of one.
+//! Jobs whose workers crashed, and waiters for the end of a job.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::{
 
 const OVER: Duration = Duration::from_millis(205);
 
-/// What the worker that held these had begun when it was killed.
+/// Crashes a worker that has started these jobs.
 fn crash(engine: &Engine, queue: &Queue, jobs: &[Leased]) {
     begun(engine, queue, jobs);
     engine.pass(OVER);
 }
 
-/// A job with which two workers crashed, and others that wait.
+/// Adds a suspect and other jobs.
 fn suspect(engine: &Engine, queue: &Queue, others: &[&str]) {
     engine.run(queue.add(job("suspect"))).unwrap();
     for _ in 0..2 {
@@ -35,7 +35,7 @@ fn busy(engine: &Engine, queue: &Queue, count: usize) -> Taken {
 }
 
 #[test]
-fn only_what_had_begun_is_charged_and_all_are_ready_again() {
+fn only_started_jobs_are_charged_and_all_are_ready_again() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b"), job("c"), job("d")])).unwrap();
@@ -45,7 +45,7 @@ fn only_what_had_begun_is_charged_and_all_are_ready_again() {
         let seen: Vec<_> = again.jobs.iter().map(|job| (job.name.as_str(), job.crashes, job.exclusive)).collect();
         assert_eq!(seen, [("a", 0, false), ("b", 1, false), ("c", 0, false), ("d", 0, false)]);
         assert!(!again.yielding);
-        // Its start is known next time before it begins, so that none ends its worker unnoticed.
+        // Next time its start is stored first, so that no job crashes its worker unnoticed.
         assert_eq!(again.jobs.iter().map(|job| job.stores_start_first).collect::<Vec<_>>(), [true, true, true, false]);
         let active = engine.run(queue.list(State::Active, 0, 10)).unwrap();
         assert_eq!(active.iter().filter_map(|job| job.started_ms).count(), 0);
@@ -53,7 +53,7 @@ fn only_what_had_begun_is_charged_and_all_are_ready_again() {
 }
 
 #[test]
-fn one_runs_alone_from_its_second_crash_on_and_others_go_on() {
+fn a_job_runs_exclusively_from_its_second_crash_on_and_others_continue() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b"), job("c")])).unwrap();
@@ -75,7 +75,7 @@ fn one_runs_alone_from_its_second_crash_on_and_others_go_on() {
 }
 
 #[test]
-fn none_of_those_that_run_beside_one_that_kills_its_workers_dies() {
+fn no_job_dies_for_running_beside_one_that_kills_its_workers() {
     for max_crashes in [2, 3, 5] {
         Engine::each(|engine| {
             let queue = queue_with(Options { max_crashes, ..Options::default() });
@@ -101,7 +101,7 @@ fn none_of_those_that_run_beside_one_that_kills_its_workers_dies() {
 }
 
 #[test]
-fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() {
+fn a_released_suspect_stays_one_and_a_failed_one_does_not() {
     Engine::each(|engine| {
         let queue = queue();
         suspect(engine, &queue, &[]);
@@ -115,7 +115,7 @@ fn a_suspect_that_is_given_back_still_runs_alone_and_one_that_failed_does_not() 
 }
 
 #[test]
-fn no_more_than_one_of_those_who_are_busy_makes_way() {
+fn no_more_than_one_busy_worker_yields() {
     Engine::each(|engine| {
         let queue = queue();
         suspect(engine, &queue, &["b", "c", "d", "e", "f"]);
@@ -128,25 +128,25 @@ fn no_more_than_one_of_those_who_are_busy_makes_way() {
         engine.pass(LEASE / 10);
         let mut way = Take { idle: false, ..ask(1) };
         let asks = |way: &mut Take| {
-            let told = taken(engine, &queue, way);
-            assert!(told.jobs.is_empty() && told.yielding && told.next_in <= Some(LEASE / 10), "{told:?}");
+            let taken = taken(engine, &queue, way);
+            assert!(taken.jobs.is_empty() && taken.yielding && taken.next_in <= Some(LEASE / 10), "{taken:?}");
             *way = Take { idle: false, yielding: Some(way.token.clone()), ..ask(1) };
         };
         asks(&mut way);
         gets("c");
         engine.pass(LEASE / 10);
         gets("d");
-        // For as long as it asks, it is the only one.
+        // As long as it keeps asking, it is the only one.
         for _ in 0..3 {
             engine.pass(Duration::from_millis(600));
             asks(&mut way);
         }
         gets("e");
-        // It is gone: another one makes way.
+        // It no longer asks: another one yields.
         engine.pass(Duration::from_millis(1001));
         let mut other = Take { idle: false, ..ask(1) };
         asks(&mut other);
-        // It was only slow, and is not to wait for the same.
+        // It was only slow, and must not yield to the same suspect.
         let late = taken(engine, &queue, &way);
         assert_eq!((names(&late.jobs), late.yielding), (vec!["f"], false));
         assert!(done(engine, &queue, &late.jobs[0]));
@@ -156,7 +156,7 @@ fn no_more_than_one_of_those_who_are_busy_makes_way() {
 }
 
 #[test]
-fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
+fn a_worker_stops_yielding_once_the_suspect_was_taken_or_removed() {
     for removed in [false, true] {
         Engine::each(|engine| {
             let queue = queue();
@@ -181,7 +181,7 @@ fn whoever_makes_way_goes_on_once_another_has_the_suspect_or_it_is_gone() {
 }
 
 #[test]
-fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
+fn one_suspect_runs_at_a_time_and_other_workers_continue() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
@@ -198,7 +198,7 @@ fn one_suspect_runs_at_a_time_and_the_other_workers_go_on() {
         assert!(done(engine, &queue, &exclusive[0]));
         let exclusive = take(engine, &queue, 10);
         assert_eq!((names(&exclusive), exclusive[0].exclusive), (vec!["b"], true));
-        // Its worker crashes too: that does not hold up the others for ever.
+        // Its worker crashes too: that does not block the others forever.
         engine.run(queue.add(job("e"))).unwrap();
         engine.pass(OVER);
         let again = take(engine, &queue, 10);
@@ -211,7 +211,7 @@ fn of_group(name: &str, group: &str) -> NewJob {
 }
 
 #[test]
-fn a_suspect_is_found_behind_many_whose_group_has_no_room() {
+fn a_suspect_is_found_behind_many_whose_group_is_full() {
     for many in [25, 130] {
         Engine::each(|engine| {
             let queue = queue();
@@ -228,22 +228,22 @@ fn a_suspect_is_found_behind_many_whose_group_has_no_room() {
             let one = || taken(engine, &queue, &Take { idle: false, limits, ..ask(1) }).jobs;
             let first = [one(), one()].concat();
             assert_eq!(names(&first), ["beside"]);
-            let mut looks = 0;
+            let mut polls = 0;
             let found = loop {
-                looks += 1;
+                polls += 1;
                 let found = taken(engine, &queue, &Take { limits, ..ask(1) });
-                if !found.jobs.is_empty() || looks > 3 {
+                if !found.jobs.is_empty() || polls > 3 {
                     break found;
                 }
                 assert_eq!(found.next_in, Some(Duration::ZERO), "it is to ask again at once");
             };
-            assert_eq!((names(&found.jobs), looks), (vec!["free"], if many > 100 { 2 } else { 1 }));
+            assert_eq!((names(&found.jobs), polls), (vec!["free"], if many > 100 { 2 } else { 1 }));
         });
     }
 }
 
 #[test]
-fn a_suspect_gets_the_next_place_in_its_group() {
+fn a_suspect_gets_the_next_start_in_its_group() {
     let per = Duration::from_millis(100);
     let by_number = Limits { group_concurrency: Some(1), ..Limits::default() };
     let by_rate = Limits { group_rate: Some(Rate { max: 1, per }), ..Limits::default() };
@@ -264,7 +264,7 @@ fn a_suspect_gets_the_next_place_in_its_group() {
                 engine.pass(per + Duration::from_millis(1));
             }
             let second = other(false);
-            assert!(second.jobs.is_empty(), "its place is kept: {second:?}");
+            assert!(second.jobs.is_empty(), "the start is reserved: {second:?}");
             assert!(!second.yielding);
             let exclusive = other(true);
             assert_eq!((names(&exclusive.jobs), exclusive.jobs[0].exclusive), (vec!["suspect"], true));
@@ -277,7 +277,7 @@ fn a_suspect_gets_the_next_place_in_its_group() {
 }
 
 #[test]
-fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
+fn no_lease_is_reclaimed_without_permission_or_with_an_untrusted_clock() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add(job("a"))).unwrap();
@@ -294,7 +294,7 @@ fn no_lease_is_taken_over_by_who_may_not_or_whose_clock_is_behind() {
 }
 
 #[test]
-fn too_many_crashes_are_told_to_whoever_finds_them() {
+fn jobs_dead_of_crashes_are_returned_by_the_take_that_finds_them() {
     Engine::each(|engine| {
         let queue = queue_with(Options { max_crashes: 1, keep_dead: Retention::NOTHING, ..Options::default() });
         let id = engine.run(queue.add(job("poison"))).unwrap().id;
@@ -309,7 +309,7 @@ fn too_many_crashes_are_told_to_whoever_finds_them() {
 }
 
 #[test]
-fn a_store_that_lost_only_when_leases_end_gives_them_a_new_end() {
+fn lost_expiry_times_of_leases_are_restored() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many(vec![job("a"), job("b")])).unwrap();
@@ -323,7 +323,7 @@ fn a_store_that_lost_only_when_leases_end_gives_them_a_new_end() {
 }
 
 #[test]
-fn who_waits_before_the_end_finds_it_whatever_is_kept() {
+fn a_waiter_finds_the_outcome_even_if_the_job_is_not_retained() {
     Engine::each(|engine| {
         let none = Options { keep_done: Retention::NOTHING, keep_dead: Retention::NOTHING, ..Options::default() };
         let queue = queue_with(none);
@@ -331,7 +331,7 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
         for id in [&ids[0], &ids[0], &ids[1]] {
             assert_eq!(engine.run(queue.peek(id, true)).unwrap().unwrap().state, State::Ready);
         }
-        // What was added in the last second may still get a waiter.
+        // A job added in the last second may still get a waiter.
         engine.pass(Duration::from_millis(1010));
         let jobs = take(engine, &queue, 3);
         let large = Bytes::from("1".repeat(9000));
@@ -342,7 +342,7 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
         let [first, second] = [end(&ids[0]).unwrap(), end(&ids[1]).unwrap()];
         assert_eq!((first.state, first.result, first.error), (State::Done, Some(large.clone()), None));
         assert_eq!((second.state, second.result, second.error), (State::Dead, None, Some(large)));
-        assert!(end(&ids[2]).is_none(), "nobody waited");
+        assert!(end(&ids[2]).is_none(), "no waiter");
         engine.run(queue.remove_waiter(&ids[0])).unwrap();
         assert!(end(&ids[0]).is_some(), "two waited");
         for id in [&ids[0], &ids[1], &ids[2]] {
@@ -355,7 +355,7 @@ fn who_waits_before_the_end_finds_it_whatever_is_kept() {
 }
 
 #[test]
-fn who_waits_no_longer_or_comes_late_is_not_counted() {
+fn a_waiter_that_left_or_came_late_is_not_counted() {
     Engine::each(|engine| {
         let queue = queue_with(Options {
             keep_done: Retention { count: 1, ..Options::default().keep_done },
@@ -371,9 +371,9 @@ fn who_waits_no_longer_or_comes_late_is_not_counted() {
         assert_eq!(state(engine, &queue, &ids[0]), None);
         assert!(engine.run(queue.peek(&ids[0], false)).unwrap().is_none());
         assert!(engine.run(queue.remove(&ids[1])).unwrap());
-        engine.run(queue.add(NewJob { id: Some("gone".into()), ..job("n") })).unwrap();
-        engine.run(queue.peek("gone", true)).unwrap();
-        assert!(engine.run(queue.remove("gone")).unwrap());
+        engine.run(queue.add(NewJob { id: Some("removed".into()), ..job("n") })).unwrap();
+        engine.run(queue.peek("removed", true)).unwrap();
+        assert!(engine.run(queue.remove("removed")).unwrap());
         assert_eq!(engine.keys(), [""; 0]);
     });
 }

@@ -1,4 +1,4 @@
-//! Adding, taking, finishing; leases that run out.
+//! Adding, taking and finishing jobs; expired leases.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -61,7 +61,7 @@ pub fn done(engine: &Engine, queue: &Queue, job: &Leased) -> bool {
     finish(engine, queue, job, Outcome::Done(Bytes::from_static(b"1")))
 }
 
-/// They have begun, which their workers tell.
+/// Reports the start of jobs.
 pub fn begun(engine: &Engine, queue: &Queue, jobs: &[Leased]) {
     let reports = jobs.iter().map(|job| {
         let note = Note::Begun(Duration::ZERO);
@@ -93,9 +93,9 @@ fn a_job_is_added_taken_and_done() {
         assert_eq!(state(engine, &queue, &job.id), Some(State::Active));
         assert!(taken.next_in.is_some_and(|next| next <= LEASE), "{:?}", taken.next_in);
         assert!(done(engine, &queue, job));
-        let kept = engine.run(queue.get(&job.id)).unwrap().unwrap();
-        assert_eq!((kept.state, kept.result.as_deref(), kept.attempt), (State::Done, Some(&b"1"[..]), 1));
-        assert!(kept.finished_ms >= kept.started_ms && kept.started_ms >= Some(kept.added_ms));
+        let stored = engine.run(queue.get(&job.id)).unwrap().unwrap();
+        assert_eq!((stored.state, stored.result.as_deref(), stored.attempt), (State::Done, Some(&b"1"[..]), 1));
+        assert!(stored.finished_ms >= stored.started_ms && stored.started_ms >= Some(stored.added_ms));
         assert_eq!(take(engine, &queue, 10).len(), 0);
     });
 }
@@ -114,7 +114,7 @@ fn lower_priorities_go_first_and_equal_ones_in_their_order() {
 }
 
 #[test]
-fn everything_given_travels_with_a_job() {
+fn all_options_are_returned_with_a_job() {
     Engine::each(|engine| {
         let queue = queue();
         let backoff = Backoff {
@@ -157,7 +157,7 @@ fn an_id_is_added_once() {
         assert_eq!(names(&jobs), ["n", "other"]);
         assert_eq!(&jobs[0].data[..], b"1");
         done(engine, &queue, &jobs[0]);
-        assert!(!engine.run(queue.add(mine("4"))).unwrap().is_new, "it is kept, so its id is taken");
+        assert!(!engine.run(queue.add(mine("4"))).unwrap().is_new, "it is retained, so its id is taken");
     });
 }
 
@@ -166,7 +166,7 @@ pub fn same(id: &str, ttl: Option<Duration>) -> Option<Dedup> {
 }
 
 #[test]
-fn jobs_that_are_the_same_wait_for_one_another_no_longer_than_they_must() {
+fn a_deduplication_key_counts_until_its_job_has_finished() {
     Engine::each(|engine| {
         let queue = queue();
         let mine = || NewJob { dedup: same("k", None), ..job("n") };
@@ -190,7 +190,7 @@ fn jobs_that_are_the_same_wait_for_one_another_no_longer_than_they_must() {
         assert!(engine.run(queue.remove(&fourth.id)).unwrap());
         let fifth = add();
         assert!(fifth.is_new, "the fourth was removed");
-        // A store that lost the job but not what it was the same by.
+        // A store that lost the job but not its deduplication key.
         let key = format!("queue:{{queue:q}}:job:{}", fifth.id);
         engine.raw(&["DEL", &key]).unwrap();
         assert!(add().is_new, "the fifth is lost");
@@ -198,7 +198,7 @@ fn jobs_that_are_the_same_wait_for_one_another_no_longer_than_they_must() {
 }
 
 #[test]
-fn jobs_may_be_the_same_for_a_time_only() {
+fn a_deduplication_key_may_have_a_ttl() {
     Engine::each(|engine| {
         let queue = queue();
         let mine = || NewJob { dedup: same("k", Some(LEASE)), keep: false, ..job("n") };
@@ -232,7 +232,7 @@ fn a_delayed_job_waits_for_its_time_and_then_for_its_turn() {
 }
 
 #[test]
-fn a_failed_attempt_is_tried_again_and_a_hopeless_one_is_dead() {
+fn a_failed_attempt_is_retried_and_a_fatal_one_makes_the_job_dead() {
     Engine::each(|engine| {
         let queue = queue();
         let id = engine.run(queue.add(job("n"))).unwrap().id;
@@ -264,19 +264,19 @@ impl CloneWith for Leased {
 }
 
 #[test]
-fn a_crash_costs_no_attempt_and_too_many_are_the_end() {
+fn a_crash_costs_no_attempt_and_too_many_make_the_job_dead() {
     Engine::each(|engine| {
         let queue = queue_with(Options { max_crashes: 3, ..Options::default() });
         let id = engine.run(queue.add(NewJob { dedup: same("k", None), ..job("poison") })).unwrap().id;
         engine.run(queue.add(job("behind"))).unwrap();
         for crashes in 0..3 {
             let taken = take(engine, &queue, 1);
-            assert_eq!(names(&taken), ["poison"], "it returns to its old place");
+            assert_eq!(names(&taken), ["poison"], "it returns to its old position");
             assert_eq!((taken[0].attempt, taken[0].crashes, taken[0].exclusive), (1, crashes, crashes > 1));
             begun(engine, &queue, &taken);
             engine.pass(LEASE + Duration::from_millis(5));
             if crashes < 2 {
-                assert_eq!(state(engine, &queue, &id), Some(State::Active), "nobody has looked yet");
+                assert_eq!(state(engine, &queue, &id), Some(State::Active), "no take has found it yet");
             }
         }
         assert_eq!(names(&take(engine, &queue, 10)), ["behind"]);
@@ -288,19 +288,19 @@ fn a_crash_costs_no_attempt_and_too_many_are_the_end() {
 }
 
 #[test]
-fn a_beat_holds_a_lease_and_tells_when_it_is_lost() {
+fn a_renewal_extends_a_lease_or_reports_it_lost() {
     Engine::each(|engine| {
         let queue = queue();
-        engine.run(queue.add_many(vec![job("held"), job("lost")])).unwrap();
+        engine.run(queue.add_many(vec![job("leased"), job("lost")])).unwrap();
         let jobs = take(engine, &queue, 2);
-        let held = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
+        let lease = |job: &Leased| JobLease { id: job.id.clone(), token: job.token.clone() };
         for _ in 0..3 {
             engine.pass(LEASE / 2);
-            assert_eq!(engine.run(queue.renew(LEASE, vec![held(&jobs[0])])).unwrap(), [true]);
+            assert_eq!(engine.run(queue.renew(LEASE, vec![lease(&jobs[0])])).unwrap(), [true]);
         }
         let again = take(engine, &queue, 10);
         assert_eq!(names(&again), ["lost"], "only its lease ran out");
-        let both = vec![held(&jobs[0]), held(&jobs[1]), held(&again[0])];
+        let both = vec![lease(&jobs[0]), lease(&jobs[1]), lease(&again[0])];
         assert_eq!(engine.run(queue.renew(LEASE, both)).unwrap(), [true, false, true]);
         assert!(!done(engine, &queue, &jobs[1]), "the lease is another's");
         assert!(done(engine, &queue, &again[0]));
@@ -310,7 +310,7 @@ fn a_beat_holds_a_lease_and_tells_when_it_is_lost() {
 }
 
 #[test]
-fn many_finish_at_once_and_saying_it_twice_does_no_harm() {
+fn many_jobs_finish_at_once_and_finishing_is_idempotent() {
     Engine::each(|engine| {
         let queue = queue();
         engine.run(queue.add_many((0..6).map(|n| job(&n.to_string())).collect())).unwrap();
@@ -333,8 +333,8 @@ fn many_finish_at_once_and_saying_it_twice_does_no_harm() {
         let counts = engine.run(queue.counts()).unwrap();
         assert_eq!((counts.ready, counts.active, counts.done, counts.dead), (2, 1, 2, 1));
         let twice = engine.run(queue.finish(all)).unwrap();
-        assert_eq!(twice.0, [true, true, true, true, false], "of one that was released nobody knows");
+        assert_eq!(twice.0, [true, true, true, true, false], "a release is not recorded");
         assert_eq!(engine.run(queue.counts()).unwrap(), counts);
-        assert_eq!(names(&take(engine, &queue, 10)), ["4", "2"], "the released one kept its place");
+        assert_eq!(names(&take(engine, &queue, 10)), ["4", "2"], "the released one stayed at its position");
     });
 }

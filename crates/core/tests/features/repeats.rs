@@ -65,7 +65,7 @@ fn begin_slot(engine: &Engine, ms: u64) {
 }
 
 #[test]
-fn of_all_who_find_a_slot_one_fires_it() {
+fn of_all_that_find_a_slot_one_fires_it() {
     Engine::each(|engine| {
         let queue = queue();
         begin_slot(engine, 200);
@@ -74,7 +74,7 @@ fn of_all_who_find_a_slot_one_fires_it() {
         assert!(due(engine, &queue).is_empty());
         let found = wait(engine, &queue);
         assert_eq!(found, DueRepeat { id: "r".into(), slot_ms: next });
-        assert_eq!(taken(engine, &queue, &ask(1)).due, std::slice::from_ref(&found), "a take tells it too");
+        assert_eq!(taken(engine, &queue, &ask(1)).due, std::slice::from_ref(&found), "a take returns it too");
         let fired = fire(engine, &queue, &found);
         let added = fired.added.unwrap();
         assert_eq!((added.id, added.is_new), (format!("r:{next}"), true));
@@ -94,7 +94,7 @@ fn of_all_who_find_a_slot_one_fires_it() {
 }
 
 #[test]
-fn put_again_it_keeps_its_slot_and_what_it_has_fired() {
+fn a_repeat_stored_again_has_the_same_slot_and_count() {
     Engine::each(|engine| {
         let queue = queue();
         let next = put(engine, &queue, repeat("r", every(300))).unwrap();
@@ -135,7 +135,7 @@ fn it_ends_by_its_limit_and_by_its_end() {
         engine.pass(Duration::from_millis(850));
         assert!(due(engine, &queue).is_empty());
         assert_eq!(engine.run(queue.due()).unwrap().1.map(|next| next > Duration::from_secs(86_400)), Some(true));
-        // A program that says it again at its start does not begin anew.
+        // A program that stores it again at its start does not restart it.
         assert_eq!(put(engine, &queue, limited.clone()), None);
         assert_eq!(put(engine, &queue, repeat("ended", ended)), None);
         // It may have one more, or be another.
@@ -146,7 +146,7 @@ fn it_ends_by_its_limit_and_by_its_end() {
 }
 
 #[test]
-fn nothing_is_left_of_one_that_is_forgotten() {
+fn nothing_is_left_of_a_removed_repeat() {
     Engine::each(|engine| {
         let queue = queue();
         begin_slot(engine, 1000);
@@ -170,7 +170,7 @@ fn nothing_is_left_of_one_that_is_forgotten() {
 }
 
 #[test]
-fn what_was_missed_for_long_fires_once() {
+fn slots_missed_for_long_fire_once() {
     let engine = &Engine::embedded();
     let queue = queue();
     let first = put(engine, &queue, repeat("r", every(60_000))).unwrap();
@@ -184,7 +184,7 @@ fn what_was_missed_for_long_fires_once() {
 }
 
 #[test]
-fn what_was_missed_just_now_fires_one_by_one() {
+fn slots_missed_just_now_fire_one_by_one() {
     let engine = &Engine::embedded();
     let queue = queue();
     let first = put(engine, &queue, repeat("r", every(1000))).unwrap();
@@ -207,7 +207,7 @@ fn a_clock_that_was_set_back_fires_no_slot_again() {
         let added = fire(engine, &queue, &found).added.unwrap();
         assert!(!added.is_new);
         assert_eq!(take(engine, &queue, 10).len(), 1);
-        // A slot that lies ahead is not fired, whoever says that it is due.
+        // A slot in the future is not fired, even if a caller says that it is due.
         let ahead = DueRepeat { id: "r".into(), slot_ms: found.slot_ms + 3_600_000 };
         engine.raw(&["ZADD", REPEATS, &ahead.slot_ms.to_string(), "r"]).unwrap();
         assert_eq!(fire(engine, &queue, &ahead).added, None);
@@ -268,7 +268,7 @@ fn any_text_may_be_an_id() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_arguments_are_rejected() {
     let queue = queue();
     let kind = |repeat: Repeat| queue.repeat(repeat).err().map(|error| error.kind);
     let wrong = Some(Kind::InvalidArgument);
@@ -290,7 +290,7 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn what_somebody_else_wrote_is_told_and_can_be_removed() {
+fn an_invalid_repeat_is_an_error_and_can_be_removed() {
     Engine::each(|engine| {
         let queue = queue();
         put(engine, &queue, repeat("r", every(100)));
@@ -298,7 +298,7 @@ fn what_somebody_else_wrote_is_told_and_can_be_removed() {
         let found = wait(engine, &queue);
         assert_eq!(engine.run(queue.fire(&found)).unwrap_err().kind, Kind::InvalidData);
         assert_eq!(engine.run(queue.repeats(0, 1)).unwrap_err().kind, Kind::InvalidData);
-        // Said again it is well.
+        // Stored again it is valid.
         assert!(put(engine, &queue, repeat("r", every(100))).is_some());
         engine.raw(&["DEL", "queue:{queue:q}:repeat:r"]).unwrap();
         assert_eq!(fire(engine, &queue, &wait(engine, &queue)).added, None);

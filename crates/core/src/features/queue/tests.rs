@@ -10,7 +10,7 @@ fn job() -> NewJob {
 }
 
 #[test]
-fn what_most_jobs_are_given_takes_no_room() {
+fn default_options_take_no_memory() {
     assert_eq!(job().options().unwrap(), "");
     let keyed = NewJob { id: Some("a".into()), delay: Some(Duration::from_secs(1)), ..job() };
     assert_eq!(keyed.options().unwrap(), "");
@@ -20,7 +20,7 @@ fn what_most_jobs_are_given_takes_no_room() {
 }
 
 #[test]
-fn an_event_is_read_to_where_it_makes_sense() {
+fn events_are_read_up_to_an_invalid_one() {
     let message = b"added\na%20b\n0\n4\nm\na\nretrying\nx\n2 70\n-\nactive\ny\n3\n0\nwho\nz\n0\n0\nactive\ny\n3\n0\n";
     let what: Vec<_> = events(message).into_iter().map(|event| (event.id, event.what)).collect();
     let retrying = EventKind::Retrying { attempt: 2, delay: Duration::from_millis(70), error: None };
@@ -39,7 +39,7 @@ fn an_event_is_read_to_where_it_makes_sense() {
 }
 
 #[test]
-fn ids_are_never_made_twice() {
+fn generated_ids_are_unique() {
     let queues = [Queue::new("q", Options::default()).unwrap(), Queue::new("q", Options::default()).unwrap()];
     let id = |at: usize| {
         let call = queues[at % 2].add(job()).unwrap();
@@ -51,7 +51,7 @@ fn ids_are_never_made_twice() {
 }
 
 #[test]
-fn adding_many_takes_as_few_runs_as_are_bearable() {
+fn jobs_are_added_in_as_few_runs_as_the_bounds_allow() {
     let queue = Queue::new("q", Options::default()).unwrap();
     let runs = |jobs: Vec<NewJob>| queue.add_many(jobs).unwrap().requests.len();
     assert_eq!(runs(Vec::new()), 0);
@@ -62,7 +62,7 @@ fn adding_many_takes_as_few_runs_as_are_bearable() {
 
 proptest! {
     #[test]
-    fn what_a_job_is_given_is_read_back(
+    fn stored_options_are_read_back(
         attempts in 1_u32.., priority in -500..=500, group in proptest::option::of("[^\\x00]{1,40}"),
         delay in 0_u64..1 << 38, longest in 0_u64..1 << 38, jitter in 0.0..=1.0, fixed: bool, timeout in 1_u64..1 << 38,
     ) {
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn what_others_wrote_is_read_without_harm(given in ".*", message in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn foreign_data_is_read_without_a_panic(given in ".*", message in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = StoredOptions::read(Some(given.as_bytes()));
         let _ = events(&message);
     }

@@ -50,7 +50,7 @@ fn a_time_of_day_that_is_skipped_fires_at_the_jump() {
 }
 
 #[test]
-fn a_time_of_day_that_comes_twice_fires_the_first_time() {
+fn a_time_of_day_that_occurs_twice_fires_the_first_time() {
     let [after, until] = ["2027-10-30T12:00:00Z", "2027-11-01T12:00:00Z"];
     let fires = |expression, expected: &[&str]| fires(expression, "Europe/Berlin", after, until, expected);
     fires("30 2 * * *", &["2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"]);
@@ -59,7 +59,7 @@ fn a_time_of_day_that_comes_twice_fires_the_first_time() {
 }
 
 #[test]
-fn asked_in_the_hour_that_comes_again_it_does_not_fire_again() {
+fn a_repeated_hour_does_not_fire_again() {
     let schedule = cron("30 2 * * *", "Europe/Berlin");
     for after in ["2027-10-31T00:30:00Z", "2027-10-31T01:00:00Z", "2027-10-31T01:29:59.999Z", "2027-10-31T01:30:00Z"] {
         assert_eq!(schedule.next(ms(after)).map(text).unwrap(), "2027-11-01T01:30:00Z", "after {after}");
@@ -230,7 +230,7 @@ fn an_interval_counts_from_its_start() {
 }
 
 #[test]
-fn a_timetable_has_a_start_and_an_end() {
+fn a_cron_schedule_has_a_start_and_an_end() {
     let within = |start: &str, end: &str| cron("0 * * * *", "UTC").within(Some(ms(start)), Some(ms(end))).unwrap();
     let both = within("2027-01-01T01:00:00Z", "2027-01-01T02:00:00Z");
     assert_eq!(
@@ -278,7 +278,7 @@ fn the_text_of_a_schedule_reads_as_the_same() {
 }
 
 #[test]
-fn of_what_was_missed_the_last_is_found() {
+fn the_last_missed_slot_is_found() {
     let daily = cron("30 2 * * *", "Europe/Berlin");
     let due = ms("2027-03-27T01:30:00Z");
     for (now, latest) in [
