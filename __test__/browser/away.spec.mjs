@@ -65,7 +65,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
 
   const REDIS = /^Redis is unreachable: .+ 127\.0\.0\.1:\d+.*\./
   const CHECK_REDIS = /Check that Redis is running there\./
-  const SERVER = /The example's server does not answer\./
+  const SERVER = /The example's server does not respond\./
   const START_SERVER = /Start it again with npm start\./
 
   test('says that Redis was killed, and goes on with the next one', async () => {
@@ -96,10 +96,10 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
 
   test('says that the example itself has stopped, and goes on when it is started again', async () => {
     assert.equal(await example.stop(), 0, example.output())
-    await saysAway(ada, "The example's server does not answer", SERVER, START_SERVER)
+    await saysAway(ada, "The example's server does not respond", SERVER, START_SERVER)
     await ada.click('#profile-load')
     await ada.click('#logout')
-    await saysAway(ada, "The example's server does not answer", SERVER, START_SERVER)
+    await saysAway(ada, "The example's server does not respond", SERVER, START_SERVER)
     example = await start()
     await isWell(ada)
     await shows(ada, '#session-facts', 'Ada')
@@ -110,7 +110,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
     await redis.kill()
     await saysAway(ada, 'Redis is unreachable', REDIS, CHECK_REDIS)
     assert.equal(await example.stop(), 0, example.output())
-    await saysAway(ada, "The example's server does not answer", SERVER, START_SERVER)
+    await saysAway(ada, "The example's server does not respond", SERVER, START_SERVER)
     example = await start()
     await saysAway(ada, 'Redis is unreachable', REDIS, CHECK_REDIS)
     await redis.start()
@@ -132,7 +132,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
 })
 
 async function forgetAndLoad(page) {
-  await page.click('#profile-forget')
-  await shows(page, '#cache-outcome', /^Forgotten/)
+  await page.click('#profile-invalidate')
+  await shows(page, '#cache-outcome', /^Invalidated/)
   await loadProfile(page, 'miss')
 }

@@ -76,8 +76,8 @@ for (const { name, start } of ENGINES) {
       const second = await loadProfile(ada, 'hit')
       assert.ok(first >= 590, `the source takes 600 ms, the miss took ${first}`)
       assert.ok(second < first / 2, `the hit took ${second} ms, the miss ${first}`)
-      await ada.click('#profile-forget')
-      await shows(ada, '#cache-outcome', 'Forgotten')
+      await ada.click('#profile-invalidate')
+      await shows(ada, '#cache-outcome', 'Invalidated')
       await loadProfile(ada, 'miss')
     })
 

@@ -21,7 +21,7 @@ await main(async () => {
   if (process.stdin.isTTY) startAgainOnEnter(servers, { redis, ports })
 })
 
-/** Starts one server and waits until it listens. It ends with this process, however this one ends: by its channel. */
+/** Starts one server and waits until it listens. It ends with this process in any case: when its IPC channel closes. */
 function start(server, { redis, ports }) {
   const env = { ...process.env, LABEL: server.label, PORT: server.port, PORTS: ports.join(), REDIS_URL: redis.url }
   const child = fork(`${folder}server.mjs`, { env })
@@ -29,7 +29,7 @@ function start(server, { redis, ports }) {
   child.on('exit', (status, signal) => {
     if (server.child === child) server.child = null
     if (stopping || status) return
-    console.log(`\n  Server ${server.label} is gone (${signal ?? 'it stopped'}). Who was on it leaves within seconds.`)
+    console.log(`\n  Server ${server.label} has ended (${signal ?? 'it stopped'}). Its users leave within seconds.`)
     if (process.stdin.isTTY) console.log('  Press Enter to start it again.')
   })
   return new Promise((resolve, reject) => {
@@ -47,10 +47,10 @@ function explain(servers, redis) {
   console.log(`
   Try this
     1. Open both addresses, enter with two names, and talk from one server to the other.
-    2. Untick "come back by itself" in the window on ${a.label}, then kill its server as a crash would:
+    2. Untick "reconnect automatically" in the window on ${a.label}, then kill its server as a crash would:
          kill -9 ${a.child.pid}
-       The ghost leaves in the other window after some seconds: server ${b.label} noticed and swept up.
-    3. Say something in the other window, then tick it again: the first window goes to server ${b.label} and shows what
+       The user leaves in the other window after some seconds: server ${b.label} noticed and removed the membership.
+    3. Say something in the other window, then tick it again: the first window connects to server ${b.label} and shows what
        it missed.
   stop               Ctrl-C
 `)
@@ -66,7 +66,7 @@ function startAgainOnEnter(servers, settings) {
 }
 
 async function stop(servers, redis) {
-  // A second Ctrl-C means now.
+  // A second Ctrl-C stops at once.
   if (stopping) process.exit(130)
   stopping = true
   const running = servers.map(({ child }) => child).filter(Boolean)

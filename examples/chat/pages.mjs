@@ -1,4 +1,4 @@
-// The page and its files, served from ./public as they are: no build step, nothing from another host.
+// The page and its files, served from ./public unchanged: no build step, nothing from another host.
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 
@@ -10,7 +10,7 @@ const TYPES = {
   '.svg': 'image/svg+xml',
 }
 
-/** Answers requests for the files that are there at the start: an address can name nothing else. */
+/** Serves the files that exist at the start; a request can name no other file. */
 export function pages({ origins }) {
   const files = new Map(readdirSync(FOLDER).map((name) => [`/${name}`, { type: TYPES[extname(name)], ...read(name) }]))
   files.set('/', files.get('/page.html'))

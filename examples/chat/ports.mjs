@@ -1,10 +1,10 @@
-// The ports of the servers, known before either starts, so that each can tell its pages where the others are.
+// The ports of the servers, chosen before either starts, so that each can send its pages the addresses of all.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 const FIRST_PORT = 4000
 
-/** `PORT` and the next ones that are free; from 4000 where it is not set. */
+/** Returns `PORT` (default 4000) and the next ports, as far as they are free. */
 export async function choosePorts(env, count) {
   const first = Number(env.PORT || FIRST_PORT)
   if (!Number.isInteger(first) || first < 1 || first > 65_000) {

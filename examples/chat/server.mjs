@@ -7,10 +7,10 @@ import { visit } from './visit.mjs'
 
 const { LABEL = 'A', PORT = '4000', PORTS = PORT, LEASE_MS = '5000' } = process.env
 const MAX_MESSAGE_BYTES = 4096
-/** How often each window is sent a sign of life, and one that gave none since the last time is dropped. */
+/** How often each window gets a heartbeat and a ping, in milliseconds; a window without a pong since the last one is disconnected. */
 const BEAT_MS = 2000
 
-/** Where the servers are, by both names of this machine. Pages of other sites must not talk to them. */
+/** The origins of the servers, with both names of this machine. Pages of other sites must not connect. */
 const origins = PORTS.split(',').flatMap((port) => [`http://localhost:${port}`, `http://127.0.0.1:${port}`])
 
 const service = new RedisService()
@@ -40,21 +40,21 @@ const beats = setInterval(() => {
     }
     socket.alive = false
     socket.ping()
-    // A page sees no pings, so this is how it knows that its server is well, and whether Redis is.
+    // Scripts of a page do not see pings, so this says that its server works, and whether Redis is connected.
     socket.send(JSON.stringify({ type: 'beat', redis: service.isConnected }))
   }
 }, BEAT_MS)
 
 let stopping = false
 
-/** Whoever is here leaves at once: only a crash leaves ghosts. */
+/** Ends all memberships at once; only after a crash do users stay until the lease expires. */
 async function stop() {
   if (stopping) return
   stopping = true
-  // Nothing that hangs may keep the process: the timer itself does not.
+  // Nothing that hangs may keep the process alive; the timer itself does not.
   setTimeout(() => process.exit(1), 5000).unref()
   clearInterval(beats)
-  for (const socket of sockets.clients) socket.close(1001, 'the server stops')
+  for (const socket of sockets.clients) socket.close(1001, 'the server is stopping')
   http.close()
   http.closeIdleConnections()
   await service.disconnect()

@@ -2,8 +2,8 @@
 //
 //   deno run --allow-ffi --allow-read --allow-env --allow-net=127.0.0.1 examples/deno/main.ts
 //
-// The addon needs --allow-ffi alone; --allow-net is for the HTTP server of this file, and --allow-read for a package that is linked.
-// In this repository the name leads to the repository itself, in a project of yours to the package from npm.
+// The addon needs only --allow-ffi; --allow-net is for the HTTP server of this file, and --allow-read for a linked package. In this
+// repository the name `cinnabar` leads to the repository itself, in your own project to the package from npm.
 // Without REDIS_URL it runs on the embedded engine. TRUSTED_PROXIES is the number of your own proxies in front of it, by default 0.
 import { ApiCache, RateLimiter, redisService } from 'npm:cinnabar'
 
@@ -23,23 +23,23 @@ const server = Deno.serve(
 
     const { pathname } = new URL(request.url)
     let from = 'cache'
-    const answer = await ApiCache.getOrSet(
+    const report = await ApiCache.getOrSet(
       ApiCache.keyFor(pathname),
       async () => {
         from = 'source'
-        // Stands for a database or another service that takes its time.
+        // Simulates a slow database or service.
         await new Promise((resolve) => setTimeout(resolve, 300))
         return { path: pathname, made: new Date().toISOString() }
       },
       { ttl: 30 },
     )
-    return Response.json({ from, ...answer }, { headers })
+    return Response.json({ from, ...report }, { headers })
   },
 )
 
 /**
  * The client's address. Each proxy appends the address that called it to X-Forwarded-For, so with proxies of your own in
- * front, the client is that many entries before the last. Everything further left may be forged.
+ * front, the client is that many entries before the last. Clients can forge everything further left.
  */
 function clientOf(request: Request, socket: string) {
   const forwarded = request.headers.get('x-forwarded-for')?.split(',') ?? []

@@ -8,7 +8,7 @@ const root = import.meta.dirname
 
 const config: NextConfig = {
   output,
-  // Each kind of output has a folder of its own, so that both can be built and started side by side.
+  // Each kind of output has its own folder, so that both can be built and started side by side.
   distDir: output ? '.next-standalone' : '.next',
   // A native addon cannot be bundled: Node loads it from node_modules when the server runs.
   serverExternalPackages: ['cinnabar'],

@@ -1,4 +1,4 @@
-// The HTTP server: finds the route of a request, and turns whatever goes wrong into an answer in words.
+// The HTTP server: finds the route of a request, and turns exceptions into error responses.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { describe, HttpError, send } from './http.mjs'
@@ -13,7 +13,7 @@ import { profileRoutes } from './routes/profile.mjs'
 import { roomRoutes } from './routes/room.mjs'
 import { sessionRoutes } from './routes/session.mjs'
 
-/** Builds the server. `stopping` is an AbortSignal: whatever would run for long ends when it fires. */
+/** Builds the server. `stopping` is an `AbortSignal` that ends long-running work. */
 export function createApp({ engine, proxies, stopping }) {
   const jobs = openJobs()
   const context = { engine, proxies, stopping, jobs }
@@ -34,9 +34,9 @@ export function createApp({ engine, proxies, stopping }) {
   const server = createServer((request, response) => {
     open.add(response)
     response.once('close', () => open.delete(response))
-    const run = answer(routes, request, response)
+    const run = respond(routes, request, response)
       .catch((error) => {
-        // The client left in the middle of its request: nobody is there to be told.
+        // The client left in the middle of its request, so there is no one to respond to.
         if (request.destroyed && !request.complete) return
         refuse(response, error)
       })
@@ -51,26 +51,26 @@ export function createApp({ engine, proxies, stopping }) {
     server,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
-      // Work goes on where the client has left: it may hold a lock, which it lets go of at its end.
+      // Work continues after its client has left: it may hold a lock, which it releases at its end.
       await Promise.all(running)
       await Promise.all([...open].map((response) => once(response, 'close')))
-      // What is left are connections without a request, which browsers open ahead and keep.
+      // The remaining connections have no request: browsers open them in advance and leave them open.
       server.closeAllConnections()
       await closed
-      // What is not finished goes back to the queue, for whoever runs next.
+      // Unfinished jobs return to the queue, for another worker.
       await jobs.close()
     },
   }
 }
 
-/** 'POST /api/rooms/:room' → what to compare a request with. */
+/** Compiles a route such as 'POST /api/rooms/:room' to a method and a pattern. */
 function compile(route, handler) {
   const [method, path] = route.split(' ')
   const pattern = path.replaceAll('.', '\\.').replace(/:(\w+)/g, '(?<$1>[^/]+)')
   return { method, pattern: new RegExp(`^${pattern}$`), handler }
 }
 
-async function answer(routes, request, response) {
+async function respond(routes, request, response) {
   const path = request.url.split('?', 1)[0]
   const found = routes.map((route) => ({ ...route, match: route.pattern.exec(path) })).filter(({ match }) => match)
   if (found.length === 0) throw new HttpError(404, 'not_found', 'There is nothing at this address.')
@@ -78,7 +78,7 @@ async function answer(routes, request, response) {
   const route = found.find((candidate) => candidate.method === method)
   if (!route) {
     response.setHeader('Allow', found.map((candidate) => candidate.method).join(', '))
-    throw new HttpError(405, 'method_not_allowed', `This address does not answer ${request.method}.`)
+    throw new HttpError(405, 'method_not_allowed', `This address does not support ${request.method}.`)
   }
   await route.handler(request, response, route.match.groups ?? {})
 }
@@ -86,9 +86,9 @@ async function answer(routes, request, response) {
 function refuse(response, error) {
   const { status, code, message } = describe(error)
   if (status >= 500) console.error(`${status} ${code}: ${message}`)
-  // Half of an answer is out already: all that is left is to end it.
+  // A part of the response has been sent already, so it can only be ended.
   if (response.headersSent) return response.destroy()
-  // The rest of a body that is too long is thrown away: closing now would take the answer from a client that still sends.
+  // The rest of a body that is too long is read and discarded: closing now would lose the response to a client that still sends.
   if (status === 413) response.req.resume()
   send(response, status, { error: { code, message } })
 }

@@ -4,7 +4,7 @@ const SERVER_SETTINGS = ['REDIS_URL', 'REDIS_PUBLIC_URL', 'REDIS_HOST']
 
 /**
  * Names the engine. With no server configured it asks for the embedded one by its URL, so that the example
- * runs the same way under NODE_ENV=production, where the library itself would look for localhost:6379.
+ * runs the same way under NODE_ENV=production, where the library itself would connect to localhost:6379.
  */
 export function chooseEngine(env) {
   if (!SERVER_SETTINGS.some((name) => env[name])) env.REDIS_URL = 'memory:'

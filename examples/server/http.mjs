@@ -1,8 +1,8 @@
-// What every route needs of HTTP: a JSON body in, JSON out, cookies, and errors that carry a status.
+// The parts of HTTP that every route needs: a JSON body in, JSON out, cookies, and errors that carry a status.
 
 const MAX_BODY_BYTES = 8 * 1024
 
-/** A refusal with a status and words for a person. */
+/** An error with a status, a code and a message for people. */
 export class HttpError extends Error {
   constructor(status, code, message) {
     super(message)
@@ -28,7 +28,7 @@ export function send(response, status, value, headers = {}) {
 export async function readJson(request) {
   const chunks = []
   let size = 0
-  // Leaving the loop early must not destroy the request: the refusal goes out on the same socket.
+  // Leaving the loop early must not destroy the request: the error response uses the same socket.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length
     if (size > MAX_BODY_BYTES) throw new HttpError(413, 'too_large', 'That is too long.')
@@ -61,7 +61,7 @@ export function cookie(request, name) {
 
 /**
  * The client's address, IPv4 written one way. Each proxy appends the address that called it to X-Forwarded-For, so with
- * `proxies` of your own in front, the client is that many entries before the last. Everything further left may be forged.
+ * `proxies` of your own in front, the client is that many entries before the last. Clients can forge everything further left.
  */
 export function clientOf(request, proxies = 0) {
   const socket = request.socket.remoteAddress ?? 'unknown'
@@ -70,12 +70,12 @@ export function clientOf(request, proxies = 0) {
   return address.trim().replace(/^::ffff:/, '')
 }
 
-/** Takes text from a body: present, trimmed, no longer than `max`. */
+/** Returns a field of a body as trimmed text; throws if it is missing or longer than `max` characters. */
 export function requireText(body, field, max) {
   const value = body[field]
   if (typeof value !== 'string' || value.trim() === '') throw new HttpError(400, 'bad_input', `Give a ${field}.`)
   const text = value.trim()
-  // As people count: an emoji is one character.
+  // An emoji counts as one character.
   const length = [...new Intl.Segmenter().segment(text)].length
   if (length > max)
     throw new HttpError(400, 'bad_input', `The ${field} may have ${max} characters; this has ${length}.`)
@@ -85,14 +85,14 @@ export function requireText(body, field, max) {
 const WORDS = {
   E_UNAVAILABLE: (why) => `Redis is unreachable: ${why}. Start it, then try again.`,
   E_NOT_SENT: (why) => `Redis is unreachable: ${why}. Try again.`,
-  E_TIMEOUT: () => 'Redis is unreachable: it did not answer in time. Try again.',
+  E_TIMEOUT: () => 'Redis is unreachable: it did not reply in time. Try again.',
   E_AUTH: (why) => `Redis refuses this: ${why}. Check the user and the password in REDIS_URL.`,
-  E_MAYBE_APPLIED: () => 'The connection was lost before the answer came: the change may or may not have happened.',
+  E_MAYBE_APPLIED: () => 'The connection was lost before the reply: the change may or may not have been made.',
   E_CLOSED: () => 'The example is stopping.',
   E_OUT_OF_MEMORY: () => 'Redis has no memory left for this.',
 }
 
-/** Status, code and words of anything that was thrown. */
+/** Returns the status, code and message for an exception. */
 export function describe(error) {
   if (error instanceof HttpError) return error
   if (error?.name === 'CinnabarError') {

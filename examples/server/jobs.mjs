@@ -1,5 +1,5 @@
-// Reports that take a few seconds to build, and who builds them: a worker in this very process. Any number of servers may share
-// the queue; each hears of all jobs, wherever they run.
+// Reports that take a few seconds to build, and the worker of this process that builds them. Any number of servers may share the queue;
+// each gets the events of all jobs, in any process.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobQueue } from '../../index.js'
 
@@ -9,28 +9,28 @@ const AT_ONCE = 2
 const EVENTS = ['added', 'active', 'progress', 'completed', 'retrying', 'stalled', 'dead', 'gap']
 const CLOSE_MS = 1000
 
-/** The queue of reports with its worker. `watch` tells of what happens to jobs until what it answers is called. */
+/** Opens the queue of reports, with a worker. `watch` calls a listener for each event, until the function that it returns is called. */
 export function openJobs() {
   const queue = new JobQueue('example-reports', { keep: { done: { count: 20 } } })
   queue.process(build, { concurrency: AT_ONCE })
-  const watchers = new Set()
+  const listeners = new Set()
   for (const type of EVENTS) {
-    // Of an error the page needs the words; the rest is not for everybody.
+    // The page needs only the message of an error; the rest is not public.
     queue.on(type, ({ error, ...details }) => {
-      watchers.forEach((tell) => tell({ type, ...details, error: error?.message }))
+      listeners.forEach((listener) => listener({ type, ...details, error: error?.message }))
     })
   }
   return {
     queue,
-    watch(tell) {
-      watchers.add(tell)
-      return () => watchers.delete(tell)
+    watch(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
     close: () => queue.close({ timeoutMs: CLOSE_MS }),
   }
 }
 
-/** One attempt at a report. When the server stops, the job goes back to the queue and its signal ends the wait. */
+/** Runs one attempt at a report. When the server stops, the job returns to the queue and its signal ends the wait. */
 async function build(job, { signal, progress }) {
   for (let step = 1; step <= STEPS; step++) {
     await sleep(STEP_MS, undefined, { signal })

@@ -1,10 +1,10 @@
-// Where the server listens: the port asked for, or the first free one from 3000 when none was; and what stands before it.
+// The server's port: the configured one, or the first free one from 3000; and the number of proxies in front of it.
 import { once } from 'node:events'
 
 const FIRST_PORT = 3000
 const PORTS_TO_TRY = 20
 
-/** The port to listen on, and whether the next one may be taken instead. `PORT=0` means any free port. */
+/** Reads the port to listen on, and whether the next one may be used instead. `PORT=0` means any free port. */
 export function readPort(env) {
   if (!env.PORT) return { port: FIRST_PORT, tries: PORTS_TO_TRY }
   const port = Number(env.PORT)
@@ -13,14 +13,14 @@ export function readPort(env) {
   process.exit(1)
 }
 
-/** How many proxies of your own pass requests on to this server: `TRUSTED_PROXIES`, none unless set. */
+/** Reads the number of your own proxies in front of this server: `TRUSTED_PROXIES`, default 0. */
 export function readProxies(env) {
   if (/^\d?$/.test(env.TRUSTED_PROXIES ?? '')) return Number(env.TRUSTED_PROXIES ?? 0)
   console.error(`TRUSTED_PROXIES must be a number from 0 to 9, not "${env.TRUSTED_PROXIES}".`)
   process.exit(1)
 }
 
-/** Listens and answers the address to open in a browser. */
+/** Listens; returns the address to open in a browser. */
 export async function listen(server, { port, tries }, host = process.env.HOST || '127.0.0.1') {
   for (let candidate = port; ; candidate++) {
     try {

@@ -22,10 +22,10 @@ try {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
 
 async function stop() {
-  // A second Ctrl-C means now.
+  // A second Ctrl-C stops at once.
   if (stopping.signal.aborted) process.exit(130)
-  console.log('\nStopping: finishing what is under way …')
-  // An answer that never finishes must not keep the process: the timer itself does not.
+  console.log('\nStopping: finishing requests …')
+  // A response that never finishes must not keep the process alive; the timer itself does not.
   setTimeout(() => process.exit(1), 5000).unref()
   stopping.abort()
   await app.close()

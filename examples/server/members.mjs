@@ -1,20 +1,20 @@
-// Who is in a room: whoever has its page open. Each live page holds a membership, which ends soon after the page is closed, or
-// by the lease of this process when the process dies, so that nobody stays who has gone.
+// The members of a room: the visitors who have its page open. Each open page has a membership, which ends soon after the page is
+// closed, or when this process's lease expires because the process died.
 import { RealtimeDataManager, redisService } from '../../index.js'
 
 const LEASE_MS = 5000
-// Time to load the page again, or for a page that has just joined to open its live stream.
+// Time to reload the page, or for a page that has just joined to open its live stream.
 const GRACE_MS = 5000
 
 export const rooms = new RealtimeDataManager(redisService, { leaseMs: LEASE_MS })
 
-/** Puts somebody into a room. What this returns lets go of them: then they leave, unless another page holds them there. */
-export async function hold(room, { userId, name }) {
+/** Adds a visitor to a room; returns a function that ends the membership. Memberships of other pages keep the visitor in the room. */
+export async function joinRoom(room, { userId, name }) {
   const membership = await rooms.join(room, userId, { name })
   return () => setTimeout(() => membership.leave(), GRACE_MS).unref()
 }
 
-/** Whether somebody is in a room. */
+/** Returns whether a visitor is in a room. */
 export async function isIn(room, { userId }) {
   return Object.hasOwn(await rooms.getRoomUsers(room), userId)
 }

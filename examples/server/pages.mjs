@@ -1,4 +1,4 @@
-// The page and its files, served from ./public as they are: no build step, nothing from another host.
+// The page and its files, served from ./public unchanged: no build step, nothing from another host.
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
@@ -12,7 +12,7 @@ const TYPES = {
   '.svg': 'image/svg+xml',
 }
 
-/** One route per file that is there at the start: an address can name nothing else. */
+/** One route per file that exists at the start; a request can name no other file. */
 export function pages() {
   const routes = { 'GET /': serve('page.html') }
   for (const name of readdirSync(FOLDER)) routes[`GET /${name}`] = serve(name)

@@ -1,29 +1,29 @@
-// Who asks: the session behind the cookie.
+// The visitor: the session whose id the cookie carries.
 import { SessionManager } from '../../index.js'
 import { cookie, HttpError } from './http.mjs'
 
-// A cookie is shared by all ports of a host: a name of its own keeps other programs on localhost out of it.
+// All ports of a host share cookies, so this one has a name that other programs on localhost do not use.
 export const COOKIE = 'cinnabar_example'
 const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Lax'
 const DAY_SECONDS = 86_400
 
-/** The visitor's session id and session, or null: no cookie, an unknown one, or a session that ended. */
+/** Returns the visitor's session id and session; `null` without a cookie, or if its session does not exist. */
 export async function visitor(request) {
   const id = cookie(request, COOKIE)
-  // An id this library made looks like this; anything else is not worth a look-up.
+  // The library's ids look like this; there is no need to look up anything else.
   if (!id || !/^[\w-]{16,128}$/.test(id)) return null
   const session = await SessionManager.getSession(id)
   return session && { id, session }
 }
 
-/** The same, refused with 401 when nobody is signed in. */
+/** Returns the visitor, or throws 401 if there is none. */
 export async function requireVisitor(request) {
   const found = await visitor(request)
   if (!found) throw new HttpError(401, 'sign_in', 'Sign in first: this needs a session.')
   return found
 }
 
-/** The name to show for whoever asks. */
+/** Returns the name to show for a visitor. */
 export async function nameOf(request) {
   return (await visitor(request))?.session.name ?? 'a guest'
 }

@@ -1,40 +1,40 @@
 // The connection of this window: to one of the servers, and to the next when that one is lost.
 
-/** The server sends a sign of life every 2 s; after this long without any it is as good as dead. */
+/** The server sends a heartbeat every 2 s; after this long without one the connection counts as lost. */
 const SILENCE_MS = 7000
 const FIRST_DELAY_MS = 300
 const LONGEST_DELAY_MS = 5000
 
 /**
- * `entry()` says with which message to enter, anew at each connection. `heard(message)` gets what the server says, and
- * `changed({ state, words })` each change: `off`, `connecting`, `on`, `away`, `lost`.
+ * `entry()` returns the first message of each connection. `received(message)` is called with each message of the server, and
+ * `changed({ state, words })` for each change: `off`, `connecting`, `on`, `away`, `lost`.
  */
 export class Link {
   #entry
-  #heard
+  #received
   #changed
   #socket = null
   #servers = [location.origin]
   #attempts = 0
   #retry
   #watch
-  #comesBack = true
-  #lastWord = 0
+  #reconnects = true
+  #lastMessageAt = 0
   #server = ''
 
-  constructor({ entry, heard, changed }) {
+  constructor({ entry, received, changed }) {
     this.#entry = entry
-    this.#heard = heard
+    this.#received = received
     this.#changed = changed
   }
 
-  /** Whether a lost connection is made again without being asked. */
-  get comesBack() {
-    return this.#comesBack
+  /** Whether to reconnect automatically. */
+  get reconnects() {
+    return this.#reconnects
   }
 
-  set comesBack(wanted) {
-    this.#comesBack = wanted
+  set reconnects(wanted) {
+    this.#reconnects = wanted
     if (this.#state !== 'lost') return
     if (wanted) return this.open()
     clearTimeout(this.#retry)
@@ -53,13 +53,13 @@ export class Link {
     this.#connect()
   }
 
-  /** Leaves and stays away. */
+  /** Disconnects and stays disconnected. */
   close() {
     this.#drop(1000)
     this.#become('off', 'not connected')
   }
 
-  /** Answers whether it could be sent. */
+  /** Sends a message; returns whether it could be sent. */
   send(message) {
     if (this.#state !== 'on') return false
     this.#socket.send(JSON.stringify(message))
@@ -71,31 +71,31 @@ export class Link {
     this.#become('connecting', `connecting to ${new URL(server).host}`)
     const socket = new WebSocket(`${server.replace('http', 'ws')}/chat`)
     this.#socket = socket
-    this.#lastWord = Date.now()
-    this.#watch = setInterval(() => Date.now() - this.#lastWord > SILENCE_MS && this.#lost('it fell silent'), 1000)
+    this.#lastMessageAt = Date.now()
+    this.#watch = setInterval(() => Date.now() - this.#lastMessageAt > SILENCE_MS && this.#lost('no heartbeat'), 1000)
     socket.onopen = () => socket.send(JSON.stringify(this.#entry()))
-    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data))
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data))
     socket.onclose = ({ reason }) => this.#lost(reason)
   }
 
-  #hear(message) {
-    this.#lastWord = Date.now()
-    if (message.type === 'beat') return this.#look(message.redis)
+  #receive(message) {
+    this.#lastMessageAt = Date.now()
+    if (message.type === 'beat') return this.#setRedis(message.redis)
     if (message.type === 'welcome') this.#learn(message)
-    this.#heard(message)
+    this.#received(message)
     if (message.type === 'entered') {
       this.#attempts = 0
       this.#become('on', `connected to server ${this.#server}`)
     }
   }
 
-  /** A server without its Redis keeps the connection, but nothing said reaches anybody. */
-  #look(redis) {
+  /** Without Redis the connection to the server stays open, but messages are not delivered. */
+  #setRedis(redis) {
     if (this.#state === 'on' && !redis) this.#become('away', 'Redis is unreachable, waiting for it')
     else if (this.#state === 'away' && redis) this.#become('on', `connected to server ${this.#server}`)
   }
 
-  /** The servers there are, the one of this connection first. They are named as this page's own address is. */
+  /** Remembers the servers, that of this connection first, under the host name of this page. */
   #learn({ server, origins }) {
     this.#server = server
     const here = this.#servers[0]
@@ -106,14 +106,14 @@ export class Link {
   #lost(reason) {
     const was = this.#state
     this.#drop()
-    // The one that was lost goes to the end: the others are tried first.
+    // The lost server is moved to the end, so that the others are tried first.
     this.#servers.push(this.#servers.shift())
     const why = reason ? ` (${reason})` : ''
     const what = was === 'on' || was === 'away' ? `lost server ${this.#server}${why}` : `no connection yet${why}`
-    this.#become('lost', this.#comesBack ? `${what}, trying again` : what)
-    if (!this.#comesBack) return
+    this.#become('lost', this.#reconnects ? `${what}, trying again` : what)
+    if (!this.#reconnects) return
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts++)
-    // Anywhere in the second half: windows that lost one server do not all come back at once.
+    // Random within the second half, so that the windows of a lost server do not all reconnect at once.
     this.#retry = setTimeout(() => this.#connect(), longest * (0.5 + Math.random() / 2))
   }
 
@@ -123,7 +123,7 @@ export class Link {
     const socket = this.#socket
     this.#socket = null
     if (!socket) return
-    // A server that hangs never confirms that it closes: nobody waits for that.
+    // A server that hangs never confirms the close, so this does not wait for it.
     socket.onopen = socket.onmessage = socket.onclose = null
     socket.close(code)
   }

@@ -37,7 +37,7 @@ export function showMessage({ seq, from, text, timestamp }, mine) {
   append(item)
 }
 
-/** Shows a line of its own: `join`, `leave`, `link` or `gap`. */
+/** Shows a line that is not a message: `join`, `leave`, `link` or `gap`. */
 export function showLine(kind, text) {
   lastMessage = null
   const item = make('li', '', { class: 'line', 'data-kind': kind })
@@ -52,7 +52,7 @@ export function showGap(missed) {
 }
 
 function append(item) {
-  // Whoever reads further up is left there.
+  // Does not scroll while the reader is further up.
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
   log.append(item)
   while (log.children.length > MAX_LINES) log.firstChild.remove()

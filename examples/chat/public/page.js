@@ -1,4 +1,4 @@
-// Puts the page together: who one is, the room one is in, and what one says.
+// The page: the user, the room, and sending messages.
 import { avatar, byId, make } from './dom.js'
 import { Link } from './link.js'
 import { clear, showGap, showLine, showMessage, since } from './log.js'
@@ -7,14 +7,14 @@ import { addPerson, removePerson, setPeople } from './people.js'
 const ROOMS = ['lobby', 'workshop', 'garden']
 
 const me = { name: sessionStorage.getItem('name') ?? '', room: sessionStorage.getItem('room') ?? ROOMS[0] }
-/** Set while what was said is under way: its number, and the text until it is known to be said. */
+/** The number of the message that is being sent, until it is confirmed. */
 let saying = null
 let said = 0
 let wasOn = false
 
 const link = new Link({
   entry: () => ({ type: 'enter', ...me, since: since() }),
-  heard: (message) => handlers[message.type]?.(message),
+  received: (message) => handlers[message.type]?.(message),
   changed: showState,
 })
 
@@ -47,7 +47,7 @@ const handlers = {
 function showState({ state, words }) {
   byId('state').dataset.state = state
   byId('state-words').textContent = words
-  byId('link').textContent = state === 'off' || (state === 'lost' && !link.comesBack) ? 'Connect' : 'Disconnect'
+  byId('link').textContent = state === 'off' || (state === 'lost' && !link.reconnects) ? 'Connect' : 'Disconnect'
   if (state === 'on' && wasOn) showLine('link', `back again: ${words}`)
   if (state === 'away') showLine('link', words)
   if (state === 'lost' && wasOn) showLine('link', words.replace(', trying again', ''))
@@ -57,7 +57,7 @@ function showState({ state, words }) {
   } else if (state !== 'away') setPeople([])
   if (saying && state !== 'on' && state !== 'away') {
     saying = null
-    say('The connection was lost meanwhile: look whether this was said before you send it again.')
+    say('The connection was lost meanwhile: check whether this was sent before you send it again.')
   }
   allowSaying()
 }
@@ -125,7 +125,7 @@ byId('say').addEventListener('submit', (event) => {
   byId('text').focus()
 })
 
-byId('auto').addEventListener('change', ({ target }) => (link.comesBack = target.checked))
+byId('auto').addEventListener('change', ({ target }) => (link.reconnects = target.checked))
 
 byId('link').addEventListener('click', () => {
   if (byId('link').textContent === 'Connect') return link.open()

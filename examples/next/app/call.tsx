@@ -2,9 +2,9 @@
 
 import { useState } from 'react'
 
-/** A button that sends a request, and what came back. A second click does not wait for the first. */
+/** A button that sends a request, and its result. A second click does not wait for the first. */
 export function Call({ title, path, init }: { title: string; path: string; init?: RequestInit }) {
-  const [answer, setAnswer] = useState<{ good: boolean; line: string; body: string }>()
+  const [result, setResult] = useState<{ good: boolean; line: string; body: string }>()
 
   async function send() {
     const begin = performance.now()
@@ -12,9 +12,9 @@ export function Call({ title, path, init }: { title: string; path: string; init?
       const response = await fetch(path, init)
       const body = await response.text()
       const ms = Math.round(performance.now() - begin)
-      setAnswer({ good: response.ok, line: `${response.status} in ${ms} ms`, body })
+      setResult({ good: response.ok, line: `${response.status} in ${ms} ms`, body })
     } catch {
-      setAnswer({ good: false, line: 'failed', body: 'The server cannot be reached.' })
+      setResult({ good: false, line: 'failed', body: 'The server cannot be reached.' })
     }
   }
 
@@ -27,8 +27,8 @@ export function Call({ title, path, init }: { title: string; path: string; init?
         {init?.method ?? 'GET'} {path}
       </code>
       <div role="status">
-        {answer && <strong className={answer.good ? 'good' : 'bad'}>{answer.line}</strong>}
-        {answer && <pre>{answer.body}</pre>}
+        {result && <strong className={result.good ? 'good' : 'bad'}>{result.line}</strong>}
+        {result && <pre>{result.body}</pre>}
       </div>
     </section>
   )

@@ -3,12 +3,12 @@ import { suspect } from './connection.js'
 import { logRequest } from './log.js'
 
 const ANSWER_MS = 10_000
-// Nothing was done, because Redis did not answer.
+// Nothing was done, because Redis did not respond.
 const AWAY = ['E_UNAVAILABLE', 'E_NOT_SENT', 'E_TIMEOUT', 'E_AUTH']
 
 /**
- * Sends one request. A refusal is an Error in the server's words, with `status`, `body` and `headers`; with `away` where the
- * server or its Redis did not answer.
+ * Sends one request. Throws an `Error` with the server's message, `status`, `body` and `headers`; with `away` if the
+ * server or its Redis did not respond.
  */
 export async function api(method, path, body) {
   const begin = performance.now()
@@ -23,13 +23,13 @@ export async function api(method, path, body) {
   } catch {
     logRequest(method, path, 'failed', performance.now() - begin)
     suspect()
-    throw Object.assign(new Error("The example's server does not answer."), { away: true })
+    throw Object.assign(new Error("The example's server does not respond."), { away: true })
   }
-  const answer = await response.json().catch(() => ({}))
+  const reply = await response.json().catch(() => ({}))
   logRequest(method, path, response.status >= 500 ? 'failed' : response.status, performance.now() - begin)
-  if (response.ok) return { body: answer, headers: response.headers }
+  if (response.ok) return { body: reply, headers: response.headers }
   if (response.status >= 500) suspect()
-  const away = AWAY.includes(answer.error?.code)
-  const words = answer.error?.message ?? "The example's server could not do this. Look at its terminal."
-  throw Object.assign(new Error(words), { status: response.status, body: answer, headers: response.headers, away })
+  const away = AWAY.includes(reply.error?.code)
+  const words = reply.error?.message ?? "The example's server could not do this. See its terminal."
+  throw Object.assign(new Error(words), { status: response.status, body: reply, headers: response.headers, away })
 }

@@ -14,16 +14,16 @@ onClick('profile-load', 'cache-outcome', async () => {
   facts(byId('profile-facts'), { key: body.key, ...body.profile })
   history(body)
   const words =
-    body.result === 'hit' ? 'Hit: answered from the cache.' : 'Miss: the slow source was asked, and its answer kept.'
+    body.result === 'hit' ? 'Hit: returned from the cache.' : 'Miss: loaded from the slow source, and stored.'
   say('cache-outcome', words, 'good')
 })
 
-onClick('profile-forget', 'cache-outcome', async () => {
+onClick('profile-invalidate', 'cache-outcome', async () => {
   const { body } = await api('DELETE', '/api/profile')
-  say('cache-outcome', `Forgotten: everything with the tag ${body.invalidated}. The next load is a miss.`, 'good')
+  say('cache-outcome', `Invalidated: everything with the tag ${body.invalidated}. The next load is a miss.`, 'good')
 })
 
-/** One bar per load, on a scale of square roots: a hit of a millisecond is still seen beside 600 of them. */
+/** One bar per load, on a square-root scale, so that a hit of 1 ms is visible beside a miss of 600 ms. */
 function history({ result, ms }) {
   loads.push({ result, ms })
   if (loads.length > LOADS_SHOWN) loads.shift()

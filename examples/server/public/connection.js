@@ -1,8 +1,8 @@
-// Whether the example's server and its Redis answer: asked every few seconds, and at once when a request has failed.
+// Checks whether the example's server and its Redis respond: every few seconds, and at once when a request has failed.
 const EVERY_MS = 5000
 const AGAIN_MS = 3000
-const ANSWER_MS = 4000
-// The server repeats a report for a second: a request that failed may be newer than the first answer.
+const TIMEOUT_MS = 4000
+// The server reuses a report for a second, so a request that failed may be newer than the first response.
 const SETTLED_MS = 1200
 
 const HELP = {
@@ -12,33 +12,33 @@ const HELP = {
 }
 
 const handlers = []
-let looking = null
+let checking = null
 let timer
 
-/** What the last look found: `{ state, words, help, health }`. `state` is what is away: `server`, `redis`, or `none`. */
+/** The result of the last check: `{ state, words, help, health }`. `state` is what is unavailable: `server`, `redis`, or `none`. */
 export let found = { state: 'unknown' }
 
-/** When the next look is due, in the time of `Date.now()`; 0 while one is under way. */
+/** When the next check is due, in milliseconds since 1970; 0 while one is running. */
 export let nextAt = 0
 
-/** Calls the handler after each look with what it found, and what the look before had found. */
-export function onLook(handler) {
+/** Calls the handler after each check with its result and the one before. */
+export function onCheck(handler) {
   handlers.push(handler)
 }
 
-/** Looks now. */
-export function look() {
-  looking ??= ask().finally(() => (looking = null))
-  return looking
+/** Checks now. */
+export function check() {
+  checking ??= refresh().finally(() => (checking = null))
+  return checking
 }
 
-/** Something has failed: looks now, and soon again if all seems well. */
+/** Checks now because something failed, and soon again if everything seems to work. */
 export async function suspect() {
-  await look()
+  await check()
   if (found.state === 'none') plan(SETTLED_MS)
 }
 
-async function ask() {
+async function refresh() {
   clearTimeout(timer)
   nextAt = 0
   const before = found
@@ -50,21 +50,21 @@ async function ask() {
 async function find() {
   let health
   try {
-    const response = await fetch('/health', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await fetch('/health', { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
     health = await response.json()
   } catch {
-    return { state: 'server', words: "The example's server does not answer.", help: HELP.server }
+    return { state: 'server', words: "The example's server does not respond.", help: HELP.server }
   }
   if (health.status !== 'down') return { state: 'none', health }
   const { alerts, lastError } = health
   const loading = alerts.find((alert) => alert.startsWith('loading: '))?.slice('loading: '.length)
-  const words = loading ?? lastError?.message ?? alerts[0] ?? 'it does not answer'
+  const words = loading ?? lastError?.message ?? alerts[0] ?? 'it does not respond'
   const help = loading ? '' : (HELP[lastError?.code] ?? HELP.redis)
   return { state: 'redis', words: `Redis is unreachable: ${words}.`, help, health }
 }
 
 function plan(ms) {
   clearTimeout(timer)
-  timer = setTimeout(look, ms)
+  timer = setTimeout(check, ms)
   nextAt = Date.now() + ms
 }

@@ -1,6 +1,6 @@
-// The lock card: the counter, and who holds the lock at this moment, in every open page.
+// The lock card: the counter and the present holder of the lock, in every open page.
 import { api } from './api.js'
-import { onLook } from './connection.js'
+import { onCheck } from './connection.js'
 import { byId, onClick, say, sayError } from './dom.js'
 import { onLive } from './live.js'
 
@@ -23,9 +23,9 @@ onClick('counter-add', 'lock-outcome', add(false))
 onClick('counter-hold', 'lock-outcome', add(true))
 
 onLive('counter', show)
-// What happened while the stream was away was not heard.
+// Events were missed while the stream was disconnected.
 onLive('ready', refresh)
-onLook(({ state }) => {
+onCheck(({ state }) => {
   if (state === 'none') return
   clearInterval(timer)
   byId('lock-state').dataset.kind = 'warn'
@@ -56,7 +56,7 @@ function showHolder() {
     return
   }
   const words = `held by ${holder.name}`
-  // Only the time left changes from tick to tick: readers of the screen hear the name once.
+  // Only the remaining time changes with each tick, so that a screen reader reads the name once.
   if (badge.firstChild?.textContent !== words) {
     badge.replaceChildren(document.createElement('span'), document.createElement('span'))
     badge.firstChild.textContent = words

@@ -1,4 +1,4 @@
-// Small helpers on the document. Text only ever goes in as text: nothing from outside is read as markup.
+// Small helpers for the document. Text is always inserted as text, never as markup.
 
 export const byId = (id) => document.getElementById(id)
 
@@ -10,13 +10,13 @@ export function make(tag, text = '', attributes = {}) {
   return element
 }
 
-/** Fills a description list from names and values, leaving out what is not known. */
+/** Fills a description list with names and values, without unknown ones. */
 export function facts(list, entries) {
   const known = Object.entries(entries).filter(([, value]) => value !== undefined && value !== null && value !== '')
   list.replaceChildren(...known.flatMap(([name, value]) => [make('dt', name), make('dd', String(value))]))
 }
 
-/** Says in a card what happened: `good`, `bad` or `plain`. */
+/** Shows an outcome in a card: `good`, `bad` or `plain`. */
 export function say(id, text, kind = 'plain') {
   const outcome = byId(id)
   delete outcome.dataset.away
@@ -24,20 +24,20 @@ export function say(id, text, kind = 'plain') {
   outcome.textContent = text
 }
 
-/** Says in a card what went wrong. */
+/** Shows an error in a card. */
 export function sayError(id, { message, away }) {
   say(id, message, 'bad')
-  // The card says it too for as long as it lasts.
+  // The card shows it too, as long as it lasts.
   if (away) byId(id).dataset.away = 'true'
 }
 
-/** Runs on click; the button waits until it is done, and what went wrong is told in `outcome`. */
+/** Runs on click. The button is disabled meanwhile, and an error is shown in `outcome`. */
 export function onClick(id, outcome, action) {
   const button = byId(id)
   button.addEventListener('click', () => run(button, outcome, action))
 }
 
-/** The same for a form, which is cleared when it worked. */
+/** Runs on submit. The form is cleared on success. */
 export function onSubmit(id, outcome, action) {
   const form = byId(id)
   form.addEventListener('submit', async (event) => {

@@ -1,17 +1,17 @@
-// The health card: the answer a load balancer reads, with the figures a person asks for first.
-import { look, onLook } from './connection.js'
+// The health card: the report for load balancers, with the most important figures.
+import { check, onCheck } from './connection.js'
 import { byId, facts, make, onClick, say } from './dom.js'
 
 const KINDS = { healthy: 'good', degraded: 'warn', down: 'bad' }
 const BREAKERS = { closed: 'good', 'half-open': 'warn', open: 'bad' }
-// More connections than this are told by their number.
+// More connections than this are shown as a number.
 const DRAWN = 12
 
-onClick('health-check', 'health-outcome', look)
+onClick('health-check', 'health-outcome', check)
 
-onLook(({ health }) => {
+onCheck(({ health }) => {
   if (health) return show(health)
-  byId('health-status').textContent = 'no answer'
+  byId('health-status').textContent = 'no response'
   byId('health-status').dataset.kind = 'bad'
   byId('health-way').hidden = true
   facts(byId('health-facts'), {})
@@ -36,11 +36,11 @@ function show(health) {
     'last error': lastError && `${lastError.message} (${new Date(lastError.at).toLocaleTimeString()})`,
   })
   byId('health-json').textContent = JSON.stringify(health, null, 2)
-  // The card says already why Redis is down.
+  // The card already says why Redis is down.
   say('health-outcome', status === 'down' ? '' : alerts.join('. '), 'bad')
 }
 
-/** The way of a call out of this process: its breaker, its connections, the servers. */
+/** The path of a call out of this process: its breaker, its connections, the servers. */
 function drawWay({ breaker, servers, sessionCache: { pool } }) {
   const way = byId('health-way')
   // The embedded engine is called, not connected to.
@@ -63,7 +63,7 @@ function drawWay({ breaker, servers, sessionCache: { pool } }) {
   )
   const state = make('b', `breaker ${breaker.state}`, { 'data-kind': BREAKERS[breaker.state] ?? 'bad' })
   way.replaceChildren(state, connections, places)
-  const reached = named.map(({ name, role, connected }) => `${role} ${name} ${connected ? 'is there' : 'is away'}`)
+  const reached = named.map(({ name, role, connected }) => `${role} ${name} ${connected ? 'is up' : 'is down'}`)
   const waiting = pending > 0 ? `, ${pending} calls wait` : ''
   const counted = `${size} connection${size === 1 ? '' : 's'}, ${busy} busy${waiting}`
   way.setAttribute('aria-label', `The breaker is ${breaker.state}; ${counted}; ${reached.join(', ')}`)

@@ -1,4 +1,4 @@
-// The job card: each job with its bar, which moves as the worker says how far it is.
+// The job card: each job with its progress, as its worker reports it.
 import { api } from './api.js'
 import { byId, make, onClick, say, sayError } from './dom.js'
 import { onLive } from './live.js'
@@ -11,7 +11,7 @@ const WORDS = {
   done: ['done', 'good'],
   dead: ['failed', 'bad'],
 }
-// What an event changes. After any other one the server is asked.
+// What an event changes. After any other one, the list is loaded again.
 const CHANGES = {
   active: ({ attempt }) => ({ state: 'active', attempt, progress: 0, error: undefined }),
   progress: ({ progress }) => ({ state: 'active', progress }),
@@ -23,13 +23,13 @@ const CHANGES = {
 const jobs = new Map()
 let asking = false
 let again = false
-// What is drawn of each: only what changed is touched, so that a screen reader hears a state once.
+// The elements of each job: only changed ones are updated, so that a screen reader reads a state once.
 const rows = new Map()
 
 const add = (failsOnce) => async () => {
   const { body } = await api('POST', '/api/jobs', { failsOnce })
   show(body)
-  say('jobs-outcome', 'Added. Whichever server has a worker free runs it.', 'good')
+  say('jobs-outcome', 'Added. Any server with an idle worker runs it.', 'good')
 }
 
 onClick('jobs-add', 'jobs-outcome', add(false))
@@ -40,7 +40,7 @@ onLive('job', ({ type, id, partial, ...details }) => {
   const job = jobs.get(id)
   if (!job || partial || !CHANGES[type]) return refresh()
   Object.assign(job, CHANGES[type](details))
-  // An answer that is on its way may know less.
+  // A pending response may be older.
   if (type !== 'progress') again = asking
   draw()
 })

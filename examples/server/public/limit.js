@@ -12,7 +12,7 @@ onClick('limit-ask', 'limit-outcome', async () => {
     show(body, headers)
     // Without its server the limiter lets requests pass rather than stop the whole application.
     if (body.source !== 'fallback') return say('limit-outcome', 'Allowed.', 'good')
-    sayError('limit-outcome', { message: 'Let pass without being counted.', away: true })
+    sayError('limit-outcome', { message: 'Allowed without being counted.', away: true })
     suspect()
   } catch (error) {
     if (error.status === 429) show(error.body, error.headers)

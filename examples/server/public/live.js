@@ -1,5 +1,5 @@
-// The page's one stream of events. It comes back by itself when the connection was lost.
-import { found, onLook, suspect } from './connection.js'
+// The page's stream of events. It reconnects after the connection was lost.
+import { found, onCheck, suspect } from './connection.js'
 import { byId } from './dom.js'
 
 const KINDS = ['ready', 'people', 'message', 'counter', 'job']
@@ -16,13 +16,13 @@ export function onLive(kind, handler) {
   listeners.set(kind, [...(listeners.get(kind) ?? []), handler])
 }
 
-/** Watches a room, instead of the one before or anew. */
+/** Watches a room, instead of the previous one, or reconnects. */
 export function watch(room = watched) {
   watched = room
   clearTimeout(retry)
   stream?.close()
   stream = new EventSource(`/api/rooms/${encodeURIComponent(room)}/live`)
-  // A browser gives up for good where the server answers that it cannot, so the stream is made anew here.
+  // A browser does not reconnect after an error status, so this does.
   stream.onerror = () => {
     stream.close()
     isOpen = false
@@ -39,8 +39,8 @@ export function watch(room = watched) {
   }
 }
 
-onLook(({ state }, before) => {
-  // What was away may have forgotten who is here.
+onCheck(({ state }, before) => {
+  // The memberships may have expired meanwhile.
   if (state === 'none' && before.state !== 'none' && before.state !== 'unknown') watch()
   show()
 })

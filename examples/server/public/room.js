@@ -1,4 +1,4 @@
-// The room card: who is there, what was said, and what is said now.
+// The room card: its users, its messages, and new ones as they are sent.
 import { api } from './api.js'
 import { byId, make, onClick, onSubmit, say, sayError } from './dom.js'
 import { onLive, watch } from './live.js'
@@ -6,12 +6,12 @@ import { onLive, watch } from './live.js'
 const select = byId('room')
 const path = (action = '') => `/api/rooms/${encodeURIComponent(select.value)}${action}`
 
-// By id: a message comes live, and again in the answer to whoever said it.
+// By id: a sent message arrives live, and also in the response to its sender.
 const messages = new Map()
 
 onClick('room-join', 'room-outcome', async () => {
   show((await api('POST', path('/join'))).body)
-  // An open stream keeps who has joined in the room.
+  // An open stream keeps the visitor in the room.
   watch()
   say('room-outcome', 'You are in the room.', 'good')
   byId('message').focus()
@@ -51,7 +51,7 @@ async function refresh() {
 }
 
 function show(state) {
-  // The answer for a room that was left meanwhile.
+  // A response for a room that is no longer shown.
   if (state.room !== select.value) return
   byId('room-users').replaceChildren(
     ...(state.users.length
@@ -62,7 +62,7 @@ function show(state) {
   draw()
 }
 
-/** Shows what was said, oldest first, and adds only what is new, so that a screen reader reads only that. */
+/** Shows the messages, oldest first, and adds only new ones, so that a screen reader reads only these. */
 function draw() {
   const list = byId('room-messages')
   const drawn = new Map([...list.children].map((line) => [line.dataset.id, line]))

@@ -1,6 +1,6 @@
-// The session card, and the engine's name that comes with the first answer.
+// The session card, and the name of the engine, which comes with the first response.
 import { api } from './api.js'
-import { onLook } from './connection.js'
+import { onCheck } from './connection.js'
 import { byId, facts, onClick, onSubmit, say, sayError } from './dom.js'
 
 let wasIn = false
@@ -9,20 +9,20 @@ let shown = 0
 onSubmit('login', 'session-outcome', async ({ name }) => {
   const { body } = await api('POST', '/api/login', { name })
   show(body)
-  say('session-outcome', `Signed in. The session lives in the store under ${body.key}`, 'good')
+  say('session-outcome', `Signed in. The session is stored under ${body.key}`, 'good')
   byId('note').focus()
 })
 
 onSubmit('note-form', 'session-outcome', async ({ note }) => {
   const { body } = await api('PATCH', '/api/session', { note })
   show(body)
-  say('session-outcome', 'Updated: only the note changed, and its life begins anew.', 'good')
+  say('session-outcome', 'Updated: only the note changed, and the ttl was renewed.', 'good')
 })
 
 onClick('logout', 'session-outcome', async () => {
   const { body } = await api('POST', '/api/logout')
   show(body)
-  say('session-outcome', 'Signed out. The session is gone from the store.', 'good')
+  say('session-outcome', 'Signed out. The session was deleted.', 'good')
   byId('name').focus()
 })
 
@@ -35,14 +35,15 @@ function show({ key, session }) {
   facts(byId('session-facts'), session ? { key, ...session } : {})
 }
 
-onLook(({ state }, before) => {
+onCheck(({ state }, before) => {
   const engine = byId('engine')
   if (state === 'none') {
     if (['redis', 'server'].includes(before.state)) refresh()
     return
   }
   engine.dataset.kind = 'bad'
-  byId('engine-name').textContent = state === 'server' ? "The example's server does not answer" : 'Redis is unreachable'
+  byId('engine-name').textContent =
+    state === 'server' ? "The example's server does not respond" : 'Redis is unreachable'
 })
 
 async function refresh() {
@@ -53,7 +54,7 @@ async function refresh() {
     byId('engine-name').textContent = body.engine.embedded
       ? 'Embedded engine, in the server’s own process'
       : `Redis server at ${body.engine.host}`
-    // Somebody has signed in or out meanwhile.
+    // Signed in or out in another window meanwhile.
     if (shown !== before) return
     show(body)
     if (!body.session)

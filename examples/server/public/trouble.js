@@ -1,8 +1,8 @@
-// Says what is away: in a banner with the time of the next try, in the header, and in each card. It goes by itself.
-import { look, nextAt, onLook } from './connection.js'
+// Shows what is unavailable: in a banner with the time of the next attempt, in the header and in each card, until it is available.
+import { check, nextAt, onCheck } from './connection.js'
 import { byId, make, say } from './dom.js'
 
-const LIMIT_HELP = 'Requests are let pass without being counted.'
+const LIMIT_HELP = 'Requests are allowed without being counted.'
 
 const cards = [...document.querySelectorAll('.card')].map((card) => {
   const words = make('p', '', { class: 'trouble', hidden: '' })
@@ -11,7 +11,7 @@ const cards = [...document.querySelectorAll('.card')].map((card) => {
 })
 let ticking
 
-onLook(({ state, words, help }) => {
+onCheck(({ state, words, help }) => {
   const away = state !== 'none'
   byId('trouble').hidden = !away
   if (byId('trouble-words').textContent !== (words ?? '')) {
@@ -24,18 +24,18 @@ onLook(({ state, words, help }) => {
     line.hidden = !away
     const own = state === 'redis' && card.contains(byId('limit-ask')) ? ` ${LIMIT_HELP}` : ''
     line.textContent = away ? `${words} ${help}${own}` : ''
-    if (!away) forget(card)
+    if (!away) clearOutcome(card)
   }
   clearInterval(ticking)
   if (away) ticking = setInterval(countDown, 200)
   countDown()
 })
 
-byId('trouble-now').addEventListener('click', look)
-look()
+byId('trouble-now').addEventListener('click', check)
+check()
 
-/** What failed because something was away is no news once it is back. */
-function forget(card) {
+/** Removes an outcome that was a failure because something was unavailable. */
+function clearOutcome(card) {
   const outcome = card.querySelector('.outcome')
   if (outcome.dataset.away) say(outcome.id, '')
 }

@@ -1,5 +1,5 @@
-// A counter that is read, slowly added to and written back. Only the lock makes that right: without it two
-// clicks at once would both read 7 and both write 8.
+// A counter that is read, slowly incremented and written back. Only the lock makes that correct: without it, two concurrent clicks would
+// both read 7 and both write 8.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DistributedLock, publish, redisService } from '../../../index.js'
 import { HttpError, readJson, send } from '../http.mjs'
@@ -29,10 +29,10 @@ export function counterRoutes({ stopping }) {
       } catch (error) {
         if (error.code !== 'E_LOCK_HELD') throw error
         const { value, holder } = await state()
-        const message = `Refused: ${holder?.name ?? 'somebody else'} holds the lock.`
+        const message = `Refused: ${holder?.name ?? 'another request'} holds the lock.`
         return send(response, 409, { value, holder, error: { code: error.code, message } })
       }
-      // After the lock is let go, so that nobody is told it is free while it is not.
+      // After the lock is released, so that no page shows it as free too early.
       const after = await state()
       await publish(COUNTER_CHANNEL, after)
       send(response, 200, after)
@@ -40,7 +40,7 @@ export function counterRoutes({ stopping }) {
   }
 }
 
-/** The work under the lock. Who holds it is written beside it only to be shown. */
+/** The work under the lock. The holder's name is stored beside it only to be shown. */
 async function addOne(name, workMs, stopping) {
   const holder = { name, until: Date.now() + workMs }
   await redisService.set(HOLDER_KEY, JSON.stringify(holder), { EX: LOCK_SECONDS })

@@ -1,5 +1,5 @@
-// What a load balancer asks: 200 while this process can work, 503 when it cannot. The address stands under both names
-// that are usual; however often they are asked, the server is asked once a second.
+// Health for load balancers: 200 while this process can work, 503 otherwise. Both common paths serve it; the server is checked at most
+// once a second.
 import { healthHandler } from '../../../index.js'
 
 export function healthRoutes() {

@@ -1,4 +1,4 @@
-// Jobs: adding one, and what became of the last ones.
+// Jobs: adding one, and the state of the latest ones.
 import { HttpError, readJson, send } from '../http.mjs'
 import { nameOf } from '../visitor.mjs'
 
@@ -24,7 +24,7 @@ export function jobRoutes({ jobs: { queue } }) {
   }
 }
 
-/** The last jobs, newest first. */
+/** Returns the latest jobs, newest first. */
 async function state(queue) {
   const [counts, ...lists] = await Promise.all([
     queue.counts(),

@@ -1,4 +1,4 @@
-// A route that answers five times in ten seconds per client, and says so in its headers.
+// A route that allows five requests in ten seconds per client, with the headers that say so.
 import { RateLimiter } from '../../../index.js'
 import { clientOf, send } from '../http.mjs'
 

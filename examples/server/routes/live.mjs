@@ -1,17 +1,17 @@
-// One stream of events per page: who is in its room, what is said there, the counter, and what the queue tells. It also keeps its
-// visitor in the room for as long as it is open.
+// One stream of events per page: users and messages of its room, the counter, and the events of the queue. Its visitor stays in the
+// room as long as it is open.
 import { subscribe } from '../../../index.js'
 import { HttpError } from '../http.mjs'
-import { hold, isIn, rooms } from '../members.mjs'
+import { joinRoom, isIn, rooms } from '../members.mjs'
 import { visitor } from '../visitor.mjs'
 import { channelOf, checkRoom } from './room.mjs'
 
 export const COUNTER_CHANNEL = 'example:counter'
 
 const MAX_STREAMS = 200
-// Proxies close a stream that is silent for long.
+// Proxies close streams that are silent for long.
 const HEARTBEAT_MS = 20_000
-// A page that stopped reading is let go instead of being remembered without end.
+// A page that stops reading is disconnected, so that what waits for it is bounded.
 const MAX_UNREAD_BYTES = 1024 * 1024
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', Connection: 'close' }
 
@@ -25,14 +25,14 @@ export function liveRoutes({ stopping, jobs }) {
       if (request.method === 'HEAD') return response.writeHead(200, HEADERS).end()
       if (streams.size >= MAX_STREAMS) throw new HttpError(503, 'full', 'Too many pages are watching. Try again later.')
       streams.add(response)
-      const gone = new Promise((resolve) => response.once('close', resolve))
+      const closed = new Promise((resolve) => response.once('close', resolve))
       const subscriptions = []
-      let letGo
+      let leave
       const unwatch = jobs.watch((event) => write(response, 'job', event))
       try {
         const who = await visitor(request)
-        if (who && (await isIn(room, who.session))) letGo = await hold(room, who.session)
-        // All are in place before the page hears that it is live: it then reads what it missed.
+        if (who && (await isIn(room, who.session))) leave = await joinRoom(room, who.session)
+        // All are subscribed before the page gets `ready`, after which it reads what it missed.
         subscriptions.push(await rooms.watch(room, ({ type, userId }) => write(response, 'people', { type, userId })))
         subscriptions.push(await subscribe(channelOf(room), (message) => write(response, 'message', message)))
         subscriptions.push(await subscribe(COUNTER_CHANNEL, (event) => write(response, 'counter', event)))
@@ -40,12 +40,12 @@ export function liveRoutes({ stopping, jobs }) {
         write(response, 'ready', { room })
         const heartbeat = setInterval(() => response.write(':\n\n'), HEARTBEAT_MS)
         if (stopping.aborted) response.end()
-        await gone
+        await closed
         clearInterval(heartbeat)
       } finally {
         streams.delete(response)
         unwatch()
-        letGo?.()
+        leave?.()
         await Promise.all(subscriptions.map((subscription) => subscription.close()))
       }
     },

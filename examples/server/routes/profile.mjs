@@ -1,4 +1,4 @@
-// A profile from a slow source, cached: the first look waits, the next ones do not.
+// A profile from a slow source, cached: the first request waits, the next ones do not.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiCache } from '../../../index.js'
 import { send } from '../http.mjs'
@@ -42,7 +42,7 @@ export function profileRoutes() {
 
 const tagOf = (session) => `user:${session.userId}`
 
-/** Stands for a database or another service that takes its time. */
+/** Simulates a slow database or service. */
 async function loadProfile({ userId, name }) {
   await sleep(SOURCE_MS)
   const number = [...userId].reduce((sum, letter) => sum + letter.codePointAt(0), 0)

@@ -1,11 +1,11 @@
-// A room: who is in it, what was said, and a word to everybody who watches.
+// A room: its users, its messages, and a live message to all pages that show it.
 import { randomUUID } from 'node:crypto'
 import { publish } from '../../../index.js'
 import { HttpError, readJson, requireText, send } from '../http.mjs'
-import { hold, isIn, rooms } from '../members.mjs'
+import { joinRoom, isIn, rooms } from '../members.mjs'
 import { requireVisitor } from '../visitor.mjs'
 
-/** The rooms there are; anything else is refused before a key is made of it. */
+/** All rooms; any other name is rejected before it becomes part of a key. */
 export const ROOMS = ['lobby', 'workshop']
 
 const MESSAGES_SHOWN = 20
@@ -20,9 +20,9 @@ export function roomRoutes() {
     'POST /api/rooms/:room/join': async (request, response, { room }) => {
       checkRoom(room)
       const { session } = await requireVisitor(request)
-      // The page opens its live stream next, which keeps them in.
-      const letGo = await hold(room, session)
-      letGo()
+      // The page opens its live stream next, which keeps the visitor in the room.
+      const leave = await joinRoom(room, session)
+      leave()
       send(response, 200, await state(room))
     },
 
@@ -38,7 +38,7 @@ export function roomRoutes() {
       const { session } = await requireVisitor(request)
       const text = requireText(await readJson(request), 'message', 200)
       if (!(await isIn(room, session))) throw new HttpError(403, 'not_in_room', 'Join the room before you speak.')
-      // The id lets a page that hears a message twice, live and in a list, show it once.
+      // By its id, a page that gets a message twice, live and in a list, shows it once.
       const message = { id: randomUUID(), at: Date.now(), name: session.name, text }
       await rooms.storeMessage(room, message)
       await publish(channelOf(room), message)
@@ -47,7 +47,7 @@ export function roomRoutes() {
   }
 }
 
-/** The channel a room's messages go out on. */
+/** The channel of a room's messages. */
 export const channelOf = (room) => `example:room:${room}`
 
 export function checkRoom(room) {

@@ -1,4 +1,4 @@
-// Sign in, look at the session, change it, sign out.
+// Signing in, reading the session, changing it, signing out.
 import { SessionManager } from '../../../index.js'
 import { HttpError, readJson, requireText, send } from '../http.mjs'
 import { rooms } from '../members.mjs'

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiCache } from 'cinnabar'
 
-// Asked for at every request: without this line a GET that reads nothing of the request may be run by `next build`.
+// Runs at every request: without this line `next build` may run a GET that reads nothing of the request.
 export const dynamic = 'force-dynamic'
 
-/** A slow answer, kept for 30 seconds. */
+/** Responds with a slow report, which is cached for 30 seconds. */
 export async function GET() {
   let result = 'hit'
   const begin = performance.now()
@@ -20,7 +20,7 @@ export async function GET() {
   return Response.json({ result, ms: Math.round(performance.now() - begin), report })
 }
 
-/** Forgets it. */
+/** Invalidates the report. */
 export async function DELETE() {
   await ApiCache.invalidateByTag('reports')
   return Response.json({ invalidated: 'reports' })

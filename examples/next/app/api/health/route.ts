@@ -2,5 +2,5 @@ import { healthHandler } from 'cinnabar'
 
 export const dynamic = 'force-dynamic'
 
-/** 200 while this process can work, 503 when it cannot; for anybody, so nothing but the status. */
+/** Responds with 200 while this process can work, otherwise 503; without details, since any client may request it. */
 export const GET = healthHandler({ detail: false })

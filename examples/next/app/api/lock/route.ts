@@ -3,7 +3,7 @@ import { CinnabarError, DistributedLock } from 'cinnabar'
 
 const WORK_MS = 1500
 
-/** Work that must not run twice at once: the second request is refused while the first one works. */
+/** Does work that must not run concurrently: a second request gets 409 while the first one runs. */
 export async function POST() {
   try {
     const finished = await DistributedLock.withLock(

@@ -8,13 +8,13 @@ type Data = { name: string }
 
 const sessions = new SessionManager<Data>()
 
-/** The session of whoever asks, or null. */
+/** Responds with the session of the request, or `null`. */
 export async function GET() {
   const id = (await cookies()).get(COOKIE)?.value
   return Response.json({ session: id ? await sessions.getSession(id) : null })
 }
 
-/** Signs in: `{ "name": "Ada" }`. Any name will do: checking a password is the application's part. */
+/** Signs in: `{ "name": "Ada" }`. Any name is accepted: checking a password is up to the application. */
 export async function POST(request: Request) {
   const body: unknown = await request.json().catch(() => null)
   const name = (body as Partial<Data> | null)?.name

@@ -2,5 +2,5 @@ import { healthHandler } from 'cinnabar'
 
 export const dynamic = 'force-dynamic'
 
-/** The whole report. It names hosts: keep it from the public. */
+/** Responds with the whole report. It contains host names, so do not make it public. */
 export const GET = healthHandler()
