@@ -80,7 +80,7 @@ describe('the page while something is away', { timeout: 180_000 }, () => {
     await isWell(ada)
     // This one is empty.
     await shows(ada, '#session-outcome', 'The store has lost the session: sign in again.')
-    await shows(ada, '#room-users', 'nobody yet')
+    await shows(ada, '#room-users', 'no users yet')
     await signIn(ada, 'Ada')
     await loadProfile(ada, 'miss')
     await ada.click('#room-join')

@@ -159,7 +159,7 @@ for (const { name, start } of ENGINES) {
 
     test('keeps rooms apart', async () => {
       await grace.selectOption('#room', 'workshop')
-      await shows(grace, '#room-users', 'nobody yet')
+      await shows(grace, '#room-users', 'no users yet')
       assert.equal(await grace.locator('#room-messages li').count(), 0)
       await grace.selectOption('#room', 'lobby')
       await shows(grace, '#room-messages', 'good morning')
@@ -255,7 +255,7 @@ for (const { name, start } of ENGINES) {
       await shows(ada, '#login', 'Sign in')
       await shows(grace, '#room-users', /^Grace$/)
       await ada.reload()
-      await shows(ada, '#session-outcome', 'Nobody is signed in')
+      await shows(ada, '#session-outcome', 'Not signed in')
       assert.deepEqual(await ada.context().cookies(), [])
     })
 

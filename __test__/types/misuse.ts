@@ -1,4 +1,4 @@
-// Lines that must not compile. Each says by `@ts-expect-error` that it does not; one that does is an error itself.
+// Lines that must not compile, each marked by `@ts-expect-error`, which is an error if the line compiles.
 import {
   ApiCache,
   CinnabarError,
@@ -17,7 +17,7 @@ import type { ErrorCode, Multi } from 'cinnabar'
 import { advanceTime } from 'cinnabar/testing'
 
 export async function misuse(): Promise<void> {
-  // @ts-expect-error a date is its text once it was kept
+  // @ts-expect-error a date is a string after a round trip through JSON
   ;(await ApiCache.getOrSet('key', () => ({ at: new Date() }))).at.getTime()
   // @ts-expect-error a number is no time for a load of the options of a call
   await ApiCache.getOrSet('key', () => 1, { loadTimeoutMs: 5 })
@@ -25,13 +25,13 @@ export async function misuse(): Promise<void> {
   new RedisService({ ur: 'redis://localhost' })
   // @ts-expect-error a port is a number
   new RedisService({ port: '6379' })
-  // @ts-expect-error credentials are asked for, not given
+  // @ts-expect-error credentials are a function
   new RedisService({ credentials: { password: 'given at run time' } })
   // @ts-expect-error a password is needed
   new RedisService({ credentials: () => ({ username: 'app' }) })
   // @ts-expect-error an unknown option of tls
   new RedisService({ tls: { CA: 'PEM' } })
-  // @ts-expect-error a breaker is on by itself
+  // @ts-expect-error the default breaker has no option
   new RedisService({ breaker: true })
   // @ts-expect-error an event has no code
   new RedisService({ log: (event) => event.code })
@@ -51,15 +51,15 @@ export async function misuse(): Promise<void> {
   await redisService.set('key', { an: 'object' })
   // @ts-expect-error the option is EX
   await redisService.set('key', 'value', { ex: 60 })
-  // @ts-expect-error one life
+  // @ts-expect-error one ttl
   await redisService.set('key', 'value', { EX: 1, PX: 1 })
-  // @ts-expect-error one life
+  // @ts-expect-error one ttl
   await redisService.set('key', 'value', { EX: 1, expiration: 'KEEPTTL' })
   // @ts-expect-error one condition
   await redisService.set('key', 'value', { NX: true, XX: true })
   // @ts-expect-error one condition
   await redisService.set('key', 'value', { NX: true, condition: 'XX' })
-  // @ts-expect-error one life
+  // @ts-expect-error one ttl
   await redisService.getClient().set('key', 'value', { KEEPTTL: true, EX: 1 })
   // @ts-expect-error it may be null
   ;(await redisService.get('key')).length
@@ -90,11 +90,11 @@ export async function misuse(): Promise<void> {
   await SessionManager.createSession('user123', 'admin')
   // @ts-expect-error the option is ttl
   await SessionManager.createSession('user123', {}, { ttll: 60 })
-  // @ts-expect-error it may be gone
+  // @ts-expect-error it may not exist
   ;(await SessionManager.getSession('id')).role
-  // @ts-expect-error of which nothing is known
+  // @ts-expect-error its type is unknown
   ;(await SessionManager.getSession('id'))?.role.length
-  // @ts-expect-error what is read is what the manager's sessions are, not what a reader wishes
+  // @ts-expect-error the manager decides the type of its sessions, not a reader
   await SessionManager.getSession<{ role: string }>('id')
   const typed = new SessionManager<{ role: string }>()
   // @ts-expect-error a field that is misspelt
@@ -137,7 +137,7 @@ export async function misuse(): Promise<void> {
   await ApiCache.setMany([{ key: 'a', value: 1 }, { key: 'b', value: new Set() }]) // prettier-ignore
   // @ts-expect-error nor a symbol
   await redisService.publish('channel', Symbol('a'))
-  // @ts-expect-error a date is its text once it was kept
+  // @ts-expect-error a date is a string after a round trip through JSON
   ;(await new SessionManager<{ at: Date }>().getSession('id'))?.at.getTime()
   // @ts-expect-error also that of a user
   ;(await SessionManager.validateSession('token', { load: () => ({ id: 1, at: new Date() }) }))?.at.getTime()
@@ -230,7 +230,7 @@ export async function misuse(): Promise<void> {
   queue.process((job) => job.data.from.length)
   // @ts-expect-error the option is perMs
   queue.process(() => 1, { limits: { rate: { max: 1, per: 5 } } })
-  // @ts-expect-error it may be gone
+  // @ts-expect-error it may not exist
   ;(await queue.get('id')).state
   // @ts-expect-error active jobs are not cleaned
   await queue.clean('active')

@@ -1,4 +1,4 @@
-// Jobs that repeat, and lines about them that must not compile.
+// Repeats, and lines that must not compile.
 import { JobQueue } from 'cinnabar'
 import type { Repeat, RepeatSchedule } from 'cinnabar'
 
@@ -18,14 +18,14 @@ export async function repeats(): Promise<void> {
   await new JobQueue('sweeps').repeat('plain', { cron: '@hourly' }, 'sweep')
   const [first]: Repeat<{ of: string }>[] = await queue.repeats({ offset: 0, limit: 1 })
   first?.data.of.toUpperCase()
-  const gone: boolean = await queue.unrepeat('daily')
-  void gone
+  const removed: boolean = await queue.unrepeat('daily')
+  void removed
 
-  // @ts-expect-error either the one or the other
+  // @ts-expect-error an interval or a cron expression
   await queue.repeat('both', { everyMs: 1000, cron: '@hourly' }, 'report', { of: 'now' })
   // @ts-expect-error one of the two
   await queue.repeat('none', { limit: 1 }, 'report', { of: 'now' })
-  // @ts-expect-error an interval knows no zones
+  // @ts-expect-error an interval has no time zone
   await queue.repeat('zone', { everyMs: 1000, timeZone: 'UTC' }, 'report', { of: 'now' })
   // @ts-expect-error its jobs get their ids from it
   await queue.repeat('id', { everyMs: 1000 }, 'report', { of: 'now' }, { id: 'own' })

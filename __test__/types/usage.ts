@@ -359,7 +359,7 @@ async function putRow<T extends { id: string }>(row: T): Promise<void> {
   await ApiCache.set(row.id, checked)
 }
 
-/** What JSON gives back has the type that JSON gives it, in every feature. */
+/** In every feature, a value has the type that it has after a round trip through JSON. */
 export async function jsonEverywhere(): Promise<void> {
   interface Seen {
     at: Date
@@ -406,7 +406,7 @@ export async function jsonEverywhere(): Promise<void> {
   void [at, nothing]
 }
 
-export async function lives(client: RawClient): Promise<void> {
+export async function ttls(client: RawClient): Promise<void> {
   const ttl: number | undefined = 5
   await redisService.set('k', 'v', { EX: ttl, XX: true })
   await redisService.set('k', 'v', { PX: 5, condition: 'XX' })
@@ -506,7 +506,7 @@ export async function locks(): Promise<void> {
     const token: string | null = await locks.acquireLock('resource', 30)
     if (token === null) return
     const flags: boolean[] = [await locks.extendLock('resource', token, 60), await locks.releaseLock('resource', token)]
-    const outcome = await locks.withLock('resource', async (held) => held.length, 30)
+    const outcome = await locks.withLock('resource', async (token) => token.length, 30)
     await locks.withLock('resource', async (_token, { signal }) => {
       same<AbortSignal, typeof signal>(true)
       signal.throwIfAborted()
@@ -578,8 +578,8 @@ export async function messages(): Promise<void> {
   }
   const { value }: IteratorResult<Message> = await (await subscribe('c'))[Symbol.asyncIterator]().next()
   await subscribe('c', () => {}, { sharded: true })
-  const heard: number = await publish('c', 1, { sharded: true })
-  void [slow, value, heard]
+  const received: number = await publish('c', 1, { sharded: true })
+  void [slow, value, received]
   void [receivers, all, again]
 }
 
@@ -682,7 +682,7 @@ export async function healthRoutes(): Promise<void> {
   const withoutRequest: Response = await quiet()
   const server = createServer((request, response) => void quiet.node(request, response))
   const listener: RequestListener = GET.node
-  // As Hono calls its handlers, Deno and Bun theirs, and as Next.js looks at the export of a route.
+  // As Hono, Deno and Bun call their handlers, and as Next.js checks the export of a route.
   const hono: (context: { req: { method: string; raw: Request } }, next: () => Promise<void>) => Promise<Response> = GET
   const route: (request: Request, context: { params: Promise<object> }) => Response | Promise<Response> = GET
   const asked: FirstArgument<typeof GET> extends Request | undefined ? true : false = true

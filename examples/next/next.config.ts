@@ -2,8 +2,8 @@ import type { NextConfig } from 'next'
 
 const output = process.env.NEXT_OUTPUT === 'standalone' ? 'standalone' : undefined
 
-// This folder has a lock file of its own inside of a repository that has one too: without a word Next would take the
-// repository for the app, and trace and nest the standalone output from there.
+// Both this folder and the repository around it have a lock file: without this setting Next would take the repository for the app, and
+// trace and nest the standalone output from there.
 const root = import.meta.dirname
 
 const config: NextConfig = {

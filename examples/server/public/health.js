@@ -55,14 +55,14 @@ function drawWay({ breaker, servers, sessionCache: { pool } }) {
     role: role === 'unknown' ? 'server' : role,
     connected,
   }))
-  const places = make('span', '', { class: 'places' })
-  places.append(
+  const list = make('span', '', { class: 'servers' })
+  list.append(
     ...named.map(({ name, role, connected }) =>
       make('b', `${role} ${name}`, { 'data-kind': connected ? 'good' : 'bad' }),
     ),
   )
   const state = make('b', `breaker ${breaker.state}`, { 'data-kind': BREAKERS[breaker.state] ?? 'bad' })
-  way.replaceChildren(state, connections, places)
+  way.replaceChildren(state, connections, list)
   const reached = named.map(({ name, role, connected }) => `${role} ${name} ${connected ? 'is up' : 'is down'}`)
   const waiting = pending > 0 ? `, ${pending} calls wait` : ''
   const counted = `${size} connection${size === 1 ? '' : 's'}, ${busy} busy${waiting}`

@@ -56,7 +56,7 @@ function show(state) {
   byId('room-users').replaceChildren(
     ...(state.users.length
       ? state.users.map((name) => make('li', name))
-      : [make('li', 'nobody yet', { class: 'none' })]),
+      : [make('li', 'no users yet', { class: 'none' })]),
   )
   for (const message of state.messages) messages.set(message.id, message)
   draw()

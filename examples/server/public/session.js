@@ -57,8 +57,7 @@ async function refresh() {
     // Signed in or out in another window meanwhile.
     if (shown !== before) return
     show(body)
-    if (!body.session)
-      say('session-outcome', was ? 'The store has lost the session: sign in again.' : 'Nobody is signed in.')
+    if (!body.session) say('session-outcome', was ? 'The store has lost the session: sign in again.' : 'Not signed in.')
   } catch (error) {
     sayError('session-outcome', error)
   }
