@@ -235,9 +235,20 @@ fn words_are_those_of_the_field() {
 
 /// Where the rule holds. What is not listed still has some of the words.
 const SPOKEN: &[&str] = &[
+    "crates/memory",
     "crates/port",
+    "lib/cache",
+    "lib/limit",
+    "lib/lock",
+    "lib/pubsub",
+    "lib/room",
+    "lib/session",
     "index.d.ts",
+    "types",
     "docs",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "bench",
     "scripts",
     "tests/faults",
