@@ -1,6 +1,6 @@
-//! A circuit breaker: refuses calls to a server that keeps failing, and lets one at a time through to see whether it is back.
+//! A circuit breaker: rejects calls to a server that keeps failing, and admits one at a time to check whether it has recovered.
 //!
-//! It reads no clock: whoever asks says what time it is.
+//! It reads no clock: callers pass the current time.
 
 mod window;
 
@@ -23,52 +23,52 @@ pub struct Breaker {
     inner: Mutex<Inner>,
 }
 
-/// The permission to send a round of calls; what became of them is recorded with it.
+/// The permission to send a round of calls; their outcomes are recorded with it.
 ///
-/// One that is lost does no harm: a probe that nobody records counts as failed when its time is over.
+/// A lost admission does no harm: a probe that is never recorded counts as failed after its timeout.
 #[derive(Debug)]
-#[must_use = "what became of the calls must be recorded"]
-pub struct Pass {
-    /// A record means something only while what it was given for still is.
+#[must_use = "the outcomes of the calls must be recorded"]
+pub struct Admission {
+    /// A record counts only while the breaker has the generation in which the admission was given.
     generation: u64,
     probe: bool,
 }
 
-impl Pass {
-    /// Whether these calls decide if the server is back.
+impl Admission {
+    /// Whether these calls decide if the server has recovered.
     pub fn is_probe(&self) -> bool {
         self.probe
     }
 }
 
-/// No permission.
+/// The calls were not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// When the next probe may go or, while one is under way, until when it must have ended. Never zero.
+    /// The time until the next probe is admitted or, while one is in flight, until it times out. Never zero.
     pub retry_in: Duration,
 }
 
-/// What became of the calls of a round. Those whose end says nothing about the server are not in it.
+/// The outcomes of the calls of a round, without those that say nothing about the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many were answered, an answer that says no included.
+pub struct Outcomes {
+    /// Calls that got a reply, error replies included.
     pub ok: u32,
-    /// How many were not.
+    /// Calls that got no reply.
     pub failed: u32,
-    /// How many of either took too long.
+    /// Calls of both kinds that took too long.
     pub slow: u32,
 }
 
-impl Tally {
-    /// Counts a call that ended so after `took`.
+impl Outcomes {
+    /// Counts a call with this outcome that took this long.
     pub fn count<T>(&mut self, outcome: &Result<T, Error>, took: Duration, settings: &BreakerSettings) {
         let counted = match outcome {
             Ok(_) => &mut self.ok,
-            // An error reply: the code tells whether the server works. Reads must not be rejected because of writes.
+            // An error reply: the code shows whether the server works. Reads must not be rejected because of writes.
             Err(error) if error.code().is_some_and(|code| !code.policy().is_failure) => &mut self.ok,
             Err(error) => match error.kind {
                 Kind::Timeout | Kind::Unavailable | Kind::MaybeApplied | Kind::NotSent => &mut self.failed,
-                // Ended on this side: nobody knows what the server would have said.
+                // Ended on this side: it is unknown how the server would have replied.
                 Kind::Backpressure | Kind::Aborted | Kind::Closed => return,
                 _ => &mut self.ok,
             },
@@ -88,8 +88,8 @@ struct Inner {
     /// Counts changes of state and probes.
     generation: u64,
     window: Window,
-    /// The state that `news` last told.
-    told: BreakerState,
+    /// The state that `unreported_change` last returned.
+    reported: BreakerState,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,20 +99,20 @@ enum State {
         since: Instant,
     },
     HalfOpen {
-        /// When the probe that is under way was let through.
+        /// When the probe in flight was admitted.
         probe: Option<Instant>,
     },
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     pub fn new(settings: BreakerSettings) -> Self {
         let window = Window::new(settings.window);
-        let inner = Inner { state: State::Closed, generation: 0, window, told: BreakerState::Closed };
+        let inner = Inner { state: State::Closed, generation: 0, window, reported: BreakerState::Closed };
         Self { settings, inner: Mutex::new(inner) }
     }
 
-    /// Its settings.
+    /// Returns its settings.
     pub fn settings(&self) -> &BreakerSettings {
         &self.settings
     }
@@ -120,45 +120,45 @@ impl Breaker {
     /// Whether a round may be sent now.
     ///
     /// # Errors
-    /// Not before a time that it names.
-    pub fn admit(&self, now: Instant) -> Result<Pass, Refused> {
+    /// If not, with the time until the next attempt.
+    pub fn admit(&self, now: Instant) -> Result<Admission, Refused> {
         if !self.settings.enabled {
-            return Ok(Pass { generation: 0, probe: false });
+            return Ok(Admission { generation: 0, probe: false });
         }
         let mut inner = self.inner(now);
         if let State::Closed = inner.state {
-            return Ok(Pass { generation: inner.generation, probe: false });
+            return Ok(Admission { generation: inner.generation, probe: false });
         }
         if let Some(retry_in) = inner.retry_in(&self.settings, now) {
             return Err(Refused { retry_in });
         }
         inner.become_state(State::HalfOpen { probe: Some(now) });
-        Ok(Pass { generation: inner.generation, probe: true })
+        Ok(Admission { generation: inner.generation, probe: true })
     }
 
-    /// Says what became of the calls that this pass let through.
-    pub fn record(&self, pass: Pass, tally: Tally, now: Instant) {
+    /// Records the outcomes of the calls of this admission.
+    pub fn record(&self, admission: Admission, outcomes: Outcomes, now: Instant) {
         if !self.settings.enabled {
             return;
         }
         let mut inner = self.inner(now);
-        if pass.generation != inner.generation {
-            // Sent before the state changed: what it says about the server is no longer news.
+        if admission.generation != inner.generation {
+            // Sent before the state changed, so it says nothing about the current state of the server.
             return;
         }
         match inner.state {
             State::Closed => {
-                inner.window.add(tally, now);
-                if self.is_too_much(&inner, tally, now) {
+                inner.window.add(outcomes, now);
+                if self.is_too_much(&inner, outcomes, now) {
                     inner.become_state(State::Open { since: now });
                 }
             }
-            // No call has a pass of an open breaker.
+            // An open breaker admits no call.
             State::Open { .. } => {}
             State::HalfOpen { .. } => {
-                let (failed, slow, calls) = (u64::from(tally.failed), u64::from(tally.slow), tally.calls());
+                let (failed, slow, calls) = (u64::from(outcomes.failed), u64::from(outcomes.slow), outcomes.calls());
                 if calls == 0 {
-                    // All were ended on this side, which tells nothing: the next call may be the probe.
+                    // All were ended on this side, which says nothing about the server: the next call may be the probe.
                     inner.become_state(State::HalfOpen { probe: None });
                 } else if self.settings.error_rate.is_reached(failed, calls)
                     || self.settings.slow_rate.is_reached(slow, calls)
@@ -172,7 +172,7 @@ impl Breaker {
         }
     }
 
-    /// Says that a new connection was made: a server that came back must not stay cut off until the time is over.
+    /// Records that a new connection was established: a recovered server must not be blocked for the whole `open_for`.
     pub fn reconnected(&self, now: Instant) {
         let mut inner = self.inner(now);
         if let State::Open { .. } = inner.state {
@@ -180,7 +180,7 @@ impl Breaker {
         }
     }
 
-    /// How it is.
+    /// Returns the current state.
     pub fn snapshot(&self, now: Instant) -> BreakerStatus {
         let inner = self.inner(now);
         let retry_in = inner.retry_in(&self.settings, now);
@@ -188,31 +188,31 @@ impl Breaker {
         BreakerStatus { state: inner.state.name(), calls, failed, slow, retry_in }
     }
 
-    /// Its state, if it is another one than this told last: each change is told once.
-    pub fn news(&self, now: Instant) -> Option<BreakerState> {
+    /// Returns the state if it differs from the one returned last, so that each change is reported once.
+    pub fn unreported_change(&self, now: Instant) -> Option<BreakerState> {
         let mut inner = self.inner(now);
         let state = inner.state.name();
-        (std::mem::replace(&mut inner.told, state) != state).then_some(state)
+        (std::mem::replace(&mut inner.reported, state) != state).then_some(state)
     }
 
-    /// Only a call that failed or was slow can open it: after an outage, the first good answers must not.
-    fn is_too_much(&self, inner: &Inner, tally: Tally, now: Instant) -> bool {
-        if tally.failed == 0 && tally.slow == 0 {
+    /// Whether too many calls failed or were slow. Only such a call can open it: the first good replies after an outage must not.
+    fn is_too_much(&self, inner: &Inner, outcomes: Outcomes, now: Instant) -> bool {
+        if outcomes.failed == 0 && outcomes.slow == 0 {
             return false;
         }
         let (calls, failed, slow) = inner.window.sums(now);
         calls >= u64::from(self.settings.volume)
-            && (tally.failed > 0 && self.settings.error_rate.is_reached(failed, calls)
-                || tally.slow > 0 && self.settings.slow_rate.is_reached(slow, calls))
+            && (outcomes.failed > 0 && self.settings.error_rate.is_reached(failed, calls)
+                || outcomes.slow > 0 && self.settings.slow_rate.is_reached(slow, calls))
     }
 
-    /// What it is now, after what time alone has changed.
+    /// The state, after the transitions that only depend on time.
     fn inner(&self, now: Instant) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock();
         if let State::HalfOpen { probe: Some(begun) } = inner.state
             && now.saturating_duration_since(begun) >= self.settings.probe_timeout
         {
-            // Failed when its time was over, not when somebody looked.
+            // It failed when it timed out, not when the state was read.
             inner.become_state(State::Open { since: begun + self.settings.probe_timeout });
         }
         if let State::Open { since } = inner.state
@@ -225,13 +225,13 @@ impl Breaker {
 }
 
 impl Inner {
-    /// Every pass given before means nothing from here on.
+    /// Admissions given before are no longer valid.
     fn become_state(&mut self, state: State) {
         self.state = state;
         self.generation += 1;
     }
 
-    /// How long calls are refused for; `None` when the next one is let through.
+    /// How long calls will still be rejected; `None` if the next one is admitted.
     fn retry_in(&self, settings: &BreakerSettings, now: Instant) -> Option<Duration> {
         match self.state {
             State::Closed | State::HalfOpen { probe: None } => None,

@@ -39,7 +39,7 @@ use super::{
     source::{Dialled, Locate, Source},
 };
 use crate::settings::{Address, Listed, Settings};
-use refresh::{Learned, Learning};
+use refresh::{RefreshProgress, RefreshState};
 pub use round::explained;
 pub use split::{Join, split};
 use table::Table;
@@ -51,11 +51,11 @@ pub struct Cluster {
     events: Arc<EventEmitter>,
     seeds: Vec<Address>,
     table: Mutex<Table>,
-    learning: Mutex<Learning>,
-    learned: watch::Sender<Learned>,
+    refresh_state: Mutex<RefreshState>,
+    refreshed: watch::Sender<RefreshProgress>,
     /// Rounds are sent to their nodes in order of arrival, including those that waited for the map.
     order: Arc<Sequence>,
-    /// The order of calls on a key, on whatever node it is.
+    /// The order of calls on a key, no matter which node owns it.
     key_order: Arc<KeyOrder>,
     /// Requests that wait for a fail-over.
     waiting: AtomicUsize,
@@ -78,7 +78,7 @@ impl Drop for Node {
 }
 
 impl Cluster {
-    /// Dials nothing yet.
+    /// Creates a cluster. It connects at the first call.
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, seeds: &[Address], events: Arc<EventEmitter>) -> Self {
         Self {
             settings,
@@ -86,8 +86,8 @@ impl Cluster {
             events,
             seeds: seeds.into(),
             table: Mutex::default(),
-            learning: Mutex::default(),
-            learned: watch::Sender::default(),
+            refresh_state: Mutex::default(),
+            refreshed: watch::Sender::default(),
             order: Arc::default(),
             key_order: KeyOrder::new(),
             waiting: AtomicUsize::new(0),
@@ -186,12 +186,12 @@ impl Locate for Cluster {
     /// A connection to any node, for messages that all nodes deliver.
     fn dial<'a>(&'a self, dialler: &'a Dialler) -> Dialled<'a> {
         Box::pin(async move {
-            let places = self.candidates().into_iter().map(|node| Endpoint::Tcp(node.address().clone()));
-            let dial = |place: Endpoint| async move {
-                let link = dialler.dial(&place).await?;
-                Ok((place, link))
+            let endpoints = self.candidates().into_iter().map(|node| Endpoint::Tcp(node.address().clone()));
+            let dial = |endpoint: Endpoint| async move {
+                let link = dialler.dial(&endpoint).await?;
+                Ok((endpoint, link))
             };
-            refresh::first_of(places.collect(), dial).await.map_err(|error| self.unreachable(&error))
+            refresh::first_of(endpoints.collect(), dial).await.map_err(|error| self.unreachable(&error))
         })
     }
 }

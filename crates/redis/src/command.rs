@@ -109,10 +109,10 @@ mod tests {
         let sends_source = |whole| encode(&run, &scripts, whole, &mut Commands::default());
         assert!(sends_source(false));
         assert!(sends_source(false), "the first may have been refused before it was loaded");
-        scripts.learn(script(&run).into_iter());
+        scripts.add(script(&run).into_iter());
         assert!(!sends_source(false));
         assert!(sends_source(true));
-        scripts.forget();
+        scripts.clear();
         assert!(sends_source(false));
         assert!(!encode(&OutgoingCommand::One(Request::command("PING", [])), &scripts, true, &mut Commands::default()));
     }

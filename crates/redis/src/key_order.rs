@@ -1,7 +1,7 @@
-//! Order among calls on the same keys, over however many connections.
+//! The order of calls on the same keys, over all connections.
 //!
 //! While an earlier call on the same key is in flight, a call is sent behind it on the same connection, or waits for it. A call
-//! that is to be retried returns to its place in the queue of its key, ahead of later calls. A later call that was executed
+//! that is to be retried returns to its position in the queue of its key, ahead of later calls. A later call that was executed
 //! meanwhile is executed again after the retry if it is idempotent; otherwise the earlier call is not retried.
 //!
 //! Each key is hashed to a slot of a small table. Two keys in the same slot are treated as one key. That is always correct; it
@@ -98,7 +98,7 @@ pub struct WaitingGroup<'a> {
 }
 
 impl KeyOrder {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new() -> Arc<Self> {
         Arc::new(Self { state: Mutex::new(State::new()), changed: Notify::new(), hasher: RandomState::default() })
     }
@@ -119,7 +119,7 @@ impl KeyOrder {
     pub fn groups(&self, connection: u32, requests: impl Iterator<Item = Keys>) -> Option<Vec<usize>> {
         let state = self.state.lock();
         let mut groups = Groups::new();
-        let groups: Vec<usize> = requests.map(|keys| groups.place(&state, connection, &keys)).collect();
+        let groups: Vec<usize> = requests.map(|keys| groups.assign(&state, connection, &keys)).collect();
         groups.iter().any(|group| *group > 0).then_some(groups)
     }
 
@@ -162,7 +162,7 @@ impl KeyOrder {
         for Tracked { tracker, .. } in requests {
             for &key in tracker.keys() {
                 if let Some(queue) = state.queues.get_mut(&slot_of(key)) {
-                    queue.join(tracker.place(), number);
+                    queue.join(tracker.sequence(), number);
                 }
             }
         }
@@ -201,7 +201,7 @@ impl KeyOrder {
             state
                 .queues
                 .get(&slot_of(key))
-                .is_some_and(|queue| queue.entries_of(tracker.place()).any(|entry| entry.overtaken))
+                .is_some_and(|queue| queue.entries_of(tracker.sequence()).any(|entry| entry.overtaken))
         })
     }
 
@@ -216,7 +216,8 @@ impl KeyOrder {
         let (mut behind, mut overtook) = (false, false);
         for &key in tracker.keys() {
             let Some(queue) = queues.get_mut(&slot_of(key)) else { continue };
-            for entry in queue.before(tracker.place()).filter(|entry| entry.turn != WaitReason::New && entry.key == key)
+            for entry in
+                queue.before(tracker.sequence()).filter(|entry| entry.turn != WaitReason::New && entry.key == key)
             {
                 behind = true;
                 if idempotent || entry.turn == WaitReason::Due {
@@ -240,7 +241,7 @@ impl KeyOrder {
         Done::Overtook
     }
 
-    /// Waits until the calls that this one has overtaken, with places before `first`, have left their queues.
+    /// Waits until the calls that this one has overtaken, with sequence numbers before `first`, have left their queues.
     pub async fn passed(&self, tracker: &Tracker<'_>, first: u64, until: Instant) {
         let behind = || {
             let mut state = self.state.lock();

@@ -1,4 +1,4 @@
-//! Redis and Valkey, over connections of our own. This folder alone speaks to the network.
+//! The driver for Redis and Valkey. No other crate uses the network.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ mod source;
 mod subscribe;
 mod tls;
 mod transaction;
+mod waiting;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -45,16 +46,16 @@ use settings::{Address, Driver, Settings};
 use source::Source;
 use subscribe::Subscriber;
 
-/// Answers of a round.
+/// The replies of a round.
 pub enum Delivery {
     /// To all its requests, in order.
     All(Vec<Result<Reply>>),
-    /// To those at these places.
+    /// To the requests at these positions.
     Some(Vec<(usize, Result<Reply>)>),
 }
 
 impl Delivery {
-    /// Each with the place of its request.
+    /// Returns each reply with the position of its request.
     pub fn into_some(self) -> Vec<(usize, Result<Reply>)> {
         match self {
             Self::All(replies) => replies.into_iter().enumerate().collect(),
@@ -62,7 +63,7 @@ impl Delivery {
         }
     }
 
-    /// Each with the place of its request, where it is.
+    /// Iterates over the replies, each with the position of its request.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Result<Reply>)> {
         let (all, some) = match self {
             Self::All(replies) => (replies.as_mut_slice(), <&mut [_]>::default()),
@@ -72,10 +73,10 @@ impl Delivery {
     }
 }
 
-/// Gets answers as soon as they are there.
+/// Receives replies as they arrive.
 pub type Deliver<'a> = &'a mut (dyn FnMut(Delivery) + Send);
 
-/// Servers, and whatever reaches them.
+/// The servers, and the connections to them.
 pub struct Engine {
     servers: Servers,
     driver: Driver,
@@ -88,7 +89,7 @@ enum Servers {
 }
 
 impl Engine {
-    /// Nothing is dialled before the first call.
+    /// Creates an engine. It connects at the first call.
     pub fn new(settings: &Settings, events: Arc<EventEmitter>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
         let dialler = Arc::new(Dialler::new(settings.clone(), settings.driver)?);
@@ -118,7 +119,7 @@ impl Engine {
         Ok(Self { servers, driver: settings.driver, subscriber: Subscriber::new(settings, messages, source, cluster) })
     }
 
-    /// Runs a round: one reply a request, in order.
+    /// Runs a round; returns one reply per request, in order.
     pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
         let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
@@ -126,12 +127,12 @@ impl Engine {
             Delivery::All(all) => replies = all,
             Delivery::Some(some) => some.into_iter().for_each(|(at, reply)| replies[at] = reply),
         };
-        self.execute_apart(batch, deadline, &mut deliver).await;
+        self.execute_streaming(batch, deadline, &mut deliver).await;
         replies
     }
 
-    /// Runs a round; each reply is delivered when it is there.
-    pub async fn execute_apart(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+    /// Runs a round; each reply is delivered as it arrives.
+    pub async fn execute_streaming(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
         if self.driver == Driver::Fred {
             let checked: Vec<_> = batch.iter().map(check_for_fred).collect();
             if checked.iter().any(Result::is_err) {
@@ -171,12 +172,12 @@ impl Engine {
                     let replies = replies.filter_map(|(at, reply)| Some((*positions.get(at)?, reply)));
                     deliver(Delivery::Some(replies.collect()));
                 };
-                self.execute_apart(requests, deadline, &mut deliver_rest).await;
+                self.execute_streaming(requests, deadline, &mut deliver_rest).await;
             }
         })
     }
 
-    /// Dials if need be, and waits until a connection stands.
+    /// Connects if necessary, and waits until a connection is established.
     pub async fn connect(&self) -> Result<()> {
         match &self.servers {
             Servers::One(one) => one.connect().await,
@@ -184,7 +185,7 @@ impl Engine {
         }
     }
 
-    /// Whether a call would find a connection now.
+    /// Whether a connection is available.
     pub fn is_connected(&self) -> bool {
         match &self.servers {
             Servers::One(one) => one.is_connected(),
@@ -192,7 +193,7 @@ impl Engine {
         }
     }
 
-    /// How it is.
+    /// Returns the current status.
     pub fn status(&self) -> Status {
         match &self.servers {
             Servers::One(one) => one.status(),
@@ -200,7 +201,7 @@ impl Engine {
         }
     }
 
-    /// Delivers what is published from the moment this answers.
+    /// Subscribes; messages published after this has returned are delivered.
     pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         self.subscriber.subscribe(topic, listener).await
     }
@@ -210,7 +211,7 @@ impl Engine {
         self.subscriber.unsubscribe(id);
     }
 
-    /// Lets go of the servers.
+    /// Closes all connections.
     pub fn close(&self) {
         match &self.servers {
             Servers::One(one) => one.close(),

@@ -38,12 +38,12 @@ pub struct One {
     watch: Option<Watch>,
     settings: Arc<Settings>,
     /// The recent average size of the values read, in bytes.
-    usual: AtomicUsize,
+    value_bytes: AtomicUsize,
     mode: Mode,
 }
 
 impl One {
-    /// Dials nothing yet.
+    /// Creates an engine. It connects at the first call.
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<EventEmitter>) -> Self {
         let watch = match &source {
             Source::Named(sentinels) => Some(Watch::new(sentinels.clone(), dialler.clone())),
@@ -51,7 +51,7 @@ impl One {
         };
         let key_order = KeyOrder::new();
         let server = Server::new(settings.clone(), dialler, source, events, key_order.clone());
-        Self { server, key_order, watch, settings, usual: AtomicUsize::new(0), mode: Mode::default() }
+        Self { server, key_order, watch, settings, value_bytes: AtomicUsize::new(0), mode: Mode::default() }
     }
 
     /// Runs a round. Requests beyond the queue limits are rejected before they are merged into larger commands.
@@ -93,10 +93,10 @@ impl One {
         if self.mode.is_clustered() {
             return deliver(Delivery::All(self.run_cut(batch, deadline).await));
         }
-        let usual = self.usual.load(Ordering::Relaxed);
-        let plan = Plan::new(batch, usual);
+        let value_bytes = self.value_bytes.load(Ordering::Relaxed);
+        let plan = Plan::new(batch, value_bytes);
         let mut part = |replies| deliver(plan.scatter(clustered::all_explained(replies)));
-        let mut replies = self.server.run(&plan.wire, deadline, &mut part).await;
+        let mut replies = self.server.run(&plan.commands, deadline, &mut part).await;
         if replies.iter_mut().any(|(_, reply)| clustered::is_divided(reply)) {
             self.mode.note_clustered();
             self.cut_up(&plan, &mut replies, deadline).await;
@@ -104,7 +104,7 @@ impl One {
         let mut replies = clustered::all_explained(replies);
         if let Some(bytes) = plan.value_bytes(&mut replies) {
             // A moving average, which adapts within a few rounds.
-            self.usual.store(usual.midpoint(bytes), Ordering::Relaxed);
+            self.value_bytes.store(value_bytes.midpoint(bytes), Ordering::Relaxed);
         }
         deliver(plan.scatter(replies));
     }
@@ -116,19 +116,19 @@ impl One {
                 // Not merged, so that no other request has to wait for the same call.
                 request.merge = Merge::No;
             }
-            let (places, requests) = parts.entry(*group).or_default();
-            places.push(at);
+            let (positions, requests) = parts.entry(*group).or_default();
+            positions.push(at);
             requests.push(request);
         }
         let deliver = Mutex::new(deliver);
         let mut running = FuturesUnordered::new();
-        for (places, requests) in parts.into_values() {
+        for (positions, requests) in parts.into_values() {
             let deliver = &deliver;
             running.push(
                 async move {
                     let mut there = |delivery: Delivery| {
                         let replies = delivery.into_some().into_iter();
-                        let replies = replies.filter_map(|(at, reply)| Some((*places.get(at)?, reply))).collect();
+                        let replies = replies.filter_map(|(at, reply)| Some((*positions.get(at)?, reply))).collect();
                         let mut deliver = deliver.lock();
                         deliver(Delivery::Some(replies));
                     };
@@ -161,8 +161,8 @@ impl One {
         let mut topology = Topology::Single;
         if let Some(watch) = &self.watch {
             topology = Topology::Sentinel;
-            if let Some(place) = watch.primary() {
-                server.target = place.to_string();
+            if let Some(endpoint) = watch.primary() {
+                server.target = endpoint.to_string();
                 server.role = Role::Primary;
             }
         }

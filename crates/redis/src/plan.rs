@@ -1,7 +1,7 @@
-//! One round of requests, rearranged so that Redis does it faster, with the same answers.
+//! Merges the requests of one round into fewer commands, with the same replies.
 //!
 //! `GET`s become one `MGET` and runs of one script become one run over many items. A request may join a group that was
-//! opened earlier in the round only if nothing in between touches its keys, so each caller sees what program order promises.
+//! opened earlier in the round only if no request in between touches its keys, so each caller sees the effects in program order.
 
 mod shared_reply;
 #[cfg(test)]
@@ -18,25 +18,25 @@ use self::shared_reply::{SharedReply, missing};
 use super::Delivery;
 use cinnabar_port::{Args, Merge, Reply, Request, Script, Verb};
 
-/// Keys of one `MGET`, and bytes of its answer as far as anybody can tell: more would hold the server up for everybody else.
-const MGET_KEYS: usize = 256;
-const MGET_BYTES: usize = 1 << 20;
-/// Items of one merged script run, for the same reason.
-const SCRIPT_ITEMS: usize = 64;
+/// The most keys of one `MGET`, and the most bytes of its estimated reply. Larger ones would block the server for other clients.
+const MAX_MGET_KEYS: usize = 256;
+const MAX_MGET_BYTES: usize = 1 << 20;
+/// The most items of one merged script run, for the same reason.
+const MAX_SCRIPT_ITEMS: usize = 64;
 
-/// What really goes out, and where each caller's answer is found in what comes back.
+/// The commands of a round, and the position of each request's reply among their replies.
 pub struct Plan {
-    /// In this order.
-    pub wire: Vec<OutgoingCommand>,
-    places: Vec<Place>,
+    /// The commands, in the order in which they are sent.
+    pub commands: Vec<OutgoingCommand>,
+    positions: Vec<ReplyPosition>,
 }
 
-/// One thing the server is asked.
+/// A command as it is sent: one request, or several merged ones.
 #[derive(Debug, Clone)]
 pub enum OutgoingCommand {
-    /// As the caller made it.
+    /// A request as it was made.
     One(Request),
-    /// Several `GET`s.
+    /// The keys of one or more `GET`s.
     Get(Args),
     /// One script over several items.
     Many(Many),
@@ -51,7 +51,7 @@ pub struct Many {
     pub keys: Vec<Bytes>,
     /// The arguments of all items.
     pub args: Vec<Bytes>,
-    /// Whether each of them may be sent twice.
+    /// Whether all of them are idempotent.
     pub idempotent: bool,
     /// Whether any of them may change something visible to callers.
     pub changes: bool,
@@ -62,7 +62,7 @@ impl Many {
         self.script.items(self.keys.len(), self.args.len())
     }
 
-    /// Whether it is one item, which travels as itself.
+    /// Whether it has one item only, and is sent as an ordinary script run.
     pub fn is_single(&self) -> bool {
         self.items() == 1
     }
@@ -89,7 +89,7 @@ impl Many {
 }
 
 impl OutgoingCommand {
-    /// Whether sending it twice does no harm.
+    /// Whether it may be sent twice.
     pub fn idempotent(&self) -> bool {
         match self {
             Self::One(request) => request.idempotent,
@@ -107,8 +107,8 @@ impl OutgoingCommand {
         }
     }
 
-    /// Whether it is of a feature's or a documented making, and not whatever a caller wants to run.
-    pub fn is_ours(&self) -> bool {
+    /// Whether it is a command of a feature or a documented one, rather than a caller's own command, script or transaction.
+    pub fn is_from_feature(&self) -> bool {
         match self {
             Self::One(request) => !matches!(
                 request.verb,
@@ -119,7 +119,7 @@ impl OutgoingCommand {
     }
 
     /// The callers' data in it, which a server may repeat in errors.
-    fn told(&self) -> SmallVec<[&[u8]; 8]> {
+    fn caller_data(&self) -> SmallVec<[&[u8]; 8]> {
         match self {
             Self::One(request) => request.caller_data().collect(),
             Self::Get(keys) => keys.iter().map(|key| &key[..]).collect(),
@@ -128,8 +128,8 @@ impl OutgoingCommand {
     }
 
     /// Removes the callers' data from an error.
-    pub fn hidden(&self, error: Error) -> Error {
-        error.redacting(self.told().iter().copied())
+    pub fn redacted(&self, error: Error) -> Error {
+        error.redacting(self.caller_data().iter().copied())
     }
 
     /// Whether it needs a dedicated connection.
@@ -157,33 +157,33 @@ impl OutgoingCommand {
     }
 }
 
-/// Where a caller's answer is: in which reply, and where in it.
+/// The position of a request's reply: which command's reply, and which item of it.
 #[derive(Clone, Copy)]
-struct Place {
-    wire: u32,
+struct ReplyPosition {
+    command: u32,
     item: Option<u32>,
 }
 
 impl Plan {
-    /// Arranges a round, where a value that is read has `usual` bytes.
-    pub fn new(batch: Vec<Request>, usual: usize) -> Self {
+    /// Plans a round. `value_bytes` is the expected size of the values that are read.
+    pub fn new(batch: Vec<Request>, value_bytes: usize) -> Self {
         let uniform = batch.windows(2).all(|pair| same_group(&pair[0], &pair[1]));
         let mut planner = Planner {
-            plan: Plan { wire: Vec::with_capacity(8), places: Vec::with_capacity(batch.len()) },
-            order: (!uniform).then(Order::default),
+            plan: Plan { commands: Vec::with_capacity(8), positions: Vec::with_capacity(batch.len()) },
+            dependencies: (!uniform).then(Dependencies::default),
             open_get: None,
-            most_keys: (MGET_BYTES / usual.max(1)).clamp(1, MGET_KEYS),
+            max_keys: (MAX_MGET_BYTES / value_bytes.max(1)).clamp(1, MAX_MGET_KEYS),
             open_scripts: Vec::new(),
-            same: HashMap::default(),
+            identical: HashMap::default(),
         };
         for request in batch {
-            let place = planner.place(request);
-            planner.plan.places.push(place);
+            let position = planner.add(request);
+            planner.plan.positions.push(position);
         }
         planner.plan
     }
 
-    /// How many bytes a value had that was read, on average; `None` where none was.
+    /// Returns the average size in bytes of the values that were read; `None` if none were.
     pub fn value_bytes(&self, replies: &mut Delivery) -> Option<usize> {
         let (mut bytes, mut count) = (0, 0);
         let mut add = |reply: &Reply| {
@@ -193,7 +193,7 @@ impl Plan {
             }
         };
         for (at, reply) in replies.iter_mut() {
-            match (self.wire.get(at), reply) {
+            match (self.commands.get(at), reply) {
                 (Some(OutgoingCommand::Get(_)), Ok(Reply::Array(values))) => values.iter().for_each(&mut add),
                 (Some(OutgoingCommand::Get(_)), Ok(value)) => add(value),
                 _ => {}
@@ -208,31 +208,37 @@ impl Plan {
             return replies;
         }
         let all = matches!(replies, Delivery::All(_));
-        let mut answers: Vec<Option<SharedReply>> = self.wire.iter().map(|_| None).collect();
+        let mut shared: Vec<Option<SharedReply>> = self.commands.iter().map(|_| None).collect();
         for (at, reply) in replies.into_some() {
-            if let (Some(answers), Some(wire)) = (answers.get_mut(at), self.wire.get(at)) {
-                *answers = Some(SharedReply::new(wire, reply));
+            if let (Some(entry), Some(command)) = (shared.get_mut(at), self.commands.get(at)) {
+                *entry = Some(SharedReply::new(command, reply));
             }
         }
-        let mut answer = |place: &Place| Some(answers.get_mut(place.wire as usize)?.as_mut()?.take(place.item));
+        let mut reply_at =
+            |position: &ReplyPosition| Some(shared.get_mut(position.command as usize)?.as_mut()?.take(position.item));
         if all {
-            let answers = self.places.iter().map(|place| answer(place).unwrap_or_else(|| Err(missing())));
-            Delivery::All(answers.collect())
+            let replies = self.positions.iter().map(|position| reply_at(position).unwrap_or_else(|| Err(missing())));
+            Delivery::All(replies.collect())
         } else {
             Delivery::Some(
-                self.places.iter().enumerate().filter_map(|(at, place)| Some((at, answer(place)?))).collect(),
+                self.positions
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, position)| Some((at, reply_at(position)?)))
+                    .collect(),
             )
         }
     }
 
-    /// Whether each request is sent as it is, in its place.
+    /// Whether no request was merged or moved.
     fn is_as_made(&self) -> bool {
-        let mut places = self.places.iter().zip(0..);
-        self.wire.len() == self.places.len() && places.all(|(place, at)| place.item.is_none() && place.wire == at)
+        let mut positions = self.positions.iter().zip(0..);
+        self.commands.len() == self.positions.len()
+            && positions.all(|(position, at)| position.item.is_none() && position.command == at)
     }
 }
 
-/// Whether two neighbours would end in one group anyway, so that their order needs no bookkeeping.
+/// Whether two consecutive requests belong to the same group, so that no dependencies have to be tracked between them.
 fn same_group(a: &Request, b: &Request) -> bool {
     match (a.merge, b.merge, &a.verb, &b.verb) {
         (Merge::Get, Merge::Get, ..) => true,
@@ -244,124 +250,126 @@ fn same_group(a: &Request, b: &Request) -> bool {
 
 struct Planner {
     plan: Plan,
-    order: Option<Order>,
+    dependencies: Option<Dependencies>,
     open_get: Option<u32>,
-    most_keys: usize,
+    max_keys: usize,
     open_scripts: Vec<u32>,
-    same: HashMap<(&'static str, Args), u32, RandomState>,
+    identical: HashMap<(&'static str, Args), u32, RandomState>,
 }
 
 impl Planner {
-    fn place(&mut self, request: Request) -> Place {
+    fn add(&mut self, request: Request) -> ReplyPosition {
         match (request.merge, &request.verb) {
-            (Merge::Get, _) => self.place_get(request),
+            (Merge::Get, _) => self.add_get(request),
             (Merge::Script, Verb::Script(script)) => {
                 let script = *script;
-                self.place_script(script, request)
+                self.add_script(script, request)
             }
             (Merge::Dedup, Verb::Command(name)) => {
                 let key = (*name, request.args.clone());
-                if let Some(&wire) = self.same.get(&key)
-                    && self.may_join(wire, &request)
+                if let Some(&command) = self.identical.get(&key)
+                    && self.may_join(command, &request)
                 {
-                    return Place { wire, item: None };
+                    return ReplyPosition { command, item: None };
                 }
-                let wire = self.push(request);
-                self.same.insert(key, wire);
-                Place { wire, item: None }
+                let command = self.push(request);
+                self.identical.insert(key, command);
+                ReplyPosition { command, item: None }
             }
-            _ => Place { wire: self.push(request), item: None },
+            _ => ReplyPosition { command: self.push(request), item: None },
         }
     }
 
-    fn place_get(&mut self, request: Request) -> Place {
-        if let Some(wire) = self.open_get
-            && self.may_join(wire, &request)
-            && let Some(OutgoingCommand::Get(keys)) = self.plan.wire.get_mut(wire as usize)
-            && keys.len() < self.most_keys
+    fn add_get(&mut self, request: Request) -> ReplyPosition {
+        if let Some(command) = self.open_get
+            && self.may_join(command, &request)
+            && let Some(OutgoingCommand::Get(keys)) = self.plan.commands.get_mut(command as usize)
+            && keys.len() < self.max_keys
         {
-            self.note(wire, &request);
-            let Some(OutgoingCommand::Get(keys)) = self.plan.wire.get_mut(wire as usize) else {
-                return Place { wire, item: None };
+            self.record(command, &request);
+            let Some(OutgoingCommand::Get(keys)) = self.plan.commands.get_mut(command as usize) else {
+                return ReplyPosition { command, item: None };
             };
             keys.extend(request.args);
-            return Place { wire, item: Some(keys.len() as u32 - 1) };
+            return ReplyPosition { command, item: Some(keys.len() as u32 - 1) };
         }
-        let wire = self.plan.wire.len() as u32;
-        self.note(wire, &request);
-        self.plan.wire.push(OutgoingCommand::Get(request.args));
-        self.open_get = Some(wire);
-        Place { wire, item: Some(0) }
+        let command = self.plan.commands.len() as u32;
+        self.record(command, &request);
+        self.plan.commands.push(OutgoingCommand::Get(request.args));
+        self.open_get = Some(command);
+        ReplyPosition { command, item: Some(0) }
     }
 
-    fn place_script(&mut self, script: &'static Script, request: Request) -> Place {
-        let slot =
-            self.open_scripts.iter().position(|&wire| self.many(wire).is_some_and(|many| many.takes(script, &request)));
+    fn add_script(&mut self, script: &'static Script, request: Request) -> ReplyPosition {
+        let slot = self
+            .open_scripts
+            .iter()
+            .position(|&command| self.many(command).is_some_and(|many| many.takes(script, &request)));
         if let Some(slot) = slot {
-            let wire = self.open_scripts[slot];
-            let has_room = self.many(wire).is_some_and(|many| many.items() < SCRIPT_ITEMS);
-            if has_room && self.may_join(wire, &request) {
-                self.note(wire, &request);
-                if let Some(OutgoingCommand::Many(many)) = self.plan.wire.get_mut(wire as usize) {
+            let command = self.open_scripts[slot];
+            let has_room = self.many(command).is_some_and(|many| many.items() < MAX_SCRIPT_ITEMS);
+            if has_room && self.may_join(command, &request) {
+                self.record(command, &request);
+                if let Some(OutgoingCommand::Many(many)) = self.plan.commands.get_mut(command as usize) {
                     many.add(request);
-                    return Place { wire, item: Some(many.items() as u32 - 1) };
+                    return ReplyPosition { command, item: Some(many.items() as u32 - 1) };
                 }
             }
             self.open_scripts.swap_remove(slot);
         }
-        let wire = self.plan.wire.len() as u32;
-        self.note(wire, &request);
+        let command = self.plan.commands.len() as u32;
+        self.record(command, &request);
         let mut many = Many { script, keys: Vec::new(), args: Vec::new(), idempotent: true, changes: false };
         many.add(request);
-        self.plan.wire.push(OutgoingCommand::Many(many));
-        self.open_scripts.push(wire);
-        Place { wire, item: Some(0) }
+        self.plan.commands.push(OutgoingCommand::Many(many));
+        self.open_scripts.push(command);
+        ReplyPosition { command, item: Some(0) }
     }
 
-    fn many(&self, wire: u32) -> Option<&Many> {
-        match self.plan.wire.get(wire as usize) {
+    fn many(&self, command: u32) -> Option<&Many> {
+        match self.plan.commands.get(command as usize) {
             Some(OutgoingCommand::Many(many)) => Some(many),
             _ => None,
         }
     }
 
     fn push(&mut self, request: Request) -> u32 {
-        let wire = self.plan.wire.len() as u32;
-        self.note(wire, &request);
-        self.plan.wire.push(OutgoingCommand::One(request));
-        wire
+        let command = self.plan.commands.len() as u32;
+        self.record(command, &request);
+        self.plan.commands.push(OutgoingCommand::One(request));
+        command
     }
 
-    fn may_join(&self, wire: u32, request: &Request) -> bool {
-        self.order.as_ref().is_none_or(|order| order.may_join(wire, request))
+    fn may_join(&self, command: u32, request: &Request) -> bool {
+        self.dependencies.as_ref().is_none_or(|dependencies| dependencies.may_join(command, request))
     }
 
-    fn note(&mut self, wire: u32, request: &Request) {
-        if let Some(order) = &mut self.order {
-            order.note(wire, request);
+    fn record(&mut self, command: u32, request: &Request) {
+        if let Some(dependencies) = &mut self.dependencies {
+            dependencies.record(command, request);
         }
     }
 }
 
-/// Who touched what last.
+/// The last command that touched each key.
 #[derive(Default)]
-struct Order {
+struct Dependencies {
     touched: HashMap<Bytes, u32, RandomState>,
     barrier: Option<u32>,
 }
 
-impl Order {
-    fn may_join(&self, wire: u32, request: &Request) -> bool {
-        self.barrier.is_none_or(|barrier| barrier <= wire)
+impl Dependencies {
+    fn may_join(&self, command: u32, request: &Request) -> bool {
+        self.barrier.is_none_or(|barrier| barrier <= command)
             && request
                 .touched()
-                .is_some_and(|mut keys| keys.all(|key| self.touched.get(key).is_none_or(|&last| last <= wire)))
+                .is_some_and(|mut keys| keys.all(|key| self.touched.get(key).is_none_or(|&last| last <= command)))
     }
 
-    fn note(&mut self, wire: u32, request: &Request) {
+    fn record(&mut self, command: u32, request: &Request) {
         match request.touched() {
-            Some(keys) => self.touched.extend(keys.map(|key| (key.clone(), wire))),
-            None => self.barrier = Some(wire),
+            Some(keys) => self.touched.extend(keys.map(|key| (key.clone(), command))),
+            None => self.barrier = Some(command),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod find_primary;
 mod maintain;
 
-pub use maintain::{CALM, suspicion, wait};
+pub use maintain::{STABLE_AFTER, unresponsive_after, wait};
 
 use std::{
     sync::{
@@ -27,11 +27,11 @@ use tokio::{
 use super::{connection::Connection, dial::Dialler, endpoint::Endpoint, scripts::Scripts, source::Source};
 use crate::settings::Settings;
 
-/// After a server has been gone for this long, a fail-over is no longer expected.
+/// After a server has been down for this long, a fail-over is no longer expected.
 const FAIL_OVER: Duration = Duration::from_secs(60);
 
 /// A connection whose oldest reply has been pending for longer than this is busy: new calls should use another one.
-const HELD_UP: Duration = Duration::from_millis(20);
+const BUSY_AFTER: Duration = Duration::from_millis(20);
 
 /// Connections to one server. Clones are the same pool.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ struct Shared {
     state: watch::Sender<State>,
     members: Mutex<Vec<Member>>,
     /// Whether the task that maintains the connections was started.
-    kept: AtomicBool,
+    maintained: AtomicBool,
     growing: AtomicBool,
     /// The members have changed.
     changed: Notify,
@@ -64,7 +64,7 @@ struct Shared {
     reconnects: AtomicU64,
     last_error: Mutex<Option<(Error, SystemTime)>>,
     /// Since when there has been no connection.
-    gone: Mutex<Option<Instant>>,
+    down_since: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ pub struct Member {
 }
 
 impl Pool {
-    /// Dials nothing yet.
+    /// Creates a pool. It connects at the first `take`.
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, events: Arc<EventEmitter>) -> Self {
         let shared = Shared {
             settings,
@@ -103,7 +103,7 @@ impl Pool {
             events,
             state: watch::Sender::new(State::Waiting),
             members: Mutex::default(),
-            kept: AtomicBool::new(false),
+            maintained: AtomicBool::new(false),
             growing: AtomicBool::new(false),
             changed: Notify::new(),
             back: Notify::new(),
@@ -114,12 +114,12 @@ impl Pool {
             made: AtomicU64::new(0),
             reconnects: AtomicU64::new(0),
             last_error: Mutex::default(),
-            gone: Mutex::default(),
+            down_since: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// The connection for the next calls. Waits for one that is being established, but not if the last attempt failed.
+    /// Returns the connection for the next calls. Waits for one that is being established, but not if the last attempt failed.
     ///
     /// # Errors
     /// Why there is none: `E_UNAVAILABLE`, `E_AUTH`, or `E_CLOSED` after `close`.
@@ -165,13 +165,13 @@ impl Pool {
     }
 
     /// How long there has been no connection; `None` if there is one, or none was requested yet.
-    pub fn gone_for(&self) -> Option<Duration> {
-        self.shared.gone.lock().map(|since| since.elapsed())
+    pub fn down_for(&self) -> Option<Duration> {
+        self.shared.down_since.lock().map(|since| since.elapsed())
     }
 
     /// Whether sentinels can be expected to promote another server soon.
     fn may_fail_over(&self) -> bool {
-        let lately = self.gone_for().is_some_and(|gone| gone < FAIL_OVER);
+        let lately = self.down_for().is_some_and(|down| down < FAIL_OVER);
         matches!(self.shared.source, Source::Named(_)) && self.made() > 0 && lately
     }
 
@@ -208,7 +208,7 @@ impl Pool {
     /// A write was rejected because the server is a replica. It still serves reads; new connections are tried until the address
     /// leads to a primary again.
     pub fn demoted(&self) {
-        find_primary::begin(&self.shared);
+        find_primary::start(&self.shared);
     }
 
     /// Retires every connection to another address: the server has moved.
@@ -217,7 +217,7 @@ impl Pool {
             member.retire(&format!("{endpoint} is the primary now"));
         }
         self.shared.changed.notify_one();
-        // The permit is kept for a task that is connecting to the old address right now.
+        // The notification is stored for a task that is connecting to the old address right now.
         self.shared.moved.notify_one();
     }
 
@@ -269,7 +269,7 @@ impl Pool {
         let members = self.shared.members.lock();
         let mut usable = members.iter().filter(|member| member.is_usable());
         let now = Instant::now();
-        if let Some(member) = usable.clone().find(|member| member.connection.delay(now) < HELD_UP) {
+        if let Some(member) = usable.clone().find(|member| member.connection.delay(now) < BUSY_AFTER) {
             return Some(member.clone());
         }
         let least = usable.by_ref().min_by_key(|member| member.connection.pending())?.clone();
@@ -281,8 +281,8 @@ impl Pool {
     }
 
     fn start(&self) {
-        if !self.shared.kept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(maintain::keep(self.shared.clone()));
+        if !self.shared.maintained.swap(true, Ordering::AcqRel) {
+            tokio::spawn(maintain::run(self.shared.clone()));
         }
     }
 }
@@ -310,8 +310,8 @@ impl Shared {
     }
 
     /// Records since when there is no connection, or `None` if there is one.
-    fn is_gone(&self, since: Option<Instant>) {
-        *self.gone.lock() = since;
+    fn set_down_since(&self, since: Option<Instant>) {
+        *self.down_since.lock() = since;
     }
 
     fn is_closed(&self) -> bool {
@@ -322,7 +322,7 @@ impl Shared {
         *self.last_error.lock() = Some((error.clone(), SystemTime::now()));
     }
 
-    fn tell(&self, what: EventKind, text: String) {
+    fn emit(&self, what: EventKind, text: String) {
         self.events.emit(&Event::new(what, self.source.to_string(), text));
     }
 }

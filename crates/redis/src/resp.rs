@@ -29,8 +29,8 @@ const LONGEST_NUMBER: usize = 64;
 const ENOUGH: usize = 1 << 10;
 /// The memory of one element, apart from its content.
 const ELEMENT: usize = 48;
-/// The usual size of the commands of one exchange.
-const USUAL: usize = 512;
+/// The initial capacity for the commands of one exchange.
+const DEFAULT_CAPACITY: usize = 512;
 /// How much of a skipped reply is read at once.
 const PASSED_AT_ONCE: usize = 64 << 10;
 /// The most memory that one reply may take: two strings of the maximum length.
@@ -50,7 +50,7 @@ impl Commands {
     /// Adds a command: the words `first`, followed by `count` more.
     pub fn push<'a>(&mut self, first: &[&[u8]], count: usize, more: impl Iterator<Item = &'a Bytes>) {
         if self.bytes.is_empty() {
-            self.bytes.reserve(USUAL);
+            self.bytes.reserve(DEFAULT_CAPACITY);
         }
         self.head(b'*', first.len() + count);
         first.iter().for_each(|word| self.word(word));
@@ -103,7 +103,7 @@ pub struct Decoder {
     /// How far the buffer was searched for the end of a line.
     scanned: usize,
     /// The memory of the current reply so far, and its limit.
-    kept: usize,
+    retained: usize,
     most: usize,
     /// Set while the current reply is skipped.
     skip: Option<Skip>,
@@ -118,13 +118,13 @@ struct Open {
 type Read = Result<Reply>;
 
 impl Decoder {
-    /// One that keeps up to so many bytes of a reply.
+    /// Creates a decoder with this memory limit per reply, in bytes.
     pub fn new(most: usize) -> Self {
-        Self { open: Vec::new(), scanned: 0, kept: 0, most, skip: None }
+        Self { open: Vec::new(), scanned: 0, retained: 0, most, skip: None }
     }
 
-    /// Sets the memory limit of a reply.
-    pub fn keep(&mut self, most: usize) {
+    /// Sets the memory limit per reply, in bytes.
+    pub fn set_limit(&mut self, most: usize) {
         self.most = most;
     }
 
@@ -149,7 +149,7 @@ impl Decoder {
                 return Ok(None);
             };
             if let Some(read) = read.and_then(|read| self.close(read)) {
-                self.kept = 0;
+                self.retained = 0;
                 return Ok(Some(read));
             }
         }
@@ -157,11 +157,11 @@ impl Decoder {
 
     /// Skips the rest of the current reply, or the next one as a whole. Returns how much memory it had taken.
     pub fn pass_over(&mut self) -> usize {
-        let kept = self.kept;
+        let retained = self.retained;
         if self.skip.is_none() {
             self.skip(1, Pending::Nothing, Error::new(Kind::Internal, "a skipped reply"));
         }
-        kept
+        retained
     }
 
     /// Whether it is in the middle of a skipped reply.
@@ -188,15 +188,15 @@ impl Decoder {
     fn skip(&mut self, elements: u64, pending: Pending, why: Error) {
         let outside: u64 = self.open.iter().map(|array| array.left as u64 - 1).sum();
         self.skip = Some(Skip { elements: outside + elements, pending, nested: 0, passed: 0, why });
-        (self.open, self.kept, self.scanned) = (Vec::new(), 0, 0);
+        (self.open, self.retained, self.scanned) = (Vec::new(), 0, 0);
     }
 
     /// Accounts for an element of `bytes` bytes. If that exceeds the limit, skips the reply, including the pending part of the
     /// element, and returns false.
     fn makes_room(&mut self, bytes: usize, pending: Pending) -> bool {
-        let kept = self.kept + ELEMENT + bytes;
-        if kept <= self.most {
-            self.kept = kept;
+        let retained = self.retained + ELEMENT + bytes;
+        if retained <= self.most {
+            self.retained = retained;
             return true;
         }
         let why = format!("the reply is larger than the limit of {} MB", self.most >> 20);
@@ -279,18 +279,18 @@ impl Decoder {
 
     /// A string of `length` bytes, once it has arrived completely.
     fn string(&mut self, bytes: &mut BytesMut, end: usize, length: usize) -> Result<Option<Option<Read>>, Malformed> {
-        if length as i64 > LONGEST_BULK || self.kept + ELEMENT + length > self.most {
+        if length as i64 > LONGEST_BULK || self.retained + ELEMENT + length > self.most {
             bytes.advance(end + 2);
             let room = if length as i64 > LONGEST_BULK { self.most } else { length };
             self.makes_room(room, Pending::Bytes(length as u64 + 2));
             return Ok(None);
         }
         let Some(bulk) = bulk(bytes, end, length)? else { return Ok(None) };
-        self.kept += ELEMENT + length;
+        self.retained += ELEMENT + length;
         Ok(Some(Some(Ok(bulk))))
     }
 
-    /// A line beyond the length limit; its content is not kept.
+    /// A line beyond the length limit; its content is not retained.
     fn long_line(&mut self, bytes: &BytesMut) -> Result<(), Malformed> {
         let why = match bytes.split_first() {
             Some((b'+', _)) => Error::new(Kind::Unsupported, "the reply is a status longer than 1 MB"),

@@ -12,7 +12,7 @@ use crate::{command, plan::OutgoingCommand};
 
 /// What to do with a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum RetryDecision {
     /// It is the result.
     Final,
     /// Send it again immediately, with the source of its script. It had no effect, so this is no retry.
@@ -25,35 +25,35 @@ pub enum Verdict {
     Elsewhere,
 }
 
-/// What to do with this reply to that request.
-pub fn judge(wire: &OutgoingCommand, reply: &Result<Reply>) -> Verdict {
-    let Err(error) = reply else { return Verdict::Final };
+/// Decides what to do with this reply to that request.
+pub fn classify(command: &OutgoingCommand, reply: &Result<Reply>) -> RetryDecision {
+    let Err(error) = reply else { return RetryDecision::Final };
     match error.kind {
-        Kind::NotSent => Verdict::Again,
-        Kind::MaybeApplied if wire.idempotent() => Verdict::Again,
+        Kind::NotSent => RetryDecision::Again,
+        Kind::MaybeApplied if command.idempotent() => RetryDecision::Again,
         // Rejected before execution: it had no effect.
         Kind::Unavailable => match error.code().map(|code| code.policy().retry) {
-            Some(Retry::Later) => Verdict::Later,
-            Some(Retry::Elsewhere) => Verdict::Elsewhere,
-            _ => Verdict::Final,
+            Some(Retry::Later) => RetryDecision::Later,
+            Some(Retry::Elsewhere) => RetryDecision::Elsewhere,
+            _ => RetryDecision::Final,
         },
-        _ => Verdict::Final,
+        _ => RetryDecision::Final,
     }
 }
 
 /// Whether the server no longer has the script that the request runs (SCRIPT FLUSH). It had no effect. A caller's own `EVALSHA`
 /// is final: its caller has the source.
-pub fn is_forgotten(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
-    matches!(reply, Err(error) if has_policy(error, Retry::WithSource)) && command::script(wire).is_some()
+pub fn script_is_missing(command: &OutgoingCommand, reply: &Result<Reply>) -> bool {
+    matches!(reply, Err(error) if has_policy(error, Retry::WithSource)) && command::script(command).is_some()
 }
 
-/// Whether the request may be retried after this reply, in which case it keeps its place in the queue.
-pub fn goes_on(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
+/// Whether the request may be retried after this reply, in which case it stays in the queue.
+pub fn will_be_retried(command: &OutgoingCommand, reply: &Result<Reply>) -> bool {
     let Err(error) = reply else { return false };
-    judge(wire, reply) != Verdict::Final || is_redirected(error)
+    classify(command, reply) != RetryDecision::Final || is_redirected(error)
 }
 
-/// Whether a node says that it does not have the slot, wherever that is.
+/// Whether a node reports that it does not own the slot.
 pub fn is_redirected(error: &Error) -> bool {
     has_policy(error, Retry::Redirect)
 }
@@ -74,15 +74,15 @@ pub fn was_done(reply: &Result<Reply>) -> bool {
 }
 
 /// Whether the server refused the request, which then had no effect. What a script did before its error stays done.
-pub fn was_refused(wire: &OutgoingCommand, reply: &Result<Reply>) -> bool {
+pub fn was_refused(command: &OutgoingCommand, reply: &Result<Reply>) -> bool {
     use Kind::{Auth, OutOfMemory, Server, WrongType};
     let Err(error) = reply else { return false };
-    matches!(error.kind, Server | WrongType | OutOfMemory | Auth) && is_simple(wire)
+    matches!(error.kind, Server | WrongType | OutOfMemory | Auth) && is_simple(command)
 }
 
 /// Whether it is one command, and neither a script nor a transaction.
-fn is_simple(wire: &OutgoingCommand) -> bool {
-    let name = match wire {
+fn is_simple(command: &OutgoingCommand) -> bool {
+    let name = match command {
         OutgoingCommand::Get(_) => return true,
         OutgoingCommand::One(Request { verb: Verb::Command(name), .. }) => name,
         OutgoingCommand::One(Request { verb: Verb::Custom(name), .. }) => &name[..],
@@ -108,24 +108,24 @@ pub fn is_unread(reply: &Result<Reply>) -> bool {
     matches!(reply, Err(error) if error.kind == Kind::Unsupported)
 }
 
-/// The error for the caller: `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
+/// Returns the final reply for the caller. An error is `E_MAYBE_APPLIED` if the request may have changed something, in this attempt or, where `in_doubt`, in
 /// an earlier one.
-pub fn settle(wire: &OutgoingCommand, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
+pub fn settle(command: &OutgoingCommand, in_doubt: bool, reply: Result<Reply>) -> Result<Reply> {
     let doubts = in_doubt || is_in_doubt(&reply);
-    let forgotten = is_forgotten(wire, &reply);
+    let script_is_missing = script_is_missing(command, &reply);
     let Err(error) = reply else { return reply };
-    Err(match (error.kind, wire.changes()) {
+    Err(match (error.kind, command.changes()) {
         (_, true) if doubts => {
-            let error = wire.hidden(error);
+            let error = command.redacted(error);
             let message = format!("{error}; the call was sent and may or may not have been applied");
             Error::new(Kind::MaybeApplied, message)
         }
         (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()),
-        _ if forgotten => {
+        _ if script_is_missing => {
             let why = "the server no longer has the script of this call, and there was no time to send it again";
             Error::new(Kind::NotSent, why)
         }
-        _ => wire.hidden(error),
+        _ => command.redacted(error),
     })
 }
 
@@ -149,17 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_left_is_never_sent_again() {
+    fn a_write_that_was_sent_is_never_sent_again() {
         for kind in [Kind::MaybeApplied, Kind::Timeout] {
-            assert_eq!(judge(&write(), &failed(kind)), Verdict::Final);
+            assert_eq!(classify(&write(), &failed(kind)), RetryDecision::Final);
             assert_eq!(settle(&write(), false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
         }
     }
 
     #[test]
-    fn a_write_that_may_have_been_applied_is_never_called_undone() {
+    fn a_write_that_may_have_been_applied_is_never_reported_as_not_applied() {
         let harmless = OutgoingCommand::One(Request::keyed("DEL", [Bytes::from_static(b"key")]).idempotent());
-        assert_eq!(judge(&harmless, &failed(Kind::MaybeApplied)), Verdict::Again);
+        assert_eq!(classify(&harmless, &failed(Kind::MaybeApplied)), RetryDecision::Again);
         for kind in [Kind::MaybeApplied, Kind::Timeout] {
             assert_eq!(settle(&harmless, false, failed(kind)).unwrap_err().kind, Kind::MaybeApplied);
         }
@@ -177,16 +177,16 @@ mod tests {
     }
 
     #[test]
-    fn what_never_left_is_sent_again_and_so_is_a_read_that_was_lost() {
-        assert_eq!(judge(&write(), &failed(Kind::NotSent)), Verdict::Again);
-        assert_eq!(judge(&read(), &failed(Kind::MaybeApplied)), Verdict::Again);
-        assert_eq!(judge(&read(), &failed(Kind::Timeout)), Verdict::Final, "its time is over");
+    fn unsent_requests_and_lost_reads_are_sent_again() {
+        assert_eq!(classify(&write(), &failed(Kind::NotSent)), RetryDecision::Again);
+        assert_eq!(classify(&read(), &failed(Kind::MaybeApplied)), RetryDecision::Again);
+        assert_eq!(classify(&read(), &failed(Kind::Timeout)), RetryDecision::Final, "its time is over");
         assert_eq!(settle(&read(), false, failed(Kind::MaybeApplied)).unwrap_err().kind, Kind::Unavailable);
         assert_eq!(settle(&read(), false, failed(Kind::Timeout)).unwrap_err().kind, Kind::Timeout);
     }
 
     #[test]
-    fn what_the_server_refused_had_no_effect_unless_it_is_a_script() {
+    fn a_rejected_request_had_no_effect_unless_it_is_a_script() {
         let said = |words: &'static str| Err(Error::from_server(words));
         let custom = |name: &str| {
             let mut request = Request::keyed("GET", [Bytes::from_static(b"key")]);
@@ -206,15 +206,19 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_ready_is_asked_later_and_a_demoted_one_left() {
+    fn a_server_that_is_not_ready_is_retried_later_and_a_demoted_one_is_left() {
         for word in ["LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY"] {
             let reply = Err(Error::from_server(format!("{word} some words")));
-            assert_eq!(judge(&write(), &reply), Verdict::Later, "{word}");
+            assert_eq!(classify(&write(), &reply), RetryDecision::Later, "{word}");
         }
-        assert_eq!(judge(&write(), &Err(Error::from_server("READONLY no"))), Verdict::Elsewhere);
+        assert_eq!(classify(&write(), &Err(Error::from_server("READONLY no"))), RetryDecision::Elsewhere);
         for word in ["MISCONF", "NOREPLICAS", "OOM", "WRONGTYPE", "ERR"] {
-            assert_eq!(judge(&write(), &Err(Error::from_server(format!("{word} no")))), Verdict::Final, "{word}");
+            assert_eq!(
+                classify(&write(), &Err(Error::from_server(format!("{word} no")))),
+                RetryDecision::Final,
+                "{word}"
+            );
         }
-        assert_eq!(judge(&write(), &Ok(Reply::Nil)), Verdict::Final);
+        assert_eq!(classify(&write(), &Ok(Reply::Nil)), RetryDecision::Final);
     }
 }

@@ -14,12 +14,12 @@ impl Scripts {
         self.0.lock().contains(sha)
     }
 
-    /// The server has run these.
-    pub fn learn(&self, shas: impl Iterator<Item = &'static str>) {
+    /// Records that the server has run these.
+    pub fn add(&self, shas: impl Iterator<Item = &'static str>) {
         self.0.lock().extend(shas);
     }
 
-    pub fn forget(&self) {
+    pub fn clear(&self) {
         self.0.lock().clear();
     }
 }

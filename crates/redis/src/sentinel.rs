@@ -1,7 +1,7 @@
 //! The primary that sentinels name.
 //!
-//! Every connection asks all of them anew, by the names in the settings first, and believes none: a sentinel may be behind
-//! by seconds, and a former primary calls itself one for as long. Whoever has seen the latest fail-over is tried first.
+//! For each new connection all sentinels are queried, and none is trusted: a sentinel may be behind by seconds, and a former
+//! primary reports itself as one for as long. The primary of the latest fail-over is tried first.
 
 mod query;
 mod watch;
@@ -26,15 +26,15 @@ use super::{
     login::Login,
 };
 use crate::settings::{Address, Listed, Secret, Server, Settings};
-use query::{Named, ask};
+use query::{Named, query};
 pub use watch::Watch;
 
 /// How long the others may take once one sentinel has named a primary.
 const GRACE: Duration = Duration::from_millis(100);
 /// How long one sentinel may take.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Sentinels that were learned of; more is no sane answer.
-const LEARNED: usize = 32;
+/// The most sentinels that are discovered from others.
+const MAX_DISCOVERED: usize = 32;
 
 /// The sentinels of one service.
 pub struct Sentinels {
@@ -44,13 +44,13 @@ pub struct Sentinels {
     password: Option<Secret>,
     settings: Arc<Settings>,
     events: Arc<EventEmitter>,
-    learned: Mutex<Vec<Address>>,
-    /// Where the primary is, after the latest fail-over that anybody told of, and the number of that.
+    discovered: Mutex<Vec<Address>>,
+    /// The epoch of the latest known fail-over, and the primary since then.
     latest: Sender<Option<(u64, Endpoint)>>,
 }
 
 impl Sentinels {
-    /// Those of the settings. Asks nobody yet.
+    /// Creates the sentinels of these settings. Sends nothing yet.
     pub fn new(settings: Arc<Settings>, events: Arc<EventEmitter>) -> Result<Self> {
         let Server::Sentinel { addresses, name, username, password } = &settings.server else {
             return Err(Error::new(Kind::Internal, "no sentinels are configured"));
@@ -61,23 +61,23 @@ impl Sentinels {
             username: username.clone(),
             password: password.clone(),
             events,
-            learned: Mutex::default(),
+            discovered: Mutex::default(),
             latest: Sender::new(None),
             settings,
         })
     }
 
-    /// A connection to a server that is named and says itself that it is the primary.
+    /// Connects to a server that is named by a sentinel and reports itself as a primary.
     ///
     /// # Errors
-    /// Why there is none: no sentinel answers, none knows the name, or who is named is no primary or cannot be reached.
+    /// If no sentinel responds or knows the name, or if the named servers are no primaries or cannot be reached.
     pub async fn dial(self: &Arc<Self>, dialler: &Arc<Dialler>) -> Result<(Endpoint, Link)> {
         let mut latest = self.latest.subscribe();
         loop {
             latest.mark_unchanged();
             tokio::select! {
                 dialled = with_parallel_attempts(self.settings.connect_timeout, |limit| self.attempt(dialler, limit)) => return dialled,
-                // Nothing is gained by waiting for the former primary any longer.
+                // There is no point in waiting for the former primary any longer.
                 _ = latest.changed() => {}
             }
         }
@@ -88,18 +88,18 @@ impl Sentinels {
         let known = self.latest.borrow().clone();
         let mut named = self.named(dialler, limit / 2).await?;
         // Sentinels that are behind must not lead back to a former primary.
-        named.extend(known.clone().map(|(epoch, place)| Named { place, epoch, others: Vec::new() }));
+        named.extend(known.clone().map(|(epoch, endpoint)| Named { endpoint, epoch, others: Vec::new() }));
         let mut all = ranked(named).into_iter();
         let mut refused = None;
         while let Some(named) = all.next() {
             let share = until.saturating_duration_since(Instant::now()) / (all.len() + 1) as u32;
-            let tried = timeout(share, try_primary(dialler, &named.place, share)).await.unwrap_or_else(|_| {
-                Err(Error::new(Kind::Unavailable, format!("no reply from {} within {share:?}", named.place)))
+            let tried = timeout(share, try_primary(dialler, &named.endpoint, share)).await.unwrap_or_else(|_| {
+                Err(Error::new(Kind::Unavailable, format!("no reply from {} within {share:?}", named.endpoint)))
             });
             match tried {
                 Ok(link) => {
                     self.settle_on(&named, known.as_ref());
-                    return Ok((named.place, link));
+                    return Ok((named.endpoint, link));
                 }
                 Err(error) => refused = refused.or(Some(error)),
             }
@@ -109,14 +109,14 @@ impl Sentinels {
         Err(Error::new(why.kind, message).with_source(why))
     }
 
-    /// Who is named, by whoever answers.
+    /// Returns the primaries named by the sentinels that respond.
     async fn named(self: &Arc<Self>, dialler: &Arc<Dialler>, limit: Duration) -> Result<Vec<Named>> {
         let mut asked = JoinSet::new();
         for address in self.addresses() {
             let (sentinels, dialler) = (self.clone(), dialler.clone());
             asked.spawn(async move {
-                let answer = ask(&sentinels, &dialler, &address, limit.min(LIMIT)).await;
-                (address, answer)
+                let reply = query(&sentinels, &dialler, &address, limit.min(LIMIT)).await;
+                (address, reply)
             });
         }
         let (mut named, mut ignorant, mut refused, mut until) = (Vec::<Named>::new(), Vec::new(), None, None);
@@ -127,12 +127,12 @@ impl Sentinels {
             };
             match next {
                 None => break,
-                Some(Ok((_, Ok(Some(answer))))) => {
+                Some(Ok((_, Ok(Some(reply))))) => {
                     until.get_or_insert_with(|| Instant::now() + GRACE);
-                    named.push(answer);
+                    named.push(reply);
                 }
                 Some(Ok((address, Ok(None)))) => ignorant.push(address),
-                // A refused password is what has to change, however many others are merely dead.
+                // A rejected password has to be fixed, no matter how many others are down.
                 Some(Ok((_, Err(error)))) => {
                     refused = refused.filter(|old: &Error| old.kind == Kind::Auth).or(Some(error));
                 }
@@ -140,7 +140,7 @@ impl Sentinels {
             }
         }
         if let Some(newest) = named.iter().max_by_key(|named| named.epoch) {
-            self.learn(&newest.others);
+            self.discover(&newest.others);
             return Ok(named);
         }
         let asked = self.addresses();
@@ -159,35 +159,35 @@ impl Sentinels {
         Err(error)
     }
 
-    /// Those of the settings, and then those that were learned of. The former are never forgotten: they are names, and lead
-    /// to wherever the sentinels are today.
+    /// Returns the configured sentinels, then the discovered ones. The former are never dropped: their names may resolve to new
+    /// addresses.
     fn addresses(&self) -> Vec<Address> {
-        self.configured.iter().chain(&*self.learned()).cloned().collect()
+        self.configured.iter().chain(&*self.discovered()).cloned().collect()
     }
 
-    fn learn(&self, others: &[Address]) {
+    fn discover(&self, others: &[Address]) {
         let new = others.iter().filter(|address| !self.configured.contains(address));
-        *self.learned() = new.take(LEARNED).cloned().collect();
+        *self.discovered() = new.take(MAX_DISCOVERED).cloned().collect();
     }
 
-    fn learned(&self) -> MutexGuard<'_, Vec<Address>> {
-        self.learned.lock()
+    fn discovered(&self) -> MutexGuard<'_, Vec<Address>> {
+        self.discovered.lock()
     }
 
-    /// Where the primary is, if anybody has said so.
+    /// Returns the address of the primary, if a sentinel has named it.
     pub fn latest(&self) -> Option<Endpoint> {
-        self.latest.borrow().as_ref().map(|(_, place)| place.clone())
+        self.latest.borrow().as_ref().map(|(_, endpoint)| endpoint.clone())
     }
 
-    /// Waits until somebody says that the primary is not there any more.
-    pub async fn moved_from(&self, place: &Endpoint) {
+    /// Waits until a sentinel names another primary than this one.
+    pub async fn moved_from(&self, endpoint: &Endpoint) {
         let mut latest = self.latest.subscribe();
-        // The sender is `self`, so this ends only with an answer.
-        let _ = latest.wait_for(|latest| latest.as_ref().is_some_and(|(_, other)| other != place)).await;
+        // The sender is `self`, so this ends only with a change.
+        let _ = latest.wait_for(|latest| latest.as_ref().is_some_and(|(_, other)| other != endpoint)).await;
     }
 
-    /// A primary by its own word, found when `known` was the latest. Even one of an older fail-over: the sentinels may have
-    /// been set up anew. But what somebody else has learned in the meantime is newer.
+    /// Records a confirmed primary, found when `known` was the latest one. It may belong to an older fail-over, since the sentinels
+    /// may have been set up anew; but a primary recorded in the meantime is newer.
     fn settle_on(&self, named: &Named, known: Option<&(u64, Endpoint)>) {
         let is_latest = self.latest.borrow().as_ref() == known;
         if is_latest {
@@ -195,8 +195,8 @@ impl Sentinels {
         }
     }
 
-    /// What one sentinel says; whether it is not behind what is known already.
-    fn hear(&self, named: &Named) -> bool {
+    /// Records the primary that a sentinel names, unless the sentinel is behind; returns whether it was recorded.
+    fn observe(&self, named: &Named) -> bool {
         let behind = self.latest.borrow().as_ref().is_some_and(|(epoch, _)| named.epoch < *epoch);
         if !behind {
             self.replace(named);
@@ -207,17 +207,17 @@ impl Sentinels {
     fn replace(&self, named: &Named) {
         let mut before = None;
         self.latest.send_if_modified(|latest| {
-            let moves = latest.as_ref().is_none_or(|(_, place)| *place != named.place);
-            before = latest.replace((named.epoch, named.place.clone())).map(|(_, place)| place);
+            let moves = latest.as_ref().is_none_or(|(_, endpoint)| *endpoint != named.endpoint);
+            before = latest.replace((named.epoch, named.endpoint.clone())).map(|(_, endpoint)| endpoint);
             moves
         });
-        if let Some(before) = before.filter(|before| *before != named.place) {
-            let text = format!("{} is the primary of {:?} now, replacing {before}", named.place, self.name);
-            self.events.emit(&Event::new(EventKind::Failover, named.place.to_string(), text));
+        if let Some(before) = before.filter(|before| *before != named.endpoint) {
+            let text = format!("{} is the primary of {:?} now, replacing {before}", named.endpoint, self.name);
+            self.events.emit(&Event::new(EventKind::Failover, named.endpoint.to_string(), text));
         }
     }
 
-    /// Who we are to a sentinel.
+    /// The credentials for sentinels.
     fn login(&self) -> Login<'_> {
         Login { username: self.username.as_deref(), password: self.password.as_ref().map(Secret::reveal), database: 0 }
     }
@@ -229,34 +229,36 @@ impl fmt::Display for Sentinels {
     }
 }
 
-/// Each place once, by the latest fail-over that led there, and by how many say so.
+/// Returns each endpoint once, ordered by its latest fail-over and by the number of sentinels that name it.
 fn ranked(named: Vec<Named>) -> Vec<Named> {
-    let mut places: Vec<(Named, usize)> = Vec::new();
+    let mut endpoints: Vec<(Named, usize)> = Vec::new();
     for named in named {
-        match places.iter_mut().find(|(other, _)| other.place == named.place) {
+        match endpoints.iter_mut().find(|(other, _)| other.endpoint == named.endpoint) {
             Some((other, votes)) => {
                 other.epoch = other.epoch.max(named.epoch);
                 *votes += 1;
             }
-            None => places.push((named, 1)),
+            None => endpoints.push((named, 1)),
         }
     }
-    places.sort_by_key(|(named, votes)| std::cmp::Reverse((named.epoch, *votes)));
-    places.into_iter().map(|(named, _)| named).collect()
+    endpoints.sort_by_key(|(named, votes)| std::cmp::Reverse((named.epoch, *votes)));
+    endpoints.into_iter().map(|(named, _)| named).collect()
 }
 
-/// A connection to this server, if it is a primary.
-async fn try_primary(dialler: &Dialler, place: &Endpoint, limit: Duration) -> Result<Link> {
-    let mut link = dialler.attempt(place, limit).await?;
+/// Connects to this server, if it is a primary.
+async fn try_primary(dialler: &Dialler, endpoint: &Endpoint, limit: Duration) -> Result<Link> {
+    let mut link = dialler.attempt(endpoint, limit).await?;
     match is_primary(&mut link).await {
         Ok(true) => Ok(link),
-        // A user who may not ask has to believe the sentinels.
+        // Without the permission for ROLE, the sentinels have to be trusted.
         Err(error) if error.kind == Kind::Auth => Ok(link),
         Ok(false) => Err(Error::new(
             Kind::Unavailable,
-            format!("{place} was named as the primary, but reports that it is a replica"),
+            format!("{endpoint} was named as the primary, but reports that it is a replica"),
         )),
-        Err(error) => Err(Error::new(Kind::Unavailable, format!("{place} closed the connection: {}", error.message()))),
+        Err(error) => {
+            Err(Error::new(Kind::Unavailable, format!("{endpoint} closed the connection: {}", error.message())))
+        }
     }
 }
 
@@ -265,13 +267,13 @@ mod tests {
     use super::*;
 
     fn named(port: u16, epoch: u64) -> Named {
-        Named { place: Endpoint::Tcp(Address { host: "h".into(), port }), epoch, others: Vec::new() }
+        Named { endpoint: Endpoint::Tcp(Address { host: "h".into(), port }), epoch, others: Vec::new() }
     }
 
     #[test]
     fn the_latest_fail_over_outweighs_any_number_of_sentinels_that_are_behind() {
-        let places = |list| ranked(list).into_iter().map(|named| named.place.to_string()).collect::<Vec<_>>();
-        assert_eq!(places(vec![named(1, 4), named(1, 4), named(2, 5)]), ["h:2", "h:1"]);
-        assert_eq!(places(vec![named(1, 0), named(2, 0), named(2, 0)]), ["h:2", "h:1"]);
+        let endpoints = |list| ranked(list).into_iter().map(|named| named.endpoint.to_string()).collect::<Vec<_>>();
+        assert_eq!(endpoints(vec![named(1, 4), named(1, 4), named(2, 5)]), ["h:2", "h:1"]);
+        assert_eq!(endpoints(vec![named(1, 0), named(2, 0), named(2, 0)]), ["h:2", "h:1"]);
     }
 }

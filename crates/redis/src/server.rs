@@ -1,5 +1,10 @@
-//! One server: sends rounds of requests to it, retries them where that is safe, and rejects them while its breaker is open or
-//! its queue is full.
+//! One server. A round of requests passes four layers:
+//!
+//! 1. retry (`run`, `retry.rs`): lost requests are sent again if that is safe;
+//! 2. permits (`attempt`, `permits.rs`): requests beyond the queue limits are rejected;
+//! 3. the breaker (`attempt_permitted`, `breaker.rs`): requests to a server that keeps failing are rejected, and the outcomes of
+//!    the others are recorded;
+//! 4. the pool (`send`, `exchange.rs`): the requests are sent over one connection in the order of their keys.
 
 mod dedicated;
 mod exchange;
@@ -24,12 +29,12 @@ use tokio::{
 
 use super::{
     Delivery,
-    breaker::{Breaker, Pass, Tally},
+    breaker::{Admission, Breaker, Outcomes},
     connection::Replies,
     dial::Dialler,
     key_order::{KeyOrder, Keys, Tracked, Tracker, WaitReason},
     pool::Pool,
-    retry::{self, Verdict},
+    retry::{self, RetryDecision},
     source::Source,
 };
 use crate::{plan::OutgoingCommand, settings::Settings};
@@ -39,7 +44,7 @@ use permits::{Fit, Load, Permit, Permits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Space {
     Needed,
-    /// Whoever waits for them has reserved it.
+    /// It was reserved by the calls that wait for them.
     Reserved,
 }
 
@@ -55,7 +60,7 @@ pub struct Server {
     breaker: Breaker,
     permits: Permits,
     /// Permits for commands on dedicated connections.
-    apart: Semaphore,
+    dedicated_permits: Semaphore,
     key_order: Arc<KeyOrder>,
     /// Rounds are sent in order of arrival, including those that waited for a connection.
     turn: Mutex<()>,
@@ -67,7 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Dials nothing yet.
+    /// Creates a server. It connects at the first call.
     pub fn new(
         settings: Arc<Settings>,
         dialler: Arc<Dialler>,
@@ -84,7 +89,7 @@ impl Server {
             settings,
             events,
             permits: Permits::default(),
-            apart: Semaphore::new(dedicated::MAX_CONNECTIONS),
+            dedicated_permits: Semaphore::new(dedicated::MAX_CONNECTIONS),
             key_order,
             turn: Mutex::new(()),
             made: AtomicU64::new(0),
@@ -107,8 +112,8 @@ impl Server {
     }
 
     /// The ordering state of a request that will be sent to this server.
-    pub fn tracker(&self, wire: &OutgoingCommand) -> Tracker<'_> {
-        Tracker::new(&self.key_order, wire)
+    pub fn tracker(&self, command: &OutgoingCommand) -> Tracker<'_> {
+        Tracker::new(&self.key_order, command)
     }
 
     /// Divides a round if some of its requests would have to wait for calls in flight, or need another connection. Returns the
@@ -125,14 +130,14 @@ impl Server {
     /// being retried, `part` receives the replies that are final; the result has the others.
     pub async fn run(
         &self,
-        wire: &[OutgoingCommand],
+        commands: &[OutgoingCommand],
         deadline: Instant,
         part: &mut (dyn FnMut(Delivery) + Send),
     ) -> Delivery {
-        self.run_as(wire, Space::Needed, deadline, part).await
+        self.run_as(commands, Space::Needed, deadline, part).await
     }
 
-    /// Sends a question of our own, which calls with queue space wait for: it needs none, as it would have none where they fill the
+    /// Sends a query of our own, which calls with queue space wait for. It needs no queue space, since those calls may fill the
     /// queue.
     pub async fn ask(&self, question: &OutgoingCommand, deadline: Instant) -> Result<Reply> {
         let replies = self.run_as(std::slice::from_ref(question), Space::Reserved, deadline, &mut |_| {}).await;
@@ -141,13 +146,14 @@ impl Server {
 
     async fn run_as(
         &self,
-        wire: &[OutgoingCommand],
+        commands: &[OutgoingCommand],
         space: Space,
         deadline: Instant,
         part: &mut (dyn FnMut(Delivery) + Send),
     ) -> Delivery {
-        let trackers: Vec<_> = wire.iter().map(|wire| self.tracker(wire)).collect();
-        let requests: Vec<_> = wire.iter().zip(&trackers).map(|(wire, tracker)| Tracked { wire, tracker }).collect();
+        let trackers: Vec<_> = commands.iter().map(|command| self.tracker(command)).collect();
+        let requests: Vec<_> =
+            commands.iter().zip(&trackers).map(|(command, tracker)| Tracked { command, tracker }).collect();
         let replies = self.attempt_as(&requests, space, false, deadline).await;
         if replies.iter().all(Result::is_ok) {
             return Delivery::All(replies);
@@ -156,71 +162,71 @@ impl Server {
         let (mut attempt, mut may_retry) = (0, true);
         loop {
             may_retry &= attempt < self.settings.retry_attempts;
-            let judge = |(request, reply): (&Tracked<'_>, &Option<_>)| match reply {
-                Some(reply) if !request.tracker.is_given_up() => match request.forgotten(reply) {
-                    true => Verdict::Whole,
-                    false if may_retry => retry::judge(request.wire, reply),
-                    false => Verdict::Final,
+            let classify = |(request, reply): (&Tracked<'_>, &Option<_>)| match reply {
+                Some(reply) if !request.tracker.is_given_up() => match request.script_is_missing(reply) {
+                    true => RetryDecision::Whole,
+                    false if may_retry => retry::classify(request.command, reply),
+                    false => RetryDecision::Final,
                 },
-                _ => Verdict::Final,
+                _ => RetryDecision::Final,
             };
-            let mut verdicts: Vec<_> = requests.iter().zip(&replies).map(judge).collect();
-            let worst = |verdicts: &[Verdict]| verdicts.iter().copied().max().unwrap_or(Verdict::Final);
-            let pause = if worst(&verdicts) >= Verdict::Later { retry::pause(attempt) } else { Duration::ZERO };
+            let mut decisions: Vec<_> = requests.iter().zip(&replies).map(classify).collect();
+            let worst = |decisions: &[RetryDecision]| decisions.iter().copied().max().unwrap_or(RetryDecision::Final);
+            let pause = if worst(&decisions) >= RetryDecision::Later { retry::pause(attempt) } else { Duration::ZERO };
             let next = Instant::now() + pause;
-            let late = requests.iter().zip(&mut verdicts).filter(|(request, _)| request.is_late(next, deadline));
-            late.for_each(|(_, verdict)| *verdict = Verdict::Final);
-            let worst = worst(&verdicts);
-            if worst == Verdict::Final {
+            let late = requests.iter().zip(&mut decisions).filter(|(request, _)| request.is_late(next, deadline));
+            late.for_each(|(_, decision)| *decision = RetryDecision::Final);
+            let worst = worst(&decisions);
+            if worst == RetryDecision::Final {
                 break;
             }
             if next >= deadline {
-                if !may_retry || worst == Verdict::Whole {
+                if !may_retry || worst == RetryDecision::Whole {
                     break;
                 }
                 // Those without a pause still have time.
                 may_retry = false;
                 continue;
             }
-            attempt += u32::from(worst > Verdict::Whole);
-            requests.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Whole).for_each(
+            attempt += u32::from(worst > RetryDecision::Whole);
+            requests.iter().zip(&decisions).filter(|(_, decision)| **decision == RetryDecision::Whole).for_each(
                 |(request, _)| {
-                    request.tracker.take_source();
+                    request.tracker.send_source();
                 },
             );
-            let mut again: Vec<_> = (0..wire.len()).filter(|&at| verdicts[at] != Verdict::Final).collect();
+            let mut again: Vec<_> = (0..commands.len()).filter(|&at| decisions[at] != RetryDecision::Final).collect();
             let mut last: Vec<_> = again.iter().map(|&at| replies[at].take()).collect();
             if replies.iter().any(Option::is_some) {
-                let ended: Vec<_> = (0..wire.len()).filter(|&at| replies[at].is_some()).collect();
-                part(settled(wire, &trackers, std::mem::take(&mut replies)));
+                let ended: Vec<_> = (0..commands.len()).filter(|&at| replies[at].is_some()).collect();
+                part(settled(commands, &trackers, std::mem::take(&mut replies)));
                 ended.into_iter().for_each(|at| trackers[at].leave());
-                replies = wire.iter().map(|_| None).collect();
+                replies = commands.iter().map(|_| None).collect();
             }
             let wake = Instant::now() + pause;
             let overtaken = |again: &[usize]| again.iter().any(|&at| trackers[at].is_overtaken());
             while !pause.is_zero() && timeout_at(wake, self.key_order.overtaken(|| overtaken(&again))).await.is_ok() {
-                // Only these are not retried; the others keep their pause.
-                let mut over: Vec<_> = wire.iter().map(|_| None).collect();
+                // Only these are not retried; the others wait for the rest of their pause.
+                let mut over: Vec<_> = commands.iter().map(|_| None).collect();
                 let is_over = |&at: &usize| trackers[at].is_overtaken();
                 for (&at, reply) in again.iter().zip(&mut last).filter(|(at, _)| is_over(at)) {
                     over[at] = reply.take();
                 }
                 last.retain(Option::is_some);
                 let ended: Vec<_> = again.extract_if(.., |at| over[*at].is_some()).collect();
-                part(settled(wire, &trackers, over));
+                part(settled(commands, &trackers, over));
                 ended.into_iter().for_each(|at| trackers[at].leave());
             }
             if again.is_empty() {
                 return Delivery::Some(Vec::new());
             }
             let some: Vec<_> = again.iter().map(|&at| requests[at]).collect();
-            let answers = self.attempt_as(&some, space, false, deadline).await;
-            for ((at, reply), last) in again.into_iter().zip(answers).zip(last) {
+            let new_replies = self.attempt_as(&some, space, false, deadline).await;
+            for ((at, reply), last) in again.into_iter().zip(new_replies).zip(last) {
                 // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
                 replies[at] = if trackers[at].is_given_up() { last } else { Some(reply) };
             }
         }
-        settled(wire, &trackers, replies)
+        settled(commands, &trackers, replies)
     }
 
     /// Sends requests once: together, in order, over one connection.
@@ -228,7 +234,7 @@ impl Server {
         self.attempt_as(requests, Space::Needed, false, deadline).await
     }
 
-    /// The same for requests whose slot is being migrated to this server.
+    /// Does the same for requests whose slot is being migrated to this server.
     pub async fn attempt_asking(&self, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
         self.attempt_as(requests, Space::Needed, true, deadline).await
     }
@@ -237,7 +243,8 @@ impl Server {
         if space == Space::Reserved {
             return self.attempt_now(requests, asking, deadline).await;
         }
-        let permit = self.permits.enter(requests.iter().map(|request| Load::of_wire(request.wire)), &self.settings);
+        let permit =
+            self.permits.enter(requests.iter().map(|request| Load::of_command(request.command)), &self.settings);
         let (requests, over) = requests.split_at(permit.fit.count);
         if requests.is_empty() {
             return fail_all(over, &permit.fit.full(&self.settings));
@@ -251,32 +258,32 @@ impl Server {
 
     async fn attempt_now(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Replies {
         match self.admit(requests, deadline).await {
-            Ok(pass) => {
+            Ok(admission) => {
                 let (replies, since) = self.send(requests, asking, deadline).await;
-                self.record(pass, requests, &replies, since);
+                self.record(admission, requests, &replies, since);
                 replies
             }
             Err(error) => fail_all(requests, &error),
         }
     }
 
-    /// Asks the breaker for a permit to send a round.
-    async fn admit(&self, requests: &[Tracked<'_>], deadline: Instant) -> Result<Pass> {
-        self.tell_reconnected();
-        let pass = self.pass()?;
-        if !pass.is_probe() {
-            return Ok(pass);
+    /// Asks the breaker whether a round may be sent.
+    async fn admit(&self, requests: &[Tracked<'_>], deadline: Instant) -> Result<Admission> {
+        self.note_reconnect();
+        let admission = self.admission()?;
+        if !admission.is_probe() {
+            return Ok(admission);
         }
         // Later calls must not overtake these during the probe.
         self.key_order.enqueue(requests, WaitReason::New);
-        self.probe(pass, deadline).await?;
-        self.pass()
+        self.probe(admission, deadline).await?;
+        self.admission()
     }
 
-    fn pass(&self) -> Result<Pass> {
-        let pass = self.breaker.admit(Instant::now());
-        self.tell_breaker();
-        pass.map_err(|refused| {
+    fn admission(&self) -> Result<Admission> {
+        let admission = self.breaker.admit(Instant::now());
+        self.report_breaker();
+        admission.map_err(|refused| {
             let why = self.pool.last_error().map(|(error, _)| format!(" (last error: {})", error.message()));
             let message = format!(
                 "the circuit breaker of {} is open because too many calls failed or were slow; the next attempt is in {:.1} s{}",
@@ -289,21 +296,24 @@ impl Server {
     }
 
     async fn send(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
-        if let [Tracked { wire, .. }] = requests
-            && wire.is_dedicated()
+        if let [Tracked { command, .. }] = requests
+            && command.is_dedicated()
         {
             let since = Instant::now();
             // Boxed because it is rare and would enlarge the future of every call.
             let sent: Pin<Box<dyn Future<Output = Result<Reply>> + Send + '_>> =
-                Box::pin(self.send_dedicated(wire, asking, deadline));
+                Box::pin(self.send_dedicated(command, asking, deadline));
             let reply = sent.await;
             if retry::is_unread(&reply) {
-                requests[0].tracker.doubt();
+                requests[0].tracker.mark_in_doubt();
             }
             return (vec![reply], since);
         }
         let (replies, since) = self.send_ordered(requests, asking, deadline).await;
-        if requests.iter().zip(&replies).any(|(request, reply)| retry::judge(request.wire, reply) == Verdict::Elsewhere)
+        if requests
+            .iter()
+            .zip(&replies)
+            .any(|(request, reply)| retry::classify(request.command, reply) == RetryDecision::Elsewhere)
         {
             self.pool.demoted();
         }
@@ -313,23 +323,23 @@ impl Server {
         (replies, since)
     }
 
-    fn record(&self, pass: Pass, requests: &[Tracked<'_>], replies: &[Result<Reply>], since: Instant) {
-        let (now, mut tally) = (Instant::now(), Tally::default());
+    fn record(&self, admission: Admission, requests: &[Tracked<'_>], replies: &[Result<Reply>], since: Instant) {
+        let (now, mut outcomes) = (Instant::now(), Outcomes::default());
         let took = now - since;
-        let counted = |(request, _): &(&Tracked<'_>, _)| counts(request.wire) && !request.tracker.is_overtaken();
-        for (Tracked { wire, .. }, reply) in requests.iter().zip(replies).filter(counted) {
+        let counted = |(request, _): &(&Tracked<'_>, _)| counts(request.command) && !request.tracker.is_overtaken();
+        for (Tracked { command, .. }, reply) in requests.iter().zip(replies).filter(counted) {
             // A caller's own script may be slow for its own reasons, so its duration does not count.
-            let took = if wire.is_ours() { took } else { Duration::ZERO };
-            tally.count(reply, took, self.breaker.settings());
+            let took = if command.is_from_feature() { took } else { Duration::ZERO };
+            outcomes.count(reply, took, self.breaker.settings());
         }
-        if tally.failed > 0
+        if outcomes.failed > 0
             && let Some(error) = replies.iter().find_map(|reply| reply.as_ref().err().filter(|e| e.is_unavailable()))
         {
             self.pool.note(error);
         }
-        self.breaker.record(pass, tally, now);
-        if tally.failed > 0 || tally.slow > 0 {
-            self.tell_breaker();
+        self.breaker.record(admission, outcomes, now);
+        if outcomes.failed > 0 || outcomes.slow > 0 {
+            self.report_breaker();
         }
     }
 
@@ -350,7 +360,7 @@ impl Server {
     }
 
     pub fn status(&self) -> ServerStatus {
-        self.tell_reconnected();
+        self.note_reconnect();
         let mut pool = self.pool.status();
         // Includes calls that do not have a connection yet.
         pool.pending = pool.pending.max((self.permits.calls() as u64).saturating_sub(self.pool.pending()));
@@ -364,13 +374,13 @@ impl Server {
     }
 }
 
-/// The final replies of a round, as far as it has any. A request that could not be executed again keeps the reply that it had
+/// Returns the final replies of a round, as far as it has any. A request that could not be executed again has the reply from
 /// before.
-fn settled(wire: &[OutgoingCommand], trackers: &[Tracker<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
+fn settled(commands: &[OutgoingCommand], trackers: &[Tracker<'_>], replies: Vec<Option<Result<Reply>>>) -> Delivery {
     let settle = |(at, reply): (usize, Option<Result<Reply>>)| {
         let reply = reply?;
-        let reply = if retry::was_done(&reply) { reply } else { trackers[at].kept().unwrap_or(reply) };
-        Some((at, retry::settle(&wire[at], trackers[at].is_in_doubt(), reply)))
+        let reply = if retry::was_done(&reply) { reply } else { trackers[at].retained_reply().unwrap_or(reply) };
+        Some((at, retry::settle(&commands[at], trackers[at].is_in_doubt(), reply)))
     };
     Delivery::Some(replies.into_iter().enumerate().filter_map(settle).collect())
 }
@@ -380,6 +390,6 @@ fn fail_all(requests: &[Tracked<'_>], error: &Error) -> Replies {
 }
 
 /// Whether the breaker counts it: health checks must not open the breaker.
-fn counts(wire: &OutgoingCommand) -> bool {
-    !matches!(wire, OutgoingCommand::One(request) if !request.counts_for_breaker)
+fn counts(command: &OutgoingCommand) -> bool {
+    !matches!(command, OutgoingCommand::One(request) if !request.counts_for_breaker)
 }

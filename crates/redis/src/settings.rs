@@ -1,4 +1,4 @@
-//! What the caller chose, in code and in the environment, validated once.
+//! The settings from options and the environment, validated once.
 
 mod breaker;
 mod credentials;
@@ -27,14 +27,14 @@ pub use tls::{Tls, TlsOptions};
 
 use location::Location;
 
-/// Where the state lives, and how to reach it.
+/// The settings of an engine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// Which server, or none.
+    /// The server, or the embedded engine.
     pub server: Server,
     /// What moves requests and replies.
     pub driver: Driver,
-    /// Who the client says it is.
+    /// The credentials of the client.
     pub credentials: Credentials,
     /// How the connection is encrypted; absent when it is not.
     pub tls: Option<Tls>,
@@ -48,32 +48,32 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long a call waits for a connection. Defaults to 3 s, at most `timeout`.
     pub connect_wait: Duration,
-    /// How often a call that may safely be repeated is sent again after a lost connection. Defaults to 3.
+    /// How often an idempotent call is sent again after a lost connection. Defaults to 3.
     pub retry_attempts: u32,
-    /// First wait before dialling again, doubled each time. Defaults to 50 ms.
+    /// The first backoff before reconnecting, doubled each time. Defaults to 50 ms.
     pub reconnect_first_wait: Duration,
-    /// Longest wait before dialling again. Defaults to 2 s.
+    /// The longest backoff before reconnecting. Defaults to 2 s.
     pub reconnect_longest_wait: Duration,
     /// Most calls that wait for a server. Defaults to 50,000.
     pub max_queued_calls: usize,
     /// Most bytes that wait for a server. Defaults to 64 MB.
     pub max_queued_bytes: usize,
-    /// A connection that has been idle for this long is tried with a PING. Defaults to 10 s.
+    /// After being idle for this long, a connection is checked with a PING. Defaults to 10 s.
     pub keepalive: Duration,
     /// How long `disconnect` waits for what is in flight: 5 s.
     pub drain: Duration,
-    /// Bound of the embedded engine's memory. Defaults to 256 MB.
+    /// Limit of the embedded engine's memory. Defaults to 256 MB.
     pub max_bytes: usize,
     /// When a server counts as failing.
     pub breaker: BreakerSettings,
 }
 
-/// Settings, and whether nothing had been configured at all.
+/// Settings, and warnings about them.
 #[derive(Debug)]
 pub struct Resolved {
     /// What to connect to.
     pub settings: Settings,
-    /// The embedded engine was chosen because nothing was configured: worth a warning.
+    /// Whether the embedded engine was chosen because nothing was configured, which causes a warning.
     pub by_default: bool,
     /// Other warnings, by kind: settings that were ignored, or accepted despite their form.
     pub hints: Vec<(&'static str, String)>,
@@ -86,23 +86,23 @@ impl Settings {
         if matches!(self.server, Server::Memory(_)) { 0 } else { self.database }
     }
 
-    /// Puts options and environment together.
+    /// Combines options and environment.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option or the variable.
     pub fn resolve(mut options: Options, env: &Environment) -> Result<Resolved> {
-        let (place, by_default) = place(&options, env)?;
+        let (target, by_default) = target(&options, env)?;
         // Unused variables are not validated: platforms set some of these names to other things.
-        let used = |option: Option<u32>, name, meant| match option {
-            None if !matches!(place.server, Server::Memory(_)) => env.parse(name, meant),
+        let used = |option: Option<u32>, name, expected| match option {
+            None if !matches!(target.server, Server::Memory(_)) => env.parse(name, expected),
             option => Ok(option),
         };
         let pool_size = used(options.pool_size, "REDIS_POOL_SIZE", "a whole number from 1 to 1000")?.unwrap_or(10);
         if !(1..=1000).contains(&pool_size) {
             return Err(Error::settings("poolSize (REDIS_POOL_SIZE) must be a whole number from 1 to 1000"));
         }
-        let meant = "a whole number from 0 to 100";
-        let retry_attempts = used(options.retry_attempts, "REDIS_RETRY_ATTEMPTS", meant)?.unwrap_or(3);
+        let expected = "a whole number from 0 to 100";
+        let retry_attempts = used(options.retry_attempts, "REDIS_RETRY_ATTEMPTS", expected)?.unwrap_or(3);
         if retry_attempts > 100 {
             return Err(Error::settings("retryAttempts (REDIS_RETRY_ATTEMPTS) must be a whole number from 0 to 100"));
         }
@@ -111,16 +111,16 @@ impl Settings {
             None => env.timeout()?.unwrap_or(Duration::from_secs(5)),
         };
         let (reconnect_first_wait, reconnect_longest_wait) = reconnect(&options)?;
-        let mut hints = place.hints.clone();
-        let tls = encryption(options.tls.take(), env, &place)?;
+        let mut hints = target.hints.clone();
+        let tls = encryption(options.tls.take(), env, &target)?;
         if tls.as_ref().is_some_and(|tls| tls.unverified && tls.fingerprints.is_empty()) {
             hints.push(("unverified", UNVERIFIED.into()));
         }
-        let database = options.database.or(place.database).unwrap_or(0);
-        if database != 0 && matches!(place.server, Server::Cluster(_)) {
+        let database = options.database.or(target.database).unwrap_or(0);
+        if database != 0 && matches!(target.server, Server::Cluster(_)) {
             return Err(Error::settings(format!("db is {database}, but a cluster has only database 0")));
         }
-        let driver = match place.server {
+        let driver = match target.server {
             Server::Memory(_) => Driver::default(),
             _ => Driver::resolve(options.driver, env)?,
         };
@@ -141,8 +141,8 @@ impl Settings {
             drain: Duration::from_secs(5),
             max_bytes: options.max_bytes.unwrap_or(256 << 20),
             breaker: BreakerSettings::resolve(options.breaker.take(), timeout)?,
-            server: introduced(place.server, options.sentinel.take())?,
-            credentials: credentials(place.username, place.password, options, env)?,
+            server: introduced(target.server, options.sentinel.take())?,
+            credentials: credentials(target.username, target.password, options, env)?,
         };
         Ok(Resolved { settings, by_default, hints })
     }
@@ -152,18 +152,18 @@ const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the serv
                           can pose as the server, and read and change everything, the password too. Give tls.ca or \
                           tls.fingerprint instead.";
 
-/// Where the URL points, or the parts that stand in for one.
-struct Place {
+/// The server from a URL, or from the options and variables used without one.
+struct Target {
     server: Server,
     username: Option<String>,
     password: Option<Secret>,
     database: Option<u8>,
-    /// Whether a scheme asked for encryption, and in which option or variable. Absent without a URL.
+    /// The option or variable with the URL, and whether its scheme requires encryption. `None` without a URL.
     url: Option<(&'static str, bool)>,
     hints: Vec<(&'static str, String)>,
 }
 
-fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
+fn target(options: &Options, env: &Environment) -> Result<(Target, bool)> {
     let in_code = options.host.is_some() || options.port.is_some();
     let url = match (&options.url, in_code) {
         (Some(_), true) => return Err(Error::settings("give url, or host and port, not both")),
@@ -181,7 +181,7 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
             );
             hints.push(("parameters", words));
         }
-        return Ok((Place { server, username, password, database, url: Some((from, encrypted)), hints }, false));
+        return Ok((Target { server, username, password, database, url: Some((from, encrypted)), hints }, false));
     }
     let linked = env.linked_port("REDIS_PORT").filter(|_| options.port.is_none());
     let env_port = match (options.port, &linked) {
@@ -202,7 +202,7 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
         if let Some(port) = linked_port {
             let words = format!(
                 "cinnabar: REDIS_PORT is a URL, as Kubernetes sets it beside a Service called redis; port {port} of it is \
-                 used. Set REDIS_URL, or enableServiceLinks: false, to say what is meant."
+                 used. Set REDIS_URL, or enableServiceLinks: false, to say what is expected."
             );
             hints.push(("linked-port", words));
         }
@@ -211,10 +211,10 @@ fn place(options: &Options, env: &Environment) -> Result<(Place, bool)> {
             port: options.port.or(env_port).or(linked_port).unwrap_or(6379),
         }
     };
-    Ok((Place { server, username: None, password: None, database: None, url: None, hints }, by_default))
+    Ok((Target { server, username: None, password: None, database: None, url: None, hints }, by_default))
 }
 
-/// A host that is no URL and has no port. It is never shown: a URL with a password may stand there by mistake.
+/// Checks that a host is not a URL and has no port. It is never included in errors: it may be a URL with a password by mistake.
 fn plain_host(name: &str, text: &str) -> Result<String> {
     let host = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if is_host(host) {
@@ -223,9 +223,9 @@ fn plain_host(name: &str, text: &str) -> Result<String> {
     Err(Error::settings(format!("{name} must be a host name or an address, without a scheme and without a port")))
 }
 
-fn encryption(options: Option<TlsOptions>, env: &Environment, place: &Place) -> Result<Option<Tls>> {
-    let by_scheme = place.url.filter(|(_, encrypted)| *encrypted).map(|(from, _)| from);
-    let socket = matches!(place.server, Server::Unix(_));
+fn encryption(options: Option<TlsOptions>, env: &Environment, target: &Target) -> Result<Option<Tls>> {
+    let by_scheme = target.url.filter(|(_, encrypted)| *encrypted).map(|(from, _)| from);
+    let socket = matches!(target.server, Server::Unix(_));
     match (options, by_scheme) {
         (Some(TlsOptions::Off), Some(from)) => Err(Error::settings(format!(
             "tls is false, but the scheme of {from} asks for TLS; leave tls out, or write the scheme without its second s"
@@ -236,7 +236,7 @@ fn encryption(options: Option<TlsOptions>, env: &Environment, place: &Place) -> 
         (Some(TlsOptions::On(tls)), _) => tls.check().map(|()| Some(tls)),
         (Some(TlsOptions::Off), None) => Ok(None),
         (None, Some(_)) => Ok(Some(Tls::default())),
-        (None, None) if socket || matches!(place.server, Server::Memory(_)) => Ok(None),
+        (None, None) if socket || matches!(target.server, Server::Memory(_)) => Ok(None),
         (None, None) => Ok(env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false).then(Tls::default)),
     }
 }
@@ -265,7 +265,7 @@ fn credentials(
     })
 }
 
-/// The server, and who the client is to its sentinels.
+/// Adds the credentials for sentinels to the server.
 fn introduced(server: Server, sentinel: Option<SentinelOptions>) -> Result<Server> {
     match (server, sentinel) {
         (server, None) => Ok(server),
@@ -288,7 +288,7 @@ fn connect_wait(option: Option<Duration>, timeout: Duration) -> Result<Duration>
     }
 }
 
-/// A bound given alone moves the other one's default out of its way.
+/// If only one bound is given, the default of the other one is adjusted to it.
 fn reconnect(options: &Options) -> Result<(Duration, Duration)> {
     let (first, longest) = (Duration::from_millis(50), Duration::from_secs(2));
     match (options.reconnect_first_wait, options.reconnect_longest_wait) {

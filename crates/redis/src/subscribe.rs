@@ -1,6 +1,7 @@
-//! Subscriptions: connections of their own, which subscribe anew whenever they are made anew and say that something may have
-//! been missed in between. `feed.rs` is the one for everything that any server of an engine tells, `shards.rs` those for the
-//! sharded channels of a cluster, `connection.rs` one connection of either, `task.rs` how long there is one.
+//! Subscriptions, over connections of their own. After a reconnect, all topics are subscribed again and listeners are notified
+//! that messages may have been missed. `connector.rs` maintains the connection for messages that every server of an engine
+//! delivers, `shards.rs` those for the sharded channels of a cluster; `message_connection.rs` is one connection of either, and
+//! `task.rs` starts and ends their tasks.
 
 mod connector;
 mod message_connection;
@@ -33,50 +34,50 @@ use connector::Connector;
 use shards::Shards;
 use task::SubscriptionTask;
 
-/// A connection over which a subscription was refused is kept for this long, for callers who try again. They would dial anew each
-/// time.
-const KEPT: Duration = Duration::from_secs(30);
+/// A connection on which a subscription was rejected stays open for this long, for callers that try again. Otherwise each attempt
+/// would reconnect.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Everything this process listens to on one server or cluster.
+/// All subscriptions of this process to one server or cluster.
 pub struct Subscriber {
     settings: Arc<Settings>,
     next: AtomicU64,
     everywhere: SubscriptionTask,
-    /// Where sharded channels are elsewhere than all others.
+    /// The task for sharded channels, if they have connections of their own.
     sharded: Option<SubscriptionTask>,
 }
 
 impl Subscriber {
-    /// `cluster` is where the channels are sharded.
+    /// Creates a subscriber without connections. `cluster` is given if channels are sharded.
     pub fn new(settings: Arc<Settings>, dialler: Arc<Dialler>, source: Source, cluster: Option<Arc<Cluster>>) -> Self {
         let everywhere = {
             let (settings, dialler) = (settings.clone(), dialler.clone());
             SubscriptionTask::new(move |registry, instructions| {
                 let (settings, dialler, source) = (settings.clone(), dialler.clone(), source.clone());
-                tokio::spawn(Connector { settings, dialler, source, registry }.keep(instructions));
+                tokio::spawn(Connector { settings, dialler, source, registry }.run(instructions));
             })
         };
         let sharded = cluster.map(|cluster| {
             let settings = settings.clone();
             SubscriptionTask::new(move |registry, instructions| {
                 let (settings, dialler, cluster) = (settings.clone(), dialler.clone(), cluster.clone());
-                tokio::spawn(Shards { settings, dialler, cluster, registry }.keep(instructions));
+                tokio::spawn(Shards { settings, dialler, cluster, registry }.run(instructions));
             })
         });
         Self { settings, next: AtomicU64::new(1), everywhere, sharded }
     }
 
-    /// Answers once the server has confirmed: what is published from then on is heard.
+    /// Subscribes; returns once the server has confirmed. Messages published from then on are delivered.
     pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let (done, answer) = oneshot::channel();
+        let (done, confirmed) = oneshot::channel();
         let is_shard = matches!(topic, Topic::Shard(_));
         let task = match &self.sharded {
             Some(sharded) if is_shard => sharded,
             _ => &self.everywhere,
         };
         task.subscribe(topic, id, listener, done);
-        let result = match timeout(self.settings.timeout, answer).await {
+        let result = match timeout(self.settings.timeout, confirmed).await {
             Ok(Ok(result)) => {
                 result.map_err(|error| if is_shard { sharding_unsupported(explained(error)) } else { error })
             }

@@ -43,12 +43,12 @@ pub fn connector(tls: &Tls) -> Result<TlsConnector> {
         }
     }
     let provider = Arc::new(ring::default_provider());
-    let judge = Verifier::new(tls, &provider, roots, own);
+    let classify = Verifier::new(tls, &provider, roots, own);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable("tls", error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(judge));
+        .with_custom_certificate_verifier(Arc::new(classify));
     let config = match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|_| no_pem("tls.key"))?;

@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn the_answers_are_those_of_exec() {
+    fn the_replies_are_those_of_exec() {
         let items = vec![Reply::Int(1), Reply::Error(Bytes::from_static(b"ERR no"))];
         let replies = vec![ok("OK"), ok("QUEUED"), ok("QUEUED"), Ok(Reply::Array(items.clone()))];
         assert_eq!(folded(replies).unwrap(), Reply::Array(items));
     }
 
     #[test]
-    fn what_is_not_taken_undoes_all_and_says_why() {
+    fn a_rejected_command_aborts_the_transaction_with_its_error() {
         let aborted = "EXECABORT Transaction discarded because of previous errors.";
         for (why, kind) in [
             ("ERR unknown command 'NOSUCH'", Kind::Server),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_exec_nothing_was_done() {
+    fn without_exec_nothing_was_executed() {
         let lost = |kind| Err(Error::new(kind, "the connection was lost"));
         for kind in [Kind::NotSent, Kind::MaybeApplied, Kind::Timeout, Kind::Unsupported] {
             let replies = vec![ok("OK"), lost(Kind::MaybeApplied), lost(kind)];
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_transactions_has_done_the_commands_nevertheless() {
+    fn a_server_that_rejects_multi_executes_the_commands_nevertheless() {
         let refused = || refused("NOPERM this user has no permissions to run the 'multi' command");
         assert_eq!(folded(vec![refused(), ok("OK"), refused()]).unwrap_err().kind, Kind::MaybeApplied);
         assert_eq!(folded(vec![refused(), refused(), refused()]).unwrap_err().kind, Kind::Auth);
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn any_other_reply_is_an_error() {
         assert_eq!(folded(vec![]).unwrap_err().kind, Kind::InvalidData);
         assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), ok("OK")]).unwrap_err().kind, Kind::InvalidData);
         assert_eq!(folded(vec![ok("OK"), ok("QUEUED"), Ok(Reply::Array(vec![]))]).unwrap_err().kind, Kind::InvalidData);

@@ -5,11 +5,11 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-const OK: Tally = Tally { ok: 1, failed: 0, slow: 0 };
-const FAILED: Tally = Tally { ok: 0, failed: 1, slow: 0 };
-const SLOW: Tally = Tally { ok: 1, failed: 0, slow: 1 };
+const OK: Outcomes = Outcomes { ok: 1, failed: 0, slow: 0 };
+const FAILED: Outcomes = Outcomes { ok: 0, failed: 1, slow: 0 };
+const SLOW: Outcomes = Outcomes { ok: 1, failed: 0, slow: 1 };
 
-/// Moved time: it passes when a test says so.
+/// A clock that tests advance.
 struct Bench {
     breaker: Breaker,
     now: Instant,
@@ -24,13 +24,13 @@ impl Bench {
         Self { breaker: Breaker::new(settings.validated().unwrap()), now: Instant::now() }
     }
 
-    fn pass(&mut self, time: Duration) -> &mut Self {
+    fn admission(&mut self, time: Duration) -> &mut Self {
         self.now += time;
         self
     }
 
     #[track_caller]
-    fn admit(&self) -> Pass {
+    fn admit(&self) -> Admission {
         self.breaker.admit(self.now).unwrap()
     }
 
@@ -39,14 +39,14 @@ impl Bench {
         self.breaker.admit(self.now).unwrap_err().retry_in
     }
 
-    fn record(&self, pass: Pass, tally: Tally) {
-        self.breaker.record(pass, tally, self.now);
+    fn record(&self, admission: Admission, outcomes: Outcomes) {
+        self.breaker.record(admission, outcomes, self.now);
     }
 
     #[track_caller]
-    fn calls(&self, count: u32, tally: Tally) {
+    fn calls(&self, count: u32, outcomes: Outcomes) {
         for _ in 0..count {
-            self.record(self.admit(), tally);
+            self.record(self.admit(), outcomes);
         }
     }
 
@@ -59,7 +59,7 @@ impl Bench {
         assert_eq!(self.status().state, state);
     }
 
-    /// An open one, opened now.
+    /// Creates a breaker that has just opened.
     fn opened() -> Self {
         let bench = Self::new();
         bench.calls(20, FAILED);
@@ -92,9 +92,9 @@ fn half_of_the_calls_failing_open_it_and_less_does_not() {
 #[test]
 fn rounds_count_call_by_call() {
     let bench = Bench::new();
-    bench.calls(1, Tally { ok: 10, failed: 9, slow: 0 });
+    bench.calls(1, Outcomes { ok: 10, failed: 9, slow: 0 });
     bench.is(BreakerState::Closed);
-    bench.calls(1, Tally { ok: 1, failed: 2, slow: 0 });
+    bench.calls(1, Outcomes { ok: 1, failed: 2, slow: 0 });
     let status = bench.status();
     assert_eq!((status.state, status.calls, status.failed), (BreakerState::Open, 22, 11));
 }
@@ -120,12 +120,12 @@ fn a_good_call_never_opens_it() {
 }
 
 #[test]
-fn the_window_forgets() {
+fn the_window_slides() {
     let mut bench = Bench::new();
     bench.calls(19, FAILED);
-    bench.pass(9 * SECOND - MS);
+    bench.admission(9 * SECOND - MS);
     assert_eq!(bench.status().failed, 19, "nine tenths of the window are always remembered");
-    bench.pass(SECOND + MS);
+    bench.admission(SECOND + MS);
     assert_eq!(bench.status(), BreakerStatus::default());
     bench.calls(19, FAILED);
     bench.is(BreakerState::Closed);
@@ -137,36 +137,36 @@ fn the_window_rolls() {
     for _ in 0..100 {
         bench.calls(4, OK);
         bench.calls(3, FAILED);
-        bench.pass(SECOND);
+        bench.admission(SECOND);
         assert!(bench.status().calls <= 70, "{:?}", bench.status());
     }
     bench.is(BreakerState::Closed);
     // A long silence, over many turns of the ring, leaves nothing behind.
-    bench.pass(12_345 * SECOND);
+    bench.admission(12_345 * SECOND);
     assert_eq!(bench.status().calls, 0);
 }
 
 #[test]
 fn an_older_time_is_counted_as_the_latest() {
     let mut bench = Bench::new();
-    bench.pass(100 * SECOND).calls(5, FAILED);
-    bench.pass(5 * SECOND).calls(5, FAILED);
-    let (late, pass) = (bench.now - 4 * SECOND, bench.admit());
-    bench.breaker.record(pass, FAILED, late);
+    bench.admission(100 * SECOND).calls(5, FAILED);
+    bench.admission(5 * SECOND).calls(5, FAILED);
+    let (late, admission) = (bench.now - 4 * SECOND, bench.admit());
+    bench.breaker.record(admission, FAILED, late);
     assert_eq!(bench.breaker.snapshot(late).failed, 11);
     assert_eq!(bench.status().failed, 11);
 }
 
 #[test]
-fn open_refuses_and_says_for_how_long() {
+fn an_open_breaker_rejects_calls_with_the_remaining_time() {
     let mut bench = Bench::opened();
     assert_eq!(bench.refused_for(), 30 * SECOND);
-    bench.pass(12 * SECOND);
+    bench.admission(12 * SECOND);
     assert_eq!(bench.refused_for(), 18 * SECOND);
     assert_eq!(bench.status().retry_in, Some(18 * SECOND));
-    bench.pass(18 * SECOND - MS);
+    bench.admission(18 * SECOND - MS);
     assert_eq!(bench.refused_for(), MS);
-    bench.pass(MS);
+    bench.admission(MS);
     assert_eq!(bench.status().retry_in, None);
     assert!(bench.admit().is_probe());
 }
@@ -174,15 +174,15 @@ fn open_refuses_and_says_for_how_long() {
 #[test]
 fn one_probe_at_a_time_goes_through() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     let probe = bench.admit();
     bench.is(BreakerState::HalfOpen);
     assert_eq!(bench.refused_for(), 5 * SECOND);
-    bench.pass(SECOND);
+    bench.admission(SECOND);
     assert_eq!(bench.refused_for(), 4 * SECOND);
     bench.record(probe, OK);
     let status = bench.status();
-    assert_eq!(status, BreakerStatus::default(), "closed, and nothing of the outage is held against it");
+    assert_eq!(status, BreakerStatus::default(), "closed, and the outage does not count any more");
     bench.calls(19, FAILED);
     bench.is(BreakerState::Closed);
 }
@@ -190,29 +190,29 @@ fn one_probe_at_a_time_goes_through() {
 #[test]
 fn a_failed_probe_opens_it_again_for_the_whole_time() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     let probe = bench.admit();
-    bench.pass(SECOND).record(probe, FAILED);
+    bench.admission(SECOND).record(probe, FAILED);
     assert_eq!(bench.refused_for(), 30 * SECOND);
 }
 
 #[test]
 fn a_slow_probe_has_not_helped() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     bench.record(bench.admit(), SLOW);
     bench.is(BreakerState::Open);
 }
 
 #[test]
-fn a_probe_of_many_calls_is_judged_by_the_rates() {
-    for (tally, state) in [
-        (Tally { ok: 6, failed: 4, slow: 4 }, BreakerState::Closed),
-        (Tally { ok: 5, failed: 5, slow: 0 }, BreakerState::Open),
+fn a_probe_of_many_calls_is_decided_by_the_rates() {
+    for (outcomes, state) in [
+        (Outcomes { ok: 6, failed: 4, slow: 4 }, BreakerState::Closed),
+        (Outcomes { ok: 5, failed: 5, slow: 0 }, BreakerState::Open),
     ] {
         let mut bench = Bench::opened();
-        bench.pass(30 * SECOND);
-        bench.record(bench.admit(), tally);
+        bench.admission(30 * SECOND);
+        bench.record(bench.admit(), outcomes);
         bench.is(state);
     }
 }
@@ -220,8 +220,8 @@ fn a_probe_of_many_calls_is_judged_by_the_rates() {
 #[test]
 fn a_probe_that_its_caller_ended_makes_room_for_the_next() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
-    bench.record(bench.admit(), Tally::default());
+    bench.admission(30 * SECOND);
+    bench.record(bench.admit(), Outcomes::default());
     bench.is(BreakerState::HalfOpen);
     let next = bench.admit();
     assert!(next.is_probe());
@@ -232,15 +232,15 @@ fn a_probe_that_its_caller_ended_makes_room_for_the_next() {
 #[test]
 fn a_probe_that_hangs_has_failed_when_its_time_is_over() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     let hung = bench.admit();
-    bench.pass(5 * SECOND - MS);
+    bench.admission(5 * SECOND - MS);
     assert_eq!(bench.refused_for(), MS);
-    bench.pass(MS);
+    bench.admission(MS);
     assert_eq!(bench.refused_for(), 30 * SECOND);
     bench.record(hung, OK);
     bench.is(BreakerState::Open);
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     bench.record(bench.admit(), OK);
     bench.is(BreakerState::Closed);
 }
@@ -248,10 +248,10 @@ fn a_probe_that_hangs_has_failed_when_its_time_is_over() {
 #[test]
 fn a_probe_that_is_never_recorded_does_not_wedge_it() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     drop(bench.admit());
-    // Nobody looks until both times are over, counted from when the probe went.
-    bench.pass(35 * SECOND);
+    // The state is not read until both times are over, counted from when the probe was sent.
+    bench.admission(35 * SECOND);
     let next = bench.admit();
     assert!(next.is_probe());
     bench.record(next, OK);
@@ -260,18 +260,18 @@ fn a_probe_that_is_never_recorded_does_not_wedge_it() {
 }
 
 #[test]
-fn a_late_answer_from_before_it_opened_changes_nothing() {
+fn a_late_reply_from_before_it_opened_changes_nothing() {
     let mut bench = Bench::new();
     let (first, second, third) = (bench.admit(), bench.admit(), bench.admit());
     bench.calls(20, FAILED);
     let open = bench.status();
     bench.record(first, OK);
     assert_eq!(bench.status(), open);
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     let probe = bench.admit();
     bench.record(second, OK);
     bench.is(BreakerState::HalfOpen);
-    assert_eq!(bench.refused_for(), 5 * SECOND, "it is not the probe's answer");
+    assert_eq!(bench.refused_for(), 5 * SECOND, "it is not the reply to the probe");
     bench.record(third, FAILED);
     bench.is(BreakerState::HalfOpen);
     bench.record(probe, OK);
@@ -283,10 +283,10 @@ fn a_late_failure_after_it_closed_changes_nothing() {
     let mut bench = Bench::new();
     let late: Vec<_> = (0..50).map(|_| bench.admit()).collect();
     bench.calls(20, FAILED);
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     bench.record(bench.admit(), OK);
-    for pass in late {
-        bench.record(pass, FAILED);
+    for admission in late {
+        bench.record(admission, FAILED);
     }
     assert_eq!(bench.status(), BreakerStatus::default());
 }
@@ -294,9 +294,9 @@ fn a_late_failure_after_it_closed_changes_nothing() {
 #[test]
 fn a_late_probe_does_not_speak_for_the_next() {
     let mut bench = Bench::opened();
-    bench.pass(30 * SECOND);
+    bench.admission(30 * SECOND);
     let hung = bench.admit();
-    bench.pass(35 * SECOND);
+    bench.admission(35 * SECOND);
     let probe = bench.admit();
     bench.record(hung, FAILED);
     bench.is(BreakerState::HalfOpen);
@@ -308,18 +308,18 @@ fn a_late_probe_does_not_speak_for_the_next() {
 fn flapping_costs_one_call_each_time() {
     let mut bench = Bench::opened();
     for _ in 0..50 {
-        bench.pass(30 * SECOND);
+        bench.admission(30 * SECOND);
         let probe = bench.admit();
         for _ in 0..10 {
             bench.refused_for();
         }
         bench.record(probe, FAILED);
         for _ in 0..29 {
-            bench.pass(SECOND).refused_for();
+            bench.admission(SECOND).refused_for();
         }
-        bench.pass(SECOND);
+        bench.admission(SECOND);
         bench.record(bench.admit(), OK);
-        // It answers again, and fails at once.
+        // It responds again, and fails immediately.
         bench.calls(20, FAILED);
         bench.is(BreakerState::Open);
     }
@@ -328,7 +328,7 @@ fn flapping_costs_one_call_each_time() {
 #[test]
 fn a_new_connection_is_tried_at_once() {
     let mut bench = Bench::opened();
-    bench.pass(SECOND);
+    bench.admission(SECOND);
     bench.breaker.reconnected(bench.now);
     bench.is(BreakerState::HalfOpen);
     let probe = bench.admit();
@@ -344,8 +344,8 @@ fn a_new_connection_is_tried_at_once() {
 }
 
 #[test]
-fn a_new_connection_does_not_make_a_closed_one_forget() {
-    // A server that takes connections and drops them must open it all the same.
+fn a_new_connection_does_not_clear_the_window_of_a_closed_one() {
+    // A server that accepts connections and drops them must open it nevertheless.
     let bench = Bench::new();
     for _ in 0..20 {
         bench.calls(1, FAILED);
@@ -363,33 +363,33 @@ fn a_disabled_one_lets_all_through() {
 }
 
 #[test]
-fn each_change_is_told_once() {
+fn each_change_is_reported_once() {
     let mut bench = Bench::new();
-    assert_eq!(bench.breaker.news(bench.now), None);
+    assert_eq!(bench.breaker.unreported_change(bench.now), None);
     bench.calls(20, FAILED);
-    assert_eq!(bench.breaker.news(bench.now), Some(BreakerState::Open));
-    assert_eq!(bench.breaker.news(bench.now), None);
-    bench.pass(30 * SECOND);
+    assert_eq!(bench.breaker.unreported_change(bench.now), Some(BreakerState::Open));
+    assert_eq!(bench.breaker.unreported_change(bench.now), None);
+    bench.admission(30 * SECOND);
     let probe = bench.admit();
-    assert_eq!(bench.breaker.news(bench.now), Some(BreakerState::HalfOpen));
+    assert_eq!(bench.breaker.unreported_change(bench.now), Some(BreakerState::HalfOpen));
     bench.record(probe, OK);
-    assert_eq!(bench.breaker.news(bench.now), Some(BreakerState::Closed));
-    assert_eq!(bench.breaker.news(bench.now), None);
+    assert_eq!(bench.breaker.unreported_change(bench.now), Some(BreakerState::Closed));
+    assert_eq!(bench.breaker.unreported_change(bench.now), None);
 }
 
 #[test]
-fn only_what_says_something_about_the_server_is_counted() {
+fn only_outcomes_that_depend_on_the_server_are_counted() {
     let settings = BreakerSettings::default();
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     for kind in Kind::ALL {
-        tally.count::<()>(&Err(Error::new(*kind, "")), MS, &settings);
+        outcomes.count::<()>(&Err(Error::new(*kind, "")), MS, &settings);
     }
-    assert_eq!(tally.failed, 4);
-    assert_eq!(tally.ok as usize, Kind::ALL.len() - 4 - 3);
-    assert_eq!(tally.slow, 0);
-    let mut tally = Tally::default();
-    tally.count(&Ok(()), settings.slow_call, &settings);
-    tally.count::<()>(&Err(Error::new(Kind::Timeout, "")), settings.slow_call, &settings);
-    tally.count::<()>(&Err(Error::new(Kind::Aborted, "")), settings.slow_call, &settings);
-    assert_eq!(tally, Tally { ok: 1, failed: 1, slow: 2 });
+    assert_eq!(outcomes.failed, 4);
+    assert_eq!(outcomes.ok as usize, Kind::ALL.len() - 4 - 3);
+    assert_eq!(outcomes.slow, 0);
+    let mut outcomes = Outcomes::default();
+    outcomes.count(&Ok(()), settings.slow_call, &settings);
+    outcomes.count::<()>(&Err(Error::new(Kind::Timeout, "")), settings.slow_call, &settings);
+    outcomes.count::<()>(&Err(Error::new(Kind::Aborted, "")), settings.slow_call, &settings);
+    assert_eq!(outcomes, Outcomes { ok: 1, failed: 1, slow: 2 });
 }

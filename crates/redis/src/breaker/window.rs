@@ -1,17 +1,17 @@
-//! What became of the calls of the last seconds.
+//! The outcomes of recent calls.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Tally;
+use super::Outcomes;
 
 const BUCKETS: usize = 10;
 
-/// Counts of a time that moves along. It forgets a tenth at a time, so it reaches back nine to ten tenths of its length.
+/// A sliding window of counts. It drops a tenth at a time, so it covers nine to ten tenths of its length.
 #[derive(Debug)]
 pub struct Window {
-    /// How long one bucket collects.
+    /// The duration of one bucket.
     span: Duration,
     /// The time of the first call, from which spans are counted.
     begun: Option<Instant>,
@@ -29,27 +29,27 @@ struct Bucket {
 }
 
 impl Window {
-    /// An empty one of this length.
+    /// Creates an empty window of this length.
     pub fn new(length: Duration) -> Self {
         let span = (length / BUCKETS as u32).max(Duration::from_nanos(1));
         Self { span, begun: None, latest: 0, buckets: Default::default() }
     }
 
-    /// Counts these in.
-    pub fn add(&mut self, tally: Tally, now: Instant) {
+    /// Adds these counts.
+    pub fn add(&mut self, outcomes: Outcomes, now: Instant) {
         self.begun.get_or_insert(now);
-        // Threads may come in another order than that in which they looked at the clock.
+        // Threads may get here in another order than that in which they read the clock.
         self.latest = self.latest.max(self.span_of(now));
         let bucket = &mut self.buckets[(self.latest % BUCKETS as u64) as usize];
         if bucket.span != self.latest {
             *bucket = Bucket { span: self.latest, ..Bucket::default() };
         }
-        bucket.calls += tally.calls();
-        bucket.failed += u64::from(tally.failed);
-        bucket.slow += u64::from(tally.slow);
+        bucket.calls += outcomes.calls();
+        bucket.failed += u64::from(outcomes.failed);
+        bucket.slow += u64::from(outcomes.slow);
     }
 
-    /// Calls, failed and slow ones of those that it still remembers.
+    /// Returns the numbers of all calls, of failed and of slow ones in the window.
     pub fn sums(&self, now: Instant) -> (u64, u64, u64) {
         let span = self.latest.max(self.span_of(now));
         let remembered = self.buckets.iter().filter(|bucket| bucket.span + BUCKETS as u64 > span);
@@ -58,7 +58,7 @@ impl Window {
         })
     }
 
-    /// Forgets all.
+    /// Drops all counts.
     pub fn clear(&mut self) {
         self.buckets = Default::default();
     }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_an_error() {
+    fn an_invalid_map_is_an_error() {
         let reads = |reply| read(reply, &at("seed", 7)).map_err(|error| error.kind);
         assert_eq!(reads(Reply::Array(Vec::new())), Err(Kind::Unavailable));
         for strange in [

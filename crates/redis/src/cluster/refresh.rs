@@ -21,21 +21,21 @@ use super::{
 use crate::{endpoint::Endpoint, resp::Commands, settings::Address};
 
 /// The shortest interval between two refreshes.
-const EVERY: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// The same while no node responds.
-const SELDOM: Duration = Duration::from_secs(1);
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
 /// An unreachable node does not cause a refresh of a map younger than this.
 const FRESH: Duration = Duration::from_millis(500);
 /// How long a connected node may take to reply.
-const LIMIT: Duration = Duration::from_secs(2);
+const NODE_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this long without a reply, the next node is queried in parallel.
-const BESIDE: Duration = Duration::from_millis(150);
+const PARALLEL_AFTER: Duration = Duration::from_millis(150);
 /// How often `topology-changed` is emitted at most while only slots move.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The state of the refresh task, of which one runs at a time.
 #[derive(Default)]
-pub struct Learning {
+pub struct RefreshState {
     running: bool,
     /// Whether a node has been queried already: a refresh requested after that needs another turn.
     asking: bool,
@@ -45,14 +45,14 @@ pub struct Learning {
     last: Option<Instant>,
     /// How many failed in a row.
     failures: u32,
-    told: Option<Instant>,
+    reported_at: Option<Instant>,
     /// Whether `down` was emitted.
     down: bool,
 }
 
 /// The progress of the refreshes.
 #[derive(Default, Clone)]
-pub struct Learned {
+pub struct RefreshProgress {
     /// How many turns have ended.
     over: u64,
     /// When the last one ended, and its result.
@@ -80,28 +80,29 @@ impl Cluster {
         if self.table().is_known() {
             return Ok(());
         }
-        let learned = timeout_at(until, self.learned(self.learn())).await;
-        learned.unwrap_or_else(|_| {
+        let refreshed = timeout_at(until, self.refreshed(self.refresh())).await;
+        refreshed.unwrap_or_else(|_| {
             Err(Error::new(Kind::Unavailable, format!("no node returned the slot map of the {self} in time")))
         })
     }
 
-    /// Requests a refresh; the returned number can be passed to `learned` to wait for it.
-    pub fn learn(self: &Arc<Self>) -> u64 {
-        let mut learning = self.learning.lock();
+    /// Requests a refresh; the returned number can be passed to `refreshed` to wait for it.
+    pub fn refresh(self: &Arc<Self>) -> u64 {
+        let mut refresh_state = self.refresh_state.lock();
         // A node that was queried already may not have known the change yet.
-        learning.again |= learning.asking;
-        if !learning.running {
-            learning.running = true;
-            tokio::spawn(self.clone().keep_learning());
+        refresh_state.again |= refresh_state.asking;
+        if !refresh_state.running {
+            refresh_state.running = true;
+            tokio::spawn(self.clone().run_refreshes());
         }
-        learning.begun + 1
+        refresh_state.begun + 1
     }
 
     /// Applies the map of the node at this address, which is the first to know of the slots that it has just lost.
-    pub async fn learn_from(&self, address: Address) -> Result<()> {
-        let asked = timeout(LIMIT, self.ask(Candidate::Dialled(address))).await;
-        let runs = asked.map_err(|_| Error::new(Kind::Unavailable, format!("no slot map within {LIMIT:?}")))??;
+    pub async fn refresh_from(&self, address: Address) -> Result<()> {
+        let asked = timeout(NODE_TIMEOUT, self.ask(Candidate::Dialled(address))).await;
+        let runs =
+            asked.map_err(|_| Error::new(Kind::Unavailable, format!("no slot map within {NODE_TIMEOUT:?}")))??;
         self.take_over(&runs);
         Ok(())
     }
@@ -116,56 +117,56 @@ impl Cluster {
             let node = table.at(to, |address| self.node(address));
             table.give(slot, &node);
         }
-        self.learn();
+        self.refresh();
     }
 
     /// Whether the map is so recent that an unreachable node is no reason for a refresh.
     pub fn is_fresh(&self) -> bool {
-        self.learned.borrow().last.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH)
+        self.refreshed.borrow().last.as_ref().is_some_and(|(at, _)| at.elapsed() < FRESH)
     }
 
     /// Waits until that turn has ended.
-    pub async fn learned(&self, number: u64) -> Result<()> {
-        let mut learned = self.learned.subscribe();
-        let over = learned.wait_for(|learned| learned.over >= number).await;
-        match over.map(|learned| learned.last.clone()) {
+    pub async fn refreshed(&self, number: u64) -> Result<()> {
+        let mut refreshed = self.refreshed.subscribe();
+        let over = refreshed.wait_for(|refreshed| refreshed.over >= number).await;
+        match over.map(|refreshed| refreshed.last.clone()) {
             Ok(Some((_, result))) => result,
             _ => Err(Error::new(Kind::Closed, "this service was disconnected")),
         }
     }
 
-    async fn keep_learning(self: Arc<Self>) {
+    async fn run_refreshes(self: Arc<Self>) {
         loop {
             let due = {
-                let learning = self.learning.lock();
+                let refresh_state = self.refresh_state.lock();
                 // All nodes were just queried without success.
-                let every = EVERY.saturating_mul(2_u32.saturating_pow(learning.failures)).min(SELDOM);
-                learning.last.map(|last| last + every)
+                let every = MIN_INTERVAL.saturating_mul(2_u32.saturating_pow(refresh_state.failures)).min(MAX_INTERVAL);
+                refresh_state.last.map(|last| last + every)
             };
             if let Some(due) = due {
                 sleep_until(due).await;
             }
             {
-                let mut learning = self.learning.lock();
-                (learning.asking, learning.again) = (true, false);
-                learning.begun += 1;
-                learning.last = Some(Instant::now());
+                let mut refresh_state = self.refresh_state.lock();
+                (refresh_state.asking, refresh_state.again) = (true, false);
+                refresh_state.begun += 1;
+                refresh_state.last = Some(Instant::now());
             }
             let result = self.fetch().await.map(|runs| self.take_over(&runs));
             if let Err(error) = &result {
                 *self.last_error.lock() = Some((error.clone(), SystemTime::now()));
             }
-            self.tell_reached(result.as_ref().err());
+            self.report_reachability(result.as_ref().err());
             let again = {
-                let mut learning = self.learning.lock();
-                learning.asking = false;
-                learning.failures = if result.is_ok() { 0 } else { (learning.failures + 1).min(16) };
-                learning.running = learning.again && !self.closed.load(Ordering::Acquire);
-                self.learned.send_modify(|learned| {
-                    learned.over = learning.begun;
-                    learned.last = Some((Instant::now(), result));
+                let mut refresh_state = self.refresh_state.lock();
+                refresh_state.asking = false;
+                refresh_state.failures = if result.is_ok() { 0 } else { (refresh_state.failures + 1).min(16) };
+                refresh_state.running = refresh_state.again && !self.closed.load(Ordering::Acquire);
+                self.refreshed.send_modify(|refreshed| {
+                    refreshed.over = refresh_state.begun;
+                    refreshed.last = Some((Instant::now(), result));
                 });
-                learning.running
+                refresh_state.running
             };
             if !again {
                 return;
@@ -199,7 +200,7 @@ impl Cluster {
         let slots: [&[u8]; 2] = [b"CLUSTER", b"SLOTS"];
         let reply = match &candidate {
             Candidate::Connected(node) => {
-                let until = Instant::now() + LIMIT;
+                let until = Instant::now() + NODE_TIMEOUT;
                 let member = node.server.pool().take(until).await?;
                 let mut commands = Commands::default();
                 commands.push_words(&slots);
@@ -208,9 +209,10 @@ impl Cluster {
             }
             Candidate::Dialled(address) => {
                 let mut link = self.dialler.dial(&Endpoint::Tcp(address.clone())).await?;
-                let late =
-                    || Err(Error::new(Kind::Unavailable, format!("no slot map from {address} within {LIMIT:?}")));
-                timeout(LIMIT, link.request(&slots)).await.unwrap_or_else(|_| late())
+                let late = || {
+                    Err(Error::new(Kind::Unavailable, format!("no slot map from {address} within {NODE_TIMEOUT:?}")))
+                };
+                timeout(NODE_TIMEOUT, link.request(&slots)).await.unwrap_or_else(|_| late())
             }
         };
         let address = candidate.address();
@@ -228,32 +230,32 @@ impl Cluster {
             return;
         }
         let change = self.table().replace(runs, |address| self.node(address));
-        let mut learning = self.learning.lock();
-        let quiet = learning.told.is_some_and(|told| told.elapsed() < TELL_EVERY);
+        let mut refresh_state = self.refresh_state.lock();
+        let quiet = refresh_state.reported_at.is_some_and(|reported_at| reported_at.elapsed() < REPORT_EVERY);
         let text = match (change.nodes, change.slots) {
             (true, _) => "the nodes that own slots have changed",
             (false, true) if !quiet => "slots have moved",
             _ => return,
         };
-        learning.told = Some(Instant::now());
-        drop(learning);
-        self.tell(EventKind::TopologyChanged, format!("{self}: {text}"));
+        refresh_state.reported_at = Some(Instant::now());
+        drop(refresh_state);
+        self.emit(EventKind::TopologyChanged, format!("{self}: {text}"));
         drop(change.left);
     }
 
     /// Emits an event when no node responds, and when one responds again. Each node reports its own state.
-    fn tell_reached(&self, error: Option<&Error>) {
+    fn report_reachability(&self, error: Option<&Error>) {
         let down = error.is_some();
-        if std::mem::replace(&mut self.learning.lock().down, down) == down {
+        if std::mem::replace(&mut self.refresh_state.lock().down, down) == down {
             return;
         }
         match error {
-            Some(error) => self.tell(EventKind::Down, error.message().to_owned()),
-            None => self.tell(EventKind::Connected, format!("the {self} is responding again")),
+            Some(error) => self.emit(EventKind::Down, error.message().to_owned()),
+            None => self.emit(EventKind::Connected, format!("the {self} is responding again")),
         }
     }
 
-    fn tell(&self, what: EventKind, text: String) {
+    fn emit(&self, what: EventKind, text: String) {
         self.events.emit(&Event::new(what, self.to_string(), text));
     }
 }
@@ -273,15 +275,15 @@ where
         if let Some(next) = all.next() {
             asked.push(ask(next).boxed());
         }
-        let answer = match all.len() {
+        let result = match all.len() {
             0 => asked.next().await,
-            _ => match timeout(BESIDE, asked.next()).await {
-                Ok(answer) => answer,
+            _ => match timeout(PARALLEL_AFTER, asked.next()).await {
+                Ok(result) => result,
                 Err(_) => continue,
             },
         };
-        match answer {
-            Some(Ok(answer)) => return Ok(answer),
+        match result {
+            Some(Ok(result)) => return Ok(result),
             Some(Err(error)) if error.kind == Kind::Auth || failed.is_none() => failed = Some(error),
             Some(Err(_)) => {}
             None => return Err(failed.unwrap_or_else(|| Error::new(Kind::Unavailable, "there is no node to query"))),

@@ -3,15 +3,7 @@
 mod divide;
 mod next;
 
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use cinnabar_port::{
     Effect, Reply, Request,
@@ -32,6 +24,7 @@ use crate::{
     plan::OutgoingCommand,
     retry,
     settings::Address,
+    waiting::Waiting,
 };
 use divide::{Divided, To};
 use next::Next;
@@ -43,10 +36,10 @@ const LONGEST: u32 = 2;
 const SHORTEST: Duration = Duration::from_millis(2);
 
 /// A request to one node, in progress.
-struct Piece<'a> {
+struct SubRequest<'a> {
     request: usize,
     part: usize,
-    wire: OutgoingCommand,
+    command: OutgoingCommand,
     tracker: Tracker<'a>,
     slot: Option<u16>,
     /// How often it was redirected.
@@ -61,35 +54,35 @@ struct Piece<'a> {
     last: Option<Error>,
 }
 
-impl Piece<'_> {
+impl SubRequest<'_> {
     fn tracked(&self) -> Tracked<'_> {
-        Tracked { wire: &self.wire, tracker: &self.tracker }
+        Tracked { command: &self.command, tracker: &self.tracker }
     }
 
-    /// The slots of the keys that it waits for. One that was not sent yet takes its place in line with its part.
+    /// The slots of the keys that it waits for. One that was not sent yet is queued together with its part.
     fn waits_for(&self) -> SmallVec<[u16; 2]> {
         if self.tracker.waits() { self.tracker.slots().collect() } else { SmallVec::new() }
     }
 }
 
-/// Pieces for one node, in the order of their calls.
-struct Lane<'a> {
+/// Sub-requests for one node, in the order of their calls.
+struct NodeBatch<'a> {
     node: Arc<Node>,
     asking: bool,
-    pieces: Vec<Piece<'a>>,
+    sub_requests: Vec<SubRequest<'a>>,
 }
 
 /// A result of a task of the round.
 enum Step<'a> {
-    Answered(Lane<'a>, Replies),
-    /// Route these pieces again.
-    Route(Vec<Piece<'a>>),
-    /// Some of these pieces were overtaken while they waited for the refresh of this number, until this time at least.
-    Overtaken(Vec<Piece<'a>>, Option<u64>, Instant),
+    Replied(NodeBatch<'a>, Replies),
+    /// These sub-requests are to be routed again.
+    Route(Vec<SubRequest<'a>>),
+    /// Some of these sub-requests were overtaken while they waited for the refresh of this number, until this time at least.
+    Overtaken(Vec<SubRequest<'a>>, Option<u64>, Instant),
 }
 
 /// The replies to the parts of a request.
-struct Gathered {
+struct PartialReply {
     join: Join,
     effect: Effect,
     parts: SmallVec<[Option<Result<Reply>>; 1]>,
@@ -108,12 +101,12 @@ impl Cluster {
         let mut round = Round {
             cluster: self,
             deadline,
-            gathered: Vec::with_capacity(batch.len()),
+            partial_replies: Vec::with_capacity(batch.len()),
             ready: Vec::new(),
             in_flight: FuturesUnordered::new(),
         };
-        let pieces = round.cut(batch);
-        round.route(pieces);
+        let sub_requests = round.cut(batch);
+        round.route(sub_requests);
         let mut turn = Some(turn);
         loop {
             if !round.ready.is_empty() {
@@ -125,45 +118,29 @@ impl Cluster {
             };
             match step {
                 None => return,
-                Some(Step::Route(pieces)) => round.route(pieces),
-                Some(Step::Answered(lane, replies)) => round.answered(lane, replies),
-                Some(Step::Overtaken(mut pieces, turn, wake)) => {
-                    let over = pieces.extract_if(.., |piece| piece.tracker.is_overtaken()).collect();
+                Some(Step::Route(sub_requests)) => round.route(sub_requests),
+                Some(Step::Replied(batch, replies)) => round.replied(batch, replies),
+                Some(Step::Overtaken(mut sub_requests, turn, wake)) => {
+                    let over = sub_requests.extract_if(.., |sub_request| sub_request.tracker.is_overtaken()).collect();
                     round.give_up(over);
-                    round.wait_until(wake, pieces, turn);
+                    round.wait_until(wake, sub_requests, turn);
                 }
             }
         }
     }
 }
 
-/// Counts waiting requests until it is dropped.
-struct Waits<'a>(&'a AtomicUsize, usize);
-
-impl<'a> Waits<'a> {
-    fn new(all: &'a AtomicUsize, count: usize) -> Self {
-        all.fetch_add(count, Ordering::Relaxed);
-        Self(all, count)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(self.1, Ordering::Relaxed);
-    }
-}
-
 struct Round<'a> {
     cluster: &'a Arc<Cluster>,
     deadline: Instant,
-    gathered: Vec<Gathered>,
+    partial_replies: Vec<PartialReply>,
     ready: Vec<(usize, Result<Reply>)>,
     in_flight: FuturesUnordered<BoxFuture<'a, Step<'a>>>,
 }
 
 impl<'a> Round<'a> {
-    fn cut(&mut self, batch: Vec<Request>) -> Vec<Piece<'a>> {
-        let mut pieces = Vec::with_capacity(batch.len());
+    fn cut(&mut self, batch: Vec<Request>) -> Vec<SubRequest<'a>> {
+        let mut sub_requests = Vec::with_capacity(batch.len());
         for (at, request) in batch.into_iter().enumerate() {
             let effect = request.effect.clone();
             let (parts, join) = match split(request, || self.cluster.table().firsts()) {
@@ -175,213 +152,237 @@ impl<'a> Round<'a> {
             };
             let missing = parts.len();
             let empty = (0..missing).map(|_| None).collect();
-            self.gathered.push(Gathered { join, effect, parts: empty, missing });
-            pieces.extend(parts.into_iter().enumerate().map(|(part, one)| {
-                let wire = OutgoingCommand::One(one.request);
-                let tracker = Tracker::new(&self.cluster.key_order, &wire);
+            self.partial_replies.push(PartialReply { join, effect, parts: empty, missing });
+            sub_requests.extend(parts.into_iter().enumerate().map(|(part, one)| {
+                let command = OutgoingCommand::One(one.request);
+                let tracker = Tracker::new(&self.cluster.key_order, &command);
                 let (request, slot) = (at, one.slot);
-                Piece { request, part, wire, tracker, slot, tries: 0, lost: 0, away: None, patience: None, last: None }
+                SubRequest {
+                    request,
+                    part,
+                    command,
+                    tracker,
+                    slot,
+                    tries: 0,
+                    lost: 0,
+                    away: None,
+                    patience: None,
+                    last: None,
+                }
             }));
         }
-        pieces
+        sub_requests
     }
 
-    /// Sends each piece to the node that owns its slot.
-    fn route(&mut self, pieces: Vec<Piece<'a>>) {
+    /// Sends each sub-request to the node that owns its slot.
+    fn route(&mut self, sub_requests: Vec<SubRequest<'a>>) {
         let (mut divided, mut given_up) = (Divided::new(), Vec::new());
         {
             let mut table = self.cluster.table();
-            for mut piece in pieces {
-                let node = match piece.slot {
+            for mut sub_request in sub_requests {
+                let node = match sub_request.slot {
                     Some(slot) => table.owner(slot).cloned(),
                     None => table.anyone(),
                 };
                 match node {
                     None => {
-                        let slot = piece.slot.unwrap_or_default();
+                        let slot = sub_request.slot.unwrap_or_default();
                         let why = format!("no node of the cluster owns slot {slot}");
-                        piece.last = Some(Error::with_code(ServerCode::ClusterDown, why));
-                        self.cluster.key_order.enqueue(&[piece.tracked()], WaitReason::New);
-                        divided.add(To::Later, &piece.waits_for(), piece);
+                        sub_request.last = Some(Error::with_code(ServerCode::ClusterDown, why));
+                        self.cluster.key_order.enqueue(&[sub_request.tracked()], WaitReason::New);
+                        divided.add(To::Later, &sub_request.waits_for(), sub_request);
                     }
-                    Some(node) if piece.away.as_ref() == Some(&node.address) => {
-                        if self.awaits(&node, &mut piece) {
-                            divided.add(To::Later, &piece.waits_for(), piece);
+                    Some(node) if sub_request.away.as_ref() == Some(&node.address) => {
+                        if self.awaits(&node, &mut sub_request) {
+                            divided.add(To::Later, &sub_request.waits_for(), sub_request);
                         } else {
-                            given_up.push(piece);
+                            given_up.push(sub_request);
                         }
                     }
-                    Some(node) => divided.add(To::node(node, false, &piece), &piece.waits_for(), piece),
+                    Some(node) => {
+                        divided.add(To::node(node, false, &sub_request), &sub_request.waits_for(), sub_request)
+                    }
                 }
             }
         }
         self.give_up(given_up);
-        for (to, pieces) in divided.parts {
+        for (to, sub_requests) in divided.parts {
             if matches!(to, To::Later) {
-                self.cluster.learn();
+                self.cluster.refresh();
             }
-            self.go(to, pieces);
+            self.go(to, sub_requests);
         }
     }
 
-    /// Has pieces go on together.
-    fn go(&mut self, to: To, pieces: Vec<Piece<'a>>) {
+    /// Continues with sub-requests together.
+    fn go(&mut self, to: To, sub_requests: Vec<SubRequest<'a>>) {
         match to {
-            To::Node { node, asking, .. } => self.send(Lane { node, asking, pieces }),
-            To::Later => self.wait(pieces, None),
-            To::Learned => {
-                let turn = self.cluster.learn();
-                self.wait(pieces, Some(turn));
+            To::Node { node, asking, .. } => self.send(NodeBatch { node, asking, sub_requests }),
+            To::Later => self.wait(sub_requests, None),
+            To::Refreshed => {
+                let turn = self.cluster.refresh();
+                self.wait(sub_requests, Some(turn));
             }
         }
     }
 
-    /// Sends pieces, separating those that would have to wait for other calls.
-    fn send(&mut self, lane: Lane<'a>) {
-        let Some(groups) = lane.node.server.parted(lane.pieces.iter().map(|piece| piece.tracker.keys().into())) else {
-            return self.send_together(lane);
+    /// Sends sub-requests, separating those that would have to wait for other calls.
+    fn send(&mut self, batch: NodeBatch<'a>) {
+        let Some(groups) =
+            batch.node.server.parted(batch.sub_requests.iter().map(|sub_request| sub_request.tracker.keys().into()))
+        else {
+            return self.send_together(batch);
         };
-        let mut parts = BTreeMap::<usize, Vec<Piece<'a>>>::new();
-        for (piece, group) in lane.pieces.into_iter().zip(groups) {
-            parts.entry(group).or_default().push(piece);
+        let mut parts = BTreeMap::<usize, Vec<SubRequest<'a>>>::new();
+        for (sub_request, group) in batch.sub_requests.into_iter().zip(groups) {
+            parts.entry(group).or_default().push(sub_request);
         }
-        for pieces in parts.into_values() {
-            self.send_together(Lane { node: lane.node.clone(), asking: lane.asking, pieces });
+        for sub_requests in parts.into_values() {
+            self.send_together(NodeBatch { node: batch.node.clone(), asking: batch.asking, sub_requests });
         }
     }
 
-    fn send_together(&mut self, lane: Lane<'a>) {
+    fn send_together(&mut self, batch: NodeBatch<'a>) {
         let deadline = self.deadline;
-        if lane.pieces.is_empty() {
+        if batch.sub_requests.is_empty() {
             return;
         }
         self.in_flight.push(
             async move {
-                let requests: Vec<_> = lane.pieces.iter().map(Piece::tracked).collect();
-                let replies = if lane.asking {
-                    lane.node.server.attempt_asking(&requests, deadline).await
+                let requests: Vec<_> = batch.sub_requests.iter().map(SubRequest::tracked).collect();
+                let replies = if batch.asking {
+                    batch.node.server.attempt_asking(&requests, deadline).await
                 } else {
-                    lane.node.server.attempt(&requests, deadline).await
+                    batch.node.server.attempt(&requests, deadline).await
                 };
                 drop(requests);
-                Step::Answered(lane, replies)
+                Step::Replied(batch, replies)
             }
             .boxed(),
         );
     }
 
-    fn answered(&mut self, lane: Lane<'a>, replies: Replies) {
+    fn replied(&mut self, batch: NodeBatch<'a>, replies: Replies) {
         let mut divided = Divided::new();
-        for (mut piece, reply) in lane.pieces.into_iter().zip(replies) {
-            let reply = match piece.last.take() {
-                Some(last) if piece.tracker.is_given_up() && !retry::was_done(&reply) => Err(last),
+        for (mut sub_request, reply) in batch.sub_requests.into_iter().zip(replies) {
+            let reply = match sub_request.last.take() {
+                Some(last) if sub_request.tracker.is_given_up() && !retry::was_done(&reply) => Err(last),
                 _ => reply,
             };
-            let next = self.judge(&lane.node, lane.asking, &mut piece, &reply);
+            let next = self.classify(&batch.node, batch.asking, &mut sub_request, &reply);
             if !matches!(next, Next::Final) {
                 // Later calls on its keys wait for it.
-                self.cluster.key_order.enqueue(&[piece.tracked()], WaitReason::Again);
+                self.cluster.key_order.enqueue(&[sub_request.tracked()], WaitReason::Again);
             }
-            piece.last = reply.as_ref().err().cloned();
+            sub_request.last = reply.as_ref().err().cloned();
             match next {
-                Next::Final => self.end(piece, reply),
+                Next::Final => self.end(sub_request, reply),
                 Next::To(address, asking) => {
                     let node = self.cluster.table().at(&address, |address| self.cluster.node(address));
-                    divided.add(To::node(node, asking, &piece), &piece.waits_for(), piece);
+                    divided.add(To::node(node, asking, &sub_request), &sub_request.waits_for(), sub_request);
                 }
-                Next::Later => divided.add(To::Later, &piece.waits_for(), piece),
-                Next::Learned => divided.add(To::Learned, &piece.waits_for(), piece),
+                Next::Later => divided.add(To::Later, &sub_request.waits_for(), sub_request),
+                Next::Refreshed => divided.add(To::Refreshed, &sub_request.waits_for(), sub_request),
             }
         }
-        for (to, pieces) in divided.parts {
-            self.go(to, pieces);
+        for (to, sub_requests) in divided.parts {
+            self.go(to, sub_requests);
         }
     }
 
-    /// Routes the pieces again after a pause, and after that refresh of the map.
-    fn wait(&mut self, mut pieces: Vec<Piece<'a>>, turn: Option<u64>) {
-        let Some(patient) = pieces.first().map(|piece| piece.patience.is_some()) else { return };
-        if pieces.iter().any(|piece| piece.patience.is_some() != patient) {
+    /// Routes the sub-requests again after a pause, and after that refresh of the map.
+    fn wait(&mut self, mut sub_requests: Vec<SubRequest<'a>>, turn: Option<u64>) {
+        let Some(patient) = sub_requests.first().map(|sub_request| sub_request.patience.is_some()) else { return };
+        if sub_requests.iter().any(|sub_request| sub_request.patience.is_some() != patient) {
             let mut divided = Divided::new();
-            for piece in pieces {
-                divided.add(piece.patience.is_some(), &piece.waits_for(), piece);
+            for sub_request in sub_requests {
+                divided.add(sub_request.patience.is_some(), &sub_request.waits_for(), sub_request);
             }
-            for (_, pieces) in divided.parts {
-                self.wait(pieces, turn);
+            for (_, sub_requests) in divided.parts {
+                self.wait(sub_requests, turn);
             }
             return;
         }
-        let attempt = pieces.iter().map(|piece| if turn.is_some() { piece.lost } else { piece.tries }).max();
+        let attempt = sub_requests
+            .iter()
+            .map(|sub_request| if turn.is_some() { sub_request.lost } else { sub_request.tries })
+            .max();
         let pause = match attempt.unwrap_or_default() {
             // The refresh itself takes a while.
             1 if turn.is_some() => Duration::ZERO,
             attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
         };
-        let needs = pieces.iter().map(|piece| piece.tracked().needs()).max().unwrap_or_default();
-        let left = self.limit(&pieces).saturating_duration_since(Instant::now()).saturating_sub(needs);
+        let needs = sub_requests.iter().map(|sub_request| sub_request.tracked().needs()).max().unwrap_or_default();
+        let left = self.limit(&sub_requests).saturating_duration_since(Instant::now()).saturating_sub(needs);
         if left < SHORTEST {
-            return self.give_up(std::mem::take(&mut pieces));
+            return self.give_up(std::mem::take(&mut sub_requests));
         }
-        self.wait_until(Instant::now() + pause.min(left / 2), pieces, turn);
+        self.wait_until(Instant::now() + pause.min(left / 2), sub_requests, turn);
     }
 
-    fn wait_until(&mut self, wake: Instant, pieces: Vec<Piece<'a>>, turn: Option<u64>) {
-        if pieces.is_empty() {
+    fn wait_until(&mut self, wake: Instant, sub_requests: Vec<SubRequest<'a>>, turn: Option<u64>) {
+        if sub_requests.is_empty() {
             return;
         }
-        let (cluster, limit) = (self.cluster, self.limit(&pieces));
+        let (cluster, limit) = (self.cluster, self.limit(&sub_requests));
         self.in_flight.push(
             async move {
-                let _waits = Waits::new(&cluster.waiting, pieces.len());
+                let _waits = Waiting::new(&cluster.waiting, sub_requests.len());
                 let waited = async {
                     sleep_until(wake).await;
                     if let Some(turn) = turn {
                         // Even if the refresh failed, the known nodes are tried.
-                        let _ = timeout_at(limit, cluster.learned(turn)).await;
+                        let _ = timeout_at(limit, cluster.refreshed(turn)).await;
                     }
                 };
-                let overtaken = cluster.key_order.overtaken(|| pieces.iter().any(|piece| piece.tracker.is_overtaken()));
+                let overtaken = cluster
+                    .key_order
+                    .overtaken(|| sub_requests.iter().any(|sub_request| sub_request.tracker.is_overtaken()));
                 let waited = tokio::select! {
                     () = waited => true,
                     () = overtaken => false,
                 };
-                if waited { Step::Route(pieces) } else { Step::Overtaken(pieces, turn, wake) }
+                if waited { Step::Route(sub_requests) } else { Step::Overtaken(sub_requests, turn, wake) }
             }
             .boxed(),
         );
     }
 
-    /// Until when these wait at most. Pieces that wait for a fail-over give up when their patience ends.
-    fn limit(&self, pieces: &[Piece<'a>]) -> Instant {
-        pieces.iter().filter_map(|piece| piece.patience).min().map_or(self.deadline, |at| at.min(self.deadline))
+    /// The time until which these wait at most. Those that wait for a fail-over give up when their patience ends.
+    fn limit(&self, sub_requests: &[SubRequest<'a>]) -> Instant {
+        sub_requests
+            .iter()
+            .filter_map(|sub_request| sub_request.patience)
+            .min()
+            .map_or(self.deadline, |at| at.min(self.deadline))
     }
 
-    /// Ends the pieces with their last errors.
-    fn give_up(&mut self, pieces: Vec<Piece<'a>>) {
-        for mut piece in pieces {
-            let why = piece.last.take();
+    /// Ends the sub-requests with their last errors.
+    fn give_up(&mut self, sub_requests: Vec<SubRequest<'a>>) {
+        for mut sub_request in sub_requests {
+            let why = sub_request.last.take();
             self.end(
-                piece,
+                sub_request,
                 Err(why.unwrap_or_else(|| Error::new(Kind::Internal, "a request was abandoned without an error"))),
             );
         }
     }
 
-    fn end(&mut self, piece: Piece<'a>, reply: Result<Reply>) {
-        let reply = if retry::was_done(&reply) { reply } else { piece.tracker.kept().unwrap_or(reply) };
-        let reply = retry::settle(&piece.wire, piece.tracker.is_in_doubt(), reply.map_err(explained));
+    fn end(&mut self, sub_request: SubRequest<'a>, reply: Result<Reply>) {
+        let reply = if retry::was_done(&reply) { reply } else { sub_request.tracker.retained_reply().unwrap_or(reply) };
+        let reply = retry::settle(&sub_request.command, sub_request.tracker.is_in_doubt(), reply.map_err(explained));
         // Calls that wait for it continue now.
-        drop(piece.tracker);
-        let Some(gathered) = self.gathered.get_mut(piece.request) else { return };
-        if let Some(part) = gathered.parts.get_mut(piece.part)
+        drop(sub_request.tracker);
+        let Some(partial_replies) = self.partial_replies.get_mut(sub_request.request) else { return };
+        if let Some(part) = partial_replies.parts.get_mut(sub_request.part)
             && part.replace(reply).is_none()
         {
-            gathered.missing -= 1;
+            partial_replies.missing -= 1;
         }
-        if gathered.missing == 0 {
-            let join = std::mem::replace(&mut gathered.join, Join::Whole);
-            let replies = std::mem::take(&mut gathered.parts).into_iter().flatten().collect();
-            self.ready.push((piece.request, join.join(replies, &gathered.effect)));
+        if partial_replies.missing == 0 {
+            let join = std::mem::replace(&mut partial_replies.join, Join::Whole);
+            let replies = std::mem::take(&mut partial_replies.parts).into_iter().flatten().collect();
+            self.ready.push((sub_request.request, join.join(replies, &partial_replies.effect)));
         }
     }
 }

@@ -29,12 +29,12 @@ pub enum Join {
     /// All lists, concatenated.
     Concat,
     /// Each part's elements, at these positions of one list.
-    Places(Vec<Vec<u32>>),
+    Positions(Vec<Vec<u32>>),
     /// The first one: all are the same.
     First,
     /// The minimum at each position of lists of numbers.
     Least,
-    /// A page of keys from the owner of this slot; the second field has the first slot of each node.
+    /// Keys of one SCAN step, from the owner of this slot; the second field has the first slot of each node.
     Scan(u16, Vec<u16>),
 }
 
@@ -46,7 +46,7 @@ pub fn split(request: Request, firsts: impl FnOnce() -> Vec<u16>) -> Result<(Vec
     let whole = |request, slot| Ok((vec![Part { request, slot }], Join::Whole));
     match request.name() {
         "DEL" | "UNLINK" | "EXISTS" | "TOUCH" => Ok(by_slot(request, |_| Join::Sum)),
-        "MGET" => Ok(by_slot(request, Join::Places)),
+        "MGET" => Ok(by_slot(request, Join::Positions)),
         "DBSIZE" => Ok(everywhere(&request, firsts(), Join::Sum)),
         // Each node stores its own scripts and functions.
         "SCRIPT" if is_any(&request, &["LOAD", "FLUSH"]) => Ok(everywhere(&request, firsts(), Join::First)),
@@ -108,7 +108,7 @@ fn is_any(request: &Request, subcommands: &[&str]) -> bool {
 
 /// A guess at the key of a command whose keys are unknown. If it is wrong, the server redirects.
 fn supposed_key(request: &Request) -> Option<&Bytes> {
-    key_positions::find(request.name()).map_or_else(|| request.args.first(), |place| place.guess(&request.args))
+    key_positions::find(request.name()).map_or_else(|| request.args.first(), |position| position.guess(&request.args))
 }
 
 fn divided(request: &Request, one: &[u8], other: &[u8]) -> Error {
@@ -144,15 +144,15 @@ fn by_slot(request: Request, join: impl FnOnce(Vec<Vec<u32>>) -> Join) -> (Vec<P
         groups[group].1.push(key.clone());
         groups[group].2.push(at as u32);
     }
-    let mut places = Vec::with_capacity(groups.len());
+    let mut positions = Vec::with_capacity(groups.len());
     let parts = groups.into_iter().map(|(slot, args, at)| {
-        places.push(at);
+        positions.push(at);
         let keys = Keys::At { first: 0, count: args.len().min(usize::from(u16::MAX)) as u16, step: 1 };
         let request = Request { verb: request.verb.clone(), args, keys, effect: request.effect.clone(), ..request };
         Part { request, slot: Some(slot) }
     });
     let parts = parts.collect();
-    (parts, join(places))
+    (parts, join(positions))
 }
 
 /// Repeats the command for each node.
@@ -184,14 +184,14 @@ impl Join {
                 let lists = replies.into_iter().map(Reply::array).collect::<Result<Vec<_>>>()?;
                 Ok(Reply::Array(lists.into_iter().flatten().collect()))
             }
-            Self::Places(places) => {
-                let mut all = vec![Reply::Nil; places.iter().map(Vec::len).sum()];
-                for (places, reply) in places.into_iter().zip(replies) {
+            Self::Positions(positions) => {
+                let mut all = vec![Reply::Nil; positions.iter().map(Vec::len).sum()];
+                for (positions, reply) in positions.into_iter().zip(replies) {
                     let items = reply.array()?;
-                    if items.len() != places.len() {
+                    if items.len() != positions.len() {
                         return Err(Error::new(Kind::InvalidData, "a node returned an unexpected number of values"));
                     }
-                    for (at, item) in places.into_iter().zip(items) {
+                    for (at, item) in positions.into_iter().zip(items) {
                         all[at as usize] = item;
                     }
                 }

@@ -12,11 +12,11 @@ use super::{Node, map::Run};
 use crate::settings::Address;
 use crate::slot::SLOTS;
 
-/// A node without slots is kept for this long after the last redirection to it, since a slot may be migrating there.
-const KEPT: Duration = Duration::from_secs(60);
+/// A node without slots is retained for this long after the last redirection to it, since a slot may be migrating there.
+const RETAIN_FOR: Duration = Duration::from_secs(60);
 /// The most nodes known only from redirections. While slots migrate, there are one or two.
-const STRANGERS: usize = 16;
-const NOBODY: u16 = u16::MAX;
+const MAX_UNMAPPED: usize = 16;
+const NO_OWNER: u16 = u16::MAX;
 
 /// The known nodes and slots.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Table {
     /// Whether this node is known or may be added. The limit protects against a server that redirects every request to another
     /// host name.
     pub fn may_know(&self, address: &Address) -> bool {
-        self.known.contains_key(address) || self.known.len() < self.mapped + STRANGERS
+        self.known.contains_key(address) || self.known.len() < self.mapped + MAX_UNMAPPED
     }
 
     /// The node at this address, to which a request was redirected; created with `make` if it is new.
@@ -105,7 +105,7 @@ impl Table {
     pub fn replace(&mut self, runs: &[Run], mut make: impl FnMut(&Address) -> Node) -> Change {
         let before = self.primaries();
         let first_map = !self.is_known();
-        let (mut owners, mut nodes) = (vec![NOBODY; SLOTS], Vec::<Arc<Node>>::new());
+        let (mut owners, mut nodes) = (vec![NO_OWNER; SLOTS], Vec::<Arc<Node>>::new());
         for run in runs {
             let known = self.known.entry(run.primary.clone());
             let node = known.or_insert_with(|| (Arc::new(make(&run.primary)), None)).0.clone();
@@ -127,7 +127,7 @@ impl Table {
         let mut left = Vec::new();
         let nodes = &self.nodes;
         self.known.retain(|_, (node, named)| {
-            let named = named.is_some_and(|named| now - named < KEPT);
+            let named = named.is_some_and(|named| now - named < RETAIN_FOR);
             let stays = named || nodes.iter().any(|other| Arc::ptr_eq(other, node));
             if !stays {
                 left.push(node.clone());

@@ -1,4 +1,4 @@
-//! Dividing a round by the connection that each of its requests may be sent on.
+//! Divides a round by the connection that each of its requests may be sent on.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ impl Groups {
         Self { routes: vec![Route::Any], taken: HashMap::new() }
     }
 
-    /// The group of a request with these keys, which follows the requests placed before it.
-    pub fn place(&mut self, state: &State, connection: u32, keys: &Keys) -> usize {
+    /// Returns the group of a request with these keys, which follows the requests assigned before it.
+    pub fn assign(&mut self, state: &State, connection: u32, keys: &Keys) -> usize {
         let slots: SmallVec<[u16; 4]> = keys.iter().map(|&key| slot_of(key)).collect();
         let before: SmallVec<[usize; 4]> = slots.iter().filter_map(|slot| self.taken.get(slot)).copied().collect();
         let group = match (state.route_of(&slots), before.first()) {

@@ -11,7 +11,7 @@ use super::{
 };
 
 pub struct State {
-    /// The place that the next call gets.
+    /// The sequence number of the next call.
     pub next: u64,
     pub next_group: u64,
     pub slots: Vec<Slot>,
@@ -46,8 +46,8 @@ impl State {
     }
 
     pub fn number(&mut self, tracker: &Tracker) {
-        if tracker.place() == 0 {
-            tracker.take_place(self.next);
+        if tracker.sequence() == 0 {
+            tracker.set_sequence(self.next);
             self.next += 1;
         }
     }
@@ -137,7 +137,7 @@ impl State {
             return;
         }
         for &key in tracker.keys() {
-            let entry = Entry { place: tracker.place(), key, group: 0, turn, overtaken: false };
+            let entry = Entry { sequence: tracker.sequence(), key, group: 0, turn, overtaken: false };
             self.queues.entry(slot_of(key)).or_default().insert(entry);
         }
         self.returned += usize::from(turn != WaitReason::New);
@@ -151,7 +151,7 @@ impl State {
         for &key in tracker.keys() {
             let slot = slot_of(key);
             let Some(queue) = self.queues.get_mut(&slot) else { continue };
-            overtaken |= queue.remove(tracker.place());
+            overtaken |= queue.remove(tracker.sequence());
             if queue.is_empty() {
                 self.queues.remove(&slot);
             } else {
@@ -161,7 +161,7 @@ impl State {
         overtaken
     }
 
-    /// Has the first call in this queue check whether it may be sent.
+    /// Notifies the first call in this queue, which then checks whether it may be sent.
     fn wake(&self, slot: u16) {
         let first = self.queues.get(&slot).and_then(WaitQueue::first);
         if let Some(changed) = first.and_then(|group| self.waiting_groups.get(&group)) {

@@ -15,13 +15,13 @@ fn reads(keys: &[&str]) -> OutgoingCommand {
     OutgoingCommand::Get(keys.iter().map(|key| Bytes::copy_from_slice(key.as_bytes())).collect())
 }
 
-/// Trips of requests on these keys.
+/// Creates trackers of requests on these keys.
 macro_rules! trackers {
     ($key_order:ident: $($name:ident = [$($key:literal),*]),+ $(,)?) => {
         $(
-            let wire = reads(&[$($key),*]);
-            let tracker = Tracker::new(&$key_order, &wire);
-            let $name = [Tracked { wire: &wire, tracker: &tracker }];
+            let command = reads(&[$($key),*]);
+            let tracker = Tracker::new(&$key_order, &command);
+            let $name = [Tracked { command: &command, tracker: &tracker }];
         )+
     };
 }
@@ -39,7 +39,7 @@ fn a_later_call_goes_behind_an_earlier_one_and_others_anywhere() {
     key_order.enqueue(&both, WaitReason::New);
     let group = key_order.wait_together(&both);
     assert_eq!(key_order.route(&group, &both), Route::Wait, "its keys are on two connections");
-    assert!(key_order.enter(1, &third).is_none(), "somebody waits for the key");
+    assert!(key_order.enter(1, &third).is_none(), "a call waits for the key");
     drop(elsewhere);
     assert_eq!(key_order.route(&group, &both), Route::Over(1));
     assert!(key_order.start(2, &group, &both).is_none());
@@ -51,11 +51,11 @@ fn a_later_call_goes_behind_an_earlier_one_and_others_anywhere() {
 }
 
 #[test]
-fn what_is_sent_again_keeps_its_place() {
+fn a_retried_call_keeps_its_position() {
     let key_order = KeyOrder::new();
     trackers!(key_order: first = ["k"], second = ["k"], third = ["k"], fourth = ["k"]);
     let (one, two) = (key_order.enter(1, &first).unwrap(), key_order.enter(1, &second).unwrap());
-    // New ones wait, whichever came back sooner.
+    // New calls wait, no matter which returned first.
     key_order.enqueue(&third, WaitReason::New);
     key_order.enqueue(&second, WaitReason::Again);
     drop(two);
@@ -78,7 +78,7 @@ fn what_is_sent_again_keeps_its_place() {
 }
 
 #[test]
-fn what_was_done_meanwhile_is_done_once_more_or_has_overtaken() {
+fn a_later_call_is_executed_again_or_has_overtaken() {
     let key_order = KeyOrder::new();
     trackers!(key_order: first = ["k"], read = ["k"], write = ["k"], earlier = ["o"]);
     let holds = [
@@ -101,13 +101,13 @@ fn what_was_done_meanwhile_is_done_once_more_or_has_overtaken() {
 }
 
 #[test]
-fn what_had_no_effect_is_sent_again_whatever_was_done_since() {
+fn a_call_without_effect_is_sent_again_even_after_later_calls() {
     let key_order = KeyOrder::new();
     trackers!(key_order: first = ["k"], read = ["k"], write = ["k"], last = ["k"]);
     let holds =
         [key_order.enter(1, &first), key_order.enter(1, &read), key_order.enter(1, &write), key_order.enter(1, &last)];
     key_order.enqueue(&first, WaitReason::Due);
-    assert_eq!(key_order.done(write[0].tracker, false), Done::InTurn, "it has overtaken nobody");
+    assert_eq!(key_order.done(write[0].tracker, false), Done::InTurn, "it has overtaken no call");
     assert_eq!(key_order.done(read[0].tracker, true), Done::OnceMore);
     assert_eq!(key_order.done(last[0].tracker, false), Done::Overtook, "the read is not repeated behind it");
     assert!(!first[0].tracker.is_overtaken() && read[0].tracker.is_overtaken());
@@ -117,7 +117,7 @@ fn what_had_no_effect_is_sent_again_whatever_was_done_since() {
 }
 
 #[test]
-fn a_round_is_parted_by_where_each_may_go_and_keeps_its_order() {
+fn a_round_is_divided_by_connection_and_stays_in_order() {
     let key_order = KeyOrder::new();
     trackers!(key_order: slow = ["slow"], other = ["other"]);
     let _holds = [key_order.enter(2, &slow), key_order.enter(3, &other)];
@@ -128,13 +128,13 @@ fn a_round_is_parted_by_where_each_may_go_and_keeps_its_order() {
             .map(keys)
             .collect();
     let groups = key_order.groups(1, all.into_iter()).unwrap();
-    // `b` was free at first; once it goes with `slow`, what comes behind it goes there too. The rest is last.
+    // `b` was free at first; once it is sent with `slow`, later calls on it are sent there too. The rest comes last.
     assert_eq!(groups, [0, 1, 0, 1, 1, LAST_GROUP, 1, 1]);
     assert!(key_order.groups(1, [keys(&["a"])].into_iter()).is_none());
 }
 
 #[tokio::test]
-async fn whoever_waits_is_woken() {
+async fn waiting_calls_are_woken() {
     let key_order = KeyOrder::new();
     trackers!(key_order: first = ["k"], second = ["k"], third = ["k"]);
     let hold = key_order.enter(1, &first).unwrap();
@@ -145,26 +145,26 @@ async fn whoever_waits_is_woken() {
     drop(hold);
     assert!(b.changed(soon()).await);
     let hold = key_order.start(2, &b, &second).unwrap();
-    assert!(c.changed(soon()).await, "the one before has gone");
+    assert!(c.changed(soon()).await, "the call before it has left");
     assert_eq!(key_order.route(&c, &third), Route::Over(2));
     drop((hold, b));
 }
 
 #[tokio::test]
-async fn whoever_has_overtaken_a_call_does_not_wait_for_one_that_was_abandoned() {
+async fn a_call_does_not_wait_for_an_abandoned_one_that_it_overtook() {
     let key_order = KeyOrder::new();
     trackers!(key_order: first = ["k"], write = ["k"]);
     let _holds = [key_order.enter(1, &first), key_order.enter(1, &write)];
     key_order.enqueue(&first, WaitReason::Again);
     assert_eq!(key_order.done(write[0].tracker, false), Done::Overtook);
     let later = Instant::now() + Duration::from_secs(60);
-    let told = key_order.passed(write[0].tracker, write[0].tracker.place(), later);
-    let both = async { tokio::join!(told, async { first[0].tracker.leave() }) };
+    let passed = key_order.passed(write[0].tracker, write[0].tracker.sequence(), later);
+    let both = async { tokio::join!(passed, async { first[0].tracker.leave() }) };
     assert!(timeout(Duration::from_secs(5), both).await.is_ok(), "it left without having looked");
 }
 
 #[tokio::test]
-async fn a_call_that_was_overtaken_wakes_nobody_else() {
+async fn an_overtaken_call_wakes_no_other() {
     async fn is_ready(mut future: Pin<&mut impl Future>) -> bool {
         poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
     }

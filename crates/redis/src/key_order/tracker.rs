@@ -1,4 +1,4 @@
-//! One request in flight or waiting: its keys, and its place in the order of all calls.
+//! The state of one request over all its attempts: its keys, and its position in the order of all calls.
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -17,31 +17,31 @@ use super::{KeyOrder, WaitReason};
 use crate::{plan::OutgoingCommand, retry};
 
 const IDLE: u8 = 0;
-const IN_LINE: u8 = 1;
-const IN_LINE_AGAIN: u8 = 2;
+const WAITS: u8 = 1;
+const WAITS_FOR_RETRY: u8 = 2;
 
 /// How much longer than the slowest attempt before it another one may take: as long again, within these bounds.
-const LEAST_MORE: Duration = Duration::from_millis(2);
-const MOST_MORE: Duration = Duration::from_millis(20);
+const MIN_EXTRA: Duration = Duration::from_millis(2);
+const MAX_EXTRA: Duration = Duration::from_millis(20);
 
 /// A request from its acceptance until its reply.
 pub struct Tracker<'a> {
     key_order: &'a KeyOrder,
     keys: Keys,
-    place: AtomicU64,
+    sequence: AtomicU64,
     waits: AtomicU8,
     /// Whether a later call on its keys was executed before it could be retried.
     overtaken: AtomicBool,
     /// Whether it was sent, and it is unknown whether it was executed.
     in_doubt: AtomicBool,
     /// Whether its script is to be sent with its source.
-    whole: AtomicBool,
+    with_source: AtomicBool,
     /// The longest time after which the server rejected it, in nanoseconds; 0 if it never did.
     rejected_after: AtomicU64,
     /// Whether there was too little time left to retry it.
     late: AtomicBool,
     /// The reply it had before it was to be executed again.
-    answered: Mutex<Option<Box<Result<Reply>>>>,
+    retained: Mutex<Option<Box<Result<Reply>>>>,
 }
 
 /// The hashes of the keys in whose order a request takes part.
@@ -50,14 +50,14 @@ pub type Keys = SmallVec<[u64; 2]>;
 /// A request and its tracker.
 #[derive(Clone, Copy)]
 pub struct Tracked<'a> {
-    pub wire: &'a OutgoingCommand,
+    pub command: &'a OutgoingCommand,
     pub tracker: &'a Tracker<'a>,
 }
 
 impl Tracked<'_> {
     /// Whether it had no effect because the server no longer has its script, which it was not sent.
-    pub fn forgotten(&self, reply: &Result<Reply>) -> bool {
-        retry::is_forgotten(self.wire, reply) && !self.tracker.is_whole()
+    pub fn script_is_missing(&self, reply: &Result<Reply>) -> bool {
+        retry::script_is_missing(self.command, reply) && !self.tracker.sends_source()
     }
 
     /// How much time a retry needs, so that its reply can be expected before the deadline. Only for writes that were rejected: it is
@@ -65,8 +65,8 @@ impl Tracked<'_> {
     pub fn needs(&self) -> Duration {
         match Duration::from_nanos(self.tracker.rejected_after.load(Ordering::Relaxed)) {
             Duration::ZERO => Duration::ZERO,
-            _ if !self.wire.changes() || self.tracker.is_in_doubt() => Duration::ZERO,
-            took => took.saturating_add(took.clamp(LEAST_MORE, MOST_MORE)),
+            _ if !self.command.changes() || self.tracker.is_in_doubt() => Duration::ZERO,
+            took => took.saturating_add(took.clamp(MIN_EXTRA, MAX_EXTRA)),
         }
     }
 
@@ -77,10 +77,10 @@ impl Tracked<'_> {
 }
 
 impl<'a> Tracker<'a> {
-    /// The tracker of this request.
-    pub fn new(key_order: &'a KeyOrder, wire: &OutgoingCommand) -> Self {
+    /// Creates the tracker of this request.
+    pub fn new(key_order: &'a KeyOrder, command: &OutgoingCommand) -> Self {
         let mut keys = Keys::new();
-        match wire {
+        match command {
             OutgoingCommand::One(request) => keys_of(request, |key| keys.push(key_order.hash(key))),
             OutgoingCommand::Get(all) => keys.extend(all.iter().map(|key| key_order.hash(key))),
             OutgoingCommand::Many(many) => keys.extend(many.keys.iter().map(|key| key_order.hash(key))),
@@ -88,14 +88,14 @@ impl<'a> Tracker<'a> {
         Self {
             key_order,
             keys,
-            place: AtomicU64::new(0),
+            sequence: AtomicU64::new(0),
             waits: AtomicU8::new(IDLE),
             overtaken: AtomicBool::new(false),
             in_doubt: AtomicBool::new(false),
-            whole: AtomicBool::new(false),
+            with_source: AtomicBool::new(false),
             rejected_after: AtomicU64::new(0),
             late: AtomicBool::new(false),
-            answered: Mutex::default(),
+            retained: Mutex::default(),
         }
     }
 
@@ -108,13 +108,13 @@ impl<'a> Tracker<'a> {
         self.keys.iter().map(|&key| super::slot_of(key))
     }
 
-    /// Its place in the order of all calls, 0 until it has one.
-    pub fn place(&self) -> u64 {
-        self.place.load(Ordering::Relaxed)
+    /// Returns its number in the order of all calls, 0 until it has one.
+    pub fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take_place(&self, place: u64) {
-        self.place.store(place, Ordering::Relaxed);
+    pub(super) fn set_sequence(&self, sequence: u64) {
+        self.sequence.store(sequence, Ordering::Relaxed);
     }
 
     /// Whether it is in a queue.
@@ -123,7 +123,7 @@ impl<'a> Tracker<'a> {
     }
 
     pub(super) fn is_again(&self) -> bool {
-        self.waits.load(Ordering::Relaxed) == IN_LINE_AGAIN
+        self.waits.load(Ordering::Relaxed) == WAITS_FOR_RETRY
     }
 
     /// Whether it must not be retried, because a later call on its keys was executed meanwhile.
@@ -134,8 +134,8 @@ impl<'a> Tracker<'a> {
         self.overtaken.load(Ordering::Relaxed)
     }
 
-    /// Notes that it was sent and may have been executed.
-    pub fn doubt(&self) {
+    /// Records that it was sent and may have been executed.
+    pub fn mark_in_doubt(&self) {
         self.in_doubt.store(true, Ordering::Relaxed);
     }
 
@@ -144,24 +144,24 @@ impl<'a> Tracker<'a> {
         self.in_doubt.load(Ordering::Relaxed)
     }
 
-    /// From now on its script is sent with its source.
-    pub fn take_source(&self) {
-        self.whole.store(true, Ordering::Relaxed);
+    /// Lets its script be sent with its source from now on.
+    pub fn send_source(&self) {
+        self.with_source.store(true, Ordering::Relaxed);
     }
 
     /// Whether its script is to be sent with its source.
-    pub fn is_whole(&self) -> bool {
-        self.whole.load(Ordering::Relaxed)
+    pub fn sends_source(&self) -> bool {
+        self.with_source.load(Ordering::Relaxed)
     }
 
-    /// Notes how long the server took to reject it.
+    /// Records how long the server took to reject it.
     pub fn note_rejected(&self, after: Duration) {
         let nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         self.rejected_after.fetch_max(nanos.max(1), Ordering::Relaxed);
     }
 
-    /// Notes that there is too little time left to retry it.
-    pub fn be_late(&self) {
+    /// Records that there is too little time left to retry it.
+    pub fn mark_late(&self) {
         self.late.store(true, Ordering::Relaxed);
     }
 
@@ -179,7 +179,7 @@ impl<'a> Tracker<'a> {
 
     /// Marks it as waiting; returns whether it was not.
     pub(super) fn wait(&self, turn: WaitReason) -> bool {
-        let how = if turn == WaitReason::New { IN_LINE } else { IN_LINE_AGAIN };
+        let how = if turn == WaitReason::New { WAITS } else { WAITS_FOR_RETRY };
         self.waits.compare_exchange(IDLE, how, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
@@ -187,18 +187,18 @@ impl<'a> Tracker<'a> {
     pub(super) fn stop_waiting(&self) -> Option<bool> {
         match self.waits.swap(IDLE, Ordering::Relaxed) {
             IDLE => None,
-            how => Some(how == IN_LINE_AGAIN),
+            how => Some(how == WAITS_FOR_RETRY),
         }
     }
 
-    /// Keeps a reply while the request is executed again.
-    pub fn keep(&self, reply: Result<Reply>) {
-        *self.answered.lock() = Some(Box::new(reply));
+    /// Stores a reply while the request is executed again.
+    pub fn retain_reply(&self, reply: Result<Reply>) {
+        *self.retained.lock() = Some(Box::new(reply));
     }
 
-    /// The kept reply, if the request was not executed again after it.
-    pub fn kept(&self) -> Option<Result<Reply>> {
-        self.answered.lock().take().map(|reply| *reply)
+    /// Takes the stored reply, if the request was not executed again after it.
+    pub fn retained_reply(&self) -> Option<Result<Reply>> {
+        self.retained.lock().take().map(|reply| *reply)
     }
 }
 
@@ -218,7 +218,7 @@ pub fn keys_of(request: &Request, each: impl FnMut(&Bytes)) {
     }
 }
 
-/// The hash of a key.
+/// Hashes a key.
 pub fn hash(hasher: &RandomState, key: &[u8]) -> u64 {
     let mut hasher = hasher.build_hasher();
     hasher.write(key);

@@ -6,8 +6,8 @@ use super::WaitReason;
 
 /// A call that waits for a key.
 pub struct Entry {
-    /// Its place among all calls.
-    pub place: u64,
+    /// Its number in the order of all calls.
+    pub sequence: u64,
     pub key: u64,
     /// The group it is to be sent with, 0 until that is known.
     pub group: u64,
@@ -21,37 +21,37 @@ pub struct WaitQueue(VecDeque<Entry>);
 
 impl WaitQueue {
     pub fn insert(&mut self, entry: Entry) {
-        let at = self.0.partition_point(|other| other.place <= entry.place);
+        let at = self.0.partition_point(|other| other.sequence <= entry.sequence);
         self.0.insert(at, entry);
     }
 
     /// Removes the entries of a call; returns whether a later call overtook it.
-    pub fn remove(&mut self, place: u64) -> bool {
-        let overtaken = self.entries_of(place).any(|entry| entry.overtaken);
-        if self.0.front().is_some_and(|first| first.place == place) {
-            while self.0.front().is_some_and(|first| first.place == place) {
+    pub fn remove(&mut self, sequence: u64) -> bool {
+        let overtaken = self.entries_of(sequence).any(|entry| entry.overtaken);
+        if self.0.front().is_some_and(|first| first.sequence == sequence) {
+            while self.0.front().is_some_and(|first| first.sequence == sequence) {
                 self.0.pop_front();
             }
         } else {
-            let (from, to) = self.range(place);
+            let (from, to) = self.range(sequence);
             drop(self.0.drain(from..to));
         }
         overtaken
     }
 
-    pub fn join(&mut self, place: u64, group: u64) {
-        let (from, to) = self.range(place);
+    pub fn join(&mut self, sequence: u64, group: u64) {
+        let (from, to) = self.range(sequence);
         self.0.range_mut(from..to).for_each(|entry| entry.group = group);
     }
 
-    pub fn entries_of(&self, place: u64) -> impl Iterator<Item = &Entry> {
-        let (from, to) = self.range(place);
+    pub fn entries_of(&self, sequence: u64) -> impl Iterator<Item = &Entry> {
+        let (from, to) = self.range(sequence);
         self.0.range(from..to)
     }
 
     /// The entries of earlier calls.
-    pub fn before(&mut self, place: u64) -> impl Iterator<Item = &mut Entry> {
-        let (from, _) = self.range(place);
+    pub fn before(&mut self, sequence: u64) -> impl Iterator<Item = &mut Entry> {
+        let (from, _) = self.range(sequence);
         self.0.range_mut(..from)
     }
 
@@ -69,9 +69,9 @@ impl WaitQueue {
         self.0.is_empty()
     }
 
-    fn range(&self, place: u64) -> (usize, usize) {
-        let from = self.0.partition_point(|entry| entry.place < place);
-        let to = self.0.partition_point(|entry| entry.place <= place);
+    fn range(&self, sequence: u64) -> (usize, usize) {
+        let from = self.0.partition_point(|entry| entry.sequence < sequence);
+        let to = self.0.partition_point(|entry| entry.sequence <= sequence);
         (from, to)
     }
 }

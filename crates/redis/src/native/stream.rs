@@ -59,7 +59,7 @@ impl Stream {
 
     /// Allows the larger replies that callers may request.
     pub fn allow_large_replies(&mut self) {
-        self.decoder.keep(LARGEST);
+        self.decoder.set_limit(LARGEST);
     }
 
     /// Whether the server has said anything.

@@ -19,13 +19,13 @@ pub fn is_divided(reply: &Result<Reply>) -> bool {
 }
 
 /// The original requests of a merged one, each with its own keys.
-pub fn parts_of(wire: &OutgoingCommand) -> Vec<Request> {
-    match wire {
+pub fn parts_of(command: &OutgoingCommand) -> Vec<Request> {
+    match command {
         OutgoingCommand::One(request) => vec![request.clone()],
         OutgoingCommand::Get(keys) => keys.iter().map(|key| Request::get(key.clone())).collect(),
         OutgoingCommand::Many(Many { script, keys, args, idempotent, changes }) => {
             let item = |at: usize| {
-                // Where all have the same keys, what the others use may be named as well.
+                // If all items have the same keys, the keys of the other items may be included.
                 let keys =
                     if script.same_keys { keys } else { keys.chunks(script.keys.max(1)).nth(at).unwrap_or_default() };
                 let count = keys.len() as u16;
@@ -50,8 +50,8 @@ pub fn parts_of(wire: &OutgoingCommand) -> Vec<Request> {
 }
 
 /// Joins the replies to the parts into the reply of the merged request.
-pub fn joined(wire: &OutgoingCommand, replies: Vec<Result<Reply>>) -> Result<Reply> {
-    match wire {
+pub fn joined(command: &OutgoingCommand, replies: Vec<Result<Reply>>) -> Result<Reply> {
+    match command {
         OutgoingCommand::One(_) => replies.into_iter().next().unwrap_or(Ok(Reply::Nil)),
         OutgoingCommand::Get(_) => Ok(Reply::Array(replies.into_iter().collect::<Result<_>>()?)),
         OutgoingCommand::Many(_) => {
@@ -86,7 +86,7 @@ pub fn cut(request: Request) -> (Vec<Request>, Join) {
     }
 }
 
-/// What such a server says, in words that help.
+/// Replaces the errors of such a server by ones that say what to do.
 pub fn explained(reply: Result<Reply>) -> Result<Reply> {
     reply.map_err(|error| match error.code() {
         Some(ServerCode::Moved | ServerCode::Ask) => Error::new(
@@ -102,7 +102,7 @@ pub fn explained(reply: Result<Reply>) -> Result<Reply> {
     })
 }
 
-/// The same for each error.
+/// Does the same for each error.
 pub fn all_explained(mut replies: Delivery) -> Delivery {
     for (_, reply) in replies.iter_mut().filter(|(_, reply)| reply.is_err()) {
         *reply = explained(std::mem::replace(reply, Ok(Reply::Nil)));
@@ -113,21 +113,21 @@ pub fn all_explained(mut replies: Delivery) -> Delivery {
 impl One {
     /// Runs requests after splitting them by slot; one reply each.
     pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
-        let mut wire = Vec::new();
+        let mut command = Vec::new();
         let mut joins = Vec::with_capacity(requests.len());
         for request in requests {
             let effect = request.effect.clone();
             let (parts, join) = cut(request);
             joins.push((parts.len(), join, effect));
-            wire.extend(parts.into_iter().map(OutgoingCommand::One));
+            command.extend(parts.into_iter().map(OutgoingCommand::One));
         }
-        let mut all: Vec<_> = wire.iter().map(|_| None).collect();
+        let mut all: Vec<_> = command.iter().map(|_| None).collect();
         let mut there = |replies: Delivery| {
             for (at, reply) in replies.into_some() {
                 all[at] = Some(reply);
             }
         };
-        let rest = self.server.run(&wire, deadline, &mut there).await;
+        let rest = self.server.run(&command, deadline, &mut there).await;
         there(rest);
         let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));
@@ -138,8 +138,8 @@ impl One {
     /// Splits and retries the requests that the server rejected because of their slots.
     pub(super) async fn cut_up(&self, plan: &Plan, replies: &mut Delivery, deadline: tokio::time::Instant) {
         for (at, reply) in replies.iter_mut().filter(|(_, reply)| is_divided(reply)) {
-            if let Some(wire) = plan.wire.get(at) {
-                *reply = joined(wire, self.run_cut(parts_of(wire), deadline).await);
+            if let Some(command) = plan.commands.get(at) {
+                *reply = joined(command, self.run_cut(parts_of(command), deadline).await);
             }
         }
     }

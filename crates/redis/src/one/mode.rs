@@ -21,8 +21,9 @@ use super::{One, clustered};
 use crate::{
     Deliver, Delivery,
     plan::OutgoingCommand,
-    retry::{self, Verdict},
+    retry::{self, RetryDecision},
     slot::slot_of,
+    waiting::Waiting,
 };
 
 const UNKNOWN: u8 = 0;
@@ -62,26 +63,10 @@ impl Mode {
     }
 }
 
-/// Counts a waiting round until it is dropped.
-struct Waits<'a>(&'a AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn new(all: &'a AtomicUsize) -> Self {
-        all.fetch_add(1, Ordering::Relaxed);
-        Self(all)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl One {
     /// Runs a round as soon as the mode is known, in order with others that wait for it.
     pub(super) async fn execute_in_turn(&self, mut batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
-        let (waits, turn, since) = (Waits::new(&self.mode.waiting), self.mode.order.turn(), Instant::now());
+        let (waits, turn, since) = (Waiting::new(&self.mode.waiting, 1), self.mode.order.turn(), Instant::now());
         let room = self.server.reserve(&batch);
         let refused = room.fit.full(&self.settings);
         deliver(Delivery::Some((room.fit.count..batch.len()).map(|at| (at, Err(refused.clone()))).collect()));
@@ -101,7 +86,7 @@ impl One {
     /// Asks the server, if the round depends on it.
     ///
     /// # Errors
-    /// Why there was no reply. If there was one that does not tell the mode, it stays unknown or is taken for single.
+    /// Why there was no reply. If a reply does not show the mode, the mode stays unknown or is assumed to be single.
     async fn learn_mode(&self, batch: &[Request], since: Instant, deadline: Instant) -> Result<()> {
         if self.mode.is_known() {
             return Ok(());
@@ -116,7 +101,7 @@ impl One {
         let reply = self.server.ask(&question, deadline).await;
         let known = match &reply {
             _ if clustered::is_divided(&reply) => CLUSTERED,
-            Err(_) if retry::judge(&question, &reply) >= Verdict::Later => UNKNOWN,
+            Err(_) if retry::classify(&question, &reply) >= RetryDecision::Later => UNKNOWN,
             Err(error) if error.is_unavailable() || error.kind == Kind::Closed || is_unconnected(error) => {
                 // Nothing of the round itself was sent.
                 let kind = if error.kind == Kind::Timeout { Kind::NotSent } else { error.kind };
@@ -124,7 +109,7 @@ impl One {
                 *self.mode.failed() = Some((Instant::now(), error.clone()));
                 return Err(error);
             }
-            // If the user has no permission for the question, the reply to the round itself tells the mode.
+            // If the user has no permission for the question, the reply to the round itself shows the mode.
             _ => SINGLE,
         };
         self.mode.known.store(known, Ordering::Relaxed);
@@ -141,7 +126,7 @@ fn is_unconnected(error: &Error) -> bool {
 /// permissions than the batch.
 fn spread(batch: &[Request]) -> Option<Request> {
     let mut groups: Vec<(usize, &Bytes)> = Vec::new();
-    let apart = |one: &Bytes, other: &Bytes| slot_of(one) != slot_of(other);
+    let differ = |one: &Bytes, other: &Bytes| slot_of(one) != slot_of(other);
     for request in batch {
         // Most requests have one key and are sent as they are: until the mode is known, each round passes here.
         let several = matches!(request.keys, Keys::At { count: 2.., .. });
@@ -151,7 +136,7 @@ fn spread(batch: &[Request]) -> Option<Request> {
         let Some(mut keys) = request.touched() else { continue };
         let Some(first) = keys.next() else { continue };
         if clustered::is_cut(request)
-            && let Some(other) = keys.find(|key| apart(first, key))
+            && let Some(other) = keys.find(|key| differ(first, key))
         {
             let keys = [first.clone(), other.clone()];
             return Some(match request.name() {
@@ -167,7 +152,7 @@ fn spread(batch: &[Request]) -> Option<Request> {
         };
         match groups.iter().find(|(other, _)| *other == group) {
             None => groups.push((group, first)),
-            Some((_, other)) if apart(first, other) => {
+            Some((_, other)) if differ(first, other) => {
                 let keys = [(*other).clone(), first.clone()];
                 return Some(if group == GETS { question("MGET", keys) } else { script(keys) });
             }
@@ -177,7 +162,7 @@ fn spread(batch: &[Request]) -> Option<Request> {
     None
 }
 
-/// Merged `GET`s, among scripts that are told apart by their addresses.
+/// The group of merged `GET`s. The other groups are scripts, identified by their addresses.
 const GETS: usize = 0;
 
 fn question(name: &'static str, keys: [Bytes; 2]) -> Request {
@@ -207,7 +192,7 @@ mod tests {
     static RELEASE: cinnabar_port::Script = cinnabar_port::Script::new("release", "return 1", 1, 1);
 
     #[test]
-    fn only_commands_that_would_be_split_have_the_server_asked() {
+    fn the_mode_is_queried_only_before_commands_that_would_be_split() {
         let run = |name| Request::script(&RELEASE, [key(name), key("token")]).merging(Merge::Script);
         let raw = |name| Request::keyed("GET", [key(name)]);
         for batch in [

@@ -14,8 +14,8 @@ fn shape(batch: Vec<Request>) -> String {
     shape_of(batch, 100)
 }
 
-fn shape_of(batch: Vec<Request>, usual: usize) -> String {
-    let names = Plan::new(batch, usual).wire.into_iter().map(|wire| match wire {
+fn shape_of(batch: Vec<Request>, value_bytes: usize) -> String {
+    let names = Plan::new(batch, value_bytes).commands.into_iter().map(|command| match command {
         OutgoingCommand::One(request) => request.name().to_owned(),
         OutgoingCommand::Get(keys) => format!("GET*{}", keys.len()),
         OutgoingCommand::Many(many) => format!("{}*{}", many.script.name, many.items()),
@@ -51,16 +51,16 @@ fn a_group_has_a_bound() {
 }
 
 #[test]
-fn each_gets_its_own_answer() {
+fn each_request_gets_its_own_reply() {
     let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
     let replies = vec![Ok(Reply::Array(vec![Reply::text("A"), Reply::text("C")])), Ok(Reply::text("OK"))];
-    let answers = plan.scatter(Delivery::All(replies)).into_some();
-    let answers: Vec<_> = answers.into_iter().map(|(_, reply)| reply.unwrap()).collect();
-    assert_eq!(answers, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);
+    let replies = plan.scatter(Delivery::All(replies)).into_some();
+    let replies: Vec<_> = replies.into_iter().map(|(_, reply)| reply.unwrap()).collect();
+    assert_eq!(replies, vec![Reply::text("A"), Reply::text("OK"), Reply::text("C")]);
 }
 
 #[test]
-fn what_items_have_in_common_is_named_once() {
+fn keys_that_items_share_are_sent_once() {
     static ADD: Script = Script::new("add", "", 1, 1).same_keys();
     let add = |queue: &'static str, job: &'static str| {
         let keys = [queue, "ready", job].map(|key| Bytes::from_static(key.as_bytes())).to_vec();
@@ -68,19 +68,19 @@ fn what_items_have_in_common_is_named_once() {
     };
     let batch = vec![add("q", "a"), add("r", "b"), add("q", "c"), add("r", "d")];
     let plan = Plan::new(batch, 0);
-    let keys = plan.wire.iter().map(|wire| match wire {
+    let keys = plan.commands.iter().map(|command| match command {
         OutgoingCommand::Many(many) => many.keys.join(&b' '),
         _ => Vec::new(),
     });
     assert_eq!(keys.collect::<Vec<_>>(), [b"q ready a c", b"r ready b d"]);
     let both = |one, other| Ok(Reply::Array(vec![Reply::Int(1), Reply::text(one), Reply::Int(1), Reply::text(other)]));
-    let answers = plan.scatter(Delivery::All(vec![both("A", "C"), both("B", "D")])).into_some();
-    let answers: Vec<_> = answers.into_iter().map(|(_, reply)| reply.unwrap()).collect();
-    assert_eq!(answers, ["A", "B", "C", "D"].map(Reply::text));
+    let replies = plan.scatter(Delivery::All(vec![both("A", "C"), both("B", "D")])).into_some();
+    let replies: Vec<_> = replies.into_iter().map(|(_, reply)| reply.unwrap()).collect();
+    assert_eq!(replies, ["A", "B", "C", "D"].map(Reply::text));
 }
 
 #[test]
-fn each_gets_its_own_of_the_replies_that_are_there() {
+fn available_replies_are_returned_to_their_requests() {
     let plan = Plan::new(vec![get("a"), set("b"), get("c")], 0);
     let some = plan.scatter(Delivery::Some(vec![(1, Ok(Reply::text("OK")))])).into_some();
     assert!(matches!(&some[..], [(1, Ok(reply))] if *reply == Reply::text("OK")));

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Member, Shared,
-    maintain::{CALM, add, member, wait},
+    maintain::{STABLE_AFTER, add, member, wait},
 };
 use crate::{dial::is_primary, login::proves_server_is_up};
 
@@ -28,7 +28,7 @@ pub struct PrimarySearch {
     /// Whether a write was rejected since the last check.
     refused: AtomicBool,
     /// Whether `lost` was emitted for the missing primary.
-    told: AtomicBool,
+    reported: AtomicBool,
 }
 
 /// The server that a new connection leads to.
@@ -40,23 +40,23 @@ enum Found {
 }
 
 /// A write was rejected. Starts the search for a primary if it is not running.
-pub fn begin(shared: &Arc<Shared>) {
+pub fn start(shared: &Arc<Shared>) {
     shared.primary_search.refused.store(true, Ordering::Relaxed);
     if !shared.primary_search.running.swap(true, Ordering::AcqRel) {
-        tokio::spawn(seek(shared.clone()));
+        tokio::spawn(run(shared.clone()));
     }
 }
 
-async fn seek(shared: Arc<Shared>) {
+async fn run(shared: Arc<Shared>) {
     let primary_search = &shared.primary_search;
-    if !primary_search.told.swap(true, Ordering::Relaxed) {
+    if !primary_search.reported.swap(true, Ordering::Relaxed) {
         let words = format!("{} is a replica now and rejects writes; it is used for reads only", shared.source);
-        shared.tell(EventKind::Lost, words);
+        shared.emit(EventKind::Lost, words);
     }
     let mut failures = 0;
     while !shared.is_closed() {
         primary_search.refused.store(false, Ordering::Relaxed);
-        let found = look(&shared).await.unwrap_or(Found::Replica);
+        let found = query_role(&shared).await.unwrap_or(Found::Replica);
         let (known, fresh) = match found {
             Found::Primary(member) => (Some(true), Some(member)),
             Found::Either(member) => (None, Some(member)),
@@ -66,14 +66,14 @@ async fn seek(shared: Arc<Shared>) {
             break;
         }
         if known == Some(true) {
-            greet(&shared);
+            on_connected(&shared);
             break;
         }
         sleep(wait(&shared.settings, failures)).await;
         failures += 1;
         if !is_refused_again(&shared).await {
             if known.is_none() {
-                greet(&shared);
+                on_connected(&shared);
             }
             break;
         }
@@ -81,13 +81,13 @@ async fn seek(shared: Arc<Shared>) {
     primary_search.running.store(false, Ordering::Release);
 }
 
-fn greet(shared: &Shared) {
-    if shared.primary_search.told.swap(false, Ordering::Relaxed) {
-        shared.tell(EventKind::Connected, format!("{} accepts writes again", shared.source));
+fn on_connected(shared: &Shared) {
+    if shared.primary_search.reported.swap(false, Ordering::Relaxed) {
+        shared.emit(EventKind::Connected, format!("{} accepts writes again", shared.source));
     }
 }
 
-async fn look(shared: &Shared) -> Result<Found> {
+async fn query_role(shared: &Shared) -> Result<Found> {
     let (endpoint, mut link) = shared.source.dial(&shared.dialler).await?;
     match timeout(LIMIT, is_primary(&mut link)).await {
         Ok(Ok(true)) => Ok(Found::Primary(member(shared, endpoint, link))),
@@ -107,12 +107,12 @@ fn replace(shared: &Arc<Shared>, fresh: Member) -> bool {
     true
 }
 
-/// Whether another write is rejected soon. If nothing writes, there is no need to keep searching.
+/// Whether another write is rejected soon. If nothing writes, the search can end.
 async fn is_refused_again(shared: &Shared) -> bool {
     let refused = async {
         while !shared.primary_search.refused.load(Ordering::Relaxed) {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(CALM, refused).await.is_ok()
+    timeout(STABLE_AFTER, refused).await.is_ok()
 }

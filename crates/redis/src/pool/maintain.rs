@@ -1,7 +1,7 @@
 //! The task that maintains a pool's connections while the pool is open.
 //!
-//! If a reply is overdue and nothing arrives, the server is either busy or gone, and that connection cannot tell which. So it
-//! gets no new requests, and a new connection is opened. If the server responds on the new one, the old one is dead and is
+//! If a reply is overdue and nothing arrives, the server is either busy or down, and the connection does not show which. So it gets
+//! no new requests, and a new connection is opened. If the server responds on the new one, the old one is dead and is
 //! closed. If the old one recovers first, the server was only busy, and nothing was lost.
 
 use std::{
@@ -20,18 +20,18 @@ use super::{Member, Shared, State, closed};
 use crate::{endpoint::Endpoint, key_order, link::Link, settings::Settings};
 
 /// How often the connections are checked, and how often while all of them are unresponsive.
-const LOOK: Duration = Duration::from_millis(250);
-const LOOK_CLOSELY: Duration = Duration::from_millis(20);
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_OFTEN: Duration = Duration::from_millis(20);
 /// How long a retired connection waits for its pending replies.
-const LEAVING: Duration = Duration::from_millis(250);
+const RETIRE_TIMEOUT: Duration = Duration::from_millis(250);
 /// A connection that lasted this long counts as successful even if it was not used.
-pub const CALM: Duration = Duration::from_secs(5);
+pub const STABLE_AFTER: Duration = Duration::from_secs(5);
 /// After this many unsuccessful connections in a row, callers do not wait for the next one.
-const MANY: u32 = 3;
+const MAX_FAILURES: u32 = 3;
 /// After this many connections in a row that did not last, the loss of the next ones is not reported.
-const FLAPS: u32 = 4;
+const MAX_FLAPS: u32 = 4;
 /// An extra connection that was idle for this long is closed.
-const SPARE: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The history of earlier connections.
 #[derive(Default)]
@@ -55,11 +55,11 @@ impl Past {
     }
 
     fn has_lasted(&self) -> bool {
-        self.made_at.is_some_and(|made| made.elapsed() >= CALM)
+        self.made_at.is_some_and(|made| made.elapsed() >= STABLE_AFTER)
     }
 
     /// Emits `connected` after an outage. If connections keep ending early, only once one was successful.
-    fn greet(&mut self, shared: &Shared) {
+    fn on_connected(&mut self, shared: &Shared) {
         if shared.useless.load(Ordering::Relaxed) && !self.was_of_use(shared) {
             return;
         }
@@ -67,48 +67,48 @@ impl Past {
         if let Some(lost_at) = self.lost_at.take() {
             shared.reconnects.fetch_add(1, Ordering::Relaxed);
             if self.quiet_since.is_none() {
-                let gone = lost_at.elapsed().as_secs_f64();
-                shared.tell(EventKind::Connected, format!("reconnected to {} after {gone:.1} s", shared.source));
+                let seconds = lost_at.elapsed().as_secs_f64();
+                shared.emit(EventKind::Connected, format!("reconnected to {} after {seconds:.1} s", shared.source));
             }
         }
         if self.has_lasted()
             && let Some(since) = self.quiet_since.take()
         {
-            let took = since.elapsed().saturating_sub(CALM).as_secs_f64();
+            let took = since.elapsed().saturating_sub(STABLE_AFTER).as_secs_f64();
             shared
-                .tell(EventKind::Connected, format!("connections to {} last again, after {took:.1} s", shared.source));
+                .emit(EventKind::Connected, format!("connections to {} last again, after {took:.1} s", shared.source));
         }
     }
 
     /// Emits `lost`, unless connections end again and again: that is reported once.
-    fn mourn(&mut self, shared: &Shared, was_of_use: bool, why: &Error) {
+    fn on_lost(&mut self, shared: &Shared, was_of_use: bool, why: &Error) {
         self.flaps = if self.has_lasted() { 0 } else { self.flaps + 1 };
         let known = shared.useless.swap(!was_of_use, Ordering::Relaxed) || self.quiet_since.is_some();
         if known {
             return;
         }
         let mut text = format!("lost {}: {}", shared.source, why.message());
-        if self.flaps > FLAPS {
+        if self.flaps > MAX_FLAPS {
             self.quiet_since = Some(Instant::now());
             text += "; it ends its connections again and again, which is not reported again until one has lasted";
         }
-        shared.tell(EventKind::Lost, text);
+        shared.emit(EventKind::Lost, text);
     }
 }
 
 /// Connects, maintains the connections until none is left, and connects again.
-pub async fn keep(shared: Arc<Shared>) {
+pub async fn run(shared: Arc<Shared>) {
     let mut past = Past::default();
     while !shared.is_closed() {
         let made = tokio::select! {
             made = make(&shared) => made.map(Some),
-            () = spoke_again(&shared) => Ok(None),
+            () = recovered(&shared) => Ok(None),
         };
         match made {
             Ok(member) => {
                 past.made_at = Some(Instant::now());
                 shared.worked.store(false, Ordering::Relaxed);
-                shared.is_gone(None);
+                shared.set_down_since(None);
                 if member.is_some_and(|member| !add(&shared, member)) || !shared.replace(State::Ready) {
                     return;
                 }
@@ -119,11 +119,11 @@ pub async fn keep(shared: Arc<Shared>) {
                 let was_of_use = past.was_of_use(&shared);
                 past.failures = if was_of_use { 0 } else { past.failures + 1 };
                 shared.note(&why);
-                past.mourn(&shared, was_of_use, &why);
+                past.on_lost(&shared, was_of_use, &why);
                 past.lost_at.get_or_insert_with(Instant::now);
-                shared.is_gone(past.lost_at);
+                shared.set_down_since(past.lost_at);
                 // Callers must not wait for a server that closes every connection.
-                shared.replace(if past.failures >= MANY { State::Down(why) } else { State::Waiting });
+                shared.replace(if past.failures >= MAX_FAILURES { State::Down(why) } else { State::Waiting });
                 // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
                 pause(&shared, past.failures.saturating_sub(1)).await;
             }
@@ -131,8 +131,8 @@ pub async fn keep(shared: Arc<Shared>) {
                 shared.note(&error);
                 if past.lost_at.is_none() {
                     past.lost_at = Some(Instant::now());
-                    shared.is_gone(past.lost_at);
-                    shared.tell(EventKind::Down, error.message().to_owned());
+                    shared.set_down_since(past.lost_at);
+                    shared.emit(EventKind::Down, error.message().to_owned());
                 }
                 shared.replace(State::Down(error));
                 pause(&shared, past.failures).await;
@@ -165,7 +165,7 @@ pub fn wait(settings: &Settings, failures: u32) -> Duration {
 async fn pause(shared: &Shared, failures: u32) {
     tokio::select! {
         () = sleep(wait(&shared.settings, failures)) => {}
-        () = spoke_again(shared) => {}
+        () = recovered(shared) => {}
         // The new address is a different server, so the backoff does not apply.
         () = shared.moved.notified() => {}
     }
@@ -177,7 +177,7 @@ pub async fn make(shared: &Shared) -> Result<Member> {
     Ok(member(shared, endpoint, link))
 }
 
-/// A pool member for this link.
+/// Creates a pool member for this link.
 pub(super) fn member(shared: &Shared, endpoint: Endpoint, link: Link) -> Member {
     let connection = link.start(shared.settings.keepalive);
     Member {
@@ -203,10 +203,10 @@ pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
             .connection
             .end(Error::new(Kind::Unavailable, "it stopped responding while the server replied on another connection"));
     }
-    let (told, connection) = (shared.clone(), member.connection.clone());
+    let (reported, connection) = (shared.clone(), member.connection.clone());
     tokio::spawn(async move {
         connection.ended().await;
-        told.changed.notify_one();
+        reported.changed.notify_one();
     });
     members.push(member);
     shared.made.fetch_add(1, Ordering::Relaxed);
@@ -216,8 +216,8 @@ pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
 /// Waits until no connection is usable; returns why.
 async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
     loop {
-        past.greet(shared);
-        let _ = timeout(LOOK, shared.changed.notified()).await;
+        past.on_connected(shared);
+        let _ = timeout(CHECK_EVERY, shared.changed.notified()).await;
         let ended = remove_ended(shared);
         let silent = mark_silent(shared);
         let (members, usable, retired) = {
@@ -229,7 +229,7 @@ async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
             return ended.unwrap_or_else(closed);
         }
         if usable == 0 {
-            let after = suspicion(&shared.settings);
+            let after = unresponsive_after(&shared.settings);
             return retired.unwrap_or_else(|| {
                 Error::new(Kind::Unavailable, format!("it sent nothing for {after:?} while replies were pending"))
             });
@@ -241,9 +241,9 @@ async fn watch(shared: &Arc<Shared>, past: &mut Past) -> Error {
 }
 
 /// Waits until an unresponsive connection has recovered.
-async fn spoke_again(shared: &Shared) {
+async fn recovered(shared: &Shared) {
     loop {
-        sleep(LOOK_CLOSELY).await;
+        sleep(CHECK_OFTEN).await;
         remove_ended(shared);
         mark_silent(shared);
         if shared.members.lock().iter().any(Member::is_usable) {
@@ -257,12 +257,12 @@ fn remove_ended(shared: &Shared) -> Option<Error> {
     let mut standing = 0;
     shared.members.lock().retain(|Member { connection, retired, .. }: &Member| {
         if let Some((since, why)) = retired.get()
-            && (connection.pending() == 0 || since.elapsed() >= LEAVING)
+            && (connection.pending() == 0 || since.elapsed() >= RETIRE_TIMEOUT)
         {
             connection.end(why.clone());
         }
         why = connection.why_ended().or(why.take());
-        if standing > 0 && connection.unused() >= SPARE {
+        if standing > 0 && connection.unused() >= IDLE_TIMEOUT {
             connection.end(closed());
         }
         let stands = !connection.has_ended();
@@ -274,7 +274,7 @@ fn remove_ended(shared: &Shared) -> Option<Error> {
 
 /// Marks the connections on which a reply is overdue; returns how many there are.
 fn mark_silent(shared: &Shared) -> usize {
-    let after = suspicion(&shared.settings);
+    let after = unresponsive_after(&shared.settings);
     let silent = |member: &&Member| {
         let silent = member.connection.silence() >= after;
         if member.silent.swap(silent, Ordering::Relaxed) && !silent {
@@ -286,6 +286,6 @@ fn mark_silent(shared: &Shared) -> usize {
 }
 
 /// After how long without any data a connection with pending replies is considered unresponsive.
-pub fn suspicion(settings: &Settings) -> Duration {
+pub fn unresponsive_after(settings: &Settings) -> Duration {
     (settings.timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(2))
 }

@@ -11,11 +11,11 @@ fn read_all(bytes: &[u8]) -> Result<Vec<Read>, Malformed> {
     read_in(&[bytes])
 }
 
-/// Reads what comes in these pieces.
-fn read_in(pieces: &[&[u8]]) -> Result<Vec<Read>, Malformed> {
+/// Decodes input that arrives in these chunks.
+fn read_in(chunks: &[&[u8]]) -> Result<Vec<Read>, Malformed> {
     let (mut decoder, mut buffer, mut all) = (Decoder::new(LARGEST), BytesMut::new(), Vec::new());
-    for piece in pieces {
-        buffer.extend_from_slice(piece);
+    for chunk in chunks {
+        buffer.extend_from_slice(chunk);
         while let Some(read) = decoder.next(&mut buffer)? {
             all.push(read);
         }
@@ -58,14 +58,14 @@ proptest! {
     fn a_reply_reads_the_same_however_it_is_cut(all in prop::collection::vec(replies(), 1..4), cuts in prop::collection::vec(1..9_usize, 1..20)) {
         let mut bytes = Vec::new();
         all.iter().for_each(|reply| write(reply, &mut bytes));
-        let (mut pieces, mut rest) = (Vec::new(), &bytes[..]);
+        let (mut chunks, mut rest) = (Vec::new(), &bytes[..]);
         for cut in cuts.iter().cycle() {
             if rest.is_empty() { break }
-            let (piece, after) = rest.split_at((*cut).min(rest.len()));
-            pieces.push(piece);
+            let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+            chunks.push(chunk);
             rest = after;
         }
-        let read: Vec<Reply> = read_in(&pieces).unwrap().into_iter().map(Result::unwrap).collect();
+        let read: Vec<Reply> = read_in(&chunks).unwrap().into_iter().map(Result::unwrap).collect();
         prop_assert_eq!(read, all);
     }
 
@@ -81,7 +81,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_no_reply_is_refused() {
+fn invalid_input_is_an_error() {
     assert_eq!(refused(b"*2000000000\r\n"), "an array with more elements than any reply has");
     assert_eq!(refused(b"$999999999999\r\n"), "a string longer than any server stores");
     assert_eq!(refused(b"$-7\r\n"), "a string longer than any server stores");
@@ -97,8 +97,8 @@ fn costs_its_call(first: &[u8], most: usize) -> Error {
     let whole = [first, b"+OK\r\n"].concat();
     let mut errors = [1, 7, 100_000].into_iter().map(|cut| {
         let (mut decoder, mut buffer, mut all) = (Decoder::new(most), BytesMut::new(), Vec::new());
-        for piece in whole.chunks(cut) {
-            buffer.extend_from_slice(piece);
+        for chunk in whole.chunks(cut) {
+            buffer.extend_from_slice(chunk);
             while let Some(read) = decoder.next(&mut buffer).unwrap() {
                 all.push(read);
             }
@@ -111,7 +111,7 @@ fn costs_its_call(first: &[u8], most: usize) -> Error {
 }
 
 #[test]
-fn a_reply_that_cannot_be_kept_costs_its_call_and_no_more() {
+fn a_reply_that_is_too_large_fails_only_its_call() {
     let nested = |depth: usize| [&b"*2\r\n:1\r\n".repeat(depth)[..], b"+x\r\n"].concat();
     for (reply, most, words) in [
         (nested(DEEPEST + 2), LARGEST, "nested more than 200 arrays deep"),
@@ -137,7 +137,7 @@ fn a_reply_that_cannot_be_kept_costs_its_call_and_no_more() {
 }
 
 #[test]
-fn a_reply_of_many_bytes_is_kept_up_to_its_bound() {
+fn a_large_reply_is_accepted_up_to_the_limit() {
     let reply = [&b"*10\r\n"[..], &b":1\r\n".repeat(10)].concat();
     let mut decoder = Decoder::new(11 * ELEMENT);
     // The limit applies to each reply separately.
@@ -164,7 +164,7 @@ fn a_reply_that_is_nested_deeper_than_any_server_nests_is_refused() {
 
 proptest! {
     #[test]
-    fn what_nobody_wants_is_passed_over_from_anywhere(all in prop::collection::vec(replies(), 1..3), at in 0..200_usize) {
+    fn a_reply_can_be_skipped_from_any_point(all in prop::collection::vec(replies(), 1..3), at in 0..200_usize) {
         let mut bytes = Vec::new();
         all.iter().for_each(|reply| write(reply, &mut bytes));
         bytes.extend_from_slice(b"+last\r\n");
@@ -195,7 +195,7 @@ proptest! {
 }
 
 #[test]
-fn a_refusal_inside_is_kept_where_it_stands_and_is_that_of_the_whole() {
+fn an_error_in_an_array_stays_in_its_position_and_is_the_error_of_the_whole() {
     let all = read_all(b"*2\r\n-WRONGTYPE no\r\n:1\r\n+OK\r\n-ERR bad\r\n").unwrap();
     let refused = Reply::Error(Bytes::from_static(b"WRONGTYPE no"));
     assert_eq!(all[0].as_ref().unwrap(), &Reply::Array(vec![refused, Reply::Int(1)]));

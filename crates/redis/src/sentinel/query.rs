@@ -1,4 +1,4 @@
-//! What one sentinel says.
+//! Queries one sentinel.
 
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use crate::settings::Address;
 
 /// A primary as one sentinel sees it.
 pub struct Named {
-    pub place: Endpoint,
-    /// The number of the fail-over that made it one. 0 where the sentinel does not tell.
+    pub endpoint: Endpoint,
+    /// The number of the fail-over that promoted it; 0 if the sentinel does not report it.
     pub epoch: u64,
     /// The other sentinels.
     pub others: Vec<Address>,
 }
 
-/// Asks one sentinel; nothing when it does not know the name.
-pub async fn ask(
+/// Queries one sentinel; returns `None` if it does not know the name.
+pub async fn query(
     sentinels: &Sentinels,
     dialler: &Dialler,
     address: &Address,
     limit: Duration,
 ) -> Result<Option<Named>> {
     let asked = async {
-        let place = Endpoint::Tcp(address.clone());
-        let mut stream = dialler.open(&place, &sentinels.login(), Instant::now() + limit).await?;
+        let endpoint = Endpoint::Tcp(address.clone());
+        let mut stream = dialler.open(&endpoint, &sentinels.login(), Instant::now() + limit).await?;
         let mut commands = Commands::default();
         for question in [&b"GET-MASTER-ADDR-BY-NAME"[..], b"MASTER", b"SENTINELS"] {
             commands.push_words(&[b"SENTINEL", question, sentinels.name.as_bytes()]);
         }
         stream.send(commands).await?;
-        let place = stream.receive().await??;
-        // A sentinel whose user may ask for the address only is as good for it.
+        let endpoint = stream.receive().await??;
+        // A sentinel where the user may only query the address can be used too.
         let (primary, others) = (stream.receive().await?, stream.receive().await?);
         let epoch = primary.ok().and_then(|about| field(&about, b"config-epoch")?.parse().ok()).unwrap_or(0);
         let others = others.and_then(Reply::array).unwrap_or_default().iter().filter_map(address_of).collect();
-        place_of(place).map(|place| place.map(|place| Named { place, epoch, others }))
+        endpoint_of(endpoint).map(|endpoint| endpoint.map(|endpoint| Named { endpoint, epoch, others }))
     };
     match timeout(limit, asked).await {
         Ok(Ok(named)) => Ok(named),
@@ -55,7 +55,7 @@ pub async fn ask(
     }
 }
 
-fn place_of(reply: Reply) -> Result<Option<Endpoint>> {
+fn endpoint_of(reply: Reply) -> Result<Option<Endpoint>> {
     if reply == Reply::Nil {
         return Ok(None);
     }
@@ -71,7 +71,7 @@ fn address_of(about: &Reply) -> Option<Address> {
     Some(Address { host: field(about, b"ip")?.into(), port: field(about, b"port")?.parse().ok()? })
 }
 
-/// One of the values that stand behind their names in a list.
+/// Returns the value of a field in a list of names and values.
 fn field<'a>(about: &'a Reply, name: &[u8]) -> Option<&'a str> {
     let Reply::Array(items) = about else { return None };
     items.chunks_exact(2).find_map(|pair| match pair {

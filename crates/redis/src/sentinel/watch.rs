@@ -19,17 +19,17 @@ use super::super::{
 };
 use super::{
     LIMIT, Sentinels,
-    query::{Named, ask},
+    query::{Named, query},
     ranked,
 };
 use crate::settings::Address;
 
 /// How often sentinels are polled while the primary is not responding.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_EVERY: Duration = Duration::from_millis(250);
 
-/// After this many polls, the interval grows by the factor `SELDOM`.
-const OFTEN: u32 = 120;
-const SELDOM: u32 = 8;
+/// After this many polls, the interval grows by the factor `SLOW_FACTOR`.
+const FAST_POLLS: u32 = 120;
+const SLOW_FACTOR: u32 = 8;
 
 /// Owns the task that follows the sentinels; dropping or closing it ends the task.
 pub struct Watch {
@@ -57,7 +57,7 @@ impl Watch {
             let watching = async move {
                 tokio::select! {
                     () = listen(&sentinels, &dialler, &pool) => {}
-                    () = look_around(&sentinels, &dialler, &pool) => {}
+                    () = poll_while_down(&sentinels, &dialler, &pool) => {}
                 }
             };
             *state = State::Running(tokio::spawn(watching).abort_handle());
@@ -88,14 +88,14 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
     let mut failures = 0;
     loop {
         for address in sentinels.addresses() {
-            let line = Line { sentinels, dialler, pool, address: &address };
-            if let Ok(Ok(mut stream)) = timeout(LIMIT, line.subscribe()).await {
+            let follower = Follower { sentinels, dialler, pool, address: &address };
+            if let Ok(Ok(mut stream)) = timeout(LIMIT, follower.subscribe()).await {
                 let since = Instant::now();
-                line.look().await;
+                follower.poll().await;
                 // The reason does not matter: the next sentinel is tried.
-                let _ = line.hear(&mut stream).await;
+                let _ = follower.observe(&mut stream).await;
                 // A connection that ends immediately counts as failed.
-                if since.elapsed() >= pool::CALM {
+                if since.elapsed() >= pool::STABLE_AFTER {
                     failures = 0;
                 }
             }
@@ -107,46 +107,46 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
 
 /// While the primary is down, polls all sentinels: the one that leads a fail-over returns the new primary before it announces
 /// it, and the next attempt to connect may be some time away.
-async fn look_around(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &Pool) {
-    let mut in_vain = 0;
+async fn poll_while_down(sentinels: &Arc<Sentinels>, dialler: &Arc<Dialler>, pool: &Pool) {
+    let mut polls = 0;
     loop {
         // In a long outage, sentinels are unlikely to fail over soon.
-        sleep(LOOK * if in_vain < OFTEN { 1 } else { SELDOM }).await;
+        sleep(POLL_EVERY * if polls < FAST_POLLS { 1 } else { SLOW_FACTOR }).await;
         if pool.is_connected() {
-            in_vain = 0;
+            polls = 0;
             continue;
         }
-        in_vain += 1;
+        polls += 1;
         let named = sentinels.named(dialler, LIMIT).await.unwrap_or_default();
         if let Some(named) = ranked(named).into_iter().next()
-            && sentinels.latest().is_some_and(|latest| latest != named.place)
-            && sentinels.hear(&named)
+            && sentinels.latest().is_some_and(|latest| latest != named.endpoint)
+            && sentinels.observe(&named)
         {
-            pool.move_to(&named.place);
+            pool.move_to(&named.endpoint);
         }
     }
 }
 
 /// The sentinel that is being followed.
-struct Line<'a> {
+struct Follower<'a> {
     sentinels: &'a Sentinels,
     dialler: &'a Dialler,
     pool: &'a Pool,
     address: &'a Address,
 }
 
-impl Line<'_> {
+impl Follower<'_> {
     async fn subscribe(&self) -> Result<Stream> {
         let until = tokio::time::Instant::now() + LIMIT;
-        let place = Endpoint::Tcp(self.address.clone());
-        let mut stream = self.dialler.open(&place, &self.sentinels.login(), until).await?;
+        let endpoint = Endpoint::Tcp(self.address.clone());
+        let mut stream = self.dialler.open(&endpoint, &self.sentinels.login(), until).await?;
         stream.request(&[b"SUBSCRIBE", b"+switch-master", b"+promoted-slave"]).await?;
         Ok(stream)
     }
 
-    /// Queries the sentinel: a fail-over may have happened before the subscription, and only a reply contains its epoch.
-    async fn look(&self) -> bool {
-        match ask(self.sentinels, self.dialler, self.address, LIMIT).await {
+    /// Queries the sentinel: a fail-over may have happened before the follower, and only a reply contains its epoch.
+    async fn poll(&self) -> bool {
+        match query(self.sentinels, self.dialler, self.address, LIMIT).await {
             Ok(Some(named)) => {
                 self.follow(&named);
                 true
@@ -156,13 +156,13 @@ impl Line<'_> {
     }
 
     fn follow(&self, named: &Named) {
-        if self.sentinels.hear(named) {
-            self.pool.move_to(&named.place);
+        if self.sentinels.observe(named) {
+            self.pool.move_to(&named.endpoint);
         }
     }
 
-    /// Runs until the sentinel is gone or has sent nothing for two intervals of `keepalive`.
-    async fn hear(&self, stream: &mut Stream) -> Result<()> {
+    /// Runs until the connection ends or has received nothing for two intervals of `keepalive`.
+    async fn observe(&self, stream: &mut Stream) -> Result<()> {
         let mut asked = false;
         loop {
             let quiet: Duration = self.sentinels.settings.keepalive;
@@ -174,12 +174,12 @@ impl Line<'_> {
                         heard => heard?,
                     };
                     if promotes(&heard, &self.sentinels.name) {
-                        self.look().await;
-                    } else if let Some(place) = switched(&heard, &self.sentinels.name)
-                        && !self.look().await
+                        self.poll().await;
+                    } else if let Some(endpoint) = switched(&heard, &self.sentinels.name)
+                        && !self.poll().await
                     {
                         let epoch = self.sentinels.latest.borrow().as_ref().map_or(0, |(epoch, _)| *epoch);
-                        self.follow(&Named { place, epoch, others: Vec::new() });
+                        self.follow(&Named { endpoint, epoch, others: Vec::new() });
                     }
                 }
                 Err(_) if asked => return Ok(()),
@@ -200,8 +200,8 @@ fn switched(heard: &Reply, name: &str) -> Option<Endpoint> {
     let [Reply::Bulk(kind), Reply::Bulk(_), Reply::Bulk(text)] = &parts[..] else { return None };
     let words: Vec<_> = std::str::from_utf8(text).ok()?.split(' ').collect();
     let [whose, _, _, host, port] = words[..] else { return None };
-    let place = Endpoint::Tcp(Address { host: host.into(), port: port.parse().ok()? });
-    (kind == "message" && whose == name).then_some(place)
+    let endpoint = Endpoint::Tcp(Address { host: host.into(), port: port.parse().ok()? });
+    (kind == "message" && whose == name).then_some(endpoint)
 }
 
 /// Whether the message announces the promotion of a replica of this primary: `slave address host port @ name host port`. The
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn only_the_switch_of_its_own_primary_is_followed() {
         let heard = |text| Reply::Array(vec![Reply::text("message"), Reply::text("+switch-master"), Reply::text(text)]);
-        let to = |text| switched(&heard(text), "main").map(|place| place.to_string());
+        let to = |text| switched(&heard(text), "main").map(|endpoint| endpoint.to_string());
         assert_eq!(to("main 10.0.0.1 1 10.0.0.2 2").as_deref(), Some("10.0.0.2:2"));
         assert_eq!(to("other 10.0.0.1 1 10.0.0.2 2"), None);
         assert_eq!(to("main 10.0.0.1 1"), None);

@@ -26,24 +26,24 @@ impl Drop for Own {
 impl Server {
     pub(super) async fn send_dedicated(
         &self,
-        wire: &OutgoingCommand,
+        command: &OutgoingCommand,
         asking: bool,
         deadline: Instant,
     ) -> Result<Reply> {
-        let in_line = || {
+        let limit_reached = || {
             let message = format!(
                 "the limit of {MAX_CONNECTIONS} dedicated connections to {} is reached, and none became free in time",
                 self.name
             );
             Error::new(Kind::NotSent, message)
         };
-        let _place = timeout_at(deadline, self.apart.acquire()).await.map_err(|_| in_line())?;
+        let _permit = timeout_at(deadline, self.dedicated_permits.acquire()).await.map_err(|_| limit_reached())?;
         let until = deadline.min(Instant::now() + self.settings.connect_wait);
         let late = |_| Err(Error::new(Kind::Unavailable, format!("no connection to {} in time", self.name)));
         let member = timeout_at(until, self.pool.make()).await.unwrap_or_else(late)?;
         let _own = Own(member.connection.clone());
-        let wire = &fitted(wire, deadline.saturating_duration_since(Instant::now()));
-        let replies = exchange::over_dedicated(&member, wire, asking, deadline).await;
+        let command = &with_timeout_within(command, deadline.saturating_duration_since(Instant::now()));
+        let replies = exchange::over_dedicated(&member, command, asking, deadline).await;
         replies
             .into_iter()
             .next()
@@ -52,12 +52,12 @@ impl Server {
 }
 
 /// The command with its blocking timeout cut to the time its caller has left.
-fn fitted(wire: &OutgoingCommand, left: Duration) -> OutgoingCommand {
-    let mut wire = wire.clone();
-    if let OutgoingCommand::One(Request { verb: Verb::Dedicated(command), args, .. }) = &mut wire
+fn with_timeout_within(command: &OutgoingCommand, left: Duration) -> OutgoingCommand {
+    let mut command = command.clone();
+    if let OutgoingCommand::One(Request { verb: Verb::Dedicated(command), args, .. }) = &mut command
         && let Some(wait) = command.blocking
     {
         wait.shorten_to(left, args);
     }
-    wire
+    command
 }

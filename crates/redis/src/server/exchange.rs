@@ -93,7 +93,10 @@ impl Server {
     /// Sends the requests that may still be retried and fails the others.
     async fn without_given_up(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Sent {
         let now = Instant::now();
-        requests.iter().filter(|request| request.is_late(now, deadline)).for_each(|request| request.tracker.be_late());
+        requests
+            .iter()
+            .filter(|request| request.is_late(now, deadline))
+            .for_each(|request| request.tracker.mark_late());
         let (over, rest): (Vec<_>, Vec<_>) = (0..requests.len()).partition(|&at| requests[at].tracker.is_given_up());
         let why = "it was not retried: a later call on the same key has been executed, or too little time is left";
         let mut replies = fail_all(requests, &Error::new(Kind::Unavailable, why));
@@ -102,8 +105,8 @@ impl Server {
         if some.is_empty() {
             return (replies, Instant::now());
         }
-        let (answers, since) = Box::pin(self.send_queued(&some, asking, deadline)).await;
-        for (at, reply) in rest.into_iter().zip(answers) {
+        let (replies_again, since) = Box::pin(self.send_queued(&some, asking, deadline)).await;
+        for (at, reply) in rest.into_iter().zip(replies_again) {
             replies[at] = reply;
         }
         (replies, since)
@@ -128,28 +131,28 @@ impl Server {
         turn: MutexGuard<'_, ()>,
         in_flight: InFlight,
     ) -> Replies {
-        let wires = requests.iter().map(|request| request.wire);
-        let each = requests.iter().map(|request| (request.wire, request.tracker.is_whole()));
-        let (commands, taught) = encoded(each, member, asking);
-        let exchange = member.connection.submit_holding(commands, Some(in_flight));
+        let commands = requests.iter().map(|request| request.command);
+        let each = requests.iter().map(|request| (request.command, request.tracker.sends_source()));
+        let (encoded, sends_source) = encode(each, member, asking);
+        let exchange = member.connection.submit_holding(encoded, Some(in_flight));
         let order = member.order.turn();
         drop(turn);
         let Outcome { replies, hold: in_flight, late } = exchange.outcome(deadline).await;
         if !late {
             order.reached().await;
         }
-        let mut replies = own_replies(wires, asking, replies);
+        let mut replies = own_replies(commands, asking, replies);
         let overtook = self.process_outcomes(requests, &mut replies, since);
-        if taught {
-            let ran = requests.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
-            member.scripts.learn(ran.filter_map(|(request, _)| command::script(request.wire)));
+        if sends_source {
+            let executed = requests.iter().zip(&replies).filter(|(_, reply)| reply.is_ok());
+            member.scripts.add(executed.filter_map(|(request, _)| command::script(request.command)));
         }
-        if requests.iter().zip(&replies).any(|(request, reply)| retry::is_forgotten(request.wire, reply)) {
-            member.scripts.forget();
+        if requests.iter().zip(&replies).any(|(request, reply)| retry::script_is_missing(request.command, reply)) {
+            member.scripts.clear();
         }
         // Replies and errors are returned in order.
         for request in overtook {
-            self.key_order.passed(request.tracker, requests[0].tracker.place(), deadline).await;
+            self.key_order.passed(request.tracker, requests[0].tracker.sequence(), deadline).await;
         }
         drop((in_flight, order));
         replies
@@ -167,11 +170,11 @@ impl Server {
         let mut returned = self.key_order.has_returned();
         for (request, reply) in requests.iter().zip(replies) {
             if retry::is_in_doubt(reply) || retry::is_unread(reply) {
-                request.tracker.doubt();
+                request.tracker.mark_in_doubt();
             }
             // It is sent again even behind later calls on its keys, unless an earlier attempt may have had an effect.
-            let due = request.forgotten(reply);
-            if due || retry::goes_on(request.wire, reply) {
+            let due = request.script_is_missing(reply);
+            if due || retry::will_be_retried(request.command, reply) {
                 if !retry::was_lost(reply) {
                     request.tracker.note_rejected(since.elapsed());
                 }
@@ -179,13 +182,13 @@ impl Server {
                 self.key_order.enqueue(&[*request], turn);
                 returned = true;
             } else if returned && retry::was_done(reply) {
-                // What was refused may be done once more, whatever it is.
-                let idempotent = request.wire.idempotent() || retry::was_refused(request.wire, reply);
+                // A rejected request may be executed again, even if it is not idempotent.
+                let idempotent = request.command.idempotent() || retry::was_refused(request.command, reply);
                 match self.key_order.done(request.tracker, idempotent) {
                     Done::InTurn => {}
                     Done::OnceMore => {
                         let why = "an earlier call on the same key must be retried first";
-                        request.tracker.keep(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
+                        request.tracker.retain_reply(std::mem::replace(reply, Err(Error::new(Kind::NotSent, why))));
                     }
                     Done::Overtook => overtook.push(*request),
                 }
@@ -196,40 +199,40 @@ impl Server {
 }
 
 /// Sends a request over a dedicated connection.
-pub async fn over_dedicated(member: &Member, wire: &OutgoingCommand, asking: bool, deadline: Instant) -> Replies {
-    let wires = std::iter::once(wire);
+pub async fn over_dedicated(member: &Member, command: &OutgoingCommand, asking: bool, deadline: Instant) -> Replies {
+    let commands = std::iter::once(command);
     let replies = member
         .connection
-        .submit(encoded(wires.clone().map(|wire| (wire, true)), member, asking).0)
+        .submit(encode(commands.clone().map(|command| (command, true)), member, asking).0)
         .replies(deadline)
         .await;
-    own_replies(wires, asking, replies)
+    own_replies(commands, asking, replies)
 }
 
 /// Encodes requests, each with whether its script is sent with its source; returns whether the source of any is.
-fn encoded<'a>(
-    wires: impl Iterator<Item = (&'a OutgoingCommand, bool)>,
+fn encode<'a>(
+    commands: impl Iterator<Item = (&'a OutgoingCommand, bool)>,
     member: &Member,
     asking: bool,
 ) -> (Commands, bool) {
-    let (mut commands, mut taught) = (Commands::default(), false);
-    for (wire, whole) in wires {
+    let (mut encoded, mut sends_source) = (Commands::default(), false);
+    for (command, with_source) in commands {
         if asking {
             // Applies to the next command only. Nothing can come between: an exchange is written contiguously.
-            commands.push_words(&[b"ASKING"]);
+            encoded.push_words(&[b"ASKING"]);
         }
-        taught |= command::encode(wire, &member.scripts, whole, &mut commands);
+        sends_source |= command::encode(command, &member.scripts, with_source, &mut encoded);
     }
-    (commands, taught)
+    (encoded, sends_source)
 }
 
 /// Reduces the replies to one per request: drops those to ASKING and folds those of a transaction into one.
 fn own_replies<'a>(
-    wires: impl Iterator<Item = &'a OutgoingCommand> + Clone,
+    commands: impl Iterator<Item = &'a OutgoingCommand> + Clone,
     asking: bool,
     mut replies: Replies,
 ) -> Replies {
-    if !asking && wires.clone().all(|wire| command::count(wire) == 1) {
+    if !asking && commands.clone().all(|command| command::count(command) == 1) {
         for reply in &mut replies {
             if matches!(reply, Ok(Reply::Array(_) | Reply::Error(_))) {
                 *reply = std::mem::replace(reply, Ok(Reply::Nil)).and_then(Reply::into_result);
@@ -238,14 +241,14 @@ fn own_replies<'a>(
         return replies;
     }
     let mut replies = replies.into_iter();
-    let one_of = |wire: &OutgoingCommand| {
+    let one_of = |command: &OutgoingCommand| {
         if asking {
             replies.next();
         }
-        match command::count(wire) {
+        match command::count(command) {
             1 => replies.next().unwrap_or_else(|| Err(Error::new(Kind::Internal, "a command has no reply"))),
             count => transaction::fold(replies.by_ref().take(count)),
         }
     };
-    wires.map(one_of).collect()
+    commands.map(one_of).collect()
 }

@@ -1,4 +1,4 @@
-//! How much may be in exchange to one server: calls, and the bytes of their keys and arguments.
+//! How much may be in flight to one server: calls, and the bytes of their keys and arguments.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +9,7 @@ use cinnabar_port::{
 
 use crate::{plan::OutgoingCommand, settings::Settings};
 
-/// The load in exchange.
+/// The load in flight.
 #[derive(Default)]
 pub struct Permits {
     calls: AtomicUsize,
@@ -61,14 +61,14 @@ impl Permits {
 }
 
 impl Load {
-    /// That of a call.
+    /// Returns the load of a request.
     pub fn of(request: &Request) -> Self {
         Self { calls: 1, bytes: request.bytes() }
     }
 
-    /// That of calls which are sent as one command.
-    pub fn of_wire(wire: &OutgoingCommand) -> Self {
-        Self { calls: wire.calls(), bytes: wire.bytes() }
+    /// Returns the load of the calls that are sent as one command.
+    pub fn of_command(command: &OutgoingCommand) -> Self {
+        Self { calls: command.calls(), bytes: command.bytes() }
     }
 
     fn and(self, more: Self) -> Self {
@@ -87,7 +87,7 @@ impl Fit {
     }
 }
 
-/// The queue space reserved for requests, until it is dropped.
+/// The queue space reserved for requests until this is dropped.
 pub struct Permit<'a> {
     permits: &'a Permits,
     pub fit: Fit,

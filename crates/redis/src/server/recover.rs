@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Server;
 use crate::{
-    breaker::{Pass, Tally},
+    breaker::{Admission, Outcomes},
     login::proves_server_is_up,
     resp::Commands,
 };
@@ -52,7 +52,7 @@ impl Openings {
         self.0.lock().closed = Some(now);
     }
 
-    /// Notes a probe after which it is still open.
+    /// Records a probe after which it is still open.
     fn probed(&self, now: Instant) {
         self.0.lock().since = Some(now);
     }
@@ -67,15 +67,15 @@ impl Openings {
 
 impl Server {
     /// Probes the server with a PING, so that no caller's request is risked.
-    pub(super) async fn probe(&self, pass: Pass, deadline: Instant) -> Result<()> {
+    pub(super) async fn probe(&self, admission: Admission, deadline: Instant) -> Result<()> {
         let since = Instant::now();
         let until = deadline.min(since + self.breaker.settings().probe_timeout);
-        let answer = self.ping(until).await;
-        let mut tally = Tally::default();
-        tally.count(&answer, since.elapsed(), self.breaker.settings());
-        self.breaker.record(pass, tally, Instant::now());
-        self.tell_breaker();
-        answer.map(drop).map_err(|error| {
+        let reply = self.ping(until).await;
+        let mut outcomes = Outcomes::default();
+        outcomes.count(&reply, since.elapsed(), self.breaker.settings());
+        self.breaker.record(admission, outcomes, Instant::now());
+        self.report_breaker();
+        reply.map(drop).map_err(|error| {
             Error::new(Kind::Unavailable, format!("{} is still not responding: {}", self.name, error.message()))
         })
     }
@@ -93,18 +93,18 @@ impl Server {
     }
 
     /// Probes the server while its breaker is open. If the reply is fast enough, the breaker becomes half-open early.
-    async fn look(&self) {
+    async fn probe_early(&self) {
         let settings = self.breaker.settings();
         let since = Instant::now();
-        let answer = self.ping(since + settings.probe_timeout).await;
-        if answer.is_ok() && since.elapsed() < settings.slow_call {
+        let reply = self.ping(since + settings.probe_timeout).await;
+        if reply.is_ok() && since.elapsed() < settings.slow_call {
             self.breaker.reconnected(Instant::now());
-            self.tell_breaker();
+            self.report_breaker();
         }
     }
 
     /// Notifies the breaker of new connections, so that a recovered server is not blocked for the whole `openMs`.
-    pub(super) fn tell_reconnected(&self) {
+    pub(super) fn note_reconnect(&self) {
         if self.pool.is_useless() {
             return;
         }
@@ -114,12 +114,12 @@ impl Server {
         }
     }
 
-    pub(super) fn tell_breaker(&self) {
-        let Some(state) = self.breaker.news(Instant::now()) else { return };
+    pub(super) fn report_breaker(&self) {
+        let Some(state) = self.breaker.unreported_change(Instant::now()) else { return };
         match state {
             BreakerState::Open => {
                 self.openings.opened(Instant::now());
-                self.look_after();
+                self.spawn_probing();
             }
             BreakerState::Closed => self.openings.closed(Instant::now()),
             BreakerState::HalfOpen => {}
@@ -132,7 +132,7 @@ impl Server {
         self.events.emit(&Event::new(what, self.name.clone(), format!("{} {text}", self.name)));
     }
 
-    fn look_after(&self) {
+    fn spawn_probing(&self) {
         if self.openings.1.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -146,9 +146,9 @@ impl Server {
                     server.openings.1.store(false, Ordering::Release);
                     return;
                 }
-                // It may have opened again meanwhile, and then is left alone for longer.
+                // It may have opened again meanwhile, and is then probed later.
                 if server.openings.due(longest) <= Some(Instant::now()) {
-                    server.look().await;
+                    server.probe_early().await;
                     server.openings.probed(Instant::now());
                 }
             }
@@ -163,12 +163,12 @@ mod tests {
     const LONGEST: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_server_that_fails_again_and_again_is_probed_more_and_more_seldom() {
+    fn a_server_that_keeps_failing_is_probed_less_and_less_often() {
         let (openings, mut now) = (Openings::default(), Instant::now());
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             openings.opened(now);
             assert_eq!(openings.due(LONGEST), Some(now + Duration::from_secs(seconds)));
-            // It answers a probe, and fails again as soon as calls are sent.
+            // It replies to a probe, and fails again as soon as calls are sent.
             now += Duration::from_secs(seconds);
             openings.closed(now);
         }
@@ -193,7 +193,7 @@ mod tests {
             openings.due(LONGEST).map(|due| due - now)
         };
         assert_eq!(pause(now), Some(SOON));
-        // An hour of outage is no time in which it worked.
+        // During an hour of outage it did not work.
         now += Duration::from_secs(3600);
         assert_eq!(pause(now), Some(SOON * 2));
         openings.closed(now);

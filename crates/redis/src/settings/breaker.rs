@@ -1,50 +1,50 @@
-//! When calls to a server that fails are refused instead of sent, and how it is tried again.
+//! The settings of the circuit breaker.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use cinnabar_port::error::{Error, Result};
 
-/// Settings of the circuit breaker that each server has.
+/// The settings of the breaker that each server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BreakerSettings {
-    /// Whether there is one. Defaults to true.
+    /// Whether the breaker is enabled. Defaults to true.
     pub enabled: bool,
-    /// Opens when this part of the window's calls failed. Defaults to a half.
+    /// The breaker opens when this share of the window's calls has failed. Defaults to 1/2.
     pub error_rate: Rate,
-    /// How long a call is remembered. Defaults to 10 s.
+    /// The length of the window. Defaults to 10 s.
     pub window: Duration,
-    /// How many calls the window must hold before a rate means anything. Defaults to 20.
+    /// The fewest calls in the window for a rate to count. Defaults to 20.
     pub volume: u32,
-    /// How long calls are refused before one is let through to see. Defaults to 30 s.
+    /// How long calls are rejected before the server is probed. Defaults to 30 s.
     pub open_for: Duration,
-    /// How long that one may take before it counts as failed. Defaults to 5 s.
+    /// How long a probe may take before it counts as failed. Defaults to 5 s.
     pub probe_timeout: Duration,
-    /// From when on a call counts as slow. Defaults to 1 s.
+    /// A call that takes at least this long is slow. Defaults to 1 s.
     pub slow_call: Duration,
-    /// Opens when this part of the window's calls was slow. Defaults to four fifths.
+    /// The breaker opens when this share of the window's calls was slow. Defaults to 4/5.
     pub slow_rate: Rate,
 }
 
-/// What the caller said of the breaker; what is left out has its default.
+/// The `breaker` option; omitted fields have their defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BreakerOptions {
     /// `breaker: false`.
     Off,
     /// `breaker: { … }`.
     On {
-        /// Share of failed calls.
+        /// The share of failed calls.
         error_rate: Option<f64>,
-        /// How long a call counts.
+        /// The length of the window.
         window: Option<Duration>,
-        /// Fewest calls.
+        /// The fewest calls.
         volume: Option<u32>,
-        /// How long it refuses.
+        /// How long calls are rejected.
         open_for: Option<Duration>,
-        /// Longest trial.
+        /// The timeout of a probe.
         probe_timeout: Option<Duration>,
-        /// What is slow.
+        /// The duration of a slow call.
         slow_call: Option<Duration>,
-        /// Share of slow calls.
+        /// The share of slow calls.
         slow_rate: Option<f64>,
     },
 }
@@ -65,12 +65,12 @@ impl Default for BreakerSettings {
 }
 
 impl BreakerSettings {
-    /// How long any of the times may be, in milliseconds: what is meant to last longer than a day is a mistake of units.
+    /// The limits of all durations, in milliseconds. More than a day is probably a mistake of units.
     pub const TIME_MS: RangeInclusive<u64> = 1..=86_400_000;
-    /// The same for the window, which is counted in tenths, none of which may be shorter than the clock can tell apart.
+    /// The limits of the window, in milliseconds. It is counted in tenths, each of which must be at least one tick of the clock.
     pub const WINDOW_MS: RangeInclusive<u64> = 100..=86_400_000;
 
-    /// No breaker: every call is let through.
+    /// A disabled breaker, which admits every call.
     #[cfg(test)]
     pub fn disabled() -> Self {
         Self { enabled: false, ..Self::default() }
@@ -81,12 +81,12 @@ impl BreakerSettings {
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
     pub fn resolve(options: Option<BreakerOptions>, timeout: Duration) -> Result<Self> {
-        let usual = Self::default();
-        let usual = Self { probe_timeout: usual.probe_timeout.min(timeout), ..usual };
-        let rate = |name, rate: Option<f64>, usual| rate.map_or(Ok(usual), |rate| Rate::new(name, rate));
+        let default = Self::default();
+        let default = Self { probe_timeout: default.probe_timeout.min(timeout), ..default };
+        let rate = |name, rate: Option<f64>, default| rate.map_or(Ok(default), |rate| Rate::new(name, rate));
         match options {
-            None => Ok(usual),
-            Some(BreakerOptions::Off) => Ok(Self { enabled: false, ..usual }),
+            None => Ok(default),
+            Some(BreakerOptions::Off) => Ok(Self { enabled: false, ..default }),
             Some(BreakerOptions::On { error_rate, window, volume, open_for, probe_timeout, slow_call, slow_rate }) => {
                 if let Some(slow) = slow_call.filter(|slow| *slow >= timeout) {
                     return Err(Error::settings(format!(
@@ -96,20 +96,20 @@ impl BreakerSettings {
                 }
                 let settings = Self {
                     enabled: true,
-                    error_rate: rate("breaker.errorRate", error_rate, usual.error_rate)?,
-                    window: window.unwrap_or(usual.window),
-                    volume: volume.unwrap_or(usual.volume),
-                    open_for: open_for.unwrap_or(usual.open_for),
-                    probe_timeout: probe_timeout.unwrap_or(usual.probe_timeout),
-                    slow_call: slow_call.unwrap_or(usual.slow_call),
-                    slow_rate: rate("breaker.slowRate", slow_rate, usual.slow_rate)?,
+                    error_rate: rate("breaker.errorRate", error_rate, default.error_rate)?,
+                    window: window.unwrap_or(default.window),
+                    volume: volume.unwrap_or(default.volume),
+                    open_for: open_for.unwrap_or(default.open_for),
+                    probe_timeout: probe_timeout.unwrap_or(default.probe_timeout),
+                    slow_call: slow_call.unwrap_or(default.slow_call),
+                    slow_rate: rate("breaker.slowRate", slow_rate, default.slow_rate)?,
                 };
                 settings.validated()
             }
         }
     }
 
-    /// These settings, if each can be meant.
+    /// Returns these settings if all of them are valid.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
@@ -136,14 +136,14 @@ impl BreakerSettings {
     }
 }
 
-/// A part of a whole, above 0 and at most 1. Kept in millionths: settings are compared and hashed.
+/// A share above 0 and at most 1, in millionths, since settings are compared and hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate(u32);
 
 impl Rate {
     const WHOLE: u32 = 1_000_000;
 
-    /// The rate that an option of this name asks for.
+    /// Creates the rate that an option of this name requests.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` unless it is above 0 and at most 1.
@@ -157,7 +157,7 @@ impl Rate {
         Ok(Self(((rate * f64::from(Self::WHOLE)).round() as u32).max(1)))
     }
 
-    /// Whether so many of so many are at least this part. None of none is not.
+    /// Whether this many of all are at least this share; zero of zero are not.
     pub fn is_reached(self, part: u64, whole: u64) -> bool {
         part > 0 && u128::from(part) * u128::from(Self::WHOLE) >= u128::from(whole) * u128::from(self.0)
     }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_can_be_meant() {
+    fn the_defaults_are_valid() {
         let settings = BreakerSettings::default();
         assert_eq!(settings.validated().unwrap(), settings);
         assert_eq!(settings.error_rate, Rate::new("errorRate", 0.5).unwrap());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
+    fn invalid_options_are_rejected_by_name() {
         let good = BreakerSettings::default();
         for time in
             [Duration::ZERO, Duration::from_micros(999), Duration::from_millis(BreakerSettings::TIME_MS.end() + 1)]

@@ -1,4 +1,4 @@
-//! Who the client says it is.
+//! The credentials of the client.
 
 use std::{
     fmt,
@@ -20,20 +20,20 @@ use super::Secret;
 pub enum Credentials {
     /// The same at every connection.
     Fixed {
-        /// ACL user; Redis's `default` when absent.
+        /// The ACL user; `default` if absent.
         username: Option<String>,
-        /// Never printed. Without user and password nothing is said at all.
+        /// Never printed. Without user and password, AUTH is not sent.
         password: Option<Secret>,
     },
-    /// Asked for at every connection, so that a password may change without a restart.
+    /// Queried for every connection, so that a password may change without a restart.
     Provider(Provider),
 }
 
-/// An answer on its way.
+/// A pending result of a provider.
 pub type Asked = Pin<Box<dyn Future<Output = Result<(Option<String>, Secret)>> + Send>>;
 
-/// Where credentials come from. Two are the same only if one is a clone of the other: nobody can tell whether two functions
-/// would always answer the same, so no two services with a function of their own share connections.
+/// Provides credentials. Two providers are equal only if one is a clone of the other: it is unknown whether two functions always
+/// return the same, so services with functions of their own do not share connections.
 #[derive(Clone)]
 pub struct Provider {
     id: u64,
@@ -41,16 +41,16 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A provider unlike any other.
+    /// Creates a provider, which is not equal to any other.
     pub fn new(ask: impl Fn() -> Asked + Send + Sync + 'static) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self { id: NEXT.fetch_add(1, Ordering::Relaxed), ask: Arc::new(ask) }
     }
 
-    /// User and password for one connection. It may take for ever: the caller has a deadline.
+    /// Returns user and password for one connection. It may never return, so the caller needs a deadline.
     ///
     /// # Errors
-    /// `E_AUTH` when there is no usable answer.
+    /// `E_AUTH` if it returns no valid credentials.
     pub async fn ask(&self) -> Result<(Option<String>, Secret)> {
         (self.ask)().await
     }

@@ -4,11 +4,11 @@ use std::{collections::HashMap, str::FromStr, time::Duration};
 
 use cinnabar_port::error::{Error, Result};
 
-/// The environment, as the host's language sees it.
+/// The variables of the environment.
 pub struct Environment(pub HashMap<String, String>);
 
 impl Environment {
-    /// A variable, if it is set and not empty. Surrounding quotes are removed, since some .env loaders keep them, except for
+    /// A variable, if it is set and not empty. Surrounding quotes are removed, since some .env loaders leave them in, except for
     /// user names and passwords, which may contain quotes.
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.get(name)?;
@@ -23,12 +23,12 @@ impl Environment {
         Some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?)).filter(|_| super::host::is_host(host))
     }
 
-    /// A variable as what it means.
+    /// Parses a variable.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the variable.
-    pub fn parse<T: FromStr>(&self, name: &str, meant: &str) -> Result<Option<T>> {
-        self.get(name).map(|value| value.trim().parse().map_err(|_| refuse(name, meant, value))).transpose()
+    pub fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>> {
+        self.get(name).map(|value| value.trim().parse().map_err(|_| refuse(name, expected, value))).transpose()
     }
 
     /// `REDIS_TIMEOUT`, which is in seconds.
@@ -36,8 +36,8 @@ impl Environment {
     /// # Errors
     /// `E_INVALID_SETTINGS` names the variable.
     pub fn timeout(&self) -> Result<Option<Duration>> {
-        let (name, meant) = ("REDIS_TIMEOUT", "a number of seconds from 0.001");
-        let Some(seconds) = self.parse::<f64>(name, meant)? else { return Ok(None) };
+        let (name, expected) = ("REDIS_TIMEOUT", "a number of seconds from 0.001");
+        let Some(seconds) = self.parse::<f64>(name, expected)? else { return Ok(None) };
         if (LIKELY_MS..1e9).contains(&seconds) {
             let words = format!(
                 "{name} is in seconds, and {seconds} would be {:.0} minutes; if you mean milliseconds, set it to {}",
@@ -48,24 +48,24 @@ impl Environment {
         }
         match Duration::try_from_secs_f64(seconds) {
             Ok(timeout) if (SHORTEST..=LONGEST).contains(&timeout) => Ok(Some(timeout)),
-            _ => Err(refuse(name, meant, &seconds.to_string())),
+            _ => Err(refuse(name, expected, &seconds.to_string())),
         }
     }
 
-    /// Whether this is development: an operation without a server then answers its empty value.
+    /// Whether this is development: operations without a server then return empty values.
     pub fn development(&self) -> bool {
         self.get("NODE_ENV") == Some("development")
     }
 
-    /// Whether this is production: nothing configured then means a server on this machine.
+    /// Whether this is production: without configuration, a server on this machine is then used.
     pub fn production(&self) -> bool {
         self.get("NODE_ENV") == Some("production")
     }
 }
 
-/// From here on, a number is probably meant as milliseconds.
+/// A larger number is probably in milliseconds.
 const LIKELY_MS: f64 = 1000.0;
-/// A timer's finest step.
+/// The resolution of timers.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// 100 years: more than that cannot be added to every clock.
 const LONGEST: Duration = Duration::from_secs(3_153_600_000);
@@ -77,9 +77,10 @@ pub fn unquoted(text: &str) -> &str {
     within('"').or_else(|| within('\'')).unwrap_or(text)
 }
 
-/// A value is shown only if it looks like a number: platforms put whole URLs where one is meant.
-fn refuse(name: &str, meant: &str, value: &str) -> Error {
+/// An error for an invalid value, which is shown only if it resembles a number: platforms put whole URLs where a number is
+/// expected.
+fn refuse(name: &str, expected: &str, value: &str) -> Error {
     let plain = value.len() <= 40 && value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
     let shown = if plain { format!(", not \"{value}\"") } else { String::new() };
-    Error::settings(format!("{name} must be {meant}{shown}"))
+    Error::settings(format!("{name} must be {expected}{shown}"))
 }

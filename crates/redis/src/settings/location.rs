@@ -1,30 +1,30 @@
-//! What a URL says: one server, a cluster's nodes or sentinels, a socket, or the embedded engine.
+//! Parses URLs of one server, of a cluster's nodes, of sentinels, of a socket, or of the embedded engine.
 //!
-//! Read by hand, because no URL has several hosts by the rules of URLs, and because what cannot be read must still be shown
-//! without a password. Whatever stands before the last `@` may be part of one, and so may whatever comes after a mistake:
-//! an error shows the scheme and well-formed hosts, nothing else.
+//! Not by a URL library, because standard URLs cannot have several hosts, and because an invalid URL must be shown without its
+//! password. All text before the last `@` may be part of a password, and so may all text after a mistake: an error shows the
+//! scheme and well-formed hosts, nothing else.
 
 use cinnabar_port::error::{Error, Result};
 use percent_encoding::percent_decode_str;
 
 use super::{Address, Secret, Server, environment::unquoted, host::is_host};
 
-/// What the sentinels call a service that nobody has named.
+/// The default name of a primary at its sentinels.
 const USUAL_NAME: &str = "mymaster";
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Everything that a URL can say.
+/// The contents of a URL.
 pub struct Location {
     /// Where.
     pub server: Server,
-    /// ACL user.
+    /// The ACL user.
     pub username: Option<String>,
-    /// Password.
+    /// The password.
     pub password: Option<Secret>,
     /// Whether the scheme asks for encryption.
     pub encrypted: bool,
-    /// Number of the database.
+    /// The number of the database.
     pub database: Option<u8>,
     /// Names of unsupported parameters.
     pub ignored: Vec<String>,
@@ -36,7 +36,7 @@ impl Location {
     }
 }
 
-/// What a scheme means.
+/// The meaning of a scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Single,
@@ -44,7 +44,7 @@ enum Form {
     Sentinel,
 }
 
-/// A URL cut into its parts; nothing is decoded yet.
+/// The parts of a URL, not decoded yet.
 struct Parts<'a> {
     userinfo: Option<&'a str>,
     hosts: &'a str,
@@ -52,7 +52,7 @@ struct Parts<'a> {
     query: Option<&'a str>,
 }
 
-/// Reads the URL that `from` (an option or a variable) has.
+/// Parses the URL of `from`, an option or a variable.
 ///
 /// # Errors
 /// `E_INVALID_SETTINGS` says what is wrong with it, and shows no secret.
@@ -113,7 +113,7 @@ pub fn read(from: &str, text: &str) -> Result<Location> {
     Ok(Location { server, username, password, encrypted, database, ignored: said.ignored })
 }
 
-/// What follows this scheme, in whatever case it is written.
+/// Returns the text after this scheme, in upper or lower case.
 fn after_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -146,7 +146,7 @@ fn shown_name(pair: &str) -> Option<String> {
     (!pair.is_empty()).then(|| if plain { name.into() } else { "…".into() })
 }
 
-/// Cuts by the first character that ends the hosts. A `@` behind it tells of a password with such a character in it.
+/// Splits at the first character that ends the hosts. A `@` after it is a sign of a password with such a character.
 fn cut(rest: &str) -> Result<Parts<'_>, &'static str> {
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if rest.contains("://") {
@@ -183,8 +183,8 @@ fn decode(part: &str) -> Option<String> {
     percent_decode_str(part).decode_utf8().ok().map(Into::into)
 }
 
-/// One host with or without a port.
-fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
+/// Parses a host with or without a port.
+fn address(text: &str, default: u16) -> Result<Address, &'static str> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((host, "")) => (host, None),
@@ -203,8 +203,8 @@ fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
         return Err(BAD_HOST);
     }
     let port = match port {
-        None => usual,
-        // `parse` would take a sign. Nothing behind a colon is a mistake: a variable that was empty.
+        None => default,
+        // `parse` would accept a sign. An empty port is a mistake, such as an empty variable.
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             digits.parse().ok().filter(|port| *port != 0).ok_or(BAD_PORT)?
         }
@@ -251,7 +251,7 @@ fn is_service(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// The path is shown in messages, so what other clients write around it must not become part of it.
+/// The path is shown in messages, so the credentials or options of other clients' formats must not become part of it.
 fn socket(path: &str) -> Result<Location, &'static str> {
     if path.is_empty() || path.contains('\0') {
         return Err("names no socket; write unix:/run/redis.sock");
@@ -267,7 +267,7 @@ fn socket(path: &str) -> Result<Location, &'static str> {
     Ok(Location::at(Server::Unix(path.into())))
 }
 
-/// A URL without what must not be seen, for messages.
+/// Returns a URL without secrets, for messages.
 pub fn redacted(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return "(not shown, it may hold a password)".into() };
     let is_scheme = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphabetic() || c == '-');

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use super::{BreakerOptions, Driver, Provider, Secret, TlsOptions};
 
-/// Options given in code; each wins over the environment.
+/// Options given in code; each takes precedence over the environment.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// Any form that `REDIS_URL` takes.
+    /// A URL in any form that `REDIS_URL` can have.
     pub url: Option<String>,
-    /// Used when there is no URL.
+    /// Used if there is no URL.
     pub host: Option<String>,
-    /// Used when there is no URL.
+    /// Used if there is no URL.
     pub port: Option<u16>,
     /// What moves requests and replies over the connections. Defaults to the native driver.
     pub driver: Option<Driver>,
-    /// ACL user.
+    /// The ACL user.
     pub username: Option<String>,
-    /// Password.
+    /// The password.
     pub password: Option<Secret>,
-    /// Asked at each connection, instead of user and password.
+    /// Queried for each connection, instead of user and password.
     pub credentials: Option<Provider>,
     /// Encrypts the connection.
     pub tls: Option<TlsOptions>,
@@ -33,31 +33,31 @@ pub struct Options {
     pub connect_timeout: Option<Duration>,
     /// How long a call waits for a connection.
     pub connect_wait: Option<Duration>,
-    /// How often what is safe to repeat is repeated.
+    /// How often an idempotent call is retried.
     pub retry_attempts: Option<u32>,
-    /// First wait before dialling again.
+    /// The first backoff before reconnecting.
     pub reconnect_first_wait: Option<Duration>,
-    /// Longest wait before dialling again.
+    /// The longest backoff before reconnecting.
     pub reconnect_longest_wait: Option<Duration>,
     /// Most calls that wait for a server.
     pub max_queued_calls: Option<usize>,
     /// Most bytes that wait for a server.
     pub max_queued_bytes: Option<usize>,
-    /// How long a connection may be idle before it is tried.
+    /// How long a connection may be idle before it is checked.
     pub keepalive: Option<Duration>,
-    /// Bound of the embedded engine's memory.
+    /// Limit of the embedded engine's memory.
     pub max_bytes: Option<usize>,
     /// The circuit breaker.
     pub breaker: Option<BreakerOptions>,
-    /// User and password at the sentinels.
+    /// The credentials for sentinels.
     pub sentinel: Option<SentinelOptions>,
 }
 
-/// Who the client is to the sentinels.
+/// The credentials for sentinels.
 #[derive(Debug, Clone, Default)]
 pub struct SentinelOptions {
-    /// ACL user.
+    /// The ACL user.
     pub username: Option<String>,
-    /// Password.
+    /// The password.
     pub password: Option<Secret>,
 }

@@ -1,4 +1,4 @@
-//! What must not be seen.
+//! Values that must not be shown.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use cinnabar_port::error::register_secret;
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Keeps a text from being printed.
+    /// Creates a secret from a text.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(register_secret(text.as_ref()))
     }
 
-    /// The text, for the connection only.
+    /// Returns the text, for connections only.
     pub fn reveal(&self) -> &str {
         &self.0
     }

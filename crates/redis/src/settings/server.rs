@@ -1,10 +1,10 @@
-//! Which engine answers, and where it is.
+//! The engine and its address.
 
 use std::fmt;
 
 use super::Secret;
 
-/// Which engine answers.
+/// The engine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Server {
     /// The embedded engine; the same name is the same store within a process.
@@ -20,11 +20,11 @@ pub enum Server {
     Unix(String),
     /// A cluster, by some of its nodes.
     Cluster(Vec<Address>),
-    /// Whichever server the sentinels name as the primary.
+    /// The server that sentinels name as the primary.
     Sentinel {
         /// Some of the sentinels.
         addresses: Vec<Address>,
-        /// What they call the service. Defaults to `mymaster`.
+        /// The name of the primary at the sentinels. Defaults to `mymaster`.
         name: String,
         /// ACL user at the sentinels, which have passwords of their own.
         username: Option<String>,
@@ -33,7 +33,7 @@ pub enum Server {
     },
 }
 
-/// Where something listens.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Name or address, without brackets.
@@ -49,7 +49,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// For messages: never a secret.
+/// For messages; contains no secret.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

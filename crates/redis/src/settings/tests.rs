@@ -124,13 +124,13 @@ fn a_bad_value_names_its_variable_where_it_counts() {
 }
 
 #[test]
-fn what_kubernetes_sets_beside_a_service_is_understood() {
+fn variables_of_kubernetes_services_are_understood() {
     let linked = ("REDIS_PORT", "tcp://10.96.0.12:6380");
     let server = |vars: &[(&str, &str)]| resolve(vars).unwrap().settings.server;
     let tcp = |host: &str, port| Server::Tcp { host: host.into(), port };
     assert_eq!(server(&[linked, ("REDIS_HOST", "redis")]), tcp("redis", 6380));
     assert_eq!(server(&[linked, ("NODE_ENV", "production")]), tcp("10.96.0.12", 6380));
-    assert_eq!(server(&[linked]), Server::Memory(String::new()), "nobody has asked for a server");
+    assert_eq!(server(&[linked]), Server::Memory(String::new()), "no server was requested");
     assert_eq!(server(&[linked, ("REDIS_URL", "redis://a")]), tcp("a", 6379));
     assert_eq!(resolve(&[linked, ("REDIS_HOST", "redis")]).unwrap().hints.len(), 1);
     assert!(resolve(&[linked, ("REDIS_URL", "redis://a")]).unwrap().hints.is_empty());
@@ -140,7 +140,7 @@ fn what_kubernetes_sets_beside_a_service_is_understood() {
 }
 
 #[test]
-fn quotes_that_nobody_took_off_are_taken_off() {
+fn surrounding_quotes_are_removed() {
     for quoted in ["\"redis://a:1\"", "'redis://a:1'", " \"redis://a:1\" "] {
         let server = Server::Tcp { host: "a".into(), port: 1 };
         assert_eq!(resolve(&[("REDIS_URL", quoted)]).unwrap().settings.server, server);
@@ -170,11 +170,11 @@ fn an_empty_password_is_none() {
 }
 
 #[test]
-fn parameters_that_mean_nothing_are_passed_over_and_told() {
+fn unsupported_parameters_are_ignored_and_reported() {
     let hints = |url: &str| resolve(&[("REDIS_URL", url)]).unwrap().hints;
-    let told = hints("redis://a/2?family=0&ssl=true&se%20cret=hush");
-    assert_eq!(told.len(), 1);
-    assert!(told[0].1.contains(": family, ssl, …;") && !told[0].1.contains("hush"), "{}", told[0].1);
+    let reported = hints("redis://a/2?family=0&ssl=true&se%20cret=hush");
+    assert_eq!(reported.len(), 1);
+    assert!(reported[0].1.contains(": family, ssl, …;") && !reported[0].1.contains("hush"), "{}", reported[0].1);
     assert_eq!(hints("redis-cluster://a,b?family=6").len(), 1);
     assert_eq!(hints("redis-sentinel://a?name=main&family=6").len(), 1);
     assert!(hints("redis-sentinel://a?name=main").is_empty() && hints("redis://a?db=2").is_empty());

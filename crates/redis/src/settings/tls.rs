@@ -1,4 +1,4 @@
-//! What the caller said about encryption, with every certificate and key looked at.
+//! The TLS settings, with their certificates and keys validated.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub struct Tls {
     pub unverified: bool,
 }
 
-/// What the caller said of `tls`.
+/// The `tls` option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsOptions {
     /// `tls: false`.
@@ -55,7 +55,7 @@ impl Tls {
         Ok(bytes)
     }
 
-    /// Refuses what cannot make a connection.
+    /// Rejects settings that cannot establish a connection.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
@@ -72,7 +72,7 @@ impl Tls {
             if key.reveal().contains("ENCRYPTED") {
                 return Err(Error::settings("tls.key has a passphrase; give the key without one"));
             }
-            // The parser's own words might quote the text.
+            // The parser's message might quote the text.
             let found = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
             if !found.is_ok_and(|key| is_whole(key.secret_der())) {
                 return Err(unreadable("tls.key", "a private key"));

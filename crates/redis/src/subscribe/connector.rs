@@ -24,30 +24,30 @@ pub struct Connector {
 
 impl Connector {
     /// Connects and listens, and reconnects, until there are no subscribers.
-    pub async fn keep(self, mut instructions: Instructions) {
+    pub async fn run(self, mut instructions: Instructions) {
         let mut failures = 0;
         loop {
-            // Whoever was refused may have gone.
+            // The listeners that were rejected may have unsubscribed.
             while self.registry.is_empty() {
                 if instructions.recv().await.is_none() {
                     return;
                 }
             }
             let dialled = self.source.dial(&self.dialler).await;
-            match dialled.and_then(|(place, link)| Ok((place, link.into_stream()?))) {
-                Ok((place, stream)) => {
+            match dialled.and_then(|(endpoint, link)| Ok((endpoint, link.into_stream()?))) {
+                Ok((endpoint, stream)) => {
                     let since = Instant::now();
                     let mut connection = MessageConnection::new(stream, &self.registry, None);
                     let needed = tokio::select! {
                         needed = connection.listen(self.registry.topics(), &mut instructions, &self.settings) => needed,
                         // Messages are published on another server now, even if the old one still responds.
-                        () = self.source.moved_from(&place) => Some(()),
+                        () = self.source.moved_from(&endpoint) => Some(()),
                     };
                     if needed.is_none() {
                         return;
                     }
                     // A connection that ended immediately, without any message, counts as failed.
-                    let was_of_use = connection.has_heard() || since.elapsed() >= pool::CALM;
+                    let was_of_use = connection.has_received() || since.elapsed() >= pool::STABLE_AFTER;
                     drop(connection);
                     failures = if was_of_use { 0 } else { failures + 1 };
                     // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.

@@ -23,7 +23,7 @@ pub enum Instruction {
     Subscribe(Topic),
     /// Ignored if the topic has a listener again.
     Unsubscribe(Topic),
-    /// The same for a topic whose only listener was refused. The connection is kept for a while.
+    /// The same for a topic whose only listener was rejected. The connection stays open for a while.
     Refused(Topic),
     /// Another connection takes over.
     Leave(Topic),
@@ -38,25 +38,25 @@ pub struct MessageConnection<'a> {
     registry: &'a Registry,
     /// Subscriptions confirmed by the server.
     confirmed: HashSet<Topic>,
-    /// Pending commands, in instruction. Each names one topic, so each gets one reply.
-    asked: VecDeque<(u64, Asked)>,
+    /// Pending commands, in order. Each names one topic, so each gets one reply.
+    pending: VecDeque<(u64, Pending)>,
     /// The last command for each topic, whose reply counts, and whether it was to subscribe.
     last: HashMap<Topic, (u64, bool)>,
     next: u64,
     /// Subscriptions that the server rejects after having confirmed them before. They are retried here, since listeners cannot
     /// retry.
     refused: HashSet<Topic>,
-    ask_again_at: Instant,
+    retry_at: Instant,
     /// Receives topics that must move to another connection, if there can be one.
     leaving: Option<Leaving<'a>>,
     /// Whether it has received a message.
-    has_heard: bool,
+    has_received: bool,
 }
 
 /// Receives a topic that this node no longer owns, and the node's error; no error if the slot has just moved.
 pub type Leaving<'a> = &'a (dyn Fn(Topic, Option<Error>) + Send + Sync);
 
-enum Asked {
+enum Pending {
     Subscribe(Topic),
     Unsubscribe(Topic),
     Ping,
@@ -65,14 +65,14 @@ enum Asked {
 impl<'a> MessageConnection<'a> {
     pub fn new(mut stream: Stream, registry: &'a Registry, leaving: Option<Leaving<'a>>) -> Self {
         stream.allow_large_replies();
-        let (confirmed, asked, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
-        let ask_again_at = Instant::now();
-        Self { stream, registry, confirmed, asked, last, next: 0, refused, ask_again_at, leaving, has_heard: false }
+        let (confirmed, pending, last, refused) = (HashSet::new(), VecDeque::new(), HashMap::new(), HashSet::new());
+        let retry_at = Instant::now();
+        Self { stream, registry, confirmed, pending, last, next: 0, refused, retry_at, leaving, has_received: false }
     }
 
     /// Whether it has received a message, so that it counts as successful however soon it ended.
-    pub fn has_heard(&self) -> bool {
-        self.has_heard
+    pub fn has_received(&self) -> bool {
+        self.has_received
     }
 
     /// Subscribes to these topics and listens until the connection ends; `None` if it is no longer needed.
@@ -83,66 +83,66 @@ impl<'a> MessageConnection<'a> {
         settings: &Arc<Settings>,
     ) -> Option<()> {
         for topic in topics {
-            // Nothing more can be sent over a broken stream, and one that accepts nothing would be waited for at each topic.
-            if self.ask(Asked::Subscribe(topic)).await.is_err() {
+            // Nothing more can be sent over a broken stream, and one that accepts nothing would cost a timeout for each topic.
+            if self.ask_former_owner(Pending::Subscribe(topic)).await.is_err() {
                 return Some(());
             }
         }
-        let mut heard = Instant::now();
+        let mut last_received = Instant::now();
         loop {
-            let quiet = if self.asked.is_empty() { settings.keepalive } else { pool::suspicion(settings) };
+            let quiet = if self.pending.is_empty() { settings.keepalive } else { pool::unresponsive_after(settings) };
             // Instructions come first, so that messages already received are not delivered after an unsubscribe.
             tokio::select! {
                 biased;
                 instruction = instructions.recv() => {
-                    if self.asked.is_empty() {
+                    if self.pending.is_empty() {
                         // It was idle because nothing was pending: the reply is pending from now on.
-                        heard = Instant::now();
+                        last_received = Instant::now();
                     }
-                    if self.obey(instruction?).await.is_err() {
+                    if self.execute(instruction?).await.is_err() {
                         return Some(());
                     }
                 }
-                () = sleep_until(self.ask_again_at), if !self.refused.is_empty() => {
-                    self.ask_again_at = Instant::now() + settings.keepalive;
+                () = sleep_until(self.retry_at), if !self.refused.is_empty() => {
+                    self.retry_at = Instant::now() + settings.keepalive;
                     for topic in std::mem::take(&mut self.refused) {
-                        if self.registry.is_heard(&topic) && self.ask(Asked::Subscribe(topic)).await.is_err() {
+                        if self.registry.has_listener(&topic) && self.ask_former_owner(Pending::Subscribe(topic)).await.is_err() {
                             return Some(());
                         }
                     }
                 }
                 reply = self.stream.receive() => {
-                    heard = Instant::now();
+                    last_received = Instant::now();
                     let Ok(reply) = reply else { return Some(()) };
                     if self.take_all(reply).is_none() {
                         return Some(());
                     }
                 }
-                () = sleep_until(heard + quiet) => {
+                () = sleep_until(last_received + quiet) => {
                     // A reply is overdue, or it is time to send a PING.
-                    if !self.asked.is_empty() || self.ask(Asked::Ping).await.is_err() {
+                    if !self.pending.is_empty() || self.ask_former_owner(Pending::Ping).await.is_err() {
                         return Some(());
                     }
-                    heard = Instant::now();
+                    last_received = Instant::now();
                 }
             }
         }
     }
 
-    async fn obey(&mut self, instruction: Instruction) -> Result<()> {
+    async fn execute(&mut self, instruction: Instruction) -> Result<()> {
         match instruction {
             Instruction::Subscribe(topic) if self.confirmed.contains(&topic) => self.registry.confirm(&topic),
             Instruction::Subscribe(topic) => self.subscribe(topic).await?,
             // The topic may have a listener again.
-            Instruction::Unsubscribe(topic) | Instruction::Refused(topic) if self.registry.is_heard(&topic) => {}
-            // The server has not subscribed it, and has not been asked again.
+            Instruction::Unsubscribe(topic) | Instruction::Refused(topic) if self.registry.has_listener(&topic) => {}
+            // The server has not confirmed it, and no command for it is pending.
             Instruction::Refused(topic) if !self.confirmed.contains(&topic) && !self.last.contains_key(&topic) => {
                 self.refused.remove(&topic);
             }
             Instruction::Refused(topic) | Instruction::Unsubscribe(topic) | Instruction::Leave(topic) => {
                 self.confirmed.remove(&topic);
                 self.refused.remove(&topic);
-                self.ask(Asked::Unsubscribe(topic)).await?;
+                self.ask_former_owner(Pending::Unsubscribe(topic)).await?;
             }
         }
         Ok(())
@@ -151,28 +151,28 @@ impl<'a> MessageConnection<'a> {
     async fn subscribe(&mut self, topic: Topic) -> Result<()> {
         match self.last.get(&topic) {
             Some((_, true)) => Ok(()),
-            _ => self.ask(Asked::Subscribe(topic)).await,
+            _ => self.ask_former_owner(Pending::Subscribe(topic)).await,
         }
     }
 
-    async fn ask(&mut self, asked: Asked) -> Result<()> {
+    async fn ask_former_owner(&mut self, pending: Pending) -> Result<()> {
         let mut commands = Commands::default();
-        match &asked {
-            Asked::Subscribe(Topic::Channel(name)) => commands.push_words(&[b"SUBSCRIBE", name]),
-            Asked::Subscribe(Topic::Pattern(name)) => commands.push_words(&[b"PSUBSCRIBE", name]),
-            Asked::Subscribe(Topic::Shard(name)) => commands.push_words(&[b"SSUBSCRIBE", name]),
-            Asked::Unsubscribe(Topic::Channel(name)) => commands.push_words(&[b"UNSUBSCRIBE", name]),
-            Asked::Unsubscribe(Topic::Pattern(name)) => commands.push_words(&[b"PUNSUBSCRIBE", name]),
-            Asked::Unsubscribe(Topic::Shard(name)) => commands.push_words(&[b"SUNSUBSCRIBE", name]),
-            Asked::Ping => commands.push_words(&[b"PING"]),
+        match &pending {
+            Pending::Subscribe(Topic::Channel(name)) => commands.push_words(&[b"SUBSCRIBE", name]),
+            Pending::Subscribe(Topic::Pattern(name)) => commands.push_words(&[b"PSUBSCRIBE", name]),
+            Pending::Subscribe(Topic::Shard(name)) => commands.push_words(&[b"SSUBSCRIBE", name]),
+            Pending::Unsubscribe(Topic::Channel(name)) => commands.push_words(&[b"UNSUBSCRIBE", name]),
+            Pending::Unsubscribe(Topic::Pattern(name)) => commands.push_words(&[b"PUNSUBSCRIBE", name]),
+            Pending::Unsubscribe(Topic::Shard(name)) => commands.push_words(&[b"SUNSUBSCRIBE", name]),
+            Pending::Ping => commands.push_words(&[b"PING"]),
         }
         self.next += 1;
-        match &asked {
-            Asked::Subscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, true))),
-            Asked::Unsubscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, false))),
-            Asked::Ping => {}
+        match &pending {
+            Pending::Subscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, true))),
+            Pending::Unsubscribe(topic) => drop(self.last.insert(topic.clone(), (self.next, false))),
+            Pending::Ping => {}
         }
-        self.asked.push_back((self.next, asked));
+        self.pending.push_back((self.next, pending));
         self.stream.send(commands).await
     }
 
@@ -192,46 +192,46 @@ impl<'a> MessageConnection<'a> {
     /// Handles a message or the reply to a command; `None` if it is neither.
     fn take(&mut self, reply: Result<Reply>) -> Option<()> {
         let mut parts = match reply {
-            Err(error) => return self.answered(Err(error)),
+            Err(error) => return self.replied(Err(error)),
             Ok(Reply::Array(parts)) => parts.into_iter(),
-            Ok(_) => return self.answered(Ok(())),
+            Ok(_) => return self.replied(Ok(())),
         };
         let mut next = || match parts.next() {
             Some(Reply::Bulk(bytes)) => Some(bytes),
             _ => None,
         };
         match &next()?[..] {
-            b"message" => self.hear(Topic::Channel, next()?, next()?),
-            b"smessage" => self.hear(Topic::Shard, next()?, next()?),
+            b"message" => self.deliver(Topic::Channel, next()?, next()?),
+            b"smessage" => self.deliver(Topic::Shard, next()?, next()?),
             b"pmessage" => {
                 let (pattern, channel, payload) = (next()?, next()?, next()?);
-                self.has_heard = true;
-                self.registry.hear(&Topic::Pattern(pattern), channel, payload);
+                self.has_received = true;
+                self.registry.deliver(&Topic::Pattern(pattern), channel, payload);
             }
             b"sunsubscribe" => {
                 let topic = Topic::Shard(next()?);
-                let asked = matches!(self.asked.front(), Some((_, Asked::Unsubscribe(other))) if *other == topic);
-                if asked {
-                    return self.answered(Ok(()));
+                let pending = matches!(self.pending.front(), Some((_, Pending::Unsubscribe(other))) if *other == topic);
+                if pending {
+                    return self.replied(Ok(()));
                 }
-                self.taken_away(topic);
+                self.slot_left(topic);
             }
-            _ => return self.answered(Ok(())),
+            _ => return self.replied(Ok(())),
         }
         Some(())
     }
 
-    fn hear(&mut self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
+    fn deliver(&mut self, topic: fn(Bytes) -> Topic, channel: Bytes, payload: Bytes) {
         let topic = topic(channel.clone());
-        self.has_heard = true;
+        self.has_received = true;
         // Topics that have left are received on another connection, and a message must not be delivered twice.
         if self.leaving.is_none() || self.confirmed.contains(&topic) {
-            self.registry.hear(&topic, channel, payload);
+            self.registry.deliver(&topic, channel, payload);
         }
     }
 
     /// The slot of a channel has left this node.
-    fn taken_away(&mut self, topic: Topic) {
+    fn slot_left(&mut self, topic: Topic) {
         if self.confirmed.remove(&topic) {
             self.registry.lose(&topic);
             if let Some(leaving) = self.leaving {
@@ -240,16 +240,16 @@ impl<'a> MessageConnection<'a> {
         }
     }
 
-    fn answered(&mut self, result: Result<()>) -> Option<()> {
-        if let (Err(error), Some((_, Asked::Subscribe(topic) | Asked::Unsubscribe(topic)))) =
-            (&result, self.asked.front())
+    fn replied(&mut self, result: Result<()>) -> Option<()> {
+        if let (Err(error), Some((_, Pending::Subscribe(topic) | Pending::Unsubscribe(topic)))) =
+            (&result, self.pending.front())
             && is_of_another_slot(error, topic)
         {
             // The slot of a channel moved before our unsubscribe arrived, and the server has replied to both.
             return Some(());
         }
-        let (topic, subscribed) = match self.asked.pop_front()? {
-            (number, Asked::Subscribe(topic) | Asked::Unsubscribe(topic))
+        let (topic, subscribed) = match self.pending.pop_front()? {
+            (number, Pending::Subscribe(topic) | Pending::Unsubscribe(topic))
                 if self.last.get(&topic).is_some_and(|(last, _)| *last == number) =>
             {
                 let last = self.last.remove(&topic);

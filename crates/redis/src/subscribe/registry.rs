@@ -1,4 +1,4 @@
-//! Who listens to what, who waits for a confirmation, and who has missed something since.
+//! The listeners of each topic, the callers that wait for a confirmation, and the listeners that may have missed messages.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-/// Gets the answer to one who wants to listen.
-pub type Answer = oneshot::Sender<Result<()>>;
+/// Receives the result of a subscription.
+pub type Confirmation = oneshot::Sender<Result<()>>;
 
-/// Listeners by what they listen to.
+/// The listeners, by topic.
 #[derive(Default)]
 pub struct Registry(Mutex<Entries>);
 
@@ -27,7 +27,7 @@ struct Entries {
 #[derive(Default)]
 struct Entry {
     listeners: SmallVec<[Listening; 1]>,
-    waiting: Vec<Answer>,
+    waiting: Vec<Confirmation>,
 }
 
 struct Listening {
@@ -38,18 +38,18 @@ struct Listening {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing was confirmed for it yet, so that it cannot have missed anything.
+    /// Its subscription was not confirmed yet, so it cannot have missed anything.
     New,
     Heard,
-    /// What it listened over has ended, and it may have missed something since.
+    /// Its connection has ended, and it may have missed messages since.
     Lost,
-    /// The same, and it was told that.
-    Told,
+    /// The same, and it was notified of that.
+    Notified,
 }
 
 impl Registry {
-    /// One more listener; `done` hears what becomes of that.
-    pub fn add(&self, topic: &Topic, id: u64, listener: MessageListener, done: Answer) {
+    /// Adds a listener; `done` receives the result of its subscription.
+    pub fn add(&self, topic: &Topic, id: u64, listener: MessageListener, done: Confirmation) {
         let mut entries = self.0.lock();
         entries.ids.insert(id, topic.clone());
         let entry = entries.topics.entry(topic.clone()).or_default();
@@ -57,37 +57,37 @@ impl Registry {
         entry.waiting.push(done);
     }
 
-    /// Takes one away and says which topic nobody hears any more.
+    /// Removes a listener; returns its topic if that has no other listener.
     pub fn remove(&self, id: u64) -> Option<Topic> {
         let mut entries = self.0.lock();
         let topic = entries.ids.remove(&id)?;
         let entry = entries.topics.get_mut(&topic)?;
         let at = entry.listeners.iter().position(|one| one.id == id)?;
-        let gone = entry.listeners.remove(at);
+        let removed = entry.listeners.remove(at);
         let last = entry.listeners.is_empty().then(|| entries.topics.remove(&topic));
         drop(entries);
-        // Dropped with no lock held: what it holds may call the engine.
-        drop(gone);
+        // Dropped without the lock: dropping it may call the engine.
+        drop(removed);
         last.map(|_| topic)
     }
 
-    /// Everything that anybody listens to.
+    /// Returns all topics with listeners.
     pub fn topics(&self) -> Vec<Topic> {
         self.0.lock().topics.keys().cloned().collect()
     }
 
-    /// Whether nobody listens to anything.
+    /// Whether there is no listener.
     pub fn is_empty(&self) -> bool {
         self.0.lock().topics.is_empty()
     }
 
-    /// Whether anybody listens to this.
-    pub fn is_heard(&self, topic: &Topic) -> bool {
+    /// Whether this topic has a listener.
+    pub fn has_listener(&self, topic: &Topic) -> bool {
         self.0.lock().topics.contains_key(topic)
     }
 
-    /// Hands a message to those who listen to this topic.
-    pub fn hear(&self, topic: &Topic, channel: Bytes, payload: Bytes) {
+    /// Delivers a message to the listeners of this topic.
+    pub fn deliver(&self, topic: &Topic, channel: Bytes, payload: Bytes) {
         let mut listeners = self.each(topic, |one| Some(one.listener.clone()));
         let message = Message { channel, payload };
         if let Some(last) = listeners.pop() {
@@ -98,17 +98,17 @@ impl Registry {
         }
     }
 
-    /// The server has confirmed: what is published from here on is heard. Whoever may have missed something is told first.
+    /// The server has confirmed: messages published from now on are delivered. Listeners that may have missed some are notified first.
     pub fn confirm(&self, topic: &Topic) {
         let missed = self.each(topic, |one| {
             let before = std::mem::replace(&mut one.state, State::Heard);
-            matches!(before, State::Lost | State::Told).then(|| one.listener.clone())
+            matches!(before, State::Lost | State::Notified).then(|| one.listener.clone())
         });
         missed.into_iter().for_each(|listener| listener(Delivery::Gap(None)));
-        self.answer(topic, || Ok(()));
+        self.complete(topic, || Ok(()));
     }
 
-    /// What was confirmed holds no longer.
+    /// The subscription is no longer confirmed.
     pub fn lose(&self, topic: &Topic) {
         self.each(topic, |one| {
             if one.state == State::Heard {
@@ -118,40 +118,40 @@ impl Registry {
         });
     }
 
-    /// The server refuses. Whoever waits hears why; whoever listened before hears once that messages are missing. Answers
-    /// whether there is anybody of the latter: the server may change its mind.
+    /// The server has rejected the subscription. Waiting callers get the error; listeners whose subscription had been confirmed are
+    /// notified once of missing messages. Returns whether there are any of the latter: the server may accept it again.
     pub fn refuse(&self, topic: &Topic, error: &Error) -> bool {
         let mut any = false;
         let missed = self.each(topic, |one| {
             any |= one.state != State::New;
-            let tell = one.state == State::Lost;
-            if tell {
-                one.state = State::Told;
+            let is_news = one.state == State::Lost;
+            if is_news {
+                one.state = State::Notified;
             }
-            tell.then(|| one.listener.clone())
+            is_news.then(|| one.listener.clone())
         });
         missed.into_iter().for_each(|listener| listener(Delivery::Gap(None)));
         self.fail(topic, error);
         any
     }
 
-    /// Tells whoever waits for this topic that it failed.
+    /// Fails the callers that wait for this topic.
     pub fn fail(&self, topic: &Topic, error: &Error) {
-        self.answer(topic, || Err(error.clone()));
+        self.complete(topic, || Err(error.clone()));
     }
 
-    fn answer(&self, topic: &Topic, result: impl Fn() -> Result<()>) {
+    fn complete(&self, topic: &Topic, result: impl Fn() -> Result<()>) {
         let waiting = self.0.lock().topics.get_mut(topic).map(|entry| std::mem::take(&mut entry.waiting));
         for done in waiting.into_iter().flatten() {
             let _ = done.send(result());
         }
     }
 
-    /// Listeners are called outside the lock: one may well end its own subscription.
+    /// Selects listeners of a topic. They are called outside the lock, since one may end its own subscription.
     fn each(
         &self,
         topic: &Topic,
-        look: impl FnMut(&mut Listening) -> Option<MessageListener>,
+        request_placement_map: impl FnMut(&mut Listening) -> Option<MessageListener>,
     ) -> SmallVec<[MessageListener; 4]> {
         self.0
             .lock()
@@ -159,7 +159,7 @@ impl Registry {
             .get_mut(topic)
             .into_iter()
             .flat_map(|entry| &mut entry.listeners)
-            .filter_map(look)
+            .filter_map(request_placement_map)
             .collect()
     }
 }

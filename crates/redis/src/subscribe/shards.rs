@@ -1,8 +1,9 @@
-//! Sharded channels of a cluster: each is heard over a connection to the node that has its slot, one connection a node, for as
-//! long as there is a channel for it. Which node that is, nodes say themselves: one that gives a slot away says so to whoever
-//! listens, and where to when it is asked for its map (asked for the channel it might answer as a replica, which does not hear of
-//! everything); where one is gone, a newer map names another. One that is cut off from all others says nothing: so maps are
-//! compared with where we listen, too.
+//! Sharded channels of a cluster. Each is subscribed at the node that owns its slot, over one connection per node.
+//!
+//! A node that loses a slot unsubscribes the listeners of its channels; its slot map names the new owner. (A SSUBSCRIBE is no way
+//! to find out: a node that has become a replica accepts it, and does not receive all messages.) If a node is down, a newer map
+//! names its successor. A node that is partitioned from all others reports nothing, so the subscriptions are also compared with
+//! the slot map from time to time.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    KEPT,
+    IDLE_TIMEOUT,
     message_connection::{Instruction, Instructions, MessageConnection},
     registry::Registry,
 };
@@ -35,18 +36,18 @@ use crate::{
     slot::slot_of,
 };
 
-/// A node that cannot be reached within this time is asked for its successor.
+/// If a node cannot be reached within this time, its successor is looked up.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a channel may be sent on before the map is learned anew, with a pause: while a slot moves, two nodes may each
-/// name the other.
-const MOST_HOPS: u32 = 5;
-/// After so long without trouble the next one is met without a pause.
+/// How often a channel follows a redirection before the map is refreshed, with a pause: while a slot is migrated, two nodes may
+/// redirect to each other.
+const MAX_HOPS: u32 = 5;
+/// After this long without a failure, the next one is handled without a pause.
 const CALM: Duration = Duration::from_secs(5);
 
-/// How soon a map that says that we listen at the wrong node is compared with another one.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// The pause before a map that shows a channel at another node is compared with a newer one.
+const COMPARE_AGAIN: Duration = Duration::from_millis(200);
 
-/// What the connections need.
+/// What the connections share.
 pub struct Shards {
     pub settings: Arc<Settings>,
     pub dialler: Arc<Dialler>,
@@ -54,66 +55,66 @@ pub struct Shards {
     pub registry: Arc<Registry>,
 }
 
-/// The task that knows which channel is heard over which connection.
+/// Assigns channels to connections.
 struct Router {
     parts: Shards,
-    connections: HashMap<Address, Linked>,
+    connections: HashMap<Address, NodeConnection>,
     reports: mpsc::UnboundedSender<Report>,
     next: u64,
-    /// Channels that no node is known for.
-    homeless: HashSet<Topic>,
-    /// Channels that are heard elsewhere than the last map said.
-    astray: HashSet<Topic>,
+    /// Channels whose node is unknown.
+    unassigned: HashSet<Topic>,
+    /// Channels that are subscribed at another node than the last map shows.
+    misplaced: HashSet<Topic>,
     hops: HashMap<Topic, u32>,
-    learning: bool,
-    /// A node that has given channels away is asked for its map.
+    refreshing: bool,
+    /// Whether a former owner is being asked for its map.
     asking: bool,
     troubles: u32,
     last_trouble: Option<Instant>,
 }
 
-/// A connection, as the router sees it; it ends with its last channel, or some time after that was refused.
-struct Linked {
+/// A connection to one node. It is closed when its last channel has left, or some time after that was rejected.
+struct NodeConnection {
     number: u64,
     instructions: mpsc::UnboundedSender<Instruction>,
     topics: HashSet<Topic>,
-    kept_until: Option<Instant>,
+    idle_until: Option<Instant>,
 }
 
 enum Report {
-    /// The node of this connection does not have this channel, or has just given it away.
+    /// The node of this connection does not own the slot of this channel, or has just lost it.
     Left(u64, Topic, Option<Error>),
-    /// This connection has ended, or there never was one.
+    /// This connection has ended or could not be established.
     Ended(u64, Option<Error>),
-    /// There may be a newer map, for which channels wait.
-    Learned(Result<()>),
-    /// There may be a newer map.
-    Looked,
+    /// The map was refreshed, for channels that wait for it.
+    Refreshed(Result<()>),
+    /// The map was refreshed, to be compared.
+    PlacementMap,
 }
 
 impl Shards {
-    /// Places channels, again and again, until nobody listens any more.
-    pub async fn keep(self, mut instructions: Instructions) {
+    /// Assigns channels until there are no listeners.
+    pub async fn run(self, mut instructions: Instructions) {
         let (reports, mut inbox) = mpsc::unbounded_channel();
         let mut router = Router {
             parts: self,
             connections: HashMap::new(),
             reports,
             next: 0,
-            homeless: HashSet::new(),
-            astray: HashSet::new(),
+            unassigned: HashSet::new(),
+            misplaced: HashSet::new(),
             hops: HashMap::new(),
-            learning: false,
+            refreshing: false,
             asking: false,
             troubles: 0,
             last_trouble: None,
         };
-        let mut look_at = Some(Instant::now() + router.parts.settings.keepalive);
+        let mut compare_at = Some(Instant::now() + router.parts.settings.keepalive);
         loop {
             tokio::select! {
-                () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
-                    look_at = None;
-                    router.look();
+                () = sleep_until(compare_at.unwrap_or_else(Instant::now)), if compare_at.is_some() => {
+                    compare_at = None;
+                    router.request_placement_map();
                 }
                 instruction = instructions.recv() => match instruction {
                     None => return,
@@ -124,8 +125,8 @@ impl Shards {
                     None => return,
                     Some(Report::Left(connection, topic, error)) => router.left(connection, topic, error.as_ref()),
                     Some(Report::Ended(connection, error)) => router.ended(connection, error),
-                    Some(Report::Learned(result)) => router.learned(result),
-                    Some(Report::Looked) => look_at = Some(Instant::now() + router.looked()),
+                    Some(Report::Refreshed(result)) => router.refreshed(result),
+                    Some(Report::PlacementMap) => compare_at = Some(Instant::now() + router.compare_placement()),
                 },
             }
         }
@@ -136,11 +137,11 @@ impl Router {
     fn subscribe(&mut self, topic: Topic) {
         let connection = self.connections.values().find(|connection| connection.topics.contains(&topic));
         match connection {
-            // It confirms to whoever waits.
+            // The connection confirms it to the waiting callers.
             Some(connection) => drop(connection.instructions.send(Instruction::Subscribe(topic))),
-            // It is placed with all others that are, and over one connection only.
-            None if self.homeless.contains(&topic) => {}
-            None => self.place(topic),
+            // It will be assigned with the others, to one connection only.
+            None if self.unassigned.contains(&topic) => {}
+            None => self.assign(topic),
         }
     }
 
@@ -151,46 +152,51 @@ impl Router {
                 (topic, false)
             }
         };
-        // Somebody may have begun to listen since.
-        if self.parts.registry.is_heard(topic) {
+        // There may be a new listener.
+        if self.parts.registry.has_listener(topic) {
             return;
         }
-        self.homeless.remove(topic);
+        self.unassigned.remove(topic);
         self.hops.remove(topic);
-        // A channel is heard over one connection only.
+        // A channel is subscribed on one connection only.
         if let Some(connection) = self.connections.values_mut().find(|connection| connection.topics.contains(topic)) {
             connection.topics.remove(topic);
             if refused {
-                connection.kept_until = Some(Instant::now() + KEPT);
+                connection.idle_until = Some(Instant::now() + IDLE_TIMEOUT);
             }
             let _ = connection.instructions.send(instruction);
         }
         self.end_unused();
     }
 
-    /// Ends connections without channels.
+    /// Closes connections without channels.
     fn end_unused(&mut self) {
         let now = Instant::now();
         self.connections.retain(|_, connection| {
-            !connection.topics.is_empty() || connection.kept_until.is_some_and(|until| until > now)
+            !connection.topics.is_empty() || connection.idle_until.is_some_and(|until| until > now)
         });
     }
 
-    /// Has a channel heard over the node that has its slot, as far as anybody knows.
-    fn place(&mut self, topic: Topic) {
-        if !self.parts.registry.is_heard(&topic) {
+    /// Subscribes to a channel at the node that owns its slot according to the map.
+    fn assign(&mut self, topic: Topic) {
+        if !self.parts.registry.has_listener(&topic) {
             return;
         }
         let Some(address) = self.parts.cluster.owner(slot_of(topic.name())) else {
-            self.homeless.insert(topic);
-            return self.learn();
+            self.unassigned.insert(topic);
+            return self.refresh_map();
         };
         let connection = match self.connections.entry(address) {
             std::collections::hash_map::Entry::Occupied(connection) => connection.into_mut(),
             std::collections::hash_map::Entry::Vacant(free) => {
                 self.next += 1;
                 let instructions = self.parts.dial(free.key().clone(), self.next, self.reports.clone());
-                free.insert(Linked { number: self.next, instructions, topics: HashSet::new(), kept_until: None })
+                free.insert(NodeConnection {
+                    number: self.next,
+                    instructions,
+                    topics: HashSet::new(),
+                    idle_until: None,
+                })
             }
         };
         connection.topics.insert(topic.clone());
@@ -212,35 +218,35 @@ impl Router {
         }
         let hops = self.hops.entry(topic.clone()).or_default();
         *hops += 1;
-        let calm = *hops <= MOST_HOPS;
+        let calm = *hops <= MAX_HOPS;
         match error.map(|error| redirection(error, &address)) {
             Some(Some(Redirection::Moved(slot, to))) if calm => {
                 self.parts.cluster.moved(slot, &to);
-                self.place(topic);
+                self.assign(topic);
             }
             None if calm => {
-                self.homeless.insert(topic);
-                self.ask(address);
+                self.unassigned.insert(topic);
+                self.ask_former_owner(address);
             }
             _ => {
-                self.homeless.insert(topic);
-                self.learn();
+                self.unassigned.insert(topic);
+                self.refresh_map();
             }
         }
     }
 
-    /// Asks a node where to, at once.
-    fn ask(&mut self, address: Address) {
+    /// Asks the former owner for its map, without a pause.
+    fn ask_former_owner(&mut self, address: Address) {
         if std::mem::replace(&mut self.asking, true) {
             return;
         }
         let (cluster, reports) = (self.parts.cluster.clone(), self.reports.clone());
         tokio::spawn(async move {
-            let result = match cluster.learn_from(address).await {
-                Err(_) => cluster.learned(cluster.learn()).await,
+            let result = match cluster.refresh_from(address).await {
+                Err(_) => cluster.refreshed(cluster.refresh()).await,
                 Ok(()) => Ok(()),
             };
-            let _ = reports.send(Report::Learned(result));
+            let _ = reports.send(Report::Refreshed(result));
         });
     }
 
@@ -251,39 +257,39 @@ impl Router {
             .find(|(_, connection)| connection.number == number)
             .map(|(address, _)| address.clone());
         let Some(connection) = address.and_then(|address| self.connections.remove(&address)) else { return };
-        // Another node may be there in its place, and refuses for the same reason.
+        // Its successor would reject the subscription for the same reason.
         if let Some(error) = error.filter(|error| error.kind != Kind::Unavailable) {
             connection.topics.iter().for_each(|topic| self.parts.registry.fail(topic, &error));
         }
-        self.homeless.extend(connection.topics);
-        self.learn();
+        self.unassigned.extend(connection.topics);
+        self.refresh_map();
     }
 
-    /// Asks for a map to compare with where we listen.
-    fn look(&self) {
+    /// Requests a map to compare the subscriptions with.
+    fn request_placement_map(&self) {
         let (cluster, reports) = (self.parts.cluster.clone(), self.reports.clone());
         tokio::spawn(async move {
-            let _ = cluster.learned(cluster.learn()).await;
-            let _ = reports.send(Report::Looked);
+            let _ = cluster.refreshed(cluster.refresh()).await;
+            let _ = reports.send(Report::PlacementMap);
         });
     }
 
-    /// Leaves nodes that have not had the slot for two maps in a row: the one may have been that of a node that did not know yet.
-    /// Answers how long to wait for the next map.
-    fn looked(&mut self) -> Duration {
+    /// Leaves nodes that did not own the slot in two maps in a row: a single map may be that of a node that was behind. Returns how
+    /// long to wait before the next comparison.
+    fn compare_placement(&mut self) -> Duration {
         self.end_unused();
-        let before = std::mem::take(&mut self.astray);
+        let before = std::mem::take(&mut self.misplaced);
         for (address, connection) in &self.connections {
             let elsewhere =
                 |topic: &&Topic| self.parts.cluster.owner(slot_of(topic.name())).is_some_and(|owner| owner != *address);
-            self.astray.extend(connection.topics.iter().filter(elsewhere).cloned());
+            self.misplaced.extend(connection.topics.iter().filter(elsewhere).cloned());
         }
-        let leaving: Vec<_> = self.astray.extract_if(|topic| before.contains(topic)).collect();
+        let leaving: Vec<_> = self.misplaced.extract_if(|topic| before.contains(topic)).collect();
         self.leave(leaving);
-        if self.astray.is_empty() { self.parts.settings.keepalive } else { LOOK_AGAIN }
+        if self.misplaced.is_empty() { self.parts.settings.keepalive } else { COMPARE_AGAIN }
     }
 
-    /// Has channels heard where they are now, and a gap told: nobody hears over two connections what may be the same.
+    /// Moves channels to their current owners and reports a gap: receiving on both connections could deliver a message twice.
     fn leave(&mut self, topics: Vec<Topic>) {
         for topic in &topics {
             for connection in self.connections.values_mut() {
@@ -294,12 +300,12 @@ impl Router {
             self.parts.registry.lose(topic);
         }
         self.end_unused();
-        topics.into_iter().for_each(|topic| self.place(topic));
+        topics.into_iter().for_each(|topic| self.assign(topic));
     }
 
-    /// Has a newer map learned, after a pause that grows while there is trouble.
-    fn learn(&mut self) {
-        if std::mem::replace(&mut self.learning, true) {
+    /// Refreshes the map after a pause that grows with each failure.
+    fn refresh_map(&mut self) {
+        if std::mem::replace(&mut self.refreshing, true) {
             return;
         }
         let now = Instant::now();
@@ -314,25 +320,25 @@ impl Router {
         let (cluster, reports) = (self.parts.cluster.clone(), self.reports.clone());
         tokio::spawn(async move {
             sleep(pause).await;
-            let result = cluster.learned(cluster.learn()).await;
-            let _ = reports.send(Report::Learned(result));
+            let result = cluster.refreshed(cluster.refresh()).await;
+            let _ = reports.send(Report::Refreshed(result));
         });
     }
 
-    fn learned(&mut self, result: Result<()>) {
-        (self.learning, self.asking) = (false, false);
+    fn refreshed(&mut self, result: Result<()>) {
+        (self.refreshing, self.asking) = (false, false);
         self.hops.clear();
-        for topic in std::mem::take(&mut self.homeless) {
+        for topic in std::mem::take(&mut self.unassigned) {
             if let Err(error) = &result {
                 self.parts.registry.fail(&topic, error);
             }
-            self.place(topic);
+            self.assign(topic);
         }
     }
 }
 
 impl Shards {
-    /// A task that dials a node and listens there until nobody needs it any more, or reports its end.
+    /// Starts a task that connects to a node and listens until the connection is no longer needed; if it ends before, that is reported.
     fn dial(
         &self,
         address: Address,

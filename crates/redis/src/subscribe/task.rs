@@ -1,4 +1,4 @@
-//! Listeners, and the task that has them hear, for as long as there are any.
+//! The listeners, and the task that receives their messages, which runs while there are any.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use tokio::{
 };
 
 use super::{
-    KEPT,
+    IDLE_TIMEOUT,
     message_connection::{Instruction, Instructions},
-    registry::{Answer, Registry},
+    registry::{Confirmation, Registry},
 };
 
 /// Listeners and their task.
@@ -26,8 +26,8 @@ pub struct SubscriptionTask {
 struct Link {
     /// The task, and its connections with it, end with their last sender.
     instructions: Option<mpsc::UnboundedSender<Instruction>>,
-    /// Until when it is kept without listeners, after a refusal.
-    kept_until: Option<Instant>,
+    /// Until when it runs without listeners, after a rejected subscription.
+    idle_until: Option<Instant>,
 }
 
 impl SubscriptionTask {
@@ -38,8 +38,8 @@ impl SubscriptionTask {
         Self { registry, link: Arc::default(), start: Box::new(move |instructions| start(other.clone(), instructions)) }
     }
 
-    /// One more listener; `done` hears what becomes of that.
-    pub fn subscribe(&self, topic: Topic, id: u64, listener: MessageListener, done: Answer) {
+    /// Adds a listener; `done` receives the result of its subscription.
+    pub fn subscribe(&self, topic: Topic, id: u64, listener: MessageListener, done: Confirmation) {
         self.registry.add(&topic, id, listener, done);
         let mut link = self.link.lock();
         let instructions = link.instructions.get_or_insert_with(|| {
@@ -50,21 +50,21 @@ impl SubscriptionTask {
         let _ = instructions.send(Instruction::Subscribe(topic));
     }
 
-    /// One listener less.
+    /// Removes a listener.
     pub fn unsubscribe(&self, id: u64) {
         let Some(topic) = self.registry.remove(id) else { return };
         self.link.lock().leave(&self.registry, Instruction::Unsubscribe(topic));
     }
 
-    /// The same for one who was refused, and may try again.
+    /// Removes a listener whose subscription was rejected, and which may try again.
     pub fn refused(&self, id: u64) {
         let Some(topic) = self.registry.remove(id) else { return };
         let mut link = self.link.lock();
         if link.instructions.is_none() {
-            // It was closed: there is nothing to keep.
+            // It was closed: no task is running.
             return;
         }
-        let is_timed = link.kept_until.replace(Instant::now() + KEPT).is_some();
+        let is_timed = link.idle_until.replace(Instant::now() + IDLE_TIMEOUT).is_some();
         link.leave(&self.registry, Instruction::Refused(topic));
         drop(link);
         if !is_timed {
@@ -72,21 +72,21 @@ impl SubscriptionTask {
         }
     }
 
-    /// Ends the task, whoever listens.
+    /// Ends the task even if there are listeners.
     pub fn close(&self) {
         *self.link.lock() = Link::default();
     }
 
-    /// Ends the task when it is not to be kept any longer, unless somebody listens then.
+    /// Ends the task after `idle_until`, unless there is a listener by then.
     fn end_in_time(&self) {
         let (registry, link) = (self.registry.clone(), Arc::downgrade(&self.link));
         tokio::spawn(async move {
             while let Some(link) = link.upgrade() {
                 let until = {
                     let mut link = link.lock();
-                    let Some(until) = link.kept_until else { return };
+                    let Some(until) = link.idle_until else { return };
                     if until <= Instant::now() {
-                        link.kept_until = None;
+                        link.idle_until = None;
                         if registry.is_empty() {
                             link.instructions = None;
                         }
@@ -103,7 +103,7 @@ impl SubscriptionTask {
 
 impl Link {
     fn leave(&mut self, registry: &Registry, instruction: Instruction) {
-        if registry.is_empty() && self.kept_until.is_none() {
+        if registry.is_empty() && self.idle_until.is_none() {
             self.instructions = None;
         } else if let Some(instructions) = &self.instructions {
             let _ = instructions.send(instruction);

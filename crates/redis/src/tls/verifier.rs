@@ -126,11 +126,11 @@ impl ServerCertVerifier for Verifier {
         if self.unverified {
             return Ok(ServerCertVerified::assertion());
         }
-        let judged = match &self.chains {
+        let verified = match &self.chains {
             Some(chains) => chains.verify_server_cert(end, others, name, ocsp, now),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
-        match judged {
+        match verified {
             // Its validity period was checked before this error, and its name is checked here.
             Err(Error::InvalidCertificate(error)) if is_authority(&error) && self.own.iter().any(|own| own == end) => {
                 let named = ParsedCertificate::try_from(end).and_then(|parsed| verify_server_name(&parsed, name));
@@ -141,7 +141,7 @@ impl ServerCertVerifier for Verifier {
                 }
             }
             Err(Error::InvalidCertificate(error)) => Err(self.refuse(end, error)),
-            judged => judged,
+            verified => verified,
         }
     }
 

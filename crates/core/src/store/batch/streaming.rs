@@ -40,7 +40,7 @@ pub async fn run<T: Send, Tag: Send>(
                 async move {
                     // Settled immediately, before any later reply.
                     let mut deliver = |delivery| rounds().take(number, delivery);
-                    let mut execution = pin!(engine.execute_apart(batch, deadline, &mut deliver));
+                    let mut execution = pin!(engine.execute_streaming(batch, deadline, &mut deliver));
                     (number, poll_fn(|context| poll_catching_panic(execution.as_mut(), context)).await)
                 }
                 .boxed(),

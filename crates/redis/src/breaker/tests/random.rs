@@ -4,35 +4,35 @@ use super::*;
 use crate::settings::Rate;
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum Action {
     Wait(u64),
     Admit,
-    /// Of the passes that are out, the one at this place of them all.
-    Record(prop::sample::Index, Tally),
+    /// One of the admissions in flight, by its index.
+    Record(prop::sample::Index, Outcomes),
     Lose(prop::sample::Index),
     Reconnect,
-    Look,
+    Read,
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let tally = prop_oneof![3 => Just(OK), 4 => Just(FAILED), 1 => Just(SLOW), 1 => Just(Tally::default())];
-    let deed = prop_oneof![
-        4 => (0..400_u64).prop_map(Deed::Wait),
-        12 => Just(Deed::Admit),
-        12 => (any::<prop::sample::Index>(), tally).prop_map(|(at, tally)| Deed::Record(at, tally)),
-        1 => any::<prop::sample::Index>().prop_map(Deed::Lose),
-        1 => Just(Deed::Reconnect),
-        2 => Just(Deed::Look),
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let outcomes = prop_oneof![3 => Just(OK), 4 => Just(FAILED), 1 => Just(SLOW), 1 => Just(Outcomes::default())];
+    let action = prop_oneof![
+        4 => (0..400_u64).prop_map(Action::Wait),
+        12 => Just(Action::Admit),
+        12 => (any::<prop::sample::Index>(), outcomes).prop_map(|(at, outcomes)| Action::Record(at, outcomes)),
+        1 => any::<prop::sample::Index>().prop_map(Action::Lose),
+        1 => Just(Action::Reconnect),
+        2 => Just(Action::Read),
     ];
-    prop::collection::vec(deed, 1..400)
+    prop::collection::vec(action, 1..400)
 }
 
-/// What must hold whatever happens, by what was seen from outside alone.
+/// A model of what must hold, from observations only.
 #[derive(Default)]
 struct Witness {
-    /// The probe that is out, and when it went.
+    /// The probe in flight, and when it was sent.
     probe: Option<Instant>,
-    /// Since when calls are refused; a new connection ends it.
+    /// Since when calls are rejected; a new connection ends that.
     opened: Option<Instant>,
 }
 
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn whatever_happens(deeds in deeds()) {
+    fn whatever_happens(actions in actions()) {
         let settings = BreakerSettings {
             volume: 5,
             window: 1000 * MS,
@@ -51,18 +51,18 @@ proptest! {
         };
         let mut bench = Bench::with(settings);
         let mut seen = Witness::default();
-        let mut out: Vec<(Pass, Instant)> = Vec::new();
-        for deed in deeds {
+        let mut out: Vec<(Admission, Instant)> = Vec::new();
+        for action in actions {
             let before = bench.status();
-            match deed {
-                Deed::Wait(ms) => {
-                    bench.pass(ms as u32 * MS);
+            match action {
+                Action::Wait(ms) => {
+                    bench.admission(ms as u32 * MS);
                 }
-                Deed::Admit => match bench.breaker.admit(bench.now) {
-                    Ok(pass) => {
-                        prop_assert_eq!(pass.is_probe(), before.state != BreakerState::Closed);
+                Action::Admit => match bench.breaker.admit(bench.now) {
+                    Ok(admission) => {
+                        prop_assert_eq!(admission.is_probe(), before.state != BreakerState::Closed);
                         prop_assert_eq!(before.retry_in, None, "it had said that it refuses");
-                        if pass.is_probe() {
+                        if admission.is_probe() {
                             let alone = seen.probe.is_none_or(|begun| bench.now - begun >= settings.probe_timeout);
                             prop_assert!(alone, "two probes at once");
                             seen.probe = Some(bench.now);
@@ -70,7 +70,7 @@ proptest! {
                         if let Some(opened) = seen.opened.take() {
                             prop_assert!(bench.now - opened >= settings.open_for, "let through before its time");
                         }
-                        out.push((pass, bench.now));
+                        out.push((admission, bench.now));
                     }
                     Err(Refused { retry_in }) => {
                         prop_assert_ne!(before.state, BreakerState::Closed);
@@ -78,11 +78,11 @@ proptest! {
                         prop_assert!(retry_in > Duration::ZERO && retry_in <= settings.open_for);
                     }
                 },
-                Deed::Record(at, tally) if !out.is_empty() => {
-                    let (pass, begun) = out.swap_remove(at.index(out.len()));
-                    let current = pass.generation == bench.breaker.inner.lock().generation;
-                    let probe = pass.is_probe();
-                    bench.record(pass, tally);
+                Action::Record(at, outcomes) if !out.is_empty() => {
+                    let (admission, begun) = out.swap_remove(at.index(out.len()));
+                    let current = admission.generation == bench.breaker.inner.lock().generation;
+                    let probe = admission.is_probe();
+                    bench.record(admission, outcomes);
                     let after = bench.status();
                     if probe && seen.probe == Some(begun) && bench.now - begun < settings.probe_timeout {
                         seen.probe = None;
@@ -91,23 +91,23 @@ proptest! {
                         prop_assert_eq!(after, before, "a late record changed something");
                     }
                     if after.state == BreakerState::Open && before.state != BreakerState::Open {
-                        prop_assert!(tally.failed + tally.slow > 0, "a good call opened it");
+                        prop_assert!(outcomes.failed + outcomes.slow > 0, "a good call opened it");
                         prop_assert!(before.state == BreakerState::HalfOpen || after.calls >= u64::from(settings.volume));
                         seen.opened = Some(bench.now);
                     }
                     if after.state == BreakerState::Closed && before.state != BreakerState::Closed {
-                        prop_assert!(probe && tally == OK, "closed by something else than a good probe");
+                        prop_assert!(probe && outcomes == OK, "closed by something else than a good probe");
                     }
                 }
-                Deed::Lose(at) if !out.is_empty() => {
+                Action::Lose(at) if !out.is_empty() => {
                     drop(out.swap_remove(at.index(out.len())));
                 }
-                Deed::Reconnect => {
+                Action::Reconnect => {
                     bench.breaker.reconnected(bench.now);
                     seen.opened = None;
                     prop_assert_ne!(bench.status().state, BreakerState::Open);
                 }
-                Deed::Record(..) | Deed::Lose(_) | Deed::Look => {}
+                Action::Record(..) | Action::Lose(_) | Action::Read => {}
             }
             let status = bench.status();
             prop_assert!(status.failed <= status.calls && status.slow <= status.calls, "{:?}", status);
@@ -117,10 +117,10 @@ match status.state {
                 BreakerState::HalfOpen => {}
             }
         }
-        // Whatever is lost or hangs: after both times it lets a call through, and a good one closes it.
-        bench.pass(settings.probe_timeout + settings.open_for);
-        let pass = bench.admit();
-        bench.record(pass, OK);
+        // Even if calls are lost or hang: after both times it admits a call, and a good one closes it.
+        bench.admission(settings.probe_timeout + settings.open_for);
+        let admission = bench.admit();
+        bench.record(admission, OK);
         bench.is(BreakerState::Closed);
     }
 }

@@ -1,11 +1,12 @@
-//! Divides the pieces of one exchange by where each goes on.
+//! Divides sub-requests by how each continues.
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Node, Piece};
+use super::{Node, SubRequest};
 
-/// Pieces by where they go on. Those of one part wait for their keys together, so no part may come between the pieces of another
-/// on any key: the two would wait for each other until the deadline. On each key, the parts are in the order of the pieces.
+/// Sub-requests by how they continue. Those of one part wait for their keys together, so no part may come between the sub-requests
+/// of another on any key: the two would wait for each other until the deadline. On each key, the parts are in the order of the
+/// sub-requests.
 pub struct Divided<T, P> {
     pub parts: Vec<(T, Vec<P>)>,
     /// The last part that waits for each slot of keys.
@@ -17,20 +18,20 @@ impl<T: PartialEq, P> Divided<T, P> {
         Self { parts: Vec::new(), last: HashMap::new() }
     }
 
-    /// Adds a piece that waits for keys in these slots, which was made after those added before.
-    pub fn add(&mut self, to: T, slots: &[u16], piece: P) {
+    /// Adds a sub-request that waits for keys in these slots, which was made after those added before.
+    pub fn add(&mut self, to: T, slots: &[u16], sub_request: P) {
         let first = slots.iter().filter_map(|slot| self.last.get(slot)).max().copied().unwrap_or(0);
         let mut later = first..self.parts.len();
         let at = later.find(|&at| self.parts[at].0 == to).unwrap_or(self.parts.len());
         self.last.extend(slots.iter().map(|&slot| (slot, at)));
         match self.parts.get_mut(at) {
-            Some((_, pieces)) => pieces.push(piece),
-            None => self.parts.push((to, vec![piece])),
+            Some((_, sub_requests)) => sub_requests.push(sub_request),
+            None => self.parts.push((to, vec![sub_request])),
         }
     }
 }
 
-/// Where pieces go on together.
+/// How sub-requests continue together.
 pub enum To {
     Node {
         node: Arc<Node>,
@@ -41,22 +42,22 @@ pub enum To {
     /// After a pause.
     Later,
     /// After a refresh of the map.
-    Learned,
+    Refreshed,
 }
 
 impl To {
-    pub fn node(node: Arc<Node>, asking: bool, piece: &Piece<'_>) -> Self {
-        Self::Node { node, asking, alone: piece.wire.is_dedicated() }
+    pub fn node(node: Arc<Node>, asking: bool, sub_request: &SubRequest<'_>) -> Self {
+        Self::Node { node, asking, alone: sub_request.command.is_dedicated() }
     }
 }
 
 impl PartialEq for To {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Node { node, asking, alone }, Self::Node { node: other, asking: too, alone: apart }) => {
-                !alone && !apart && Arc::ptr_eq(node, other) && asking == too
+            (Self::Node { node, asking, alone }, Self::Node { node: other, asking: too, alone: other_alone }) => {
+                !alone && !other_alone && Arc::ptr_eq(node, other) && asking == too
             }
-            (Self::Later, Self::Later) | (Self::Learned, Self::Learned) => true,
+            (Self::Later, Self::Later) | (Self::Refreshed, Self::Refreshed) => true,
             _ => false,
         }
     }
@@ -66,22 +67,22 @@ impl PartialEq for To {
 mod tests {
     use super::*;
 
-    fn divided(pieces: &[(&'static str, &[u16])]) -> Vec<(&'static str, Vec<usize>)> {
+    fn divided(sub_requests: &[(&'static str, &[u16])]) -> Vec<(&'static str, Vec<usize>)> {
         let mut divided = Divided::new();
-        for (at, (to, slots)) in pieces.iter().enumerate() {
+        for (at, (to, slots)) in sub_requests.iter().enumerate() {
             divided.add(*to, slots, at);
         }
         divided.parts
     }
 
     #[test]
-    fn pieces_on_other_keys_go_on_with_all_that_go_there() {
+    fn sub_requests_on_other_keys_join_all_with_the_same_target() {
         let parts = divided(&[("later", &[1]), ("node", &[2]), ("later", &[3]), ("node", &[]), ("node", &[2])]);
         assert_eq!(parts, [("later", vec![0, 2]), ("node", vec![1, 3, 4])]);
     }
 
     #[test]
-    fn no_part_comes_between_the_pieces_of_another_on_a_key() {
+    fn no_part_comes_between_the_sub_requests_of_another_on_a_key() {
         let parts = divided(&[("later", &[1, 2]), ("node", &[1]), ("later", &[1, 2]), ("later", &[2])]);
         assert_eq!(parts, [("later", vec![0]), ("node", vec![1]), ("later", vec![2, 3])]);
         // Over two keys: the second `later` waits for `node`, and `node` for the first.

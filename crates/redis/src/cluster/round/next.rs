@@ -8,20 +8,20 @@ use cinnabar_port::{
 };
 use tokio::time::Instant;
 
-use super::{Piece, Round, SHORTEST};
+use super::{Round, SHORTEST, SubRequest};
 use crate::{
     cluster::Node,
     redirection::{Redirection, is_redirection, redirection},
-    retry::{self, Verdict},
+    retry::{self, RetryDecision},
     settings::Address,
 };
 
 /// How often a request is redirected without a pause. After that, nodes that disagree get time to settle between redirections.
 const AT_ONCE: u32 = 4;
-/// After a node has been gone for this long, an automatic fail-over is no longer expected.
+/// After a node has been down for this long, an automatic fail-over is no longer expected.
 const FAIL_OVER: Duration = Duration::from_secs(60);
 
-/// How a piece continues.
+/// How a sub-request continues.
 pub enum Next {
     Final,
     /// Send it to this address immediately, with ASKING if true.
@@ -29,32 +29,38 @@ pub enum Next {
     /// Retry after a pause.
     Later,
     /// Retry after a refresh of the map.
-    Learned,
+    Refreshed,
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn judge(&self, node: &Node, asking: bool, piece: &mut Piece<'a>, reply: &Result<Reply>) -> Next {
+    pub(super) fn classify(
+        &self,
+        node: &Node,
+        asking: bool,
+        sub_request: &mut SubRequest<'a>,
+        reply: &Result<Reply>,
+    ) -> Next {
         let Err(error) = reply else { return Next::Final };
-        if piece.tracker.is_given_up() || piece.tracked().is_late(Instant::now(), self.deadline) {
+        if sub_request.tracker.is_given_up() || sub_request.tracked().is_late(Instant::now(), self.deadline) {
             return Next::Final;
         }
         let cluster = self.cluster;
-        if piece.tracked().forgotten(reply) {
-            piece.tracker.take_source();
+        if sub_request.tracked().script_is_missing(reply) {
+            sub_request.tracker.send_source();
             return Next::To(node.address.clone(), asking);
         }
         if error.kind == Kind::Server {
             let Some(redirection) = redirection(error, &node.address) else {
                 // Not for this call: the next one may find where its slot is now.
                 if retry::is_redirected(error) && !cluster.is_fresh() {
-                    cluster.learn();
+                    cluster.refresh();
                 }
                 return Next::Final;
             };
-            piece.tries += 1;
+            sub_request.tries += 1;
             let (Redirection::Ask(named) | Redirection::Moved(_, named)) = &redirection;
             if !cluster.table().may_know(named) {
-                return if piece.tries > AT_ONCE { Next::Later } else { Next::Learned };
+                return if sub_request.tries > AT_ONCE { Next::Later } else { Next::Refreshed };
             }
             let (to, asking) = match redirection {
                 Redirection::Ask(to) => (to, true),
@@ -63,62 +69,62 @@ impl<'a> Round<'a> {
                     (to, false)
                 }
             };
-            return if piece.tries > AT_ONCE { Next::Later } else { Next::To(to, asking) };
+            return if sub_request.tries > AT_ONCE { Next::Later } else { Next::To(to, asking) };
         }
-        match retry::judge(&piece.wire, reply) {
-            Verdict::Later => {
+        match retry::classify(&sub_request.command, reply) {
+            RetryDecision::Later => {
                 if error.has_code(ServerCode::ClusterDown) {
-                    cluster.learn();
+                    cluster.refresh();
                 }
-                piece.tries += 1;
+                sub_request.tries += 1;
                 Next::Later
             }
-            Verdict::Again | Verdict::Elsewhere => self.lost(node, piece, None),
+            RetryDecision::Again | RetryDecision::Elsewhere => self.lost(node, sub_request, None),
             // The node was unreachable. Only another node can help, and only a newer map can name one.
-            Verdict::Final if error.kind == Kind::Unavailable => {
-                let owns = piece
+            RetryDecision::Final if error.kind == Kind::Unavailable => {
+                let owns = sub_request
                     .slot
                     .is_none_or(|slot| cluster.table().owner(slot).is_some_and(|owner| owner.address == node.address));
-                if owns && self.awaits(node, piece) {
-                    cluster.learn();
+                if owns && self.awaits(node, sub_request) {
+                    cluster.refresh();
                     return Next::Later;
                 }
-                if owns && piece.slot.is_some() && cluster.is_fresh() {
+                if owns && sub_request.slot.is_some() && cluster.is_fresh() {
                     return Next::Final;
                 }
-                self.lost(node, piece, Some(&node.address))
+                self.lost(node, sub_request, Some(&node.address))
             }
-            Verdict::Final | Verdict::Whole => {
+            RetryDecision::Final | RetryDecision::Whole => {
                 // Not for this call: the next one may find that a replica has taken over.
                 if error.is_unavailable() && error.kind != Kind::Backpressure && !cluster.is_fresh() {
-                    cluster.learn();
+                    cluster.refresh();
                 }
                 Next::Final
             }
         }
     }
 
-    fn lost(&self, node: &Node, piece: &mut Piece<'a>, away: Option<&Address>) -> Next {
-        piece.lost += 1;
-        piece.away = away.cloned();
-        if piece.lost <= self.cluster.settings.retry_attempts {
-            return Next::Learned;
+    fn lost(&self, node: &Node, sub_request: &mut SubRequest<'a>, away: Option<&Address>) -> Next {
+        sub_request.lost += 1;
+        sub_request.away = away.cloned();
+        if sub_request.lost <= self.cluster.settings.retry_attempts {
+            return Next::Refreshed;
         }
-        if self.awaits(node, piece) { Next::Later } else { Next::Final }
+        if self.awaits(node, sub_request) { Next::Later } else { Next::Final }
     }
 
     /// Whether to wait because a replica may take over for this node in time.
-    pub(super) fn awaits(&self, node: &Node, piece: &mut Piece<'a>) -> bool {
+    pub(super) fn awaits(&self, node: &Node, sub_request: &mut SubRequest<'a>) -> bool {
         let cluster = self.cluster;
-        let gone = node.server.pool().gone_for().is_some_and(|gone| gone > FAIL_OVER);
+        let down_too_long = node.server.pool().down_for().is_some_and(|down| down > FAIL_OVER);
         let crowded = cluster.waiting.load(Ordering::Relaxed) >= cluster.settings.max_queued_calls;
-        if !node.followed.load(Ordering::Relaxed) || gone || crowded {
+        if !node.followed.load(Ordering::Relaxed) || down_too_long || crowded {
             return false;
         }
         let now = Instant::now();
-        let patience = *piece.patience.get_or_insert_with(|| now + cluster.settings.connect_wait);
-        piece.away = None;
-        piece.tries += 1;
+        let patience = *sub_request.patience.get_or_insert_with(|| now + cluster.settings.connect_wait);
+        sub_request.away = None;
+        sub_request.tries += 1;
         now + SHORTEST < patience.min(self.deadline)
     }
 }
@@ -153,13 +159,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_redirects_is_said_to() {
-        let told = |said: &str| explained(Error::from_server(said.to_owned()));
+    fn only_valid_redirections_are_reported_as_such() {
+        let explain = |said: &str| explained(Error::from_server(said.to_owned()));
         for said in ["MOVED 1 127.0.0.1:7000", "ASK 1 :7000"] {
-            assert!(told(said).message().contains("kept redirecting"), "{said}");
+            assert!(explain(said).message().contains("kept redirecting"), "{said}");
         }
         for said in ["MOVED", "ASK 1 127.0.0.1"] {
-            let error = told(said);
+            let error = explain(said);
             assert_eq!(error.kind, Kind::Unavailable);
             assert!(error.message().contains("not understood"), "{said}");
         }

@@ -57,7 +57,7 @@ fn values_come_back_in_the_order_of_their_keys() {
 }
 
 #[test]
-fn a_node_that_answers_too_few_values_shifts_none() {
+fn a_node_that_returns_too_few_values_shifts_none() {
     let (_, join) = cut(keyed("MGET", &["a", "b"])).unwrap();
     let error = join.join(vec![Ok(text(&[])), Ok(text(&["B"]))], &Effect::None).unwrap_err();
     assert_eq!(error.kind, Kind::InvalidData);
@@ -76,7 +76,7 @@ fn counts_are_added() {
 }
 
 #[test]
-fn every_node_is_asked_for_what_concerns_all() {
+fn commands_for_all_nodes_are_sent_to_every_node() {
     let asks = |name| cut(request(name, &[], Keys::At { first: 0, count: 0, step: 1 })).unwrap();
     for name in ["DBSIZE", "KEYS", "FLUSHALL", "FLUSHDB"] {
         assert_eq!(slots(&asks(name).0), FIRSTS.map(Some), "{name}");
@@ -89,7 +89,7 @@ fn every_node_is_asked_for_what_concerns_all() {
 }
 
 #[test]
-fn what_was_done_in_part_may_not_be_called_undone() {
+fn a_partly_applied_call_is_not_reported_as_not_applied() {
     let fails = |replies, effect| {
         let (_, join) = cut(keyed("DEL", &["a", "b"])).unwrap();
         join.join(replies, &effect).unwrap_err()
@@ -110,13 +110,13 @@ fn what_was_done_in_part_may_not_be_called_undone() {
 fn a_page_comes_from_one_node_and_the_cursor_leads_on() {
     let scan =
         |cursor: &str| cut(request("SCAN", &[cursor, "COUNT", "5"], Keys::At { first: 0, count: 0, step: 1 })).unwrap();
-    let page = |cursor: &'static str| vec![Ok(Reply::Array(vec![Reply::text(cursor), text(&["k"])]))];
+    let step = |cursor: &'static str| vec![Ok(Reply::Array(vec![Reply::text(cursor), text(&["k"])]))];
     let (mut cursor, mut asked) = (String::from("0"), Vec::new());
     loop {
         let (parts, join) = scan(&cursor);
         asked.push((parts[0].slot.unwrap(), parts[0].request.args[0].clone()));
         let inner = if asked.len() % 2 == 1 { "17" } else { "0" };
-        let [next, keys] = join.join(page(inner), &Effect::None).unwrap().tuple().unwrap();
+        let [next, keys] = join.join(step(inner), &Effect::None).unwrap().tuple().unwrap();
         assert_eq!(keys, text(&["k"]));
         cursor = String::from_utf8(next.bulk().unwrap().unwrap().to_vec()).unwrap();
         if cursor == "0" {
@@ -129,7 +129,7 @@ fn a_page_comes_from_one_node_and_the_cursor_leads_on() {
 }
 
 #[test]
-fn what_needs_two_slots_is_refused_with_a_way_out() {
+fn a_command_over_two_slots_is_rejected_with_advice() {
     let pairs = Keys::At { first: 0, count: 2, step: 2 };
     for refused in [request("MSET", &["a", "1", "b", "2"], pairs), keyed("SINTER", &["a", "b"])] {
         let error = cut(refused).unwrap_err();
@@ -142,7 +142,7 @@ fn what_needs_two_slots_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn unknown_keys_are_looked_for_where_they_usually_are() {
+fn unknown_keys_are_guessed_at_their_common_positions() {
     let goes = |name, words: &[&str]| slots(&cut(request(name, words, Keys::Unknown)).unwrap().0)[0];
     assert_eq!(goes("STRLEN", &["a"]), Some(slot_of(b"a")));
     assert_eq!(goes("EVAL", &["return 1", "1", "a"]), Some(slot_of(b"a")));

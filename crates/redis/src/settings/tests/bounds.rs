@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One sequence with one number in it: what the reader looks at, and nothing that could sign.
+/// A sequence with one number: valid for the reader, but not as a key.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
 
 fn key() -> String {
@@ -88,7 +88,7 @@ fn a_breaker_has_rates_that_it_can_reach() {
 }
 
 #[test]
-fn certificates_and_keys_are_looked_at() {
+fn certificates_and_keys_are_validated() {
     let text = |text: &str| Some(text.to_owned());
     let chain = format!("{CERTIFICATE}{CERTIFICATE}");
     let all = Tls {
@@ -120,7 +120,7 @@ fn certificates_and_keys_are_looked_at() {
 }
 
 #[test]
-fn tls_is_on_when_anybody_asks_for_it_and_never_off_against_a_url() {
+fn tls_is_on_if_requested_anywhere_and_never_off_against_a_url() {
     let of = |url: &str, tls| given(Options { url: Some(url.into()), tls, ..Options::default() });
     let on = || Some(TlsOptions::On(Tls::default()));
     assert!(of("redis://a", on()).unwrap().tls.is_some());
@@ -133,7 +133,7 @@ fn tls_is_on_when_anybody_asks_for_it_and_never_off_against_a_url() {
 }
 
 #[test]
-fn what_excludes_each_other_is_refused() {
+fn contradicting_options_are_rejected() {
     let url = || Some("redis://a".to_owned());
     let credentials = || Some(provider());
     refused(given(Options { url: url(), host: Some("a".into()), ..Options::default() }), "not both");

@@ -1,21 +1,21 @@
-//! Whatever is wrong, and wherever the password stands: nothing that can be printed has a part of it.
+//! No printed text contains a part of the password, whatever is wrong and wherever the password is.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Stands in every password, between characters that end one part of a URL or begin another.
+/// A part of every password, between characters that delimit the parts of a URL.
 const TOKEN: &str = "zq7k";
 
 /// Passwords such as `zq7k@zq7k/`, as they are typed: without percent-encoding.
 fn passwords(between: &'static str) -> impl Strategy<Value = String> {
     let sign = prop::sample::select(between.chars().collect::<Vec<_>>());
-    let piece = prop_oneof![Just(TOKEN.to_owned()), sign.prop_map(String::from)];
-    (prop::collection::vec(piece.clone(), 0..6), prop::collection::vec(piece, 0..6))
+    let part = prop_oneof![Just(TOKEN.to_owned()), sign.prop_map(String::from)];
+    (prop::collection::vec(part.clone(), 0..6), prop::collection::vec(part, 0..6))
         .prop_map(|(before, after)| format!("{}{TOKEN}{}", before.concat(), after.concat()))
 }
 
-/// Those that part a URL come up more often.
+/// Characters that delimit the parts of a URL are more frequent.
 const SIGNS: &str = "@@@@:::///??##,,@:/?#%[],=& é\u{0}\n\\\"'-._";
 
 /// All that these settings print: the error, or themselves.
@@ -57,7 +57,7 @@ proptest! {
         assert_hidden(&printed(resolved))?;
     }
 
-    /// Without its host a URL has no `@` to tell the password by.
+    /// Without a host, a URL has no `@` that marks the password.
     #[test]
     fn no_url_without_a_host_shows_its_password(
         password in passwords("/?#%[]=& é\u{0}\\-._"),
@@ -84,7 +84,7 @@ proptest! {
         assert_hidden(&printed(given(Options { timeout: Some(Duration::ZERO), connect_wait: Some(Duration::MAX), ..plain() })))?;
     }
 
-    /// What encodes its password is understood, whatever the password.
+    /// An encoded password is understood, whatever it contains.
     #[test]
     fn every_password_can_be_written(password in "\\PC{1,20}") {
         let encoded = percent_encoding::utf8_percent_encode(&password, percent_encoding::NON_ALPHANUMERIC);

@@ -20,7 +20,7 @@ fn sentinel(name: &str, addresses: &[(&str, u16)]) -> Server {
 }
 
 #[test]
-fn a_url_says_where() {
+fn a_url_names_the_server() {
     for (url, server, database) in [
         ("redis://db.example", one("db.example", 6379), 0),
         ("redis://db.example/", one("db.example", 6379), 0),
@@ -54,13 +54,13 @@ fn a_url_says_where() {
 }
 
 #[test]
-fn a_url_says_who() {
+fn a_url_names_the_user() {
     for (url, username, password) in [
         ("redis://a", None, None),
         ("redis://ann@a", Some("ann"), None),
         ("redis://:hush@a", None, Some("hush")),
         ("redis://ann:p%40ss%3A%2F@a:1/2", Some("ann"), Some("p@ss:/")),
-        // What stands before the last `@` is nobody's host.
+        // Text before the last `@` is not a host.
         ("redis://ann:p@ss:w@a", Some("ann"), Some("p@ss:w")),
         ("redis://ann:100%@a", Some("ann"), Some("100%")),
         ("redis://ann:%C3%A9%E2%82%AC@a", Some("ann"), Some("é€")),
@@ -131,7 +131,7 @@ fn a_bad_url_is_one_error_that_says_what_to_do() {
 }
 
 #[test]
-fn an_error_shows_where_it_points_when_that_can_be_told() {
+fn an_error_shows_the_hosts_if_they_are_certain() {
     refused(at("redis://ann:hush@db.example:7000/x"), "redis://***@db.example:7000");
     refused(at("redis-cluster://a:1,b:2/x"), "redis-cluster://a:1,b:2");
     refused(at("redis://a:hush"), "redis://…");

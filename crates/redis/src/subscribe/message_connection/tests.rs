@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::*;
 use crate::settings::{Environment, Options};
 
-/// A stream that takes this many writes and none after them.
+/// A stream that accepts this many writes.
 struct Broken {
     takes: usize,
     writes: Arc<AtomicUsize>,
@@ -42,7 +42,7 @@ impl AsyncWrite for Broken {
     }
 }
 
-/// How many writes are tried, and for how long, by a connection that is to subscribe to 100 channels over such a stream.
+/// Subscribes to 100 channels over such a stream; returns the number of writes and how long it took.
 async fn subscribing(takes: usize, fails: bool) -> (usize, Duration) {
     let writes = Arc::new(AtomicUsize::new(0));
     let stream = Stream::new(Broken { takes, writes: writes.clone(), fails });
@@ -79,14 +79,14 @@ async fn a_refused_channel_is_left_if_the_server_may_have_subscribed_it_since() 
     let mut connection = MessageConnection::new(stream, &registry, None);
     let topic = || Topic::Channel("channel".into());
     let denied = || Err(Error::from_server("NOPERM no"));
-    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
+    connection.execute(Instruction::Subscribe(topic())).await.unwrap();
     connection.take(denied()).unwrap();
-    connection.obey(Instruction::Refused(topic())).await.unwrap();
+    connection.execute(Instruction::Refused(topic())).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 1, "nothing to leave");
-    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
+    connection.execute(Instruction::Subscribe(topic())).await.unwrap();
     connection.take(denied()).unwrap();
-    // Another listener asks, and is gone before the server has replied.
-    connection.obey(Instruction::Subscribe(topic())).await.unwrap();
-    connection.obey(Instruction::Refused(topic())).await.unwrap();
+    // Another listener subscribes, and unsubscribes before the server has replied.
+    connection.execute(Instruction::Subscribe(topic())).await.unwrap();
+    connection.execute(Instruction::Refused(topic())).await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 4, "it may be permitted now");
 }
