@@ -41,9 +41,9 @@ impl Pair {
         let found = lines.enumerate().try_for_each(|(i, ((words, ours), theirs))| {
             let ours = ours.map_err(|error| error.message().to_owned());
             // As callers see errors: without the arguments that were sent.
-            let told =
+            let redacted =
                 |text: String| Error::from_server(text).redacting(request(words).caller_data()).message().to_owned();
-            let theirs = theirs.map_err(told);
+            let theirs = theirs.map_err(redacted);
             let name = String::from_utf8_lossy(&words[0]).to_ascii_uppercase();
             if same(&normalized(&name, ours.clone()), &normalized(&name, theirs.clone()), how(&name)) {
                 return ControlFlow::Continue(());
@@ -129,7 +129,7 @@ fn normalized(name: &str, outcome: Outcome) -> Outcome {
         ("HGETALL", Reply::Array(items)) => sorted(items, 2),
         ("SCAN", Reply::Array(parts)) => match <[Reply; 2]>::try_from(parts) {
             Ok([cursor, Reply::Array(keys)]) => Reply::Array(vec![cursor, sorted(keys, 1)]),
-            other => panic!("SCAN answered {other:?}"),
+            other => panic!("SCAN returned {other:?}"),
         },
         // Microseconds restart each second, so they cannot be compared.
         ("TIME", Reply::Array(mut parts)) => {

@@ -68,7 +68,7 @@ fn compare(pair: &mut Pair, commands: &[Words]) {
 fn on_server(pair: &mut Pair, commands: &[Words]) -> Outcome {
     let all: Vec<_> = [words("MULTI")].into_iter().chain(commands.iter().cloned()).chain([words("EXEC")]).collect();
     let mut replies = pair.wire.exchange(&all);
-    let done = replies.pop().expect("an answer to EXEC");
+    let done = replies.pop().expect("a reply to EXEC");
     done.map_err(|_| replies.into_iter().find_map(Result::err).expect("a reason"))
 }
 

@@ -341,7 +341,7 @@ fn a_token_dropped_after_the_lookup_is_not_cached() {
 }
 
 #[test]
-fn look_ups_are_counted() {
+fn lookups_are_counted() {
     let sessions = sessions();
     let hash = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
     let metadata = Metadata { of: Contents::Token, ttl: Duration::from_secs(1), owner: None, group_epochs: Vec::new() };
@@ -359,7 +359,7 @@ fn look_ups_are_counted() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_arguments_are_rejected() {
     let sessions = sessions();
     let create = |user: &str, data: &str, ttl| sessions.create(user, "t", data, Create { ttl, ..Create::default() });
     assert!(
