@@ -2,7 +2,7 @@
 import { suspect } from './connection.js'
 import { logRequest } from './log.js'
 
-const ANSWER_MS = 10_000
+const TIMEOUT_MS = 10_000
 // Nothing was done, because Redis did not respond.
 const AWAY = ['E_UNAVAILABLE', 'E_NOT_SENT', 'E_TIMEOUT', 'E_AUTH']
 
@@ -18,7 +18,7 @@ export async function api(method, path, body) {
       method,
       headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     })
   } catch {
     logRequest(method, path, 'failed', performance.now() - begin)
