@@ -36,7 +36,7 @@ function getBridge() {
     record: (object = {}) => Object.setPrototypeOf(object, null),
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
-      askCredentials(provide, (...answer) => bridge.answerCredentials(number, ...answer)),
+      askCredentials(provide, (...answer) => bridge.settleCredentials(number, ...answer)),
     watch: (signal, id) => onAbort(signal, () => bridge.abort(id, signal.reason)),
     unwatch: (_signal, stop) => stop(),
     // Capturing a stack trace costs microseconds per call, so it is done only in development or on request.

@@ -75,7 +75,7 @@ class DistributedLock extends Limitable {
       const isExpired = lease.end()
       // The operation's own result or error wins. If the release fails, the lock expires by its ttl.
       const isReleased = await holder.release(resource, token).catch(() => (isExpired ? false : undefined))
-      if (isReleased === false && !lease.isReleased) holder.tellLost(resource)
+      if (isReleased === false && !lease.isReleased) holder.reportLost(resource)
     }
   }
 

@@ -266,7 +266,7 @@ function scratch() {
 // State shared by all objects derived from a queue with `with()`. `open()` returns the native queue.
 function share(name, open) {
   const pendingResults = new PendingResults(
-    (id, counted) => open().look(id, counted),
+    (id, counted) => open().poll(id, counted),
     (id) => open().unwait(id),
   )
   const events = new Events(

@@ -1,31 +1,31 @@
-//! The bridge to JavaScript: option → call → result. Decisions are made a layer below.
+//! The bridge to JavaScript: options in, a call, its result out. Decisions are made in the layer below.
 
+mod allocator;
 mod args;
 mod bridge;
 mod cache;
 mod completions;
 mod environment;
+mod error_class;
 mod errors;
-mod failure;
-mod functions;
-mod group;
+mod health_command;
+mod ids;
+mod js_functions;
 mod json;
 mod keys;
 mod limit;
 mod limits;
 mod lock;
-mod memory;
 mod node_api;
-mod numbers;
 mod open_store;
 mod operation;
+mod option_reader;
 mod options;
 mod output;
-mod private;
-mod probe;
 mod queue;
 mod raw;
 mod room;
+mod sensitive_keys;
 mod service;
 mod service_core;
 mod session;

@@ -1,4 +1,4 @@
-//! Reads what the caller passed. Every refusal names the argument and says what it takes.
+//! Reads arguments. Errors name the argument and its type.
 
 use std::{ffi::CStr, mem::MaybeUninit, ops::RangeInclusive, ptr, time::Duration};
 
@@ -14,26 +14,27 @@ use super::node_api::{Js, Value};
 
 /// A hundred years of 365 days.
 pub const LONGEST_MS: u64 = 3_153_600_000_000;
-/// Fits nearly every key and most values; longer ones cost a second look.
-const USUAL: usize = 1024;
-/// Precedes the hash of a string that UTF-8 cannot encode. A string of the caller's that begins so gets `=` in between.
+/// In bytes: the length of nearly every key and most values. Longer strings need a second call.
+const TYPICAL_LENGTH: usize = 1024;
+/// Precedes the hash of a string that UTF-8 cannot encode. In a caller's string that begins so, `=` is inserted.
 const HASHED: &str = "\0utf16:";
 
 impl Js {
-    /// A string. Lone surrogates are refused: they have no UTF-8, and two of them would become the same key.
+    /// Returns a string. Lone surrogates are rejected: UTF-8 cannot encode them, and different ones would become the same key.
     pub fn text(self, value: Value, name: &str) -> Result<String> {
-        let mut usual = MaybeUninit::<[u8; USUAL]>::uninit();
+        let mut buffer = MaybeUninit::<[u8; TYPICAL_LENGTH]>::uninit();
         let mut length = 0;
         // SAFETY: the buffer has the length that is passed; Node-API writes at most that, with a NUL at the end.
-        let status =
-            unsafe { sys::napi_get_value_string_utf8(self.0, value, usual.as_mut_ptr().cast(), USUAL, &mut length) };
+        let status = unsafe {
+            sys::napi_get_value_string_utf8(self.0, value, buffer.as_mut_ptr().cast(), TYPICAL_LENGTH, &mut length)
+        };
         if status != sys::Status::napi_ok {
-            return Err(self.refuse(value, name, "a string"));
+            return Err(self.type_error(value, name, "a string"));
         }
         // A character may take 4 bytes, so a string that was cut off fills all but the last 4.
-        let bytes = if length < USUAL - 4 {
+        let bytes = if length < TYPICAL_LENGTH - 4 {
             // SAFETY: Node-API has just written that many.
-            unsafe { std::slice::from_raw_parts(usual.as_ptr().cast::<u8>(), length) }.to_vec()
+            unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length) }.to_vec()
         } else {
             self.long_text(value, name)?
         };
@@ -43,7 +44,7 @@ impl Js {
         String::from_utf8(bytes).map_err(|_| Error::argument(format!("{name} is no valid text")))
     }
 
-    /// Any string, for untrusted input: different strings stay different. A string with a lone surrogate, which UTF-8 cannot
+    /// Returns any string, for untrusted input: different strings stay different. A string with a lone surrogate, which UTF-8 cannot
     /// encode, becomes a hash after a NUL.
     pub fn any_text(self, value: Value, name: &str) -> Result<String> {
         match self.text(value, name) {
@@ -56,9 +57,8 @@ impl Js {
         }
     }
 
-    /// An id to look for, which may be untrusted input: `None` for a string that cannot be one by `is_id`, so there is nothing
-    /// of that id.
-    pub fn sought(self, value: Value, name: &str, is_id: fn(&str) -> bool) -> Result<Option<String>> {
+    /// Returns an id from untrusted input; `None` for a string that is not an id by `is_id`, which is treated as not found.
+    pub fn lookup_text(self, value: Value, name: &str, is_id: fn(&str) -> bool) -> Result<Option<String>> {
         match self.text(value, name) {
             Ok(text) => Ok(Some(text).filter(|text| is_id(text))),
             Err(_) if self.kind(value) == ValueType::napi_string => Ok(None),
@@ -66,19 +66,19 @@ impl Js {
         }
     }
 
-    /// A string, or `None` when there is none.
+    /// Returns a string, or `None` for `undefined` and `null`.
     pub fn optional_text(self, value: Value, name: &str) -> Result<Option<String>> {
         if self.is_nothing(value) { Ok(None) } else { self.text(value, name).map(Some) }
     }
 
-    /// A whole number from zero that JavaScript counts exactly.
+    /// Returns an integer from 0 to `Number.MAX_SAFE_INTEGER`.
     pub fn whole(self, value: Value, name: &str) -> Result<u64> {
         self.whole_within(value, name, 0..=MAX_SAFE_INTEGER)
     }
 
-    /// A whole number within bounds, which the refusal names.
+    /// Returns an integer within bounds.
     pub fn whole_within(self, value: Value, name: &str, range: RangeInclusive<u64>) -> Result<u64> {
-        let Some(number) = self.as_number(value) else { return Err(self.refuse(value, name, "a number")) };
+        let Some(number) = self.as_number(value) else { return Err(self.type_error(value, name, "a number")) };
         let (least, most) = (*range.start(), *range.end());
         if number.fract() == 0.0 && (least as f64..=most as f64).contains(&number) {
             return Ok(number as u64);
@@ -90,7 +90,7 @@ impl Js {
         )))
     }
 
-    /// Seconds as a duration of at least a millisecond and at most 100 years.
+    /// Returns seconds as a duration, from 1 millisecond to 100 years.
     pub fn seconds(self, value: Value, name: &str) -> Result<Duration> {
         match self.as_number(value) {
             Some(seconds) if (0.001..=3_153_600_000.0).contains(&seconds) => {
@@ -100,16 +100,16 @@ impl Js {
                 "{name} must be a number of seconds from 0.001 to 3153600000, not {}",
                 to_js_string(seconds)
             ))),
-            None => Err(self.refuse(value, name, "a number of seconds")),
+            None => Err(self.type_error(value, name, "a number of seconds")),
         }
     }
 
-    /// Milliseconds as a duration, within the same bounds.
+    /// Returns milliseconds as a duration, within the same bounds.
     pub fn milliseconds(self, value: Value, name: &str) -> Result<Duration> {
         self.milliseconds_within(value, name, 1..=LONGEST_MS)
     }
 
-    /// Milliseconds within bounds, which the refusal names.
+    /// Returns milliseconds as a duration within bounds.
     pub fn milliseconds_within(self, value: Value, name: &str, range: RangeInclusive<u64>) -> Result<Duration> {
         let (least, most) = (*range.start(), *range.end());
         match self.as_number(value) {
@@ -118,42 +118,42 @@ impl Js {
                 "{name} must be a number of milliseconds from {least} to {most}, not {}",
                 to_js_string(ms)
             ))),
-            None => Err(self.refuse(value, name, "a number of milliseconds")),
+            None => Err(self.type_error(value, name, "a number of milliseconds")),
         }
     }
 
-    /// Any number; what it may be is the feature's business.
+    /// Returns any number; the feature checks its bounds.
     pub fn any_number(self, value: Value, name: &str) -> Result<f64> {
-        self.as_number(value).ok_or_else(|| self.refuse(value, name, "a number"))
+        self.as_number(value).ok_or_else(|| self.type_error(value, name, "a number"))
     }
 
-    /// An option that is a number.
-    pub fn number_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Option<f64>> {
-        self.option(options, name)?.map(|number| self.any_number(number, said)).transpose()
+    /// Returns an option that is a number.
+    pub fn number_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Option<f64>> {
+        self.option(options, name)?.map(|number| self.any_number(number, label)).transpose()
     }
 
-    /// An option that is a string.
-    pub fn text_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Option<String>> {
-        self.option(options, name)?.map(|text| self.text(text, said)).transpose()
+    /// Returns an option that is a string.
+    pub fn text_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Option<String>> {
+        self.option(options, name)?.map(|text| self.text(text, label)).transpose()
     }
 
-    /// An option that is an array of strings; none is an empty one.
-    pub fn texts_option(self, options: Value, name: &'static CStr, said: &str) -> Result<Vec<String>> {
-        self.option(options, name)?.map_or(Ok(Vec::new()), |texts| self.texts(texts, said))
+    /// Returns an option that is an array of strings; empty if it is not set.
+    pub fn texts_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Vec<String>> {
+        self.option(options, name)?.map_or(Ok(Vec::new()), |texts| self.texts(texts, label))
     }
 
-    /// `true` or `false`.
+    /// Returns a boolean.
     pub fn flag(self, value: Value, name: &str) -> Result<bool> {
-        self.as_boolean(value).ok_or_else(|| self.refuse(value, name, "true or false"))
+        self.as_boolean(value).ok_or_else(|| self.type_error(value, name, "true or false"))
     }
 
-    /// `options.name`, or `None` if there are no options or it is not set. Inherited properties are ignored, because
+    /// Returns `options.name`, or `None` if there are no options or it is not set. Inherited properties are ignored, because
     /// `Object.prototype` may be polluted.
     pub fn option(self, options: Value, name: &'static CStr) -> Result<Option<Value>> {
         match self.kind(options) {
             ValueType::napi_undefined | ValueType::napi_null => return Ok(None),
             ValueType::napi_object | ValueType::napi_function => {}
-            _ => return Err(self.refuse(options, "options", "an object")),
+            _ => return Err(self.type_error(options, "options", "an object")),
         }
         match self.get(options, name) {
             Ok(value) if self.kind(value) == ValueType::napi_undefined => Ok(None),
@@ -162,28 +162,28 @@ impl Js {
         }
     }
 
-    /// An array of strings.
+    /// Returns the strings of an array.
     pub fn texts(self, value: Value, name: &str) -> Result<Vec<String>> {
         self.each(value, name, Self::text)
     }
 
-    /// What `read` makes of each element of an array, whose refusal names the element.
+    /// Returns the elements of an array converted by `read`, whose errors name the element.
     pub fn each<T>(self, value: Value, name: &str, read: impl Fn(Self, Value, &str) -> Result<T>) -> Result<Vec<T>> {
         let items = self.elements(value, name)?.into_iter().enumerate();
-        // The name of an element is made only for a refusal.
+        // The name of an element is only built for an error.
         items.map(|(at, item)| read(self, item, name).or_else(|_| read(self, item, &format!("{name}[{at}]")))).collect()
     }
 
-    /// The elements of an array.
+    /// Returns the elements of an array.
     pub fn elements(self, value: Value, name: &str) -> Result<Vec<Value>> {
-        let length = self.array_length(value).ok_or_else(|| self.refuse(value, name, "an array"))?;
+        let length = self.array_length(value).ok_or_else(|| self.type_error(value, name, "an array"))?;
         (0..length)
             .map(|index| self.index(value, index).map_err(|_| Error::argument(format!("reading {name} threw"))))
             .collect()
     }
 
-    /// The words for a value of the wrong type.
-    pub fn refuse(self, value: Value, name: &str, wanted: &str) -> Error {
+    /// Returns the error for a value of the wrong type.
+    pub fn type_error(self, value: Value, name: &str, wanted: &str) -> Error {
         let got = match self.kind(value) {
             ValueType::napi_undefined => "undefined",
             ValueType::napi_null => "null",
@@ -202,13 +202,13 @@ impl Js {
 
     fn long_text(self, value: Value, name: &str) -> Result<Vec<u8>> {
         let mut length = 0;
-        // SAFETY: a null buffer asks for the length only.
+        // SAFETY: with a null buffer, only the length is returned.
         unsafe { sys::napi_get_value_string_utf8(self.0, value, ptr::null_mut(), 0, &mut length) };
         if length > 512 << 20 {
             return Err(Error::argument(format!("{name} is longer than 512 MB, which is more than Redis takes")));
         }
         let mut bytes = vec![0_u8; length + 1];
-        // SAFETY: as long as asked for, with room for the NUL.
+        // SAFETY: as long as requested, with space for the NUL.
         unsafe {
             sys::napi_get_value_string_utf8(self.0, value, bytes.as_mut_ptr().cast(), bytes.len(), &mut length);
         }
@@ -223,17 +223,17 @@ impl Js {
     /// The UTF-16 code units of a string.
     pub fn units(self, value: Value) -> Vec<u16> {
         let mut length = 0;
-        // SAFETY: a null buffer asks for the length only.
+        // SAFETY: with a null buffer, only the length is returned.
         unsafe { sys::napi_get_value_string_utf16(self.0, value, ptr::null_mut(), 0, &mut length) };
         let mut units = vec![0_u16; length + 1];
-        // SAFETY: as long as asked for, with room for the NUL.
+        // SAFETY: as long as requested, with space for the NUL.
         unsafe { sys::napi_get_value_string_utf16(self.0, value, units.as_mut_ptr(), units.len(), &mut length) };
         units.truncate(length);
         units
     }
 }
 
-/// Whether the text has U+FFFD, which stands for a lone surrogate unless the caller wrote it.
+/// Whether the text contains U+FFFD, which replaces lone surrogates; the caller may also have written it.
 fn contains_replacement(bytes: &[u8]) -> bool {
     !bytes.is_ascii() && bytes.windows(3).any(|window| window == "\u{fffd}".as_bytes())
 }

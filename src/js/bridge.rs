@@ -1,4 +1,4 @@
-//! The class by which JavaScript reaches the bridge as a whole.
+//! The class by which JavaScript starts the bridge of an environment.
 
 use std::{rc::Rc, time::Duration};
 
@@ -6,29 +6,29 @@ use napi::{Env, JsValue, Unknown, bindgen_prelude::Error as NapiError};
 use napi_derive::napi;
 
 use super::{
-    environment::{Environment, Handle},
+    environment::{Environment, EnvironmentHandle},
+    error_class::ErrorClass,
     errors::environment_ending,
-    failure::Failures,
-    functions::Functions,
+    js_functions::JsFunctions,
     node_api::{Js, RawValue},
     service_core::{ServiceCore, Services, disconnect},
 };
 
-/// JavaScript's half of the bridge. Made once a module.
+/// The bridge of one environment, created once per copy of the package.
 #[napi]
 pub struct Bridge {
-    handle: Rc<Handle>,
+    handle: Rc<EnvironmentHandle>,
     services: Services,
 }
 
 impl Bridge {
-    /// The environment.
+    /// Returns the environment.
     pub fn environment(&self) -> &Rc<Environment> {
         self.handle.environment()
     }
 
-    /// The handle that a service needs.
-    pub fn handle(&self) -> &Rc<Handle> {
+    /// Returns the handle for a service.
+    pub fn handle(&self) -> &Rc<EnvironmentHandle> {
         &self.handle
     }
 
@@ -45,42 +45,42 @@ impl Bridge {
     #[napi(constructor)]
     pub fn new(env: Env, hooks: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let keep = |name: &'static std::ffi::CStr| {
-            js.get(hooks.raw(), name).ok().and_then(|value| js.keep(value)).ok_or_else(|| no_hook(name))
+        let reference = |name: &'static std::ffi::CStr| {
+            js.get(hooks.raw(), name).ok().and_then(|value| js.create_reference(value)).ok_or_else(|| no_hook(name))
         };
         let capture = js.get(hooks.raw(), c"captureStack").ok().and_then(|flag| js.as_boolean(flag)).unwrap_or(false);
-        let functions = Functions {
-            parse: keep(c"parse")?,
-            stringify: keep(c"stringify")?,
-            after_this_tick: keep(c"afterThisTick")?,
-            checked: keep(c"checked")?,
-            record: keep(c"record")?,
-            warn: keep(c"warn")?,
-            ask_credentials: keep(c"askCredentials")?,
-            watch: keep(c"watch")?,
-            unwatch: keep(c"unwatch")?,
-            failures: Failures::new(keep(c"CinnabarError")?),
+        let functions = JsFunctions {
+            parse: reference(c"parse")?,
+            stringify: reference(c"stringify")?,
+            after_this_tick: reference(c"afterThisTick")?,
+            checked: reference(c"checked")?,
+            record: reference(c"record")?,
+            warn: reference(c"warn")?,
+            ask_credentials: reference(c"askCredentials")?,
+            watch: reference(c"watch")?,
+            unwatch: reference(c"unwatch")?,
+            error_class: ErrorClass::new(reference(c"CinnabarError")?),
         };
         let resource = js.get(hooks.raw(), c"resource").map_err(|_| no_hook(c"resource"))?;
         let environment = Environment::start(js, functions, capture, resource)
             .ok_or_else(|| NapiError::from_reason(environment_ending().message()))?;
-        Ok(Self { handle: Handle::new(environment), services: Services::default() })
+        Ok(Self { handle: EnvironmentHandle::new(environment), services: Services::default() })
     }
 
-    /// What a function that returns credentials has returned, or a sentence that says why it is unusable.
+    /// Settles a request for credentials with what the function returned, or with the reason why that is invalid.
     #[napi]
-    pub fn answer_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
+    pub fn settle_credentials(&self, env: Env, number: f64, username: Unknown, password: Unknown, problem: Unknown) {
         let (username, password, problem) = (username.raw(), password.raw(), problem.raw());
-        self.environment().answer_credentials(Js(env.raw()), number as u64, username, password, problem);
+        self.environment().settle_credentials(Js(env.raw()), number as u64, username, password, problem);
     }
 
-    /// The signal that `watch` was called with has aborted.
+    /// Aborts the calls bound to the signal with which `watch` was called.
     #[napi]
     pub fn abort(&self, env: Env, id: f64, reason: Unknown) {
         self.environment().abort(Js(env.raw()), id as u64, reason.raw());
     }
 
-    /// Some of what waits for the reader of this number: `[more, text, about, …]`, or `null` when nothing does.
+    /// Returns some of what is pending for the reader of this id: `[more, text, about, …]`, or `null` if there is nothing.
     #[napi]
     pub fn take(&self, env: Env, reader: f64) -> RawValue {
         RawValue(self.environment().take(Js(env.raw()), reader as u64))
@@ -92,7 +92,7 @@ impl Bridge {
         !self.environment().is_idle()
     }
 
-    /// Disconnects every service that this bridge serves.
+    /// Disconnects all services of this bridge.
     #[napi]
     pub fn disconnect_all(&self, env: Env, drain_ms: f64) -> RawValue {
         let js = Js(env.raw());

@@ -1,4 +1,4 @@
-//! `ApiCache`'s native half.
+//! The native class behind `ApiCache`.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{
     service_core::ServiceCore,
 };
 
-/// The cache of one service.
+/// A cache of one service.
 #[napi]
 pub struct Cache {
     core: ServiceCore,
@@ -40,7 +40,7 @@ impl Cache {
             let cache = cache::Cache::new(cache::Options {
                 prefix: js.text_option(options, c"prefix", "prefix")?,
                 ttl: js.number_option(options, c"ttl", "ttl")?,
-                // Where the service is configured for empty values, the bridge returns them, as it also warns.
+                // If the service is configured to return empty values, the bridge returns them, because it also warns.
                 on_unavailable: if service.core.returns_empty() { OnUnavailable::Throw } else { on_unavailable },
             })?;
             Ok((cache, on_unavailable))
@@ -49,14 +49,14 @@ impl Cache {
         Ok(Self { core: service.core.clone(), cache, on_unavailable })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Cache> {
         let core = self.core.within(&env, limits.raw())?;
         Ok(Self { core, cache: self.cache.clone(), on_unavailable: self.on_unavailable })
     }
 
-    /// The value, or null.
+    /// Returns the value, or null.
     #[napi]
     pub fn get(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit_output(env, self.reading(Empty::Null), |js| {
@@ -65,7 +65,7 @@ impl Cache {
         })
     }
 
-    /// Several values, or nulls, in the order of the keys.
+    /// Returns several values, or nulls, in the order of the keys.
     #[napi]
     pub fn get_many(&self, env: Env, keys: Unknown) -> RawValue {
         let js = Js(env.raw());
@@ -84,7 +84,7 @@ impl Cache {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let value = self.core.environment().stringify(js, value.raw(), "value")?;
-            self.cache.set(&key, value, keep(js, options.raw())?)
+            self.cache.set(&key, value, entry_options(js, options.raw())?)
         })
     }
 
@@ -96,13 +96,13 @@ impl Cache {
                 let part = |name| js.option(entry, name).map(|value| value.unwrap_or_else(|| js.undefined()));
                 let key = js.any_text(part(c"key")?, "key")?;
                 let value = self.core.environment().stringify(js, part(c"value")?, "value")?;
-                Ok((key, value, keep(js, entry)?))
+                Ok((key, value, entry_options(js, entry)?))
             });
             self.cache.set_many(entries.collect::<Result<_>>()?)
         })
     }
 
-    /// Removes a value; returns how many there were.
+    /// Removes a value; returns how many were removed.
     #[napi]
     pub fn invalidate(&self, env: Env, key: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("INVALIDATE", Empty::Zero), |js| {
@@ -130,17 +130,17 @@ impl Cache {
     /// `fill`: `{ state, mark, tags }`.
     #[napi]
     pub fn begin(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
-        // Never an empty value: the caller then loads, and must not believe that the cache is up.
+        // Never an empty value: the caller would take the cache for available.
         self.core.submit_output(env, Operation { name: "GET", empty: None }, |js| {
             let (cache, key) = (self.cache.clone(), js.any_text(key.raw(), "key")?);
-            let ahead = ahead(js, load_ms, options.raw())?;
+            let load = load_options(js, load_ms, options.raw())?;
             Ok(Call::deferred(move || {
-                Ok(cache.begin(&key, ahead)?.map(|found| match (found.value, found.lease) {
+                Ok(cache.begin(&key, load)?.map(|found| match (found.value, found.lease) {
                     (Some(value), _) => Output::Object(vec![
                         ("state".into(), Output::word(if found.stale { "stale" } else { "hit" })),
                         ("value".into(), Output::json(value)),
                     ]),
-                    (None, lease) => opened("miss", lease),
+                    (None, lease) => lease_output("miss", lease),
                 }))
             }))
         })
@@ -151,8 +151,8 @@ impl Cache {
     #[napi]
     pub fn open(&self, env: Env, key: Unknown, load_ms: f64, options: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "GET", empty: None }, |js| {
-            let ahead = ahead(js, load_ms, options.raw())?;
-            Ok(self.cache.open(&js.any_text(key.raw(), "key")?, ahead)?.map(|lease| opened("open", Some(lease))))
+            let load = load_options(js, load_ms, options.raw())?;
+            Ok(self.cache.open(&js.any_text(key.raw(), "key")?, load)?.map(|lease| lease_output("open", Some(lease))))
         })
     }
 
@@ -171,7 +171,7 @@ impl Cache {
         self.core.submit(env, Operation { name: "SET", empty: None }, |js| {
             let key = js.any_text(key.raw(), "key")?;
             let lease = Lease { id: js.text(mark.raw(), "mark")?, tag_epochs: js.texts(marks.raw(), "marks")? };
-            self.cache.fill(&key, js.text(value.raw(), "the loaded value")?, lease, keep(js, options.raw())?)
+            self.cache.fill(&key, js.text(value.raw(), "the loaded value")?, lease, entry_options(js, options.raw())?)
         })
     }
 
@@ -183,7 +183,7 @@ impl Cache {
         })
     }
 
-    /// `cache:{endpoint}:{hash}`, for the canonical text of the parameters.
+    /// Returns `cache:{endpoint}:{hash}` for the canonical text of the parameters.
     #[napi]
     pub fn key_for(&self, env: Env, endpoint: Unknown, params: Unknown) -> napi::Result<RawValue> {
         let js = Js(env.raw());
@@ -194,7 +194,7 @@ impl Cache {
         key().map(RawValue).map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// `{ hits, staleHits, misses, errors }`.
+    /// Returns `{ hits, staleHits, misses, errors }`.
     #[napi]
     pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.cache.stats();
@@ -208,7 +208,7 @@ impl Cache {
 }
 
 impl Cache {
-    /// A read, whose empty value is the service's affair unless this cache wants errors.
+    /// Returns the operation of a read: its empty value depends on the service, unless this cache is configured for errors.
     fn reading(&self, empty: Empty) -> Operation {
         match self.on_unavailable {
             OnUnavailable::Miss => self.core.operation("GET", empty),
@@ -229,7 +229,7 @@ fn json(value: Option<bytes::Bytes>) -> Output {
     value.map_or(Output::Null, Output::json)
 }
 
-fn opened(state: &'static str, lease: Option<Lease>) -> Output {
+fn lease_output(state: &'static str, lease: Option<Lease>) -> Output {
     let mut fields = vec![("state".into(), Output::word(state))];
     if let Some(Lease { id, tag_epochs }) = lease {
         fields.extend([Output::field("mark", id), Output::field("tags", tag_epochs)]);
@@ -237,11 +237,11 @@ fn opened(state: &'static str, lease: Option<Lease>) -> Output {
     Output::Object(fields)
 }
 
-fn ahead(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
-    Ok(LoadOptions { entry: keep(js, options)?, max_duration: Duration::from_millis(load_ms.max(0.0) as u64) })
+fn load_options(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
+    Ok(LoadOptions { entry: entry_options(js, options)?, max_duration: Duration::from_millis(load_ms.max(0.0) as u64) })
 }
 
-fn keep(js: Js, options: Value) -> Result<EntryOptions> {
+fn entry_options(js: Js, options: Value) -> Result<EntryOptions> {
     let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.each(tags, "tags", Js::any_text))?;
     Ok(EntryOptions {
         ttl: js.number_option(options, c"ttl", "ttl")?,

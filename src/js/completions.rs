@@ -1,16 +1,12 @@
-//! The way back: what the runtime finished, queued until one wake-up carries all of it to the JavaScript thread.
+//! The queue of completed work, through which other threads pass results to the JavaScript thread, with one wake-up for many.
 
-use std::{
-    collections::VecDeque,
-    ffi::c_void,
-    ptr,
-    sync::{Mutex, MutexGuard},
-};
+use std::{collections::VecDeque, ffi::c_void, ptr};
 
 use cinnabar_core::output::Output;
 use cinnabar_port::{Event, error::Result};
 use cinnabar_redis::settings::Secret;
 use napi::{bindgen_prelude::retain_current_module_for_unload_safety, sys};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{
@@ -18,31 +14,31 @@ use super::{
     ticket::Ticket,
 };
 
-/// Work that other threads leave for the JavaScript thread.
+/// Work of other threads for the JavaScript thread.
 pub enum Completion {
     /// Promises to settle.
     Calls(Vec<(Result<Output>, Ticket)>),
     /// Sends the calls of a tick, in case its environment never does so itself.
     Flush,
-    /// Gives back what freed values occupy that this thread has allocated.
-    GiveBackMemory,
-    /// The reader of this number has something to take.
+    /// Returns the memory of freed values that this thread has allocated.
+    TrimMemory,
+    /// Notifies the reader with this id that there is something to take.
     ReaderReady(u64),
-    /// Releases the reader of this number: nothing will be delivered to it.
+    /// Releases the reader with this id: nothing will be delivered to it.
     DropReader(u64),
-    /// Calls the callback of this number with a value.
+    /// Calls the callback with this id with a value.
     Notify(u64, Output),
-    /// Releases the callback of this number.
+    /// Releases the callback with this id.
     DropCallback(u64),
     /// A request to a function that returns credentials.
     Credentials(CredentialRequest),
-    /// The state of the store of this number has changed.
+    /// A change in the state of the store with this id.
     StateChange(u64, Event),
 }
 
 /// A request to one of the functions that return credentials.
 pub enum CredentialRequest {
-    /// Call the function of this number and send what it returns.
+    /// Call the function with this id and send what it returns.
     Fetch(u64, oneshot::Sender<Result<Login>>),
     /// Release it: no connection uses it any more.
     Release(u64),
@@ -57,14 +53,14 @@ pub struct Completions(Mutex<State>);
 struct State {
     queue: VecDeque<Completion>,
     wake: Option<Wake>,
-    /// The wake-up has ended: nothing that is queued would ever be done.
+    /// Whether the wake-up has ended, after which queued work would never be done.
     ended: bool,
 }
 
 impl State {
     fn wake(&self) {
         if let Some(wake) = &self.wake {
-            // SAFETY: not finalized yet, or `wake` would be gone: both happen under the lock that holds this state.
+            // SAFETY: not finalized yet, since the finalizer removes `wake` under the lock of this state first.
             unsafe {
                 sys::napi_call_threadsafe_function(
                     wake.0,
@@ -85,34 +81,34 @@ impl Completion {
     }
 }
 
-/// A threadsafe function. It is called only under the lock that its finalizer takes before it goes away.
+/// A threadsafe function. It is called only under the lock, which its finalizer takes first.
 struct Wake(sys::napi_threadsafe_function);
 
 // SAFETY: threadsafe functions may be called from any thread; ref and unref happen on the JavaScript thread only.
 unsafe impl Send for Wake {}
 
 impl Completions {
-    /// An empty queue that wakes nobody yet.
+    /// Returns an empty queue without a function to call.
     pub fn new() -> Self {
         Self(Mutex::new(State { queue: VecDeque::new(), wake: None, ended: false }))
     }
 
-    /// Creates the threadsafe function: `drain` runs on the JavaScript thread with `context`, and `gone` when the environment
-    /// ends or `release` was called. Tools that look for open handles see it as `resource`. It does not keep the process alive
-    /// before `hold`.
+    /// Creates the threadsafe function: `drain` runs on the JavaScript thread with `context`, and `finalize` when the
+    /// environment ends or `release` was called. Tools that list open handles show it as `resource`. It does not keep the process
+    /// alive before `keep_alive`.
     pub fn attach(
         &self,
         js: Js,
         resource: Value,
         context: *mut c_void,
         drain: sys::napi_threadsafe_function_call_js,
-        gone: sys::napi_finalize,
+        finalize: sys::napi_finalize,
     ) -> bool {
         // Calls may come from our runtime's thread after this environment has ended.
         retain_current_module_for_unload_safety();
         let Ok(name) = js.string(b"cinnabar") else { return false };
         let mut wake = ptr::null_mut();
-        // SAFETY: the name is a string of this environment; context outlives the function, which `gone` marks the end of.
+        // SAFETY: the name is a string of this environment; context outlives the function, whose end `finalize` marks.
         let status = unsafe {
             sys::napi_create_threadsafe_function(
                 js.0,
@@ -122,7 +118,7 @@ impl Completions {
                 0,
                 1,
                 context,
-                gone,
+                finalize,
                 context,
                 drain,
                 &mut wake,
@@ -133,14 +129,14 @@ impl Completions {
         }
         // SAFETY: just made, on its own thread.
         unsafe { sys::napi_unref_threadsafe_function(js.0, wake) };
-        self.lock().wake = Some(Wake(wake));
+        self.0.lock().wake = Some(Wake(wake));
         true
     }
 
-    /// Queues something; only the first of a batch wakes the thread. Once the wake-up has ended, it is let go instead, so
-    /// that whoever waits for it learns that.
+    /// Queues a completion; only the first in an empty queue wakes the thread. Once the wake-up has ended, it is dropped instead, so
+    /// that callers that wait for it are notified.
     pub fn push(&self, done: Completion) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.ended {
             drop(state);
             return drop(done);
@@ -152,22 +148,22 @@ impl Completions {
         }
     }
 
-    /// Up to `room` of what is queued, in order. What is left wakes the thread again, after the JavaScript that this leads to
-    /// has run: the calls it makes are on their way while the rest is settled, instead of all waiting for all.
-    pub fn take(&self, mut room: usize) -> Vec<Completion> {
-        let mut state = self.lock();
+    /// Takes up to `limit` of what is queued, in order. The rest wakes the thread again, after the JavaScript that this leads to has
+    /// run, so that the calls it makes are executed while the rest is settled.
+    pub fn take(&self, mut limit: usize) -> Vec<Completion> {
+        let mut state = self.0.lock();
         let mut taken = Vec::new();
-        while room > 0 {
+        while limit > 0 {
             match state.queue.pop_front() {
                 None => break,
-                Some(Completion::Calls(mut calls)) if calls.len() > room => {
-                    let rest = calls.split_off(room);
+                Some(Completion::Calls(mut calls)) if calls.len() > limit => {
+                    let rest = calls.split_off(limit);
                     state.queue.push_front(Completion::Calls(rest));
                     taken.push(Completion::Calls(calls));
                     break;
                 }
                 Some(done) => {
-                    room = room.saturating_sub(done.weight());
+                    limit = limit.saturating_sub(done.weight());
                     taken.push(done);
                 }
             }
@@ -178,9 +174,9 @@ impl Completions {
         taken
     }
 
-    /// Keeps the process alive, or no longer.
-    pub fn hold(&self, js: Js, alive: bool) {
-        if let Some(wake) = &self.lock().wake {
+    /// Keeps the process alive, or stops doing so.
+    pub fn keep_alive(&self, js: Js, alive: bool) {
+        if let Some(wake) = &self.0.lock().wake {
             // SAFETY: on the JavaScript thread, and not finalized yet.
             unsafe {
                 if alive {
@@ -192,31 +188,27 @@ impl Completions {
         }
     }
 
-    /// Ends the wake-up; `gone` follows.
+    /// Ends the wake-up; `finalize` is called afterwards.
     pub fn release(&self) {
         let wake = self.end();
         if let Some(wake) = wake {
-            // SAFETY: taken out of the lock, so nobody calls it any more.
+            // SAFETY: removed under the lock, so it is not called any more.
             unsafe { sys::napi_release_threadsafe_function(wake.0, sys::ThreadsafeFunctionReleaseMode::release) };
         }
     }
 
-    /// The environment has ended the wake-up itself.
+    /// Records that the environment has ended the wake-up.
     pub fn detached(&self) {
         self.end();
     }
 
-    /// What is queued is let go outside the lock: it may push something in turn.
+    /// Drops the queue outside the lock, because that may push something in turn.
     fn end(&self) -> Option<Wake> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.ended = true;
         let (queue, wake) = (std::mem::take(&mut state.queue), state.wake.take());
         drop(state);
         drop(queue);
         wake
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

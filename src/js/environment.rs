@@ -1,5 +1,5 @@
-//! What the bridge keeps for one JavaScript environment, such as the main thread or a worker thread. All of it lives on that
-//! thread; what other threads finish comes back through `completions`.
+//! The state of the bridge in one JavaScript environment: the main thread or a worker thread. It is used on that thread only;
+//! results of other threads arrive through `completions`.
 
 mod abortable;
 mod callbacks;
@@ -26,53 +26,55 @@ use cinnabar_port::{
 use napi::{Env, Unknown, sys};
 
 use self::{
-    abortable::AbortableCalls, callbacks::Callback, credentials::CredentialFunctions, readers::KeptReader, tick::Tick,
+    abortable::AbortableCalls, callbacks::Callback, credentials::CredentialFunctions, readers::RegisteredReader,
+    tick::Tick,
 };
 pub use self::{
     callbacks::Notifier,
     log::{Log, Logs},
 };
 use super::{
+    allocator,
     completions::{Completion, Completions},
-    failure::More,
-    functions::Functions,
-    memory,
-    node_api::{Js, Kept, Value},
+    error_class::ErrorDetails,
+    js_functions::JsFunctions,
+    node_api::{Js, Reference, Value},
     output::build,
 };
 
-/// Promises that are settled in one turn of the event loop, or a quarter of those in flight if that is more. With all of
-/// them in one turn, this thread, the runtime's and the server would each wait for the other two.
-const WAVE: usize = 16;
+/// The number of promises that are settled in one turn of the event loop, or a quarter of those in flight if that is more. With all
+/// of them in one turn, this thread, the runtime's and the server would each wait for the other two.
+const MIN_SETTLED: usize = 16;
 
 /// The bridge's state in one JavaScript environment.
 pub struct Environment {
-    functions: RefCell<Option<Functions>>,
-    /// The calls of this tick, by the store that they ask and the time that they have.
+    functions: RefCell<Option<JsFunctions>>,
+    /// The calls of this tick, by store and limits.
     tick: Tick,
-    /// The order in which batches go out.
+    /// The order in which batches are sent.
     order: Arc<Sequence>,
     /// Calls whose promises signals may settle.
     abortable: AbortableCalls,
     /// The logs of services, which receive the changes of their stores' states.
     pub logs: Logs,
     /// Readers of inboxes.
-    readers: RefCell<HashMap<u64, KeptReader>>,
-    /// Functions that other threads notify.
+    readers: RefCell<HashMap<u64, RegisteredReader>>,
+    /// JsFunctions that other threads notify.
     callbacks: RefCell<HashMap<u64, Callback>>,
-    /// Functions that return credentials.
+    /// JsFunctions that return credentials.
     credentials: CredentialFunctions,
     in_flight: Cell<usize>,
     abandoned: Cell<bool>,
     warned: RefCell<HashSet<&'static str>>,
     capture_stacks: Cell<bool>,
-    /// Where other threads put what they finished.
+    /// The queue of what other threads have completed.
     pub completions: Arc<Completions>,
 }
 
 impl Environment {
-    /// `None` if the environment is already ending. Tools that look for open handles see `resource`.
-    pub fn start(js: Js, functions: Functions, capture_stacks: bool, resource: Value) -> Option<Rc<Self>> {
+    /// Starts the bridge of an environment; `None` if the environment is already ending. Tools that list open handles show
+    /// `resource`.
+    pub fn start(js: Js, functions: JsFunctions, capture_stacks: bool, resource: Value) -> Option<Rc<Self>> {
         let environment = Rc::new(Self {
             functions: RefCell::new(Some(functions)),
             tick: Tick::default(),
@@ -88,30 +90,30 @@ impl Environment {
             capture_stacks: Cell::new(capture_stacks),
             completions: Arc::new(Completions::new()),
         });
-        memory::give_back_after_large_values(&environment.completions);
+        allocator::trim_after_large_values(&environment.completions);
         let context = Rc::into_raw(environment.clone()).cast_mut().cast::<c_void>();
         environment.tick.prepare(js, context);
         environment.completions.attach(js, resource, context, Some(drain), Some(finalize)).then_some(environment)
     }
 
-    /// The package's error for `error`.
+    /// Returns the package's error for `error`.
     pub fn failure(&self, js: Js, error: &Error, trace: Option<Value>) -> Value {
         match &*self.functions.borrow() {
-            Some(functions) => functions.failures.build(js, error, None, More { trace, cause: None }),
+            Some(functions) => functions.error_class.build(js, error, None, ErrorDetails { trace, cause: None }),
             None => js.undefined(),
         }
     }
 
-    /// The package's error for `error`, for methods that throw.
+    /// Returns the package's error for `error`, to be thrown.
     pub fn exception(&self, env: &Env, error: &Error) -> napi::Error {
         let value = self.failure(Js(env.raw()), error, None);
         // SAFETY: a live value of this environment.
         napi::Error::from(unsafe { Unknown::from_raw_unchecked(env.raw(), value) })
     }
 
-    /// An answer as a value, for what is known without waiting.
-    pub fn value(&self, js: Js, answer: &Output) -> Value {
-        let built = self.functions.borrow().as_ref().map(|functions| build(answer.clone(), js, functions));
+    /// Returns an output as a value, for methods that return no promise.
+    pub fn value(&self, js: Js, output: &Output) -> Value {
+        let built = self.functions.borrow().as_ref().map(|functions| build(output.clone(), js, functions));
         built.and_then(Result::ok).unwrap_or_else(|| js.undefined())
     }
 
@@ -126,7 +128,7 @@ impl Environment {
         self.capture_stacks.set(true);
     }
 
-    /// Logs `text` the first time that it is called with `key`.
+    /// Logs `text`, once for each `key`.
     pub fn warn_once(&self, js: Js, key: &'static str, text: &str) {
         let new = self.warned.borrow_mut().insert(key);
         if let (true, Ok(text)) = (new, js.string(text.as_bytes())) {
@@ -139,39 +141,42 @@ impl Environment {
         self.in_flight.get() == 0
     }
 
-    /// Counts what keeps the process alive: calls in flight, readers, and callbacks that say so. Nothing else does.
-    pub fn hold(&self, js: Js, change: isize) {
+    /// Changes the count of what keeps the process alive: calls in flight, readers, and some callbacks.
+    pub fn keep_alive(&self, js: Js, change: isize) {
         let before = self.in_flight.get();
         let after = before.saturating_add_signed(change);
         self.in_flight.set(after);
         if (before == 0) != (after == 0) {
-            self.completions.hold(js, after > 0);
+            self.completions.keep_alive(js, after > 0);
         }
         if after == 0 && self.abandoned.get() {
             self.completions.release();
         }
     }
 
-    /// Calls one of JavaScript's functions; what it throws is ignored.
-    fn call_hook(&self, js: Js, which: impl FnOnce(&Functions) -> &Kept, args: &[Value]) -> Option<Value> {
+    /// Calls one of JavaScript's functions; exceptions are ignored.
+    fn call_hook(&self, js: Js, which: impl FnOnce(&JsFunctions) -> &Reference, args: &[Value]) -> Option<Value> {
         js.call(self.function(js, which), args).ok()
     }
 
-    fn function(&self, js: Js, which: impl FnOnce(&Functions) -> &Kept) -> Value {
-        self.functions.borrow().as_ref().map_or_else(|| js.undefined(), |functions| js.kept(which(functions)))
+    fn function(&self, js: Js, which: impl FnOnce(&JsFunctions) -> &Reference) -> Value {
+        self.functions
+            .borrow()
+            .as_ref()
+            .map_or_else(|| js.undefined(), |functions| js.reference_value(which(functions)))
     }
 
-    /// Handles a wave of what other threads have finished.
+    /// Handles some of what other threads have completed.
     fn drain(&self, js: Js) {
-        let wave = (self.in_flight.get() / 4).max(WAVE);
-        for completion in self.completions.take(wave) {
+        let limit = (self.in_flight.get() / 4).max(MIN_SETTLED);
+        for completion in self.completions.take(limit) {
             match completion {
                 Completion::Calls(calls) => self.settle_all(js, calls),
                 Completion::Flush => self.flush(),
-                Completion::GiveBackMemory => memory::give_back(),
+                Completion::TrimMemory => allocator::trim(),
                 Completion::ReaderReady(id) => js.scope(|| self.wake_reader(js, id)),
                 Completion::DropReader(id) => js.scope(|| self.drop_reader(js, id)),
-                Completion::Notify(id, answer) => js.scope(|| self.notify(js, id, answer)),
+                Completion::Notify(id, output) => js.scope(|| self.notify(js, id, output)),
                 Completion::DropCallback(id) => self.drop_callback(js, id),
                 Completion::Credentials(request) => js.scope(|| {
                     let call = self.function(js, |functions| &functions.ask_credentials);
@@ -204,22 +209,22 @@ impl Environment {
     }
 }
 
-/// Shared by everything that calls the bridge. When the last of them is gone, no further calls can arrive.
-pub struct Handle(Rc<Environment>);
+/// Shared by all objects that call the bridge. When it is dropped, no further calls can arrive.
+pub struct EnvironmentHandle(Rc<Environment>);
 
-impl Handle {
-    /// The only one of an environment.
+impl EnvironmentHandle {
+    /// Creates the only handle of an environment.
     pub fn new(environment: Rc<Environment>) -> Rc<Self> {
         Rc::new(Self(environment))
     }
 
-    /// The environment.
+    /// Returns the environment.
     pub fn environment(&self) -> &Rc<Environment> {
         &self.0
     }
 }
 
-impl Drop for Handle {
+impl Drop for EnvironmentHandle {
     fn drop(&mut self) {
         self.0.abandon();
     }

@@ -2,12 +2,12 @@
 
 use cinnabar_port::error::{Error, Kind};
 
-/// The service is closed or closing.
+/// Returns the error for a service that is closed or closing.
 pub fn closed() -> Error {
     Error::new(Kind::Closed, "this service was disconnected; connect() opens it again")
 }
 
-/// The JavaScript environment keeps no more values.
+/// Returns the error for a JavaScript environment that creates no more references.
 pub fn environment_ending() -> Error {
     Error::new(Kind::Internal, "this JavaScript environment is ending")
 }

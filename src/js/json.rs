@@ -1,4 +1,4 @@
-//! JSON is V8's job: an object crosses as one string.
+//! JSON is written and parsed by V8, so that an object crosses the bridge as one string.
 
 use cinnabar_port::error::{Error, Kind, Result};
 use napi::sys::ValueType;
@@ -18,7 +18,7 @@ impl Js {
         if self.kind(text) == ValueType::napi_string {
             self.text(text, name)
         } else {
-            Err(self.refuse(value, name, "JSON-serializable"))
+            Err(self.type_error(value, name, "JSON-serializable"))
         }
     }
 

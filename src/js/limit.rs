@@ -1,4 +1,4 @@
-//! `RateLimiter`'s native half.
+//! The native class behind `RateLimiter`.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use napi_derive::napi;
 use super::{
     node_api::{Js, RawValue},
     operation::Operation,
-    private,
+    sensitive_keys,
     service::Service,
     service_core::ServiceCore,
 };
 
-/// Limits of one service.
+/// A rate limiter of one service.
 #[napi]
 pub struct Limiter {
     core: ServiceCore,
@@ -49,14 +49,14 @@ impl Limiter {
             let prefix = js.text_option(options, c"prefix", "prefix")?;
             let hidden = prefix.clone();
             let limiter = limit::Limiter::new(limit::Options { prefix, on_unavailable })?;
-            hidden.iter().for_each(|prefix| private::hide(prefix));
+            hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
             Ok(limiter)
         };
         let limiter = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), limiter: Arc::new(limiter) })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Limiter> {
         Ok(Self { core: self.core.within(&env, limits.raw())?, limiter: self.limiter.clone() })
@@ -81,7 +81,7 @@ impl Limiter {
         })
     }
 
-    /// Forgets the hits; returns how many keys were deleted.
+    /// Deletes the hits; returns how many keys were deleted.
     #[napi]
     pub fn reset(&self, env: Env, id: Unknown) -> RawValue {
         let operation = self.core.operation("RESET RATE LIMIT", super::operation::Empty::Zero);
@@ -89,15 +89,15 @@ impl Limiter {
     }
 }
 
-/// What a check returns without a server is the limiter's own option, not the service's.
+/// Returns an operation without an empty value, because the limiter has an option of its own for the case without a server.
 fn operation(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
 fn output(checked: LimitResult) -> Output {
     // If the store did not count, the time is estimated with this process's clock.
-    let guess = || unix_ms() + checked.retry_after_ms;
-    let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(guess));
+    let estimate = || unix_ms() + checked.retry_after_ms;
+    let reset_ms = checked.reset_ms.or_else(|| (!checked.allowed).then(estimate));
     Output::RateLimit {
         allowed: checked.allowed,
         remaining: checked.remaining,

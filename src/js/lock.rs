@@ -1,4 +1,4 @@
-//! `DistributedLock`'s native half.
+//! The native class behind `DistributedLock`.
 
 use std::{
     cell::RefCell,
@@ -39,13 +39,13 @@ impl Lock {
         Ok(Self { core: service.core.clone(), locks: Arc::new(locks) })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Lock> {
         Ok(Self { core: self.core.within(&env, limits.raw())?, locks: self.locks.clone() })
     }
 
-    /// An id that is the same for all objects by which this lock may be taken on the same store, once the store is open.
+    /// Returns an id that is the same for all objects that can acquire this lock on the same store; available once the store is open.
     #[napi]
     pub fn scope(&self, env: Env, resource: Unknown) -> Option<String> {
         let store = self.core.store()?;
@@ -53,7 +53,7 @@ impl Lock {
         Some(format!("{:p} {}", Arc::as_ptr(&store), String::from_utf8_lossy(&key)))
     }
 
-    /// A token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
+    /// Returns a token, or null while another holder has the lock. If `strict` is `true`, always rejects when the store is unavailable.
     #[napi]
     pub fn acquire(&self, env: Env, resource: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.operation("ACQUIRE LOCK", Empty::Null, strict), |js| {
@@ -65,18 +65,18 @@ impl Lock {
         })
     }
 
-    /// Gives it back; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
+    /// Releases the lock; false if it is no longer held with this token. `strict` as with `acquire`.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.operation("RELEASE LOCK", Empty::False, strict), |js| {
-            match (sought(js, resource, "resource")?, sought(js, token, "token")?) {
+            match (lookup_text(js, resource, "resource")?, lookup_text(js, token, "token")?) {
                 (Some(resource), Some(token)) => self.locks.release(&resource, &token),
                 _ => Ok(Call::ready(false)),
             }
         })
     }
 
-    /// Keeps `disconnect()` waiting until the lock that its caller holds is given back.
+    /// Makes `disconnect()` wait until the caller has released its lock.
     #[napi]
     pub fn stay(&self) -> Holder {
         let guard = self.core.delay_drain();
@@ -84,11 +84,11 @@ impl Lock {
         Holder { core: self.core.clone(), locks: self.locks.clone(), guard: RefCell::new(guard), store }
     }
 
-    /// Holds it longer; false when it is no longer held with this token. If `strict` is `true`, as with `acquire`.
+    /// Extends the ttl; false if the lock is no longer held with this token. `strict` as with `acquire`.
     #[napi]
     pub fn extend(&self, env: Env, resource: Unknown, token: Unknown, ttl: Unknown, strict: Option<bool>) -> RawValue {
         self.core.submit(env, self.operation("EXTEND LOCK", Empty::False, strict), |js| {
-            let (resource, token) = (sought(js, resource, "resource")?, sought(js, token, "token")?);
+            let (resource, token) = (lookup_text(js, resource, "resource")?, lookup_text(js, token, "token")?);
             let ttl = js.any_number(ttl.raw(), "ttlSeconds")?;
             // An invalid ttl is a programming error, even if the resource or token is invalid client input.
             lock::checked_ttl(ttl)?;
@@ -107,12 +107,12 @@ impl Lock {
     }
 }
 
-/// A resource or token from client input; `None` if no lock can be held with it.
-fn sought(js: Js, value: Unknown, name: &str) -> Result<Option<String>> {
-    js.sought(value.raw(), name, keys::is_id)
+/// Returns a resource or token from client input; `None` if it cannot be one.
+fn lookup_text(js: Js, value: Unknown, name: &str) -> Result<Option<String>> {
+    js.lookup_text(value.raw(), name, keys::is_id)
 }
 
-/// The holder of a lock, who gives it back whatever its calls are bound to, and even while its service is closed.
+/// The holder of a lock, which can release it whatever limits its calls have, and even while its service is being closed.
 #[napi]
 pub struct Holder {
     core: ServiceCore,
@@ -125,7 +125,7 @@ pub struct Holder {
 impl Holder {
     /// Logs that the lock was lost while its operation was running.
     #[napi]
-    pub fn tell_lost(&self, env: Env, resource: Unknown) {
+    pub fn report_lost(&self, env: Env, resource: Unknown) {
         let resource = Js(env.raw()).text(resource.raw(), "resource");
         let (Some(store), Ok(resource)) = (self.store.upgrade(), resource) else { return };
         let target = store.status().servers.first().map(|server| server.target.clone()).unwrap_or_default();
@@ -135,7 +135,7 @@ impl Holder {
         store.events().emit(&Event::new(EventKind::LockLost, target, text));
     }
 
-    /// Gives the lock back; false when it is no longer held with this token.
+    /// Releases the lock; false if it is no longer held with this token.
     #[napi]
     pub fn release(&self, env: Env, resource: Unknown, token: Unknown) -> RawValue {
         let js = Js(env.raw());
@@ -148,7 +148,7 @@ impl Holder {
             Ok((Arc::<OpenStore>::clone(open_store), self.core.settings().timeout, call.map(Output::from)))
         });
         if closing {
-            // Sent before the drain sees that the guard is gone.
+            // Sent before the drain sees that the guard was dropped.
             self.core.environment().flush();
         }
         RawValue(promise)

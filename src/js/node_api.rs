@@ -1,4 +1,4 @@
-//! The JavaScript thread while native code runs on it: the few Node-API calls the hot path needs, without wrappers that cost.
+//! The Node-API calls of the hot path, without the overhead of wrappers.
 
 use std::ptr;
 
@@ -9,10 +9,10 @@ use cinnabar_port::{
 };
 use napi::{bindgen_prelude::ToNapiValue, sys};
 
-/// A value of the current call; it is gone when the call returns to JavaScript.
+/// A value of the current call; it is invalid after the call has returned to JavaScript.
 pub type Value = sys::napi_value;
 
-/// A value that a native method returns as it is.
+/// A value that a native method returns unchanged.
 pub struct RawValue(pub Value);
 
 impl ToNapiValue for RawValue {
@@ -21,36 +21,40 @@ impl ToNapiValue for RawValue {
     }
 }
 
-/// The environment of the current call. Holding one means running on its thread.
+/// The environment of the current call. It is used on the JavaScript thread only.
 #[derive(Clone, Copy)]
 pub struct Js(pub sys::napi_env);
 
-/// Keeps a value beyond the call it came with.
-pub struct Kept(pub sys::napi_ref);
+/// A reference to a value, valid beyond the call that created it.
+pub struct Reference(pub sys::napi_ref);
 
-/// A reference that is given back when it is dropped, which happens on its environment's thread.
-pub struct Owned {
+/// A reference that is deleted when it is dropped, on the thread of its environment.
+pub struct OwnedReference {
     js: Js,
-    kept: Option<Kept>,
+    reference: Option<Reference>,
 }
 
-impl Owned {
-    /// The value; `undefined` when it was held weakly and is gone.
+impl OwnedReference {
+    /// Returns the value; `undefined` if the reference was weak and the value was collected.
     pub fn value(&self) -> Value {
-        let value = self.kept.as_ref().map(|kept| self.js.kept(kept)).filter(|value| !value.is_null());
+        let value = self
+            .reference
+            .as_ref()
+            .map(|reference| self.js.reference_value(reference))
+            .filter(|value| !value.is_null());
         value.unwrap_or_else(|| self.js.undefined())
     }
 }
 
-impl Drop for Owned {
+impl Drop for OwnedReference {
     fn drop(&mut self) {
-        if let Some(kept) = self.kept.take() {
-            self.js.forget(kept);
+        if let Some(reference) = self.reference.take() {
+            self.js.delete_reference(reference);
         }
     }
 }
 
-/// What a JavaScript function threw.
+/// A value thrown by a JavaScript function.
 pub struct Thrown(pub Value);
 
 /// Runs a Node-API call that writes one result.
@@ -84,12 +88,12 @@ impl Js {
         made!(value => sys::napi_create_double(self.0, number, &mut value)).unwrap_or(ptr::null_mut())
     }
 
-    /// A string. ASCII takes the cheaper way; bytes that are no UTF-8 become U+FFFD.
+    /// A string. ASCII uses the cheaper call; invalid UTF-8 becomes U+FFFD.
     pub fn string(self, bytes: &[u8]) -> Result<Value> {
         self.known_string(bytes, bytes.is_ascii())
     }
 
-    /// The same for bytes that somebody has looked through.
+    /// A string of bytes that are known to be ASCII, or not.
     pub fn known_string(self, bytes: &[u8], ascii: bool) -> Result<Value> {
         let (text, length) = (bytes.as_ptr().cast(), bytes.len() as isize);
         let made = if ascii {
@@ -139,7 +143,7 @@ impl Js {
         unsafe { sys::napi_define_properties(self.0, object, 1, &property) };
     }
 
-    /// Sets `object.name = value`, for a name known when this was compiled, with its trailing NUL.
+    /// Sets `object.name = value`.
     pub fn set(self, object: Value, name: &'static std::ffi::CStr, value: Value) {
         // SAFETY: the name ends in NUL and the values belong to this environment.
         unsafe { sys::napi_set_named_property(self.0, object, name.as_ptr(), value) };
@@ -201,7 +205,7 @@ impl Js {
         status == sys::Status::napi_ok && is
     }
 
-    /// The length of an array, or `None` for anything else.
+    /// Returns the length of an array, or `None` for anything else.
     pub fn array_length(self, value: Value) -> Option<usize> {
         let (mut is_array, mut length) = (false, 0);
         // SAFETY: the out pointers are locals.
@@ -214,7 +218,7 @@ impl Js {
         (status == sys::Status::napi_ok).then_some(length as usize)
     }
 
-    /// What `typeof` says, with `null` apart.
+    /// Returns the type as `typeof` does, except that `null` is a type of its own.
     pub fn kind(self, value: Value) -> i32 {
         let mut kind = sys::ValueType::napi_undefined;
         // SAFETY: the out pointer is a local.
@@ -222,13 +226,13 @@ impl Js {
         kind
     }
 
-    /// `undefined` or `null`.
+    /// Whether it is `undefined` or `null`.
     pub fn is_nothing(self, value: Value) -> bool {
         matches!(self.kind(value), sys::ValueType::napi_undefined | sys::ValueType::napi_null)
     }
 
-    /// A finite number in JavaScript's notation, as `String(number)` returns it.
-    pub fn spelled(self, value: Value, number: f64) -> Option<Bytes> {
+    /// Formats a finite number as `String(number)` does.
+    pub fn number_text(self, value: Value, number: f64) -> Option<Bytes> {
         // Minus zero becomes 0, as in JavaScript.
         if number::is_safe_integer(number) {
             return Some(Bytes::copy_from_slice(itoa::Buffer::new().format(number as i64).as_bytes()));
@@ -249,7 +253,7 @@ impl Js {
         (status == sys::Status::napi_ok).then(|| Bytes::copy_from_slice(&characters[..length]))
     }
 
-    /// The number, if it is one.
+    /// Returns the number, if it is one.
     pub fn as_number(self, value: Value) -> Option<f64> {
         let mut number = 0.0;
         // SAFETY: the out pointer is a local.
@@ -257,7 +261,7 @@ impl Js {
         (status == sys::Status::napi_ok).then_some(number)
     }
 
-    /// The boolean, if it is one.
+    /// Returns the boolean, if it is one.
     pub fn as_boolean(self, value: Value) -> Option<bool> {
         let mut flag = false;
         // SAFETY: the out pointer is a local.
@@ -288,25 +292,25 @@ impl Js {
         made!(value => sys::napi_create_error(self.0, ptr::null_mut(), message, &mut value))
     }
 
-    /// A native function with a pointer of ours.
+    /// A native function with a data pointer.
     pub fn function(self, callback: sys::napi_callback, data: *mut std::ffi::c_void) -> Option<Value> {
         made!(value => sys::napi_create_function(self.0, c"flush".as_ptr(), 5, callback, data, &mut value))
     }
 
-    /// Keeps a value until `forget`.
-    pub fn keep(self, value: Value) -> Option<Kept> {
-        made!(kept => sys::napi_create_reference(self.0, value, 1, &mut kept)).map(Kept)
+    /// Creates a reference, valid until `delete_reference`.
+    pub fn create_reference(self, value: Value) -> Option<Reference> {
+        made!(reference => sys::napi_create_reference(self.0, value, 1, &mut reference)).map(Reference)
     }
 
-    /// Keeps a value until the owner goes.
-    pub fn own(self, value: Value) -> Option<Owned> {
-        self.keep(value).map(|kept| Owned { js: self, kept: Some(kept) })
+    /// Creates a reference that is deleted when it is dropped.
+    pub fn owned_reference(self, value: Value) -> Option<OwnedReference> {
+        self.create_reference(value).map(|reference| OwnedReference { js: self, reference: Some(reference) })
     }
 
-    /// Finds an object again for as long as JavaScript itself holds it.
-    pub fn hold_weakly(self, object: Value) -> Option<Owned> {
-        made!(kept => sys::napi_create_reference(self.0, object, 0, &mut kept))
-            .map(|kept| Owned { js: self, kept: Some(Kept(kept)) })
+    /// Creates a reference that does not prevent collection of the object.
+    pub fn weak_reference(self, object: Value) -> Option<OwnedReference> {
+        made!(reference => sys::napi_create_reference(self.0, object, 0, &mut reference))
+            .map(|reference| OwnedReference { js: self, reference: Some(Reference(reference)) })
     }
 
     /// Whether two values are the same one.
@@ -317,48 +321,49 @@ impl Js {
         same
     }
 
-    /// A kept value again.
-    pub fn kept(self, kept: &Kept) -> Value {
-        made!(value => sys::napi_get_reference_value(self.0, kept.0, &mut value)).unwrap_or_else(|| self.undefined())
+    /// Returns the value of a reference.
+    pub fn reference_value(self, reference: &Reference) -> Value {
+        made!(value => sys::napi_get_reference_value(self.0, reference.0, &mut value))
+            .unwrap_or_else(|| self.undefined())
     }
 
-    /// Lets a kept value go.
-    pub fn forget(self, kept: Kept) {
-        // SAFETY: the reference was made by `keep` and is used up here.
-        unsafe { sys::napi_delete_reference(self.0, kept.0) };
+    /// Lets a reference value go.
+    pub fn delete_reference(self, reference: Reference) {
+        // SAFETY: the reference was created by `create_reference` and is consumed here.
+        unsafe { sys::napi_delete_reference(self.0, reference.0) };
     }
 
-    /// A promise and what settles it.
+    /// Creates a promise, with the deferred that settles it.
     pub fn promise(self) -> Option<(Value, sys::napi_deferred)> {
         let mut deferred = ptr::null_mut();
         made!(promise => sys::napi_create_promise(self.0, &mut deferred, &mut promise))
             .map(|promise| (promise, deferred))
     }
 
-    /// Resolves; the deferred is used up.
+    /// Resolves a promise, which consumes the deferred.
     pub fn resolve(self, deferred: sys::napi_deferred, value: Value) {
         // SAFETY: every deferred is settled exactly once: its ticket is consumed.
         unsafe { sys::napi_resolve_deferred(self.0, deferred, value) };
     }
 
-    /// Rejects; the deferred is used up.
+    /// Rejects a promise, which consumes the deferred.
     pub fn reject(self, deferred: sys::napi_deferred, error: Value) {
         // SAFETY: as above.
         unsafe { sys::napi_reject_deferred(self.0, deferred, error) };
     }
 
-    /// Runs `work` so that the values it makes can be collected right after.
+    /// Runs `work` in a handle scope, so that the values it creates can be collected afterwards.
     pub fn scope<T>(self, work: impl FnOnce() -> T) -> T {
         let scope = made!(scope => sys::napi_open_handle_scope(self.0, &mut scope));
         let result = work();
         if let Some(scope) = scope {
-            // SAFETY: opened above, and nothing made inside is used any more.
+            // SAFETY: opened above, and no value created inside is used any more.
             unsafe { sys::napi_close_handle_scope(self.0, scope) };
         }
         result
     }
 
-    /// Takes the pending exception, so that JavaScript goes on.
+    /// Takes the pending exception, so that JavaScript can continue.
     pub fn thrown(self) -> Thrown {
         Thrown(
             made!(error => sys::napi_get_and_clear_last_exception(self.0, &mut error))

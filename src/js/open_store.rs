@@ -1,4 +1,4 @@
-//! A store as one service has opened it: what is in flight on it, and what `disconnect()` waits for.
+//! A store as opened by one service: what is in flight on it, and what `disconnect()` waits for.
 
 use std::{
     future::Future,
@@ -14,45 +14,45 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Calls are taken.
+/// Calls are accepted.
 const OPEN: u8 = 0;
-/// No more calls; those in flight may end.
+/// No more calls are accepted; those in flight may end.
 const CLOSING: u8 = 1;
-/// What is still in flight is given up.
-const CUT: u8 = 2;
+/// Calls that are still in flight are abandoned.
+const ABANDONED: u8 = 2;
 
 /// A store from a service's first call to its `disconnect()`.
 pub struct OpenStore {
     store: Arc<Store>,
-    /// Batches in flight, not calls: counting those would cost each of them.
+    /// Batches in flight rather than calls, since counting would cost each call.
     in_flight: AtomicUsize,
-    /// Callers with one more call to make.
+    /// Callers that will make one more call.
     guards: AtomicUsize,
     phase: AtomicU8,
-    moved_on: Notify,
+    phase_changed: Notify,
     empty: Notify,
 }
 
-/// A batch that counts as in flight until it is dropped, however that comes about.
+/// A batch that counts as in flight until it is dropped.
 pub struct InFlight(Arc<OpenStore>);
 
-/// Makes a drain wait for one more call of its holder, unless that takes too long.
+/// Makes a drain wait, within its time limit, for one more call of its holder.
 pub struct DrainGuard(Arc<OpenStore>);
 
 impl OpenStore {
-    /// Nothing is in flight yet.
+    /// Returns a store with nothing in flight.
     pub fn new(store: Arc<Store>) -> Self {
         Self {
             store,
             in_flight: AtomicUsize::new(0),
             guards: AtomicUsize::new(0),
             phase: AtomicU8::new(OPEN),
-            moved_on: Notify::new(),
+            phase_changed: Notify::new(),
             empty: Notify::new(),
         }
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
@@ -77,23 +77,23 @@ impl OpenStore {
         self.is_idle() && self.guards.load(Ordering::Acquire) == 0
     }
 
-    /// No more calls come; what only waits for a connection is notified.
+    /// Accepts no more calls, and notifies those that only wait for a connection.
     pub fn close(&self) {
         self.enter(CLOSING);
     }
 
-    /// Waits until nothing is in flight; gives up what still is at the deadline.
+    /// Waits until nothing is in flight; abandons what still is at the deadline.
     pub async fn drain(&self, deadline: Instant) {
-        if timeout_at(deadline, self.emptied(Self::is_drained)).await.is_err() {
-            self.enter(CUT);
-            self.emptied(Self::is_idle).await;
+        if timeout_at(deadline, self.wait_until(Self::is_drained)).await.is_err() {
+            self.enter(ABANDONED);
+            self.wait_until(Self::is_idle).await;
         }
     }
 
-    async fn emptied(&self, done: impl Fn(&Self) -> bool) {
+    async fn wait_until(&self, done: impl Fn(&Self) -> bool) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());
-            // Enabled before the check, so that what ends in between is noticed.
+            // Enabled before the check, so that no notification in between is missed.
             empty.as_mut().enable();
             if done(self) {
                 return;
@@ -104,30 +104,30 @@ impl OpenStore {
 
     async fn reached(&self, phase: u8) {
         loop {
-            let mut moved_on = std::pin::pin!(self.moved_on.notified());
-            moved_on.as_mut().enable();
+            let mut phase_changed = std::pin::pin!(self.phase_changed.notified());
+            phase_changed.as_mut().enable();
             if self.phase.load(Ordering::Acquire) >= phase {
                 return;
             }
-            moved_on.await;
+            phase_changed.await;
         }
     }
 
     fn enter(&self, phase: u8) {
         self.phase.fetch_max(phase, Ordering::AcqRel);
-        self.moved_on.notify_waiters();
+        self.phase_changed.notify_waiters();
     }
 }
 
 impl InFlight {
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> &Arc<Store> {
         &self.0.store
     }
 
-    /// Completes when what is in flight is given up.
-    pub fn cut(&self) -> impl Future<Output = ()> {
-        self.0.reached(CUT)
+    /// Completes when what is in flight is abandoned.
+    pub fn abandoned(&self) -> impl Future<Output = ()> {
+        self.0.reached(ABANDONED)
     }
 
     /// Whether the service is being closed.
@@ -142,7 +142,7 @@ impl InFlight {
 }
 
 impl DrainGuard {
-    /// Where to send the call.
+    /// Returns the store for the call.
     pub fn open_store(&self) -> &Arc<OpenStore> {
         &self.0
     }
@@ -150,7 +150,7 @@ impl DrainGuard {
     /// Whether the service is being closed, and whether it is too late already.
     pub fn ending(&self) -> (bool, bool) {
         let phase = self.0.phase.load(Ordering::Acquire);
-        (phase >= CLOSING, phase >= CUT)
+        (phase >= CLOSING, phase >= ABANDONED)
     }
 }
 

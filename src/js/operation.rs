@@ -1,30 +1,30 @@
-//! What a call is named in warnings, and what it returns when there is no server and the service is configured for no error.
+//! The name of a call in errors and warnings, and its result without a server if the service is configured to return empty values.
 
 use cinnabar_core::output::Output;
 use cinnabar_port::random;
 
-/// A call as the bridge carries it.
+/// The operation of a call.
 #[derive(Clone, Copy)]
 pub struct Operation {
-    /// In capitals, as the documented warning has it.
+    /// In upper case, as in the documented warning.
     pub name: &'static str,
-    /// Returned instead of an error when there is no server; `None` rejects, as do writes that return nothing: they would look
-    /// done.
+    /// Returned instead of an error if no server is available. `None` rejects, as for writes without a result: they would seem to
+    /// have succeeded.
     pub empty: Option<Empty>,
 }
 
 /// Words in the names of operations whose keys contain secrets or personal data, such as session ids, user ids or addresses.
-const PRIVATE: [&str; 5] = ["SESSION", "SESSIONS", "USER", "LIMIT", "TOKEN"];
+const SENSITIVE: [&str; 5] = ["SESSION", "SESSIONS", "USER", "LIMIT", "TOKEN"];
 
 impl Operation {
-    /// The same, but rejects if the store is unavailable.
+    /// Returns the same operation, which rejects if the store is unavailable.
     pub fn rejecting(self) -> Self {
         Self { empty: None, ..self }
     }
 
     /// Whether its errors may include the key.
     pub fn shows_key(self) -> bool {
-        !self.name.split(' ').any(|word| PRIVATE.contains(&word))
+        !self.name.split(' ').any(|word| SENSITIVE.contains(&word))
     }
 }
 
@@ -39,7 +39,7 @@ pub enum Empty {
     Zero,
     /// `[]`.
     List,
-    /// So many times `null`.
+    /// An array of this many `null`s.
     Nulls(usize),
     /// `{}`, without a prototype.
     Object,
@@ -48,7 +48,7 @@ pub enum Empty {
 }
 
 impl Empty {
-    /// The value.
+    /// Returns the value.
     pub fn output(self) -> Output {
         match self {
             Self::Null => Output::Null,

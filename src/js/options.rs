@@ -1,4 +1,4 @@
-//! A service's options as JavaScript gives them.
+//! Reads the options of a service.
 
 use std::{collections::HashMap, ffi::CStr};
 
@@ -11,31 +11,31 @@ use napi::sys::ValueType;
 
 use super::{
     environment::Environment,
-    group::Group,
     node_api::{Js, Value},
+    option_reader::OptionReader,
 };
 
-/// What `onUnavailable` says.
+/// The option `onUnavailable`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnUnavailable {
-    /// A typed error.
+    /// Reject with an error.
     Throw,
-    /// The operation's empty value, and one warning.
+    /// Return the empty value of the operation, with one warning.
     Empty,
 }
 
-impl Group {
+impl OptionReader {
     fn secret(self, name: &'static CStr) -> Result<Option<Secret>> {
         self.text(name).map(|text| text.map(Secret::new))
     }
 
-    /// PEM text, as a string or as what `readFileSync` returns.
+    /// Returns PEM text from a string or a Buffer.
     fn pem(self, name: &'static CStr) -> Result<Option<String>> {
-        self.read(name, |value, said| match self.js.bytes(value) {
+        self.read(name, |value, label| match self.js.bytes(value) {
             Some(bytes) => String::from_utf8(bytes.to_vec())
-                .map_err(|_| Error::argument(format!("{said} must be PEM text (-----BEGIN …), not binary data"))),
-            None if self.js.kind(value) == ValueType::napi_string => self.js.text(value, said),
-            None => Err(self.js.refuse(value, said, "a string or a Buffer with PEM text")),
+                .map_err(|_| Error::argument(format!("{label} must be PEM text (-----BEGIN …), not binary data"))),
+            None if self.js.kind(value) == ValueType::napi_string => self.js.text(value, label),
+            None => Err(self.js.type_error(value, label, "a string or a Buffer with PEM text")),
         })
     }
 
@@ -43,12 +43,12 @@ impl Group {
         Ok(self.js.option(self.object, name)?.and_then(|value| self.js.as_boolean(value)))
     }
 
-    /// One fingerprint, or several while a certificate is being replaced.
+    /// Returns one fingerprint, or several while a certificate is being replaced.
     fn fingerprints(self) -> Result<Vec<[u8; 32]>> {
-        let read = self.read(c"fingerprint", |value, said| {
+        let read = self.read(c"fingerprint", |value, label| {
             let all = match self.js.array_length(value) {
-                Some(_) => self.js.texts(value, said)?,
-                None => vec![self.js.text(value, said)?],
+                Some(_) => self.js.texts(value, label)?,
+                None => vec![self.js.text(value, label)?],
             };
             if all.is_empty() {
                 return Err(Error::settings(
@@ -73,7 +73,7 @@ impl Group {
             key: tls.pem(c"key")?.map(Secret::new),
             server_name: tls.text(c"servername")?,
             fingerprints: tls.fingerprints()?,
-            unverified: tls.read(c"rejectUnauthorized", |value, said| self.js.flag(value, said))? == Some(false),
+            unverified: tls.read(c"rejectUnauthorized", |value, label| self.js.flag(value, label))? == Some(false),
         })))
     }
 
@@ -100,10 +100,10 @@ impl Group {
     }
 
     fn on_unavailable(self) -> Result<Option<OnUnavailable>> {
-        self.read(c"onUnavailable", |value, said| match self.js.text(value, said)?.as_str() {
+        self.read(c"onUnavailable", |value, label| match self.js.text(value, label)?.as_str() {
             "throw" => Ok(OnUnavailable::Throw),
             "empty" => Ok(OnUnavailable::Empty),
-            _ => Err(Error::argument(format!("{said} must be 'throw' or 'empty'"))),
+            _ => Err(Error::argument(format!("{label} must be 'throw' or 'empty'"))),
         })
     }
 
@@ -139,9 +139,9 @@ impl Group {
             max_bytes: self.whole(c"maxBytes", 1 << 20..=1 << 40)?,
             breaker: self.breaker()?,
             sentinel: self.sentinel()?,
-            credentials: self.read(c"credentials", |value, said| {
+            credentials: self.read(c"credentials", |value, label| {
                 if self.js.kind(value) != ValueType::napi_function {
-                    return Err(self.js.refuse(value, said, "a function"));
+                    return Err(self.js.type_error(value, label, "a function"));
                 }
                 environment.credential_provider(self.js, value)
             })?,
@@ -150,7 +150,7 @@ impl Group {
 }
 
 impl Js {
-    /// Options of a service.
+    /// Returns the options of a service.
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
@@ -159,13 +159,13 @@ impl Js {
         environment: &Environment,
         options: Value,
     ) -> Result<(Options, Option<OnUnavailable>)> {
-        let group = Group { js: self, object: options, within: "" };
+        let group = OptionReader { js: self, object: options, prefix: "" };
         let read = group.on_unavailable().and_then(|policy| Ok((group.all(environment)?, policy)));
-        // What is wrong with an argument of any other call is wrong with a setting here.
+        // Errors of arguments become errors of settings.
         read.map_err(|error| Error::settings(error.message().to_owned()))
     }
 
-    /// The environment's variables, from a plain object of strings.
+    /// Returns the environment variables from a plain object of strings.
     pub fn variables(self, env: Value) -> Variables {
         const NAMES: [(&CStr, &str); 12] = [
             (c"REDIS_URL", "REDIS_URL"),

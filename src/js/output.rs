@@ -4,13 +4,13 @@ use cinnabar_core::output::Output;
 use cinnabar_port::error::{Error, Kind, Result};
 
 use super::{
-    failure::More,
-    functions::Functions,
+    error_class::ErrorDetails,
+    js_functions::JsFunctions,
     node_api::{Js, Value},
 };
 
 /// Builds the JavaScript value of an output.
-pub fn build(output: Output, js: Js, functions: &Functions) -> Result<Value> {
+pub fn build(output: Output, js: Js, functions: &JsFunctions) -> Result<Value> {
     Ok(match output {
         Output::Undefined => js.undefined(),
         Output::Null => js.null(),
@@ -18,9 +18,11 @@ pub fn build(output: Output, js: Js, functions: &Functions) -> Result<Value> {
         Output::Number(number) => js.number(number),
         Output::Text(text) => js.known_string(&text.bytes, text.ascii)?,
         Output::Bytes(bytes) => js.buffer(&bytes)?,
-        Output::Json(text) => js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?,
+        Output::Json(text) => {
+            js.parse(js.reference_value(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?
+        }
         Output::JsonRecord(text) => {
-            let parsed = js.parse(js.kept(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?;
+            let parsed = js.parse(js.reference_value(&functions.parse), js.known_string(&text.bytes, text.ascii)?)?;
             record(js, functions, &[parsed])?
         }
         Output::List(items) => {
@@ -57,15 +59,15 @@ pub fn build(output: Output, js: Js, functions: &Functions) -> Result<Value> {
                 js.number(limit as f64),
                 js.number(f64::from(source as u8)),
             ];
-            js.call(js.kept(&functions.checked), &args)
+            js.call(js.reference_value(&functions.checked), &args)
                 .map_err(|_| Error::new(Kind::Internal, "the rate-limit result could not be built"))?
         }
-        Output::Failure(error) => functions.failures.build(js, &error, None, More::default()),
+        Output::Failure(error) => functions.error_class.build(js, &error, None, ErrorDetails::default()),
     })
 }
 
 /// Turns an object into one without a prototype.
-fn record(js: Js, functions: &Functions, object: &[Value]) -> Result<Value> {
-    let made = js.call(js.kept(&functions.record), object);
+fn record(js: Js, functions: &JsFunctions, object: &[Value]) -> Result<Value> {
+    let made = js.call(js.reference_value(&functions.record), object);
     made.map_err(|_| Error::new(Kind::Internal, "an object without a prototype could not be created"))
 }

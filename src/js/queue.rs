@@ -1,6 +1,6 @@
-//! `JobQueue`'s native half.
+//! The native class behind `JobQueue`.
 
-mod listening;
+mod listener;
 mod options;
 mod output;
 mod repeats;
@@ -22,7 +22,7 @@ use cinnabar_port::{
 use napi::{Env, JsValue, Unknown, sys::ValueType};
 use napi_derive::napi;
 
-use self::{listening::QueueListening, options::JobDefaults, worker::QueueWorker};
+use self::{listener::QueueListener, options::JobDefaults, worker::QueueWorker};
 use super::{
     node_api::{Js, RawValue, Value},
     operation::Operation,
@@ -55,21 +55,21 @@ impl Queue {
         Ok(Self { core: service.core.clone(), queue, lease, defaults: Rc::new(defaults) })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Queue> {
         let core = self.core.within(&env, limits.raw())?;
         Ok(Self { core, queue: self.queue.clone(), lease: self.lease, defaults: self.defaults.clone() })
     }
 
-    /// An id that is the same for all objects of this queue on the same store, once the store is open.
+    /// Returns an id that is the same for all objects of this queue on the same store; available once the store is open.
     #[napi(getter)]
     pub fn scope(&self) -> Option<String> {
         let store = self.core.store()?;
         Some(format!("{:p} {}", std::sync::Arc::as_ptr(&store), String::from_utf8_lossy(self.queue.key())))
     }
 
-    /// Most bytes of the data of a job, or of its result.
+    /// The most bytes that the data or the result of a job may have.
     #[napi(getter)]
     pub fn max_bytes(&self) -> f64 {
         self.queue.options().max_bytes as f64
@@ -107,7 +107,7 @@ impl Queue {
         })
     }
 
-    /// A job as an object, or null.
+    /// Returns a job as an object, or null.
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("GET JOB"), |js| {
@@ -116,7 +116,7 @@ impl Queue {
         })
     }
 
-    /// Jobs of a state.
+    /// Returns the jobs of a state.
     #[napi]
     pub fn list(&self, env: Env, state: Unknown, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("LIST JOBS"), |js| {
@@ -126,7 +126,7 @@ impl Queue {
         })
     }
 
-    /// Lines of a job's log.
+    /// Returns lines of the log of a job.
     #[napi]
     pub fn logs(&self, env: Env, id: Unknown, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("JOB LOG"), |js| {
@@ -139,10 +139,10 @@ impl Queue {
         })
     }
 
-    /// Reads a job for a waiting caller; null if it is unknown. If `counted`, the job's outcome is kept for this caller until
+    /// Reads a job for a waiting caller; null if it is unknown. If `counted`, the outcome of the job is retained for this caller until
     /// `unwait`.
     #[napi]
-    pub fn look(&self, env: Env, id: Unknown, counted: bool) -> RawValue {
+    pub fn poll(&self, env: Env, id: Unknown, counted: bool) -> RawValue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| {
             let call = self.queue.peek(&js.text(id.raw(), "id")?, counted)?;
             Ok(call.map(|job| job.map_or(Output::Null, output::job)))
@@ -155,49 +155,49 @@ impl Queue {
         self.core.submit(env, plain("WAIT FOR JOB"), |js| self.queue.remove_waiter(&js.text(id.raw(), "id")?))
     }
 
-    /// How many jobs are in each state.
+    /// Returns the number of jobs in each state.
     #[napi]
     pub fn counts(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("COUNT JOBS"), |_| Ok(self.queue.counts().map(output::counts)))
     }
 
-    /// Lets no job be taken any more.
+    /// Prevents workers from taking jobs.
     #[napi]
     pub fn pause(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("PAUSE QUEUE"), |_| Ok(self.queue.pause()))
     }
 
-    /// Lets jobs be taken again.
+    /// Allows workers to take jobs again.
     #[napi]
     pub fn resume(&self, env: Env) -> RawValue {
         self.core.submit(env, plain("RESUME QUEUE"), |_| Ok(self.queue.resume()))
     }
 
-    /// Removes a job; whether there was one.
+    /// Removes a job; returns whether there was one.
     #[napi]
     pub fn remove(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("REMOVE JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::remove))
     }
 
-    /// Has a dead or delayed job start now; whether it did.
+    /// Makes a dead or delayed job ready; returns whether there was one.
     #[napi]
     pub fn retry(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("RETRY JOB"), |js| self.acts(id_of(js, id)?, queue::Queue::retry))
     }
 
-    /// Has dead jobs start anew; how many did.
+    /// Makes dead jobs ready; returns how many.
     #[napi]
     pub fn redrive(&self, env: Env, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("REDRIVE JOBS"), |js| Ok(self.queue.redrive(js.whole(limit.raw(), "limit")?)))
     }
 
-    /// Removes what waits; how many.
+    /// Removes waiting jobs; returns how many.
     #[napi]
     pub fn drain(&self, env: Env, delayed: bool) -> RawValue {
         self.core.submit(env, plain("DRAIN QUEUE"), |_| Ok(self.queue.drain(delayed)))
     }
 
-    /// Removes old jobs of a state; how many.
+    /// Removes old jobs of a state; returns how many.
     #[napi]
     pub fn clean(&self, env: Env, state: Unknown, older_than_ms: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("CLEAN QUEUE"), |js| {
@@ -206,7 +206,7 @@ impl Queue {
         })
     }
 
-    /// Keeps a repeat: when its next slot comes, or null. When: `{ everyMs, cron, timeZone, startAt, endAt, limit }`.
+    /// Stores a repeat, and returns the time of its next slot, or null. `when`: `{ everyMs, cron, timeZone, startAt, endAt, limit }`.
     #[napi]
     pub fn repeat(
         &self,
@@ -226,15 +226,15 @@ impl Queue {
         })
     }
 
-    /// Forgets a repeat; whether there was one.
+    /// Removes a repeat; returns whether there was one.
     #[napi]
     pub fn unrepeat(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, plain("FORGET REPEAT"), |js| {
-            self.acts(js.sought(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::remove_repeat)
+            self.acts(js.lookup_text(id.raw(), "id", queue::is_repeat_id)?, queue::Queue::remove_repeat)
         })
     }
 
-    /// The repeats, by their next slots.
+    /// Returns the repeats in the order of their next slots.
     #[napi]
     pub fn repeats(&self, env: Env, offset: Unknown, limit: Unknown) -> RawValue {
         self.core.submit(env, plain("LIST REPEATS"), |js| {
@@ -254,22 +254,22 @@ impl Queue {
         started.map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// Wakes `reader` for what happens to jobs, in whatever process, until it is ended.
+    /// Notifies `reader` of events of jobs, of all processes, until it is ended.
     #[napi]
-    pub fn listen(&self, env: Env, reader: Unknown) -> napi::Result<QueueListening> {
+    pub fn listen(&self, env: Env, reader: Unknown) -> napi::Result<QueueListener> {
         let js = Js(env.raw());
-        let started = QueueListening::start(js, &self.core, &self.queue, reader.raw());
+        let started = QueueListener::start(js, &self.core, &self.queue, reader.raw());
         started.map_err(|error| self.core.exception(&env, &error))
     }
 
-    /// Does something to the job or repeat of an id; false if there can be none.
+    /// Calls `act` with an id; false if the id is invalid.
     fn acts(&self, id: Option<String>, act: fn(&queue::Queue, &str) -> Result<Call<bool>>) -> Result<Call<bool>> {
         id.map_or(Ok(Call::ready(false)), |id| act(&self.queue, &id))
     }
 
     fn job(&self, js: Js, name: Value, data: Value, options: Value) -> Result<NewJob> {
         let name = js.text(name, "name")?;
-        // No data is no mistake: many jobs have nothing to say but their name.
+        // Missing data is valid: for many jobs their name is enough.
         let data = match js.kind(data) {
             ValueType::napi_undefined => Bytes::new(),
             _ => self.core.environment().stringify(js, data, "data")?.into(),
@@ -278,14 +278,14 @@ impl Queue {
     }
 }
 
-/// A queue rejects without a server, whatever its service does otherwise: no job may seem added that is not.
+/// Returns an operation that rejects without a server, however the service is configured: no job may seem to be added that is not.
 fn plain(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-/// The id of a job from client input; `None` if it cannot be one, which is treated as not found.
+/// Returns a job id from client input; `None` if it cannot be one, which is treated as not found.
 fn id_of(js: Js, id: Unknown) -> Result<Option<String>> {
-    js.sought(id.raw(), "id", keys::is_encodable_id)
+    js.lookup_text(id.raw(), "id", keys::is_encodable_id)
 }
 
 fn state_of(js: Js, value: Value) -> Result<State> {

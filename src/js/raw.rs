@@ -10,9 +10,9 @@ use napi::sys::{self, ValueType};
 use super::node_api::{Js, Value};
 
 impl Js {
-    /// The words of a command.
+    /// Returns the words of a command.
     pub fn words(self, value: Value) -> Result<Args> {
-        let length = self.array_length(value).ok_or_else(|| self.refuse(value, "the arguments", "an array"))?;
+        let length = self.array_length(value).ok_or_else(|| self.type_error(value, "the arguments", "an array"))?;
         (0..length)
             .map(|index| {
                 let word = self.index(value, index).map_err(|_| Error::argument("reading the arguments threw"))?;
@@ -27,20 +27,20 @@ impl Js {
             ValueType::napi_string => self.text(value, &name()).map(Bytes::from),
             ValueType::napi_number => match self.as_number(value) {
                 Some(number) if number.is_finite() => self
-                    .spelled(value, number)
+                    .number_text(value, number)
                     .ok_or_else(|| Error::new(Kind::Internal, "a number could not be converted to a string")),
                 number => {
                     Err(Error::argument(format!("{} must be finite, not {}", name(), number.unwrap_or(f64::NAN))))
                 }
             },
             ValueType::napi_object => {
-                self.bytes(value).ok_or_else(|| self.refuse(value, &name(), "a string, a number or a Uint8Array"))
+                self.bytes(value).ok_or_else(|| self.type_error(value, &name(), "a string, a number or a Uint8Array"))
             }
-            _ => Err(self.refuse(value, &name(), "a string, a number or a Uint8Array")),
+            _ => Err(self.type_error(value, &name(), "a string, a number or a Uint8Array")),
         }
     }
 
-    /// The bytes of a `Uint8Array` or `Buffer`, copied.
+    /// Returns a copy of the bytes of a `Uint8Array` or `Buffer`.
     pub fn bytes(self, value: Value) -> Option<Bytes> {
         let (mut kind, mut length, mut data) = (0, 0, std::ptr::null_mut());
         let (mut buffer, mut offset) = (std::ptr::null_mut(), 0);

@@ -1,4 +1,4 @@
-//! `RealtimeDataManager`'s native half.
+//! The native class behind `RealtimeDataManager`.
 
 mod listeners;
 mod memberships;
@@ -12,7 +12,7 @@ use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 use tokio::time::Instant;
 
-use self::memberships::Attendance;
+use self::memberships::ServiceMembers;
 use super::{
     node_api::{Js, RawValue},
     open_store::OpenStore,
@@ -22,12 +22,12 @@ use super::{
     time::iso_now,
 };
 
-/// How long a process may be silent before it counts as dead.
+/// The default lease: after this time without a renewal, the members of a process are removed.
 const LEASE: Duration = Duration::from_secs(10);
-/// How often it is passed on that a caller asks who is in a room.
-const LOOK: Duration = Duration::from_secs(5);
-/// The users of a room in which nobody can be.
-const NOBODY: &[u8] = b"{}";
+/// How often a caller's interest in the users of a room is reported to the presence.
+const INTEREST_INTERVAL: Duration = Duration::from_secs(5);
+/// The users of a room whose id is invalid.
+const NO_USERS: &[u8] = b"{}";
 const LEASES: std::ops::RangeInclusive<u64> = 100..=3_600_000;
 
 /// Rooms of one service.
@@ -36,32 +36,33 @@ pub struct Rooms {
     core: ServiceCore,
     rooms: Arc<room::Rooms>,
     lease: Duration,
-    /// When a caller last asked who is in a room, as far as that was passed on.
-    looked_at: Cell<Option<Instant>>,
+    /// When interest in the users of a room was last reported.
+    interest_reported: Cell<Option<Instant>>,
 }
 
 impl Rooms {
-    /// The caller asks who is in a room: makes this process remove dead members, as it does when it has members of its own.
-    fn look(&self, js: Js) -> Result<()> {
-        if self.looked_at.get().is_none_or(|at| at.elapsed() >= LOOK) {
+    /// Reports that a caller has requested the users of a room: this process then removes members with expired leases, as it does if it
+    /// has members of its own.
+    fn report_interest(&self, js: Js) -> Result<()> {
+        if self.interest_reported.get().is_none_or(|at| at.elapsed() >= INTEREST_INTERVAL) {
             let open_store = self.core.open_store(js)?;
-            self.attendance(&open_store).presence().request_sweeps();
-            self.looked_at.set(Some(Instant::now()));
+            self.service_members(&open_store).presence().request_sweeps();
+            self.interest_reported.set(Some(Instant::now()));
         }
         Ok(())
     }
 
-    /// A call that records what it published.
-    fn noting<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
+    /// Returns a call that records what it published.
+    fn recording<T: Send + 'static>(&self, js: Js, call: Call<(T, Option<Publication>)>) -> Result<Call<T>> {
         Ok(self.core.open_store(js)?.store().recording_publication(call))
     }
 
-    /// The service's members in the rooms of this process's presence, which is kept for as long as the service is open.
-    fn attendance(&self, open_store: &OpenStore) -> Arc<Attendance> {
-        self.core.resources().group(&self.presence(open_store), Attendance::new)
+    /// Returns the service's members in the rooms of this process's presence, which lives as long as the service is open.
+    fn service_members(&self, open_store: &OpenStore) -> Arc<ServiceMembers> {
+        self.core.resources().group(&self.presence(open_store), ServiceMembers::new)
     }
 
-    /// The presence of this process; one for all who have the same store, prefix and lease.
+    /// Returns the presence of this process, which is shared by all with the same store, prefix and lease.
     fn presence(&self, open_store: &OpenStore) -> Arc<Presence> {
         Presence::shared(open_store.store(), &self.rooms, self.lease, self.core.settings().timeout)
     }
@@ -78,17 +79,17 @@ impl Rooms {
         let (rooms, lease) = prefix
             .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix, database })?, lease(js, options)?)))
             .map_err(|error| service.core.exception(&env, &error))?;
-        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, looked_at: Cell::new(None) })
+        Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, interest_reported: Cell::new(None) })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Rooms> {
         Ok(Self {
             core: self.core.within(&env, limits.raw())?,
             rooms: self.rooms.clone(),
             lease: self.lease,
-            looked_at: self.looked_at.clone(),
+            interest_reported: self.interest_reported.clone(),
         })
     }
 
@@ -98,7 +99,7 @@ impl Rooms {
         self.core.submit(env, Operation { name: "JOIN ROOM", empty: None }, |js| {
             let (room, user) = (js.text(room.raw(), "roomId")?, js.text(user.raw(), "userId")?);
             let info = self.core.environment().stringify(js, info.raw(), "info")?;
-            self.noting(js, self.rooms.add_user(&room, &user, &info, &iso_now())?)
+            self.recording(js, self.rooms.add_user(&room, &user, &info, &iso_now())?)
         })
     }
 
@@ -106,8 +107,11 @@ impl Rooms {
     #[napi]
     pub fn remove_user(&self, env: Env, room: Unknown, user: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("LEAVE ROOM", Empty::Zero), |js| {
-            match (js.sought(room.raw(), "roomId", keys::is_id)?, js.sought(user.raw(), "userId", keys::is_id)?) {
-                (Some(room), Some(user)) => self.noting(js, self.rooms.remove_user(&room, &user)?),
+            match (
+                js.lookup_text(room.raw(), "roomId", keys::is_id)?,
+                js.lookup_text(user.raw(), "userId", keys::is_id)?,
+            ) {
+                (Some(room), Some(user)) => self.recording(js, self.rooms.remove_user(&room, &user)?),
                 _ => Ok(Call::ready(0)),
             }
         })
@@ -117,11 +121,11 @@ impl Rooms {
     #[napi]
     pub fn users(&self, env: Env, room: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("ROOM USERS", Empty::Object), |js| {
-            let Some(room) = js.sought(room.raw(), "roomId", keys::is_id)? else {
-                return Ok(Call::ready(Output::json_record(Bytes::from_static(NOBODY))));
+            let Some(room) = js.lookup_text(room.raw(), "roomId", keys::is_id)? else {
+                return Ok(Call::ready(Output::json_record(Bytes::from_static(NO_USERS))));
             };
             let users = self.rooms.users(&room)?;
-            self.look(js)?;
+            self.report_interest(js)?;
             Ok(users.map(Output::json_record))
         })
     }
@@ -136,55 +140,55 @@ impl Rooms {
         })
     }
 
-    /// The last messages, newest first.
+    /// Returns the last messages, newest first.
     #[napi]
     pub fn recent_messages(&self, env: Env, room: Unknown, count: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("RECENT MESSAGES", Empty::List), |js| {
             let count = js.any_number(count.raw(), "count")?;
             // An invalid count is a programming error, even if the room is invalid client input.
             room::checked_count(count)?;
-            match js.sought(room.raw(), "roomId", keys::is_id)? {
+            match js.lookup_text(room.raw(), "roomId", keys::is_id)? {
                 Some(room) => Ok(self.rooms.recent(&room, count)?.map(Output::json)),
                 None => Ok(Call::ready(Output::List(Vec::new()))),
             }
         })
     }
 
-    /// Puts a connection of a user in a room; resolves to the number that has it leave.
+    /// Adds a connection of a user to a room; resolves to the id with which it leaves.
     #[napi]
     pub fn join(&self, env: Env, room: Unknown, user: Unknown, info: Unknown) -> RawValue {
         memberships::join(self, &env, room.raw(), user.raw(), info.raw())
     }
 
-    /// Has a member leave, by the number that `join` resolved to.
+    /// Removes a member by the id that `join` resolved to.
     #[napi]
     pub fn leave(&self, env: Env, member: f64) -> RawValue {
         self.core.end(Js(env.raw()), "LEAVE", member as u64)
     }
 
-    /// Sends a message to who listens; resolves to its number.
+    /// Sends a message to all listeners; resolves to its number.
     #[napi]
     pub fn send(&self, env: Env, room: Unknown, message: Unknown) -> RawValue {
         self.core.submit(env, Operation { name: "SEND", empty: None }, |js| {
             let room = js.text(room.raw(), "roomId")?;
             let message = self.core.environment().stringify(js, message.raw(), "message")?;
-            self.noting(js, self.rooms.send(&room, &message, &iso_now())?)
+            self.recording(js, self.rooms.send(&room, &message, &iso_now())?)
         })
     }
 
-    /// Delivers what was sent after `since` and what is sent; resolves to the number of the reader, which ends it.
+    /// Delivers the messages after `since` and all new ones; resolves to the id of the reader, by which it is ended.
     #[napi]
     pub fn listen(&self, env: Env, room: Unknown, since: Unknown, reader: Unknown) -> RawValue {
         listeners::listen(self, &env, room.raw(), since.raw(), reader.raw())
     }
 
-    /// Delivers who is in a room and who comes and goes; resolves to the number of the reader, which ends it.
+    /// Delivers the users of a room and all changes; resolves to the id of the reader, by which it is ended.
     #[napi]
     pub fn watch(&self, env: Env, room: Unknown, reader: Unknown) -> RawValue {
         listeners::watch(self, &env, room.raw(), reader.raw())
     }
 
-    /// Ends a listener or watcher by the number of its reader.
+    /// Ends a listener or watcher by the id of its reader.
     #[napi]
     pub fn unsubscribe(&self, env: Env, reader: f64) -> RawValue {
         self.core.end(Js(env.raw()), "UNSUBSCRIBE", reader as u64)

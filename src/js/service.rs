@@ -1,4 +1,4 @@
-//! A connection's face: settings in, commands out.
+//! The native class `Service`: connection, commands, publishing and subscribing.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use super::{
     status, subscription,
 };
 
-/// A server or an embedded store, as one caller configured it.
+/// A server or an embedded store with its settings.
 #[napi]
 pub struct Service {
     pub(super) core: ServiceCore,
@@ -38,7 +38,7 @@ pub struct Service {
 
 #[napi]
 impl Service {
-    /// Validates the settings. Nothing connects.
+    /// Validates the settings, without connecting.
     #[napi(constructor)]
     pub fn new(env: Env, bridge: &Bridge, options: Unknown, variables: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
@@ -83,7 +83,7 @@ impl Service {
             let within = self.core.limits_timeout();
             let in_flight = OpenStore::begin(open_store);
             runtime.spawn(async move {
-                let late = async {
+                let timed_out = async {
                     match within {
                         None => std::future::pending().await,
                         Some(time) => tokio::time::sleep(time).await,
@@ -92,7 +92,7 @@ impl Service {
                 let connected = tokio::select! {
                     connected = in_flight.store().connect() => connected,
                     () = in_flight.closing() => Err(closed()),
-                    () = late => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
+                    () = timed_out => Err(Error::new(Kind::Unavailable, "no connection within the time that was given")),
                 };
                 completions.push(Completion::Calls(vec![(connected.map(Output::from), ticket)]));
             });
@@ -100,8 +100,8 @@ impl Service {
         RawValue(promise)
     }
 
-    /// Takes no more calls, waits `drainMs` at most for those in flight, and lets go of the connection; it ends with the
-    /// last service that shares it.
+    /// Accepts no more calls, waits at most `drainMs` for those in flight, and releases the connection, which ends with the last service
+    /// that shares it.
     #[napi]
     pub fn disconnect(&self, env: Env, drain_ms: Option<f64>) -> RawValue {
         let js = Js(env.raw());
@@ -109,13 +109,13 @@ impl Service {
         RawValue(disconnect(self.core.environment(), js, std::slice::from_ref(&self.core), drain))
     }
 
-    /// The same service within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same service with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Service> {
         Ok(Self { core: self.core.within(&env, limits.raw())? })
     }
 
-    /// Whether a connection stands.
+    /// Whether a connection is available.
     #[napi(getter)]
     pub fn is_connected(&self) -> bool {
         self.core.store().is_some_and(|store| store.is_connected())
@@ -146,7 +146,7 @@ impl Service {
         RawValue(object)
     }
 
-    /// How the engine is, without asking a server: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
+    /// Returns the status from local state, without sending anything: `{ topology, connected, pool, breaker, lastError, reconnects, nodes }`.
     #[napi]
     pub fn status(&self, env: Env) -> RawValue {
         let status = match self.core.store() {
@@ -161,7 +161,7 @@ impl Service {
         RawValue(self.core.environment().value(Js(env.raw()), &status::output(&status)))
     }
 
-    /// Moves the embedded engine's clock.
+    /// Advances the clock of the embedded engine.
     #[napi]
     pub fn advance_time(&self, env: Env, ms: Unknown) -> RawValue {
         let js = Js(env.raw());
@@ -172,7 +172,7 @@ impl Service {
         })
     }
 
-    /// A documented command by its Redis name; with `buffers`, strings are returned as bytes.
+    /// Executes a documented command by its Redis name; with `buffers`, strings are returned as bytes.
     #[napi]
     pub fn command(&self, env: Env, name: Unknown, args: Unknown, buffers: Option<bool>) -> RawValue {
         let js = Js(env.raw());
@@ -188,12 +188,12 @@ impl Service {
         self.core.submit(env, operation, |js| raw::command(&read?.1, js.words(args.raw())?, strings(buffers)))
     }
 
-    /// Any command: its name, then its arguments; with `buffers`, strings are returned as bytes.
+    /// Executes any command: its name, then its arguments; with `buffers`, strings are returned as bytes.
     #[napi]
     pub fn custom(&self, env: Env, words: Unknown, buffers: Option<bool>) -> RawValue {
         // Without a limit of its own, the timeout of a blocking command is added to that of the call.
         let within = self.core.limits_timeout();
-        // Nothing is known of its reply, so no value says that it was skipped.
+        // The type of its reply is unknown, so there is no empty value.
         self.core.submit(env, plain("CUSTOM"), |js| {
             let mut words = js.words(words.raw())?;
             if words.is_empty() {
@@ -204,7 +204,7 @@ impl Service {
         })
     }
 
-    /// A transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
+    /// Executes a transaction: `[[kind, name, …args], …]`, where kind is 0 for a documented command and 1 for any other, plus 2 if
     /// strings are returned as bytes.
     #[napi]
     pub fn transaction(&self, env: Env, commands: Unknown) -> RawValue {
@@ -240,14 +240,14 @@ impl Service {
         })
     }
 
-    /// Ends a subscription by the number that `subscribe` resolved to.
+    /// Ends a subscription by the id that `subscribe` resolved to.
     #[napi]
     pub fn unsubscribe(&self, env: Env, id: f64) -> RawValue {
         self.core.end(Js(env.raw()), "UNSUBSCRIBE", id as u64)
     }
 
     /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
-    /// to the number of the reader, with which it is ended.
+    /// to the id of the reader, by which it is ended.
     #[napi]
     pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> RawValue {
         subscription::subscribe(&self.core, &env, channel.raw(), options.raw(), reader.raw())
@@ -262,8 +262,7 @@ fn plain(name: &'static str) -> Operation {
     Operation { name, empty: None }
 }
 
-/// What a command of this shape, with so many arguments, returns when there is no server and the service is configured for
-/// no error.
+/// Returns the empty value of a command with this shape and number of arguments.
 fn empty(shape: Shape, words: impl FnOnce() -> usize) -> Empty {
     match shape {
         Shape::Values => Empty::Nulls(words()),

@@ -1,4 +1,4 @@
-//! A service, as all of its native classes share it.
+//! The state of a service, which its native classes share.
 
 mod opening;
 mod resources;
@@ -25,11 +25,11 @@ use tokio::time::Instant;
 
 pub use self::{
     opening::{Opening, Reader},
-    resources::{Ending, Group, Resource, Resources},
+    resources::{Ending, Resource, ResourceGroup, Resources},
 };
 use super::{
     completions::Completion,
-    environment::{Environment, Handle, Log},
+    environment::{Environment, EnvironmentHandle, Log},
     errors::closed,
     limits::Limits,
     node_api::{Js, RawValue, Value},
@@ -38,37 +38,37 @@ use super::{
     options::OnUnavailable,
 };
 
-/// A service, and the limits that `.with()` sets for the calls of one of its objects.
+/// A service, with the limits that `.with()` sets for the calls of one object.
 #[derive(Clone)]
 pub struct ServiceCore {
-    service: Rc<Shared>,
+    service: Rc<ServiceState>,
     limits: Option<Rc<Limits>>,
 }
 
-/// What is the same for all objects of a service, whatever their limits.
-struct Shared {
-    handle: Rc<Handle>,
+/// The state that all objects of a service share, whatever their limits.
+struct ServiceState {
+    handle: Rc<EnvironmentHandle>,
     settings: Settings,
     on_unavailable: OnUnavailable,
     by_default: bool,
-    /// What JavaScript has opened and not ended.
+    /// The open resources.
     resources: Arc<Resources>,
     log: Rc<Log>,
-    state: RefCell<State>,
-    /// Held here, so that its counts outlive the limiter that counted.
+    state: RefCell<StoreState>,
+    /// Held here, so that counts outlive the limiter.
     local: OnceCell<Arc<LocalStore>>,
 }
 
-enum State {
+enum StoreState {
     /// No call yet.
     Idle,
-    /// The number is that of its log in the environment.
+    /// With the id of its log in the environment.
     Open(Arc<OpenStore>, u64),
-    /// By `disconnect()`; `connect()` opens it again. What was in flight then may still be.
+    /// Closed by `disconnect()`; `connect()` opens it again. Calls made before may still be in flight.
     Closed(Weak<OpenStore>),
 }
 
-/// How a service is configured.
+/// The configuration of a service.
 pub struct Configuration {
     pub settings: Settings,
     pub on_unavailable: OnUnavailable,
@@ -78,34 +78,34 @@ pub struct Configuration {
 }
 
 impl ServiceCore {
-    /// Opens nothing yet.
-    pub fn new(handle: Rc<Handle>, configuration: Configuration) -> Self {
+    /// Creates a service without opening its store.
+    pub fn new(handle: Rc<EnvironmentHandle>, configuration: Configuration) -> Self {
         let Configuration { settings, on_unavailable, by_default, log } = configuration;
-        let service = Shared {
+        let service = ServiceState {
             handle,
             settings,
             on_unavailable,
             by_default,
             resources: Arc::default(),
             log: Rc::new(log),
-            state: RefCell::new(State::Idle),
+            state: RefCell::new(StoreState::Idle),
             local: OnceCell::new(),
         };
         Self { service: Rc::new(service), limits: None }
     }
 
-    /// The same service within the limits that `lib/call-limits.js` has worked out, and no others.
+    /// Returns the same service with these limits, which `lib/call-limits.js` has computed, in place of its own.
     pub fn within(&self, env: &Env, limits: Value) -> napi::Result<Self> {
         let limits = Limits::read(Js(env.raw()), limits).map_err(|error| self.exception(env, &error))?;
         Ok(Self { service: self.service.clone(), limits })
     }
 
-    /// The environment.
+    /// Returns the environment.
     pub fn environment(&self) -> &Rc<Environment> {
         self.service.handle.environment()
     }
 
-    /// Its settings.
+    /// Returns its settings.
     pub fn settings(&self) -> &Settings {
         &self.service.settings
     }
@@ -115,22 +115,22 @@ impl ServiceCore {
         self.service.by_default
     }
 
-    /// How long a call may take.
+    /// Returns the timeout of a call.
     pub fn timeout(&self) -> Duration {
         self.limits_timeout().unwrap_or(self.service.settings.timeout)
     }
 
-    /// How long a call may take by the limits alone.
+    /// Returns the timeout of a call that the limits set.
     pub fn limits_timeout(&self) -> Option<Duration> {
         self.limits.as_ref().and_then(|limits| limits.timeout)
     }
 
-    /// The store of this process that is used while the server of this service is unavailable.
+    /// Returns the local store, which is used while the server of this service is unavailable.
     pub fn local_store(&self) -> Arc<LocalStore> {
         self.service.local.get_or_init(|| local_store(&self.service.settings)).clone()
     }
 
-    /// A promise for the call to this service's store that `make` returns.
+    /// Submits the call that `make` returns to the store of this service, and returns its promise.
     pub fn submit<T>(&self, env: Env, operation: Operation, make: impl FnOnce(Js) -> Result<Call<T>>) -> RawValue
     where
         T: Into<Output> + Send + 'static,
@@ -138,7 +138,7 @@ impl ServiceCore {
         self.submit_output(env, operation, |js| Ok(make(js)?.map(Into::into)))
     }
 
-    /// The same for a call that needs no conversion, which would cost every step of it.
+    /// Does the same for a call that needs no conversion of its result, which would cost at each of its rounds.
     pub fn submit_output(
         &self,
         env: Env,
@@ -155,37 +155,37 @@ impl ServiceCore {
         self.environment().exception(env, error)
     }
 
-    /// An operation that returns its empty value instead of an error if the service is configured so.
+    /// Returns an operation with an empty value in place of errors, if the service is configured so.
     pub fn operation(&self, name: &'static str, empty: Empty) -> Operation {
         Operation { name, empty: self.returns_empty().then_some(empty) }
     }
 
-    /// Whether the service is configured to return empty values instead of errors when there is no server.
+    /// Whether the service is configured to return empty values instead of errors if no server is available.
     pub fn returns_empty(&self) -> bool {
         self.service.on_unavailable == OnUnavailable::Empty
     }
 
-    /// The store, opened by the first call.
+    /// Returns the store, which the first call opens.
     ///
     /// # Errors
     /// `E_CLOSED` after `disconnect()`.
     pub fn open_store(&self, js: Js) -> Result<Arc<OpenStore>> {
         let mut state = self.service.state.borrow_mut();
         match &*state {
-            State::Open(open_store, _) => Ok(open_store.clone()),
-            State::Closed(_) => Err(closed()),
-            State::Idle => {
+            StoreState::Open(open_store, _) => Ok(open_store.clone()),
+            StoreState::Closed(_) => Err(closed()),
+            StoreState::Idle => {
                 let environment = self.environment();
                 let store = shared(&self.service.settings)?;
                 let log = environment.logs.add(&store, &self.service.log, &environment.completions);
                 let open_store = Arc::new(OpenStore::new(store));
-                *state = State::Open(open_store.clone(), log);
+                *state = StoreState::Open(open_store.clone(), log);
                 drop(state);
                 if self.service.by_default {
                     environment.warn_once(
                         js,
                         "by-default",
-                        "cinnabar: no Redis is configured, so the embedded engine answers: data lives in this process \
+                        "cinnabar: no Redis is configured, so the embedded engine is used: data lives in this process \
                          only. Set REDIS_URL to use a server, or REDIS_URL=memory: to silence this.",
                     );
                 }
@@ -194,56 +194,56 @@ impl ServiceCore {
         }
     }
 
-    /// The store, if a call has opened it.
+    /// Returns the store if it is open.
     pub fn store(&self) -> Option<Arc<Store>> {
         match &*self.service.state.borrow() {
-            State::Open(open_store, _) => Some(open_store.store().clone()),
+            StoreState::Open(open_store, _) => Some(open_store.store().clone()),
             _ => None,
         }
     }
 
-    /// Lets `disconnect()` wait for one more call; `None` when nothing is open any more.
+    /// Makes `disconnect()` wait for one more call; `None` if the store is not open any more.
     pub fn delay_drain(&self) -> Option<DrainGuard> {
         let open_store = match &*self.service.state.borrow() {
-            State::Idle => None,
-            State::Open(open_store, _) => Some(open_store.clone()),
-            State::Closed(open_store) => open_store.upgrade(),
+            StoreState::Idle => None,
+            StoreState::Open(open_store, _) => Some(open_store.clone()),
+            StoreState::Closed(open_store) => open_store.upgrade(),
         };
         open_store.map(OpenStore::delay_drain)
     }
 
-    /// Lets a call open it again after `disconnect()`.
+    /// Allows a call to open the store again after `disconnect()`.
     pub fn reopen(&self) {
         let mut state = self.service.state.borrow_mut();
-        if matches!(*state, State::Closed(_)) {
-            *state = State::Idle;
+        if matches!(*state, StoreState::Closed(_)) {
+            *state = StoreState::Idle;
         }
     }
 
-    /// Takes no more calls and releases the store. Returns what may still be in flight, which holds it.
+    /// Accepts no more calls and releases the store. Returns it if calls may still be in flight.
     fn close(&self, js: Js, deadline: Instant) -> Option<Arc<OpenStore>> {
         // The calls of this tick are in flight too.
         self.environment().flush();
         let mut state = self.service.state.borrow_mut();
         let open_store = match &*state {
-            State::Idle => None,
-            State::Open(open_store, log) => {
+            StoreState::Idle => None,
+            StoreState::Open(open_store, log) => {
                 self.environment().logs.remove(*log);
                 open_store.close();
                 Some(open_store.clone())
             }
-            State::Closed(open_store) => open_store.upgrade(),
+            StoreState::Closed(open_store) => open_store.upgrade(),
         };
-        *state = State::Closed(open_store.as_ref().map_or_else(Weak::new, Arc::downgrade));
+        *state = StoreState::Closed(open_store.as_ref().map_or_else(Weak::new, Arc::downgrade));
         drop(state);
         self.end_all(js, open_store.as_ref(), deadline);
         open_store
     }
 }
 
-impl Drop for Shared {
+impl Drop for ServiceState {
     fn drop(&mut self) {
-        if let State::Open(_, log) = &*self.state.borrow() {
+        if let StoreState::Open(_, log) = &*self.state.borrow() {
             self.handle.environment().logs.remove(*log);
         }
     }
@@ -251,17 +251,17 @@ impl Drop for Shared {
 
 /// The services of an environment.
 #[derive(Default)]
-pub struct Services(RefCell<Vec<std::rc::Weak<Shared>>>);
+pub struct Services(RefCell<Vec<std::rc::Weak<ServiceState>>>);
 
 impl Services {
-    /// Adds one, for as long as JavaScript holds it.
+    /// Adds a service, for as long as JavaScript references it.
     pub fn add(&self, core: &ServiceCore) {
         let mut services = self.0.borrow_mut();
         services.retain(|service| service.strong_count() > 0);
         services.push(Rc::downgrade(&core.service));
     }
 
-    /// All that JavaScript holds.
+    /// Returns all services that JavaScript references.
     pub fn all(&self) -> Vec<ServiceCore> {
         let services = self.0.borrow();
         let services = services.iter().filter_map(std::rc::Weak::upgrade);
@@ -269,7 +269,7 @@ impl Services {
     }
 }
 
-/// Closes services; returns a promise that resolves when nothing is in flight any more, after `drain` at the latest.
+/// Closes services, and returns a promise that resolves when nothing is in flight any more, after `drain` at the latest.
 pub fn disconnect(environment: &Environment, js: Js, services: &[ServiceCore], drain: Duration) -> Value {
     let deadline = Instant::now() + drain;
     let closing: Vec<_> = services.iter().filter_map(|service| service.close(js, deadline)).collect();
@@ -278,7 +278,7 @@ pub fn disconnect(environment: &Environment, js: Js, services: &[ServiceCore], d
     }
     let (promise, ticket) = environment.promise(js, Operation { name: "DISCONNECT", empty: None });
     if let (Some(ticket), Ok(runtime)) = (ticket, runtime::get()) {
-        // Queued behind the results that have come and are not settled yet.
+        // Queued behind results that are not settled yet.
         let completions = environment.completions.clone();
         runtime.spawn(async move {
             for open_store in closing {

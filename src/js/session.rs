@@ -1,4 +1,4 @@
-//! `SessionManager`'s native half.
+//! The native class behind `SessionManager`.
 
 use cinnabar_core::{
     features::session::{self, Create},
@@ -16,7 +16,7 @@ use napi_derive::napi;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
-    private,
+    sensitive_keys,
     service::Service,
     service_core::ServiceCore,
     time::iso_now,
@@ -44,14 +44,14 @@ impl Sessions {
                 ttl: js.number_option(options, c"ttl", "ttl")?,
                 rolling: js.option(options, c"rolling")?.map_or(Ok(false), |flag| js.flag(flag, "rolling"))?,
             })?;
-            hidden.iter().for_each(|prefix| private::hide(prefix));
+            hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
             Ok(sessions)
         };
         let sessions = read().map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), sessions })
     }
 
-    /// The same within limits: `{ timeoutMs, signals, ids }`.
+    /// Returns the same object with limits: `{ timeoutMs, signals, ids }`.
     #[napi]
     pub fn within(&self, env: Env, limits: Unknown) -> napi::Result<Sessions> {
         Ok(Self { core: self.core.within(&env, limits.raw())?, sessions: self.sessions.clone() })
@@ -78,7 +78,7 @@ impl Sessions {
         })
     }
 
-    /// The session, or null.
+    /// Returns the session, or null.
     #[napi]
     pub fn get(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("GET SESSION", Empty::Null), |js| {
@@ -88,7 +88,7 @@ impl Sessions {
         })
     }
 
-    /// Merges changes; false when it is gone.
+    /// Merges changes; false if there is no such session.
     #[napi]
     pub fn update(&self, env: Env, id: Unknown, changes: Unknown) -> RawValue {
         self.core.submit_output(env, self.core.operation("UPDATE SESSION", Empty::False), |js| {
@@ -111,7 +111,7 @@ impl Sessions {
         })
     }
 
-    /// Sets the remaining life.
+    /// Sets the ttl.
     #[napi]
     pub fn extend(&self, env: Env, id: Unknown, seconds: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("EXTEND SESSION", Empty::False), |js| {
@@ -122,7 +122,7 @@ impl Sessions {
         })
     }
 
-    /// Renews the life.
+    /// Renews the ttl.
     #[napi]
     pub fn touch(&self, env: Env, id: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("TOUCH SESSION", Empty::False), |js| {
@@ -144,7 +144,7 @@ impl Sessions {
     #[napi]
     pub fn destroy_by_tag(&self, env: Env, tag: Unknown) -> RawValue {
         self.core.submit(env, self.core.operation("DESTROY SESSIONS", Empty::Zero), |js| {
-            let tag = js.sought(tag.raw(), "tag", keys::is_id)?;
+            let tag = js.lookup_text(tag.raw(), "tag", keys::is_id)?;
             tag.map_or(Ok(Call::ready(0)), |tag| self.sessions.destroy_by_tag(&tag))
         })
     }
@@ -202,10 +202,10 @@ impl Sessions {
         })
     }
 
-    /// Looks a token up in the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
+    /// Reads a token from the cache: `{ hash, user, stamp }`. `loading` says that a load for it is running in this process.
     #[napi]
     pub fn lookup(&self, env: Env, token: Unknown, loading: Unknown) -> RawValue {
-        // Never an empty value: the caller decides what a missing server means, so it needs the error.
+        // Never an empty value: the caller handles an unavailable server itself, so it needs the error.
         let operation = Operation { name: "VALIDATE SESSION", empty: None };
         self.core.submit(env, operation, |js| {
             let (token, loading) = (js.text(token.raw(), "token")?, js.flag(loading.raw(), "loading")?);
@@ -239,7 +239,7 @@ impl Sessions {
         })
     }
 
-    /// `{ hits, misses, errors }` of reads and validations.
+    /// Returns `{ hits, misses, errors }` of reads and validations.
     #[napi]
     pub fn stats(&self, env: Env) -> RawValue {
         let stats = self.sessions.stats();
@@ -251,25 +251,25 @@ impl Sessions {
     }
 }
 
-/// A session id from client input; `None` if it cannot be one, which is treated as not found.
+/// Returns a session id from client input; `None` if it cannot be one, which is treated as not found.
 fn id_of(js: Js, value: Value) -> Result<Option<String>> {
-    js.sought(value, "id", keys::is_id)
+    js.lookup_text(value, "id", keys::is_id)
 }
 
-/// The id of a user whose sessions are looked for; `None` if no session can be a user's of this id.
+/// Returns the id of a user whose sessions are requested; `None` if no session can have this user id.
 fn user_of(js: Js, value: Value) -> Result<Option<String>> {
     match js.kind(value) {
-        napi::sys::ValueType::napi_string => js.sought(value, "userId", keys::is_id),
+        napi::sys::ValueType::napi_string => js.lookup_text(value, "userId", keys::is_id),
         _ => user_text(js, value).map(Some),
     }
 }
 
-/// A user's id is a string, or a whole number as databases have it.
+/// Returns the id of a user: a string, or an integer as databases assign it.
 fn user_text(js: Js, value: Value) -> Result<String> {
     match js.as_number(value) {
         Some(number) if number::is_safe_integer(number) => Ok((number as i64).to_string()),
         Some(number) => Err(Error::argument(format!("userId must be a string or a whole number, not {number}"))),
         None if js.kind(value) == napi::sys::ValueType::napi_string => js.text(value, "userId"),
-        None => Err(js.refuse(value, "userId", "a string or a whole number")),
+        None => Err(js.type_error(value, "userId", "a string or a whole number")),
     }
 }

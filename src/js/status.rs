@@ -1,4 +1,4 @@
-//! `Service.status()`: how an engine is, as plain objects.
+//! `Service.status()`: the status of an engine as a plain object.
 
 use cinnabar_core::output::Output;
 use cinnabar_port::{BreakerState, PoolStatus, Role, ServerStatus, Status, Topology};

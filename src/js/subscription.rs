@@ -1,4 +1,4 @@
-//! Subscriptions: messages on their way to a JavaScript reader.
+//! Subscriptions: messages for a JavaScript reader.
 
 use std::sync::{Arc, Weak};
 
@@ -23,7 +23,7 @@ use super::{
 
 struct Subscription {
     store: Arc<Store>,
-    /// The store's number.
+    /// The id of the subscription in the store.
     number: u64,
     inbox: Arc<Inbox>,
 }
@@ -39,7 +39,7 @@ impl Resource for Subscription {
     }
 }
 
-/// A channel's name as it goes over the wire.
+/// Returns the name of a channel.
 pub fn channel(js: Js, value: Value) -> Result<Bytes> {
     let channel = js.text(value, "channel")?;
     match channel.len() {
@@ -58,19 +58,19 @@ pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
     Call::round([request], |replies| replies.last().map_err(sharding_unsupported)?.int().map(Step::Done))
 }
 
-/// What to listen to, and how much of it may wait.
-struct Wanted {
+/// The options of a subscription.
+struct SubscribeOptions {
     topic: Topic,
     bounds: Bounds,
     /// Whether messages are delivered as Buffers.
     buffers: bool,
 }
 
-impl Wanted {
+impl SubscribeOptions {
     fn read(js: Js, name: Value, options: Value, database: u8) -> Result<Self> {
         let channel = keys::channel(database, channel(js, name)?);
-        let flag = |name, said| -> Result<bool> {
-            Ok(js.option(options, name)?.map(|flag| js.flag(flag, said)).transpose()? == Some(true))
+        let flag = |name, label| -> Result<bool> {
+            Ok(js.option(options, name)?.map(|flag| js.flag(flag, label)).transpose()? == Some(true))
         };
         let topic = match (flag(c"pattern", "options.pattern")?, flag(c"sharded", "options.sharded")?) {
             (false, false) => Topic::Channel(channel),
@@ -103,15 +103,15 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
     }
 }
 
-/// Wakes `reader` for messages.
+/// Subscribes, and notifies `reader` of messages.
 pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let database = core.settings().channel_database();
-    let prepared = Wanted::read(js, name, options, database)
-        .and_then(|Wanted { topic, bounds, buffers }| Ok((topic, Reader::new(js, reader, bounds, buffers)?)));
+    let prepared = SubscribeOptions::read(js, name, options, database)
+        .and_then(|SubscribeOptions { topic, bounds, buffers }| Ok((topic, Reader::new(js, reader, bounds, buffers)?)));
     let opening = Opening { name: "SUBSCRIBE", late: "no subscription within the time that was given" };
     core.open(js, opening, prepared, |(topic, reader), open_store, number| {
-        let inbox = core.keep_reader(js, number, reader);
+        let inbox = core.add_reader(js, number, reader);
         let named = matches!(topic, Topic::Pattern(_)).then_some(database);
         let listener = listener(number, inbox.clone(), Arc::downgrade(core.resources()), named);
         let store = open_store.store().clone();
@@ -125,7 +125,7 @@ pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, rea
 /// Puts messages into the inbox, with channel names without their database prefix, and ends the subscription once the inbox is
 /// closed.
 fn listener(id: u64, inbox: Arc<Inbox>, resources: Weak<Resources>, named: Option<u8>) -> MessageListener {
-    Arc::new(move |heard| match heard {
+    Arc::new(move |delivery| match delivery {
         Delivery::Gap(missed) => inbox.push_gap(missed),
         Delivery::Message(Message { channel, payload: text }) => {
             let label = match named.map(|database| keys::caller_channel(database, &channel)) {

@@ -1,30 +1,30 @@
-//! A promise on its way from the call that created it to the wave that settles it.
+//! Unsettled promises, as they are passed from the call that created them to the code that settles them.
 
 use napi::sys;
 
-use super::{node_api::Kept, operation::Operation};
+use super::{node_api::Reference, operation::Operation};
 
 /// A promise, and what its error includes if it is rejected.
-pub struct Promised {
+pub struct PendingPromise {
     pub deferred: sys::napi_deferred,
     /// An error created at the call site, if stacks are captured.
-    pub trace: Option<Kept>,
+    pub trace: Option<Reference>,
     pub operation: Operation,
 }
 
-// SAFETY: other threads only carry it; it is opened on the JavaScript thread that made it.
-unsafe impl Send for Promised {}
+// SAFETY: other threads only move it; it is used on the JavaScript thread that created it.
+unsafe impl Send for PendingPromise {}
 
-/// What other threads carry for a promise.
+/// The form in which other threads pass on a promise.
 pub enum Ticket {
     /// The promise itself.
-    Promise(Promised),
-    /// The number of a call whose promise stayed on the JavaScript thread, where a signal may settle it first.
+    Promise(PendingPromise),
+    /// The id of a call whose promise stays on the JavaScript thread, where a signal may settle it first.
     Abortable(u64),
 }
 
 impl Ticket {
-    /// The call's number, if a signal may settle its promise.
+    /// Returns the id of the call if a signal may settle its promise.
     pub fn abortable(&self) -> Option<u64> {
         match self {
             Self::Promise(_) => None,

@@ -1,13 +1,13 @@
-//! Moments as JavaScript writes them.
+//! Times in the format of JavaScript.
 
 use std::time::SystemTime;
 
-/// A moment, as `new Date().toISOString()` writes it.
+/// Formats a time as `Date.prototype.toISOString` does.
 pub fn iso(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
-/// Now, as `new Date().toISOString()` writes it.
+/// Returns the current time as `new Date().toISOString()` does.
 pub fn iso_now() -> String {
     iso(SystemTime::now())
 }

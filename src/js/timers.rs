@@ -12,17 +12,17 @@ use super::{bridge::Bridge, node_api::Js};
 
 #[napi]
 impl Bridge {
-    /// Calls `function` once after this many ms. Keeps the process alive until then if `holds` is set. Returns the number for
+    /// Calls `function` once after this many ms. Keeps the process alive until then if `keepsAlive` is set. Returns the id for
     /// `endTimer`.
     #[napi]
-    pub fn start_timer(&self, env: Env, ms: f64, function: Unknown, holds: bool) -> napi::Result<f64> {
+    pub fn start_timer(&self, env: Env, ms: f64, function: Unknown, keeps_alive: bool) -> napi::Result<f64> {
         let (js, environment) = (Js(env.raw()), self.environment());
         let runtime = runtime::get().map_err(|error| environment.exception(&env, &error))?;
         let (guard, ended) = oneshot::channel::<()>();
-        let notifier = environment.keep_callback(js, function.raw(), guard, holds).ok_or_else(|| {
-            environment.exception(&env, &js.refuse(function.raw(), "the timer callback", "a function"))
+        let notifier = environment.add_callback(js, function.raw(), guard, keeps_alive).ok_or_else(|| {
+            environment.exception(&env, &js.type_error(function.raw(), "the timer callback", "a function"))
         })?;
-        let number = notifier.number();
+        let id = notifier.id();
         let wait = Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
         runtime.spawn(async move {
             if timeout(wait, ended).await.is_err() {
@@ -30,18 +30,18 @@ impl Bridge {
                 notifier.end();
             }
         });
-        Ok(number as f64)
+        Ok(id as f64)
     }
 
-    /// Keeps the process alive, or no longer.
+    /// Keeps the process alive, or stops doing so.
     #[napi]
     pub fn keep_alive(&self, env: Env, alive: bool) {
-        self.environment().hold(Js(env.raw()), if alive { 1 } else { -1 });
+        self.environment().keep_alive(Js(env.raw()), if alive { 1 } else { -1 });
     }
 
     /// Cancels a timer that has not fired yet.
     #[napi]
-    pub fn end_timer(&self, env: Env, number: f64) {
-        self.environment().drop_callback(Js(env.raw()), number as u64);
+    pub fn end_timer(&self, env: Env, id: f64) {
+        self.environment().drop_callback(Js(env.raw()), id as u64);
     }
 }

@@ -1,4 +1,4 @@
-//! Functions that other threads notify, with one value per call, such as what a queue worker notices.
+//! JavaScript functions that other threads call with one value, such as a notice of a queue worker.
 
 use std::{any::Any, sync::Arc};
 
@@ -7,17 +7,17 @@ use cinnabar_core::output::Output;
 use super::Environment;
 use crate::js::{
     completions::{Completion, Completions},
-    node_api::{Js, Kept, Value},
-    numbers,
+    ids,
+    node_api::{Js, Reference, Value},
     output::build,
 };
 
-/// A function that other threads notify.
+/// A function that other threads call.
 pub struct Callback {
-    function: Kept,
+    function: Reference,
     /// Whether it keeps the process alive.
-    holds: bool,
-    /// Dropped with the callback, which is how its notifier's owner learns that it was released.
+    keeps_alive: bool,
+    /// Dropped with the callback, which notifies its owner of the release.
     _guard: Box<dyn Any>,
 }
 
@@ -30,12 +30,12 @@ pub struct Notifier {
 
 impl Notifier {
     /// Calls the function with this value, on its thread. Exceptions thrown by the function are ignored.
-    pub fn notify(&self, answer: impl Into<Output>) {
-        self.completions.push(Completion::Notify(self.id, answer.into()));
+    pub fn notify(&self, output: impl Into<Output>) {
+        self.completions.push(Completion::Notify(self.id, output.into()));
     }
 
-    /// The number for `drop_callback`.
-    pub fn number(&self) -> u64 {
+    /// Returns the id for `drop_callback`.
+    pub fn id(&self) -> u64 {
         self.id
     }
 
@@ -46,36 +46,37 @@ impl Notifier {
 }
 
 impl Environment {
-    /// Keeps a function until its notifier ends, and the process alive with it if it `holds`; `None` if it is no function.
+    /// Registers a function until its notifier ends, and keeps the process alive until then if `keeps_alive` is set; `None` if it is
+    /// not a function.
     /// `guard` is dropped on this thread when the function is released or the environment ends.
-    pub fn keep_callback(&self, js: Js, function: Value, guard: impl Any, holds: bool) -> Option<Notifier> {
-        let function = js.keep(function)?;
-        let id = numbers::next();
-        let callback = Callback { function, holds, _guard: Box::new(guard) };
+    pub fn add_callback(&self, js: Js, function: Value, guard: impl Any, keeps_alive: bool) -> Option<Notifier> {
+        let function = js.create_reference(function)?;
+        let id = ids::next();
+        let callback = Callback { function, keeps_alive, _guard: Box::new(guard) };
         self.callbacks.borrow_mut().insert(id, callback);
-        if holds {
-            self.hold(js, 1);
+        if keeps_alive {
+            self.keep_alive(js, 1);
         }
         Some(Notifier { id, completions: self.completions.clone() })
     }
 
-    /// Calls the function of this number.
-    pub(super) fn notify(&self, js: Js, id: u64, answer: Output) {
-        let function = self.callbacks.borrow().get(&id).map(|callback| js.kept(&callback.function));
-        let built = self.functions.borrow().as_ref().map(|functions| build(answer, js, functions));
+    /// Calls the function with this id.
+    pub(super) fn notify(&self, js: Js, id: u64, output: Output) {
+        let function = self.callbacks.borrow().get(&id).map(|callback| js.reference_value(&callback.function));
+        let built = self.functions.borrow().as_ref().map(|functions| build(output, js, functions));
         if let (Some(function), Some(Ok(value))) = (function, built) {
-            // Neither is borrowed any more: the function may release itself.
+            // Called without a borrow, because the function may release itself.
             let _ = js.call(function, &[value]);
         }
     }
 
-    /// Releases the callback of this number.
+    /// Releases the callback with this id.
     pub fn drop_callback(&self, js: Js, id: u64) {
         let callback = self.callbacks.borrow_mut().remove(&id);
-        if let Some(Callback { function, holds, .. }) = callback {
-            js.forget(function);
-            if holds {
-                self.hold(js, -1);
+        if let Some(Callback { function, keeps_alive, .. }) = callback {
+            js.delete_reference(function);
+            if keeps_alive {
+                self.keep_alive(js, -1);
             }
         }
     }
@@ -83,7 +84,7 @@ impl Environment {
     /// Releases all of them, at the end of the environment.
     pub(super) fn drop_callbacks(&self, js: Js) {
         for (_, Callback { function, .. }) in self.callbacks.take() {
-            js.forget(function);
+            js.delete_reference(function);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A caller's function that returns a username and password: requested by connections, on another thread, and called on this
-//! one.
+//! Functions of callers that return a username and password. They are requested by connections, on another thread, and called on
+//! this one.
 //!
-//! Its promise may settle at any time or never, and the environment may end first. So pending requests are kept here by
-//! number, and JavaScript holds the number only: when the environment ends, all of them fail.
+//! The returned promise may settle at any time or never, and the environment may end first. So pending requests are stored here by
+//! id, and JavaScript has the id only: when the environment ends, all of them fail.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,18 +18,18 @@ use super::Environment;
 use crate::js::{
     completions::{Completion, Completions, CredentialRequest, Login},
     errors::environment_ending,
-    node_api::{Js, Kept, Value},
+    node_api::{Js, Reference, Value},
 };
 
-/// The functions of an environment, and the requests that wait for what they return.
+/// The functions of an environment, and the pending requests for credentials.
 #[derive(Default)]
 pub struct CredentialFunctions {
     last: Cell<u64>,
-    functions: RefCell<HashMap<u64, Kept>>,
+    functions: RefCell<HashMap<u64, Reference>>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Result<Login>>>>,
 }
 
-/// Releases the function when no connection can call it any more, on whichever thread that is.
+/// Releases the function when no connection can call it any more; dropped on any thread.
 struct Lease {
     completions: Arc<Completions>,
     id: u64,
@@ -37,11 +37,11 @@ struct Lease {
 
 impl Lease {
     fn ask(&self) -> Asked {
-        let (waiting, answer) = oneshot::channel();
+        let (waiting, reply) = oneshot::channel();
         self.completions.push(Completion::Credentials(CredentialRequest::Fetch(self.id, waiting)));
         Box::pin(async move {
-            answer.await.unwrap_or_else(|_| {
-                Err(refusal("the JavaScript environment with the function given as credentials has ended".into()))
+            reply.await.unwrap_or_else(|_| {
+                Err(auth_error("the JavaScript environment with the function given as credentials has ended".into()))
             })
         })
     }
@@ -54,25 +54,25 @@ impl Drop for Lease {
 }
 
 impl Environment {
-    /// A provider that calls this function.
+    /// Returns a provider that calls this function.
     ///
     /// # Errors
     /// `E_INTERNAL` when the environment is ending.
     pub fn credential_provider(&self, js: Js, function: Value) -> Result<Provider> {
-        let kept = js.keep(function).ok_or_else(environment_ending)?;
+        let reference = js.create_reference(function).ok_or_else(environment_ending)?;
         let id = self.credentials.number();
-        self.credentials.functions.borrow_mut().insert(id, kept);
+        self.credentials.functions.borrow_mut().insert(id, reference);
         let lease = Lease { completions: self.completions.clone(), id };
         Ok(Provider::new(move || lease.ask()))
     }
 
-    /// What a function that returns credentials returned, or a sentence that says what is wrong with it.
-    pub fn answer_credentials(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
-        self.credentials.answer(js, number, username, password, problem);
+    /// Settles a request with what the function returned, or with the reason why that is invalid.
+    pub fn settle_credentials(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
+        self.credentials.settle_with(js, number, username, password, problem);
     }
 }
 
-fn refusal(why: String) -> Error {
+fn auth_error(why: String) -> Error {
     Error::new(Kind::Auth, why)
 }
 
@@ -88,51 +88,54 @@ impl CredentialFunctions {
             CredentialRequest::Release(id) => {
                 let function = self.functions.borrow_mut().remove(&id);
                 if let Some(function) = function {
-                    js.forget(function);
+                    js.delete_reference(function);
                 }
             }
             CredentialRequest::Fetch(id, waiting) => {
-                let function = self.functions.borrow().get(&id).map(|function| js.kept(function));
+                let function = self.functions.borrow().get(&id).map(|function| js.reference_value(function));
                 let Some(function) = function else { return };
                 let number = self.number();
                 {
                     let mut all = self.waiting.borrow_mut();
-                    // A function that never settles must not leave more behind with every attempt to connect.
+                    // A function that never settles must not add an entry with every attempt to connect.
                     all.retain(|_, waiting| !waiting.is_closed());
                     all.insert(number, waiting);
                 }
                 if js.call(call, &[function, js.number(number as f64)]).is_err() {
-                    self.settle(number, Err(refusal("the function given as credentials could not be called".into())));
+                    self.settle(
+                        number,
+                        Err(auth_error("the function given as credentials could not be called".into())),
+                    );
                 }
             }
         }
     }
 
-    fn answer(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
-        let answer = match js.optional_text(problem, "the problem") {
+    fn settle_with(&self, js: Js, number: u64, username: Value, password: Value, problem: Value) {
+        let reply = match js.optional_text(problem, "the problem") {
             Ok(None) => js
-                .optional_text(username, "the username that credentials answered")
-                .and_then(|username| Ok((username, js.text(password, "the password that credentials answered")?)))
+                .optional_text(username, "the username returned by credentials")
+                .and_then(|username| Ok((username, js.text(password, "the password returned by credentials")?)))
                 .map(|(username, password)| (username, Secret::new(password)))
-                .map_err(|error| refusal(error.message().to_owned())),
-            Ok(Some(problem)) => Err(refusal(problem)),
-            Err(error) => Err(refusal(error.message().to_owned())),
+                .map_err(|error| auth_error(error.message().to_owned())),
+            Ok(Some(problem)) => Err(auth_error(problem)),
+            Err(error) => Err(auth_error(error.message().to_owned())),
         };
-        self.settle(number, answer);
+        self.settle(number, reply);
     }
 
-    fn settle(&self, number: u64, answer: Result<Login>) {
+    fn settle(&self, number: u64, reply: Result<Login>) {
         let waiting = self.waiting.borrow_mut().remove(&number);
         if let Some(waiting) = waiting {
             // The connection may have run out of time.
-            let _ = waiting.send(answer);
+            let _ = waiting.send(reply);
         }
     }
 
     /// The environment ends: all pending requests fail.
     pub fn end(&self, js: Js) {
         for (_, function) in self.functions.take() {
-            js.forget(function);
+            js.delete_reference(function);
         }
         self.waiting.take();
     }
@@ -163,17 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn so_does_one_that_was_taken_off_the_queue() {
-        let (lease, sources) = (lease(), CredentialFunctions::default());
+    fn a_request_taken_from_the_queue_fails_too() {
+        let (lease, functions) = (lease(), CredentialFunctions::default());
         let asked = lease.ask();
         for done in lease.completions.take(1) {
             if let Completion::Credentials(CredentialRequest::Fetch(_, waiting)) = done {
-                sources.waiting.borrow_mut().insert(1, waiting);
+                functions.waiting.borrow_mut().insert(1, waiting);
             }
         }
-        assert_eq!(sources.waiting.borrow().len(), 1);
-        // It keeps no function here, so nothing asks anything of the environment.
-        sources.end(Js(std::ptr::null_mut()));
+        assert_eq!(functions.waiting.borrow().len(), 1);
+        // There is no function to release, so the environment is not used.
+        functions.end(Js(std::ptr::null_mut()));
         assert_ended(asked);
     }
 

@@ -1,4 +1,4 @@
-//! The option `log`: changes of a store's state, each logged once to the console and once to each function, however many
+//! The option `log`: changes in the state of a store are logged once to the console and once to each function, even if several
 //! services share the store.
 
 use std::{
@@ -19,18 +19,18 @@ use napi::sys::ValueType;
 use super::Environment;
 use crate::js::{
     completions::{Completion, Completions},
-    node_api::{Js, Owned, Value},
+    node_api::{Js, OwnedReference, Value},
     time::iso,
 };
 
-/// What a service does with changes.
+/// The destination of the log of a service.
 pub enum Log {
     /// One line by `console.warn`.
     Console,
     /// Nothing.
     Silent,
     /// Calls a function.
-    Function(Owned),
+    Function(OwnedReference),
 }
 
 impl Log {
@@ -39,62 +39,64 @@ impl Log {
         match js.option(options, c"log")? {
             None => Ok(Self::Console),
             Some(value) => match js.kind(value) {
-                ValueType::napi_function => js.own(value).map(Self::Function).ok_or_else(|| refuse(js, value)),
+                ValueType::napi_function => {
+                    js.owned_reference(value).map(Self::Function).ok_or_else(|| type_error(js, value))
+                }
                 ValueType::napi_boolean if js.as_boolean(value) == Some(false) => Ok(Self::Silent),
-                _ => Err(refuse(js, value)),
+                _ => Err(type_error(js, value)),
             },
         }
     }
 }
 
-fn refuse(js: Js, value: Value) -> Error {
-    js.refuse(value, "log", "false or a function")
+fn type_error(js: Js, value: Value) -> Error {
+    js.type_error(value, "log", "false or a function")
 }
 
 /// The logs of an environment's services, by store.
 #[derive(Default)]
 pub struct Logs {
     next: Cell<u64>,
-    stores: RefCell<Vec<Logged>>,
+    stores: RefCell<Vec<StoreLog>>,
 }
 
-struct Logged {
-    /// Never used twice: the address of a store is, and what came from the one before may still be queued.
+struct StoreLog {
+    /// A unique id, because the address of a store may be used again while an event of the previous one is still queued.
     number: u64,
     store: *const Store,
     services: Vec<(u64, Rc<Log>)>,
-    /// The store holds it weakly.
-    _watcher: Arc<EventListener>,
+    /// Held here, because the store has a weak reference only.
+    _listener: Arc<EventListener>,
 }
 
 impl Logs {
-    /// Logs the changes of this store's state to `log` until `remove` is called with the returned number.
+    /// Logs changes in the state of this store to `log` until `remove` is called with the returned id.
     pub fn add(&self, store: &Arc<Store>, log: &Rc<Log>, completions: &Arc<Completions>) -> u64 {
         let id = self.number();
         let mut stores = self.stores.borrow_mut();
-        if let Some(logged) = stores.iter_mut().find(|logged| logged.store == Arc::as_ptr(store)) {
-            logged.services.push((id, log.clone()));
+        if let Some(store_log) = stores.iter_mut().find(|store_log| store_log.store == Arc::as_ptr(store)) {
+            store_log.services.push((id, log.clone()));
             return id;
         }
         let number = self.number();
         let completions = completions.clone();
-        let watcher: Arc<EventListener> =
+        let listener: Arc<EventListener> =
             Arc::new(move |event: &Event| completions.push(Completion::StateChange(number, event.clone())));
-        store.events().add_listener(&watcher);
+        store.events().add_listener(&listener);
         let services = vec![(id, log.clone())];
-        stores.push(Logged { number, store: Arc::as_ptr(store), services, _watcher: watcher });
+        stores.push(StoreLog { number, store: Arc::as_ptr(store), services, _listener: listener });
         id
     }
 
-    /// Logs nothing more to the log of this number.
+    /// Removes the log with this id.
     pub fn remove(&self, id: u64) {
-        self.stores.borrow_mut().retain_mut(|logged| {
-            logged.services.retain(|(other, _)| *other != id);
-            !logged.services.is_empty()
+        self.stores.borrow_mut().retain_mut(|store_log| {
+            store_log.services.retain(|(other, _)| *other != id);
+            !store_log.services.is_empty()
         });
     }
 
-    /// Logs nothing more.
+    /// Removes all logs.
     pub fn clear(&self) {
         self.stores.borrow_mut().clear();
     }
@@ -107,31 +109,31 @@ impl Logs {
 }
 
 thread_local! {
-    /// What the console has shown lately. Hot reload makes copies of this package, each with a bridge of its own.
-    static SHOWN: RefCell<VecDeque<(SystemTime, String)>> = const { RefCell::new(VecDeque::new()) };
+    /// What was logged to the console recently. Hot reload creates copies of this package, each with a bridge of its own.
+    static RECENT: RefCell<VecDeque<(SystemTime, String)>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// How many events the copies of the package may lag behind each other.
-const LAG: usize = 32;
+/// The number of events by which copies of the package may lag behind each other.
+const MAX_LAG: usize = 32;
 
-/// Whether no other copy of the package on this thread has shown it.
-fn is_news(event: &Event) -> bool {
-    SHOWN.with_borrow_mut(|shown| {
-        if shown.iter().any(|(at, text)| *at == event.at && *text == event.text) {
+/// Whether no other copy of the package on this thread has logged the event to the console.
+fn is_new(event: &Event) -> bool {
+    RECENT.with_borrow_mut(|recent| {
+        if recent.iter().any(|(at, text)| *at == event.at && *text == event.text) {
             return false;
         }
-        shown.truncate(LAG - 1);
-        shown.push_front((event.at, event.text.clone()));
+        recent.truncate(MAX_LAG - 1);
+        recent.push_front((event.at, event.text.clone()));
         true
     })
 }
 
 impl Environment {
-    /// Logs a change of the store of this number for every service on it.
+    /// Logs an event of the store with this id for all services that use it.
     pub(super) fn log(&self, js: Js, number: u64, event: &Event) {
         let (mut console, mut functions) = (false, Vec::<Value>::new());
-        if let Some(logged) = self.logs.stores.borrow().iter().find(|logged| logged.number == number) {
-            for (_, log) in &logged.services {
+        if let Some(store_log) = self.logs.stores.borrow().iter().find(|store_log| store_log.number == number) {
+            for (_, log) in &store_log.services {
                 match &**log {
                     Log::Silent => {}
                     Log::Console => console = true,
@@ -145,7 +147,7 @@ impl Environment {
             }
         }
         if console
-            && is_news(event)
+            && is_new(event)
             && let Ok(line) = js.string(format!("cinnabar: {}", event.text).as_bytes())
         {
             self.call_hook(js, |functions| &functions.warn, &[line]);
@@ -157,7 +159,7 @@ impl Environment {
             js.set(object, c"type", text(event.kind.name()));
             js.set(object, c"target", text(&event.target));
             js.set(object, c"message", text(&event.text));
-            // A log that throws must not keep the others from hearing.
+            // An exception in one log must not prevent calls of the others.
             let _ = js.call(function, &[object]);
         }
     }

@@ -1,4 +1,4 @@
-//! Promises: created with the call, settled in waves when its result has come.
+//! Promises: created with the call, and settled several at a time when results arrive.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,21 +15,21 @@ use cinnabar_port::{
 
 use super::Environment;
 use crate::js::{
-    failure::More,
+    error_class::ErrorDetails,
     limits::Limits,
-    node_api::{Js, Kept, Value},
+    node_api::{Js, Reference, Value},
     open_store::OpenStore,
     operation::Operation,
     output::build,
-    ticket::{Promised, Ticket},
+    ticket::{PendingPromise, Ticket},
 };
 
-/// How many promises are settled in one handle scope.
-const PORTION: usize = 64;
+/// The number of promises that are settled in one handle scope.
+const SCOPE_SIZE: usize = 64;
 
 impl Environment {
-    /// A promise for the call that `make` returns, within `limits`; without a limit, for at most the time that `make` returns.
-    /// It never throws: if `make` fails, the promise is rejected.
+    /// Returns a promise for the call that `make` returns. Its timeout is that of `limits`, otherwise the one that `make` returns. If
+    /// `make` fails, the promise is rejected.
     pub fn submit(
         &self,
         js: Js,
@@ -38,37 +38,37 @@ impl Environment {
         make: impl FnOnce() -> Result<(Arc<OpenStore>, Duration, Call<Output>)>,
     ) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
-        let promised = Promised { deferred, trace: None, operation };
+        let pending = PendingPromise { deferred, trace: None, operation };
         if let Some(reason) = limits.and_then(|limits| limits.aborted(js)) {
-            self.reject_aborted(js, promised, reason);
+            self.reject_aborted(js, pending, reason);
             return promise;
         }
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match made {
             Ok((open_store, timeout, call)) => {
-                let promised = Promised { trace: self.trace(js), ..promised };
-                self.enqueue(js, (open_store, timeout), limits, call, promised);
+                let pending = PendingPromise { trace: self.trace(js), ..pending };
+                self.enqueue(js, (open_store, timeout), limits, call, pending);
             }
-            Err(error) => self.settle(js, Err(error), promised),
+            Err(error) => self.settle(js, Err(error), pending),
         }
         promise
     }
 
-    /// A promise that `Completions` will settle, for work that is no call to an engine.
+    /// Returns a promise to be settled through `Completions`, for work that is not a call to an engine.
     pub fn promise(&self, js: Js, operation: Operation) -> (Value, Option<Ticket>) {
         let Some((promise, deferred)) = js.promise() else { return (js.undefined(), None) };
-        self.hold(js, 1);
-        (promise, Some(Ticket::Promise(Promised { deferred, trace: self.trace(js), operation })))
+        self.keep_alive(js, 1);
+        (promise, Some(Ticket::Promise(PendingPromise { deferred, trace: self.trace(js), operation })))
     }
 
-    /// A promise rejected at once.
+    /// Returns a rejected promise.
     pub fn rejected(&self, js: Js, error: &Error) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         js.reject(deferred, self.failure(js, error, None));
         promise
     }
 
-    /// A promise resolved at once with `undefined`.
+    /// Returns a promise resolved with `undefined`.
     pub fn resolved(&self, js: Js) -> Value {
         let Some((promise, deferred)) = js.promise() else { return js.undefined() };
         js.resolve(deferred, js.undefined());
@@ -80,68 +80,70 @@ impl Environment {
         let mut calls = calls.into_iter();
         while calls.len() > 0 {
             js.scope(|| {
-                for (result, ticket) in calls.by_ref().take(PORTION) {
-                    let promised = match ticket {
-                        Ticket::Promise(promised) => promised,
+                for (result, ticket) in calls.by_ref().take(SCOPE_SIZE) {
+                    let pending = match ticket {
+                        Ticket::Promise(pending) => pending,
                         Ticket::Abortable(call) => match self.claim(js, call) {
-                            Some(promised) => promised,
+                            Some(pending) => pending,
                             // Its signal has settled it.
                             None => continue,
                         },
                     };
-                    self.settle(js, result, promised);
+                    self.settle(js, result, pending);
                     settled += 1;
                 }
             });
         }
-        self.hold(js, -settled);
+        self.keep_alive(js, -settled);
     }
 
     /// Rejects a promise, optionally with a JavaScript value as the cause.
-    pub(super) fn reject_because(&self, js: Js, promised: Promised, error: &Error, cause: Option<Value>) {
-        let trace = promised.trace.as_ref().map(|trace| js.kept(trace));
+    pub(super) fn reject_because(&self, js: Js, pending: PendingPromise, error: &Error, cause: Option<Value>) {
+        let trace = pending.trace.as_ref().map(|trace| js.reference_value(trace));
         let error = match &*self.functions.borrow() {
-            Some(functions) => functions.failures.build(js, error, Some(promised.operation), More { trace, cause }),
+            Some(functions) => {
+                functions.error_class.build(js, error, Some(pending.operation), ErrorDetails { trace, cause })
+            }
             None => js.undefined(),
         };
-        js.reject(promised.deferred, error);
-        if let Some(trace) = promised.trace {
-            js.forget(trace);
+        js.reject(pending.deferred, error);
+        if let Some(trace) = pending.trace {
+            js.delete_reference(trace);
         }
     }
 
-    fn settle(&self, js: Js, result: Result<Output>, promised: Promised) {
+    fn settle(&self, js: Js, result: Result<Output>, pending: PendingPromise) {
         let functions = self.functions.borrow();
         let Some(functions) = &*functions else { return };
         let result = match result {
-            // What may have been done was not skipped.
-            Err(error) if error.kind.allows_empty() => match promised.operation.empty {
+            // A call that may have been executed was not skipped.
+            Err(error) if error.kind.allows_empty() => match pending.operation.empty {
                 Some(empty) => Ok((
                     empty.output(),
-                    Some(format!("Redis not connected - skipping {} operation", promised.operation.name)),
+                    Some(format!("Redis not connected - skipping {} operation", pending.operation.name)),
                 )),
                 None => Err(error),
             },
-            Ok(answer) => Ok((answer, None)),
+            Ok(output) => Ok((output, None)),
             Err(error) => Err(error),
         };
-        let built = result.and_then(|(answer, warning)| build(answer, js, functions).map(|value| (value, warning)));
+        let built = result.and_then(|(output, warning)| build(output, js, functions).map(|value| (value, warning)));
         match built {
             Ok((value, warning)) => {
-                js.resolve(promised.deferred, value);
+                js.resolve(pending.deferred, value);
                 if let Some(warning) = warning {
-                    self.warn_once(js, promised.operation.name, &warning);
+                    self.warn_once(js, pending.operation.name, &warning);
                 }
             }
-            Err(error) => return self.reject_because(js, promised, &error, None),
+            Err(error) => return self.reject_because(js, pending, &error, None),
         }
-        if let Some(trace) = promised.trace {
-            js.forget(trace);
+        if let Some(trace) = pending.trace {
+            js.delete_reference(trace);
         }
     }
 
-    /// An error created at the call site, if stacks are captured.
-    fn trace(&self, js: Js) -> Option<Kept> {
-        if self.capture_stacks.get() { js.error("").and_then(|error| js.keep(error)) } else { None }
+    /// Returns an error created at the call site, if stacks are captured.
+    fn trace(&self, js: Js) -> Option<Reference> {
+        if self.capture_stacks.get() { js.error("").and_then(|error| js.create_reference(error)) } else { None }
     }
 }

@@ -7,16 +7,16 @@ use cinnabar_core::inbox::{Bounds, Inbox, Label, Taken};
 use super::Environment;
 use crate::js::{
     completions::Completion,
-    node_api::{Js, Kept, Value},
+    node_api::{Js, Reference, Value},
 };
 
-/// What a reader takes at a time.
-const MOST_MESSAGES: usize = 64;
-const MOST_BYTES: usize = 1 << 20;
+/// The most that a reader takes at a time.
+const MAX_MESSAGES: usize = 64;
+const MAX_BYTES: usize = 1 << 20;
 
-/// A function, and what waits for it.
-pub struct KeptReader {
-    function: Kept,
+/// A function, with its inbox.
+pub struct RegisteredReader {
+    function: Reference,
     inbox: Arc<Inbox>,
     /// Whether it receives texts as Buffers.
     buffers: bool,
@@ -24,10 +24,10 @@ pub struct KeptReader {
 }
 
 impl Environment {
-    /// Keeps a reader of an inbox until `drop_reader`, and the process alive with it. It is called with its number when there
-    /// is something to `take`, once until it has taken everything, and with nothing when the inbox was closed by somebody
-    /// else. `guard` is dropped on this thread with the reader.
-    pub fn keep_reader(
+    /// Registers a reader of an inbox until `drop_reader`, and keeps the process alive until then. It is called with its id when there is
+    /// something to `take`, once until it has taken everything, and without arguments when the inbox was closed from elsewhere.
+    /// `guard` is dropped on this thread with the reader.
+    pub fn add_reader(
         &self,
         js: Js,
         number: u64,
@@ -38,18 +38,18 @@ impl Environment {
     ) -> Arc<Inbox> {
         let completions = self.completions.clone();
         let inbox = Arc::new(Inbox::new(bounds, move || completions.push(Completion::ReaderReady(number))));
-        match js.keep(function) {
+        match js.create_reference(function) {
             Some(function) => {
-                let reader = KeptReader { function, inbox: inbox.clone(), buffers, _guard: Box::new(guard) };
+                let reader = RegisteredReader { function, inbox: inbox.clone(), buffers, _guard: Box::new(guard) };
                 self.readers.borrow_mut().insert(number, reader);
-                self.hold(js, 1);
+                self.keep_alive(js, 1);
             }
             None => inbox.close(),
         }
         inbox
     }
 
-    /// Releases a reader and what waits for it, and calls it with nothing.
+    /// Releases a reader and its inbox, and calls it without arguments.
     pub fn drop_reader(&self, js: Js, id: u64) {
         if let Some(reader) = self.remove_reader(js, id) {
             let _ = js.call(reader, &[]);
@@ -60,25 +60,25 @@ impl Environment {
     pub fn drop_readers(&self, js: Js) {
         for (_, reader) in self.readers.take() {
             reader.inbox.close();
-            js.forget(reader.function);
+            js.delete_reference(reader.function);
         }
     }
 
     /// Notifies a reader that there is something to take.
     pub fn wake_reader(&self, js: Js, id: u64) {
-        let reader = self.readers.borrow().get(&id).map(|reader| js.kept(&reader.function));
+        let reader = self.readers.borrow().get(&id).map(|reader| js.reference_value(&reader.function));
         if let Some(reader) = reader {
             let _ = js.call(reader, &[js.number(id as f64)]);
         }
     }
 
-    /// Some of the messages waiting for this reader, in one array: whether there are more, followed by pairs; `null` if there
+    /// Returns some of the messages pending for this reader, in one array: whether there are more, followed by pairs; `null` if there
     /// are none. A pair is a text or Buffer with its channel, its number, or `true` for the reader's own channel; or the number
     /// of missed messages, if known, with `undefined`; or, at the end, an error, if any, with `null`.
     pub fn take(&self, js: Js, id: u64) -> Value {
         let reader = self.readers.borrow().get(&id).map(|reader| (reader.inbox.clone(), reader.buffers));
         let Some((inbox, buffers)) = reader else { return js.null() };
-        let (taken, more) = inbox.take(MOST_MESSAGES, MOST_BYTES);
+        let (taken, more) = inbox.take(MAX_MESSAGES, MAX_BYTES);
         if taken.is_empty() {
             return js.null();
         }
@@ -109,7 +109,7 @@ impl Environment {
                 };
                 match (text, label) {
                     (Ok(text), Ok(label)) => (text, label),
-                    // Longer than JavaScript's strings may be: it is missing.
+                    // Longer than strings of JavaScript may be: reported as missing.
                     _ => (js.number(1.0), js.undefined()),
                 }
             }
@@ -126,9 +126,9 @@ impl Environment {
     /// Returns the reader's function.
     fn remove_reader(&self, js: Js, id: u64) -> Option<Value> {
         let reader = self.readers.borrow_mut().remove(&id)?;
-        let function = js.kept(&reader.function);
-        js.forget(reader.function);
-        self.hold(js, -1);
+        let function = js.reference_value(&reader.function);
+        js.delete_reference(reader.function);
+        self.keep_alive(js, -1);
         reader.inbox.close();
         Some(function)
     }

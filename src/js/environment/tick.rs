@@ -1,4 +1,4 @@
-//! A tick's calls go out together, as one batch for all that have the same store and the same bounds.
+//! The calls of a tick are sent together: one batch for all with the same store and limits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,48 +19,48 @@ use super::Environment;
 use crate::js::{
     completions::Completion,
     limits::Limits,
-    node_api::{Js, Kept, Value},
+    node_api::{Js, Reference, Value},
     open_store::OpenStore,
-    ticket::{Promised, Ticket},
+    ticket::{PendingPromise, Ticket},
 };
 
-/// Up to this many calls of a tick are answered so fast that the runtime's thread stays awake for the next tick.
-const FEW: usize = 4;
+/// The results of up to this many calls arrive so soon that the runtime's thread busy-polls for them and for the next tick.
+const BUSY_POLL_LIMIT: usize = 4;
 
-/// How many batches of a tick are looked through for one that a call may join. A tick of thousands of callers, each with
-/// a signal of its own, must not compare each with each.
-const NEAR: usize = 16;
+/// How many batches of a tick are searched for one that a call can be added to. In a tick of thousands of callers, each with a signal of
+/// its own, not all must be compared with all.
+const MERGE_WINDOW: usize = 16;
 
-/// Calls that go out together.
-pub struct Group {
+/// Calls that are sent together.
+pub struct PendingBatch {
     open_store: Arc<OpenStore>,
     limits: Option<Rc<Limits>>,
     timeout: Duration,
     /// Sent separately, because it may block.
-    apart: bool,
+    dedicated: bool,
     calls: Vec<(Call<Output>, Ticket)>,
 }
 
-/// The calls made in this tick so far, and the function that sends them.
+/// The calls made in this tick so far, and the function that flushes them.
 #[derive(Default)]
 pub struct Tick {
-    groups: RefCell<Vec<Group>>,
-    flush: RefCell<Option<Kept>>,
-    /// Whether this environment has ever called it.
+    batches: RefCell<Vec<PendingBatch>>,
+    flush: RefCell<Option<Reference>>,
+    /// Whether this environment has ever called that function.
     flushed: Cell<bool>,
 }
 
 impl Tick {
-    /// Creates the function that sends; the environment outlives its calls.
+    /// Creates the function that flushes; the environment outlives its calls.
     pub fn prepare(&self, js: Js, environment: *mut c_void) {
-        *self.flush.borrow_mut() = js.function(Some(flush), environment).and_then(|flush| js.keep(flush));
+        *self.flush.borrow_mut() = js.function(Some(flush), environment).and_then(|flush| js.create_reference(flush));
     }
 
     /// Releases everything at the end of the environment.
     pub fn end(&self, js: Js) {
-        self.groups.take();
+        self.batches.take();
         if let Some(flush) = self.flush.take() {
-            js.forget(flush);
+            js.delete_reference(flush);
         }
     }
 }
@@ -72,37 +72,43 @@ impl Environment {
         (open_store, timeout): (Arc<OpenStore>, Duration),
         limits: Option<&Rc<Limits>>,
         call: Call<Output>,
-        promised: Promised,
+        pending: PendingPromise,
     ) {
         let ticket = match limits {
-            Some(limits) if limits.has_signals() => Ticket::Abortable(self.make_abortable(js, promised, limits)),
-            _ => Ticket::Promise(promised),
+            Some(limits) if limits.has_signals() => Ticket::Abortable(self.make_abortable(js, pending, limits)),
+            _ => Ticket::Promise(pending),
         };
         let first_request = call.requests.first();
-        let apart = first_request.is_some_and(Request::is_dedicated);
+        let dedicated = first_request.is_some_and(Request::is_dedicated);
         let wait = first_request.and_then(Request::blocking_timeout);
-        let asked = (call, ticket);
+        let entry = (call, ticket);
         let first = {
-            let mut tick = self.tick.groups.borrow_mut();
+            let mut tick = self.tick.batches.borrow_mut();
             let first = tick.is_empty();
-            let near = tick.iter_mut().rev().take(NEAR).find(|group| {
-                let shared = !apart && !group.apart;
-                shared && Arc::ptr_eq(&group.open_store, &open_store) && Limits::same(group.limits.as_ref(), limits)
+            let candidate = tick.iter_mut().rev().take(MERGE_WINDOW).find(|batch| {
+                let shared = !dedicated && !batch.dedicated;
+                shared && Arc::ptr_eq(&batch.open_store, &open_store) && Limits::same(batch.limits.as_ref(), limits)
             });
-            match near {
-                Some(group) => group.calls.push(asked),
+            match candidate {
+                Some(batch) => batch.calls.push(entry),
                 None => {
                     let bound = limits.and_then(|limits| limits.timeout);
                     let timeout = match wait {
                         Some(wait) => wait.call_timeout(bound, timeout),
                         None => bound.unwrap_or(timeout),
                     };
-                    tick.push(Group { open_store, limits: limits.cloned(), timeout, apart, calls: vec![asked] });
+                    tick.push(PendingBatch {
+                        open_store,
+                        limits: limits.cloned(),
+                        timeout,
+                        dedicated,
+                        calls: vec![entry],
+                    });
                 }
             }
             first
         };
-        self.hold(js, 1);
+        self.keep_alive(js, 1);
         if first {
             self.flush_after_this_tick(js);
         }
@@ -110,7 +116,7 @@ impl Environment {
 
     fn flush_after_this_tick(&self, js: Js) {
         let after_this_tick = self.function(js, |functions| &functions.after_this_tick);
-        let flush = self.tick.flush.borrow().as_ref().map(|flush| js.kept(flush));
+        let flush = self.tick.flush.borrow().as_ref().map(|flush| js.reference_value(flush));
         if flush.is_none_or(|flush| js.call(after_this_tick, &[flush]).is_err()) {
             self.flush();
         } else if !self.tick.flushed.get() {
@@ -119,14 +125,14 @@ impl Environment {
         }
     }
 
-    /// Hands the tick's calls to the runtime: one task a batch. Their time begins now.
+    /// Passes the calls of the tick to the runtime, one task per batch. Their timeouts start now.
     pub fn flush(&self) {
-        let groups = self.tick.groups.take();
-        if groups.is_empty() {
+        let batches = self.tick.batches.take();
+        if batches.is_empty() {
             return;
         }
         let now = Instant::now();
-        for Group { open_store, limits, timeout, mut calls, .. } in groups {
+        for PendingBatch { open_store, limits, timeout, mut calls, .. } in batches {
             let abortable: Vec<u64> = match limits {
                 Some(limits) if limits.has_signals() => {
                     // What was aborted within the tick is not sent.
@@ -149,7 +155,7 @@ impl Environment {
         abortable: &[u64],
     ) {
         let completions = self.completions.clone();
-        let few = calls.len() <= FEW;
+        let few = calls.len() <= BUSY_POLL_LIMIT;
         let runtime = match runtime::get() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -170,8 +176,8 @@ impl Environment {
                     runtime::start_busy_polling();
                 }
             };
-            // Its first poll hands the calls over to a connection, or puts them in line for one.
-            turn.run(pin!(in_flight.store().run_until(calls, deadline, in_flight.cut(), settle))).await;
+            // Its first poll passes the calls to a connection or queues them for one.
+            turn.run(pin!(in_flight.store().run_until(calls, deadline, in_flight.abandoned(), settle))).await;
         });
         if !abortable.is_empty() {
             let handle = task.abort_handle();
@@ -186,7 +192,7 @@ impl Environment {
 unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> Value {
     let js = Js(env);
     let mut data = std::ptr::null_mut();
-    // SAFETY: only the data pointer is asked for; the other out pointers may be null.
+    // SAFETY: only the data pointer is entry for; the other out pointers may be null.
     unsafe {
         sys::napi_get_cb_info(env, info, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), &mut data);
     }

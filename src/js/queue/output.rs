@@ -1,4 +1,4 @@
-//! Jobs as JavaScript gets them.
+//! Jobs and events as outputs.
 
 use std::borrow::Cow;
 
@@ -38,7 +38,7 @@ pub fn job(job: Job) -> Output {
     ])
 }
 
-/// How many jobs are in each state, and whether they may be taken.
+/// The number of jobs in each state, and whether the queue is paused.
 pub fn counts(counts: Counts) -> Output {
     Output::Object(vec![
         field("ready", counts.ready),
@@ -50,7 +50,7 @@ pub fn counts(counts: Counts) -> Output {
     ])
 }
 
-/// The text of an array of `[what, { id, … }]`. What was too long for a message is `partial`.
+/// Returns the JSON of an array of `[name, { id, … }]`. Values that were too long for a message are reported as `partial`.
 pub fn events(events: Vec<Event>) -> Bytes {
     let mut text = Vec::with_capacity(128 * events.len());
     for event in events {
@@ -68,7 +68,7 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
     let string = |value: &str| Bytes::from(serde_json::to_string(value).unwrap_or_default());
     let number = |name, value: u64| (name, Bytes::from(value.to_string()));
     let attempt = |attempt: u32| number("attempt", u64::from(attempt));
-    // What is empty is `undefined`, and is left out too.
+    // Empty values are `undefined` and are omitted too.
     let value = |name, value: Option<Bytes>| match value {
         Some(value) => (name, value),
         None => ("partial", Bytes::from_static(b"true")),
@@ -96,7 +96,7 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
     text.extend_from_slice(b"}]");
 }
 
-/// The value of a JSON text; `undefined` where there is none.
+/// Returns the value of a JSON text; `undefined` if there is none.
 pub fn json(text: Option<Bytes>) -> Output {
     text.filter(|text| !text.is_empty()).map_or(Output::Undefined, Output::json)
 }

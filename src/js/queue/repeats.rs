@@ -1,4 +1,4 @@
-//! Schedules of repeats, and repeats as JavaScript gets them.
+//! Schedules of repeats as options, and repeats as outputs.
 
 use cinnabar_core::{
     features::queue::{
@@ -10,17 +10,17 @@ use cinnabar_core::{
 use cinnabar_port::error::{Error, Result};
 
 use crate::js::{
-    group::Group,
     node_api::{Js, Value},
+    option_reader::OptionReader,
 };
 
 use super::output::{field, json};
 
 impl Js {
-    /// `{ everyMs | cron, timeZone, startAt, endAt, limit }`: when, and how many times.
+    /// Reads `{ everyMs | cron, timeZone, startAt, endAt, limit }`.
     pub fn schedule(self, when: Value) -> Result<(Schedule, Option<u64>)> {
-        let group = Group::of(self, when);
-        let whole = |name| group.read(name, |value, said| self.whole(value, said));
+        let group = OptionReader::of(self, when);
+        let whole = |name| group.read(name, |value, label| self.whole(value, label));
         let time = |name| group.whole(name, 0..=LATEST);
         let (every, cron, zone) =
             (group.whole(c"everyMs", SHORTEST..=LATEST)?, group.text(c"cron")?, group.text(c"timeZone")?);

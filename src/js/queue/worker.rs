@@ -1,4 +1,4 @@
-//! A worker's native half: JavaScript pulls jobs and says how they ended; everything else goes on without it.
+//! The native class behind a worker: JavaScript pulls jobs and reports their outcomes; the rest runs on the runtime's thread.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -28,7 +28,7 @@ pub struct QueueWorker {
     max_bytes: usize,
 }
 
-/// Dropped with the callback, at the end of the environment at the latest: then the worker ends.
+/// Ends the worker when the callback is dropped, at the latest at the end of the environment.
 struct AbandonOnDrop(Arc<Worker>);
 
 impl Drop for AbandonOnDrop {
@@ -37,7 +37,7 @@ impl Drop for AbandonOnDrop {
     }
 }
 
-/// Notifies JavaScript when a worker's task has ended, however that comes about.
+/// Notifies JavaScript when the task of a worker has ended, even by a panic.
 struct NotifyOnDrop {
     notifier: Notifier,
     unfinished: OnceLock<Vec<String>>,
@@ -57,15 +57,15 @@ impl QueueWorker {
         let (open_store, runtime) = (core.open_store(js)?, runtime::get()?);
         let max_bytes = queue.options().max_bytes;
         let worker = Worker::new(queue, options)?;
-        let notifier = core.environment().keep_callback(js, callback, AbandonOnDrop(worker.clone()), true);
-        let notifier = notifier.ok_or_else(|| js.refuse(callback, "callback", "a function"))?;
+        let notifier = core.environment().add_callback(js, callback, AbandonOnDrop(worker.clone()), true);
+        let notifier = notifier.ok_or_else(|| js.type_error(callback, "callback", "a function"))?;
         let in_flight = OpenStore::begin(open_store);
         let running = worker.clone();
         runtime.spawn(async move {
             let end = NotifyOnDrop { notifier: notifier.clone(), unfinished: OnceLock::new() };
             let store = in_flight.store().clone();
             let notify = move |notice| notifier.notify(output(notice));
-            let unfinished = running.run(store, notify, in_flight.closing(), in_flight.cut()).await;
+            let unfinished = running.run(store, notify, in_flight.closing(), in_flight.abandoned()).await;
             let _ = end.unfinished.set(unfinished);
         });
         Ok(Self { worker, max_bytes })
@@ -92,13 +92,13 @@ impl QueueWorker {
                 self.worker.end(number as u64, Ok(result.into()));
                 None
             }
-            // It is the job that fails, not whoever says how it ended.
+            // The job fails, not the call that reports its outcome.
             Ok(result) => {
                 let (length, most) = (result.len(), self.max_bytes);
                 let message = format!("the result has {length} bytes, more than the {most} allowed");
-                self.refuse(number, &message).then_some(message)
+                self.fail_invalid(number, &message).then_some(message)
             }
-            Err(error) => self.refuse(number, error.message()).then(|| error.message().to_owned()),
+            Err(error) => self.fail_invalid(number, error.message()).then(|| error.message().to_owned()),
         }
     }
 
@@ -107,11 +107,11 @@ impl QueueWorker {
     pub fn fail(&self, env: Env, number: f64, error: Unknown, fatal: bool) -> bool {
         match Js(env.raw()).text(error.raw(), "the error") {
             Ok(error) => self.worker.fail(number as u64, Failure { error: error.into(), fatal }),
-            Err(error) => self.refuse(number, error.message()),
+            Err(error) => self.fail_invalid(number, error.message()),
         }
     }
 
-    /// How far the job of this number has come, as the text of a JSON value, or a line of its log.
+    /// Reports the progress of a job as JSON, or a line of its log.
     #[napi]
     pub fn report(&self, env: Env, number: f64, progress: Unknown, log: Unknown) {
         let js = Js(env.raw());
@@ -119,25 +119,25 @@ impl QueueWorker {
         self.worker.report(number as u64, text(progress), text(log));
     }
 
-    /// How many jobs run here.
+    /// The number of jobs that run here.
     #[napi(getter)]
     pub fn running(&self) -> u32 {
         self.worker.running() as u32
     }
 
-    /// Takes nothing any more, or goes on.
+    /// Stops or resumes taking jobs.
     #[napi]
     pub fn pause(&self, paused: bool) {
         self.worker.pause(paused);
     }
 
-    /// Takes nothing any more, waits so long for what runs, and gives back what still does.
+    /// Stops taking jobs, waits this long for running ones, and returns the others to the queue.
     #[napi]
     pub fn close(&self, timeout_ms: f64) {
         self.worker.close(Some(Duration::from_secs_f64(timeout_ms.max(0.0) / 1000.0)));
     }
 
-    fn refuse(&self, number: f64, message: &str) -> bool {
+    fn fail_invalid(&self, number: f64, message: &str) -> bool {
         let message = serde_json::to_string(message).unwrap_or_default();
         let error = format!("{{\"name\":\"CinnabarError\",\"message\":{message},\"code\":\"E_INVALID_ARGUMENT\"}}");
         self.worker.fail(number as u64, Failure { error: error.into(), fatal: false })

@@ -1,4 +1,4 @@
-//! Listeners and watchers of rooms: agents that fill an inbox, and whose reader is JavaScript.
+//! Listeners and watchers of rooms: agents that fill an inbox for a JavaScript reader.
 
 use std::{any::Any, future::Future, sync::Arc};
 
@@ -21,11 +21,10 @@ use crate::js::{
     service_core::{Ending, Opening, Reader, Resource},
 };
 
-/// What may wait for one reader. What is too much waits once for all of the process, and in the store.
+/// The bounds of one reader's inbox. Messages beyond them remain in the buffer that all listeners of the room share, and in the store.
 const BOUNDS: Bounds = Bounds { messages: 1000, bytes: 1 << 20, overflow: Overflow::Reject };
 
-/// An agent, which works until it is dropped; none for a room that cannot be one, so that nothing is ever sent to it: for ids
-/// that may be untrusted input.
+/// An agent, which runs until it is dropped; `None` for an invalid room id from untrusted input, to which nothing is ever sent.
 type Agent = Option<Arc<dyn Any + Send + Sync>>;
 
 struct Listener {
@@ -44,28 +43,28 @@ impl Resource for Listener {
     }
 }
 
-/// Delivers what is sent to a room.
+/// Delivers the messages of a room.
 pub fn listen(rooms: &Rooms, env: &Env, room: Value, since: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
-    let prepared = js.sought(room, "roomId", keys::is_id).and_then(|room| {
+    let prepared = js.lookup_text(room, "roomId", keys::is_id).and_then(|room| {
         let since = if js.is_nothing(since) { None } else { Some(js.whole(since, "options.since")?) };
         Ok((room, since))
     });
-    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
+    let (of, timeout) = (rooms.rooms.clone(), rooms.core.settings().timeout);
     open(rooms, js, "LISTEN", reader, prepared, move |open_store, (room, since), inbox| {
         let store = open_store.store().clone();
         async move {
             let Some(room) = room else { return Ok(None) };
-            Ok(Some(RoomListener::start(&store, of, room, since, inbox, patience).await? as _))
+            Ok(Some(RoomListener::start(&store, of, room, since, inbox, timeout).await? as _))
         }
     })
 }
 
-/// Delivers who is in a room.
+/// Delivers the users of a room and their changes.
 pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
-    let prepared = js.sought(room, "roomId", keys::is_id);
-    let (of, patience) = (rooms.rooms.clone(), rooms.core.settings().timeout);
+    let prepared = js.lookup_text(room, "roomId", keys::is_id);
+    let (of, timeout) = (rooms.rooms.clone(), rooms.core.settings().timeout);
     open(rooms, js, "WATCH", reader, prepared, move |open_store, room, inbox| {
         let (store, presence) = (open_store.store().clone(), rooms.presence(open_store));
         async move {
@@ -73,7 +72,7 @@ pub fn watch(rooms: &Rooms, env: &Env, room: Value, reader: Value) -> RawValue {
                 inbox.push(empty_room());
                 return Ok(None);
             };
-            Ok(Some(RoomWatcher::start(&store, of, room, inbox, presence.watch(), patience).await? as _))
+            Ok(Some(RoomWatcher::start(&store, of, room, inbox, presence.watch(), timeout).await? as _))
         }
     })
 }
@@ -93,7 +92,7 @@ where
     let prepared = prepared.and_then(|what| Ok((what, Reader::new(js, reader, BOUNDS, false)?)));
     let opening = Opening { name, late: "no subscription within the time that was given" };
     rooms.core.open(js, opening, prepared, |(what, reader), open_store, number| {
-        let inbox = rooms.core.keep_reader(js, number, reader);
+        let inbox = rooms.core.add_reader(js, number, reader);
         let starting = start(open_store, what, inbox.clone());
         async move { Ok(Listener { agent: starting.await?, inbox }) }
     })

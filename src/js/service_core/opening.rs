@@ -1,4 +1,4 @@
-//! How a service opens a resource, and how it ends again: by its number, with its reader, or with the service.
+//! Opens and ends resources. They end by id, with their reader, or with the service.
 
 use std::{future::Future, pin::pin, rc::Rc, sync::Arc};
 
@@ -14,27 +14,27 @@ use napi::sys::ValueType;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    ServiceCore, Shared,
+    ServiceCore, ServiceState,
     resources::{Ending, Resource, Resources},
 };
 use crate::js::{
     completions::Completion,
     errors::closed,
+    ids,
     node_api::{Js, RawValue, Value},
-    numbers,
     open_store::{InFlight, OpenStore},
     operation::Operation,
 };
 
-/// How a resource is opened.
+/// What errors of a resource that is being opened say.
 pub struct Opening {
     /// The name of the operation.
     pub name: &'static str,
-    /// What the error says if it takes too long.
+    /// The message of the error on timeout.
     pub late: &'static str,
 }
 
-/// The JavaScript function that a resource wakes, and what may wait for it.
+/// The JavaScript function that a resource notifies, with the bounds of its inbox.
 pub struct Reader {
     function: Value,
     bounds: Bounds,
@@ -46,14 +46,14 @@ impl Reader {
     pub fn new(js: Js, function: Value, bounds: Bounds, buffers: bool) -> Result<Self> {
         match js.kind(function) {
             ValueType::napi_function => Ok(Self { function, bounds, buffers }),
-            _ => Err(js.refuse(function, "reader", "a function")),
+            _ => Err(js.type_error(function, "reader", "a function")),
         }
     }
 }
 
-/// Held by the reader of a resource: the service lasts as long as the reader, and the resource no longer.
+/// Held by the reader of a resource: the service lives at least as long as the reader, and the resource at most.
 struct ReaderGuard {
-    service: Rc<Shared>,
+    service: Rc<ServiceState>,
     number: u64,
 }
 
@@ -64,7 +64,7 @@ impl Drop for ReaderGuard {
 }
 
 impl ServiceCore {
-    /// Opens a resource. The promise resolves to its number once the future that `start` returns has opened it.
+    /// Opens a resource. The promise resolves to its id once the future that `start` returns has opened it.
     pub fn open<P, F, R>(
         &self,
         js: Js,
@@ -84,7 +84,7 @@ impl ServiceCore {
         };
         let (promise, ticket) = environment.promise(js, Operation { name: opening.name, empty: None });
         let Some(ticket) = ticket else { return RawValue(promise) };
-        let number = numbers::next();
+        let number = ids::next();
         let starting = start(prepared, &open_store, number);
         let (completions, resources) = (environment.completions.clone(), self.service.resources.clone());
         let within = self.timeout();
@@ -93,11 +93,11 @@ impl ServiceCore {
             let mut starting = pin!(starting);
             let (started, pending) = tokio::select! {
                 started = &mut starting => (started, false),
-                () = given_up::<R>(&in_flight) => (Err(closed()), true),
+                () = abandoned::<R>(&in_flight) => (Err(closed()), true),
                 () = sleep(within) => (Err(Error::new(Kind::Timeout, opening.late)), true),
             };
             let (result, ending) = match started {
-                Ok(resource) => keep(&resources, number, resource, &in_flight, Instant::now() + within),
+                Ok(resource) => register(&resources, number, resource, &in_flight, Instant::now() + within),
                 Err(error) => (Err(error), None),
             };
             if result.is_err() {
@@ -108,12 +108,12 @@ impl ServiceCore {
             if let Some(ending) = ending {
                 tokio::select! {
                     () = ending => {}
-                    () = in_flight.cut() => {}
+                    () = in_flight.abandoned() => {}
                 }
             }
             drop(in_flight);
             if pending && let Ok(resource) = starting.await {
-                // Its promise has been rejected, so nobody could end it.
+                // Its promise was rejected, so no caller could end it.
                 drop(Box::new(resource).end(None));
             }
         });
@@ -122,18 +122,18 @@ impl ServiceCore {
 
     /// Registers the reader of a resource that is being opened. While there is a reader, JavaScript need not refer to the
     /// service.
-    pub fn keep_reader(&self, js: Js, number: u64, reader: Reader) -> Arc<Inbox> {
+    pub fn add_reader(&self, js: Js, number: u64, reader: Reader) -> Arc<Inbox> {
         let Reader { function, bounds, buffers } = reader;
         let guard = ReaderGuard { service: self.service.clone(), number };
-        self.environment().keep_reader(js, number, function, bounds, buffers, guard)
+        self.environment().add_reader(js, number, function, bounds, buffers, guard)
     }
 
-    /// The open resources.
+    /// Returns the open resources.
     pub fn resources(&self) -> &Arc<Resources> {
         &self.service.resources
     }
 
-    /// Ends a resource by its number. The promise never rejects: it resolves in time even if what that takes goes on.
+    /// Ends a resource by its id. The promise never rejects, and resolves at the timeout even if ending takes longer.
     pub fn end(&self, js: Js, name: &'static str, number: u64) -> RawValue {
         let environment = self.environment();
         let ending = self.service.resources.take(number).and_then(|resource| resource.end(None));
@@ -149,7 +149,7 @@ impl ServiceCore {
         RawValue(promise)
     }
 
-    /// Ends all resources of a service that is being closed; what that takes is in flight on `opened` until the deadline.
+    /// Ends all resources of a service that is being closed, which counts as in flight on `open_store` until the deadline.
     pub(super) fn end_all(&self, js: Js, open_store: Option<&Arc<OpenStore>>, deadline: Instant) {
         let (numbers, endings) = self.service.resources.end_all(deadline);
         for number in numbers {
@@ -166,23 +166,23 @@ impl ServiceCore {
             };
             tokio::select! {
                 () = ended => {}
-                () = in_flight.cut() => {}
+                () = in_flight.abandoned() => {}
             }
         });
     }
 }
 
-/// When a resource that is being opened is given up because its service is being closed.
-async fn given_up<R: Resource>(in_flight: &InFlight) {
+/// Completes when a resource that is being opened must be abandoned because its service is being closed.
+async fn abandoned<R: Resource>(in_flight: &InFlight) {
     if R::outlives_connection() {
-        in_flight.cut().await;
+        in_flight.abandoned().await;
     } else {
         in_flight.closing().await;
     }
 }
 
-/// Keeps a resource that has just been opened, unless its service is being closed.
-fn keep(
+/// Registers a resource that has just been opened, unless its service is being closed.
+fn register(
     resources: &Resources,
     number: u64,
     resource: impl Resource,
@@ -190,8 +190,8 @@ fn keep(
     deadline: Instant,
 ) -> (Result<()>, Ending) {
     resources.insert(number, resource);
-    // Closing first says so and then ends what it finds: one of the two sees the other. By now the service may be open again,
-    // with other resources, which stay.
+    // Closing first sets the phase and then ends the registered resources, so one of the two sees the other. By now the service may
+    // be open again, with other resources, which stay open.
     if in_flight.is_closing() {
         let ending = resources.take(number).and_then(|resource| resource.end(Some(deadline)));
         return (Err(closed()), ending);

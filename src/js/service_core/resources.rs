@@ -1,34 +1,35 @@
-//! What a service has opened for JavaScript and JavaScript ends by its number: subscriptions, listeners, memberships.
+//! Resources: what JavaScript has opened and must end by id, such as subscriptions, listeners and memberships.
 
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How long resources may take to end whose service no longer exists.
-const PARTING: Duration = Duration::from_secs(5);
+/// The time in which resources must end whose service no longer exists.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Completes when a resource is known to have ended; `None` if that is now. Dropping it stops nothing.
+/// Completes when a resource is known to have ended; `None` if it already has. Dropping it does not stop that.
 pub type Ending = Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
-/// Something open that lasts until it is ended.
+/// Something open until it is ended.
 pub trait Resource: Send + 'static {
-    /// Ends it, and starts at once whatever that takes. With a deadline, nothing is tried any more after it.
+    /// Ends it: starts what is necessary immediately, and tries nothing after the deadline, if there is one.
     fn end(self: Box<Self>, deadline: Option<Instant>) -> Ending;
 
-    /// Whether nothing can come of it any more, so that it need not be kept.
+    /// Whether it has ended on its own, so that it need not be stored.
     fn is_over(&self) -> bool {
         false
     }
 
-    /// Whether `disconnect()` waits for one that is being opened, to end it before the process may exit. Not needed where it
-    /// ends with the connection.
+    /// Whether `disconnect()` waits for one that is being opened, to end it before the process exits. Not necessary if it ends with the
+    /// connection.
     fn outlives_connection() -> bool
     where
         Self: Sized,
@@ -37,8 +38,8 @@ pub trait Resource: Send + 'static {
     }
 }
 
-/// Resources that end together with their service, where that is faster than one by one.
-pub trait Group: Any + Send + Sync {
+/// Resources that end together with their service, which is faster than one by one.
+pub trait ResourceGroup: Any + Send + Sync {
     /// Ends all of its resources, as `Resource::end` does. They are still ended one by one, which then does nothing.
     fn end(&self, deadline: Instant) -> Ending;
 }
@@ -49,22 +50,22 @@ pub struct Resources(Mutex<Open>);
 
 #[derive(Default)]
 struct Open {
-    /// By the numbers that JavaScript knows.
+    /// By id.
     resources: HashMap<u64, Box<dyn Resource>>,
-    /// By their types, and the addresses of what they hold.
-    groups: HashMap<(TypeId, usize), Arc<dyn Group>>,
+    /// By their type and the address of what they share.
+    groups: HashMap<(TypeId, usize), Arc<dyn ResourceGroup>>,
 }
 
 impl Resources {
-    /// Keeps a resource until it is taken.
+    /// Stores a resource until it is taken.
     pub fn insert(&self, number: u64, resource: impl Resource) {
-        self.lock().resources.insert(number, Box::new(resource));
+        self.0.lock().resources.insert(number, Box::new(resource));
     }
 
-    /// The one group for `shared`, which it holds, until the service is closed.
-    pub fn group<T, G: Group>(&self, shared: &Arc<T>, make: impl FnOnce(Arc<T>) -> G) -> Arc<G> {
+    /// Returns the only group for `shared`, which it holds until the service is closed.
+    pub fn group<T, G: ResourceGroup>(&self, shared: &Arc<T>, make: impl FnOnce(Arc<T>) -> G) -> Arc<G> {
         let key = (TypeId::of::<G>(), Arc::as_ptr(shared).addr());
-        let groups = &mut self.lock().groups;
+        let groups = &mut self.0.lock().groups;
         let known: Option<Arc<dyn Any + Send + Sync>> = groups.get(&key).map(|group| group.clone() as _);
         if let Some(group) = known.and_then(|group| group.downcast().ok()) {
             return group;
@@ -74,44 +75,40 @@ impl Resources {
         group
     }
 
-    /// The resource of this number, to end it.
+    /// Takes the resource with this id, to end it.
     pub fn take(&self, number: u64) -> Option<Box<dyn Resource>> {
-        self.lock().resources.remove(&number)
+        self.0.lock().resources.remove(&number)
     }
 
-    /// Ends all of them. Returns their numbers, and what completes when they are known to have ended.
+    /// Ends all resources. Returns their ids, and futures that complete when they are known to have ended.
     pub fn end_all(&self, deadline: Instant) -> (Vec<u64>, Vec<Ending>) {
-        let Open { resources, groups } = std::mem::take(&mut *self.lock());
+        let Open { resources, groups } = std::mem::take(&mut *self.0.lock());
         let numbers = resources.keys().copied().collect();
         let mut endings: Vec<_> = groups.into_values().map(|group| group.end(deadline)).collect();
         endings.extend(resources.into_values().map(|resource| resource.end(Some(deadline))));
         (numbers, endings)
     }
 
-    /// Ends the resource of this number, if there is one.
+    /// Ends the resource with this id, if there is one.
     pub fn end(&self, number: u64) {
-        // No lock is held by then: it may be the last that holds a subscription or a store.
+        // Without the lock, because this may drop the last reference to a subscription or a store.
         if let Some(resource) = self.take(number) {
             drop(resource.end(None));
         }
     }
 
-    /// Ends the resource of this number if nothing can come of it any more.
+    /// Ends the resource with this id if it is over.
     pub fn end_if_over(&self, number: u64) {
-        let is_over = self.lock().resources.get(&number).is_some_and(|resource| resource.is_over());
+        let is_over = self.0.lock().resources.get(&number).is_some_and(|resource| resource.is_over());
         if is_over {
             self.end(number);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Resources {
     fn drop(&mut self) {
-        drop(self.end_all(Instant::now() + PARTING));
+        drop(self.end_all(Instant::now() + END_TIMEOUT));
     }
 }
 
@@ -145,7 +142,7 @@ mod tests {
             resources.insert(number, Counted { ended: ended.clone(), is_over: number == 2 });
             resources.end_if_over(number);
         }
-        assert_eq!(ended.load(Ordering::Relaxed), 1, "only what is over");
+        assert_eq!(ended.load(Ordering::Relaxed), 1, "only the one that is over");
         for number in [1, 1, 2, 9] {
             resources.end(number);
         }
@@ -156,7 +153,7 @@ mod tests {
 
     struct All(Arc<AtomicUsize>);
 
-    impl Group for All {
+    impl ResourceGroup for All {
         fn end(&self, _: Instant) -> Ending {
             self.0.fetch_add(1, Ordering::Relaxed);
             None
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_group_for_what_is_shared() {
+    fn there_is_one_group_per_shared_value() {
         let resources = Resources::default();
         let shared = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
         let groups = [0, 1, 0, 1].map(|at| resources.group(&shared[at], All));

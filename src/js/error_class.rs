@@ -1,33 +1,33 @@
-//! Errors as JavaScript sees them: one class, a stable code, a cause.
+//! Errors in JavaScript: one class, a stable code, a cause.
 
 use std::error::Error as _;
 
 use cinnabar_port::error::{Done, Error};
 
 use super::{
-    node_api::{Js, Kept, Value},
+    node_api::{Js, Reference, Value},
     operation::Operation,
-    private::is_private,
+    sensitive_keys::is_sensitive,
 };
 
 /// The most characters of a key that an error contains.
-const LONGEST_KEY: usize = 64;
+const MAX_KEY: usize = 64;
 
-/// Makes errors of the package's class.
-pub struct Failures {
-    class: Kept,
+/// Creates errors of the package's class.
+pub struct ErrorClass {
+    class: Reference,
 }
 
-impl Failures {
-    /// Keeps the class `CinnabarError`.
-    pub fn new(class: Kept) -> Self {
+impl ErrorClass {
+    /// Takes a reference to the class `CinnabarError`.
+    pub fn new(class: Reference) -> Self {
         Self { class }
     }
 
     /// `new CinnabarError(message, { code, retryable, command?, key?, done?, cause?, trace? })` of an operation. The trace is an error
-    /// made where the caller was; the cause is the error's own unless JavaScript has a better one.
-    pub fn build(&self, js: Js, error: &Error, operation: Option<Operation>, more: More) -> Value {
-        let More { trace, cause } = more;
+    /// created at the call site; the cause is that of the error unless another one is given.
+    pub fn build(&self, js: Js, error: &Error, operation: Option<Operation>, details: ErrorDetails) -> Value {
+        let ErrorDetails { trace, cause } = details;
         let message = js.string(error.message().as_bytes()).unwrap_or_else(|_| js.undefined());
         let details = js.object();
         js.set(details, c"code", js.string(error.kind.code().as_bytes()).unwrap_or_else(|_| js.undefined()));
@@ -35,11 +35,11 @@ impl Failures {
         if let Some(operation) = operation {
             let name = operation.name.as_bytes();
             js.set(details, c"command", js.string(name).unwrap_or_else(|_| js.undefined()));
-            if let Some(key) = error.key().filter(|key| operation.shows_key() && !is_private(key)) {
-                js.set(details, c"key", js.string(shown(key).as_bytes()).unwrap_or_else(|_| js.undefined()));
+            if let Some(key) = error.key().filter(|key| operation.shows_key() && !is_sensitive(key)) {
+                js.set(details, c"key", js.string(shortened(key).as_bytes()).unwrap_or_else(|_| js.undefined()));
             }
         }
-        if let Some(done) = error.done().and_then(|done| shown_done(js, done)) {
+        if let Some(done) = error.done().and_then(|done| done_value(js, done)) {
             js.set(details, c"done", done);
         }
         let cause = cause.or_else(|| error.source().and_then(|source| js.error(&source.to_string())));
@@ -49,27 +49,27 @@ impl Failures {
         if let Some(trace) = trace {
             js.set(details, c"trace", trace);
         }
-        js.construct(js.kept(&self.class), &[message, details])
+        js.construct(js.reference_value(&self.class), &[message, details])
             .unwrap_or_else(|thrown| js.error(error.message()).unwrap_or(thrown.0))
     }
 
-    /// Lets the class go.
+    /// Releases the class.
     pub fn release(self, js: Js) {
-        js.forget(self.class);
+        js.delete_reference(self.class);
     }
 }
 
 /// Details of an error from JavaScript.
 #[derive(Default)]
-pub struct More {
+pub struct ErrorDetails {
     /// An error created at the call site.
     pub trace: Option<Value>,
     /// The cause.
     pub cause: Option<Value>,
 }
 
-/// What is known to be done, as an error shows it: a number, or a list of texts.
-fn shown_done(js: Js, done: &Done) -> Option<Value> {
+/// Returns the value of `error.done`: a number, or an array of strings.
+fn done_value(js: Js, done: &Done) -> Option<Value> {
     match done {
         Done::Count(count) => Some(js.number(*count as f64)),
         Done::Names(names) => {
@@ -82,10 +82,10 @@ fn shown_done(js: Js, done: &Done) -> Option<Value> {
     }
 }
 
-/// A key as shown in an error, shortened.
-fn shown(key: &[u8]) -> String {
+/// Returns a key for an error, shortened.
+fn shortened(key: &[u8]) -> String {
     let text = String::from_utf8_lossy(key);
-    match text.char_indices().nth(LONGEST_KEY) {
+    match text.char_indices().nth(MAX_KEY) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into_owned(),
     }

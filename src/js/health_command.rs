@@ -1,4 +1,4 @@
-//! The commands of a health check: they look at a server and never change what others may do with it.
+//! The commands of a health check, whose outcome does not count for the breaker.
 
 use cinnabar_core::features::raw::{self, Strings};
 use cinnabar_port::error::Error;
@@ -13,7 +13,7 @@ use super::{
 
 #[napi]
 impl Service {
-    /// Runs a command, `[name, …args]`, that the breaker does not count. It never returns an empty value instead of an error.
+    /// Executes a command, `[name, …args]`, that does not count for the breaker. It never returns an empty value instead of an error.
     #[napi]
     pub fn probe(&self, env: Env, words: Unknown) -> RawValue {
         let js = Js(env.raw());

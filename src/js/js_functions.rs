@@ -1,38 +1,38 @@
 //! The JavaScript functions that the bridge calls.
 
 use super::{
-    failure::Failures,
-    node_api::{Js, Kept},
+    error_class::ErrorClass,
+    node_api::{Js, Reference},
 };
 
-/// All of them.
-pub struct Functions {
+/// References to JavaScript functions.
+pub struct JsFunctions {
     /// `JSON.parse`.
-    pub parse: Kept,
+    pub parse: Reference,
     /// `JSON.stringify`.
-    pub stringify: Kept,
+    pub stringify: Reference,
     /// Calls its argument after the current JavaScript has finished.
-    pub after_this_tick: Kept,
+    pub after_this_tick: Reference,
     /// Creates a rate-limit result.
-    pub checked: Kept,
+    pub checked: Reference,
     /// Removes the prototype of an object.
-    pub record: Kept,
+    pub record: Reference,
     /// Logs a warning.
-    pub warn: Kept,
+    pub warn: Reference,
     /// Calls the credentials function and passes its result to the bridge.
-    pub ask_credentials: Kept,
+    pub ask_credentials: Reference,
     /// Adds a listener to a signal; returns a handle to it.
-    pub watch: Kept,
+    pub watch: Reference,
     /// Removes the listener of a signal.
-    pub unwatch: Kept,
+    pub unwatch: Reference,
     /// The package's error class.
-    pub failures: Failures,
+    pub error_class: ErrorClass,
 }
 
-impl Functions {
+impl JsFunctions {
     /// Releases all references.
     pub fn release(self, js: Js) {
-        let Functions {
+        let JsFunctions {
             parse,
             stringify,
             after_this_tick,
@@ -42,11 +42,11 @@ impl Functions {
             ask_credentials,
             watch,
             unwatch,
-            failures,
+            error_class,
         } = self;
-        for kept in [parse, stringify, after_this_tick, checked, record, warn, ask_credentials, watch, unwatch] {
-            js.forget(kept);
+        for reference in [parse, stringify, after_this_tick, checked, record, warn, ask_credentials, watch, unwatch] {
+            js.delete_reference(reference);
         }
-        failures.release(js);
+        error_class.release(js);
     }
 }

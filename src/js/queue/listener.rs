@@ -1,4 +1,4 @@
-//! Listening to what happens to the jobs of a queue.
+//! Listeners to the events of a queue.
 
 use std::sync::Arc;
 
@@ -16,34 +16,34 @@ use tokio::sync::Notify;
 use super::output;
 use crate::js::{
     errors::closed,
+    ids,
     node_api::{Js, Value},
-    numbers,
     open_store::OpenStore,
     service_core::ServiceCore,
 };
 
-/// A listener for what happens to jobs.
+/// A listener to the events of a queue.
 #[napi]
-pub struct QueueListening {
+pub struct QueueListener {
     core: ServiceCore,
     reader: u64,
     end: Arc<Notify>,
 }
 
 // Also when its environment ends.
-impl Drop for QueueListening {
+impl Drop for QueueListener {
     fn drop(&mut self) {
         self.end.notify_one();
     }
 }
 
-impl QueueListening {
-    /// Wakes `reader` for what happens: first `null`, once it is subscribed, then arrays of `[what, details]`. It ends with
-    /// `E_CLOSED` when the service is disconnected.
+impl QueueListener {
+    /// Notifies `reader` of events: first of `null`, once it is subscribed, then of arrays of `[name, details]`. It ends with `E_CLOSED`
+    /// when the service is disconnected.
     pub fn start(js: Js, core: &ServiceCore, queue: &queue::Queue, reader: Value) -> Result<Self> {
         let (open_store, runtime) = (core.open_store(js)?, runtime::get()?);
-        let number = numbers::next();
-        let inbox = core.environment().keep_reader(js, number, reader, Bounds::default(), false, ());
+        let number = ids::next();
+        let inbox = core.environment().add_reader(js, number, reader, Bounds::default(), false, ());
         let topic = Topic::Channel(queue.events_channel());
         let end = Arc::new(Notify::new());
         let (in_flight, ended) = (OpenStore::begin(open_store), end.clone());
@@ -71,8 +71,8 @@ impl QueueListening {
 }
 
 #[napi]
-impl QueueListening {
-    /// Ends it; may be called twice.
+impl QueueListener {
+    /// Ends the listener; may be called twice.
     #[napi]
     pub fn end(&self, env: Env) {
         self.end.notify_one();
@@ -82,7 +82,7 @@ impl QueueListening {
 
 /// Puts events into the inbox, until it has ended.
 fn listener(inbox: Arc<Inbox>, end: Arc<Notify>) -> MessageListener {
-    Arc::new(move |heard| match heard {
+    Arc::new(move |delivery| match delivery {
         Delivery::Gap(missed) => inbox.push_gap(missed),
         Delivery::Message(message) => {
             let text = output::events(queue::events(&message.payload));
