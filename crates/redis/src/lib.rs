@@ -31,9 +31,10 @@ mod tls;
 mod transaction;
 mod waiting;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use cinnabar_port::error::{Error, Kind, Result};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use cinnabar_port::{EventEmitter, MessageListener, Reply, Request, Status, Topic};
@@ -77,6 +78,9 @@ impl Delivery {
 pub type Deliver<'a> = &'a mut (dyn FnMut(Delivery) + Send);
 
 /// The servers, and the connections to them.
+///
+/// Its futures are boxed: a crate that awaits a future of another crate gets a copy of the code of that future, and of all that it
+/// awaits.
 pub struct Engine {
     servers: Servers,
     driver: Driver,
@@ -120,40 +124,46 @@ impl Engine {
     }
 
     /// Runs a round; returns one reply per request, in order.
-    pub async fn execute(&self, batch: Vec<Request>, deadline: Instant) -> Vec<Result<Reply>> {
-        let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
-        let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
-        let mut deliver = |delivery| match delivery {
-            Delivery::All(all) => replies = all,
-            Delivery::Some(some) => some.into_iter().for_each(|(at, reply)| replies[at] = reply),
-        };
-        self.execute_streaming(batch, deadline, &mut deliver).await;
-        replies
+    pub fn execute(&self, batch: Vec<Request>, deadline: Instant) -> BoxFuture<'_, Vec<Result<Reply>>> {
+        Box::pin(async move {
+            let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
+            let mut replies: Vec<_> = batch.iter().map(|_| nothing()).collect();
+            let mut deliver = |delivery| match delivery {
+                Delivery::All(all) => replies = all,
+                Delivery::Some(some) => some.into_iter().for_each(|(at, reply)| replies[at] = reply),
+            };
+            self.execute_streaming(batch, deadline, &mut deliver).await;
+            replies
+        })
     }
 
     /// Runs a round; each reply is delivered as it arrives.
-    pub async fn execute_streaming(&self, batch: Vec<Request>, deadline: Instant, deliver: Deliver<'_>) {
+    pub fn execute_streaming<'a>(
+        &'a self,
+        batch: Vec<Request>,
+        deadline: Instant,
+        deliver: Deliver<'a>,
+    ) -> BoxFuture<'a, ()> {
         if self.driver == Driver::Fred {
             let checked: Vec<_> = batch.iter().map(check_for_fred).collect();
             if checked.iter().any(Result::is_err) {
-                return self.execute_checked(batch, checked, deadline, deliver).await;
+                return self.execute_checked(batch, checked, deadline, deliver);
             }
         }
         match &self.servers {
-            Servers::One(one) => one.execute(batch, deadline, deliver).await,
-            Servers::Cluster(cluster) => cluster.execute(batch, deadline, deliver).await,
+            Servers::One(one) => Box::pin(one.execute(batch, deadline, deliver)),
+            Servers::Cluster(cluster) => Box::pin(cluster.execute(batch, deadline, deliver)),
         }
     }
 
-    /// Rejects what the driver cannot run before anything is sent, and runs the rest. Boxed because it is rare and would enlarge
-    /// the future of every call.
+    /// Rejects what the driver cannot run before anything is sent, and runs the rest.
     fn execute_checked<'a>(
         &'a self,
         batch: Vec<Request>,
         checked: Vec<Result<()>>,
         deadline: Instant,
         deliver: Deliver<'a>,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    ) -> BoxFuture<'a, ()> {
         let (mut requests, mut positions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         for (position, (request, checked)) in batch.into_iter().zip(checked).enumerate() {
             match checked {
@@ -178,10 +188,10 @@ impl Engine {
     }
 
     /// Connects if necessary, and waits until a connection is established.
-    pub async fn connect(&self) -> Result<()> {
+    pub fn connect(&self) -> BoxFuture<'_, Result<()>> {
         match &self.servers {
-            Servers::One(one) => one.connect().await,
-            Servers::Cluster(cluster) => cluster.connect().await,
+            Servers::One(one) => Box::pin(one.connect()),
+            Servers::Cluster(cluster) => Box::pin(cluster.connect()),
         }
     }
 
@@ -202,8 +212,8 @@ impl Engine {
     }
 
     /// Subscribes; messages published after this has returned are delivered.
-    pub async fn subscribe(&self, topic: Topic, listener: MessageListener) -> Result<u64> {
-        self.subscriber.subscribe(topic, listener).await
+    pub fn subscribe(&self, topic: Topic, listener: MessageListener) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.subscriber.subscribe(topic, listener))
     }
 
     /// Ends a subscription.
