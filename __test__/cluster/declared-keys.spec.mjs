@@ -166,7 +166,9 @@ describe('scripts name the keys that they use', () => {
     // A lost reply to a take, too.
     const flagged = [...names, 'queue/recover'].sort()
     const declared = readFileSync(`${root}/crates/core/src/features/queue/scripts.rs`, 'utf8')
-    const found = [...declared.matchAll(/= "([^"]+)\.lua"[^;]*?is: \[[^\]]*\bfinding\b/g)].map(([, name]) => name)
+    const found = [...declared.matchAll(/= "([^"]+)\.lua"[^;]*?is: \[[^\]]*\bundeclared_keys\b/g)].map(
+      ([, name]) => name,
+    )
     assert.deepEqual(found.sort(), flagged)
   })
 
