@@ -325,3 +325,6 @@ export declare class Sessions {
   /** Returns `{ hits, misses, errors }` of reads and validations. */
   stats(): RawValue
 }
+
+/** The raw client's commands: `[method, name, parameters, 'bytes' or '']` of each. */
+export declare function rawCommands(): Array<Array<string>>

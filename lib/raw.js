@@ -2,7 +2,7 @@
 
 const { Limitable, partsOf, readCall } = require('./limitable.js')
 const { nativeWithin } = require('./native-service.js')
-const { BUFFER_COMMANDS, COMMANDS, assertCommand, buffersOf, toCommand } = require('./raw/commands.js')
+const { addCommands, assertCommand, buffersOf, toCommand } = require('./raw/commands.js')
 const { Multi } = require('./raw/multi.js')
 
 /** How a client reaches the native service: `open()` returns it, and `isReady()` does not create it. */
@@ -49,20 +49,18 @@ class RawClient extends Limitable {
   }
 
   static {
-    const define = (method, name, buffers) => {
-      const value = function (...args) {
-        try {
-          const [command, wire] = toCommand(name, args)
-          return partsOf(this).open().command(command, wire, buffers)
-        } catch (error) {
-          return Promise.reject(error)
-        }
-      }
-      Object.defineProperty(value, 'name', { value: method })
-      Object.defineProperty(RawClient.prototype, method, { value, configurable: true, writable: true })
-    }
-    for (const name of Object.keys(COMMANDS)) define(name, name)
-    for (const name of BUFFER_COMMANDS) define(`${name}Buffer`, name, true)
+    addCommands(
+      RawClient,
+      (name, buffers) =>
+        function (...args) {
+          try {
+            const [command, wire] = toCommand(name, args)
+            return partsOf(this).open().command(command, wire, buffers)
+          } catch (error) {
+            return Promise.reject(error)
+          }
+        },
+    )
   }
 }
 

@@ -7,15 +7,16 @@ const { describe, describeNumber } = require('../options.js')
 
 /**
  * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional
- * parameter; `...` before the last one takes any number, arrays of them included, and `+` after its name at least one. Parameters
- * are words unless `kinds` has a check for their name.
+ * parameter; `...` before the last one takes any number, arrays of them included, and `+` after its name at least one. A parameter
+ * is checked as its name in `KINDS` says, or as the name after its `:`, such as `increment:score`; any other is a word.
  */
-function takes(...names) {
+function takes(...parameters) {
+  const names = parameters.map((parameter) => parameter.replace(/:.*/, ''))
   const last = names.at(-1)
   const rest = last?.startsWith('...') ? last.replace(/^\.\.\.|\+$/g, '') : undefined
-  const fixed = (rest === undefined ? names : names.slice(0, -1)).map((name) => {
-    const plain = name.replace('?', '')
-    return { name: plain, check: KINDS[plain] ?? word, isOptional: plain !== name }
+  const fixed = (rest === undefined ? parameters : parameters.slice(0, -1)).map((parameter) => {
+    const [name, kind = name] = parameter.replace('?', '').split(':')
+    return { name, check: KINDS[kind] ?? word, isOptional: parameter.endsWith('?') }
   })
   const least = last?.endsWith('+') ? 1 : 0
   return (...args) => {
@@ -58,7 +59,7 @@ function whole(value, name) {
   return value
 }
 
-/** A whole number, or its digits as servers spell it: a string can hold those beyond 2^53. */
+/** A whole number, or its decimal digits: a string can hold those beyond 2^53. */
 function digits(value, name) {
   return typeof value === 'string' && /^(0|-?[1-9]\d*)$/.test(value) ? value : whole(value, name)
 }
@@ -75,9 +76,9 @@ function natural(value, name) {
   return value
 }
 
-/** A score as Redis spells it. */
+/** A score in the form that Redis takes. */
 function score(value, name) {
-  if (typeof value === 'number' && !Number.isNaN(value)) return spelled(value)
+  if (typeof value === 'number' && !Number.isNaN(value)) return infinityAsText(value)
   throw argumentError(`${name} must be a number, got ${describe(value)}`)
 }
 
@@ -93,7 +94,7 @@ function bound(value, name) {
   )
 }
 
-function spelled(value) {
+function infinityAsText(value) {
   if (value === Infinity) return '+inf'
   return value === -Infinity ? '-inf' : value
 }
@@ -112,10 +113,13 @@ const KINDS = {
   cursor: natural,
   decrement: digits,
   increment: digits,
+  max: bound,
+  min: bound,
   mode: oneOf('ASYNC', 'SYNC'),
   ms: whole,
   numberOfKeys: natural,
   only: oneOf('NX', 'XX', 'GT', 'LT'),
+  score,
   seconds: whole,
   start: digits,
   stop: digits,

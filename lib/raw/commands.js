@@ -2,97 +2,12 @@
 
 const { types } = require('node:util')
 
+const { binding } = require('../bridge.js')
 const { CinnabarError, argumentError } = require('../error.js')
 const { describe, ownOptions } = require('../options.js')
 const { bound, digits, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
 
 const SET_OPTIONS = ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition']
-
-/**
- * The raw client's commands: its camelCase name → the name on the wire, and what checks the arguments of a call and makes them
- * those of the command.
- */
-const COMMANDS = {
-  ping: ['PING', takes('message?')],
-  info: ['INFO', takes('section?')],
-  dbSize: ['DBSIZE', takes()],
-  flushAll: ['FLUSHALL', takes('mode?')],
-  flushDb: ['FLUSHDB', takes('mode?')],
-  publish: ['PUBLISH', takes('channel', 'message')],
-  eval: ['EVAL', evaluate],
-  scan: ['SCAN', scan],
-  type: ['TYPE', takes('key')],
-  exists: ['EXISTS', takes('...key')],
-  del: ['DEL', takes('...key')],
-  unlink: ['UNLINK', takes('...key')],
-  expire: ['EXPIRE', takes('key', 'seconds', 'only?')],
-  pExpire: ['PEXPIRE', takes('key', 'ms', 'only?')],
-  persist: ['PERSIST', takes('key')],
-  ttl: ['TTL', takes('key')],
-  pTTL: ['PTTL', takes('key')],
-
-  get: ['GET', takes('key')],
-  set: ['SET', set],
-  incr: ['INCR', takes('key')],
-  incrBy: ['INCRBY', takes('key', 'increment')],
-  decr: ['DECR', takes('key')],
-  decrBy: ['DECRBY', takes('key', 'decrement')],
-  mGet: ['MGET', takes('...key')],
-  mSet: ['MSET', pairs],
-
-  hSet: ['HSET', hSet],
-  hGet: ['HGET', takes('key', 'field')],
-  hGetAll: ['HGETALL', takes('key')],
-  hDel: ['HDEL', takes('key', '...field')],
-  hExists: ['HEXISTS', takes('key', 'field')],
-  hKeys: ['HKEYS', takes('key')],
-  hVals: ['HVALS', takes('key')],
-  hLen: ['HLEN', takes('key')],
-  hMGet: ['HMGET', takes('key', '...field')],
-  hIncrBy: ['HINCRBY', takes('key', 'field', 'increment')],
-
-  lPush: ['LPUSH', takes('key', '...element+')],
-  rPush: ['RPUSH', takes('key', '...element+')],
-  lRange: ['LRANGE', takes('key', 'start', 'stop')],
-  lTrim: ['LTRIM', takes('key', 'start', 'stop')],
-  lLen: ['LLEN', takes('key')],
-  lPop: ['LPOP', takes('key', 'count?')],
-  rPop: ['RPOP', takes('key', 'count?')],
-
-  sAdd: ['SADD', takes('key', '...member')],
-  sRem: ['SREM', takes('key', '...member')],
-  sMembers: ['SMEMBERS', takes('key')],
-  sIsMember: ['SISMEMBER', takes('key', 'member')],
-  sCard: ['SCARD', takes('key')],
-
-  zAdd: ['ZADD', zAdd],
-  zRange: ['ZRANGE', zRange],
-  zRevRange: ['ZREVRANGE', takes('key', 'start', 'stop')],
-  zRangeByScore: ['ZRANGEBYSCORE', zRangeByScore],
-  zScore: ['ZSCORE', takes('key', 'member')],
-  zRem: ['ZREM', takes('key', '...member')],
-  zCard: ['ZCARD', takes('key')],
-  zIncrBy: ['ZINCRBY', zIncrBy],
-}
-
-/** Commands that also have a variant returning Buffers, named with the suffix `Buffer`. */
-const BUFFER_COMMANDS = [
-  'get',
-  'mGet',
-  'eval',
-  'hGet',
-  'hGetAll',
-  'hKeys',
-  'hVals',
-  'hMGet',
-  'lRange',
-  'lPop',
-  'rPop',
-  'sMembers',
-  'zRange',
-  'zRevRange',
-  'zRangeByScore',
-]
 
 /** Throws unless `args` is an array that starts with a command's name. */
 function assertCommand(args) {
@@ -108,9 +23,9 @@ function buffersOf({ buffers }) {
 
 /** The command and arguments to send for `client[name](...args)`. Throws if an argument is invalid, naming both. */
 function toCommand(name, args) {
-  const [command, shape] = COMMANDS[name]
+  const { command, toArguments } = COMMANDS.get(name)
   try {
-    return [command, shape(...args)]
+    return [command, toArguments(...args)]
   } catch (error) {
     if (!(error instanceof CinnabarError)) throw error
     throw new CinnabarError(`${name}: ${error.message}`, { code: error.code, command, cause: error.cause })
@@ -218,11 +133,6 @@ function zRangeByScore(key, min, max, options, ...extra) {
   return [word(key, 'key'), bound(min, 'min'), bound(max, 'max'), ...limit(LIMIT)]
 }
 
-function zIncrBy(key, increment, member, ...extra) {
-  withinCount([key, increment, member, ...extra], ['key', 'increment', 'member'])
-  return [word(key, 'key'), score(increment, 'increment'), word(member, 'member')]
-}
-
 function limit(range) {
   if (range === undefined) return []
   const { offset, count } = ownOptions(range, ['offset', 'count'])
@@ -240,4 +150,28 @@ function isRecord(value) {
   return !ArrayBuffer.isView(value) && typeof value[Symbol.iterator] !== 'function'
 }
 
-module.exports = { BUFFER_COMMANDS, COMMANDS, assertCommand, toCommand, buffersOf }
+// Commands whose parameters depend on each other.
+const SPECIAL = { eval: evaluate, hSet, mSet: pairs, scan, set, zAdd, zRange, zRangeByScore }
+
+/**
+ * The raw client's commands, by the name of the method: the name on the wire, what checks the arguments of a call and makes them
+ * those of the command, and whether there is a method with the suffix `Buffer`. The table is crates/core/src/features/raw/table.rs.
+ */
+const COMMANDS = new Map(
+  binding.rawCommands().map(([method, command, parameters, bytes]) => {
+    const toArguments = parameters === '*' ? SPECIAL[method] : takes(...parameters.split(' ').filter(Boolean))
+    return [method, { command, toArguments, hasBuffers: bytes !== '' }]
+  }),
+)
+
+/** Adds a method to a class for each command, and one with the suffix `Buffer`, as `define(name, buffers)` returns it. */
+function addCommands(Class, define) {
+  const add = (method, value) => {
+    Object.defineProperty(value, 'name', { value: method })
+    Object.defineProperty(Class.prototype, method, { value, configurable: true, writable: true })
+  }
+  for (const name of COMMANDS.keys()) add(name, define(name, false))
+  for (const [name, { hasBuffers }] of COMMANDS) if (hasBuffers) add(`${name}Buffer`, define(name, true))
+}
+
+module.exports = { addCommands, assertCommand, toCommand, buffersOf }

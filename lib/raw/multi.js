@@ -2,7 +2,7 @@
 
 const { argumentError } = require('../error.js')
 const { ownOptions } = require('../options.js')
-const { BUFFER_COMMANDS, COMMANDS, assertCommand, buffersOf, toCommand } = require('./commands.js')
+const { addCommands, assertCommand, buffersOf, toCommand } = require('./commands.js')
 
 // Flags for the native side: whether the command is a documented one or any other, and whether its reply is returned as
 // Buffers.
@@ -47,18 +47,16 @@ class Multi {
   }
 
   static {
-    const define = (method, name, kind) => {
-      const value = function (...args) {
-        return this.#collect(() => {
-          const [command, wire] = toCommand(name, args)
-          return [kind, command, ...wire]
-        })
-      }
-      Object.defineProperty(value, 'name', { value: method })
-      Object.defineProperty(Multi.prototype, method, { value, configurable: true, writable: true })
-    }
-    for (const name of Object.keys(COMMANDS)) define(name, name, DOCUMENTED)
-    for (const name of BUFFER_COMMANDS) define(`${name}Buffer`, name, DOCUMENTED + IN_BYTES)
+    addCommands(
+      Multi,
+      (name, buffers) =>
+        function (...args) {
+          return this.#collect(() => {
+            const [command, wire] = toCommand(name, args)
+            return [DOCUMENTED + (buffers ? IN_BYTES : 0), command, ...wire]
+          })
+        },
+    )
   }
 }
 

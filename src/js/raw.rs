@@ -1,13 +1,24 @@
 //! Arguments of raw commands: strings, numbers and bytes.
 
 use bytes::Bytes;
+use cinnabar_core::features::raw;
 use cinnabar_port::{
     Args,
     error::{Error, Kind, Result},
 };
 use napi::sys::{self, ValueType};
+use napi_derive::napi;
 
 use super::node_api::{Js, Value};
+
+/// The raw client's commands: `[method, name, parameters, 'bytes' or '']` of each.
+#[napi]
+pub fn raw_commands() -> Vec<Vec<&'static str>> {
+    let row = |command: &raw::Command| {
+        vec![command.method, command.name, command.parameters, if command.bytes { "bytes" } else { "" }]
+    };
+    raw::commands().iter().map(row).collect()
+}
 
 impl Js {
     /// Returns the words of a command.

@@ -15,12 +15,10 @@ use cinnabar_port::{
 };
 
 pub use shape::{Shape, Strings};
+pub use table::Command;
 pub use transaction::{Step, transaction};
 
-use crate::{
-    features::raw::{connection_use::ConnectionUse, table::Command},
-    output::Output,
-};
+use crate::{features::raw::connection_use::ConnectionUse, output::Output};
 
 /// Longer keys are treated as a mistake, because Redis compares and hashes them at every use.
 const MAX_KEY_BYTES: usize = 1 << 20;
@@ -36,6 +34,11 @@ pub fn command(name: &str, args: Args, strings: Strings) -> Result<Call<Output>>
     }
     let (request, shape) = request(command, args)?;
     Ok(Call::new(request, move |reply| shape.read(reply, strings)))
+}
+
+/// Returns all documented commands.
+pub fn commands() -> &'static [Command] {
+    table::all()
 }
 
 /// Returns the name of a documented command, and the shape of its empty result if it has one.
