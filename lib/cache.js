@@ -10,13 +10,14 @@ const { allowsFallback, argumentError } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
+const names = require('./option-names.js')
 const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
 
-const OPTIONS = ['prefix', 'ttl', 'loadTimeoutMs', 'onUnavailable']
-const SET_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate']
+const OPTIONS = [...Object.keys(names.cache), 'loadTimeoutMs']
+const SET_OPTIONS = Object.keys(names.cacheSet)
 const ENTRY = ['key', 'value', ...SET_OPTIONS]
 
 /** Values cached with a ttl, invalidated by key, tag or pattern, and loaded once when they are missing. */
@@ -95,11 +96,11 @@ class ApiCache extends Limitable {
     const joined = singleFlight.join(key)
     const own = new StoreOptions(ttl, tags, staleWhileRevalidate)
     // Callers that join before the load starts take part in how its value is stored. Later ones check whether it is still valid.
-    const asked = (joined.promise && own.and(joined.wanted)) || own
+    const wanted = (joined.promise && own.and(joined.wanted)) || own
     if (!joined.promise) joined.wanted = joined.wanted ? (joined.wanted.and(own) ?? joined.wanted) : own
     let found
     try {
-      const storeOptions = isPlain && asked === own ? undefined : asked.native
+      const storeOptions = isPlain && wanted === own ? undefined : wanted.native
       found = await this.#native.begin(key, this.#shared.timeouts.ownMs, storeOptions)
     } catch (error) {
       // A cache that is unreachable or full makes callers slower, not wrong.
@@ -110,7 +111,7 @@ class ApiCache extends Limitable {
     if (found?.state === 'hit') return found.value
     const isStale = found?.state === 'stale'
     if (isStale && (singleFlight.isLoading(key) || singleFlight.isInBackoff(key))) return found.value
-    const lease = found?.state === 'miss' ? asked.leaseOf(found) : undefined
+    const lease = found?.state === 'miss' ? wanted.leaseOf(found) : undefined
     const work = (current) => this.#load(current, key, load, lease, Boolean(found))
     const share = singleFlight.share(key, joined, work, {
       fits: (current) => own.joins(current, calledAt, lease),

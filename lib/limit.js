@@ -6,10 +6,11 @@ const { featureOn } = require('./feature.js')
 const { limitHeaders } = require('./limit/headers.js')
 const { routeKey } = require('./limit/route-key.js')
 const { Limitable, partsOf } = require('./limitable.js')
+const names = require('./option-names.js')
 const { describe, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
-const OPTIONS = ['prefix', 'onUnavailable']
+const OPTIONS = Object.keys(names.limiter)
 const preset = (limit, windowSeconds) => Object.freeze({ limit, windowSeconds })
 const PRESETS = Object.freeze({
   DEFAULT: preset(100, 60),

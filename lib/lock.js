@@ -8,10 +8,11 @@ const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { leaseOf, startLease } = require('./lock/lease.js')
 const { unlimited } = require('./native-service.js')
+const names = require('./option-names.js')
 const { assertFunction, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
-const OPTIONS = ['prefix']
+const OPTIONS = Object.keys(names.locks)
 
 /** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock extends Limitable {

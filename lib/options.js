@@ -28,6 +28,30 @@ function ownOptions(options, names, within = '', refuse = argumentError) {
   return own
 }
 
+/**
+ * Reads options as `ownOptions` does, of the names in a table of `option-names.js`, and the objects among them by its nested tables.
+ * The result lacks what is `undefined`.
+ */
+function readOptions(options, table, { within = '', refuse } = {}) {
+  const own = ownOptions(options, Object.keys(table), within, refuse)
+  for (const [name, value] of Object.entries(own)) {
+    if (value === undefined) delete own[name]
+    else if (table[name] !== true && isGroup(value)) {
+      own[name] = readOptions(value, table[name], { within: `${within}${name}.`, refuse })
+    }
+  }
+  return own
+}
+
+function isGroup(value) {
+  try {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    // A revoked proxy throws here; reading it reports the error.
+    return true
+  }
+}
+
 /** Whether an object has a field of this name, itself or from what it inherits, but for `Object.prototype`. */
 function hasOption(options, name) {
   return isIn(chainOf(options), name)
@@ -42,7 +66,7 @@ function checkedChain(options, names, within) {
       if (!refused) return chain
     } else refused = argumentError(`${titleOf(within)} must be an object, got ${describe(options)}`)
   } catch (error) {
-    // A proxy may throw at any look.
+    // A proxy may throw whenever it is read.
     refused = argumentError(`${titleOf(within)} could not be read`, error)
   }
   throw refused
@@ -77,8 +101,8 @@ function unknownIn(chain, names, within) {
   return undefined
 }
 
-// The methods of a class that was compiled for old engines are enumerable. Asked of the descriptor, since a getter is an option, to be
-// read once.
+// The methods of a class that was compiled for old engines are enumerable. Read from the descriptor, since a getter is an option, to
+// be read once.
 function isMethod(object, name) {
   return typeof Object.getOwnPropertyDescriptor(object, name)?.value === 'function'
 }
@@ -157,4 +181,4 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, describe, describeNumber, hasOption, ownOptions }
+module.exports = { assertFunction, assertMilliseconds, describe, describeNumber, hasOption, ownOptions, readOptions }

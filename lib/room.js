@@ -5,13 +5,14 @@ const { undoIfAborted } = require('./call-limits.js')
 const { featureOn } = require('./feature.js')
 const { evaluation, register } = require('./hot-reload.js')
 const { Limitable, limitsOf, partsOf } = require('./limitable.js')
+const names = require('./option-names.js')
 const { ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { listenTo } = require('./room/listen.js')
 const { Membership } = require('./room/membership.js')
 const { watchRoom } = require('./room/watch.js')
 
-const OPTIONS = ['prefix', 'leaseMs']
+const OPTIONS = Object.keys(names.rooms)
 
 /** Rooms: their members, their recent messages and new messages. */
 class RealtimeDataManager extends Limitable {

@@ -13,7 +13,8 @@ const { RateLimiter } = require('./limit.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const { DistributedLock } = require('./lock.js')
 const { isLazy, nativeOf, nativeWithin, registerService, storeIdOf } = require('./native-service.js')
-const { assertMilliseconds, describe, ownOptions } = require('./options.js')
+const names = require('./option-names.js')
+const { assertMilliseconds, describe, ownOptions, readOptions } = require('./options.js')
 const { PUBLISH_OPTIONS, subscribeTo } = require('./pubsub.js')
 const { JobQueue } = require('./queue.js')
 const { queueOptionsOf } = require('./queue/options.js')
@@ -23,39 +24,6 @@ const { RealtimeDataManager } = require('./room.js')
 const { SessionManager } = require('./session.js')
 
 const LAZY = Symbol('lazy')
-const OPTIONS = [
-  'url',
-  'host',
-  'port',
-  'username',
-  'password',
-  'credentials',
-  'tls',
-  'db',
-  'sentinel',
-  'driver',
-  'poolSize',
-  'timeoutMs',
-  'connectTimeoutMs',
-  'connectWaitMs',
-  'retryAttempts',
-  'reconnect',
-  'maxQueuedCalls',
-  'maxQueuedBytes',
-  'keepAliveMs',
-  'breaker',
-  'maxBytes',
-  'onUnavailable',
-  'log',
-  'stacks',
-]
-// The names within options that are objects.
-const GROUPS = {
-  tls: ['ca', 'cert', 'key', 'servername', 'fingerprint', 'rejectUnauthorized'],
-  reconnect: ['firstMs', 'longestMs'],
-  breaker: ['errorRate', 'windowMs', 'volume', 'openMs', 'probeTimeoutMs', 'slowCallMs', 'slowRate'],
-  sentinel: ['username', 'password'],
-}
 
 /** The service from which a service was derived by `with()`; none for that service itself. */
 class Origin {
@@ -274,16 +242,10 @@ function assertNothingHidden() {
   throw settingsError(`no permission to read ${names.join(', ')}, so the server is unknown. ${allowed}`)
 }
 
-// Reads each option once. Only the names of most are checked here; the native side validates the values.
+// Only the names of most options are checked here; the native side validates the values.
 function serviceOptions(options) {
   if (options === undefined) return undefined
-  const own = ownOptions(options, OPTIONS, '', settingsError)
-  for (const [name, names] of Object.entries(GROUPS)) {
-    const group = own[name]
-    if (typeof group === 'object' && group !== null && !Array.isArray(group)) {
-      own[name] = ownOptions(group, names, `${name}.`, settingsError)
-    }
-  }
+  const own = readOptions(options, names.service, { refuse: settingsError })
   const { stacks, log } = own
   if (stacks !== undefined && typeof stacks !== 'boolean') {
     throw settingsError(`stacks must be true or false, got ${describe(stacks)}`)

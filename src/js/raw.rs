@@ -13,6 +13,7 @@ use super::node_api::{Js, Value};
 
 /// The raw client's commands: `[method, name, parameters, 'bytes' or '']` of each.
 #[napi]
+#[cfg_attr(test, allow(dead_code))]
 pub fn raw_commands() -> Vec<Vec<&'static str>> {
     let row = |command: &raw::Command| {
         vec![command.method, command.name, command.parameters, if command.bytes { "bytes" } else { "" }]
