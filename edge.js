@@ -1,16 +1,16 @@
 'use strict'
 
-// What runtimes without Node-API get: edge functions, workers, browsers. Every name is there, so that what imports it loads
-// and says what is wrong where it is used.
+// The entry point for runtimes without Node-API: edge functions, workers, browsers. It exports every name, so that modules that
+// import them load, and throws an error that says what is wrong when one is used.
 
 const WHY =
   'cinnabar is a native addon and runs in Node.js, Deno and Bun, not in an edge runtime or a browser. ' +
   "In Next.js, use the Node.js runtime for this route: export const runtime = 'nodejs'."
 
-// Asked by whoever looks at a value without using it: promises, consoles, React.
-const QUIET = new Set(['then', 'toJSON', '$$typeof', 'displayName'])
+// Read by what only inspects a value: promises, consoles, React.
+const INSPECTED = new Set(['then', 'toJSON', '$$typeof', 'displayName'])
 
-function refusing(name) {
+function unsupported(name) {
   const refuse = () => {
     throw new Error(`${name} cannot be used here: ${WHY}`)
   }
@@ -20,25 +20,25 @@ function refusing(name) {
     set: refuse,
     get(target, key) {
       if (key in target) return target[key]
-      return typeof key === 'symbol' || QUIET.has(key) ? undefined : refuse()
+      return typeof key === 'symbol' || INSPECTED.has(key) ? undefined : refuse()
     },
   })
 }
 
 module.exports = {
-  redisService: refusing('redisService'),
-  RedisService: refusing('RedisService'),
-  SessionManager: refusing('SessionManager'),
-  ApiCache: refusing('ApiCache'),
-  RateLimiter: refusing('RateLimiter'),
-  DistributedLock: refusing('DistributedLock'),
-  RealtimeDataManager: refusing('RealtimeDataManager'),
-  JobQueue: refusing('JobQueue'),
-  UnrecoverableError: refusing('UnrecoverableError'),
-  publish: refusing('publish'),
-  subscribe: refusing('subscribe'),
-  healthCheck: refusing('healthCheck'),
-  healthHandler: refusing('healthHandler'),
-  shutdownOnSignal: refusing('shutdownOnSignal'),
-  CinnabarError: refusing('CinnabarError'),
+  redisService: unsupported('redisService'),
+  RedisService: unsupported('RedisService'),
+  SessionManager: unsupported('SessionManager'),
+  ApiCache: unsupported('ApiCache'),
+  RateLimiter: unsupported('RateLimiter'),
+  DistributedLock: unsupported('DistributedLock'),
+  RealtimeDataManager: unsupported('RealtimeDataManager'),
+  JobQueue: unsupported('JobQueue'),
+  UnrecoverableError: unsupported('UnrecoverableError'),
+  publish: unsupported('publish'),
+  subscribe: unsupported('subscribe'),
+  healthCheck: unsupported('healthCheck'),
+  healthHandler: unsupported('healthHandler'),
+  shutdownOnSignal: unsupported('shutdownOnSignal'),
+  CinnabarError: unsupported('CinnabarError'),
 }

@@ -1,7 +1,7 @@
 'use strict'
 
 const binding = require('./addon.js')
-const { askCredentials } = require('./credentials.js')
+const { readCredentials } = require('./credentials.js')
 const { readEnvironment } = require('./environment-variables.js')
 const { CinnabarError } = require('./error.js')
 const { fromJson, toJson } = require('./json.js')
@@ -36,7 +36,7 @@ function getBridge() {
     record: (object = {}) => Object.setPrototypeOf(object, null),
     warn: (text) => console.warn(text),
     askCredentials: (provide, number) =>
-      askCredentials(provide, (...answer) => bridge.settleCredentials(number, ...answer)),
+      readCredentials(provide, (...result) => bridge.settleCredentials(number, ...result)),
     watch: (signal, id) => onAbort(signal, () => bridge.abort(id, signal.reason)),
     unwatch: (_signal, stop) => stop(),
     // Capturing a stack trace costs microseconds per call, so it is done only in development or on request.

@@ -3,23 +3,23 @@
 const { describe, hasOption } = require('./options.js')
 
 /**
- * Calls the caller's credentials function, then `answer(username, password, problem)`. Never throws, whatever the function does.
+ * Calls the caller's credentials function, then `respond(username, password, problem)`. Never throws, whatever the function does.
  */
-async function askCredentials(provide, answer) {
+async function readCredentials(provide, respond) {
   let username, password, problem
   try {
     ;({ username, password, problem } = await read(provide))
   } catch (error) {
     problem = `the credentials function failed${nameOf(error)}`
   }
-  answer(username, password, problem)
+  respond(username, password, problem)
 }
 
 async function read(provide) {
-  const answer = await provide()
-  if (typeof answer !== 'object' || answer === null) return refuse('', answer)
+  const result = await provide()
+  if (typeof result !== 'object' || result === null) return refuse('', result)
   const [username, password] = ['username', 'password'].map((name) =>
-    hasOption(answer, name) ? answer[name] : undefined,
+    hasOption(result, name) ? result[name] : undefined,
   )
   if (username !== undefined && username !== null && !isText(username)) return refuse(' as username', username)
   if (!isText(password)) return refuse(' as password', password)
@@ -49,4 +49,4 @@ function nameOf(error) {
   }
 }
 
-module.exports = { askCredentials }
+module.exports = { readCredentials }

@@ -5,7 +5,7 @@ const alerts = require('./health/alerts.js')
 const { Deadline } = require('./health/deadline.js')
 const { factsOf } = require('./health/info.js')
 const { checkSettings } = require('./health/options.js')
-const { askLoading, askServer, isLoading, ping } = require('./health/probe.js')
+const { probeLoading, probeServer, isLoading, ping } = require('./health/probe.js')
 const { emptyReport, fillFromProcess } = require('./health/report.js')
 const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
 const { isShut, problemOf, statusOf } = require('./health/status.js')
@@ -65,13 +65,13 @@ async function checkHealth(service, options) {
 async function examine(report, service, native, { timeoutMs, slowMs }) {
   const deadline = new Deadline(timeoutMs)
   const { connected, topology } = statusOf(native)
-  let asked, failure
+  let reply, failure
   try {
-    asked = await askServer(native, { deadline, slowMs, connected, inCluster: topology === 'cluster' })
+    reply = await probeServer(native, { deadline, slowMs, connected, inCluster: topology === 'cluster' })
   } catch (error) {
     failure = error
   }
-  const loading = failure && isLoading(failure) ? await askLoading(native, deadline) : null
+  const loading = failure && isLoading(failure) ? await probeLoading(native, deadline) : null
   // Read after the probes, so that the report shows their effects, such as a new connection or a closed breaker.
   const status = statusOf(native)
   fillFromProcess(report, service, status)
@@ -82,13 +82,13 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
     report.alerts.unshift(loading ? alerts.alertOfLoading(loading) : alerts.alertOfError(failure))
     return
   }
-  const { info, cluster, untold, unwritten, ...times } = asked
+  const { info, cluster, infoError, writeError, ...times } = reply
   report.performance = times
   report.redis.connected = true
   report.rateLimiter.available = times.set !== null
   if (info) Object.assign(report.redis, factsOf(info))
   report.servers = listServers(status.nodes, found(status, info, cluster))
-  report.alerts.push(...compare(native, report, info, { slowMs, untold, unwritten, muted: status.muted }))
+  report.alerts.push(...compare(native, report, info, { slowMs, infoError, writeError, muted: status.muted }))
   const lost = cluster?.state === 'fail'
   if (lost) report.alerts.unshift('cluster: it rejects calls because some slots have no server')
   const isDown = lost || isShut(status)
@@ -99,10 +99,10 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
 function found({ topology, nodes }, info, cluster) {
   if (cluster) return serversOfCluster(cluster.nodes)
   // The reply does not name the server that sent it: it is the one that calls go to.
-  const asked = nodes.find(({ role }) => role === 'primary') ?? nodes[0]
-  if (topology === 'cluster' || !asked) return null
+  const sender = nodes.find(({ role }) => role === 'primary') ?? nodes[0]
+  if (topology === 'cluster' || !sender) return null
   // It has just replied, even if its connection is being replaced right now.
-  return info ? serversOfInfo(info, asked) : [{ ...asked, reachable: true, replicas: null }]
+  return info ? serversOfInfo(info, sender) : [{ ...sender, reachable: true, replicas: null }]
 }
 
 /** The alerts, compared with the previous check. */

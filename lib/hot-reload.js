@@ -26,7 +26,7 @@ const OWN = `${dirname(__filename)}${sep}`
 const MODULE_CODE = /module evaluation|module code/
 
 // Shared with other copies of this package, since hot reload may re-evaluate the package as well.
-const shared = (globalThis[Symbol.for('cinnabar.again')] ??= {
+const shared = (globalThis[Symbol.for('cinnabar.hot-reload')] ??= {
   registered: new Map(),
   scripts: new Map(),
   turn: 0,
@@ -65,7 +65,7 @@ function evaluation() {
   }
 }
 
-// `ids` has the number that the runtime gave the script of each frame, where it tells.
+// `ids` has the number that the runtime gave the script of each frame, where it reports one.
 function callSites() {
   const { stackTraceLimit, prepareStackTrace } = Error
   Error.stackTraceLimit = FRAMES
@@ -76,7 +76,7 @@ function callSites() {
     const ids = new Map()
     // Has the same frames up to those that await one.
     for (const [at, { id, line }] of scriptIds().entries()) {
-      // This line is another one.
+      // The first frame is this function itself, at another line.
       if (at > 0 && sites[at]?.getLineNumber() === line) ids.set(sites[at], Number(id))
     }
     return { sites, ids }
@@ -95,7 +95,7 @@ function scriptIds() {
   return frames.slice(frames.findIndex(({ name }) => name === callSites.name))
 }
 
-// Before Node.js 22.12 only the inspector tells which script a frame belongs to. Nothing listens on a port for it.
+// Before Node.js 22.12 only the inspector reports which script a frame belongs to. It opens no port for this.
 function inspectedFrames() {
   let found
   try {
@@ -103,8 +103,8 @@ function inspectedFrames() {
     const session = new Session()
     session.connect()
     session.post('Runtime.enable')
-    session.post('Runtime.evaluate', { expression: 'throw 0', silent: true }, (_, answer) => {
-      found = answer?.exceptionDetails?.stackTrace?.callFrames
+    session.post('Runtime.evaluate', { expression: 'throw 0', silent: true }, (_, result) => {
+      found = result?.exceptionDetails?.stackTrace?.callFrames
     })
     session.disconnect()
   } catch {

@@ -24,7 +24,7 @@ const KINDS = [
   [isBytes, 'binary data'],
   [(value) => types.isNativeError(value) || value instanceof Error, 'an Error'],
 ]
-// Deeper values take the slow way.
+// Deeper values take the slow path.
 const DEEPEST_SIMPLE = 100
 const ADVICE = 'convert it to a string, an array or a plain object first'
 const CLASSES = ['Blob', 'File', 'FormData', 'Headers', 'ReadableStream', 'Request', 'Response', 'URLSearchParams']
@@ -87,7 +87,7 @@ function isSimpleField(field, depth) {
   return typeof field === 'function' ? typeof field.toJSON !== 'function' : typeof field !== 'bigint'
 }
 
-// Checks exactly what is written, which getters, proxies and `toJSON` may make anew at each look.
+// Checks exactly what is written, which getters, proxies and `toJSON` may make anew at each read.
 function checked(value) {
   const path = new Path()
   return stringify(value, function (name, field) {

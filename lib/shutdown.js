@@ -30,18 +30,18 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   }
   if (service !== undefined) nativeOf(service)
   const bridge = getBridge()
-  const one = {
+  const drainer = {
     what: service ?? bridge,
     drain: () => (service ? service.disconnect({ drainMs: DRAIN_MS }) : disconnectAll(bridge)),
-    stop: () => signals.forEach((signal) => forget(signal, one)),
+    stop: () => signals.forEach((signal) => remove(signal, drainer)),
   }
   try {
-    for (const signal of signals) add(signal, one)
+    for (const signal of signals) add(signal, drainer)
   } catch (error) {
-    one.stop()
+    drainer.stop()
     throw error
   }
-  return one.stop
+  return drainer.stop
 }
 
 async function disconnectAll(bridge) {
@@ -52,18 +52,18 @@ async function disconnectAll(bridge) {
   }
 }
 
-function add(signal, one) {
+function add(signal, drainer) {
   if (!waiting.has(signal)) {
     const listener = () => shutDown(signal)
     process.on(signal, listener)
     waiting.set(signal, { listener, all: new Set() })
   }
-  waiting.get(signal).all.add(one)
+  waiting.get(signal).all.add(drainer)
 }
 
-function forget(signal, one) {
+function remove(signal, drainer) {
   const found = waiting.get(signal)
-  if (!found?.all.delete(one) || found.all.size > 0) return
+  if (!found?.all.delete(drainer) || found.all.size > 0) return
   process.removeListener(signal, found.listener)
   waiting.delete(signal)
 }
@@ -71,7 +71,7 @@ function forget(signal, one) {
 async function shutDown(signal) {
   const all = [...waiting.get(signal).all]
   // Removed first, so that a second signal ends the process immediately.
-  for (const one of all) one.stop()
+  for (const drainer of all) drainer.stop()
   const drains = new Map(all.map(({ what, drain }) => [what, drain]))
   await Promise.allSettled([...drains.values()].map((drain) => drain()))
   // Lets code that was waiting for the last results run.

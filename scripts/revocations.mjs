@@ -33,7 +33,7 @@ async function lead() {
   await server.command('CONFIG', 'SET', 'maxmemory', String(used + 3_000_000))
   const workers = Array.from({ length: PROCESSES }, (_, index) => new Peer(index, server.url, Number(values.seed)))
 
-  const total = { races: 0, alive: 0, kept: 0, gone: 0, accepted: 0, failed: 0 }
+  const total = { races: 0, alive: 0, cached: 0, missing: 0, accepted: 0, failed: 0 }
   const began = performance.now()
   const past = () => (performance.now() - began) / 1000
   while (total.races < Number(values.races) && past() < Number(values.seconds)) {
@@ -42,10 +42,10 @@ async function lead() {
       kind: KINDS[(total.races + at) % KINDS.length],
       by: (total.races + at) % PROCESSES,
     }))
-    const all = async (step, given) => Promise.all(workers.map((worker) => worker.ask(step, given)))
+    const all = async (step, given) => Promise.all(workers.map((worker) => worker.run(step, given)))
     const made = await all('make', races)
     for (const [at, race] of races.entries()) race.made = made.map((each) => each[at]).filter(Boolean)
-    for (const counts of await all('look', races)) add(total, counts)
+    for (const counts of await all('read', races)) add(total, counts)
     for (const counts of await all('race', races)) add(total, counts)
     total.accepted += (await all('check', races)).reduce((sum, { accepted }) => sum + accepted, 0)
     total.races += BATCH
@@ -54,7 +54,7 @@ async function lead() {
   const evicted = (await info())('evicted_keys')
   for (const worker of workers) worker.end()
   console.log(JSON.stringify({ ...total, evicted, policy: values.policy, seed: values.seed, seconds }))
-  process.exitCode = total.accepted === 0 && total.alive > 0 && total.kept > 0 && evicted > 0 ? 0 : 1
+  process.exitCode = total.accepted === 0 && total.alive > 0 && total.cached > 0 && evicted > 0 ? 0 : 1
 }
 
 function add(total, counts) {
@@ -64,21 +64,21 @@ function add(total, counts) {
 /** One of the four processes. */
 class Peer {
   #child
-  #waiting = []
+  #pending = []
 
   constructor(index, url, seed) {
     this.#child = fork(fileURLToPath(import.meta.url), {
-      env: { PATH: process.env.PATH, PLACE: url, INDEX: index, SEED: seed },
+      env: { PATH: process.env.PATH, URL_OF_SERVER: url, INDEX: index, SEED: seed },
     })
-    this.#child.on('message', (result) => this.#waiting.shift().resolve(result))
+    this.#child.on('message', (result) => this.#pending.shift().resolve(result))
     this.#child.on('exit', (code) =>
-      this.#waiting.forEach(({ reject }) => reject(new Error(`a process ended: ${code}`))),
+      this.#pending.forEach(({ reject }) => reject(new Error(`a process ended: ${code}`))),
     )
   }
 
-  ask(step, races) {
+  run(step, races) {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
+      this.#pending.push({ resolve, reject })
       this.#child.send({ step, races })
     })
   }
@@ -90,10 +90,10 @@ class Peer {
 
 async function work() {
   const { RedisService, SessionManager } = await import('../index.js').then((module) => module.default)
-  const { PLACE, INDEX, SEED } = process.env
+  const { URL_OF_SERVER, INDEX, SEED } = process.env
   const index = Number(INDEX)
   const random = dice(Number(SEED) * 7919 + index)
-  const service = new RedisService({ url: PLACE, log: false, timeoutMs: 60_000, breaker: false })
+  const service = new RedisService({ url: URL_OF_SERVER, log: false, timeoutMs: 60_000, breaker: false })
   const sessions = new SessionManager(service)
   const rolling = new SessionManager(service, { rolling: true, ttl: 100 })
   const loads = new Map()
@@ -110,10 +110,10 @@ async function work() {
     )
   const tolerate = (promise) => promise.catch(() => void failed++)
   // On a busy machine calls may time out; those prove nothing and are not counted.
-  const retried = async (ask) => {
+  const retried = async (call) => {
     for (;;) {
       try {
-        return await ask()
+        return await call()
       } catch (error) {
         if (!error.retryable) throw error
       }
@@ -145,19 +145,19 @@ async function work() {
       const [all] = await Promise.all([Promise.all(made.map((each) => each.catch(() => (failed++, null)))), fill(60)])
       return all
     },
-    async look(races) {
-      const counts = { alive: 0, kept: 0, gone: 0 }
+    async read(races) {
+      const counts = { alive: 0, cached: 0, missing: 0 }
       await Promise.all(
         races.flatMap((race) => [
           ...idsOf(race).map(async (id) =>
-            (await retried(() => sessions.getSession(id))) ? counts.alive++ : counts.gone++,
+            (await retried(() => sessions.getSession(id))) ? counts.alive++ : counts.missing++,
           ),
           ...tokensOf(race)
             .filter((token) => token.startsWith('quick'))
             .map(async (token) => {
               // A lookup that finds nothing must not start a load that others could join.
               const key = `session:${createHash('sha256').update(token).digest('hex')}`
-              if (await retried(() => service.get(key))) counts.kept++
+              if (await retried(() => service.get(key))) counts.cached++
             }),
         ]),
       )
@@ -215,7 +215,7 @@ async function work() {
     const found = await Promise.all([
       ...idsOf(race).map((id) => retried(() => sessions.getSession(id))),
       ...idsOf(race).map((id) => tolerate(sessions.updateSession(id, { late: true }))),
-      // The database no longer has them: any that is found was kept in the cache.
+      // The database no longer has them: any that is found was left in the cache.
       ...tokensOf(race).map((token) => retried(() => sessions.validateSession(token, { load: () => null }))),
     ])
     return found.filter(Boolean).length

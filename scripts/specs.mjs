@@ -8,8 +8,8 @@ import { root, run } from './run.mjs'
 
 const minute = 60_000
 
-// Their specs build apps, so they run one at a time, and only when asked for.
-const APART = ['runtimes', 'next']
+// Folders of specs that build apps: they run one at a time, and only on request.
+const SEPARATE = ['runtimes', 'next']
 
 /**
  * Runs the specs whose path has one of `words`, or all; with `folder` those in `__test__/<folder>`, otherwise all others.
@@ -18,7 +18,7 @@ const APART = ['runtimes', 'next']
 export function runSpecs(words, { folder, without = [], env } = {}) {
   const chosen = readdirSync(join(root, '__test__'), { recursive: true })
     .filter((path) => path.endsWith('.spec.mjs') && !path.includes('node_modules'))
-    .filter((path) => APART.find((each) => path.startsWith(`${each}/`)) === folder)
+    .filter((path) => SEPARATE.find((each) => path.startsWith(`${each}/`)) === folder)
     .filter((path) => !without.some((beginning) => path.startsWith(beginning)))
     .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
     .sort()

@@ -40,7 +40,7 @@ function alertsOfBreaker({ breaker, nodes }, isShut) {
 }
 
 /** Problems of a server that responds. `before` is the report of the previous check, if the server has not restarted since. */
-function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, untold, muted }) {
+function alertsOfFacts({ performance, redis }, before, { slowMs, writeError, infoError, muted }) {
   const alerts = []
   const say = (code, text) => alerts.push(`${code}: ${text}`)
   if (performance.ping > slowMs) say('slow', `a PING took ${performance.ping} ms, more than ${slowMs} ms`)
@@ -50,9 +50,9 @@ function alertsOfFacts({ performance, redis }, before, { slowMs, unwritten, unto
   const rejected = before && redis.rejectedConnections - before.rejectedConnections
   if (rejected > 0) say('connections', `the server rejected ${rejected} since the last check`)
   if (muted) say('channels', 'the user lacks permission to publish or subscribe, so workers poll queues once a second')
-  if (unwritten) say('write', `a test key could not be written and read: ${messageOf(unwritten)}`)
+  if (writeError) say('write', `a test key could not be written and read: ${messageOf(writeError)}`)
   // Missing permissions are not a fault of the server.
-  if (untold && untold.code !== 'E_AUTH') say('info', `the server did not return INFO: ${messageOf(untold)}`)
+  if (infoError && infoError.code !== 'E_AUTH') say('info', `the server did not return INFO: ${messageOf(infoError)}`)
   return alerts
 }
 

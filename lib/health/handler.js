@@ -56,10 +56,10 @@ function makeHandler(options, defaultService) {
   milliseconds(maxAgeMs, 'maxAgeMs', { zero: true })
   const check = sharedCheck(service, checkSettings(rest))
 
-  const answer = async (method = 'GET') => {
+  const respond = async (method = 'GET') => {
     if (method !== 'GET' && method !== 'HEAD') {
       const body = JSON.stringify({
-        error: { code: 'method_not_allowed', message: 'This address answers GET and HEAD.' },
+        error: { code: 'method_not_allowed', message: 'Only GET and HEAD are allowed.' },
       })
       return { status: 405, headers: { ...HEADERS, allow: 'GET, HEAD' }, body }
     }
@@ -69,11 +69,11 @@ function makeHandler(options, defaultService) {
   }
 
   const handle = async (request) => {
-    const { status, headers, body } = await answer(request?.method ?? request?.req?.method)
+    const { status, headers, body } = await respond(request?.method ?? request?.req?.method)
     return new Response(body, { status, headers })
   }
   handle.node = async (request, response) => {
-    const { status, headers, body } = await answer(request.method)
+    const { status, headers, body } = await respond(request.method)
     response.writeHead(status, headers)
     response.end(body ?? undefined)
   }

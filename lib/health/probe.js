@@ -6,56 +6,56 @@ const { Deadline } = require('./deadline.js')
 const { numberOf, parseInfo } = require('./info.js')
 const { messageOf } = require('./status.js')
 
-const OTHERS = 8
+const OTHER_KEYS = 8
 
 /**
  * Probes the server. Rejects if it does not respond. If the PING fails, nothing else is sent. Probes do not count for the breaker,
  * so a health check cannot open it.
  *
- * Returns `{ ping, set, get, unwritten, info, cluster, untold }`, where `unwritten` and `untold` are errors.
+ * Returns `{ ping, set, get, writeError, info, cluster, infoError }`, where `writeError` and `infoError` are errors.
  */
-async function askServer(native, { deadline, slowMs, connected, inCluster }) {
+async function probeServer(native, { deadline, slowMs, connected, inCluster }) {
   const reach = inCluster ? () => reachAny(native, deadline.left / 4) : () => ping(native)
   // The first call may include opening a connection, so its time says nothing about the server's speed.
   if (!connected) await deadline.race(reach())
   let best = await deadline.race(reach())
   // Measured again, in case this process's event loop was blocked during the first measurement.
   if (best > slowMs) best = Math.min(best, await deadline.race(reach()))
-  const [key, told] = await Promise.allSettled([measureKey(native, deadline), askAbout(native, deadline)])
-  const hangs = key.reason?.code === 'E_TIMEOUT' && told.reason?.code === 'E_TIMEOUT'
-  if (hangs && !inCluster) throw told.reason
+  const [key, about] = await Promise.allSettled([measureKey(native, deadline), readInfo(native, deadline)])
+  const hangs = key.reason?.code === 'E_TIMEOUT' && about.reason?.code === 'E_TIMEOUT'
+  if (hangs && !inCluster) throw about.reason
   return {
     ping: best,
-    ...(key.value ?? { set: null, get: null, unwritten: key.reason }),
-    ...(told.value ?? { info: null, cluster: null, untold: told.reason }),
+    ...(key.value ?? { set: null, get: null, writeError: key.reason }),
+    ...(about.value ?? { info: null, cluster: null, infoError: about.reason }),
   }
 }
 
 async function ping(native) {
   const start = now()
-  const answer = await native.probe(['PING']).catch(allowNothing)
-  if (answer !== 'PONG')
+  const reply = await native.probe(['PING']).catch(acceptDenied)
+  if (reply !== 'PONG')
     throw new CinnabarError('the server did not reply to PING with PONG', { code: 'E_INVALID_DATA' })
   return since(start)
 }
 
 // A server that denies this user permission to PING is up.
-function allowNothing(error) {
+function acceptDenied(error) {
   if (error.code === 'E_AUTH' && messageOf(error).startsWith('NOPERM')) return 'PONG'
   throw error
 }
 
 // In a cluster, a PING goes to one server, which may be the only one that hangs. Keys in many slots reach the others.
-async function reachAny(native, patienceMs) {
+async function reachAny(native, timeoutMs) {
   try {
-    return await new Deadline(patienceMs).race(ping(native))
+    return await new Deadline(timeoutMs).race(ping(native))
   } catch (error) {
-    const others = Array.from({ length: OTHERS }, () => lookUp(native))
+    const others = Array.from({ length: OTHER_KEYS }, () => readKey(native))
     return Promise.any([ping(native), ...others]).catch(() => Promise.reject(error))
   }
 }
 
-async function lookUp(native) {
+async function readKey(native) {
   const start = now()
   await native.probe(['EXISTS', testKey()])
   return since(start)
@@ -67,7 +67,7 @@ function testKey() {
 
 async function measureKey(native, deadline) {
   const key = testKey()
-  const times = { set: null, get: null, unwritten: null }
+  const times = { set: null, get: null, writeError: null }
   try {
     let start = now()
     const stored = await deadline.race(native.probe(['SET', key, '1', 'EX', 10]))
@@ -79,22 +79,22 @@ async function measureKey(native, deadline) {
     times.get = since(start)
   } catch (error) {
     if (error.code === 'E_TIMEOUT') throw error
-    times.unwritten = error
+    times.writeError = error
   }
   return times
 }
 
-async function askAbout(native, deadline) {
+async function readInfo(native, deadline) {
   const info = parseInfo(await deadline.race(native.probe(['INFO'])))
-  if (info.get('cluster_enabled') !== '1') return { info, cluster: null, untold: null }
+  if (info.get('cluster_enabled') !== '1') return { info, cluster: null, infoError: null }
   const [state, nodes] = await deadline.race(
     Promise.all(['INFO', 'NODES'].map((what) => native.probe(['CLUSTER', what]))),
   )
-  return { info, cluster: { state: parseInfo(state).get('cluster_state') ?? null, nodes }, untold: null }
+  return { info, cluster: { state: parseInfo(state).get('cluster_state') ?? null, nodes }, infoError: null }
 }
 
 /** The progress of a server that is loading its data: `{ percent, seconds }`, or null if unknown. */
-async function askLoading(native, deadline) {
+async function probeLoading(native, deadline) {
   try {
     const info = parseInfo(await deadline.race(native.probe(['INFO'])))
     if (info.get('loading') !== '1') return null
@@ -113,4 +113,4 @@ function since(start) {
   return Math.round((now() - start) * 1000) / 1000
 }
 
-module.exports = { askLoading, askServer, isLoading, ping }
+module.exports = { probeLoading, probeServer, isLoading, ping }

@@ -43,9 +43,9 @@ function fillFromProcess(report, service, status) {
 
 // A stale hit counts as a hit: the caller did not have to wait.
 function withRate({ hits, staleHits, misses, errors }) {
-  const answered = hits + (staleHits ?? 0)
-  const asked = answered + misses
-  const metrics = { hits, misses, hitRate: asked === 0 ? 0 : answered / asked, errors }
+  const found = hits + (staleHits ?? 0)
+  const reads = found + misses
+  const metrics = { hits, misses, hitRate: reads === 0 ? 0 : found / reads, errors }
   return staleHits === undefined ? metrics : { ...metrics, staleHits }
 }
 

@@ -5,7 +5,7 @@ const { parseMessage } = require('./parse-message.js')
 const { logOnce, safeCallback } = require('./safe-callback.js')
 
 /**
- * Reads a native inbox, one item per call of `next()`. Only a small batch of it is held in JavaScript, so that memory stays bounded
+ * Reads a native inbox, one item per call of `next()`. Only a small batch of it is in JavaScript memory, so that memory stays bounded
  * however slow the reader is. Each item is `make(value, about, missed)`.
  */
 class Stream {

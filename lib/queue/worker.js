@@ -22,7 +22,7 @@ const REASONS = {
   closed: () => new CinnabarError('the worker is closing and has returned the job to the queue', { code: 'E_CLOSED' }),
 }
 
-/** Runs the jobs of a queue in `concurrency` lanes, each of which runs one job at a time. */
+/** Runs the jobs of a queue in `concurrency` loops, each of which runs one job at a time. */
 class Worker {
   #native
   #handler
@@ -33,7 +33,7 @@ class Worker {
   #onDead
   // Handlers run in the async context in which the worker was created.
   #scope = new AsyncResource('cinnabar.worker')
-  #lanes = 0
+  #loops = 0
   #attempts = new Map()
   #turnEnds = 0
   #nextTurn
@@ -102,10 +102,10 @@ class Worker {
     const attempt = this.#attempts.get(number)
     if (!attempt) return
     if (why !== 'lost') {
-      // Its handler may never return, so another lane takes its place.
+      // Its handler may never return, so another loop takes its place.
       attempt.over = true
       this.#attempts.delete(number)
-      this.#lanes--
+      this.#loops--
     }
     attempt.abort(REASONS[why]())
     if (why === 'timeout') this.#fill()
@@ -118,11 +118,11 @@ class Worker {
   }
 
   #fill() {
-    for (let free = this.#concurrency - this.#lanes; free > 0; free--) {
+    for (let free = this.#concurrency - this.#loops; free > 0; free--) {
       const leased = this.#nextJob()
       if (leased === undefined) return
-      this.#lanes++
-      void this.#runLane(leased)
+      this.#loops++
+      void this.#runLoop(leased)
     }
   }
 
@@ -132,7 +132,7 @@ class Worker {
   }
 
   // Runs many jobs in one call, which saves a promise and a closure per job. Never rejects.
-  async #runLane(leased) {
+  async #runLoop(leased) {
     do {
       const { number } = leased
       const attempt = new Attempt(this.#native, leased, this.#maxBytes)
@@ -152,7 +152,7 @@ class Worker {
       if (now() >= this.#turnEnds) await this.#yield()
       leased = this.#nextJob()
     } while (leased !== undefined)
-    this.#lanes--
+    this.#loops--
   }
 
   // Each job gets a fresh async context, so that nothing a handler enters leaks into the next job.
@@ -161,7 +161,7 @@ class Worker {
     return new AsyncResource('cinnabar.job').runInAsyncScope(this.#handler, undefined, job, attempt.context)
   }
 
-  // Yields to the event loop. All lanes wait for the same turn.
+  // Yields to the event loop. All loops wait for the same turn.
   #yield() {
     return (this.#nextTurn ??= new Promise((resolve) => {
       nextTurn(() => {

@@ -40,8 +40,8 @@ function withinCount(args, names) {
   if (args.length <= names.length) return
   const extra = args.slice(names.length).findIndex((value) => value !== undefined)
   if (extra < 0) return
-  const taken = names.length === 0 ? 'no arguments' : `only (${names.join(', ')})`
-  throw argumentError(`it takes ${taken}, got ${names.length + extra + 1} arguments`)
+  const expected = names.length === 0 ? 'no arguments' : `only (${names.join(', ')})`
+  throw argumentError(`it takes ${expected}, got ${names.length + extra + 1} arguments`)
 }
 
 /** A string, a finite number or bytes. */

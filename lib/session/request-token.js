@@ -9,7 +9,7 @@ const tagOf = Function.prototype.call.bind(Object.prototype.toString)
 const ACCEPTED = 'a token, a Request, Headers, an IncomingMessage, { headers } or the cookies of Next.js'
 
 // Anything longer is a mistake or an attack, not a token.
-const LONGEST = 64 * 1024
+const MAX_BYTES = 64 * 1024
 
 // A cookie name as defined by RFC 6265.
 const COOKIE_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -23,20 +23,21 @@ function tokenOf(request, cookie = 'session') {
   if (typeof cookie !== 'string' || !COOKIE_NAME.test(cookie)) {
     throw argumentError(`cookie must be the name of a cookie, got ${describe(cookie)}`)
   }
-  if (typeof request === 'string') return usable(request)
-  if (asked(() => isCookies(request))) return usable(asked(() => cookieIn(request, cookie)))
-  const headers = asked(() => headersOf(request))
-  if (!headers) throw argumentError(`expected ${ACCEPTED}, got ${asked(() => nameOf(request)) ?? describe(request)}`)
-  const values = (name) => asked(() => headers(name)) ?? []
+  if (typeof request === 'string') return validToken(request)
+  if (readSafely(() => isCookies(request))) return validToken(readSafely(() => cookieIn(request, cookie)))
+  const headers = readSafely(() => headersOf(request))
+  if (!headers)
+    throw argumentError(`expected ${ACCEPTED}, got ${readSafely(() => nameOf(request)) ?? describe(request)}`)
+  const values = (name) => readSafely(() => headers(name)) ?? []
   for (const value of values('authorization')) {
     const bearer = /^\s*Bearer +([^\s,]+)\s*$/i.exec(value)
-    if (bearer) return usable(bearer[1])
+    if (bearer) return validToken(bearer[1])
   }
-  return usable(cookieOf(values('cookie'), cookie))
+  return validToken(cookieOf(values('cookie'), cookie))
 }
 
 // Foreign objects may throw when they are read.
-function asked(read) {
+function readSafely(read) {
   try {
     return read()
   } catch {
@@ -45,9 +46,9 @@ function asked(read) {
 }
 
 /** The token, or `null` if it cannot be one. Invalid client input is not an error of the caller. */
-function usable(token) {
+function validToken(token) {
   if (!token || token.includes('\0') || !token.isWellFormed()) return null
-  return Buffer.byteLength(token) <= LONGEST ? token : null
+  return Buffer.byteLength(token) <= MAX_BYTES ? token : null
 }
 
 // Of what has these methods, the headers of Bun and forms have `append` too.

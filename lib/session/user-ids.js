@@ -4,7 +4,7 @@ const { argumentError } = require('../error.js')
 const { describe } = require('../options.js')
 
 /**
- * The ids by which a loaded user can be signed out: the result of `userId(user)`, otherwise the values of all the usual id fields.
+ * The ids by which a loaded user can be signed out: the result of `userId(user)`, otherwise the values of all the default id fields.
  * If there are several, such as the id of a session and that of its user, each of them works; a wrong match costs one extra load.
  */
 function idsOf(user, userId) {
