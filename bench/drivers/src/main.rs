@@ -92,7 +92,7 @@ impl Client {
     }
 }
 
-/// Writes and reads one key until it is told to stop; returns calls, wrong replies, failures and calls said not to be sent.
+/// Writes and reads one key until it is stopped; returns calls, wrong replies, failures and calls said not to be sent.
 async fn call(client: Client, key: usize, stop: Arc<AtomicBool>) -> [u64; 4] {
     let key = Bytes::from(format!("key:{key}"));
     let [mut done, mut wrong, mut failed, mut not_sent] = [0; 4];
