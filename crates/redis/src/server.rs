@@ -2,7 +2,7 @@
 //!
 //! 1. retry (`run`, `retry.rs`): lost requests are sent again if that is safe;
 //! 2. permits (`attempt`, `permits.rs`): requests beyond the queue limits are rejected;
-//! 3. the breaker (`attempt_permitted`, `breaker.rs`): requests to a server that keeps failing are rejected, and the outcomes of
+//! 3. the breaker (`attempt_now`, `breaker.rs`): requests to a server that keeps failing are rejected, and the outcomes of
 //!    the others are recorded;
 //! 4. the pool (`send`, `exchange.rs`): the requests are sent over one connection in the order of their keys.
 
