@@ -298,6 +298,9 @@ const SPOKEN: &[&str] = &[
     "crates/core/src/store.rs",
     "crates/core/src/keys.rs",
     "crates/core/tests/engines",
+    "__test__/browser",
+    "examples",
+    "src",
 ];
 
 /// None of these words outside these places.
