@@ -1,4 +1,4 @@
-//! Tells the linker which Node-API symbols the host provides.
+//! Declares to the linker which Node-API symbols the host provides.
 
 fn main() {
     napi_build::setup();

@@ -14,7 +14,7 @@ class CallLimits {
   constructor(timeoutMs, signals) {
     this.timeoutMs = timeoutMs
     this.signals = signals
-    // By these numbers the native side tells signals apart.
+    // The native side identifies signals by these numbers.
     this.ids = signals.map(numberOf)
     ALL.add(this)
   }

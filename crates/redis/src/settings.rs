@@ -148,7 +148,7 @@ impl Settings {
     }
 }
 
-const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the server's certificate is NOT LOOKED AT: anybody on the way \
+const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the server's certificate is NOT VERIFIED: anybody on the way \
                           can pose as the server, and read and change everything, the password too. Give tls.ca or \
                           tls.fingerprint instead.";
 

@@ -48,7 +48,7 @@ async fn takes_the_reply_of_another(client: &Client, words: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn a_reply_that_looks_like_a_message_is_dropped_and_the_next_goes_to_its_caller() {
+async fn a_reply_shaped_like_a_message_is_dropped_and_the_next_goes_to_its_caller() {
     for version in [RespVersion::RESP2, RespVersion::RESP3] {
         let server = Server::start();
         let client = connect(server.port, version.clone()).await;
@@ -70,7 +70,7 @@ async fn so_is_a_list_that_begins_with_the_name_of_a_subscription() {
 }
 
 #[tokio::test]
-async fn an_array_in_a_reply_that_looks_like_a_message_gets_another_element() {
+async fn an_array_in_a_reply_shaped_like_a_message_gets_another_element() {
     let server = Server::start();
     let client = connect(server.port, RespVersion::RESP2).await;
     let reply = run(&client, &["EVAL", "return {1, {'message', 'b', 'c'}}", "0"]).await.unwrap();

@@ -259,8 +259,8 @@ fn race(dice: &mut Dice) {
     let engine = Engine::new();
     let processes = [cache(), cache(), cache()];
     let (mut source, mut finished) = (0_u64, 0_u64);
-    // Each operation in operation: its process, its kind, the value when it started, its next round.
-    let mut operations: Vec<(usize, Doing, u64, Flight)> = Vec::new();
+    // Each operation that has begun: its process, its kind, the value when it started, its next round.
+    let mut operations: Vec<(usize, Doing, u64, Operation)> = Vec::new();
     for _ in 0..300 {
         if operations.len() < 6 {
             let who = dice.below(3);
@@ -273,37 +273,37 @@ fn race(dice: &mut Dice) {
                         1 => cache.invalidate("a").map(|_| ()),
                         _ => cache.invalidate_by_pattern("a*").unwrap().map(|_| ()),
                     };
-                    (who, Doing::Invalidate, source, Flight::Done(drop))
+                    (who, Doing::Invalidate, source, Operation::Done(drop))
                 }
-                1 | 2 => (who, Doing::Get(finished), 0, Flight::Read(cache.get("a"))),
-                _ => (who, Doing::Begin, 0, Flight::Begin(cache.begin("a", load_options(&["x"])).unwrap())),
+                1 | 2 => (who, Doing::Get(finished), 0, Operation::Read(cache.get("a"))),
+                _ => (who, Doing::Begin, 0, Operation::Begin(cache.begin("a", load_options(&["x"])).unwrap())),
             });
         }
         let (who, doing, value, operation) = operations.swap_remove(dice.below(operations.len()));
         match (doing, operation) {
-            (Doing::Invalidate, Flight::Done(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => operations.push((who, Doing::Invalidate, value, Flight::Done(call))),
+            (Doing::Invalidate, Operation::Done(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => operations.push((who, Doing::Invalidate, value, Operation::Done(call))),
                 Step::Done(()) => finished = finished.max(value),
             },
-            (Doing::Get(before), Flight::Read(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => operations.push((who, Doing::Get(before), 0, Flight::Read(call))),
+            (Doing::Get(before), Operation::Read(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => operations.push((who, Doing::Get(before), 0, Operation::Read(call))),
                 Step::Done(Some(json)) => {
                     let read: u64 = std::str::from_utf8(&json).unwrap().parse().unwrap();
                     assert!(read >= before, "read {read} after {before} was declared invalid");
                 }
                 Step::Done(None) => {}
             },
-            (Doing::Begin, Flight::Begin(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => operations.push((who, Doing::Begin, 0, Flight::Begin(call))),
+            (Doing::Begin, Operation::Begin(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => operations.push((who, Doing::Begin, 0, Operation::Begin(call))),
                 Step::Done(found) => {
                     // The load itself: the current value of the source.
                     let Some(lease) = found.lease else { continue };
                     let fill = processes[who].fill("a", source.to_string(), lease, tagged(&["x"]));
-                    operations.push((who, Doing::Fill, source, Flight::Fill(fill.unwrap())));
+                    operations.push((who, Doing::Fill, source, Operation::Fill(fill.unwrap())));
                 }
             },
-            (Doing::Fill, Flight::Fill(call)) => match engine.step(call).unwrap() {
-                Step::Next(call) => operations.push((who, Doing::Fill, value, Flight::Fill(call))),
+            (Doing::Fill, Operation::Fill(call)) => match engine.step(call).unwrap() {
+                Step::Next(call) => operations.push((who, Doing::Fill, value, Operation::Fill(call))),
                 Step::Done(_) => {}
             },
             _ => unreachable!("an operation keeps its kind"),
@@ -311,7 +311,7 @@ fn race(dice: &mut Dice) {
     }
 }
 
-enum Flight {
+enum Operation {
     Done(Call<()>),
     Read(Call<Option<Bytes>>),
     Begin(Call<LoadStart>),
@@ -366,8 +366,8 @@ fn a_server_lost_between_two_rounds_is_one_error_and_a_miss() {
     let Step::Next(next) = engine.step(loader.begin("b", load_options(&[])).unwrap()).unwrap() else {
         panic!("two rounds")
     };
-    let answer = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
-    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::Timeout));
+    let result = (next.read)(Replies(next.requests.iter().map(|_| lost()).collect()));
+    assert_eq!(result.err().map(|error| error.kind), Some(Kind::Timeout));
     assert_eq!(loader.stats().errors, 1);
 }
 
@@ -377,6 +377,6 @@ fn an_unreadable_entry_is_an_error_and_no_miss() {
     set(&engine, &cache, "a", "1", tagged(&["x"]));
     let Step::Next(next) = engine.step(self::cache().get("a")).unwrap() else { panic!("two rounds") };
     let wrong = || Err(Error::from_server("WRONGTYPE Operation against a key holding the wrong kind of value"));
-    let answer = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
-    assert_eq!(answer.err().map(|error| error.kind), Some(Kind::WrongType));
+    let result = (next.read)(Replies(next.requests.iter().map(|_| wrong()).collect()));
+    assert_eq!(result.err().map(|error| error.kind), Some(Kind::WrongType));
 }

@@ -13,12 +13,12 @@ fn limiter() -> Limiter {
 fn exactly_the_limit_is_allowed() {
     let (engine, limiter) = (Engine::new(), limiter());
     let calls = (0..1000).map(|_| limiter.check("ip", 100.0, 60.0).unwrap()).collect();
-    let answers: Vec<_> = engine.race(calls, &mut Dice(1)).into_iter().map(Result::unwrap).collect();
-    assert_eq!(answers.iter().filter(|answer| answer.allowed).count(), 100);
-    let mut left: Vec<_> = answers.iter().filter(|answer| answer.allowed).map(|answer| answer.remaining).collect();
+    let results: Vec<_> = engine.race(calls, &mut Dice(1)).into_iter().map(Result::unwrap).collect();
+    assert_eq!(results.iter().filter(|result| result.allowed).count(), 100);
+    let mut left: Vec<_> = results.iter().filter(|result| result.allowed).map(|result| result.remaining).collect();
     left.sort_unstable();
     assert_eq!(left, (0..100).collect::<Vec<_>>());
-    assert!(answers.iter().all(|answer| answer.reset_ms.is_some()));
+    assert!(results.iter().all(|result| result.reset_ms.is_some()));
     assert_eq!(engine.text("rate_limit:ip").as_deref(), Some("100"));
 }
 

@@ -264,8 +264,8 @@ fn members_are_registered_again_after_a_loss_of_data() {
         fixture.raw(&["FLUSHALL"]).await;
         let cid = join(&here, "x", "cid").await.unwrap();
         until("they are back", || async { fixture.users("x").await + &fixture.users("y").await == "ann cidbob" }).await;
-        let seats = || async { fixture.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
-        until("all is in order", || async { seats().await == 2 }).await;
+        let memberships = || async { fixture.keys().await.iter().filter(|key| key.contains("users}:node:")).count() };
+        until("all is in order", || async { memberships().await == 2 }).await;
         assert_eq!(fixture.raw(&["HGET", "room:{room:x:users}:refs", "cid"]).await.int().unwrap(), 1);
         here.leave_all([&members[..], &[cid]].concat(), Instant::now() + PATIENCE).await;
         assert_eq!(fixture.users("x").await + &fixture.users("y").await, "");

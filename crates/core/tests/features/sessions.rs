@@ -200,7 +200,7 @@ fn dropping_a_user_or_tag_drops_those_and_no_others() {
     assert_eq!(engine.run(sessions.invalidate_user("u1")).unwrap(), 100);
     assert_eq!(ids(&engine, &sessions, "u1").len(), 0);
     assert_eq!(ids(&engine, &sessions, "u2").len(), 100);
-    assert_eq!(engine.run(sessions.invalidate_user("nobody")).unwrap(), 0);
+    assert_eq!(engine.run(sessions.invalidate_user("stranger")).unwrap(), 0);
     engine.assert_all_have_a_ttl();
 }
 
@@ -217,8 +217,8 @@ fn a_session_created_during_a_drop_is_listed_or_dropped() {
             .collect();
         calls.push(sessions.invalidate_user("u").unwrap().map(drop));
         calls.push(sessions.destroy_by_tag("t").unwrap().map(drop));
-        for answer in engine.race(calls, &mut dice) {
-            answer.unwrap();
+        for result in engine.race(calls, &mut dice) {
+            result.unwrap();
         }
         assert!(before.iter().all(|id| engine.text(&format!("session:{id}")).is_none()));
         let keys = engine.raw(&["KEYS", "session:[^{]*"]).array().unwrap().into_iter();
@@ -241,8 +241,8 @@ fn a_session_that_reuses_an_id_being_destroyed_is_listed() {
         engine.advance(Duration::from_secs(40));
         let drops =
             [sessions.destroy("mine").unwrap(), sessions.invalidate_user("u").unwrap()].map(|call| call.map(drop));
-        for answer in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
-            answer.unwrap();
+        for result in engine.race(drops.into_iter().chain([store()]).collect(), &mut dice) {
+            result.unwrap();
         }
         let valid = is_valid(&engine, &sessions, "mine");
         assert_eq!(ids(&engine, &sessions, "u").len(), usize::from(valid), "a valid session that is in no index");
@@ -261,7 +261,7 @@ fn a_chosen_id_is_taken_once() {
         let options = || Create { id: Some("mine".into()), ..Create::default() };
         let calls = (0..5).map(|n| sessions.create(&format!("u{n}"), "t", "{}", options()).unwrap()).collect();
         let results = engine.race(calls, &mut dice);
-        assert_eq!(results.iter().filter(|answer| answer.is_ok()).count(), 1);
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
         assert!(results.into_iter().filter_map(Result::err).all(|error| error.kind == Kind::Conflict));
         assert_eq!(engine.run(sessions.destroy("mine")).unwrap(), 1);
     }
@@ -329,8 +329,8 @@ fn a_dropped_session_stays_dropped_whatever_keys_are_lost() {
             others.extend(&id, 600.0).unwrap().map(drop),
             sessions.get(&id).unwrap().map(drop),
         ];
-        for answer in engine.race(calls, &mut dice) {
-            answer.unwrap();
+        for result in engine.race(calls, &mut dice) {
+            result.unwrap();
         }
         for id in [&id, &chosen] {
             assert!(!is_valid(&engine, &others, id) && !is_valid(&engine, &sessions, id), "round {round}");

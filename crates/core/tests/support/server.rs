@@ -26,17 +26,17 @@ impl Server {
     /// The same with further environment variables.
     pub fn with_variables(args: &[&str], variables: &[(&'static str, String)]) -> Self {
         for _ in 0..10 {
-            // Somebody else may take the port in between; then the server ends at once and the next is tried.
+            // Another process may take the port in between; then the server ends at once and the next port is tried.
             let port = free_port();
             let mut server = Self { child: spawn(port, args, variables), port };
-            if server.answers() {
+            if server.accepts_connections() {
                 return server;
             }
         }
         panic!("redis-server does not start; try it by hand with {args:?}");
     }
 
-    fn answers(&mut self) -> bool {
+    fn accepts_connections(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             if self.child.try_wait().expect("the server's state").is_some() {

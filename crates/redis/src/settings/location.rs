@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use super::{Address, Secret, Server, environment::unquoted, host::is_host};
 
 /// The default name of a primary at its sentinels.
-const USUAL_NAME: &str = "mymaster";
+const DEFAULT_NAME: &str = "mymaster";
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
@@ -240,7 +240,7 @@ fn sentinel(addresses: Vec<Address>, parts: &Parts, named: Option<&str>) -> Resu
     let name = match (in_path, named) {
         (Some(_), Some(_)) => return Err("names the service twice, in its path and by ?name="),
         (Some(name), None) | (None, Some(name)) => decode(name).filter(|name| is_service(name)).ok_or(BAD_NAME)?,
-        (None, None) => USUAL_NAME.into(),
+        (None, None) => DEFAULT_NAME.into(),
     };
     Ok((Server::Sentinel { addresses, name, username: None, password: None }, database(number)?))
 }

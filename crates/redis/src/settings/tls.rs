@@ -111,7 +111,7 @@ fn unreadable(name: &str, what: &str) -> Error {
     ))
 }
 
-/// Only what is there: somebody may keep certificate and key in one text.
+/// Shows only which fields are set: a certificate and its key may be in one text.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls")
