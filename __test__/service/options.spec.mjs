@@ -16,12 +16,16 @@ import {
   SessionManager,
 } from 'cinnabar'
 
+import { authority } from '../support/certificates.mjs'
+
 const seed = process.env.FC_SEED ? Number(process.env.FC_SEED) : undefined
 
-// One sequence with one number in it: PEM as far as can be checked without a connection.
-const pem = (what) => `-----BEGIN ${what}-----\nMAMCAQU=\n-----END ${what}-----\n`
-const certificate = pem('CERTIFICATE')
-const key = pem('PRIVATE KEY')
+const { ca, sign } = await authority('Options')
+const { cert: certificate, key } = await sign('client', { uses: ['clientAuth'] })
+const { key: otherKey } = await sign('other')
+
+/** PEM text without its second line of content, so that the content is shorter than it says. */
+const cut = (pem) => pem.replace(/^(.*\n.*\n).*\n/, '$1')
 
 /** The error that these options are refused with. */
 function refusal(options) {
@@ -95,10 +99,9 @@ describe('an option of a service', () => {
       ...[1, { password: 'a' }, null].map((bad) => ['credentials', on({ credentials: bad })]),
       ...['a b', 'a:1', '', 'redis://a', 7].map((bad) => ['host', { host: bad }]),
       ...['ca', 'cert', 'key'].flatMap((name) =>
-        ['', '/etc/ca.pem', 7, new Uint8Array([255]), certificate.slice(0, 30)].map((bad) => [
-          `tls.${name}`,
-          on({ tls: { ca: certificate, cert: certificate, key, [name]: bad } }),
-        ]),
+        ['', '/etc/ca.pem', 7, new Uint8Array([255]), certificate.slice(0, 30), cut(name === 'key' ? key : ca)].map(
+          (bad) => [`tls.${name}`, on({ tls: { ca, cert: certificate, key, [name]: bad } })],
+        ),
       ),
       ...['', 'a b', 'a:1', 7].map((bad) => ['tls.servername', on({ tls: { servername: bad } })]),
     ]
@@ -117,6 +120,7 @@ describe('an option of a service', () => {
       [{ url: 'redis://:b@a', credentials }, /^give credentials, a function, or username and password/],
       [on({ tls: { cert: certificate } }), /^tls.cert needs tls.key/],
       [on({ tls: { key } }), /^tls.key needs tls.cert/],
+      [on({ tls: { cert: certificate, key: otherKey } }), /^tls.key does not belong to tls.cert/],
       [{ url: 'rediss://a', tls: false }, /^tls is false, but the scheme of url asks for TLS/],
       [{ url: 'unix:/a', tls: true }, /^tls is for servers on the network/],
       [on({ sentinel: {} }), /^sentinel is for a url that begins with redis-sentinel:\/\//],
@@ -140,9 +144,9 @@ describe('an option of a service', () => {
       on({ tls: true }),
       on({ tls: {} }),
       on({
-        tls: { ca: bytes(certificate), cert: Buffer.from(certificate), key: bytes(key), servername: 'db.example' },
+        tls: { ca: bytes(ca), cert: Buffer.from(certificate), key: bytes(key), servername: 'db.example' },
       }),
-      on({ tls: { ca: certificate.repeat(3), servername: '::1' } }),
+      on({ tls: { ca: ca.repeat(3), servername: '::1' } }),
       on({ breaker: false, log: false, reconnect: {}, tls: false, db: 255 }),
       on({ breaker: {}, log: () => {}, keepAliveMs: 1, maxQueuedCalls: 1, maxQueuedBytes: 1024 }),
       on({
@@ -227,7 +231,7 @@ describe('a secret', () => {
     (secret) => sentinel({ sentinel: secret }),
     (secret) => on({ tls: { cert: certificate, key: secret } }),
     (secret) => on({ tls: { cert: secret, key } }),
-    (secret) => on({ tls: { cert: certificate, key: pem('PRIVATE KEY') + secret } }),
+    (secret) => on({ tls: { cert: certificate, key: key + secret } }),
     (secret) => on({ tls: secret }),
     (secret) => on({ log: secret }),
     (secret) => on({ onUnavailable: secret }),

@@ -40,16 +40,8 @@ pub struct Dialler {
 
 impl Dialler {
     /// Links are of this driver.
-    ///
-    /// # Errors
-    /// `E_INVALID_SETTINGS` if the TLS settings are invalid.
-    pub fn new(settings: Arc<Settings>, driver: Driver) -> Result<Self> {
-        let dialler = Self { settings, driver, tls: OnceLock::new() };
-        // Invalid TLS settings are rejected now rather than at the first call.
-        if dialler.settings.tls.as_ref().is_some_and(|tls| tls.ca.is_some() || tls.cert.is_some()) {
-            dialler.connector()?;
-        }
-        Ok(dialler)
+    pub fn new(settings: Arc<Settings>, driver: Driver) -> Self {
+        Self { settings, driver, tls: OnceLock::new() }
     }
 
     /// Connects, authenticates and waits for the reply to a PING. Host names are resolved each time.

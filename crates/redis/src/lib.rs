@@ -96,7 +96,7 @@ impl Engine {
     /// Creates an engine. It connects at the first call.
     pub fn new(settings: &Settings, events: Arc<EventEmitter>) -> Result<Self> {
         let settings = Arc::new(settings.clone());
-        let dialler = Arc::new(Dialler::new(settings.clone(), settings.driver)?);
+        let dialler = Arc::new(Dialler::new(settings.clone(), settings.driver));
         let one = |source: Source| {
             let one = One::new(settings.clone(), dialler.clone(), source.clone(), events.clone());
             (Servers::One(Box::new(one)), source)
@@ -119,7 +119,7 @@ impl Engine {
             Servers::Cluster(cluster) => Some(cluster.clone()),
             Servers::One(_) => None,
         };
-        let messages = Arc::new(Dialler::new(settings.clone(), Driver::Native)?);
+        let messages = Arc::new(Dialler::new(settings.clone(), Driver::Native));
         Ok(Self { servers, driver: settings.driver, subscriber: Subscriber::new(settings, messages, source, cluster) })
     }
 

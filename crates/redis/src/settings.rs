@@ -23,7 +23,7 @@ pub use host::is_host;
 pub use options::{Options, SentinelOptions};
 pub use secret::Secret;
 pub use server::{Address, Listed, Server};
-pub use tls::{Tls, TlsOptions};
+pub use tls::{Tls, TlsOptions, TlsSettings};
 
 use location::Location;
 
@@ -37,7 +37,7 @@ pub struct Settings {
     /// The credentials of the client.
     pub credentials: Credentials,
     /// How the connection is encrypted; absent when it is not.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// Database number, `/3` in a URL.
     pub database: u8,
     /// Most connections to one server. Defaults to 10.
@@ -113,7 +113,7 @@ impl Settings {
         let (reconnect_first_wait, reconnect_longest_wait) = reconnect(&options)?;
         let mut hints = target.hints.clone();
         let tls = encryption(options.tls.take(), env, &target)?;
-        if tls.as_ref().is_some_and(|tls| tls.unverified && tls.fingerprints.is_empty()) {
+        if tls.as_ref().is_some_and(|tls| tls.options.unverified && tls.options.fingerprints.is_empty()) {
             hints.push(("unverified", UNVERIFIED.into()));
         }
         let database = options.database.or(target.database).unwrap_or(0);
@@ -223,7 +223,7 @@ fn plain_host(name: &str, text: &str) -> Result<String> {
     Err(Error::settings(format!("{name} must be a host name or an address, without a scheme and without a port")))
 }
 
-fn encryption(options: Option<TlsOptions>, env: &Environment, target: &Target) -> Result<Option<Tls>> {
+fn encryption(options: Option<TlsOptions>, env: &Environment, target: &Target) -> Result<Option<TlsSettings>> {
     let by_scheme = target.url.filter(|(_, encrypted)| *encrypted).map(|(from, _)| from);
     let socket = matches!(target.server, Server::Unix(_));
     match (options, by_scheme) {
@@ -233,11 +233,13 @@ fn encryption(options: Option<TlsOptions>, env: &Environment, target: &Target) -
         (Some(TlsOptions::On(_)), None) if socket => {
             Err(Error::settings("tls is for servers on the network; a socket of this machine is not encrypted"))
         }
-        (Some(TlsOptions::On(tls)), _) => tls.check().map(|()| Some(tls)),
+        (Some(TlsOptions::On(tls)), _) => TlsSettings::resolve(tls).map(Some),
         (Some(TlsOptions::Off), None) => Ok(None),
-        (None, Some(_)) => Ok(Some(Tls::default())),
+        (None, Some(_)) => Ok(Some(TlsSettings::default())),
         (None, None) if socket || matches!(target.server, Server::Memory(_)) => Ok(None),
-        (None, None) => Ok(env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false).then(Tls::default)),
+        (None, None) => {
+            Ok(env.parse::<bool>("REDIS_TLS", "true or false")?.unwrap_or(false).then(TlsSettings::default))
+        }
     }
 }
 

@@ -7,77 +7,59 @@ use std::{io, sync::Arc};
 
 use cinnabar_port::error::{Error, Kind, Result};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, OtherError, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    AlertDescription, CertificateError, ClientConfig, OtherError, RootCertStore, crypto::ring, pki_types::ServerName,
+    sign::SingleCertAndKey,
 };
 use tokio_rustls::TlsConnector;
 
 use self::verifier::{Verifier, Words};
 
-use crate::settings::Tls;
+use crate::settings::TlsSettings;
 
 /// A TLS connector for these settings.
 ///
 /// As in Node.js, a custom CA replaces the roots of the system. Without one, unreadable system certificates are ignored as long
 /// as others can be read.
-pub fn connector(tls: &Tls) -> Result<TlsConnector> {
-    let (mut roots, mut own) = (RootCertStore::empty(), Vec::new());
-    match &tls.ca {
-        Some(pem) => {
-            own = certificates(pem, "tls.ca")?;
-            for certificate in own.iter().cloned() {
-                roots.add(certificate).map_err(|error| unusable("tls.ca", error))?;
-            }
-        }
+pub fn connector(tls: &TlsSettings) -> Result<TlsConnector> {
+    let (roots, own) = match tls.authorities() {
+        Some(authorities) => (authorities.roots.clone(), authorities.chain.clone()),
         // No CA is needed.
-        None if tls.unverified || !tls.fingerprints.is_empty() => {}
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            // Not cached: the process may be out of file descriptors only for a moment.
-            if let (true, Some(error)) = (roots.is_empty(), found.errors.first()) {
-                let message = format!("the system's CA certificates cannot be read: {error}");
-                return Err(Error::new(Kind::Unavailable, message));
-            }
+        None if tls.options.unverified || !tls.options.fingerprints.is_empty() => {
+            (Arc::new(RootCertStore::empty()), Vec::new())
         }
-    }
+        None => (Arc::new(system_roots()?), Vec::new()),
+    };
     let provider = Arc::new(ring::default_provider());
-    let classify = Verifier::new(tls, &provider, roots, own);
+    let verifier = Verifier::new(&tls.options, &provider, roots, own);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable("tls", error))?
+        .map_err(|error| Error::new(Kind::Internal, format!("TLS cannot be used: {error}")).with_source(error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(classify));
-    let config = match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|_| no_pem("tls.key"))?;
-            let chain = certificates(cert, "tls.cert")?;
-            config.with_client_auth_cert(chain, key).map_err(|error| unusable("tls.cert and tls.key", error))?
-        }
-        _ => config.with_no_client_auth(),
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let config = match tls.identity() {
+        Some(identity) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+        None => config.with_no_client_auth(),
     };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+fn system_roots() -> Result<RootCertStore> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    // Not cached: the process may be out of file descriptors only for a moment.
+    if let (true, Some(error)) = (roots.is_empty(), found.errors.first()) {
+        let message = format!("the system's CA certificates cannot be read: {error}");
+        return Err(Error::new(Kind::Unavailable, message));
+    }
+    Ok(roots)
+}
+
 /// The name that the server's certificate must be valid for, also sent as SNI.
-pub fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>> {
-    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+pub fn server_name(tls: &TlsSettings, host: &str) -> Result<ServerName<'static>> {
+    let name = tls.options.server_name.as_deref().unwrap_or(host).to_owned();
     ServerName::try_from(name)
         .map_err(|_| Error::settings("the host is not a valid name for a certificate; set tls.servername"))
-}
-
-fn certificates(pem: &str, option: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
-    all.ok().filter(|all| !all.is_empty()).ok_or_else(|| no_pem(option))
-}
-
-fn no_pem(option: &str) -> Error {
-    Error::settings(format!("{option} must be text in PEM format"))
-}
-
-fn unusable(option: &str, error: rustls::Error) -> Error {
-    Error::settings(format!("{option} cannot be used: {error}")).with_source(error)
 }
 
 /// Explains an error of a TLS stream and what to do; `None` if it is not a TLS error.

@@ -1,6 +1,7 @@
 use super::*;
 
 mod bounds;
+mod certificates;
 mod secrets;
 mod urls;
 

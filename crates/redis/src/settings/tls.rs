@@ -1,13 +1,21 @@
 //! The TLS settings, with their certificates and keys validated.
 
-use std::fmt;
+mod certificates;
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use cinnabar_port::error::{Error, Result};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use rustls::{pki_types::ServerName, sign::CertifiedKey};
 
 use super::Secret;
 
-/// How a connection is encrypted.
+pub use certificates::Certificates;
+
+/// How a connection is encrypted, as given in the options.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// PEM text of the authorities to trust instead of the system's.
@@ -54,61 +62,6 @@ impl Tls {
         }
         Ok(bytes)
     }
-
-    /// Rejects settings that cannot establish a connection.
-    ///
-    /// # Errors
-    /// `E_INVALID_SETTINGS` names the option.
-    pub fn check(&self) -> Result<()> {
-        for (name, pem) in [("tls.ca", &self.ca), ("tls.cert", &self.cert)] {
-            let Some(pem) = pem else { continue };
-            let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-            let whole = |found: &Result<CertificateDer, _>| found.as_ref().is_ok_and(|found| is_whole(found));
-            if found.is_empty() || !found.iter().all(whole) {
-                return Err(unreadable(name, "a certificate"));
-            }
-        }
-        if let Some(key) = &self.key {
-            if key.reveal().contains("ENCRYPTED") {
-                return Err(Error::settings("tls.key has a passphrase; give the key without one"));
-            }
-            // The parser's message might quote the text.
-            let found = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
-            if !found.is_ok_and(|key| is_whole(key.secret_der())) {
-                return Err(unreadable("tls.key", "a private key"));
-            }
-        }
-        match (&self.cert, &self.key) {
-            (Some(_), None) => {
-                return Err(Error::settings("tls.cert needs tls.key, the private key that belongs to it"));
-            }
-            (None, Some(_)) => {
-                return Err(Error::settings("tls.key needs tls.cert, the certificate that it belongs to"));
-            }
-            _ => {}
-        }
-        if self.server_name.as_deref().is_some_and(|name| ServerName::try_from(name).is_err()) {
-            return Err(Error::settings("tls.servername must be a host name or an address, without a port"));
-        }
-        Ok(())
-    }
-}
-
-/// Whether this is one sequence from its first byte to its last, as every certificate and every key is.
-fn is_whole(der: &[u8]) -> bool {
-    let (length, rest) = match der {
-        [0x30, short @ 0..=0x7f, rest @ ..] => (usize::from(*short), rest),
-        [0x30, 0x81, a, rest @ ..] => (usize::from(*a), rest),
-        [0x30, 0x82, a, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
-        _ => return false,
-    };
-    length == rest.len()
-}
-
-fn unreadable(name: &str, what: &str) -> Error {
-    Error::settings(format!(
-        "{name} must be {what} as PEM text (-----BEGIN …), not the path of a file; it has none that can be read"
-    ))
 }
 
 /// Shows only which fields are set: a certificate and its key may be in one text.
@@ -122,5 +75,70 @@ impl fmt::Debug for Tls {
             .field("fingerprints", &self.fingerprints.len())
             .field("unverified", &self.unverified)
             .finish()
+    }
+}
+
+/// How a connection is encrypted, with the certificates and the key read from the options. Equal if the options are.
+#[derive(Clone, Default)]
+pub struct TlsSettings {
+    /// The options.
+    pub options: Tls,
+    authorities: Option<Arc<Certificates>>,
+    identity: Option<Arc<CertifiedKey>>,
+}
+
+impl TlsSettings {
+    /// Reads the certificates and the key.
+    ///
+    /// # Errors
+    /// `E_INVALID_SETTINGS` names the option that cannot be used.
+    pub fn resolve(options: Tls) -> Result<Self> {
+        let authorities = options.ca.as_deref().map(|pem| certificates::certificates(pem, "tls.ca")).transpose()?;
+        let certificate = options.cert.as_deref().map(|pem| certificates::certificates(pem, "tls.cert")).transpose()?;
+        let key = options.key.as_ref().map(certificates::private_key).transpose()?;
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(certificates::identity(certificate.chain, key)?),
+            (Some(_), None) => {
+                return Err(Error::settings("tls.cert needs tls.key, the private key that belongs to it"));
+            }
+            (None, Some(_)) => {
+                return Err(Error::settings("tls.key needs tls.cert, the certificate that it belongs to"));
+            }
+            (None, None) => None,
+        };
+        if options.server_name.as_deref().is_some_and(|name| ServerName::try_from(name).is_err()) {
+            return Err(Error::settings("tls.servername must be a host name or an address, without a port"));
+        }
+        Ok(Self { options, authorities: authorities.map(Arc::new), identity: identity.map(Arc::new) })
+    }
+
+    /// Returns the certificates of `tls.ca`; `None` if the system's are trusted.
+    pub fn authorities(&self) -> Option<&Certificates> {
+        self.authorities.as_deref()
+    }
+
+    /// Returns the client's certificate and its key.
+    pub fn identity(&self) -> Option<Arc<CertifiedKey>> {
+        self.identity.clone()
+    }
+}
+
+impl PartialEq for TlsSettings {
+    fn eq(&self, other: &Self) -> bool {
+        self.options == other.options
+    }
+}
+
+impl Eq for TlsSettings {}
+
+impl Hash for TlsSettings {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.options.hash(state);
+    }
+}
+
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
     }
 }

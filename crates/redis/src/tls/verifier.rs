@@ -47,11 +47,11 @@ impl Verifier {
     pub fn new(
         tls: &Tls,
         provider: &Arc<CryptoProvider>,
-        roots: RootCertStore,
+        roots: Arc<RootCertStore>,
         own: Vec<CertificateDer<'static>>,
     ) -> Self {
         let algorithms = provider.signature_verification_algorithms;
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().ok();
+        let chains = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build().ok();
         Self { chains, own, fingerprints: tls.fingerprints.clone(), unverified: tls.unverified, algorithms }
     }
 

@@ -2,19 +2,8 @@
 
 use super::*;
 
-/// A sequence with one number: valid for the reader, but not as a key.
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
-
-fn key() -> String {
-    CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY")
-}
-
 fn ms(ms: u64) -> Option<Duration> {
     Some(Duration::from_millis(ms))
-}
-
-fn with_tls(tls: Tls) -> Result<Settings> {
-    given(Options { host: Some("a".into()), tls: Some(TlsOptions::On(tls)), ..Options::default() })
 }
 
 fn with_breaker(change: impl FnOnce(&mut [Option<Duration>; 4], &mut [Option<f64>; 2])) -> Result<BreakerSettings> {
@@ -85,38 +74,6 @@ fn a_breaker_has_rates_that_it_can_reach() {
     assert_eq!(with_breaker(|times, _| times[3] = ms(4999)).unwrap().slow_call, Duration::from_millis(4999));
     let off = given(Options { breaker: Some(BreakerOptions::Off), ..Options::default() }).unwrap();
     assert!(!off.breaker.enabled);
-}
-
-#[test]
-fn certificates_and_keys_are_validated() {
-    let text = |text: &str| Some(text.to_owned());
-    let chain = format!("{CERTIFICATE}{CERTIFICATE}");
-    let all = Tls {
-        ca: Some(chain),
-        cert: text(CERTIFICATE),
-        key: Some(Secret::new(key())),
-        server_name: text("db.example"),
-        ..Tls::default()
-    };
-    assert_eq!(with_tls(all.clone()).unwrap().tls, Some(all.clone()));
-    let cut = CERTIFICATE.replace("MAMCAQU=", "MAMCAQ==");
-    for bad in ["", "/etc/ca.pem", &key(), &cut, &CERTIFICATE[..40], &CERTIFICATE.replace("MAM", "!!!")] {
-        refused(with_tls(Tls { ca: text(bad), ..all.clone() }), "tls.ca must be a certificate");
-        refused(with_tls(Tls { cert: text(bad), ..all.clone() }), "tls.cert must be a certificate");
-    }
-    let (broken, locked) = (key().replace("MAM", "MBM"), key().replace("PRIVATE", "ENCRYPTED PRIVATE"));
-    for (bad, words) in [
-        (CERTIFICATE, "tls.key must be a private key"),
-        (broken.as_str(), "tls.key must be a private key"),
-        (locked.as_str(), "passphrase"),
-    ] {
-        refused(with_tls(Tls { key: Some(Secret::new(bad)), ..all.clone() }), words);
-    }
-    refused(with_tls(Tls { key: None, ..all.clone() }), "tls.cert needs tls.key");
-    refused(with_tls(Tls { cert: None, ..all.clone() }), "tls.key needs tls.cert");
-    for bad in ["", "db.example:6380", "a b", "redis://a"] {
-        refused(with_tls(Tls { server_name: text(bad), ..all.clone() }), "tls.servername");
-    }
 }
 
 #[test]

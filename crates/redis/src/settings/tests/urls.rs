@@ -74,7 +74,7 @@ fn a_url_names_the_user() {
 #[test]
 fn a_second_s_asks_for_tls() {
     for url in ["rediss://a", "valkeys://a", "rediss-cluster://a,b", "rediss-sentinel://a,b/main"] {
-        assert_eq!(at(url).unwrap().tls, Some(Tls::default()), "{url}");
+        assert_eq!(at(url).unwrap().tls, Some(TlsSettings::default()), "{url}");
     }
 }
 
