@@ -89,3 +89,15 @@ describe('an edge runtime', () => {
     }
   })
 })
+
+describe('several copies of the addon in one process', () => {
+  // Bundlers and package managers copy files, and the C library has little room for thread-local memory of a fixed place.
+  test('all load', async () => {
+    const folder = temporaryFolder('copies')
+    const paths = Array.from({ length: 8 }, (_, number) => join(folder, `${number}.node`))
+    for (const path of paths) cpSync(join(root, `cinnabar.${target}.node`), path)
+    const load = `for (const path of ${JSON.stringify(paths)}) process.dlopen({ exports: {} }, path)`
+    const { status, err } = await runNode(['-e', load])
+    assert.equal(status, 0, err)
+  })
+})
