@@ -64,6 +64,8 @@ function loadAddon() {
     try {
       const addon = load()
       if (load === packaged) assertVersion(target, packagedVersion)
+      else if (!addon.rawCommands)
+        throw noAddon('the addon of this clone was built from other sources; run  npm run build')
       return addon
     } catch (error) {
       if (error?.code === 'E_WRONG_ADDON') throw error

@@ -4,6 +4,8 @@ const { limitsWithin } = require('./call-limits.js')
 const { ownOptions } = require('./options.js')
 
 const CALL_LIMITS = ['timeoutMs', 'signal']
+// By the names of a method's own options: the same with those of limits.
+const withLimits = new WeakMap()
 const NOTHING = Object.freeze({ __proto__: null })
 
 let partsOf, limitsOf
@@ -97,19 +99,24 @@ function constructed(constructor, derivation) {
   }
 }
 
+function namesWithLimits(names) {
+  let all = withLimits.get(names)
+  if (!all) withLimits.set(names, (all = [...names, ...CALL_LIMITS]))
+  return all
+}
+
 /**
  * Reads the options of one call: those of these names, and `{ signal, timeoutMs }`. Returns the object to make the call on, which is
- * `object` itself without such limits, and the other options. Never runs the constructor of a caller's subclass.
+ * `object` itself without such limits, and all options. Never runs the constructor of a caller's subclass.
  */
 function readCall(object, options, names) {
   if (options === undefined) return [object, NOTHING]
-  const own = ownOptions(options, [...names, ...CALL_LIMITS])
+  const own = ownOptions(options, namesWithLimits(names))
+  const { timeoutMs, signal } = own
+  if (timeoutMs === undefined && signal === undefined) return [object, own]
   const limits = { __proto__: null }
-  for (const name of CALL_LIMITS) {
-    if (own[name] !== undefined) limits[name] = own[name]
-    delete own[name]
-  }
-  if (limits.timeoutMs === undefined && limits.signal === undefined) return [object, own]
+  if (timeoutMs !== undefined) limits.timeoutMs = timeoutMs
+  if (signal !== undefined) limits.signal = signal
   return [new (classOf(object))(derivation(object, limits)), own]
 }
 

@@ -13,6 +13,7 @@ const { assertFunction, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 
 const OPTIONS = Object.keys(names.locks)
+const NO_OPTIONS = []
 
 /** Locks between processes: a token with a ttl under `lock:{resource}`. */
 class DistributedLock extends Limitable {
@@ -53,7 +54,7 @@ class DistributedLock extends Limitable {
 
   async withLock(resource, operation, ttlSeconds = 30, options) {
     assertFunction(operation, 'operation')
-    const [locks] = readCall(this, options, [])
+    const [locks] = readCall(this, options, NO_OPTIONS)
     return locks.#runLocked(resource, operation, ttlSeconds)
   }
 

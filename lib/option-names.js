@@ -1,6 +1,6 @@
 'use strict'
 
-// Every option that lib passes to the native side, by the class or method that takes it; nested where an option is an object. The
+// The options of constructors, jobs, schedules and workers, by the class or method that takes it; nested where an option is an object. The
 // native side validates the values. __test__/arguments/option-names.spec.mjs compares these names with what the native side reads
 // and with what types/ declares.
 

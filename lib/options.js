@@ -121,7 +121,8 @@ function titleOf(within) {
 
 function unknownOption(name, names, within) {
   const near = nearest(name, names)
-  const hint = near ? `; did you mean "${within}${near}"?` : `; known options: ${names.join(', ')}`
+  let hint = near ? `; did you mean "${within}${near}"?` : `; known options: ${names.join(', ')}`
+  if (within === '' && (name === 'signal' || name === 'timeoutMs')) hint += `; limit calls by .with({ ${name} })`
   return argumentError(`unknown option "${within}${shorten(name)}"${hint}`)
 }
 

@@ -11,14 +11,13 @@ const MOST = 1000
 const defaultPrefixes = binding.Keys.defaultPrefixes()
 
 // The default prefixes are claimed whether or not their features are used, so that the order of two lines does not decide which of
-// them is refused. Queues are not among them: all their keys have
-// braces, and end as no other feature's do.
+// them is rejected. Queues are not among them: all their keys have braces, and end as no other feature's do.
 const FEATURES = ['sessions', 'cache', 'limiter', 'routes', 'locks', 'rooms']
 const DEFAULTS = new Map(FEATURES.map((feature) => [defaultPrefixes[feature], feature]))
 
 // By native service: its prefixes, each with its feature.
 const claims = new WeakMap()
-// By place: the services in use there.
+// By store: the services that use it.
 const services = new Map()
 const inUse = new WeakSet()
 
@@ -27,10 +26,10 @@ const inUse = new WeakSet()
  * `c` of the other, and identifiers come from outside. Objects of one feature with the same prefix are meant to share their keys.
  * The empty prefix is exempt: its identifiers are keys as they are.
  */
-function claimPrefix(handle, feature, prefix) {
-  // Whatever overlaps with a default prefix was refused already.
+function claimPrefix(native, feature, prefix) {
+  // Whatever overlaps with a default prefix was rejected already.
   if (prefix === '' || DEFAULTS.get(prefix) === feature) return
-  const origin = unlimited(handle)
+  const origin = unlimited(native)
   let own = claims.get(origin)
   if (!own) claims.set(origin, (own = new Map()))
   if (inUse.has(origin) && own.get(prefix) === feature) return
@@ -40,8 +39,8 @@ function claimPrefix(handle, feature, prefix) {
 }
 
 /** Claims again what a disconnected service had claimed, for one that connects again. Throws as `claimPrefix` does. */
-function reclaimPrefixes(handle) {
-  const origin = unlimited(handle)
+function reclaimPrefixes(native) {
+  const origin = unlimited(native)
   const own = claims.get(origin)
   if (!own || inUse.has(origin)) return
   assertApart(own, [...claimsBeside(origin)])
@@ -49,11 +48,11 @@ function reclaimPrefixes(handle) {
 }
 
 /** Lets other services use what a disconnected one had claimed. */
-function releasePrefixes(handle) {
-  inUse.delete(handle)
-  for (const [place, all] of services) {
-    for (const ref of all) if ((ref.deref() ?? handle) === handle) all.delete(ref)
-    if (all.size === 0) services.delete(place)
+function releasePrefixes(native) {
+  inUse.delete(native)
+  for (const [storeId, all] of services) {
+    for (const ref of all) if ((ref.deref() ?? native) === native) all.delete(ref)
+    if (all.size === 0) services.delete(storeId)
   }
 }
 
@@ -77,9 +76,9 @@ function* claimsBeside(origin) {
 function use(origin) {
   if (inUse.has(origin)) return
   inUse.add(origin)
-  const place = storeIdOf(origin)
-  let all = services.get(place)
-  if (!all) services.set(place, (all = new Set()))
+  const storeId = storeIdOf(origin)
+  let all = services.get(storeId)
+  if (!all) services.set(storeId, (all = new Set()))
   for (const ref of all) if (!ref.deref()) all.delete(ref)
   all.add(new WeakRef(origin))
 }

@@ -2,7 +2,7 @@
 
 const { assertFunction } = require('./options.js')
 const { Delivery } = require('./pubsub/delivery.js')
-const { PUBLISH_OPTIONS, readOptions } = require('./pubsub/options.js')
+const { PUBLISH_OPTIONS, readSubscribeOptions } = require('./pubsub/options.js')
 const { Stream } = require('./pubsub/stream.js')
 const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 
@@ -13,7 +13,7 @@ const { MessageStream, Subscription } = require('./pubsub/subscription.js')
 async function subscribeTo(native, channel, handler, options) {
   const streams = options === undefined && (handler === undefined || isPlain(handler))
   if (!streams) assertFunction(handler, 'handler')
-  const read = readOptions(streams ? handler : options, streams)
+  const read = readSubscribeOptions(streams ? handler : options, streams)
   const reader = streams ? new Stream(channel, read.onGap) : new Delivery(channel, handler, read)
   const number = await native.subscribe(channel, read.native, (ready) => reader.wake(ready))
   const Class = streams ? MessageStream : Subscription

@@ -18,6 +18,11 @@ const { Worker } = require('./queue/worker.js')
 
 // The default page size of a list.
 const PAGE = 100
+const PAGE_OPTIONS = ['offset', 'limit']
+const LIMIT_OPTIONS = ['limit']
+const DRAIN_OPTIONS = ['delayed']
+const CLEAN_OPTIONS = ['olderThanMs', 'limit']
+const NO_OPTIONS = []
 
 let scratchService
 
@@ -102,7 +107,7 @@ class JobQueue extends Limitable {
   }
 
   async repeats(options) {
-    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, PAGE_OPTIONS)
     return queue.#native.repeats(offset, limit)
   }
 
@@ -112,13 +117,13 @@ class JobQueue extends Limitable {
   }
 
   async list(state, options) {
-    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, PAGE_OPTIONS)
     const jobs = await queue.#native.list(state, offset, limit)
     return jobs.map((fields) => new Job(this.#watch, fields))
   }
 
   async logs(id, options) {
-    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, ['offset', 'limit'])
+    const [queue, { offset = 0, limit = PAGE }] = readCall(this, options, PAGE_OPTIONS)
     return queue.#native.logs(id, offset, limit)
   }
 
@@ -143,18 +148,18 @@ class JobQueue extends Limitable {
   }
 
   async redrive(options) {
-    const [queue, { limit = Number.MAX_SAFE_INTEGER }] = readCall(this, options, ['limit'])
+    const [queue, { limit = Number.MAX_SAFE_INTEGER }] = readCall(this, options, LIMIT_OPTIONS)
     return queue.#native.redrive(limit)
   }
 
   async drain(options) {
-    const [queue, { delayed = false }] = readCall(this, options, ['delayed'])
+    const [queue, { delayed = false }] = readCall(this, options, DRAIN_OPTIONS)
     if (typeof delayed !== 'boolean') throw argumentError(`delayed must be true or false, got ${describe(delayed)}`)
     return queue.#native.drain(delayed)
   }
 
   async clean(state, options) {
-    const [queue, own] = readCall(this, options, ['olderThanMs', 'limit'])
+    const [queue, own] = readCall(this, options, CLEAN_OPTIONS)
     const { olderThanMs = 0, limit = Number.MAX_SAFE_INTEGER } = own
     return queue.#native.clean(state, olderThanMs, limit)
   }
@@ -222,7 +227,7 @@ class JobQueue extends Limitable {
     // `timeoutMs` is how long to wait for the job, not a limit of the calls that read it.
     const { timeoutMs, signal } = ownOptions(options, ['timeoutMs', 'signal'])
     if (timeoutMs !== undefined) assertMilliseconds(timeoutMs, 'timeoutMs')
-    const [queue] = readCall(this, { __proto__: null, signal }, [])
+    const [queue] = readCall(this, { __proto__: null, signal }, NO_OPTIONS)
     return queue.#waitForResult(id, timeoutMs)
   }
 

@@ -5,6 +5,8 @@ const { nativeWithin } = require('./native-service.js')
 const { addCommands, assertCommand, buffersOf, toCommand } = require('./raw/commands.js')
 const { Multi } = require('./raw/multi.js')
 
+const OPTIONS = ['buffers']
+
 /** How a client reaches the native service: `open()` returns it, and `isReady()` does not create it. */
 class ClientParts {
   constructor(open, isReady) {
@@ -34,7 +36,7 @@ class RawClient extends Limitable {
 
   async sendCommand(args, options) {
     assertCommand(args)
-    const [client, own] = readCall(this, options, ['buffers'])
+    const [client, own] = readCall(this, options, OPTIONS)
     return partsOf(client).open().custom(args, buffersOf(own))
   }
 

@@ -137,9 +137,11 @@ class RedisService extends Limitable {
 
   async subscribe(channel, handler, options) {
     const found = evaluation()
+    const limits = limitsOf(this)
+    throwIfAborted(limits)
     const native = this.#nativeOrRejecting()
     const subscription = await undoIfAborted(
-      limitsOf(this),
+      limits,
       () => subscribeTo(native, channel, handler, options),
       (subscription) => subscription.close(),
     )

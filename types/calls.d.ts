@@ -1,5 +1,5 @@
 /**
- * Limits of calls: of every call of the object that `with(limits)` returns, or of one call, among its options.
+ * Limits of calls. `with(limits)` applies them to all calls of the object that it returns; methods with options take them for one call.
  *
  * The bound object has the same class. If that is a subclass of your own, its constructor runs again, with an argument that it must
  * pass to `super()`; so private fields exist, with their initial values. All other fields are copied from the original object, except

@@ -7,7 +7,7 @@ const PUBLISH_OPTIONS = ['sharded']
 const STREAM_OPTIONS = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
 
 /** Reads the arguments of `subscribe`: the callbacks, and the options that the native side validates. */
-function readOptions(options, streams) {
+function readSubscribeOptions(options, streams) {
   const names = streams ? STREAM_OPTIONS : [...STREAM_OPTIONS, 'onError']
   const { onGap, onError, buffer, ...native } = ownOptions(options, names)
   for (const [name, value] of Object.entries({ onGap, onError })) {
@@ -22,4 +22,4 @@ function assertObject(buffer) {
   throw argumentError(`options.buffer must be an object, got ${describe(buffer)}`)
 }
 
-module.exports = { PUBLISH_OPTIONS, readOptions }
+module.exports = { PUBLISH_OPTIONS, readSubscribeOptions }

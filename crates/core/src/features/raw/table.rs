@@ -1,4 +1,4 @@
-//! The commands of the raw client. `lib/raw.js` makes a method of each row; `types/commands.d.ts` declares it.
+//! The commands of the raw client. `lib/raw/commands.js` makes a method of each row; `types/commands.d.ts` declares it.
 
 use std::{collections::HashMap, sync::LazyLock};
 
