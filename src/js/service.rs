@@ -12,7 +12,7 @@ use cinnabar_port::{
     error::{Error, Kind},
     runtime,
 };
-use cinnabar_redis::settings::{Listed, Server, Settings};
+use cinnabar_redis::settings::{Driver, Listed, Server, Settings};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -47,6 +47,9 @@ impl Service {
             Ok((Settings::resolve(read, &variables)?, policy, Log::read(js, options.raw())?))
         });
         let (resolved, policy, log) = resolved.map_err(|error| bridge.environment().exception(&env, &error))?;
+        if resolved.settings.driver == Driver::Fred {
+            runtime::reserve_deep_stack();
+        }
         let by_environment = if variables.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
         let policy = policy.unwrap_or(by_environment);
         if js.option(options.raw(), c"stacks").ok().flatten().and_then(|flag| js.as_boolean(flag)) == Some(true) {

@@ -83,3 +83,14 @@ pub fn run_for_script(
     command.make_room(db, args)?;
     run(db, args)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_positions_of_every_command_are_known() {
+        let unknown: Vec<_> = names().into_iter().filter(|name| key_positions::find(name).is_none()).collect();
+        assert_eq!(unknown, ["SELECT"], "it has no keys");
+    }
+}

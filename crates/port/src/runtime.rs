@@ -28,6 +28,12 @@ static STARTING: Mutex<()> = Mutex::new(());
 
 /// Enough for replies nested deeper than a script of Redis can return. Reserved, and used only as far as a reply is nested.
 const DEEP_STACK: usize = 64 << 20;
+static NEEDS_DEEP_STACK: AtomicBool = AtomicBool::new(false);
+
+/// Gives the runtime's thread the stack of a parser that recurses as deep as a reply is nested, if it has not been started yet.
+pub fn reserve_deep_stack() {
+    NEEDS_DEEP_STACK.store(true, Ordering::Relaxed);
+}
 
 /// Returns the runtime, which the first call starts. If that fails, the next call tries again.
 ///
@@ -45,7 +51,7 @@ pub fn get() -> Result<&'static Runtime> {
     let built = catch_unwind(|| {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(1).thread_name("cinnabar").enable_all();
-        if cfg!(feature = "deep-stack") {
+        if NEEDS_DEEP_STACK.load(Ordering::Relaxed) {
             builder.thread_stack_size(DEEP_STACK);
         }
         builder.build()

@@ -202,7 +202,7 @@ fn target(options: &Options, env: &Environment) -> Result<(Target, bool)> {
         if let Some(port) = linked_port {
             let words = format!(
                 "cinnabar: REDIS_PORT is a URL, as Kubernetes sets it beside a Service called redis; port {port} of it is \
-                 used. Set REDIS_URL, or enableServiceLinks: false, to say what is expected."
+                 used. Set REDIS_URL, or enableServiceLinks: false, to say which server is meant."
             );
             hints.push(("linked-port", words));
         }

@@ -55,7 +55,7 @@ pub enum ServerCode {
     None,
 }
 
-/// What the driver does with a request that got this error. Each of these errors says that the request had no effect.
+/// What the driver does with a request that got this error. An error that lets it send the request again says that it had no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// Nothing: the error is the result.

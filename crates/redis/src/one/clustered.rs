@@ -89,11 +89,11 @@ pub fn cut(request: Request) -> (Vec<Request>, Join) {
 /// Replaces the errors of such a server by ones that say what to do.
 pub fn explained(reply: Result<Reply>) -> Result<Reply> {
     reply.map_err(|error| match error.code() {
-        Some(ServerCode::Moved | ServerCode::Ask) => Error::new(
+        Some(ServerCode::Moved | ServerCode::Ask) if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
             "this server is a cluster node and the key belongs to another node; connect with redis-cluster:// instead of redis://",
         ),
-        Some(ServerCode::CrossSlot) => Error::new(
+        Some(ServerCode::CrossSlot) if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
             "this server is a cluster node, where all keys of a command must be in one slot: use keys with the same text in braces, \
              such as {a}:x and {a}:y, or connect with redis-cluster://, which splits some commands by slot",
@@ -113,21 +113,21 @@ pub fn all_explained(mut replies: Delivery) -> Delivery {
 impl One {
     /// Runs requests after splitting them by slot; one reply each.
     pub(super) async fn run_cut(&self, requests: Vec<Request>, deadline: tokio::time::Instant) -> Vec<Result<Reply>> {
-        let mut command = Vec::new();
+        let mut commands = Vec::new();
         let mut joins = Vec::with_capacity(requests.len());
         for request in requests {
             let effect = request.effect.clone();
             let (parts, join) = cut(request);
             joins.push((parts.len(), join, effect));
-            command.extend(parts.into_iter().map(OutgoingCommand::One));
+            commands.extend(parts.into_iter().map(OutgoingCommand::One));
         }
-        let mut all: Vec<_> = command.iter().map(|_| None).collect();
+        let mut all: Vec<_> = commands.iter().map(|_| None).collect();
         let mut there = |replies: Delivery| {
             for (at, reply) in replies.into_some() {
                 all[at] = Some(reply);
             }
         };
-        let rest = self.server.run(&command, deadline, &mut there).await;
+        let rest = self.server.run(&commands, deadline, &mut there).await;
         there(rest);
         let nothing = || Err(Error::new(Kind::Internal, "a request got no reply"));
         let mut all = all.into_iter().map(|reply| explained(reply.unwrap_or_else(nothing)));

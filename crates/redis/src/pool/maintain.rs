@@ -203,10 +203,10 @@ pub(super) fn add(shared: &Arc<Shared>, member: Member) -> bool {
             .connection
             .end(Error::new(Kind::Unavailable, "it stopped responding while the server replied on another connection"));
     }
-    let (reported, connection) = (shared.clone(), member.connection.clone());
+    let (pool, connection) = (shared.clone(), member.connection.clone());
     tokio::spawn(async move {
         connection.ended().await;
-        reported.changed.notify_one();
+        pool.changed.notify_one();
     });
     members.push(member);
     shared.made.fetch_add(1, Ordering::Relaxed);

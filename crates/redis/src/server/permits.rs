@@ -80,7 +80,7 @@ impl Fit {
     /// The error for the requests that do not fit.
     pub fn full(&self, settings: &Settings) -> Error {
         let message = format!(
-            "too many calls are permits: {} calls with {} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
+            "too many calls are queued: {} calls with {} bytes (maxQueuedCalls = {}, maxQueuedBytes = {}); nothing was sent",
             self.load.calls, self.load.bytes, settings.max_queued_calls, settings.max_queued_bytes
         );
         Error::new(Kind::Backpressure, message)
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(count(&[(11, 1)]), 0, "but not beside others");
         let error = permits.fitting(loads(&[(1, 20), (1, 20)]), &settings).full(&settings);
         assert_eq!(error.kind, Kind::Backpressure);
-        assert!(error.message().contains("8 calls with 90 bytes"), "{error}");
+        assert!(error.message().starts_with("too many calls are queued: 8 calls with 90 bytes"), "{error}");
         drop(permit);
         assert_eq!((permits.calls(), count(&[(1, 1); 11])), (0, 10));
     }

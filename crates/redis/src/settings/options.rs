@@ -33,7 +33,7 @@ pub struct Options {
     pub connect_timeout: Option<Duration>,
     /// How long a call waits for a connection.
     pub connect_wait: Option<Duration>,
-    /// How often an idempotent call is retried.
+    /// How often a call is retried that is safe to send again.
     pub retry_attempts: Option<u32>,
     /// The first backoff before reconnecting.
     pub reconnect_first_wait: Option<Duration>,

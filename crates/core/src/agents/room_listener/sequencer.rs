@@ -121,7 +121,7 @@ impl Sequencer {
     /// Merges the history as it was when everything before `position` had been received. `next` is the number of the
     /// next message to be received, if known: up to there the history is delivered.
     pub fn learn(&mut self, history: History, position: u64, next: Option<u64>) {
-        let in_flight = self.history_from();
+        let requested_from = self.history_from();
         self.lost = false;
         self.overlap = position;
         let Some(end) = history.last else { return self.learn_nothing(next) };
@@ -145,11 +145,11 @@ impl Sequencer {
             Last::At(_) => (self.rejoin(&history), None),
         };
         self.back = false;
-        self.fill(history, from, end, next, in_flight);
+        self.fill(history, from, end, next, requested_from);
     }
 
     /// Delivers the messages of the history after `from`, and reports those that it no longer has.
-    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>, in_flight: u64) {
+    fn fill(&mut self, history: History, from: u64, end: u64, next: Option<u64>, requested_from: u64) {
         let stop = next.map_or(end, |next| next - 1);
         let (first, more) = (history.first, history.more);
         // How many were lost when a numbering ended is unknown.
@@ -166,7 +166,7 @@ impl Sequencer {
             at = number;
         }
         self.last = Last::At(at.max(from));
-        if at < stop && more && at > in_flight.saturating_add(1) {
+        if at < stop && more && at > requested_from.saturating_add(1) {
             // There is more than one read returns, and the next part starts after a gap.
             self.lost = true;
         } else if at < stop {

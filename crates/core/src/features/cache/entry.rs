@@ -18,7 +18,7 @@ pub struct Header {
     /// How long before the end of its ttl it becomes stale, in milliseconds.
     #[serde(rename = "stale", default, skip_serializing_if = "is_zero")]
     pub stale_ms: u64,
-    /// Written by earlier versions, which had no epochs. Such entries count as invalidated.
+    /// Written by earlier versions, which had no epochs. Such entries count as invalidated if they have tags.
     #[serde(rename = "at", default, skip_serializing)]
     pub outdated: Option<IgnoredAny>,
 }

@@ -131,6 +131,9 @@ impl<'a> Round<'a> {
 
 /// Turns an error reply about the cluster into an error that is meaningful to the caller.
 pub fn explained(error: Error) -> Error {
+    if error.kind != Kind::Server {
+        return error;
+    }
     match error.code() {
         Some(ServerCode::Moved | ServerCode::Ask) if !is_redirection(&error) => Error::new(
             Kind::Unavailable,
@@ -143,7 +146,7 @@ pub fn explained(error: Error) -> Error {
             );
             Error::new(Kind::Unavailable, sent_on)
         }
-        Some(ServerCode::CrossSlot) if error.kind == Kind::Server => {
+        Some(ServerCode::CrossSlot) => {
             let message = format!(
                 "{}; keys with the same text in braces, such as {{a}}:x and {{a}}:y, share a slot",
                 error.message()
