@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod breaker;
 mod cluster;
 mod command;

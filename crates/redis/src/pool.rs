@@ -3,7 +3,7 @@
 mod find_primary;
 mod maintain;
 
-pub use maintain::{STABLE_AFTER, unresponsive_after, wait};
+pub use maintain::unresponsive_after;
 
 use std::{
     sync::{

@@ -1,11 +1,8 @@
 //! Decides what may be retried. A request that may have been applied is never sent again unless it is idempotent.
 
-use std::time::Duration;
-
 use cinnabar_port::{
     Reply, Request, Verb,
     error::{Error, Kind, Result, Retry},
-    random,
 };
 
 use crate::{command, plan::OutgoingCommand};
@@ -89,12 +86,6 @@ fn is_simple(command: &OutgoingCommand) -> bool {
         OutgoingCommand::One(_) | OutgoingCommand::Many(_) => return false,
     };
     !["EVAL", "FCALL"].iter().any(|prefix| name.starts_with(prefix))
-}
-
-/// The backoff before this attempt, with full jitter.
-pub fn pause(attempt: u32) -> Duration {
-    let doubled = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(attempt.min(5)));
-    doubled.mul_f64(random::fraction())
 }
 
 /// Whether the request was sent and its outcome is unknown.

@@ -37,7 +37,7 @@ use super::{
     retry::{self, RetryDecision},
     source::Source,
 };
-use crate::{plan::OutgoingCommand, settings::Settings};
+use crate::{backoff, plan::OutgoingCommand, settings::Settings};
 use permits::{Fit, Load, Permit, Permits};
 
 /// Whether requests need queue space.
@@ -172,7 +172,11 @@ impl Server {
             };
             let mut decisions: Vec<_> = requests.iter().zip(&replies).map(classify).collect();
             let worst = |decisions: &[RetryDecision]| decisions.iter().copied().max().unwrap_or(RetryDecision::Final);
-            let pause = if worst(&decisions) >= RetryDecision::Later { retry::pause(attempt) } else { Duration::ZERO };
+            let pause = if worst(&decisions) >= RetryDecision::Later {
+                backoff::before_retrying(attempt)
+            } else {
+                Duration::ZERO
+            };
             let next = Instant::now() + pause;
             let late = requests.iter().zip(&mut decisions).filter(|(request, _)| request.is_late(next, deadline));
             late.for_each(|(_, decision)| *decision = RetryDecision::Final);

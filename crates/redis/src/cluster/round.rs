@@ -18,7 +18,7 @@ use super::{
     split::{Join, split},
 };
 use crate::{
-    Deliver, Delivery,
+    Deliver, Delivery, backoff,
     connection::Replies,
     key_order::{Tracked, Tracker, WaitReason},
     plan::OutgoingCommand,
@@ -30,7 +30,7 @@ use divide::{Divided, To};
 use next::Next;
 pub use next::explained;
 
-/// Pauses stop growing at this step of `retry::pause`, 200 ms, because the expected change is imminent.
+/// Pauses stop growing at this step of `backoff::before_retrying`, 200 ms, because the expected change is imminent.
 const LONGEST: u32 = 2;
 /// The last pauses before a deadline are halved, down to this one.
 const SHORTEST: Duration = Duration::from_millis(2);
@@ -310,7 +310,7 @@ impl<'a> Round<'a> {
         let pause = match attempt.unwrap_or_default() {
             // The refresh itself takes a while.
             1 if turn.is_some() => Duration::ZERO,
-            attempt => retry::pause(attempt.saturating_sub(1).min(LONGEST)),
+            attempt => backoff::before_retrying(attempt.saturating_sub(1).min(LONGEST)),
         };
         let needs = sub_requests.iter().map(|sub_request| sub_request.tracked().needs()).max().unwrap_or_default();
         let left = self.limit(&sub_requests).saturating_duration_since(Instant::now()).saturating_sub(needs);

@@ -14,9 +14,13 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Member, Shared,
-    maintain::{STABLE_AFTER, add, member, wait},
+    maintain::{add, member},
 };
-use crate::{dial::is_primary, login::proves_server_is_up};
+use crate::{
+    backoff::{STABLE_AFTER, before_reconnecting},
+    dial::is_primary,
+    login::proves_server_is_up,
+};
 
 /// How long a server may take to report its role.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -69,7 +73,7 @@ async fn run(shared: Arc<Shared>) {
             on_connected(&shared);
             break;
         }
-        sleep(wait(&shared.settings, failures)).await;
+        sleep(before_reconnecting(&shared.settings, failures)).await;
         failures += 1;
         if !is_refused_again(&shared).await {
             if known.is_none() {

@@ -12,20 +12,23 @@ use std::{
 use cinnabar_port::{
     EventKind,
     error::{Error, Kind, Result},
-    random,
 };
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Member, Shared, State, closed};
-use crate::{endpoint::Endpoint, key_order, link::Link, settings::Settings};
+use crate::{
+    backoff::{STABLE_AFTER, before_reconnecting},
+    endpoint::Endpoint,
+    key_order,
+    link::Link,
+    settings::Settings,
+};
 
 /// How often the connections are checked, and how often while all of them are unresponsive.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 const CHECK_OFTEN: Duration = Duration::from_millis(20);
 /// How long a retired connection waits for its pending replies.
 const RETIRE_TIMEOUT: Duration = Duration::from_millis(250);
-/// A connection that lasted this long counts as successful even if it was not used.
-pub const STABLE_AFTER: Duration = Duration::from_secs(5);
 /// After this many unsuccessful connections in a row, callers do not wait for the next one.
 const MAX_FAILURES: u32 = 3;
 /// After this many connections in a row that did not last, the loss of the next ones is not reported.
@@ -149,22 +152,15 @@ pub async fn grow(shared: Arc<Shared>) {
         Err(error) => {
             shared.note(&error);
             // Otherwise every call would try again.
-            sleep(wait(&shared.settings, 4)).await;
+            sleep(before_reconnecting(&shared.settings, 4)).await;
         }
     }
     shared.growing.store(false, Ordering::Release);
 }
 
-/// Exponential backoff with full jitter, so that many clients do not reconnect at the same moment.
-/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
-pub fn wait(settings: &Settings, failures: u32) -> Duration {
-    let doubled = settings.reconnect_first_wait.saturating_mul(2_u32.saturating_pow(failures.min(16)));
-    settings.reconnect_longest_wait.min(doubled).mul_f64(random::fraction())
-}
-
 async fn pause(shared: &Shared, failures: u32) {
     tokio::select! {
-        () = sleep(wait(&shared.settings, failures)) => {}
+        () = sleep(before_reconnecting(&shared.settings, failures)) => {}
         () = recovered(shared) => {}
         // The new address is a different server, so the backoff does not apply.
         () = shared.moved.notified() => {}

@@ -10,11 +10,7 @@ use tokio::{
 };
 
 use super::super::{
-    dial::Dialler,
-    endpoint::Endpoint,
-    login::proves_server_is_up,
-    native::stream::Stream,
-    pool::{self, Pool},
+    backoff, dial::Dialler, endpoint::Endpoint, login::proves_server_is_up, native::stream::Stream, pool::Pool,
     resp::Commands,
 };
 use super::{
@@ -95,12 +91,12 @@ async fn listen(sentinels: &Sentinels, dialler: &Dialler, pool: &Pool) {
                 // The reason does not matter: the next sentinel is tried.
                 let _ = follower.observe(&mut stream).await;
                 // A connection that ends immediately counts as failed.
-                if since.elapsed() >= pool::STABLE_AFTER {
+                if since.elapsed() >= backoff::STABLE_AFTER {
                     failures = 0;
                 }
             }
         }
-        sleep(pool::wait(&sentinels.settings, failures)).await;
+        sleep(backoff::before_reconnecting(&sentinels.settings, failures)).await;
         failures += 1;
     }
 }

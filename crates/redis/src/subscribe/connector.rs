@@ -9,7 +9,7 @@ use super::{
     message_connection::{Instruction, Instructions, MessageConnection},
     registry::Registry,
 };
-use crate::{dial::Dialler, pool, settings::Settings, source::Source};
+use crate::{backoff, dial::Dialler, settings::Settings, source::Source};
 
 /// After this many connections in a row that ended immediately, subscribers do not wait for the next one.
 const MANY: u32 = 3;
@@ -47,11 +47,11 @@ impl Connector {
                         return;
                     }
                     // A connection that ended immediately, without any message, counts as failed.
-                    let was_of_use = connection.has_received() || since.elapsed() >= pool::STABLE_AFTER;
+                    let was_of_use = connection.has_received() || since.elapsed() >= backoff::STABLE_AFTER;
                     drop(connection);
                     failures = if was_of_use { 0 } else { failures + 1 };
                     // Jitter: other clients lost it at the same moment and must not reconnect at the same moment.
-                    let wait = pool::wait(&self.settings, failures.max(1) - 1);
+                    let wait = backoff::before_reconnecting(&self.settings, failures.max(1) - 1);
                     if failures < MANY {
                         sleep(wait).await;
                     } else {
@@ -65,7 +65,11 @@ impl Connector {
                 }
                 Err(error) => {
                     self.fail_all(&error);
-                    if self.refuse(&mut instructions, &error, pool::wait(&self.settings, failures)).await.is_none() {
+                    if self
+                        .refuse(&mut instructions, &error, backoff::before_reconnecting(&self.settings, failures))
+                        .await
+                        .is_none()
+                    {
                         return;
                     }
                     failures += 1;

@@ -26,11 +26,11 @@ use super::{
     registry::Registry,
 };
 use crate::{
+    backoff,
     cluster::Cluster,
     dial::Dialler,
     endpoint::Endpoint,
     link::Link,
-    pool,
     redirection::{Redirection, redirection},
     settings::{Address, Settings},
     slot::slot_of,
@@ -314,7 +314,7 @@ impl Router {
         }
         let pause = match self.troubles {
             0 => Duration::ZERO,
-            troubles => pool::wait(&self.parts.settings, troubles - 1),
+            troubles => backoff::before_reconnecting(&self.parts.settings, troubles - 1),
         };
         self.troubles += 1;
         let (cluster, reports) = (self.parts.cluster.clone(), self.reports.clone());
