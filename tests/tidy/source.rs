@@ -1,6 +1,6 @@
 //! A source file as the rules see it: its words without comments and tests, and its string literals.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// One file of the tree.
 pub struct File {
@@ -84,33 +84,20 @@ impl File {
     }
 }
 
-/// Every file with one of these endings under these folders, sorted. A path of a file stands for that file.
+/// Every file with one of these endings under these folders, sorted. A path of a file stands for that file. What git ignores, such as
+/// the output of a build, is no part of the tree.
 pub fn files(folders: &[&str], endings: &[&str]) -> Vec<File> {
-    let mut found = Vec::new();
-    for folder in folders {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        if path.is_file() {
-            found.push(File::new(folder, &fs::read_to_string(path).unwrap()));
-        } else {
-            collect(&path, folder, endings, &mut found);
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
-
-fn collect(folder: &Path, name: &str, endings: &[&str], found: &mut Vec<File>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = format!("{name}/{}", entry.file_name().to_str().unwrap());
-        if path.ends_with("/node_modules") || path.ends_with("/.next") {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            collect(&entry.path(), &path, endings, found);
-        } else if endings.iter().any(|ending| path.ends_with(ending)) {
-            found.push(File::new(&path, &fs::read_to_string(entry.path()).unwrap()));
-        }
-    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
+    let listed = Command::new("git").args(arguments).args(folders).current_dir(root).output().unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let wanted = |path: &&str| folders.contains(path) || endings.iter().any(|ending| path.ends_with(ending));
+    // A file may be deleted and still in git's index.
+    let paths: BTreeSet<_> =
+        listed.split_terminator('\0').filter(wanted).filter(|path| root.join(path).exists()).collect();
+    assert!(!paths.is_empty(), "nothing under {folders:?}");
+    paths.into_iter().map(|path| File::new(path, &fs::read_to_string(root.join(path)).unwrap())).collect()
 }
 
 /// A module of tests in a file of its own, as `#[cfg(test)] mod tests;` names it.
