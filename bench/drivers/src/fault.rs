@@ -6,11 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::sleep,
 };
 
 /// What happens to the next bytes from the server.
@@ -24,6 +26,8 @@ pub enum Fault {
     Garbage,
     /// A reply that no request was sent for comes before them, once.
     Extra,
+    /// Requests are not read until it ends, so that those of a client wait in the client.
+    Stall,
 }
 
 /// The proxy.
@@ -61,7 +65,20 @@ async fn pass(client: TcpStream, server: u16, fault: Arc<AtomicU8>) -> io::Resul
     let server = TcpStream::connect(("127.0.0.1", server)).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let requests = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let shared = fault.clone();
+    let requests = tokio::spawn(async move {
+        let mut bytes = vec![0; 64 << 10];
+        loop {
+            let count = from_client.read(&mut bytes).await?;
+            while shared.load(Ordering::Relaxed) == Fault::Stall as u8 {
+                sleep(Duration::from_millis(5)).await;
+            }
+            if count == 0 {
+                return to_server.shutdown().await;
+            }
+            to_server.write_all(&bytes[..count]).await?;
+        }
+    });
     let mut bytes = vec![0; 64 << 10];
     let mut garbled = false;
     loop {
