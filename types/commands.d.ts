@@ -202,9 +202,9 @@ export interface Commands {
   lTrim(key: Key, start: number, stop: number): Promise<string>
   /** Returns the number of elements. */
   lLen(key: Key): Promise<number>
-  /** Removes and returns the first element; `null` if there is none. */
+  /** Removes and returns the first element, or `null` if the list is empty. */
   lPop(key: Key): Promise<string | null>
-  /** Removes and returns the last element; `null` if there is none. */
+  /** Removes and returns the last element, or `null` if the list is empty. */
   rPop(key: Key): Promise<string | null>
 
   /** Adds members; returns how many are new. With no members, returns 0 and sends nothing. */

@@ -279,7 +279,7 @@ export class JobQueue<Data = unknown, Result = ResultByName> implements AsyncDis
    * Rejects with `E_INVALID_ARGUMENT` for an invalid schedule, one that no date matches (such as 30 February), an unknown time zone,
    * an `id` of over 480 bytes, `options.id`, and for arguments that `add` rejects.
    *
-   * @returns The repeat's id and its next slot, in milliseconds since 1970; `nextAt` is `null` if there is none.
+   * @returns The repeat's id and its next slot, in milliseconds since 1970; `nextAt` is `null` if the schedule has ended.
    * @example
    * await queue.repeat('report', { cron: '30 2 * * *', timeZone: 'Europe/Berlin' }, 'report', { of: 'yesterday' })
    * await queue.repeat('sweep', { everyMs: 60_000 }, 'sweep')

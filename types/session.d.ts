@@ -111,8 +111,8 @@ export interface DescribedSession<Data extends object = KnownSessionData> {
 /** Options of `validateSession`. */
 export interface ValidateOptions<User> extends TokenOptions {
   /**
-   * Loads the user from the source of truth, by the SHA-256 of the token in hexadecimal; `null` if there is none. Called on a miss, and
-   * whenever the server is down, at most once at a time per token.
+   * Loads the user from the source of truth, by the SHA-256 of the token in hexadecimal. Returns `null` if the token has no user.
+   * Called on a miss, and whenever the server is down, at most once at a time per token.
    */
   load: (tokenHash: string) => User | null | undefined | Promise<User | null | undefined>
   /** How long a loaded user is cached, in seconds. Default `300`. */

@@ -283,7 +283,7 @@ for (const engine of engines) {
            }
            for (let i = 0; i < 100 && heard.size < 3; i++) {
              await Promise.all([service.publish('c', i), rooms.send('lobby', { i }), rooms.join('lobby', 'user' + i)])
-             // A message is delivered after the call that sent it, if anybody still listens.
+             // A message is delivered after the call that sent it, if its listener is still there.
              await new Promise((resolve) => setTimeout(resolve, 10))
            }
            console.log([...heard].sort().join())
@@ -335,6 +335,7 @@ describe('connections', () => {
     assert.equal(await first.get('k0'), 'v', 'one that leaves must not cut the others off')
     await first.disconnect()
     let left
+    // A server closes a client's connection after the client has, and reports it only when asked.
     for (let i = 0; i < 200 && (left = await connections(redis.server)) > 0; i++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     assert.equal(left, 0)

@@ -69,7 +69,7 @@ function assertNothingSilentlyMissed(seen, sent, name) {
 }
 
 describe('sharded channels of a cluster', () => {
-  test('are heard over one connection to the owner of each slot, for as long as anybody listens', async () => {
+  test('are received over one connection to the owner of each slot, for as long as they have listeners', async () => {
     const service = new RedisService({ url: cluster.url })
     const names = [slotA, slotB].flatMap((slot) => ['x', 'y'].map((name) => cluster.keyIn(slot, name)))
     const heard = await Promise.all([...names, ...names].map((name) => hearing(service, name)))

@@ -157,7 +157,7 @@ test('a clock that is set forward runs no job twice and removes no member from a
     await until('it runs', () => running === 1)
     await memory.advance(service, 11_000)
     await job.finished({ timeoutMs: 10_000 })
-    // And as long again for anybody who would still do it once more.
+    // And as long again, in case a worker would run it once more.
     await delay(1500)
     assert.equal(most, 1)
     assert.equal((await queue.get(job.id)).crashes, 0)

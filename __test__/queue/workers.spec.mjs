@@ -441,6 +441,7 @@ for (const engine of engines) {
         const worker = queue.process(async (job) => {
           await new Promise((resolve) => setTimeout(resolve, 50))
           console.log(job.data)
+          // Longer than an idle process would live; what keeps it alive is tested, so the timer must not.
           setTimeout(() => worker.close().then((result) => console.log(JSON.stringify(result))), 200).unref()
         })
         queue.add('n', 'done')`

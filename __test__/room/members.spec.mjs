@@ -6,20 +6,14 @@ import { RealtimeDataManager, RedisService } from 'cinnabar'
 
 import { rawClient, refuses, runModule, until } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { withRoomsOn } from '../support/with-rooms.mjs'
 
 const text = ({ type, userId }) => `${type} ${userId}`
 const names = async (rooms, room = 'lobby') => Object.keys(await rooms.getRoomUsers(room)).sort()
 
 for (const engine of engines) {
   describe(`members of rooms on ${engine.name}`, () => {
-    const withRooms = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new RealtimeDataManager(service, options), await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRooms = withRoomsOn(engine)
 
     test(
       'a user is there from the first connection to the last, with what the first one said',

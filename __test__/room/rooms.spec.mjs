@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { RealtimeDataManager } from 'cinnabar'
-
-import { rawClient, refuses } from '../helpers.mjs'
+import { refuses } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
+import { withRoomsOn } from '../support/with-rooms.mjs'
 
 for (const engine of engines) {
   describe(`rooms on ${engine.name}`, () => {
-    const withRooms = (run, options) => async () => {
-      const service = await engine.makeService()
-      try {
-        await run(new RealtimeDataManager(service, options), await rawClient(service), service)
-      } finally {
-        await service.disconnect()
-      }
-    }
+    const withRooms = withRoomsOn(engine)
 
     test(
       'knows who is in a room',

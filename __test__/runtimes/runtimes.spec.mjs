@@ -6,6 +6,7 @@ import { before, describe, it } from 'node:test'
 import { join } from 'node:path'
 
 import { root } from '../../scripts/run.mjs'
+import { EXPORTS } from '../support/exports.mjs'
 import { background, end, freePort, ready, temporaryFolder } from '../support/processes.mjs'
 import { startRedis } from '../support/redis.mjs'
 import { installPackage } from './installed.mjs'
@@ -60,7 +61,7 @@ for (const runtime of runtimes) {
 
       it('require sees what import sees', async () => {
         const { names, same, value } = JSON.parse((await run('require.cjs')).out)
-        assert.deepEqual(names, exported)
+        assert.deepEqual(names, EXPORTS)
         assert.deepEqual([same, value], [true, 'CommonJS'])
       })
 
@@ -123,24 +124,6 @@ describe('examples/deno', () => {
     await end(example)
   })
 })
-
-const exported = [
-  'ApiCache',
-  'CinnabarError',
-  'DistributedLock',
-  'JobQueue',
-  'RateLimiter',
-  'RealtimeDataManager',
-  'RedisService',
-  'SessionManager',
-  'UnrecoverableError',
-  'healthCheck',
-  'healthHandler',
-  'publish',
-  'redisService',
-  'shutdownOnSignal',
-  'subscribe',
-]
 
 const validated = { id: 'user123', asked: 1, hash: 64 }
 

@@ -54,6 +54,7 @@ async function through(options) {
 /** How a call ends, and after how long; with `reported`, also how late a timer of that time is meanwhile. */
 async function ending(call, reported) {
   const from = performance.now()
+  // The lateness of a timer on this machine now is the measure, so it has to be real.
   const timer = reported === undefined ? 0 : sleep(reported).then(() => performance.now() - from - reported)
   const error = await call.then(
     () => undefined,

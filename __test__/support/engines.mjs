@@ -37,7 +37,7 @@ const memory = {
   beside: (service, options = {}) => new RedisService({ ...options, url: urls.get(service) }),
   /** What a child process needs in its environment to use this engine. */
   env: () => ({ REDIS_URL: 'memory:' }),
-  /** Moves time forward: what expires, expires, without anybody sleeping. */
+  /** Moves time forward without sleeping: ttls and leases expire. */
   advance: (service, ms) => advanceTime(service, ms),
 }
 

@@ -1,4 +1,4 @@
-// Random raw commands from many callers at once, each of whom knows which values can be theirs: does anybody get another's?
+// Random raw commands from many callers at once, each of which knows which values can be its own: does one get the value of another?
 
 import { setTimeout as sleep } from 'node:timers/promises'
 

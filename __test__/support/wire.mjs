@@ -27,6 +27,7 @@ export async function openWire({ port, host = '127.0.0.1', username, password, t
   }
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the connection was closed')))
+  // Without it a lost reply would hang the test instead of failing it.
   if (timeoutMs !== Infinity) {
     socket.setTimeout(timeoutMs, () => pending.length && fail(new Error(`no reply within ${timeoutMs} ms`)))
   }

@@ -53,7 +53,7 @@ impl List {
         usize::try_from(index).ok().filter(|i| *i < self.items.len())
     }
 
-    /// Replaces the item at a position; returns false if there is none.
+    /// Replaces the item at a position. Returns false if the position is out of range.
     pub fn set(&mut self, position: usize, item: Bytes) -> bool {
         let Some(old) = self.items.get_mut(position) else { return false };
         self.size = self.size + item.len() - old.len();

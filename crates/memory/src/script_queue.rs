@@ -46,7 +46,7 @@ pub struct ScriptQueue {
     lua: Option<Lua>,
     waiting: VecDeque<QueuedBatch>,
     running: Option<RunningBatch>,
-    /// Wakes the thread; `None` if there is none.
+    /// Wakes the thread. `None` while no thread runs.
     thread: Option<Sender<Arc<EngineState>>>,
     /// The number of batches that the thread has started.
     runs: u64,

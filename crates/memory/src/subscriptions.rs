@@ -69,7 +69,7 @@ impl Subscriptions {
         count
     }
 
-    /// Starts delivery and returns the first message; `None` if there is none or another thread is delivering.
+    /// Starts delivery and returns the first message, or `None` if the queue is empty or another thread is delivering.
     pub fn start_delivery(&mut self) -> Option<Publication> {
         if self.delivering { None } else { self.next_delivery() }
     }

@@ -148,7 +148,7 @@ impl Settings {
     }
 }
 
-const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the server's certificate is NOT VERIFIED: anybody on the way \
+const UNVERIFIED: &str = "cinnabar: tls.rejectUnauthorized is false, so the server's certificate is NOT VERIFIED: anyone in the network path \
                           can pose as the server, and read and change everything, the password too. Give tls.ca or \
                           tls.fingerprint instead.";
 

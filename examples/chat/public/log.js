@@ -45,7 +45,7 @@ export function showLine(kind, text) {
   append(item)
 }
 
-/** Says where messages are missing, and how many if anybody knows. */
+/** Shows where messages are missing, and how many if that is known. */
 export function showGap(missed) {
   const many = missed === 1 ? '1 message is missing here' : `${missed} messages are missing here`
   showLine('gap', missed === 'unknown' ? 'some messages may be missing here' : many)

@@ -96,7 +96,7 @@ fn write(text: &mut Vec<u8>, Event { id, what }: Event) {
     text.extend_from_slice(b"}]");
 }
 
-/// Returns the value of a JSON text; `undefined` if there is none.
+/// Returns the value of a JSON text, or `undefined` without a text.
 pub fn json(text: Option<Bytes>) -> Output {
     text.filter(|text| !text.is_empty()).map_or(Output::Undefined, Output::json)
 }

@@ -209,6 +209,7 @@ impl Item {
 /// Reports a possible gap once in a while.
 async fn assume_gaps(buffer: Weak<ChannelBuffer>, every: Duration) {
     loop {
+        // With jitter, so that many processes do not read at the same moment. Nothing reports a lost message: this is the poll.
         sleep(every.mul_f64(0.75 + random::fraction() / 2.0)).await;
         let Some(buffer) = buffer.upgrade() else { return };
         buffer.receive(Item::Gap);

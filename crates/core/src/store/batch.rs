@@ -47,7 +47,7 @@ struct InFlight<T, Tag> {
     tag: Tag,
     /// What earlier rounds have done.
     progress: Progress,
-    /// The first key of its first request, for errors; empty if there is none. A copy is cheaper than counting references.
+    /// The first key of its first request, for errors. Empty if that has no key. A copy is cheaper than counting references.
     key: SmallVec<[u8; 32]>,
 }
 

@@ -309,7 +309,7 @@ impl RoundResult {
     }
 }
 
-/// Awaits the future in slot and removes it; pending forever if there is none.
+/// Awaits the future, then clears it. Without one, never resolves.
 async fn ended<T>(in_flight: &mut Option<InFlight<T>>) -> T {
     match in_flight {
         None => pending().await,
@@ -321,7 +321,7 @@ async fn ended<T>(in_flight: &mut Option<InFlight<T>>) -> T {
     }
 }
 
-/// Sleeps until that time; pending forever if there is none.
+/// Sleeps until `moment`. Without one, never resolves.
 async fn at(moment: Option<Instant>) {
     match moment {
         None => pending().await,

@@ -1,4 +1,4 @@
--- Returns the epoch at a key, creating it if there is none, with at least the given ttl.
+-- Returns the epoch at a key and raises its ttl to at least the given one. Stores a new epoch if the key is missing.
 -- KEYS[1] the key
 -- ARGV[1] a new epoch
 -- ARGV[2] the minimum ttl in ms

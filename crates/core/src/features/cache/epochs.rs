@@ -24,13 +24,13 @@ pub fn new() -> Result<Bytes> {
     Ok(random::hex::<8>()?.into())
 }
 
-/// Reads the epoch at a key, or stores `new` if there is none. Its ttl is then at least `ttl`.
+/// Reads the epoch at a key and raises its ttl to at least `ttl`. If the key is missing, `new` is stored.
 pub fn ensure(key: Bytes, new: Bytes, ttl: Duration) -> Request {
     Request::script(&ENSURE_EPOCH, [key, new, ttl::millis(ttl)]).merging(Merge::Script).idempotent().without_effect()
 }
 
-/// Opens the lease of a load, with the epoch `new` if there is none. Its ttl is then at least `ttl`. The reply is the epoch and the number
-/// of the load.
+/// Opens the lease of a load and raises its ttl to at least `ttl`. If there is no lease, `new` becomes its epoch. The reply is the
+/// epoch and the number of the load.
 pub fn open_lease(key: Bytes, new: Bytes, ttl: Duration) -> Request {
     Request::script(&OPEN_LEASE, [key, new, ttl::millis(ttl)]).merging(Merge::Script).idempotent().without_effect()
 }

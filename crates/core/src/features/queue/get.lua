@@ -5,5 +5,5 @@
 -- KEYS[3]  the prefix of the queue's channels
 -- ARGV[1]  id
 --
--- Returns the job as `view` builds it; nil if there is none.
+-- Returns the job as `view` builds it, or nil if there is no such job.
 return find(KEYS[1], ARGV[1])

@@ -11,7 +11,7 @@ use crate::keys;
 /// A job to add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
-    /// The id, at most 512 bytes; a unique one is generated if there is none. If a job with this id exists, in any
+    /// The id, at most 512 bytes; if omitted, a unique id is generated. If a job with this id exists, in any
     /// state, nothing is added.
     pub id: Option<String>,
     /// The name of the kind of job, at most 512 bytes.

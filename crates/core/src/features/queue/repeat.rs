@@ -79,7 +79,7 @@ pub struct Fired {
 }
 
 impl Queue {
-    /// Stores a repeat, and returns its next slot in epoch milliseconds; `None` if there is none.
+    /// Stores a repeat. Returns its next slot in epoch milliseconds, or `None` if its schedule has ended.
     ///
     /// Replaces a repeat with the same id. If the schedules are equal, the next slot and the count of fired slots
     /// stay, so that a program may call this at every start.

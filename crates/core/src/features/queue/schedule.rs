@@ -86,7 +86,7 @@ impl Schedule {
         Ok(self)
     }
 
-    /// The first slot after this time; `None` if there is none.
+    /// Returns the first slot after this time, or `None` if the schedule has ended.
     pub fn next(&self, after: u64) -> Option<u64> {
         let slot = match (&self.rule, self.start) {
             (Rule::Every(_), Some(start)) if after < start => start,

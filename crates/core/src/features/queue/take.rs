@@ -265,7 +265,7 @@ pub(super) fn text(reply: Reply) -> Result<String> {
     Ok(String::from_utf8_lossy(&reply.bulk()?.unwrap_or_default()).into_owned())
 }
 
-/// Reads a count; 0 if there is none, or an invalid one.
+/// Reads a count. A missing or invalid one is 0.
 pub(super) fn count(reply: Reply) -> Result<u32> {
     Ok(when(reply)?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0))
 }

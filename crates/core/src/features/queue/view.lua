@@ -16,7 +16,7 @@ local function view(q, id, state, score)
   return { id, state, attempt or '0', started or '', due or '', fields }
 end
 
--- Finds a job in any state; nil if there is none.
+-- Returns a job in any state, or nil if there is no such job.
 local function find(q, id)
   local states = { { LEASED, 'active' }, { DELAYED, 'delayed' }, { DONE, 'done' }, { DEAD, 'dead' } }
   for _, state in ipairs(states) do

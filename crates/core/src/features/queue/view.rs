@@ -133,7 +133,7 @@ impl State {
 }
 
 impl Queue {
-    /// Reads a job; `None` if there is none with this id.
+    /// Reads a job. `None` if no job has this id.
     ///
     /// # Errors
     /// `E_INVALID_ARGUMENT` for an invalid id.
