@@ -13,14 +13,14 @@ export function countRuns(entries) {
 }
 
 /**
- * What became of the jobs that killed workers had begun: `{ count, late, takenMs, begunMs }`, how many were taken by another worker,
- * how many of them over a second after the lease had ended, how long after the kill at most, and how long after that they began.
- * `takes` are all takes, by time: `{ at, id }`. Who takes a job may be killed before it begins; then it counts from the take of
- * the worker that began it. Where no take was seen, the beginning counts.
+ * What became of the jobs that killed workers had begun: `{ count, takenMs, begunMs }`, how long after the kill another worker took
+ * them at most, and how long after that they began. `takes` are all takes, by time: `{ at, id }`. Who takes a job may be killed
+ * before it begins; then the beginning counts from the take of the worker that began it. Where no take was seen, the beginning
+ * counts.
  */
 export function recovery(entries, kills, takes, leaseMs) {
   const halfLease = leaseMs * 500
-  let [count, late, takenMs, begunMs] = [0, 0, 0, 0]
+  let [count, takenMs, begunMs] = [0, 0, 0]
   for (const kill of kills) {
     const open = new Set()
     for (const { what, pid, id } of entries) {
@@ -29,7 +29,7 @@ export function recovery(entries, kills, takes, leaseMs) {
       else open.delete(id)
     }
     for (const id of open) {
-      // No lease is over before half of it is: a take that is heard before is that of the killed one, heard late.
+      // No lease is over before half of it is: a take that is seen before is that of the killed one, seen late.
       const again = takes.filter((take) => take.id === id && take.at > kill.at + halfLease)
       const begun = entries.find((entry) => entry.id === id && entry.what === 'start' && entry.at > kill.at)
       const taken = again[0] ?? begun
@@ -37,12 +37,11 @@ export function recovery(entries, kills, takes, leaseMs) {
       if (!taken) continue
       const last = again.findLast((take) => take.at < begun?.at + halfLease)
       count++
-      if (taken.at - kill.at > (leaseMs + 1000) * 1000) late++
       takenMs = Math.max(takenMs, (taken.at - kill.at) / 1000)
       if (last) begunMs = Math.max(begunMs, (begun.at - last.at) / 1000)
     }
   }
-  return { count, late, takenMs, begunMs }
+  return { count, takenMs, begunMs }
 }
 
 /** The most jobs that ran at once, of all together or of one group. */
