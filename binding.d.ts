@@ -242,6 +242,8 @@ export declare class Rooms {
 export declare class Service {
   /** Executes a command, `[name, …args]`, that does not count for the breaker. It never returns an empty value instead of an error. */
   probe(words: unknown): RawValue
+  /** Executes a PING in the same way. A server that denies the user permission to PING is up: the result is `PONG` too. */
+  probePing(): RawValue
   /** Validates the settings, without connecting. */
   constructor(bridge: Bridge, options: unknown, variables: unknown)
   /** Whether no option or variable named a server. */

@@ -11,10 +11,12 @@ const BRAND = Symbol.for('cinnabar.error')
 class CinnabarError extends Error {
   constructor(message, details) {
     // A copy without a prototype, since `Object.prototype` may be polluted.
-    const { code = 'E_INTERNAL', retryable = false, command, key, done, cause, trace } = { __proto__: null, ...details }
+    const given = { __proto__: null, ...details }
+    const { code = 'E_INTERNAL', retryable = false, serverCode, command, key, done, cause, trace } = given
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     this.retryable = retryable
+    if (serverCode !== undefined) this.serverCode = serverCode
     if (command !== undefined) this.command = command
     if (key !== undefined) this.key = key
     if (done !== undefined) showDone(this, done)

@@ -5,7 +5,7 @@ const alerts = require('./health/alerts.js')
 const { Deadline } = require('./health/deadline.js')
 const { factsOf } = require('./health/info.js')
 const { checkSettings } = require('./health/options.js')
-const { probeLoading, probeServer, isLoading, ping } = require('./health/probe.js')
+const { probeLoading, probeServer, ping } = require('./health/probe.js')
 const { emptyReport, fillFromProcess } = require('./health/report.js')
 const { listServers, serversOfCluster, serversOfInfo } = require('./health/servers.js')
 const { isShut, problemOf, statusOf } = require('./health/status.js')
@@ -71,7 +71,7 @@ async function examine(report, service, native, { timeoutMs, slowMs }) {
   } catch (error) {
     failure = error
   }
-  const loading = failure && isLoading(failure) ? await probeLoading(native, deadline) : null
+  const loading = failure?.serverCode === 'LOADING' ? await probeLoading(native, deadline) : null
   // Read after the probes, so that the report shows their effects, such as a new connection or a closed breaker.
   const status = statusOf(native)
   fillFromProcess(report, service, status)

@@ -72,6 +72,11 @@ export class CinnabarError extends Error {
    * `queue.add` without an `id` adds another job, and `createSession` another session.
    */
   readonly retryable: boolean
+  /**
+   * The first word of the server's error reply that is or caused this failure: `'WRONGTYPE'`, `'LOADING'`, `'BUSYGROUP'`, or `'ERR'` for
+   * errors without a more specific code. Missing if the server sent none.
+   */
+  readonly serverCode?: string
   /** The operation that failed, in capitals: `'GET'`, `'CREATE SESSION'`. Missing if none was called, as for invalid options. */
   readonly command?: string
   /**

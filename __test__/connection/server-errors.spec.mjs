@@ -38,6 +38,7 @@ describe('while a connection is made', () => {
         const service = make({ url: `redis://:password@127.0.0.1:${server.port}/1`, timeoutMs: 500 })
         const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
         assert.equal(error.retryable, true, said)
+        assert.equal(error.serverCode, said.split(' ')[0])
         assert.ok(error.message.includes(said.split(' ').slice(0, 3).join(' ')), error.message)
         assert.equal(await service.cache.getOrSet('key', () => 'loaded'), 'loaded')
         assert.equal((await service.limiter.checkRateLimit('a', 5, 60)).allowed, true)
@@ -65,6 +66,7 @@ describe('while a connection is made', () => {
         const service = make({ url, timeoutMs: 500 })
         const error = await refuses(service.get('key'), 'E_UNAVAILABLE')
         assert.ok(error.retryable && error.message.includes(said.split(' ')[0]), error.message)
+        assert.equal(error.serverCode, said.split(' ')[0])
         assert.ok(!error.message.includes('a-password'), error.message)
         assert.equal(await service.cache.getOrSet('key', () => 'loaded'), 'loaded')
         await service.disconnect()
@@ -128,6 +130,39 @@ async function mayOnly(server, name, ...rules) {
   await server.command('ACL', 'SETUSER', name, 'on', `>${password}`, '~*', '&*', '-@all', ...rules)
   return password
 }
+
+describe('after a connection was made', () => {
+  test('the code of a refusal is a property of the error', async () => {
+    const server = await startRedis()
+    const service = make({ url: server.url })
+    await service.set('text', 'a')
+    const wrong = await refuses(service.getClient().lPush('text', 'b'), 'E_WRONG_TYPE')
+    assert.equal(wrong.serverCode, 'WRONGTYPE')
+    const general = await refuses(service.getClient().incrBy('text', 1), 'E_SERVER')
+    assert.equal(general.serverCode, 'ERR')
+    const group = ['XGROUP', 'CREATE', 'stream', 'readers', '$', 'MKSTREAM']
+    await service.getClient().sendCommand(group)
+    const twice = await refuses(service.getClient().sendCommand(group), 'E_SERVER')
+    assert.equal(twice.serverCode, 'BUSYGROUP')
+    const own = await refuses(service.set('', 'a'), 'E_INVALID_ARGUMENT')
+    assert.ok(!('serverCode' in own))
+    await service.disconnect()
+    await server.stop()
+  })
+
+  test('the circuit breaker rejects with the code of the last error', async () => {
+    const server = await fakeServer(([command]) => (command === 'PING' ? '-LOADING Redis is loading\r\n' : '+OK\r\n'))
+    const service = make({ url: server.url, timeoutMs: 200, breaker: { volume: 1 } })
+    let error
+    await until('the breaker is open', async () => {
+      error = await refuses(service.get('key'), 'E_UNAVAILABLE')
+      return /circuit breaker/.test(error.message)
+    })
+    assert.equal(error.serverCode, 'LOADING')
+    await service.disconnect()
+    await server.close()
+  })
+})
 
 describe('who may do little', () => {
   test('works without PING, is healthy, and hears messages', async () => {

@@ -8,6 +8,7 @@ import { RedisService, healthCheck } from 'cinnabar'
 
 import { runJson, until } from '../helpers.mjs'
 import { engines, freePort, startRedis } from '../support/engines.mjs'
+import { fakeServer } from '../support/fake-server.mjs'
 
 const PARTS = [
   'status',
@@ -228,6 +229,33 @@ describe('health of a server that does not respond', () => {
     await loaded
     await until('it is healthy again', async () => (await check(service)).status === 'healthy')
   })
+})
+
+describe('the alert for a server that refuses to PING', () => {
+  for (const [said, code] of [
+    ['LOADING Redis is loading the dataset in memory', 'loading'],
+    ['BUSY Redis is busy running a script.', 'busy'],
+    ['MASTERDOWN Link with MASTER is down.', 'replication'],
+    ['CLUSTERDOWN Hash slot not served', 'cluster'],
+    // The words of a text are no code.
+    ['PROXYDOWN the node is LOADING, BUSY', 'unavailable'],
+    ['NOPROTO after NOPERM', 'unavailable'],
+  ]) {
+    for (const word of ['AUTH', 'PING']) {
+      test(`is ${code} for ${said}, in reply to ${word}`, async (t) => {
+        const server = await fakeServer(([name]) => (name === word ? `-${said}\r\n` : '+OK\r\n'))
+        const url = `redis://:password@127.0.0.1:${server.port}`
+        const service = new RedisService({ url, log: false, connectWaitMs: 200 })
+        t.after(async () => {
+          await service.disconnect()
+          await server.close()
+        })
+        const health = await check(service, { timeoutMs: 1000 })
+        assert.equal(health.status, 'down')
+        assert.equal(codes(health)[0], code, health.alerts[0])
+      })
+    }
+  }
 })
 
 describe('health of a server that responds, but', () => {

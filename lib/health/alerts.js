@@ -14,13 +14,11 @@ const BY_ERROR = {
   E_INVALID_SETTINGS: 'settings',
   E_INVALID_ARGUMENT: 'settings',
 }
-const BY_WORD = { LOADING: 'loading', BUSY: 'busy', MASTERDOWN: 'replication', CLUSTERDOWN: 'cluster' }
+const BY_SERVER_CODE = { LOADING: 'loading', BUSY: 'busy', MASTERDOWN: 'replication', CLUSTERDOWN: 'cluster' }
 
 /** The alert for a failed check. */
 function alertOfError(error) {
-  const text = messageOf(error)
-  const word = /\b(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN)\b/.exec(text)?.[0]
-  return `${BY_WORD[word] ?? BY_ERROR[error?.code] ?? 'error'}: ${text}`
+  return `${BY_SERVER_CODE[error?.serverCode] ?? BY_ERROR[error?.code] ?? 'error'}: ${messageOf(error)}`
 }
 
 /** The alert for a server that is loading its data. */

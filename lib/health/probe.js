@@ -4,7 +4,6 @@ const { now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { Deadline } = require('./deadline.js')
 const { numberOf, parseInfo } = require('./info.js')
-const { messageOf } = require('./status.js')
 
 const OTHER_KEYS = 8
 
@@ -33,16 +32,10 @@ async function probeServer(native, { deadline, slowMs, connected, inCluster }) {
 
 async function ping(native) {
   const start = now()
-  const reply = await native.probe(['PING']).catch(acceptDenied)
+  const reply = await native.probePing()
   if (reply !== 'PONG')
     throw new CinnabarError('the server did not reply to PING with PONG', { code: 'E_INVALID_DATA' })
   return since(start)
-}
-
-// A server that denies this user permission to PING is up.
-function acceptDenied(error) {
-  if (error.code === 'E_AUTH' && messageOf(error).startsWith('NOPERM')) return 'PONG'
-  throw error
 }
 
 // In a cluster, a PING goes to one server, which may be the only one that hangs. Keys in many slots reach the others.
@@ -104,13 +97,8 @@ async function probeLoading(native, deadline) {
   }
 }
 
-/** Whether the error says that the server is still loading its data. */
-function isLoading(error) {
-  return /\bLOADING\b/.test(messageOf(error))
-}
-
 function since(start) {
   return Math.round((now() - start) * 1000) / 1000
 }
 
-module.exports = { probeLoading, probeServer, isLoading, ping }
+module.exports = { probeLoading, probeServer, ping }

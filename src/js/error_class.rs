@@ -24,7 +24,7 @@ impl ErrorClass {
         Self { class }
     }
 
-    /// `new CinnabarError(message, { code, retryable, command?, key?, done?, cause?, trace? })` of an operation. The trace is an error
+    /// `new CinnabarError(message, { code, retryable, serverCode?, command?, key?, done?, cause?, trace? })` of an operation. The trace is an error
     /// created at the call site; the cause is that of the error unless another one is given.
     pub fn build(&self, js: Js, error: &Error, operation: Option<Operation>, details: ErrorDetails) -> Value {
         let ErrorDetails { trace, cause } = details;
@@ -32,6 +32,9 @@ impl ErrorClass {
         let details = js.object();
         js.set(details, c"code", js.string(error.kind.code().as_bytes()).unwrap_or_else(|_| js.undefined()));
         js.set(details, c"retryable", js.boolean(error.kind.retryable()));
+        if let Some(code) = error.server_code() {
+            js.set(details, c"serverCode", js.string(code.as_bytes()).unwrap_or_else(|_| js.undefined()));
+        }
         if let Some(operation) = operation {
             let name = operation.name.as_bytes();
             js.set(details, c"command", js.string(name).unwrap_or_else(|_| js.undefined()));

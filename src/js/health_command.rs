@@ -1,7 +1,10 @@
 //! The commands of a health check, whose outcome does not count for the breaker.
 
-use cinnabar_core::features::raw::{self, Strings};
-use cinnabar_port::error::Error;
+use cinnabar_core::{
+    features::raw::{self, Strings},
+    output::Output,
+};
+use cinnabar_port::{Args, Call, error::Error};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
@@ -23,13 +26,27 @@ impl Service {
                 return Err(Error::argument("a probe takes the name of a command, then its arguments"));
             }
             let name = String::from_utf8_lossy(&words.remove(0)).into_owned();
-            let mut call = if raw::empty_shape(&name).is_some() {
+            if raw::empty_shape(&name).is_some() {
                 raw::command(&name, words, Strings::Text)
             } else {
                 raw::custom(&name, words, Strings::Text, None)
-            }?;
-            call.requests.iter_mut().for_each(|request| request.counts_for_breaker = false);
-            Ok(call)
+            }
+            .map(uncounted)
         })
     }
+
+    /// Executes a PING in the same way. A server that denies the user permission to PING is up: the result is `PONG` too.
+    #[napi]
+    pub fn probe_ping(&self, env: Env) -> RawValue {
+        self.core.submit(env, Operation { name: "PROBE", empty: None }, |_| {
+            let ping = raw::command("PING", Args::new(), Strings::Text)?;
+            let denied = |error: Error| if error.is_denied() { Ok(Output::word("PONG")) } else { Err(error) };
+            Ok(uncounted(ping.or_else(denied)))
+        })
+    }
+}
+
+fn uncounted(mut call: Call<Output>) -> Call<Output> {
+    call.requests.iter_mut().for_each(|request| request.counts_for_breaker = false);
+    call
 }

@@ -20,17 +20,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     /// The kind of failure.
     pub kind: Kind,
-    /// The code of the server's error that this is, or was made of.
+    /// The code of the server's error that this is.
     code: Option<ServerCode>,
     message: Cow<'static, str>,
     #[source]
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
-    /// The key of the request that failed, if known.
-    key: Option<Box<Bytes>>,
-    /// What a partially executed call is known to have done.
-    done: Option<Arc<Done>>,
     /// Whether a part of the call is known to have been executed.
     partially_applied: bool,
+    details: Option<Box<Details>>,
+}
+
+/// What most errors do not have.
+#[derive(Debug, Clone, Default)]
+struct Details {
+    /// The key of the request that failed.
+    key: Option<Bytes>,
+    /// The first word of the server's error because of which this one was made.
+    origin: Option<Box<str>>,
+    /// What a partially executed call is known to have done.
+    done: Option<Arc<Done>>,
 }
 
 /// What a partially executed call is known to have done.
@@ -114,36 +122,44 @@ kinds! {
 impl Error {
     /// Creates an error of this kind with this message.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            code: None,
-            message: message.into(),
-            source: None,
-            key: None,
-            done: None,
-            partially_applied: false,
-        }
+        Self { kind, code: None, message: message.into(), source: None, partially_applied: false, details: None }
     }
 
     /// Adds the key, unless it is already known.
     pub fn at(mut self, key: &Bytes) -> Self {
-        self.key.get_or_insert_with(|| Box::new(key.clone()));
+        self.details().key.get_or_insert_with(|| key.clone());
         self
     }
 
     /// Returns the key of the request that failed, if known.
     pub fn key(&self) -> Option<&Bytes> {
-        self.key.as_deref()
+        self.details.as_ref()?.key.as_ref()
     }
 
     /// Changes the kind and the message.
     pub fn with_kind(self, kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), ..self }
+        let cause = self.clone();
+        Self { kind, message: message.into(), ..self }.because_of(&cause)
+    }
+
+    /// Records that it was made because of another error, whose server's code it keeps for `server_code`. Neither the text nor the
+    /// policy of that code is passed on: it was no reply to this request.
+    pub fn because_of(mut self, cause: &Self) -> Self {
+        if let Some(code) = cause.server_code() {
+            self.details().origin = Some(code.into());
+        }
+        self
+    }
+
+    fn details(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
     }
 
     /// Records what the call is known to have done.
     pub fn with_done(mut self, done: Option<Done>) -> Self {
-        self.done = done.map(Arc::new);
+        if done.is_some() || self.done().is_some() {
+            self.details().done = done.map(Arc::new);
+        }
         self
     }
 
@@ -160,11 +176,15 @@ impl Error {
 
     /// Returns what a partially executed call is known to have done.
     pub fn done(&self) -> Option<&Done> {
-        self.done.as_deref()
+        self.details.as_ref()?.done.as_deref()
     }
 
-    /// Adds the cause.
+    /// Adds the cause. Of one of ours, the server's code is kept as `because_of` does.
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let any: &(dyn std::error::Error + 'static) = &source;
+        if let Some(cause) = any.downcast_ref::<Self>() {
+            self = self.because_of(cause);
+        }
         self.source = Some(Arc::new(source));
         self
     }
@@ -192,12 +212,12 @@ impl Error {
         Self { code: Some(code), ..Self::new(code.policy().kind, format!("{} {text}", code.word())) }
     }
 
-    /// Returns the code of the server's error that this is, or was made of.
+    /// Returns the code of the server's error that this is.
     pub fn code(&self) -> Option<ServerCode> {
         self.code
     }
 
-    /// Whether it is, or was made of, a server's error with this code.
+    /// Whether it is a server's error with this code.
     pub fn has_code(&self, code: ServerCode) -> bool {
         self.code == Some(code)
     }
@@ -205,7 +225,13 @@ impl Error {
     /// Returns the code as the server wrote it, for messages that must not repeat the text; `None` if the text has no code.
     pub fn code_word(&self) -> Option<&str> {
         let word = self.message.split(' ').next();
-        word.filter(|word| self.code.is_some() && server_code::is_code(word))
+        word.filter(|word| self.code.is_some() && server_code::is_code(word) && word.len() <= MAX_CODE)
+    }
+
+    /// Returns the code, as the server wrote it, of the server's error that this is or was made because of.
+    pub fn server_code(&self) -> Option<&str> {
+        let origin = self.details.as_ref().and_then(|details| details.origin.as_deref());
+        origin.or_else(|| self.code_word())
     }
 
     /// Removes pieces of these arguments that the server repeated in the error.
@@ -235,6 +261,8 @@ impl Error {
     }
 }
 
+/// The length of the longest word that is passed on as a code.
+const MAX_CODE: usize = 20;
 /// The length in bytes to which a server's error is cut.
 const MAX_LENGTH: usize = 500;
 
@@ -275,6 +303,30 @@ fn shortened(message: Cow<'static, str>) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_code_of_a_servers_error_survives_in_the_errors_made_of_it() {
+        let loading = Error::from_server("LOADING Redis is loading the dataset in memory");
+        let busy_group = Error::from_server("BUSYGROUP Consumer Group name already exists");
+        let made = |cause: &Error| Error::new(Kind::NotSent, "nothing was sent").because_of(cause);
+        for (error, code) in [
+            (loading.clone(), Some("LOADING")),
+            (made(&loading), Some("LOADING")),
+            (made(&made(&loading)), Some("LOADING")),
+            (Error::new(Kind::Unavailable, "cannot connect").with_source(made(&busy_group)), Some("BUSYGROUP")),
+            (loading.clone().with_kind(Kind::MaybeApplied, "only a part"), Some("LOADING")),
+            (made(&Error::from_server(format!("{} secret", "A".repeat(21)))), None),
+            (made(&Error::from_server("no code")), None),
+            (Error::new(Kind::Unavailable, "LOADING"), None),
+        ] {
+            assert_eq!(error.server_code(), code, "{error:?}");
+        }
+        assert_eq!(
+            (loading.code(), made(&loading).code()),
+            (Some(ServerCode::Loading), None),
+            "no reply to this request"
+        );
+    }
 
     #[test]
     fn long_errors_of_servers_are_cut_between_characters() {

@@ -209,11 +209,11 @@ pub fn late(count: usize) -> Replies {
 
 /// The error of a command that was never sent.
 pub fn unsent(why: &Error) -> Error {
-    Error::new(Kind::NotSent, format!("nothing was sent: {}", why.message()))
+    Error::new(Kind::NotSent, format!("nothing was sent: {}", why.message())).because_of(why)
 }
 
 /// The error of a command that was sent over a connection that has ended since.
 pub fn lost(why: &Error) -> Error {
     let message = format!("the connection was lost before the reply arrived ({})", why.message());
-    Error::new(Kind::MaybeApplied, message)
+    Error::new(Kind::MaybeApplied, message).because_of(why)
 }

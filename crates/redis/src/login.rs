@@ -49,21 +49,22 @@ pub async fn log_in(stream: &mut Stream, login: &Login<'_>) -> Result<()> {
 
 /// Interprets an error reply. Its kind depends on its text rather than on the command that got it.
 pub fn step_failed(step: Step, error: Error) -> Result<()> {
-    if error.is_unavailable() || is_limit(error.message()) {
-        return Err(Error::new(Kind::Unavailable, error.message().to_owned()));
+    if error.is_unavailable() || is_limit(&error) {
+        return Err(Error::new(Kind::Unavailable, error.message().to_owned()).because_of(&error));
     }
     match step {
         Step::Auth if error.kind == Kind::Auth || !error.is_specific() => {
-            Err(Error::new(Kind::Auth, rejected_login(&error)))
+            Err(Error::new(Kind::Auth, rejected_login(&error)).because_of(&error))
         }
         // The text may repeat the credentials.
         Step::Auth => Err(Error::new(
             Kind::Unavailable,
             format!("the server refused the connection ({})", error.code_word().unwrap_or_default()),
-        )),
+        )
+        .because_of(&error)),
         Step::Select(database) if error.kind == Kind::Server && !error.is_specific() => {
             let words = format!("database {database} cannot be selected: {}", error.message());
-            Err(Error::new(Kind::Unsupported, words))
+            Err(Error::new(Kind::Unsupported, words).because_of(&error))
         }
         // An error reply to the PING shows that the server is up.
         Step::Ping if proves_server_is_up(&error) => Ok(()),
@@ -78,25 +79,23 @@ pub fn proves_server_is_up(error: &Error) -> bool {
 }
 
 /// Whether a gateway reports that it, or the server behind it, accepts no more clients at the moment.
-fn is_limit(said: &str) -> bool {
+fn is_limit(error: &Error) -> bool {
     const SIGNS: [&str; 8] =
         ["max number of", "too many", "limit", "quota", "upstream", "backend", "unavailable", "try again"];
-    let said = said.to_ascii_lowercase();
-    said.starts_with("err ") && SIGNS.iter().any(|sign| said.contains(sign))
+    let said = error.message().to_ascii_lowercase();
+    error.code().is_some_and(ServerCode::is_general) && SIGNS.iter().any(|sign| said.contains(sign))
 }
 
 /// Why the server rejected the credentials. Only its error code is included, since its text may repeat the credentials.
 fn rejected_login(error: &Error) -> String {
-    let said = error.message();
-    let code = error.code_word().filter(|code| code.len() <= 20).unwrap_or("no code");
-    let why = if said.contains("without any password configured") {
-        "the server has no password configured for this user"
-    } else if said.contains("unknown command") {
-        "the server does not support AUTH, so it accepts neither a user name nor a password"
-    } else if said.contains("wrong number of arguments") {
-        "the server accepts a password only, without a user name"
-    } else {
-        "the server rejected the user name or password"
+    let code = error.code_word().unwrap_or("no code");
+    let why = match error.code() {
+        Some(ServerCode::NoPassword) => "the server has no password configured for this user",
+        Some(ServerCode::UnknownCommand) => {
+            "the server does not support AUTH, so it accepts neither a user name nor a password"
+        }
+        Some(ServerCode::WrongArity) => "the server accepts a password only, without a user name",
+        _ => "the server rejected the user name or password",
     };
     format!("{why} ({code})")
 }

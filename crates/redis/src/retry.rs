@@ -109,9 +109,9 @@ pub fn settle(command: &OutgoingCommand, in_doubt: bool, reply: Result<Reply>) -
         (_, true) if doubts => {
             let error = command.redacted(error);
             let message = format!("{error}; the call was sent and may or may not have been applied");
-            Error::new(Kind::MaybeApplied, message)
+            Error::new(Kind::MaybeApplied, message).because_of(&error)
         }
-        (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()),
+        (Kind::MaybeApplied, false) => Error::new(Kind::Unavailable, error.message().to_owned()).because_of(&error),
         _ if script_is_missing => {
             let why = "the server no longer has the script of this call, and there was no time to send it again";
             Error::new(Kind::NotSent, why)

@@ -257,7 +257,8 @@ async fn try_primary(dialler: &Dialler, endpoint: &Endpoint, limit: Duration) ->
             format!("{endpoint} was named as the primary, but reports that it is a replica"),
         )),
         Err(error) => {
-            Err(Error::new(Kind::Unavailable, format!("{endpoint} closed the connection: {}", error.message())))
+            let message = format!("{endpoint} closed the connection: {}", error.message());
+            Err(Error::new(Kind::Unavailable, message).because_of(&error))
         }
     }
 }

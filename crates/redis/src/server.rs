@@ -288,14 +288,15 @@ impl Server {
         let admission = self.breaker.admit(Instant::now());
         self.report_breaker();
         admission.map_err(|refused| {
-            let why = self.pool.last_error().map(|(error, _)| format!(" (last error: {})", error.message()));
+            let last = self.pool.last_error();
+            let why = last.as_ref().map(|(error, _)| format!(" (last error: {})", error.message()));
             let message = format!(
                 "the circuit breaker of {} is open because too many calls failed or were slow; the next attempt is in {:.1} s{}",
                 self.name,
                 refused.retry_in.as_secs_f64(),
                 why.unwrap_or_default()
             );
-            Error::new(Kind::Unavailable, message)
+            last.iter().fold(Error::new(Kind::Unavailable, message), |made, (why, _)| made.because_of(why))
         })
     }
 

@@ -27,7 +27,7 @@ pub fn fold(mut replies: impl Iterator<Item = Result<Reply>>) -> Result<Reply> {
                 && queued.iter().any(Result::is_ok)
             {
                 let message = format!("the server rejected MULTI and executed the commands one by one: {refused}");
-                return Err(Error::new(Kind::MaybeApplied, message));
+                return Err(Error::new(Kind::MaybeApplied, message).because_of(refused));
             }
             let first = begun.err().or_else(|| queued.into_iter().find_map(Result::err)).unwrap_or(error);
             // ASKING applies to a single command, so a transaction cannot be sent to the node that is importing the slot.

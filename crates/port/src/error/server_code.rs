@@ -29,6 +29,8 @@ pub enum ServerCode {
     Moved,
     /// `NOAUTH`: the connection is not authenticated.
     NoAuth,
+    /// `ERR`: the server has no password configured for the user.
+    NoPassword,
     /// `NOPERM`: the user lacks a permission.
     NoPerm,
     /// `NOREPLICAS`: too few replicas are connected for writes.
@@ -45,6 +47,8 @@ pub enum ServerCode {
     TryAgain,
     /// `ERR`: the server does not have the command.
     UnknownCommand,
+    /// `ERR`: the command takes another number of arguments.
+    WrongArity,
     /// `WRONGPASS`: the user name or the password is wrong.
     WrongPass,
     /// `WRONGTYPE`: the key holds another type of value.
@@ -108,7 +112,7 @@ const WORDS: [(&str, Code); 19] = [
 ];
 
 /// The beginnings of texts after `ERR` that are codes of their own, in any case.
-const TEXTS: [(&str, Code); 11] = [
+const TEXTS: [(&str, Code); 14] = [
     ("max number of clients", Code::TooMany),
     ("max number of connections", Code::TooMany),
     ("max concurrent connections", Code::TooMany),
@@ -120,7 +124,11 @@ const TEXTS: [(&str, Code); 11] = [
     // Before and since Redis 7.
     ("The user executing the script can't", Code::ForbiddenInScript),
     ("ACL failure in script", Code::ForbiddenInScript),
+    // Since and before Redis 6.
+    ("AUTH <password> called without any password configured", Code::NoPassword),
+    ("Client sent AUTH, but no password is set", Code::NoPassword),
     ("unknown command", Code::UnknownCommand),
+    ("wrong number of arguments", Code::WrongArity),
 ];
 
 impl ServerCode {
@@ -157,16 +165,26 @@ impl ServerCode {
             }
             Self::OutOfMemory => (Kind::OutOfMemory, Retry::No, false),
             Self::WrongType => (Kind::WrongType, Retry::No, false),
-            Self::CrossSlot | Self::Err | Self::UnknownCommand | Self::Other | Self::None => {
-                (Kind::Server, Retry::No, false)
-            }
+            Self::CrossSlot
+            | Self::Err
+            | Self::NoPassword
+            | Self::UnknownCommand
+            | Self::WrongArity
+            | Self::Other
+            | Self::None => (Kind::Server, Retry::No, false),
         };
         Policy { kind, retry, is_failure }
     }
 
     /// Whether it says more than the general `ERR`.
     pub const fn is_specific(self) -> bool {
-        !matches!(self, Self::Err | Self::ForbiddenInScript | Self::TooMany | Self::UnknownCommand | Self::None)
+        !self.is_general() && !matches!(self, Self::None)
+    }
+
+    /// Whether its word is the general `ERR`.
+    pub const fn is_general(self) -> bool {
+        use Code::{Err, ForbiddenInScript, NoPassword, TooMany, UnknownCommand, WrongArity};
+        matches!(self, Err | ForbiddenInScript | NoPassword | TooMany | UnknownCommand | WrongArity)
     }
 }
 
@@ -192,6 +210,8 @@ mod tests {
             ("ERR unknown command 'NOSUCH'", Code::UnknownCommand),
             ("ERR Max Number of Clients reached", Code::TooMany),
             ("ERR ACL failure in script: no", Code::ForbiddenInScript),
+            ("ERR wrong number of arguments for 'auth' command", Code::WrongArity),
+            ("ERR Client sent AUTH, but no password is set", Code::NoPassword),
             ("unknown command", Code::None),
             ("Moved 1 a:1", Code::None),
             ("E", Code::None),

@@ -218,7 +218,8 @@ impl Cluster {
         let address = candidate.address();
         let reply: Reply = reply.map_err(|error| match error.kind {
             Kind::Server if !error.is_specific() => {
-                Error::new(Kind::Unsupported, format!("{address} is not a cluster node ({})", error.message()))
+                let message = format!("{address} is not a cluster node ({})", error.message());
+                Error::new(Kind::Unsupported, message).because_of(&error)
             }
             _ => error,
         })?;

@@ -92,12 +92,14 @@ pub fn explained(reply: Result<Reply>) -> Result<Reply> {
         Some(ServerCode::Moved | ServerCode::Ask) if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
             "this server is a cluster node and the key belongs to another node; connect with redis-cluster:// instead of redis://",
-        ),
+        )
+        .because_of(&error),
         Some(ServerCode::CrossSlot) if error.kind == Kind::Server => Error::new(
             Kind::Unsupported,
             "this server is a cluster node, where all keys of a command must be in one slot: use keys with the same text in braces, \
              such as {a}:x and {a}:y, or connect with redis-cluster://, which splits some commands by slot",
-        ),
+        )
+        .because_of(&error),
         _ => error,
     })
 }

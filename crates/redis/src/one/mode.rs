@@ -105,7 +105,7 @@ impl One {
             Err(error) if error.is_unavailable() || error.kind == Kind::Closed || is_unconnected(error) => {
                 // Nothing of the round itself was sent.
                 let kind = if error.kind == Kind::Timeout { Kind::NotSent } else { error.kind };
-                let error = Error::new(kind, error.message().to_owned());
+                let error = Error::new(kind, error.message().to_owned()).because_of(error);
                 *self.mode.failed() = Some((Instant::now(), error.clone()));
                 return Err(error);
             }

@@ -76,7 +76,8 @@ impl Server {
         self.breaker.record(admission, outcomes, Instant::now());
         self.report_breaker();
         reply.map(drop).map_err(|error| {
-            Error::new(Kind::Unavailable, format!("{} is still not responding: {}", self.name, error.message()))
+            let message = format!("{} is still not responding: {}", self.name, error.message());
+            Error::new(Kind::Unavailable, message).because_of(&error)
         })
     }
 

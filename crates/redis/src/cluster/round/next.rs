@@ -138,13 +138,14 @@ pub fn explained(error: Error) -> Error {
         Some(ServerCode::Moved | ServerCode::Ask) if !is_redirection(&error) => Error::new(
             Kind::Unavailable,
             "the cluster node redirected the request in words that were not understood: they name no slot, or no node and port",
-        ),
+        )
+        .because_of(&error),
         Some(ServerCode::Moved | ServerCode::Ask) => {
             let sent_on = format!(
                 "the cluster nodes kept redirecting the request until its deadline; the last reply was: {}",
                 error.message()
             );
-            Error::new(Kind::Unavailable, sent_on)
+            Error::new(Kind::Unavailable, sent_on).because_of(&error)
         }
         Some(ServerCode::CrossSlot) => {
             let message = format!(
