@@ -328,5 +328,11 @@ export declare class Sessions {
   stats(): RawValue
 }
 
+/**
+ * The options that the native side reads: `[who takes it, name, type, least, most, default]` of each, where least, most and default
+ * may be empty. `>0` is a number that it must be above.
+ */
+export declare function optionTable(): Array<Array<string>>
+
 /** The raw client's commands: `[method, name, parameters, 'bytes' or '']` of each. */
 export declare function rawCommands(): Array<Array<string>>

@@ -64,7 +64,7 @@ function loadAddon() {
     try {
       const addon = load()
       if (load === packaged) assertVersion(target, packagedVersion)
-      else if (!addon.rawCommands)
+      else if (!addon.optionTable)
         throw noAddon('the addon of this clone was built from other sources; run  npm run build')
       return addon
     } catch (error) {

@@ -20,6 +20,7 @@ mod node_api;
 mod open_store;
 mod operation;
 mod option_reader;
+mod option_table;
 mod options;
 mod output;
 mod queue;

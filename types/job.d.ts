@@ -4,7 +4,7 @@ import type { Jsonify } from './json.js'
 export interface JobOptions {
   /** How long the job waits before it may start, in milliseconds. Default `0`. */
   delay?: number
-  /** The maximum number of attempts. Default `3`. */
+  /** The maximum number of attempts, at most 1,000,000. Default `3`. */
   attempts?: number
   /**
    * The wait after a failed attempt: a fixed number of milliseconds, or how the waits grow. Default: 1 second, doubled after each
@@ -22,7 +22,14 @@ export interface JobOptions {
    * The deduplication id. While another job with the same one has not finished, or was added less than `ttlMs` milliseconds ago,
    * nothing is added and that job is returned.
    */
-  dedup?: string | { id: string; ttlMs?: number }
+  dedup?:
+    | string
+    | {
+        /** The deduplication id. */
+        id: string
+        /** How long the id stays taken at least, from when its job was added, in milliseconds. Default: until that job has finished. */
+        ttlMs?: number
+      }
   /**
    * How long an attempt may take, in milliseconds. After that it has failed and its `signal` aborts, whatever the handler does, even
    * if it blocks the event loop. Default 30 minutes.

@@ -74,7 +74,7 @@ export interface ServiceOptions {
   retryAttempts?: number
   /** The backoff between attempts to connect. */
   reconnect?: ReconnectOptions
-  /** The maximum number of calls that wait for a server; further ones reject with `E_BACKPRESSURE`. Default `50000`. */
+  /** The maximum number of calls that wait for a server, from 1 to 10,000,000; further ones reject with `E_BACKPRESSURE`. Default `50000`. */
   maxQueuedCalls?: number
   /** The maximum size of the calls that wait for a server, in bytes, at least 1024; further ones reject with `E_BACKPRESSURE`. Default 64 MB. */
   maxQueuedBytes?: number
@@ -105,7 +105,8 @@ export interface ServiceOptions {
   onUnavailable?: 'throw' | 'empty'
   /**
    * `true` adds the caller's line to the stacks of errors, for all services of this thread from then on, at a cost of some
-   * microseconds per call. Always on with `NODE_ENV=development` or `CINNABAR_STACKS=1`. `error.command` and `error.key` do not depend on it.
+   * microseconds per call. Default `false`. Always on with `NODE_ENV=development` or `CINNABAR_STACKS=1`. `error.command` and `error.key`
+   * do not depend on it.
    */
   stacks?: boolean
   /**
@@ -167,15 +168,15 @@ export interface ReconnectOptions {
 export interface BreakerOptions {
   /** The share of failed calls, above 0 and at most 1, that opens the breaker. Default `0.5`. */
   errorRate?: number
-  /** The length of the window in which calls are counted, in milliseconds, at least 100. Default `10000`. */
+  /** The length of the window in which calls are counted, in milliseconds from 100 to 1 day. Default `10000`. */
   windowMs?: number
-  /** The minimum number of calls in the window; with fewer the breaker stays closed. Default `20`. */
+  /** The minimum number of calls in the window, from 1 to 1,000,000; with fewer the breaker stays closed. Default `20`. */
   volume?: number
-  /** How long the breaker stays open before it lets one call through as a probe, in milliseconds. Default `30000`. */
+  /** How long the breaker stays open before it lets one call through as a probe, in milliseconds, at most 1 day. Default `30000`. */
   openMs?: number
-  /** The timeout of a probe, in milliseconds. Default: `timeoutMs`, at most `5000`. */
+  /** The timeout of a probe, in milliseconds, at most 1 day. Default: `timeoutMs`, at most `5000`. */
   probeTimeoutMs?: number
-  /** From which duration on a call counts as slow, in milliseconds, below `timeoutMs`. Default `1000`. */
+  /** From which duration on a call counts as slow, in milliseconds, below `timeoutMs` and at most 1 day. Default `1000`. */
   slowCallMs?: number
   /** The share of slow calls, above 0 and at most 1, that opens the breaker. Default `0.8`. */
   slowRate?: number

@@ -28,10 +28,10 @@ export interface JobQueueOptions {
    * `maxCrashes`). A lease that expires only because the server's clock was set forward is not taken over. Default `10000`.
    */
   leaseMs?: number
-  /** The maximum size of a job's data, and of its result, as JSON, in bytes. Default `1048576`. */
+  /** The maximum size of a job's data, and of its result, as JSON, in bytes, at most 64 MB. Default `1048576`. */
   maxBytes?: number
   /**
-   * After how many crashes a job is dead. A crash means that the worker's process died, or lost its lease, after the job had started.
+   * After how many crashes a job is dead, from 1 to 1,000,000. A crash means that the worker's process died, or lost its lease, after the job had started.
    * Every job that ran in that process may have caused it. Therefore a job runs alone from its second crash on, and before a crash
    * that could be its last: on a worker that runs nothing else, one such job of the queue at a time. So a job that keeps killing its
    * workers adds at most two crashes to the count of others, and none to those that had not started. If no worker is idle, one of them
@@ -55,7 +55,7 @@ export interface JobQueueOptions {
 
 /** How many finished jobs are kept. */
 export interface KeepOptions {
-  /** The maximum number of jobs. */
+  /** The maximum number of jobs, at most 10,000,000. */
   count?: number
   /** For how long, in seconds. */
   ageSeconds?: number
@@ -214,7 +214,7 @@ export interface Repeat<Data = unknown, Name extends string = string> {
 export class JobQueue<Data = unknown, Result = ResultByName> implements AsyncDisposable {
   /**
    * @param name Not empty. Queues with the same name and prefix are the same queue.
-   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid name or option, `E_INVALID_SETTINGS` for an option out of its bounds.
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an invalid name or option, `E_INVALID_SETTINGS` for an invalid prefix.
    */
   constructor(name: string, options?: JobQueueOptions)
   /** The queue's name. */

@@ -40,7 +40,7 @@ export type JobHandler<Data = unknown, Result = ResultByName> = (
 export interface StartRate {
   /** How many starts, from 1 to 100,000. */
   max: number
-  /** The length of the window, in milliseconds, from 1 to a year. */
+  /** The length of the window, from 1 ms to 366 days, in milliseconds. */
   perMs: number
 }
 

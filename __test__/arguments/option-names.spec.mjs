@@ -1,21 +1,17 @@
-// The names in lib/option-names.js are those that the native side reads and those that types/ declares. An option that one of the
-// three lacks fails here; whether a service's option has an effect is shown in service/option-effects.spec.mjs.
+// An option is in two places: the native side reads it, and types/ declares it. The table of what the native side reads has names,
+// types, bounds and defaults, and is compared with types/ here. option-bounds.spec.mjs shows that the bounds are kept, and
+// service/option-effects.spec.mjs that a service's option has an effect.
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { root } from '../helpers.mjs'
+import { declaredOptions, statedBounds, statedDefault, statedNumbers } from '../support/declared-options.mjs'
+import { optionTable } from '../support/option-table.mjs'
 
 const require = createRequire(import.meta.url)
 const names = require('../../lib/option-names.js')
 const { binding, getBridge } = require('../../lib/bridge.js')
 
-/** Read in lib. */
-const IN_LIB = { service: ['log', 'stacks'] }
-/** Read by the native side, and refused in lib: the defaults of a queue cannot name one job. */
-const REFUSED_IN_LIB = { queue: ['defaults.id', 'defaults.dedup'] }
 /** Values without which the native side reads nothing after them. */
 const REQUIRED = {
   everyMs: 60_000,
@@ -77,54 +73,96 @@ describe('the native side reads every option of the table, and no other', () => 
         // Options without values may be refused once they have been read.
         assert.equal(error.name, 'CinnabarError', error.stack)
       }
-      const wanted = pathsOf(table).filter((path) => !IN_LIB[name]?.includes(path))
-      const found = [...read].filter((path) => !REFUSED_IN_LIB[name]?.includes(path))
-      assert.deepEqual(found.sort(), wanted.sort())
+      assert.deepEqual([...read].sort(), pathsOf(table).sort())
     })
   }
 })
 
-const source = readdirSync(join(root, 'types'))
-  .map((file) => readFileSync(join(root, 'types', file), 'utf8'))
-  .join('\n')
-  .replaceAll(/\/\*\*[^]*?\*\//g, '')
-
-/** The names of an interface's own fields. */
-function declared(name) {
-  const [, body] =
-    new RegExp(`export interface ${name}(?:<[^{]*>)?(?: extends [^{]*)? \\{\\n([^]*?)\\n\\}`).exec(source) ?? []
-  assert.ok(body, `types/ declares ${name}`)
-  return [...body.matchAll(/^ {2}(\w+)\??:/gm)].map(([, field]) => field)
-}
-
-/** Where each table is declared: the interface, and fields of it that lib alone reads. */
+/** Where each class or method declares what it takes: interfaces, and what in them is read by lib alone. */
 const DECLARED = {
-  service: ['ServiceOptions'],
-  cache: ['ApiCacheOptions', 'loadTimeoutMs'],
-  cacheSet: ['CacheSetOptions'],
-  sessions: ['SessionManagerOptions'],
-  createSession: ['CreateSessionOptions'],
-  limiter: ['RateLimiterOptions'],
-  locks: ['DistributedLockOptions'],
-  rooms: ['RealtimeDataManagerOptions'],
-  queue: ['JobQueueOptions', 'service'],
-  job: ['JobOptions'],
-  worker: ['WorkerOptions'],
+  service: { types: ['ServiceOptions'] },
+  cache: { types: ['ApiCacheOptions'], inLib: ['loadTimeoutMs'] },
+  cacheSet: { types: ['CacheSetOptions'] },
+  sessions: { types: ['SessionManagerOptions'] },
+  createSession: { types: ['CreateSessionOptions'] },
+  limiter: { types: ['RateLimiterOptions'] },
+  locks: { types: ['DistributedLockOptions'] },
+  rooms: { types: ['RealtimeDataManagerOptions'] },
+  queue: { types: ['JobQueueOptions'], inLib: ['service'] },
+  job: { types: ['JobOptions'] },
+  schedule: { types: ['RepeatSchedule', 'RepeatBounds'] },
+  worker: { types: ['WorkerOptions'] },
 }
-const GROUPS = {
-  TlsOptions: names.service.tls,
-  SentinelOptions: names.service.sentinel,
-  ReconnectOptions: names.service.reconnect,
-  BreakerOptions: names.service.breaker,
-  KeepOptions: names.queue.keep.done,
-  BackoffOptions: names.job.backoff,
+/** How a type of the table is declared. */
+const TYPES = {
+  'a string': /\bstring\b/,
+  'an array of strings': /\breadonly string\[\]/,
+  'a string or an array of strings': /\bstring \| string\[\]/,
+  'a string or a Buffer with PEM text': /\bstring \| Uint8Array/,
+  'true or false': /\bboolean\b/,
+  'a whole number': /\bnumber\b/,
+  'a number': /\bnumber\b/,
+  'a number of milliseconds': /\bnumber\b/,
+  'a number of seconds': /\bnumber\b/,
+  'a function': /=>/,
+  'false or a function': /\bfalse \| .*=>/,
+  'an object': /\{|[A-Z]/,
+  'true, false or an object': /\bboolean \| [A-Z]/,
+  'false or an object': /\bfalse \| [A-Z]/,
+  'a string or an object': /^$|\bstring \| [{A-Z]/,
+  'a number of milliseconds or an object': /\bnumber \| [A-Z]/,
+}
+/** Bounds beyond these are met by mistakes only, so comments need not state them. */
+const [FEW, MANY] = [1, 1e9]
+
+const nameOf = (path) => path.split('.').at(-1)
+const quoted = (text) => [...text.matchAll(/'\w+'/g)].map(([word]) => word).sort()
+
+function assertType({ type }, { path, type: read }) {
+  if (read.startsWith("'")) return assert.deepEqual(quoted(type), quoted(read), path)
+  assert.ok(TYPES[read], `${path} takes ${read}, which is a new type`)
+  assert.match(type, TYPES[read], path)
 }
 
-describe('the types declare every option of the table, and no other', () => {
-  for (const [name, [type, ...inLib]] of Object.entries(DECLARED)) {
-    test(type, () => assert.deepEqual(declared(type).sort(), [...Object.keys(names[name]), ...inLib].sort()))
+function assertDefault({ doc }, option, group) {
+  const stated = statedDefault(doc, nameOf(option.path))
+  if (stated === undefined && group) return assertDefaultInWords(group, option)
+  assert.equal(stated, option.default, `the default of ${option.path}: ${doc}`)
+}
+
+/** The comment of a group states the defaults of its numbers in their order. */
+function assertDefaultInWords({ doc, numbers }, { path, default: fallback }) {
+  const stated = statedNumbers(doc, numbers.map(nameOf))[numbers.indexOf(path)]
+  assert.equal(stated === undefined ? undefined : String(stated), fallback, `the default of ${path} in: ${doc}`)
+}
+
+function assertBounds({ doc }, { path, least, most }) {
+  if (least === undefined) return
+  const stated = statedBounds(doc, nameOf(path))
+  const about = (which) => `the ${which} of ${path}: ${doc}`
+  if (stated.least !== undefined || Number(least) > FEW) assert.equal(stated.least, least, about('least'))
+  if (stated.most !== undefined || Number(most) < MANY) assert.equal(stated.most, most, about('most'))
+}
+
+describe('types/ declares every option of the table, with its type, default and bounds, and no other', () => {
+  for (const [taker, { types, inLib = [] }] of Object.entries(DECLARED)) {
+    test(types[0], () => {
+      const options = optionTable.filter((option) => option.taker === taker)
+      const isGroup = (path) => options.some((option) => option.path.startsWith(`${path}.`))
+      const declared = new Map(types.flatMap((type) => [...declaredOptions(type, isGroup)]))
+      assert.deepEqual([...declared.keys()].sort(), [...options.map(({ path }) => path), ...inLib].sort())
+      for (const option of options) {
+        const parent = option.path.slice(0, option.path.lastIndexOf('.'))
+        const numbers = options.filter(({ path, least }) => least !== undefined && path.startsWith(`${parent}.`))
+        const group = parent && { ...declared.get(parent), numbers: numbers.map(({ path }) => path) }
+        assertType(declared.get(option.path), option)
+        assertDefault(declared.get(option.path), option, group)
+        assertBounds(declared.get(option.path), option)
+      }
+    })
   }
-  for (const [type, table] of Object.entries(GROUPS)) {
-    test(type, () => assert.deepEqual(declared(type).sort(), Object.keys(table).sort()))
-  }
+
+  test('no class or method is left out', () => {
+    assert.deepEqual(new Set(optionTable.map(({ taker }) => taker)), new Set(Object.keys(DECLARED)))
+  })
 })

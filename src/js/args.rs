@@ -14,6 +14,8 @@ use super::node_api::{Js, Value};
 
 /// A hundred years of 365 days.
 pub const LONGEST_MS: u64 = 3_153_600_000_000;
+/// The same in seconds, and a millisecond.
+pub const SECONDS: RangeInclusive<f64> = 0.001..=3_153_600_000.0;
 /// In bytes: the length of nearly every key and most values. Longer strings need a second call.
 const TYPICAL_LENGTH: usize = 1024;
 /// Precedes the hash of a string that UTF-8 cannot encode. In a caller's string that begins so, `=` is inserted.
@@ -93,11 +95,11 @@ impl Js {
     /// Returns seconds as a duration, from 1 millisecond to 100 years.
     pub fn seconds(self, value: Value, name: &str) -> Result<Duration> {
         match self.as_number(value) {
-            Some(seconds) if (0.001..=3_153_600_000.0).contains(&seconds) => {
-                Ok(Duration::from_millis((seconds * 1000.0).round() as u64))
-            }
+            Some(seconds) if SECONDS.contains(&seconds) => Ok(Duration::from_millis((seconds * 1000.0).round() as u64)),
             Some(seconds) => Err(Error::argument(format!(
-                "{name} must be a number of seconds from 0.001 to 3153600000, not {}",
+                "{name} must be a number of seconds from {} to {}, not {}",
+                SECONDS.start(),
+                SECONDS.end(),
                 to_js_string(seconds)
             ))),
             None => Err(self.type_error(value, name, "a number of seconds")),
@@ -125,21 +127,6 @@ impl Js {
     /// Returns any number; the feature checks its bounds.
     pub fn any_number(self, value: Value, name: &str) -> Result<f64> {
         self.as_number(value).ok_or_else(|| self.type_error(value, name, "a number"))
-    }
-
-    /// Returns an option that is a number.
-    pub fn number_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Option<f64>> {
-        self.option(options, name)?.map(|number| self.any_number(number, label)).transpose()
-    }
-
-    /// Returns an option that is a string.
-    pub fn text_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Option<String>> {
-        self.option(options, name)?.map(|text| self.text(text, label)).transpose()
-    }
-
-    /// Returns an option that is an array of strings; empty if it is not set.
-    pub fn texts_option(self, options: Value, name: &'static CStr, label: &str) -> Result<Vec<String>> {
-        self.option(options, name)?.map_or(Ok(Vec::new()), |texts| self.texts(texts, label))
     }
 
     /// Returns a boolean.

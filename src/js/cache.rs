@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use cinnabar_core::{
     features::cache::{self, EntryOptions, Lease, LoadOptions, OnUnavailable},
+    keys,
     output::Output,
 };
-use cinnabar_port::{
-    Call,
-    error::{Error, Result},
-};
+use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
+    option_reader::{OptionReader, Takes},
     service::Service,
     service_core::ServiceCore,
 };
@@ -35,13 +34,11 @@ impl Cache {
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<_> {
-            let options = options.raw();
-            let on_unavailable = on_unavailable(js, options)?;
+            let (options, on_unavailable) = OptionReader::of(js, options.raw()).cache()?;
             let cache = cache::Cache::new(cache::Options {
-                prefix: js.text_option(options, c"prefix", "prefix")?,
-                ttl: js.number_option(options, c"ttl", "ttl")?,
                 // If the service is configured to return empty values, the bridge returns them, because it also warns.
                 on_unavailable: if service.core.returns_empty() { OnUnavailable::Throw } else { on_unavailable },
+                ..options
             })?;
             Ok((cache, on_unavailable))
         };
@@ -217,11 +214,24 @@ impl Cache {
     }
 }
 
-fn on_unavailable(js: Js, options: Value) -> Result<OnUnavailable> {
-    match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
-        None | Some("miss") => Ok(OnUnavailable::Miss),
-        Some("throw") => Ok(OnUnavailable::Throw),
-        Some(other) => Err(Error::argument(format!("onUnavailable must be 'miss' or 'throw', not \"{other}\""))),
+impl OptionReader<'_> {
+    /// Returns the options of a cache, and what its reads do without a server.
+    pub fn cache(self) -> Result<(cache::Options, OnUnavailable)> {
+        let (prefix, ttl) =
+            (self.text(c"prefix", Some(keys::CACHE))?, self.ttl(c"ttl", Some(cache::DEFAULT_TTL_SECONDS))?);
+        let policies = [("miss", OnUnavailable::Miss), ("throw", OnUnavailable::Throw)];
+        let on_unavailable = self.word_or(c"onUnavailable", policies, OnUnavailable::Miss)?;
+        Ok((cache::Options { prefix, ttl, on_unavailable }, on_unavailable))
+    }
+
+    /// Returns the options of storing a value.
+    pub fn entry(self) -> Result<EntryOptions> {
+        let tags = |js: Js, value, label: &str| js.each(value, label, Js::any_text);
+        Ok(EntryOptions {
+            ttl: self.ttl(c"ttl", None)?,
+            tags: self.read(c"tags", Takes::a("an array of strings"), tags)?.unwrap_or_default(),
+            stale_while_revalidate: self.ttl(c"staleWhileRevalidate", None)?,
+        })
     }
 }
 
@@ -242,10 +252,5 @@ fn load_options(js: Js, load_ms: f64, options: Value) -> Result<LoadOptions> {
 }
 
 fn entry_options(js: Js, options: Value) -> Result<EntryOptions> {
-    let tags = js.option(options, c"tags")?.map_or(Ok(Vec::new()), |tags| js.each(tags, "tags", Js::any_text))?;
-    Ok(EntryOptions {
-        ttl: js.number_option(options, c"ttl", "ttl")?,
-        tags,
-        stale_while_revalidate: js.number_option(options, c"staleWhileRevalidate", "staleWhileRevalidate")?,
-    })
+    OptionReader::of(js, options).entry()
 }

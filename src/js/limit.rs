@@ -4,22 +4,44 @@ use std::sync::Arc;
 
 use cinnabar_core::{
     features::limit::{self, LimitResult, OnUnavailable},
+    keys,
     output::Output,
 };
-use cinnabar_port::{
-    Call,
-    error::{Error, Result},
-};
+use cinnabar_port::{Call, error::Result};
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
 use super::{
     node_api::{Js, RawValue},
     operation::Operation,
+    option_reader::OptionReader,
     sensitive_keys,
     service::Service,
     service_core::ServiceCore,
 };
+
+/// The option `onUnavailable`.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Policy {
+    /// Allow the request.
+    Allow,
+    /// Refuse the request.
+    Deny,
+    /// Count in this process.
+    Local,
+    /// Reject with an error.
+    Throw,
+}
+
+impl OptionReader<'_> {
+    /// Returns the prefix of the keys of a limiter, and what it does without a server.
+    pub fn limiter(self) -> Result<(Option<String>, Policy)> {
+        let policies =
+            [("allow", Policy::Allow), ("deny", Policy::Deny), ("local", Policy::Local), ("throw", Policy::Throw)];
+        let prefix = self.text(c"prefix", Some(keys::LIMITS))?;
+        Ok((prefix, self.word_or(c"onUnavailable", policies, Policy::Allow)?))
+    }
+}
 
 /// A rate limiter of one service.
 #[napi]
@@ -35,18 +57,13 @@ impl Limiter {
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<limit::Limiter> {
-            let options = options.raw();
-            let on_unavailable = match js.text_option(options, c"onUnavailable", "onUnavailable")?.as_deref() {
-                None | Some("allow") => OnUnavailable::Allow,
-                Some("deny") => OnUnavailable::Deny,
-                Some("local") => OnUnavailable::Local(service.core.local_store()),
-                Some("throw") => OnUnavailable::Throw,
-                Some(other) => {
-                    let message = format!("onUnavailable must be 'allow', 'deny', 'local' or 'throw', not \"{other}\"");
-                    return Err(Error::argument(message));
-                }
+            let (prefix, policy) = OptionReader::of(js, options.raw()).limiter()?;
+            let on_unavailable = match policy {
+                Policy::Allow => OnUnavailable::Allow,
+                Policy::Deny => OnUnavailable::Deny,
+                Policy::Local => OnUnavailable::Local(service.core.local_store()),
+                Policy::Throw => OnUnavailable::Throw,
             };
-            let prefix = js.text_option(options, c"prefix", "prefix")?;
             let hidden = prefix.clone();
             let limiter = limit::Limiter::new(limit::Options { prefix, on_unavailable })?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));

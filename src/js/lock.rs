@@ -15,9 +15,17 @@ use super::{
     node_api::{Js, RawValue},
     open_store::{DrainGuard, OpenStore},
     operation::{Empty, Operation},
+    option_reader::OptionReader,
     service::Service,
     service_core::ServiceCore,
 };
+
+impl OptionReader<'_> {
+    /// Returns the options of locks.
+    pub fn locks(self) -> Result<lock::Options> {
+        Ok(lock::Options { prefix: self.text(c"prefix", Some(keys::LOCKS))? })
+    }
+}
 
 /// Locks of one service.
 #[napi]
@@ -32,9 +40,9 @@ impl Lock {
     #[napi(constructor)]
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
-        let locks = js
-            .text_option(options.raw(), c"prefix", "prefix")
-            .and_then(|prefix| lock::Locks::new(lock::Options { prefix }))
+        let locks = OptionReader::of(js, options.raw())
+            .locks()
+            .and_then(lock::Locks::new)
             .map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), locks: Arc::new(locks) })
     }

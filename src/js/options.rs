@@ -1,18 +1,18 @@
 //! Reads the options of a service.
 
-use std::{collections::HashMap, ffi::CStr};
+use std::{collections::HashMap, ffi::CStr, time::Duration};
 
 use cinnabar_port::error::{Error, Result};
 use cinnabar_redis::settings::{
-    BreakerOptions, BreakerSettings, Driver, Environment as Variables, Options, Secret, SentinelOptions, Tls,
-    TlsOptions,
+    BreakerOptions, BreakerSettings, Driver, Environment as Variables, Options, Rate, Secret, SentinelOptions, Tls,
+    TlsOptions, defaults,
 };
 use napi::sys::ValueType;
 
 use super::{
-    environment::Environment,
+    environment::{Environment, Log},
     node_api::{Js, Value},
-    option_reader::OptionReader,
+    option_reader::{ANY_TIME, Given, Least, Literal, OptionReader, Takes},
 };
 
 /// The option `onUnavailable`.
@@ -24,36 +24,47 @@ pub enum OnUnavailable {
     Empty,
 }
 
-impl OptionReader {
+/// The options of a service.
+pub struct ServiceOptions {
+    /// Those of its connections; without `credentials`.
+    pub connection: Options,
+    /// A function, for `connection.credentials`.
+    credentials: Option<Value>,
+    /// What operations do without a server.
+    pub on_unavailable: Option<OnUnavailable>,
+    /// The destination of the log.
+    pub log: Log,
+    /// Whether errors have the stacks of their callers.
+    pub stacks: bool,
+}
+
+impl OptionReader<'_> {
     fn secret(self, name: &'static CStr) -> Result<Option<Secret>> {
-        self.text(name).map(|text| text.map(Secret::new))
+        self.text(name, None).map(|text| text.map(Secret::new))
     }
 
     /// Returns PEM text from a string or a Buffer.
     fn pem(self, name: &'static CStr) -> Result<Option<String>> {
-        self.read(name, |value, label| match self.js.bytes(value) {
+        const WANTED: &str = "a string or a Buffer with PEM text";
+        self.read(name, Takes::a(WANTED), |js, value, label| match js.bytes(value) {
             Some(bytes) => String::from_utf8(bytes.to_vec())
                 .map_err(|_| Error::argument(format!("{label} must be PEM text (-----BEGIN …), not binary data"))),
-            None if self.js.kind(value) == ValueType::napi_string => self.js.text(value, label),
-            None => Err(self.js.type_error(value, label, "a string or a Buffer with PEM text")),
+            None if js.kind(value) == ValueType::napi_string => js.text(value, label),
+            None => Err(js.type_error(value, label, WANTED)),
         })
-    }
-
-    fn flag(self, name: &'static CStr) -> Result<Option<bool>> {
-        Ok(self.js.option(self.object, name)?.and_then(|value| self.js.as_boolean(value)))
     }
 
     /// Returns one fingerprint, or several while a certificate is being replaced.
     fn fingerprints(self) -> Result<Vec<[u8; 32]>> {
-        let read = self.read(c"fingerprint", |value, label| {
-            let all = match self.js.array_length(value) {
-                Some(_) => self.js.texts(value, label)?,
-                None => vec![self.js.text(value, label)?],
+        let read = self.read(c"fingerprint", Takes::a("a string or an array of strings"), |js, value, label| {
+            let all = match js.array_length(value) {
+                Some(_) => js.texts(value, label)?,
+                None => vec![js.text(value, label)?],
             };
             if all.is_empty() {
-                return Err(Error::settings(
-                    "tls.fingerprint must contain at least one fingerprint, got an empty array",
-                ));
+                return Err(Error::settings(format!(
+                    "{label} must contain at least one fingerprint, got an empty array"
+                )));
             }
             all.iter().map(|text| Tls::fingerprint(text)).collect()
         });
@@ -61,92 +72,102 @@ impl OptionReader {
     }
 
     fn tls(self) -> Result<Option<TlsOptions>> {
-        match self.flag(c"tls")? {
-            Some(true) => return Ok(Some(TlsOptions::On(Tls::default()))),
-            Some(false) => return Ok(Some(TlsOptions::Off)),
-            None => {}
-        }
-        let Some(tls) = self.group(c"tls", "tls.", "true, false or an object")? else { return Ok(None) };
+        let switch = |js: Js, value, _: &str| Ok(js.as_boolean(value));
+        let tls = match self.group_or(c"tls", "true, false or an object", switch)? {
+            None => return Ok(None),
+            Some(Given::Short(true)) => return Ok(Some(TlsOptions::On(Tls::default()))),
+            Some(Given::Short(false)) => return Ok(Some(TlsOptions::Off)),
+            Some(Given::Group(tls)) => tls,
+        };
         Ok(Some(TlsOptions::On(Tls {
             ca: tls.pem(c"ca")?,
             cert: tls.pem(c"cert")?,
             key: tls.pem(c"key")?.map(Secret::new),
-            server_name: tls.text(c"servername")?,
+            server_name: tls.text(c"servername", None)?,
             fingerprints: tls.fingerprints()?,
-            unverified: tls.read(c"rejectUnauthorized", |value, label| self.js.flag(value, label))? == Some(false),
+            unverified: tls.flag(c"rejectUnauthorized", true)? == Some(false),
         })))
     }
 
     fn breaker(self) -> Result<Option<BreakerOptions>> {
-        if self.flag(c"breaker")? == Some(false) {
-            return Ok(Some(BreakerOptions::Off));
-        }
-        let Some(breaker) = self.group(c"breaker", "breaker.", "false or an object")? else { return Ok(None) };
+        let breaker = match self.group_or(c"breaker", "false or an object", off)? {
+            None => return Ok(None),
+            Some(Given::Short(())) => return Ok(Some(BreakerOptions::Off)),
+            Some(Given::Group(breaker)) => breaker,
+        };
+        let default = BreakerSettings::default();
+        let (times, windows) = (BreakerSettings::TIME_MS, BreakerSettings::WINDOW_MS);
         Ok(Some(BreakerOptions::On {
-            error_rate: breaker.rate(c"errorRate")?,
-            window: breaker.time_within(c"windowMs", BreakerSettings::WINDOW_MS)?,
-            volume: breaker.whole(c"volume", 1..=1_000_000)?,
-            open_for: breaker.time_within(c"openMs", BreakerSettings::TIME_MS)?,
-            probe_timeout: breaker.time_within(c"probeTimeoutMs", BreakerSettings::TIME_MS)?,
-            slow_call: breaker.time_within(c"slowCallMs", BreakerSettings::TIME_MS)?,
-            slow_rate: breaker.rate(c"slowRate")?,
+            error_rate: breaker.rate(c"errorRate", default.error_rate)?,
+            window: breaker.time(c"windowMs", windows, Some(default.window))?,
+            volume: breaker.whole(c"volume", 1..=1_000_000, Some(default.volume))?,
+            open_for: breaker.time(c"openMs", times.clone(), Some(default.open_for))?,
+            // By default that of a call, if it is shorter than that of a probe.
+            probe_timeout: breaker.time(c"probeTimeoutMs", times.clone(), None)?,
+            slow_call: breaker.time(c"slowCallMs", times, Some(default.slow_call))?,
+            slow_rate: breaker.rate(c"slowRate", default.slow_rate)?,
         }))
     }
 
+    /// Returns a share, which `Rate` checks.
+    fn rate(self, name: &'static CStr, default: Rate) -> Result<Option<f64>> {
+        let takes = Takes { bounds: Some((Least::Above(0.0), 1.0)), ..Takes::a("a number") };
+        self.number(name, takes.or(Some(Literal::Number(default.share()))))
+    }
+
     fn sentinel(self) -> Result<Option<SentinelOptions>> {
-        let Some(sentinel) = self.group(c"sentinel", "sentinel.", "an object")? else { return Ok(None) };
-        let (username, password) = (sentinel.text(c"username")?, sentinel.secret(c"password")?);
+        let Some(sentinel) = self.group(c"sentinel")? else { return Ok(None) };
+        let (username, password) = (sentinel.text(c"username", None)?, sentinel.secret(c"password")?);
         Ok(Some(SentinelOptions { username, password }))
     }
 
-    fn on_unavailable(self) -> Result<Option<OnUnavailable>> {
-        self.read(c"onUnavailable", |value, label| match self.js.text(value, label)?.as_str() {
-            "throw" => Ok(OnUnavailable::Throw),
-            "empty" => Ok(OnUnavailable::Empty),
-            _ => Err(Error::argument(format!("{label} must be 'throw' or 'empty'"))),
-        })
+    fn reconnect(self) -> Result<(Option<Duration>, Option<Duration>)> {
+        let Some(reconnect) = self.group(c"reconnect")? else { return Ok((None, None)) };
+        let first = reconnect.time(c"firstMs", ANY_TIME, Some(defaults::RECONNECT_FIRST_WAIT))?;
+        Ok((first, reconnect.time(c"longestMs", ANY_TIME, Some(defaults::RECONNECT_LONGEST_WAIT))?))
     }
 
-    fn driver(self) -> Result<Option<Driver>> {
-        self.read(c"driver", |value, said| {
-            let driver = self.js.text(value, said)?.parse();
-            driver.map_err(|()| Error::argument(format!("{said} must be 'native' or 'fred'")))
-        })
-    }
-
-    fn all(self, environment: &Environment) -> Result<Options> {
-        let reconnect = self.group(c"reconnect", "reconnect.", "an object")?;
-        let wait = |name| reconnect.map_or(Ok(None), |reconnect| reconnect.time(name));
-        Ok(Options {
-            url: self.text(c"url")?,
-            host: self.text(c"host")?,
-            port: self.whole(c"port", 1..=65_535)?,
-            driver: self.driver()?,
-            username: self.text(c"username")?,
+    /// Reads the options of a service, in the order in which errors list their names.
+    pub fn service(self) -> Result<ServiceOptions> {
+        let mut read = Options {
+            url: self.text(c"url", None)?,
+            host: self.text(c"host", Some(defaults::HOST))?,
+            port: self.whole(c"port", 1..=65_535, Some(defaults::PORT))?,
+            username: self.text(c"username", None)?,
             password: self.secret(c"password")?,
-            tls: self.tls()?,
-            database: self.whole(c"db", 0..=255)?,
-            pool_size: self.whole(c"poolSize", 1..=1_000)?,
-            timeout: self.time(c"timeoutMs")?,
-            connect_timeout: self.time(c"connectTimeoutMs")?,
-            connect_wait: self.time(c"connectWaitMs")?,
-            retry_attempts: self.whole(c"retryAttempts", 0..=100)?,
-            reconnect_first_wait: wait(c"firstMs")?,
-            reconnect_longest_wait: wait(c"longestMs")?,
-            max_queued_calls: self.whole(c"maxQueuedCalls", 1..=10_000_000)?,
-            max_queued_bytes: self.whole(c"maxQueuedBytes", 1 << 10..=1 << 40)?,
-            keepalive: self.time(c"keepAliveMs")?,
-            max_bytes: self.whole(c"maxBytes", 1 << 20..=1 << 40)?,
-            breaker: self.breaker()?,
-            sentinel: self.sentinel()?,
-            credentials: self.read(c"credentials", |value, label| {
-                if self.js.kind(value) != ValueType::napi_function {
-                    return Err(self.js.type_error(value, label, "a function"));
-                }
-                environment.credential_provider(self.js, value)
-            })?,
-        })
+            ..Options::default()
+        };
+        let credentials = self.read(c"credentials", Takes::a("a function"), |js, value, label| {
+            let callable = js.kind(value) == ValueType::napi_function;
+            if callable { Ok(value) } else { Err(js.type_error(value, label, "a function")) }
+        })?;
+        read.tls = self.tls()?;
+        read.database = self.whole(c"db", 0..=255, Some(defaults::DATABASE))?;
+        read.sentinel = self.sentinel()?;
+        read.driver =
+            self.word(c"driver", [("native", Driver::Native), ("fred", Driver::Fred)], Some(Driver::Native))?;
+        read.pool_size = self.whole(c"poolSize", 1..=1_000, Some(defaults::POOL_SIZE))?;
+        read.timeout = self.time(c"timeoutMs", ANY_TIME, Some(defaults::TIMEOUT))?;
+        read.connect_timeout = self.time(c"connectTimeoutMs", ANY_TIME, Some(defaults::CONNECT_TIMEOUT))?;
+        read.connect_wait = self.time(c"connectWaitMs", ANY_TIME, Some(defaults::CONNECT_WAIT))?;
+        read.retry_attempts = self.whole(c"retryAttempts", 0..=100, Some(defaults::RETRY_ATTEMPTS))?;
+        (read.reconnect_first_wait, read.reconnect_longest_wait) = self.reconnect()?;
+        read.max_queued_calls = self.whole(c"maxQueuedCalls", 1..=10_000_000, Some(defaults::MAX_QUEUED_CALLS))?;
+        read.max_queued_bytes = self.whole(c"maxQueuedBytes", 1 << 10..=1 << 40, Some(defaults::MAX_QUEUED_BYTES))?;
+        read.keepalive = self.time(c"keepAliveMs", ANY_TIME, Some(defaults::KEEPALIVE))?;
+        read.breaker = self.breaker()?;
+        read.max_bytes = self.whole(c"maxBytes", 1 << 20..=1 << 40, Some(defaults::MAX_BYTES))?;
+        let policies = [("throw", OnUnavailable::Throw), ("empty", OnUnavailable::Empty)];
+        let on_unavailable = self.word(c"onUnavailable", policies, None)?;
+        let log = self.read(c"log", Takes::a(Log::WANTED), Log::read)?.unwrap_or(Log::Console);
+        let stacks = self.flag(c"stacks", false)?.unwrap_or(false);
+        Ok(ServiceOptions { connection: read, credentials, on_unavailable, log, stacks })
     }
+}
+
+/// Returns something for `false`.
+pub fn off(js: Js, value: Value, _label: &str) -> Result<Option<()>> {
+    Ok((js.as_boolean(value) == Some(false)).then_some(()))
 }
 
 impl Js {
@@ -154,13 +175,12 @@ impl Js {
     ///
     /// # Errors
     /// `E_INVALID_SETTINGS` names the option.
-    pub fn service_options(
-        self,
-        environment: &Environment,
-        options: Value,
-    ) -> Result<(Options, Option<OnUnavailable>)> {
-        let group = OptionReader { js: self, object: options, prefix: "" };
-        let read = group.on_unavailable().and_then(|policy| Ok((group.all(environment)?, policy)));
+    pub fn service_options(self, environment: &Environment, options: Value) -> Result<ServiceOptions> {
+        let read = OptionReader::of(self, options).service().and_then(|mut read| {
+            let provider = read.credentials.map(|function| environment.credential_provider(self, function));
+            read.connection.credentials = provider.transpose()?;
+            Ok(read)
+        });
         // Errors of arguments become errors of settings.
         read.map_err(|error| Error::settings(error.message().to_owned()))
     }

@@ -10,7 +10,10 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_core::{
-    agents::publish_denials,
+    agents::{
+        publish_denials,
+        worker::{self as agent, Rules},
+    },
     features::queue::{self, NewJob, Published, State},
     keys,
     output::Output,
@@ -26,6 +29,7 @@ use self::{listener::QueueListener, options::JobDefaults, worker::QueueWorker};
 use super::{
     node_api::{Js, RawValue, Value},
     operation::Operation,
+    option_reader::OptionReader,
     service::Service,
     service_core::ServiceCore,
 };
@@ -46,7 +50,7 @@ impl Queue {
     pub fn new(env: Env, service: &Service, name: Unknown, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<_> {
-            let settings = js.queue_options(options.raw())?;
+            let settings = OptionReader::of(js, options.raw()).queue()?;
             let queue = queue::Options { database: service.core.settings().channel_database(), ..settings.queue };
             let queue = queue::Queue::new(&js.text(name.raw(), "name")?, queue)?;
             Ok((queue, settings.lease, settings.defaults))
@@ -219,7 +223,7 @@ impl Queue {
     ) -> RawValue {
         self.core.submit(env, plain("REPEAT JOB"), |js| {
             let id = js.text(id.raw(), "id")?;
-            let (schedule, limit) = js.schedule(when.raw())?;
+            let (schedule, limit) = OptionReader::of(js, when.raw()).schedule()?;
             let job = self.job(js, name.raw(), data.raw(), options.raw())?;
             let call = self.queue.repeat(queue::Repeat { id, schedule, limit, job })?;
             Ok(call.map(|next| next.map_or(Output::Null, Output::from)))
@@ -248,9 +252,13 @@ impl Queue {
     #[napi]
     pub fn process(&self, env: Env, options: Unknown, callback: Unknown) -> napi::Result<QueueWorker> {
         let js = Js(env.raw());
-        let started = js
-            .worker_options(options.raw(), self.lease, self.core.settings().timeout, self.queue.options().max_bytes)
-            .and_then(|options| QueueWorker::start(js, &self.core, self.queue.clone(), options, callback.raw()));
+        let started = OptionReader::of(js, options.raw()).worker().and_then(|(concurrency, limits)| {
+            // Prefetched jobs count towards limits although they do not run yet.
+            let prefetch = !limits.is_some();
+            let rules = Rules { concurrency, lease: self.lease, prefetch, max_bytes: self.queue.options().max_bytes };
+            let options = agent::Options { rules, limits, timeout: self.core.settings().timeout };
+            QueueWorker::start(js, &self.core, self.queue.clone(), options, callback.raw())
+        });
         started.map_err(|error| self.core.exception(&env, &error))
     }
 

@@ -17,6 +17,7 @@ use super::{
     node_api::{Js, RawValue},
     open_store::OpenStore,
     operation::{Empty, Operation},
+    option_reader::OptionReader,
     service::Service,
     service_core::ServiceCore,
     time::iso_now,
@@ -75,9 +76,9 @@ impl Rooms {
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let database = service.core.settings().channel_database();
-        let prefix = js.text_option(options.raw(), c"prefix", "prefix");
-        let (rooms, lease) = prefix
-            .and_then(|prefix| Ok((room::Rooms::new(room::Options { prefix, database })?, lease(js, options)?)))
+        let (rooms, lease) = OptionReader::of(js, options.raw())
+            .rooms()
+            .and_then(|(prefix, lease)| Ok((room::Rooms::new(room::Options { prefix, database })?, lease)))
             .map_err(|error| service.core.exception(&env, &error))?;
         Ok(Self { core: service.core.clone(), rooms: Arc::new(rooms), lease, interest_reported: Cell::new(None) })
     }
@@ -195,7 +196,10 @@ impl Rooms {
     }
 }
 
-fn lease(js: Js, options: Unknown) -> Result<Duration> {
-    let read = |ms| js.milliseconds_within(ms, "leaseMs", LEASES);
-    Ok(js.option(options.raw(), c"leaseMs")?.map(read).transpose()?.unwrap_or(LEASE))
+impl OptionReader<'_> {
+    /// Returns the prefix of the keys of rooms, and the lease of this process on its members.
+    pub fn rooms(self) -> Result<(Option<String>, Duration)> {
+        let prefix = self.text(c"prefix", Some(keys::ROOMS))?;
+        Ok((prefix, self.time_or(c"leaseMs", LEASES, LEASE)?))
+    }
 }

@@ -20,12 +20,11 @@ use super::{
     args::LONGEST_MS,
     bridge::Bridge,
     completions::Completion,
-    environment::Log,
     errors::closed,
     node_api::{Js, RawValue},
     open_store::OpenStore,
     operation::{Empty, Operation},
-    options::OnUnavailable,
+    options::{OnUnavailable, ServiceOptions},
     service_core::{Configuration, ServiceCore, disconnect},
     status, subscription,
 };
@@ -43,16 +42,17 @@ impl Service {
     pub fn new(env: Env, bridge: &Bridge, options: Unknown, variables: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let variables = js.variables(variables.raw());
-        let resolved = js.service_options(bridge.environment(), options.raw()).and_then(|(read, policy)| {
-            Ok((Settings::resolve(read, &variables)?, policy, Log::read(js, options.raw())?))
+        let read = js.service_options(bridge.environment(), options.raw()).and_then(|read| {
+            let ServiceOptions { connection, on_unavailable, log, stacks, .. } = read;
+            Ok((Settings::resolve(connection, &variables)?, on_unavailable, log, stacks))
         });
-        let (resolved, policy, log) = resolved.map_err(|error| bridge.environment().exception(&env, &error))?;
+        let (resolved, policy, log, stacks) = read.map_err(|error| bridge.environment().exception(&env, &error))?;
         if resolved.settings.driver == Driver::Fred {
             runtime::reserve_deep_stack();
         }
         let by_environment = if variables.development() { OnUnavailable::Empty } else { OnUnavailable::Throw };
         let policy = policy.unwrap_or(by_environment);
-        if js.option(options.raw(), c"stacks").ok().flatten().and_then(|flag| js.as_boolean(flag)) == Some(true) {
+        if stacks {
             bridge.environment().capture_stacks();
         }
         for (kind, words) in &resolved.hints {

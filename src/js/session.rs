@@ -16,6 +16,7 @@ use napi_derive::napi;
 use super::{
     node_api::{Js, RawValue, Value},
     operation::{Empty, Operation},
+    option_reader::{OptionReader, Takes},
     sensitive_keys,
     service::Service,
     service_core::ServiceCore,
@@ -36,14 +37,9 @@ impl Sessions {
     pub fn new(env: Env, service: &Service, options: Unknown) -> napi::Result<Self> {
         let js = Js(env.raw());
         let read = || -> Result<session::Sessions> {
-            let options = options.raw();
-            let prefix = js.text_option(options, c"prefix", "prefix")?;
-            let hidden = prefix.clone();
-            let sessions = session::Sessions::new(session::Options {
-                prefix,
-                ttl: js.number_option(options, c"ttl", "ttl")?,
-                rolling: js.option(options, c"rolling")?.map_or(Ok(false), |flag| js.flag(flag, "rolling"))?,
-            })?;
+            let options = OptionReader::of(js, options.raw()).sessions()?;
+            let hidden = options.prefix.clone();
+            let sessions = session::Sessions::new(options)?;
             hidden.iter().for_each(|prefix| sensitive_keys::register(prefix));
             Ok(sessions)
         };
@@ -67,12 +63,7 @@ impl Sessions {
         self.core.submit_output(env, operation, |js| {
             let user = user_text(js, user.raw())?;
             let data = self.core.environment().stringify(js, data.raw(), "data")?;
-            let options = options.raw();
-            let create = Create {
-                ttl: js.number_option(options, c"ttl", "ttl")?,
-                tags: js.texts_option(options, c"tags", "tags")?,
-                id: js.text_option(options, c"id", "id")?,
-            };
+            let create = OptionReader::of(js, options.raw()).create_session()?;
             let (sessions, now) = (self.sessions.clone(), iso_now());
             Ok(Call::deferred(move || Ok(sessions.create(&user, &now, &data, create)?.map(Output::text))))
         })
@@ -248,6 +239,26 @@ impl Sessions {
 
     fn list_of(&self, js: Js, user: Value, with_left: bool) -> Result<Call<Vec<session::ListedSession>>> {
         user_of(js, user)?.map_or(Ok(Call::ready(Vec::new())), |user| self.sessions.list(&user, with_left))
+    }
+}
+
+impl OptionReader<'_> {
+    /// Returns the options of a manager.
+    pub fn sessions(self) -> Result<session::Options> {
+        Ok(session::Options {
+            prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
+            ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
+            rolling: self.flag(c"rolling", false)?.unwrap_or(false),
+        })
+    }
+
+    /// Returns the options of a new session.
+    pub fn create_session(self) -> Result<Create> {
+        Ok(Create {
+            ttl: self.ttl(c"ttl", None)?,
+            tags: self.read(c"tags", Takes::a("an array of strings"), Js::texts)?.unwrap_or_default(),
+            id: self.text(c"id", None)?,
+        })
     }
 }
 

@@ -14,3 +14,4 @@ mod takeover;
 mod ttl;
 
 pub use takeover::Takeover;
+pub use ttl::MAX_SECONDS as MAX_TTL_SECONDS;

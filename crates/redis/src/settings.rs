@@ -2,6 +2,7 @@
 
 mod breaker;
 mod credentials;
+pub mod defaults;
 mod driver;
 mod environment;
 mod host;
@@ -40,29 +41,29 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// Database number, `/3` in a URL.
     pub database: u8,
-    /// Most connections to one server. Defaults to 10.
+    /// Most connections to one server.
     pub pool_size: u32,
-    /// How long a call may take. Defaults to 5 s.
+    /// How long a call may take.
     pub timeout: Duration,
-    /// How long one attempt to connect may take. Defaults to 10 s.
+    /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
-    /// How long a call waits for a connection. Defaults to 3 s, at most `timeout`.
+    /// How long a call waits for a connection.
     pub connect_wait: Duration,
-    /// How often an idempotent call is sent again after a lost connection. Defaults to 3.
+    /// How often an idempotent call is sent again after a lost connection.
     pub retry_attempts: u32,
-    /// The first backoff before reconnecting, doubled each time. Defaults to 50 ms.
+    /// The first backoff before reconnecting, doubled each time.
     pub reconnect_first_wait: Duration,
-    /// The longest backoff before reconnecting. Defaults to 2 s.
+    /// The longest backoff before reconnecting.
     pub reconnect_longest_wait: Duration,
-    /// Most calls that wait for a server. Defaults to 50,000.
+    /// Most calls that wait for a server.
     pub max_queued_calls: usize,
-    /// Most bytes that wait for a server. Defaults to 64 MB.
+    /// Most bytes that wait for a server.
     pub max_queued_bytes: usize,
-    /// After being idle for this long, a connection is checked with a PING. Defaults to 10 s.
+    /// After being idle for this long, a connection is checked with a PING.
     pub keepalive: Duration,
     /// How long `disconnect` waits for what is in flight: 5 s.
     pub drain: Duration,
-    /// Limit of the embedded engine's memory. Defaults to 256 MB.
+    /// Limit of the embedded engine's memory.
     pub max_bytes: usize,
     /// When a server counts as failing.
     pub breaker: BreakerSettings,
@@ -97,18 +98,20 @@ impl Settings {
             None if !matches!(target.server, Server::Memory(_)) => env.parse(name, expected),
             option => Ok(option),
         };
-        let pool_size = used(options.pool_size, "REDIS_POOL_SIZE", "a whole number from 1 to 1000")?.unwrap_or(10);
+        let pool_size =
+            used(options.pool_size, "REDIS_POOL_SIZE", "a whole number from 1 to 1000")?.unwrap_or(defaults::POOL_SIZE);
         if !(1..=1000).contains(&pool_size) {
             return Err(Error::settings("poolSize (REDIS_POOL_SIZE) must be a whole number from 1 to 1000"));
         }
         let expected = "a whole number from 0 to 100";
-        let retry_attempts = used(options.retry_attempts, "REDIS_RETRY_ATTEMPTS", expected)?.unwrap_or(3);
+        let retry_attempts =
+            used(options.retry_attempts, "REDIS_RETRY_ATTEMPTS", expected)?.unwrap_or(defaults::RETRY_ATTEMPTS);
         if retry_attempts > 100 {
             return Err(Error::settings("retryAttempts (REDIS_RETRY_ATTEMPTS) must be a whole number from 0 to 100"));
         }
         let timeout = match options.timeout {
             Some(timeout) => timeout,
-            None => env.timeout()?.unwrap_or(Duration::from_secs(5)),
+            None => env.timeout()?.unwrap_or(defaults::TIMEOUT),
         };
         let (reconnect_first_wait, reconnect_longest_wait) = reconnect(&options)?;
         let mut hints = target.hints.clone();
@@ -116,7 +119,7 @@ impl Settings {
         if tls.as_ref().is_some_and(|tls| tls.options.unverified && tls.options.fingerprints.is_empty()) {
             hints.push(("unverified", UNVERIFIED.into()));
         }
-        let database = options.database.or(target.database).unwrap_or(0);
+        let database = options.database.or(target.database).unwrap_or(defaults::DATABASE);
         if database != 0 && matches!(target.server, Server::Cluster(_)) {
             return Err(Error::settings(format!("db is {database}, but a cluster has only database 0")));
         }
@@ -130,16 +133,16 @@ impl Settings {
             database,
             pool_size,
             timeout,
-            connect_timeout: options.connect_timeout.unwrap_or(Duration::from_secs(10)),
+            connect_timeout: options.connect_timeout.unwrap_or(defaults::CONNECT_TIMEOUT),
             connect_wait: connect_wait(options.connect_wait, timeout)?,
             retry_attempts,
             reconnect_first_wait,
             reconnect_longest_wait,
-            max_queued_calls: options.max_queued_calls.unwrap_or(50_000),
-            max_queued_bytes: options.max_queued_bytes.unwrap_or(64 << 20),
-            keepalive: options.keepalive.unwrap_or(Duration::from_secs(10)),
+            max_queued_calls: options.max_queued_calls.unwrap_or(defaults::MAX_QUEUED_CALLS),
+            max_queued_bytes: options.max_queued_bytes.unwrap_or(defaults::MAX_QUEUED_BYTES),
+            keepalive: options.keepalive.unwrap_or(defaults::KEEPALIVE),
             drain: Duration::from_secs(5),
-            max_bytes: options.max_bytes.unwrap_or(256 << 20),
+            max_bytes: options.max_bytes.unwrap_or(defaults::MAX_BYTES),
             breaker: BreakerSettings::resolve(options.breaker.take(), timeout)?,
             server: introduced(target.server, options.sentinel.take())?,
             credentials: credentials(target.username, target.password, options, env)?,
@@ -207,8 +210,8 @@ fn target(options: &Options, env: &Environment) -> Result<(Target, bool)> {
             hints.push(("linked-port", words));
         }
         Server::Tcp {
-            host: in_code.or(env_host).or(linked_host).unwrap_or_else(|| "localhost".into()),
-            port: options.port.or(env_port).or(linked_port).unwrap_or(6379),
+            host: in_code.or(env_host).or(linked_host).unwrap_or_else(|| defaults::HOST.into()),
+            port: options.port.or(env_port).or(linked_port).unwrap_or(defaults::PORT),
         }
     };
     Ok((Target { server, username: None, password: None, database: None, url: None, hints }, by_default))
@@ -282,7 +285,7 @@ fn introduced(server: Server, sentinel: Option<SentinelOptions>) -> Result<Serve
 
 fn connect_wait(option: Option<Duration>, timeout: Duration) -> Result<Duration> {
     match option {
-        None => Ok(timeout.min(Duration::from_secs(3))),
+        None => Ok(timeout.min(defaults::CONNECT_WAIT)),
         Some(wait) if wait > timeout => Err(Error::settings(format!(
             "connectWaitMs is {wait:?}, but a call ends after timeoutMs (REDIS_TIMEOUT), {timeout:?}; set it to that or less"
         ))),
@@ -292,7 +295,7 @@ fn connect_wait(option: Option<Duration>, timeout: Duration) -> Result<Duration>
 
 /// If only one bound is given, the default of the other one is adjusted to it.
 fn reconnect(options: &Options) -> Result<(Duration, Duration)> {
-    let (first, longest) = (Duration::from_millis(50), Duration::from_secs(2));
+    let (first, longest) = (defaults::RECONNECT_FIRST_WAIT, defaults::RECONNECT_LONGEST_WAIT);
     match (options.reconnect_first_wait, options.reconnect_longest_wait) {
         (None, None) => Ok((first, longest)),
         (Some(first), None) => Ok((first, longest.max(first))),

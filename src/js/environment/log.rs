@@ -10,10 +10,7 @@ use std::{
 };
 
 use cinnabar_core::store::Store;
-use cinnabar_port::{
-    Event, EventListener,
-    error::{Error, Result},
-};
+use cinnabar_port::{Event, EventListener, error::Result};
 use napi::sys::ValueType;
 
 use super::Environment;
@@ -34,23 +31,18 @@ pub enum Log {
 }
 
 impl Log {
-    /// Reads the option `log`: `false`, a function, or nothing for the console.
-    pub fn read(js: Js, options: Value) -> Result<Self> {
-        match js.option(options, c"log")? {
-            None => Ok(Self::Console),
-            Some(value) => match js.kind(value) {
-                ValueType::napi_function => {
-                    js.owned_reference(value).map(Self::Function).ok_or_else(|| type_error(js, value))
-                }
-                ValueType::napi_boolean if js.as_boolean(value) == Some(false) => Ok(Self::Silent),
-                _ => Err(type_error(js, value)),
-            },
-        }
-    }
-}
+    /// What the option `log` may be.
+    pub const WANTED: &str = "false or a function";
 
-fn type_error(js: Js, value: Value) -> Error {
-    js.type_error(value, "log", "false or a function")
+    /// Reads the option.
+    pub fn read(js: Js, value: Value, label: &str) -> Result<Self> {
+        let read = match js.kind(value) {
+            ValueType::napi_function => js.owned_reference(value).map(Self::Function),
+            ValueType::napi_boolean if js.as_boolean(value) == Some(false) => Some(Self::Silent),
+            _ => None,
+        };
+        read.ok_or_else(|| js.type_error(value, label, Self::WANTED))
+    }
 }
 
 /// The logs of an environment's services, by store.

@@ -3,34 +3,33 @@
 use cinnabar_core::{
     features::queue::{
         StoredRepeat,
-        schedule::{LATEST, SHORTEST, Schedule},
+        schedule::{DEFAULT_ZONE, LATEST, SHORTEST, Schedule},
     },
     output::Output,
 };
-use cinnabar_port::error::{Error, Result};
-
-use crate::js::{
-    node_api::{Js, Value},
-    option_reader::OptionReader,
+use cinnabar_port::{
+    error::{Error, Result},
+    number::MAX_SAFE_INTEGER,
 };
+
+use crate::js::option_reader::OptionReader;
 
 use super::output::{field, json};
 
-impl Js {
+impl OptionReader<'_> {
     /// Reads `{ everyMs | cron, timeZone, startAt, endAt, limit }`.
-    pub fn schedule(self, when: Value) -> Result<(Schedule, Option<u64>)> {
-        let group = OptionReader::of(self, when);
-        let whole = |name| group.read(name, |value, label| self.whole(value, label));
-        let time = |name| group.whole(name, 0..=LATEST);
-        let (every, cron, zone) =
-            (group.whole(c"everyMs", SHORTEST..=LATEST)?, group.text(c"cron")?, group.text(c"timeZone")?);
+    pub fn schedule(self) -> Result<(Schedule, Option<u64>)> {
+        let every = self.whole(c"everyMs", SHORTEST..=LATEST, None)?;
+        let (cron, zone) = (self.text(c"cron", None)?, self.text(c"timeZone", Some(DEFAULT_ZONE))?);
+        let (start, end) = (self.whole(c"startAt", 0..=LATEST, None)?, self.whole(c"endAt", 0..=LATEST, None)?);
+        let limit = self.whole(c"limit", 1..=MAX_SAFE_INTEGER, None)?;
         let schedule = match (every, cron) {
             (Some(every), None) if zone.is_none() => Schedule::every(every)?,
             (Some(_), None) => return Err(Error::argument("timeZone goes with cron: an interval knows no zones")),
             (None, Some(cron)) => Schedule::cron(&cron, zone.as_deref())?,
             _ => return Err(Error::argument("a repeat has either everyMs or cron")),
         };
-        Ok((schedule.within(time(c"startAt")?, time(c"endAt")?)?, whole(c"limit")?))
+        Ok((schedule.within(start, end)?, limit))
     }
 }
 

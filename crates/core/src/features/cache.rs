@@ -38,6 +38,8 @@ const MAX_TAGS: usize = 128;
 const MAX_MERGED_BYTES: usize = (1 << 20) / 64;
 /// How many entries' tags each half of the hints holds.
 const HINTS: usize = 2048;
+/// The default ttl of a value, in seconds.
+pub const DEFAULT_TTL_SECONDS: f64 = 300.0;
 /// How much longer the ttl of a tag's epoch is than those of the entries that record it.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -108,7 +110,7 @@ impl Cache {
     pub fn new(options: Options) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             prefix: Prefix::new(options.prefix.as_deref().unwrap_or(keys::CACHE))?,
-            ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(300.0))?,
+            ttl: ttl::from_seconds("ttl", options.ttl.unwrap_or(DEFAULT_TTL_SECONDS))?,
             on_unavailable: options.on_unavailable,
             tag_hints: Hints::new(HINTS),
             hits: AtomicU64::new(0),

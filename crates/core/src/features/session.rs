@@ -50,7 +50,7 @@ pub use validate::{Lookup, Stats, hash};
 script!(CREATE = "session/create.lua", keys: 1, args: 3);
 
 /// The default ttl of a session: a day, in seconds.
-const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
+pub const DEFAULT_TTL_SECONDS: f64 = 86_400.0;
 /// How much longer index entries and epochs live than their session. Covers the time between two requests of one round.
 const SLACK: Duration = Duration::from_secs(60);
 

@@ -8,8 +8,8 @@ use cinnabar_port::{
     number::to_js_string,
 };
 
-/// A hundred years in seconds, which is still exact when a script adds it to a clock.
-const MAX_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
+/// The longest ttl: a hundred years in seconds, which is still exact when a script adds it to a clock.
+pub const MAX_SECONDS: f64 = 100.0 * 365.25 * 86_400.0;
 
 /// Returns a ttl of so many seconds, rounded up to whole milliseconds.
 ///

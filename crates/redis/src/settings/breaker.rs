@@ -157,6 +157,11 @@ impl Rate {
         Ok(Self(((rate * f64::from(Self::WHOLE)).round() as u32).max(1)))
     }
 
+    /// The share itself.
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE)
+    }
+
     /// Whether this many of all are at least this share; zero of zero are not.
     pub fn is_reached(self, part: u64, whole: u64) -> bool {
         part > 0 && u128::from(part) * u128::from(Self::WHOLE) >= u128::from(whole) * u128::from(self.0)

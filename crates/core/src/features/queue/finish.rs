@@ -9,9 +9,7 @@ use cinnabar_port::{
 };
 
 use super::{
-    Published, Queue,
-    job::LONGEST_DELAY,
-    scripts,
+    NewJob, Published, Queue, scripts,
     take::{check_lease, number},
 };
 use crate::{
@@ -116,7 +114,7 @@ impl Queue {
                 let what = if what == "done" { "result" } else { "error" };
                 return Err(Error::argument(format!("{what} must have at most {most} bytes, got {}", value.len())));
             }
-            if delay > LONGEST_DELAY {
+            if delay > NewJob::LONGEST_TIME {
                 return Err(Error::argument("delay must be at most ten years"));
             }
             let what = Bytes::from_static(what.as_bytes());

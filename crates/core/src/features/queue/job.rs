@@ -1,6 +1,6 @@
 //! Jobs as they are added, and their options.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use cinnabar_port::error::{Error, Result};
@@ -112,12 +112,14 @@ pub struct Added {
     pub published: Published,
 }
 
-/// The longest delay: the due time with 11 more bits is exact in a script until 2099.
-pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(3653 * 86_400);
 const LONGEST_NAME: usize = 512;
-const PRIORITIES: std::ops::RangeInclusive<i32> = -500..=500;
 
 impl NewJob {
+    /// The longest delay or timeout: the due time with 11 more bits is exact in a script until 2099.
+    pub const LONGEST_TIME: Duration = Duration::from_secs(3653 * 86_400);
+    /// Lower ones run first.
+    pub const PRIORITIES: RangeInclusive<i32> = -500..=500;
+
     pub(super) fn check(&self, max_bytes: usize) -> Result<()> {
         let refused = |message: String| Err(Error::argument(message));
         if self.name.is_empty() || self.name.len() > LONGEST_NAME {
@@ -126,7 +128,7 @@ impl NewJob {
         if self.data.len() > max_bytes {
             return refused(format!("data must have at most {max_bytes} bytes, got {}", self.data.len()));
         }
-        if !PRIORITIES.contains(&self.priority) {
+        if !Self::PRIORITIES.contains(&self.priority) {
             return refused(format!("priority must be from -500 to 500, got {}", self.priority));
         }
         if self.attempts == 0 {
@@ -149,7 +151,7 @@ impl NewJob {
             ("dedup.ttlMs", self.dedup.as_ref().and_then(|dedup| dedup.ttl)),
         ];
         for (what, span) in spans {
-            if span.is_some_and(|span| span > LONGEST_DELAY) {
+            if span.is_some_and(|span| span > Self::LONGEST_TIME) {
                 return refused(format!("{what} must be at most ten years"));
             }
         }

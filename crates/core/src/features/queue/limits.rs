@@ -4,10 +4,6 @@ use std::time::Duration;
 
 use cinnabar_port::error::{Error, Result};
 
-/// The most starts that a rate may count: each is stored for the length of its window.
-const MOST_STARTS: u32 = 100_000;
-const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 86_400);
-
 /// Limits of a queue, counted over all workers together. Each worker of a queue should name the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -24,10 +20,17 @@ pub struct Limits {
 /// At most `max` starts in any span of time of this length, by the store's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// From 1 to 100 000.
+    /// From 1 to `MOST`.
     pub max: u32,
-    /// From a millisecond to a year; whole milliseconds.
+    /// From a millisecond to `LONGEST`; whole milliseconds.
     pub per: Duration,
+}
+
+impl Rate {
+    /// The most starts that it may count: each is stored for the length of its window.
+    pub const MOST: u32 = 100_000;
+    /// The longest window.
+    pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 }
 
 impl Limits {
@@ -46,10 +49,10 @@ impl Limits {
         }
         for (what, rate) in [("limits.rate", self.rate), ("limits.group.rate", self.group_rate)] {
             let Some(Rate { max, per }) = rate else { continue };
-            if !(1..=MOST_STARTS).contains(&max) {
-                return Err(Error::argument(format!("{what}.max must be from 1 to {MOST_STARTS}, got {max}")));
+            if !(1..=Rate::MOST).contains(&max) {
+                return Err(Error::argument(format!("{what}.max must be from 1 to {}, got {max}", Rate::MOST)));
             }
-            if !(Duration::from_millis(1)..=LONGEST_WINDOW).contains(&per) {
+            if !(Duration::from_millis(1)..=Rate::LONGEST).contains(&per) {
                 return Err(Error::argument(format!("{what}.perMs must be from 1 ms to a year, got {per:?}")));
             }
         }

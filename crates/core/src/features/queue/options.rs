@@ -7,9 +7,6 @@ use cinnabar_port::error::{Error, Result};
 
 use crate::features::ttl;
 
-/// The upper bound of `max_bytes`: a script that moves a hundred of such jobs blocks the server for all clients.
-const LARGEST: usize = 64 << 20;
-
 /// Options of a queue. All who use the queue should give the same.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -64,9 +61,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The upper bound of `max_bytes`: a script that moves a hundred of such jobs blocks the server for all clients.
+    pub const MOST_BYTES: usize = 64 << 20;
+
     pub(super) fn check(&self) -> Result<()> {
-        if !(1..=LARGEST).contains(&self.max_bytes) {
-            return Err(Error::settings(format!("maxBytes must be from 1 to {LARGEST}, got {}", self.max_bytes)));
+        if !(1..=Self::MOST_BYTES).contains(&self.max_bytes) {
+            let most = Self::MOST_BYTES;
+            return Err(Error::settings(format!("maxBytes must be from 1 to {most}, got {}", self.max_bytes)));
         }
         if self.max_crashes == 0 {
             return Err(Error::settings("maxCrashes must be at least 1"));

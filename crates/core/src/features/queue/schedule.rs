@@ -16,6 +16,9 @@ pub const LATEST: u64 = 253_370_764_799_999;
 /// The shortest interval, in milliseconds: a shorter one is a loop, not a schedule.
 pub const SHORTEST: u64 = 100;
 
+/// The time zone of a cron expression without one.
+pub const DEFAULT_ZONE: &str = "UTC";
+
 /// The slots at which a job is due: times in epoch milliseconds.
 ///
 /// The store has its text form (`Display` and `FromStr`); two schedules are equal if their texts are.
@@ -63,7 +66,7 @@ impl Schedule {
     /// `E_INVALID_ARGUMENT` for an invalid expression, for one that no date ever matches, such as 30 February, and for
     /// a zone that the time zone database does not have.
     pub fn cron(expression: &str, zone: Option<&str>) -> Result<Self> {
-        let timetable = Timetable::new(expression, zone.unwrap_or("UTC"))?;
+        let timetable = Timetable::new(expression, zone.unwrap_or(DEFAULT_ZONE))?;
         Ok(Self { rule: Rule::Cron(Box::new(timetable)), start: None, end: None })
     }
 
