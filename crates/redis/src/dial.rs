@@ -84,7 +84,14 @@ impl Dialler {
             }
             _ => None,
         };
-        crate::fred::connect(endpoint, login, encryption, limit).await.map(Link::Fred)
+        let deadline = Instant::now() + limit;
+        match crate::fred::connect(endpoint, login, encryption, limit).await {
+            // fred keeps the text of an error only, and not what it was. The native driver fails likewise, and explains it.
+            Err(error) if error.is_unavailable() => {
+                Err(self.open(endpoint, login, deadline).await.err().unwrap_or(error))
+            }
+            connected => connected.map(Link::Fred),
+        }
     }
 
     #[cfg(not(feature = "fred"))]

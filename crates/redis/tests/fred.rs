@@ -42,24 +42,24 @@ fn engine(port: u16, driver: Driver) -> Arc<Engine> {
 }
 
 /// Any command, as a caller sends it.
-fn command(words: &[&str]) -> Request {
-    let args = words[1..].iter().map(|word| Bytes::copy_from_slice(word.as_bytes()));
+fn command<W: AsRef<[u8]>>(words: &[W]) -> Request {
+    let words = words.iter().map(AsRef::as_ref);
     let mut request = Request::command("GET", []);
-    request.args = args.collect();
-    request.verb = Verb::Custom(words[0].to_owned());
+    request.args = words.clone().skip(1).map(Bytes::copy_from_slice).collect();
+    request.verb = Verb::Custom(words.take(1).map(String::from_utf8_lossy).collect());
     request
 }
 
 /// A reply, or kind and text of the error.
 type Ended = Result<Reply, (Kind, String)>;
 
-async fn run_all(engine: &Engine, round: &[&[&str]]) -> Vec<Ended> {
+async fn run_all<W: AsRef<[u8]>>(engine: &Engine, round: &[&[W]]) -> Vec<Ended> {
     let round = round.iter().map(|words| command(words)).collect();
     let replies = engine.execute(round, Instant::now() + Duration::from_secs(5)).await;
     replies.into_iter().map(|reply| reply.map_err(|error| (error.kind, error.message().to_owned()))).collect()
 }
 
-async fn run(engine: &Engine, words: &[&str]) -> Ended {
+async fn run<W: AsRef<[u8]>>(engine: &Engine, words: &[W]) -> Ended {
     run_all(engine, &[words]).await.remove(0)
 }
 
@@ -150,6 +150,46 @@ async fn errors_are_those_of_the_server() {
     ] {
         assert_eq!(run(&fred, words).await, run(&native, words).await, "{words:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn bytes_that_are_not_utf8_arrive_as_they_are() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    for words in [
+        &[&b"EVAL"[..], b"return '\xff\xfe\0'", b"0"][..],
+        &[b"EVAL", b"return {ARGV[1], #ARGV[1], KEYS[1]}", b"1", b"k\xff", b"\xff\r\n\0"],
+        &[b"SET", b"\xff", b"\xff\r\n\0"],
+        &[b"SORT", b"\xfe", b"BY", b"nosort", b"GET", b"\xff"],
+        &[b"MGET", b"\xff", b"\xfe", b"\xfd"],
+    ] {
+        assert_eq!(run(&fred, words).await, run(&native, words).await, "{words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn lists_have_any_length_and_are_read_from_any_number_of_keys() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    let words = |name: &str, words: &[String]| [&[name.to_owned()], words].concat();
+    for count in [1, 99, 100, 101, 7_899, 7_900, 8_000, 20_000] {
+        let keys: Vec<_> = (0..count).map(|at| format!("key{at}")).collect();
+        run(&native, &["DEL", "set"]).await.unwrap();
+        run(&native, &words("SADD", &words("set", &keys))).await.unwrap();
+        run(&native, &["SADD", &keys[0], "message"]).await.unwrap();
+        run(&native, &["SADD", &keys[count - 1], "b", "c"]).await.unwrap();
+        for read in [words("SUNION", &keys), words("SDIFF", &keys), words("SMEMBERS", &["set".into()])] {
+            assert_eq!(sorted(run(&fred, &read).await), sorted(run(&native, &read).await), "{} of {count}", read[0]);
+        }
+    }
+}
+
+/// The elements of an array, in an order of their own.
+fn sorted(reply: Ended) -> Vec<String> {
+    let Ok(Reply::Array(items)) = reply else { panic!("{reply:?}") };
+    let mut items: Vec<_> = items.iter().map(|item| format!("{item:?}")).collect();
+    items.sort_unstable();
+    items
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -1,6 +1,6 @@
 //! The commands of an exchange, changed where their replies might be taken for messages, and how to read those replies.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{collections::HashMap, sync::LazyLock};
 
 use bytes::{Buf, Bytes};
 use cinnabar_port::{
@@ -12,6 +12,24 @@ use super::shape::{self, LONG, Shape};
 
 /// A script that runs any command. An error is an element of its reply, and as such has the server's own text.
 const RUN: &str = "return {1, redis.pcall(unpack(ARGV))}";
+
+/// The most words that Lua unpacks, less a few.
+const MOST_UNPACKED: usize = 7_900;
+
+/// The same for any number of words: the last ones are unpacked, and the others put before them so many at a time.
+static RUN_LONG: LazyLock<String> = LazyLock::new(|| {
+    const AT_A_TIME: usize = 100;
+    let before: Vec<_> = (0..AT_A_TIME).rev().map(|back| format!("ARGV[last - {back}]")).collect();
+    format!(
+        "local function run(last, ...)
+           if last == 0 then return redis.pcall(...) end
+           return run(last - {AT_A_TIME}, {}, ...)
+         end
+         local rest = #ARGV % {AT_A_TIME}
+         return {{1, run(#ARGV - rest, unpack(ARGV, #ARGV - rest + 1))}}",
+        before.join(", ")
+    )
+});
 
 /// Scripts that are remembered by their SHA-1. Ours are fewer; those of callers may be any number.
 const MOST_SCRIPTS: usize = 512;
@@ -131,7 +149,8 @@ fn changed(name: &str, mut words: Vec<Bytes>, scripts: &mut Wrapped) -> Step {
         },
         Shape::Wrapped => match shape::keys(name, &words[1..]) {
             Some(keys) => {
-                let mut run = vec![Bytes::from_static(b"EVAL"), Bytes::from_static(RUN.as_bytes())];
+                let script = if words.len() > MOST_UNPACKED { RUN_LONG.as_str() } else { RUN };
+                let mut run = vec![Bytes::from_static(b"EVAL"), Bytes::from_static(script.as_bytes())];
                 run.push(Bytes::from(keys.len().to_string()));
                 run.extend(keys);
                 run.extend(words);
@@ -150,13 +169,13 @@ fn unchecked(name: &str) -> Error {
 impl Wrapped {
     /// The script as one whose reply is an array of a number and the reply.
     fn wrap(&mut self, source: &Bytes) -> Bytes {
-        let wrapped = wrap(&String::from_utf8_lossy(source));
+        let wrapped = wrap(source);
         if self.0.len() >= MOST_SCRIPTS {
             self.0.clear();
         }
         let sha = |text: &[u8]| sha1_smol::Sha1::from(text).digest().to_string();
-        self.0.insert(sha(source), sha(wrapped.as_bytes()));
-        Bytes::from(wrapped)
+        self.0.insert(sha(source), sha(&wrapped));
+        wrapped
     }
 
     fn sha(&self, sha: &[u8]) -> Option<Bytes> {
@@ -165,14 +184,12 @@ impl Wrapped {
     }
 }
 
-/// Its first line stays the first if it is one for the server, and errors name the same lines.
-fn wrap(source: &str) -> String {
-    let is_headed = source.starts_with("#!") || source.starts_with("--!");
-    let (head, body) =
-        if is_headed { source.split_at(source.find('\n').map_or(source.len(), |end| end + 1)) } else { ("", source) };
-    let mut wrapped = String::with_capacity(source.len() + 64);
-    let _ = write!(wrapped, "{head}return {{1, (function(...) {body}\nend)(...)}}");
-    wrapped
+/// Its first line stays the first if it is one for the server, and errors name the same lines. A script need not be UTF-8.
+fn wrap(source: &[u8]) -> Bytes {
+    let is_headed = source.starts_with(b"#!") || source.starts_with(b"--!");
+    let line = || memchr::memchr(b'\n', source).map_or(source.len(), |end| end + 1);
+    let (head, body) = source.split_at(if is_headed { line() } else { 0 });
+    Bytes::from([head, b"return {1, (function(...) ", body, b"\nend)(...)}"].concat())
 }
 
 /// The next command of an exchange, without its encoding.

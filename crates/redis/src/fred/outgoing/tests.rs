@@ -74,9 +74,9 @@ fn a_script_is_wrapped_and_found_by_its_own_name() {
 
 #[test]
 fn a_line_for_the_server_stays_the_first_of_a_script() {
-    let wrapped = wrap("#!lua flags=no-writes\nreturn 1");
+    let wrapped = wrap(b"#!lua flags=no-writes\nreturn 1");
     assert_eq!(wrapped, "#!lua flags=no-writes\nreturn {1, (function(...) return 1\nend)(...)}");
-    assert_eq!(wrap("#!lua"), "#!luareturn {1, (function(...) \nend)(...)}", "no script either way");
+    assert_eq!(wrap(b"#!lua"), "#!luareturn {1, (function(...) \nend)(...)}", "no script either way");
 }
 
 #[test]
