@@ -86,11 +86,9 @@ impl Dialler {
         };
         let deadline = Instant::now() + limit;
         match crate::fred::connect(endpoint, login, encryption, limit).await {
-            // fred keeps the text of an error only, and not what it was. The native driver fails likewise, and explains it.
-            Err(error) if error.is_unavailable() => {
-                Err(self.open(endpoint, login, deadline).await.err().unwrap_or(error))
-            }
-            connected => connected.map(Link::Fred),
+            Ok(link) => Ok(Link::Fred(link)),
+            // fred keeps no more than the text of an error. The native driver meets the same one, and explains it.
+            Err(error) => Err(self.open(endpoint, login, deadline).await.err().unwrap_or(error)),
         }
     }
 

@@ -12,8 +12,7 @@ pub struct Login<'a> {
 }
 
 /// The commands sent before the first call.
-#[derive(Clone, Copy)]
-pub enum Step {
+enum Step {
     Auth,
     Select(u8),
     Ping,
@@ -48,7 +47,7 @@ pub async fn log_in(stream: &mut Stream, login: &Login<'_>) -> Result<()> {
 }
 
 /// Interprets an error reply. Its kind depends on its text rather than on the command that got it.
-pub fn step_failed(step: Step, error: Error) -> Result<()> {
+fn step_failed(step: Step, error: Error) -> Result<()> {
     if error.is_unavailable() || is_limit(&error) {
         return Err(Error::new(Kind::Unavailable, error.message().to_owned()).because_of(&error));
     }

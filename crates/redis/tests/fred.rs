@@ -234,3 +234,25 @@ async fn a_password_is_needed_and_checked() {
         assert!(!text.contains("hush"), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_failed_connection_is_explained_as_by_the_native_driver() {
+    let server = Server::with(&["--requirepass", "hush", "--databases", "2"]);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for url in [
+        format!("redis://127.0.0.1:{unused}"),
+        format!("rediss://:hush@127.0.0.1:{}", server.port),
+        format!("redis://127.0.0.1:{}", server.port),
+        format!("redis://user:hush@127.0.0.1:{}", server.port),
+        format!("redis://:hush@127.0.0.1:{}/2", server.port),
+        "redis://no-such-host.invalid".to_owned(),
+        "unix:/no/such/socket".to_owned(),
+    ] {
+        let ended = async |driver| {
+            let options = Options { url: Some(url.clone()), driver: Some(driver), ..Options::default() };
+            let settings = Settings::resolve(options, &Environment(HashMap::new())).unwrap().settings;
+            run(&Engine::new(&settings, Arc::new(EventEmitter::default())).unwrap(), &["GET", "a"]).await.unwrap_err()
+        };
+        assert_eq!(ended(Driver::Fred).await, ended(Driver::Native).await, "{url}");
+    }
+}

@@ -4,22 +4,17 @@ use std::time::Duration;
 
 use ::fred::{
     clients::Client,
-    error::{Error as FredError, ErrorKind},
     interfaces::{ClientLike, EventInterface},
     types::config::{
         Config, ConnectionConfig, PerformanceConfig, Server, ServerConfig, TcpConfig, TlsConfig, TlsConnector,
         TlsHostMapping,
     },
 };
-use cinnabar_port::error::{Error, Kind, Result};
+use cinnabar_port::error::Result;
 use tokio_rustls::TlsConnector as Rustls;
 
 use super::{Link, Task};
-use crate::{
-    endpoint::Endpoint,
-    login::{Login, Step, step_failed},
-    settings::Address,
-};
+use crate::{endpoint::Endpoint, login::Login, settings::Address};
 
 /// TLS, and the name that the certificate must be valid for.
 pub type Encryption = (Rustls, String);
@@ -27,7 +22,7 @@ pub type Encryption = (Rustls, String);
 /// A client that is authenticated and has selected its database. It does not connect again, and sends each command once.
 ///
 /// # Errors
-/// `E_AUTH` if the credentials were rejected, otherwise `E_UNAVAILABLE`: no caller's request was sent.
+/// `E_UNAVAILABLE`, whatever it was: fred keeps only the text of an error. No caller's request was sent.
 pub async fn connect(
     endpoint: &Endpoint,
     login: &Login<'_>,
@@ -69,7 +64,7 @@ pub async fn connect(
     tokio::select! {
         Ok(_) = connected.recv() => Ok(Link { client, task }),
         ended = &mut task.0 => match ended {
-            Ok(Err(error)) => Err(refused(&error, login)),
+            Ok(Err(error)) => Err(super::connection_error(&error)),
             _ => Err(super::closed()),
         },
     }
@@ -83,28 +78,4 @@ fn credentials(login: &Login<'_>) -> (Option<String>, Option<String>) {
         (None | Some("default"), None) => (None, None),
         (username, password) => (username.map(Into::into), Some(password.unwrap_or_default().into())),
     }
-}
-
-/// Interprets why fred did not connect. It does not say which command the server refused.
-fn refused(error: &FredError, login: &Login<'_>) -> Error {
-    let is_reply = matches!(
-        error.kind(),
-        ErrorKind::Auth
-            | ErrorKind::Unknown
-            | ErrorKind::InvalidArgument
-            | ErrorKind::InvalidCommand
-            | ErrorKind::Config
-    );
-    if !is_reply {
-        return super::connection_error(error);
-    }
-    let said = Error::from_server(error.details().to_owned());
-    let step = if error.details().contains("DB index") || error.details().contains("SELECT") {
-        Step::Select(login.database)
-    } else if credentials(login).1.is_some() {
-        Step::Auth
-    } else {
-        Step::Ping
-    };
-    step_failed(step, said).err().unwrap_or_else(|| Error::new(Kind::Unavailable, error.details().to_owned()))
 }
