@@ -11,10 +11,12 @@ import { count } from './totals.mjs'
 
 const drivers = ['fred', 'native']
 const features = ['service', 'session', 'cache', 'limit', 'lock', 'room', 'queue', 'pubsub']
+const folders = Object.fromEntries(features.map((feature) => [feature, [`${feature}/`]]))
+const specsOf = { ...folders, TLS: ['connection/tls', 'connection/certificates'] }
 
 /** The tests, by the name of their row. */
 function rows(words) {
-  const specs = features.map((feature) => [feature, (env) => runSpecs([`${feature}/`], { env })])
+  const specs = Object.entries(specsOf).map(([name, paths]) => [name, (env) => runSpecs(paths, { env })])
   if (words.length) return specs.filter(([feature]) => words.some((word) => feature.includes(word)))
   const cargo = ['test', '--locked', '--no-fail-fast', '--features', 'fred']
   return [

@@ -239,8 +239,11 @@ for (const engine of engines) {
       const cache = new ApiCache(service)
       await cache.set('page', { a: 1 }, { tags: ['page'] })
       await cache.get('page')
-      const tags = Array.from({ length: 10_000 }, (_, n) => `user:${n}`)
-      await Promise.all(tags.map((tag) => cache.invalidateByTag(tag)))
+      // In portions: the driver fred writes each command by itself, and a breaker opens if thousands of calls take a second.
+      for (let portion = 0; portion < 10; portion++) {
+        const tags = Array.from({ length: 1000 }, (_, n) => `user:${portion}:${n}`)
+        await Promise.all(tags.map((tag) => cache.invalidateByTag(tag)))
+      }
       const before = process.memoryUsage().rss
       const values = await Promise.all(Array.from({ length: 1000 }, () => cache.get('page')))
       assert.ok(values.every((value) => value?.a === 1))

@@ -493,20 +493,23 @@ describe('signing out and costs', () => {
   test('a session is created in one round where the epoch of its user is known', async () => {
     const service = await redis.makeService()
     const sessions = new SessionManager(service)
-    const rounds = async () => {
+    // The driver fred writes each command by itself, so the server may answer the two of the first round one by one.
+    const apart = process.env.REDIS_DRIVER === 'fred' ? 1 : 0
+    const creates = async (rounds, why) => {
       const replies = async () =>
         Number(/total_writes_processed:(\d+)/.exec(await redis.server.command('INFO', 'stats'))[1])
       const before = await replies()
       await sessions.createSession('u')
       const after = await replies()
       // One is the reply to INFO.
-      return after - before - 1
+      const writes = after - before - 1
+      assert.ok(writes >= rounds && writes <= rounds + apart, `${writes} writes for ${rounds} rounds: ${why}`)
     }
     await sessions.createSession('u')
-    assert.equal(await rounds(), 1)
+    await creates(1, 'the epoch is known')
     await sessions.invalidateUser('u')
-    assert.equal(await rounds(), 2, 'it has to be stored again')
-    assert.equal(await rounds(), 1)
+    await creates(2, 'it has to be stored again')
+    await creates(1, 'the epoch is known again')
     await service.disconnect()
   })
 

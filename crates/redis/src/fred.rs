@@ -3,6 +3,7 @@
 //! fred cannot say which bytes were written, so every command that was passed to it counts as sent. It says nothing of a reply
 //! before all of it has arrived. What it takes for messages is kept from it (`shape.rs`).
 
+mod arrivals;
 mod connect;
 mod incoming;
 mod outgoing;
@@ -12,7 +13,6 @@ pub use connect::connect;
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -41,7 +41,8 @@ use crate::{
     key_order::InFlight,
     resp::Commands,
 };
-use outgoing::{Reading, Step, Wrapped, steps};
+use arrivals::{Arrival, Arrivals, Expected};
+use outgoing::{Step, Wrapped, steps};
 
 /// How often a connection is checked.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -59,16 +60,6 @@ impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// Resolves with the reply to a command.
-type Arrival = Pin<Box<dyn Future<Output = Result<Resp3Frame, ::fred::error::Error>> + Send>>;
-
-/// What comes next in the queue of a connection.
-enum Expected {
-    Arrival(Arrival, Reading),
-    /// Nothing was sent for a command.
-    Reply(Error),
 }
 
 struct Fred {
@@ -103,7 +94,7 @@ impl Link {
         let fred = Arc::new(Fred { client: self.client, state: Mutex::new(state), ended: watch::Sender::new(None) });
         let (served, task) = (fred.clone(), self.task);
         tokio::spawn(async move {
-            let why = serve(&served, task, expecting, keepalive).await;
+            let why = serve(&served, task, Arrivals::new(expecting), keepalive).await;
             served.end(why);
         });
         Connection::new(fred)
@@ -172,29 +163,67 @@ impl Fred {
         let now = Instant::now();
         let Some(bytes) = state.queue.next_bytes(now) else { return };
         state.queue.note_written(bytes.len(), now);
+        // Fails only once the connection has ended, and then nothing is expected any more.
+        let expect = |expected| drop(state.expected.send(expected));
+        let mut held_for = None;
         for step in steps(bytes, &mut state.scripts) {
-            let expected = match step {
-                Step::Reply(error) => Expected::Reply(error),
+            match step {
+                Step::Reply(error) => expect(Expected::Refusal(error)),
                 Step::Send(outgoing) => {
-                    let client = self.client.clone();
-                    let mut arrival: Arrival = Box::pin(async move { send(&client, outgoing.words).await });
-                    // The first poll passes the command to fred.
-                    if let Poll::Ready(reply) = arrival.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                        arrival = Box::pin(std::future::ready(reply));
+                    if held_for.is_none() && outgoing.error_may_be_bytes {
+                        let word = unique_word();
+                        expect(Expected::Hold(word.clone()));
+                        held_for = Some(word);
                     }
-                    Expected::Arrival(arrival, outgoing.reading)
+                    expect(Expected::Reply(self.pass(outgoing.words), outgoing.reading));
                 }
-            };
-            // Fails only once the connection has ended, and then nothing is expected any more.
-            let _ = state.expected.send(expected);
+            }
         }
+        if let Some(word) = held_for {
+            expect(Expected::Echo(self.pass(vec![Bytes::from_static(b"PING"), Bytes::from(word)])));
+        }
+    }
+
+    /// Passes a command to fred.
+    fn pass(&self, words: Vec<Bytes>) -> Arrival {
+        let client = self.client.clone();
+        let mut arrival: Arrival = Box::pin(async move { send(&client, words).await });
+        // The first poll does it.
+        match arrival.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => Box::pin(std::future::ready(reply)),
+            Poll::Pending => arrival,
+        }
+    }
+
+    /// Takes all replies that have arrived; ready when the connection has ended.
+    fn poll_arrivals(&self, arrivals: &mut Arrivals, context: &mut Context<'_>) -> Poll<Error> {
+        let mut completed = SmallVec::<[_; 8]>::new();
+        let ended = loop {
+            let Poll::Ready(arrived) = arrivals.poll(context) else { break Poll::Pending };
+            let mut state = self.state.lock();
+            state.queue.note_received(Instant::now());
+            let done = match arrived {
+                Ok(Some(reply)) => state.queue.receive(reply),
+                Ok(None) => Ok(None),
+                Err(why) => Err(why),
+            };
+            match done {
+                Ok(done) => completed.extend(done),
+                Err(why) => break Poll::Ready(why),
+            }
+        };
+        // Outside the lock.
+        for (done, replies) in completed {
+            let _ = done.send(replies);
+        }
+        ended
     }
 
     fn check(&self, keepalive: Duration) {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.queue.needs_echo(now) {
-            state.queue.push_echo(format!("in step {:016x}", random::fraction().to_bits()));
+            state.queue.push_echo(unique_word());
         } else if state.queue.idle(now) >= keepalive {
             let mut ping = Commands::default();
             ping.push_words(&[b"PING"]);
@@ -205,21 +234,15 @@ impl Fred {
 }
 
 /// Matches replies to requests until the connection ends; returns why.
-async fn serve(
-    fred: &Fred,
-    mut task: Task,
-    expecting: mpsc::UnboundedReceiver<Expected>,
-    keepalive: Duration,
-) -> Error {
+async fn serve(fred: &Fred, mut task: Task, mut arrivals: Arrivals, keepalive: Duration) -> Error {
     let mut ended = fred.ended.subscribe();
     let mut check = interval(CHECK_EVERY);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut collector = Collector { fred, expecting, next: None };
     loop {
         tokio::select! {
             biased;
             // Replies that arrived before the end are valid.
-            why = poll_fn(|context| collector.poll(context)) => return why,
+            why = poll_fn(|context| fred.poll_arrivals(&mut arrivals, context)) => return why,
             why = ended.wait_for(Option::is_some) => return why.ok().and_then(|why| why.clone()).unwrap_or_else(closed),
             result = &mut task.0 => {
                 return match result {
@@ -232,57 +255,9 @@ async fn serve(
     }
 }
 
-struct Collector<'a> {
-    fred: &'a Fred,
-    expecting: mpsc::UnboundedReceiver<Expected>,
-    next: Option<Expected>,
-}
-
-impl Collector<'_> {
-    /// Takes all replies that have arrived; ready when the connection has ended.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Error> {
-        let mut completed = SmallVec::<[_; 8]>::new();
-        let ended = loop {
-            match self.poll_next(context) {
-                Poll::Pending => break Poll::Pending,
-                Poll::Ready(Err(why)) => break Poll::Ready(why),
-                Poll::Ready(Ok(None)) => {}
-                Poll::Ready(Ok(Some(reply))) => {
-                    let mut state = self.fred.state.lock();
-                    state.queue.note_received(Instant::now());
-                    match state.queue.receive(reply) {
-                        Ok(done) => completed.extend(done),
-                        Err(why) => break Poll::Ready(why),
-                    }
-                }
-            }
-        };
-        // Outside the lock.
-        for (done, replies) in completed {
-            let _ = done.send(replies);
-        }
-        ended
-    }
-
-    /// The next reply; `None` if no caller asked for it.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Result<Reply>>>> {
-        if self.next.is_none() {
-            let Poll::Ready(next) = self.expecting.poll_recv(context) else { return Poll::Pending };
-            self.next = next;
-        }
-        match self.next.take() {
-            None => Poll::Ready(Err(closed())),
-            Some(Expected::Reply(error)) => Poll::Ready(Ok(Some(Err(error)))),
-            Some(Expected::Arrival(mut arrival, reading)) => match arrival.as_mut().poll(context) {
-                Poll::Pending => {
-                    self.next = Some(Expected::Arrival(arrival, reading));
-                    Poll::Pending
-                }
-                Poll::Ready(Ok(frame)) => Poll::Ready(Ok(reading.apply(incoming::reply(frame)))),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(connection_error(&error))),
-            },
-        }
-    }
+/// A word that no other request of this process has.
+fn unique_word() -> String {
+    format!("in step {:016x}", random::fraction().to_bits())
 }
 
 /// Passes a command to fred at the first poll, and resolves with its reply.

@@ -184,6 +184,31 @@ async fn lists_have_any_length_and_are_read_from_any_number_of_keys() {
     }
 }
 
+/// fred drops such an error, and gives the reply behind it to its caller.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_error_that_is_not_utf8_never_leads_to_the_reply_of_another_call() {
+    let server = Server::start();
+    let fred = engine(server.port, Driver::Fred);
+    run(&fred, &["SET", "victim", "theirs"]).await.unwrap();
+    let raises: &[&[u8]] = &[b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", b"MINE \xff"];
+    let makes: &[&[u8]] = &[b"EVAL", br"error('MINE \255')", b"0"];
+    let quotes: &[&[u8]] = &[b"XREADGROUP", b"GROUP", b"g", b"c", b"STREAMS", b"key\xff", b">"];
+    let long = format!("a{}", "я".repeat(99));
+    let in_two: &[&[u8]] = &[b"CONFIG", b"SET", long.as_bytes(), b"1"];
+    for mine in [raises, makes, quotes, in_two] {
+        for _ in 0..3 {
+            let victim: &[&[u8]] = &[b"GET", b"victim"];
+            let replies = run_all(&fred, &[victim, mine, victim, victim]).await;
+            for (at, reply) in replies.into_iter().enumerate() {
+                match reply {
+                    Ok(value) => assert!(at != 1 && value == Reply::text("theirs"), "{mine:?}: {at} got {value:?}"),
+                    Err((kind, text)) => assert_ne!(kind, Kind::Timeout, "{mine:?}: {at}: {text}"),
+                }
+            }
+        }
+    }
+}
+
 /// The elements of an array, in an order of their own.
 fn sorted(reply: Ended) -> Vec<String> {
     let Ok(Reply::Array(items)) = reply else { panic!("{reply:?}") };

@@ -139,3 +139,12 @@ async fn a_reply_of_a_cluster_that_is_down_ends_a_connection_of_one_server() {
     let reply = run(&client, &["GET", "a"]).await;
     assert!(!matches!(reply, Ok(Resp3Frame::SimpleError { .. })), "{MENDED} (CLUSTERDOWN is a reply)");
 }
+
+#[tokio::test]
+async fn an_error_that_is_not_utf8_is_dropped_and_the_next_reply_goes_to_its_caller() {
+    let server = Server::start();
+    let client = connect(server.port, RespVersion::RESP2).await;
+    run(&client, &["SET", "victim", THEIRS]).await.unwrap();
+    let raises = ["EVAL", r"return redis.error_reply('MINE \255')", "0"];
+    assert!(takes_the_reply_of_another(&client, &raises).await, "{MENDED} (an error that is not UTF-8)");
+}

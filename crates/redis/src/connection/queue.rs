@@ -314,7 +314,7 @@ fn unrequested() -> Error {
 }
 
 /// Whether this can be the reply to a PING with that word. Some gateways omit the word; an error reply proves nothing.
-fn is_echo(reply: &Result<Reply>, word: &str) -> bool {
+pub fn is_echo(reply: &Result<Reply>, word: &str) -> bool {
     match reply {
         Ok(Reply::Bulk(bytes)) => &bytes[..] == word.as_bytes() || &bytes[..] == b"PONG",
         Ok(_) => false,

@@ -39,6 +39,15 @@ const MOST_SCRIPTS: usize = 512;
 pub struct Outgoing {
     pub words: Vec<Bytes>,
     pub reading: Reading,
+    /// An error might repeat bytes that are not UTF-8, if only a part of a character. The script of a caller may make such an error.
+    pub error_may_be_bytes: bool,
+}
+
+impl Outgoing {
+    fn new(words: Vec<Bytes>, reading: Reading) -> Self {
+        let error_may_be_bytes = !words.iter().all(|word| word.is_ascii());
+        Self { words, reading, error_may_be_bytes }
+    }
 }
 
 /// What becomes of the reply to a command that was sent.
@@ -101,7 +110,7 @@ pub fn steps(mut bytes: Bytes, scripts: &mut Wrapped) -> Vec<Step> {
     let mut transaction: Option<Vec<Reading>> = None;
     while let Some(words) = next(&mut bytes) {
         let name = words.first().map(|name| String::from_utf8_lossy(name).to_ascii_uppercase()).unwrap_or_default();
-        let send = |words, reading| Step::Send(Outgoing { words, reading });
+        let send = |words, reading| Step::Send(Outgoing::new(words, reading));
         match &name[..] {
             "MULTI" => {
                 transaction = Some(Vec::new());
@@ -124,7 +133,7 @@ pub fn steps(mut bytes: Bytes, scripts: &mut Wrapped) -> Vec<Step> {
 }
 
 fn changed(name: &str, mut words: Vec<Bytes>, scripts: &mut Wrapped) -> Step {
-    let send = |words, reading| Step::Send(Outgoing { words, reading });
+    let send = |words, reading| Step::Send(Outgoing::new(words, reading));
     match shape::of(name, words.get(1..).unwrap_or_default()) {
         Shape::Plain => send(words, Reading::Whole),
         Shape::Padded { others } => {
@@ -137,7 +146,7 @@ fn changed(name: &str, mut words: Vec<Bytes>, scripts: &mut Wrapped) -> Step {
             if let Some(source) = words.get_mut(1) {
                 *source = scripts.wrap(source);
             }
-            send(words, Reading::Second)
+            Step::Send(Outgoing { words, reading: Reading::Second, error_may_be_bytes: true })
         }
         Shape::Named => match words.get(1).and_then(|sha| scripts.sha(sha)) {
             Some(sha) => {

@@ -13,7 +13,7 @@ fn sent(commands: &[&[&str]], scripts: &mut Wrapped) -> Vec<(String, Reading)> {
     steps(exchange(commands), scripts)
         .into_iter()
         .map(|step| match step {
-            Step::Send(Outgoing { words, reading }) => {
+            Step::Send(Outgoing { words, reading, .. }) => {
                 let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
                 (words.join(" "), reading)
             }
@@ -94,4 +94,16 @@ fn the_reply_of_a_transaction_begins_with_that_to_a_ping() {
     assert_eq!(readings[4].clone().apply(done).unwrap().unwrap(), expected);
     let aborted = Err(Error::from_server("EXECABORT no"));
     assert!(readings[4].clone().apply(aborted).unwrap().is_err());
+}
+
+#[test]
+fn bytes_in_an_error_are_expected_of_scripts_and_of_words_that_are_not_ascii() {
+    let expected = |command: &[&str]| {
+        let steps = steps(exchange(&[command]), &mut Wrapped::default());
+        steps.iter().any(|step| matches!(step, Step::Send(outgoing) if outgoing.error_may_be_bytes))
+    };
+    assert!(expected(&["EVAL", "return 1", "0"]));
+    assert!(expected(&["XREADGROUP", "GROUP", "g", "c", "STREAMS", "ключ", ">"]));
+    assert!(!expected(&["LRANGE", "list", "0", "-1"]), "a script of ours");
+    assert!(!expected(&["SET", "key", "value"]));
 }
