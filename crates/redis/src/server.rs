@@ -2,8 +2,8 @@
 //!
 //! 1. retry (`run`, `retry.rs`): lost requests are sent again if that is safe;
 //! 2. permits (`attempt`, `permits.rs`): requests beyond the queue limits are rejected;
-//! 3. the breaker (`attempt_now`, `breaker.rs`): requests to a server that keeps failing are rejected, and the outcomes of
-//!    the others are recorded;
+//! 3. the breaker (`attempt`, `breaker.rs`): requests to a server that keeps failing are rejected, and the outcomes of the
+//!    others are recorded;
 //! 4. the pool (`send`, `exchange.rs`): the requests are sent over one connection in the order of their keys.
 
 mod dedicated;
@@ -40,12 +40,15 @@ use super::{
 use crate::{backoff, plan::OutgoingCommand, settings::Settings};
 use permits::{Fit, Load, Permit, Permits};
 
-/// Whether requests need queue space.
+/// What requests are sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Space {
-    Needed,
-    /// It was reserved by the calls that wait for them.
-    Reserved,
+pub enum Purpose {
+    /// Calls, which need queue space.
+    Calls,
+    /// Calls whose slot is being migrated to this server.
+    Asking,
+    /// A query of our own. It needs no queue space: the calls that wait for it have reserved theirs, and may fill the queue.
+    Query,
 }
 
 /// Replies, and when the server received the requests.
@@ -134,27 +137,26 @@ impl Server {
         deadline: Instant,
         part: &mut (dyn FnMut(Delivery) + Send),
     ) -> Delivery {
-        self.run_as(commands, Space::Needed, deadline, part).await
+        self.run_for(Purpose::Calls, commands, deadline, part).await
     }
 
-    /// Sends a query of our own, which calls with queue space wait for. It needs no queue space, since those calls may fill the
-    /// queue.
+    /// Sends a query of our own, which calls wait for.
     pub async fn ask(&self, question: &OutgoingCommand, deadline: Instant) -> Result<Reply> {
-        let replies = self.run_as(std::slice::from_ref(question), Space::Reserved, deadline, &mut |_| {}).await;
+        let replies = self.run_for(Purpose::Query, std::slice::from_ref(question), deadline, &mut |_| {}).await;
         replies.into_some().into_iter().next().map_or(Ok(Reply::Nil), |(_, reply)| reply)
     }
 
-    async fn run_as(
+    async fn run_for(
         &self,
+        purpose: Purpose,
         commands: &[OutgoingCommand],
-        space: Space,
         deadline: Instant,
         part: &mut (dyn FnMut(Delivery) + Send),
     ) -> Delivery {
         let trackers: Vec<_> = commands.iter().map(|command| self.tracker(command)).collect();
         let requests: Vec<_> =
             commands.iter().zip(&trackers).map(|(command, tracker)| Tracked { command, tracker }).collect();
-        let replies = self.attempt_as(&requests, space, false, deadline).await;
+        let replies = self.attempt(purpose, &requests, deadline).await;
         if replies.iter().all(Result::is_ok) {
             return Delivery::All(replies);
         }
@@ -224,7 +226,7 @@ impl Server {
                 return Delivery::Some(Vec::new());
             }
             let some: Vec<_> = again.iter().map(|&at| requests[at]).collect();
-            let new_replies = self.attempt_as(&some, space, false, deadline).await;
+            let new_replies = self.attempt(purpose, &some, deadline).await;
             for ((at, reply), last) in again.into_iter().zip(new_replies).zip(last) {
                 // If it could not be retried, the outcome of the earlier attempt matters more than the reason.
                 replies[at] = if trackers[at].is_given_up() { last } else { Some(reply) };
@@ -234,41 +236,27 @@ impl Server {
     }
 
     /// Sends requests once: together, in order, over one connection.
-    pub async fn attempt(&self, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(requests, Space::Needed, false, deadline).await
-    }
-
-    /// Does the same for requests whose slot is being migrated to this server.
-    pub async fn attempt_asking(&self, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
-        self.attempt_as(requests, Space::Needed, true, deadline).await
-    }
-
-    async fn attempt_as(&self, requests: &[Tracked<'_>], space: Space, asking: bool, deadline: Instant) -> Replies {
-        if space == Space::Reserved {
-            return self.attempt_now(requests, asking, deadline).await;
-        }
-        let permit =
-            self.permits.enter(requests.iter().map(|request| Load::of_command(request.command)), &self.settings);
-        let (requests, over) = requests.split_at(permit.fit.count);
+    pub async fn attempt(&self, purpose: Purpose, requests: &[Tracked<'_>], deadline: Instant) -> Replies {
+        let loads = requests.iter().map(|request| Load::of_command(request.command));
+        let permit = (purpose != Purpose::Query).then(|| self.permits.enter(loads, &self.settings));
+        let (requests, over) = requests.split_at(permit.as_ref().map_or(requests.len(), |permit| permit.fit.count));
+        let rejected = match &permit {
+            Some(permit) if !over.is_empty() => fail_all(over, &permit.fit.full(&self.settings)),
+            _ => Vec::new(),
+        };
         if requests.is_empty() {
-            return fail_all(over, &permit.fit.full(&self.settings));
+            return rejected;
         }
-        let mut replies = self.attempt_now(requests, asking, deadline).await;
-        if !over.is_empty() {
-            replies.extend(fail_all(over, &permit.fit.full(&self.settings)));
-        }
-        replies
-    }
-
-    async fn attempt_now(&self, requests: &[Tracked<'_>], asking: bool, deadline: Instant) -> Replies {
-        match self.admit(requests, deadline).await {
+        let mut replies = match self.admit(requests, deadline).await {
             Ok(admission) => {
-                let (replies, since) = self.send(requests, asking, deadline).await;
+                let (replies, since) = self.send(requests, purpose == Purpose::Asking, deadline).await;
                 self.record(admission, requests, &replies, since);
                 replies
             }
             Err(error) => fail_all(requests, &error),
-        }
+        };
+        replies.extend(rejected);
+        replies
     }
 
     /// Asks the breaker whether a round may be sent.

@@ -23,6 +23,7 @@ use crate::{
     key_order::{Tracked, Tracker, WaitReason},
     plan::OutgoingCommand,
     retry,
+    server::Purpose,
     settings::Address,
     waiting::Waiting,
 };
@@ -250,11 +251,8 @@ impl<'a> Round<'a> {
         self.in_flight.push(
             async move {
                 let requests: Vec<_> = batch.sub_requests.iter().map(SubRequest::tracked).collect();
-                let replies = if batch.asking {
-                    batch.node.server.attempt_asking(&requests, deadline).await
-                } else {
-                    batch.node.server.attempt(&requests, deadline).await
-                };
+                let purpose = if batch.asking { Purpose::Asking } else { Purpose::Calls };
+                let replies = batch.node.server.attempt(purpose, &requests, deadline).await;
                 drop(requests);
                 Step::Replied(batch, replies)
             }
