@@ -282,7 +282,7 @@ export declare class Service {
   /** Ends a subscription by the id that `subscribe` resolved to. */
   unsubscribe(id: number): RawValue
   /**
-   * Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
+   * Subscribes with `{ pattern, sharded, buffer: { messages, bytes }, overflow, buffers }`. Resolves, once the subscription is active,
    * to the id of the reader, by which it is ended.
    */
   subscribe(channel: unknown, options: unknown, reader: unknown): RawValue

@@ -49,7 +49,7 @@ export interface StreamOptions {
    */
   sharded?: boolean
   /**
-   * How much may wait for a handler or a loop that is slower than the channel. Default 10,000 messages and 16 MiB. A single message is
+   * How much may wait for a handler or a loop that is slower than the channel. Default: 10,000 messages, within 16 MB. A single message is
    * always accepted.
    */
   buffer?: {
@@ -59,7 +59,7 @@ export interface StreamOptions {
     bytes?: number
   }
   /**
-   * What happens when the buffer is full. `'drop-oldest'` (the default) drops the oldest waiting messages and reports a gap with their
+   * What happens when the buffer is full. Default `'drop-oldest'`, which drops the oldest waiting messages and reports a gap with their
    * number in their place. `'error'` still delivers what waits, and then ends the subscription with `E_BACKPRESSURE`; nothing is
    * dropped before that.
    */

@@ -57,6 +57,7 @@ const READERS = {
   limiter: (options) => new binding.Limiter(service, options),
   locks: (options) => new binding.Lock(service, options),
   rooms: (options) => new binding.Rooms(service, options),
+  subscribe: (options) => service.subscribe('channel', options, undefined),
   queue: (options) => new binding.Queue(service, 'read', options),
   job: (options) => queue.add('name', {}, options),
   schedule: (options) => queue.repeat('id', options, 'name', {}, undefined),
@@ -88,6 +89,7 @@ const DECLARED = {
   limiter: { types: ['RateLimiterOptions'] },
   locks: { types: ['DistributedLockOptions'] },
   rooms: { types: ['RealtimeDataManagerOptions'] },
+  subscribe: { types: ['StreamOptions', 'SubscribeOptions'], inLib: ['onGap', 'onError'] },
   queue: { types: ['JobQueueOptions'], inLib: ['service'] },
   job: { types: ['JobOptions'] },
   schedule: { types: ['RepeatSchedule', 'RepeatBounds'] },
@@ -116,7 +118,7 @@ const TYPES = {
 const [FEW, MANY] = [1, 1e9]
 
 const nameOf = (path) => path.split('.').at(-1)
-const quoted = (text) => [...text.matchAll(/'\w+'/g)].map(([word]) => word).sort()
+const quoted = (text) => [...text.matchAll(/'[\w-]+'/g)].map(([word]) => word).sort()
 
 function assertType({ type }, { path, type: read }) {
   if (read.startsWith("'")) return assert.deepEqual(quoted(type), quoted(read), path)

@@ -1,25 +1,19 @@
 'use strict'
 
-const { argumentError } = require('../error.js')
-const { assertFunction, describe, ownOptions } = require('../options.js')
+const { subscribe } = require('../option-names.js')
+const { assertFunction, readOptions } = require('../options.js')
 
 const PUBLISH_OPTIONS = ['sharded']
-const STREAM_OPTIONS = ['pattern', 'sharded', 'buffer', 'overflow', 'buffers', 'onGap']
+const STREAM_OPTIONS = { ...subscribe, onGap: true }
+const HANDLER_OPTIONS = { ...STREAM_OPTIONS, onError: true }
 
 /** Reads the arguments of `subscribe`: the callbacks, and the options that the native side validates. */
 function readSubscribeOptions(options, streams) {
-  const names = streams ? STREAM_OPTIONS : [...STREAM_OPTIONS, 'onError']
-  const { onGap, onError, buffer, ...native } = ownOptions(options, names)
+  const { onGap, onError, ...native } = readOptions(options, streams ? STREAM_OPTIONS : HANDLER_OPTIONS)
   for (const [name, value] of Object.entries({ onGap, onError })) {
     if (value !== undefined) assertFunction(value, `options.${name}`)
   }
-  if (buffer !== undefined) assertObject(buffer)
-  return { onGap, onError, native: { ...native, ...ownOptions(buffer, ['messages', 'bytes'], 'buffer.') } }
-}
-
-function assertObject(buffer) {
-  if (typeof buffer === 'object' && buffer !== null && !Array.isArray(buffer)) return
-  throw argumentError(`options.buffer must be an object, got ${describe(buffer)}`)
+  return { onGap, onError, native }
 }
 
 module.exports = { PUBLISH_OPTIONS, readSubscribeOptions }

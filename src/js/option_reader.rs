@@ -100,6 +100,11 @@ impl<'a> OptionReader<'a> {
         Self { source: Source::Object(js, object), within: [c""; 3] }
     }
 
+    /// Returns a reader for the argument `options`, with `options.` before names.
+    pub fn of_argument(js: Js, object: Value) -> Self {
+        Self::of(js, object).inside(c"options", Source::Object(js, object))
+    }
+
     /// Returns the full name of an option, such as `tls.ca`.
     pub fn label_of(self, name: &'static CStr) -> Cow<'static, str> {
         let name = name.to_string_lossy();
@@ -179,9 +184,10 @@ impl<'a> OptionReader<'a> {
         Ok(self.word(name, words, Some(default))?.unwrap_or(default))
     }
 
-    /// Returns an option that is `true` or `false`.
-    pub fn flag(self, name: &'static CStr, default: bool) -> Result<Option<bool>> {
-        self.read(name, Takes::a("true or false").or(Some(Literal::Flag(default))), Js::flag)
+    /// Returns an option that is `true` or `false`, or its default.
+    pub fn flag(self, name: &'static CStr, default: bool) -> Result<bool> {
+        let set = self.read(name, Takes::a("true or false").or(Some(Literal::Flag(default))), Js::flag)?;
+        Ok(set.unwrap_or(default))
     }
 
     /// Returns an option that is an integer within bounds.

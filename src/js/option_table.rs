@@ -7,7 +7,7 @@ use napi_derive::napi;
 use super::option_reader::{Row, rows};
 
 /// The options by the class or method that takes them.
-fn table() -> [(&'static str, Vec<Row>); 12] {
+fn table() -> [(&'static str, Vec<Row>); 13] {
     [
         ("service", rows(|options| options.service())),
         ("cache", rows(|options| options.cache())),
@@ -17,6 +17,7 @@ fn table() -> [(&'static str, Vec<Row>); 12] {
         ("limiter", rows(|options| options.limiter())),
         ("locks", rows(|options| options.locks())),
         ("rooms", rows(|options| options.rooms())),
+        ("subscribe", rows(|options| options.subscribe())),
         ("queue", rows(|options| options.queue())),
         ("job", rows(|options| options.job(NewJob::new("", Bytes::new())))),
         ("schedule", rows(|options| options.schedule())),

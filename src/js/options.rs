@@ -85,7 +85,7 @@ impl OptionReader<'_> {
             key: tls.pem(c"key")?.map(Secret::new),
             server_name: tls.text(c"servername", None)?,
             fingerprints: tls.fingerprints()?,
-            unverified: tls.flag(c"rejectUnauthorized", true)? == Some(false),
+            unverified: !tls.flag(c"rejectUnauthorized", true)?,
         })))
     }
 
@@ -160,7 +160,7 @@ impl OptionReader<'_> {
         let policies = [("throw", OnUnavailable::Throw), ("empty", OnUnavailable::Empty)];
         let on_unavailable = self.word(c"onUnavailable", policies, None)?;
         let log = self.read(c"log", Takes::a(Log::WANTED), Log::read)?.unwrap_or(Log::Console);
-        let stacks = self.flag(c"stacks", false)?.unwrap_or(false);
+        let stacks = self.flag(c"stacks", false)?;
         Ok(ServiceOptions { connection: read, credentials, on_unavailable, log, stacks })
     }
 }

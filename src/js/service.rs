@@ -249,7 +249,7 @@ impl Service {
         self.core.end(Js(env.raw()), "UNSUBSCRIBE", id as u64)
     }
 
-    /// Subscribes with `{ pattern, sharded, messages, bytes, overflow, buffers }`. Resolves, once the subscription is active,
+    /// Subscribes with `{ pattern, sharded, buffer: { messages, bytes }, overflow, buffers }`. Resolves, once the subscription is active,
     /// to the id of the reader, by which it is ended.
     #[napi]
     pub fn subscribe(&self, env: Env, channel: Unknown, options: Unknown, reader: Unknown) -> RawValue {

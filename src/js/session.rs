@@ -248,7 +248,7 @@ impl OptionReader<'_> {
         Ok(session::Options {
             prefix: self.text(c"prefix", Some(keys::SESSIONS))?,
             ttl: self.ttl(c"ttl", Some(session::DEFAULT_TTL_SECONDS))?,
-            rolling: self.flag(c"rolling", false)?.unwrap_or(false),
+            rolling: self.flag(c"rolling", false)?,
         })
     }
 

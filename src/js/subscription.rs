@@ -11,6 +11,7 @@ use cinnabar_core::{
 use cinnabar_port::{
     Call, Delivery, Message, MessageListener, Reply, Request, Step, Topic,
     error::{Error, Result},
+    number::MAX_SAFE_INTEGER,
     sharding_unsupported,
 };
 use napi::Env;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     node_api::{Js, RawValue, Value},
+    option_reader::OptionReader,
     service_core::{Ending, Opening, Reader, Resource, Resources, ServiceCore},
 };
 
@@ -59,47 +61,37 @@ pub fn publish(channel: Bytes, value: Bytes, sharded: bool) -> Call<i64> {
 }
 
 /// The options of a subscription.
-struct SubscribeOptions {
-    topic: Topic,
+pub struct SubscribeOptions {
+    pattern: bool,
+    sharded: bool,
     bounds: Bounds,
     /// Whether messages are delivered as Buffers.
     buffers: bool,
 }
 
-impl SubscribeOptions {
-    fn read(js: Js, name: Value, options: Value, database: u8) -> Result<Self> {
-        let channel = keys::channel(database, channel(js, name)?);
-        let flag = |name, label| -> Result<bool> {
-            Ok(js.option(options, name)?.map(|flag| js.flag(flag, label)).transpose()? == Some(true))
-        };
-        let topic = match (flag(c"pattern", "options.pattern")?, flag(c"sharded", "options.sharded")?) {
-            (false, false) => Topic::Channel(channel),
-            (true, false) => Topic::Pattern(channel),
-            (false, true) => Topic::Shard(channel),
-            (true, true) => return Err(Error::argument("sharded channels have no patterns: name each channel")),
-        };
+impl OptionReader<'_> {
+    /// `{ pattern, sharded, buffer: { messages, bytes }, overflow, buffers }`.
+    pub fn subscribe(self) -> Result<SubscribeOptions> {
+        let (pattern, sharded) = (self.flag(c"pattern", false)?, self.flag(c"sharded", false)?);
         let mut bounds = Bounds::default();
-        if let Some(messages) = js.option(options, c"messages")? {
-            bounds.messages = count(js, messages, "options.buffer.messages")?;
+        if let Some(buffer) = self.group(c"buffer")? {
+            bounds.messages = buffer.whole_or(c"messages", 1..=MAX_SAFE_INTEGER, bounds.messages)?;
+            bounds.bytes = buffer.whole_or(c"bytes", 1..=MAX_SAFE_INTEGER, bounds.bytes)?;
         }
-        if let Some(bytes) = js.option(options, c"bytes")? {
-            bounds.bytes = count(js, bytes, "options.buffer.bytes")?;
-        }
-        if let Some(overflow) = js.option(options, c"overflow")? {
-            bounds.overflow = match js.text(overflow, "options.overflow")?.as_str() {
-                "drop-oldest" => Overflow::DropOldest,
-                "error" => Overflow::End,
-                _ => return Err(Error::argument(r#"options.overflow must be "drop-oldest" or "error""#)),
-            };
-        }
-        Ok(Self { topic, bounds, buffers: flag(c"buffers", "options.buffers")? })
+        let overflows = [("drop-oldest", Overflow::DropOldest), ("error", Overflow::End)];
+        bounds.overflow = self.word_or(c"overflow", overflows, bounds.overflow)?;
+        Ok(SubscribeOptions { pattern, sharded, bounds, buffers: self.flag(c"buffers", false)? })
     }
 }
 
-fn count(js: Js, value: Value, name: &str) -> Result<usize> {
-    match js.whole(value, name)? {
-        0 => Err(Error::argument(format!("{name} must be at least 1"))),
-        count => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+impl SubscribeOptions {
+    fn topic(&self, channel: Bytes) -> Result<Topic> {
+        match (self.pattern, self.sharded) {
+            (false, false) => Ok(Topic::Channel(channel)),
+            (true, false) => Ok(Topic::Pattern(channel)),
+            (false, true) => Ok(Topic::Shard(channel)),
+            (true, true) => Err(Error::argument("sharded channels have no patterns: name each channel")),
+        }
     }
 }
 
@@ -107,8 +99,12 @@ fn count(js: Js, value: Value, name: &str) -> Result<usize> {
 pub fn subscribe(core: &ServiceCore, env: &Env, name: Value, options: Value, reader: Value) -> RawValue {
     let js = Js(env.raw());
     let database = core.settings().channel_database();
-    let prepared = SubscribeOptions::read(js, name, options, database)
-        .and_then(|SubscribeOptions { topic, bounds, buffers }| Ok((topic, Reader::new(js, reader, bounds, buffers)?)));
+    let prepare = || {
+        let channel = keys::channel(database, channel(js, name)?);
+        let options = OptionReader::of_argument(js, options).subscribe()?;
+        Ok((options.topic(channel)?, Reader::new(js, reader, options.bounds, options.buffers)?))
+    };
+    let prepared = prepare();
     let opening = Opening { name: "SUBSCRIBE", late: "no subscription within the time that was given" };
     core.open(js, opening, prepared, |(topic, reader), open_store, number| {
         let inbox = core.add_reader(js, number, reader);

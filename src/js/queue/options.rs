@@ -96,7 +96,7 @@ impl OptionReader<'_> {
             backoff: self.backoff()?.unwrap_or(job.backoff),
             priority: self.priority(job.priority)?,
             timeout: self.time_or(c"timeoutMs", Self::times(), job.timeout)?,
-            keep: self.flag(c"keep", job.keep)?.unwrap_or(job.keep),
+            keep: self.flag(c"keep", job.keep)?,
             group: self.text(c"group", None)?.or(job.group),
             ..job
         })
