@@ -105,4 +105,19 @@ for (const engine of engines) {
       ),
     )
   })
+
+  test(
+    `a count of attempts that another program wrote keeps no job from ending on ${engine.name}`,
+    withQueue(engine, async (queue, service) => {
+      const [first] = await queue.addMany(Array.from({ length: 9 }, (_, data) => ({ name: 'n', data })))
+      for (const odd of ['99999999999999999999', '-5', 'nan', '1e400', '1.5']) {
+        const job = await queue.add('n', odd)
+        await service.hSet(`queue:{queue:${queue.name}}:job:${job.id}`, 'a', odd)
+      }
+      queue.process(({ data }) => data, { concurrency: 20 })
+      await until('all are done', async () => (await queue.counts()).done === 14)
+      assert.equal((await queue.get(first.id)).attempt, 1)
+      assert.equal((await queue.counts()).active, 0)
+    }),
+  )
 }

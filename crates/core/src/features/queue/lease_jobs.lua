@@ -1,8 +1,15 @@
 -- The leases of one pass of a take. They are written together, in an order in which no error loses a job.
 
+-- The attempts that a job has had. Another program may have written anything there; what is no count would keep the job, and those
+-- that end together with it, from ending.
+local function attempts_of(text)
+  local count = tonumber(text or 0) or 0
+  return count >= 0 and count < 1e9 and math.floor(count) or 0
+end
+
 -- Records a job's lease. A suspect starts immediately; the start of others is reported later.
 local function lease(take, pass, id, score, fields, group, exclusive)
-  local attempt = (tonumber(fields[5] or 0) or 0) + 1
+  local attempt = attempts_of(fields[5]) + 1
   local record = {
     token = take.token, score = score, attempt = attempt, bytes = #(fields[2] or ''),
     started = exclusive and string.format('%.0f', take.now) or '', exclusive = exclusive, options = fields[4],
