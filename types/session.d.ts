@@ -74,7 +74,7 @@ export interface CreateSessionOptions {
  * A request, as accepted by `getSession`, `validateSession` and `invalidateToken`: a fetch `Request` or its `Headers`, the request of
  * Node.js, Express or Fastify, any `{ headers }`, or the result of `await cookies()` in Next.js. Names of headers are
  * case-insensitive, and a header may have an array of values. Anything else (a promise, `URLSearchParams`, `FormData`, headers as a
- * plain object) rejects with `E_INVALID_ARGUMENT`.
+ * plain object, the cookies of Bun or Astro) rejects with `E_INVALID_ARGUMENT`.
  */
 export type SessionRequest =
   | {

@@ -10,6 +10,23 @@ import { engines } from '../support/engines.mjs'
 
 const CANNOT_BE = ['', '\0', 'a\0b', 'x'.repeat(70_000), 'ü'.repeat(40_000), '\ud800', 'a\udc00b']
 
+/** As in Bun. */
+class CookieMap {
+  get = () => 'tok'
+  has = () => true
+  get [Symbol.toStringTag]() {
+    return 'CookieMap'
+  }
+}
+
+/** As in Astro. */
+class AstroCookies {
+  get = (name) => (name === 'session' ? { value: 'tok' } : undefined)
+  has = (name) => name === 'session'
+  set = () => {}
+  headers = () => [][Symbol.iterator]()
+}
+
 for (const engine of engines) {
   describe(`what strangers send on ${engine.name}`, () => {
     const withSessions = (run) => async () => {
@@ -150,6 +167,9 @@ for (const engine of engines) {
           [{ headers: Promise.resolve(new Headers()) }, /a promise: await it/],
           [{ cookie: 'session=tok', host: 'a' }, /pass it as \{ headers \}/],
           [{ Authorization: ['Bearer tok'] }, /pass it as \{ headers \}/],
+          [new CookieMap(), /pass the request/],
+          [new AstroCookies(), /pass the request/],
+          [{ headers: new CookieMap() }, /expected a token/],
           [new WeakMap(), /expected a token/],
           [{}, /expected a token/],
           [{ headers: undefined }, /expected a token/],

@@ -68,6 +68,7 @@ function headersOf(request) {
   if (!isObject(request)) return undefined
   const headers = has(request, 'get', 'has') ? request : hasOption(request, 'headers') ? request.headers : undefined
   if (!isObject(headers) || types.isPromise(headers) || types.isWeakMap(headers) || isForm(headers)) return undefined
+  if (isOtherCookies(headers)) return undefined
   return (name) => {
     const value = typeof headers.get === 'function' ? headers.get(name) : undefined
     // `undefined` rather than `null`: not a `Headers` object, so its names may be in any case.
@@ -78,6 +79,11 @@ function headersOf(request) {
 // By its name, since Headers have all of its methods in Bun.
 function isForm(value) {
   return /^\[object (URLSearchParams|FormData)\]$/.test(tagOf(value))
+}
+
+// The cookies of Bun and of Astro have `get` and `has` as headers do, by which they would have no session, silently.
+function isOtherCookies(value) {
+  return tagOf(value) === '[object CookieMap]' || has(value, 'get', 'has', 'set', 'headers')
 }
 
 function isObject(value) {
@@ -93,6 +99,7 @@ function nameOf(request) {
   if (!isObject(request)) return undefined
   if (types.isPromise(request.headers)) return describe(request.headers)
   if (isForm(request)) return 'URLSearchParams or FormData'
+  if (isOtherCookies(request)) return 'cookies: pass the request that has them'
   const isHeader = (name) => /^(authorization|cookie|host)$/i.test(name)
   return Object.keys(request).some(isHeader) ? 'an object of headers: pass it as { headers }' : undefined
 }
