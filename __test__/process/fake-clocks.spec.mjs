@@ -11,7 +11,7 @@ import vm from 'node:vm'
 import { root, runJson } from '../helpers.mjs'
 import { engines } from '../support/engines.mjs'
 
-// What fake clocks replace, here by what never comes: the globals, and the functions of node:timers.
+// What fake clocks and spies replace, here by what never comes: the globals, the functions of node:timers, and a method.
 const fakes = `
   import { readFile } from 'node:fs/promises'
   import timers from 'node:timers'
@@ -22,12 +22,14 @@ const fakes = `
     for (const name of names) globalThis[name] = timers[name] = () => ({ ref() {}, unref() {}, hasRef: () => true })
     globalThis.queueMicrotask = () => {}
     globalThis.Date = class extends real.Date { constructor() { super(0) } static now() { return 0 } }
+    real.performance.now = () => 0
     globalThis.performance = { now: () => 0 }
     process.nextTick = () => {}
   }
   function restore() {
     for (const name of names) globalThis[name] = timers[name] = real[name]
     Object.assign(globalThis, real)
+    delete real.performance.now
     process.nextTick = nextTick
   }`
 
