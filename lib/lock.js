@@ -6,7 +6,7 @@ const { now } = require('./clock.js')
 const { CinnabarError, isUnavailable } = require('./error.js')
 const { featureOn } = require('./feature.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
-const { leaseOf, startLease } = require('./lock/lease.js')
+const { leaseOf, shortened, startLease } = require('./lock/lease.js')
 const { unlimited } = require('./native-service.js')
 const names = require('./option-names.js')
 const { assertFunction, ownOptions } = require('./options.js')
@@ -60,7 +60,7 @@ class DistributedLock extends Limitable {
 
   async #runLocked(resource, operation, ttlSeconds) {
     const requestedAt = now()
-    const message = () => `Could not acquire lock for resource: ${resource}`
+    const message = () => `Could not acquire lock for resource: ${shortened(resource)}`
     const token = await this.#acquire(resource, ttlSeconds, true).catch((error) => {
       // The store is unavailable, so this is not E_LOCK_HELD.
       throw isUnavailable(error) ? new CinnabarError(message(), { ...error, cause: error }) : error

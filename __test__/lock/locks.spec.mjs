@@ -132,6 +132,22 @@ for (const engine of engines) {
     )
 
     test(
+      'a long resource is shortened in what is said of it',
+      withLocks(async (locks) => {
+        const resource = 'r'.repeat(60_000)
+        await locks.withLock(resource, async (token, { signal }) => {
+          const held = await refuses(
+            locks.withLock(resource, () => {}),
+            'E_LOCK_HELD',
+          )
+          assert.match(held.message, /^Could not acquire lock for resource: r{200}…$/)
+          await locks.releaseLock(resource, token)
+          assert.equal(signal.aborted, false)
+        })
+      }),
+    )
+
+    test(
       'no two operations ever overlap',
       withLocks(async (locks, client) => {
         let inside = 0

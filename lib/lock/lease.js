@@ -4,6 +4,9 @@ const { later, now } = require('../clock.js')
 const { CinnabarError } = require('../error.js')
 const { keepAlive } = require('../keep-alive.js')
 
+// Of a resource in a message.
+const MOST_CHARACTERS = 200
+
 /**
  * The leases of running operations in this realm, by token: they may be extended or released through another object, and through
  * another copy of this package, with which this map is shared.
@@ -89,7 +92,7 @@ class Lease {
   #lose() {
     if (this.#error || this.isReleased) return
     this.#stop()
-    const message = `The lock was lost while the operation was running: ${this.#resource}`
+    const message = `The lock was lost while the operation was running: ${shortened(this.#resource)}`
     this.#error = new CinnabarError(message, { code: 'E_LOCK_LOST' })
     this.#controller?.abort(this.#error)
   }
@@ -110,9 +113,14 @@ function startLease(lock, token, requestedAt, ttlSeconds) {
   return lease
 }
 
+/** A resource for a message: it may come from a client, and be 64 KiB long. */
+function shortened(resource) {
+  return resource.length > MOST_CHARACTERS ? `${resource.slice(0, MOST_CHARACTERS)}…` : resource
+}
+
 /** The lease with this token, if an operation of this realm runs under it. */
 function leaseOf(token) {
   return leases.get(token)
 }
 
-module.exports = { leaseOf, startLease }
+module.exports = { leaseOf, shortened, startLease }
