@@ -354,9 +354,17 @@ export class JobQueue<Data = unknown, Result = ResultByName> implements AsyncDis
     event: Event,
     listener: (details: JobQueueEvents<JobResult<Data, Result>>[Event]) => unknown,
   ): this
-  /** Removes all listeners of an event, or of all events. */
+  /**
+   * Removes all listeners of an event, or of all events.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown event.
+   */
   removeAllListeners(event?: keyof JobQueueEvents): this
-  /** Returns the number of listeners of an event. */
+  /**
+   * Returns the number of listeners of an event.
+   *
+   * @throws {CinnabarError} `E_INVALID_ARGUMENT` for an unknown event.
+   */
   listenerCount(event: keyof JobQueueEvents): number
   /**
    * Closes the workers that this queue started, as `worker.close()` does, removes the queue's listeners, and rejects pending

@@ -229,5 +229,29 @@ for (const engine of engines) {
         assert.equal((await queue.counts()).ready, 1, 'everything else goes on')
       }),
     )
+
+    test(
+      'refuses an event that there is not, and what is no listener',
+      on(async (queue) => {
+        for (const call of [
+          () => queue.on('done', () => {}),
+          () => queue.off('done', () => {}),
+          () => queue.off('added'),
+          () => queue.off('added', 'listener'),
+          () => queue.listenerCount('complete'),
+          () => queue.removeAllListeners('complete'),
+          () => queue.removeAllListeners(null),
+        ]) {
+          assert.throws(call, { code: 'E_INVALID_ARGUMENT' }, String(call))
+        }
+        assert.equal(
+          queue
+            .off('added', () => {})
+            .removeAllListeners('added')
+            .removeAllListeners(),
+          queue,
+        )
+      }),
+    )
   })
 }

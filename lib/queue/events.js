@@ -63,6 +63,7 @@ class Events {
   /** Removes the most recently added instance of the listener. */
   remove(event, listener) {
     assertEvent(event)
+    assertFunction(listener, 'listener')
     this.#drop(
       event,
       this.#of(event).findLast((one) => one.listener === listener),
@@ -71,11 +72,15 @@ class Events {
 
   removeAll(event) {
     if (event === undefined) this.#listeners.clear()
-    else this.#listeners.delete(event)
+    else {
+      assertEvent(event)
+      this.#listeners.delete(event)
+    }
     this.update()
   }
 
   count(event) {
+    assertEvent(event)
     return this.#of(event).length
   }
 
