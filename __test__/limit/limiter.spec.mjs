@@ -184,6 +184,9 @@ for (const engine of engines) {
           [{ allowed: true, remaining: 3 }, NaN],
           [{ allowed: true, remaining: 3 }, '9'],
           [{ allowed: true, remaining: 3, limit: null }],
+          [{ allowed: false, remaining: 0, resetTime: NaN }, 9],
+          [{ allowed: false, remaining: 0, resetTime: '5' }, 9],
+          [{ allowed: false, remaining: 0, retryAfterMs: Infinity }, 9],
         ]) {
           assert.throws(() => RateLimiter.headers(result, limit), { code: 'E_INVALID_ARGUMENT' })
         }

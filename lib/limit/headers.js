@@ -6,14 +6,15 @@ const { describe } = require('../options.js')
 /** The response headers that describe a rate-limit result to the client. */
 function limitHeaders(checked, given) {
   // A copy without a prototype, since one built by hand may lack what `Object.prototype` may have been polluted with.
-  const result = { __proto__: null, ...checked }
+  const result = { __proto__: null, ...readable(checked) }
   if (typeof result.allowed !== 'boolean') throw argumentError('headers takes the result of checkRateLimit')
   const { remaining } = result
   const limit = given === undefined ? result.limit : given
-  if (!Number.isFinite(remaining)) throw argumentError(`remaining must be a number, got ${describe(remaining)}`)
+  assertNumber(remaining, 'remaining')
+  for (const name of ['resetTime', 'retryAfterMs']) if (result[name] != null) assertNumber(result[name], name)
   const headers = {}
   if (limit !== undefined) {
-    if (!Number.isFinite(limit)) throw argumentError(`limit must be a number, got ${describe(limit)}`)
+    assertNumber(limit, 'limit')
     headers['X-RateLimit-Limit'] = String(limit)
   }
   headers['X-RateLimit-Remaining'] = String(remaining)
@@ -23,6 +24,19 @@ function limitHeaders(checked, given) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil(waitOf(result) / 1000)))
   }
   return headers
+}
+
+// A proxy or a getter may throw.
+function readable(checked) {
+  try {
+    return { ...checked }
+  } catch (error) {
+    throw argumentError('the result could not be read', error)
+  }
+}
+
+function assertNumber(value, name) {
+  if (!Number.isFinite(value)) throw argumentError(`${name} must be a number, got ${describe(value)}`)
 }
 
 // Prefers the time computed by the store, whose clock may differ from ours. Only a result built by hand may lack it.
