@@ -11,7 +11,7 @@ const { featureOn } = require('./feature.js')
 const { fromJson, jsonOf } = require('./json.js')
 const { Limitable, limitsOf, partsOf, readCall } = require('./limitable.js')
 const names = require('./option-names.js')
-const { assertFunction, assertMilliseconds, ownOptions } = require('./options.js')
+const { assertFunction, assertMilliseconds, isArray, ownOptions } = require('./options.js')
 const { claimPrefix, defaultPrefixes } = require('./prefixes.js')
 const { LOAD_TIMEOUTS, logicalTime, singleFlightOf } = require('./single-flight.js')
 const { assertTtl } = require('./ttl.js')
@@ -80,8 +80,8 @@ class ApiCache extends Limitable {
   }
 
   async setMany(entries) {
-    if (!Array.isArray(entries)) throw argumentError('entries must be an array of { key, value }')
-    return this.#native.setMany(Array.from(entries, entryOf))
+    if (!isArray(entries)) throw argumentError('entries must be an array of { key, value }')
+    return this.#native.setMany(copyOf(entries, 'entries').map(entryOf))
   }
 
   async getOrSet(key, load, options) {
@@ -227,14 +227,23 @@ function entryOf(entry, at) {
   return ownOptions(entry, ENTRY, `entries[${at}].`)
 }
 
+// Turns holes into undefined elements, which are then rejected.
+function copyOf(array, what) {
+  try {
+    return Array.from(array)
+  } catch (error) {
+    throw argumentError(`${what} could not be read`, error)
+  }
+}
+
 // Checked before `load` runs, although the store needs them only after it.
 function setOptions(own) {
   const { ttl, staleWhileRevalidate } = own
   // Copied, because the caller may change its array while the value is loaded.
-  const tags = Array.isArray(own.tags) ? [...own.tags] : own.tags
+  const tags = isArray(own.tags) ? copyOf(own.tags, 'tags') : own.tags
   if (ttl !== undefined) assertTtl(ttl, 'ttl')
   if (staleWhileRevalidate !== undefined) assertTtl(staleWhileRevalidate, 'staleWhileRevalidate')
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+  if (tags !== undefined && !(isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
     throw argumentError('tags must be an array of strings')
   }
   return { ttl, tags, staleWhileRevalidate }

@@ -49,7 +49,11 @@ function shorter(one, other) {
 
 // By its shape: runtimes and test environments have classes of their own.
 function assertSignal(signal) {
-  if (typeof signal === 'object' && typeof signal?.aborted === 'boolean' && isListenable(signal)) return
+  try {
+    if (typeof signal === 'object' && typeof signal?.aborted === 'boolean' && isListenable(signal)) return
+  } catch (error) {
+    throw argumentError('signal could not be read', error)
+  }
   throw argumentError(`signal must be an AbortSignal, got ${describe(signal)}`)
 }
 

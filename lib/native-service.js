@@ -41,11 +41,19 @@ function notAService(what) {
 
 /** The error for something else in place of a service, where options are the second argument. */
 function notFirst(value) {
-  const isPlain = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-  if (!isPlain && typeof value !== 'string') return notAService('the first argument')
+  if (!isPlain(value) && typeof value !== 'string') return notAService('the first argument')
   return argumentError(
     'the first argument must be a RedisService, such as new RedisService({ url }), or undefined for the default one; options are the second argument',
   )
+}
+
+function isPlain(value) {
+  try {
+    return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  } catch {
+    // A proxy may throw whenever it is read.
+    return false
+  }
 }
 
 /** The native service behind `service`; creates that of the lazy default service. Throws for anything else. */

@@ -43,12 +43,17 @@ function readOptions(options, table, { within = '', refuse } = {}) {
   return own
 }
 
+// A revoked proxy is one too; reading it reports the error.
 function isGroup(value) {
+  return typeof value === 'object' && value !== null && !isArray(value)
+}
+
+/** `Array.isArray`, which throws for a revoked proxy. */
+function isArray(value) {
   try {
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
+    return Array.isArray(value)
   } catch {
-    // A revoked proxy throws here; reading it reports the error.
-    return true
+    return false
   }
 }
 
@@ -145,7 +150,7 @@ function describeNumber(value) {
 /** Describes the type of a value, never the value itself, which may be a secret. */
 function describe(value) {
   if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
+  if (isArray(value)) return 'an array'
   if (types.isPromise(value)) return 'a promise: await it first'
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
   return { undefined: 'undefined', object: 'an object' }[typeof value] ?? `a ${typeof value}`
@@ -182,4 +187,13 @@ function editDistance(a, b) {
   return row[b.length]
 }
 
-module.exports = { assertFunction, assertMilliseconds, describe, describeNumber, hasOption, ownOptions, readOptions }
+module.exports = {
+  assertFunction,
+  assertMilliseconds,
+  describe,
+  describeNumber,
+  hasOption,
+  isArray,
+  ownOptions,
+  readOptions,
+}

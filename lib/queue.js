@@ -33,6 +33,7 @@ class JobQueue extends Limitable {
 
   constructor(name, options) {
     super(name, () => {
+      if (typeof name !== 'string') throw argumentError(`the name of a queue must be a string, got ${describe(name)}`)
       const { service, rest } = queueOptions(options)
       const make = (native) => ({ native: new binding.Queue(native, name, rest) })
       // A mistake in them shows at once, even if the service is created at its first use.

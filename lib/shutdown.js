@@ -7,6 +7,7 @@ const { nextTurn } = require('./clock.js')
 const { argumentError } = require('./error.js')
 const { releaseHolds } = require('./keep-alive.js')
 const { nativeOf } = require('./native-service.js')
+const { isArray } = require('./options.js')
 
 const DRAIN_MS = 5000
 const UNCATCHABLE = ['SIGKILL', 'SIGSTOP']
@@ -19,10 +20,8 @@ const waiting = (globalThis[Symbol.for('cinnabar.shutdown')] ??= new Map())
  * services of this environment. Returns a function that removes the handler. Repeated calls share one listener per signal.
  */
 function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
-  if (!Array.isArray(signals) || !signals.every((signal) => typeof signal === 'string')) {
-    throw argumentError('signals must be an array of names such as SIGTERM')
-  }
-  const unknown = signals.find((signal) => !Object.hasOwn(constants.signals, signal) || UNCATCHABLE.includes(signal))
+  const names = namesOf(signals)
+  const unknown = names.find((signal) => !Object.hasOwn(constants.signals, signal) || UNCATCHABLE.includes(signal))
   if (unknown !== undefined) {
     throw argumentError(
       `signals must be names of signals that a process can catch, got ${JSON.stringify(unknown.slice(0, 40))}`,
@@ -33,15 +32,26 @@ function shutdownOnSignal(signals = ['SIGTERM', 'SIGINT'], service) {
   const drainer = {
     what: service ?? bridge,
     drain: () => (service ? service.disconnect({ drainMs: DRAIN_MS }) : disconnectAll(bridge)),
-    stop: () => signals.forEach((signal) => remove(signal, drainer)),
+    stop: () => names.forEach((signal) => remove(signal, drainer)),
   }
   try {
-    for (const signal of signals) add(signal, drainer)
+    for (const signal of names) add(signal, drainer)
   } catch (error) {
     drainer.stop()
     throw error
   }
   return drainer.stop
+}
+
+// A copy, since the array may be changed before the handler is removed.
+function namesOf(signals) {
+  try {
+    const names = isArray(signals) ? Array.from(signals) : undefined
+    if (names?.every((signal) => typeof signal === 'string')) return names
+  } catch (error) {
+    throw argumentError('signals could not be read', error)
+  }
+  throw argumentError('signals must be an array of names such as SIGTERM')
 }
 
 async function disconnectAll(bridge) {

@@ -107,6 +107,12 @@ const BAD = [
   ['set', ['k', new DataView(new ArrayBuffer(1))], /value must be .*Uint8Array/],
   ['hSet', ['h', new Map([['f', 1]])], /field must be/],
   ['mSet', [new Map([['k', 1]])], /key must be|every key/],
+  // Holes: without them, the replies to what is behind would be in other places.
+  ['mGet', [Object.assign(['a'], { 2: 'b' })], /key.*undefined/],
+  ['del', [Array(3)], /key.*undefined/],
+  ['mSet', [['a', Array(1)]], /value.*undefined/],
+  ['eval', ['return 1', 1, Array(1)], /argument.*undefined/],
+  ['zAdd', ['z', Array(1)], /member.*undefined/],
   // As servers spell no number.
   ['incrBy', ['n', '+5'], /increment/],
   ['incrBy', ['n', '007'], /increment/],

@@ -110,6 +110,13 @@ for (const engine of engines) {
       await refuses(using.get('key'), 'E_CLOSED')
     })
 
+    test('refuses what is no list of signals', () => {
+      for (const signals of ['SIGTERM', [1], Array(1), [undefined], ['SIGKILL'], ['SIGNAL'], { 0: 'SIGTERM' }]) {
+        assert.throws(() => shutdownOnSignal(signals), { code: 'E_INVALID_ARGUMENT' }, String(signals))
+      }
+      assert.equal(process.listenerCount('undefined'), 0)
+    })
+
     test('refuses invalid options', async () => {
       const service = await engine.makeService()
       for (const options of [{ drainMs: -1 }, { drainMs: '1' }, { drainMs: NaN }, { drain: 1 }, 5]) {

@@ -1,8 +1,10 @@
 'use strict'
 
+const { types } = require('node:util')
+
 const { argumentError } = require('../error.js')
 const { fromJson, jsonOf } = require('../json.js')
-const { describe } = require('../options.js')
+const { describe, isArray } = require('../options.js')
 const { defaultPrefixes } = require('../prefixes.js')
 
 const SIGNATURES = [
@@ -32,13 +34,13 @@ function imageKey(file) {
 
 /** The metadata of an image: computed from its bytes, or copied if `image` is already metadata. */
 function imageInfo(file, image) {
-  if (image instanceof ArrayBuffer) return imageInfo(file, new Uint8Array(image))
-  if (image instanceof Uint8Array) {
+  if (types.isArrayBuffer(image)) return imageInfo(file, new Uint8Array(image))
+  if (types.isUint8Array(image)) {
     // Required lazily, because it is rarely needed.
     const hash = require('node:crypto').createHash('sha256').update(image).digest('hex')
     return { size: image.byteLength, type: typeOf(file, image), hash, timestamp: Date.now() }
   }
-  if (typeof image !== 'object' || image === null || Array.isArray(image) || ArrayBuffer.isView(image)) {
+  if (typeof image !== 'object' || image === null || isArray(image) || ArrayBuffer.isView(image)) {
     throw argumentError(`image must be its bytes (Uint8Array) or { size, type, hash }, got ${describe(image)}`)
   }
   return checked({ timestamp: Date.now(), ...fromJson(jsonOf(image, 'image')) })

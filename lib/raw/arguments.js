@@ -3,7 +3,7 @@
 const { types } = require('node:util')
 
 const { argumentError } = require('../error.js')
-const { describe, describeNumber } = require('../options.js')
+const { describe, describeNumber, isArray } = require('../options.js')
 
 /**
  * Returns a function that checks the arguments of a command and returns them for the wire. A `?` after a name marks an optional
@@ -28,11 +28,25 @@ function takes(...parameters) {
       if (value !== undefined || !isOptional) wire.push(check(value, name))
     }
     if (rest === undefined) return wire
-    const more = args.slice(fixed.length).flat()
+    const more = flatten(args.slice(fixed.length))
     if (more.length < least) throw argumentError(`at least one ${rest} is required`)
     for (const value of more) wire.push(word(value, rest))
     return wire
   }
+}
+
+/**
+ * The arguments, with the items of arrays among them in their place, to that depth. A hole is an undefined item, as no command takes:
+ * without it, the replies to those behind would be in other places.
+ */
+function flatten(args, depth = 1) {
+  if (!args.some(isArray)) return args
+  const all = []
+  for (const value of args) {
+    if (!isArray(value)) all.push(value)
+    else for (const item of depth > 1 ? flatten(Array.from(value), depth - 1) : value) all.push(item)
+  }
+  return all
 }
 
 /** Throws if there are more arguments than a command takes. What is beyond them may be `undefined`. */
@@ -125,4 +139,4 @@ const KINDS = {
   stop: digits,
 }
 
-module.exports = { bound, digits, natural, positive, score, takes, whole, withinCount, word }
+module.exports = { bound, digits, flatten, natural, positive, score, takes, whole, withinCount, word }

@@ -4,14 +4,18 @@ const { types } = require('node:util')
 
 const { binding } = require('../bridge.js')
 const { CinnabarError, argumentError } = require('../error.js')
-const { describe, ownOptions } = require('../options.js')
-const { bound, digits, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
+const { describe, isArray, ownOptions } = require('../options.js')
+const { bound, digits, flatten, natural, positive, score, takes, whole, withinCount, word } = require('./arguments.js')
 
 const SET_OPTIONS = ['EX', 'PX', 'NX', 'XX', 'GET', 'KEEPTTL', 'expiration', 'condition']
 
 /** Throws unless `args` is an array that starts with a command's name. */
 function assertCommand(args) {
-  if (Array.isArray(args) && typeof args[0] === 'string') return
+  try {
+    if (isArray(args) && typeof args[0] === 'string') return
+  } catch (error) {
+    throw argumentError('the command could not be read', error)
+  }
   throw argumentError('sendCommand takes an array: the name of the command, followed by its arguments')
 }
 
@@ -27,8 +31,10 @@ function toCommand(name, args) {
   try {
     return [command, toArguments(...args)]
   } catch (error) {
-    if (!(error instanceof CinnabarError)) throw error
-    throw new CinnabarError(`${name}: ${error.message}`, { code: error.code, command, cause: error.cause })
+    // A proxy or a getter may throw anything.
+    const { message, code, cause } =
+      error instanceof CinnabarError ? error : argumentError('its arguments could not be read', error)
+    throw new CinnabarError(`${name}: ${message}`, { code, command, cause })
   }
 }
 
@@ -66,7 +72,7 @@ function plainSet(options) {
 }
 
 function evaluate(script, numberOfKeys, ...keysAndArgs) {
-  const more = keysAndArgs.flat().map((value) => word(value, 'a key or argument'))
+  const more = flatten(keysAndArgs).map((value) => word(value, 'a key or argument'))
   if (Number(natural(numberOfKeys, 'numberOfKeys')) > more.length) {
     throw argumentError(`numberOfKeys is ${numberOfKeys}, but ${more.length} keys and arguments were given`)
   }
@@ -93,7 +99,7 @@ function hSet(key, field, ...rest) {
 }
 
 function pairs(first, ...rest) {
-  const args = isRecord(first) ? fieldsOf(first) : [first, ...rest].flat(2)
+  const args = isRecord(first) ? fieldsOf(first) : flatten([first, ...rest], 2)
   if (isRecord(first)) withinCount([first, ...rest], ['values'])
   else if (first === undefined) throw argumentError('at least one key is required')
   if (args.length % 2 === 1) throw argumentError('every key needs a value')
@@ -106,7 +112,7 @@ function fieldsOf(record) {
 
 function zAdd(key, members, ...extra) {
   withinCount([key, members, ...extra], ['key', 'members'])
-  const list = Array.isArray(members) ? members : [members]
+  const list = flatten([members])
   const args = [word(key, 'key')]
   for (const member of nonEmpty(list, 'member')) {
     if (!isRecord(member)) throw argumentError(`a member must be { score, value }, got ${describe(member)}`)
