@@ -184,6 +184,19 @@ async fn lists_have_any_length_and_are_read_from_any_number_of_keys() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn lists_are_read_by_eval_and_need_its_permission() {
+    let server = Server::start();
+    let (native, fred) = (engine(server.port, Driver::Native), engine(server.port, Driver::Fred));
+    run(&fred, &["RPUSH", "list", "a"]).await.unwrap();
+    run(&native, &["ACL", "SETUSER", "default", "-eval"]).await.unwrap();
+    let read = &["LRANGE", "list", "0", "-1"];
+    assert_eq!(run(&native, read).await, Ok(Reply::Array(vec![Reply::text("a")])));
+    let (kind, text) = run(&fred, read).await.unwrap_err();
+    assert!(kind == Kind::Auth && text.contains("NOPERM") && text.contains("eval"), "{kind:?}: {text}");
+    assert_eq!(run(&fred, &["LLEN", "list"]).await, Ok(Reply::Int(1)));
+}
+
 /// fred drops such an error, and gives the reply behind it to its caller.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_error_that_is_not_utf8_never_leads_to_the_reply_of_another_call() {
