@@ -9,10 +9,13 @@ const { describe } = require('../options.js')
  * no two pairs share a key, braces cannot force keys into one cluster slot, and long parts are hashed.
  */
 function routeKey(ip, endpoint, prefix = '') {
-  for (const [name, value] of Object.entries({ ip, endpoint })) {
-    if (typeof value !== 'string') throw argumentError(`${name} must be a string, got ${describe(value)}`)
-  }
+  if (typeof ip !== 'string') throw notText('ip', ip)
+  if (typeof endpoint !== 'string') throw notText('endpoint', endpoint)
   return prefix + binding.Keys.routeKey(ip, endpoint)
+}
+
+function notText(name, value) {
+  return argumentError(`${name} must be a string, got ${describe(value)}`)
 }
 
 module.exports = { routeKey }

@@ -21,10 +21,24 @@ const TYPICAL_LENGTH: usize = 1024;
 /// Precedes the hash of a string that UTF-8 cannot encode. In a caller's string that begins so, `=` is inserted.
 const HASHED: &str = "\0utf16:";
 
-impl Js {
-    /// Returns a string. Lone surrogates are rejected: UTF-8 cannot encode them, and different ones would become the same key.
-    pub fn text(self, value: Value, name: &str) -> Result<String> {
-        let mut buffer = MaybeUninit::<[u8; TYPICAL_LENGTH]>::uninit();
+/// A string of ordinary length, read without an allocation.
+pub struct ShortText(MaybeUninit<[u8; TYPICAL_LENGTH]>);
+
+impl ShortText {
+    pub const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// Reads an ASCII string; `None` for a longer one, one with other characters, and any other value.
+    pub fn read(&mut self, js: Js, value: Value) -> Option<&str> {
+        self.fill(js, value).ok()?.filter(|bytes| bytes.is_ascii()).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// Reads a string as UTF-8, in which U+FFFD replaces lone surrogates; `None` for a longer one.
+    ///
+    /// # Errors
+    /// If it is no string.
+    fn fill(&mut self, js: Js, value: Value) -> Result<Option<&[u8]>, ()> {
         let mut length = 0;
         // SAFETY: the buffer has the length that is passed; Node-API writes at most that, with a NUL at the end.
         let status = unsafe {
@@ -34,11 +48,18 @@ impl Js {
             return Err(self.type_error(value, name, "a string"));
         }
         // A character may take 4 bytes, so a string that was cut off fills all but the last 4.
-        let bytes = if length < TYPICAL_LENGTH - 4 {
-            // SAFETY: Node-API has just written that many.
-            unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length) }.to_vec()
-        } else {
-            self.long_text(value, name)?
+        Ok((length < TYPICAL_LENGTH - 4).then_some(bytes))
+    }
+}
+
+impl Js {
+    /// Returns a string. Lone surrogates are rejected: UTF-8 cannot encode them, and different ones would become the same key.
+    pub fn text(self, value: Value, name: &str) -> Result<String> {
+        let mut short = ShortText::new();
+        let bytes = match short.fill(self, value) {
+            Ok(Some(bytes)) => bytes.to_vec(),
+            Ok(None) => self.long_text(value, name)?,
+            Err(()) => return Err(self.type_error(value, name, "a string")),
         };
         if contains_replacement(&bytes) && self.has_lone_surrogate(value) {
             return Err(Error::argument(format!("{name} has a lone surrogate, which no text encoding can carry")));

@@ -4,7 +4,10 @@ use cinnabar_core::keys;
 use napi::{Env, JsValue, Unknown};
 use napi_derive::napi;
 
-use super::node_api::{Js, RawValue, Value};
+use super::{
+    args::ShortText,
+    node_api::{Js, RawValue, Value},
+};
 
 /// Keys and prefixes that JavaScript needs. Has static methods only.
 #[napi]
@@ -36,7 +39,13 @@ impl Keys {
     #[napi]
     pub fn route_key(env: Env, address: Unknown, route: Unknown) -> RawValue {
         let js = Js(env.raw());
-        RawValue(string(js, &keys::route_key(&js.units(address.raw()), &js.units(route.raw()))))
+        let (address, route) = (address.raw(), route.raw());
+        let (mut one, mut other) = (ShortText::new(), ShortText::new());
+        let key = match (one.read(js, address), other.read(js, route)) {
+            (Some(address), Some(route)) => keys::route_key(address, route),
+            _ => keys::route_key_utf16(&js.units(address), &js.units(route)),
+        };
+        RawValue(string(js, &key))
     }
 }
 
